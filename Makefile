@@ -1,0 +1,51 @@
+# Logboat. Each target does its own set-up; the second time is quick.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test torture bench lint lock clean
+
+help:            ## list these targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: .venv/.ready       ## the main job on this machine: a vessel records, and proves that nothing is missing
+	@$(BIN)/logboat demo
+
+test: .venv/.ready       ## unit, property and fault tests (under 10 minutes on 2 cores)
+	@$(BIN)/python -m pytest -n 2 -m "not torture" $(ARGS)
+
+torture: .venv/.ready    ## the full counts of kills and faults
+	@$(BIN)/python -m pytest -m torture -s $(ARGS)
+
+bench: .venv/.ready      ## measures: rates, bytes, memory
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+lint: .venv/.ready       ## ruff and mypy --strict
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+lock: .venv/.ready       ## pin the newest allowed versions, with hashes, into the lock files
+	@$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+clean:           ## forget the virtual environment and caches
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info
+
+# The virtual environment: what requirements-dev.lock names, hashes checked, and this checkout in it.
+.venv/.ready: requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Logboat needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Name another: make PYTHON=python3.13 …" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(MAKE) --no-print-directory debian-python3-venv
+	@echo "setting up .venv (once) …"
+	@rm -rf .venv && $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# A Debian package that set-up needs: by apt as root, through sudo where there is one, else a clear word.
+debian-%:
+	@command -v apt-get >/dev/null || { echo "please install your system's equivalent of Debian's package '$*', then try again" >&2; exit 1; }
+	@if [ "$$(id -u)" = 0 ]; then as=; elif command -v sudo >/dev/null; then as=sudo; \
+	  else echo "please run as root: apt-get install $*" >&2; exit 1; fi; \
+	  echo "installing Debian's $* …"; \
+	  $$as apt-get -qq update && $$as env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install $* >/dev/null

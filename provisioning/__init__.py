@@ -1,0 +1,1 @@
+"""Provisioning: the fleet's identities, a card's bundle, the image pipeline."""

@@ -1,0 +1,302 @@
+"""`sensors.toml` into settings: typed, in SI, sound; or everything that is wrong with it, at once.
+
+Owns what every sensor's table has, whatever its kind: id, path and unit, rate, window, deadband, alarms. What
+the kinds add is in `kinds`, what sensors cannot share in `conflicts`. Reads the recordings that `replay`
+sensors name, to be sure that they can be played; touches no hardware.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+from . import conflicts, paths, tomlfile
+from .kinds import KINDS, Draft, Kind, Values
+from .paths import CONTACT
+from .quantities import DIMENSIONS, InputError, parse_value, shown, si_of
+from .schema import Advice, Key, Schema, Table, choice, identifier, one_of, quantity, text
+from .sensorkeys import unit_words
+from .settings import AlarmRule, SensorSettings, Severity, When
+from .tomlfile import UNREADABLE, ConfigurationError, Problem, TomlFile, raise_if_any
+
+__all__ = ["ConfigurationError", "Problem", "load_sensors", "read_sensors"]
+
+NO_LIGHTS: Final[Mapping[int, str]] = MappingProxyType({})
+
+
+def load_sensors(
+    path: Path, *, reserved: Mapping[int, str] = NO_LIGHTS, missing_ok: bool = False
+) -> tuple[SensorSettings, ...]:
+    """The sensors that a file describes, in its order.
+
+    `reserved`: the lights' pins, each with its light's name under [lights]. With `missing_ok` a file that is
+    not there describes none. Raises `ConfigurationError` with every problem.
+    """
+    return read_sensors(tomlfile.read(path, missing_ok=missing_ok), reserved=reserved)
+
+
+def read_sensors(file: TomlFile, *, reserved: Mapping[int, str] = NO_LIGHTS) -> tuple[SensorSettings, ...]:
+    """The same of a file already read."""
+    root = Table.root(file)
+    root.read({"sensor": Key(lambda raw: raw)}, elsewhere=_OTHER_FILE)
+    drafts = [
+        _draft(table, number, file.path.parent)
+        for number, table in enumerate(root.sections("sensor"), start=1)
+    ]
+    conflicts.check(drafts, reserved)
+    raise_if_any(root.problems)
+    return tuple(_settings(draft) for draft in drafts)
+
+
+SECTIONS: Final = ("vessel", "network", "listener", "user", "mesh", "gateway", "retention", "lights")
+"""What stands in the other file."""
+_OTHER_FILE: Final[Mapping[str, Advice]] = dict.fromkeys(
+    SECTIONS, ("this belongs into logboat.toml (on the card: vessel.toml)", "Move it there.")
+)
+
+
+# What every kind has -------------------------------------------------------------------------------
+
+
+def _as_it_is(raw: Any) -> Any:
+    """For values that are read when the unit is known."""
+    return raw
+
+
+def _path(raw: Any) -> str:
+    path: str = text()(raw)
+    if not paths.is_well_formed(path):
+        raise InputError(
+            f"{shown(path)} is not a Signal K path",
+            'Write names of letters and digits with points between: "propulsion.main.oilPressure".',
+        )
+    return path
+
+
+def _unit(raw: Any) -> str:
+    unit: str = text(16)(raw)
+    known = {*DIMENSIONS, *(meta.units for meta in paths.TABLE.values())}
+    if unit not in known and (si := si_of(unit)):
+        raise InputError(f"{shown(unit)} is not an SI unit", f'Values are kept in SI: unit = "{si}".')
+    return unit
+
+
+COMMON: Final[Schema] = {
+    "id": Key(identifier, required='id = "bilge-float"'),
+    "name": Key(text(80, least=1)),
+    "kind": Key(choice(*KINDS), required='kind = "switch"'),
+    "path": Key(_path, required='path = "bilge.main.highWater"'),
+    "unit": Key(_unit),
+    "description": Key(text(), ""),
+    "window": Key(quantity("s", "10 s", "1 h"), 300.0),
+    "deadband": Key(_as_it_is, 0.0),
+    "alarm": Key(_as_it_is),
+}
+_ANY_KIND: Final[Schema] = {
+    key: replace(what, parse=what.parse if key == "pin" else _as_it_is, required="")
+    for kind in KINDS.values()
+    for key, what in {**kind.schema, "rate": Key(_as_it_is), "every": Key(_as_it_is)}.items()
+}
+"""Every key that some kind has. Only pins are checked: they are the same for all, and may conflict."""
+
+
+def _schema(kind: Kind | None) -> Schema:
+    if kind is None:
+        return {**_ANY_KIND, **COMMON}
+    if kind.interval_s is None:
+        return {**COMMON, **kind.schema}
+    fastest = kind.fastest_hz
+    pace = {
+        "rate": Key(quantity("Hz", "0.001 Hz", f"{fastest:g} Hz")),
+        "every": Key(quantity("s", f"{1000 / fastest:g} ms", "1000 s")),
+    }
+    return {**COMMON, **kind.schema, **pace}
+
+
+def _draft(table: Table, number: int, folder: Path) -> Draft:
+    name = table.data.get("id")
+    table.label = (
+        f"sensor {shown(name)}" if isinstance(name, str) and name != UNREADABLE else f"sensor {number}"
+    )
+    kind_name = table.data.get("kind")
+    kind = KINDS.get(kind_name) if isinstance(kind_name, str) else None
+    schema = _schema(kind)
+    others = {
+        key: (f'kind "{kind_name}" has no such key', f"It has {', '.join(schema)}.")
+        for key in _ANY_KIND
+        if key not in schema
+    }
+    draft = Draft(table, kind, table.read(schema, elsewhere=others), None, folder)
+    if kind is None:
+        table.faulty |= _ANY_KIND.keys() - {"pin"}
+    draft.unit = _find_unit(draft)
+    draft.values["interval"] = _interval(draft)
+    draft.values["deadband"] = _deadband(draft)
+    draft.values["alarms"] = tuple(_alarm(rule, draft.unit) for rule in table.tables("alarm"))
+    if kind is not None:
+        kind.check(draft)
+    return draft
+
+
+def _find_unit(draft: Draft) -> str | None:
+    """From the path, else as given, else by the kind's nature; complains where they differ."""
+    table, path, given = draft.table, draft.given("path"), draft.given("unit")
+    if path is None:
+        return None
+    known = paths.unit_of(path)
+    natural = None if draft.kind is None else draft.kind.unit(draft.values)
+    unit = next((unit for unit in (known, given, natural) if unit is not None), None)
+    if unit is None:
+        near = paths.similar(path)
+        hint = f'Did you mean "{near}"? Otherwise add' if near else "Add"
+        if "unit" not in table.faulty and draft.kind is not None:
+            table.complain(
+                "path", f"{shown(path)} is not a path whose unit is known", f'{hint} its SI unit: unit = "…".'
+            )
+        return None
+    if known is not None and given not in (None, known):
+        table.complain(
+            "unit", f"{path} is in {unit_words(known)}, not in {unit_words(given)}", "Leave unit out."
+        )
+    elif natural is not None and natural != unit:
+        table.complain(
+            "path" if known is not None else "unit",
+            f"this sensor is in {unit_words(natural)}, and {path} in {unit_words(unit)}",
+            "Choose a path that fits what it measures.",
+        )
+        return None
+    return unit
+
+
+def _interval(draft: Draft) -> float:
+    """Seconds between samples."""
+    table, values = draft.table, draft.values
+    usual = None if draft.kind is None else draft.kind.interval_s
+    if usual is None:
+        return 1.0
+    if "rate" in table.data and "every" in table.data:
+        table.complain("every", "the rate is given twice, as rate and as every", "Keep one of the two.")
+    if values["rate"] is not None:
+        return 1.0 / float(values["rate"])
+    return usual if values["every"] is None else float(values["every"])
+
+
+def _deadband(draft: Draft) -> float:
+    table, unit = draft.table, draft.unit
+    if "deadband" not in table.data or unit is None:
+        return 0.0
+    if unit == CONTACT:
+        table.complain("deadband", "a contact has none", "Take it out.")
+        return 0.0
+    return table.value("deadband", _difference(unit)) or 0.0
+
+
+def _difference(unit: str) -> Any:
+    """How much more or less, in a unit; not below 0."""
+
+    def parser(raw: Any) -> float:
+        found = parse_value(raw, unit, difference=True)
+        if found < 0:
+            raise InputError(f"{shown(raw)} is below 0", "Write how far the value may move, 0 or more.")
+        return found
+
+    return parser
+
+
+# Alarms --------------------------------------------------------------------------------------------
+
+
+def _severity(raw: Any) -> Severity:
+    severity = one_of(Severity)(raw)
+    if severity.rank < Severity.ALERT.rank:
+        raise InputError(f'"{severity}" is no alarm', 'Write "alert", "warn", "alarm" or "emergency".')
+    return severity
+
+
+_RULE: Final[Schema] = {
+    "severity": Key(_severity, required='severity = "alarm"'),
+    "text": Key(text(), ""),
+    "for": Key(quantity("s", "0 s", "24 h"), 0.0),
+    "clear_for": Key(quantity("s", "0 s", "24 h"), 0.0),
+}
+_LIMITS: Final = ("above", "below", "hysteresis")
+_FOR_NUMBERS: Final = ("this is for numbers, and a contact has none", 'Write when = "active" or "inactive".')
+_FOR_CONTACTS: Final = ("this is for contacts, and here is a number", "Write above = … or below = ….")
+
+
+def _alarm(table: Table, unit: str | None) -> AlarmRule:
+    contact = unit == CONTACT
+    condition: Schema = (
+        {"when": Key(one_of(When))}
+        if contact
+        else {
+            "above": Key(_limit(unit)),
+            "below": Key(_limit(unit)),
+            "hysteresis": Key(_as_it_is if unit is None else _difference(unit), 0.0),
+        }
+    )
+    if unit is None:  # that has been told; what the rule may say depends on it
+        condition = {**condition, "when": Key(_as_it_is)}
+    elsewhere = dict.fromkeys(_LIMITS, _FOR_NUMBERS) if contact else {"when": _FOR_CONTACTS}
+    values = table.read({**condition, **_RULE}, elsewhere=elsewhere)
+    if unit is not None:
+        _check_condition(table, values, contact=contact)
+    return AlarmRule(
+        severity=values["severity"],
+        text=values["text"],
+        when=values.get("when"),
+        above=values.get("above"),
+        below=values.get("below"),
+        hysteresis=values.get("hysteresis", 0.0),
+        raise_after_s=values["for"],
+        clear_after_s=values["clear_for"],
+    )
+
+
+def _limit(unit: str | None) -> Any:
+    return _as_it_is if unit is None else lambda raw: parse_value(raw, unit)
+
+
+def _check_condition(table: Table, values: Values, *, contact: bool) -> None:
+    conditions = ("when",) if contact else ("above", "below")
+    if table.faulty.isdisjoint({"when", "above", "below"}) and not any(
+        key in table.data for key in conditions
+    ):
+        example = 'when = "active"' if contact else "above = … or below = …"
+        table.complain("", "the rule has no condition", f"Add {example}.")
+    above, below, hysteresis = values.get("above"), values.get("below"), values.get("hysteresis")
+    if above is None or below is None:
+        return
+    if above <= below:
+        table.complain(
+            "below", f"every value is above {above:g} or below {below:g}", "above must be the higher one."
+        )
+    elif hysteresis is not None and hysteresis >= above - below:
+        table.complain(
+            "hysteresis",
+            "it is as wide as what is good, so the alarm would stay",
+            f"Write less than {above - below:g}.",
+        )
+
+
+# Settings ------------------------------------------------------------------------------------------
+
+
+def _settings(draft: Draft) -> SensorSettings:
+    values, kind, unit = draft.values, draft.kind, draft.unit
+    assert kind is not None
+    assert unit is not None
+    return SensorSettings(
+        id=values["id"],
+        name=values["name"] or values["id"],
+        kind=values["kind"],
+        path=values["path"],
+        unit=unit,
+        options=kind.options(draft),
+        description=values["description"],
+        interval_s=values["interval"],
+        window_s=values["window"],
+        deadband=values["deadband"],
+        alarms=values["alarms"],
+    )

@@ -1,0 +1,49 @@
+"""What every driver is: the seam between hardware (or a simulation of it) and sampling.
+
+A driver turns one sensor's signal into samples. It is opened once, polled at its interval from its lane's
+thread, and may emit samples at any time from a thread of its own. It never touches another sensor.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+from .sample import Sample, Totals
+from .settings import SensorSettings
+
+Emit = Callable[[Sample], None]
+"""Hands a sample on; safe to call from any thread; never blocks; must be called in the order of time."""
+
+
+class DriverError(Exception):
+    """The sensor cannot be opened or read now; the text says what was seen and what to do.
+
+    Sampling turns it into a sample of state `failed`, and tries again later.
+    """
+
+
+class Driver(ABC):
+    """One sensor's driver."""
+
+    lane: str
+    """What a read may block on (`gpio`, `w1`, `i2c-1`, `spi-0`, `simulated`, …): drivers of one lane share a
+    thread, so a hung bus stalls its own lane and no other."""
+
+    interval_ns: int | None
+    """Time between polls; None for a driver that is never polled."""
+
+    def __init__(self, settings: SensorSettings) -> None:
+        self.settings = settings
+
+    @abstractmethod
+    def open(self, emit: Emit, *, resume: Totals) -> None:
+        """Take the hardware and begin; totals go on from `resume`.
+
+        Raises `DriverError` when the hardware is not there; then nothing is held, and it may be called again.
+        """
+
+    def poll(self, now_ns: int) -> None:  # noqa: B027  # event-driven drivers need none
+        """Read the sensor now (boot clock) and emit what is to be said. Raises `DriverError`."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of everything; safe to call twice, and after a failed `open`."""

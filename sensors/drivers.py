@@ -1,0 +1,84 @@
+"""Which kind of sensor is which driver.
+
+The GPIO library is imported when the first sensor on a pin is made: a vessel without one does not need it.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from .analog import AnalogDriver
+from .bus import ClimateDriver, PowerDriver, ThermocoupleDriver, ThermometerDriver
+from .clock import Clock
+from .driver import Driver
+from .manual import ManualDriver
+from .replay import ReplayDriver
+from .settings import SensorSettings
+from .simulated import SimulatedDriver
+
+if TYPE_CHECKING:
+    from .gpio import GpioContext
+
+
+class DriverContext:
+    """What the drivers of one process share; made once, closed after them."""
+
+    def __init__(self, clock: Clock, *, root: Path = Path("/"), gpio: "GpioContext | None" = None) -> None:
+        self.clock = clock
+        self.root = root
+        """Where `sys` is."""
+        self._gpio = gpio
+
+    @property
+    def gpio(self) -> "GpioContext":
+        """The header's GPIO; takes no hardware before a driver opens."""
+        if self._gpio is None:
+            from .gpio import GpioContext
+
+            self._gpio = GpioContext(self.clock)
+        return self._gpio
+
+    def close(self) -> None:
+        """Let go of the GPIO chip; safe to call twice."""
+        if self._gpio is not None:
+            self._gpio.close()
+
+
+def _contact(settings: SensorSettings, context: DriverContext) -> Driver:
+    from .contact import ContactDriver
+
+    return ContactDriver(settings, gpio=context.gpio)
+
+
+def _pulse(settings: SensorSettings, context: DriverContext) -> Driver:
+    from .pulse import PulseDriver
+
+    return PulseDriver(settings, gpio=context.gpio)
+
+
+Factory = Callable[[SensorSettings, DriverContext], Driver]
+
+FACTORIES: Final[Mapping[str, Factory]] = {
+    "switch": _contact,
+    "runtime": _contact,
+    "pulse": _pulse,
+    "analog": lambda settings, context: AnalogDriver(settings, root=context.root),
+    "ds18b20": lambda settings, context: ThermometerDriver(settings, root=context.root),
+    "thermocouple": lambda settings, context: ThermocoupleDriver(settings, root=context.root),
+    "ina219": lambda settings, context: PowerDriver(settings, root=context.root),
+    "ina226": lambda settings, context: PowerDriver(settings, root=context.root),
+    "bme280": lambda settings, context: ClimateDriver(settings, root=context.root),
+    "manual": lambda settings, context: ManualDriver(settings, clock=context.clock),
+    "simulated": lambda settings, _context: SimulatedDriver(settings),
+    "replay": lambda settings, _context: ReplayDriver(settings),
+}
+"""By the key `kind` of `sensors.toml`."""
+
+
+def make_driver(settings: SensorSettings, *, context: DriverContext) -> Driver:
+    """The driver of one sensor, not yet open: no hardware or file is touched.
+
+    Raises `KeyError` for a kind that does not exist and `TypeError` for options of another kind; settings
+    from `sensors.toml` have neither.
+    """
+    return FACTORIES[settings.kind](settings, context)

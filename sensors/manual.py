@@ -1,0 +1,46 @@
+"""Kind `manual`: a sensor whose values people read off and type in. It has no wire, so it has no faults and
+does not go stale.
+"""
+
+import math
+
+from .clock import Clock
+from .driver import Driver, DriverError, Emit
+from .sample import Sample, Totals, Value
+from .settings import SensorSettings
+
+
+class ManualDriver(Driver):
+    """Hands on what people submit."""
+
+    def __init__(self, settings: SensorSettings, *, clock: Clock) -> None:
+        super().__init__(settings)
+        self.lane = "manual"
+        self.interval_ns = None
+        self._clock = clock
+        self._emit: Emit | None = None
+
+    def open(self, emit: Emit, *, resume: Totals) -> None:  # noqa: ARG002  # no totals here
+        """Begin to take values."""
+        self._emit = emit
+
+    def submit(self, value: Value) -> Sample:
+        """Take a value in the sensor's unit, read now; returns the sample that was emitted.
+
+        Raises `ValueError` for a value that is not of the sensor's type, `DriverError` if it is not open.
+        """
+        if self._emit is None:
+            raise DriverError(f"{self.settings.id} is not open")
+        if self.settings.unit == "bool":
+            if not isinstance(value, bool):
+                raise ValueError(f"{self.settings.id} takes true or false, not {value!r}")
+        elif isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            unit = f" in {self.settings.unit}" if self.settings.unit else ""
+            raise ValueError(f"{self.settings.id} takes a number{unit}, not {value!r}")
+        sample = Sample(self.settings.id, self._clock.boottime_ns(), value)
+        self._emit(sample)
+        return sample
+
+    def close(self) -> None:
+        """Take no more values."""
+        self._emit = None

@@ -1,0 +1,364 @@
+"""Quantities as people write and read them: text to SI numbers and back.
+
+Owns the table of units, the one way to parse a quantity (`parse`), and the one way each to show a duration, a
+value and a number of bytes. Does not know where in a file a quantity stands: a mistake is told in words.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import pairwise
+from typing import Final
+
+
+class InputError(ValueError):
+    """What a person wrote is wrong; `str` says what, and what to do.
+
+    `at` leads on from the value that was looked at to the part of it that is wrong (`(1,)`: its second
+    element).
+    """
+
+    def __init__(self, text: str, remedy: str = "", *, at: tuple[str | int, ...] = ()) -> None:
+        super().__init__(f"{text}. {remedy}" if remedy else text)
+        self.text = text
+        self.remedy = remedy
+        self.at = at
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """SI value = number * factor + offset."""
+
+    factor: float
+    offset: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """What can be written for one SI unit."""
+
+    name: str
+    """With its article: `a duration`."""
+    usual: tuple[str, ...]
+    """Units to propose where one is missing."""
+    units: Mapping[str, Unit]
+
+
+def _units(**factors: float) -> dict[str, Unit]:
+    return {name: Unit(factor) for name, factor in factors.items()}
+
+
+def _metric(base: str, **prefixes: float) -> dict[str, Unit]:
+    return {base: Unit(1.0)} | {f"{prefix}{base}": Unit(factor) for prefix, factor in prefixes.items()}
+
+
+_TURN: Final = 2 * math.pi
+_BYTES: Final = _metric("B", k=1e3, M=1e6, G=1e9, T=1e12, Ki=2.0**10, Mi=2.0**20, Gi=2.0**30)
+
+DIMENSIONS: Final[Mapping[str, Dimension]] = {
+    "s": Dimension(
+        "a duration",
+        ("ms", "s", "min"),
+        _units(us=1e-6, ms=1e-3, s=1.0, min=60.0, h=3600.0, d=86400.0),
+    ),
+    "Hz": Dimension("a frequency", ("Hz",), _metric("Hz", m=1e-3, k=1e3) | {"rpm": Unit(1 / 60)}),
+    "V": Dimension("a voltage", ("V",), _metric("V", u=1e-6, m=1e-3, k=1e3)),
+    "A": Dimension("a current", ("A",), _metric("A", u=1e-6, m=1e-3, k=1e3)),
+    "ohm": Dimension("a resistance", ("ohm",), _metric("ohm", u=1e-6, m=1e-3, k=1e3, M=1e6)),
+    "W": Dimension("a power", ("W",), _metric("W", m=1e-3, k=1e3, M=1e6)),
+    "J": Dimension(
+        "an energy",
+        ("kWh", "J"),
+        _metric("J", k=1e3, M=1e6) | {"Wh": Unit(3600.0), "kWh": Unit(3.6e6)},
+    ),
+    "C": Dimension("a charge", ("Ah", "C"), {"C": Unit(1.0), "Ah": Unit(3600.0), "mAh": Unit(3.6)}),
+    "K": Dimension(
+        "a temperature",
+        ("°C", "K"),
+        {"K": Unit(1.0), "°C": Unit(1.0, 273.15), "°F": Unit(5 / 9, 273.15 - 32 * 5 / 9)},
+    ),
+    # psi: 1 lbf (4.4482216152605 N) on 1 in2 (NIST SP 811, appendix B)
+    "Pa": Dimension(
+        "a pressure",
+        ("bar", "Pa"),
+        _metric("Pa", h=1e2, k=1e3, M=1e6) | _units(bar=1e5, mbar=1e2, psi=6894.757293168),
+    ),
+    "ratio": Dimension("a share", ("%",), {"%": Unit(0.01)}),
+    "m3": Dimension("a volume", ("l", "m3"), _units(m3=1.0, l=1e-3, ml=1e-6)),
+    "m3/s": Dimension(
+        "a flow",
+        ("l/h", "m3/s"),
+        {
+            "m3/s": Unit(1.0),
+            "m3/h": Unit(1 / 3600),
+            "l/s": Unit(1e-3),
+            "l/min": Unit(1e-3 / 60),
+            "l/h": Unit(1e-3 / 3600),
+        },
+    ),
+    # the nautical mile: 1852 m (NIST SP 811, appendix B)
+    "m": Dimension("a length", ("m",), _metric("m", m=1e-3, c=1e-2, k=1e3) | {"nmi": Unit(1852.0)}),
+    "m/s": Dimension(
+        "a speed", ("kn", "m/s"), {"m/s": Unit(1.0), "kn": Unit(1852 / 3600), "km/h": Unit(1 / 3.6)}
+    ),
+    "rad": Dimension(
+        "an angle", ("°", "rad"), {"rad": Unit(1.0), "°": Unit(_TURN / 360), "deg": Unit(_TURN / 360)}
+    ),
+    "rad/s": Dimension("a rate of turn", ("°/s", "rad/s"), {"rad/s": Unit(1.0), "°/s": Unit(_TURN / 360)}),
+    "B": Dimension("a number of bytes", ("kB", "MB"), _BYTES),
+    "B/s": Dimension("a data rate", ("kB/s", "MB/s"), {f"{name}/s": unit for name, unit in _BYTES.items()}),
+}
+"""By SI unit, as Signal K writes it (and `ohm`, `B`, `B/s`)."""
+
+RATES: Final = frozenset({"Hz", "m3/s", "m/s", "rad/s", "kg/s"})
+"""SI units of something a second."""
+
+_SPELLINGS: Final = str.maketrans(
+    {
+        "\N{MICRO SIGN}": "u",
+        "\N{GREEK SMALL LETTER MU}": "u",
+        "\N{OHM SIGN}": "ohm",
+        "\N{GREEK CAPITAL LETTER OMEGA}": "ohm",
+        "\N{SUPERSCRIPT THREE}": "3",
+        "\N{MINUS SIGN}": "-",
+        "\N{NO-BREAK SPACE}": " ",
+    }
+)
+_PART: Final = re.compile(
+    r"\s*([0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?|\.[0-9]+)\s*(m3(?:/[a-z]+)?|[^\s0-9.,+-][^\s0-9]*)?"
+)
+
+
+def parse(written: object, unit: str) -> float:
+    """A quantity as people write it (`50 ms`, `12.8 V`, `80 %`, `3 min 20 s`), in the SI unit `unit`.
+
+    Raises `InputError`, also for a bare number, since nobody can tell which unit was meant.
+    """
+    return _parse(written, unit, difference=False)
+
+
+def parse_value(written: object, unit: str, *, difference: bool = False) -> float:
+    """The same, but a bare number is taken as SI already. With `difference` the text says how much more or
+    less (`5 °C` is 5 K). Raises `InputError`."""
+    if isinstance(written, int | float) and not isinstance(written, bool):
+        return finite(written)
+    return _parse(written, unit, difference=difference)
+
+
+def _parse(written: object, unit: str, *, difference: bool) -> float:
+    dimension = DIMENSIONS.get(unit)
+    if dimension is None:
+        raise InputError(f"{shown(written)} is not a plain number" + (f" in {unit}" if unit else ""))
+    example = f'"10 {dimension.usual[0]}"'
+    if isinstance(written, int | float) and not isinstance(written, bool):
+        raise InputError(f"{shown(written)} has no unit", _proposal(finite(written), dimension))
+    if not isinstance(written, str):
+        raise InputError(f"{shown(written)} is not {dimension.name}", f"Write, for example, {example}.")
+    text = written.translate(_SPELLINGS).strip()
+    sign, text = (-1.0, text[1:]) if text.startswith("-") else (1.0, text.removeprefix("+"))
+    parts = _parts(text)
+    if not parts or (len(parts) > 1 and unit != "s"):
+        remedy = "Write the number with a point, not a comma." if re.search(r"\d,\d", text) else ""
+        raise InputError(
+            f"{shown(written)} is not {dimension.name}", remedy or f"Write, for example, {example}."
+        )
+    total = 0.0
+    for number, name in parts:
+        found = _unit(name, number, unit=unit, dimension=dimension)
+        total += sign * number * found.factor + (0.0 if difference else found.offset)
+    return float(f"{finite(total):.15g}")  # 940 mV is 0.94 V, not 0.9400000000000001
+
+
+def _parts(text: str) -> list[tuple[float, str]]:
+    """Number and unit, one pair or several; nothing if the text is not made of such pairs."""
+    parts, position = [], 0
+    while position < len(text):
+        match = _PART.match(text, position)
+        if match is None or match.end() == position:
+            return []
+        parts.append((float(match[1]), match[2] or ""))
+        position = match.end()
+    return parts
+
+
+def _unit(name: str, number: float, *, unit: str, dimension: Dimension) -> Unit:
+    found = dimension.units.get(name)
+    if found is not None:
+        return found
+    if not name:
+        if unit == "ratio":
+            raise InputError(f"{number:g} has no unit", f'Write "{number:g} %", or a number without quotes.')
+        raise InputError(f"{number:g} has no unit", _proposal(number, dimension))
+    other = si_of(name)
+    if other not in ("", unit):
+        raise InputError(
+            f'"{name}" is {DIMENSIONS[other].name}\'s unit, and this is {dimension.name}',
+            f"Write, for example, {_example(number, dimension)}.",
+        )
+    near = close(name, dimension.units)
+    remedy = f'Did you mean "{number:g} {near}"?' if near else f"Units here: {', '.join(dimension.units)}."
+    raise InputError(f'there is no unit "{name}" for {dimension.name}', remedy)
+
+
+def _example(number: float, dimension: Dimension) -> str:
+    return f'"{number:g} {dimension.usual[0]}"'
+
+
+def _proposal(number: float, dimension: Dimension) -> str:
+    return "Write " + " or ".join(f'"{number:g} {name}"' for name in dimension.usual) + "."
+
+
+def finite(number: float) -> float:
+    """The number, if it is one that can be measured: not infinite, not `nan`. Raises `InputError`."""
+    if (isinstance(number, int) and abs(number) > _LARGEST) or not math.isfinite(number):
+        raise InputError(f"{shown(number)} is not a number that can be measured")
+    return float(number)
+
+
+_LARGEST: Final = 10**300
+
+
+def close(word: str, words: Iterable[str]) -> str:
+    """The one of `words` that was probably meant, whatever its case; '' if none is near."""
+    folded = {candidate.casefold(): candidate for candidate in words}
+    near = get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
+    return folded[near[0]] if near else ""
+
+
+def si_of(name: str) -> str:
+    """The SI unit of what is measured in the unit `name` (`bar` is `Pa`); '' if it is not known."""
+    name = name.translate(_SPELLINGS)
+    return next((unit for unit, dimension in DIMENSIONS.items() if name in dimension.units), "")
+
+
+# What people read ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    unit: str
+    """One of the dimension's."""
+    decimals: int
+
+
+_SHOWN: Final[Mapping[str, _Shown]] = {
+    "Hz": _Shown("Hz", 2),
+    "V": _Shown("V", 2),
+    "A": _Shown("A", 2),
+    "ohm": _Shown("ohm", 1),
+    "W": _Shown("W", 0),
+    "J": _Shown("kWh", 3),
+    "C": _Shown("Ah", 2),
+    "K": _Shown("°C", 1),
+    "Pa": _Shown("bar", 2),
+    "ratio": _Shown("%", 1),
+    "m3": _Shown("l", 1),
+    "m3/s": _Shown("l/h", 1),
+    "m": _Shown("m", 2),
+    "m/s": _Shown("kn", 2),
+    "rad": _Shown("°", 1),
+    "rad/s": _Shown("°/s", 2),
+}
+"""How sailors read an SI unit, and to how many places."""
+_SHOWN_BY_NAME: Final[Mapping[tuple[str, str], _Shown]] = {
+    ("Hz", "revolutions"): _Shown("rpm", 0),
+    ("s", "runTime"): _Shown("h", 2),
+}
+"""Where the last name of the path decides."""
+_PLAIN_RATIOS: Final = frozenset({"gearRatio", "pulleyRatio"})
+_ATMOSPHERIC: Final = "environment."
+_MOST_PLAIN: Final = 1e9
+"""Numbers from here on are shown with an exponent."""
+NO_VALUE: Final = "-"
+"""Where a sensor has none."""
+
+
+def display(value: bool | float | None, unit: str, *, path: str = "") -> tuple[str, str]:
+    """A value in the SI unit `unit` as sailors read it: number and unit apart (`85.0`, `°C`).
+
+    The path tells revolutions (rpm) from other frequencies, air pressure (hPa) from oil pressure (bar), and
+    running hours from other times. Contacts are `active` or `inactive`, no value is `-`.
+    """
+    if value is None:
+        return NO_VALUE, ""
+    if isinstance(value, bool):
+        return ("active" if value else "inactive"), ""
+    name = path.rpartition(".")[2]
+    if unit == "Pa" and path.startswith(_ATMOSPHERIC):
+        form: _Shown | None = _Shown("hPa", 1)
+    else:
+        form = _SHOWN_BY_NAME.get((unit, name), _SHOWN.get(unit))
+    if unit == "s" and form is None:
+        return format_duration(value), ""
+    if form is None or name in _PLAIN_RATIOS:
+        return f"{value:.6g}", "" if name in _PLAIN_RATIOS else unit
+    scale = DIMENSIONS[unit].units[form.unit]
+    return _rounded((value - scale.offset) / scale.factor, form.decimals), form.unit
+
+
+def _rounded(number: float, decimals: int) -> str:
+    if not math.isfinite(number) or abs(number) >= _MOST_PLAIN:
+        return f"{number:.6g}"
+    return f"{round(number, decimals) + 0.0:.{decimals}f}"  # + 0.0: there is no -0.0
+
+
+def format_value(value: bool | float | None, unit: str, *, path: str = "") -> str:
+    """`display` in one piece: `85.0 °C`, `1800 rpm`, `active`."""
+    number, shown_unit = display(value, unit, path=path)
+    return f"{number} {shown_unit}" if shown_unit else number
+
+
+_STEPS: Final = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+
+
+def format_duration(seconds: float) -> str:
+    """A duration in its two largest units: `50 ms`, `2.5 s`, `3 min 20 s`, `2 h`, `4 d`."""
+    if not math.isfinite(seconds):
+        return "for ever" if seconds > 0 else NO_VALUE
+    if seconds < 0:
+        return f"-{format_duration(-seconds)}"
+    for digits, unit, factor, limit in ((3, "us", 1e6, 1e-3), (3, "ms", 1e3, 1.0), (2, "s", 1.0, 10.0)):
+        shortened = float(f"{seconds:.{digits}g}")
+        if 0 < shortened < limit:
+            return f"{shortened * factor:.{digits}g} {unit}"
+    finest = next((small for (_, size), (_, small) in pairwise(_STEPS) if seconds >= size), 1)
+    rounded = round(seconds / finest) * finest
+    for (unit, size), (small_unit, small) in pairwise(_STEPS):
+        if rounded >= size:
+            whole, rest = divmod(rounded // small, size // small)
+            return f"{whole} {unit} {rest} {small_unit}" if rest else f"{whole} {unit}"
+    return f"{rounded} s"
+
+
+def format_bytes(number: float) -> str:
+    """A number of bytes, decimal as on cards' labels: `512 B`, `64 kB`, `1.5 MB`, `20 GB`."""
+    if number < 0:
+        return f"-{format_bytes(-number)}"
+    units = ("B", "kB", "MB", "GB")
+    size = next((size for size, _ in enumerate(units) if number < 999.5 * 1000**size), len(units))
+    if size == 0:
+        return f"{number:.0f} B"
+    unit = [*units, "TB"][size]
+    scaled = number / 1000**size
+    return f"{scaled:.3g} {unit}" if scaled < 1000 else f"{scaled:.0f} {unit}"
+
+
+_MOST_SHOWN: Final = 40
+
+
+def shown(value: object) -> str:
+    """A value from a file, as the file writes it, short and on one line."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        cut = value if len(value) <= _MOST_SHOWN else value[:_MOST_SHOWN] + "…"
+        return '"' + "".join(c if c.isprintable() else "·" for c in cut) + '"'
+    if isinstance(value, int) and value.bit_length() > 128:
+        return "a huge number"
+    if isinstance(value, int | float):
+        return f"{value}"
+    if isinstance(value, dict | list):
+        return "a table" if isinstance(value, dict) else "a list"
+    return "a date or time"

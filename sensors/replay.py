@@ -1,0 +1,168 @@
+"""Kind `replay`: plays a recording as if it were live.
+
+A recording is a CSV file with the columns time (ISO 8601, or seconds), path and value (SI). Every row of the
+sensor's path is emitted exactly once, in the file's order, at the boot-clock time that keeps the recording's
+spacing divided by `speed`. A row that is emitted late keeps the time at which it was due. Sensors that play
+different paths of one file stay together, for time counts from the file's first row.
+"""
+
+import csv
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from .driver import Driver, DriverError, Emit
+from .sample import Sample, Totals
+from .settings import ReplayOptions, SensorSettings
+
+POLL_NS: Final = 50_000_000
+"""How often due rows are looked for: how late a row may come, not how exact its time is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One reading of a recording."""
+
+    offset_ns: int
+    """Since the file's first row, whatever its path."""
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """The rows of one path."""
+
+    rows: tuple[Row, ...]
+    length_ns: int
+    """When the next round begins, if it repeats: one mean spacing of rows after the file's last row."""
+
+
+def rows(file: Path, path: str) -> tuple[Row, ...]:
+    """The recording's rows of `path`, in order. Raises `DriverError` naming file and line."""
+    return load(file, path).rows
+
+
+def load(file: Path, path: str) -> Recording:
+    """Read a recording; what is not of `path` only counts for its length. Raises `DriverError`."""
+    found: list[Row] = []
+    paths: set[str] = set()
+    count = offset_ns = 0
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            for number, offset_ns, row_path, value in _read(file, lines):
+                count += 1
+                paths.add(row_path)
+                if row_path != path:
+                    continue
+                if found and offset_ns < found[-1].offset_ns:
+                    raise DriverError(f"{file}, line {number}: time goes back; sort the recording by time")
+                found.append(Row(offset_ns, value))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DriverError(f"the recording {file} cannot be read: {error}") from error
+    if not found:
+        there = ", ".join(sorted(paths)) or "no rows at all"
+        raise DriverError(f"{file} has no rows of {path}; it has {there}")
+    spacing = offset_ns // (count - 1) if count > 1 else 0
+    return Recording(tuple(found), max(offset_ns + spacing, 1_000_000))
+
+
+def _read(file: Path, lines: Iterator[str]) -> Iterator[tuple[int, int, str, float]]:
+    """Line number, offset, path and value of each row."""
+    reader = csv.DictReader(lines)
+    missing = {"time", "path", "value"} - set(reader.fieldnames or ())
+    if missing:
+        raise DriverError(f"{file}, line 1: no column {', '.join(sorted(missing))}; need time,path,value")
+    first: datetime | float | None = None
+    for row in reader:
+        number = reader.line_num
+        if None in (row["time"], row["path"], row["value"]):
+            raise DriverError(f"{file}, line {number}: a row needs time, path and value")
+        try:
+            time = _time(row["time"])
+            first = time if first is None else first
+            value = _value(row["value"])
+            offset_ns = _between(first, time)
+        except (TypeError, ValueError) as error:
+            raise DriverError(f"{file}, line {number}: {error}") from error
+        yield number, offset_ns, row["path"], value
+
+
+def _time(text: str) -> datetime | float:
+    try:
+        return float(text)
+    except ValueError:
+        return datetime.fromisoformat(text)
+
+
+def _between(first: datetime | float, time: datetime | float) -> int:
+    """Nanoseconds. Raises `TypeError` if one has a date or zone and the other has none."""
+    if isinstance(first, datetime) and isinstance(time, datetime):
+        return (time - first) // timedelta(microseconds=1) * 1000
+    if isinstance(first, datetime) or isinstance(time, datetime):
+        raise TypeError("times are to be all dates or all seconds")
+    return round((time - first) * 1e9)
+
+
+def _value(text: str) -> float:
+    words = {"true": 1.0, "false": 0.0}
+    value = words[text] if text in words else float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is not a number that a sensor can have")
+    return value
+
+
+class ReplayDriver(Driver):
+    """Plays from the moment it is first opened."""
+
+    def __init__(self, settings: SensorSettings) -> None:
+        super().__init__(settings)
+        if not isinstance(settings.options, ReplayOptions):
+            raise TypeError(f"{settings.id} has the options of another kind than {settings.kind}")
+        self.lane = "replay"
+        self.interval_ns = POLL_NS
+        self._options = settings.options
+        self._contact = settings.unit == "bool"
+        self._recording: Recording | None = None
+        self._emit: Emit | None = None
+        self._start_ns: int | None = None
+        self._round = 0
+        self._next = 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last row has been emitted and none will follow."""
+        recording = self._recording
+        return recording is not None and not self._options.repeat and self._next >= len(recording.rows)
+
+    def open(self, emit: Emit, *, resume: Totals) -> None:  # noqa: ARG002  # no totals here
+        """Read the whole recording, or after a `close` go on where it was. Raises `DriverError`."""
+        if self._recording is None:
+            self._recording = load(self._options.file, self.settings.path)
+        self._emit = emit
+
+    def poll(self, now_ns: int) -> None:
+        """Emit every row that is due, the late ones too."""
+        if self._recording is None or self._emit is None:
+            raise DriverError(f"{self.settings.id} is not open")
+        if self._start_ns is None:
+            self._start_ns = now_ns
+        recording = self._recording
+        while not self.finished:
+            row = recording.rows[self._next]
+            due_ns = self._start_ns + round(
+                (self._round * recording.length_ns + row.offset_ns) / self._options.speed
+            )
+            if due_ns > now_ns:
+                return
+            value = bool(row.value) if self._contact else row.value
+            self._emit(Sample(self.settings.id, due_ns, value))
+            self._next += 1
+            if self._options.repeat and self._next == len(recording.rows):
+                self._round, self._next = self._round + 1, 0
+
+    def close(self) -> None:
+        """Stop emitting; the place in the recording is kept."""
+        self._emit = None

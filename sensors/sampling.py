@@ -1,0 +1,289 @@
+"""Runs drivers: each lane in a thread of its own, each sensor at its own pace.
+
+Owns when a driver is opened, polled and given up for a while. Promises that one sensor's failure disturbs no
+other: a `DriverError` or any other exception makes that sensor `failed` and is tried again later (after 1 s,
+then ever longer, at most a minute); a call that hangs stalls its lane alone, whose sensors `overdue` then
+reports as `stale`. Samples of one sensor leave in the order of their times. Polls keep their cadence; those
+that were missed are left out, not caught up. Does not number, filter or store samples.
+
+`Schedule` and `Lane.step` know no threads: time comes in by the clock.
+"""
+
+import heapq
+import logging
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Final
+
+from .clock import Clock
+from .driver import Driver, DriverError, Emit
+from .quality import State
+from .sample import Sample, Totals
+
+_log = logging.getLogger(__name__)
+
+_SECOND: Final = 1_000_000_000
+RETRY_FIRST_NS: Final = 1 * _SECOND
+RETRY_MOST_NS: Final = 60 * _SECOND
+"""A sensor that is plugged in again is back within a minute; a missing one costs a look a minute."""
+OVERDUE_NS: Final = 10 * _SECOND
+OVERDUE_INTERVALS: Final = 3
+
+
+def next_on_cadence(due_ns: int, interval_ns: int, now_ns: int) -> int:
+    """The first moment after `now_ns` that is a whole number of intervals after `due_ns`."""
+    return due_ns + max(1, (now_ns - due_ns) // interval_ns + 1) * interval_ns
+
+
+def retry_after(failures: int) -> int:
+    """Nanoseconds to wait after that many failures in a row (1 or more): doubling."""
+    return min(RETRY_MOST_NS, RETRY_FIRST_NS << min(failures - 1, 16))
+
+
+class Schedule:
+    """What is due when. Of two that are due, the one that has waited longer comes first."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[int, int, Channel]] = []
+        self._added = 0
+
+    def add(self, due_ns: int, channel: "Channel") -> None:
+        """One call of `take` at or after `due_ns` will return `channel`."""
+        self._added += 1
+        heapq.heappush(self._heap, (due_ns, self._added, channel))
+
+    def take(self, now_ns: int) -> "Channel | None":
+        """The next one due by `now_ns`, no longer scheduled; None if there is none."""
+        if self._heap and self._heap[0][0] <= now_ns:
+            return heapq.heappop(self._heap)[2]
+        return None
+
+    @property
+    def next_ns(self) -> int | None:
+        """When `take` will next return something."""
+        return self._heap[0][0] if self._heap else None
+
+
+class Channel:
+    """One driver's way to the recorder: what it said last, and whether it is well."""
+
+    def __init__(self, driver: Driver, emit: Emit) -> None:
+        self.driver = driver
+        self.sensor = driver.settings.id
+        self.totals = Totals()
+        self.is_open = False
+        self.stale = False
+        self.failures = 0
+        self.due_ns: int | None = None
+        """When it is to be polled (or, while not open, opened) next; None for never."""
+        self.lateness_ns = 0
+        """By how much its latest poll was late: a slow bus is not a hung one."""
+        self.emitted = 0
+        self._emit = emit
+        self._lock = threading.Lock()
+        self._last_ns = 0
+        self._fault: tuple[State, str] | None = None
+        self._silent = False
+        self._logged = ""
+
+    def accept(self, sample: Sample) -> None:
+        """Hand a sample on; its time is never before that of the one before. From any thread."""
+        with self._lock:
+            self._hand_on(sample)
+            self._fault = None
+
+    def report(self, now_ns: int, state: State, detail: str) -> None:
+        """Say that the sensor has no value, unless that is what was said last."""
+        with self._lock:
+            if self._fault != (state, detail):
+                self._hand_on(Sample(self.sensor, now_ns, None, state, detail=detail))
+                self._fault = (state, detail)
+
+    def _hand_on(self, sample: Sample) -> None:
+        if self._silent:
+            return
+        if sample.boottime_ns < self._last_ns:
+            sample = replace(sample, boottime_ns=self._last_ns)
+        self._last_ns = sample.boottime_ns
+        if sample.totals is not None:
+            self.totals = sample.totals
+        self.emitted += 1
+        self._emit(sample)
+
+    def silence(self) -> None:
+        """Nothing is handed on any more."""
+        with self._lock:
+            self._silent = True
+
+    def log_once(self, error: Exception) -> None:
+        """Log an error that no driver should raise, with its traceback, unless it is the same as before."""
+        told = f"{type(error).__name__}: {error}"
+        if told != self._logged:
+            self._logged = told
+            _log.error("the driver of %s broke: %s", self.sensor, told, exc_info=error)
+
+
+class Lane:
+    """The drivers that share a bus, one after the other."""
+
+    def __init__(self, name: str, channels: Iterable[Channel], clock: Clock) -> None:
+        self.name = name
+        self.channels = tuple(channels)
+        self.stopping = threading.Event()
+        self._clock = clock
+        self._schedule = Schedule()
+
+    def begin(self) -> None:
+        """Every driver is due to be opened now."""
+        now_ns = self._clock.boottime_ns()
+        for channel in self.channels:
+            self._put(channel, now_ns)
+
+    def step(self) -> int | None:
+        """Do all that is due; returns when something is due next, None for never."""
+        while not self.stopping.is_set():
+            now_ns = self._clock.boottime_ns()
+            channel = self._schedule.take(now_ns)
+            if channel is None:
+                break
+            if channel.is_open:
+                self._poll(channel, now_ns)
+            else:
+                self._open(channel)
+        return self._schedule.next_ns
+
+    def run(self) -> None:
+        """`step` at the right times, until `stopping`; then close the drivers."""
+        while not self.stopping.is_set():
+            next_ns = self.step()
+            wait_s = None if next_ns is None else max(0.0, (next_ns - self._clock.boottime_ns()) / _SECOND)
+            self.stopping.wait(wait_s)
+        for channel in self.channels:
+            self._close(channel)
+
+    def _put(self, channel: Channel, due_ns: int) -> None:
+        channel.due_ns = due_ns
+        self._schedule.add(due_ns, channel)
+
+    def _open(self, channel: Channel) -> None:
+        due_ns = channel.due_ns
+        assert due_ns is not None
+        try:
+            channel.driver.open(channel.accept, resume=channel.totals)
+        except Exception as error:  # noqa: BLE001  # whatever one driver raises, the lane goes on
+            self._failed(channel, error)
+            return
+        channel.is_open = True
+        channel.stale = False
+        if channel.driver.interval_ns is None:
+            channel.failures = 0
+            channel.due_ns = None
+        else:
+            # when it was to be opened, not now: so the lane's sensors are due together, in one waking up
+            self._put(channel, due_ns)
+
+    def _poll(self, channel: Channel, now_ns: int) -> None:
+        due_ns, interval_ns = channel.due_ns, channel.driver.interval_ns
+        assert due_ns is not None
+        assert interval_ns is not None
+        emitted = channel.emitted
+        was_stale = channel.stale
+        try:
+            channel.driver.poll(now_ns)
+        except Exception as error:  # noqa: BLE001  # as above
+            self._failed(channel, error)
+            return
+        channel.failures = 0
+        channel.lateness_ns = now_ns - due_ns
+        channel.stale = False
+        if was_stale and channel.emitted == emitted:
+            # it speaks only of changes, and what it said last was taken back: opened anew it says what is
+            self._close(channel)
+            self._put(channel, now_ns)
+        else:
+            self._put(channel, next_on_cadence(due_ns, interval_ns, self._clock.boottime_ns()))
+
+    def _failed(self, channel: Channel, error: Exception) -> None:
+        now_ns = self._clock.boottime_ns()
+        if isinstance(error, DriverError):
+            detail = str(error)
+        else:
+            channel.log_once(error)
+            detail = f"the driver broke ({type(error).__name__}: {error}); the log has the details"
+        self._close(channel)
+        channel.stale = False
+        channel.failures += 1
+        channel.report(now_ns, State.FAILED, detail)
+        self._put(channel, now_ns + retry_after(channel.failures))
+
+    def _close(self, channel: Channel) -> None:
+        channel.is_open = False
+        try:
+            channel.driver.close()
+        except Exception as error:  # noqa: BLE001  # as above
+            channel.log_once(error)
+
+
+class Sampler:
+    """All drivers of a vessel."""
+
+    def __init__(self, drivers: Iterable[Driver], emit: Emit, *, clock: Clock) -> None:
+        by_lane: dict[str, list[Channel]] = {}
+        for driver in drivers:
+            by_lane.setdefault(driver.lane, []).append(Channel(driver, emit))
+        self.lanes = tuple(Lane(name, channels, clock) for name, channels in by_lane.items())
+        self._threads: list[threading.Thread] = []
+
+    def start(self, resume: Mapping[str, Totals]) -> None:
+        """Open the drivers and sample until `stop`; counting sensors go on from their totals in `resume`."""
+        for lane in self.lanes:
+            for channel in lane.channels:
+                channel.totals = resume.get(channel.sensor, channel.totals)
+            lane.begin()
+            # a daemon: a call into the kernel that never returns must not keep the process alive
+            thread = threading.Thread(target=lane.run, name=f"lane {lane.name}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def stop(self, timeout_s: float = 5.0) -> tuple[str, ...]:
+        """Close the drivers; what they say while they close is handed on, and nothing after this.
+
+        Returns the lanes that hang in a driver and were left behind.
+        """
+        for lane in self.lanes:
+            lane.stopping.set()
+        deadline = time.monotonic() + timeout_s
+        hung = []
+        for lane, thread in zip(self.lanes, self._threads, strict=False):
+            thread.join(max(0.0, deadline - time.monotonic()))
+            if thread.is_alive():
+                hung.append(lane.name)
+                _log.warning("lane %s hangs in a driver and was left behind", lane.name)
+        for lane in self.lanes:
+            for channel in lane.channels:
+                channel.silence()
+        return tuple(hung)
+
+    def overdue(self, now_ns: int) -> tuple[str, ...]:
+        """Emit `stale` for each sensor whose poll is overdue; to be called about once a second.
+
+        Overdue is later than three intervals, and than 10 s, and than twice what its lane last was late by.
+        Returns the sensors that became stale just now.
+        """
+        found = []
+        for lane in self.lanes:
+            for channel in lane.channels:
+                due_ns = channel.due_ns
+                if due_ns is None or channel.stale or channel.failures:
+                    continue
+                late_ns = now_ns - due_ns
+                interval_ns = channel.driver.interval_ns or 0
+                if late_ns > max(OVERDUE_INTERVALS * interval_ns, OVERDUE_NS, 2 * channel.lateness_ns):
+                    channel.stale = True
+                    channel.report(
+                        now_ns, State.STALE, f"nothing from lane {lane.name}: a driver there hangs"
+                    )
+                    found.append(channel.sensor)
+        return tuple(found)

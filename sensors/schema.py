@@ -1,0 +1,311 @@
+"""What may stand in a table of a TOML file, as data; and the collector of everything that is wrong.
+
+A schema is a mapping of key to `Key`. `Table.read` checks a table against one: every unknown, missing or bad
+key becomes a `Problem` with its line, and the reading goes on. Parsers take a value as TOML has it, return
+the typed one, and raise `InputError` in words.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final, TypeVar
+
+from .quantities import InputError, close, finite, parse, shown
+from .tomlfile import UNREADABLE, Problem, TomlFile
+from .tomllines import Place
+
+Parser = Callable[[Any], Any]
+Advice = tuple[str, str]
+"""What is wrong, and what to do."""
+E = TypeVar("E", bound=StrEnum)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key of a table."""
+
+    parse: Parser
+    default: Any = None
+    """What holds when the key is not there."""
+    required: str = ""
+    """Set for a key that must be there: an example of it, for whoever forgot (`pin = 17`)."""
+
+
+Schema = Mapping[str, Key]
+
+
+class Table:
+    """One table of a file, and the problems found in the whole file so far (shared by all its tables)."""
+
+    def __init__(
+        self, file: TomlFile, data: Mapping[str, Any], place: Place, label: str, problems: list[Problem]
+    ) -> None:
+        self.data = data
+        self.label = label
+        """For people: `sensor "bilge-float"`."""
+        self.problems = problems
+        self.place = place
+        self.faulty: set[str] = set()
+        """Keys whose values are not to be relied upon."""
+        self._file = file
+
+    @classmethod
+    def root(cls, file: TomlFile) -> "Table":
+        """The whole file; its syntax errors are its first problems."""
+        return cls(file, file.data, (), "", list(file.problems))
+
+    def line(self, *below: str | int) -> int | None:
+        """The line of this table, or of something in it."""
+        return self._file.line((*self.place, *below))
+
+    def complain(
+        self, key: str, text: str, remedy: str = "", *, at: Place = (), line: int | None = None
+    ) -> None:
+        """Note a problem with a key ('' for the table); `at` leads on from the key."""
+        self.faulty.add(key)
+        self.problems.append(
+            Problem(
+                file=self._file.path,
+                line=line or self.line(*([key] if key else []), *at),
+                key=key,
+                text=text,
+                remedy=remedy,
+                table=self.label,
+            )
+        )
+
+    def read(self, schema: Schema, *, elsewhere: Mapping[str, Advice] | None = None) -> dict[str, Any]:
+        """The table's values by key: parsed, or the default. A value that is wrong is None, and told.
+
+        `elsewhere` explains keys that are unknown here but not everywhere.
+        """
+        for key in self.data:
+            if key not in schema:
+                self._unknown(key, schema, elsewhere or {})
+        values: dict[str, Any] = {}
+        for key, what in schema.items():
+            if key not in self.data:
+                values[key] = what.default
+                if what.required:
+                    values[key] = None
+                    self._missing(key, what.required)
+                continue
+            values[key] = self.value(key, what.parse)
+        return values
+
+    def value(self, key: str, parser: Parser) -> Any:
+        """One key's value, parsed; None if it is wrong."""
+        raw = self.data[key]
+        if raw == UNREADABLE:
+            self.faulty.add(key)
+            return None
+        try:
+            return parser(raw)
+        except InputError as error:
+            self.complain(key, error.text, error.remedy, at=error.at)
+            return None
+
+    def _unknown(self, key: str, schema: Schema, elsewhere: Mapping[str, Advice]) -> None:
+        if self.data[key] == UNREADABLE:
+            return
+        near = close(key, schema)
+        if key in elsewhere:
+            text, remedy = elsewhere[key]
+        else:
+            text = "there is no such key"
+            remedy = f'Did you mean "{near}"?' if near else f"Keys here: {', '.join(schema)}."
+        if near and near not in self.data:
+            self.faulty.add(near)  # one slip, one line: do not miss it too
+        self.complain(key, text, remedy)
+
+    def _missing(self, key: str, example: str) -> None:
+        if key not in self.faulty:
+            self.complain(key, "this key is missing", f"Add, for example: {example}")
+
+    def tables(self, key: str, label: str = "") -> "list[Table]":
+        """The tables under a key that holds one or a list of them; none if it is not there."""
+        raw = self.data.get(key)
+        if raw is None:
+            return []
+        label = label or ", ".join(part for part in (self.label, key) if part)
+        if isinstance(raw, dict):
+            return [self._below(raw, (key,), label)]
+        if isinstance(raw, list) and all(isinstance(item, dict) for item in raw):
+            return [self._below(item, (key, number), label) for number, item in enumerate(raw)]
+        if raw != UNREADABLE:
+            self.complain(
+                key, f"{shown(raw)} stands where a table belongs", f"Write: {key} = {{ name = value, … }}"
+            )
+        self.faulty.add(key)
+        return []
+
+    def section(self, name: str) -> "Table":
+        """The table under `[name]`; an empty one if it is not there."""
+        raw = self.data.get(name, {})
+        if not isinstance(raw, dict):
+            if raw != UNREADABLE:
+                what = "two brackets" if isinstance(raw, list) else "no brackets"
+                self.complain(name, f"this is a section, and has {what}", f"Write: [{name}]")
+            raw = {}
+        return self._below(raw, (name,), f"[{name}]")
+
+    def sections(self, name: str) -> "list[Table]":
+        """The tables under `[[name]]`, in the file's order."""
+        raw = self.data.get(name, [])
+        if isinstance(raw, list) and all(isinstance(item, dict) for item in raw):
+            return [self._below(item, (name, number), f"[[{name}]]") for number, item in enumerate(raw)]
+        if raw != UNREADABLE:
+            self.complain(name, f"each {name} needs two brackets", f"Write: [[{name}]]")
+        return []
+
+    def _below(self, data: Mapping[str, Any], way: Place, label: str) -> "Table":
+        return Table(self._file, data, (*self.place, *way), label, self.problems)
+
+
+# Parsers -------------------------------------------------------------------------------------------
+
+
+def text(most: int = 200, *, least: int = 0) -> Parser:
+    """A text on one line, of at least `least` and at most `most` characters."""
+
+    def parser(raw: Any) -> str:
+        if not isinstance(raw, str):
+            raise InputError(f"{shown(raw)} is not a text", 'Put it in double quotes: "…".')
+        if len(raw) < least:
+            raise InputError(f"{shown(raw)} is too short", f"It needs {least} characters or more.")
+        if len(raw) > most:
+            raise InputError(f"the text is {len(raw)} characters long", f"Shorten it to {most}.")
+        if not raw.isprintable():
+            raise InputError("the text has line ends or control characters", "Write it on one line.")
+        return raw
+
+    return parser
+
+
+def boolean(raw: Any) -> bool:
+    """`true` or `false`."""
+    if not isinstance(raw, bool):
+        raise InputError(f"{shown(raw)} is not true or false", "Write true or false, without quotes.")
+    return raw
+
+
+def integer(low: int, high: int) -> Parser:
+    """A whole number in a range, both ends included."""
+
+    def parser(raw: Any) -> int:
+        if isinstance(raw, bool) or not isinstance(raw, int):
+            written = raw.strip() if isinstance(raw, str) else ""
+            hint = written if written.isdecimal() else f"a number from {low} to {high},"
+            raise InputError(f"{shown(raw)} is not a whole number", f"Write {hint} without quotes or point.")
+        _in_range(raw, low, high)
+        return raw
+
+    return parser
+
+
+def _in_range(found: float, low: float, high: float) -> None:
+    if found < low:
+        raise InputError(f"{shown(found)} is too low", f"It must be {low:g} or more.")
+    if found > high:
+        raise InputError(f"{shown(found)} is too high", f"It must be {high:g} or less.")
+
+
+def number(low: float = -math.inf, high: float = math.inf) -> Parser:
+    """A number without unit, in a range, both ends included."""
+
+    def parser(raw: Any) -> float:
+        if isinstance(raw, bool) or not isinstance(raw, int | float):
+            raise InputError(f"{shown(raw)} is not a number", "Write it without quotes or unit.")
+        found = finite(raw)
+        _in_range(found, low, high)
+        return found
+
+    return parser
+
+
+def positive(raw: Any) -> float:
+    """A number above 0, without unit."""
+    found: float = number()(raw)
+    if found <= 0:
+        raise InputError(f"{shown(raw)} is not above 0", "It must be more than 0.")
+    return found
+
+
+def quantity(unit: str, low: str, high: str) -> Parser:
+    """A quantity with its unit, in SI unit `unit`; the ends of its range are written the same way."""
+    least, most = parse(low, unit), parse(high, unit)
+
+    def parser(raw: Any) -> float:
+        found = parse(raw, unit)
+        if found < least:
+            raise InputError(f"{shown(raw)} is too little", f"It must be {low} or more.")
+        if found > most:
+            raise InputError(f"{shown(raw)} is too much", f"It must be {high} or less.")
+        return found
+
+    return parser
+
+
+def choice(*words: str) -> Parser:
+    """One of these words."""
+
+    def parser(raw: Any) -> str:
+        if isinstance(raw, str) and raw in words:
+            return raw
+        near = close(raw, words) if isinstance(raw, str) else ""
+        known = ", ".join(f'"{word}"' for word in words)
+        hint = f'Did you mean "{near}"?' if near else f"It is one of {known}."
+        raise InputError(f"{shown(raw)} is not known here", hint)
+
+    return parser
+
+
+def one_of(enum: type[E]) -> Callable[[Any], E]:
+    """A member of an enumeration, by its value."""
+    words = choice(*enum)
+    return lambda raw: enum(words(raw))
+
+
+def list_of(parser: Parser, *, least: int = 0) -> Callable[[Any], tuple[Any, ...]]:
+    """A list of what `parser` takes."""
+
+    def parse_list(raw: Any) -> tuple[Any, ...]:
+        if not isinstance(raw, list):
+            raise InputError(f"{shown(raw)} is not a list", "Put it in square brackets: [ … ].")
+        if len(raw) < least:
+            raise InputError(f"the list has {len(raw)} entries", f"It needs {least} or more.")
+        found = []
+        for place, item in enumerate(raw):
+            try:
+                found.append(parser(item))
+            except InputError as error:
+                raise InputError(error.text, error.remedy, at=(place, *error.at)) from None
+        return tuple(found)
+
+    return parse_list
+
+
+NAME_RULE: Final = "Use 1 to 32 small letters, digits and hyphens."
+
+
+def identifier(raw: Any) -> str:
+    """A vessel's or sensor's id: `[a-z0-9-]{1,32}`."""
+    if isinstance(raw, str) and 1 <= len(raw) <= 32 and set(raw) <= _NAME_CHARACTERS:
+        return raw
+    raise InputError(f"{shown(raw)} cannot be an id", NAME_RULE)
+
+
+_NAME_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
+
+
+def unique(tables: Iterable[tuple[Table, object]], key: str, what: str, remedy: str) -> None:
+    """Complain of every value that an earlier table has already; None is no value."""
+    first: dict[object, Table] = {}
+    for table, found in tables:
+        if found is None:
+            continue
+        earlier = first.setdefault(found, table)
+        if earlier is not table:
+            line = earlier.line(key)
+            table.complain(key, f"{shown(found)} is already the {what} in line {line}", remedy)

@@ -1,0 +1,83 @@
+"""Kind `simulated`: a sensor that plays a model of `models`, and its faults if asked to.
+
+Numbers are emitted at every poll, a contact (unit `bool`) when it changes, with its totals, as the real ones
+do. What it emits depends on the seed, the sensor's id and the times of the polls alone.
+"""
+
+import zlib
+from typing import Final
+
+from . import models
+from .driver import Driver, DriverError, Emit
+from .quality import State
+from .sample import Sample, Totals
+from .settings import SensorSettings, SimulatedOptions
+
+_DETAIL: Final = {
+    State.OPEN: "a broken wire, played",
+    State.SHORT: "a short circuit, played",
+    State.STALE: "silence, played",
+}
+
+
+class SimulatedDriver(Driver):
+    """Plays a model from the moment it is first opened."""
+
+    def __init__(self, settings: SensorSettings) -> None:
+        super().__init__(settings)
+        if not isinstance(settings.options, SimulatedOptions):
+            raise TypeError(f"{settings.id} has the options of another kind than {settings.kind}")
+        self.lane = "simulated"
+        self.interval_ns = round(settings.interval_s * 1e9)
+        self._seed = settings.options.seed
+        self._grain = self._seed ^ zlib.crc32(settings.id.encode())
+        self._faults = settings.options.faults
+        model = models.MODELS[settings.options.model]
+        self._number = model.numbers.get(settings.unit, model.numbers[""])
+        self._active = model.active if settings.unit == "bool" else None
+        self._emit: Emit | None = None
+        self._first_ns: int | None = None
+        self._last_ns = 0
+        self._level: bool | None = None
+        self._fault: State | None = None
+        self._totals = Totals()
+
+    def open(self, emit: Emit, *, resume: Totals) -> None:
+        """Begin, or after a `close` go on."""
+        self._emit = emit
+        self._totals = resume
+        self._level = None
+
+    def poll(self, now_ns: int) -> None:
+        """Emit what the model says at `now_ns`."""
+        if self._emit is None:
+            raise DriverError(f"{self.settings.id} is not open")
+        if self._first_ns is None:
+            self._first_ns = now_ns
+        t_s = (now_ns - self._first_ns) / 1e9
+        fault = models.wire_fault(self._grain, t_s) if self._faults else None
+        changed, self._fault = fault is not self._fault, fault
+        if fault is not None:
+            self._level = None
+            if changed or fault is not State.STALE:  # who is silent says so once
+                self._emit(Sample(self.settings.id, now_ns, None, fault, detail=_DETAIL[fault]))
+        elif self._active is None:
+            self._emit(Sample(self.settings.id, now_ns, round(self._number(self._seed, self._grain, t_s), 4)))
+        else:
+            self._contact(now_ns, level=self._active(self._seed, t_s))
+        self._last_ns = now_ns
+
+    def _contact(self, now_ns: int, *, level: bool) -> None:
+        seconds = self._totals.seconds
+        if self._level:
+            seconds += (now_ns - self._last_ns) / 1e9
+        starts = level and self._level is False
+        self._totals = Totals(self._totals.count + starts, seconds)
+        if level is not self._level:
+            self._level = level
+            assert self._emit is not None
+            self._emit(Sample(self.settings.id, now_ns, level, totals=self._totals))
+
+    def close(self) -> None:
+        """Stop emitting."""
+        self._emit = None

@@ -1,0 +1,459 @@
+"""A machine with GPIO chips, as gpiod shows it: fakes of `gpiod.Chip` and `gpiod.LineRequest`.
+
+The lines behave as the kernel's `drivers/gpio/gpiolib-cdev.c`: numbers are given before an event is buffered,
+a full buffer drops its oldest event, debounce reports a level that has been stable for its time (counted in
+ticks, rounded up), and a debounced line reads as what was last reported. Time is the test's own.
+"""
+
+import errno
+import heapq
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import gpiod
+from gpiod.line import Bias, Direction, Edge, Value
+from gpiozero.exc import PinUnknownPi
+
+from sensors.driver import Driver
+from sensors.gpio import GpioContext
+from sensors.pinfactory import GpiodFactory
+from sensors.sample import Sample, Totals
+from sensors.watcher import Watcher
+from tests.sensors.fakes import SECOND, Collector
+
+MS = 1_000_000
+TICK = 4 * MS
+"""Of a kernel with 250 ticks a second, as Raspberry Pi OS has it."""
+BOOT_OFFSET = 7 * SECOND
+"""The machine was suspended for so long."""
+
+RISING, FALLING = (kind.value for kind in gpiod.EdgeEvent.Type)
+
+
+class Kernel:
+    """Time, and what is to happen later. Also the sensors' clock."""
+
+    def __init__(self) -> None:
+        self.now_ns = 1_000 * SECOND
+        self.offset_ns = BOOT_OFFSET
+        self._later: list[tuple[int, int, Callable[[], None]]] = []
+        self._made = 0
+
+    def monotonic_ns(self) -> int:
+        return self.now_ns
+
+    def boottime_ns(self) -> int:
+        return self.now_ns + self.offset_ns
+
+    def utc_ns(self) -> int:
+        return self.now_ns
+
+    def call_at(self, at_ns: int, what: Callable[[], None]) -> None:
+        self._made += 1
+        heapq.heappush(self._later, (at_ns, self._made, what))
+
+    def next_ns(self) -> int | None:
+        return self._later[0][0] if self._later else None
+
+    def move_to(self, at_ns: int) -> None:
+        while self._later and self._later[0][0] <= at_ns:
+            due_ns, _, what = heapq.heappop(self._later)
+            self.now_ns = max(self.now_ns, due_ns)
+            what()
+        self.now_ns = max(self.now_ns, at_ns)
+
+
+class Line:
+    """One line of a chip, and what is wired to it."""
+
+    def __init__(self, kernel: Kernel, offset: int) -> None:
+        self.kernel = kernel
+        self.offset = offset
+        self.holder = ""
+        """Who else has taken it."""
+        self.refuses: OSError | None = None
+        """What it answers to being configured."""
+        self.interrupts = True
+        """Whether the chip has them for this line."""
+        self.deaf = False
+        """Its interrupt does not come through."""
+        self.writes: list[bool] = []
+        """What it was driven to as an output."""
+        self.settings = gpiod.LineSettings(direction=Direction.INPUT)
+        self.request: FakeRequest | None = None
+        self._wire: bool | None = None
+        self._raw = False
+        self._debounced: bool | None = None
+        self._debounce_due_ns = 0
+        self._number = 0
+
+    @property
+    def level(self) -> bool:
+        """What a voltmeter would say."""
+        if self.settings.direction is Direction.OUTPUT:
+            return bool(self.settings.output_value)
+        if self._wire is not None:
+            return self._wire
+        return self.settings.bias is Bias.PULL_UP
+
+    def drive(self, level: bool | None) -> None:
+        """Put a voltage on the wire; None leaves it open."""
+        self._wire = level
+        self._interrupt()
+
+    def flip(self) -> None:
+        self.drive(not self.level)
+
+    def start_numbering_at(self, number: int) -> None:
+        """As if it had had that many edges already."""
+        self._number = number
+
+    def configure(self, settings: gpiod.LineSettings) -> None:
+        if self.refuses is not None:
+            raise self.refuses
+        if not self.interrupts and (settings.edge_detection is not Edge.NONE or settings.debounce_period):
+            raise OSError(errno.ENXIO, "No such device or address")
+        as_is = settings.direction is Direction.AS_IS
+        is_input = settings.direction is Direction.INPUT
+        if (settings.edge_detection is not Edge.NONE or settings.debounce_period) and not is_input:
+            raise OSError(errno.EINVAL, "Invalid argument")
+        if settings.bias is not Bias.AS_IS and as_is:
+            raise OSError(errno.EINVAL, "Invalid argument")
+        if as_is:
+            return
+        self.settings = settings
+        if settings.direction is Direction.OUTPUT:
+            self.writes.append(bool(settings.output_value))
+        if not settings.debounce_period:
+            self._debounced = None
+        elif self._debounced is None:
+            self._debounced = self.level
+        self._raw = self.level
+
+    def free(self) -> None:
+        self.request = None
+        self._number = 0
+        self._debounced = None
+
+    def read(self) -> Value:
+        level = self.level if self._debounced is None else self._debounced
+        return Value.ACTIVE if level ^ self.settings.active_low else Value.INACTIVE
+
+    def _interrupt(self) -> None:
+        if self.level == self._raw or self.deaf:
+            return
+        self._raw = self.level
+        if self._debounced is None:
+            self._edge(self.level)
+        else:
+            period = round(self.settings.debounce_period.total_seconds() * 1e9)
+            self._debounce_due_ns = self.kernel.now_ns + -(-period // TICK) * TICK
+            self.kernel.call_at(self._debounce_due_ns, self._settled)
+
+    def _settled(self) -> None:
+        if self.kernel.now_ns < self._debounce_due_ns or self._debounced in (None, self.level):
+            return
+        self._debounced = self.level
+        self._edge(self.level)
+
+    def _edge(self, level: bool) -> None:
+        rising = level ^ self.settings.active_low
+        wanted = (Edge.BOTH, Edge.RISING if rising else Edge.FALLING)
+        request = self.request
+        if request is None or self.settings.edge_detection not in wanted:
+            return
+        self._number += 1
+        request.put(
+            gpiod.EdgeEvent(
+                event_type=RISING if rising else FALLING,
+                timestamp_ns=self.kernel.now_ns,
+                line_offset=self.offset,
+                global_seqno=_as_the_bindings_do(self._number),
+                line_seqno=_as_the_bindings_do(self._number),
+            )
+        )
+
+
+def _as_the_bindings_do(number: int) -> int:
+    """The kernel's 32 bits, taken for a signed number by gpiod's Python bindings."""
+    number %= 1 << 32
+    return number - (1 << 32) if number >= 1 << 31 else number
+
+
+class FakeRequest(gpiod.LineRequest):
+    """A line that was taken."""
+
+    def __init__(self, line: Line, room: int) -> None:
+        self.line = line
+        self.room = room
+        self.reads = 0
+        self.gone: OSError | None = None
+        """What reading answers, once the chip is gone."""
+        self._lock = threading.RLock()
+        self._events: deque[gpiod.EdgeEvent] = deque(maxlen=room)
+        self._fd: int | None = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+
+    def put(self, event: gpiod.EdgeEvent) -> None:
+        with self._lock:
+            if self._fd is None:
+                return  # released by another thread just now
+            if not self._events:
+                os.eventfd_write(self._fd, 1)
+            self._events.append(event)
+
+    def lose_chip(self) -> None:
+        """The kernel then says that the request is readable, always."""
+        self.gone = OSError(errno.ENODEV, "No such device")
+        os.eventfd_write(self.fd, 1)
+
+    @property
+    def fd(self) -> int:
+        if self._fd is None:
+            raise gpiod.RequestReleasedError
+        return self._fd
+
+    def __bool__(self) -> bool:
+        return self._fd is not None
+
+    def _alive(self) -> Line:
+        if self._fd is None:
+            raise gpiod.RequestReleasedError
+        if self.gone is not None:
+            raise self.gone
+        return self.line
+
+    def get_value(self, line: int | str) -> Value:
+        assert line == self.line.offset
+        return self._alive().read()
+
+    def set_value(self, line: int | str, value: Value) -> None:
+        assert line == self.line.offset
+        if self._alive().settings.direction is not Direction.OUTPUT:
+            raise OSError(errno.EPERM, "Operation not permitted")
+        self.line.settings.output_value = value
+        self.line.writes.append(bool(value))
+
+    def reconfigure_lines(
+        self, config: dict[Iterable[int | str] | int | str, gpiod.LineSettings | None]
+    ) -> None:
+        settings = config[self.line.offset]
+        assert settings is not None
+        self._alive().configure(settings)
+
+    def read_edge_events(self, max_events: int | None = None) -> list[gpiod.EdgeEvent]:
+        self._alive()
+        with self._lock:
+            assert self._events, "this read would block for ever"
+            self.reads += 1
+            most = min(max_events or 64, self.room, len(self._events))
+            events = [self._events.popleft() for _ in range(most)]
+            if not self._events:
+                os.eventfd_read(self.fd)
+            return events
+
+    def release(self) -> None:
+        with self._lock:
+            if self._fd is not None:
+                os.close(self._fd)
+                self._fd = None
+                self.line.free()
+
+
+class FakeChip(gpiod.Chip):
+    """A chip with some lines."""
+
+    def __init__(self, kernel: Kernel, name: str, label: str, lines: int) -> None:
+        self.name = name
+        self.label = label
+        self.lines = [Line(kernel, offset) for offset in range(lines)]
+        self.refuses: OSError | None = None
+        """What opening it answers."""
+        self.open = False
+
+    def __bool__(self) -> bool:
+        return self.open
+
+    def __repr__(self) -> str:
+        return f"{self.name} ({self.label})"
+
+    def close(self) -> None:
+        self.open = False
+
+    def get_info(self) -> gpiod.ChipInfo:
+        return gpiod.ChipInfo(self.name, self.label, len(self.lines))
+
+    def get_line_info(self, line: int | str) -> gpiod.LineInfo:
+        found = self.lines[int(line)]
+        request = found.request
+        return gpiod.LineInfo(
+            found.offset,
+            f"GPIO{line}",
+            used=bool(found.holder or request),
+            consumer=found.holder or ("logboat" if request else ""),
+            direction=found.settings.direction.value,
+            active_low=found.settings.active_low,
+            bias=found.settings.bias.value,
+            drive=found.settings.drive.value,
+            edge_detection=found.settings.edge_detection.value,
+            event_clock=found.settings.event_clock.value,
+            debounced=bool(found.settings.debounce_period),
+            debounce_period_us=0,
+        )
+
+    def request_lines(
+        self,
+        config: dict[Iterable[int | str] | int | str, gpiod.LineSettings | None],
+        consumer: str | None = None,
+        event_buffer_size: int | None = None,
+        output_values: dict[int | str, Value] | None = None,
+    ) -> gpiod.LineRequest:
+        assert self.open
+        assert output_values is None
+        ((offset, settings),) = config.items()
+        assert isinstance(offset, int)
+        assert settings is not None
+        line = self.lines[offset]
+        if line.holder or line.request:
+            raise OSError(errno.EBUSY, "Device or resource busy")
+        line.configure(settings)
+        line.request = FakeRequest(line, event_buffer_size or 16)
+        return line.request
+
+
+class Machine:
+    """Chips, and the folder where their devices are."""
+
+    def __init__(self, devices: Path) -> None:
+        self.kernel = Kernel()
+        self.devices = devices
+        self.chips: dict[str, FakeChip] = {}
+
+    def chip(self, label: str, *, number: int = 0, lines: int = 54) -> FakeChip:
+        name = f"gpiochip{number}"
+        path = self.devices / name
+        path.touch()
+        self.chips[str(path)] = FakeChip(self.kernel, name, label, lines)
+        return self.chips[str(path)]
+
+    def opener(self, path: str) -> gpiod.Chip:
+        try:
+            chip = self.chips[str(Path(path).resolve())]
+        except KeyError:
+            raise OSError(errno.ENOENT, "No such file or directory") from None
+        if chip.refuses is not None:
+            raise chip.refuses
+        chip.open = True
+        return chip
+
+
+class HandCranked(Watcher):
+    """A watcher whose rounds the test makes."""
+
+    def start(self) -> None:
+        return None
+
+    def next_ns(self) -> int | None:
+        return min((line.wake.at_ns for line in self._lines if line.wake.at_ns is not None), default=None)
+
+
+def not_a_pi() -> int:
+    raise PinUnknownPi("no revision anywhere")
+
+
+@dataclass(slots=True)
+class Board:
+    """A machine with a header, its pin factory, and the thread that the test cranks."""
+
+    machine: Machine
+    chip: FakeChip
+    factory: GpiodFactory
+    gpio: GpioContext
+    drivers: list[Driver] = field(default_factory=list)
+    """Kept, for gpiozero closes what is forgotten."""
+
+    @property
+    def kernel(self) -> Kernel:
+        return self.machine.kernel
+
+    @property
+    def watcher(self) -> HandCranked:
+        assert isinstance(self.factory.watcher, HandCranked)
+        return self.factory.watcher
+
+    def line(self, pin: int) -> Line:
+        return self.chip.lines[pin]
+
+    def request(self, pin: int) -> FakeRequest:
+        request = self.chip.lines[pin].request
+        assert request is not None
+        return request
+
+    def advance(self, seconds: float) -> None:
+        """Time passes, and the thread does what it would do."""
+        end_ns = self.kernel.now_ns + round(seconds * SECOND)
+        self.watcher.step(0)
+        while True:
+            due = [at for at in (self.kernel.next_ns(), self.watcher.next_ns()) if at is not None]
+            at_ns = max(self.kernel.now_ns, min([end_ns, *due]))
+            self.kernel.move_to(at_ns)
+            self.watcher.step(0)
+            if at_ns >= end_ns:
+                return
+
+    def stall(self, seconds: float) -> None:
+        """Time passes, and the thread does not come to do anything."""
+        self.kernel.move_to(self.kernel.now_ns + round(seconds * SECOND))
+
+    def square(self, pin: int, hz: float, seconds: float, *, stalled: bool = False) -> int:
+        """A square wave on a pin; returns the number of its full periods."""
+        periods = round(hz * seconds)
+        line, half = self.line(pin), 0.5 / hz
+        for _ in range(2 * periods):
+            line.flip()
+            (self.stall if stalled else self.advance)(half)
+        return periods
+
+    def poll(self, driver: Driver) -> None:
+        driver.poll(self.kernel.boottime_ns())
+
+    def run(self, driver: Driver, seconds: float, *, every: float = 1.0) -> None:
+        """Time passes and the driver is polled."""
+        for _ in range(round(seconds / every)):
+            self.advance(every)
+            self.poll(driver)
+
+
+def board(devices: Path, label: str = "pinctrl-bcm2711", *, watcher: type[Watcher] = HandCranked) -> Board:
+    """A Pi, whose pin factory is open."""
+    machine = Machine(devices)
+    chip = machine.chip(label)
+    factory = GpiodFactory(
+        opener=machine.opener,
+        devices=devices,
+        monotonic_ns=machine.kernel.monotonic_ns,
+        watcher=watcher,
+        revision=not_a_pi,
+    )
+    gpio = GpioContext(machine.kernel, make_factory=lambda: factory, monotonic_ns=machine.kernel.monotonic_ns)
+    return Board(machine, chip, factory, gpio)
+
+
+def opened(driver: Driver, resume: Totals | None = None) -> Collector:
+    """Open a driver; where its samples go."""
+    said = Collector()
+    driver.open(said, resume=resume or Totals())
+    return said
+
+
+def last(said: Collector) -> Sample:
+    return said[-1]
+
+
+def last_totals(said: Collector) -> Totals:
+    totals = said[-1].totals
+    assert totals is not None
+    return totals

@@ -1,0 +1,68 @@
+"""Builds sysfs trees as the kernel lays them out, links and all, below any folder."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+Attributes = Mapping[str, object]
+"""What each attribute says; a `Path` makes it a link."""
+NONE: Attributes = MappingProxyType({})
+
+UNREADABLE = Path("/proc/self/mem")
+"""Reading its first byte fails with EIO, as a chip that does not answer does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sysfs:
+    """A root with a `sys` in it."""
+
+    root: Path
+
+    def iio(self, name: str, device: str, attributes: Attributes = NONE, *, number: int = 0) -> Path:
+        """An IIO device on `i2c-1/1-0076` or `spi0/spi0.1`."""
+        parent = self.root / "sys/devices/platform/soc" / device
+        return self._device(parent, f"iio:device{number}", "sys/bus/iio/devices", name, attributes)
+
+    def hwmon(self, name: str, device: str, attributes: Attributes = NONE, *, number: int = 0) -> Path:
+        """A hwmon device on `i2c-1/1-0040`."""
+        parent = self.root / "sys/devices/platform/soc" / device
+        directory = self._device(parent / "hwmon", f"hwmon{number}", "sys/class/hwmon", name, attributes)
+        (directory / "device").symlink_to(parent)
+        return directory
+
+    def thermometer(self, address: str, w1_slave: str) -> Path:
+        """A DS18B20 on the first 1-wire bus."""
+        directory = self.root / "sys/devices/w1_bus_master1" / address
+        directory.mkdir(parents=True)
+        (directory / "w1_slave").write_text(w1_slave)
+        self.one_wire().joinpath(address).symlink_to(directory)
+        return directory
+
+    def one_wire(self) -> Path:
+        """The 1-wire bus, with nothing on it."""
+        bus = self.root / "sys/bus/w1/devices"
+        bus.mkdir(parents=True, exist_ok=True)
+        return bus
+
+    def _device(self, parent: Path, own: str, folder: str, name: str, attributes: Attributes) -> Path:
+        directory = parent / own
+        directory.mkdir(parents=True)
+        (directory / "name").write_text(f"{name}\n")
+        for attribute, value in attributes.items():
+            if isinstance(value, Path):
+                (directory / attribute).symlink_to(value)
+            else:
+                (directory / attribute).write_text(f"{value}\n")
+        links = self.root / folder
+        links.mkdir(parents=True, exist_ok=True)
+        (links / own).symlink_to(directory)
+        return links / own
+
+
+def w1_slave(celsius: float, *, mark: int = 0x10, crc: str = "YES") -> str:
+    """What `w1_slave` says of a temperature; `mark` is byte 6 of the scratchpad."""
+    raw = round(celsius * 16) & 0xFFFF
+    data = bytes((raw & 0xFF, raw >> 8, 0x4B, 0x46, 0x7F, 0xFF, mark, 0x10, 0xA5))
+    line = " ".join(f"{byte:02x}" for byte in data)
+    return f"{line} : crc=a5 {crc}\n{line} t={round(celsius * 1000)}\n"

@@ -1,0 +1,223 @@
+"""Volts at an ADC: values inside the electrical range, `open` and `short` outside it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sensors.analog import (
+    AnalogDriver,
+    Sender,
+    current_loop,
+    divider,
+    interpolate,
+    measure,
+    resistive_sender,
+    resistive_sender_volts,
+    wire_state,
+)
+from sensors.driver import DriverError
+from sensors.quality import State
+from sensors.sample import Sample
+from sensors.settings import AnalogOptions
+from tests.sensors.fakes import read_once, sensor
+from tests.sensors.sysfs import UNREADABLE, Sysfs
+
+FUEL = AnalogOptions(
+    chip="mcp3008",
+    channel=2,
+    bus=0,
+    address=0,
+    calibration=((0.94, 0.0), (1.72, 0.5), (2.41, 1.0)),
+    valid=(0.5, 2.9),
+)
+
+points = (
+    st.lists(st.floats(0, 30), min_size=1, max_size=12, unique=True)
+    .map(sorted)
+    .flatmap(
+        lambda volts: st.tuples(
+            st.just(volts), st.lists(st.floats(-1e6, 1e6), min_size=len(volts), max_size=len(volts))
+        )
+    )
+    .map(lambda pair: tuple(zip(*pair, strict=True)))
+)
+
+
+class TestCalibration:
+    def test_between_two_points_the_value_is_linear(self) -> None:
+        assert interpolate(FUEL.calibration, (0.94 + 1.72) / 2) == pytest.approx(0.25)
+
+    @given(points=points)
+    def test_at_a_point_the_value_is_the_points(self, points: tuple[tuple[float, float], ...]) -> None:
+        for volts, value in points:
+            assert interpolate(points, volts) == pytest.approx(value)
+
+    @given(points=points, volts=st.floats(-5, 40))
+    def test_no_value_is_outside_the_calibrated_values(
+        self, points: tuple[tuple[float, float], ...], volts: float
+    ) -> None:
+        values = [value for _, value in points]
+        margin = 1e-9 * (max(values) - min(values))
+        assert min(values) - margin <= interpolate(points, volts) <= max(values) + margin
+
+    @given(points=points, beyond=st.floats(0, 10))
+    def test_beyond_an_end_the_value_is_the_ends(
+        self, points: tuple[tuple[float, float], ...], beyond: float
+    ) -> None:
+        assert interpolate(points, points[0][0] - beyond) == points[0][1]
+        assert interpolate(points, points[-1][0] + beyond) == points[-1][1]
+
+
+class TestElectricalRange:
+    @given(volts=st.floats(-1, 6), high=st.booleans())
+    def test_a_value_is_given_exactly_inside_the_range(self, volts: float, high: bool) -> None:
+        reading = measure(volts, replace(FUEL, open_is_high=high))
+        inside = FUEL.valid[0] <= volts <= FUEL.valid[1]
+        assert (reading.state is State.GOOD) is inside
+        assert (reading.value is not None) is inside
+
+    @pytest.mark.parametrize(
+        ("volts", "open_is_high", "state"),
+        [
+            (0.49, True, State.SHORT),
+            (0.5, True, State.GOOD),
+            (2.9, True, State.GOOD),
+            (2.91, True, State.OPEN),
+            (0.49, False, State.OPEN),
+            (2.91, False, State.SHORT),
+        ],
+    )
+    def test_which_end_is_open_depends_on_the_wiring(
+        self, volts: float, open_is_high: bool, state: State
+    ) -> None:
+        assert wire_state(volts, FUEL.valid, open_is_high=open_is_high) is state
+
+    def test_a_fault_says_what_was_measured(self) -> None:
+        assert measure(2.97, FUEL).detail == "2.97 V is above 2.9 V"
+        assert measure(0.1, FUEL).detail == "0.1 V is below 0.5 V"
+
+
+def options(sender: Sender, **more: object) -> AnalogOptions:
+    return replace(
+        FUEL,
+        calibration=sender.calibration,
+        valid=sender.valid,
+        open_is_high=sender.open_is_high,
+        **more,  # type: ignore[arg-type]
+    )
+
+
+class TestResistiveSenders:
+    @pytest.mark.parametrize(("empty_ohm", "full_ohm"), [(240.0, 33.0), (10.0, 180.0)])
+    @pytest.mark.parametrize("pull_up_ohm", [100.0, 240.0, 1000.0])
+    @given(part=st.floats(0, 1))
+    def test_the_level_follows_the_resistance(
+        self, empty_ohm: float, full_ohm: float, pull_up_ohm: float, part: float
+    ) -> None:
+        sender = resistive_sender(empty_ohm, full_ohm, pull_up_ohm=pull_up_ohm, supply_v=3.3)
+        ohm = empty_ohm + (full_ohm - empty_ohm) * part
+        volts = resistive_sender_volts(ohm, pull_up_ohm=pull_up_ohm, supply_v=3.3)
+        assert measure(volts, options(sender)).value == pytest.approx(part, abs=0.006)
+
+    @pytest.mark.parametrize(("empty_ohm", "full_ohm"), [(240.0, 33.0), (10.0, 180.0)])
+    @pytest.mark.parametrize(("ohm", "state"), [(1e9, State.OPEN), (0.5, State.SHORT)])
+    def test_a_broken_wire_is_open_and_a_grounded_one_is_short(
+        self, empty_ohm: float, full_ohm: float, ohm: float, state: State
+    ) -> None:
+        sender = resistive_sender(empty_ohm, full_ohm, pull_up_ohm=240, supply_v=3.3)
+        volts = resistive_sender_volts(ohm, pull_up_ohm=240, supply_v=3.3)
+        reading = measure(volts, options(sender))
+        assert (reading.value, reading.state) == (None, state)
+
+    def test_a_sender_can_measure_anything(self) -> None:
+        oil = resistive_sender(10, 180, pull_up_ohm=180, supply_v=3.3, empty=0.0, full=1_000_000.0)
+        half = resistive_sender_volts(95, pull_up_ohm=180, supply_v=3.3)
+        assert measure(half, options(oil)).value == pytest.approx(500_000, rel=0.001)
+
+
+class TestCurrentLoops:
+    @pytest.mark.parametrize(
+        ("milliamperes", "value", "state"),
+        [
+            (0.0, None, State.OPEN),
+            (3.59, None, State.OPEN),
+            (3.6, 0.0, State.GOOD),
+            (4.0, 0.0, State.GOOD),
+            (12.0, 2.5, State.GOOD),
+            (20.0, 5.0, State.GOOD),
+            (21.0, 5.0, State.GOOD),
+            (21.1, None, State.SHORT),
+        ],
+    )
+    def test_failures_are_told_from_values_as_namur_ne_43_says(
+        self, milliamperes: float, value: float | None, state: State
+    ) -> None:
+        loop = current_loop(150, at_4_ma=0.0, at_20_ma=5.0)
+        reading = measure(milliamperes * 150 / 1000, options(loop))
+        assert reading.state is state
+        assert reading.value == (None if value is None else pytest.approx(value))
+
+
+def test_a_divider_is_volts_at_the_sender_per_volt_at_the_chip() -> None:
+    assert divider(10_000, 3_300) == pytest.approx(13.3 / 3.3)
+
+
+class TestChips:
+    @pytest.fixture
+    def sysfs(self, tmp_path: Path) -> Sysfs:
+        return Sysfs(tmp_path)
+
+    def read(self, sysfs: Sysfs, options: AnalogOptions) -> Sample:
+        return read_once(AnalogDriver(sensor(options, kind="analog", unit="ratio"), root=sysfs.root))
+
+    @pytest.mark.parametrize(("chip", "code"), [("mcp3008", 512), ("mcp3208", 2048)])
+    def test_a_code_of_an_mcp_is_a_part_of_its_reference(self, sysfs: Sysfs, chip: str, code: int) -> None:
+        sysfs.iio(chip, "spi0/spi0.0", {"in_voltage2_raw": code})
+        sample = self.read(sysfs, replace(FUEL, chip=chip))
+        assert sample.value == pytest.approx(interpolate(FUEL.calibration, 1.65), abs=1e-6)
+
+    def test_a_code_of_an_ads1115_is_scaled_by_the_kernel(self, sysfs: Sysfs) -> None:
+        attributes = {"in_voltage2_raw": 13200, "in_voltage2_scale": "0.125000000"}
+        sysfs.iio("ads1015", "i2c-1/1-0048", attributes)
+        sample = self.read(sysfs, replace(FUEL, chip="ads1115", bus=1, address=0x48))
+        assert sample.value == pytest.approx(interpolate(FUEL.calibration, 1.65), abs=1e-6)
+
+    def test_a_divider_is_multiplied_back(self, sysfs: Sysfs) -> None:
+        sysfs.iio("mcp3008", "spi0/spi0.0", {"in_voltage2_raw": 512})
+        battery = replace(FUEL, calibration=((0, 0), (20, 20)), valid=(5, 16), divider=8.0)
+        assert self.read(sysfs, battery).value == pytest.approx(13.2)
+
+    @pytest.mark.parametrize(("code", "state"), [(1023, "open"), (0, "short"), (512, "good")])
+    def test_a_fault_of_the_wires_is_a_state(self, sysfs: Sysfs, code: int, state: str) -> None:
+        sysfs.iio("mcp3008", "spi0/spi0.0", {"in_voltage2_raw": code})
+        sample = self.read(sysfs, FUEL)
+        assert sample.state == state
+        assert (sample.value is None) is (state != "good")
+
+    def test_an_offset_below_ground_is_no_short(self, sysfs: Sysfs) -> None:
+        attributes = {"in_voltage2_raw": -3, "in_voltage2_scale": 0.125}
+        sysfs.iio("ads1015", "i2c-1/1-0048", attributes)
+        sample = self.read(sysfs, replace(FUEL, chip="ads1115", bus=1, address=0x48, valid=(0.0, 2.9)))
+        assert (sample.value, sample.state) == (0.0, State.GOOD)
+
+    def test_a_range_that_the_chip_cannot_see_is_refused(self, sysfs: Sysfs) -> None:
+        attributes = {"in_voltage2_raw": 13200, "in_voltage2_scale": 0.0625}
+        sysfs.iio("ads1015", "i2c-1/1-0048", attributes)
+        with pytest.raises(DriverError, match=r"measures up to 2\.048 V here, valid goes up to 2\.9 V"):
+            self.read(sysfs, replace(FUEL, chip="ads1115", bus=1, address=0x48))
+
+    def test_a_range_up_to_the_reference_is_fine(self, sysfs: Sysfs) -> None:
+        sysfs.iio("mcp3008", "spi0/spi0.0", {"in_voltage2_raw": 1023})
+        assert self.read(sysfs, replace(FUEL, valid=(0.0, 3.3))).value == 1.0
+
+    def test_a_chip_that_does_not_answer_is_an_error(self, sysfs: Sysfs) -> None:
+        sysfs.iio("mcp3008", "spi0/spi0.0", {"in_voltage2_raw": UNREADABLE})
+        with pytest.raises(DriverError, match="in_voltage2_raw cannot be read"):
+            self.read(sysfs, FUEL)
+
+    def test_a_chip_that_is_not_bound_says_what_config_txt_lacks(self, sysfs: Sysfs) -> None:
+        with pytest.raises(DriverError, match="dtoverlay=mcp3008,spi0-0-present"):
+            self.read(sysfs, FUEL)

@@ -1,0 +1,322 @@
+"""What edges come to: counts that survive a lost edge, states, rates."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sensors.edges import ContactTracker, Look, PulseMeter, activations_among, edges_between
+from sensors.quality import State
+from sensors.sample import Totals
+from tests.sensors.fakes import SECOND
+
+MS = 1_000_000
+
+
+# Numbers ---------------------------------------------------------------------------------------------
+
+
+@given(before=st.integers(0, 2**32 - 1), edges=st.integers(0, 2**32 - 1))
+def test_edges_are_counted_across_the_wrap_of_32_bits(before: int, edges: int) -> None:
+    assert edges_between(before, (before + edges) % 2**32) == edges
+
+
+def test_edges_are_counted_when_the_bindings_hand_the_number_over_as_negative() -> None:
+    assert edges_between(2**31 - 1, -(2**31)) == 1
+    assert edges_between(-1, 0) == 1
+
+
+@given(edges=st.integers(0, 1000), active=st.booleans())
+def test_every_other_edge_is_an_activation(edges: int, active: bool) -> None:
+    levels = [active ^ (index % 2 == 1) for index in range(edges + 1)]
+    assert activations_among(edges, active=active) == sum(
+        after and not before for before, after in pairwise(levels)
+    )
+
+
+# A contact -------------------------------------------------------------------------------------------
+
+LOW = Look(level=False, told=False, edges=0, lost=0)
+
+
+def tracker(
+    *, active: bool = False, totals: Totals | None = None, noisy_above_hz: float = 10.0
+) -> ContactTracker:
+    return ContactTracker(
+        active=active, at_ns=0, look=LOW, totals=totals or Totals(), noisy_above_hz=noisy_above_hz
+    )
+
+
+def said(contact: ContactTracker) -> tuple[State, str]:
+    return contact.state, contact.detail
+
+
+def chatter(contact: ContactTracker, hz: float, seconds: float, *, start_ns: int = 0) -> int:
+    """Change at that rate; returns when it ended."""
+    at_ns = start_ns
+    for _ in range(round(hz * seconds)):
+        at_ns += round(SECOND / hz)
+        contact.observe(at_ns, active=not contact.active, lost=0)
+    return at_ns
+
+
+def test_a_contact_adds_up_how_often_and_how_long_it_was_active() -> None:
+    contact = tracker(totals=Totals(7, 100.0))
+    for at_s, active in ((1, True), (4, False), (10, True), (10.5, False)):
+        assert contact.observe(round(at_s * SECOND), active=active, lost=0)
+    assert contact.totals == Totals(9, 103.5)
+
+
+def test_time_counts_up_to_the_last_observation() -> None:
+    contact = tracker(active=True)
+    contact.poll(2 * SECOND, active=True, look=LOW)
+    assert contact.totals == Totals(0, 2.0)
+
+
+def test_an_observation_that_comes_late_takes_no_time_back() -> None:
+    contact = tracker(active=True)
+    contact.poll(2 * SECOND, active=True, look=LOW)
+    contact.observe(1 * SECOND, active=False, lost=0)
+    assert contact.totals == Totals(0, 2.0)
+    assert contact.at_ns == 2 * SECOND
+
+
+@given(st.lists(st.integers(0, 9), max_size=30))
+def test_lost_edges_are_counted_as_if_they_had_been_seen(lost_before_each: list[int]) -> None:
+    """Runs of edges, of which only the last of each run is seen."""
+    contact, level, truth, lost = tracker(), False, 0, 0
+    for gap in lost_before_each:
+        for _ in range(gap + 1):
+            level = not level
+            truth += level
+        lost += gap
+        contact.observe(contact.at_ns + SECOND, active=level, lost=lost)
+    assert contact.totals.count == truth
+    assert contact.active is level
+
+
+def test_a_lost_edge_is_a_state_until_the_next_observation() -> None:
+    contact = tracker()
+    assert contact.observe(SECOND, active=False, lost=2)
+    assert said(contact) == (State.EDGES_LOST, "the kernel's buffer overflowed; the count is right")
+    contact.poll(2 * SECOND, active=False, look=Look(level=False, told=False, edges=2, lost=2))
+    assert said(contact) == (State.GOOD, "")
+
+
+def test_a_contact_may_change_as_often_as_it_is_allowed_to() -> None:
+    contact = tracker(noisy_above_hz=10.0)
+    chatter(contact, 9.9, 60)
+    assert contact.state is State.GOOD
+
+
+def test_a_contact_that_changes_too_often_within_ten_seconds_is_noisy() -> None:
+    contact = tracker(noisy_above_hz=10.0)
+    chatter(contact, 11, 10)
+    assert contact.state is State.NOISY
+    assert "more than 100 changes within 10 s" in contact.detail
+
+
+def test_a_burst_as_long_as_ten_seconds_allow_is_not_noise() -> None:
+    contact = tracker(noisy_above_hz=10.0)
+    chatter(contact, 1000, 0.1)
+    assert contact.state is State.GOOD
+
+
+def test_edges_that_were_lost_are_noise_too() -> None:
+    contact = tracker(noisy_above_hz=10.0)
+    contact.observe(SECOND, active=True, lost=5_000)
+    assert contact.state is State.NOISY
+
+
+def test_noise_is_over_when_half_of_what_is_allowed_is_not_exceeded() -> None:
+    contact = tracker(noisy_above_hz=10.0)
+    at_ns = chatter(contact, 20, 10)
+    contact.poll(at_ns + 4 * SECOND, active=contact.active, look=LOW)
+    assert said(contact)[0] is State.NOISY
+    contact.poll(at_ns + 8 * SECOND, active=contact.active, look=LOW)
+    assert said(contact)[0] is State.GOOD
+
+
+def looks(*pairs: tuple[bool, bool, int]) -> Iterator[Look]:
+    return (Look(level=level, told=told, edges=edges, lost=0) for level, told, edges in pairs)
+
+
+def poll_all(contact: ContactTracker, *seen: tuple[bool, bool, int]) -> list[State]:
+    states = []
+    for look in looks(*seen):
+        contact.poll(contact.at_ns + SECOND, active=look.level, look=look)
+        states.append(contact.state)
+    return states
+
+
+def test_level_and_edges_that_differ_for_three_polls_disagree() -> None:
+    contact = tracker()
+    assert poll_all(contact, *[(True, False, 0)] * 3) == [State.GOOD, State.GOOD, State.DISAGREES]
+    assert contact.detail == "the pin reads high and its last edge said low: no interrupts from it?"
+
+
+def test_level_and_edges_that_differ_for_two_polls_may_be_an_edge_on_its_way() -> None:
+    seen = [(True, False, 0), (True, False, 0), (True, True, 1), (True, True, 1)]
+    assert set(poll_all(tracker(), *seen)) == {State.GOOD}
+
+
+def test_a_level_that_returns_by_itself_proves_nothing() -> None:
+    states = poll_all(tracker(), *[(True, False, 0)] * 3, (False, False, 0), (False, False, 0))
+    assert states[-2:] == [State.DISAGREES, State.DISAGREES]
+
+
+def test_an_edge_that_agrees_with_the_level_ends_the_disagreement() -> None:
+    states = poll_all(tracker(), *[(True, False, 0)] * 3, (False, False, 2))
+    assert states[-1] is State.GOOD
+
+
+def test_changes_without_an_edge_disagree_until_one_comes() -> None:
+    contact, states = tracker(), []
+    for found in (1, 2, 3, 3, 0):
+        level = found % 2 == 1
+        contact.poll(
+            contact.at_ns + SECOND, active=level, look=Look(level, level, edges=5, lost=0, found=found)
+        )
+        states.append(contact.state)
+    assert states == [State.GOOD, State.GOOD, State.DISAGREES, State.DISAGREES, State.GOOD]
+
+
+# Pulses ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Tick:
+    timestamp_ns: int
+    line_seqno: int
+
+
+def meter(*, count: int = 0, zero_after_s: float = 2.0, dead_ns: int = 0) -> PulseMeter:
+    return PulseMeter(count=count, now_ns=0, zero_after_ns=round(zero_after_s * SECOND), dead_ns=dead_ns)
+
+
+def ticks(*times_s: float, first: int = 1) -> list[Tick]:
+    return [Tick(round(at_s * SECOND), first + index) for index, at_s in enumerate(times_s)]
+
+
+def train(hz: float, seconds: float, *, start_s: float = 0.0, first: int = 1) -> list[Tick]:
+    return ticks(*(start_s + index / hz for index in range(round(hz * seconds))), first=first)
+
+
+def rate(made: PulseMeter, at_s: float) -> float | None:
+    return made.rate(round(at_s * SECOND))
+
+
+def test_the_rate_is_the_pulses_over_the_time_between_their_stamps_not_over_the_interval() -> None:
+    made = meter()
+    made.take(ticks(0.30, 0.40, 0.50, 0.60))
+    assert rate(made, 0.65) == pytest.approx(10.0)
+
+
+def test_from_one_interval_to_the_next_no_pulse_and_no_time_is_left_out() -> None:
+    made = meter()
+    made.take(ticks(0.1, 0.9))
+    assert rate(made, 1.0) == pytest.approx(1 / 0.8)
+    made.take(ticks(1.9, first=3))
+    assert rate(made, 2.0) == pytest.approx(1.0)
+
+
+def test_one_pulse_alone_is_no_rate() -> None:
+    made = meter()
+    made.take(ticks(0.5))
+    assert rate(made, 1.0) is None
+
+
+def test_before_the_first_pulse_nothing_is_said_until_silence_has_lasted() -> None:
+    made = meter(zero_after_s=2.0)
+    assert rate(made, 1.9) is None
+    assert rate(made, 2.0) == 0
+
+
+def test_silence_lowers_the_rate_to_what_it_still_allows_and_then_to_zero() -> None:
+    made = meter(zero_after_s=2.0)
+    made.take(train(10, 1.0))
+    assert rate(made, 0.95) == pytest.approx(10)
+    assert rate(made, 1.40) == pytest.approx(1 / 0.5)
+    assert rate(made, 2.80) == pytest.approx(1 / 1.9)
+    assert rate(made, 2.90) == 0
+
+
+def test_after_a_standstill_the_pause_is_no_part_of_the_rate() -> None:
+    made = meter(zero_after_s=2.0)
+    made.take(train(10, 1.0))
+    assert rate(made, 0.95) == pytest.approx(10)
+    made.take(train(20, 0.5, start_s=60.0, first=11))
+    assert rate(made, 60.5) == pytest.approx(20)
+
+
+def test_the_first_pulse_after_a_standstill_does_not_make_it_run() -> None:
+    made = meter(zero_after_s=2.0)
+    made.take(train(10, 1.0))
+    assert rate(made, 10.0) == 0
+    made.take(ticks(10.5, first=11))
+    assert rate(made, 11.0) == 0
+    made.take(ticks(11.5, first=12))
+    assert rate(made, 11.6) == pytest.approx(1.0)
+
+
+def test_lost_pulses_are_counted_and_leave_the_rate_right() -> None:
+    made = meter(count=1000)
+    pulses = train(5000, 2.0)
+    made.take(pulses[:100])
+    made.take(pulses[-50:])
+    assert made.count == 1000 + 10_000
+    assert rate(made, 2.0) == pytest.approx(5000)
+    assert made.take_lost() == 10_000 - 150
+    assert made.take_lost() == 0
+
+
+def test_a_gap_full_of_lost_pulses_is_no_standstill() -> None:
+    made = meter(zero_after_s=0.5)
+    made.take(ticks(0.0, 0.01))
+    assert rate(made, 0.01) == pytest.approx(100)
+    made.take(ticks(1.0, 1.01, first=199))
+    assert rate(made, 1.01) == pytest.approx(198)
+
+
+@given(st.lists(st.tuples(st.integers(0, 400), st.integers(1, 300)), max_size=12), st.integers(0, 2**32 - 1))
+def test_the_count_is_right_whatever_is_lost_and_wherever_the_numbers_wrap(
+    runs: list[tuple[int, int]], start: int
+) -> None:
+    made, number = meter(), start
+    made._number = start
+    for lost, seen in runs:
+        number += lost
+        batch = [Tick(number + index, (number + index) % 2**32) for index in range(1, seen + 1)]
+        number += seen
+        made.take(batch)
+    assert made.count == number - start
+    assert made.take_lost() == sum(lost for lost, _ in runs)
+
+
+def test_a_glitch_within_the_dead_time_is_no_pulse() -> None:
+    made = meter(dead_ns=1 * MS)
+    made.take(ticks(0.1000, 0.1002, 0.1007, 0.2000, 0.2009, 0.3000))
+    assert made.count == 3
+    assert rate(made, 0.31) == pytest.approx(10)
+
+
+def test_a_glitch_is_a_glitch_in_a_batch_of_its_own_too() -> None:
+    made = meter(dead_ns=1 * MS)
+    made.take(ticks(0.1))
+    made.take(ticks(0.1002, first=2))
+    assert made.count == 1
+
+
+def test_a_pulse_just_after_the_dead_time_counts() -> None:
+    made = meter(dead_ns=1 * MS)
+    made.take(ticks(0.100, 0.101))
+    assert made.count == 2
+
+
+def test_nothing_taken_changes_nothing() -> None:
+    made = meter(count=5)
+    made.take([])
+    assert made.count == 5

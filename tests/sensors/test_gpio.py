@@ -1,0 +1,106 @@
+"""What drivers of pins share."""
+
+from pathlib import Path
+
+import pytest
+
+from sensors.contact import ContactDriver
+from sensors.driver import Driver, DriverError
+from sensors.gpio import GpioContext
+from sensors.pinfactory import GpiodFactory
+from sensors.pulse import PulseDriver
+from sensors.quality import State
+from sensors.sample import Totals
+from sensors.sampling import Sampler
+from sensors.settings import ContactOptions, PulseOptions, SimulatedOptions
+from sensors.simulated import SimulatedDriver
+from tests.sensors.fakes import Collector, sensor
+from tests.sensors.gpio import HandCranked, Machine, not_a_pi
+
+
+def context(machine: Machine) -> GpioContext:
+    kernel = machine.kernel
+    return GpioContext(
+        kernel,
+        make_factory=lambda: GpiodFactory(
+            opener=machine.opener,
+            devices=machine.devices,
+            monotonic_ns=kernel.monotonic_ns,
+            watcher=HandCranked,
+            revision=not_a_pi,
+        ),
+        monotonic_ns=kernel.monotonic_ns,
+    )
+
+
+def drivers(gpio: GpioContext) -> list[Driver]:
+    return [
+        ContactDriver(sensor(ContactOptions(17), kind="switch", id="float"), gpio=gpio),
+        ContactDriver(sensor(ContactOptions(22), kind="runtime", id="hours"), gpio=gpio),
+        PulseDriver(sensor(PulseOptions(27, 12.0), kind="pulse", id="rpm"), gpio=gpio),
+        SimulatedDriver(sensor(SimulatedOptions("tank"), id="tank")),
+    ]
+
+
+def test_on_a_machine_without_a_header_only_the_sensors_on_pins_fail(tmp_path: Path) -> None:
+    machine, said = Machine(tmp_path), Collector()
+    machine.chip("pl061", lines=8)
+    for lane in Sampler(drivers(context(machine)), said, clock=machine.kernel).lanes:
+        lane.begin()
+        lane.step()
+    states = {sample.sensor: sample.state for sample in said}
+    assert states == {"float": State.FAILED, "hours": State.FAILED, "rpm": State.FAILED, "tank": State.GOOD}
+    assert all("found gpiochip0 (pl061)" in sample.detail for sample in said if sample.value is None)
+
+
+def test_a_header_that_comes_later_is_found_then(tmp_path: Path) -> None:
+    machine, said = Machine(tmp_path), Collector()
+    (lane, _) = Sampler(drivers(context(machine)), said, clock=machine.kernel).lanes
+    lane.begin()
+    lane.step()
+    machine.chip("pinctrl-rp1")
+    said.clear()
+    machine.kernel.move_to(machine.kernel.now_ns + 1_100_000_000)
+    lane.step()
+    assert {(sample.sensor, sample.state) for sample in said} == {
+        ("float", State.GOOD),
+        ("hours", State.GOOD),
+    }
+    assert machine.chips[str(tmp_path / "gpiochip0")].lines[27].request is not None
+
+
+def test_all_drivers_share_one_chip_and_closing_lets_go_of_all(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    chip = machine.chip("pinctrl-rp1")
+    gpio = context(machine)
+    opened = drivers(gpio)[:3]
+    for driver in opened:
+        driver.open(Collector(), resume=Totals())
+    with gpio.pin(17) as one, gpio.pin(27) as other:
+        assert one is other
+    gpio.close()
+    gpio.close()
+    assert not chip.open
+    for driver in opened:
+        driver.close()
+    assert [line.offset for line in chip.lines if line.request] == []
+
+
+def test_nothing_is_taken_before_a_driver_asks(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    chip = machine.chip("pinctrl-rp1")
+    gpio = context(machine)
+    drivers(gpio)
+    assert not chip.open
+    gpio.close()
+
+
+def test_an_error_that_is_no_error_of_a_pin_is_left_alone(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.chip("pinctrl-rp1")
+    gpio = context(machine)
+    with pytest.raises(ZeroDivisionError), gpio.pin(17):
+        raise ZeroDivisionError
+    with pytest.raises(DriverError, match="as it is"), gpio.pin(17):
+        raise DriverError("as it is")
+    gpio.close()

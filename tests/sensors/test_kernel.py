@@ -1,0 +1,478 @@
+"""Chips that the kernel drives: found in sysfs, read in SI units, their faults never numbers."""
+
+import errno
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sensors import kernel
+from sensors.bus import (
+    ClimateDriver,
+    KernelDriver,
+    PowerDriver,
+    ThermocoupleDriver,
+    ThermometerDriver,
+    parse_scratchpad,
+)
+from sensors.driver import DriverError
+from sensors.kernel import CHIPS, read_number, read_text
+from sensors.quality import State
+from sensors.sample import Totals
+from sensors.settings import BusOptions
+from tests.sensors.fakes import SECOND, Collector, FakeClock, read_once, sensor
+from tests.sensors.sysfs import UNREADABLE, Sysfs, w1_slave
+
+ADDRESS = "28-0316a2f9b1ff"
+ZEROS = f"{'00 ' * 9}: crc=00 YES\n{'00 ' * 9}t=0\n"
+"""What a data wire held low gives: its CRC is right."""
+
+
+@pytest.fixture
+def sysfs(tmp_path: Path) -> Sysfs:
+    return Sysfs(tmp_path)
+
+
+def thermometer(sysfs: Sysfs, address: str | None = ADDRESS, interval_s: float = 1.0) -> ThermometerDriver:
+    options = BusOptions(bus=None, address=address, measure="temperature")
+    return ThermometerDriver(
+        sensor(options, kind="ds18b20", unit="K", interval_s=interval_s), root=sysfs.root
+    )
+
+
+def thermocouple(sysfs: Sysfs, bus: int | None = 0, address: int | None = 0) -> ThermocoupleDriver:
+    options = BusOptions(bus=bus, address=address, measure="temperature")
+    return ThermocoupleDriver(sensor(options, kind="thermocouple", unit="K"), root=sysfs.root)
+
+
+def monitor(
+    sysfs: Sysfs,
+    measure: str,
+    kind: str = "ina226",
+    shunt_ohm: float | None = None,
+    address: int | None = 0x40,
+) -> PowerDriver:
+    options = BusOptions(bus=1, address=address, measure=measure, shunt_ohm=shunt_ohm)
+    return PowerDriver(sensor(options, kind=kind), root=sysfs.root)
+
+
+def climate(sysfs: Sysfs, measure: str, bus: int | None = 1, address: int | None = 0x76) -> ClimateDriver:
+    options = BusOptions(bus=bus, address=address, measure=measure)
+    return ClimateDriver(sensor(options, kind="bme280"), root=sysfs.root)
+
+
+class TestFinding:
+    def test_a_chip_is_found_by_name_bus_and_address(self, sysfs: Sysfs) -> None:
+        sysfs.iio("bmp280", "i2c-1/1-0076", number=0)
+        sysfs.iio("bme280", "i2c-3/3-0076", number=1)
+        sysfs.iio("bme280", "i2c-1/1-0077", number=2)
+        wanted = sysfs.iio("bme280", "i2c-11/11-0076", number=3)
+        assert CHIPS["bme280"].find(sysfs.root, bus=11, address=0x76) == wanted
+
+    def test_a_chip_elsewhere_is_pointed_out(self, sysfs: Sysfs) -> None:
+        sysfs.iio("bme280", "i2c-1/1-0077")
+        with pytest.raises(DriverError, match="no BME280 on i2c-1, 0x76, but on i2c-1, 0x77: set bus"):
+            CHIPS["bme280"].find(sysfs.root, bus=1, address=0x76)
+
+    def test_the_only_chip_needs_no_address(self, sysfs: Sysfs) -> None:
+        sysfs.iio("bme280", "i2c-1/1-0077", {"in_temp_input": 20_000})
+        assert read_once(climate(sysfs, "temperature", bus=None, address=None)).value == 293.15
+
+    def test_two_chips_need_an_address(self, sysfs: Sysfs) -> None:
+        sysfs.iio("bme280", "i2c-1/1-0076", number=0)
+        sysfs.iio("bme280", "i2c-1/1-0077", number=1)
+        with pytest.raises(DriverError, match=r"2 BME280 \(i2c-1, 0x76; i2c-1, 0x77\): set bus and address"):
+            CHIPS["bme280"].find(sysfs.root, bus=None, address=None)
+
+    def test_a_chip_is_found_again_under_another_number(self, sysfs: Sysfs) -> None:
+        driver = climate(sysfs, "temperature")
+        first = sysfs.iio("bme280", "i2c-1/1-0076", {"in_temp_input": 20_000}, number=0)
+        assert read_once(driver).value == 293.15
+        first.unlink()
+        sysfs.iio("bme280", "i2c-1/1-0076", {"in_temp_input": 21_000}, number=7)
+        assert read_once(driver).value == 294.15
+
+    @pytest.mark.parametrize(
+        ("chip", "bus", "address", "line"),
+        [
+            ("mcp3008", 0, 1, "dtoverlay=mcp3008,spi0-1-present"),
+            ("mcp3208", 1, 0, 'dtoverlay=anyspi,spi1-0,dev="microchip,mcp3208"'),
+            ("ads1115", 1, 0x49, "dtoverlay=ads1115,addr=0x49,cha_enable"),
+            ("thermocouple", 0, 0, "dtoverlay=maxtherm,spi0-0,max31855k"),
+            ("bme280", 1, 0x77, "dtoverlay=i2c-sensor,bme280,addr=0x77"),
+            ("bme280", 3, 0x76, "dtoverlay=i2c-sensor,bme280,addr=0x76,i2c3"),
+            ("bme280", None, None, "dtoverlay=i2c-sensor,bme280,addr=0x76"),
+            ("ina226", 1, 0x41, "echo ina226 0x41 > /sys/bus/i2c/devices/i2c-1/new_device"),
+        ],
+    )
+    def test_a_chip_that_is_not_bound_says_what_config_txt_lacks(
+        self, sysfs: Sysfs, chip: str, bus: int | None, address: int | None, line: str
+    ) -> None:
+        with pytest.raises(DriverError) as raised:
+            CHIPS[chip].find(sysfs.root, bus=bus, address=address)
+        assert line in str(raised.value)
+        assert "/boot/firmware/config.txt" in str(raised.value)
+
+    def test_each_bus_is_a_lane(self, sysfs: Sysfs) -> None:
+        assert thermometer(sysfs).lane == "w1"
+        assert climate(sysfs, "pressure").lane == "i2c-1"
+        assert climate(sysfs, "pressure", bus=None).lane == "i2c-1"
+        assert climate(sysfs, "pressure", bus=3).lane == "i2c-3"
+        assert thermocouple(sysfs).lane == "spi-0"
+        assert thermocouple(sysfs, bus=1).lane == "spi-1"
+
+
+class TestReading:
+    def test_an_attribute_that_is_gone_says_so(self, tmp_path: Path) -> None:
+        with pytest.raises(kernel.UnreadableError, match="in_temp_raw is gone") as raised:
+            read_text(tmp_path / "in_temp_raw")
+        assert raised.value.gone
+
+    def test_an_attribute_that_does_not_answer_says_why(self, sysfs: Sysfs) -> None:
+        device = sysfs.iio("bme280", "i2c-1/1-0076", {"in_temp_input": UNREADABLE})
+        with pytest.raises(kernel.UnreadableError, match="cannot be read") as raised:
+            read_number(device / "in_temp_input")
+        assert raised.value.errno == errno.EIO
+        assert not raised.value.gone
+
+    @pytest.mark.parametrize("text", ["", "busy", "1.2.3", "nan", "inf", "\xff"])
+    def test_text_that_is_no_number_is_an_error(self, tmp_path: Path, text: str) -> None:
+        (tmp_path / "in_temp_raw").write_text(text)
+        with pytest.raises(DriverError, match="where a number was due"):
+            read_number(tmp_path / "in_temp_raw")
+
+    def test_a_driver_that_is_not_open_is_an_error(self, sysfs: Sysfs) -> None:
+        driver = climate(sysfs, "temperature")
+        with pytest.raises(DriverError, match="probe is not open"):
+            driver.poll(0)
+
+    def test_a_driver_may_be_closed_twice_and_after_a_failed_open(self, sysfs: Sysfs) -> None:
+        driver = climate(sysfs, "temperature")
+        with pytest.raises(DriverError):
+            driver.open(Collector(), resume=Totals())
+        driver.close()
+        driver.close()
+
+
+class Bench:
+    """A thermometer, polled once a second under a clock of the test's."""
+
+    def __init__(self, driver: KernelDriver) -> None:
+        self.clock = FakeClock()
+        self.said = Collector()
+        self.driver = driver
+        driver.open(self.said, resume=Totals())
+
+    def poll(self, times: int = 1) -> None:
+        for _ in range(times):
+            self.driver.poll(self.clock.advance(1))
+
+
+class TestThermometer:
+    def test_a_good_reading_is_kelvin(self, sysfs: Sysfs) -> None:
+        sysfs.thermometer(ADDRESS, w1_slave(21.3125))
+        sample = read_once(thermometer(sysfs), now_ns=7)
+        assert (sample.value, sample.state, sample.boottime_ns) == (294.462, State.GOOD, 7)
+
+    def test_below_zero_is_below_zero(self, sysfs: Sysfs) -> None:
+        sysfs.thermometer(ADDRESS, w1_slave(-10.5))
+        assert read_once(thermometer(sysfs)).value == 262.65
+
+    def test_the_only_one_needs_no_address(self, sysfs: Sysfs) -> None:
+        sysfs.thermometer(ADDRESS, w1_slave(20))
+        assert read_once(thermometer(sysfs, address=None)).value == 293.15
+
+    def test_one_of_two_needs_an_address(self, sysfs: Sysfs) -> None:
+        sysfs.thermometer("28-aa", w1_slave(20))
+        sysfs.thermometer("28-bb", w1_slave(20))
+        with pytest.raises(DriverError, match="28-aa, 28-bb"):
+            read_once(thermometer(sysfs, address=None))
+
+    def test_no_bus_says_what_config_txt_lacks(self, sysfs: Sysfs) -> None:
+        with pytest.raises(DriverError, match="dtoverlay=w1-gpio"):
+            read_once(thermometer(sysfs))
+
+    def test_another_one_answering_is_named(self, sysfs: Sysfs) -> None:
+        sysfs.thermometer("28-other", w1_slave(20))
+        with pytest.raises(DriverError, match="others answer: 28-other"):
+            read_once(thermometer(sysfs))
+
+    def test_an_empty_bus_is_an_error(self, sysfs: Sysfs) -> None:
+        sysfs.one_wire()
+        with pytest.raises(DriverError, match="nothing else answers"):
+            read_once(thermometer(sysfs))
+        with pytest.raises(DriverError, match="pull-up"):
+            read_once(thermometer(sysfs, address=None))
+
+    @pytest.mark.parametrize(
+        ("text", "why"),
+        [
+            (w1_slave(21, crc="NO"), "CRC is wrong"),
+            (w1_slave(85, mark=0x0C), "reset or powered up"),
+            (w1_slave(127.9375, mark=0x0C), "supply is too weak"),
+            (ZEROS, "only zeros"),
+            ("", "conversion failed"),
+            ("nonsense", "w1_slave says 'nonsense'"),
+        ],
+    )
+    def test_what_is_not_to_be_believed_is_never_a_number(self, sysfs: Sysfs, text: str, why: str) -> None:
+        device = sysfs.thermometer(ADDRESS, w1_slave(21))
+        bench = Bench(thermometer(sysfs))
+        bench.poll()
+        (device / "w1_slave").write_text(text)
+        bench.poll(10)
+        assert bench.said.values == [294.15]
+        with pytest.raises(DriverError, match=why):
+            bench.poll()
+
+    def test_a_real_85_degrees_is_believed(self, sysfs: Sysfs) -> None:
+        sysfs.thermometer(ADDRESS, w1_slave(85, mark=0x10))
+        assert read_once(thermometer(sysfs)).value == 358.15
+
+    def test_85_degrees_of_a_clone_are_believed_only_next_to_a_reading_near_them(self, sysfs: Sysfs) -> None:
+        device = sysfs.thermometer(ADDRESS, w1_slave(85, mark=0x55))
+        bench = Bench(thermometer(sysfs))
+        bench.poll()
+        assert bench.said.values == []
+        for celsius, believed in ((60, True), (85, False), (84, True), (85, True)):
+            (device / "w1_slave").write_text(w1_slave(celsius, mark=0x55))
+            before = len(bench.said)
+            bench.poll()
+            assert (len(bench.said) > before) is believed
+
+    def test_out_of_the_data_sheets_range_has_no_value(self, sysfs: Sysfs) -> None:
+        sysfs.thermometer(ADDRESS, w1_slave(126))
+        sample = read_once(thermometer(sysfs))
+        assert (sample.value, sample.state) == (None, State.OUT_OF_RANGE)
+        assert "399.15 K" in sample.detail
+
+    def test_a_short_drop_out_is_no_fault(self, sysfs: Sysfs) -> None:
+        device = sysfs.thermometer(ADDRESS, w1_slave(21))
+        link = sysfs.one_wire() / ADDRESS
+        bench = Bench(thermometer(sysfs))
+        bench.poll()
+        link.unlink()
+        bench.poll(9)
+        link.symlink_to(device)
+        bench.poll()
+        assert bench.said.states == ["good", "good"]
+
+    def test_a_sensor_that_stays_away_is_a_fault_and_is_found_again(self, sysfs: Sysfs) -> None:
+        device = sysfs.thermometer(ADDRESS, w1_slave(21))
+        link = sysfs.one_wire() / ADDRESS
+        bench = Bench(thermometer(sysfs))
+        bench.poll()
+        link.unlink()
+        bench.poll(10)
+        with pytest.raises(DriverError, match=r"no good reading for 10 s: .*does not answer"):
+            bench.poll()
+        bench.driver.close()
+        with pytest.raises(DriverError, match="does not answer"):
+            bench.driver.open(bench.said, resume=Totals())
+        link.symlink_to(device)
+        bench.driver.open(bench.said, resume=Totals())
+        bench.poll()
+        assert bench.said.values == [294.15, 294.15]
+
+    def test_a_slow_sensor_is_given_three_intervals(self, sysfs: Sysfs) -> None:
+        sysfs.thermometer(ADDRESS, "")
+        driver = thermometer(sysfs, interval_s=60)
+        driver.open(Collector(), resume=Totals())
+        driver.poll(0)
+        driver.poll(180 * SECOND)
+        with pytest.raises(DriverError, match="no good reading for 180 s"):
+            driver.poll(181 * SECOND)
+
+    def test_a_replaced_sensor_is_taken_when_no_address_is_set(self, sysfs: Sysfs) -> None:
+        sysfs.thermometer("28-old", w1_slave(21))
+        bench = Bench(thermometer(sysfs, address=None))
+        bench.poll()
+        (sysfs.one_wire() / "28-old").unlink()
+        sysfs.thermometer("28-new", w1_slave(22))
+        bench.poll()
+        assert bench.said.values == [294.15, 295.15]
+
+    @given(
+        data=st.binary(min_size=9, max_size=9), good=st.booleans(), millidegrees=st.integers(-55000, 125000)
+    )
+    def test_the_scratchpad_is_read_as_w1_therm_prints_it(
+        self, data: bytes, good: bool, millidegrees: int
+    ) -> None:
+        line = " ".join(f"{byte:02x}" for byte in data)
+        text = f"{line} : crc={data[8]:02x} {'YES' if good else 'NO'}\n{line} t={millidegrees}"
+        scratchpad = parse_scratchpad(text)
+        assert scratchpad is not None
+        assert (scratchpad.data, scratchpad.crc_good, scratchpad.millidegrees) == (data, good, millidegrees)
+
+    @given(text=st.text(max_size=120))
+    def test_any_other_text_is_no_scratchpad(self, text: str) -> None:
+        assert parse_scratchpad(text) is None
+
+
+class TestThermocouple:
+    ATTRIBUTES: ClassVar[dict[str, object]] = {
+        "in_temp_scale": 250,
+        "in_temp_ambient_raw": 400,
+        "in_temp_ambient_scale": "62.500000",
+    }
+
+    def test_a_good_reading_is_kelvin(self, sysfs: Sysfs) -> None:
+        sysfs.iio("maxim_thermocouple", "spi0/spi0.0", self.ATTRIBUTES | {"in_temp_raw": 1601})
+        assert read_once(thermocouple(sysfs)).value == 673.4
+
+    def test_below_zero_is_below_zero(self, sysfs: Sysfs) -> None:
+        sysfs.iio("maxim_thermocouple", "spi0/spi0.0", self.ATTRIBUTES | {"in_temp_raw": -40})
+        assert read_once(thermocouple(sysfs)).value == 263.15
+
+    def test_zero_degrees_are_believed_of_a_chip_that_is_warm(self, sysfs: Sysfs) -> None:
+        sysfs.iio("maxim_thermocouple", "spi0/spi0.0", self.ATTRIBUTES | {"in_temp_raw": 0})
+        assert read_once(thermocouple(sysfs)).value == 273.15
+
+    def test_a_chip_that_answers_zeros_only_is_not_there(self, sysfs: Sysfs) -> None:
+        attributes = self.ATTRIBUTES | {"in_temp_ambient_raw": 0}
+        sysfs.iio("maxim_thermocouple", "spi0/spi0.0", attributes | {"in_temp_raw": 0})
+        with pytest.raises(DriverError, match="zeros only"):
+            read_once(thermocouple(sysfs))
+
+    def test_the_fault_bit_of_a_max31855_is_open(self, sysfs: Sysfs, monkeypatch: pytest.MonkeyPatch) -> None:
+        sysfs.iio("maxim_thermocouple", "spi0/spi0.0", self.ATTRIBUTES | {"in_temp_raw": 0})
+
+        def refuse(attribute: Path) -> str:  # no file of this machine's answers a read with EINVAL
+            raise kernel.UnreadableError(f"{attribute.name} cannot be read", errno.EINVAL)
+
+        driver = thermocouple(sysfs)
+        said = Collector()
+        driver.open(said, resume=Totals())
+        monkeypatch.setattr(kernel, "read_text", refuse)
+        driver.poll(0)
+        assert (said.values, said.states) == ([None], ["open"])
+
+    @pytest.mark.parametrize(
+        ("faults", "state"),
+        [({"fault_oc": 1, "fault_ovuv": 0}, State.OPEN), ({"fault_oc": 0, "fault_ovuv": 1}, State.SHORT)],
+    )
+    def test_the_faults_of_a_max31856_are_open_and_short(
+        self, sysfs: Sysfs, faults: dict[str, int], state: State
+    ) -> None:
+        sysfs.iio("max31856", "spi0/spi0.0", self.ATTRIBUTES | faults | {"in_temp_raw": UNREADABLE})
+        sample = read_once(thermocouple(sysfs))
+        assert (sample.value, sample.state) == (None, state)
+
+    def test_a_refused_read_without_a_fault_is_an_error(self, sysfs: Sysfs) -> None:
+        faults = {"fault_oc": 0, "fault_ovuv": 0}
+        sysfs.iio("max31856", "spi0/spi0.0", self.ATTRIBUTES | faults | {"in_temp_raw": UNREADABLE})
+        with pytest.raises(DriverError, match="cannot be read"):
+            read_once(thermocouple(sysfs))
+
+    def test_hotter_than_any_thermocouple_has_no_value(self, sysfs: Sysfs) -> None:
+        sysfs.iio("maxim_thermocouple", "spi0/spi0.0", self.ATTRIBUTES | {"in_temp_raw": 7300})
+        assert read_once(thermocouple(sysfs)).state is State.OUT_OF_RANGE
+
+
+class TestPowerMonitor:
+    ATTRIBUTES: ClassVar[dict[str, object]] = {
+        "in0_input": 21,
+        "in1_input": 12840,
+        "curr1_input": -2130,
+        "power1_input": 27_350_000,
+        "shunt_resistor": 10_000,
+    }
+
+    @pytest.mark.parametrize(("measure", "value"), [("voltage", 12.84), ("current", -2.13), ("power", 27.35)])
+    @pytest.mark.parametrize("kind", ["ina219", "ina226"])
+    def test_readings_are_volts_amperes_and_watts(
+        self, sysfs: Sysfs, kind: str, measure: str, value: float
+    ) -> None:
+        sysfs.hwmon(kind, "i2c-1/1-0040", self.ATTRIBUTES)
+        assert read_once(monitor(sysfs, measure, kind)).value == value
+
+    @pytest.mark.parametrize(
+        ("measure", "value"), [("voltage", 12.84), ("current", -213.0), ("power", 2735.0)]
+    )
+    def test_a_shunt_that_the_kernel_does_not_know_is_put_right(
+        self, sysfs: Sysfs, measure: str, value: float
+    ) -> None:
+        sysfs.hwmon("ina226", "i2c-1/1-0040", self.ATTRIBUTES)
+        assert read_once(monitor(sysfs, measure, shunt_ohm=0.0001)).value == value
+
+    @pytest.mark.parametrize(
+        ("kind", "measure", "attribute", "most", "beyond"),
+        [
+            ("ina219", "voltage", "in1_input", 26_000, 26_004),
+            ("ina226", "voltage", "in1_input", 36_000, 36_001),
+            ("ina219", "current", "in0_input", 319, 320),
+            ("ina226", "current", "in0_input", -81, -82),
+            ("ina226", "power", "in0_input", 81, 82),
+        ],
+    )
+    def test_more_than_the_chip_can_measure_has_no_value(
+        self, sysfs: Sysfs, kind: str, measure: str, attribute: str, most: int, beyond: int
+    ) -> None:
+        device = sysfs.hwmon(kind, "i2c-1/1-0040", self.ATTRIBUTES)
+        (device / attribute).write_text(f"{most}\n")
+        assert read_once(monitor(sysfs, measure, kind)).state is State.GOOD
+        (device / attribute).write_text(f"{beyond}\n")
+        sample = read_once(monitor(sysfs, measure, kind))
+        assert (sample.value, sample.state) == (None, State.OUT_OF_RANGE)
+
+    def test_a_chip_that_does_not_answer_is_an_error(self, sysfs: Sysfs) -> None:
+        sysfs.hwmon("ina226", "i2c-1/1-0040", self.ATTRIBUTES | {"in1_input": UNREADABLE})
+        with pytest.raises(DriverError, match="in1_input cannot be read"):
+            read_once(monitor(sysfs, "voltage"))
+
+    def test_an_ina226_is_not_taken_for_an_ina219(self, sysfs: Sysfs) -> None:
+        sysfs.hwmon("ina226", "i2c-1/1-0040", self.ATTRIBUTES)
+        with pytest.raises(DriverError, match="no INA219 on i2c-1, 0x40"):
+            read_once(monitor(sysfs, "voltage", "ina219"))
+
+
+class TestClimate:
+    ATTRIBUTES: ClassVar[dict[str, object]] = {
+        "in_temp_input": 21310,
+        "in_humidityrelative_input": 46333,
+        "in_pressure_input": "101.325191",
+    }
+
+    @pytest.mark.parametrize(
+        ("measure", "value"),
+        [("temperature", 294.46), ("relativeHumidity", 0.46333), ("pressure", 101325.19)],
+    )
+    def test_readings_are_kelvin_ratio_and_pascal(self, sysfs: Sysfs, measure: str, value: float) -> None:
+        sysfs.iio("bme280", "i2c-1/1-0076", self.ATTRIBUTES)
+        assert read_once(climate(sysfs, measure)).value == value
+
+    @pytest.mark.parametrize(
+        ("measure", "attribute", "most", "beyond"),
+        [
+            ("temperature", "in_temp_input", 85_000, 85_010),
+            ("temperature", "in_temp_input", -40_000, -40_010),
+            ("relativeHumidity", "in_humidityrelative_input", 100_000, 100_001),
+            ("pressure", "in_pressure_input", 110, 110.001),
+        ],
+    )
+    def test_out_of_the_data_sheets_range_has_no_value(
+        self, sysfs: Sysfs, measure: str, attribute: str, most: float, beyond: float
+    ) -> None:
+        device = sysfs.iio("bme280", "i2c-1/1-0076", self.ATTRIBUTES)
+        (device / attribute).write_text(str(most))
+        assert read_once(climate(sysfs, measure)).state is State.GOOD
+        (device / attribute).write_text(str(beyond))
+        sample = read_once(climate(sysfs, measure))
+        assert (sample.value, sample.state) == (None, State.OUT_OF_RANGE)
+
+    def test_a_chip_that_is_pulled_out_is_an_error_and_is_found_again(self, sysfs: Sysfs) -> None:
+        device = sysfs.iio("bme280", "i2c-1/1-0076", self.ATTRIBUTES)
+        attribute = device / "in_temp_input"
+        driver = climate(sysfs, "temperature")
+        said = Collector()
+        driver.open(said, resume=Totals())
+        attribute.unlink()
+        with pytest.raises(DriverError, match="in_temp_input is gone"):
+            driver.poll(1)
+        driver.close()
+        attribute.write_text("20000\n")
+        driver.open(said, resume=Totals())
+        driver.poll(2)
+        assert said.values == [293.15]

@@ -1,0 +1,55 @@
+"""Values that people type in."""
+
+import pytest
+
+from sensors.driver import DriverError
+from sensors.manual import ManualDriver
+from sensors.sample import Sample, Totals, Value
+from sensors.settings import ManualOptions
+from tests.sensors.fakes import Collector, FakeClock, sensor
+
+
+def manual(unit: str = "m3") -> tuple[ManualDriver, Collector]:
+    driver = ManualDriver(sensor(ManualOptions(), kind="manual", unit=unit), clock=FakeClock(42))
+    said = Collector()
+    driver.open(said, resume=Totals())
+    return driver, said
+
+
+@pytest.mark.parametrize("value", [0.35, 7, -1.0])
+def test_a_number_is_taken_and_stamped_with_the_boot_clock(value: Value) -> None:
+    driver, said = manual()
+    sample = driver.submit(value)
+    assert said == [sample] == [Sample("probe", 42, value)]
+
+
+@pytest.mark.parametrize("value", [True, False])
+def test_a_truth_is_taken_where_the_unit_is_bool(value: bool) -> None:
+    driver, said = manual("bool")
+    driver.submit(value)
+    assert said.values == [value]
+
+
+@pytest.mark.parametrize(
+    ("unit", "value"),
+    [("m3", True), ("m3", None), ("m3", float("nan")), ("m3", float("inf")), ("bool", 1), ("bool", None)],
+)
+def test_a_value_of_another_type_is_refused(unit: str, value: Value) -> None:
+    driver, said = manual(unit)
+    with pytest.raises(ValueError, match="probe takes"):
+        driver.submit(value)
+    assert said == []
+
+
+def test_it_is_never_polled_so_it_never_goes_stale() -> None:
+    driver, _ = manual()
+    assert driver.interval_ns is None
+
+
+def test_a_closed_one_takes_nothing() -> None:
+    driver, said = manual()
+    driver.close()
+    driver.close()
+    with pytest.raises(DriverError, match="not open"):
+        driver.submit(1.0)
+    assert said == []

@@ -1,0 +1,234 @@
+"""Quantities: what people write, what people read."""
+
+import math
+import re
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from sensors.quantities import (
+    DIMENSIONS,
+    InputError,
+    display,
+    format_bytes,
+    format_duration,
+    format_value,
+    parse,
+    parse_value,
+    shown,
+    si_of,
+)
+
+
+@pytest.mark.parametrize(
+    ("written", "unit", "si"),
+    [
+        ("50 ms", "s", 0.05),
+        ("5 min", "s", 300.0),
+        ("3 min 20 s", "s", 200.0),
+        ("3min20s", "s", 200.0),
+        ("4 d", "s", 345_600.0),
+        ("10 µs", "s", 1e-5),
+        ("1 Hz", "Hz", 1.0),
+        ("1800 rpm", "Hz", 30.0),
+        ("12.8 V", "V", 12.8),
+        ("-50 mV", "V", -0.05),
+        ("80 %", "ratio", 0.8),
+        ("50 kB/s", "B/s", 50_000.0),
+        ("64 kB", "B", 64_000.0),
+        ("64 KiB", "B", 65_536.0),
+        ("2.5 kohm", "ohm", 2500.0),
+        ("2.5 kΩ", "ohm", 2500.0),
+        ("1.5 mohm", "ohm", 0.0015),
+        ("85 °C", "K", 358.15),
+        ("32 °F", "K", 273.15),
+        ("4 bar", "Pa", 400_000.0),
+        ("3.6 m3/h", "m3/s", 0.001),
+        ("1 m³", "m3", 1.0),
+        ("100 Ah", "C", 360_000.0),
+        ("180 °", "rad", math.pi),
+        ("5.4 kn", "m/s", 2.778),
+        ("1e3 V", "V", 1000.0),
+    ],
+)
+def test_a_quantity_is_read_into_si(written: str, unit: str, si: float) -> None:
+    assert parse(written, unit) == pytest.approx(si, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("written", "unit", "text", "remedy"),
+    [
+        (50, "s", "50 has no unit", 'Write "50 ms" or "50 s" or "50 min".'),
+        ("50", "s", "50 has no unit", 'Write "50 ms"'),
+        (True, "s", "true is not a duration", "Write"),
+        ("", "s", '"" is not a duration', "Write"),
+        ("10 V", "s", "is a voltage's unit, and this is a duration", '"10 ms"'),
+        ("85 C", "K", "this is a temperature", '"85 °C"'),
+        ("5 mins", "s", 'no unit "mins"', 'Did you mean "5 min"?'),
+        ("1 hz", "Hz", 'no unit "hz"', 'Did you mean "1 Hz"?'),
+        ("12,8 V", "V", "is not a voltage", "point, not a comma"),
+        ("3 V 5 V", "V", "is not a voltage", "Write"),
+        ("about 3 s", "s", "is not a duration", "Write"),
+        ("0.5", "ratio", "0.5 has no unit", "without quotes"),
+        ("1e999 s", "s", "inf is not a number", ""),
+        (10**400, "s", "a huge number", ""),
+    ],
+)
+def test_what_is_not_a_quantity_is_told_with_its_remedy(
+    written: object, unit: str, text: str, remedy: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        parse(written, unit)
+    assert text in caught.value.text
+    assert remedy in caught.value.remedy
+    assert "\n" not in str(caught.value)
+
+
+def test_a_bare_number_is_si_where_a_value_may_stand() -> None:
+    assert parse_value(63, "Hz") == 63.0
+    assert parse_value("3600 rpm", "Hz") == pytest.approx(60.0)
+
+
+@pytest.mark.parametrize("number", [math.inf, math.nan, 10**400])
+def test_what_cannot_be_measured_is_no_value(number: float) -> None:
+    with pytest.raises(InputError, match="can be measured"):
+        parse_value(number, "V")
+
+
+def test_a_difference_of_temperatures_has_no_zero_point() -> None:
+    assert parse_value("5 °C", "K", difference=True) == 5.0
+    assert parse_value("9 °F", "K", difference=True) == pytest.approx(5.0)
+
+
+def test_a_unit_without_table_takes_numbers_only() -> None:
+    assert parse_value(4, "") == 4.0
+    with pytest.raises(InputError, match="not a plain number"):
+        parse_value("4 V", "")
+
+
+def test_the_si_unit_of_what_a_person_would_write_is_known() -> None:
+    assert (si_of("bar"), si_of("°C"), si_of("m³"), si_of("furlong")) == ("Pa", "K", "m3", "")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (1e-5, "10 us"),
+        (0.05, "50 ms"),
+        (0.9996, "1 s"),
+        (2.5, "2.5 s"),
+        (20, "20 s"),
+        (59.7, "1 min"),
+        (200, "3 min 20 s"),
+        (7200, "2 h"),
+        (7260, "2 h 1 min"),
+        (84_700, "23 h 32 min"),
+        (86_399.9, "1 d"),
+        (4 * 86_400, "4 d"),
+        (400 * 86_400 + 3600, "400 d 1 h"),
+        (-200, "-3 min 20 s"),
+        (math.inf, "for ever"),
+        (math.nan, "-"),
+    ],
+)
+def test_a_duration_is_shown_in_its_two_largest_units(seconds: float, text: str) -> None:
+    assert format_duration(seconds) == text
+
+
+@given(st.floats(min_value=1e-6, max_value=1e9))
+@example(0.0009995)
+def test_a_shown_duration_reads_back_as_what_it_was_rounded_to(seconds: float) -> None:
+    back = parse(format_duration(seconds), "s")
+    assert back == pytest.approx(seconds, rel=0.05, abs=1e-9)
+    assert format_duration(back) == format_duration(seconds)
+
+
+@given(st.integers(min_value=0, max_value=3600))
+def test_whole_seconds_up_to_an_hour_are_shown_exactly(seconds: int) -> None:
+    assert parse(format_duration(seconds), "s") == seconds
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "path", "text"),
+    [
+        (358.15, "K", "propulsion.main.coolantTemperature", "85.0 °C"),
+        (273.1499, "K", "environment.outside.temperature", "0.0 °C"),
+        (400_000, "Pa", "propulsion.main.oilPressure", "4.00 bar"),
+        (101_325, "Pa", "environment.inside.pressure", "1013.2 hPa"),
+        (30, "Hz", "propulsion.main.revolutions", "1800 rpm"),
+        (50, "Hz", "electrical.inverters.1.ac.frequency", "50.00 Hz"),
+        (0.43, "ratio", "tanks.fuel.main.currentLevel", "43.0 %"),
+        (2.1, "ratio", "propulsion.main.transmission.gearRatio", "2.1"),
+        (1e-6, "m3/s", "propulsion.main.fuel.rate", "3.6 l/h"),
+        (0.25, "m3", "tanks.fuel.main.currentVolume", "250.0 l"),
+        (math.pi / 2, "rad", "steering.rudderAngle", "90.0 °"),
+        (36_000, "C", "", "10.00 Ah"),
+        (4_500, "s", "propulsion.main.runTime", "1.25 h"),
+        (200, "s", "electrical.batteries.1.capacity.timeRemaining", "3 min 20 s"),
+        (12.8, "V", "", "12.80 V"),
+        (1.2, "kg/m3", "", "1.2 kg/m3"),
+        (7, "", "bilge.main.pump.starts", "7"),
+        (True, "bool", "bilge.main.highWater", "active"),
+        (False, "bool", "bilge.main.highWater", "inactive"),
+        (None, "K", "", "-"),
+    ],
+)
+def test_a_value_is_shown_the_way_sailors_read_it(
+    value: float | None, unit: str, path: str, text: str
+) -> None:
+    assert format_value(value, unit, path=path) == text
+
+
+@given(
+    st.sampled_from(sorted(DIMENSIONS)),
+    st.floats(min_value=-1e12, max_value=1e12),
+    st.sampled_from(["", "a.revolutions"]),
+)
+def test_a_shown_value_reads_back_within_its_last_digit(unit: str, value: float, path: str) -> None:
+    number, shown_unit = display(value, unit, path=path)
+    assume(unit not in ("s", "B", "B/s"))  # shown by functions of their own
+    last_digit = 10.0 ** -len(number.partition(".")[2]) if "e" not in number else abs(float(number)) * 1e-5
+    step = abs(parse(f"{last_digit} {shown_unit}", unit) - parse(f"0 {shown_unit}", unit))
+    assert parse(f"{number} {shown_unit}", unit) == pytest.approx(value, rel=1e-5, abs=step)
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0, "0 B"),
+        (512, "512 B"),
+        (999.6, "1 kB"),
+        (64_000, "64 kB"),
+        (999_600, "1 MB"),
+        (1_500_000, "1.5 MB"),
+        (20e9, "20 GB"),
+        (3e15, "3000 TB"),
+        (-512, "-512 B"),
+    ],
+)
+def test_bytes_are_shown_in_three_digits(number: float, text: str) -> None:
+    assert format_bytes(number) == text
+
+
+@given(st.floats(min_value=0, max_value=1e15))
+def test_shown_bytes_read_back_within_half_a_percent(number: float) -> None:
+    assert parse(format_bytes(number), "B") == pytest.approx(number, rel=0.006, abs=0.51)
+
+
+@given(
+    st.text() | st.integers() | st.floats() | st.booleans() | st.lists(st.integers()),
+    st.sampled_from(["s", "K", "ratio", "m3", ""]),
+)
+def test_whatever_is_written_gives_a_number_or_a_mistake_in_one_line(written: object, unit: str) -> None:
+    try:
+        assert math.isfinite(parse(written, unit))
+    except InputError as error:
+        assert re.fullmatch(r"[^\n\r\x1b]+", str(error))  # noqa: PT017
+
+
+def test_a_value_from_a_file_is_shown_short_and_on_one_line() -> None:
+    assert shown("a\nb\x1b[2J") == '"a·b·[2J"'
+    assert len(shown("x" * 1000)) < 50
+    assert (shown(True), shown(1.5), shown([1]), shown({})) == ("true", "1.5", "a list", "a table")

@@ -1,0 +1,216 @@
+"""A recording, played: every row once, in order, at the recording's own pace."""
+
+import csv
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sensors.driver import DriverError
+from sensors.replay import ReplayDriver, Row, load, rows
+from sensors.sample import Totals
+from sensors.settings import ReplayOptions
+from tests.sensors.fakes import RECORDING, SECOND, Collector, FakeClock, sensor
+
+PATHS = ("electrical.batteries.1.voltage", "electrical.batteries.1.current", "navigation.speedThroughWater")
+SHORT = """time,path,value
+2014-08-15T19:00:00.000Z,a,1.5
+2014-08-15T19:00:00.250Z,b,-7
+2014-08-15T19:00:01.000Z,a,2.5
+2014-08-15T19:00:01.000Z,a,2.5
+2014-08-15T19:00:04.000Z,a,3.5
+"""
+
+
+@pytest.fixture
+def short(tmp_path: Path) -> Path:
+    return written(tmp_path, SHORT)
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "recording.csv"
+    file.write_text(text)
+    return file
+
+
+class Player:
+    """A replay driver under a clock of the test's."""
+
+    def __init__(
+        self, file: Path, path: str = "a", *, speed: float = 1.0, repeat: bool = False, unit: str = "V"
+    ) -> None:
+        self.clock = FakeClock()
+        self.began_ns = self.clock.now_ns
+        self.said = Collector()
+        options = ReplayOptions(file, speed, repeat)
+        self.driver = ReplayDriver(sensor(options, kind="replay", unit=unit, path=path))
+        self.driver.open(self.said, resume=Totals())
+        self.driver.poll(self.clock.now_ns)
+
+    def advance(self, seconds: float) -> None:
+        self.driver.poll(self.clock.advance(seconds))
+
+    @property
+    def seconds(self) -> list[float]:
+        """When each sample was due, since the beginning."""
+        return [(sample.boottime_ns - self.began_ns) / SECOND for sample in self.said]
+
+
+class TestPace:
+    def test_rows_keep_their_spacing(self, short: Path) -> None:
+        player = Player(short)
+        for _ in range(100):
+            player.advance(0.05)
+        assert player.said.values == [1.5, 2.5, 2.5, 3.5]
+        assert player.seconds == [0.0, 1.0, 1.0, 4.0]
+
+    def test_a_row_is_not_emitted_before_it_is_due(self, short: Path) -> None:
+        player = Player(short)
+        player.advance(0.999)
+        assert player.said.values == [1.5]
+        player.advance(0.001)
+        assert player.said.values == [1.5, 2.5, 2.5]
+
+    def test_ten_times_as_fast_is_a_tenth_of_the_spacing(self, short: Path) -> None:
+        player = Player(short, speed=10.0)
+        player.advance(0.4)
+        assert player.seconds == [0.0, 0.1, 0.1, 0.4]
+
+    def test_late_rows_come_at_once_in_order_with_their_due_times(self, short: Path) -> None:
+        player = Player(short)
+        player.advance(3600)
+        assert player.said.values == [1.5, 2.5, 2.5, 3.5]
+        assert player.seconds == [0.0, 1.0, 1.0, 4.0]
+
+    def test_paths_of_one_file_stay_together(self, short: Path) -> None:
+        player = Player(short, "b")
+        player.advance(1)
+        assert (player.said.values, player.seconds) == ([-7.0], [0.25])
+
+    def test_after_the_end_nothing_more_comes_and_it_says_so(self, short: Path) -> None:
+        player = Player(short)
+        finished = []
+        for seconds in (3.9, 0.1, 1000):
+            player.advance(seconds)
+            finished.append(player.driver.finished)
+        assert finished == [False, True, True]
+        assert len(player.said) == 4
+
+    def test_repeated_it_begins_again_one_mean_spacing_after_the_files_end(self, short: Path) -> None:
+        player = Player(short, repeat=True)
+        player.advance(11)
+        assert player.said.values == [1.5, 2.5, 2.5, 3.5, 1.5, 2.5, 2.5, 3.5, 1.5, 2.5, 2.5]
+        assert player.seconds[4:9] == [5.0, 6.0, 6.0, 9.0, 10.0]
+        assert not player.driver.finished
+
+    def test_a_recording_of_one_row_may_repeat(self, tmp_path: Path) -> None:
+        player = Player(written(tmp_path, "time,path,value\n0,a,1\n"), repeat=True)
+        player.advance(0.01)
+        assert len(player.said) == 11
+
+    def test_closed_and_opened_again_it_goes_on_and_loses_nothing(self, short: Path) -> None:
+        player = Player(short)
+        player.driver.close()
+        with pytest.raises(DriverError, match="not open"):
+            player.advance(2)
+        player.driver.open(player.said, resume=Totals())
+        player.advance(0)
+        assert player.said.values == [1.5, 2.5, 2.5]
+        assert player.seconds == [0.0, 1.0, 1.0]
+
+    def test_truths_are_booleans_where_the_unit_is_bool(self, tmp_path: Path) -> None:
+        file = written(tmp_path, "time,path,value\n0,a,true\n1,a,0\n2,a,1\n3,a,false\n")
+        player = Player(file, unit="bool")
+        player.advance(3)
+        assert player.said.values == [True, False, True, False]
+        assert all(isinstance(value, bool) for value in player.said.values)
+
+
+class TestRealRecording:
+    @pytest.mark.parametrize("path", PATHS)
+    def test_it_is_replayed_row_for_row(self, path: str) -> None:
+        player = Player(RECORDING, path, speed=7.0)
+        while not player.driver.finished:
+            player.advance(0.05)
+        with RECORDING.open(newline="") as lines:
+            recorded = [row for row in csv.DictReader(lines) if row["path"] == path]
+        assert player.said.values == [float(row["value"]) for row in recorded]
+        began = datetime.fromisoformat("2014-08-15T19:00:00.048Z")
+        due = [(datetime.fromisoformat(row["time"]) - began).total_seconds() / 7 for row in recorded]
+        assert player.seconds == pytest.approx(due, abs=1e-6)
+        assert set(player.said.states) == {"good"}
+
+    def test_rows_are_what_the_driver_plays(self) -> None:
+        player = Player(RECORDING, PATHS[0])
+        player.advance(3600)
+        assert tuple(Row(s.boottime_ns - player.began_ns, float(s.value or 0)) for s in player.said) == rows(
+            RECORDING, PATHS[0]
+        )
+
+    def test_its_three_paths_are_all_of_it(self) -> None:
+        assert [len(rows(RECORDING, path)) for path in PATHS] == [1005, 1005, 1201]
+
+
+@settings(deadline=None)
+@given(
+    steps=st.lists(st.integers(0, 5000), min_size=1, max_size=30),
+    pauses=st.lists(st.floats(0, 20), max_size=40),
+    speed=st.sampled_from([0.5, 1.0, 3.0, 10.0]),
+)
+def test_however_late_it_is_polled_each_row_comes_once_in_order_and_never_early(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[int], pauses: list[float], speed: float
+) -> None:
+    times = [sum(steps[: n + 1]) / 1000 for n in range(len(steps))]
+    text = "time,path,value\n" + "".join(f"{time},a,{n}\n" for n, time in enumerate(times))
+    player = Player(written(tmp_path_factory.mktemp("replay"), text), speed=speed)
+    for pause in pauses:
+        player.advance(pause)
+        assert all(sample.boottime_ns <= player.clock.now_ns for sample in player.said)
+    player.advance(10_000)
+    assert player.said.values == list(range(len(steps)))
+    # Due times are whole nanoseconds.
+    assert player.seconds == pytest.approx([(time - times[0]) / speed for time in times], abs=2e-9)
+    assert player.driver.finished
+
+
+class TestMistakes:
+    @pytest.mark.parametrize(
+        ("text", "complaint"),
+        [
+            ("", r"line 1: no column path, time, value"),
+            ("time,value\n0,1\n", r"line 1: no column path"),
+            ("time,path,value\n0,b,1\n", r"no rows of a; it has b"),
+            ("time,path,value\n", r"no rows of a; it has no rows at all"),
+            ("time,path,value\n0,a,1\n1,a,much\n", r"line 3: .*'much'"),
+            ("time,path,value\n0,a,nan\n", r"line 2: nan is not a number"),
+            ("time,path,value\nnoon,a,1\n", r"line 2: .*'noon'"),
+            ("time,path,value\n0,a\n", r"line 2: a row needs time, path and value"),
+            ("time,path,value\n1,a,1\n0,a,1\n", r"line 3: time goes back"),
+            ("time,path,value\n1,a,1\n2014-08-15T19:00:00Z,a,1\n", r"line 3: times are to be all dates"),
+            (
+                "time,path,value\n2014-08-15T19:00:00Z,a,1\n2014-08-15T19:00:00,a,1\n",
+                r"line 3: .*offset-naive",
+            ),
+        ],
+    )
+    def test_a_bad_recording_is_refused_by_file_and_line(
+        self, tmp_path: Path, text: str, complaint: str
+    ) -> None:
+        file = written(tmp_path, text)
+        with pytest.raises(DriverError, match=complaint) as raised:
+            load(file, "a")
+        assert str(file) in str(raised.value)
+
+    def test_a_missing_recording_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(DriverError, match="cannot be read"):
+            Player(tmp_path / "none.csv")
+
+    def test_a_file_that_is_no_text_is_refused(self, tmp_path: Path) -> None:
+        (tmp_path / "binary.csv").write_bytes(b"time,path,value\n\xff\xfe\x00")
+        with pytest.raises(DriverError, match="cannot be read"):
+            load(tmp_path / "binary.csv", "a")
+
+    def test_a_byte_order_mark_is_no_mistake(self, tmp_path: Path) -> None:
+        assert rows(written(tmp_path, "\ufefftime,path,value\n0,a,1\n"), "a") == (Row(0, 1.0),)

@@ -1,0 +1,490 @@
+"""Lanes, cadence, retries, and that no sensor disturbs another."""
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sensors.clock import SystemClock
+from sensors.driver import Driver, DriverError, Emit
+from sensors.quality import State
+from sensors.sample import Sample, Totals
+from sensors.sampling import (
+    OVERDUE_NS,
+    RETRY_FIRST_NS,
+    RETRY_MOST_NS,
+    Channel,
+    Lane,
+    Sampler,
+    Schedule,
+    next_on_cadence,
+    retry_after,
+)
+from sensors.settings import ManualOptions
+from tests.sensors.fakes import SECOND, Collector, FakeClock, sensor
+
+
+class ScriptedDriver(Driver):
+    """Counts what is done to it; `on_open` and `on_poll` may raise, block or emit."""
+
+    def __init__(
+        self,
+        name: str = "probe",
+        *,
+        lane: str = "lane",
+        interval_s: float | None = 1.0,
+        on_open: Callable[[Emit], None] = lambda _: None,
+        on_poll: Callable[[Emit, int], None] | None = None,
+    ) -> None:
+        super().__init__(sensor(ManualOptions(), id=name))
+        self.lane = lane
+        self.interval_ns = None if interval_s is None else round(interval_s * SECOND)
+        self.on_open = on_open
+        self.on_poll = on_poll or (lambda emit, now_ns: emit(Sample(name, now_ns, 1.0)))
+        self.resumed: list[Totals] = []
+        self.closed = 0
+        self._emit: Emit | None = None
+
+    def open(self, emit: Emit, *, resume: Totals) -> None:
+        self.resumed.append(resume)
+        self.on_open(emit)
+        self._emit = emit
+
+    def poll(self, now_ns: int) -> None:
+        assert self._emit is not None
+        self.on_poll(self._emit, now_ns)
+
+    def close(self) -> None:
+        self.closed += 1
+        self._emit = None
+
+
+def fails(*errors: Exception | None) -> Callable[..., None]:
+    """Raises these in turn, None for none, the last one for ever."""
+    left = list(errors)
+
+    def call(*_: object) -> None:
+        error = left.pop(0) if len(left) > 1 else left[0]
+        if error is not None:
+            raise error
+
+    return call
+
+
+class Bench:
+    """A sampler's lanes under a clock of the test's, without threads."""
+
+    def __init__(self, *drivers: Driver) -> None:
+        self.clock = FakeClock()
+        self.said = Collector()
+        self.sampler = Sampler(drivers, self.said, clock=self.clock)
+        for lane in self.sampler.lanes:
+            lane.begin()
+
+    def run(self, seconds: float, *, step_s: float = 0.25) -> None:
+        """Every lane steps as the time goes by."""
+        for _ in range(round(seconds / step_s)):
+            for lane in self.sampler.lanes:
+                lane.step()
+            self.clock.advance(step_s)
+
+    def of(self, name: str) -> list[Sample]:
+        return [sample for sample in self.said if sample.sensor == name]
+
+
+class TestCadence:
+    @given(due_ns=st.integers(0, 10**18), interval_ns=st.integers(1, 10**13), late_ns=st.integers(0, 10**15))
+    def test_the_next_poll_is_the_next_whole_interval(
+        self, due_ns: int, interval_ns: int, late_ns: int
+    ) -> None:
+        now_ns = due_ns + late_ns
+        following = next_on_cadence(due_ns, interval_ns, now_ns)
+        assert now_ns < following <= now_ns + interval_ns
+        assert (following - due_ns) % interval_ns == 0
+
+    @given(due_ns=st.integers(100, 10**18), interval_ns=st.integers(1, 10**13))
+    def test_polled_early_it_is_due_one_interval_later(self, due_ns: int, interval_ns: int) -> None:
+        assert next_on_cadence(due_ns, interval_ns, due_ns - 100) == due_ns + interval_ns
+
+    @given(dues=st.lists(st.integers(0, 20), max_size=30), now_ns=st.integers(0, 25))
+    def test_a_schedule_gives_each_due_one_once_longest_waiting_first(
+        self, dues: list[int], now_ns: int
+    ) -> None:
+        schedule = Schedule()
+        channels = [Channel(ScriptedDriver(str(n)), Collector()) for n in range(len(dues))]
+        for due_ns, channel in zip(dues, channels, strict=True):
+            schedule.add(due_ns, channel)
+        taken = []
+        while (found := schedule.take(now_ns)) is not None:
+            taken.append(int(found.sensor))
+        expected = sorted((n for n in range(len(dues)) if dues[n] <= now_ns), key=lambda n: (dues[n], n))
+        assert taken == expected
+        later = [due for due in dues if due > now_ns]
+        assert schedule.next_ns == (min(later) if later else None)
+
+    def test_polls_keep_their_cadence_and_do_not_drift(self) -> None:
+        bench = Bench(driver := ScriptedDriver(interval_s=1.0))
+        began_ns = bench.clock.now_ns
+
+        def poll(emit: Emit, now_ns: int) -> None:
+            emit(Sample("probe", now_ns, 1.0))
+            bench.clock.advance(0.1)
+
+        driver.on_poll = poll
+        bench.run(4.4, step_s=0.05)
+        times = [(sample.boottime_ns - began_ns) / SECOND for sample in bench.said]
+        assert times == pytest.approx([0, 1, 2, 3, 4], abs=0.051)
+
+    def test_missed_polls_are_left_out_not_bunched(self) -> None:
+        bench = Bench(ScriptedDriver(interval_s=1.0))
+        began_ns = bench.clock.now_ns
+        bench.run(2)
+        bench.clock.advance(3600)
+        bench.run(2.5)
+        assert [(s.boottime_ns - began_ns) / SECOND for s in bench.said] == [0, 1, 3602, 3603, 3604]
+
+    def test_sensors_of_one_pace_are_due_in_one_waking_up(self) -> None:
+        bench = Bench(*(ScriptedDriver(str(n), interval_s=0.05) for n in range(50)))
+        bench.run(0.05, step_s=0.05)
+        assert len(bench.said) == 50
+        bench.run(0.05, step_s=0.05)
+        assert len(bench.said) == 100
+
+    def test_in_a_lane_too_slow_for_all_each_gets_its_turn(self) -> None:
+        drivers = [ScriptedDriver(str(n), interval_s=1.0) for n in range(5)]
+        bench = Bench(*drivers)
+        lane = bench.sampler.lanes[0]
+        polled = []
+
+        def polling(name: str) -> Callable[[Emit, int], None]:
+            def poll(_: Emit, __: int) -> None:
+                polled.append(name)
+                bench.clock.advance(0.75)
+                if len(polled) == 40:
+                    lane.stopping.set()
+
+            return poll
+
+        for driver in drivers:
+            driver.on_poll = polling(driver.settings.id)
+        lane.step()
+        assert [polled.count(str(n)) for n in range(5)] == [8] * 5
+
+
+class TestFailures:
+    def test_a_driver_that_cannot_open_is_failed_and_says_why(self) -> None:
+        bench = Bench(ScriptedDriver(on_open=fails(DriverError("no chip"))))
+        bench.run(0.5)
+        assert [(s.value, s.state, s.detail) for s in bench.said] == [(None, State.FAILED, "no chip")]
+
+    def test_it_says_so_once_not_at_each_try(self) -> None:
+        bench = Bench(driver := ScriptedDriver(on_open=fails(DriverError("no chip"))))
+        bench.run(600)
+        assert len(driver.resumed) > 10
+        assert len(bench.said) == 1
+
+    def test_another_reason_is_said(self) -> None:
+        bench = Bench(ScriptedDriver(on_open=fails(DriverError("no bus"), DriverError("no chip"))))
+        bench.run(60)
+        assert [sample.detail for sample in bench.said] == ["no bus", "no chip"]
+
+    def test_a_driver_that_can_open_at_last_samples(self) -> None:
+        bench = Bench(ScriptedDriver(on_open=fails(DriverError("no"), DriverError("no"), None)))
+        bench.run(6)
+        assert bench.said.states[0] == "failed"
+        assert set(bench.said.states[1:]) == {"good"}
+        assert len(bench.said) > 2
+
+    def test_tries_become_rarer_up_to_a_minute(self) -> None:
+        assert retry_after(1) == RETRY_FIRST_NS
+        assert [retry_after(n + 1) // retry_after(n) for n in range(1, 6)] == [2] * 5
+        assert retry_after(7) == retry_after(10**6) == RETRY_MOST_NS
+
+    def test_a_failed_poll_is_closed_and_opened_again(self) -> None:
+        bench = Bench(driver := ScriptedDriver())
+        good = driver.on_poll
+        driver.on_poll = fails(DriverError("gone"))
+        bench.run(0.5)
+        assert (bench.said.states, driver.closed) == (["failed"], 1)
+        driver.on_poll = good
+        bench.run(3)
+        assert set(bench.said.states[1:]) == {"good"}
+        assert len(driver.resumed) == 2
+
+    def test_after_a_recovery_a_failure_is_said_again(self) -> None:
+        bench = Bench(driver := ScriptedDriver())
+        good = driver.on_poll
+        for on_poll in (fails(DriverError("gone")), good, fails(DriverError("gone"))):
+            driver.on_poll = on_poll
+            bench.run(4)
+        states = [s for n, s in enumerate(bench.said.states) if n == 0 or s != bench.said.states[n - 1]]
+        assert states == ["failed", "good", "failed"]
+        assert bench.said.states.count("failed") == 2
+
+    def test_an_unexpected_exception_is_logged_once_with_its_traceback(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        bench = Bench(ScriptedDriver(on_poll=fails(ZeroDivisionError("by zero"))))
+        with caplog.at_level(logging.ERROR):
+            bench.run(300)
+        assert len(caplog.records) == 1
+        assert caplog.records[0].exc_info is not None
+        assert "probe" in caplog.text
+        assert "ZeroDivisionError: by zero" in caplog.text
+        assert bench.said.states == ["failed"]
+        assert "ZeroDivisionError" in bench.said[0].detail
+
+    def test_one_failing_driver_disturbs_no_other_of_its_lane(self) -> None:
+        bench = Bench(
+            ScriptedDriver("a"),
+            ScriptedDriver("b", on_poll=fails(RuntimeError("bug"))),
+            ScriptedDriver("c", on_open=fails(DriverError("no chip"))),
+            ScriptedDriver("d"),
+        )
+        bench.run(10)
+        assert [len(bench.of(name)) for name in "abcd"] == [10, 1, 1, 10]
+
+    def test_a_driver_that_fails_to_close_disturbs_nothing(self, caplog: pytest.LogCaptureFixture) -> None:
+        broken = ScriptedDriver("a", on_poll=fails(DriverError("gone")))
+        broken.close = fails(RuntimeError("stuck"))  # type: ignore[method-assign]
+        bench = Bench(broken, ScriptedDriver("b"))
+        bench.run(3)
+        assert len(bench.of("b")) == 3
+        assert "stuck" in caplog.text
+
+    def test_totals_go_on_from_the_last_sample_when_opened_again(self) -> None:
+        driver = ScriptedDriver()
+        driver.on_poll = lambda emit, now_ns: emit(Sample("probe", now_ns, 1.0, totals=Totals(7, 1.5)))
+        bench = Bench(driver)
+        bench.run(1)
+        driver.on_poll = fails(DriverError("gone"))
+        bench.run(3)
+        assert driver.resumed[0] == Totals()
+        assert set(driver.resumed[1:]) == {Totals(7, 1.5)}
+
+
+class TestOrder:
+    def test_a_sample_that_comes_after_a_later_one_takes_its_time(self) -> None:
+        said = Collector()
+        channel = Channel(ScriptedDriver(), said)
+        for boottime_ns in (5, 9, 7, 10):
+            channel.accept(Sample("probe", boottime_ns, 1.0))
+        assert [sample.boottime_ns for sample in said] == [5, 9, 9, 10]
+
+    def test_sensors_have_orders_of_their_own(self) -> None:
+        said = Collector()
+        first, second = Channel(ScriptedDriver("a"), said), Channel(ScriptedDriver("b"), said)
+        first.accept(Sample("a", 9, 1.0))
+        second.accept(Sample("b", 3, 1.0))
+        assert [sample.boottime_ns for sample in said] == [9, 3]
+
+
+class TestOverdue:
+    """A hung lane, played by not stepping it."""
+
+    @pytest.fixture
+    def bench(self) -> Bench:
+        bench = Bench(
+            ScriptedDriver("hung", lane="w1"),
+            ScriptedDriver("slow", lane="w1", interval_s=60),
+            ScriptedDriver("alive", lane="spi-0"),
+            ScriptedDriver("typed", lane="manual", interval_s=None),
+        )
+        bench.run(1)
+        bench.said.clear()
+        return bench
+
+    def leave(self, bench: Bench, seconds: int) -> list[tuple[str, ...]]:
+        """The 1-wire lane hangs for a while; what became overdue at each second."""
+        found = []
+        lanes = [lane for lane in bench.sampler.lanes if lane.name != "w1"]
+        for _ in range(seconds):
+            for lane in lanes:
+                lane.step()
+            found.append(bench.sampler.overdue(bench.clock.now_ns))
+            bench.clock.advance(1)
+        return found
+
+    def test_nothing_is_overdue_while_all_goes_well(self, bench: Bench) -> None:
+        for _ in range(100):
+            bench.run(1)
+            assert bench.sampler.overdue(bench.clock.now_ns) == ()
+        assert set(bench.said.states) == {"good"}
+
+    def test_a_sensor_of_a_hung_lane_becomes_stale_after_ten_seconds(self, bench: Bench) -> None:
+        found = self.leave(bench, 30)
+        assert found.index(("hung",)) == OVERDUE_NS // SECOND + 1
+        stale = [sample for sample in bench.said if sample.state is State.STALE]
+        assert [(s.sensor, s.value) for s in stale] == [("hung", None)]
+        assert "w1" in stale[0].detail
+
+    def test_a_slow_sensor_becomes_stale_after_three_intervals(self, bench: Bench) -> None:
+        found = self.leave(bench, 300)
+        assert 59 + 3 * 60 <= found.index(("slow",)) <= 61 + 3 * 60
+
+    def test_the_other_lanes_go_on(self, bench: Bench) -> None:
+        self.leave(bench, 30)
+        assert [sample.value for sample in bench.of("alive")] == [1.0] * 30
+
+    def test_what_is_never_polled_never_goes_stale(self, bench: Bench) -> None:
+        self.leave(bench, 300)
+        assert bench.of("typed") == []
+
+    def test_when_the_lane_goes_on_the_sensor_is_good_again(self, bench: Bench) -> None:
+        self.leave(bench, 30)
+        bench.run(3)
+        states = [sample.state.value for sample in bench.of("hung")]
+        assert states == ["stale", "good", "good", "good"]
+        assert bench.sampler.overdue(bench.clock.now_ns) == ()
+
+    def test_one_that_speaks_of_changes_alone_is_opened_anew_to_say_what_it_is(self) -> None:
+        contact = ScriptedDriver(
+            "contact", on_open=lambda emit: emit(Sample("contact", 0, True)), on_poll=lambda _, __: None
+        )
+        bench = Bench(contact)
+        bench.run(2)
+        bench.clock.advance(60)
+        assert bench.sampler.overdue(bench.clock.now_ns) == ("contact",)
+        bench.run(5)
+        assert bench.said.states == ["good", "stale", "good"]
+        assert len(contact.resumed) == 2
+
+    def test_a_failed_sensor_stays_failed(self) -> None:
+        bench = Bench(ScriptedDriver(on_poll=fails(DriverError("gone"))))
+        bench.run(5)
+        bench.clock.advance(3600)
+        assert bench.sampler.overdue(bench.clock.now_ns) == ()
+        assert bench.said.states == ["failed"]
+
+    def test_an_event_driven_sensor_that_hangs_while_it_opens_is_overdue(self) -> None:
+        bench = Bench(ScriptedDriver(interval_s=None))
+        assert bench.sampler.overdue(bench.clock.advance(11)) == ("probe",)
+
+    def test_a_bus_too_slow_for_its_sensors_is_not_taken_for_a_hung_one(self) -> None:
+        drivers = [ScriptedDriver(str(n)) for n in range(30)]
+        bench = Bench(*drivers)
+        lane = bench.sampler.lanes[0]
+        polls = 0
+
+        def poll(_: Emit, __: int) -> None:
+            nonlocal polls
+            polls += 1
+            bench.clock.advance(0.75)
+            if polls > 60:  # from the second round on it is known how slow the bus is
+                assert bench.sampler.overdue(bench.clock.now_ns) == ()
+            if polls == 200:
+                lane.stopping.set()
+
+        for driver in drivers:
+            driver.on_poll = poll
+        lane.step()
+        assert polls == 200
+        assert "failed" not in bench.said.states
+
+
+class TestThreads:
+    """The real thing: threads, the machine's clock."""
+
+    @pytest.fixture
+    def release(self) -> Iterator[threading.Event]:
+        """Lets go, at the test's end, whatever a driver hangs on."""
+        event = threading.Event()
+        yield event
+        event.set()
+
+    def test_a_hung_lane_disturbs_no_other_and_is_left_behind(
+        self, release: threading.Event, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        said: queue.SimpleQueue[Sample] = queue.SimpleQueue()
+        hanging = threading.Event()
+
+        def hang(emit: Emit, now_ns: int) -> None:
+            hanging.set()
+            release.wait()
+            emit(Sample("hung", now_ns, 1.0))
+
+        sampler = Sampler(
+            [
+                ScriptedDriver("hung", lane="w1", on_poll=hang),
+                ScriptedDriver("alive", lane="spi-0", interval_s=0.001),
+            ],
+            said.put,
+            clock=SystemClock(),
+        )
+        sampler.start({})
+        assert hanging.wait(30)
+        for _ in range(20):
+            assert said.get(timeout=30).sensor == "alive"
+        assert sampler.stop(timeout_s=0.2) == ("w1",)
+        assert "w1" in caplog.text
+
+    def test_after_a_stop_a_driver_that_comes_back_is_not_heard(self, release: threading.Event) -> None:
+        said = Collector()
+        hanging = threading.Event()
+
+        def hang(emit: Emit, now_ns: int) -> None:
+            hanging.set()
+            release.wait()
+            emit(Sample("hung", now_ns, 1.0))
+
+        driver = ScriptedDriver("hung", on_poll=hang)
+        sampler = Sampler([driver], said, clock=SystemClock())
+        sampler.start({})
+        assert hanging.wait(30)
+        assert sampler.stop(timeout_s=0.05) == ("lane",)
+        thread = next(thread for thread in threading.enumerate() if thread.name == "lane lane")
+        release.set()
+        thread.join(30)
+        assert not thread.is_alive()
+        assert (said, driver.closed) == ([], 1)
+
+    def test_stop_closes_every_driver(self) -> None:
+        said: queue.SimpleQueue[Sample] = queue.SimpleQueue()
+        drivers = [
+            ScriptedDriver("a", lane="spi-0", interval_s=0.01),
+            ScriptedDriver("b", lane="spi-0", interval_s=3600),
+            ScriptedDriver("c", lane="gpio", interval_s=None, on_open=lambda e: e(Sample("c", 1, True))),
+        ]
+        sampler = Sampler(drivers, said.put, clock=SystemClock())
+        sampler.start({"a": Totals(3, 4.0)})
+        heard: set[str] = set()
+        while len(heard) < 3:
+            heard.add(said.get(timeout=30).sensor)
+        assert sampler.stop() == ()
+        assert [driver.closed for driver in drivers] == [1, 1, 1]
+        assert drivers[0].resumed == [Totals(3, 4.0)]
+        assert drivers[1].resumed == [Totals()]
+
+    def test_what_a_driver_says_while_it_closes_is_handed_on(self) -> None:
+        said = Collector()
+        opened = threading.Event()
+
+        class Closing(ScriptedDriver):
+            def close(self) -> None:
+                assert self._emit is not None
+                self._emit(Sample("probe", 1, 2.0, totals=Totals(1, 3.0)))
+                super().close()
+
+        sampler = Sampler(
+            [Closing(interval_s=None, on_open=lambda _: opened.set())], said, clock=SystemClock()
+        )
+        sampler.start({})
+        assert opened.wait(30)
+        assert sampler.stop() == ()
+        assert said.values == [2.0]
+
+    def test_a_sampler_of_no_sensors_starts_and_stops(self) -> None:
+        sampler = Sampler([], Collector(), clock=SystemClock())
+        sampler.start({})
+        assert sampler.stop() == ()
+        assert sampler.overdue(0) == ()
+
+
+def test_a_lane_with_nothing_to_do_is_due_never() -> None:
+    lane = Lane("manual", [Channel(ScriptedDriver(interval_s=None), Collector())], FakeClock())
+    lane.begin()
+    assert lane.step() is None

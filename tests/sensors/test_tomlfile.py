@@ -1,0 +1,322 @@
+"""TOML files: where everything stands, and what is wrong, in a fitter's words."""
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sensors.tomlfile import MOST_BYTES, UNREADABLE, ConfigurationError, Problem, TomlFile, parse, read
+from sensors.tomllines import Place, locate
+
+FILE = Path("sensors.toml")
+
+
+def parsed(text: str) -> TomlFile:
+    return parse(FILE, text.encode())
+
+
+def problems(text: str) -> list[str]:
+    """What is said of a text that is not TOML."""
+    try:
+        found = parsed(text).problems
+    except ConfigurationError as error:
+        found = error.problems
+    return [str(problem) for problem in found]
+
+
+# Where things stand --------------------------------------------------------------------------------
+
+EXAMPLE = '''\
+# a remark with = and [brackets]
+title = "x = 1"                 # 2
+a.b = 1
+a.c = 2
+
+[table]
+"quoted key" = 1
+'literal.key' = [
+  1, # 9
+  [2, 3],
+
+  """
+  multi = "line"
+  """,
+  { x = 1, y.z = 2 },           # 15
+]
+text = """
+[not.a.table]
+k = 1"""
+date = 1979-05-27 07:32:00      # 20
+"\\u0041" = 'a'
+
+[[sensor]]
+id = "one"
+[sensor.alarm]
+above = 1
+[[sensor]]
+id = "two"
+[[sensor.alarm]]
+[ "sensor" . alarm . deep ]
+'''
+
+LINES: dict[Place, int] = {
+    ("title",): 2,
+    ("a",): 3,
+    ("a", "b"): 3,
+    ("a", "c"): 4,
+    ("table",): 6,
+    ("table", "quoted key"): 7,
+    ("table", "literal.key"): 8,
+    ("table", "literal.key", 0): 9,
+    ("table", "literal.key", 1): 10,
+    ("table", "literal.key", 1, 0): 10,
+    ("table", "literal.key", 1, 1): 10,
+    ("table", "literal.key", 2): 12,
+    ("table", "literal.key", 3): 15,
+    ("table", "literal.key", 3, "x"): 15,
+    ("table", "literal.key", 3, "y"): 15,
+    ("table", "literal.key", 3, "y", "z"): 15,
+    ("table", "text"): 17,
+    ("table", "date"): 20,
+    ("table", "A"): 21,
+    ("sensor",): 23,
+    ("sensor", 0): 23,
+    ("sensor", 0, "id"): 24,
+    ("sensor", 0, "alarm"): 25,
+    ("sensor", 0, "alarm", "above"): 26,
+    ("sensor", 1): 27,
+    ("sensor", 1, "id"): 28,
+    ("sensor", 1, "alarm"): 29,
+    ("sensor", 1, "alarm", 0): 29,
+    ("sensor", 1, "alarm", 0, "deep"): 30,
+}
+
+
+def test_every_table_key_and_element_has_its_line() -> None:
+    assert locate(EXAMPLE) == LINES
+
+
+def test_what_is_not_there_stands_where_its_table_stands() -> None:
+    file = parsed(EXAMPLE)
+    assert file.line(("sensor", 1, "pin")) == 27
+    assert file.line(("table", "literal.key", 3, "x", "y")) == 15
+    assert file.line(("nothing",)) is None
+
+
+def flat(value: Any, place: Place = ()) -> Iterator[Place]:
+    """The place of everything in a parsed document."""
+    if place:
+        yield place
+    children = (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    )
+    for key, child in children:
+        yield from flat(child, (*place, key))
+
+
+@given(st.text(alphabet="ab.=[]{}\"'\n#,1 \\-\t", max_size=40))
+def test_whatever_tomllib_accepts_is_located_whole(text: str) -> None:
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return
+    assert set(locate(text)) == set(flat(document))
+
+
+class Writer:
+    """Writes a document in every style that TOML has; every key's name is found on one line alone."""
+
+    def __init__(self, draw: st.DrawFn) -> None:
+        self._draw = draw
+        self._keys = 0
+        self.lines: list[str] = []
+
+    def key(self) -> str:
+        self._keys += 1
+        name = f"k{self._keys}z"
+        odd = self._draw(st.sampled_from(["", "", "é ", "#", ".", "]", "="]))
+        quotes = (
+            self._draw(st.sampled_from(["", '"', "'"]))
+            if not odd
+            else self._draw(st.sampled_from(['"', "'"]))
+        )
+        return f"{quotes}{odd}{name}{quotes}"
+
+    def value(self, depth: int) -> str:
+        kinds = ["scalar", "scalar", "text"] + ["array", "inline"] * (depth > 0)
+        match self._draw(st.sampled_from(kinds)):
+            case "array":
+                items = [self.value(depth - 1) for _ in range(self._draw(st.integers(0, 3)))]
+                gap = self._draw(st.sampled_from([" ", "\n", " # [ ' \" }\n", "\n\n\t"]))
+                comma = self._draw(st.sampled_from(["", ","])) if items else ""
+                return f"[{gap}{f',{gap}'.join(items)}{gap}{comma}{gap}]"
+            case "inline":
+                pairs = [self.pair(depth - 1) for _ in range(self._draw(st.integers(0, 3)))]
+                return "{ " + ", ".join(pairs) + " }"
+            case "text":
+                return self._draw(
+                    st.sampled_from(
+                        [
+                            '"a # \\" [b] = { \\\\"',
+                            "'c \\'",
+                            '"""\n[x]\ny = 1 "" \\""""',
+                            "'''\n# z = ['\n''''",
+                            '"""one"""""',
+                        ]
+                    )
+                )
+            case _:
+                return self._draw(
+                    st.sampled_from(["1", "-0.5e3", "true", "1979-05-27 07:32:00", "0x7f", "inf", "07:32:00"])
+                )
+
+    def pair(self, depth: int) -> str:
+        names = [self.key() for _ in range(self._draw(st.sampled_from([1, 1, 1, 2, 3])))]
+        dot = self._draw(st.sampled_from([".", " . "]))
+        return f"{dot.join(names)} = {self.value(depth)}"
+
+    def document(self) -> str:
+        parts = [self.pair(2) for _ in range(self._draw(st.integers(0, 3)))]
+        for _ in range(self._draw(st.integers(0, 4))):
+            name = self.key()
+            header = self._draw(st.sampled_from([f"[{name}]", f"[ {self.key()}.{name} ]", f"[[{name}]]"]))
+            for _ in range(self._draw(st.integers(1, 3)) if header.startswith("[[") else 1):
+                parts += ["", f"{header} # here"]
+                parts += [self.pair(2) for _ in range(self._draw(st.integers(0, 3)))]
+                if header.startswith("[[") and self._draw(st.booleans()):
+                    parts += [f"[{name}.{self.key()}]", self.pair(1)]
+        return self._draw(st.sampled_from(["\n", "\r\n"])).join("\n".join(parts).split("\n"))
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> str:
+    return Writer(draw).document()
+
+
+@given(documents())
+def test_the_line_of_every_key_has_the_key_on_it(text: str) -> None:
+    document = tomllib.loads(text)
+    lines = locate(text)
+    rows = text.split("\n")
+    assert set(lines) == set(flat(document))
+    for place, line in lines.items():
+        name = place[-1]
+        if isinstance(name, str):
+            assert name in rows[line - 1], (place, line)
+
+
+# Reading -------------------------------------------------------------------------------------------
+
+
+def test_windows_line_ends_and_a_byte_order_mark_do_no_harm() -> None:
+    file = parse(FILE, b'\xef\xbb\xbf[a]\r\nb = """x\r\ny"""\r\nc = 1\r\n')
+    assert file.data == {"a": {"b": "x\ny", "c": 1}}
+    assert file.line(("a", "c")) == 4
+
+
+def test_what_is_not_utf_8_is_told_with_its_line() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse(FILE, b'a = 1\nb = "\xe4"\n')
+    assert str(caught.value) == (
+        'sensors.toml:2: this is not UTF-8 text. Save the file with encoding "UTF-8".'
+    )
+
+
+def test_utf_16_as_some_editors_save_it_is_told() -> None:
+    with pytest.raises(ConfigurationError, match="not UTF-8"):
+        parse(FILE, "a = 1".encode("utf-16"))
+
+
+def test_a_missing_file_is_a_problem_unless_told_otherwise(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="there is no file"):
+        read(tmp_path / "sensors.toml")
+    empty = read(tmp_path / "sensors.toml", missing_ok=True)
+    assert (empty.data, empty.content) == ({}, None)
+
+
+def test_a_folder_is_not_a_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        read(tmp_path, missing_ok=True)
+
+
+def test_a_file_that_is_far_too_long_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "sensors.toml"
+    path.write_bytes(b"#" * (MOST_BYTES + 1))
+    with pytest.raises(ConfigurationError, match="far too long"):
+        read(path)
+
+
+# Syntax errors -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "part"),
+    [
+        ("a = 1\npin 17\n", "sensors.toml:2:5: pin: ", 'no "="'),
+        ("debounce = 50 ms # x\n", "sensors.toml:1:15: debounce: ", 'Write "50 ms".'),
+        ("alarm = { above = 3 V }\n", "sensors.toml:1:21: alarm: ", 'Write "3 V".'),
+        ("speed = 1,5\n", "sensors.toml:1:10: speed: ", "with a point"),
+        ("name = Main bilge\n", "sensors.toml:1:8: name: ", "double quotes"),
+        ("repeat = True\n", "sensors.toml:1:10: repeat: ", "small letters"),
+        ("name = “Main”\n", "sensors.toml:1:8: name: ", "straight quotes"),
+        ('name = "Main\npin = 1\n', "sensors.toml:1:13: name: ", "closing quote"),
+        ('file = "C:\\data"\n', "sensors.toml:1:", "backslash"),
+        ("[[sensor]\npin = 1\n", "sensors.toml:1:9: ", "[[sensor]]"),
+        ("pin = 1\npin = 2\n", "sensors.toml:2:8: pin: ", "there twice"),
+        ("[a]\n[a]\n", "sensors.toml:2:", "there twice"),
+        ("x = [1,\n2\ny = 3\n", "sensors.toml:3:1: y: ", 'Add the "]".'),
+        ("x = [1,\n2\n", "sensors.toml:2: ", 'Add the "]".'),
+        ("= 1\n", "sensors.toml:1:1: ", "not understood"),
+        ("\x00", "sensors.toml:1:1: ", "not understood"),
+    ],
+)
+def test_a_syntax_error_names_line_and_column_in_a_fitters_words(text: str, start: str, part: str) -> None:
+    [said] = problems(text)
+    assert said.startswith(start)
+    assert part in said
+    assert "\n" not in said
+
+
+def test_one_syntax_error_does_not_hide_the_next_nor_the_rest() -> None:
+    file = parsed('[[sensor]\nid = "a"\ndebounce = 50 ms\npin 17\nid = "b"\nrate = yes\nwindow = "5 min"\n')
+    assert [problem.line for problem in file.problems] == [1, 3, 4, 5, 6]
+    assert file.data == {
+        "sensor": [
+            {"id": "a", "debounce": UNREADABLE, "pin": UNREADABLE, "rate": UNREADABLE, "window": "5 min"}
+        ]
+    }
+    assert file.line(("sensor", 0, "window")) == 7
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 5000, "a = " + "{b = " * 5000])
+def test_brackets_nested_beyond_reason_are_told(text: str) -> None:
+    [said] = problems(text)
+    assert "nested too deeply" in said
+
+
+def test_a_number_with_thousands_of_digits_is_told() -> None:
+    [said] = problems("a = " + "1" * 5000)
+    assert "cannot be read" in said
+
+
+@given(st.text() | st.text(alphabet="ab.=[]{}\"'\n#,1 \\-"))
+def test_any_text_is_read_or_told_in_single_lines(text: str) -> None:
+    assert all("\n" not in said for said in problems(text))
+
+
+def test_a_problem_is_one_printable_line_with_place_subject_text_and_remedy() -> None:
+    problem = Problem(
+        file=Path("/boot/firmware/logboat/sensors.toml"),
+        line=14,
+        key="pin",
+        text="5 is used by the power light",
+        remedy="Choose another pin.",
+        table='sensor "bilge\n\x1b[2Jfloat"',
+    )
+    assert str(problem) == (
+        'sensors.toml:14: sensor "bilge··[2Jfloat", pin: 5 is used by the power light. Choose another pin.'
+    )

@@ -1,0 +1,197 @@
+"""One thread for all lines: each is called when it has something, or when it asked to be."""
+
+import logging
+import os
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from sensors.watcher import Wake, Watcher
+from tests.sensors.fakes import SECOND
+from tests.sensors.gpio import HandCranked, Kernel
+
+
+class Probe:
+    """A line that notes when it was called, and answers what the test says."""
+
+    def __init__(self) -> None:
+        self.fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self.calls: list[int] = []
+        self.wake = Wake()
+        self.fault: Exception | None = None
+        self.called = threading.Event()
+
+    def fileno(self) -> int | None:
+        return self.fd
+
+    def speak(self) -> None:
+        os.eventfd_write(self.fd, 1)
+
+    def service(self, now_ns: int) -> None:
+        self.calls.append(now_ns)
+        self.called.set()
+        if self.fault:
+            raise self.fault
+        self.wake = Wake()
+
+
+@pytest.fixture
+def kernel() -> Kernel:
+    return Kernel()
+
+
+@pytest.fixture
+def watcher(kernel: Kernel) -> Iterator[Watcher]:
+    made = HandCranked(kernel.monotonic_ns)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def probe(watcher: Watcher) -> Iterator[Probe]:
+    """A line that the watcher looks after."""
+    made = Probe()
+    watcher.add(made)
+    yield made
+    os.close(made.fd)
+
+
+def test_a_silent_line_is_not_called(watcher: Watcher, probe: Probe) -> None:
+    watcher.step(0)
+    assert probe.calls == []
+
+
+def test_a_line_is_called_when_it_has_an_event(watcher: Watcher, probe: Probe) -> None:
+    probe.speak()
+    watcher.step(0)
+    assert len(probe.calls) == 1
+
+
+def test_a_line_is_called_at_the_time_that_it_asked_for_and_not_before(
+    watcher: Watcher, probe: Probe, kernel: Kernel
+) -> None:
+    due_ns = kernel.now_ns + SECOND
+    probe.wake = Wake(due_ns)
+    kernel.move_to(due_ns - 1)
+    watcher.step(0)
+    assert probe.calls == []
+    kernel.move_to(due_ns)
+    watcher.step(0)
+    watcher.step(0)
+    assert probe.calls == [due_ns]
+
+
+def test_a_line_that_wants_a_rest_is_not_called_for_its_events(
+    watcher: Watcher, probe: Probe, kernel: Kernel
+) -> None:
+    probe.wake = Wake(kernel.now_ns + SECOND, on_events=False)
+    probe.speak()
+    watcher.step(0)
+    assert probe.calls == []
+    kernel.move_to(kernel.now_ns + SECOND)
+    watcher.step(0)
+    assert len(probe.calls) == 1
+
+
+def test_a_line_that_is_closed_is_not_waited_for(watcher: Watcher, probe: Probe) -> None:
+    class Closed(Probe):
+        def fileno(self) -> int | None:
+            return None
+
+    closed = Closed()
+    watcher.add(closed)
+    probe.speak()
+    watcher.step(0)
+    assert (len(probe.calls), len(closed.calls)) == (1, 0)
+    os.close(closed.fd)
+
+
+def test_a_line_that_was_removed_is_not_called(watcher: Watcher, probe: Probe) -> None:
+    probe.speak()
+    watcher.remove(probe)
+    watcher.step(0)
+    assert probe.calls == []
+
+
+def test_to_remove_a_line_that_is_not_there_is_no_error(watcher: Watcher, probe: Probe) -> None:
+    watcher.remove(probe)
+    watcher.remove(probe)
+
+
+def test_a_fault_in_one_line_is_logged_and_leaves_the_others(
+    watcher: Watcher, probe: Probe, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = Probe()
+    broken.fault = ZeroDivisionError("a fault of ours")
+    watcher.add(broken)
+    broken.speak()
+    probe.speak()
+    with caplog.at_level(logging.ERROR):
+        watcher.step(0)
+    assert "a fault of ours" in caplog.text
+    watcher.step(0)
+    assert len(broken.calls) == 1
+    assert len(probe.calls) == 2
+    os.close(broken.fd)
+
+
+def test_the_garbage_collector_may_remove_lines_in_the_midst_of_a_round(watcher: Watcher) -> None:
+    lines = [Probe() for _ in range(3)]
+
+    class Collecting(Probe):
+        @property
+        def wake(self) -> Wake:
+            for line in lines:
+                watcher.remove(line)
+            return Wake()
+
+        @wake.setter
+        def wake(self, value: Wake) -> None:
+            pass
+
+    for line in (Collecting(), *lines):
+        watcher.add(line)
+        line.speak()
+    watcher.step(0)
+    watcher.step(0)
+    assert [len(line.calls) for line in lines] == [1, 1, 1]
+    for line in lines:
+        os.close(line.fd)
+
+
+def test_the_thread_calls_lines_at_events_and_at_times_and_ends_when_closed() -> None:
+    watcher, line = Watcher(), Probe()
+    watcher.add(line)
+    for _ in range(3):
+        line.called.clear()
+        line.wake = Wake(0, on_events=False)
+        watcher.nudge()
+        assert line.called.wait(10)
+    line.called.clear()
+    line.speak()
+    assert line.called.wait(10)
+    line.wake = Wake(on_events=False)
+    watcher.close()
+    assert watcher._thread is not None
+    assert not watcher._thread.is_alive()
+    with pytest.raises(RuntimeError, match="closed"):
+        watcher.add(line)
+    os.close(line.fd)
+
+
+def test_it_may_be_closed_twice_and_by_a_line_that_it_calls() -> None:
+    watcher = Watcher()
+    closed = threading.Event()
+
+    class Closing(Probe):
+        def service(self, now_ns: int) -> None:
+            watcher.close()
+            closed.set()
+
+    line = Closing()
+    watcher.add(line)
+    line.speak()
+    assert closed.wait(10)
+    watcher.close()
+    os.close(line.fd)
