@@ -1,0 +1,8 @@
+"""Sync: documents, and how they get to other vessels and ashore. Imports nothing of ours.
+
+- `documents`: ids, types and channels of Logboat's documents; who may write what
+- `store`: the document store
+- `delta`: the difference between two documents, as JSON
+- `blip`: the protocol under replication: messages on a connection, without sockets
+- `replication`: what those messages say, and how far a replication has come; nothing sends them yet
+"""

@@ -1,0 +1,369 @@
+"""One BLIP connection, without its transport: frames in, events out; messages in, frames out.
+
+    connection = Connection()
+    number = connection.send_request({"Profile": "getCheckpoint", "client": "…"})
+    while (frame := connection.next_frame()) is not None:
+        ...                                  # write it, as one binary WebSocket message
+    for event in connection.receive(frame):  # one whole message, as the transport read it
+        ...
+
+It does not know which side it is: BLIP's two sides are alike. It does no I/O, has no clock, and calls nobody
+back. The owner pulls frames when the transport can take more, so that something urgent overtakes as late as
+possible, and stops reading while `unanswered` or `queued` are more than it likes. Acknowledgements come out
+of `next_frame` too, so pull after `receive`.
+
+A ViolationError or BodyUnavailableError ends the connection: it forgets all messages and sends nothing more;
+its owner closes the transport with the error's `close_code`.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from sync.blip import properties as properties_form
+from sync.blip import varint
+from sync.blip.codec import DEFAULT_LEVEL, Decoder, Encoder
+from sync.blip.errors import (
+    AcknowledgementInvalidError,
+    BodyUnavailableError,
+    ConnectionOverError,
+    FrameKindUnknownError,
+    FrameTooLargeError,
+    MessageTooLargeError,
+    NotAwaitingReplyError,
+    TooManyRequestsError,
+    ViolationError,
+)
+from sync.blip.events import (
+    Acknowledged,
+    ErrorReceived,
+    Event,
+    RequestReceived,
+    ResponsePart,
+    ResponseReceived,
+)
+from sync.blip.frames import (
+    COMPRESSED,
+    KIND_MASK,
+    MORE_COMING,
+    NO_REPLY,
+    URGENT,
+    Kind,
+    decode_header,
+    encode_header,
+)
+from sync.blip.incoming import Inbox
+from sync.blip.limits import BIG_FRAME, SMALL_FRAME, Limits
+from sync.blip.outgoing import OVERHEAD, Outbox, Outgoing, Source, prepare
+from sync.blip.replies import BLIP_DOMAIN, ERROR_CODE, ERROR_DOMAIN, Code, error_properties, parse_code
+from sync.blip.states import REPLY_FRAMES, REQUEST_FRAMES, Standing, State, Step, judge
+
+# Plain integers for the frames that are most of the traffic: comparing with an enum's member is slower.
+_REQUEST: Final = int(Kind.REQUEST)
+_RESPONSE: Final = int(Kind.RESPONSE)
+_ERROR: Final = int(Kind.ERROR)
+_BIG: Final = BIG_FRAME - OVERHEAD
+_SMALL: Final = SMALL_FRAME - OVERHEAD
+_ANSWERED: Final = -1
+
+
+class Connection:
+    """The state of one connection; see the module for how it is driven."""
+
+    __slots__ = (
+        "_awaiting",
+        "_decoder",
+        "_encoder",
+        "_inbox",
+        "_limits",
+        "_outbox",
+        "_requests_begun",
+        "_requests_received",
+        "_requests_sent",
+        "_unanswered",
+        "state",
+    )
+
+    def __init__(self, limits: Limits | None = None, *, compression_level: int = DEFAULT_LEVEL) -> None:
+        self._limits = limits = limits or Limits()
+        self._encoder = Encoder(compression_level)
+        self._decoder = Decoder(limits.inflated_bytes)
+        self._outbox = Outbox()
+        self._inbox = Inbox(limits)
+        self.state = State.OPEN
+        self._requests_sent = 0
+        """The number of the last request that we queued."""
+        self._requests_begun = 0
+        """The number of the last request of ours whose first frame has been pulled."""
+        self._requests_received = 0
+        """The number of the last request of the peer's that began."""
+        self._awaiting: dict[int, bool] = {}
+        """Our requests that have begun and whose reply has not; whether it is wanted in parts."""
+        self._unanswered: dict[int, int] = {}
+        """The peer's whole requests: their urgency, or _ANSWERED until the reply is wholly pulled."""
+
+    # What the owner sees
+
+    @property
+    def queued(self) -> int:
+        """Messages of ours not yet wholly pulled as frames."""
+        return len(self._outbox)
+
+    @property
+    def unanswered(self) -> int:
+        """Requests of the peer's whose reply has not yet been wholly pulled as frames."""
+        return len(self._unanswered)
+
+    # Messages in
+
+    def send_request(
+        self,
+        properties: Mapping[str, str] = properties_form.NONE,
+        body: bytes | Source = b"",
+        *,
+        urgent: bool = False,
+        compressed: bool = False,
+        no_reply: bool = False,
+        in_parts: bool = False,
+    ) -> int:
+        """Queue a request; its number, which the events about its reply carry.
+
+        With `in_parts`, a response's body comes as `ResponsePart` events while it arrives. Raises
+        UnsendableMessageError or ConnectionOverError.
+        """
+        content, source = self._prepare(properties, body)
+        self._requests_sent = number = self._requests_sent + 1
+        flags = _flags(_REQUEST, urgent, compressed) | (NO_REPLY if no_reply else 0)
+        self._outbox.add(Outgoing(number, number * 2, flags, content, source, in_parts))
+        return number
+
+    def send_response(
+        self,
+        number: int,
+        properties: Mapping[str, str] = properties_form.NONE,
+        body: bytes | Source = b"",
+        *,
+        compressed: bool = False,
+    ) -> None:
+        """Queue the response to the peer's request `number`; it is as urgent as that was.
+
+        Raises NotAwaitingReplyError, UnsendableMessageError or ConnectionOverError.
+        """
+        self._reply(_RESPONSE, number, properties, body, compressed)
+
+    def send_error(self, number: int, code: int, message: str = "", *, domain: str = BLIP_DOMAIN) -> None:
+        """Queue an error as the reply to the peer's request `number`.
+
+        Raises NotAwaitingReplyError, UnsendableMessageError or ConnectionOverError.
+        """
+        self._reply(
+            _ERROR, number, error_properties(code, domain), message.encode(errors="replace"), compressed=False
+        )
+
+    def send_not_handled(self, request: RequestReceived) -> None:
+        """Queue the reply to a request whose profile nobody here knows; none if it wants none."""
+        if not request.no_reply:
+            self.send_error(request.number, Code.NOT_FOUND, f"no handler for '{request.profile}'")
+
+    def close(self) -> None:
+        """Forget all messages; nothing is sent or received any more."""
+        if self.state is State.OPEN:
+            self._end(State.CLOSED)
+
+    # Frames out
+
+    def next_frame(self) -> bytes | None:
+        """The next frame to write, or None if there is nothing to send now (ever, once it is over).
+
+        Raises BodyUnavailableError, and is over, if the source of a body fails.
+        """
+        owed = self._inbox.next_owed()
+        if owed is not None:
+            kind = Kind.ACK_REPLY if owed.key & 1 else Kind.ACK_REQUEST
+            return encode_header(owed.key >> 1, kind | URGENT | NO_REPLY) + varint.encode(owed.received)
+        outbox = self._outbox
+        message = outbox.pop()
+        if message is None:
+            return None
+        size = _SMALL if outbox.urgent_is_ready and not message.flags & URGENT else _BIG
+        try:
+            content = message.take(size)
+        except (OSError, ValueError) as error:
+            self._end(State.FAILED)
+            msg = f"the body of message {message.number} could not be read: {error}"
+            raise BodyUnavailableError(msg) from error
+        flags = message.flags
+        is_request = not flags & KIND_MASK
+        if is_request and message.number > self._requests_begun:
+            self._requests_begun = message.number
+            if not flags & NO_REPLY:
+                self._awaiting[message.number] = message.in_parts
+        frame = self._encoder.seal(message.number, flags, content)
+        if flags & MORE_COMING:
+            outbox.put_back(message, len(frame) - len(encode_header(message.number, flags)))
+        else:
+            outbox.finish(message)
+            if not is_request:
+                del self._unanswered[message.number]
+        return frame
+
+    # Frames in
+
+    def receive(self, frame: bytes) -> list[Event]:
+        """Take in one frame; what happened by it.
+
+        Raises ViolationError, and is over, if the peer broke the protocol or a limit; ConnectionOverError if
+        it was over already.
+        """
+        if self.state is not State.OPEN:
+            raise self._over()
+        try:
+            return self._receive(frame)
+        except ViolationError:
+            self._end(State.FAILED)
+            raise
+
+    def _receive(self, frame: bytes) -> list[Event]:
+        if len(frame) > self._limits.frame_bytes:
+            msg = f"a frame of {len(frame)} bytes; the limit is {self._limits.frame_bytes}"
+            raise FrameTooLargeError(msg)
+        number, flags, start = decode_header(frame)
+        kind = flags & KIND_MASK
+        if kind > _ERROR:
+            return self._acknowledged(kind, number, frame, start)
+        content = self._decoder.open(frame, start, flags)
+        if kind == _REQUEST:
+            return self._request_frame(number, flags, content, len(frame) - start)
+        return self._reply_frame(number, flags, content, len(frame) - start)
+
+    def _request_frame(self, number: int, flags: int, content: bytes, frame_bytes: int) -> list[Event]:
+        inbox, key = self._inbox, number * 2
+        if number == self._requests_received + 1:
+            if not flags & MORE_COMING:  # By far the most common; what follows would do the same.
+                self._requests_received = number
+                return [self._request(number, flags, content)]
+            standing = Standing.EXPECTED
+        elif inbox.holds(key):
+            standing = Standing.ARRIVING
+        else:
+            standing = Standing.COMPLETE if 0 < number <= self._requests_received else Standing.IMPOSSIBLE
+        if judge(REQUEST_FRAMES, standing, number) is Step.BEGIN:
+            self._requests_received = number
+            inbox.begin(key, flags)
+        inbox.add(key, content, frame_bytes)
+        if flags & MORE_COMING:
+            return []
+        arrival = inbox.finish(key)
+        return [self._request(number, arrival.flags, arrival.content)]
+
+    def _reply_frame(self, number: int, flags: int, content: bytes, frame_bytes: int) -> list[Event]:
+        inbox, key = self._inbox, number * 2 + 1
+        in_parts = self._awaiting.pop(number, None)
+        if in_parts is not None:
+            in_parts = in_parts and flags & KIND_MASK == _RESPONSE
+            if not flags & MORE_COMING and not in_parts:  # As above.
+                return [self._answer(number, flags, content)]
+            standing = Standing.EXPECTED
+        elif inbox.holds(key):
+            standing = Standing.ARRIVING
+        else:
+            standing = Standing.COMPLETE if 0 < number <= self._requests_begun else Standing.IMPOSSIBLE
+        if judge(REPLY_FRAMES, standing, number) is Step.BEGIN:
+            inbox.begin(key, flags, in_parts=bool(in_parts))
+        part = inbox.add(key, content, frame_bytes)
+        events: list[Event] = [ResponsePart(number, part)] if part else []
+        if not flags & MORE_COMING:
+            arrival = inbox.finish(key)
+            events.append(self._answer(number, arrival.flags, arrival.content))
+        return events
+
+    def _acknowledged(self, kind: int, number: int, frame: bytes, start: int) -> list[Event]:
+        if kind not in (Kind.ACK_REQUEST, Kind.ACK_REPLY):
+            msg = f"a frame of kind {kind}"
+            raise FrameKindUnknownError(msg)
+        is_reply = kind == Kind.ACK_REPLY
+        frame_bytes, _ = varint.decode(frame, start)
+        if not 0 < number <= (self._requests_received if is_reply else self._requests_begun):
+            msg = f"an acknowledgement of {'reply' if is_reply else 'request'} {number}, which was never sent"
+            raise AcknowledgementInvalidError(msg)
+        message = self._outbox.find(number * 2 + is_reply)
+        if message is None:
+            return []  # It is sent, or has its reply: peers acknowledge to the last frame.
+        if frame_bytes > message.sent:
+            msg = f"an acknowledgement of {frame_bytes} bytes where {message.sent} were sent"
+            raise AcknowledgementInvalidError(msg)
+        self._outbox.acknowledge(message, frame_bytes)
+        return [Acknowledged(number, is_reply, frame_bytes)]
+
+    # Whole messages
+
+    def _request(self, number: int, flags: int, content: bytes | bytearray) -> RequestReceived:
+        properties, body = self._message(content)
+        if flags & NO_REPLY:
+            return RequestReceived(
+                number, properties, body, flags & URGENT != 0, flags & COMPRESSED != 0, True
+            )
+        if len(self._unanswered) >= self._limits.unanswered_requests:
+            msg = f"{len(self._unanswered)} requests are unanswered; that is the limit"
+            raise TooManyRequestsError(msg)
+        self._unanswered[number] = flags & URGENT
+        return RequestReceived(number, properties, body, flags & URGENT != 0, flags & COMPRESSED != 0)
+
+    def _answer(
+        self, number: int, flags: int, content: bytes | bytearray
+    ) -> ResponseReceived | ErrorReceived:
+        properties, body = self._message(content)
+        if flags & KIND_MASK == _RESPONSE:
+            return ResponseReceived(number, properties, body)
+        return ErrorReceived(
+            number,
+            domain=properties.get(ERROR_DOMAIN, BLIP_DOMAIN),
+            code=parse_code(properties.get(ERROR_CODE, "")),
+            message=body.decode(errors="replace"),
+            properties=properties,
+        )
+
+    def _message(self, content: bytes | bytearray) -> tuple[dict[str, str], bytes]:
+        limits = self._limits
+        if len(content) > limits.message_bytes:
+            msg = f"a message of more than {limits.message_bytes} bytes"
+            raise MessageTooLargeError(msg)
+        properties, start = properties_form.decode(content, limits)
+        if isinstance(content, bytes):
+            return properties, content[start:]
+        return properties, bytes(memoryview(content)[start:])
+
+    def _reply(
+        self,
+        kind: int,
+        number: int,
+        properties: Mapping[str, str],
+        body: bytes | Source,
+        compressed: bool,
+    ) -> None:
+        content, source = self._prepare(properties, body)
+        urgency = self._unanswered.get(number, _ANSWERED)
+        if urgency == _ANSWERED:
+            msg = f"request {number} does not wait for a reply"
+            raise NotAwaitingReplyError(msg)
+        self._unanswered[number] = _ANSWERED
+        flags = _flags(kind, urgency != 0, compressed)
+        self._outbox.add(Outgoing(number, number * 2 + 1, flags, content, source))
+
+    def _prepare(self, properties: Mapping[str, str], body: bytes | Source) -> tuple[bytes, Source | None]:
+        if self.state is not State.OPEN:
+            raise self._over()
+        return prepare(properties, body, self._limits)
+
+    def _over(self) -> ConnectionOverError:
+        return ConnectionOverError(f"the connection is {self.state.name.lower()}")
+
+    def _end(self, state: State) -> None:
+        self.state = state
+        self._outbox.clear()
+        self._inbox.clear()
+        self._awaiting.clear()
+        self._unanswered.clear()
+
+
+def _flags(kind: int, urgent: bool, compressed: bool) -> int:
+    return kind | (URGENT if urgent else 0) | (COMPRESSED if compressed else 0)

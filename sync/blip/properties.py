@@ -1,0 +1,85 @@
+"""A message's properties: a byte count, then names and values in turn, each UTF-8 ended by a NUL."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from sync.blip import varint
+from sync.blip.errors import (
+    PropertiesInvalidError,
+    PropertiesTooLargeError,
+    TooManyPropertiesError,
+    UnsendableMessageError,
+)
+from sync.blip.limits import Limits
+
+NONE: Final[Mapping[str, str]] = {}
+_ENCODED_NONE: Final = b"\0"
+
+
+def encode(properties: Mapping[str, str], limits: Limits) -> bytes:
+    """Count and properties, as a message begins with; UnsendableMessageError if they cannot be sent."""
+    if not properties:
+        return _ENCODED_NONE
+    strings = [string for pair in properties.items() for string in pair]
+    try:
+        data = ("\0".join(strings) + "\0").encode()
+    except UnicodeEncodeError as error:
+        msg = f"a property is not valid Unicode: {error}"
+        raise UnsendableMessageError(msg) from error
+    if data.count(0) != len(strings):
+        name = next(name for name, value in properties.items() if "\0" in name + value)
+        msg = f"property {name!r} holds a NUL, which BLIP cannot carry"
+        raise UnsendableMessageError(msg)
+    if len(data) > limits.properties_bytes or len(properties) > limits.properties:
+        msg = f"{len(properties)} properties of {len(data)} bytes are more than limits allow"
+        raise UnsendableMessageError(msg)
+    return varint.encode(len(data)) + data
+
+
+def announced_end(message: bytes | bytearray, limits: Limits) -> int | None:
+    """Where the properties of a message that is still arriving will end, or None while the count is cut off.
+
+    Raises PropertiesTooLargeError as soon as the count is known to be too much.
+    """
+    if len(message) < varint.LONGEST and (not message or min(message) >= 128):
+        return None
+    size, start = varint.decode(message)
+    if size > limits.properties_bytes:
+        msg = f"properties of {size} bytes; the limit is {limits.properties_bytes}"
+        raise PropertiesTooLargeError(msg)
+    return start + size
+
+
+def decode(message: bytes | bytearray, limits: Limits) -> tuple[dict[str, str], int]:
+    """The properties that a whole message begins with, and the offset of its body.
+
+    Raises PropertiesInvalidError, PropertiesTooLargeError, TooManyPropertiesError or VarintInvalidError.
+    """
+    if message and not message[0]:
+        return {}, 1
+    size, start = varint.decode(message)
+    if size > limits.properties_bytes:
+        msg = f"properties of {size} bytes; the limit is {limits.properties_bytes}"
+        raise PropertiesTooLargeError(msg)
+    if not size:
+        return {}, start
+    end = start + size
+    if end > len(message):
+        msg = f"properties of {size} bytes in a message of {len(message)}"
+        raise PropertiesInvalidError(msg)
+    if message[end - 1]:
+        raise PropertiesInvalidError("properties do not end with a NUL")
+    data = message[start:end]
+    count = data.count(0)
+    if count > 2 * limits.properties:
+        msg = f"{count // 2} properties; the limit is {limits.properties}"
+        raise TooManyPropertiesError(msg)
+    try:
+        strings = data.decode().split("\0")
+    except UnicodeDecodeError as error:
+        msg = f"properties are not UTF-8: {error}"
+        raise PropertiesInvalidError(msg) from error
+    properties = dict(zip(strings[:-1:2], strings[1::2], strict=False))
+    if 2 * len(properties) != count:
+        raise PropertiesInvalidError("a property without a value, or a name twice")
+    return properties, end

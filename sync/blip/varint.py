@@ -1,0 +1,49 @@
+"""Unsigned integers of variable length: seven bits a byte, lowest first; the high bit means: more to come."""
+
+from typing import Final
+
+from sync.blip.errors import VarintInvalidError
+
+MAXIMUM: Final = 2**64 - 1
+LONGEST: Final = 10
+"""Bytes that 64 bits need at seven bits each."""
+
+_LAST: Final = tuple(bytes([value]) for value in range(128))
+_MORE: Final = tuple(bytes([value | 128]) for value in range(128))
+
+
+def encode(value: int) -> bytes:
+    """The bytes of `value`, 0 to 2^64 - 1; ValueError beyond."""
+    if 0 <= value < 128:
+        return _LAST[value]
+    if 0 <= value < 16384:
+        return _MORE[value & 127] + _LAST[value >> 7]
+    if not 0 <= value <= MAXIMUM:
+        msg = f"{value} is not an unsigned 64-bit integer"
+        raise ValueError(msg)
+    head = b""
+    while value >= 128:
+        head += _MORE[value & 127]
+        value >>= 7
+    return head + _LAST[value]
+
+
+def decode(data: bytes | bytearray, offset: int = 0) -> tuple[int, int]:
+    """The integer that begins at `offset`, and the offset after it; VarintInvalidError if it is none."""
+    if offset < len(data) and data[offset] < 128:
+        return data[offset], offset + 1
+    value = shift = 0
+    for byte in data[offset : offset + LONGEST]:
+        offset += 1
+        if byte < 128:
+            value |= byte << shift
+            if value > MAXIMUM:
+                break
+            return value, offset
+        value |= (byte & 127) << shift
+        shift += 7
+    if shift < 7 * LONGEST and value <= MAXIMUM:
+        msg = "an integer is cut off"
+    else:
+        msg = "an integer does not fit 64 bits"
+    raise VarintInvalidError(msg)

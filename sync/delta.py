@@ -1,0 +1,411 @@
+"""Deltas: what turns one JSON value into another, in the form that Couchbase Mobile's delta sync speaks.
+
+Owns the format, which Couchbase's Fleece library defined (its `Deltas.md`) and Sync Gateway shares:
+
+| delta | meaning |
+| --- | --- |
+| `5`, `"x"`, `true`, `null` | the new value |
+| `[v]` | the new value `v`; objects and arrays are always wrapped so, and so is everything at the root |
+| `[]` | deleted; only as the value of a key in an object |
+| `{"k": delta, …}`, the base being an object | its keys changed, added or deleted |
+| `{"3": delta, "7-": [v, …]}`, the base being an array | item 3 changed; all from item 7 on replaced |
+| `["5=2-3+abc\\|9=", 0, 2]`, the base being a string | keep 5, drop 2, insert 3, keep 9: bytes of UTF-8 |
+| `[old, v]`, `[old, 0, 0]` | replaced, deleted, as JsonDiffPatch writes it; read, never written |
+| `{}` | nothing changed |
+
+Promises: `apply(old, make(old, new))` is `new`, with the types of its numbers and the sign of its zeros; no
+argument is ever modified; what cannot be a delta of that base is a DeltaError and nothing else; time grows
+with the size of base, new value and delta (times the depth, at worst), never with its square; a result is
+never longer than its base and its delta together.
+
+Values are as a JSON decoder makes them (dict, list, str, int, float, bool, None) and are shared, not copied:
+a result holds parts of its base and its delta, a delta parts of the new value. Treat all as immutable.
+
+Does not know documents, revisions or who asked for a delta, and does not check a result against the limits
+of a body: whoever stores it does that, as for any other body.
+
+Where Fleece is lax, this is strict, so that no wrong result goes unnoticed: in an array's delta it passes
+over keys that fit no item, deletes items into something that JSON has no word for, and takes signs and
+spaces for lengths in a text's patch. Its own deltas have none of that. But whatever becomes of an empty key,
+it writes that key's deletion, a second time if need be: so a deletion of an empty key is never believed, nor
+ever written.
+"""
+
+import re
+from enum import Enum
+from math import copysign
+from typing import Any, Final
+
+import msgspec
+
+DEPTH_LIMIT: Final = 64
+"""Objects and arrays within each other that are compared or patched; as deep as a body may be."""
+TEXT_MINIMUM: Final = 60
+"""Bytes in a string for which a patch is considered; the same in Couchbase Lite and Sync Gateway."""
+
+_DELETION_CODE: Final = 0
+_TEXT_CODE: Final = 2
+_MARKED_LENGTH: Final = 3
+_TEXT_WRAPPING: Final = len('["",0,2]') - len('""')
+_TAIL_WRAPPING: Final = len('"-":[],')
+_PLACE_LIMIT: Final = 200
+
+_OPERATION: Final = re.compile(rb"([0-9]{1,10})([=+-])")
+_INDEX: Final = re.compile(r"0|[1-9][0-9]{0,8}")
+_PLAIN: Final = frozenset({str, int, bool, type(None)})
+
+_encode: Final = msgspec.json.Encoder().encode
+_decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class _Mark(Enum):
+    """What no JSON value can be."""
+
+    SAME = "no change"
+    ABSENT = "no such key"
+
+
+_SAME: Final = _Mark.SAME
+_ABSENT: Final = _Mark.ABSENT
+
+
+class DeltaError(ValueError):
+    """A delta that is malformed or was not made of this base; ask for the whole value instead."""
+
+    def __init__(self, reason: str, place: tuple[str, ...] = ()) -> None:
+        super().__init__(reason, place)
+        self.reason = reason
+        self.place = place
+        """The keys and indices that lead to the fault."""
+
+    def __str__(self) -> str:
+        where = "/".join(("", *self.place))[:_PLACE_LIMIT]
+        return f"the delta does not fit its base at {where or '/'!r}: {self.reason}"
+
+    def within(self, key: str) -> "DeltaError":
+        """The same fault, seen from the value that holds it under `key`."""
+        return DeltaError(self.reason, (key[:_PLACE_LIMIT], *self.place))
+
+
+def make(old: Any, new: Any) -> Any:
+    """The delta that turns `old` into `new`; `{}` when they are the same.
+
+    Between two objects it is an object, unless an empty key was deleted. It may be longer than `new` where
+    the two have little in common: `make_json` tells.
+    """
+    delta = _difference(old, new, 0)
+    if delta is _SAME:
+        return {}
+    return delta if type(delta) in (dict, list) else [delta]
+
+
+def apply(old: Any, delta: Any) -> Any:
+    """The value that `delta` makes of `old`.
+
+    Raises:
+        DeltaError: the delta is malformed, was not made of this base, or deletes the whole of it.
+    """
+    new = _patched(old, delta, 0)
+    if new is _ABSENT:
+        raise DeltaError("it deletes the value as a whole")
+    return new
+
+
+def make_json(old: bytes, new: bytes, *, overhead: int = 0) -> bytes | None:
+    """The delta between two documents as JSON text, or None when it is not worth sending.
+
+    Args:
+        old: the base's body, a JSON object.
+        new: the new body, a JSON object.
+        overhead: bytes that sending a delta costs beside the delta itself (naming the base, say).
+
+    Raises:
+        DeltaError: a body is not a JSON object.
+    """
+    delta = make(_object(old, "the base"), _object(new, "the new body"))
+    if type(delta) is not dict:
+        return None
+    text = _encode(delta)
+    return text if len(text) + overhead < len(new) else None
+
+
+def apply_json(old: bytes, delta: bytes) -> bytes:
+    """The document that a delta makes of another, all as JSON text.
+
+    Raises:
+        DeltaError: the base is not a JSON object, the delta is not one, or it does not fit its base.
+    """
+    new = apply(_object(old, "the base"), _object(delta, "the delta"))
+    try:
+        return _encode(new)
+    except RecursionError:
+        raise DeltaError("the result is nested too deeply") from None
+
+
+def _object(raw: bytes, what: str) -> dict[str, Any]:
+    try:
+        return _decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise DeltaError(f"{what} is not a JSON object: {error}") from None
+    except RecursionError:
+        raise DeltaError(f"{what} is nested too deeply") from None
+
+
+# Making
+
+
+def _difference(old: Any, new: Any, depth: int) -> Any:
+    """The delta between two values, or _SAME."""
+    kind = type(new)
+    if kind is not type(old):
+        return _literal(new)
+    if kind is dict or kind is list:
+        if depth == DEPTH_LIMIT:
+            return [new]
+        return (_object_difference if kind is dict else _array_difference)(old, new, depth)
+    if old == new and (kind is not float or copysign(1.0, old) == copysign(1.0, new)):
+        return _SAME
+    return _text_difference(old, new) if kind is str else new
+
+
+def _literal(value: Any) -> Any:
+    return [value] if type(value) in (dict, list) else value
+
+
+def _object_difference(old: dict[str, Any], new: dict[str, Any], depth: int) -> Any:
+    delta: dict[str, Any] = {}
+    kept = 0
+    for key, value in new.items():
+        before = old.get(key, _ABSENT)
+        if before is _ABSENT:
+            delta[key] = _literal(value)
+            continue
+        kept += 1
+        kind = type(value)
+        if before is value or (kind is type(before) and kind in _PLAIN and before == value):
+            continue
+        change = _difference(before, value, depth + 1)
+        if change is not _SAME:
+            delta[key] = change
+    if kept < len(old):
+        if "" in old and "" not in new:
+            return [new]  # a deletion of an empty key would not be believed
+        delta |= {key: [] for key in old if key not in new}
+        # At the root a replacement would not be an object, and Sync Gateway reads objects only.
+        return delta if depth == 0 else _shorter(delta, [new])
+    return delta or _SAME
+
+
+def _array_difference(old: list[Any], new: list[Any], depth: int) -> Any:
+    shared = min(len(old), len(new))
+    if not shared:
+        return [new] if old or new else _SAME
+    changes: dict[int, Any] = {}
+    for index, (before, value) in enumerate(zip(old, new, strict=False)):
+        kind = type(value)
+        if before is value or (kind is type(before) and kind in _PLAIN and before == value):
+            continue
+        change = _difference(before, value, depth + 1)
+        if change is not _SAME:
+            changes[index] = change
+    if len(changes) + (len(old) != len(new)) > 1:
+        return _shorter(_cut(changes, old, new), [new])
+    return _array_delta(changes, old, new, shared) or _SAME
+
+
+def _array_delta(changes: dict[int, Any], old: list[Any], new: list[Any], cut: int) -> dict[str, Any]:
+    """Changes of single items below `cut`, and all from there on replaced if that says anything."""
+    delta = {str(index): change for index, change in changes.items() if index < cut}
+    if cut < len(old) or cut < len(new):
+        delta[f"{cut}-"] = new[cut:]
+    return delta
+
+
+def _cut(changes: dict[int, Any], old: list[Any], new: list[Any]) -> dict[str, Any]:
+    """The shortest delta that changes single items below some index and replaces all from there on.
+
+    An item put in or taken out moves all that follow: then one long tail is shorter than many small changes.
+    """
+    shared = min(len(old), len(new))
+    best = tail = shared
+    saved = most = 0
+    try:
+        if len(old) != len(new):
+            saved = len(str(shared)) + _TAIL_WRAPPING
+        for index in reversed(changes):
+            saved += len(str(index)) + len('"":,') + len(_encode(changes[index]))
+            saved -= sum(len(_encode(value)) + 1 for value in new[index:tail])
+            tail = index
+            gain = saved - len(str(index)) - _TAIL_WRAPPING
+            if gain > most:
+                most, best = gain, index
+    except (ValueError, RecursionError):
+        best = shared
+    return _array_delta(changes, old, new, best)
+
+
+def _shorter(delta: Any, replacement: Any) -> Any:
+    try:
+        return delta if len(_encode(delta)) <= len(_encode(replacement)) else replacement
+    except (ValueError, RecursionError):
+        # Text with a lone surrogate, or nesting beyond any document: it has no JSON, so no length either.
+        return delta
+
+
+def _text_difference(old: str, new: str) -> Any:
+    """A patch of the one stretch that differs, or `new` where that is no longer."""
+    try:
+        size = _bytes(new)
+        if size < TEXT_MINIMUM:
+            return new
+        start = _common_start(old, new)
+        end = _common_start(old[start:][::-1], new[start:][::-1])
+        inserted = new[start : len(new) - end]
+        operations = (
+            (_bytes(old[:start]), "="),
+            (_bytes(old[start : len(old) - end]), "-"),
+            (_bytes(inserted), f"+{inserted}|"),
+            (_bytes(old[len(old) - end :]), "="),
+        )
+    except UnicodeEncodeError:
+        return new
+    patch = "".join(f"{count}{what}" for count, what in operations if count)
+    # Escapes count for neither: those of the inserted text are in `new` as well.
+    return [patch, 0, _TEXT_CODE] if _bytes(patch) + _TEXT_WRAPPING < size else new
+
+
+def _bytes(text: str) -> int:
+    """Bytes of UTF-8, which is what the format counts."""
+    return len(text) if text.isascii() else len(text.encode())
+
+
+def _common_start(old: str, new: str) -> int:
+    """How many characters both begin with; by halving, so that the interpreter does the comparing."""
+    low, high = 0, min(len(old), len(new))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if old[low:middle] == new[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+# Applying
+
+
+def _patched(old: Any, delta: Any, depth: int) -> Any:
+    """What the delta makes of a value, which may be _ABSENT as the result may be."""
+    kind = type(delta)
+    if kind is list:
+        return _marked(old, delta)
+    if kind is not dict:
+        return delta
+    if depth == DEPTH_LIMIT:
+        raise DeltaError(f"it is nested deeper than {DEPTH_LIMIT}")
+    if type(old) is dict:
+        return _patched_object(old, delta, depth)
+    if type(old) is list:
+        return _patched_array(old, delta, depth)
+    if delta or old is _ABSENT:
+        raise DeltaError("it changes parts of what is neither an object nor an array there")
+    return old
+
+
+def _marked(old: Any, delta: list[Any]) -> Any:
+    """A delta that is an array: its length says what it means."""
+    size = len(delta)
+    if size == 1:
+        return delta[0]
+    if size > _MARKED_LENGTH:
+        raise DeltaError(f"an array of {size} means nothing in a delta")
+    if old is _ABSENT:
+        raise DeltaError("it changes or deletes what is not there")
+    if size == 0:
+        return _ABSENT
+    if size == _MARKED_LENGTH - 1:
+        return delta[1]
+    code = delta[2]
+    if type(code) is int and code == _DELETION_CODE:
+        return _ABSENT
+    if type(code) is int and code == _TEXT_CODE:
+        return _patched_text(old, delta[0])
+    raise DeltaError("it has a code that means nothing")
+
+
+def _patched_object(old: dict[str, Any], delta: dict[str, Any], depth: int) -> dict[str, Any]:
+    new = old.copy()
+    for key, change in delta.items():
+        try:
+            value = _patched(old.get(key, _ABSENT), change, depth + 1)
+        except DeltaError as error:
+            raise error.within(key) from None
+        if value is _ABSENT:
+            if not key:
+                raise DeltaError("it deletes an empty key, which Fleece writes even where the key stays")
+            del new[key]
+        else:
+            new[key] = value
+    return new
+
+
+def _patched_array(old: list[Any], delta: dict[str, Any], depth: int) -> list[Any]:
+    end, tail = len(old), []
+    tails = [key for key in delta if key[-1:] == "-"]
+    for key in tails:
+        end, tail = _index(key[:-1], len(old) + 1), delta[key]
+    if len(tails) > 1:
+        raise DeltaError("it replaces the end of an array twice")
+    if type(tail) is not list:
+        raise DeltaError("the end of an array is replaced by what is no array")
+    new = old[:end]
+    for key, change in delta.items():
+        if key[-1:] == "-":
+            continue
+        index = _index(key, end)
+        try:
+            value = _patched(old[index], change, depth + 1)
+        except DeltaError as error:
+            raise error.within(key) from None
+        if value is _ABSENT:
+            raise DeltaError("an array's item cannot be deleted, only replaced", (key,))
+        new[index] = value
+    return new + tail
+
+
+def _index(key: str, end: int) -> int:
+    """The index that a key is, below `end`."""
+    index = int(key) if _INDEX.fullmatch(key) else end
+    if index >= end:
+        raise DeltaError(f"{key[:40]!r} is no item of the array that is left unreplaced")
+    return index
+
+
+def _patched_text(old: Any, patch: Any) -> str:
+    if type(old) is not str or type(patch) is not str or not patch:
+        raise DeltaError("a text is patched that is none, or by what is none")
+    new = bytearray()
+    taken = at = 0
+    try:
+        source, operations = old.encode(), patch.encode()
+        while at < len(operations):
+            found = _OPERATION.match(operations, at)
+            if found is None:
+                raise DeltaError(f"byte {at} of the text's patch begins no operation")
+            count, at = int(found[1]), found.end()
+            if found[2] == b"+":
+                new += operations[at : at + count]
+                at += count + 1
+                if operations[at - 1 : at] != b"|":
+                    raise DeltaError(f"byte {at - 1} of the text's patch should be '|'")
+                continue
+            if count > len(source) - taken:
+                raise DeltaError("the text's patch goes beyond the end of the text")
+            if found[2] == b"=":
+                new += source[taken : taken + count]
+            taken += count
+        if taken != len(source):
+            raise DeltaError(f"the text's patch is for {taken} bytes, the text has {len(source)}")
+        return new.decode()
+    except UnicodeError:
+        raise DeltaError("the text, its patch or the patched text is not UTF-8") from None

@@ -1,0 +1,154 @@
+"""The names of Logboat's documents: ids, types and channels, and which types have a single writer.
+
+An id says what a document is: `<type>:<vessel>[:<sensor>[:<log>[:<number>]]]`. Nothing else in the code
+puts ids together or takes them apart.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+NAME: Final = re.compile(r"[a-z0-9-]{1,32}")
+"""Vessel and sensor ids."""
+LOG: Final = re.compile(r"[a-z]{6}")
+SEQUENCE_DIGITS: Final = 12
+
+
+class Kind(StrEnum):
+    """The types of documents; the value is the `type` field and the id's first part."""
+
+    VESSEL = "vessel"
+    BOOT = "boot"
+    EQUIPMENT = "equipment"
+    READING = "reading"
+    ALARM = "alarm"
+    GAP = "gap"
+    NOTE = "note"
+    FORWARDED = "forwarded"
+    FLEET = "fleet"
+
+
+CHANNELS: Final[dict[Kind, str]] = {
+    Kind.VESSEL: "vessels",
+    Kind.BOOT: "boots",
+    Kind.EQUIPMENT: "equipment",
+    Kind.READING: "readings",
+    Kind.ALARM: "alarms",
+    Kind.GAP: "readings",
+    Kind.NOTE: "notes",
+    Kind.FORWARDED: "fleet",
+    Kind.FLEET: "fleet",
+}
+"""The channel of each type, by which an app or a gateway chooses what to pull."""
+
+SINGLE_WRITER: Final = frozenset(
+    {Kind.VESSEL, Kind.BOOT, Kind.EQUIPMENT, Kind.READING, Kind.GAP, Kind.FORWARDED}
+)
+"""Types that only one vessel ever writes: they cannot conflict, the higher generation is the newer one."""
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentName:
+    """A document id, taken apart."""
+
+    kind: Kind
+    vessel: str
+    sensor: str | None = None
+    log: str | None = None
+    number: int | None = None
+    """A sample's sequence number, or a boot's count."""
+
+
+_SHAPES: Final = {
+    Kind.VESSEL: re.compile(r"vessel:(?P<vessel>[a-z0-9-]{1,32})"),
+    Kind.BOOT: re.compile(r"boot:(?P<vessel>[a-z0-9-]{1,32}):(?P<log>[a-z]{6}):(?P<number>[0-9]+)"),
+    Kind.EQUIPMENT: re.compile(r"equipment:(?P<vessel>[a-z0-9-]{1,32}):(?P<sensor>[a-z0-9-]{1,32})"),
+    Kind.NOTE: re.compile(r"note:(?P<vessel>[a-z0-9-]{1,32}):[0-9A-HJKMNP-TV-Z]{26}"),
+    Kind.FORWARDED: re.compile(r"forwarded:[a-z0-9-]{1,32}:(?P<vessel>[a-z0-9-]{1,32})"),
+} | {
+    kind: re.compile(
+        kind.value + r":(?P<vessel>[a-z0-9-]{1,32}):(?P<sensor>[a-z0-9-]{1,32})"
+        r":(?P<log>[a-z]{6}):(?P<number>[0-9]{12})"
+    )
+    for kind in (Kind.READING, Kind.ALARM, Kind.GAP)
+}
+
+
+def parse_id(document_id: str) -> DocumentName | None:
+    """What an id names, or None if it is none of Logboat's shapes (a crew app's own document, say)."""
+    head = document_id.partition(":")[0]
+    try:
+        kind = Kind(head)
+    except ValueError:
+        return None
+    if kind is Kind.FLEET:
+        return DocumentName(kind=kind, vessel="")
+    match = _SHAPES[kind].fullmatch(document_id)
+    if match is None:
+        return None
+    parts = match.groupdict()
+    number = parts.get("number")
+    return DocumentName(
+        kind=kind,
+        vessel=parts["vessel"],
+        sensor=parts.get("sensor"),
+        log=parts.get("log"),
+        number=None if number is None else int(number),
+    )
+
+
+def is_single_writer(document_id: str) -> bool:
+    """Whether the document is of a type that only one vessel writes."""
+    name = parse_id(document_id)
+    return name is not None and name.kind in SINGLE_WRITER
+
+
+def vessel_id(vessel: str) -> str:
+    """Id of the document about a vessel."""
+    return f"{Kind.VESSEL}:{vessel}"
+
+
+def boot_id(vessel: str, log: str, number: int) -> str:
+    """Id of the document about one start of a vessel's appliance."""
+    return f"{Kind.BOOT}:{vessel}:{log}:{number}"
+
+
+def equipment_id(vessel: str, sensor: str) -> str:
+    """Id of the document with a sensor's current value."""
+    return f"{Kind.EQUIPMENT}:{vessel}:{sensor}"
+
+
+def reading_prefix(vessel: str, sensor: str, log: str) -> str:
+    """What the ids of all of a sensor's readings within a log begin with."""
+    return f"{Kind.READING}:{vessel}:{sensor}:{log}:"
+
+
+def reading_id(vessel: str, sensor: str, log: str, first: int) -> str:
+    """Id of the window of samples that begins with sequence number `first`."""
+    return f"{reading_prefix(vessel, sensor, log)}{first:0{SEQUENCE_DIGITS}d}"
+
+
+def alarm_id(vessel: str, sensor: str, log: str, sequence: int) -> str:
+    """Id of the alarm raised at the sample with this sequence number."""
+    return f"{Kind.ALARM}:{vessel}:{sensor}:{log}:{sequence:0{SEQUENCE_DIGITS}d}"
+
+
+def gap_prefix(vessel: str, sensor: str, log: str) -> str:
+    """What the ids of all explanations of a sensor's missing samples within a log begin with."""
+    return f"{Kind.GAP}:{vessel}:{sensor}:{log}:"
+
+
+def gap_id(vessel: str, sensor: str, log: str, first: int) -> str:
+    """Id of the explanation of missing samples from `first` on."""
+    return f"{gap_prefix(vessel, sensor, log)}{first:0{SEQUENCE_DIGITS}d}"
+
+
+def note_id(vessel: str, ulid: str) -> str:
+    """Id of a note; `ulid` is 26 characters of Crockford's base 32."""
+    return f"{Kind.NOTE}:{vessel}:{ulid}"
+
+
+def channels(kind: Kind, vessel: str) -> list[str]:
+    """The `channels` field of a document: its type's channel, and its vessel's."""
+    return [CHANNELS[kind], f"vessel.{vessel}"]

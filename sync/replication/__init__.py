@@ -1,0 +1,11 @@
+"""Replication between two stores: what Couchbase Lite and Sync Gateway say to each other over BLIP.
+
+Without sockets, store or clock. The modules, in the order in which a message passes them:
+
+- `limits`, `errors`: what one message may hold, and how it is refused
+- `fields`: the parts that messages share, read strictly and written
+- `checkpoint_messages`, `subscription`, `change_messages`, `revision_messages`, `blob_messages`: the requests
+  and their replies, in the order in which a replication uses them
+- `messages`: all of these in one place; the requests of a peer decoded; collections or none
+- `sequences`, `checkpoint`, `checkpoint_id`: how far a replication has come, and under which name it is kept
+"""

@@ -1,0 +1,238 @@
+"""How far a replication has come: what is stored on both sides, and its being kept true while it runs.
+
+    checkpoint = reconcile(ours, theirs).checkpoint           # both copies, read at the start
+    push = PushProgress(checkpoint.completed)
+    pull = PullProgress(checkpoint.remote)
+    …
+    Checkpoint(push.completed, pull.position).encode()        # to be stored there, then here
+
+A checkpoint never says more than what is done: a push is done when the peer has said that it is durable
+there, a pull when it is durable here. Its form is Couchbase Lite's, sparse sets included. `checkpoint_id`
+names it.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from sync.replication import fields
+from sync.replication.errors import MessageError
+from sync.replication.limits import DEFAULT, Limits
+from sync.replication.sequences import LIMIT, SequenceSet
+
+_FIRST: Final = (0, 1)
+"""Sequence 0 is before all documents, so it is always complete."""
+
+
+def _nothing() -> SequenceSet:
+    return SequenceSet([_FIRST])
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What one stored copy says. Do not change its set."""
+
+    completed: SequenceSet = field(default_factory=_nothing)
+    """The local sequences that need not be pushed any more."""
+    remote: str | None = None
+    """The remote sequence, as JSON, up to which all is pulled; None for the beginning."""
+
+    @property
+    def local(self) -> int:
+        """The local sequence up to which all is pushed."""
+        return _local(self.completed)
+
+    def encode(self, *, time: int | None = None) -> bytes:
+        """The body to be stored; `time` in seconds since 1970 is for people, nothing reads it."""
+        body: dict[str, object] = {}
+        if time is not None:
+            body["time"] = time
+        if self.local:
+            body["local"] = self.local
+        if len(self.completed) > 1:
+            body["localCompleted"] = self.completed.flat()
+        if self.remote is not None:
+            body["remote"] = msgspec.Raw(self.remote.encode())
+        return msgspec.json.encode(body)
+
+    @classmethod
+    def decode(cls, body: bytes, limits: Limits = DEFAULT) -> "Checkpoint":
+        """Read a stored body.
+
+        Raises:
+            MessageError: it is malformed. To start from zero then is safe.
+        """
+        if len(body) > limits.checkpoint_bytes:
+            raise MessageError(f"a checkpoint of {len(body)} bytes; the limit is {limits.checkpoint_bytes}")
+        stored = fields.body(_BODY, body, "a checkpoint")
+        completed = _nothing()
+        try:
+            if stored.local_completed is not None:
+                completed = SequenceSet.from_flat([*stored.local_completed, *_FIRST])
+            elif stored.local is not None:
+                completed.add(0, stored.local + 1)
+        except ValueError as error:
+            raise MessageError(f"a checkpoint's local sequences are malformed: {error}") from error
+        remote = bytes(stored.remote)
+        if remote.strip() in (b"", b"null"):
+            return cls(completed)
+        return cls(completed, fields.sequence_text(remote, "remote", limits))
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """From where to go on, and whether both copies said so."""
+
+    checkpoint: Checkpoint
+    agreed: bool
+
+
+def reconcile(ours: Checkpoint | None, theirs: Checkpoint | None) -> Reconciled:
+    """What both stored copies of a checkpoint vouch for; None for a copy that is missing or malformed.
+
+    Either side may have been restored from an older state, so what only one copy says is done counts as not
+    done: of local sequences what both have, of remote ones the lower. Remote sequences are compared only
+    where both are plain numbers; others that differ mean the beginning.
+    """
+    if ours is None or theirs is None:
+        return Reconciled(Checkpoint(), agreed=ours is theirs)
+    if ours == theirs:
+        return Reconciled(ours, agreed=True)
+    completed = ours.completed.intersection(theirs.completed)
+    return Reconciled(Checkpoint(completed, _lower(ours.remote, theirs.remote)), agreed=False)
+
+
+class PushProgress:
+    """Which local sequences are done, while a feed of local changes is read and pushed."""
+
+    __slots__ = ("_completed", "_pending", "_scanned")
+
+    def __init__(self, completed: SequenceSet | None = None) -> None:
+        """Start from a checkpoint's set; the feed is then read from after `local`."""
+        self._completed = _nothing() if completed is None else completed.copy()
+        self._completed.add(*_FIRST)
+        self._scanned = _local(self._completed)
+        self._pending: set[int] = set()
+
+    @property
+    def completed(self) -> SequenceSet:
+        """What a checkpoint may say now; a copy."""
+        return self._completed.copy()
+
+    @property
+    def local(self) -> int:
+        """The sequence up to which all is done."""
+        return _local(self._completed)
+
+    @property
+    def pending(self) -> int:
+        """How many sequences are being pushed."""
+        return len(self._pending)
+
+    def is_complete(self, sequence: int) -> bool:
+        """Whether a sequence that the feed gives need not be pushed."""
+        return sequence in self._completed
+
+    def scanned(self, through: int, pending: Iterable[int]) -> None:
+        """The feed has been read through this sequence; of what is new in it, only `pending` is to be pushed.
+
+        So everything else is done: changes that a filter keeps back, and numbers that no document has any
+        more. The feed must be read in order, from `local` on.
+
+        Raises:
+            ValueError: a pending sequence is not among what was read anew.
+        """
+        waiting = sorted(set(pending))
+        if waiting and not self._scanned < waiting[0] <= waiting[-1] <= through:
+            raise ValueError(f"{waiting[0]} to {waiting[-1]} is not within {self._scanned + 1} to {through}")
+        start = self._scanned + 1
+        for number in waiting:
+            if start < number:
+                self._completed.add(start, number)
+            self._completed.remove(number)
+            start = number + 1
+        if start <= through:
+            self._completed.add(start, through + 1)
+        self._pending.update(waiting)
+        self._scanned = max(self._scanned, through)
+
+    def complete(self, sequence: int) -> None:
+        """One is done: durable at the peer, known there already, or never to be sent.
+
+        Raises:
+            ValueError: it was not pending.
+        """
+        try:
+            self._pending.remove(sequence)
+        except KeyError:
+            raise ValueError(f"sequence {sequence} is not being pushed") from None
+        self._completed.add(sequence, sequence + 1)
+
+
+class PullProgress:
+    """How far the feed of a peer is done. Its sequences are opaque: only their order of arrival is known."""
+
+    __slots__ = ("_begun", "_done", "_first", "_waiting", "position")
+
+    def __init__(self, position: str | None = None) -> None:
+        self.position = position
+        """The sequence up to which all is done; what `since` may say, and a checkpoint."""
+        self._waiting: deque[str] = deque()
+        """What arrived, from the first that is not done on."""
+        self._done: set[int] = set()
+        """Tickets of those that are done among them."""
+        self._first = self._begun = 0
+
+    @property
+    def pending(self) -> int:
+        """How many that arrived are not done."""
+        return len(self._waiting) - len(self._done)
+
+    def arrived(self, sequence: str) -> int:
+        """A change has been announced; the ticket by which to say that it is done."""
+        ticket = self._begun
+        self._begun += 1
+        self._waiting.append(sequence)
+        return ticket
+
+    def complete(self, ticket: int) -> None:
+        """One is done: durable here, not wanted, or never to come.
+
+        Raises:
+            ValueError: there is no such ticket, or it was used before.
+        """
+        if not self._first <= ticket < self._begun or ticket in self._done:
+            raise ValueError(f"ticket {ticket} is not waiting")
+        self._done.add(ticket)
+        while self._first in self._done:
+            self._done.remove(self._first)
+            self._first += 1
+            self.position = self._waiting.popleft()
+
+
+class _Body(msgspec.Struct, frozen=True):
+    local: int | None = None
+    local_completed: list[int] | None = msgspec.field(default=None, name="localCompleted")
+    remote: msgspec.Raw = msgspec.Raw(b"")
+
+
+_BODY: Final = msgspec.json.Decoder(_Body)
+
+
+def _local(completed: SequenceSet) -> int:
+    return next(end for _, end in completed) - 1
+
+
+def _lower(ours: str | None, theirs: str | None) -> str | None:
+    if ours == theirs:
+        return ours
+    if ours is None or theirs is None or not (_is_number(ours) and _is_number(theirs)):
+        return None
+    return min(ours, theirs, key=int)
+
+
+def _is_number(sequence: str) -> bool:
+    return sequence.isascii() and sequence.isdigit() and len(sequence) < len(str(LIMIT))

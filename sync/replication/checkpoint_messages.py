@@ -1,0 +1,207 @@
+"""Requests and replies about stored checkpoints: getCheckpoint, setCheckpoint, getCollections.
+
+A checkpoint's body is bytes here, known to be one JSON object; `sync.replication.checkpoint` reads it.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import ClassVar, Final
+
+import msgspec
+
+from sync.blip import RequestReceived, ResponseReceived
+from sync.replication import fields
+from sync.replication.errors import MessageError
+from sync.replication.fields import Encoded
+from sync.replication.limits import Limits
+
+_OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_OBJECTS: Final = msgspec.json.Decoder(list[dict[str, msgspec.Raw] | None])
+_COLLECTION: Final = re.compile(r"([A-Za-z0-9_%-]{1,251}\.)?[A-Za-z0-9_%-]{1,251}", re.ASCII)
+_REVISION_NAMES: Final = ("rev", "_rev")
+"""Where a reply to getCollections tells a checkpoint's revision: Couchbase Lite, Sync Gateway."""
+
+
+class GetCheckpoint(msgspec.Struct, frozen=True, gc=False):
+    """Asks for the checkpoint that the other side keeps for us. A missing one is answered HTTP 404."""
+
+    profile: ClassVar[str] = "getCheckpoint"
+
+    client: str
+    """The checkpoint's id."""
+    collection: int | None = None
+
+    def encode(self) -> Encoded:
+        """As it is sent."""
+        properties = fields.request(self.profile, self.collection)
+        properties["client"] = self.client
+        return Encoded(properties)
+
+    @classmethod
+    def decode(cls, event: RequestReceived, limits: Limits) -> "GetCheckpoint":
+        """As it was received."""
+        properties = event.properties
+        client = fields.required(properties, "client", limits.client_bytes)
+        return cls(client, fields.collection(properties, limits))
+
+
+class GetCheckpointReply(msgspec.Struct, frozen=True, gc=False):
+    """A checkpoint."""
+
+    revision: str
+    """Opaque, and not of the form of a document's."""
+    body: bytes
+
+    def encode(self) -> Encoded:
+        """As it is sent."""
+        return Encoded({"rev": self.revision}, self.body)
+
+    @classmethod
+    def decode(cls, event: ResponseReceived, limits: Limits) -> "GetCheckpointReply":
+        """As it was received."""
+        revision = fields.required(event.properties, "rev", limits.client_bytes)
+        return cls(revision, _checkpoint(event.body, "the reply to getCheckpoint", limits))
+
+
+class SetCheckpoint(msgspec.Struct, frozen=True, gc=False):
+    """Stores a checkpoint. One whose revision is not the present one is answered HTTP 409."""
+
+    profile: ClassVar[str] = "setCheckpoint"
+
+    client: str
+    body: bytes
+    revision: str | None = None
+    """That of the checkpoint which this one replaces; None if there should be none."""
+    collection: int | None = None
+
+    def encode(self) -> Encoded:
+        """As it is sent."""
+        properties = fields.request(self.profile, self.collection)
+        properties["client"] = self.client
+        fields.put(properties, "rev", self.revision)
+        return Encoded(properties, self.body)
+
+    @classmethod
+    def decode(cls, event: RequestReceived, limits: Limits) -> "SetCheckpoint":
+        """As it was received."""
+        properties = event.properties
+        return cls(
+            fields.required(properties, "client", limits.client_bytes),
+            _checkpoint(event.body, cls.profile, limits),
+            fields.text(properties, "rev", limits.client_bytes) or None,
+            fields.collection(properties, limits),
+        )
+
+
+class SetCheckpointReply(msgspec.Struct, frozen=True, gc=False):
+    """The checkpoint is stored."""
+
+    revision: str
+    """What the next setCheckpoint names."""
+
+    def encode(self) -> Encoded:
+        """As it is sent."""
+        return Encoded({"rev": self.revision})
+
+    @classmethod
+    def decode(cls, event: ResponseReceived, limits: Limits) -> "SetCheckpointReply":
+        """As it was received."""
+        return cls(fields.required(event.properties, "rev", limits.client_bytes))
+
+
+class GetCollections(msgspec.Struct, frozen=True, gc=False):
+    """Makes the connection collection-aware, and asks for a checkpoint of each collection."""
+
+    profile: ClassVar[str] = "getCollections"
+    collection: ClassVar[None] = None
+
+    collections: tuple[str, ...]
+    """Names, with their scope and a dot before unless that is the default scope. Other messages name a
+    collection by its index in this list."""
+    clients: tuple[str, ...]
+    """The id of the checkpoint of each."""
+
+    def encode(self) -> Encoded:
+        """As it is sent."""
+        body = _CollectionsBody(list(self.collections), list(self.clients))
+        return Encoded({"Profile": self.profile}, msgspec.json.encode(body))
+
+    @classmethod
+    def decode(cls, event: RequestReceived, limits: Limits) -> "GetCollections":
+        """As it was received."""
+        body = fields.body(_COLLECTIONS_BODY, event.body, cls.profile)
+        fields.no_more(body.collections, limits.collections, "collections")
+        if len(body.collections) != len(body.checkpoint_ids) or not body.collections:
+            count, ids = len(body.collections), len(body.checkpoint_ids)
+            raise MessageError(f"getCollections: {count} collections with {ids} checkpoint ids")
+        for name in body.collections:
+            if not _COLLECTION.fullmatch(name):
+                raise MessageError(f"getCollections: {name[:80]!r} is no name of a collection")
+        if len(set(body.collections)) != len(body.collections):
+            raise MessageError("getCollections: a collection is named twice")
+        for client in body.checkpoint_ids:
+            fields.required({"checkpoint id": client}, "checkpoint id", limits.client_bytes)
+        return cls(tuple(body.collections), tuple(body.checkpoint_ids))
+
+
+class CollectionCheckpoint(msgspec.Struct, frozen=True, gc=False):
+    """What the other side has of one collection that it knows."""
+
+    revision: str | None = None
+    """None if it has no checkpoint, or does not say of which revision (Sync Gateway may not)."""
+    body: bytes = b"{}"
+    """An empty object if it has no checkpoint."""
+
+
+class GetCollectionsReply(msgspec.Struct, frozen=True, gc=False):
+    """One item for each collection asked for, in that order; None for one that does not exist there."""
+
+    checkpoints: tuple[CollectionCheckpoint | None, ...]
+
+    def encode(self) -> Encoded:
+        """As it is sent."""
+        items: list[dict[str, msgspec.Raw] | None] = []
+        for checkpoint in self.checkpoints:
+            if checkpoint is None:
+                items.append(None)
+                continue
+            item = _OBJECT.decode(checkpoint.body)
+            if checkpoint.revision is not None:
+                item["rev"] = msgspec.Raw(msgspec.json.encode(checkpoint.revision))
+            items.append(item)
+        return Encoded({}, msgspec.json.encode(items))
+
+    @classmethod
+    def decode(cls, event: ResponseReceived, limits: Limits, *, asked: int) -> "GetCollectionsReply":
+        """As it was received, to a request for `asked` collections."""
+        items = fields.body(_OBJECTS, event.body, "the reply to getCollections")
+        if len(items) != asked:
+            raise MessageError(f"the reply to getCollections has {len(items)} items, not {asked}")
+        return cls(tuple([item if item is None else _collection_checkpoint(item, limits) for item in items]))
+
+
+class _CollectionsBody(msgspec.Struct, frozen=True):
+    collections: Sequence[str]
+    checkpoint_ids: Sequence[str]
+
+
+_COLLECTIONS_BODY: Final = msgspec.json.Decoder(_CollectionsBody)
+
+
+def _collection_checkpoint(item: dict[str, msgspec.Raw], limits: Limits) -> CollectionCheckpoint:
+    revision = None
+    for name in _REVISION_NAMES:
+        if (raw := item.pop(name, None)) is not None:
+            revision = fields.body(_STRING, bytes(raw), "a checkpoint's revision")
+            fields.required({name: revision}, name, limits.client_bytes)
+    return CollectionCheckpoint(revision, _checkpoint(msgspec.json.encode(item), "a checkpoint", limits))
+
+
+_STRING: Final = msgspec.json.Decoder(str)
+
+
+def _checkpoint(body: bytes, what: str, limits: Limits) -> bytes:
+    if len(body) > limits.checkpoint_bytes:
+        raise MessageError(f"the body of {what} has more than {limits.checkpoint_bytes} bytes", code=413)
+    fields.body(_OBJECT, body, what)
+    return body

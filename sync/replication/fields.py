@@ -1,0 +1,182 @@
+"""The parts that messages share: reading them strictly from properties and bodies, and writing them.
+
+Readers raise MessageError. A sequence is opaque: it is kept as its JSON text, and given back as it came.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from sync.replication.errors import MessageError
+from sync.replication.limits import Limits
+from sync.store import revisions
+from sync.store.errors import DocumentError
+
+T = TypeVar("T")
+
+_TRUE: Final = frozenset({"true", "yes", "1"})
+_FALSE: Final = frozenset({"false", "no", "0"})
+_INTEGER: Final = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
+_RAW: Final = msgspec.json.Decoder(msgspec.Raw)
+_SHOWN: Final = 80
+
+
+class Encoded(msgspec.Struct, frozen=True, gc=False):
+    """A message as `sync.blip.Connection.send_request` and `send_response` take it."""
+
+    properties: dict[str, str]
+    body: bytes = b""
+    urgent: bool = False
+    """Requests only: a response is as urgent as its request."""
+    compressed: bool = False
+    no_reply: bool = False
+    """Requests only."""
+
+
+# Properties
+
+
+def text(properties: Mapping[str, str], name: str, most: int) -> str | None:
+    """An optional text of at most `most` bytes."""
+    value = properties.get(name)
+    if value is not None and len(value) * 4 > most and len(value.encode()) > most:
+        raise MessageError(f"'{name[:_SHOWN]}' has more than {most} bytes")
+    return value
+
+
+def required(properties: Mapping[str, str], name: str, most: int) -> str:
+    """A text that must be there and not be empty."""
+    value = text(properties, name, most)
+    if not value:
+        raise MessageError(f"'{name}' is missing")
+    return value
+
+
+def boolean(properties: Mapping[str, str], name: str) -> bool:
+    """A flag; absent means no."""
+    value = properties.get(name)
+    if value is None:
+        return False
+    value = value.lower()
+    if value in _TRUE:
+        return True
+    if value in _FALSE:
+        return False
+    raise MessageError(f"'{name}' is {value[:_SHOWN]!r}, not true or false")
+
+
+def integer(properties: Mapping[str, str], name: str, *, least: int = 0, most: int = 2**63 - 1) -> int | None:
+    """An optional whole number, in decimal."""
+    value = properties.get(name)
+    if value is None:
+        return None
+    if not _INTEGER.fullmatch(value) or not least <= (number := int(value)) <= most:
+        raise MessageError(f"'{name}' is {value[:_SHOWN]!r}, not a whole number from {least} to {most}")
+    return number
+
+
+def collection(properties: Mapping[str, str], limits: Limits) -> int | None:
+    """The index of the collection that a message is about; None if it names none."""
+    if "collection" not in properties:
+        return None
+    return integer(properties, "collection", most=limits.collections - 1)
+
+
+def sequence(properties: Mapping[str, str], name: str, limits: Limits) -> str | None:
+    """An optional sequence, as JSON without needless blanks."""
+    value = properties.get(name)
+    if value is None or _INTEGER.fullmatch(value):
+        return value
+    return sequence_text(value.encode(), name, limits)
+
+
+def put(properties: dict[str, str], name: str, value: str | int | None) -> None:
+    """Set a property, unless there is nothing to say."""
+    if value is not None:
+        properties[name] = value if isinstance(value, str) else str(value)
+
+
+def put_flag(properties: dict[str, str], name: str, *, value: bool) -> None:
+    """Set a flag, if it is set. Sync Gateway knows no other spelling than this."""
+    if value:
+        properties[name] = "true"
+
+
+def request(profile: str, index: int | None) -> dict[str, str]:
+    """The properties that every request begins with."""
+    return {"Profile": profile} if index is None else {"Profile": profile, "collection": str(index)}
+
+
+# Values, from wherever
+
+
+def document_id(value: str, limits: Limits) -> str:
+    """A document id that can travel in a property."""
+    if not value or (len(value) * 4 > limits.id_bytes and len(value.encode()) > limits.id_bytes):
+        raise MessageError(f"document id {value[:_SHOWN]!r} has not between 1 and {limits.id_bytes} bytes")
+    if "\0" in value:
+        raise MessageError(f"document id {value[:_SHOWN]!r} holds a NUL")
+    return value
+
+
+def revision(value: str, limits: Limits) -> str:
+    """A revision id."""
+    if len(value) > limits.revision_bytes or not revisions.valid(value):
+        raise MessageError(f"{value[:_SHOWN]!r} is not a revision id of the form <generation>-<digest>")
+    return value
+
+
+def optional_revision(properties: Mapping[str, str], name: str, limits: Limits) -> str | None:
+    """A revision id that may be absent; an empty one is, too."""
+    value = properties.get(name)
+    return revision(value, limits) if value else None
+
+
+def history(value: str, of: str, limits: Limits) -> tuple[str, ...]:
+    """The ancestors of revision `of`, newest first: revision ids with commas, and blanks, between them."""
+    if not value:
+        return ()
+    if value.count(",") >= limits.history:
+        raise MessageError(f"the history of {of} has more than {limits.history} revisions")
+    ancestors = tuple([ancestor.strip(" ") for ancestor in value.split(",")])
+    try:
+        revisions.check_history(of, ancestors)
+    except DocumentError as error:
+        raise MessageError(str(error)) from error
+    return ancestors
+
+
+def sequence_text(value: bytes, name: str, limits: Limits) -> str:
+    """A sequence from its JSON, without needless blanks; null is none that a peer could mean."""
+    if len(value) > limits.sequence_bytes:
+        raise MessageError(f"'{name}' has more than {limits.sequence_bytes} bytes")
+    try:
+        if not value[:1].isdigit():
+            value = msgspec.json.format(bytes(_RAW.decode(value)), indent=-1)
+        else:
+            _RAW.decode(value)
+        result = value.decode()
+    except (ValueError, RecursionError) as error:
+        raise MessageError(f"'{name}' is not JSON: {error}") from error
+    if result == "null":
+        raise MessageError(f"'{name}' is null, which is no sequence")
+    return result.strip()
+
+
+# Bodies
+
+
+def body(decoder: "msgspec.json.Decoder[T]", content: bytes, what: str) -> T:
+    """A JSON body of the type that the decoder knows; `what` names it in the error."""
+    try:
+        return decoder.decode(content)
+    except (ValueError, RecursionError) as error:
+        raise MessageError(f"the body of {what} is malformed: {error}") from error
+
+
+def no_more(items: Sequence[Any], most: int, what: str) -> None:
+    """Raise MessageError if there are more than `most` of them."""
+    if len(items) > most:
+        raise MessageError(f"{len(items)} {what}; the limit is {most}")

@@ -1,0 +1,169 @@
+"""Revisions themselves: rev, norev, getRev. Bodies are bytes; whoever stores them reads them."""
+
+from http import HTTPStatus
+from typing import ClassVar
+
+import msgspec
+
+from sync.blip import RequestReceived, ResponseReceived
+from sync.replication import fields
+from sync.replication.errors import MessageError
+from sync.replication.fields import Encoded
+from sync.replication.limits import Limits
+
+
+class Rev(msgspec.Struct, frozen=True, gc=False):
+    """One revision. A success reply, which has nothing in it, says that it is durable."""
+
+    profile: ClassVar[str] = "rev"
+
+    id: str
+    revision: str
+    body: bytes
+    """JSON: the document, or a delta from `delta_source`."""
+    sequence: str | None = None
+    """As `changes` gave it; of a replacement, that of the revision it replaces."""
+    deleted: bool = False
+    history: tuple[str, ...] = ()
+    """Its ancestors, newest first; some may be skipped, and those before the last are not told."""
+    delta_source: str | None = None
+    no_conflicts: bool = False
+    """The receiver must refuse it (409) if it would be a conflict."""
+    replaced: str | None = None
+    """The revision that was asked for, if this newer one is sent instead."""
+    collection: int | None = None
+    no_reply: bool = False
+
+    def encode(self) -> Encoded:
+        """As it is sent."""
+        properties = fields.request(self.profile, self.collection)
+        properties["id"] = self.id
+        properties["rev"] = self.revision
+        if self.sequence is not None:
+            properties["sequence"] = self.sequence
+        if self.deleted:
+            properties["deleted"] = "1"  # as both makers of peers spell it, here alone
+        if self.history:
+            properties["history"] = ",".join(self.history)
+        if self.delta_source is not None:
+            properties["deltaSrc"] = self.delta_source
+        if self.no_conflicts:
+            properties["noconflicts"] = "true"
+        if self.replaced is not None:
+            properties["replacedRev"] = self.replaced
+        return Encoded(properties, self.body, compressed=True, no_reply=self.no_reply)
+
+    @classmethod
+    def decode(cls, event: RequestReceived, limits: Limits) -> "Rev":
+        """As it was received. Its id and revision must be properties; Sync Gateway asks for the same."""
+        get = event.properties.get
+        document_id, revision = get("id"), get("rev")
+        if document_id is None or revision is None:
+            raise MessageError("a rev without 'id' or without 'rev'")
+        if not event.body:
+            raise MessageError(f"rev of {document_id[:80]!r}: its body is empty")
+        properties = event.properties
+        revision = fields.revision(revision, limits)
+        return cls(
+            fields.document_id(document_id, limits),
+            revision,
+            event.body,
+            fields.sequence(properties, "sequence", limits),
+            "deleted" in properties and fields.boolean(properties, "deleted"),
+            fields.history(get("history", ""), revision, limits),
+            fields.optional_revision(properties, "deltaSrc", limits),
+            "noconflicts" in properties and fields.boolean(properties, "noconflicts"),
+            fields.optional_revision(properties, "replacedRev", limits),
+            fields.collection(properties, limits),
+            event.no_reply,
+        )
+
+
+class NoRev(msgspec.Struct, frozen=True, gc=False):
+    """A revision that was asked for will not come. Never replied to."""
+
+    profile: ClassVar[str] = "norev"
+
+    id: str | None
+    revision: str | None
+    sequence: str | None = None
+    """As `changes` gave it."""
+    status: int = HTTPStatus.NOT_FOUND
+    """Why, as an HTTP status."""
+    reason: str | None = None
+    collection: int | None = None
+
+    def encode(self) -> Encoded:
+        """As it is sent."""
+        properties = fields.request(self.profile, self.collection)
+        fields.put(properties, "id", self.id)
+        fields.put(properties, "rev", self.revision)
+        fields.put(properties, "sequence", self.sequence)
+        fields.put(properties, "error", int(self.status))
+        fields.put(properties, "reason", self.reason)
+        return Encoded(properties, no_reply=True)
+
+    @classmethod
+    def decode(cls, event: RequestReceived, limits: Limits) -> "NoRev":
+        """As it was received. It must say what will not come: a document and revision, or a sequence."""
+        properties = event.properties
+        document_id = properties.get("id")
+        status = fields.integer(properties, "error", most=2**31 - 1)
+        message = cls(
+            fields.document_id(document_id, limits) if document_id else None,
+            fields.optional_revision(properties, "rev", limits),
+            fields.sequence(properties, "sequence", limits),
+            HTTPStatus.NOT_FOUND if status is None else status,
+            fields.text(properties, "reason", limits.text_bytes),
+            fields.collection(properties, limits),
+        )
+        if message.sequence is None and (message.id is None or message.revision is None):
+            raise MessageError("a norev that does not say which revision")
+        return message
+
+
+class GetRev(msgspec.Struct, frozen=True, gc=False):
+    """Asks for the current revision of one document, outside of any feed."""
+
+    profile: ClassVar[str] = "getRev"
+
+    id: str
+    unless: str | None = None
+    """The revision that is known already; if it is the current one, the answer is HTTP 304."""
+    collection: int | None = None
+
+    def encode(self) -> Encoded:
+        """As it is sent."""
+        properties = fields.request(self.profile, self.collection)
+        properties["id"] = self.id
+        fields.put(properties, "ifNotRev", self.unless)
+        return Encoded(properties)
+
+    @classmethod
+    def decode(cls, event: RequestReceived, limits: Limits) -> "GetRev":
+        """As it was received."""
+        properties = event.properties
+        return cls(
+            fields.document_id(fields.required(properties, "id", limits.id_bytes), limits),
+            fields.optional_revision(properties, "ifNotRev", limits),
+            fields.collection(properties, limits),
+        )
+
+
+class GetRevReply(msgspec.Struct, frozen=True, gc=False):
+    """The current revision of a document."""
+
+    revision: str
+    body: bytes
+
+    def encode(self) -> Encoded:
+        """As it is sent."""
+        return Encoded({"rev": self.revision}, self.body, compressed=True)
+
+    @classmethod
+    def decode(cls, event: ResponseReceived, limits: Limits) -> "GetRevReply":
+        """As it was received."""
+        revision = fields.required(event.properties, "rev", limits.revision_bytes)
+        if not event.body:
+            raise MessageError("the reply to getRev has no body")
+        return cls(fields.revision(revision, limits), event.body)

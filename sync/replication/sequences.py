@@ -1,0 +1,108 @@
+"""Sets of local sequence numbers, as ranges: which changes have been dealt with, in whatever order.
+
+As Couchbase Lite writes them into checkpoints: a flat list of first number and length for each range.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+LIMIT: Final = 2**63
+"""Sequence numbers stay below this."""
+
+
+class SequenceSet:
+    """A set of whole numbers from 0, held as the ranges that it is made of, with gaps between them."""
+
+    __slots__ = ("_ends", "_starts")
+
+    def __init__(self, ranges: Iterable[tuple[int, int]] = ()) -> None:
+        """The union of `ranges`, each from its first number to before its end."""
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+        for start, end in sorted(ranges):  # so that each goes to the end: a peer may send thousands
+            self.add(start, end)
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        """The ranges, ascending: first number, end."""
+        return zip(self._starts, self._ends, strict=True)
+
+    def __len__(self) -> int:
+        """How many ranges."""
+        return len(self._starts)
+
+    def __contains__(self, number: int) -> bool:
+        at = bisect_right(self._starts, number) - 1
+        return at >= 0 and number < self._ends[at]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SequenceSet):
+            return NotImplemented
+        return self._starts == other._starts and self._ends == other._ends
+
+    __hash__ = None  # type: ignore[assignment]  # it can change
+
+    def __repr__(self) -> str:
+        return f"SequenceSet({list(self)})"
+
+    def add(self, start: int, end: int) -> None:
+        """Add the numbers from `start` to before `end`.
+
+        Raises:
+            ValueError: it is no range.
+        """
+        if not 0 <= start < end <= LIMIT:
+            raise ValueError(f"{start} to before {end} is no range of sequences")
+        # The ranges that touch the new one become one with it.
+        first = bisect_left(self._ends, start)
+        last = bisect_right(self._starts, end)
+        if first < last:
+            start = min(start, self._starts[first])
+            end = max(end, self._ends[last - 1])
+        self._starts[first:last] = [start]
+        self._ends[first:last] = [end]
+
+    def remove(self, number: int) -> None:
+        """Take out one number, if it is in."""
+        at = bisect_right(self._starts, number) - 1
+        if at < 0 or number >= self._ends[at]:
+            return
+        start, end = self._starts[at], self._ends[at]
+        rest = [part for part in ((start, number), (number + 1, end)) if part[0] < part[1]]
+        self._starts[at : at + 1] = [part[0] for part in rest]
+        self._ends[at : at + 1] = [part[1] for part in rest]
+
+    def copy(self) -> "SequenceSet":
+        """Another set with the same numbers."""
+        return SequenceSet(self)
+
+    def intersection(self, other: "SequenceSet") -> "SequenceSet":
+        """What is in both."""
+        result = SequenceSet()
+        ours, theirs = list(self), list(other)
+        i = j = 0
+        while i < len(ours) and j < len(theirs):
+            start, end = max(ours[i][0], theirs[j][0]), min(ours[i][1], theirs[j][1])
+            if start < end:
+                result.add(start, end)
+            if ours[i][1] <= theirs[j][1]:
+                i += 1
+            else:
+                j += 1
+        return result
+
+    def flat(self) -> list[int]:
+        """First number and length of each range, in turn."""
+        return [number for start, end in self for number in (start, end - start)]
+
+    @classmethod
+    def from_flat(cls, numbers: Iterable[int]) -> "SequenceSet":
+        """Read what `flat` made, or Couchbase Lite wrote.
+
+        Raises:
+            ValueError: it is no list of ranges.
+        """
+        flat = list(numbers)
+        if len(flat) % 2:
+            raise ValueError("a first number without a length")
+        return cls((first, first + length) for first, length in zip(flat[::2], flat[1::2], strict=True))

@@ -1,0 +1,160 @@
+"""The request for a feed of changes: subChanges."""
+
+from enum import Enum
+from typing import ClassVar, Final
+
+import msgspec
+
+from sync.blip import RequestReceived
+from sync.replication import fields
+from sync.replication.errors import LITECORE_DOMAIN, LiteCoreCode, MessageError
+from sync.replication.fields import Encoded
+from sync.replication.limits import Limits
+
+BY_CHANNEL: Final = "sync_gateway/bychannel"
+"""The filter that takes `channels`; Sync Gateway knows no other."""
+
+_FLAGS: Final = {
+    "continuous": "continuous",
+    "active_only": "activeOnly",
+    "revocations": "revocations",
+    "send_replacements": "sendReplacementRevs",
+    "future": "future",
+}
+"""Fields that are flags, and their properties."""
+_OWN: Final = frozenset(
+    {"Profile", "collection", "since", "batch", "filter", "channels", "versioning", *_FLAGS.values()}
+)
+
+
+class Versioning(Enum):
+    """The form of revision ids."""
+
+    REV_TREES = "rev-trees"
+    VERSION_VECTORS = "version-vectors"
+
+
+class SubChanges(msgspec.Struct, frozen=True, kw_only=True):
+    """Asks for `changes` messages: all since a sequence, then an empty one; if continuous, more as they come.
+
+    Sync Gateway refuses `document_ids` in a continuous subscription, and channels without the filter.
+    """
+
+    profile: ClassVar[str] = "subChanges"
+
+    since: str | None = None
+    """The last sequence known, as JSON; None for all there are."""
+    batch: int | None = None
+    """The most items wanted in one `changes`."""
+    continuous: bool = False
+    active_only: bool = False
+    """No deleted documents."""
+    revocations: bool = False
+    """Tell of documents to which access was lost."""
+    send_replacements: bool = False
+    """Send a newer revision instead of a `norev` where the one asked for is gone."""
+    future: bool = False
+    """Only what changes from now on; `since` does not count."""
+    versioning: Versioning = Versioning.REV_TREES
+    channels: tuple[str, ...] = ()
+    """Only documents of these; empty for all. They go with the filter BY_CHANNEL, which is not named."""
+    filter: str | None = None
+    """The name of any other filter."""
+    parameters: dict[str, str] = {}
+    """For that other filter."""
+    document_ids: tuple[str, ...] = ()
+    """Only these; empty for all (both Couchbase Lite and Sync Gateway take an empty list so)."""
+    collection: int | None = None
+
+    def encode(self) -> Encoded:
+        """As it is sent.
+
+        Raises:
+            ValueError: a channel with a comma or with nothing in it, which cannot be said.
+        """
+        properties = fields.request(self.profile, self.collection)
+        fields.put(properties, "since", self.since)
+        fields.put(properties, "batch", self.batch)
+        for field, name in _FLAGS.items():
+            fields.put_flag(properties, name, value=getattr(self, field))
+        properties["versioning"] = self.versioning.value
+        if self.channels:
+            for channel in self.channels:
+                if not channel or "," in channel:
+                    raise ValueError(f"channel {channel!r}: a name is not empty, and has no comma")
+            properties["filter"] = BY_CHANNEL
+            properties["channels"] = ",".join(self.channels)
+        elif self.filter is not None:
+            if not _OWN.isdisjoint(self.parameters):
+                raise ValueError(f"filter {self.filter!r}: a parameter has the name of a property")
+            properties["filter"] = self.filter
+            properties.update(self.parameters)
+        body = msgspec.json.encode({"docIDs": self.document_ids}) if self.document_ids else b""
+        return Encoded(properties, body)
+
+    @classmethod
+    def decode(cls, event: RequestReceived, limits: Limits) -> "SubChanges":
+        """As it was received."""
+        properties = event.properties
+        name = fields.text(properties, "filter", limits.text_bytes) or None
+        by_channel = name == BY_CHANNEL
+        return cls(
+            since=fields.sequence(properties, "since", limits),
+            batch=_batch(properties, limits),
+            versioning=_versioning(properties.get("versioning")),
+            channels=_channels(properties, limits) if by_channel else (),
+            filter=None if by_channel else name,
+            parameters={} if by_channel or name is None else _parameters(properties, limits),
+            document_ids=_document_ids(event.body, limits),
+            collection=fields.collection(properties, limits),
+            **{field: fields.boolean(properties, name) for field, name in _FLAGS.items()},
+        )
+
+
+class _Body(msgspec.Struct, frozen=True):
+    document_ids: list[str] | None = msgspec.field(default=None, name="docIDs")
+
+
+_BODY: Final = msgspec.json.Decoder(_Body)
+
+
+def _batch(properties: dict[str, str], limits: Limits) -> int | None:
+    """More than the limit is asked for in vain, and no fault."""
+    batch = fields.integer(properties, "batch", least=1)
+    return None if batch is None else min(batch, limits.batch)
+
+
+def _versioning(name: str | None) -> Versioning:
+    if name is None:
+        return Versioning.REV_TREES
+    try:
+        return Versioning(name)
+    except ValueError:
+        text = f"revision ids as {name[:80]!r} are not known here"
+        raise MessageError(text, code=LiteCoreCode.NOT_IMPLEMENTED, domain=LITECORE_DOMAIN) from None
+
+
+def _channels(properties: dict[str, str], limits: Limits) -> tuple[str, ...]:
+    channels = tuple([name for name in properties.get("channels", "").split(",") if name])
+    if not channels:
+        raise MessageError(f"the filter {BY_CHANNEL} needs 'channels'")
+    fields.no_more(channels, limits.channels, "channels")
+    return channels
+
+
+def _parameters(properties: dict[str, str], limits: Limits) -> dict[str, str]:
+    parameters = {name: value for name, value in properties.items() if name not in _OWN}
+    if "channels" in properties:
+        raise MessageError(f"'channels' goes with the filter {BY_CHANNEL}")
+    fields.no_more(list(parameters), limits.channels, "parameters of a filter")
+    for name in parameters:
+        fields.text(parameters, name, limits.text_bytes)
+    return parameters
+
+
+def _document_ids(body: bytes, limits: Limits) -> tuple[str, ...]:
+    if not body:
+        return ()
+    ids = fields.body(_BODY, body, "subChanges").document_ids or ()
+    fields.no_more(ids, limits.document_ids, "document ids")
+    return tuple([fields.document_id(document_id, limits) for document_id in ids])

@@ -1,0 +1,232 @@
+"""Blobs: files beside the store, named by the SHA-1 of what is in them, as Couchbase Lite does.
+
+A blob is written to a temporary file, synchronised, and then named, so that under its name it is whole or not
+there. What is read has been checked against the digest. A blob that no document refers to is removed by the
+second compaction that finds it so, for it may have been stored a moment before its document.
+"""
+
+import base64
+import binascii
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from sync.store import bodies, rows
+from sync.store.engine import Engine
+from sync.store.errors import BlobError, translated_os
+from sync.store.reader import PAGE
+from sync.store.schema import sync_directory
+
+_CHUNK: Final = 64 * 1024
+_PREFIX: Final = "sha1-"
+_TEMPORARY: Final = ".part-"
+_NAME: Final = re.compile("[0-9a-f]{40}")
+
+
+class BlobStore:
+    """The blobs of one store."""
+
+    def __init__(self, engine: Engine, directory: Path) -> None:
+        self._engine = engine
+        self.directory: Final = directory
+
+    def put(self, content: bytes | BinaryIO | Iterable[bytes], *, digest: str | None = None) -> str:
+        """Store a blob durably.
+
+        Args:
+            content: the bytes, a file to read them from, or pieces of them.
+            digest: what it is said to be.
+
+        Returns:
+            Its digest, `sha1-<base64>`.
+
+        Raises:
+            BlobError: the bytes do not give `digest`; nothing was stored.
+        """
+        try:
+            if not self.directory.is_dir():
+                self.directory.mkdir(parents=True, exist_ok=True)
+                sync_directory(self.directory.parent)
+            with self._temporary() as (file, temporary):
+                sha1 = hashlib.sha1(usedforsecurity=False)
+                for piece in _pieces(content):
+                    sha1.update(piece)
+                    file.write(piece)
+                found = _PREFIX + base64.b64encode(sha1.digest()).decode()
+                if digest is not None and digest != found:
+                    raise BlobError(f"blob {digest}: the bytes that came give {found}; ask for them again")
+                file.flush()
+                os.fsync(file.fileno())
+                with self._engine.writing:  # so that no compaction removes it at this moment
+                    self._engine.execute("DELETE FROM unused_blobs WHERE digest = ?", (found,))
+                    temporary.replace(self._path(found))
+                    sync_directory(self.directory)
+        except OSError as error:
+            raise translated_os(error, self.directory) from error
+        return found
+
+    def has(self, digest: str) -> bool:
+        """Whether the blob is here."""
+        return self._path(digest).is_file()
+
+    def length(self, digest: str) -> int | None:
+        """Bytes in the blob; None if it is not here."""
+        with contextlib.suppress(FileNotFoundError):
+            return self._path(digest).stat().st_size
+        return None
+
+    def open(self, digest: str) -> BinaryIO:
+        """The blob as a file to read, after its bytes were checked.
+
+        Raises:
+            BlobError: it is not here, or damaged.
+        """
+        path = self._path(digest)
+        try:
+            file = path.open("rb")
+        except FileNotFoundError:
+            raise BlobError(f"blob {digest} is not here") from None
+        try:
+            found = hashlib.file_digest(file, lambda: hashlib.sha1(usedforsecurity=False)).digest()
+            if found.hex() != path.name:
+                raise BlobError(f"blob {digest}: {path} is damaged; remove it, and it will be fetched again")
+            file.seek(0)
+        except OSError as error:
+            file.close()
+            raise translated_os(error, path) from error
+        except BaseException:
+            file.close()
+            raise
+        return file
+
+    def read(self, digest: str) -> bytes:
+        """The bytes of the blob; see `open`."""
+        with self.open(digest) as file:
+            return file.read()
+
+    def digests(self) -> Iterator[str]:
+        """All blobs that are here."""
+        with contextlib.suppress(FileNotFoundError):
+            for path in self.directory.iterdir():
+                if _NAME.fullmatch(path.name) is not None:
+                    yield _PREFIX + base64.b64encode(bytes.fromhex(path.name)).decode()
+
+    def size(self) -> int:
+        """Bytes of all blobs."""
+        return sum(self.length(digest) or 0 for digest in self.digests())
+
+    def collect(self) -> tuple[int, int]:
+        """Remove what two collections in a row found unused, and what a crash left half-written.
+
+        Returns:
+            Blobs removed, and their bytes.
+        """
+        with self._engine.reading:
+            start = self._engine.last_sequence()
+        used = self._used()
+        count = size = 0
+        with self._engine.writing:
+            for columns in self._engine.execute(
+                f"{rows.SELECT} WHERE seq > ? AND flags & {rows.HAS_BLOBS}", (start,)
+            ):
+                used |= references(rows.sound(columns, self._engine))
+            unused = {digest for digest in self.digests() if digest not in used}
+            marked = {digest for (digest,) in self._engine.execute("SELECT digest FROM unused_blobs")}
+            for digest in unused & marked:
+                count += 1
+                size += self.length(digest) or 0
+                self._path(digest).unlink(missing_ok=True)
+            for digest in marked - (unused - marked):
+                self._engine.execute("DELETE FROM unused_blobs WHERE digest = ?", (digest,))
+            for digest in unused - marked:
+                self._engine.execute("INSERT INTO unused_blobs(digest) VALUES (?)", (digest,))
+        self._remove_remains()
+        return count, size
+
+    def _used(self) -> set[str]:
+        """Digests that documents refer to."""
+        used: set[str] = set()
+        after = ""
+        while True:
+            with self._engine.reading:
+                page = self._engine.execute(
+                    f"{rows.SELECT} WHERE flags & {rows.HAS_BLOBS} AND id > ? ORDER BY id LIMIT {PAGE}",
+                    (after,),
+                ).fetchall()
+            if not page:
+                return used
+            for columns in page:
+                row = rows.sound(columns, self._engine)
+                used |= references(row)
+                after = row.document_id
+
+    def _path(self, digest: str) -> Path:
+        try:
+            raw = base64.b64decode(digest.removeprefix(_PREFIX), validate=True)
+        except (binascii.Error, ValueError):
+            raw = b""
+        if not digest.startswith(_PREFIX) or len(raw) != hashlib.sha1(usedforsecurity=False).digest_size:
+            raise BlobError(f"{digest[:80]!r} is not a blob's digest of the form sha1-<base64>")
+        return self.directory / raw.hex()
+
+    @contextlib.contextmanager
+    def _temporary(self) -> Iterator[tuple[BinaryIO, Path]]:
+        """A file to write to, locked while its writer lives; removed unless it got a name."""
+        while True:
+            descriptor, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=self.directory)
+            file = os.fdopen(descriptor, "wb")
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if os.fstat(file.fileno()).st_nlink:
+                break
+            file.close()  # a collection took it for a dead one's in between
+        try:
+            with file:
+                yield file, Path(name)
+        finally:
+            Path(name).unlink(missing_ok=True)
+
+    def _remove_remains(self) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            for path in self.directory.iterdir():
+                if path.name.startswith(_TEMPORARY):
+                    _remove_if_abandoned(path)
+
+
+def references(row: rows.Row) -> set[str]:
+    """Digests of the blobs to which any kept revision of a document refers."""
+    found: set[str] = set()
+    for node in row.revisions().nodes.values():
+        if node.body is not None:
+            _collect(bodies.decode(row.document_id, node.body), found)
+    return found
+
+
+def _collect(value: object, into: set[str]) -> None:
+    if isinstance(value, dict):
+        digest = value.get("digest")
+        if value.get("@type") == "blob" and isinstance(digest, str):
+            into.add(digest)
+        for inner in value.values():
+            _collect(inner, into)
+    elif isinstance(value, list):
+        for inner in value:
+            _collect(inner, into)
+
+
+def _pieces(content: bytes | BinaryIO | Iterable[bytes]) -> Iterable[bytes]:
+    if isinstance(content, bytes):
+        return (content,)
+    read = getattr(content, "read", None)
+    return content if read is None else iter(lambda: bytes(read(_CHUNK)), b"")
+
+
+def _remove_if_abandoned(path: Path) -> None:
+    with contextlib.suppress(FileNotFoundError, BlockingIOError), path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()

@@ -1,0 +1,99 @@
+"""Finds damage in a store: what SQLite sees in the structure, and what checksums see in the content."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from sync.store import floors, local, meta, revisions, rows
+from sync.store.bodies import decode
+from sync.store.engine import Engine
+from sync.store.errors import DamagedError, DocumentError, InputOutputError
+from sync.store.rows import Row
+
+_NEWEST: Final = 1000
+"""Sequences that a quick check looks at: what was written last is what a cut would have harmed."""
+_MOST: Final = 100
+"""Findings after which a check stops: the file is to be salvaged anyway."""
+_STRUCTURE: Final = 10
+"""Lines of SQLite's that are passed on; one bad page gives hundreds."""
+_PAGE: Final = 256
+
+
+def findings(engine: Engine, *, deep: bool) -> list[str]:
+    """What is wrong, one line each; empty if all is well.
+
+    `deep` reads the whole file, for as long as that takes; else the small tables and the newest documents.
+    """
+    parts = [_small_tables(engine), _documents(engine, newest=None if deep else _NEWEST)]
+    if deep:
+        parts.insert(0, _structure(engine))
+    found: list[str] = []
+    for part in parts:
+        try:
+            for finding in part:
+                found.append(f"{engine.path}: {finding}")
+                if len(found) >= _MOST:
+                    return found
+        except (DamagedError, InputOutputError) as error:
+            found.append(str(error))
+    return found
+
+
+def _structure(engine: Engine) -> Iterator[str]:
+    with engine.reading:
+        said = engine.execute(f"PRAGMA integrity_check({_STRUCTURE})").fetchall()
+    lines = [line for (text,) in said for line in str(text).splitlines()]
+    if lines != ["ok"]:
+        yield from lines[:_STRUCTURE]
+
+
+def _small_tables(engine: Engine) -> Iterator[str]:
+    tables: tuple[tuple[str, str, Any], ...] = (
+        ("meta", "key, value", meta.checksum),
+        ("local", "key, rev, body", local.checksum),
+        ("floors", "prefix, first", floors.checksum),
+    )
+    for table, columns, checksum in tables:
+        with engine.reading:
+            content = engine.execute(f"SELECT {columns}, crc FROM {table}").fetchall()  # noqa: S608
+        for *values, crc in content:
+            if crc != checksum(*values):
+                yield f"{table} {values[0]!r} does not match its checksum"
+
+
+def _documents(engine: Engine, *, newest: int | None) -> Iterator[str]:
+    with engine.reading:
+        after = -1 if newest is None else engine.last_sequence() - newest
+    while True:
+        with engine.reading:
+            page: list[tuple[Any, ...]] = engine.execute(
+                f"{rows.SELECT} WHERE seq > ? ORDER BY seq LIMIT {_PAGE}", (after,)
+            ).fetchall()
+        for columns in page:
+            row = rows.from_columns(columns)
+            where = f"document {columns[1]!r} at sequence {columns[0]}"
+            if row is None:
+                yield f"{where} does not match its checksum"
+            else:
+                yield from (f"{where}: {fault}" for fault in _faults(row))
+        if len(page) < _PAGE:
+            return
+        after = page[-1][0]
+
+
+def _faults(row: Row) -> Iterator[str]:
+    """What is wrong in a row that is as it was written."""
+    try:
+        decode(row.document_id, row.raw)
+        revisions.generation(row.revision)
+        tree = row.revisions()
+    except (DocumentError, ValueError) as error:
+        yield str(error)
+        return
+    faults = tree.faults()
+    yield from faults
+    if faults:
+        return
+    if tree.winner() != row.revision:
+        yield f"its current revision is {row.revision}, but {tree.winner()} wins"
+    if rows.flags_of(tree) | rows.HAS_BLOBS != row.flags | rows.HAS_BLOBS:
+        yield f"its flags are {row.flags}, but its revisions say {rows.flags_of(tree)}"

@@ -1,0 +1,204 @@
+"""How documents change: edits made here, revisions that come from elsewhere, conflicts resolved.
+
+Each function is one write: it loads the document's row, changes its tree of revisions, and stores both under
+the next sequence.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from sync.store import bodies, revisions, rows
+from sync.store.engine import Engine
+from sync.store.errors import ConflictError, DocumentError
+from sync.store.floors import Floors
+from sync.store.model import Inserted
+from sync.store.remotes import Remotes
+from sync.store.rows import Row
+from sync.store.tree import RevisionTree
+
+BASE_LIMIT: Final = 64 * 1024
+"""Bytes of a superseded body that is kept for a remote that holds it, to send what differs from it."""
+
+
+class Edits:
+    """Changes documents of one store."""
+
+    def __init__(
+        self, engine: Engine, floors: Floors, remotes: Remotes, single_writer: Callable[[str], bool]
+    ) -> None:
+        self._engine = engine
+        self._floors = floors
+        self._remotes = remotes
+        self._single_writer = single_writer
+
+    def put(self, document_id: str, raw: bytes, *, parent: str | None, deleted: bool = False) -> str:
+        """Store an edit made here; `parent` is the current revision, None where there is no live document."""
+        bodies.check_id(document_id)
+        with self._engine.writing:
+            if parent is None:
+                revision = revisions.make(None, deleted=deleted, body=raw)
+                flags = rows.DELETED if deleted else 0
+                if rows.insert(self._engine, Row(0, document_id, revision, flags, body=raw)):
+                    return revision
+            row = rows.load(self._engine, document_id)
+            if row is None:
+                raise ConflictError(f"{document_id}: there is no such document to change", current=None)
+            if parent is None and row.flags & rows.DELETED:
+                parent = row.revision
+            if parent is None or parent != row.revision:
+                raise ConflictError(
+                    f"{document_id}: its current revision is {row.revision}, not {parent or 'none'}; "
+                    "read it again and repeat the change",
+                    current=row.revision,
+                )
+            revision = revisions.make(parent, deleted=deleted, body=raw)
+            tree = row.revisions()
+            tree.insert(revision, [parent], deleted=deleted, body=raw)
+            self._store(row, tree)
+            return revision
+
+    def put_if_absent(self, document_id: str, raw: bytes) -> bool:
+        """Store a document unless there is one, deleted or not; whether it was stored."""
+        bodies.check_id(document_id)
+        revision = revisions.make(None, deleted=False, body=raw)
+        with self._engine.writing:
+            return rows.insert(self._engine, Row(0, document_id, revision, 0, body=raw))
+
+    def insert(
+        self,
+        document_id: str,
+        revision: str,
+        history: Sequence[str],
+        raw: bytes,
+        *,
+        deleted: bool,
+        allow_conflict: bool,
+    ) -> Inserted:
+        """Store a revision made elsewhere."""
+        bodies.check_id(document_id)
+        revisions.check_history(revision, history)
+        with self._engine.writing:
+            if self._floors.below(document_id):
+                return Inserted.UNWANTED
+            if not history and self._insert_first(document_id, revision, history, raw, deleted=deleted):
+                return Inserted.NEW
+            row = rows.load(self._engine, document_id)
+            if row is not None:
+                if self._single_writer(document_id):
+                    return self._advance(row, revision, history, raw, deleted=deleted)
+                return self._merge(
+                    row, revision, history, raw, deleted=deleted, allow_conflict=allow_conflict
+                )
+            self._insert_first(document_id, revision, history, raw, deleted=deleted)
+            return Inserted.NEW
+
+    def resolve(self, document_id: str, winning: str, raw: bytes | None, *, deleted: bool) -> str:
+        """End a conflict: every live branch but the winning one is closed, and that one gets this body."""
+        with self._engine.writing:
+            row = rows.load(self._engine, document_id)
+            if row is None:
+                raise ConflictError(f"{document_id}: there is no such document to resolve", current=None)
+            tree = row.revisions()
+            if winning not in tree.leaves():
+                raise ConflictError(
+                    f"{document_id}: {winning} is not the end of a branch; read the conflict again",
+                    current=row.revision,
+                )
+            result = winning
+            if not _says(tree, winning, raw, deleted=deleted):
+                body = bodies.EMPTY if raw is None else raw
+                result = revisions.make(winning, deleted=deleted, body=body)
+                tree.insert(result, [winning], deleted=deleted, body=body)
+            for leaf in tree.live_leaves():
+                if leaf != result:
+                    closing = revisions.make(leaf, deleted=True, body=bodies.EMPTY)
+                    tree.insert(closing, [leaf], deleted=True, body=bodies.EMPTY)
+            if not deleted and tree.winner() != result:
+                raise DocumentError(
+                    f"{document_id}: {winning} is too far behind {tree.winner()} to win; "
+                    "resolve on a newer branch"
+                )
+            self._store(row, tree)
+            return result
+
+    def _insert_first(
+        self, document_id: str, revision: str, history: Sequence[str], raw: bytes, *, deleted: bool
+    ) -> bool:
+        encoded = None
+        if history:
+            tree = RevisionTree()
+            tree.insert(revision, history, deleted=deleted, body=raw)
+            tree.prune(self._remotes.held(document_id))
+            encoded = tree.encode(revision) if len(tree.nodes) > 1 else None
+        flags = rows.DELETED if deleted else 0
+        return rows.insert(self._engine, Row(0, document_id, revision, flags, tree=encoded, body=raw))
+
+    def _advance(
+        self, row: Row, revision: str, history: Sequence[str], raw: bytes, *, deleted: bool
+    ) -> Inserted:
+        """A document with one writer has one branch: the newer revision follows, whatever its history."""
+        if not revisions.newer(revision, row.revision):
+            known = revision == row.revision or revision in row.revisions().nodes
+            return Inserted.KNOWN if known else Inserted.SUPERSEDED
+        tree = row.revisions()
+        tree.insert(revision, history, deleted=deleted, body=raw)
+        tree.keep_branch(revision)
+        self._store(row, tree)
+        return Inserted.NEW
+
+    def _merge(
+        self,
+        row: Row,
+        revision: str,
+        history: Sequence[str],
+        raw: bytes,
+        *,
+        deleted: bool,
+        allow_conflict: bool,
+    ) -> Inserted:
+        tree = row.revisions()
+        before = tree.leaves()
+        new = tree.insert(revision, history, deleted=deleted, body=raw)
+        after = tree.leaves()
+        if not new:
+            if len(after) < len(before):  # the history has shown that what looked like a branch was none
+                self._store(row, tree)
+            return Inserted.KNOWN
+        branched = len(after) > len(before)
+        live_before = sum(not tree.nodes[leaf].deleted for leaf in before)
+        live = len(tree.live_leaves())
+        if not allow_conflict and ((branched and live_before) or live > max(1, live_before)):
+            raise ConflictError(
+                f"{row.document_id}: {revision} does not follow the current revision {row.revision}",
+                current=row.revision,
+            )
+        stored = self._store(row, tree)
+        if stored.flags & rows.CONFLICTED:
+            return Inserted.CONFLICT
+        return Inserted.BRANCHED if branched else Inserted.NEW
+
+    def _store(self, row: Row, tree: RevisionTree) -> Row:
+        held = self._remotes.held(row.document_id)
+        tree.drop_bodies(_bases(tree, held))
+        tree.prune(held)
+        return rows.replace(self._engine, row, tree)
+
+
+def _bases(tree: RevisionTree, held: Iterable[str]) -> set[str]:
+    """Of the revisions that remotes hold, those whose bodies are worth keeping."""
+    return {
+        revision
+        for revision in held
+        if (node := tree.nodes.get(revision)) is not None
+        and node.body is not None
+        and len(node.body) <= BASE_LIMIT
+    }
+
+
+def _says(tree: RevisionTree, revision: str, raw: bytes | None, *, deleted: bool) -> bool:
+    """Whether a revision already says what a resolution is to say."""
+    node = tree.nodes[revision]
+    said, wanted = node.body or bodies.EMPTY, raw or bodies.EMPTY
+    return node.deleted == deleted and (
+        said == wanted or bodies.recanonical(revision, said) == bodies.recanonical(revision, wanted)
+    )

@@ -1,0 +1,205 @@
+"""One connection to the store's file: locking, transactions, sequence numbers.
+
+It knows nothing of documents. Everything that reads goes through `reading`, everything that writes through
+`writing` or `savepoint()`; all may be entered again inside each other, and apsw's exceptions come out of
+them as the store's own.
+"""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+import apsw
+
+from sync.store.errors import StoreError, damaged, translated
+from sync.store.turnstile import Turnstile
+
+
+class Scope:
+    """A context manager made of two functions; the second is given the exception, if any."""
+
+    __slots__ = ("_enter", "_leave")
+
+    def __init__(self, enter: Callable[[], None], leave: Callable[[BaseException | None], None]) -> None:
+        self._enter = enter
+        self._leave = leave
+
+    def __enter__(self) -> None:
+        self._enter()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._leave(error)
+
+
+class Engine:
+    """A connection that threads may share; a transaction keeps the other threads out until it ends."""
+
+    def __init__(self, connection: apsw.Connection, path: Path, *, committed: Callable[[], None]) -> None:
+        self.connection: Final = connection
+        self.path: Final = path
+        self.execute: Final = connection.execute
+        self.reading: Final = Scope(self._lock_in, self._let_go)
+        """Holds the lock."""
+        self.writing: Final = Scope(self._join, self._part)
+        """Joins the transaction that is open, or is one by itself."""
+        self._committed = committed
+        self._turnstile = Turnstile(path.with_name(f"{path.name}.lock"))
+        self._lock = threading.RLock()
+        self._depth = 0
+        self._sequence = 0
+        self._changed = False
+        self._undone: StoreError | None = None
+        self._saved: list[tuple[int, bool]] = []
+        self._begun = 0
+        self._rolled_back = 0
+
+    def savepoint(self) -> Scope:
+        """A transaction as users see it: the outermost commits, an inner one can be undone by itself."""
+        return Scope(self._save, self._release)
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether this thread, or another, is inside a transaction."""
+        return self._depth > 0
+
+    @property
+    def transaction(self) -> tuple[int, int]:
+        """How many transactions were begun, and undone: while both stand, so does what was read."""
+        return self._begun, self._rolled_back
+
+    def next_sequence(self) -> int:
+        """The sequence of the next change. Only inside a transaction; its commit is announced."""
+        self._sequence += 1
+        self._changed = True
+        return self._sequence
+
+    def last_sequence(self) -> int:
+        """The highest sequence ever given to a change. Only inside one of the scopes."""
+        return self._sequence if self._depth else self._read_sequence()
+
+    def close(self) -> None:
+        """Close the connection. What is not committed is undone."""
+        with self._lock:
+            self.connection.close(True)
+            self._turnstile.close()
+
+    def _read_sequence(self) -> int:
+        sequence: int = self.execute(
+            "SELECT max(ifnull((SELECT max(seq) FROM docs), 0),"
+            " ifnull((SELECT value FROM meta WHERE key = 'sequence'), 0))"
+        ).get
+        return sequence
+
+    def _lock_in(self) -> None:
+        self._lock.acquire()
+        if self._depth and not self.connection.in_transaction:
+            self._lock.release()
+            raise self._gone()
+
+    def _let_go(self, error: BaseException | None) -> None:
+        """Release the lock; raise the store's own exception in place of apsw's."""
+        own: StoreError | None = None
+        if isinstance(error, apsw.Error):
+            own = translated(error, self.path)
+        elif isinstance(error, UnicodeDecodeError):  # apsw's, of a text that is none any more
+            own = damaged(self.path, str(error))
+        if own is not None and self._depth and not self.connection.in_transaction:
+            self._undone = own
+        self._lock.release()
+        if own is not None:
+            raise own from error
+
+    def _join(self) -> None:
+        self._lock_in()
+        if self._depth:
+            self._depth += 1
+            return
+        try:
+            self._begin()
+        except BaseException as error:
+            self._let_go(error)
+            raise
+
+    def _part(self, error: BaseException | None) -> None:
+        if self._depth > 1:
+            self._depth -= 1
+            self._let_go(error)
+            return
+        try:
+            self._end(error)
+        except BaseException as worse:
+            self._let_go(worse)
+            raise
+        self._let_go(error)
+
+    def _begin(self) -> None:
+        self._turnstile.enter()
+        try:
+            self.execute("BEGIN IMMEDIATE")
+        finally:
+            self._turnstile.leave()
+        try:
+            self._sequence = self._read_sequence()
+        except BaseException:
+            self._rollback()
+            raise
+        self._changed = False
+        self._undone = None
+        self._begun += 1
+        self._depth = 1
+
+    def _end(self, error: BaseException | None) -> None:
+        """Commit, or undo after an error. Whatever happens, no transaction is open afterwards."""
+        self._depth = 0
+        if error is not None:
+            self._rollback()
+            return
+        if not self.connection.in_transaction:
+            self._rolled_back += 1
+            raise self._gone()
+        try:
+            self.execute("COMMIT")
+        except BaseException:
+            self._rollback()
+            raise
+        if self._changed:
+            self._committed()
+
+    def _gone(self) -> StoreError:
+        """SQLite undoes a whole transaction by itself after some errors: nothing more may join it then."""
+        reason = "by SQLite" if self._undone is None else str(self._undone)
+        return StoreError(f"{self.path}: nothing was written, the transaction was undone: {reason}")
+
+    def _rollback(self) -> None:
+        self._rolled_back += 1
+        if self.connection.in_transaction:
+            self.execute("ROLLBACK")
+
+    def _save(self) -> None:
+        self._join()
+        if self._depth > 1:
+            try:
+                self.execute("SAVEPOINT inner")
+            except BaseException as error:
+                self._part(error)
+                raise
+            self._saved.append((self._sequence, self._changed))
+
+    def _release(self, error: BaseException | None) -> None:
+        if self._depth > 1:
+            saved = self._saved.pop()
+            try:
+                if error is not None and self.connection.in_transaction:
+                    self._sequence, self._changed = saved
+                    self._rolled_back += 1
+                    self.execute("ROLLBACK TO inner")
+                if self.connection.in_transaction:
+                    self.execute("RELEASE inner")
+            except BaseException as worse:
+                self._part(worse)
+                raise
+        self._part(error)

@@ -1,0 +1,117 @@
+"""What can go wrong in the document store.
+
+::
+
+    StoreError                    any of the below; the text says what, where, and what to do
+    ├── DocumentError             a document that cannot be stored: not an object, too deep, reserved keys …
+    ├── ConflictError             a write on a revision that is not the current one
+    ├── BlobError                 a blob that is missing, or whose bytes do not give its digest
+    ├── BusyError                 another process held the write lock for longer than the timeout
+    ├── FullError                 no room left on the file system
+    ├── ReadOnlyError             the file or its file system cannot be written
+    ├── InputOutputError          the operating system failed to read or write the file
+    ├── DamagedError              the file's contents are not what was written: check and salvage it
+    └── UnsupportedError          a file of a newer schema, or that is no store; an SQLite that is too old
+
+apsw's exceptions never leave the store; `translated` turns them into these.
+"""
+
+import errno
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+
+class StoreError(Exception):
+    """The root of the store's errors."""
+
+
+class DocumentError(StoreError, ValueError):
+    """A document, id, revision or history that the store does not take."""
+
+
+class ConflictError(StoreError):
+    """The write names a parent that is not the current revision."""
+
+    def __init__(self, text: str, *, current: str | None) -> None:
+        super().__init__(text)
+        self.current: str | None = current
+        """The current revision; None if there is no such document."""
+
+
+class BlobError(StoreError):
+    """A blob that is missing, or that is not what its digest says."""
+
+
+class BusyError(StoreError):
+    """Another process kept the write lock for too long."""
+
+
+class FullError(StoreError):
+    """No room is left."""
+
+
+class ReadOnlyError(StoreError):
+    """The store cannot be written."""
+
+
+class InputOutputError(StoreError):
+    """Reading or writing the file failed in the operating system."""
+
+
+class DamagedError(StoreError):
+    """The file holds something else than what was written to it."""
+
+    def __init__(self, text: str, *, path: Path) -> None:
+        super().__init__(text)
+        self.path: Path = path
+        """The damaged file."""
+
+
+class UnsupportedError(StoreError):
+    """The file, or the SQLite library, is not of a version that this code can work with."""
+
+
+_TRANSLATIONS: Final[tuple[tuple[type[apsw.Error], type[StoreError], str], ...]] = (
+    (apsw.BusyError, BusyError, "another process holds the lock; try again"),
+    (apsw.LockedError, BusyError, "another process holds the lock; try again"),
+    (apsw.FullError, FullError, "no room left on the file system; free some"),
+    (apsw.ReadOnlyError, ReadOnlyError, "cannot be written; is the file system mounted read-only?"),
+    (apsw.PermissionsError, ReadOnlyError, "no permission; check the owner of the file and its folder"),
+    (apsw.CantOpenError, InputOutputError, "cannot be opened; check the folder and its permissions"),
+    (apsw.IOError, InputOutputError, "reading or writing failed; check the card and the kernel's log"),
+    (apsw.TooBigError, DocumentError, "too big for the store"),
+)
+
+
+def damaged(path: Path, what: str) -> DamagedError:
+    """The error for a file in which something is not as it was written."""
+    return DamagedError(f"{path}: damaged: {what}; check and salvage it", path=path)
+
+
+def translated(error: apsw.Error, path: Path) -> StoreError:
+    """The store's own error for one of apsw's, naming the file."""
+    if isinstance(error, (apsw.CorruptError, apsw.NotADBError, apsw.FormatError)):
+        return damaged(path, str(error))
+    for theirs, ours, remedy in _TRANSLATIONS:
+        if isinstance(error, theirs):
+            return ours(f"{path}: {remedy} ({error})")
+    return StoreError(f"{path}: {type(error).__name__}: {error}")
+
+
+_ERRNOS: Final[dict[int, tuple[type[StoreError], str]]] = {
+    errno.ENOSPC: (FullError, "no room left on the file system; free some"),
+    errno.EDQUOT: (FullError, "the quota is used up"),
+    errno.EROFS: (ReadOnlyError, "cannot be written; is the file system mounted read-only?"),
+    errno.EACCES: (ReadOnlyError, "no permission; check the owner of the file and its folder"),
+    errno.EPERM: (ReadOnlyError, "no permission; check the owner of the file and its folder"),
+}
+
+
+def translated_os(error: OSError, path: Path) -> StoreError:
+    """The store's own error for one of the operating system's, naming the file."""
+    ours, remedy = _ERRNOS.get(
+        error.errno or 0, (InputOutputError, "reading or writing failed; check the card and the kernel's log")
+    )
+    return ours(f"{path}: {remedy} ({error.strerror or error})")

@@ -1,0 +1,74 @@
+"""Floors: history that was purged here and is not wanted back from others.
+
+A floor is a prefix of ids and the first id that is wanted again. Another process may set floors too; a
+counter that is read with each transaction tells when to read them anew.
+"""
+
+import zlib
+from typing import Any
+
+from sync.store import meta
+from sync.store.engine import Engine
+from sync.store.errors import DocumentError
+
+
+def checksum(prefix: str, first: str) -> int:
+    """CRC-32 of a row of `floors`."""
+    return zlib.crc32(f"floor {prefix} {first}".encode())
+
+
+class Floors:
+    """The floors of one store."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._firsts: dict[str, str] = {}
+        self._lengths: list[int] = []
+        self._transaction: tuple[int, int] | None = None
+        self._counter: tuple[int, int] | None = None
+
+    def set(self, prefix: str, first: str) -> None:
+        """Want no ids that begin with `prefix` and sort below `first`. A floor is never lowered.
+
+        Raises:
+            DocumentError: `first` does not begin with `prefix`.
+        """
+        if not prefix or not first.startswith(prefix):
+            raise DocumentError(f"floor {first!r} does not begin with its prefix {prefix!r}")
+        with self._engine.writing:
+            self._engine.execute(
+                "INSERT INTO floors(prefix, first, crc) VALUES (?1, ?2, ?3)"
+                " ON CONFLICT(prefix) DO UPDATE SET first = ?2, crc = ?3 WHERE ?2 > first",
+                (prefix, first, checksum(prefix, first)),
+            )
+            if self._engine.connection.changes():
+                meta.put(self._engine, meta.FLOORS, meta.count(self._engine, meta.FLOORS) + 1)
+                self._transaction = None
+
+    def below(self, document_id: str) -> bool:
+        """Whether this document is not wanted. Inside one of the engine's scopes."""
+        engine = self._engine
+        if not engine.in_transaction or self._transaction != engine.transaction:
+            self._refresh()
+        for length in self._lengths:
+            first = self._firsts.get(document_id[:length])
+            if first is not None and document_id < first:
+                return True
+        return False
+
+    def all(self) -> dict[str, str]:
+        """Prefix to first wanted id."""
+        with self._engine.reading:
+            self._refresh()
+            return dict(self._firsts)
+
+    def _refresh(self) -> None:
+        """Read the floors anew if the count says so, or what was read may since have been undone."""
+        transaction = self._engine.transaction
+        counter = (transaction[1], meta.count(self._engine, meta.FLOORS))
+        if counter != self._counter:
+            found: list[tuple[Any, ...]] = self._engine.execute("SELECT prefix, first FROM floors").fetchall()
+            self._firsts = dict(found)
+            self._lengths = sorted({len(prefix) for prefix in self._firsts})
+            self._counter = counter
+        self._transaction = transaction

@@ -1,0 +1,69 @@
+"""Local documents: they stay in this store. Replication keeps its checkpoints in them.
+
+Each has a revision `0-<n>` of its own, and a write must name the one that it replaces.
+"""
+
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+from sync.store import bodies
+from sync.store.engine import Engine
+from sync.store.errors import ConflictError, damaged
+from sync.store.model import LocalDocument
+
+
+def checksum(key: str, number: int, body: bytes) -> int:
+    """CRC-32 of a row of `local`."""
+    return zlib.crc32(body, zlib.crc32(f"local {number} {key}".encode()))
+
+
+class LocalDocuments:
+    """The local documents of one store."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def get(self, key: str) -> LocalDocument | None:
+        """The document under this key."""
+        with self._engine.reading:
+            row = self._engine.execute("SELECT rev, body, crc FROM local WHERE key = ?", (key,)).fetchone()
+        if row is None:
+            return None
+        number, body, crc = row
+        if crc != checksum(key, number, body):
+            raise damaged(self._engine.path, f"local document {key!r} does not match its checksum")
+        return LocalDocument(key, f"0-{number}", body)
+
+    def put(self, key: str, body: Mapping[str, Any] | bytes, *, parent: str | None) -> str:
+        """Write a document; `parent` is the revision that it replaces, None if there must be none.
+
+        Returns:
+            The new revision.
+        """
+        raw = bodies.to_json(key, body)
+        with self._engine.writing:
+            number = self._expect(key, parent) + 1
+            self._engine.execute(
+                "INSERT INTO local(key, rev, body, crc) VALUES (?1, ?2, ?3, ?4)"
+                " ON CONFLICT(key) DO UPDATE SET rev = ?2, body = ?3, crc = ?4",
+                (key, number, raw, checksum(key, number, raw)),
+            )
+        return f"0-{number}"
+
+    def delete(self, key: str, *, parent: str) -> None:
+        """Remove a document."""
+        with self._engine.writing:
+            self._expect(key, parent)
+            self._engine.execute("DELETE FROM local WHERE key = ?", (key,))
+
+    def _expect(self, key: str, parent: str | None) -> int:
+        """The number of the present revision, 0 for none; ConflictError unless it is `parent`."""
+        number = self._engine.execute("SELECT rev FROM local WHERE key = ?", (key,)).get
+        current = None if number is None else f"0-{number}"
+        if current != parent:
+            raise ConflictError(
+                f"local document {key!r}: its revision is {current or 'none'}, not {parent or 'none'}",
+                current=current,
+            )
+        return number or 0

@@ -1,0 +1,196 @@
+"""Tells other processes that documents changed, and lets a process wait to be told.
+
+Each watcher binds a datagram socket in one directory, and each commit sends one byte to every socket there.
+It is a hint and nothing more: a watcher reads the feed of changes from the last sequence it has seen, so a
+hint that is lost in a full buffer loses nothing while another waits there. Where there is no such directory
+(the `db` commands on a file of anyone's) only watchers of the same `Database` are told at once; the others
+find a change by asking SQLite's `data_version`.
+"""
+
+import contextlib
+import itertools
+import os
+import select
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from sync.store.errors import translated_os
+
+_PATH_LIMIT: Final = 107
+"""Bytes in the path of a Unix socket (unix(7): 108 with the NUL)."""
+_POLL: Final = 0.2
+"""Seconds between questions to SQLite while waiting, for changes by processes that announce nothing."""
+_numbers: Final = itertools.count()
+
+
+class Watcher:
+    """Wakes up when documents may have changed. Close it, or use it as a context manager."""
+
+    def __init__(self, own: socket.socket, *, close: Callable[[], None], changed: Callable[[], bool]) -> None:
+        self._socket = own
+        self._close = close
+        self._changed = changed
+
+    def fileno(self) -> int:
+        """Readable when there is a hint: for `select`, or asyncio's `add_reader`. Then `drain`."""
+        return self._socket.fileno()
+
+    def drain(self) -> bool:
+        """Take in all hints that came; whether there was one. Never waits."""
+        told = False
+        with contextlib.suppress(BlockingIOError):
+            while self._socket.recv(16):
+                told = True
+        return told
+
+    def ask(self) -> bool:
+        """Whether another connection has written since this was last asked, announced or not."""
+        return self._changed()
+
+    def wait(self, timeout: float) -> bool:
+        """Wait until something may have changed, `timeout` seconds at most; whether it has."""
+        deadline = time.monotonic() + timeout
+        while True:
+            told = self.drain()
+            if self.ask() or told:
+                return True
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            select.select([self._socket], [], [], min(left, _POLL))
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._close()
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Announcer:
+    """Makes the watchers of one store, and wakes them up."""
+
+    def __init__(self, directory: Path | None, name: str, *, changed_elsewhere: Callable[[], int]) -> None:
+        """`name` tells the store from others that announce in the same directory."""
+        self._directory = directory
+        self._prefix = f"{name}."
+        self._version = changed_elsewhere
+        self._local: list[socket.socket] = []
+        self._sender = _datagram_socket() if directory is not None else None
+
+    def announce(self) -> None:
+        """Wake every watcher up. Never waits; a watcher that cannot be reached never hinders a commit."""
+        for sender in list(self._local):
+            with contextlib.suppress(OSError):  # as in `_send`
+                sender.send(b"\n")
+        if self._directory is None or self._sender is None:
+            return
+        try:
+            names = [p.name for p in self._directory.iterdir() if p.name.startswith(self._prefix)]
+        except OSError:  # nobody has ever watched, or nobody may
+            return
+        for name in names:
+            self._send(self._sender, self._directory, name)
+
+    def watch(self) -> Watcher:
+        """A new watcher.
+
+        Raises:
+            StoreError: the directory of announcements cannot be used.
+        """
+        if self._directory is None:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+            ours.setblocking(False)
+            theirs.setblocking(False)
+            self._local.append(theirs)
+
+            def forget() -> None:
+                if theirs in self._local:
+                    self._local.remove(theirs)
+                theirs.close()
+
+            return Watcher(ours, close=forget, changed=self._asker())
+        try:
+            return self._bind(self._directory)
+        except OSError as error:
+            raise translated_os(error, self._directory) from error
+
+    def _bind(self, directory: Path) -> Watcher:
+        directory.mkdir(parents=True, exist_ok=True)
+        name = f"{self._prefix}{os.getpid()}.{next(_numbers)}.{os.urandom(4).hex()}"
+        bound = _datagram_socket()
+        try:
+            with _address(directory, name) as address:
+                bound.bind(address)
+        except BaseException:
+            bound.close()
+            raise
+        path = directory / name
+        return Watcher(bound, close=lambda: path.unlink(missing_ok=True), changed=self._asker())
+
+    def close(self) -> None:
+        """Announce no more."""
+        for sender in self._local:
+            sender.close()
+        self._local.clear()
+        if self._sender is not None:
+            self._sender.close()
+
+    def _asker(self) -> Callable[[], bool]:
+        """Whether another connection has written since it was last asked."""
+        seen = self._version()
+
+        def changed() -> bool:
+            nonlocal seen
+            before, seen = seen, self._version()
+            return seen != before
+
+        return changed
+
+    @staticmethod
+    def _send(sender: socket.socket, directory: Path, name: str) -> None:
+        try:
+            with _address(directory, name) as address:
+                sender.sendto(b"\n", address)
+        except ConnectionRefusedError:
+            with contextlib.suppress(OSError):
+                _remove_if_socket(directory / name)  # its process has died
+        except OSError:
+            # full (it has hints enough), closed this moment, or another user's: the commit stands all the
+            # same, and whoever is not told asks SQLite
+            return
+
+
+def _remove_if_socket(path: Path) -> None:
+    if path.is_socket():
+        path.unlink()
+
+
+def _datagram_socket() -> socket.socket:
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    made.setblocking(False)
+    return made
+
+
+@contextlib.contextmanager
+def _address(directory: Path, name: str) -> Iterator[str]:
+    """The socket's address; a path too long for one goes through a descriptor of its directory."""
+    path = str(directory / name)
+    if len(os.fsencode(path)) <= _PATH_LIMIT:
+        yield path
+        return
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{descriptor}/{name}"
+    finally:
+        os.close(descriptor)

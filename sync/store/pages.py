@@ -1,0 +1,291 @@
+"""Reads an SQLite file page by page, past damage that stops SQLite itself.
+
+SQLite finds a row by going down from the first page; one bad page on the way hides all that is below. Here
+every page is looked at by itself, and each row that still makes sense is handed out. Whether it is one that
+was written is for the caller to judge: our rows carry checksums. Nothing is written.
+
+The layout is that of https://sqlite.org/fileformat2.html: sections 1.3 (header), 1.5 (free list), 1.6 (B-tree
+pages, cells, overflow), 2.1 (records) and 4 (write-ahead log).
+"""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+Value = int | float | str | bytes | None
+
+_MAGIC: Final = b"SQLite format 3\0"
+_DEFAULT_PAGE_SIZE: Final = 4096
+_TABLE_LEAF, _INDEX_LEAF, _INDEX_INTERIOR = 0x0D, 0x0A, 0x02
+_WAL_HEADER, _WAL_FRAME_HEADER = 32, 24
+_WAL_MAGIC: Final = {0x377F0682: "<", 0x377F0683: ">"}
+"""The magic number tells in which byte order the checksums were made."""
+_INTEGER_BYTES: Final = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}
+
+
+class _UnreadableError(ValueError):
+    """A cell, record or chain of pages that makes no sense."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One row of some table, or one entry of some index."""
+
+    page: int
+    rowid: int | None
+    """None in an index."""
+    values: tuple[Value, ...]
+
+
+class Pages:
+    """The pages of a database file, as its write-ahead log has them."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises OSError if the file cannot be opened."""
+        self._file = path.open("rb")
+        self._log = None
+        log = path.with_name(path.name + "-wal")
+        if log.exists():
+            self._log = log.open("rb")
+        self.unreadable = 0
+        """Cells that made no sense, so far."""
+        self.size: Final = self._page_size()
+        self._in_log: dict[int, int] = {}
+        length = path.stat().st_size // self.size
+        if self._log is not None:
+            length = self._read_log() or length
+        self.count: Final = length
+        first = self.page(1) if length else b""
+        self._usable = self.size - (first[20] if self._has_header(first) else 0)
+        self.free_known: Final = self._has_header(first)
+        """Whether the list of free pages could be read: if not, deleted rows come out as well."""
+        self._free = self._free_pages(first) if self.free_known else set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._file.close()
+        if self._log is not None:
+            self._log.close()
+
+    def page(self, number: int) -> bytes:
+        """One page, numbered from 1; empty if it is not there or the card does not give it."""
+        source, offset = self._file, (number - 1) * self.size
+        if self._log is not None and number in self._in_log:
+            source, offset = self._log, self._in_log[number]
+        try:
+            source.seek(offset)
+            data = source.read(self.size)
+        except OSError:
+            return b""
+        return data if len(data) == self.size else b""
+
+    def rows(self) -> Iterator[Record]:
+        """Every row of every table that can be read."""
+        for number, data, start in self._pages({_TABLE_LEAF}):
+            for pointer in self._cells(data, start, header=8):
+                try:
+                    size, at = _varint(data, pointer)
+                    rowid, at = _varint(data, at)
+                    payload = self._payload(data, at, size, most=self._usable - 35)
+                    yield Record(number, _signed(rowid), _record(payload))
+                except _UnreadableError:
+                    self.unreadable += 1
+
+    def entries(self) -> Iterator[Record]:
+        """Every entry of every index that can be read."""
+        most = (self._usable - 12) * 64 // 255 - 23
+        for number, data, start in self._pages({_INDEX_LEAF, _INDEX_INTERIOR}):
+            inner = data[start] == _INDEX_INTERIOR
+            for pointer in self._cells(data, start, header=12 if inner else 8):
+                try:
+                    size, at = _varint(data, pointer + (4 if inner else 0))
+                    yield Record(number, None, _record(self._payload(data, at, size, most=most)))
+                except _UnreadableError:
+                    self.unreadable += 1
+
+    def _pages(self, kinds: set[int]) -> Iterator[tuple[int, bytes, int]]:
+        """Number, content and start of the B-tree header of pages of these kinds that are in use."""
+        for number in range(1, self.count + 1):
+            if number in self._free:
+                continue
+            data = self.page(number)
+            start = 100 if number == 1 else 0
+            if data and data[start] in kinds:
+                yield number, data, start
+
+    def _cells(self, data: bytes, start: int, *, header: int) -> Iterator[int]:
+        """Where the cells of a B-tree page begin."""
+        (count,) = struct.unpack_from(">H", data, start + 3)
+        array = start + header
+        if array + 2 * count > len(data):
+            self.unreadable += 1
+            count = (len(data) - array) // 2
+        for (pointer,) in struct.iter_unpack(">H", data[array : array + 2 * count]):
+            if array + 2 <= pointer < self._usable:
+                yield pointer
+            else:
+                self.unreadable += 1
+
+    def _payload(self, data: bytes, at: int, size: int, *, most: int) -> bytes:
+        """The content of a cell, its overflow pages included. `most` bytes stay on the page."""
+        usable = self._usable
+        if size <= most:
+            local = size
+        else:
+            if size > self.count * self.size:
+                raise _UnreadableError("longer than the file")
+            least = (usable - 12) * 32 // 255 - 23
+            local = least + (size - least) % (usable - 4)
+            if local > most:
+                local = least
+        if at + local > usable:
+            raise _UnreadableError("beyond its page")
+        parts = [data[at : at + local]]
+        left = size - local
+        if left and at + local + 4 > usable:
+            raise _UnreadableError("its overflow is beyond its page")
+        following = int.from_bytes(data[at + local : at + local + 4]) if left else 0
+        while left:
+            page = self.page(following) if 1 < following <= self.count else b""
+            if not page:
+                raise _UnreadableError("its overflow is missing")
+            following = int.from_bytes(page[:4])
+            parts.append(page[4 : min(usable, 4 + left)])
+            left -= len(parts[-1])
+        return b"".join(parts)
+
+    def _page_size(self) -> int:
+        """As the file's header says, or the log's, or the default."""
+        header = self._file.read(100)
+        if self._has_header(header):
+            return _plausible_size(int.from_bytes(header[16:18])) or _DEFAULT_PAGE_SIZE
+        if self._log is not None:
+            header = self._log.read(_WAL_HEADER)
+            return _plausible_size(int.from_bytes(header[8:12])) or _DEFAULT_PAGE_SIZE
+        return _DEFAULT_PAGE_SIZE
+
+    @staticmethod
+    def _has_header(first: bytes) -> bool:
+        return len(first) >= 100 and first.startswith(_MAGIC)
+
+    def _read_log(self) -> int:
+        """Find the committed pages in the log; the file's pages after its last commit, 0 if none."""
+        assert self._log is not None
+        self._log.seek(0)
+        header = self._log.read(_WAL_HEADER)
+        order = _WAL_MAGIC.get(int.from_bytes(header[:4])) if len(header) == _WAL_HEADER else None
+        if order is None or int.from_bytes(header[8:12]) != self.size:
+            return 0
+        sums = _checksum(header[:24], (0, 0), order)
+        if struct.unpack(">II", header[24:]) != sums:
+            return 0
+        pending: dict[int, int] = {}
+        committed = 0
+        while True:
+            offset = self._log.tell()
+            frame = self._log.read(_WAL_FRAME_HEADER + self.size)
+            if len(frame) < _WAL_FRAME_HEADER + self.size or frame[8:16] != header[16:24]:
+                return committed
+            sums = _checksum(frame[:8], sums, order)
+            sums = _checksum(frame[_WAL_FRAME_HEADER:], sums, order)
+            if struct.unpack_from(">II", frame, 16) != sums:
+                return committed
+            number, length = struct.unpack_from(">II", frame)
+            pending[number] = offset + _WAL_FRAME_HEADER
+            if length:
+                self._in_log |= pending
+                pending.clear()
+                committed = length
+
+    def _free_pages(self, first: bytes) -> set[int]:
+        """Pages that hold nothing now; what can still be read there was deleted."""
+        free: set[int] = set()
+        trunk = int.from_bytes(first[32:36])
+        while 1 < trunk <= self.count and trunk not in free:
+            free.add(trunk)
+            data = self.page(trunk)
+            if not data:
+                break
+            trunk, count = struct.unpack_from(">II", data)
+            free.update(struct.unpack_from(f">{min(count, self.size // 4 - 2)}I", data, 8))
+        return free
+
+
+def _plausible_size(said: int) -> int:
+    """A page size, 0 if it cannot be one; 1 stands for 65,536 in the file's header."""
+    size = 65536 if said == 1 else said
+    return size if 512 <= size <= 65536 and size & (size - 1) == 0 else 0
+
+
+def _checksum(data: bytes, sums: tuple[int, int], order: str) -> tuple[int, int]:
+    """The log's running checksum."""
+    first, second = sums
+    for one, two in struct.iter_unpack(order + "II", data):
+        first = (first + one + second) & 0xFFFFFFFF
+        second = (second + two + first) & 0xFFFFFFFF
+    return first, second
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    """An integer of one to nine bytes, and where it ends."""
+    value = 0
+    for count, byte in enumerate(data[at : at + 9], start=1):
+        if count == 9:
+            return value << 8 | byte, at + 9
+        value = value << 7 | byte & 0x7F
+        if byte < 0x80:
+            return value, at + count
+    raise _UnreadableError("an integer beyond its page")
+
+
+def _signed(value: int) -> int:
+    return value - (1 << 64) if value >= 1 << 63 else value
+
+
+def _record(payload: bytes) -> tuple[Value, ...]:
+    """The values of a record."""
+    end, at = _varint(payload, 0)
+    if end > len(payload):
+        raise _UnreadableError("a header beyond its record")
+    values: list[Value] = []
+    body = end
+    while at < end:
+        kind, at = _varint(payload, at)
+        value, size = _value(payload, body, kind)
+        values.append(value)
+        body += size
+    if at != end or body != len(payload):
+        raise _UnreadableError("a record that is not as long as its header says")
+    return tuple(values)
+
+
+def _value(payload: bytes, at: int, kind: int) -> tuple[Value, int]:
+    """One value of a record, and its length."""
+    if kind == 0:
+        return None, 0
+    if kind in {8, 9}:
+        return kind - 8, 0
+    if kind in {10, 11}:
+        raise _UnreadableError("a reserved type")
+    size = (kind - 12) // 2 if kind >= 12 else _INTEGER_BYTES.get(kind, 8)
+    data = payload[at : at + size]
+    if len(data) != size:
+        raise _UnreadableError("a value beyond its record")
+    if kind == 7:
+        (number,) = struct.unpack(">d", data)
+        return float(number), size
+    if kind < 12:
+        return int.from_bytes(data, signed=True), size
+    if kind % 2 == 0:
+        return data, size
+    try:
+        return data.decode(), size
+    except UnicodeDecodeError:
+        raise _UnreadableError("text that is not UTF-8") from None

@@ -1,0 +1,202 @@
+"""What can be read of documents: one, many in order of id, the feed of changes, and what replication asks.
+
+No read lasts: whatever goes through many documents does so in pages, so that the write-ahead log can be
+reset in between.
+"""
+
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import Any, Final
+
+from sync.store import bodies, revisions, rows
+from sync.store.engine import Engine
+from sync.store.floors import Floors
+from sync.store.model import Change, Document, Revision
+from sync.store.rows import Row
+from sync.store.tree import RevisionTree
+
+PAGE: Final = 64
+"""Documents read at a time."""
+ANCESTORS: Final = 20
+"""Known ancestors named to a peer that offers a revision."""
+
+
+class Reader:
+    """Reads documents of one store."""
+
+    def __init__(self, engine: Engine, floors: Floors, single_writer: Callable[[str], bool]) -> None:
+        self._engine = engine
+        self._floors = floors
+        self._single_writer = single_writer
+
+    def get(self, document_id: str, revision: str | None) -> Document | None:
+        """A document at its current, or at another revision whose body is kept."""
+        with self._engine.reading:
+            row = rows.load(self._engine, document_id)
+        if row is None:
+            return None
+        if revision is None or revision == row.revision:
+            return as_document(row)
+        node = row.revisions().nodes.get(revision)
+        if node is None or node.body is None:
+            return None
+        return Document(
+            row.document_id,
+            revision,
+            row.sequence,
+            node.deleted,
+            bool(row.flags & rows.CONFLICTED),
+            node.body,
+        )
+
+    def revision(
+        self, document_id: str, revision: str, until: Collection[str], limit: int
+    ) -> Revision | None:
+        """A revision with its body and the ancestors to send with it."""
+        with self._engine.reading:
+            row = rows.load(self._engine, document_id)
+        if row is None:
+            return None
+        if row.tree is None:
+            if revision != row.revision:
+                return None
+            return Revision(document_id, revision, bool(row.flags & rows.DELETED), row.raw, [])
+        tree = row.revisions()
+        node = tree.nodes.get(revision)
+        if node is None or node.body is None:
+            return None
+        history = tree.history(revision, until=until, limit=limit)
+        return Revision(document_id, revision, node.deleted, node.body, history)
+
+    def leaves(self, document_id: str) -> list[Document]:
+        """The ends of all branches of a document, the current revision first."""
+        with self._engine.reading:
+            row = rows.load(self._engine, document_id)
+        if row is None:
+            return []
+        tree = row.revisions()
+        others = sorted(leaf for leaf in tree.leaves() if leaf != row.revision)
+        conflicted = bool(row.flags & rows.CONFLICTED)
+        return [as_document(row)] + [
+            Document(row.document_id, leaf, row.sequence, node.deleted, conflicted, node.body or bodies.EMPTY)
+            for leaf in others
+            for node in [tree.nodes[leaf]]
+        ]
+
+    def missing(self, offered: Iterable[tuple[str, str]]) -> list[list[str] | None]:
+        """For each (id, revision) a peer offers: None if it is not wanted, else ancestors known here."""
+        answers: list[list[str] | None] = []
+        with self._engine.reading:
+            for document_id, revision in offered:
+                if self._floors.below(document_id):
+                    answers.append(None)
+                    continue
+                columns = self._engine.execute(
+                    "SELECT rev, tree FROM docs WHERE id = ?", (document_id,)
+                ).fetchone()
+                answers.append([] if columns is None else self._ancestors(document_id, revision, *columns))
+        return answers
+
+    def _ancestors(
+        self, document_id: str, revision: str, current: str, tree: bytes | None
+    ) -> list[str] | None:
+        if revision == current:
+            return None
+        if self._single_writer(document_id) and not revisions.newer(revision, current):
+            return None
+        if tree is None:
+            nodes: Collection[str] = (current,)
+        else:
+            nodes = RevisionTree.decode(tree, winner=current, body=bodies.EMPTY).nodes
+        if revision in nodes:
+            return None
+        number = revisions.generation(revision)
+        older = [known for known in nodes if revisions.generation(known) < number]
+        older.sort(key=revisions.split, reverse=True)
+        return older[:ANCESTORS]
+
+    def changes(self, since: int, limit: int | None) -> list[Change]:
+        """The documents whose last change came after a sequence, in order of that change."""
+        with self._engine.reading:
+            found: list[tuple[Any, ...]] = self._engine.execute(
+                "SELECT seq, id, rev, flags, ifnull(length(body), 2) FROM docs"
+                " WHERE seq > ? ORDER BY seq LIMIT ?",
+                (since, -1 if limit is None else limit),
+            ).fetchall()
+        return [
+            Change(
+                sequence, document_id, revision, flags & rows.DELETED != 0, flags & rows.CONFLICTED != 0, size
+            )
+            for sequence, document_id, revision, flags, size in found
+        ]
+
+    def documents(
+        self, prefix: str, *, after: str, reverse: bool, limit: int | None, deleted: bool
+    ) -> Iterator[Document]:
+        """Documents in order of id, in pages."""
+        low, high = _range(prefix)
+        statement = f"{rows.SELECT} WHERE id >= ? AND id < ?"
+        if not deleted:
+            statement += f" AND NOT flags & {rows.DELETED}"
+        statement += f" ORDER BY id {'DESC' if reverse else 'ASC'} LIMIT ?"
+        left = sys.maxsize if limit is None else limit
+        while left > 0:
+            if after and reverse:
+                high = after if isinstance(high, bytes) else min(high, after)
+            elif after:
+                low = max(low, after + "\0")  # the first string after it
+            wanted = min(PAGE, left)
+            with self._engine.reading:
+                page = self._engine.execute(statement, (low, high, wanted)).fetchall()
+                found = [rows.sound(columns, self._engine) for columns in page]
+            for row in found:
+                yield as_document(row)
+            if len(page) < wanted:
+                return
+            left -= len(page)
+            after = found[-1].document_id
+
+    def count(self, prefix: str, *, deleted: bool) -> int:
+        """How many documents have an id with this prefix."""
+        bounds = _range(prefix)
+        with self._engine.reading:
+            found: int = self._engine.execute(
+                "SELECT count(*) FROM docs WHERE id >= ? AND id < ?", bounds
+            ).get
+            if not deleted:
+                found -= self._engine.execute(
+                    f"SELECT count(*) FROM docs WHERE id >= ? AND id < ? AND flags & {rows.DELETED}",  # noqa: S608
+                    bounds,
+                ).get
+        return found
+
+    def conflicts(self) -> list[str]:
+        """Ids of the documents with an open conflict."""
+        return self._ids(f"SELECT id FROM docs WHERE flags & {rows.CONFLICTED} ORDER BY id")  # noqa: S608
+
+    def _ids(self, statement: str, bindings: tuple[Any, ...] = ()) -> list[str]:
+        with self._engine.reading:
+            return [document_id for (document_id,) in self._engine.execute(statement, bindings)]
+
+
+def as_document(row: Row) -> Document:
+    """The document of a row, at its current revision."""
+    return Document(
+        row.document_id,
+        row.revision,
+        row.sequence,
+        row.flags & rows.DELETED != 0,
+        row.flags & rows.CONFLICTED != 0,
+        row.raw,
+    )
+
+
+def _range(prefix: str) -> tuple[str, str | bytes]:
+    """The bounds of all ids that begin with `prefix`: from the first on, and below the second."""
+    start = prefix
+    while prefix:
+        following = ord(prefix[-1]) + 1
+        if following <= sys.maxunicode:
+            return start, prefix[:-1] + chr(0xE000 if 0xD800 <= following < 0xE000 else following)
+        prefix = prefix[:-1]
+    return start, b""  # to SQLite, any blob comes after every text

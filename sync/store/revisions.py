@@ -1,0 +1,102 @@
+"""What identifies a revision, which of two is newer, and which one wins.
+
+Nothing else in the code makes, parses or ranks revision ids. They are Couchbase Lite's of versions 2 and 3:
+`<generation>-<digest>`. The generation counts edits from 1. Our own digests are 32 hexadecimal digits and a
+function of parent, deletion and canonical body alone, so that two vessels that make the same edit make the
+same revision; another maker's digest is taken as it is.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from sync.store.errors import DocumentError
+
+HORIZON: Final = 20
+"""Generations of ancestry kept below each leaf. Couchbase Lite's default depth of a revision tree.
+
+A leaf this far or further below the highest one may be an old ancestor of it that came late, its link to the
+newer ones pruned here but not elsewhere. So that stores agree all the same, such a leaf never wins.
+"""
+
+GENERATION_LIMIT: Final = 2**31
+"""Generations stay below this. A peer cannot push a document beyond what others can count."""
+
+_SHAPE: Final = re.compile(r"([1-9][0-9]{0,9})-([0-9A-Za-z+/=_.-]{1,128})")
+
+Rank = tuple[bool, int, str]
+"""Orders the leaves of a document: live or deleted, generation, digest."""
+
+
+def make(parent: str | None, *, deleted: bool, body: bytes) -> str:
+    """The id of the edit that gives `parent` (None for a new document) this canonical body.
+
+    SHA-256 over the parent's id, a byte for deletion, and the body, the first 128 bits of it.
+    """
+    digest = hashlib.sha256(f"{parent or ''}\0{'d' if deleted else 'l'}\0".encode())
+    digest.update(body)
+    number = 1 if parent is None else generation(parent) + 1
+    if number >= GENERATION_LIMIT:
+        raise DocumentError(f"revision {parent}: no generation is left above it")
+    return f"{number}-{digest.hexdigest()[:32]}"
+
+
+def valid(revision: str) -> bool:
+    """Whether this has the form of a revision id."""
+    match = _SHAPE.fullmatch(revision)
+    return match is not None and int(match[1]) < GENERATION_LIMIT
+
+
+def generation(revision: str) -> int:
+    """How many edits led to this revision, itself included.
+
+    Raises:
+        DocumentError: it is no revision id.
+    """
+    match = _SHAPE.fullmatch(revision)
+    if match is None or (number := int(match[1])) >= GENERATION_LIMIT:
+        raise DocumentError(f"{revision[:80]!r} is not a revision id of the form <generation>-<digest>")
+    return number
+
+
+def split(revision: str) -> tuple[int, str]:
+    """Generation and digest, for compact storage; `join` undoes it."""
+    return generation(revision), revision.partition("-")[2]
+
+
+def join(number: int, digest: str) -> str:
+    """The revision id of this generation and digest."""
+    return f"{number}-{digest}"
+
+
+def rank(revision: str, *, deleted: bool) -> Rank:
+    """The key by which leaves within the horizon are ordered: live first, then generation, then digest."""
+    number, digest = split(revision)
+    return not deleted, number, digest
+
+
+def newer(first: str, second: str) -> bool:
+    """Whether `first` replaces `second` in a document with a single writer: generation, then digest."""
+    return split(first) > split(second)
+
+
+def winner(leaves: Iterable[tuple[str, bool]]) -> str:
+    """The winning one of a document's leaves, each given with whether it is deleted.
+
+    It depends on the set of leaves alone, and not on leaves beyond the horizon.
+    """
+    ranked = [rank(revision, deleted=deleted) for revision, deleted in leaves]
+    highest = max(number for _, number, _ in ranked)
+    _, number, digest = max(entry for entry in ranked if highest - entry[1] < HORIZON)
+    return join(number, digest)
+
+
+def check_history(revision: str, history: Iterable[str]) -> None:
+    """Raise DocumentError unless `history` can be ancestors of `revision`, newest first."""
+    above = generation(revision)
+    for ancestor in history:
+        number = generation(ancestor)
+        if number >= above:
+            raise DocumentError(f"history of {revision}: {ancestor} is not older than what follows it")
+        above = number

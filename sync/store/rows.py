@@ -1,0 +1,176 @@
+"""Rows of the table of documents: their flags, their checksum, and the statements that read and write them.
+
+Each row carries a CRC-32 over all it says, because SQLite's own check sees a page whose structure broke, but
+not a digit that rotted inside a body.
+"""
+
+import zlib
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sync.store import bodies
+from sync.store.engine import Engine
+from sync.store.errors import damaged
+from sync.store.tree import RevisionTree
+
+DELETED: Final = 1
+CONFLICTED: Final = 2
+HAS_BLOBS: Final = 4
+"""Some kept body may refer to blobs."""
+
+SELECT: Final = "SELECT seq, id, rev, flags, crc, expires, tree, body FROM docs"
+_BY_ID: Final = f"{SELECT} WHERE id = ?"
+_INSERT: Final = (
+    "INSERT INTO docs(seq, id, rev, flags, crc, expires, tree, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT(id) DO NOTHING"
+)
+_UPDATE: Final = (
+    "UPDATE docs SET seq = ?1, rev = ?2, flags = ?3, crc = ?4, expires = ?5, tree = ?6, body = ?7"
+    " WHERE seq = ?8"
+)
+
+_BLOB_MARKS: Final = (b"@type", b"\\u00")
+"""One of these is in every body with a blob in it, in whatever way its `@type` is escaped."""
+
+
+@dataclass(slots=True)
+class Row:
+    """One document as stored."""
+
+    sequence: int
+    document_id: str
+    revision: str
+    flags: int
+    expires: int | None = None
+    tree: bytes | None = None
+    """None: the one revision is all that is known."""
+    body: bytes | None = None
+    """None: an empty object."""
+
+    @property
+    def raw(self) -> bytes:
+        """The winning revision's body."""
+        return bodies.EMPTY if self.body is None else self.body
+
+    def revisions(self) -> RevisionTree:
+        """The tree of revisions, the winner's body in its place."""
+        if self.tree is None:
+            return RevisionTree.single(self.revision, deleted=bool(self.flags & DELETED), body=self.raw)
+        return RevisionTree.decode(self.tree, winner=self.revision, body=self.raw)
+
+    def checksum(self) -> int:
+        """CRC-32 over everything that the row says."""
+        head = f"{self.sequence} {self.revision} {self.flags} {self.expires} {self.document_id}"
+        crc = zlib.crc32(head.encode())
+        if self.tree is not None:
+            crc = zlib.crc32(self.tree, crc ^ 1)
+        return crc if self.body is None else zlib.crc32(self.body, crc ^ 2)
+
+
+def from_columns(columns: tuple[Any, ...]) -> Row | None:
+    """The row of these columns, in the order of `SELECT`; None if their checksum is wrong."""
+    sequence, document_id, revision, flags, crc, expires, tree, body = columns
+    row = Row(sequence, document_id, revision, flags, expires, tree, body)
+    try:
+        return row if row.checksum() == crc else None
+    except TypeError:  # a rotten header has made text of bytes
+        return None
+
+
+def sound(columns: tuple[Any, ...], engine: Engine) -> Row:
+    """The row of these columns.
+
+    Raises:
+        DamagedError: what was read is not what was written.
+    """
+    row = from_columns(columns)
+    if row is None:
+        raise damaged(
+            engine.path, f"document {columns[1]!r} at sequence {columns[0]} does not match its checksum"
+        )
+    return row
+
+
+def load(engine: Engine, document_id: str) -> Row | None:
+    """The row of a document. Inside one of the engine's scopes."""
+    found = engine.execute(_BY_ID, (document_id,)).fetchall()
+    return sound(found[0], engine) if found else None
+
+
+def insert(engine: Engine, row: Row) -> bool:
+    """Store a document of which nothing is stored yet; False, and nothing done, if there is something.
+
+    The row's sequence and mark of blobs are set here.
+    """
+    row.sequence = engine.last_sequence() + 1
+    row.flags |= _blob_flag(row.body)
+    if row.body == bodies.EMPTY:
+        row.body = None
+    engine.execute(
+        _INSERT,
+        (
+            row.sequence,
+            row.document_id,
+            row.revision,
+            row.flags,
+            row.checksum(),
+            row.expires,
+            row.tree,
+            row.body,
+        ),
+    )
+    if not engine.connection.changes():
+        return False
+    engine.next_sequence()
+    return True
+
+
+def replace(engine: Engine, old: Row, tree: RevisionTree) -> Row:
+    """Store what became of a document, under the next sequence."""
+    winner = tree.winner()
+    new = Row(
+        sequence=engine.next_sequence(),
+        document_id=old.document_id,
+        revision=winner,
+        flags=flags_of(tree),
+        expires=old.expires,
+        tree=tree.encode(winner) if len(tree.nodes) > 1 else None,
+        body=tree.nodes[winner].body,
+    )
+    rewrite(engine, old.sequence, new)
+    return new
+
+
+def rewrite(engine: Engine, sequence: int, new: Row) -> None:
+    """Write a row over the one at `sequence`."""
+    if new.body == bodies.EMPTY:
+        new.body = None
+    engine.execute(
+        _UPDATE,
+        (
+            new.sequence,
+            new.revision,
+            new.flags,
+            new.checksum(),
+            new.expires,
+            new.tree,
+            new.body,
+            sequence,
+        ),
+    )
+
+
+def flags_of(tree: RevisionTree) -> int:
+    """The flags of a document with these revisions."""
+    flags = DELETED if tree.nodes[tree.winner()].deleted else 0
+    if len(tree.nodes) > 1 and len(tree.live_leaves()) > 1:
+        flags |= CONFLICTED
+    for node in tree.nodes.values():
+        flags |= _blob_flag(node.body)
+    return flags
+
+
+def _blob_flag(body: bytes | None) -> int:
+    if body is None or not (_BLOB_MARKS[0] in body or _BLOB_MARKS[1] in body):
+        return 0
+    return HAS_BLOBS

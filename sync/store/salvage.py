@@ -1,0 +1,162 @@
+"""Saves what is sound in a damaged store into a new one.
+
+Every page of the damaged file is looked at by itself, and every row whose checksum is right is kept, with
+its sequence. So what is lost is what the damaged pages themselves held, and not what SQLite can no longer
+find through them. The new store has a new identity, because peers' checkpoints speak of a store that had
+more in it; it keeps floors and local documents. Blobs are files of their own: they stay where they are.
+"""
+
+import contextlib
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from sync.store import floors, local, meta, rows, schema
+from sync.store.engine import Engine
+from sync.store.errors import StoreError, translated_os
+from sync.store.pages import Pages, Record
+
+_BATCH: Final = 500
+"""Rows written in one transaction."""
+_NAMED: Final = 1000
+"""Lost documents that are named; more are only counted."""
+
+_KEEP_DOCUMENT: Final = (
+    "INSERT INTO docs(seq, id, rev, flags, crc, expires, tree, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT(seq) DO NOTHING"
+    " ON CONFLICT(id) DO UPDATE SET seq = excluded.seq, rev = excluded.rev, flags = excluded.flags,"
+    " crc = excluded.crc, expires = excluded.expires, tree = excluded.tree, body = excluded.body"
+    " WHERE excluded.seq > seq"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Salvaged:
+    """What was saved from a damaged store."""
+
+    documents: int
+    local: int
+    floors: int
+    lost: int
+    """Documents of which the file still knows the id, but no sound row."""
+    lost_ids: tuple[str, ...]
+    """Some of them: the first thousand."""
+    unreadable: int
+    """Cells in the file that made no sense."""
+
+
+def salvage(path: Path, into: Path) -> Salvaged:
+    """Save what is sound in the store at `path` into a new one at `into`. The damaged file is only read.
+
+    This process must not have the damaged store open: reading its pages drops SQLite's locks on it.
+
+    Raises:
+        StoreError: `into` exists; there is no room for it; or `path` cannot be read at all.
+    """
+    if into.exists():
+        raise StoreError(f"{into}: exists already; salvage into a new file")
+    try:
+        with Pages(path) as pages, contextlib.closing(_new_store(into)) as engine:
+            saved = _Salvage(pages, engine).run()
+        _remove(into, ".lock")
+    except OSError as error:
+        _remove(into)
+        raise translated_os(error, path) from error
+    except BaseException:
+        _remove(into)
+        raise
+    return saved
+
+
+class _Salvage:
+    """One run over a damaged file."""
+
+    def __init__(self, pages: Pages, engine: Engine) -> None:
+        self._pages = pages
+        self._engine = engine
+        self._others = {meta.UUID, meta.SEQUENCE, meta.SCHEMA, meta.FLOORS}
+        """Keys of other tables, whose indexes look like that of the documents."""
+
+    def run(self) -> Salvaged:
+        meta.identity(self._engine)
+        for batch in _batches(self._pages.rows()):
+            with self._engine.writing:
+                for record in batch:
+                    self._keep(record)
+        if not self._pages.free_known:
+            self._drop_unwanted()
+        unreadable = self._pages.unreadable
+        lost = self._lost()
+        with self._engine.reading:
+            documents, kept_local, kept_floors = (
+                self._engine.execute(f"SELECT count(*) FROM {table}").get  # noqa: S608 - constants alone
+                for table in ("docs", "local", "floors")
+            )
+        return Salvaged(
+            documents=documents,
+            local=kept_local,
+            floors=kept_floors,
+            lost=len(lost),
+            lost_ids=tuple(lost[:_NAMED]),
+            unreadable=unreadable,
+        )
+
+    def _keep(self, record: Record) -> None:
+        """Keep a row if it is one of ours, as its shape and its checksum say."""
+        execute = self._engine.execute
+        match record.values:
+            case (None, str(), str(), int(), int(), int() | None, bytes() | None, bytes() | None):
+                columns = (record.rowid, *record.values[1:])
+                if rows.from_columns(columns) is not None:
+                    execute(_KEEP_DOCUMENT, columns)
+            case (str(key), int(number), bytes(body), int(crc)) if crc == local.checksum(key, number, body):
+                execute(
+                    "INSERT OR REPLACE INTO local(key, rev, body, crc) VALUES (?, ?, ?, ?)", record.values
+                )
+                self._others.add(key)
+            case (str(prefix), str(first), int(crc)) if crc == floors.checksum(prefix, first):
+                execute("INSERT OR REPLACE INTO floors(prefix, first, crc) VALUES (?, ?, ?)", record.values)
+                self._others.add(prefix)
+            case (meta.SEQUENCE, int(sequence), int(crc)) if crc == meta.checksum(meta.SEQUENCE, sequence):
+                known = meta.count(self._engine, meta.SEQUENCE)
+                meta.put(self._engine, meta.SEQUENCE, max(sequence, known))
+            case (None, str(remote)):
+                self._others.add(remote)
+            case _:
+                pass  # of a table that is made anew, or not sound: then it shows among the lost
+
+    def _drop_unwanted(self) -> None:
+        """Where the list of free pages is damaged too, purged documents come back: floors say which."""
+        with self._engine.writing:
+            for prefix, first in self._engine.execute("SELECT prefix, first FROM floors").fetchall():
+                self._engine.execute("DELETE FROM docs WHERE id >= ? AND id < ?", (prefix, first))
+
+    def _lost(self) -> list[str]:
+        """Ids in the index of documents of which no row was sound."""
+        lost = set()
+        with self._engine.reading:
+            for entry in self._pages.entries():
+                match entry.values:
+                    case (str(key), int()) if key not in self._others:
+                        if not self._engine.execute("SELECT 1 FROM docs WHERE id = ?", (key,)).fetchall():
+                            lost.add(key)
+                    case _:
+                        pass  # an entry of another index
+        return sorted(lost)
+
+
+def _new_store(path: Path) -> Engine:
+    connection = schema.connect(path, checkpoint_pages=schema.WAL_PAGES, vfs=None, create=True)
+    return Engine(connection, path, committed=lambda: None)
+
+
+def _batches(records: Iterator[Record]) -> Iterator[list[Record]]:
+    while batch := list(itertools.islice(records, _BATCH)):
+        yield batch
+
+
+def _remove(path: Path, *suffixes: str) -> None:
+    for suffix in suffixes or ("", "-wal", "-shm", ".lock"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)

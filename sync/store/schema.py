@@ -1,0 +1,223 @@
+"""The tables of the store's file, their versions, and how a connection to it is set up.
+
+Not here: any reading or writing of documents.
+
+One row of `docs` is one document. Its rowid is its sequence, and a document that changes moves to the end, so
+the feed of changes is a scan of the table from a rowid on, and costs what changed, not what is stored.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from sync.store import meta
+from sync.store.errors import StoreError, UnsupportedError, damaged, translated
+
+APPLICATION_ID: Final = 0x4C4F4742
+"""`LOGB`: in the file's header, so that a file of another program is not taken for a store."""
+
+SQLITE_NEEDED: Final = (3, 51, 3)
+"""The first SQLite without the fault by which two connections could corrupt a database in WAL mode."""
+
+BUSY_TIMEOUT_MS: Final = 10_000
+"""Longer than any write transaction of ours by far (50 ms), shorter than a watchdog's patience."""
+
+WAL_PAGES: Final = 1000
+"""Automatic checkpoint once the log has this many pages: 4 MB."""
+
+WAL_KEPT_BYTES: Final = 16 * 1024 * 1024
+"""A log that a burst has made longer is cut down to this at the next reset."""
+
+CACHE_KIB: Final = 4096
+
+_INCREMENTAL: Final = 2
+"""Mode of `auto_vacuum` in which free pages can be given back without rewriting the file."""
+_FULL: Final = 2
+"""`synchronous`: each commit is on the card before it returns, also in WAL mode."""
+_MEMORY: Final = 2
+"""`temp_store`: no temporary files."""
+
+_VERSION_1: Final = """
+CREATE TABLE meta(key TEXT PRIMARY KEY NOT NULL, value ANY, crc INTEGER NOT NULL) STRICT;
+CREATE TABLE docs(
+    seq INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    rev TEXT NOT NULL,
+    flags INTEGER NOT NULL,
+    crc INTEGER NOT NULL,
+    expires INTEGER,
+    tree BLOB,
+    body BLOB
+) STRICT;
+CREATE INDEX docs_deleted ON docs(id) WHERE flags & 1;
+CREATE INDEX docs_conflicted ON docs(id) WHERE flags & 2;
+CREATE INDEX docs_blobs ON docs(id) WHERE flags & 4;
+CREATE INDEX docs_expires ON docs(expires) WHERE expires IS NOT NULL;
+CREATE TABLE local(
+    key TEXT PRIMARY KEY NOT NULL, rev INTEGER NOT NULL, body BLOB NOT NULL, crc INTEGER NOT NULL
+) STRICT;
+CREATE TABLE floors(prefix TEXT PRIMARY KEY NOT NULL, first TEXT NOT NULL, crc INTEGER NOT NULL) STRICT;
+CREATE TABLE remotes(n INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE remote_revs(
+    id TEXT NOT NULL, remote INTEGER NOT NULL, rev TEXT NOT NULL, PRIMARY KEY (id, remote)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE unused_blobs(digest TEXT PRIMARY KEY NOT NULL) STRICT, WITHOUT ROWID;
+"""
+
+MIGRATIONS: Final[tuple[str, ...]] = (_VERSION_1,)
+"""Entry n takes a file from schema version n to n + 1. Never change one that was released: add one."""
+
+VERSION: Final = len(MIGRATIONS)
+
+_TABLES: Final = {"meta", "docs", "local", "floors", "remotes", "remote_revs", "unused_blobs"}
+
+
+def connect(path: Path, *, checkpoint_pages: int, vfs: str | None, create: bool) -> apsw.Connection:
+    """A connection to the store at `path`, its schema brought up to date.
+
+    Raises:
+        UnsupportedError: SQLite is too old, the file is newer than this code, or it is no store.
+        StoreError: the file is missing and not to be made, or cannot be opened; DamagedError if damaged.
+    """
+    check_sqlite(apsw.sqlite_lib_version())
+    existed = path.exists()
+    if not existed and not create:
+        raise StoreError(f"{path}: there is no such store")
+    flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
+    try:
+        connection = apsw.Connection(str(path), flags=flags, vfs=vfs)
+    except apsw.Error as error:
+        raise translated(error, path) from error
+    try:
+        _prepare(connection, path, checkpoint_pages=checkpoint_pages)
+        _migrate(connection, path)
+        if not existed:
+            sync_directory(path.parent)
+    except apsw.Error as error:
+        connection.close(True)
+        raise translated(error, path) from error
+    except BaseException:
+        connection.close(True)
+        raise
+    return connection
+
+
+def check_sqlite(version: str) -> None:
+    """Raise UnsupportedError for an SQLite that can corrupt the file."""
+    if tuple(int(part) for part in version.split(".")[:3]) < SQLITE_NEEDED:
+        needed = ".".join(map(str, SQLITE_NEEDED))
+        raise UnsupportedError(
+            f"SQLite {version} can corrupt a database that two processes write; at least {needed} is needed: "
+            "install apsw from its wheel, which has its own"
+        )
+
+
+def sync_directory(directory: Path) -> None:
+    """Make the names in a directory durable."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _prepare(connection: apsw.Connection, path: Path, *, checkpoint_pages: int) -> None:
+    connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+    connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+    connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
+    writable = not connection.readonly("main")
+    version = _version_now(connection, path)
+    if writable and connection.readonly("main"):  # byte 18 of its header (file format, 1.3.3)
+        raise damaged(path, "its header asks for an SQLite that does not exist")
+    if version == 0:  # a write, so only to a file that is new
+        connection.pragma("auto_vacuum", _INCREMENTAL)
+    _use_wal(connection)
+    connection.pragma("synchronous", _FULL)
+    connection.pragma("mmap_size", 0)
+    connection.pragma("temp_store", _MEMORY)
+    connection.pragma("cell_size_check", 1)
+    connection.pragma("cache_size", -CACHE_KIB)
+    connection.pragma("journal_size_limit", WAL_KEPT_BYTES)
+    connection.wal_autocheckpoint(checkpoint_pages)
+
+
+def _use_wal(connection: apsw.Connection) -> None:
+    """Two processes that make the file at once: SQLite answers busy to one here without waiting."""
+    if connection.pragma("journal_mode") == "wal":
+        return
+    _retrying(lambda: connection.pragma("journal_mode", "wal"))
+    if connection.pragma("journal_mode") != "wal":
+        raise UnsupportedError(
+            f"{connection.db_filename('main')}: no write-ahead log on this file system; use a local one"
+        )
+
+
+def _retrying(action: Callable[[], object]) -> None:
+    deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            action()
+        except apsw.BusyError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.005)
+        else:
+            return
+
+
+def _migrate(connection: apsw.Connection, path: Path) -> None:
+    if _version_now(connection, path) == VERSION:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for step in MIGRATIONS[_version(connection, path) :]:
+            connection.execute(step)
+        connection.execute(meta.PUT, (meta.SCHEMA, VERSION, meta.checksum(meta.SCHEMA, VERSION)))
+        connection.pragma("application_id", APPLICATION_ID)
+        connection.pragma("user_version", VERSION)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _version_now(connection: apsw.Connection, path: Path) -> int:
+    """See `_version`; as of one moment, for another process may be making the file."""
+    connection.execute("BEGIN")
+    try:
+        return _version(connection, path)
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def _version(connection: apsw.Connection, path: Path) -> int:
+    """The schema version of the file; 0 if there is nothing in it yet.
+
+    The header says it, and so does the table of facts: a file of which they disagree is damaged, not new.
+    """
+    version = connection.pragma("user_version")
+    application = connection.pragma("application_id")
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    if not tables and not version and not application:
+        return 0
+    if application != APPLICATION_ID and not {"docs", "meta"} <= tables:
+        raise UnsupportedError(f"{path}: an SQLite database, but not a document store; name another file")
+    if application != APPLICATION_ID or "meta" not in tables:
+        raise damaged(path, "its header is not a document store's")
+    row = connection.execute("SELECT value, crc FROM meta WHERE key = ?", (meta.SCHEMA,)).fetchall()
+    if row != [(version, meta.checksum(meta.SCHEMA, version))]:
+        raise damaged(path, f"its header says schema version {version}, the table of facts does not")
+    if version > VERSION:
+        raise UnsupportedError(
+            f"{path}: schema version {version}, made by a newer Logboat; "
+            f"this one knows up to {VERSION}: update it"
+        )
+    if version == VERSION and not tables >= _TABLES:
+        raise damaged(path, "a table is missing")
+    return int(version)

@@ -1,0 +1,135 @@
+"""Builders for the BLIP tests: two connections on a wire in memory, and a peer that makes frames by hand."""
+
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import strategies as st
+
+from sync.blip import Connection, Event, Limits, State
+from sync.blip import properties as properties_form
+from sync.blip.codec import Encoder
+from sync.blip.errors import ConnectionOverError, ViolationError
+from sync.blip.frames import COMPRESSED, KIND_MASK, MORE_COMING, URGENT, Kind, decode_header, encode_header
+from sync.blip.varint import encode
+
+
+def noise(size: int, seed: int = 1) -> bytes:
+    """Bytes that deflate cannot shrink, the same each time."""
+    blocks = []
+    for block in range(size // 4 + 1):
+        seed = zlib.crc32(block.to_bytes(4, "big"), seed)
+        blocks.append(seed.to_bytes(4, "big"))
+    return b"".join(blocks)[:size]
+
+
+def text(size: int) -> bytes:
+    """Bytes that deflate shrinks well, but not to nothing."""
+    return b"".join(b"%d litres of fuel\n" % line for line in range(size // 10 + 1))[:size]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a frame's header says."""
+
+    kind: Kind
+    number: int
+    more: bool
+    compressed: bool
+    urgent: bool
+    size: int
+
+
+def look(frame: bytes) -> Seen:
+    """Read a frame's header."""
+    number, flags, _ = decode_header(frame)
+    return Seen(
+        Kind(flags & KIND_MASK),
+        number,
+        bool(flags & MORE_COMING),
+        bool(flags & COMPRESSED),
+        bool(flags & URGENT),
+        len(frame),
+    )
+
+
+def pull(connection: Connection, most: int | None = None) -> list[bytes]:
+    """The frames that a connection has to send, `most` of them at most."""
+    frames: list[bytes] = []
+    while most is None or len(frames) < most:
+        frame = connection.next_frame()
+        if frame is None:
+            break
+        frames.append(frame)
+    return frames
+
+
+def feed(connection: Connection, frames: Iterable[bytes]) -> list[Event]:
+    """Let a connection receive frames; the events of all."""
+    return [event for frame in frames for event in connection.receive(frame)]
+
+
+class Wire:
+    """Two connections, and every frame that went from one to the other."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.left = Connection(limits)
+        self.right = Connection(limits)
+        self.from_left: list[Seen] = []
+        self.from_right: list[Seen] = []
+
+    def carry(self) -> tuple[list[Event], list[Event]]:
+        """Carry frames both ways, one each in turn, until there are none; the events at left and at right."""
+        at_left: list[Event] = []
+        at_right: list[Event] = []
+        moved = True
+        while moved:
+            moved = False
+            if (frame := self.left.next_frame()) is not None:
+                self.from_left.append(look(frame))
+                at_right += self.right.receive(frame)
+                moved = True
+            if (frame := self.right.next_frame()) is not None:
+                self.from_right.append(look(frame))
+                at_left += self.left.receive(frame)
+                moved = True
+        return at_left, at_right
+
+
+def content(body: bytes = b"", properties: Mapping[str, str] | None = None) -> bytes:
+    """A message's content: properties and body."""
+    return properties_form.encode(properties or {}, Limits()) + body
+
+
+class Maker:
+    """A peer whose frames are made one by one, good or bad, with the running checksum kept right."""
+
+    def __init__(self) -> None:
+        self._encoder = Encoder(level=9)
+
+    def frame(self, number: int, content: bytes, *, kind: int = Kind.REQUEST, flags: int = 0) -> bytes:
+        """The next frame, sealed."""
+        return self._encoder.seal(number, kind | flags, content)
+
+    def acknowledgement(self, number: int, frame_bytes: int, *, kind: int = Kind.ACK_REQUEST) -> bytes:
+        """An acknowledgement."""
+        return encode_header(number, kind) + encode(frame_bytes)
+
+
+def assert_ends(connection: Connection, frame: bytes, error: type[ViolationError]) -> None:
+    """This frame ends the connection with exactly this error, and it says and takes nothing more."""
+    with pytest.raises(ViolationError) as raised:
+        connection.receive(frame)
+    assert raised.type is error
+    assert str(raised.value)
+    assert connection.state is State.FAILED
+    assert connection.next_frame() is None
+    assert (connection.queued, connection.unanswered) == (0, 0)
+    with pytest.raises(ConnectionOverError, match="failed"):
+        connection.receive(frame)
+
+
+names = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
+"""Strings that can be a property's name or value."""
+property_maps = st.dictionaries(names, names, max_size=6)

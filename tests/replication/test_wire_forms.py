@@ -1,0 +1,287 @@
+"""The bytes themselves, as the protocol's document, Couchbase Lite and Sync Gateway have them."""
+
+import base64
+import hashlib
+from typing import cast
+
+import pytest
+
+from sync.blip import ErrorReceived, RequestReceived
+from sync.replication.messages import (
+    DEFAULT,
+    SEND,
+    Change,
+    Changes,
+    ChangesReply,
+    CollectionCheckpoint,
+    Encoded,
+    Failure,
+    GetCheckpoint,
+    GetCollections,
+    GetCollectionsReply,
+    Gone,
+    MessageError,
+    NoRev,
+    Proposal,
+    ProposeChanges,
+    ProposeChangesReply,
+    Rev,
+    SetCheckpoint,
+    SubChanges,
+    Terms,
+    Verdict,
+    decode,
+    proof,
+)
+from tests.blip.wire import Wire
+from tests.replication.builders import PARENT, REVISION, asked, reply
+
+
+def test_get_checkpoint() -> None:
+    assert GetCheckpoint("cp-1").encode() == Encoded({"Profile": "getCheckpoint", "client": "cp-1"})
+
+
+def test_set_checkpoint_names_the_revision_it_replaces_if_there_is_one() -> None:
+    assert "rev" not in SetCheckpoint("cp-1", b"{}").encode().properties
+    assert SetCheckpoint("cp-1", b"{}", "0-3", 2).encode() == Encoded(
+        {"Profile": "setCheckpoint", "collection": "2", "client": "cp-1", "rev": "0-3"}, b"{}"
+    )
+
+
+def test_get_collections() -> None:
+    request = GetCollections(("_default", "sea.logs"), ("cp-1", "cp-2"))
+    assert request.encode() == Encoded(
+        {"Profile": "getCollections"},
+        b'{"collections":["_default","sea.logs"],"checkpoint_ids":["cp-1","cp-2"]}',
+    )
+
+
+def test_get_collections_reply_tells_missing_checkpoint_and_missing_collection_apart() -> None:
+    sent = GetCollectionsReply((CollectionCheckpoint("1-cc", b'{"local":5}'), CollectionCheckpoint(), None))
+    assert sent.encode().body == b'[{"local":5,"rev":"1-cc"},{},null]'
+    theirs = reply(b'[{"local":5,"_rev":"0-1"},{},null]')
+    assert GetCollectionsReply.decode(theirs, DEFAULT, asked=3).checkpoints == (
+        CollectionCheckpoint("0-1", b'{"local":5}'),
+        CollectionCheckpoint(),
+        None,
+    )
+
+
+def test_subscription_to_channels_as_couchbase_lite_asks_for_it() -> None:
+    request = SubChanges(
+        since='"5::7"', batch=200, continuous=True, send_replacements=True, channels=("alarms", "notes")
+    )
+    assert request.encode() == Encoded(
+        {
+            "Profile": "subChanges",
+            "since": '"5::7"',
+            "batch": "200",
+            "continuous": "true",
+            "sendReplacementRevs": "true",
+            "versioning": "rev-trees",
+            "filter": "sync_gateway/bychannel",
+            "channels": "alarms,notes",
+        }
+    )
+    theirs = asked(
+        "subChanges",
+        since="7",
+        batch="200",
+        sendReplacementRevs="1",
+        versioning="rev-trees",
+        revocations="true",
+        filter="sync_gateway/bychannel",
+        channels="alarms,notes",
+    )
+    assert decode(theirs) == SubChanges(
+        since="7", batch=200, send_replacements=True, revocations=True, channels=("alarms", "notes")
+    )
+
+
+def test_subscription_to_documents_names_them_in_the_body_and_passes_over_the_rest() -> None:
+    assert SubChanges(document_ids=("a", "b")).encode().body == b'{"docIDs":["a","b"]}'
+    request = decode(asked("subChanges", b'{"docIDs":["a"],"else":[1]}', client_sgr2="true"))
+    assert request == SubChanges(document_ids=("a",))
+
+
+def test_changes_leave_out_what_is_not_needed() -> None:
+    changes = (
+        Change("1", "a", PARENT),
+        Change('"7:8"', "b", REVISION, Gone.DELETED),
+        Change("[3,4]", "c", REVISION, Gone.REMOVED),
+        Change("4", "d", REVISION, size=700),
+    )
+    sent = Changes(changes).encode()
+    assert sent.body == (
+        b'[[1,"a","1-9c3a"],["7:8","b","2-5b1d",true],[[3,4],"c","2-5b1d",4],[4,"d","2-5b1d",0,700]]'
+    )
+    assert (sent.urgent, sent.compressed, sent.no_reply) == (True, True, False)
+
+
+def test_an_empty_list_of_changes_says_caught_up_and_wants_no_reply() -> None:
+    sent = Changes(()).encode()
+    assert sent == Encoded({"Profile": "changes"}, b"[]", urgent=True, compressed=True, no_reply=True)
+
+
+def test_sync_gateway_says_caught_up_with_null() -> None:
+    assert decode(asked("changes", b"null")) == Changes(())
+
+
+def test_changes_of_other_makers_are_understood() -> None:
+    body = b'[[1,"a","1-9c3a",false,0],["2::3","b","2-5b1d",6,10,"later"],[ [1, 2] ,"c","1-9c3a",null]]'
+    assert decode(asked("changes", body, collection="0", ignoreNoConflicts="true")) == Changes(
+        (
+            Change("1", "a", PARENT),
+            Change('"2::3"', "b", REVISION, Gone.REVOKED | Gone.REMOVED, 10),
+            Change("[1,2]", "c", PARENT),
+        ),
+        0,
+    )
+
+
+def test_proposals_leave_out_an_unknown_parent_unless_a_size_follows() -> None:
+    proposals = (
+        Proposal("a", PARENT),
+        Proposal("b", REVISION, PARENT),
+        Proposal("c", PARENT, size=9),
+    )
+    sent = ProposeChanges(proposals, conflict_includes_revision=True).encode()
+    assert sent.properties == {"Profile": "proposeChanges", "conflictIncludesRev": "true"}
+    assert sent.body == b'[["a","1-9c3a"],["b","2-5b1d","1-9c3a"],["c","1-9c3a","",9]]'
+
+
+@pytest.mark.parametrize("body", [b"", b"null", b"[]", b"[0,0]", b"[null]"])
+def test_what_is_left_out_is_unwanted_in_changes_and_allowed_in_proposals(body: bytes) -> None:
+    assert ChangesReply.decode(reply(body), DEFAULT, asked=2).answers == (0, 0)
+    assert ProposeChangesReply.decode(reply(body), DEFAULT, asked=2).verdicts == (SEND, SEND)
+
+
+def test_answers_to_changes() -> None:
+    theirs = reply(b'[0,["1-9c3a"],[],409]', maxHistory="20", blobs="true", deltas="true")
+    assert ChangesReply.decode(theirs, DEFAULT, asked=5) == ChangesReply(
+        (0, (PARENT,), (), 409, 0), Terms(20, deltas=True, blobs=True)
+    )
+
+
+def test_a_wish_for_no_history_at_all_still_gets_the_parent() -> None:
+    assert ChangesReply.decode(reply(maxHistory="0"), DEFAULT, asked=0).terms.max_history == 1
+
+
+def test_verdicts_on_proposals() -> None:
+    sent = ProposeChangesReply(
+        (SEND, Verdict(304), Verdict(409, REVISION), Verdict(409), SEND), Terms(deltas=False)
+    )
+    encoded = sent.encode()
+    assert encoded.body == b'[0,304,{"status":409,"rev":"2-5b1d"},409]'
+    assert encoded.properties == {"deltas": "false"}
+
+
+def test_revision_with_everything() -> None:
+    rev = Rev(
+        "a",
+        "3-77",
+        b"{}",
+        '"5::7"',
+        deleted=True,
+        history=(REVISION, PARENT),
+        delta_source=REVISION,
+        no_conflicts=True,
+        replaced=REVISION,
+        collection=1,
+    )
+    assert rev.encode() == Encoded(
+        {
+            "Profile": "rev",
+            "collection": "1",
+            "id": "a",
+            "rev": "3-77",
+            "sequence": '"5::7"',
+            "deleted": "1",
+            "history": "2-5b1d,1-9c3a",
+            "deltaSrc": "2-5b1d",
+            "noconflicts": "true",
+            "replacedRev": "2-5b1d",
+        },
+        b"{}",
+        compressed=True,
+    )
+
+
+def test_revision_of_other_makers_is_understood() -> None:
+    theirs = asked(
+        "rev",
+        b"{}",
+        id="a",
+        rev="3-77",
+        history="2-5b1d, 1-9c3a",
+        deleted="true",
+        noconflicts="1",
+        deleted_branch="2-00",
+        sequence="12",
+    )
+    assert decode(theirs) == Rev(
+        "a", "3-77", b"{}", "12", deleted=True, history=(REVISION, PARENT), no_conflicts=True
+    )
+
+
+def test_a_norev_is_never_replied_to() -> None:
+    assert NoRev("a", PARENT, "12", 404, "gone").encode() == Encoded(
+        {"Profile": "norev", "id": "a", "rev": PARENT, "sequence": "12", "error": "404", "reason": "gone"},
+        no_reply=True,
+    )
+
+
+def test_proof_is_over_length_nonce_and_content() -> None:
+    nonce = bytes(range(20))
+    plain = hashlib.sha1(b"\x14" + nonce + b"a chart").digest()
+    assert proof(nonce, [b"a ", b"chart"]) == f"sha1-{base64.b64encode(plain).decode()}"
+
+
+@pytest.mark.parametrize(
+    ("domain", "code", "status", "unhandled"),
+    [
+        ("HTTP", 404, 404, False),
+        ("BLIP", 404, 404, True),
+        ("BLIP", 409, 409, False),
+        ("LiteCore", 8, 409, False),
+        ("LiteCore", 31, 422, False),
+        ("LiteCore", 501, 501, False),
+        ("POSIX", 54, 0, False),
+    ],
+)
+def test_errors_of_a_peer_have_an_http_status_where_one_fits(
+    domain: str, code: int, status: int, unhandled: bool
+) -> None:
+    failure = Failure.decode(ErrorReceived(1, domain, code, "why", {}))
+    assert (failure.status, failure.is_unhandled, failure.text) == (status, unhandled, "why")
+
+
+@pytest.mark.parametrize(
+    ("theirs", "kept"),
+    [
+        ("1", "1"),
+        ("1.50", "1.50"),
+        ("18446744073709551616", "18446744073709551616"),
+        ('"a  b"', '"a  b"'),
+        ('"\\u00e9"', '"\\u00e9"'),
+        ('[ 1, "5 :1" ]', '[1,"5 :1"]'),
+        (' {"low" : 1} ', '{"low":1}'),
+    ],
+)
+def test_a_sequence_is_given_back_as_it_came_but_for_blanks(theirs: str, kept: str) -> None:
+    (change,) = cast("Changes", decode(asked("changes", f'[[{theirs},"a","1-9c3a"]]'.encode()))).changes
+    rev = cast("Rev", decode(asked("rev", b"{}", id="a", rev=PARENT, sequence=theirs)))
+    assert change.sequence == rev.sequence == kept
+    assert SubChanges(since=kept).encode().properties["since"] == kept
+
+
+def test_a_message_error_reaches_the_peer_as_its_failure() -> None:
+    wire = Wire()
+    wire.left.send_request({"Profile": "getCheckpoint"})
+    _, (event,) = wire.carry()
+    with pytest.raises(MessageError) as caught:
+        decode(cast("RequestReceived", event))
+    error = caught.value
+    wire.right.send_error(1, error.code, error.text, domain=error.domain)
+    (answer,), _ = wire.carry()
+    assert Failure.decode(cast("ErrorReceived", answer)) == Failure("HTTP", 400, "'client' is missing")

@@ -1,0 +1,76 @@
+"""Shared builders of the store's tests: revision ids, histories, bodies, processes."""
+
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from hypothesis import strategies as st
+
+from sync.store import Database
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def rev(generation: int, digest: str = "a") -> str:
+    """A revision id as another maker may write it."""
+    return f"{generation}-{digest}"
+
+
+def history(generation: int, digest: str = "a", *, down_to: int = 1) -> list[str]:
+    """The ancestors of `rev(generation, digest)` on one line, newest first."""
+    return [rev(number, digest) for number in range(generation - 1, down_to - 1, -1)]
+
+
+def note(number: int) -> dict[str, Any]:
+    """A small body that tells which it is."""
+    return {"type": "note", "n": number}
+
+
+def fill(store: Database, count: int, *, prefix: str = "reading:argo:rpm:abcdef:", seed: int = 1) -> None:
+    """Documents of very different sizes: some share a page, some need overflow pages."""
+    sizes = random.Random(seed)
+    with store.transaction():
+        for number in range(count):
+            size = sizes.choice([5, 200, 700, 3000, 9000])
+            store.put(f"{prefix}{number:012d}", {"first": number, "text": "x" * sizes.randrange(size)})
+
+
+def everything(store: Database) -> dict[str, tuple[str, bytes]]:
+    """Id to revision and body, of all that is there."""
+    return {document.id: (document.rev, document.raw) for document in store.documents(deleted=True)}
+
+
+def program(code: str, *arguments: object) -> "subprocess.Popen[str]":
+    """A Python process of its own that runs this code."""
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+json_scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**53) + 1, 2**53 - 1),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(st.characters(codec="utf-8"), max_size=8),
+)
+json_values = st.recursive(
+    json_scalars,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4),
+        st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=5), inner, max_size=4),
+    ),
+    max_leaves=12,
+)
+json_objects = st.dictionaries(
+    st.text(st.characters(codec="utf-8"), max_size=6).filter(lambda key: not key.startswith("_")),
+    json_values,
+    max_size=6,
+)
+digests = st.text("0123456789abcdef", min_size=1, max_size=3)

@@ -1,0 +1,19 @@
+"""Stores in a temporary folder, for the tests of the store."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sync.store import Database
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "log.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[Database]:
+    with Database.open(path) as database:
+        yield database

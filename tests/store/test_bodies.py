@@ -1,0 +1,169 @@
+"""What may be stored, and its canonical form."""
+
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from sync.store import DocumentError, bodies
+
+from .builders import json_objects
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    # RFC 8785, appendix B, and ECMAScript's Number.prototype.toString
+    [
+        (0.0, "0"),
+        (-0.0, "0"),
+        (5e-324, "5e-324"),
+        (1.7976931348623157e308, "1.7976931348623157e+308"),
+        (9007199254740992.0, "9007199254740992"),
+        (295147905179352830000.0, "295147905179352830000"),
+        (9.999999999999997e22, "9.999999999999997e+22"),
+        (1e23, "1e+23"),
+        (1e21, "1e+21"),
+        (999999999999999900000.0, "999999999999999900000"),
+        (0.000001, "0.000001"),
+        (1e-7, "1e-7"),
+        (333333333.33333329, "333333333.3333333"),
+        (1424953923781206.2, "1424953923781206.2"),
+        (1.0, "1"),
+        (4.5, "4.5"),
+        (0.002, "0.002"),
+    ],
+)
+def test_numbers_are_written_as_in_rfc_8785(number: float, text: str) -> None:
+    assert bodies.canonical("d", {"n": number}) == b'{"n":' + text.encode() + b"}"
+
+
+def test_keys_are_sorted_by_utf_16_units_as_in_rfc_8785() -> None:
+    keys = ["\u20ac", "\r", "\ufb33", "1", "\U0001f600", "\u0080", "\u00f6"]
+    wanted = ["\r", "1", "\u0080", "\u00f6", "\u20ac", "\U0001f600", "\ufb33"]
+    assert list(json.loads(bodies.canonical("d", dict.fromkeys(keys, 0)))) == wanted
+
+
+def test_strings_are_escaped_as_in_rfc_8785() -> None:
+    text = '\u20ac$\u000f\nA\'B"\\\\"/\u2028\u007f'
+    assert bodies.canonical("d", {"s": text}).decode() == (
+        '{"s":"\u20ac$\\u000f\\nA\'B\\"\\\\\\\\\\"/\u2028\u007f"}'
+    )
+
+
+@given(json_objects)
+def test_canonical_form_says_the_same_and_is_its_own_canonical_form(body: dict[str, Any]) -> None:
+    raw = bodies.canonical("d", body)
+    assert json.loads(raw, parse_int=float) == json.loads(json.dumps(body), parse_int=float)
+    bodies.accept("d", raw)
+    assert bodies.recanonical("d", raw) == raw
+    assert bodies.canonical("d", bodies.decode("d", raw)) == raw
+    assert bodies.canonical("d", dict(reversed(list(body.items())))) == raw
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({"_id": "x"}, "_id"),
+        ({"n": math.nan}, "nan"),
+        ({"n": math.inf}, "inf"),
+        ({"n": 2**53 + 1}, "9007199254740993"),
+        ({"n": [-(2**53) - 1]}, "9007199254740993"),
+        ({"n": 12345678901234567890}, "12345678901234567890"),
+        ({"n": 10**400}, "10000"),
+        ({1: "x"}, "strings"),
+        ({"b": b"bytes"}, "bytes"),
+        ({"s": "\ud800"}, "UTF-8"),
+    ],
+)
+def test_body_that_json_cannot_keep_is_refused_with_the_reason(body: dict[str, Any], says: str) -> None:
+    with pytest.raises(DocumentError, match=says) as caught:
+        bodies.canonical("note:argo:1", body)
+    assert str(caught.value).startswith("note:argo:1: ")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"[]",
+        b"1",
+        b"{",
+        b'{"a":NaN}',
+        b'{"a":1e999}',
+        b'{"a":"\xff"}',
+        b'{"a":"\\ud800"}',
+        b'{"_rev":"1-a"}',
+        b'{"\\u005frev":"1-a"}',
+        b'{"a":9007199254740993}',
+        b'{"a":[{"b":-12345678901234567890}]}',
+        b"\xef\xbb\xbf{}",
+        b'{"a":1}x',
+        b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    ],
+)
+def test_json_text_that_is_no_body_is_refused(raw: bytes) -> None:
+    with pytest.raises(DocumentError):
+        bodies.accept("d", raw)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"{}",
+        b' { "a" : 1 } ',
+        b'{"a":9007199254740991}',
+        b'{"a":9007199254740992}',
+        b'{"a":295147905179352830000}',
+        b'{"a":9007199254740993.5}',
+        b'{"a":"12345678901234567890"}',
+        b'{"a":0.30000000000000004}',
+        b'{"a":{"_id":1}}',
+        b'{"":1}',
+    ],
+)
+def test_json_text_of_a_body_is_accepted(raw: bytes) -> None:
+    bodies.accept("d", raw)
+
+
+@pytest.mark.parametrize(
+    "nest", [lambda inner: [inner], lambda inner: {"a": inner}], ids=["arrays", "objects"]
+)
+def test_depth_counts_to_sixty_four(nest: Any) -> None:
+    value: Any = 1
+    for _ in range(bodies.DEPTH_LIMIT - 1):
+        value = nest(value)
+    assert bodies.canonical("d", {"v": value})
+    with pytest.raises(DocumentError, match="deeper than 64"):
+        bodies.canonical("d", {"v": nest(value)})
+    with pytest.raises(DocumentError, match="deeper than 64"):
+        bodies.accept("d", json.dumps({"v": nest(value)}).encode())
+
+
+def test_body_that_holds_itself_is_refused() -> None:
+    body: dict[str, Any] = {}
+    body["self"] = body
+    with pytest.raises(DocumentError, match="nested"):
+        bodies.canonical("d", body)
+
+
+def test_size_is_limited() -> None:
+    raw = b'{"a":"' + b"x" * bodies.SIZE_LIMIT + b'"}'
+    with pytest.raises(DocumentError, match="more than"):
+        bodies.accept("d", raw)
+    with pytest.raises(DocumentError, match="more than"):
+        bodies.canonical("d", {"a": "x" * bodies.SIZE_LIMIT})
+
+
+@pytest.mark.parametrize("document_id", ["", "_design/x", "a\0b", "x" * 251, "\u20ac" * 84, "\ud800"])
+def test_id_that_others_could_not_store_is_refused(document_id: str) -> None:
+    with pytest.raises(DocumentError, match="document id"):
+        bodies.check_id(document_id)
+
+
+@pytest.mark.parametrize(
+    "document_id", ["a", "reading:argo:rpm:abcdef:000000000001", "x" * 250, "\u20ac" * 83]
+)
+def test_ordinary_id_is_accepted(document_id: str) -> None:
+    bodies.check_id(document_id)

@@ -1,0 +1,118 @@
+"""Purge, expiry, and sequences that are never given twice."""
+
+from pathlib import Path
+
+import pytest
+
+from sync.store import Database, DocumentError
+from sync.store.schema import WAL_PAGES
+
+from .builders import fill, note
+
+
+def test_purged_document_is_gone_without_a_trace(store: Database) -> None:
+    first = store.put("x", note(1))
+    store.set_remote_revision("x", "brigid", first)
+    store.put("y", note(2))
+    assert store.purge(["x", "nothing"]) == 1
+    assert store.get("x") is None
+    assert store.remote_revisions("x") == {}
+    assert [change.id for change in store.changes()] == ["y"]
+    assert store.put("x", note(1)) == first
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_sequence_is_never_given_twice(path: Path, together: bool) -> None:
+    given: list[int] = []
+    for _ in range(3):
+        with Database.open(path) as store:
+            assert store.last_sequence == len(given)
+            for number in range(3):
+                with store.transaction():
+                    store.put(f"x:{number}", {})
+                    given.append(store.last_sequence)
+                    if together:
+                        store.purge([f"x:{number}"])
+            store.purge([f"x:{number}" for number in range(3)])
+            assert store.changes() == []
+            assert store.check() == []
+    assert given == list(range(1, 10))
+
+
+def test_sequence_is_noted_only_where_no_document_shows_it(store: Database) -> None:
+    fill(store, 10)
+    store.purge([store.changes()[0].id])
+    noted = "SELECT count(*) FROM meta WHERE key = 'sequence'"
+    assert store._engine.execute(noted).get == 0
+    store.purge([store.changes()[-1].id])
+    assert store._engine.execute(noted).get == 1
+    assert store.last_sequence == 10
+
+
+def test_document_expires_when_the_clock_says_so(path: Path) -> None:
+    now = 1_000.0
+    with Database.open(path, clock=lambda: now) as store:
+        with store.transaction():
+            for number in range(450):
+                store.put(f"x:{number}", {})
+                store.set_expiry(f"x:{number}", 1_500.0)
+            store.put("kept", {})
+            store.set_expiry("kept", 1_500.0)
+            store.set_expiry("kept", None)
+            store.put("later", {})
+            store.set_expiry("later", 2_500.7)
+        assert store.purge_expired() == 0
+        now = 1_500.0
+        assert store.purge_expired() == 450
+        assert [document.id for document in store.documents()] == ["kept", "later"]
+        assert store.expiry("later") == 2_500
+        now = 2_501.0
+        assert store.purge_expired() == 1
+        assert store.check() == []
+
+
+def test_expiry_is_no_change_and_stays_with_the_document(store: Database) -> None:
+    first = store.put("x", note(1))
+    store.set_expiry("x", 77)
+    assert store.last_sequence == 1
+    store.put("x", note(2), parent=first)
+    assert store.expiry("x") == 77
+    assert store.expiry("nothing") is None
+    with pytest.raises(DocumentError, match="no such document"):
+        store.set_expiry("nothing", 1)
+
+
+def test_compaction_gives_the_room_of_purged_documents_back(path: Path) -> None:
+    with Database.open(path) as store:
+        fill(store, 800)
+        store.checkpoint()
+        full = path.stat().st_size
+        store.purge([change.id for change in store.changes()[:700]])
+        assert store.usage().free > 0
+        compacted = store.compact()
+        assert compacted.file_bytes > full / 2
+        assert store.usage().free == 0
+        assert store.check() == []
+        assert store.count() == 100
+    assert path.stat().st_size <= full - compacted.file_bytes
+
+
+def test_usage_adds_up(store: Database, path: Path) -> None:
+    fill(store, 50)
+    store.blobs.put(b"x" * 1000)
+    usage = store.usage()
+    assert usage.blobs == 1000
+    assert usage.wal == store.wal_bytes == path.with_name("log.db-wal").stat().st_size > 0
+    assert usage.total == usage.used + usage.free + usage.wal + usage.blobs
+
+
+def test_log_of_a_connection_that_does_not_checkpoint_grows_until_one_does(path: Path) -> None:
+    with Database.open(path, checkpoint_pages=0) as recorder:
+        for part in range(8):
+            fill(recorder, 500, prefix=f"x:{part}:")
+        grown = recorder.wal_bytes
+        assert grown > 1.5 * WAL_PAGES * 4096
+        recorder.checkpoint()
+        recorder.put("x", {})  # begins the log anew from its start
+        fill(recorder, 100, prefix="y:")
+        assert recorder.wal_bytes <= grown

@@ -1,0 +1,118 @@
+"""What identifies a revision, and which wins."""
+
+import hashlib
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sync.store import DocumentError, revisions
+
+from .builders import digests, rev
+
+leaves = st.lists(
+    st.tuples(st.builds(rev, st.integers(1, 60), digests), st.booleans()),
+    min_size=1,
+    max_size=8,
+    unique_by=lambda x: x[0],
+)
+
+
+def test_id_is_generation_and_digest_of_parent_deletion_and_body() -> None:
+    first = revisions.make(None, deleted=False, body=b'{"a":1}')
+    assert first == "1-" + hashlib.sha256(b'\0l\0{"a":1}').hexdigest()[:32]
+    second = revisions.make(first, deleted=True, body=b"{}")
+    assert second == "2-" + hashlib.sha256(first.encode() + b"\0d\0{}").hexdigest()[:32]
+
+
+def test_id_is_the_same_in_every_release() -> None:
+    assert revisions.make(None, deleted=False, body=b"{}") == "1-949273ccee018f11c9a7123646fd9d47"
+
+
+@given(st.binary(), st.booleans(), st.none() | st.builds(rev, st.integers(1, 99), digests))
+def test_same_edit_gives_same_id_and_any_difference_another(
+    body: bytes, deleted: bool, parent: str | None
+) -> None:
+    made = revisions.make(parent, deleted=deleted, body=body)
+    assert made == revisions.make(parent, deleted=deleted, body=body)
+    assert made != revisions.make(parent, deleted=not deleted, body=body)
+    assert made != revisions.make(parent, deleted=deleted, body=body + b" ")
+    assert made != revisions.make("7-other", deleted=deleted, body=body)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "1",
+        "-abc",
+        "1-",
+        "0-abc",
+        "01-abc",
+        "x-abc",
+        "1-a b",
+        "1-a\n",
+        "-1-abc",
+        "2147483648-a",
+        "1-" + "a" * 129,
+    ],
+)
+def test_what_is_no_revision_id_is_refused(text: str) -> None:
+    assert not revisions.valid(text)
+    with pytest.raises(DocumentError, match="not a revision id"):
+        revisions.generation(text)
+
+
+@pytest.mark.parametrize("text", ["1-a", "12-9f8e", "2147483647-a", "3-ABC+/=", "4-" + "f" * 40])
+def test_digests_of_other_makers_are_taken_as_they_are(text: str) -> None:
+    assert revisions.valid(text)
+    assert revisions.join(*revisions.split(text)) == text
+
+
+@given(leaves, st.randoms(use_true_random=False))
+def test_winner_depends_on_the_set_of_leaves_alone(found: list[tuple[str, bool]], random: Random) -> None:
+    shuffled = list(found)
+    random.shuffle(shuffled)
+    assert revisions.winner(found) == revisions.winner(shuffled)
+
+
+@given(leaves)
+def test_leaf_beyond_the_horizon_changes_nothing(found: list[tuple[str, bool]]) -> None:
+    highest = max(revisions.generation(leaf) for leaf, _ in found)
+    if highest > revisions.HORIZON:
+        old = (rev(highest - revisions.HORIZON, "zzzz"), False)
+        assert revisions.winner([*found, old]) == revisions.winner(found)
+
+
+@pytest.mark.parametrize(
+    ("found", "wins"),
+    [
+        ([("3-a", True), ("2-a", False)], "2-a"),
+        ([("3-a", False), ("2-f", False)], "3-a"),
+        ([("10-a", False), ("9-a", False)], "10-a"),
+        ([("3-a", False), ("3-b", False)], "3-b"),
+        ([("3-a", True), ("2-b", True)], "3-a"),
+        ([("21-a", True), ("1-b", False)], "21-a"),
+        ([("21-a", True), ("2-b", False)], "2-b"),
+    ],
+)
+def test_live_wins_before_generation_before_digest_within_the_horizon(
+    found: list[tuple[str, bool]], wins: str
+) -> None:
+    assert revisions.winner(found) == wins
+
+
+def test_no_generation_beyond_the_limit_is_made() -> None:
+    with pytest.raises(DocumentError, match="no generation is left"):
+        revisions.make(f"{revisions.GENERATION_LIMIT - 1}-a", deleted=False, body=b"{}")
+
+
+@pytest.mark.parametrize("line", [["3-a"], ["2-b", "2-a"], ["1-a", "2-a"], ["2-a", "nonsense"], ["4-a"]])
+def test_history_that_does_not_fall_is_refused(line: list[str]) -> None:
+    with pytest.raises(DocumentError):
+        revisions.check_history("3-x", line)
+
+
+def test_history_may_skip_generations() -> None:
+    revisions.check_history("30-x", ["29-a", "12-b", "1-c"])
