@@ -1,0 +1,30 @@
+"""Services: the daemons and the `logboat` command.
+
+The recorder, in the order in which data flows:
+
+- `intake`, `alarms`: which samples are recorded, under which number; when a value is an alarm (pure)
+- `batch`, `journalfile`, `journal`: what one commit makes durable, and the file that holds it
+- `recording`: numbers samples and commits them
+- `windows`, `records`: what documents hold (pure)
+- `documenter`, `retention`, `library`: follows the journal with documents; makes room; the thread that does
+- `timekeeping`, `machine`, `identity`: what the clock is worth; which board; which log, boot and run
+- `view`, `livestate`, `systemd`, `control`: what the recorder tells, and how people reach it
+- `recorder`: the daemon
+
+After damage:
+
+- `storecheck`, `salvage`, `rescue`: what is broken, what can still be read of it, documents of that
+
+Configuration:
+
+- `settings`, `settingkeys`, `configuration`: `logboat.toml` into settings
+- `lastgood`, `configcheck`: what stays in force after a mistake; what `config check` says
+
+What people look at, from documents and live state:
+
+- `shapes`, `timeline`: documents decoded; when it was
+- `history`, `current`, `episodes`: samples, values, alarms
+- `verify`: what is missing, and why
+- `live`, `summary`, `present`: the recorder's own word; what `status` says; how things are written for people
+- `command`, `commands/`: the `logboat` command; `demo`: the main job, end to end; `ulid`: ids of notes
+"""

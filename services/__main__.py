@@ -1,0 +1,5 @@
+"""`python -m services`: the `logboat` command, where there is no console script."""
+
+from .command import main
+
+raise SystemExit(main())

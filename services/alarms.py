@@ -1,0 +1,164 @@
+"""Alarms: when a sensor's values are one, and since when. Pure; the boot clock comes in, in milliseconds.
+
+A sensor has at most one *episode* at a time, from the first rule that raises to the moment when none holds;
+its severity is the highest of the rules that hold (as Signal K's notification for a path has one state). A
+fault of the sensor neither raises nor clears: without a value there is no knowledge.
+
+State of one rule (rows: state; columns: what is so now):
+
+    state     | condition met                     | met no longer
+    ----------+-----------------------------------+------------------------------------
+    quiet     | -> pending, or active if no delay | quiet
+    pending   | -> active once it lasted `for`    | -> quiet
+    active    | active                            | -> leaving, or quiet if no delay
+    leaving   | -> active                         | -> quiet once it lasted `clear_for`
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sensors.sample import Value
+from sensors.settings import AlarmRule, Severity, When
+
+
+class RuleState(StrEnum):
+    """Where one rule stands."""
+
+    QUIET = "quiet"
+    PENDING = "pending"
+    ACTIVE = "active"
+    LEAVING = "leaving"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a sensor's rules say together."""
+
+    severity: Severity
+    text: str
+    condition: str
+
+
+@dataclass(slots=True)
+class _Watch:
+    rule: AlarmRule
+    state: RuleState = RuleState.QUIET
+    since_ms: int = 0
+
+    def deadline(self) -> int | None:
+        """When, if nothing changes, the state does."""
+        if self.state is RuleState.PENDING:
+            return self.since_ms + round(self.rule.raise_after_s * 1000)
+        if self.state is RuleState.LEAVING:
+            return self.since_ms + round(self.rule.clear_after_s * 1000)
+        return None
+
+    @property
+    def holds(self) -> bool:
+        return self.state in (RuleState.ACTIVE, RuleState.LEAVING)
+
+    def observe(self, value: bool | float, now_ms: int) -> None:
+        met = is_met(self.rule, value, holding=self.holds)
+        match self.state, met:
+            case RuleState.QUIET, True:
+                self._go(RuleState.PENDING, now_ms)
+            case RuleState.PENDING, False:
+                self._go(RuleState.QUIET, now_ms)
+            case RuleState.ACTIVE, False:
+                self._go(RuleState.LEAVING, now_ms)
+            case RuleState.LEAVING, True:
+                self._go(RuleState.ACTIVE, now_ms)
+        self.elapse(now_ms)
+
+    def elapse(self, now_ms: int) -> None:
+        deadline = self.deadline()
+        if deadline is not None and now_ms >= deadline:
+            self._go(RuleState.ACTIVE if self.state is RuleState.PENDING else RuleState.QUIET, now_ms)
+
+    def _go(self, state: RuleState, now_ms: int) -> None:
+        self.state, self.since_ms = state, now_ms
+
+
+class AlarmWatch:
+    """The rules of one sensor, and how they stand."""
+
+    def __init__(self, rules: Sequence[AlarmRule], *, unit: str = "", standing: bool = False) -> None:
+        """`unit`: of the values, for the words. `standing`: an episode was in progress when the recorder
+        stopped; it goes on until values say otherwise, and is not raised a second time."""
+        self._watches = [_Watch(rule) for rule in rules]
+        self._unit = unit
+        self._resumed = standing
+        self._blind = False
+
+    def __bool__(self) -> bool:
+        return bool(self._watches) or self._resumed
+
+    def observe(self, value: Value, now_ms: int) -> None:
+        """A sample's value; None (a fault) says nothing about the equipment."""
+        self._blind = value is None
+        if value is None:
+            return
+        for watch in self._watches:
+            if self._resumed:
+                # What was in progress is taken up where it stood, without waiting out its delay again.
+                if is_met(watch.rule, value, holding=True):
+                    watch.state = RuleState.ACTIVE
+                continue
+            watch.observe(value, now_ms)
+        self._resumed = False
+
+    def elapse(self, now_ms: int) -> None:
+        """Time has passed."""
+        if not self._blind:
+            for watch in self._watches:
+                watch.elapse(now_ms)
+
+    def deadline(self) -> int | None:
+        """The moment at which `elapse` may change something; None if only a sample can."""
+        if self._blind:
+            return None
+        deadlines = [found for watch in self._watches if (found := watch.deadline()) is not None]
+        return min(deadlines, default=None)
+
+    def standing(self) -> Standing | None:
+        """The highest rule that holds; None if none does. Unknown (just resumed) counts as before: ask
+        `is_unknown` first."""
+        holding = [watch.rule for watch in self._watches if watch.holds]
+        if not holding:
+            return None
+        rule = max(holding, key=lambda rule: rule.severity.rank)
+        return Standing(severity=rule.severity, text=rule.text, condition=in_words(rule, self._unit))
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether an episode from before a restart awaits its first value."""
+        return self._resumed
+
+    def signature(self) -> tuple[RuleState, ...]:
+        """The rules' states: a sample that changes them is always recorded."""
+        return tuple(watch.state for watch in self._watches)
+
+
+def is_met(rule: AlarmRule, value: bool | float, *, holding: bool) -> bool:
+    """Whether a value meets a rule; one that holds is met until the value is back by the hysteresis."""
+    if rule.when is not None:
+        return bool(value) is (rule.when is When.ACTIVE)
+    number, margin = float(value), rule.hysteresis if holding else 0.0
+    over = rule.above is not None and number > rule.above - margin
+    under = rule.below is not None and number < rule.below + margin
+    return over or under
+
+
+def in_words(rule: AlarmRule, unit: str = "") -> str:
+    """The condition as a person would say it, in SI: `above 63 Hz for 5 s`, `active for 10 s`."""
+    shown = "" if unit in ("", "bool", "ratio") else f" {unit}"
+    words = []
+    if rule.when is not None:
+        words.append(rule.when.value)
+    if rule.above is not None:
+        words.append(f"above {rule.above:g}{shown}")
+    if rule.below is not None:
+        words.append(f"below {rule.below:g}{shown}")
+    condition = " or ".join(words)
+    return f"{condition} for {rule.raise_after_s:g} s" if rule.raise_after_s else condition

@@ -1,0 +1,165 @@
+"""A batch: what one commit of the journal makes durable, and its form in the file.
+
+In the file a batch is one MessagePack array; its rows name sensors by number and count time back from the
+commit, so that a sample costs about 20 bytes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from sensors.quality import State
+from sensors.sample import Totals, Value
+
+STATES: Final = tuple(State)
+"""A state's number in a batch is its place here: only ever append."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whose log this is."""
+
+    vessel: str
+    log: str
+    boot: int
+    """Counts the machine's starts within the log."""
+    run: int
+    """Counts the recorder's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One accepted sample."""
+
+    sensor: str
+    sequence: int
+    clock_ms: int
+    """Boot clock, milliseconds."""
+    value: Value
+    state: State = State.GOOD
+
+
+class Episode(msgspec.Struct, frozen=True, array_like=True):
+    """An alarm from its raising until it is cleared and its document is written."""
+
+    sequence: int
+    """The sample at which it was raised; names its document."""
+    severity: str
+    """The highest severity so far."""
+    text: str
+    condition: str
+    value: Value
+    raised_ms: int
+    """Boot clock."""
+    raised_utc: float
+    """Seconds since 1970, as known then."""
+    boot: int
+    cleared_ms: int | None = None
+    cleared_utc: float | None = None
+    cleared_boot: int | None = None
+    history: tuple[tuple[int, float, str, str], ...] = ()
+    """(boot clock ms, UTC s, severity, condition) at each change."""
+
+
+class Gap(msgspec.Struct, frozen=True, array_like=True):
+    """Numbers that were given to samples which could not be kept."""
+
+    sensor: str
+    first: int
+    last: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one commit makes durable."""
+
+    run: int
+    """Counts starts of the recorder: a window never spans two runs."""
+    boot: int
+    clock_ms: int
+    """The moment of the commit, boot clock."""
+    utc: float
+    """The same moment, seconds since 1970 as the machine believed."""
+    synced: bool
+    """Whether that belief came from the network, GNSS or a clock chip."""
+    rows: tuple[Row, ...] = ()
+    totals: Mapping[str, Totals] = field(default_factory=dict)
+    episodes: tuple[tuple[str, Episode], ...] = ()
+    """(sensor, episode) for each that began or changed, in order: of one sensor there may be several."""
+    gaps: tuple[Gap, ...] = ()
+    number: int = 0
+    """Given by the journal."""
+
+
+class _Packed(msgspec.Struct, array_like=True):
+    """A batch as stored. Rows: sensor number, sequence, ms before the commit, value, state's number."""
+
+    run: int
+    boot: int
+    clock_ms: int
+    utc: float
+    synced: bool
+    rows: list[tuple[int, int, int, bool | int | float | None, int]]
+    totals: list[tuple[int, int, float]]
+    episodes: list[tuple[int, Episode]]
+    gaps: list[Gap] = []
+
+
+_decode = msgspec.msgpack.Decoder(_Packed).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class BatchError(ValueError):
+    """Stored bytes that are no batch."""
+
+
+def pack(batch: Batch, numbers: Mapping[str, int]) -> bytes:
+    """The batch as it is stored; `numbers` gives each sensor's."""
+    return _encode(
+        _Packed(
+            batch.run,
+            batch.boot,
+            batch.clock_ms,
+            batch.utc,
+            batch.synced,
+            [
+                (
+                    numbers[row.sensor],
+                    row.sequence,
+                    batch.clock_ms - row.clock_ms,
+                    row.value,
+                    STATES.index(row.state),
+                )
+                for row in batch.rows
+            ],
+            [(numbers[name], total.count, total.seconds) for name, total in batch.totals.items()],
+            [(numbers[name], episode) for name, episode in batch.episodes],
+            list(batch.gaps),
+        )
+    )
+
+
+def unpack(number: int, data: bytes, ids: Mapping[int, str]) -> Batch:
+    """A stored batch. Raises BatchError when it makes no sense."""
+    try:
+        packed = _decode(data)
+        return Batch(
+            run=packed.run,
+            boot=packed.boot,
+            clock_ms=packed.clock_ms,
+            utc=packed.utc,
+            synced=packed.synced,
+            rows=tuple(
+                Row(ids[sensor], sequence, packed.clock_ms - before, value, STATES[state])
+                for sensor, sequence, before, value, state in packed.rows
+            ),
+            totals={ids[sensor]: Totals(count, seconds) for sensor, count, seconds in packed.totals},
+            episodes=tuple((ids[sensor], episode) for sensor, episode in packed.episodes),
+            gaps=tuple(packed.gaps),
+            number=number,
+        )
+    except (msgspec.DecodeError, KeyError, IndexError) as error:
+        raise BatchError(f"batch {number} cannot be read: {error!r}") from error

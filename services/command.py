@@ -1,0 +1,139 @@
+"""The `logboat` command: finds the command that was asked for, and makes an exit status of what happens.
+
+Exits 0 (done), 1 (failed) or 2 (wrong usage); what is wrong is said in a sentence, never a traceback. Each
+command's own module is imported only when it runs.
+"""
+
+import io
+import os
+import sys
+from argparse import REMAINDER, SUPPRESS, ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Final, TextIO
+
+from .commands.common import CommandError, UsageError, World
+from .commands.options import Parser, common_options
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One word after `logboat`, and the module that has its functions `<name>_arguments` and `<name>`."""
+
+    name: str
+    module: str
+    words: str
+
+
+GROUPS: Final[dict[str, tuple[Command, ...]]] = {
+    "now": (
+        Command("status", "status", "one screen: is it recording, and if not, why not"),
+        Command("sensors", "sensors", "every sensor: value, age, rate, faults"),
+    ),
+    "on record": (
+        Command("log", "log", "a sensor's readings; or add one by hand"),
+        Command("alarms", "alarms", "what is or was wrong"),
+        Command("ack", "alarms", "acknowledge an alarm"),
+        Command("note", "notes", "write a note into the log, or read the notes"),
+        Command("verify", "verify", "prove that every sensor's log is complete"),
+    ),
+    "set-up and daemons": (
+        Command("config", "config", "check a configuration file"),
+        Command("record", "daemons", "the recorder, in the foreground"),
+        Command("store", "daemons", "check the stores and repair what is broken"),
+        Command("demo", "daemons", "a simulated vessel on this machine, end to end"),
+    ),
+    "for diagnostics and scripts": (
+        Command("db", "db", "a document store: put, get, ls, rm, changes, info, check, compact, export"),
+    ),
+}
+COMMANDS: Final = {command.name: command for group in GROUPS.values() for command in group}
+
+
+def main(argv: Sequence[str] | None = None, *, world: World | None = None) -> int:
+    """Run one command; returns the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        _tolerate(stream)
+    try:
+        status = _run(sys.argv[1:] if argv is None else list(argv), world or World())
+        sys.stdout.flush()
+    except CommandError as error:
+        _complain(str(error))
+        return error.status
+    except BrokenPipeError:
+        # Whoever read has had enough. Python would flush once more at exit: into nothing then.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 1
+    except OSError as error:
+        _complain(f"{error.filename or 'input/output'}: {error.strerror or error}")
+        return 1
+    except SystemExit as end:  # argparse, after --help
+        return end.code if isinstance(end.code, int) else 0
+    return status
+
+
+def _tolerate(stream: TextIO) -> None:
+    """Let a stream that cannot show a character show another instead of failing."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")
+
+
+def _complain(text: str) -> None:
+    print(f"logboat: {text}", file=sys.stderr)
+
+
+def _run(arguments: list[str], world: World) -> int:
+    first = _overall_parser()
+    args = first.parse_args(arguments)
+    if args.version:
+        from importlib.metadata import version
+
+        print(f"logboat {version('logboat')}")
+        return 0
+    if args.command is None:
+        first.print_help()
+        return 2
+    command = COMMANDS.get(args.command)
+    if command is None:
+        near = get_close_matches(args.command, COMMANDS, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise UsageError(f"there is no command {args.command!r}{hint}\ntry: logboat --help")
+    module = import_module(f"services.commands.{command.module}")
+    parser = Parser(
+        prog=f"logboat {command.name}",
+        description=command.words,
+        parents=[common_options(SUPPRESS)],
+        formatter_class=RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    getattr(module, f"{command.name}_arguments")(parser)
+    parsed = parser.parse_args(args.rest, Namespace(**_without(vars(args), "command", "rest", "version")))
+    status: int = getattr(module, command.name)(parsed, world)
+    return status
+
+
+def _without(values: dict[str, object], *names: str) -> dict[str, object]:
+    return {name: value for name, value in values.items() if name not in names}
+
+
+def _overall_parser() -> ArgumentParser:
+    lines = []
+    for group, commands in GROUPS.items():
+        lines += ["", f"{group}:", *(f"  {command.name:<9} {command.words}" for command in commands)]
+    parser = Parser(
+        prog="logboat",
+        usage="logboat [options] COMMAND …",
+        description="Logboat, a vessel's machinery log." + "\n".join(["", *lines]),
+        epilog="logboat COMMAND --help tells more. Exit status: 0 done, 1 failed, 2 wrong usage.",
+        parents=[common_options(None)],
+        formatter_class=RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="store_true", help="show the version and exit")
+    parser.add_argument("command", nargs="?", help=SUPPRESS)
+    parser.add_argument("rest", nargs=REMAINDER, help=SUPPRESS)
+    return parser

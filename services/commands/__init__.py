@@ -1,0 +1,11 @@
+"""The commands of `logboat`, one module for each group; `services.command` finds and calls them.
+
+- `options`: what every command can be told
+- `common`: what commands share: errors, the store, whose vessel this is, JSON
+- `status`, `sensors`: what is so now
+- `log` (`logview`, `logadd`), `alarms`, `notes`, `verify`: what is on record
+- `config`, `daemons`, `db`: set-up, the daemons, the store itself
+
+A module has two functions for each command, `<name>_arguments(parser)` and `<name>(args, world)`; it is
+imported only when its command runs, so that `logboat` starts fast on a small machine.
+"""

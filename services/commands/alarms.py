@@ -1,0 +1,128 @@
+"""`logboat alarms` and `logboat ack ID`: what is or was wrong, and that somebody has seen it."""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import tzinfo
+from typing import TYPE_CHECKING, Any
+
+from sensors.quantities import format_value
+from services.present import clean, count, moment_text, table
+
+from .common import UsageError, World, chosen_vessel, moment_json, print_json, reading_store, say, zone
+
+if TYPE_CHECKING:
+    from services.episodes import Episode
+
+
+def alarms_arguments(parser: ArgumentParser) -> None:
+    """`logboat alarms [--all] [--vessel V]`."""
+    parser.add_argument("--all", action="store_true", help="also those that are over and acknowledged")
+    parser.add_argument("--vessel", metavar="V", help="of this vessel only; else of all on record")
+
+
+def alarms(args: Namespace, world: World) -> int:  # noqa: ARG001
+    """List them: those that hold, then those nobody has acknowledged; with --all the rest."""
+    from services.episodes import episodes, short_ids
+
+    with reading_store(args) as database:
+        vessel = None if args.vessel is None else chosen_vessel(args, database)
+        every, faults = episodes(database)
+    names = short_ids([episode.id for episode in every])
+    shown = [
+        episode
+        for episode in every
+        if (args.all or episode.is_open) and vessel in (None, episode.alarm.vessel)
+    ]
+    for fault in faults:
+        say(f"passed over: {clean(fault)}")
+    if args.json:
+        print_json([_json(episode, names) for episode in shown])
+    elif not shown:
+        print("no alarm is on record" if args.all or not every else "no alarm holds, and none awaits an eye")
+    else:
+        print("\n".join(_lines(shown, names, zone(args))))
+    return 0
+
+
+def _lines(shown: "Sequence[Episode]", names: Mapping[str, str], place: tzinfo) -> Iterator[str]:
+    yield table(
+        [_row(episode, names, place) for episode in shown],
+        head=("id", "severity", "what", "sensor", "since", "until", "acknowledged"),
+    )
+    waiting = sum(not episode.is_acknowledged for episode in shown)
+    if waiting:
+        yield f"{count(waiting, 'alarm')} not acknowledged: logboat ack ID"
+
+
+def _row(episode: "Episode", names: Mapping[str, str], place: tzinfo) -> tuple[str, ...]:
+    alarm = episode.alarm
+    return (
+        names[episode.id],
+        alarm.severity,
+        words(episode),
+        f"{alarm.vessel} {alarm.sensor}",
+        moment_text(episode.raised, place),
+        "HOLDS" if episode.cleared is None else moment_text(episode.cleared, place),
+        ", ".join(ack.who for ack in alarm.acks) or "-",
+    )
+
+
+def words(episode: "Episode") -> str:
+    """What an alarm says: `Overspeed (above 63, at 3840 rpm)`."""
+    alarm = episode.alarm
+    value = "" if alarm.value is None else f"at {format_value(alarm.value, alarm.unit, path=alarm.path)}"
+    reason = ", ".join(part for part in (alarm.condition, value) if part)
+    return f"{alarm.text} ({reason})" if alarm.text and reason else alarm.text or reason or alarm.path
+
+
+def _json(episode: "Episode", names: Mapping[str, str]) -> dict[str, Any]:
+    from services.windows import iso
+
+    alarm = episode.alarm
+    return {
+        "id": episode.id,
+        "short": names[episode.id],
+        "vessel": alarm.vessel,
+        "sensor": alarm.sensor,
+        "path": alarm.path,
+        "severity": alarm.severity,
+        "text": alarm.text,
+        "condition": alarm.condition,
+        "value": alarm.value,
+        "unit": alarm.unit,
+        "holds": episode.cleared is None,
+        "raised": moment_json(episode.raised),
+        "cleared": None if episode.cleared is None else moment_json(episode.cleared),
+        "acks": [
+            {"who": ack.who, "when": None if ack.when is None else iso(ack.when.timestamp())}
+            for ack in alarm.acks
+        ],
+    }
+
+
+def ack_arguments(parser: ArgumentParser) -> None:
+    """`logboat ack ID [--by WHO]`."""
+    parser.add_argument("id", metavar="ID", help="as `logboat alarms` shows it: any unique ending of its id")
+    parser.add_argument("--by", metavar="WHO", help="who has seen it (you)")
+
+
+def ack(args: Namespace, world: World) -> int:
+    """Note that somebody has seen an alarm."""
+    from services.episodes import AlarmIdError, acknowledge, find
+
+    who = (args.by if args.by is not None else world.user()).strip()
+    if not who:
+        raise UsageError("--by needs a name")
+    with reading_store(args) as database:
+        try:
+            document_id = find(database, args.id)
+            added = acknowledge(database, document_id, who=who, utc=world.utc)
+        except AlarmIdError as error:
+            raise UsageError(str(error)) from error
+    if args.json:
+        print_json({"id": document_id, "who": who, "added": added})
+    elif added:
+        print(f"{document_id}: acknowledged by {clean(who)}")
+    else:
+        print(f"{document_id}: {clean(who)} had acknowledged it before")
+    return 0

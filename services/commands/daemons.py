@@ -1,0 +1,55 @@
+"""`logboat record`, `store` and `demo`: their arguments; what they do is in `services.recorder`,
+`services.storecheck` and `services.demo`.
+"""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from .common import World
+from .options import actions
+
+
+def record_arguments(parser: ArgumentParser) -> None:
+    """`logboat record [--ledger FD]`."""
+    parser.add_argument(
+        "--ledger",
+        type=int,
+        metavar="FD",
+        help="write `sensor,log,seq` to this file descriptor after each durable commit",
+    )
+
+
+def record(args: Namespace, world: World) -> int:  # noqa: ARG001  # daemons have clocks of their own
+    """The recorder, in the foreground."""
+    from services import recorder
+
+    return recorder.run(args)
+
+
+def store_arguments(parser: ArgumentParser) -> None:
+    """`logboat store check [--repair]`."""
+    check = actions(parser, "check")("check", "check both stores")
+    check.add_argument("--repair", action="store_true", help="set aside what is broken, save what is sound")
+
+
+def store(args: Namespace, world: World) -> int:  # noqa: ARG001
+    """Check the stores before anything opens them."""
+    from services import storecheck
+
+    return storecheck.run(args)
+
+
+def demo_arguments(parser: ArgumentParser) -> None:
+    """`logboat demo [--vessels N] [--for SECONDS] [--keep DIR]`."""
+    parser.add_argument("--vessels", type=int, default=1, metavar="N", help="how many vessels (1)")
+    parser.add_argument(
+        "--for", dest="for_seconds", type=float, default=60.0, metavar="SECONDS", help="how long (60)"
+    )
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="leave everything in this folder")
+
+
+def demo(args: Namespace, world: World) -> int:  # noqa: ARG001
+    """A simulated vessel on this machine, end to end."""
+    from services import demo as demonstration
+
+    return demonstration.run(args)

@@ -1,0 +1,281 @@
+"""`logboat db …`: a document store by its path, for diagnostics and scripts.
+
+A store is made only by `put`; everything else wants one that is there.
+"""
+
+import os
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from services.present import clean, count
+
+from .common import FailedError, UsageError, World, opened, print_json, say
+from .options import actions
+
+if TYPE_CHECKING:
+    from sync.store import Change, Database, Document
+
+WAIT_S: Final = 60.0
+"""`changes --follow` is woken, or looks by itself; this is only how often it begins to wait anew."""
+
+
+def db_arguments(parser: ArgumentParser) -> None:
+    """`logboat db put|get|ls|rm|changes|info|check|compact|export PATH …`."""
+    add = actions(parser, "ACTION")
+
+    def action(name: str, words: str) -> ArgumentParser:
+        found = add(name, words)
+        found.add_argument("path", type=Path, metavar="PATH", help="the store's file, log.db")
+        return found
+
+    put = action("put", "store a document; prints its new revision")
+    put.add_argument("id", metavar="DOCID")
+    put.add_argument("body", metavar="JSON", help="the body, an object; - reads it from standard input")
+    put.add_argument("--rev", metavar="R", help="the revision that it replaces")
+    get = action("get", "print a document's body")
+    get.add_argument("id", metavar="DOCID")
+    get.add_argument("--rev", metavar="R", help="this revision instead of the current one, if it is kept")
+    get.add_argument("--meta", action="store_true", help="with _id, _rev and, if it is, _deleted")
+    listing = action("ls", "list ids, one a line")
+    listing.add_argument("--prefix", default="", metavar="P", help="those that begin with P")
+    listing.add_argument(
+        "--since", type=int, metavar="SEQ", help="changed after this sequence, in that order"
+    )
+    listing.add_argument("--limit", type=int, metavar="N", help="at most N")
+    listing.add_argument("-l", dest="long", action="store_true", help="with revision and sequence")
+    remove = action("rm", "delete a document; prints the revision of its tombstone")
+    remove.add_argument("id", metavar="DOCID")
+    remove.add_argument("--rev", metavar="R", help="only if this is its current revision")
+    changes = action("changes", "list changes, one a line: sequence, id, revision")
+    changes.add_argument("--since", type=int, default=0, metavar="SEQ", help="those after this sequence")
+    changes.add_argument("--limit", type=int, metavar="N", help="at most N")
+    changes.add_argument("--follow", action="store_true", help="go on as they come, until Ctrl-C")
+    action("info", "identity, counts and sizes")
+    check = action("check", "look for damage; exit 1 if there is any")
+    check.add_argument("--quick", action="store_true", help="not every page and body")
+    action("compact", "give free room back to the file system")
+    export = action("export", "every document as a line of JSON")
+    export.add_argument("file", nargs="?", type=Path, metavar="FILE", help="where to (standard output)")
+    export.add_argument("--deleted", action="store_true", help="deleted ones, too")
+
+
+def db(args: Namespace, world: World) -> int:  # noqa: ARG001  # the store has no use for clocks
+    """Do one thing with a store."""
+    if getattr(args, "limit", None) is not None and args.limit < 1:
+        raise UsageError("--limit takes a number from 1 on")
+    if args.action == "put":
+        return _put(args)
+    if not args.path.is_file():
+        raise FailedError(f"{args.path}: there is no such store")
+    with opened(args.path) as database:
+        return ACTIONS[args.action](database, args)
+
+
+def _put(args: Namespace) -> int:
+    import msgspec
+
+    raw = sys.stdin.buffer.read() if args.body == "-" else os.fsencode(args.body)
+    try:
+        body = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"the body is no JSON: {error}") from error
+    if not isinstance(body, dict):
+        raise UsageError("the body is no JSON object")
+    if not args.path.parent.is_dir():
+        raise FailedError(f"{args.path.parent}: there is no such folder")
+    from sync.store import DocumentError
+
+    with opened(args.path, create=True) as database:
+        try:
+            revision = database.put(args.id, body, parent=args.rev)
+        except DocumentError as error:
+            raise UsageError(str(error)) from error
+    _tell(args, {"id": args.id, "rev": revision}, revision)
+    return 0
+
+
+def _get(database: "Database", args: Namespace) -> int:
+    import msgspec
+
+    document = database.get(args.id, rev=args.rev)
+    if document is None:
+        what = "document" if args.rev is None else f"revision {args.rev} kept"
+        raise FailedError(f"{args.id}: there is no such {what}")
+    if document.deleted and not args.meta:
+        raise FailedError(f"{args.id}: deleted (revision {document.rev}); --meta shows what is left")
+    if not args.meta:
+        sys.stdout.flush()
+        sys.stdout.write(document.raw.decode(errors="replace") + "\n")
+        return 0
+    head: dict[str, Any] = {"_id": document.id, "_rev": document.rev}
+    if document.deleted:
+        head["_deleted"] = True
+    print(msgspec.json.encode(head | document.body).decode())
+    return 0
+
+
+def _ls(database: "Database", args: Namespace) -> int:
+    found: Iterable[Document | Change]
+    if args.since is None:
+        found = database.documents(args.prefix, limit=args.limit)
+    else:
+        found = _first(_live_since(database, args.since, args.prefix), args.limit)
+    for entry in found:
+        if args.json:
+            print_json({"id": entry.id, "rev": entry.rev, "seq": entry.sequence})
+        elif args.long:
+            print(f"{clean(entry.id)}  {entry.rev}  {entry.sequence}")
+        else:
+            print(clean(entry.id))
+    return 0
+
+
+def _live_since(database: "Database", since: int, prefix: str) -> "Iterator[Change]":
+    for change in _changes_since(database, since):
+        if not change.deleted and change.id.startswith(prefix):
+            yield change
+
+
+def _changes_since(database: "Database", since: int) -> "Iterator[Change]":
+    """All changes after a sequence, a page at a time."""
+    while page := database.changes(since, limit=500):
+        yield from page
+        since = page[-1].sequence
+
+
+def _first(entries: "Iterator[Change]", limit: int | None) -> "Iterator[Change]":
+    return islice(entries, limit)
+
+
+def _rm(database: "Database", args: Namespace) -> int:
+    current = database.get(args.id)
+    if current is None or current.deleted:
+        raise FailedError(f"{args.id}: there is no such document")
+    revision = database.delete(args.id, parent=args.rev or current.rev)
+    _tell(args, {"id": args.id, "rev": revision}, revision)
+    return 0
+
+
+def _changes(database: "Database", args: Namespace) -> int:
+    left, since = args.limit, args.since
+    with database.watch() as watcher:
+        try:
+            while True:
+                for change in _first(_changes_since(database, since), left):
+                    since = change.sequence
+                    left = None if left is None else left - 1
+                    _print_change(change, args)
+                sys.stdout.flush()
+                if not args.follow or left == 0:
+                    return 0
+                while not watcher.wait(WAIT_S):
+                    pass
+        except KeyboardInterrupt:
+            return 0
+
+
+def _print_change(change: "Change", args: Namespace) -> None:
+    if args.json:
+        print_json(
+            {
+                "seq": change.sequence,
+                "id": change.id,
+                "rev": change.rev,
+                "deleted": change.deleted,
+                "conflicted": change.conflicted,
+                "size": change.size,
+            }
+        )
+    else:
+        marks = ("  deleted" if change.deleted else "") + ("  conflicted" if change.conflicted else "")
+        print(f"{change.sequence}  {clean(change.id)}  {change.rev}{marks}")
+
+
+def _info(database: "Database", args: Namespace) -> int:
+    usage = database.usage()
+    facts = {
+        "uuid": database.uuid,
+        "documents": database.count(),
+        "deleted": database.count(deleted=True) - database.count(),
+        "conflicts": len(database.conflicts()),
+        "lastSequence": database.last_sequence,
+        "bytes": {"used": usage.used, "free": usage.free, "wal": usage.wal, "blobs": usage.blobs},
+    }
+    if args.json:
+        print_json(facts)
+        return 0
+    from sensors.quantities import format_bytes
+    from services.present import table
+
+    sizes = (
+        f"{format_bytes(usage.used)} used, {format_bytes(usage.free)} free in the file, "
+        f"{format_bytes(usage.wal)} in its log, {format_bytes(usage.blobs)} in blobs"
+    )
+    rows = [(name, str(value)) for name, value in facts.items() if name != "bytes"]
+    print(table([*rows, ("bytes", sizes)]))
+    return 0
+
+
+def _check(database: "Database", args: Namespace) -> int:
+    findings = database.check(deep=not args.quick)
+    if args.json:
+        print_json({"sound": not findings, "findings": findings})
+    else:
+        print("\n".join(map(clean, findings)) or f"sound: {count(database.count(), 'document')}")
+    return 1 if findings else 0
+
+
+def _compact(database: "Database", args: Namespace) -> int:
+    done = database.compact()
+    facts = {"fileBytes": done.file_bytes, "blobs": done.blobs, "blobBytes": done.blob_bytes}
+    _tell(
+        args,
+        facts,
+        f"the file is {done.file_bytes} bytes smaller; {done.blobs} blobs ({done.blob_bytes} bytes) removed",
+    )
+    return 0
+
+
+def _export(database: "Database", args: Namespace) -> int:
+    lines = database.export(deleted=args.deleted)
+    if args.file is None:
+        sys.stdout.flush()
+        for line in lines:
+            sys.stdout.write(line.decode(errors="replace"))
+        return 0
+    number = 0
+    # Complete or not there: a half would look like a whole.
+    partial = args.file.with_name(f".{args.file.name}.{os.getpid()}")
+    try:
+        with partial.open("wb") as file:
+            for line in lines:
+                file.write(line)
+                number += 1
+        partial.replace(args.file)
+    finally:
+        partial.unlink(missing_ok=True)
+    say(f"{number} documents in {args.file}")
+    return 0
+
+
+def _tell(args: Namespace, facts: dict[str, Any], words: str) -> None:
+    if args.json:
+        print_json(facts)
+    else:
+        print(words)
+
+
+ACTIONS: Final[dict[str, Callable[["Database", Namespace], int]]] = {
+    "get": _get,
+    "ls": _ls,
+    "rm": _rm,
+    "changes": _changes,
+    "info": _info,
+    "check": _check,
+    "compact": _compact,
+    "export": _export,
+}

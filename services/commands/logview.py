@@ -1,0 +1,138 @@
+"""What a person sees of a sensor's readings: a curve, the extremes, what is missing or faulty, the last few.
+
+Takes the samples as they go by, so that a year of them costs no more memory than a day.
+"""
+
+from argparse import Namespace
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from sensors.quantities import format_duration, format_value
+from sensors.sample import Value
+from services.history import Recorded
+from services.live import look
+from services.present import Curve, Screen, clean, count, moment_text, table, thousands
+
+from .common import World
+
+USUAL_LIMIT: Final = 20
+"""Rows that are listed if nobody says how many."""
+WIDEST: Final = 100
+"""Columns of a curve; on a wider terminal it would only be harder to take in."""
+
+
+@dataclass(slots=True)
+class _Summary:
+    """What is kept of the samples while they go by."""
+
+    rows: deque[Recorded]
+    samples: int = 0
+    first: Recorded | None = None
+    absent: int = 0
+    """Numbers left out between samples."""
+    faults: Counter[str] = field(default_factory=Counter)
+    curve: Curve = field(default_factory=Curve)
+    place: float = 0.0
+    """Seconds from the first sample to the last."""
+
+    def take(self, sample: Recorded) -> None:
+        if self.first is None:
+            self.first = sample
+        else:
+            before = self.rows[-1]
+            if before.log == sample.log:
+                self.absent += max(sample.sequence - before.sequence - 1, 0)
+            self.place += _seconds_between(before, sample)
+        self.samples += 1
+        self.rows.append(sample)
+        if sample.state != "good":
+            self.faults[sample.state] += 1
+        self.curve.add(self.place, None if sample.value is None else float(sample.value))
+
+
+def _seconds_between(before: Recorded, after: Recorded) -> float:
+    """By the boot clock within a boot, else by UTC as far as it is known; never backwards."""
+    if (before.log, before.boot) == (after.log, after.boot):
+        return max(after.clock - before.clock, 0.0)
+    if before.moment.utc is None or after.moment.utc is None:
+        return 0.0
+    return max(after.moment.utc - before.moment.utc, 0.0)
+
+
+def lines(samples: Iterable[Recorded], args: Namespace, *, vessel: str, where: Screen) -> Iterator[str]:
+    """The view, line by line."""
+    summary = _Summary(rows=deque(maxlen=args.limit or USUAL_LIMIT))
+    for sample in samples:
+        summary.take(sample)
+    first = summary.first
+    if first is None:
+        yield f"{args.sensor} of {vessel}: no reading is on record for this time"
+        return
+    last = summary.rows[-1]
+    yield clean(f"{args.sensor} of {vessel}: {last.path}")
+    begin, end = (moment_text(sample.moment, where.zone) for sample in (first, last))
+    yield f"{begin} to {end}, {count(summary.samples, 'sample')}"
+    if where.is_terminal and summary.curve.values:
+        yield summary.curve.line(width=min(where.width, WIDEST), unicode=where.unicode)
+    yield from _extremes(summary, last, raw=args.raw_units)
+    if summary.faults:
+        parts = ", ".join(f"{number} {clean(state)}" for state, number in summary.faults.most_common())
+        yield f"{count(summary.faults.total(), 'sample')} with a fault: {parts}"
+    if summary.absent:
+        yield f"{count(summary.absent, 'sample')} between these not here: `logboat verify` tells more"
+    if summary.samples > len(summary.rows):
+        yield f"the last {len(summary.rows)}:"
+    yield table(
+        (_row(sample, where, raw=args.raw_units) for sample in summary.rows),
+        head=("time", "number", "value", ""),
+        right=(1, 2),
+    )
+
+
+def _row(sample: Recorded, where: Screen, *, raw: bool) -> tuple[str, ...]:
+    return (
+        moment_text(sample.moment, where.zone, milliseconds=True),
+        str(sample.sequence),
+        shown(sample.value, sample.unit, sample.path, raw=raw),
+        "" if sample.state == "good" else sample.state,
+    )
+
+
+def _extremes(summary: _Summary, last: Recorded, *, raw: bool) -> Iterator[str]:
+    curve = summary.curve
+    if not curve.values:
+        return
+    if last.unit == "bool":
+        yield f"active in {thousands(round(curve.total))} of {count(curve.values, 'sample')}"
+        return
+    low, mean, high = (
+        shown(value, last.unit, last.path, raw=raw)
+        for value in (curve.lowest, curve.total / curve.values, curve.highest)
+    )
+    yield f"lowest {low}, mean {mean}, highest {high}"
+
+
+def shown(value: Value, unit: str, path: str, *, raw: bool) -> str:
+    """A value for people; `raw`: in SI as recorded."""
+    if not raw or isinstance(value, bool):
+        return format_value(value, unit, path=path)
+    return "-" if value is None else f"{value:.10g} {unit}".strip()
+
+
+def now_line(args: Namespace, world: World, vessel: str) -> str:
+    """What the recorder says of the sensor at this moment; '' if it is not this machine's, or not running."""
+    sight = look(args.run, boottime=world.boottime, alive=world.alive)
+    if not sight.is_live or sight.state is None or sight.state.vessel != vessel:
+        return ""
+    sensor = sight.state.sensors.get(args.sensor)
+    if sensor is None or sensor.clock is None:
+        return ""
+    value = shown(sensor.value, sensor.unit, sensor.path, raw=args.raw_units)
+    state = "" if sensor.state in (None, "good") else f" ({sensor.state})"
+    ago = format_duration(max(round(world.boottime - sensor.clock, 1), 0.0))
+    return clean(
+        f"now {value}{state}, {ago} ago, number {sensor.sequence} of log {sight.state.log}; "
+        "the newest come into documents when their window ends"
+    )

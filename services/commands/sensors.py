@@ -1,0 +1,139 @@
+"""`logboat sensors`: every sensor's value, age, rate and faults; from the recorder if it runs."""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Any, Final
+
+from sensors.quantities import format_duration, format_value
+from services.current import Current, from_documents, from_recorder
+from services.live import look
+from services.present import clean, count, moment_text, screen, table
+
+from .common import UsageError, World, chosen_vessel, moment_json, own_vessel, print_json, reading_store, zone
+
+EVERY_S: Final = 1.0
+HOME_AND_CLEAR: Final = "\x1b[H\x1b[J"
+"""ECMA-48: cursor to the top, erase to the end; no flicker, unlike erasing first."""
+
+
+def sensors_arguments(parser: ArgumentParser) -> None:
+    """`logboat sensors [--watch] [--vessel V]`."""
+    parser.add_argument(
+        "--watch", action="store_true", help="go on showing them, once a second, until Ctrl-C"
+    )
+    parser.add_argument("--count", type=int, metavar="N", help="with --watch: N times")
+    parser.add_argument("--vessel", metavar="V", help="another vessel's, as far as has arrived from it")
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """All sensors of a vessel at one moment."""
+
+    vessel: str
+    sensors: Sequence[Current]
+    why_not: str
+    """Why this is not how things are now, a clause; '' if it is."""
+    faults: Sequence[str] = ()
+
+
+def sensors(args: Namespace, world: World) -> int:
+    """Show them once, or again and again."""
+    if args.count is not None and (args.count < 1 or not args.watch):
+        raise UsageError("--count takes a number from 1 on, and goes with --watch")
+    place = zone(args)
+    where = screen()
+    left = 1 if not args.watch else args.count
+    try:
+        while True:
+            seen = view(args, world)
+            if args.json:
+                print_json(_json(seen))
+            else:
+                text = "\n".join(lines(seen, place))
+                print(f"{HOME_AND_CLEAR}{text}" if args.watch and where.is_terminal else text, flush=True)
+            if left is not None:
+                left -= 1
+                if left == 0:
+                    return 0
+            world.sleep(EVERY_S)
+    except KeyboardInterrupt:
+        return 0
+
+
+def view(args: Namespace, world: World) -> View:
+    """How the sensors are now, or were when last heard of. Raises FailedError without recorder and store."""
+    sight = look(args.run, boottime=world.boottime, alive=world.alive)
+    state = sight.state
+    if sight.is_live and state is not None and args.vessel in (None, state.vessel):
+        return View(state.vessel, from_recorder(state, boottime=world.boottime), "")
+    with reading_store(args) as database:
+        if args.vessel is None:
+            vessel, why_not = own_vessel(args, database), sight.why_not
+        else:
+            vessel = chosen_vessel(args, database)
+            why_not = "another vessel's, as far as has arrived here"
+        found, faults = from_documents(database, vessel, utc=world.utc)
+    return View(vessel, found, why_not, faults)
+
+
+def lines(seen: View, place: tzinfo) -> list[str]:
+    """The table, and what must be known to read it rightly."""
+    head = ("sensor", "value", "state", "age", "rate", "name")
+    rows = [
+        (
+            found.sensor,
+            format_value(found.value, found.unit, path=found.path),
+            state_words(found),
+            "-" if found.age is None else format_duration(round(found.age, 1)),
+            "-" if found.rate is None else f"{found.rate:.3g}/s",
+            found.name,
+        )
+        for found in seen.sensors
+    ]
+    shown = [f"{seen.vessel}: {count(len(rows), 'sensor')}"]
+    if seen.why_not:
+        newest = max((s.moment for s in seen.sensors), key=lambda moment: moment.utc or 0.0, default=None)
+        until = "" if newest is None else f", the newest of {moment_text(newest, place)}"
+        shown.append(f"{seen.why_not}: these are the last values in documents{until}")
+    if rows:
+        shown.append(table(rows, head=head, right=(1, 3, 4)))
+    return shown + [f"passed over: {clean(fault)}" for fault in seen.faults]
+
+
+def state_words(found: Current) -> str:
+    """Fault and alarm of a sensor in words."""
+    parts = []
+    if found.state is None:
+        parts.append("nothing yet")
+    elif found.is_faulty:
+        parts.append(found.state.upper() + (f": {found.detail}" if found.detail else ""))
+    if found.alarm is not None:
+        parts.append(f"{found.alarm} raised")
+    return "; ".join(parts) or "good"
+
+
+def _json(seen: View) -> dict[str, Any]:
+    return {
+        "vessel": seen.vessel,
+        "live": not seen.why_not,
+        "whyNot": seen.why_not or None,
+        "sensors": [
+            {
+                "sensor": found.sensor,
+                "name": found.name,
+                "path": found.path,
+                "unit": found.unit,
+                "value": found.value,
+                "state": found.state,
+                "detail": found.detail,
+                **moment_json(found.moment),
+                "age": found.age,
+                "rate": found.rate,
+                "alarm": found.alarm,
+                "seq": found.sequence,
+            }
+            for found in seen.sensors
+        ],
+    }

@@ -1,0 +1,141 @@
+"""`logboat status`: one screen. Is it recording? Clock, store, card, sensors, alarms? And why not?"""
+
+from argparse import ArgumentParser, Namespace
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from services.current import Current, from_documents, from_recorder
+from services.live import Sight, look
+from services.present import clean, table
+from services.summary import LINES, Facts, StoreFacts, advice
+
+from .common import (
+    CommandError,
+    FailedError,
+    World,
+    configured_vessel,
+    own_vessel,
+    print_json,
+    reading_store,
+    zone,
+)
+
+if TYPE_CHECKING:
+    from services.episodes import Episode
+    from sync.store import Database
+
+
+def status_arguments(parser: ArgumentParser) -> None:
+    """`logboat status`."""
+    del parser  # it takes none of its own
+
+
+def status(args: Namespace, world: World) -> int:
+    """Say how things are; it is no failure of this command if they are bad."""
+    facts = gather(args, world)
+    todo = advice(facts)
+    if args.json:
+        print_json(_json(facts, todo))
+        return 0
+    name = _name(args)
+    title = f"{facts.vessel} ({name})" if name and name != facts.vessel else facts.vessel
+    state = facts.live
+    where = "" if state is None else f", log {state.log}, boot {state.boot}"
+    print(clean(f"{title or 'a vessel without a name'}{where}"))
+    print(table([(f"  {label}", words(facts)) for label, words in LINES]))
+    if todo is not None:
+        print(clean(f"to do: {todo}"))
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _FromStore:
+    vessel: str = ""
+    store: StoreFacts | None = None
+    fault: str = ""
+    alarms: "tuple[Episode, ...]" = ()
+    sensors: tuple[Current, ...] = ()
+
+
+def gather(args: Namespace, world: World) -> Facts:
+    """Everything the summary needs; what cannot be had is a fact, too."""
+    sight = look(args.run, boottime=world.boottime, alive=world.alive)
+    stored = _from_store(args, world, sight)
+    state = sight.state
+    live = state if sight.is_live else None
+    return Facts(
+        vessel=state.vessel if state is not None else stored.vessel,
+        sight=sight,
+        boottime=world.boottime,
+        store=stored.store,
+        store_fault=stored.fault,
+        sensors=stored.sensors if live is None else tuple(from_recorder(live, boottime=world.boottime)),
+        alarms=stored.alarms,
+        problems=_problems(args) if live is None else tuple(live.problems),
+        zone=zone(args),
+    )
+
+
+def _from_store(args: Namespace, world: World, sight: Sight) -> _FromStore:
+    try:
+        with reading_store(args) as database:
+            return _read(args, world, sight, database)
+    except FailedError as error:
+        configured = configured_vessel(args)
+        return _FromStore(vessel="" if configured is None else configured.id, fault=str(error))
+
+
+def _read(args: Namespace, world: World, sight: Sight, database: "Database") -> _FromStore:
+    from services.episodes import episodes
+
+    facts = StoreFacts(
+        documents=database.count(), bytes=database.usage().total, last_sequence=database.last_sequence
+    )
+    try:
+        vessel = sight.state.vessel if sight.state is not None else own_vessel(args, database)
+    except CommandError:  # several vessels, and nobody says which is ours
+        return _FromStore(store=facts)
+    alarms = [episode for episode in episodes(database, vessel)[0] if episode.is_open]
+    found = () if sight.is_live else tuple(from_documents(database, vessel, utc=world.utc)[0])
+    return _FromStore(vessel=vessel, store=facts, alarms=tuple(alarms), sensors=found)
+
+
+def _problems(args: Namespace) -> tuple[str, ...]:
+    """What is wrong with the files, when no recorder says so."""
+    from services.configcheck import check
+
+    return tuple(
+        str(problem)
+        for path in (args.config, args.sensors)
+        if path.exists()
+        for problem in check(path).problems
+    )
+
+
+def _name(args: Namespace) -> str:
+    configured = configured_vessel(args)
+    return "" if configured is None else configured.name
+
+
+def _json(facts: Facts, todo: str | None) -> dict[str, Any]:
+    store = facts.store
+    return {
+        "vessel": facts.vessel,
+        "running": facts.live is not None,
+        "recording": facts.is_recording,
+        "whyNot": facts.sight.why_not or (facts.live.fault if facts.live is not None else None),
+        "store": None
+        if store is None
+        else {"documents": store.documents, "bytes": store.bytes, "lastSequence": store.last_sequence},
+        "storeFault": facts.store_fault or None,
+        "alarms": {
+            "holding": sum(alarm.cleared is None for alarm in facts.alarms),
+            "notAcknowledged": sum(not alarm.is_acknowledged for alarm in facts.alarms),
+            "ids": [alarm.id for alarm in facts.alarms],
+        },
+        "faulty": [found.sensor for found in facts.sensors if found.is_faulty],
+        "problems": facts.problems,
+        "lines": {label: words(facts) for label, words in LINES},
+        "toDo": todo,
+        "recorder": facts.sight.state,
+    }

@@ -1,0 +1,119 @@
+"""`logboat config check FILE`: the same check that boot uses, in words for a terminal.
+
+Tells `sensors.toml` from `logboat.toml` by its name, else by what stands in it. Changes nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from sensors import tomlfile
+from sensors.configuration import SECTIONS, read_sensors
+from sensors.quantities import format_duration
+from sensors.schema import Table
+from sensors.sensorkeys import unit_words
+from sensors.settings import SensorSettings
+from sensors.tomlfile import TomlFile
+
+from .configuration import Configuration, ConfigurationError, Problem, load, read_configuration, reserved_pins
+
+BESIDE: Final = ("logboat.toml", "vessel.toml")
+"""Where a `sensors.toml` finds the lights' pins: in force, and on the card."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check found."""
+
+    text: str
+    """For people: a summary, or one line a problem."""
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def good(self) -> bool:
+        """Whether the file could be put in force."""
+        return not self.problems
+
+
+def check(path: Path) -> Checked:
+    """Check one file of either kind. Raises nothing: whatever is wrong with it is in the answer."""
+    try:
+        file = tomlfile.read(path)
+        summary = _sensors(file) if _describes_sensors(file) else _configuration(read_configuration(file))
+    except ConfigurationError as error:
+        count = len(error.problems)
+        return Checked(f"{error}\n{path.name}: {count} problem{'s' if count > 1 else ''}", error.problems)
+    return Checked(f"{path.name}: good\n{summary}")
+
+
+def _describes_sensors(file: TomlFile) -> bool:
+    """Raises `ConfigurationError` if nobody can tell."""
+    if file.path.name == "sensors.toml":
+        return True
+    if file.path.name in BESIDE:
+        return False
+    if "sensor" in file.data or "sensor" in file.path.stem:
+        return True
+    if file.data.keys().isdisjoint(SECTIONS):
+        table = Table.root(file)
+        table.complain(
+            "",
+            "this is neither a sensors.toml nor a logboat.toml",
+            f"It needs a [[sensor]], or a section such as [{SECTIONS[0]}].",
+        )
+        raise ConfigurationError(table.problems)
+    return False
+
+
+def _sensors(file: TomlFile) -> str:
+    reserved, source = _lights_beside(file.path.parent)
+    sensors = read_sensors(file, reserved=reserved)
+    if not sensors:
+        return "no sensors: nothing would be recorded"
+    rows = [_row(sensor) for sensor in sensors]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+    return "\n".join([*lines, f"{len(sensors)} sensors; pins of the lights: {source}"])
+
+
+def _lights_beside(folder: Path) -> tuple[Mapping[int, str], str]:
+    for name in BESIDE:
+        try:
+            return reserved_pins(load(folder / name)), f"as in {name}"
+        except ConfigurationError:
+            continue  # not there, or wrong, which its own check tells
+    return reserved_pins(Configuration()), "the usual ones"
+
+
+def _row(sensor: SensorSettings) -> tuple[str, ...]:
+    pin = getattr(sensor.options, "pin", None)
+    alarms = len(sensor.alarms)
+    return (
+        sensor.id,
+        sensor.kind if pin is None else f"{sensor.kind} on pin {pin}",
+        sensor.path,
+        unit_words(sensor.unit),
+        f"window {format_duration(sensor.window_s)}",
+        f"{alarms} alarm{'s' if alarms > 1 else ''}" if alarms else "",
+    )
+
+
+def _configuration(configuration: Configuration) -> str:
+    vessel, network, mesh = configuration.vessel, configuration.network, configuration.mesh
+    networks = [wifi.ssid for wifi in network.wifi]
+    lights = ", ".join(f"{name} {pin}" for pin, name in reserved_pins(configuration).items())
+    rows = {
+        "vessel": f"{vessel.id} ({vessel.name})" + (f", MMSI {vessel.mmsi}" if vessel.mmsi else ""),
+        "network": ", ".join(networks) or "no Wi-Fi to join",
+        "listener": f"port {configuration.listener.port}",
+        "users": ", ".join(user.name for user in configuration.users) or "none",
+        "mesh": f"{mesh.role}, at most {mesh.max_peers} peers",
+        "gateways": ", ".join(f"{gateway.name} ({gateway.kind})" for gateway in configuration.gateways)
+        or "none",
+        "retention": configuration.retention.budget,
+        "lights": lights or "none",
+    }
+    return "\n".join(f"{name:<10} {what}" for name, what in rows.items())

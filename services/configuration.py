@@ -1,0 +1,248 @@
+"""`logboat.toml`, and `vessel.toml` on the card, which has the same schema, into typed settings.
+
+Owns which sections and keys there are: a table for each. Every key has a default, so that an empty file is a
+whole configuration. Checks that values are what they can be; what they lead to (radio, mesh, gateways) is the
+concern of those who take them.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from sensors import tomlfile
+from sensors.configuration import SECTIONS
+from sensors.quantities import shown
+from sensors.schema import (
+    Advice,
+    Key,
+    Parser,
+    Schema,
+    Table,
+    choice,
+    identifier,
+    integer,
+    list_of,
+    quantity,
+    text,
+    unique,
+)
+from sensors.tomlfile import ConfigurationError, Problem, TomlFile, raise_if_any
+
+from . import settingkeys as keys
+from .settings import (
+    AccessPoint,
+    Configuration,
+    Gateway,
+    Lights,
+    Listener,
+    Mesh,
+    Network,
+    Policy,
+    Retention,
+    User,
+    Vessel,
+    VesselRadio,
+    Wifi,
+)
+
+__all__ = ["Configuration", "ConfigurationError", "Problem", "load", "read_configuration", "reserved_pins"]
+
+
+def load(path: Path, *, missing_ok: bool = False) -> Configuration:
+    """The configuration in a file; with `missing_ok` one that is not there is all defaults.
+
+    Raises `ConfigurationError` with every problem.
+    """
+    return read_configuration(tomlfile.read(path, missing_ok=missing_ok))
+
+
+def reserved_pins(configuration: Configuration) -> dict[int, str]:
+    """The pins that lights use, each with its light's name."""
+    lights = configuration.lights
+    return {pin: name for name in LIGHTS if (pin := getattr(lights, name))}
+
+
+# Sections ------------------------------------------------------------------------------------------
+
+
+def _as_it_is(raw: Any) -> Any:
+    """For tables, which are read one by one."""
+    return raw
+
+
+_DIRECTION: Final = choice("push", "pull", "both")
+_VESSEL: Final[Schema] = {
+    "id": Key(identifier, Vessel().id),
+    "name": Key(text(80), ""),
+    "mmsi": Key(keys.mmsi),
+    "timezone": Key(keys.timezone, Vessel().timezone),
+}
+_NETWORK: Final[Schema] = {
+    "country": Key(keys.country),
+    "wifi": Key(_as_it_is),
+    "access_point": Key(_as_it_is),
+    "vessel_radio": Key(_as_it_is),
+    "ssh_keys": Key(list_of(keys.ssh_key), ()),
+}
+_WIFI: Final[Schema] = {
+    "ssid": Key(keys.ssid, required='ssid = "marina"'),
+    "password": Key(keys.passphrase_or_none, ""),
+    "priority": Key(integer(-999, 999), 0),  # NetworkManager's autoconnect-priority
+}
+_ACCESS_POINT: Final[Schema] = {
+    "ssid": Key(keys.ssid, required='ssid = "argo"'),
+    "password": Key(keys.passphrase, required='password = "…"'),
+}
+_VESSEL_RADIO: Final[Schema] = {
+    "mode": Key(choice("mesh", "adhoc", "off"), required='mode = "mesh"'),
+    "channel": Key(keys.wifi_channel, VesselRadio().channel),
+}
+_LISTENER: Final[Schema] = {
+    "port": Key(integer(1024, 65535), Listener().port),
+    "interfaces": Key(list_of(text(15, least=1), least=1), Listener().interfaces),  # IFNAMSIZ
+}
+_USER: Final[Schema] = {
+    "name": Key(text(64, least=1), required='name = "bridge"'),
+    "password_hash": Key(text(500, least=1), required='password_hash = "…"'),
+    "access": Key(choice("read-write", "read-only"), "read-write"),
+    "channels": Key(list_of(keys.document_channel, least=1)),
+}
+_CLEAR_PASSWORD: Final[Mapping[str, Advice]] = {
+    "password": ("passwords are not kept in clear", "Write password_hash instead."),
+}
+_MESH: Final[Schema] = {
+    "role": Key(choice("peer", "hub", "active-only", "passive-only"), Mesh().role),
+    "max_peers": Key(integer(1, 64), Mesh().max_peers),
+    "static": Key(list_of(keys.url("wss", "ws")), ()),
+    "hub": Key(list_of(identifier), ()),
+    "direction": Key(_DIRECTION, Mesh().direction),
+}
+_URLS: Final[Mapping[str, Parser]] = {
+    "couchbase": keys.url("wss", "ws"),
+    "mqtt": keys.url("mqtts", "mqtt"),
+}
+"""By a gateway's kind."""
+_GATEWAY: Final[Schema] = {
+    "name": Key(identifier, required='name = "office"'),
+    "kind": Key(choice(*_URLS), required='kind = "couchbase"'),
+    "url": Key(text(2_000), required='url = "wss://sync.example.org:4984/fleet"'),
+    "user": Key(text(200, least=1)),
+    "password_file": Key(text(200, least=1)),
+    "direction": Key(_DIRECTION, "push"),
+    "policy": Key(_as_it_is),
+}
+_POLICY: Final[Schema] = {
+    "channels": Key(list_of(keys.document_channel, least=1), required='channels = ["alarms"]'),
+    "when": Key(keys.condition),
+    "limit": Key(quantity("B/s", "10 B/s", "1 GB/s")),
+}
+_RETENTION: Final[Schema] = {"budget": Key(keys.budget, Retention().budget)}
+LIGHTS: Final = ("power", "record", "mesh", "gateway", "fault")
+_LIGHTS: Final[Schema] = {name: Key(keys.light_pin, getattr(Lights(), name)) for name in LIGHTS}
+
+_OTHER_FILE: Final[Mapping[str, Advice]] = {
+    "sensor": ("sensors are not described in this file", "Move them into sensors.toml."),
+}
+
+
+def read_configuration(file: TomlFile) -> Configuration:
+    """The configuration in a file already read. Raises `ConfigurationError` with every problem."""
+    root = Table.root(file)
+    root.read({name: Key(_as_it_is) for name in SECTIONS}, elsewhere=_OTHER_FILE)
+    configuration = Configuration(
+        vessel=_vessel(root.section("vessel")),
+        network=_network(root.section("network")),
+        listener=Listener(**root.section("listener").read(_LISTENER)),
+        users=_users(root.sections("user")),
+        mesh=Mesh(**root.section("mesh").read(_MESH)),
+        gateways=_gateways(root.sections("gateway")),
+        retention=Retention(**root.section("retention").read(_RETENTION)),
+        lights=_lights(root.section("lights")),
+    )
+    raise_if_any(root.problems)
+    return configuration
+
+
+def _vessel(table: Table) -> Vessel:
+    values = table.read(_VESSEL)
+    return Vessel(**{**values, "name": values["name"] or values["id"]})
+
+
+def _network(table: Table) -> Network:
+    values = table.read(_NETWORK)
+    points = [AccessPoint(**point.read(_ACCESS_POINT)) for point in table.tables("access_point")]
+    radios = [VesselRadio(**radio.read(_VESSEL_RADIO)) for radio in table.tables("vessel_radio")]
+    for key, found in (("access_point", points), ("vessel_radio", radios)):
+        if len(found) > 1:
+            table.complain(key, "there can be only one", f"Write: {key} = {{ … }}")
+    network = Network(
+        country=values["country"],
+        wifi=tuple(Wifi(**wifi.read(_WIFI)) for wifi in table.tables("wifi")),
+        access_point=points[0] if points else None,
+        vessel_radio=radios[0] if radios else VesselRadio(),
+        ssh_keys=values["ssh_keys"],
+    )
+    users = [
+        key
+        for key, uses in (
+            ("wifi", network.wifi),
+            ("access_point", points),
+            ("vessel_radio", network.vessel_radio.mode != "off"),
+        )
+        if uses and key not in table.faulty
+    ]
+    if users and "country" not in table.data and "country" not in table.faulty:
+        table.complain(
+            "country",
+            f"this key is missing, and {users[0]} uses the radio",
+            'Add the country whose rules hold, for example: country = "DE"',
+            line=table.line(users[0]),
+        )
+    return network
+
+
+def _users(tables: Sequence[Table]) -> tuple[User, ...]:
+    for number, table in enumerate(tables, start=1):
+        table.label = _label("user", table, number)
+    users = [User(**table.read(_USER, elsewhere=_CLEAR_PASSWORD)) for table in tables]
+    named = ((table, user.name) for table, user in zip(tables, users, strict=True))
+    unique(named, "name", "name of another user", "Choose another.")
+    return tuple(users)
+
+
+def _gateways(tables: Sequence[Table]) -> tuple[Gateway, ...]:
+    for number, table in enumerate(tables, start=1):
+        table.label = _label("gateway", table, number)
+    gateways = [_gateway(table) for table in tables]
+    named = ((table, gateway.name) for table, gateway in zip(tables, gateways, strict=True))
+    unique(named, "name", "name of another gateway", "Choose another.")
+    return tuple(gateways)
+
+
+def _gateway(table: Table) -> Gateway:
+    values = table.read(_GATEWAY)
+    if values["kind"] is not None and values["url"] is not None:
+        values["url"] = table.value("url", _URLS[values["kind"]])
+    if "password_file" in table.data and "user" not in table.data:
+        table.complain("password_file", "there is a password, but no user", "Add: user = …")
+    values["policy"] = tuple(Policy(**entry.read(_POLICY)) for entry in table.tables("policy"))
+    return Gateway(**values)
+
+
+def _lights(table: Table) -> Lights:
+    values = table.read(_LIGHTS)
+    users: dict[int, str] = {}
+    for name in LIGHTS:
+        pin = values[name]
+        if pin and users.setdefault(pin, name) != name:
+            table.complain(
+                name if name in table.data else users[pin],
+                f"{pin} is used by the {users[pin]} light and by the {name} light",
+                "Choose another pin for one of them, or 0 for no light.",
+            )
+    return Lights(**values)
+
+
+def _label(what: str, table: Table, number: int) -> str:
+    name = table.data.get("name")
+    return f"{what} {shown(name)}" if isinstance(name, str) else f"{what} {number}"

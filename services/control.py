@@ -1,0 +1,176 @@
+"""The recorder's control socket: how a person's entry reaches the recorder while it runs.
+
+A Unix stream socket; one request and one answer a connection, each one line of JSON:
+
+    {"op":"add","sensor":"fuel-dip","value":0.42}
+    {"ok":true,"log":"qwerty","sequence":17}   or   {"ok":false,"error":"…"}
+
+Owns the wire form and both ends. What an addition means is the recorder's business. Who may connect is
+decided by the socket's mode (owner and group).
+"""
+
+import contextlib
+import logging
+import os
+import socket
+import socketserver
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Literal, Self
+
+import msgspec
+
+log = logging.getLogger(__name__)
+
+SOCKET: Final = "recorder.sock"
+"""Its name in the run directory."""
+LONGEST_LINE: Final = 4_096
+PATIENCE_S: Final = 5.0
+"""A client that has not sent its line by then is let go."""
+ANSWER_S: Final = 15.0
+"""How long a client waits: the recorder gives up at 10 s and says so."""
+LONGEST_PATH: Final = 107
+"""Bytes that `sun_path` holds, less its closing zero (unix(7))."""
+
+
+class ControlError(Exception):
+    """The recorder cannot be asked; the text says why and what to do."""
+
+
+class Addition(msgspec.Struct, frozen=True, kw_only=True):
+    """A value that a person read off: for a sensor of kind `manual`."""
+
+    sensor: str
+    value: bool | int | float
+    """SI, in the sensor's unit."""
+    op: Literal["add"] = "add"
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of a request. If `ok`, the sample is durable under this log and number."""
+
+    ok: bool
+    log: str | None = None
+    sequence: int | None = None
+    error: str | None = None
+
+    @classmethod
+    def stored(cls, *, log: str, sequence: int) -> Self:
+        """The sample is durable."""
+        return cls(ok=True, log=log, sequence=sequence)
+
+    @classmethod
+    def refused(cls, error: str) -> Self:
+        """It is not; `error` says why."""
+        return cls(ok=False, error=error)
+
+
+Handler = Callable[[Addition], Answer]
+"""Called from a thread per connection, so maybe several at once; may take its time."""
+
+_decode_addition: Final = msgspec.json.Decoder(Addition).decode
+_decode_answer: Final = msgspec.json.Decoder(Answer).decode
+
+
+def ask(run: Path, addition: Addition, *, timeout: float = ANSWER_S) -> Answer:
+    """Hand a value to the recorder and wait until it is durable or refused. Raises ControlError."""
+    path = run / SOCKET
+    try:
+        with _connected(path, timeout) as connection:
+            connection.sendall(msgspec.json.encode(addition) + b"\n")
+            with connection.makefile("rb") as lines:
+                line = lines.readline(LONGEST_LINE)
+    except (FileNotFoundError, ConnectionRefusedError) as error:
+        raise ControlError(f"the recorder is not running (nobody listens at {path})") from error
+    except PermissionError as error:
+        raise ControlError(f"{path}: not allowed; be root or of the group logboat") from error
+    except TimeoutError as error:
+        raise ControlError(
+            f"the recorder did not answer within {timeout:g} s: see `logboat status`"
+        ) from error
+    except OSError as error:
+        raise ControlError(f"{path}: {error.strerror or error}") from error
+    try:
+        return _decode_answer(line)
+    except msgspec.DecodeError as error:
+        raise ControlError(
+            f"the recorder's answer makes no sense ({error}): is it of this version?"
+        ) from error
+
+
+def _connected(path: Path, timeout: float) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(timeout)
+        connection.connect(os.fsencode(path))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+class ControlServer:
+    """The recorder's end; a context manager. A client that dawdles or talks nonsense hinders nobody."""
+
+    def __init__(self, path: Path, handler: Handler, *, patience: float = PATIENCE_S) -> None:
+        """Listen at `path`, taking the place of what a killed recorder left there. Raises OSError."""
+        if len(os.fsencode(path)) > LONGEST_PATH:
+            raise OSError(f"{path}: longer than a socket's path can be ({LONGEST_PATH} bytes)")
+        self._path = path
+        path.unlink(missing_ok=True)
+        self._server = _Server(path, handler, patience)
+        path.chmod(0o660)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.25}, name="control", daemon=True
+        )
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Listen no more; whoever is being answered still is."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+        self._path.unlink(missing_ok=True)
+
+
+class _Server(socketserver.ThreadingUnixStreamServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, path: Path, handler: Handler, patience: float) -> None:
+        self.answer = handler
+        self.patience = patience
+        super().__init__(str(path), _Conversation)
+
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002
+        log.exception("a request at the control socket failed")
+
+
+class _Conversation(socketserver.StreamRequestHandler):
+    server: _Server
+
+    def handle(self) -> None:
+        self.connection.settimeout(self.server.patience)
+        # A client that leaves or dawdles has only itself to blame: there is nobody left to tell.
+        with contextlib.suppress(OSError):
+            line = self.rfile.readline(LONGEST_LINE)
+            if line:
+                self.wfile.write(msgspec.json.encode(self._reply(line)) + b"\n")
+
+    def finish(self) -> None:
+        with contextlib.suppress(OSError):
+            super().finish()
+
+    def _reply(self, line: bytes) -> Answer:
+        try:
+            addition = _decode_addition(line)
+        except msgspec.DecodeError as error:
+            return Answer.refused(f"not a request: {error}")
+        return self.server.answer(addition)

@@ -1,0 +1,105 @@
+"""Every sensor's current value, from the running recorder, or else as documents have it.
+
+The recorder's live state is how things are now; documents are what was so when the value last moved, or, of
+another vessel, what has arrived from it.
+"""
+
+from dataclasses import dataclass
+
+from sensors.sample import Value
+from sync.documents import Kind
+
+from . import shapes
+from .live import LiveState
+from .shapes import Documents, Equipment, ShapeError
+from .timeline import NEVER, Moment, Timeline, Trust
+from .verify import boots_of
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """What one sensor last said."""
+
+    sensor: str
+    name: str
+    path: str
+    unit: str
+    kind: str
+    """'' if it is not told."""
+    value: Value
+    state: str | None
+    """None: it has said nothing yet."""
+    detail: str
+    moment: Moment
+    age: float | None
+    """Seconds; None if it cannot be known."""
+    rate: float | None
+    """Samples a second; None if nobody counts."""
+    alarm: str | None
+    sequence: int
+
+    @property
+    def is_faulty(self) -> bool:
+        """Whether it says something else than that all is well."""
+        return self.state not in (None, "good")
+
+
+def from_recorder(state: LiveState, *, boottime: float) -> list[Current]:
+    """As the recorder sees them; `boottime`: the boot clock now, seconds."""
+    synced = state.clock.source != "floor"
+    return [
+        Current(
+            sensor=name,
+            name=found.name,
+            path=found.path,
+            unit=found.unit,
+            kind=found.kind,
+            value=found.value,
+            state=found.state,
+            detail=found.detail,
+            moment=(
+                NEVER
+                if found.utc is None
+                else Moment(Trust.RECORDED, found.utc, state.clock.uncertainty if synced else None)
+            ),
+            age=None if found.clock is None else max(boottime - found.clock, 0.0),
+            rate=found.rate,
+            alarm=found.alarm,
+            sequence=found.sequence,
+        )
+        for name, found in sorted(state.sensors.items())
+    ]
+
+
+def from_documents(source: Documents, vessel: str, *, utc: float) -> tuple[list[Current], list[str]]:
+    """As documents have them, and what is wrong with those that were passed over; `utc`: now."""
+    boots, faults = boots_of(source, vessel)
+    timeline = Timeline(boots)
+    found = []
+    for document in source.documents(f"{Kind.EQUIPMENT}:{vessel}:"):
+        try:
+            equipment = shapes.read(document, Equipment)
+        except ShapeError as error:
+            faults.append(str(error))
+            continue
+        recorded = None if equipment.time is None else equipment.time.timestamp()
+        moment = timeline.at(equipment.log, equipment.boot, equipment.clock, recorded=recorded)
+        known = moment.utc is not None and moment.trust is not Trust.BEFORE
+        found.append(
+            Current(
+                sensor=equipment.sensor,
+                name=equipment.name,
+                path=equipment.path,
+                unit=equipment.unit,
+                kind="",
+                value=equipment.value,
+                state=equipment.state,
+                detail="",
+                moment=moment,
+                age=max(utc - moment.utc, 0.0) if known and moment.utc is not None else None,
+                rate=None,
+                alarm=equipment.alarm,
+                sequence=equipment.sequence,
+            )
+        )
+    return found, faults

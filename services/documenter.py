@@ -1,0 +1,339 @@
+"""The documenter: follows the journal and turns what it holds into documents.
+
+It reads batches in order from a connection of its own, so that a document store that is slow, locked, full or
+broken never delays a commit: the journal just keeps its batches until their documents are durable. Every
+step can be done twice: ids are fixed by what a document holds, so after a kill at any instant the same
+batches make the same documents again, or find them there.
+
+    journal --batches--> windows --ended--> outbox --one transaction--> document store
+       ^                                                                     |
+       +----------------------- release (through, closed) -------------------+
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sensors.settings import SensorSettings
+from sync import documents
+from sync.store import Database, DocumentError
+
+from . import records
+from .batch import Batch, Episode, Gap, Identity, Row
+from .journal import JournalReader
+from .windows import ClockReading, Origin, Window, reading
+
+log = logging.getLogger(__name__)
+
+BATCHES_A_STEP: Final = 64
+EQUIPMENT_MS: Final = 10_000
+"""A current value that merely moves is written this often at most: each write is a revision that travels."""
+WRITES_A_TRANSACTION: Final = 64
+"""Keeps a transaction well below the 50 ms that others may be made to wait."""
+
+Release = Callable[[int, Mapping[str, int]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """A document on its way into the store."""
+
+    apply: Callable[[Database], object]
+    sensor: str | None = None
+    first: int = 0
+    closes: int = 0
+    """Once it is durable, documents hold the sensor's samples up to this one."""
+
+
+@dataclass(slots=True)
+class _Current:
+    """A sensor's newest sample, for its `equipment` document."""
+
+    row: Row
+    clock: ClockReading
+    boot: int
+    count: int | None = None
+    seconds: float | None = None
+    severity: str | None = None
+    written: tuple[Any, ...] | None = None
+
+    def standing(self) -> tuple[Any, ...]:
+        """What, when it changes, is written at once."""
+        value = self.row.value
+        return (self.row.state, self.severity, value if isinstance(value, bool) else None)
+
+
+class Documenter:
+    """Makes documents of batches. Used from one thread."""
+
+    def __init__(
+        self,
+        *,
+        identity: Identity,
+        sensors: Iterable[SensorSettings],
+        registered: Mapping[str, tuple[str, str]],
+        reader: JournalReader,
+        database: Database,
+        release: Release,
+        severities: Mapping[str, str],
+        measured_before: Mapping[str, tuple[str, str]] | None = None,
+    ) -> None:
+        """`registered`: path and unit of every sensor that the journal may hold samples of; `severities`:
+        of alarms in progress; `measured_before`: path and unit of samples that earlier runs took, where the
+        configuration has changed since."""
+        self.identity = identity
+        self.cursor = reader.through()
+        """The last batch taken in."""
+        self._sensors = {sensor.id: sensor for sensor in sensors}
+        self._registered = registered
+        self._measured_before = measured_before or {}
+        self._reader = reader
+        self._database = database
+        self._release = release
+        self._windows: dict[str, Window] = {}
+        self._began: dict[str, int] = {}
+        self._clocks: dict[str, ClockReading] = {}
+        self._closed: dict[str, int] = reader.closed()
+        self._catching_up: set[str] = set(registered)
+        self._current: dict[str, _Current] = {}
+        self._severities = dict(severities)
+        self._taken: dict[str, int] = {}
+        self._outbox: list[_Write] = []
+        self._boot_document: dict[str, Any] | None = None
+        self._equipment_ms = 0
+        self._run = 0
+
+    def set_boot(self, body: dict[str, Any]) -> None:
+        """The document about this boot has changed."""
+        self._boot_document = body
+
+    def set_vessel(self, body: dict[str, Any]) -> None:
+        """The document about this vessel, to be written if it differs."""
+        document_id = documents.vessel_id(self.identity.vessel)
+        self._put(document_id, body)
+
+    def step(self, now_ms: int) -> bool:
+        """Take in what the journal has and write what is due at this moment of the boot clock.
+
+        Returns whether there is more to do at once. Raises JournalError or sync.store.StoreError; then it may
+        be called again later and goes on where it was.
+        """
+        self._flush()
+        batches = self._reader.batches(after=self.cursor, limit=BATCHES_A_STEP)
+        for batch in batches:
+            self._take_in(batch)
+            self.cursor = batch.number
+        more = len(batches) == BATCHES_A_STEP
+        if not more:
+            self._end_due(now_ms)
+            self._equipment(now_ms)
+        if self._boot_document is not None:
+            body, self._boot_document = self._boot_document, None
+            self._put(documents.boot_id(self.identity.vessel, self.identity.log, body["number"]), body)
+        self._flush()
+        self._release(self._documented(), dict(self._closed))
+        return more
+
+    def finish(self, now_ms: int) -> None:
+        """Take in everything and end every window, as at a clean stop. Raises as `step` does."""
+        while self.step(now_ms):
+            pass
+        for name in list(self._windows):
+            self._end(name)
+        self._equipment_ms = now_ms - EQUIPMENT_MS
+        self._equipment(now_ms)
+        self._flush()
+        self._release(self._documented(), dict(self._closed))
+
+    @property
+    def open_samples(self) -> int:
+        """Samples in windows that have not ended."""
+        # Asked from another thread: the copy is made in one go, while windows come and go.
+        return sum(len(window.rows) for window in list(self._windows.values()))
+
+    def _documented(self) -> int:
+        """The last batch of which everything is in documents."""
+        return min((number - 1 for number in self._began.values()), default=self.cursor)
+
+    def _take_in(self, batch: Batch) -> None:
+        if batch.run != self._run:
+            for name in list(self._windows):
+                self._end(name)
+            self._run = batch.run
+        clock = ClockReading(batch.clock_ms, batch.utc, batch.synced)
+        for row in batch.rows:
+            self._add(row, batch, clock)
+        for name, totals in batch.totals.items():
+            current = self._current.get(name)
+            if current is not None:
+                current.count, current.seconds = totals.count, totals.seconds
+        for name, episode in batch.episodes:
+            self._alarm(name, episode)
+        for gap in batch.gaps:
+            self._gap(gap, batch.utc)
+
+    def _add(self, row: Row, batch: Batch, clock: ClockReading) -> None:
+        name = row.sensor
+        known = self._current.get(name)
+        if known is None:
+            severity = self._severities.get(name)
+            self._current[name] = _Current(row=row, clock=clock, boot=batch.boot, severity=severity)
+        else:
+            known.row, known.clock, known.boot = row, clock, batch.boot
+        # A batch may come a second time, if the store failed in the middle of it.
+        if row.sequence <= max(self._taken.get(name, 0), self._closed.get(name, 0)):
+            return
+        window = self._windows.get(name)
+        if window is not None and not window.takes(row, run=batch.run, boot=batch.boot):
+            self._end(name)
+            window = None
+        if window is None:
+            if name in self._catching_up and self._is_documented(row):
+                return
+            path, unit = self._measured(name)
+            settings = self._sensors.get(name)
+            window = Window(
+                origin=Origin(
+                    vessel=self.identity.vessel,
+                    sensor=name,
+                    log=self.identity.log,
+                    path=path,
+                    unit=unit,
+                    window_s=300.0 if settings is None else settings.window_s,
+                ),
+                run=batch.run,
+                boot=batch.boot,
+            )
+            self._windows[name] = window
+            self._began[name] = batch.number
+        window.add(row)
+        self._taken[name] = row.sequence
+        self._clocks[name] = clock
+        if window.is_full():
+            self._end(name)
+
+    def _measured(self, name: str) -> tuple[str, str]:
+        """Path and unit that a sensor had in the run whose batch is being taken in."""
+        if self._run != self.identity.run and name in self._measured_before:
+            return self._measured_before[name]
+        return self._registered[name]
+
+    def _is_documented(self, row: Row) -> bool:
+        """Whether a document has this sample, or says why none does: it was written before a kill, but the
+        sample not yet dropped; a repair wrote it, in windows of its own; or it was removed to make room."""
+        vessel, log, after = self.identity.vessel, self.identity.log, row.sequence + 1
+        for prefix, beyond in (
+            (documents.reading_prefix, documents.reading_id),
+            (documents.gap_prefix, documents.gap_id),
+        ):
+            for found in self._database.documents(
+                prefix(vessel, row.sensor, log),
+                after=beyond(vessel, row.sensor, log, after),
+                reverse=True,
+                limit=1,
+            ):
+                last = int(found.body["last"])
+                if last >= row.sequence:
+                    self._closed[row.sensor] = last
+                    return True
+        self._catching_up.discard(row.sensor)
+        return False
+
+    def _end_due(self, now_ms: int) -> None:
+        for name, window in list(self._windows.items()):
+            if window.run != self.identity.run or window.is_due(now_ms):
+                self._end(name)
+
+    def _end(self, name: str) -> None:
+        window = self._windows.pop(name)
+        del self._began[name]
+        document_id, body = reading(window, self._clocks[name])
+        self._outbox.append(
+            _Write(
+                lambda database: database.put_if_absent(document_id, body),
+                sensor=name,
+                first=window.first,
+                closes=window.last,
+            )
+        )
+
+    def _alarm(self, name: str, episode: Episode) -> None:
+        current = self._current.get(name)
+        if current is not None:
+            current.severity = None if episode.cleared_ms is not None else episode.severity
+        path, unit = self._measured(name)
+        identity = self.identity
+        document_id, body = records.alarm(
+            vessel=identity.vessel, sensor=name, log=identity.log, path=path, unit=unit, episode=episode
+        )
+        self._outbox.append(_Write(lambda database: records.upsert_alarm(database, document_id, body)))
+
+    def _gap(self, gap: Gap, utc: float) -> None:
+        # Its numbers are given, too: once the batch is released, they must not be taken for free.
+        if gap.sensor in self._windows:
+            self._end(gap.sensor)
+        document_id, body = records.gap(self.identity.vessel, self.identity.log, gap, utc)
+        self._outbox.append(
+            _Write(
+                lambda database: records.upsert(database, document_id, body),
+                sensor=gap.sensor,
+                first=gap.first,
+                closes=gap.last,
+            )
+        )
+
+    def _equipment(self, now_ms: int) -> None:
+        """Current values: a change of state at once, else what moved, all together, every ten seconds."""
+        periodic = now_ms - self._equipment_ms >= EQUIPMENT_MS
+        if periodic:
+            self._equipment_ms = now_ms
+        for name, current in self._current.items():
+            settings = self._sensors.get(name)
+            if settings is None:
+                continue
+            standing = current.standing()
+            last = current.written
+            if last is not None and last[0] == standing and not (periodic and last[1] != current.row.value):
+                continue
+            current.written = (standing, current.row.value)
+            self._put(
+                *records.equipment(
+                    self.identity,
+                    settings,
+                    current.row,
+                    current.clock,
+                    boot=current.boot,
+                    count=current.count,
+                    seconds=current.seconds,
+                    severity=current.severity,
+                )
+            )
+
+    def _put(self, document_id: str, body: dict[str, Any]) -> None:
+        self._outbox.append(_Write(lambda database: records.upsert(database, document_id, body)))
+
+    def _apply(self, write: _Write) -> None:
+        try:
+            write.apply(self._database)
+        except DocumentError as error:
+            # One document that the store refuses must not hold up all that come after it.
+            log.error("a document is left out, the store refuses it: %s", error)
+            if write.sensor is not None:
+                gap = Gap(write.sensor, write.first, write.closes, f"the store refused it: {error}"[:200])
+                utc = self._clocks[write.sensor].utc
+                records.upsert(
+                    self._database, *records.gap(self.identity.vessel, self.identity.log, gap, utc)
+                )
+
+    def _flush(self) -> None:
+        """Write the outbox, a few documents a transaction; what was written leaves it."""
+        while self._outbox:
+            some = self._outbox[:WRITES_A_TRANSACTION]
+            with self._database.transaction():
+                for write in some:
+                    self._apply(write)
+            del self._outbox[: len(some)]
+            for write in some:
+                if write.sensor is not None:
+                    self._closed[write.sensor] = max(write.closes, self._closed.get(write.sensor, 0))

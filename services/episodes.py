@@ -1,0 +1,133 @@
+"""Alarms on record, and how people acknowledge them.
+
+An acknowledgement adds {who, when} once for each person and changes nothing else, so that it merges with any
+other and with the alarm's clearing.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sensors.settings import Severity
+from sync.documents import Kind
+from sync.store import Database
+
+from . import shapes
+from .shapes import Alarm, Documents, ShapeError, When
+from .timeline import Moment, Timeline
+from .verify import boots_of
+from .windows import iso
+
+
+class AlarmIdError(ValueError):
+    """What names no alarm, or several; the text says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """One alarm as views show it."""
+
+    id: str
+    alarm: Alarm
+    raised: Moment
+    cleared: Moment | None
+    """None: it still holds."""
+
+    @property
+    def is_acknowledged(self) -> bool:
+        """Whether anybody has."""
+        return bool(self.alarm.acks)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it still holds, or nobody has acknowledged it."""
+        return self.cleared is None or not self.is_acknowledged
+
+    @property
+    def rank(self) -> int:
+        """Of its severity, 0 to 5; a word that Signal K does not have counts as the highest."""
+        try:
+            return Severity(self.alarm.severity).rank
+        except ValueError:
+            return Severity.EMERGENCY.rank
+
+
+def episodes(source: Documents, vessel: str | None = None) -> tuple[list[Episode], list[str]]:
+    """All alarms, of one vessel or of the fleet: those that hold first, the severest first, the latest first;
+    and what is wrong with documents that were passed over."""
+    found, faults = [], []
+    timelines: dict[str, Timeline] = {}
+    for document in source.documents(f"{Kind.ALARM}:" if vessel is None else f"{Kind.ALARM}:{vessel}:"):
+        try:
+            alarm = shapes.read(document, Alarm)
+        except ShapeError as error:
+            faults.append(str(error))
+            continue
+        if alarm.vessel not in timelines:
+            timelines[alarm.vessel] = Timeline(boots_of(source, alarm.vessel)[0])
+        timeline = timelines[alarm.vessel]
+        cleared = None if alarm.cleared is None else _moment(timeline, alarm, alarm.cleared)
+        found.append(Episode(document.id, alarm, _moment(timeline, alarm, alarm.raised), cleared))
+    found.sort(key=lambda e: (e.cleared is not None, -e.rank, -(e.raised.utc or 0.0)))
+    return found, faults
+
+
+def _moment(timeline: Timeline, alarm: Alarm, when: When) -> Moment:
+    recorded = None if when.utc is None else when.utc.timestamp()
+    return timeline.at(alarm.log, when.boot or 0, when.clock, recorded=recorded)
+
+
+def short_ids(ids: Sequence[str]) -> dict[str, str]:
+    """For each alarm id the shortest suffix that names it and no other: its number, with as many of the parts
+    before it as are needed."""
+    short = {}
+    endings: dict[str, int] = {}
+    for document_id in ids:
+        for suffix in _suffixes(document_id):
+            endings[suffix] = endings.get(suffix, 0) + 1
+    for document_id in ids:
+        short[document_id] = next(
+            (suffix for suffix in _suffixes(document_id) if endings[suffix] == 1), document_id
+        )
+    return short
+
+
+def _suffixes(document_id: str) -> Iterator[str]:
+    """`17`, `abcdef:000000000017`, `rpm:abcdef:000000000017`, …: names for an alarm, the shortest first."""
+    parts = document_id.split(":")
+    yield parts[-1].lstrip("0") or "0"
+    for begin in range(len(parts) - 2, -1, -1):
+        yield ":".join(parts[begin:])
+
+
+def find(source: Documents, name: str) -> str:
+    """The id of the alarm that `name` is the id, the number, or any unique ending of. Raises AlarmIdError."""
+    ids = [document.id for document in source.documents(f"{Kind.ALARM}:")]
+    if name in ids:
+        return name
+    matches = [document_id for document_id in ids if next(_suffixes(document_id)) == name.lstrip("0")]
+    if not matches:
+        matches = [document_id for document_id in ids if name and document_id.endswith(name)]
+    if len(matches) == 1:
+        return matches[0]
+    if not matches:
+        raise AlarmIdError(f"there is no alarm {name!r}; `logboat alarms --all` lists them")
+    raise AlarmIdError(f"{name!r} may be any of: {', '.join(matches[:10])}")
+
+
+def acknowledge(database: Database, document_id: str, *, who: str, utc: float) -> bool:
+    """Note durably that `who` has seen an alarm; False if that was on record before.
+
+    Raises AlarmIdError if it is not there, StoreError if it cannot be written.
+    """
+    with database.transaction():  # nobody else writes between reading and writing
+        current = database.get(document_id)
+        if current is None or current.deleted:
+            raise AlarmIdError(f"{document_id} is not there any more")
+        body: dict[str, Any] = current.body
+        acks = [ack for ack in body.get("acks", []) if isinstance(ack, dict)]
+        if any(ack.get("who") == who for ack in acks):
+            return False
+        body["acks"] = [*acks, {"who": who, "when": iso(utc)}]
+        database.put(document_id, body, parent=current.rev)
+        return True

@@ -1,0 +1,268 @@
+"""The last good configuration: a typo never stops recording.
+
+Whenever both files are good they are kept, with the recordings that `replay` sensors name, under
+`DATA/last-good/`; when one is wrong, both are taken from there, and the problems are handed on for `status`
+and the fault light. The pair is kept and used as one: pins of lights and sensors must fit each other.
+
+    last-good/current                  a symbolic link to the folder in force
+    last-good/<digest>-<random>/       logboat.toml, sensors.toml, recordings, as they were read
+
+A folder is complete and durable before `current` names it, and is never written again: a cut at any instant
+leaves the old or the new. The digest, over names and contents, tells whether anything changed (if not,
+nothing is written) and whether the card has kept it. Several processes may do this at once: one writes.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from sensors import tomlfile
+from sensors.configuration import read_sensors
+from sensors.settings import ReplayOptions, SensorSettings
+from sensors.tomlfile import TomlFile
+
+from .configuration import Configuration, ConfigurationError, Problem, read_configuration, reserved_pins
+
+CONFIG: Final = Path("/etc/logboat/logboat.toml")
+SENSORS: Final = Path("/etc/logboat/sensors.toml")
+USUAL_PLACES: Final = frozenset({CONFIG, SENSORS})
+"""Where a file may be missing: an appliance that nobody has configured yet."""
+
+_CONFIG_NAME: Final = "logboat.toml"
+_SENSORS_NAME: Final = "sensors.toml"
+_CURRENT: Final = "current"
+_DIGEST_DIGITS: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What is in force."""
+
+    configuration: Configuration
+    sensors: tuple[SensorSettings, ...]
+    problems: tuple[Problem, ...] = ()
+    """Why it is not what the files say, or why it could not be kept; empty when all is well."""
+    is_last_good: bool = False
+    """Whether it comes from what was kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Both files, read and sound."""
+
+    configuration: Configuration
+    sensors: tuple[SensorSettings, ...]
+    contents: Mapping[str, bytes]
+    """By name; a file that is not there has none."""
+    folder: Path
+    """Of `sensors.toml` and its recordings."""
+
+    @property
+    def recordings(self) -> tuple[Path, ...]:
+        """Relative to the folder."""
+        files = {
+            sensor.options.file.relative_to(self.folder)
+            for sensor in self.sensors
+            if isinstance(sensor.options, ReplayOptions)
+        }
+        return tuple(sorted(files))
+
+
+def load_or_last_good(
+    config_path: Path, sensors_path: Path, data_dir: Path, *, missing_ok: Collection[Path] = USUAL_PLACES
+) -> Loaded:
+    """What the files say, or else what they said when they were last good.
+
+    A file of `missing_ok` may be missing if the last good configuration had none either: then it is all
+    defaults. Raises `ConfigurationError` if the files are wrong and nothing good was kept. Trouble with
+    `data_dir` raises nothing: it is one of the problems.
+    """
+    keeper = LastGood(data_dir / "last-good")
+    try:
+        pair = _read(
+            config_path,
+            sensors_path,
+            config_missing_ok=config_path in missing_ok and not keeper.has(_CONFIG_NAME),
+            sensors_missing_ok=sensors_path in missing_ok and not keeper.has(_SENSORS_NAME),
+        )
+    except ConfigurationError as error:
+        return keeper.load(error)
+    return Loaded(pair.configuration, pair.sensors, keeper.keep(pair))
+
+
+def _read(
+    config_path: Path, sensors_path: Path, *, config_missing_ok: bool, sensors_missing_ok: bool
+) -> Pair:
+    """Both files. Raises `ConfigurationError` with the problems of both."""
+    problems: list[Problem] = []
+    configuration = sensors = None
+    config_file, sensors_file = TomlFile(config_path), TomlFile(sensors_path)
+    try:
+        config_file = tomlfile.read(config_path, missing_ok=config_missing_ok)
+        configuration = read_configuration(config_file)
+    except ConfigurationError as error:
+        problems += error.problems
+    try:
+        sensors_file = tomlfile.read(sensors_path, missing_ok=sensors_missing_ok)
+        # without a sound [lights] nobody knows their pins: do not guess at conflicts
+        sensors = read_sensors(
+            sensors_file, reserved={} if configuration is None else reserved_pins(configuration)
+        )
+    except ConfigurationError as error:
+        problems += error.problems
+    if configuration is None or sensors is None:
+        raise ConfigurationError(problems)
+    files = {_CONFIG_NAME: config_file, _SENSORS_NAME: sensors_file}
+    contents = {name: file.content for name, file in files.items() if file.content is not None}
+    return Pair(configuration, sensors, contents, sensors_path.parent)
+
+
+class LastGood:
+    """The folder `last-good`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def has(self, name: str = "") -> bool:
+        """Whether a configuration was ever kept here; with a name, whether it had this file."""
+        return os.path.lexists(self._folder / _CURRENT / name if name else self._folder / _CURRENT)
+
+    def load(self, why: ConfigurationError) -> Loaded:
+        """What was kept; its problems are those for which it is asked. Raises them if there is nothing."""
+        if not self.has():
+            raise why
+        try:
+            current = (self._folder / _CURRENT).resolve(strict=True)
+            if not _digest_of_folder(current).startswith(_named_digest(current)):
+                raise ConfigurationError([self._problem("is damaged", "Correct the files above.")])
+            pair = _read(
+                current / _CONFIG_NAME,
+                current / _SENSORS_NAME,
+                config_missing_ok=True,
+                sensors_missing_ok=True,
+            )
+        except OSError as error:
+            trouble = self._problem(f"cannot be read: {error.strerror or error}", "Check the card.")
+            raise ConfigurationError([*why.problems, trouble]) from error
+        except ConfigurationError as error:
+            raise ConfigurationError([*why.problems, *error.problems]) from error
+        return Loaded(pair.configuration, pair.sensors, why.problems, is_last_good=True)
+
+    def keep(self, pair: Pair) -> tuple[Problem, ...]:
+        """Make this the last good configuration; returns why that was not possible, or nothing."""
+        try:
+            digest = _digest(_sources(pair))[:_DIGEST_DIGITS]
+            if self._holds(digest):
+                return ()
+            self._folder.mkdir(parents=True, exist_ok=True)
+            _sync_folder(self._folder.parent)
+            with _locked(self._folder / "lock") as is_ours:
+                if is_ours:  # else another process, started with us, is writing the same
+                    self._write(pair, digest)
+        except OSError as error:
+            return (
+                self._problem(
+                    f"could not be kept: {error.strerror or error}",
+                    "Recording goes on, but do not change the configuration before this is cured.",
+                ),
+            )
+        return ()
+
+    def _holds(self, digest: str) -> bool:
+        if not self.has():
+            return False
+        try:
+            current = (self._folder / _CURRENT).resolve(strict=True)
+            return _named_digest(current) == digest and _digest_of_folder(current).startswith(digest)
+        except OSError:  # unreadable: write it anew
+            return False
+
+    def _write(self, pair: Pair, digest: str) -> None:
+        # mkdtemp's folder is for its owner alone: logboat.toml holds networks' passwords
+        new = Path(tempfile.mkdtemp(prefix=f"{digest}-", dir=self._folder))
+        try:
+            for name, content in pair.contents.items():
+                _write_durably(new / name, content)
+            for recording in pair.recordings:
+                (new / recording).parent.mkdir(parents=True, exist_ok=True)
+                _write_durably(new / recording, (pair.folder / recording).read_bytes())
+            for folder in [path for path in new.rglob("*") if path.is_dir()]:
+                _sync_folder(folder)
+            _sync_folder(new)
+            link = self._folder / f"{_CURRENT}.new"
+            link.unlink(missing_ok=True)
+            link.symlink_to(new.name)
+            _sync_folder(self._folder)
+            link.replace(self._folder / _CURRENT)
+        except OSError:
+            shutil.rmtree(new, ignore_errors=True)  # whatever stays is removed at the next change
+            raise
+        _sync_folder(self._folder)
+        for old in self._folder.iterdir():
+            if old.is_dir() and not old.is_symlink() and old != new:
+                shutil.rmtree(old, ignore_errors=True)
+
+    def _problem(self, text: str, remedy: str) -> Problem:
+        return Problem(self._folder, None, "", f"the last good configuration {text}", remedy)
+
+
+# Files ---------------------------------------------------------------------------------------------
+
+
+def _sources(pair: Pair) -> dict[str, str]:
+    """Name to SHA-256 of every file to be kept."""
+    sources = {name: hashlib.sha256(content).hexdigest() for name, content in pair.contents.items()}
+    return sources | {str(name): _sha256(pair.folder / name) for name in pair.recordings}
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _digest(sources: Mapping[str, str]) -> str:
+    lines = "".join(f"{digest} {name}\n" for name, digest in sorted(sources.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _digest_of_folder(folder: Path) -> str:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return _digest({str(file.relative_to(folder)): _sha256(file) for file in files})
+
+
+def _named_digest(folder: Path) -> str:
+    return folder.name.partition("-")[0]
+
+
+def _write_durably(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[bool]:
+    """Whether we have the lock; does not wait, for its holder may have been stopped."""
+    with path.open("wb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True

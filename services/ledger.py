@@ -1,0 +1,61 @@
+"""The ledger: `sensor,log,seq` a line to a file descriptor, for whoever tests the recorder from outside.
+
+A line is written after the commit that makes its sample durable, never before. Whoever reads slowly, or no
+more, never holds the recorder up: lines wait in memory, and if that gets too much, or nobody reads any more,
+the ledger ends and the recorder goes on.
+"""
+
+import logging
+import os
+import select
+from collections.abc import Iterable
+from typing import Final
+
+log = logging.getLogger(__name__)
+
+AT_ONCE: Final = 4_096
+"""Bytes that a pipe takes without blocking once poll(2) says that it can be written."""
+MOST_WAITING: Final = 8_000_000
+"""Bytes; some 300,000 lines."""
+PATIENCE_S: Final = 5.0
+
+
+class LedgerFile:
+    """Writes to a descriptor that may be a pipe, a socket or a file."""
+
+    def __init__(self, descriptor: int) -> None:
+        """Raises OSError if it is not open."""
+        os.fstat(descriptor)
+        self._descriptor = descriptor
+        self._waiting = bytearray()
+        self._ended = False
+        self._poll = select.poll()
+        self._poll.register(descriptor, select.POLLOUT)
+
+    def __call__(self, samples: Iterable[tuple[str, str, int]]) -> None:
+        """These samples are durable. Never blocks, never raises."""
+        if self._ended:
+            return
+        for sensor, name, sequence in samples:
+            self._waiting += f"{sensor},{name},{sequence}\n".encode()
+        self._write(patience_s=0.0)
+        if len(self._waiting) > MOST_WAITING:
+            self._end("its reader is too slow")
+
+    def finish(self, *, patience_s: float = PATIENCE_S) -> None:
+        """Write what waits, as long as its reader takes something every `patience_s`."""
+        self._write(patience_s=patience_s)
+        if self._waiting:
+            self._end("its reader is too slow")
+
+    def _write(self, *, patience_s: float) -> None:
+        try:
+            while self._waiting and self._poll.poll(patience_s * 1000):
+                del self._waiting[: os.write(self._descriptor, self._waiting[:AT_ONCE])]
+        except OSError as error:
+            self._end(error.strerror or str(error))
+
+    def _end(self, why: str) -> None:
+        log.warning("the ledger ends, recording goes on: %s", why)
+        self._ended = True
+        self._waiting.clear()

@@ -1,0 +1,321 @@
+"""The library: the recorder's thread on the document store.
+
+Runs the documenter, keeps the boot's and the vessel's documents, makes room when the budget is used up, and
+moves the store's write-ahead log into its file if nobody else does. Whatever happens to the store, the
+journal goes on; what could not be written is tried again.
+"""
+
+import contextlib
+import logging
+import os
+import shutil
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from sensors.clock import Clock
+from sensors.settings import SensorSettings
+from sync import documents
+from sync.store import DamagedError, Database, FullError, StoreError
+
+from . import machine, records, retention, storecheck
+from .batch import Batch, Identity
+from .configuration import Configuration
+from .documenter import Documenter
+from .journal import Journal, JournalReader
+from .journalfile import JournalDamagedError, JournalError
+from .room import Room, room_on
+from .timekeeping import Anchor
+
+log = logging.getLogger(__name__)
+
+RETENTION_MS: Final = 60_000
+RETRY_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """Room on the card, bytes."""
+
+    free: int
+    total: int
+    budget: int
+    used: int
+
+
+def reserve(data: Path) -> Path:
+    """The file that is given up when the card is full."""
+    return data / "reserve"
+
+
+def make_room_to_start(data: Path) -> None:
+    """On a card so full that the stores might not even open, give up the reserve; once they are open, the
+    library makes room. Raises OSError."""
+    usage = shutil.disk_usage(data)
+    if usage.free < room_on(usage.total).reserve:
+        reserve(data).unlink(missing_ok=True)
+
+
+class Library:
+    """Owns the document store's connection; all work is on its own thread."""
+
+    def __init__(
+        self,
+        *,
+        identity: Identity,
+        sensors: Sequence[SensorSettings],
+        configuration: Configuration,
+        journal: Journal,
+        previous: Batch | None,
+        data: Path,
+        announce: Path,
+        room: Room,
+        clock: Clock,
+        vfs: str | None = None,
+        measured_before: Mapping[str, tuple[str, str]] | None = None,
+    ) -> None:
+        self.damaged: str | None = None
+        """What was found broken; the thread has ended then."""
+        self.fault: str | None = None
+        """Why documents cannot be written just now."""
+        self.storage: Storage | None = None
+        self._identity = identity
+        self._sensors = tuple(sensors)
+        self._configuration = configuration
+        self._journal = journal
+        self._registered = {name: (record.path, record.unit) for name, record in journal.sensors.items()}
+        self._measured_before = dict(measured_before or {})
+        self._vessel_facts = (str(journal.get_meta("uuid")), str(journal.get_meta("logs")).split())
+        self._previous = previous
+        self._data, self._announce, self._room, self._clock, self._vfs = data, announce, room, clock, vfs
+        self._anchors: tuple[Anchor, ...] = ()
+        self._anchors_written: tuple[Anchor, ...] = ()
+        self._database: Database | None = None
+        self._reader: JournalReader | None = None
+        self._documenter: Documenter | None = None
+        self._boot_before: dict[str, Any] | None = None
+        self._retained_ms: int | None = None
+        self._stopping = threading.Event()
+        self._wake = threading.Event()
+        self._finish = False
+        self._thread = threading.Thread(target=self._work, name="library", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Something is there to be documented."""
+        self._wake.set()
+
+    def set_anchors(self, anchors: Iterable[Anchor]) -> None:
+        """What is known of this boot's clock."""
+        self._anchors = tuple(anchors)
+
+    def stop(self, *, finish: bool) -> None:
+        """End the thread; `finish` ends every window first, so that documents hold everything."""
+        self._finish = finish
+        self._stopping.set()
+        self._wake.set()
+        self._thread.join()
+
+    @property
+    def open_samples(self) -> int:
+        """Samples in windows that have not ended."""
+        documenter = self._documenter  # its thread may close it at any time
+        return 0 if documenter is None else documenter.open_samples
+
+    @property
+    def waiting(self) -> int:
+        """Batches of which documents do not yet hold everything."""
+        return self._journal.waiting
+
+    def _work(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                self._wake.wait(1.0)
+                self._wake.clear()
+                if not self._attempt(finish=False):
+                    if self.damaged is not None:
+                        return
+                    self._stopping.wait(RETRY_S)
+            if self._finish:
+                self._attempt(finish=True)
+        finally:
+            self._close()
+
+    def _attempt(self, *, finish: bool) -> bool:
+        """One round of work; False if it could not be done, with `damaged` or `fault` saying why."""
+        try:
+            documenter = self._opened()
+            self._keep_house()
+            self._tell_boot(documenter)
+            if finish:
+                documenter.finish(self._now_ms())
+            else:
+                while documenter.step(self._now_ms()) and not self._stopping.is_set():
+                    pass
+        except (DamagedError, JournalDamagedError) as error:
+            self.damaged = str(error)
+            return False
+        except (StoreError, JournalError, OSError) as error:
+            self._report(str(error))
+            if not isinstance(error, FullError):
+                self._close()
+            with contextlib.suppress(StoreError, OSError):  # then the next attempt fails, too, and says so
+                self._use_reserve()
+            return False
+        except Exception as error:
+            # Nothing that goes wrong here may end this thread unseen: recording would go on, documents not.
+            if self.fault is None:
+                log.exception("documents wait in the journal")
+            self.fault = f"{type(error).__name__}: {error}"
+            self._close()
+            return False
+        if self.fault is not None:
+            log.warning("documents are written again")
+        self.fault = None
+        return True
+
+    def _report(self, words: str) -> None:
+        if words != self.fault:
+            log.error("documents wait in the journal: %s", words)
+        self.fault = words
+
+    def _now_ms(self) -> int:
+        return self._clock.boottime_ns() // 1_000_000
+
+    def _opened(self) -> Documenter:
+        """The documenter; opens the stores first if they are not."""
+        if self._database is None:
+            self._database = Database.open(
+                self._data / "log.db",
+                single_writer=documents.is_single_writer,
+                announce=self._announce,
+                checkpoint_pages=self._room.store_pages,
+                vfs=self._vfs,
+            )
+        if self._reader is None:
+            self._reader = JournalReader(self._journal.path, vfs=self._vfs)
+        if self._documenter is None:
+            self._documenter = Documenter(
+                identity=self._identity,
+                sensors=self._sensors,
+                registered=self._registered,
+                measured_before=self._measured_before,
+                reader=self._reader,
+                database=self._database,
+                release=self._journal.release,
+                # As of now: the journal may have let go of the batches that raised or cleared them.
+                severities={
+                    name: episode.severity
+                    for name, record in self._journal.sensors.items()
+                    if (episode := record.episode) is not None and episode.cleared_ms is None
+                },
+            )
+            uuid, logs = self._vessel_facts
+            vessel = self._configuration.vessel
+            self._documenter.set_vessel(
+                records.vessel(
+                    vessel.id,
+                    name=vessel.name,
+                    mmsi=vessel.mmsi,
+                    uuid=uuid,
+                    version=machine.logboat_version(),
+                    logs=logs,
+                    sensors=self._sensors,
+                )
+            )
+            boot_id = documents.boot_id(self._identity.vessel, self._identity.log, self._identity.boot)
+            found = self._database.get(boot_id)
+            self._boot_before = None if found is None else found.body
+            self._anchors_written = ()
+        return self._documenter
+
+    def _tell_boot(self, documenter: Documenter) -> None:
+        anchors = self._anchors
+        if anchors == self._anchors_written:
+            return
+        body = records.boot(
+            self._identity,
+            boot_id=machine.boot_id(),
+            previous=self._previous,
+            anchors=anchors,
+            version=machine.logboat_version(),
+        )
+        before = self._boot_before
+        if before is not None:
+            # The recorder was restarted within one boot, or the store opened anew: what was known stays so.
+            known = before["anchors"]
+            body["anchors"] = [*known, *(anchor for anchor in body["anchors"] if anchor not in known)]
+            body["previousEnd"] = before["previousEnd"]
+        documenter.set_boot(body)
+        self._anchors_written = anchors
+
+    def _keep_house(self) -> None:
+        """Retention: once a minute, and at once if the card has no room to spare."""
+        assert self._database is not None
+        now = self._now_ms()
+        free = shutil.disk_usage(self._data).free
+        is_short = free < self._room.spare
+        if not is_short and self._retained_ms is not None and now - self._retained_ms < RETENTION_MS:
+            return
+        self._retained_ms = now
+        budget = retention.budget_bytes(self._configuration.retention.budget, self._data)
+        if is_short:
+            storecheck.give_up_set_aside(self._data)
+        if self._excess(budget) > 0:
+            slack = int(budget * retention.SLACK)
+            removed = retention.make_room(
+                self._database,
+                vessel=self._identity.vessel,
+                excess=lambda: self._excess(budget, slack),
+                utc=self._clock.utc_ns() / 1e9,
+            )
+            if removed.readings or removed.alarms:
+                log.warning("made room: removed %d readings, %d alarms", removed.readings, removed.alarms)
+        if is_short:
+            # Pages that are free within the store help the store alone, not the journal.
+            self._database.shrink(self._room.spare - free)
+        self._take_reserve()
+        usage = shutil.disk_usage(self._data)
+        self.storage = Storage(
+            free=usage.free, total=usage.total, budget=budget, used=self._database.usage().used
+        )
+
+    def _excess(self, budget: int, slack: int = 0) -> int:
+        """Bytes over the budget, or too few for what must still be written; whichever is more."""
+        assert self._database is not None
+        usage = self._database.usage()
+        over = usage.used + usage.blobs - budget
+        short = self._room.spare - shutil.disk_usage(self._data).free - usage.free
+        return max(over, short) + slack
+
+    def _take_reserve(self) -> None:
+        wanted, file = self._room.reserve, reserve(self._data)
+        if shutil.disk_usage(self._data).free > self._room.spare + wanted and not file.exists():
+            try:
+                with file.open("xb") as opened:
+                    # Room without writing: the card is not worn by it.
+                    os.posix_fallocate(opened.fileno(), 0, wanted)
+            except OSError:
+                file.unlink(missing_ok=True)
+                raise
+
+    def _use_reserve(self) -> None:
+        """If it is for want of room that nothing can be written: make some for moving the log into the file,
+        so that it can begin anew."""
+        if shutil.disk_usage(self._data).free > self._room.reserve:
+            return
+        reserve(self._data).unlink(missing_ok=True)
+        if self._database is not None:
+            self._database.checkpoint()
+
+    def _close(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+        if self._database is not None:
+            self._database.close()
+        self._reader = self._database = self._documenter = None

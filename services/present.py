@@ -1,0 +1,170 @@
+"""How things look on a terminal: tables, times, sparklines. Pure text; values and durations are formatted by
+`sensors.quantities`.
+
+Whatever comes from a document is shown through `clean`: another vessel's words must not steer this terminal.
+"""
+
+import math
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from itertools import zip_longest
+from typing import Final, TextIO
+
+from sensors.quantities import format_duration
+
+from .timeline import Moment, Trust
+
+BARS: Final = "▁▂▃▄▅▆▇█"
+PLAIN_BARS: Final = "_.:-=+*#"
+"""Where there are none of the others, as on a serial console."""
+EXACT_S: Final = 1.0
+"""A time surer than this is shown without its uncertainty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """What there is to show things on."""
+
+    is_terminal: bool = False
+    width: int = 100
+    unicode: bool = True
+    zone: tzinfo = UTC
+
+
+def screen(stream: TextIO | None = None, *, zone: tzinfo = UTC) -> Screen:
+    """Standard output, or another stream."""
+    stream = stream or sys.stdout
+    is_terminal = stream.isatty() and os.environ.get("TERM") != "dumb"
+    encoding = (getattr(stream, "encoding", None) or "ascii").lower()
+    return Screen(
+        is_terminal=is_terminal,
+        width=shutil.get_terminal_size().columns if is_terminal else 100,
+        unicode=encoding.replace("_", "-").startswith("utf"),
+        zone=zone,
+    )
+
+
+def clean(text: str) -> str:
+    """The text without anything that steers a terminal."""
+    return "".join(c if c.isprintable() else "·" for c in text)
+
+
+def table(rows: Iterable[Sequence[str]], *, head: Sequence[str] = (), right: Iterable[int] = ()) -> str:
+    """Rows in columns, under their heads; `right` names the columns that are aligned to the right."""
+    lines = [[clean(cell) for cell in row] for row in ([head] if head else [])]
+    lines += [[clean(cell) for cell in row] for row in rows]
+    if not lines:
+        return ""
+    to_right = set(right)
+    widths = [max(len(row[column]) for row in lines) for column in range(len(lines[0]))]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if column in to_right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in lines
+    )
+
+
+def count(number: int, noun: str) -> str:
+    """`1 sensor`, `2 sensors`, `12 345 samples`."""
+    return f"{thousands(number)} {noun}{'' if number == 1 else 's'}"
+
+
+def thousands(number: int) -> str:
+    """A number with its thousands apart."""
+    return f"{number:,}".replace(",", " ")
+
+
+def time_text(utc: float, zone: tzinfo, *, milliseconds: bool = False) -> str:
+    """`2025-10-09 10:53:20 CEST`, in UTC with a Z; a moment that no calendar has is told in seconds."""
+    try:
+        moment = datetime.fromtimestamp(utc, tz=zone)
+    except (OverflowError, ValueError, OSError):
+        return f"{utc:.0f} s after 1970"
+    text = moment.strftime("%Y-%m-%d %H:%M:%S")
+    if milliseconds:
+        text += f".{moment.microsecond // 1000:03d}"
+    name = moment.tzname()
+    return f"{text}Z" if name == "UTC" else f"{text} {name}"
+
+
+def moment_text(moment: Moment, zone: tzinfo, *, milliseconds: bool = False) -> str:
+    """A moment as surely as it is known."""
+    if moment.utc is None:
+        return "time not known"
+    is_exact = moment.uncertainty is not None and moment.uncertainty < EXACT_S
+    text = time_text(moment.utc, zone, milliseconds=milliseconds and is_exact)
+    match moment.trust:
+        case Trust.AFTER:
+            return f"after {text}"
+        case Trust.BEFORE:
+            return f"before {text}"
+    if moment.uncertainty is not None and not is_exact:
+        return f"{text} ± {format_duration(moment.uncertainty)}"
+    return text
+
+
+class Curve:
+    """Values over a length that is not known beforehand: their extremes, and a line of bars."""
+
+    CELLS: Final = 1024
+    """Kept at most: each time they do not suffice, two become one."""
+    MOST: Final = 1e300
+    """Far beyond anything measured; far enough below what a sum can be."""
+
+    def __init__(self) -> None:
+        self.values = 0
+        """How many were added that are numbers."""
+        self.total = 0.0
+        self.lowest = math.inf
+        self.highest = -math.inf
+        self._step = 0.001
+        self._end = 0.0
+        self._cells: list[tuple[float, int]] = []
+
+    def add(self, place: float, value: float | None) -> None:
+        """A value at a place not before the last one's; None, and what cannot be added up, leave a blank."""
+        self._end = place
+        if value is None or not abs(value) < self.MOST:
+            return
+        self.values += 1
+        self.total += value
+        self.lowest, self.highest = min(self.lowest, value), max(self.highest, value)
+        while place >= self._step * self.CELLS:
+            self._cells = [
+                (one + other, number + more)
+                for (one, number), (other, more) in zip_longest(
+                    self._cells[::2], self._cells[1::2], fillvalue=(0.0, 0)
+                )
+            ]
+            self._step *= 2
+        cell = int(place / self._step)
+        self._cells += [(0.0, 0)] * (cell + 1 - len(self._cells))
+        total, number = self._cells[cell]
+        self._cells[cell] = (total + value, number + 1)
+
+    def line(self, *, width: int, unicode: bool = True) -> str:
+        """Bars, each the mean of the values in one of `width` equal stretches; blank where there are none."""
+        sums, counts = [0.0] * width, [0] * width
+        span = max(self._end, self._step)
+        for cell, (total, number) in enumerate(self._cells):
+            if number:
+                place = min(int(cell * self._step / span * width), width - 1)
+                sums[place] += total
+                counts[place] += number
+        means = [total / number if number else None for total, number in zip(sums, counts, strict=True)]
+        known = [mean for mean in means if mean is not None]
+        low, high = min(known, default=0.0), max(known, default=0.0)
+        bars = BARS if unicode else PLAIN_BARS
+        return "".join(" " if mean is None else bars[_height(mean, low, high, len(bars))] for mean in means)
+
+
+def _height(value: float, low: float, high: float, heights: int) -> int:
+    if high <= low:
+        return heights // 2
+    return min(int((value - low) / (high - low) * heights), heights - 1)

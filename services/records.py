@@ -1,0 +1,202 @@
+"""The documents that the recorder writes (DESIGN.md section 3), and how one replaces another. Pure but for
+`upsert…`, which read and write inside the caller's transaction."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from sensors.settings import SensorSettings
+from sync import documents
+from sync.documents import Kind
+from sync.store import Database
+
+from .batch import Batch, Episode, Gap, Identity, Row
+from .timekeeping import Anchor
+from .windows import ClockReading, iso
+
+
+def header(kind: Kind, vessel: str) -> dict[str, Any]:
+    """The fields that every document has."""
+    return {"type": kind.value, "vessel": vessel, "channels": documents.channels(kind, vessel)}
+
+
+def equipment(
+    identity: Identity,
+    settings: SensorSettings,
+    row: Row,
+    clock: ClockReading,
+    *,
+    boot: int,
+    count: int | None,
+    seconds: float | None,
+    severity: str | None,
+) -> tuple[str, dict[str, Any]]:
+    """The current value and state of a sensor."""
+    body = header(Kind.EQUIPMENT, identity.vessel) | {
+        "sensor": settings.id,
+        "name": settings.name,
+        "path": settings.path,
+        "unit": settings.unit,
+        "value": row.value,
+        "state": row.state.value,
+        "time": iso(clock.utc_at(row.clock_ms)),
+        "boot": boot,
+        "clock": row.clock_ms / 1000,
+        "log": identity.log,
+        "sequence": row.sequence,
+        "alarm": severity,
+    }
+    if count is not None:
+        body["count"] = count
+    if seconds is not None:
+        body["runSeconds"] = round(seconds, 3)
+    return documents.equipment_id(identity.vessel, settings.id), body
+
+
+def alarm(
+    *, vessel: str, sensor: str, log: str, path: str, unit: str, episode: Episode
+) -> tuple[str, dict[str, Any]]:
+    """An alarm's episode; `acks` is empty here and belongs to people."""
+    cleared = None
+    if episode.cleared_ms is not None and episode.cleared_utc is not None:
+        cleared = {
+            "boot": episode.cleared_boot,
+            "clock": episode.cleared_ms / 1000,
+            "utc": iso(episode.cleared_utc),
+        }
+    body = header(Kind.ALARM, vessel) | {
+        "sensor": sensor,
+        "log": log,
+        "sequence": episode.sequence,
+        "path": path,
+        "unit": unit,
+        "severity": episode.severity,
+        "text": episode.text,
+        "condition": episode.condition,
+        "value": episode.value,
+        "raised": {
+            "boot": episode.boot,
+            "clock": episode.raised_ms / 1000,
+            "utc": iso(episode.raised_utc),
+        },
+        "cleared": cleared,
+        "acks": [],
+        "history": [
+            {"clock": clock_ms / 1000, "utc": iso(utc), "severity": severity, "condition": condition}
+            for clock_ms, utc, severity, condition in episode.history
+        ],
+    }
+    return documents.alarm_id(vessel, sensor, log, episode.sequence), body
+
+
+def gap(vessel: str, log: str, gap: Gap, utc: float) -> tuple[str, dict[str, Any]]:
+    """The explanation of samples that are not there; `utc`: when it was noticed."""
+    body = header(Kind.GAP, vessel) | {
+        "sensor": gap.sensor,
+        "log": log,
+        "first": gap.first,
+        "last": gap.last,
+        "reason": gap.reason,
+        "when": iso(utc),
+    }
+    return documents.gap_id(vessel, gap.sensor, log, gap.first), body
+
+
+def boot(
+    identity: Identity,
+    *,
+    boot_id: str,
+    previous: Batch | None,
+    anchors: Iterable[Anchor],
+    version: str,
+) -> dict[str, Any]:
+    """One start of the machine: when the one before was last alive, and what ties its clock to UTC."""
+    end = None
+    if previous is not None:
+        end = {"boot": previous.boot, "clock": previous.clock_ms / 1000, "utc": iso(previous.utc)}
+    return header(Kind.BOOT, identity.vessel) | {
+        "log": identity.log,
+        "number": identity.boot,
+        "bootId": boot_id,
+        "previousEnd": end,
+        "anchors": [anchor.as_list() for anchor in anchors],
+        "version": version,
+    }
+
+
+def vessel(
+    vessel_id: str,
+    *,
+    name: str,
+    mmsi: int | None,
+    uuid: str,
+    version: str,
+    logs: Iterable[str],
+    sensors: Iterable[SensorSettings],
+) -> dict[str, Any]:
+    """The vessel and what it has."""
+    return header(Kind.VESSEL, vessel_id) | {
+        "name": name,
+        "mmsi": mmsi,
+        "uuid": f"urn:mrn:signalk:uuid:{uuid}",
+        "versions": {"logboat": version},
+        "logs": list(logs),
+        "sensors": {
+            sensor.id: {
+                "name": sensor.name,
+                "path": sensor.path,
+                "unit": sensor.unit,
+                "kind": sensor.kind,
+                "description": sensor.description,
+                "window": sensor.window_s,
+                "deadband": sensor.deadband,
+                "alarms": len(sensor.alarms),
+            }
+            | _calibration(sensor)
+            for sensor in sensors
+        },
+    }
+
+
+def note(vessel: str, *, text: str, who: str, utc: float) -> dict[str, Any]:
+    """A free entry by a person."""
+    return header(Kind.NOTE, vessel) | {"text": text, "who": who, "when": iso(utc)}
+
+
+def upsert(database: Database, document_id: str, body: Mapping[str, Any]) -> bool:
+    """Write a document that this vessel alone writes, if it differs from what is there; whether it did."""
+    current = database.get(document_id)
+    if current is None or current.deleted:
+        database.put(document_id, body)
+        return True
+    if current.body == body:
+        return False
+    database.put(document_id, body, parent=current.rev)
+    return True
+
+
+def upsert_alarm(database: Database, document_id: str, body: Mapping[str, Any]) -> bool:
+    """As `upsert`, but what people have acknowledged stays; and what was cleared is not raised again by an
+    older state coming a second time."""
+    current = database.get(document_id)
+    if current is not None and not current.deleted:
+        there = current.body
+        if len(there.get("history", ())) > len(body["history"]) or (
+            there.get("cleared") and not body["cleared"]
+        ):
+            return False
+        body = {**body, "acks": there.get("acks", [])}
+    return upsert(database, document_id, body)
+
+
+def _calibration(sensor: SensorSettings) -> dict[str, Any]:
+    """The calibration as it is, so that a reading can be judged years later."""
+    options = sensor.options
+    found: dict[str, Any] = {}
+    for key in ("calibration", "pulses_per_unit", "shunt_ohm", "divider", "valid"):
+        value = getattr(options, key, None)
+        if value is not None:
+            # Through JSON's types: tuples become lists, as they will come back from the store.
+            found[key] = msgspec.json.decode(msgspec.json.encode(value))
+    return {"calibration": found} if found else {}

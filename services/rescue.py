@@ -1,0 +1,182 @@
+"""Rescue: documents of what a journal still holds, when no recorder will go on with it, or when the document
+store has lost some.
+
+Only samples that no document holds are written, so that it can be done twice, and after any damage.
+"""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from sync import documents
+from sync.documents import Kind
+from sync.store import Database
+
+from . import records
+from .batch import Batch, Gap, Identity, Row
+from .windows import ClockReading, Origin, Window, reading
+
+LOST: Final = "lost: the card was damaged"
+WINDOW_S: Final = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rescued:
+    """What a rescue wrote."""
+
+    samples: int = 0
+    lost: int = 0
+    """Samples whose numbers are known, but nothing else."""
+
+
+class Spans:
+    """Sequence numbers, as ranges."""
+
+    def __init__(self, spans: Iterable[tuple[int, int]] = ()) -> None:
+        self._spans: list[tuple[int, int]] = []
+        for first, last in sorted(spans):
+            if self._spans and first <= self._spans[-1][1] + 1:
+                self._spans[-1] = (self._spans[-1][0], max(last, self._spans[-1][1]))
+            else:
+                self._spans.append((first, last))
+
+    def __contains__(self, number: int) -> bool:
+        place = bisect_right(self._spans, (number, float("inf"))) - 1
+        return place >= 0 and number <= self._spans[place][1]
+
+    def holes(self, upto: int) -> list[tuple[int, int]]:
+        """Ranges that are missing between 1 and `upto`."""
+        found, expected = [], 1
+        for first, last in self._spans:
+            if first > expected:
+                found.append((expected, first - 1))
+            expected = max(expected, last + 1)
+        if expected <= upto:
+            found.append((expected, upto))
+        return found
+
+    @property
+    def last(self) -> int:
+        """The highest number; 0 if there is none."""
+        return self._spans[-1][1] if self._spans else 0
+
+
+def documented(database: Database, vessel: str) -> dict[tuple[str, str], Spans]:
+    """Per (sensor, log) of a vessel, the numbers that documents hold or explain."""
+    spans: defaultdict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
+    for kind in (Kind.READING, Kind.GAP):
+        for document in database.documents(prefix=f"{kind}:{vessel}:"):
+            name = documents.parse_id(document.id)
+            if name is not None and name.sensor is not None and name.log is not None:
+                body = document.body
+                spans[name.sensor, name.log].append((int(body["first"]), int(body["last"])))
+    return {key: Spans(found) for key, found in spans.items()}
+
+
+def refill(
+    database: Database,
+    *,
+    identity: Identity,
+    registered: Mapping[str, tuple[str, str]],
+    batches: Iterable[Batch],
+    last: Mapping[str, int] | None = None,
+    utc: float | None = None,
+) -> Rescued:
+    """Write what `batches` hold and documents do not.
+
+    `registered`: path and unit per sensor. `last`: numbers known to have been given, per sensor; what is then
+    still missing up to there, or between documents of any log of the vessel, is explained by gap documents
+    dated `utc` (no gap documents if that is None). Raises StoreError.
+    """
+    writer = _Writer(database, identity, registered, documented(database, identity.vessel))
+    for batch in batches:
+        writer.take_in(batch)
+    writer.end_all()
+    lost = 0
+    if utc is not None:
+        given = dict(last or {})
+        for (sensor, log), spans in documented(database, identity.vessel).items():
+            upto = max(spans.last, given.pop(sensor, 0) if log == identity.log else 0)
+            lost += _explain(
+                database, vessel=identity.vessel, log=log, sensor=sensor, holes=spans.holes(upto), utc=utc
+            )
+        for sensor, upto in given.items():
+            lost += _explain(
+                database,
+                vessel=identity.vessel,
+                log=identity.log,
+                sensor=sensor,
+                holes=Spans().holes(upto),
+                utc=utc,
+            )
+    return Rescued(samples=writer.samples, lost=lost)
+
+
+def _explain(
+    database: Database, *, vessel: str, log: str, sensor: str, holes: Iterable[tuple[int, int]], utc: float
+) -> int:
+    lost = 0
+    for first, last in holes:
+        records.upsert(database, *records.gap(vessel, log, Gap(sensor, first, last, LOST), utc))
+        lost += last - first + 1
+    return lost
+
+
+class _Writer:
+    """Windows of the samples that no document holds."""
+
+    def __init__(
+        self,
+        database: Database,
+        identity: Identity,
+        registered: Mapping[str, tuple[str, str]],
+        held: Mapping[tuple[str, str], Spans],
+    ) -> None:
+        self.samples = 0
+        self._database, self._identity, self._registered = database, identity, registered
+        self._held = held
+        self._windows: dict[str, tuple[Window, ClockReading]] = {}
+
+    def take_in(self, batch: Batch) -> None:
+        clock = ClockReading(batch.clock_ms, batch.utc, batch.synced)
+        for row in batch.rows:
+            if row.sequence not in self._held.get((row.sensor, self._identity.log), Spans()):
+                self._add(row, batch, clock)
+        for name, episode in batch.episodes:
+            path, unit = self._registered.get(name, ("", ""))
+            document_id, body = records.alarm(
+                vessel=self._identity.vessel,
+                sensor=name,
+                log=self._identity.log,
+                path=path,
+                unit=unit,
+                episode=episode,
+            )
+            records.upsert_alarm(self._database, document_id, body)
+        for gap in batch.gaps:
+            records.upsert(
+                self._database, *records.gap(self._identity.vessel, self._identity.log, gap, batch.utc)
+            )
+
+    def end_all(self) -> None:
+        for name in list(self._windows):
+            self._end(name)
+
+    def _add(self, row: Row, batch: Batch, clock: ClockReading) -> None:
+        name = row.sensor
+        if name in self._windows and not self._windows[name][0].takes(row, run=batch.run, boot=batch.boot):
+            self._end(name)
+        if name not in self._windows:
+            path, unit = self._registered.get(name, ("", ""))
+            identity = self._identity
+            origin = Origin(identity.vessel, name, identity.log, path, unit, WINDOW_S)
+            self._windows[name] = (Window(origin, run=batch.run, boot=batch.boot), clock)
+        window, _ = self._windows[name]
+        window.add(row)
+        self._windows[name] = (window, clock)
+        self.samples += 1
+
+    def _end(self, name: str) -> None:
+        self._database.put_if_absent(*reading(*self._windows.pop(name)))

@@ -1,0 +1,174 @@
+"""What single keys of `logboat.toml` may say: networks, addresses, keys, budgets, channels.
+
+Parsers for `sensors.schema`; they raise `InputError`, and none shows a secret in its message.
+"""
+
+import re
+import zoneinfo
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from sensors.quantities import InputError, close, format_bytes, parse, shown
+from sensors.schema import Parser, integer, text
+
+
+def mmsi(raw: Any) -> int:
+    """A vessel's number in radio, of nine digits."""
+    if isinstance(raw, int) and not isinstance(raw, bool) and 100_000_000 <= raw <= 999_999_999:
+        return raw
+    raise InputError(f"{shown(raw)} is not an MMSI", "It has nine digits, without quotes.")
+
+
+def timezone(raw: Any) -> str:
+    """An IANA time zone that this machine knows (if it knows any)."""
+    name: str = text(least=1)(raw)
+    try:
+        zoneinfo.ZoneInfo.no_cache(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        known = zoneinfo.available_timezones()
+        if not known:  # no time zones are installed here: nobody can tell
+            return name
+        near = close(name, known)
+        hint = f'Did you mean "{near}"?' if near else 'Write an IANA name such as "Europe/Berlin".'
+        raise InputError(f"there is no time zone {shown(name)}", hint) from None
+    return name
+
+
+def country(raw: Any) -> str:
+    """ISO 3166 alpha-2."""
+    if isinstance(raw, str) and re.fullmatch("[A-Z]{2}", raw):
+        return raw
+    raise InputError(f"{shown(raw)} is not a country code", 'Write two capital letters, such as "DE".')
+
+
+def ssid(raw: Any) -> str:
+    """A Wi-Fi network's name."""
+    name: str = text(least=1)(raw)
+    if len(name.encode()) > 32:  # IEEE 802.11, 9.4.2.2
+        raise InputError("a network's name has 32 bytes at most", "Shorten it.")
+    return name
+
+
+def passphrase(raw: Any) -> str:
+    """A WPA password; never shown."""
+    # IEEE 802.11, annex J.4.1: 8 to 63 printable ASCII characters, or 64 hexadecimal digits
+    if isinstance(raw, str) and re.fullmatch(r"[ -~]{8,63}|[0-9A-Fa-f]{64}", raw):
+        return raw
+    raise InputError("this cannot be a Wi-Fi password", "It has 8 to 63 characters, without accents.")
+
+
+def passphrase_or_none(raw: Any) -> str:
+    """A WPA password, or '' for an open network."""
+    return "" if raw == "" else passphrase(raw)
+
+
+_WIFI_CHANNELS: Final = frozenset(
+    {*range(1, 14), *range(36, 65, 4), *range(100, 145, 4), *range(149, 166, 4)}
+)
+
+
+def wifi_channel(raw: Any) -> int:
+    """A Wi-Fi channel of 2.4 or 5 GHz."""
+    if not isinstance(raw, bool) and isinstance(raw, int) and raw in _WIFI_CHANNELS:
+        return raw
+    raise InputError(f"{shown(raw)} is not a Wi-Fi channel", "Write 1 to 13, or one of 5 GHz (36, 40 …).")
+
+
+_SSH_KEYS: Final = (
+    "ssh-ed25519",
+    "ssh-rsa",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "sk-ssh-ed25519@openssh.com",
+    "sk-ecdsa-sha2-nistp256@openssh.com",
+)
+
+
+def ssh_key(raw: Any) -> str:
+    """A public SSH key, as its file has it."""
+    if isinstance(raw, str) and "PRIVATE KEY" in raw:
+        raise InputError("this is a private key", "Give the public one, from the file that ends with .pub.")
+    key: str = text(20_000)(raw)
+    if key.split(" ", maxsplit=1)[0] not in _SSH_KEYS or not key.partition(" ")[2].strip():
+        raise InputError(
+            f"{shown(key)} is not an SSH key", "Copy the one line of the file that ends with .pub."
+        )
+    return key
+
+
+def url(*schemes: str) -> Parser:
+    """An address with one of these schemes, and no password in it."""
+    known = " or ".join(f"{scheme}://" for scheme in schemes)
+
+    def parser(raw: Any) -> str:
+        address: str = text(2_000)(raw)
+        try:
+            parts = urlsplit(address)
+            good = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+        except ValueError:  # a port that is no number, a bracket that is not closed
+            good = False
+        if "@" in address:  # whatever else is wrong: do not show it
+            raise InputError("the address has a user in it", "Give user and password_file instead.")
+        if not good or " " in address:
+            raise InputError(
+                f"{shown(address)} is no address here", f"Write {known}, the host, and its port."
+            )
+        return address
+
+    return parser
+
+
+_CONDITION: Final = re.compile(r"interface\s*(==|!=)\s*([A-Za-z0-9._-]+)")
+
+
+def condition(raw: Any) -> str:
+    """`interface == NAME` or `interface != NAME`."""
+    written: str = text()(raw)
+    match = _CONDITION.fullmatch(written.strip())
+    if match is None:
+        raise InputError(
+            f"{shown(written)} is not understood", 'Write, for example: "interface != satellite".'
+        )
+    return f"interface {match[1]} {match[2]}"
+
+
+_TYPE_CHANNELS: Final = ("readings", "equipment", "alarms", "notes", "vessels", "boots", "fleet")
+
+
+def document_channel(raw: Any) -> str:
+    """A channel of documents: a type's or a vessel's."""
+    if isinstance(raw, str) and (raw in _TYPE_CHANNELS or re.fullmatch(r"vessel\.[a-z0-9-]{1,32}", raw)):
+        return raw
+    known = ", ".join(f'"{channel}"' for channel in _TYPE_CHANNELS)
+    raise InputError(f"{shown(raw)} is not a channel", f'It is one of {known}, or "vessel.<id>".')
+
+
+_LEAST_SHARE, _MOST_SHARE = 0.01, 0.95
+_LEAST_BYTES: Final = 10_000_000
+
+
+def budget(raw: Any) -> str:
+    """A share (`80 %`) or a size (`20 GB`); comes out as `80 %` or `20000000000 B`."""
+    try:
+        share, size = (parse(raw, "ratio"), None) if "%" in str(raw) else (None, parse(raw, "B"))
+    except InputError as error:
+        raise InputError(error.text, 'Write a share or a size: "80 %" or "20 GB".') from None
+    if share is not None:
+        if not _LEAST_SHARE <= share <= _MOST_SHARE:
+            raise InputError(f"{shown(raw)} cannot be the stores' share", "It must be from 1 % to 95 %.")
+        return f"{share * 100:.10g} %"
+    if size is None or size < _LEAST_BYTES:
+        raise InputError(f"{shown(raw)} is too little", f"It must be {format_bytes(_LEAST_BYTES)} or more.")
+    return f"{size:.0f} B"
+
+
+def light_pin(raw: Any) -> int:
+    """A light's BCM pin; 0 is no light."""
+    try:
+        found: int = integer(0, 27)(raw)
+    except InputError as error:
+        raise InputError(error.text, "Give the BCM number, 2 to 27, or 0 for no light.") from None
+    if found == 1:  # as `sensors.conflicts` has it for 0 and 1
+        raise InputError("1 is read from a HAT's EEPROM at boot", "Choose another pin, or 0 for no light.")
+    return found

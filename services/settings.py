@@ -1,0 +1,157 @@
+"""A vessel's configuration, parsed and valid: what `services.configuration` makes of `logboat.toml`.
+
+Every field's default is what holds when the file does not say; `Configuration()` is a file that is empty.
+Secrets do not show in a `repr`.
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Vessel:
+    """[vessel]"""
+
+    id: str = "vessel"
+    """What the vessel is called in documents, until somebody names it: `[a-z0-9-]{1,32}`."""
+    name: str = ""
+    """For people; the id if not given."""
+    mmsi: int | None = None
+    """Nine digits."""
+    timezone: str = "UTC"
+    """IANA name; only for showing times."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wifi:
+    """A network to join."""
+
+    ssid: str
+    password: str = field(default="", repr=False)
+    """'' for an open network."""
+    priority: int = 0
+    """Higher is tried first."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessPoint:
+    """The vessel's own network, for its crew."""
+
+    ssid: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class VesselRadio:
+    """The link between vessels: `mesh` (802.11s), `adhoc` or `off`."""
+
+    mode: str = "off"
+    channel: int = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """[network]"""
+
+    country: str | None = None
+    """ISO 3166 alpha-2, whose rules the radio follows; there is no radio without it."""
+    wifi: tuple[Wifi, ...] = ()
+    access_point: AccessPoint | None = None
+    vessel_radio: VesselRadio = VesselRadio()
+    ssh_keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """[listener]: where vessels and crew's apps connect."""
+
+    port: int = 4984
+    interfaces: tuple[str, ...] = ("*",)
+    """`*` is all."""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """[[user]]: a crew app."""
+
+    name: str
+    password_hash: str = field(repr=False)
+    access: str = "read-write"
+    """Or `read-only`."""
+    channels: tuple[str, ...] | None = None
+    """None is all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mesh:
+    """[mesh]"""
+
+    role: str = "peer"
+    """`peer`, `hub`, `active-only` or `passive-only`."""
+    max_peers: int = 8
+    static: tuple[str, ...] = ()
+    """Addresses of vessels that discovery does not reach."""
+    hub: tuple[str, ...] = ()
+    """Ids of the vessels at the middle of a star."""
+    direction: str = "both"
+    """`push`, `pull` or `both`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What goes to a gateway, and when."""
+
+    channels: tuple[str, ...]
+    when: str | None = None
+    """`interface == NAME` or `interface != NAME`; None is always."""
+    limit: float | None = None
+    """Bytes a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """[[gateway]]: a way ashore."""
+
+    name: str
+    kind: str
+    """`couchbase` or `mqtt`."""
+    url: str
+    user: str | None = None
+    password_file: str | None = None
+    """Beside the configuration."""
+    direction: str = "push"
+    """`push`, `pull` or `both`."""
+    policy: tuple[Policy, ...] = ()
+    """The first entry with a document's channel decides; none is everything, always."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """[retention]"""
+
+    budget: str = "80 %"
+    """How much the stores may take: a share of the data partition, or a size (`20000000000 B`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lights:
+    """[lights]: BCM pins; 0 is no light."""
+
+    power: int = 5
+    record: int = 6
+    mesh: int = 13
+    gateway: int = 19
+    fault: int = 26
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """A whole `logboat.toml`."""
+
+    vessel: Vessel = Vessel()
+    network: Network = Network()
+    listener: Listener = Listener()
+    users: tuple[User, ...] = ()
+    mesh: Mesh = Mesh()
+    gateways: tuple[Gateway, ...] = ()
+    retention: Retention = Retention()
+    lights: Lights = Lights()

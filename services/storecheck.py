@@ -1,0 +1,313 @@
+"""The check of the stores before anything opens them: `logboat store check`, and each start of the recorder.
+
+What is broken is set aside, what can be read of it is saved, recording goes on:
+
+- the document store: its sound rows go into a new file; samples that are still in the journal's ring are
+  documented again; the rest becomes `gap` documents.
+- the journal: its samples, from rows or their echoes, become documents; a new log begins, since nobody can
+  know for sure which numbers had been given.
+
+The journal is small and always checked whole. The document store is checked whole if it is small, or if
+somebody found damage (the mark); else only what SQLite reads at opening, and its newest rows.
+"""
+
+import contextlib
+import fcntl
+import logging
+import os
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Final
+
+import apsw
+import msgspec
+
+from sync import documents
+from sync.store import DamagedError, Database, StoreError
+from sync.store.salvage import salvage as salvage_store
+from sync.store.schema import sync_directory
+
+from . import rescue
+from .journal import Journal
+from .journalfile import (
+    JournalDamagedError,
+    JournalError,
+    connect,
+    read_batches,
+    seed,
+    translating,
+)
+from .salvage import Salvaged, batches, salvage
+
+log = logging.getLogger(__name__)
+
+DEEP_BELOW: Final = 64_000_000
+"""Bytes of document store that are checked whole at each start: some seconds on a Pi Zero 2."""
+KEPT_ASIDE: Final = 3
+"""Broken files of each kind that are kept for whoever looks into it."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What a check found and did."""
+
+    findings: list[str] = field(default_factory=list)
+    """What is broken, in words; empty when all is well."""
+    done: list[str] = field(default_factory=list)
+    """What was repaired, in words."""
+    unchecked: list[str] = field(default_factory=list)
+    """What could not be looked at just now, and why."""
+    repaired: bool = False
+    in_use: bool = False
+    """A daemon has the stores open: nothing was repaired."""
+
+
+def mark_damaged(data: Path, reason: str) -> None:
+    """Leave word for the next start that something is broken. A card that cannot be written keeps no word."""
+    try:
+        (data / "damaged").write_text(reason + "\n")
+    except OSError as error:
+        log.error("%s cannot be written: %s", data / "damaged", error.strerror)
+
+
+@contextlib.contextmanager
+def using(data: Path) -> Iterator[None]:
+    """While a daemon has the stores open: nobody repairs them. Raises OSError."""
+    handle = _lock_file(data)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(handle)
+
+
+def prepare(data: Path, *, repair: bool = True) -> Report:
+    """Check, and repair what is broken. Raises OSError when the folder cannot be used at all."""
+    report = Report()
+    handle = _lock_file(data)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            report.in_use = True
+            return report
+        _check(data, report, repair=repair)
+    finally:
+        os.close(handle)
+    return report
+
+
+def _check(data: Path, report: Report, *, repair: bool) -> None:
+    mark = data / "damaged"
+    journal, store = data / "samples.db", data / "log.db"
+    if repair:
+        _adopt(store)
+    broken_store = _store_findings(store, report, deep=mark.exists())
+    broken_journal = _journal_findings(journal)
+    report.findings += broken_store + broken_journal
+    if not report.findings:
+        if not report.unchecked:
+            mark.unlink(missing_ok=True)
+        return
+    for finding in report.findings:
+        log.error("%s", finding)
+    if not repair:
+        return
+    found = salvage(journal) if journal.exists() else Salvaged()
+    if broken_store:
+        _repair_store(store, found, report)
+    else:
+        _refill(store, found, report, name=store)
+    if broken_journal:
+        _replace_journal(journal, found, report)
+    report.repaired = True
+    (data / "last-repair.json").write_bytes(
+        msgspec.json.encode({"version": 1, "utc": time.time(), **asdict(report)})
+    )
+    mark.unlink(missing_ok=True)
+    sync_directory(data)
+    for line in report.done:
+        log.warning("%s", line)
+
+
+def _journal_findings(path: Path) -> list[str]:
+    if not path.exists():
+        return []
+    try:
+        connection = connect(path)
+    except JournalDamagedError as error:
+        return [str(error)]
+    try:
+        with translating(path):
+            return [f"{path}: {fault}" for fault in _journal_faults(connection)]
+    except JournalDamagedError as error:
+        return [str(error)]
+    finally:
+        connection.close(True)
+
+
+def _journal_faults(connection: apsw.Connection) -> list[str]:
+    said = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(10)")]
+    if said != ["ok"]:
+        return said
+    if not connection.execute("SELECT 1 FROM sqlite_schema").fetchone():
+        return []  # power was cut before there was anything in it
+    try:
+        found = connection.execute("SELECT value FROM meta WHERE key = 'log'").fetchone()
+        for _ in read_batches(connection, {}, after=0, seed=seed(None if found is None else found[0])):
+            pass
+    except (JournalDamagedError, apsw.SQLError) as error:  # the latter: a table or column is not there
+        return [str(error)]
+    return []
+
+
+def _store_findings(path: Path, report: Report, *, deep: bool) -> list[str]:
+    if not path.exists():
+        return []
+    try:
+        with Database.open(path, single_writer=documents.is_single_writer) as database:
+            return database.check(deep=deep or path.stat().st_size < DEEP_BELOW)
+    except DamagedError as error:
+        return [str(error)]
+    except StoreError as error:
+        # Locked, full, newer: nothing that a repair would better, and nothing that recording waits for.
+        report.unchecked.append(f"{path} could not be checked: {error}")
+        log.error("%s", report.unchecked[-1])
+        return []
+
+
+def _repair_store(path: Path, found: Salvaged, report: Report) -> None:
+    """The new store is complete before it takes the place of the broken one: a cut at any instant leaves a
+    store that is found broken again, or none and the complete one beside it (`_adopt`)."""
+    fresh = _salvaged(path)
+    _remove(fresh)
+    try:
+        saved = salvage_store(path, fresh)
+        report.done.append(f"{path}: {saved.documents} documents saved, {saved.lost} lost")
+    except (StoreError, apsw.Error, OSError) as error:
+        _remove(fresh)
+        report.done.append(f"{path}: nothing could be saved ({error}); a new store begins")
+    _refill(fresh, found, report, name=path)
+    if fresh.exists():
+        sync_directory(path.parent)
+    aside = _set_aside(path)
+    report.done.append(f"{path}: set aside as {aside}")
+    _adopt(path)
+
+
+def _salvaged(path: Path) -> Path:
+    return path.with_name(path.name + ".salvaged")
+
+
+def _adopt(path: Path) -> None:
+    """Put the repaired store in its place, if there is one and the place is free."""
+    fresh = _salvaged(path)
+    if not fresh.exists() or path.exists():
+        return
+    for suffix in ("-wal", "-shm"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)  # of the broken one: its last pages, if power went
+    fresh.replace(path)
+    _remove(fresh)
+
+
+def _refill(store: Path, found: Salvaged, report: Report, *, name: Path) -> None:
+    """`name` is the store's name in words."""
+    identity = found.identity
+    if identity is None:
+        return
+    last = {name: closed for _, name, closed, _, _ in found.sensors}
+    for batch in batches(found):
+        for row in batch.rows:
+            last[row.sensor] = max(row.sequence, last.get(row.sensor, 0))
+    with Database.open(store, single_writer=documents.is_single_writer) as database:
+        saved = rescue.refill(
+            database,
+            identity=identity,
+            registered={name: (path, unit) for _, name, _, path, unit in found.sensors},
+            batches=batches(found),
+            last=last,
+            utc=time.time(),
+        )
+        database.checkpoint()  # all of it is in the file itself, which may be moved
+    report.done.append(
+        f"{name}: {saved.samples} samples documented again from the journal, {saved.lost} lost (see gaps)"
+    )
+
+
+def _replace_journal(path: Path, found: Salvaged, report: Report) -> None:
+    aside = _set_aside(path)
+    report.done.append(
+        f"{path}: {len(found.batches)} batches saved ({found.from_echoes} from their echoes); "
+        f"set aside as {aside}; a new log begins"
+    )
+    kept = {key: value for key, value in found.meta.items() if key in ("uuid", "logs")}
+    if not kept:
+        return
+    try:
+        with Journal(path) as fresh:
+            fresh.set_meta(kept)
+    except JournalError as error:
+        report.done.append(f"{path}: {error}")
+
+
+def _set_aside(path: Path) -> Path:
+    """Move a broken database out of the way, whole; only the newest few are kept."""
+    folder = path.parent / "set-aside"
+    folder.mkdir(exist_ok=True)
+    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+    target = folder / f"{path.name}.{stamp}"
+    number = 0
+    while target.exists():
+        number += 1
+        target = folder / f"{path.name}.{stamp}-{number}"
+    for suffix in ("", "-wal", "-shm"):
+        source = Path(f"{path}{suffix}")
+        if source.exists():
+            source.replace(f"{target}{suffix}")
+    kept = sorted(
+        (old for old in folder.glob(f"{path.name}.*") if not old.name.endswith(("-wal", "-shm"))),
+        key=lambda old: old.stat().st_mtime,
+    )
+    for old in kept[:-KEPT_ASIDE]:
+        _remove(old)
+    return target
+
+
+def give_up_set_aside(data: Path) -> None:
+    """On a card without room: broken files that were kept for somebody to look at go before any history."""
+    for old in (data / "set-aside").glob("*"):
+        log.warning("%s removed to make room", old)
+        old.unlink(missing_ok=True)
+
+
+def _remove(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm", ".lock"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
+
+
+def _lock_file(data: Path) -> int:
+    return os.open(data / "in-use.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
+
+
+def run(args: Namespace) -> int:
+    """`logboat store check [--repair]`: 0 sound or repaired, 1 broken and not repaired."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
+    if not args.data.is_dir():
+        print(f"logboat store check: {args.data}: there is no such folder", file=sys.stderr)
+        return 1
+    report = prepare(args.data, repair=args.repair)
+    if args.json:
+        print(msgspec.json.encode(asdict(report)).decode())
+    elif report.in_use:
+        print("the stores are in use: nothing was checked; stop logboat-recorder and logboat-sync first")
+    elif not report.findings and not report.unchecked:
+        print("the stores are sound")
+    else:
+        for line in report.unchecked + report.findings + report.done:
+            print(line)
+    left = report.in_use or report.unchecked or (report.findings and not report.repaired)
+    return 1 if left else 0

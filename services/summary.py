@@ -1,0 +1,241 @@
+"""What `logboat status` says, from facts that were gathered: one line for each question a person has, and the
+one thing most worth doing. Pure.
+
+Lines and advice are tables: another line or another advice is another row.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, tzinfo
+from typing import Final
+
+from sensors.quantities import format_bytes, format_duration
+
+from .current import Current
+from .episodes import Episode
+from .live import LiveState, Sight
+from .present import count, moment_text, thousands
+
+NEARLY_FULL: Final = 0.05
+"""Share of the card below which free room is short."""
+LATE_S: Final = 10.0
+"""A commit is at most 1 s after a sample; a recorder whose last one is older has trouble."""
+
+SOURCES: Final = {
+    "gnss": "set by satellite",
+    "network": "set by the network",
+    "rtc": "set by the clock chip",
+    "floor": "NOT KNOWN: readings are in order, their times follow once the time is known",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFacts:
+    """The document store."""
+
+    documents: int
+    bytes: int
+    last_sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What was gathered."""
+
+    vessel: str
+    """'' if nobody knows."""
+    sight: Sight
+    boottime: float
+    store: StoreFacts | None
+    store_fault: str = ""
+    """Why there is nothing of the store."""
+    sensors: Sequence[Current] = ()
+    alarms: Sequence[Episode] = ()
+    """Those that hold, or that nobody has acknowledged; the worst first."""
+    problems: Sequence[str] = ()
+    """Of the configuration."""
+    zone: tzinfo = UTC
+
+    @property
+    def live(self) -> LiveState | None:
+        """The recorder's state, if it is how things are now."""
+        return self.sight.state if self.sight.is_live else None
+
+    @property
+    def is_recording(self) -> bool:
+        """Whether samples become durable at this moment."""
+        return self.live is not None and self.live.recording and self.live.fault is None
+
+
+def recording(facts: Facts) -> str:
+    """Is it recording right now, and if not, why not."""
+    state = facts.live
+    if state is None:
+        return f"NO: {facts.sight.why_not}"
+    if state.fault is not None:
+        return f"NO: {state.fault}"
+    durable = state.last_durable
+    if not state.recording or durable is None:
+        return "NOT YET: nothing is durable so far"
+    ago = format_duration(round(max(facts.boottime - durable.clock, 0.0), 1))
+    since = format_duration(max(state.updated.utc - state.started, 0.0))
+    samples = "" if durable.samples is None else f", {count(durable.samples, 'sample')} since its start"
+    return f"yes; the last commit was {ago} ago{samples} {since} ago"
+
+
+def clock(facts: Facts) -> str:
+    """What the machine's clock is worth."""
+    if facts.live is None:
+        return "not known while the recorder is not running"
+    source, give = facts.live.clock.source, facts.live.clock.uncertainty
+    words = SOURCES.get(source, source)
+    return words if source == "floor" else f"{words}, ± {format_duration(give)}"
+
+
+def store(facts: Facts) -> str:
+    """The document store, and what is on its way there."""
+    if facts.store is None:
+        return f"NO: {facts.store_fault}"
+    words = f"{count(facts.store.documents, 'document')}, {format_bytes(facts.store.bytes)}"
+    state = facts.live
+    if state is None:
+        return words
+    if state.documents is not None:
+        return f"{words}; NOT WRITTEN NOW, samples wait in the journal: {state.documents}"
+    return f"{words}; {thousands(state.backlog.open)} samples in windows that are still open"
+
+
+def card(facts: Facts) -> str:
+    """Room for history."""
+    storage = None if facts.live is None else facts.live.storage
+    if storage is None:
+        return "not known" if facts.live is not None else "not known while the recorder is not running"
+    return (
+        f"{format_bytes(storage.free)} free of {format_bytes(storage.total)}; history takes "
+        f"{format_bytes(storage.used)} of the {format_bytes(storage.budget)} it may have"
+    )
+
+
+def sensors(facts: Facts) -> str:
+    """How many there are, and which are faulty."""
+    if not facts.sensors:
+        return "none"
+    faulty = [f"{found.sensor} ({found.state})" for found in facts.sensors if found.is_faulty]
+    silent = [found.sensor for found in facts.sensors if found.state is None and found.kind != "manual"]
+    words = count(len(facts.sensors), "sensor")
+    parts = [f"{len(faulty)} faulty: {', '.join(faulty)}"] if faulty else []
+    parts += [f"nothing yet from {', '.join(silent)}"] if silent else []
+    old = "" if facts.live is not None else "; as last heard of"
+    return f"{words}, {'; '.join(parts) or 'all good'}{old}"
+
+
+def alarms(facts: Facts) -> str:
+    """What is wrong on board."""
+    if not facts.alarms:
+        return "none"
+    worst = facts.alarms[0]
+    holding = sum(alarm.cleared is None for alarm in facts.alarms)
+    waiting = sum(not alarm.is_acknowledged for alarm in facts.alarms)
+    return f"{holding} holding, {waiting} not acknowledged; the worst: {_alarm(worst, facts.zone)}"
+
+
+def configuration(facts: Facts) -> str:
+    """Whether the files are in force."""
+    if not facts.problems:
+        return "good"
+    more = f" (and {len(facts.problems) - 1} more)" if len(facts.problems) > 1 else ""
+    force = "the last good one is in force; " if facts.live is not None else ""
+    return f"WRONG: {force}{facts.problems[0]}{more}"
+
+
+LINES: Final[tuple[tuple[str, Callable[[Facts], str]], ...]] = (
+    ("recording", recording),
+    ("alarms", alarms),
+    ("sensors", sensors),
+    ("clock", clock),
+    ("store", store),
+    ("card", card),
+    ("configuration", configuration),
+)
+
+
+def _alarm(episode: Episode, zone: tzinfo) -> str:
+    alarm = episode.alarm
+    return (
+        f"{alarm.severity}, {alarm.text or alarm.path} ({alarm.sensor}), {moment_text(episode.raised, zone)}"
+    )
+
+
+def _water(facts: Facts) -> str | None:
+    urgent = [e for e in facts.alarms if e.cleared is None and not e.is_acknowledged and e.rank >= 4]
+    return f"see to it: {_alarm(urgent[0], facts.zone)}; then: logboat ack" if urgent else None
+
+
+def _start(facts: Facts) -> str | None:
+    if facts.live is not None:
+        return None
+    if facts.problems:
+        return f"correct the configuration, then start the recorder: {facts.problems[0]}"
+    return (
+        "start the recorder: systemctl start logboat-recorder; why it stopped: journalctl -u logboat-recorder"
+    )
+
+
+def _fault(facts: Facts) -> str | None:
+    if facts.live is None or facts.live.fault is None:
+        return None
+    return f"nothing is recorded until this is put right: {facts.live.fault}"
+
+
+def _documents(facts: Facts) -> str | None:
+    reason = facts.store_fault or (facts.live.documents if facts.live is not None else None)
+    return f"look after the document store: {reason}" if reason else None
+
+
+def _problems(facts: Facts) -> str | None:
+    return f"correct the configuration: {facts.problems[0]}" if facts.problems else None
+
+
+def _full(facts: Facts) -> str | None:
+    storage = None if facts.live is None else facts.live.storage
+    if storage is None or storage.free >= NEARLY_FULL * storage.total:
+        return None
+    return f"make room: only {format_bytes(storage.free)} of the card are free"
+
+
+def _faulty(facts: Facts) -> str | None:
+    faulty = next((found for found in facts.sensors if found.is_faulty), None)
+    if faulty is None or facts.live is None:
+        return None
+    detail = f", {faulty.detail}" if faulty.detail else ""
+    return f"check the wiring of {faulty.sensor} ({faulty.name}): {faulty.state}{detail}"
+
+
+def _unseen(facts: Facts) -> str | None:
+    waiting = [alarm for alarm in facts.alarms if not alarm.is_acknowledged]
+    return f"look at {count(len(waiting), 'alarm')}: logboat alarms" if waiting else None
+
+
+def _time(facts: Facts) -> str | None:
+    if facts.live is None or facts.live.clock.source != "floor":
+        return None
+    return "let the clock be set: by a network, a GNSS receiver or a clock chip"
+
+
+ADVICE: Final[tuple[Callable[[Facts], str | None], ...]] = (
+    _water,
+    _fault,
+    _start,
+    _documents,
+    _problems,
+    _full,
+    _faulty,
+    _unseen,
+    _time,
+)
+"""Most worth doing first."""
+
+
+def advice(facts: Facts) -> str | None:
+    """The one thing most worth doing; None if all is well."""
+    return next((words for rule in ADVICE if (words := rule(facts)) is not None), None)

@@ -1,0 +1,18 @@
+"""ULIDs: names for documents that nobody numbers, in the order in which they were made.
+
+26 characters of Crockford's base 32: 48 bits of milliseconds since 1970, then 80 random bits
+(https://github.com/ulid/spec).
+"""
+
+import os
+from typing import Final
+
+ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+LENGTH: Final = 26
+
+
+def ulid(utc: float, *, random: bytes | None = None) -> str:
+    """A new name. `utc`: seconds since 1970; `random`: ten bytes, else the system's own."""
+    moment = min(max(round(utc * 1000), 0), 2**48 - 1)
+    number = moment << 80 | int.from_bytes(os.urandom(10) if random is None else random)
+    return "".join(ALPHABET[number >> 5 * place & 31] for place in reversed(range(LENGTH)))

@@ -1,0 +1,373 @@
+"""Completeness, proved from documents alone: which samples of a log are there, which are not, and why not.
+
+Pure over a source of documents. Reads each vessel's readings and gaps once, in order of id, one document at
+a time: what it holds in memory grows with the number of sensors, logs and boots, not with their history.
+
+Numbers begin at 1. A number that no reading has and no gap document explains is *missing*; one that two
+readings have is *repeated*; a document that is not what its id and its own numbers say, that was changed, or
+that stands out of order is a *fault*. Samples in windows that are still open are in no document yet: nothing
+is said of numbers after the last one on record, but how many more the sensor's current value knows of.
+"""
+
+import heapq
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import groupby, pairwise
+from operator import attrgetter, itemgetter
+from typing import Final
+
+import msgspec
+
+from sync import documents
+from sync.documents import Kind
+
+from . import shapes
+from .shapes import BootFacts, Documents, Equipment, Gap, Reading, ShapeError, Stored, Vessel
+from .timeline import NEVER, Boot, Downtime, Moment, Timeline, downtimes
+
+MOST_LISTED: Final = 100
+"""Spans and faults that are listed for one sensor's log; all are counted."""
+ROUNDING_S: Final = 0.002
+"""Times in documents are rounded to the millisecond, twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Numbers that no reading has."""
+
+    first: int
+    last: int
+    reason: str | None = None
+    """What a gap document says; None where none explains it."""
+    after: Moment = NEVER
+    """When the last sample before was taken."""
+    before: Moment = NEVER
+    """When the first sample after was taken."""
+
+    @property
+    def count(self) -> int:
+        """How many samples."""
+        return self.last - self.first + 1
+
+
+@dataclass(slots=True)
+class Tally:
+    """Spans of one sort: all counted, the first `MOST_LISTED` kept."""
+
+    spans: int = 0
+    samples: int = 0
+    listed: list[Missing] = field(default_factory=list)
+
+    def add(self, span: Missing) -> None:
+        """Count one."""
+        self.spans += 1
+        self.samples += span.count
+        if len(self.listed) < MOST_LISTED:
+            self.listed.append(span)
+
+
+@dataclass(slots=True)
+class SensorLog:
+    """What is on record of one sensor within one log."""
+
+    vessel: str
+    sensor: str
+    log: str
+    windows: int = 0
+    samples: int = 0
+    """Different numbers that readings have."""
+    last: int = 0
+    """The last number on record; 0 if there is no reading."""
+    last_at: Moment = NEVER
+    waiting: int = 0
+    """Samples after `last` that the sensor's current value knows of: in open windows, or not yet arrived."""
+    missing: Tally = field(default_factory=Tally)
+    explained: Tally = field(default_factory=Tally)
+    repeated: Tally = field(default_factory=Tally)
+    faults: list[str] = field(default_factory=list)
+    fault_count: int = 0
+
+    @property
+    def is_complete(self) -> bool:
+        """Nothing missing without a reason, nothing twice, nothing wrong."""
+        return not (self.missing.spans or self.repeated.spans or self.fault_count)
+
+    def blame(self, fault: str) -> None:
+        """Note what is wrong."""
+        self.fault_count += 1
+        if len(self.faults) < MOST_LISTED:
+            self.faults.append(fault)
+
+
+@dataclass(frozen=True, slots=True)
+class LogBoots:
+    """The starts of the machine within one log."""
+
+    log: str
+    numbers: tuple[int, ...]
+    """Of which there is a document."""
+    absent: tuple[tuple[int, int], ...]
+    """Ranges of those of which there is none, although a later one or a reading shows that there were: what
+    is known of their times is only what their neighbours tell."""
+    downtimes: tuple[Downtime, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VesselReport:
+    """Everything about one vessel."""
+
+    vessel: str
+    logs: tuple[LogBoots, ...]
+    sensors: tuple[SensorLog, ...]
+    silent: tuple[str, ...]
+    """Sensors that the vessel has, of which there is no reading and no gap document."""
+    faults: tuple[str, ...]
+    """Of documents that belong to no sensor's log."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the history is proved complete."""
+        return not self.faults and all(sensor.is_complete for sensor in self.sensors)
+
+
+def verify(source: Documents, vessels: Iterable[str] | None = None) -> Iterator[VesselReport]:
+    """A report for each vessel (all of the fleet if None), in turn. Raises what the source raises."""
+    for vessel in shapes.vessels(source) if vessels is None else vessels:
+        yield _verify_vessel(source, vessel)
+
+
+def boots_of(source: Documents, vessel: str) -> tuple[list[Boot], list[str]]:
+    """The boots of a vessel for a timeline, and what is wrong with documents that cannot be read."""
+    boots, faults = [], []
+    for document in source.documents(f"{Kind.BOOT}:{vessel}:"):
+        try:
+            facts = shapes.read(document, BootFacts)
+        except ShapeError as error:
+            faults.append(str(error))
+            continue
+        name = documents.parse_id(document.id)
+        if name is None or (name.log, name.number) != (facts.log, facts.number):
+            faults.append(f"{document.id}: says it is boot {facts.number} of log {facts.log}")
+            continue
+        end = facts.previous_end
+        boots.append(
+            Boot(
+                log=facts.log,
+                number=facts.number,
+                anchors=facts.as_anchors(),
+                previous_end=None if end is None else (end.boot, end.clock),
+            )
+        )
+    return boots, faults
+
+
+def _verify_vessel(source: Documents, vessel: str) -> VesselReport:
+    boots, faults = boots_of(source, vessel)
+    timeline = Timeline(boots)
+    known, order, vessel_faults = _vessel(source, vessel)
+    faults += vessel_faults
+    reports: list[SensorLog] = []
+    named: dict[str, set[int]] = {}
+    for (sensor, log), records in groupby(_records(source, vessel, faults), key=attrgetter("sensor", "log")):
+        walk = _Walk(SensorLog(vessel=vessel, sensor=sensor, log=log), timeline)
+        for record in records:
+            walk.take(record)
+        reports.append(walk.end(_current(source, walk.report)))
+        named.setdefault(log, set()).update(walk.boots)
+    logs = [*order, *sorted({boot.log for boot in boots}.union(named).difference(order))]
+    place = {log: number for number, log in enumerate(logs)}
+    reports.sort(key=lambda report: (report.sensor, place[report.log]))
+    return VesselReport(
+        vessel=vessel,
+        logs=tuple(_log_boots(timeline, log, named.get(log, set())) for log in logs),
+        sensors=tuple(reports),
+        silent=tuple(sorted(known.difference(report.sensor for report in reports))),
+        faults=tuple(faults),
+    )
+
+
+def _vessel(source: Documents, vessel: str) -> tuple[set[str], list[str], list[str]]:
+    """The sensors and logs that the vessel's document names, and what is wrong with it."""
+    document = source.get(documents.vessel_id(vessel))
+    if document is None:
+        return set(), [], []
+    try:
+        facts = shapes.read(document, Vessel)
+    except ShapeError as error:
+        return set(), [], [str(error)]
+    return set(facts.sensors), list(dict.fromkeys(facts.logs)), []
+
+
+def _current(source: Documents, report: SensorLog) -> int | None:
+    """The last number that the sensor's current value knows of; None if there is none of this log."""
+    document = source.get(documents.equipment_id(report.vessel, report.sensor))
+    if document is None:
+        return None
+    try:
+        current = shapes.read(document, Equipment)
+    except ShapeError:  # it is no part of the history
+        return None
+    return current.sequence if current.log == report.log else None
+
+
+def _log_boots(timeline: Timeline, log: str, named: set[int]) -> LogBoots:
+    numbers = timeline.boots(log)
+    absent, expected = [], 1
+    for number in [*numbers, max(named, default=0) + 1]:
+        if number > expected:
+            absent.append((expected, number - 1))
+        expected = max(expected, number + 1)
+    return LogBoots(
+        log=log,
+        numbers=tuple(numbers),
+        absent=tuple(absent),
+        downtimes=tuple(downtimes(timeline, log)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """A reading or gap document, filed by its id."""
+
+    document: Stored
+    kind: Kind
+    sensor: str
+    log: str
+    number: int
+
+
+def _records(source: Documents, vessel: str, faults: list[str]) -> Iterator[_Record]:
+    """Gaps and readings of a vessel, by sensor, log and number; what is filed nowhere goes to `faults`."""
+    streams = [_filed(source, kind, vessel) for kind in (Kind.GAP, Kind.READING)]
+    for _, kind, document in heapq.merge(*streams, key=itemgetter(0)):
+        name = documents.parse_id(document.id)
+        if name is None or name.sensor is None or name.log is None or name.number is None:
+            faults.append(f"{document.id}: not the id of a {kind} document")
+            continue
+        yield _Record(document, kind, name.sensor, name.log, name.number)
+
+
+def _filed(source: Documents, kind: Kind, vessel: str) -> Iterator[tuple[str, Kind, Stored]]:
+    """A vessel's documents of one type, each with what follows the type in its id: they come sorted by it."""
+    for document in source.documents(f"{kind}:{vessel}:"):
+        yield document.id.partition(":")[2], kind, document
+
+
+class _Walk:
+    """Goes along the numbers of one sensor's log."""
+
+    def __init__(self, report: SensorLog, timeline: Timeline) -> None:
+        self.report = report
+        self.boots: set[int] = set()
+        """Numbers of the boots that its readings name."""
+        self._timeline = timeline
+        self._gaps: list[Gap] = []
+        """Gap documents that reach beyond the last reading; neighbours with one reason as one."""
+        self._end: tuple[int, float] | None = None
+        """Boot and boot clock of the last sample."""
+
+    def take(self, record: _Record) -> None:
+        """The next document."""
+        try:
+            if record.kind is Kind.GAP:
+                self._gap(record, shapes.read(record.document, Gap))
+            else:
+                self._reading(record, shapes.read(record.document, Reading))
+        except ShapeError as error:
+            self.report.blame(str(error))
+
+    def end(self, current: int | None) -> SensorLog:
+        """The report. `current`: the last number that the sensor's current value knows of, in this log."""
+        last = max([self.report.last, *(gap.last for gap in self._gaps)])
+        for span in self._unread(last, NEVER):
+            if span.reason is not None:
+                self.report.explained.add(span)
+            elif current is None:
+                self.report.missing.add(span)
+            else:  # before a gap, and not yet in documents
+                self.report.waiting += span.count
+        if current is not None:
+            self.report.waiting += max(current - last, 0)
+        return self.report
+
+    def _gap(self, record: _Record, gap: Gap) -> None:
+        if not self._is_filed_right(record, gap):
+            return
+        if gap.last < gap.first:
+            self.report.blame(f"{record.document.id}: ends at {gap.last}, before it begins")
+        elif gap.last > self.report.last:
+            before = self._gaps[-1] if self._gaps else None
+            if before is not None and before.reason == gap.reason and gap.first <= before.last + 1:
+                self._gaps[-1] = msgspec.structs.replace(before, last=max(before.last, gap.last))
+            else:
+                self._gaps.append(gap)
+
+    def _reading(self, record: _Record, reading: Reading) -> None:
+        if not self._is_filed_right(record, reading):
+            return
+        report, count = self.report, len(reading.samples)
+        for fault in _faults(record.document, reading):
+            report.blame(f"{record.document.id}: {fault}")
+        if not count:
+            return
+        last = reading.first + count - 1
+        if self._end is not None and _is_before(reading, self._end):
+            report.blame(f"{record.document.id}: begins before the readings before it ended")
+        for span in self._unread(reading.first - 1, self._moment(reading, reading.start)):
+            (report.missing if span.reason is None else report.explained).add(span)
+        if reading.first <= report.last:
+            report.repeated.add(Missing(reading.first, min(last, report.last)))
+        report.windows += 1
+        report.samples += max(last - max(reading.first - 1, report.last), 0)
+        self.boots.add(reading.boot)
+        if last > report.last:
+            report.last, report.last_at = last, self._moment(reading, reading.end)
+            self._gaps = [gap for gap in self._gaps if gap.last > last]
+        self._end = (reading.boot, reading.end)
+
+    def _unread(self, upto: int, before: Moment) -> Iterator[Missing]:
+        """The numbers after the last reading up to `upto`, explained or not."""
+        after, number = self.report.last_at, self.report.last + 1
+        for gap in self._gaps:
+            if gap.first > upto:
+                break
+            if gap.first > number:
+                yield Missing(number, gap.first - 1, after=after, before=before)
+            first, last = max(number, gap.first), min(gap.last, upto)
+            if first <= last:
+                yield Missing(first, last, reason=gap.reason, after=after, before=before)
+            number = max(number, last + 1)
+        if number <= upto:
+            yield Missing(number, upto, after=after, before=before)
+
+    def _is_filed_right(self, record: _Record, body: Reading | Gap) -> bool:
+        inside = (body.vessel, body.sensor, body.log, body.first)
+        if inside == (self.report.vessel, record.sensor, record.log, record.number):
+            return True
+        self.report.blame(
+            f"{record.document.id}: says inside that it is {':'.join(map(str, inside))}: not counted"
+        )
+        return False
+
+    def _moment(self, reading: Reading, clock: float) -> Moment:
+        return self._timeline.at(reading.log, reading.boot, clock, recorded=reading.recorded(clock))
+
+
+def _is_before(reading: Reading, end: tuple[int, float]) -> bool:
+    boot, clock = end
+    return reading.boot < boot or (reading.boot == boot and reading.start < clock - ROUNDING_S)
+
+
+def _faults(document: Stored, reading: Reading) -> Iterator[str]:
+    """What is wrong with a reading document by itself."""
+    count = len(reading.samples)
+    if count != reading.last - reading.first + 1:
+        yield f"holds {count} samples for the numbers {reading.first} to {reading.last}"
+    if document.conflicted:
+        yield "there are two different ones: two machines write in one vessel's name"
+    if document.rev.partition("-")[0] != "1":
+        yield f"was changed after it was written (revision {document.rev})"
+    if any(later.offset < earlier.offset for earlier, later in pairwise(reading.samples)):
+        yield "its samples are not in the order of time"
+    if count and abs(reading.start + reading.samples[-1].offset / 1000 - reading.end) > ROUNDING_S:
+        yield "its last sample is not at its end"

@@ -1,0 +1,58 @@
+"""A file system of our own, to count what reaches its block device; else what the process says it wrote."""
+
+import contextlib
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+SECTOR = 512
+"""Bytes, in /sys/block/*/stat whatever the device's own (kernel, Documentation/block/stat.rst)."""
+
+
+@dataclass(frozen=True)
+class Disk:
+    """Where to write, and how to count it."""
+
+    folder: Path
+    what: str
+    """What the counter counts, in words."""
+    written: Callable[[int], int]
+    """Bytes written so far; takes a process id."""
+
+
+def bytes_of_process(pid: int) -> int:
+    """What the process has caused to be written, less what it took back (/proc/PID/io)."""
+    fields = dict(line.split(": ") for line in Path(f"/proc/{pid}/io").read_text().splitlines())
+    return int(fields["write_bytes"]) - int(fields["cancelled_write_bytes"])
+
+
+@contextlib.contextmanager
+def disk(work: Path, *, megabytes: int = 512) -> Iterator[Disk]:
+    """An ext4 file system on a loop device where that is allowed, else a folder of `work`."""
+    image, mounted = work / "disk.img", work / "disk"
+    mounted.mkdir()
+    if os.geteuid() != 0 or not Path("/sbin/mkfs.ext4").exists():
+        yield Disk(mounted, "bytes written by the process (/proc)", bytes_of_process)
+        return
+    with image.open("wb") as file:
+        file.truncate(megabytes * 1_000_000)
+    subprocess.run(["/sbin/mkfs.ext4", "-q", "-F", str(image)], check=True)
+    # noatime and a 5 s commit interval as on the card's data partition.
+    done = subprocess.run(
+        ["mount", "-o", "loop,noatime", str(image), str(mounted)], check=False, capture_output=True
+    )
+    if done.returncode != 0:
+        yield Disk(mounted, "bytes written by the process (/proc)", bytes_of_process)
+        return
+    try:
+        device = mounted.stat().st_dev
+        stat = Path(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}/stat")
+
+        def sectors(_pid: int) -> int:
+            return int(stat.read_text().split()[6]) * SECTOR
+
+        yield Disk(mounted, "bytes written at the block device, file system's journal included", sectors)
+    finally:
+        subprocess.run(["umount", str(mounted)], check=False)

@@ -1,0 +1,84 @@
+"""The document store: documents/s written and read, and what one change costs with ever more stored."""
+
+import json
+import random
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from sync import documents
+from sync.store import Database
+
+BATCH = 200
+
+
+def body(number: int) -> dict[str, object]:
+    """About 300 bytes of JSON."""
+    chance = random.Random(number)
+    return {
+        "type": "reading",
+        "vessel": "bench",
+        "channels": ["readings", "vessel.bench"],
+        "first": number,
+        "last": number,
+        "samples": [[n * 1000, round(chance.random(), 4)] for n in range(12)],
+    }
+
+
+def timed(work: Callable[[], int]) -> float:
+    """Times a second that `work`, which says how much it did, was done."""
+    began = time.perf_counter()
+    done = work()
+    return done / (time.perf_counter() - began)
+
+
+def main(sizes: tuple[int, ...] = (1_000, 10_000, 100_000)) -> None:
+    """Fill a store step by step; at each size, what single changes cost."""
+    print(f"document store, documents of {len(json.dumps(body(1)))} bytes, {BATCH} a transaction")
+    with tempfile.TemporaryDirectory() as work:
+        path = Path(work) / "log.db"
+        with Database.open(path, single_writer=documents.is_single_writer) as database:
+            stored, first_cost = 0, 0.0
+            for size in sizes:
+
+                def fill(begin: int = stored, end: int = size) -> int:
+                    for start in range(begin, end, BATCH):
+                        with database.transaction():
+                            for number in range(start, min(start + BATCH, end)):
+                                database.put(
+                                    documents.reading_id("bench", "s", "abcdef", number + 1), body(number)
+                                )
+                    return end - begin
+
+                written = timed(fill)
+                stored = size
+                chance = random.Random(size)
+
+                def change(chance: random.Random = chance, size: int = size) -> int:
+                    with database.transaction():
+                        for _ in range(BATCH):
+                            number = chance.randrange(size)
+                            found = database.get(documents.reading_id("bench", "s", "abcdef", number + 1))
+                            assert found is not None
+                            database.put(found.id, {**found.body, "again": chance.random()}, parent=found.rev)
+                    return BATCH
+
+                cost = 1e6 / timed(lambda: sum(change() for _ in range(10)))
+                first_cost = first_cost or cost
+
+                def feed(database: Database = database) -> int:
+                    since = count = 0
+                    while found := database.changes(since, limit=1_000):
+                        since, count = found[-1].sequence, count + len(found)
+                    return count
+
+                print(
+                    f"  {size:7} stored: {written:7.0f} written/s  {timed(feed):8.0f} read from the feed/s  "
+                    f"{cost:5.0f} us a change ({cost / first_cost:.2f} times the first)  "
+                    f"{database.usage().used / size:5.0f} bytes each"
+                )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""What the recorders of these tests record: `logboat.toml` and `sensors.toml`, made to measure."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from sync import documents
+from sync.documents import Kind
+from sync.store import Database
+
+VESSEL = "argo"
+
+_MODELS = (
+    ("engine", "propulsion.s{n}.revolutions"),
+    ("tank", "tanks.fuel.s{n}.currentLevel"),
+    ("battery", "electrical.batteries.s{n}.voltage"),
+    ("temperature", "environment.inside.s{n}.temperature"),
+)
+
+
+def write(folder: Path, tables: Iterable[str], *, budget: str | None = None) -> Path:
+    """A vessel's configuration; `budget` is the stores'."""
+    folder.mkdir(parents=True, exist_ok=True)
+    retention = "" if budget is None else f'[retention]\nbudget = "{budget}"\n'
+    (folder / "logboat.toml").write_text(f'[vessel]\nid = "{VESSEL}"\n{retention}')
+    (folder / "sensors.toml").write_text("\n".join(tables))
+    return folder
+
+
+def simulated(count: int, *, rate_hz: float, name: str = "s") -> list[str]:
+    """Simulated sensors `<name>00` … of all models in turn, with the shortest windows that can be set."""
+    return [
+        _table(
+            f"{name}{number:02}",
+            kind="simulated",
+            model=model,
+            path=path.format(n=f"{name}{number}"),
+            rate=f"{rate_hz:g} Hz",
+            window="10 s",
+        )
+        for number in range(count)
+        for model, path in [_MODELS[number % len(_MODELS)]]
+    ]
+
+
+def replayed(
+    folder: Path, name: str, values: Sequence[float], *, rate_hz: float, alarms: Sequence[str] = ()
+) -> str:
+    """A sensor that says these values in turn, for ever."""
+    path = f"propulsion.{name}.revolutions"
+    rows = "".join(f"{number / rate_hz:.6f},{path},{value}\n" for number, value in enumerate(values))
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.csv").write_text(f"time,path,value\n{rows}")
+    more = f"alarm = [{', '.join(alarms)}]\n" if alarms else ""
+    return _table(name, kind="replay", file=f"{name}.csv", path=path, repeat=True, window="10 s") + more
+
+
+def fill_store(data: Path, size: int) -> None:
+    """A document store that is so big with what retention does not remove."""
+    data.mkdir(parents=True, exist_ok=True)
+    with Database.open(data / "log.db") as database:
+        for number in range(size // 100_000):
+            database.put(f"note:{VESSEL}:{number:026}", {"type": "note", "text": "x" * 100_000})
+
+
+def relay_history(data: Path, size: int) -> None:
+    """A document store with so many bytes of another vessel's history: the oldest there is, so the first to
+    go when room is made."""
+    data.mkdir(parents=True, exist_ok=True)
+    with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
+        for number in range(size // 50_000):
+            body = {
+                "type": Kind.READING.value,
+                "vessel": "brigid",
+                "sensor": "rpm",
+                "log": "brigid",
+                "first": number * 10 + 1,
+                "last": number * 10 + 10,
+                "startUtc": "2026-01-01T00:00:00.000Z",
+                "filling": "x" * 50_000,
+            }
+            database.put(documents.reading_id("brigid", "rpm", "brigid", number * 10 + 1), body)
+
+
+LOW, WARN_ABOVE, ALARM_ABOVE = 10.0, 60.0, 80.0
+FLAPPING = (LOW, LOW, 70.0, 90.0, 70.0, LOW, 90.0, LOW, 70.0)
+
+
+def flapping(folder: Path, name: str, *, rate_hz: float) -> str:
+    """A sensor whose alarm raises, grows worse and clears all the time: the higher the rate, the oftener."""
+    return replayed(
+        folder,
+        name,
+        FLAPPING,
+        rate_hz=rate_hz,
+        alarms=[
+            f'{{ above = {WARN_ABOVE}, severity = "warn", text = "fast" }}',
+            f'{{ above = {ALARM_ABOVE}, severity = "alarm", text = "too fast" }}',
+        ],
+    )
+
+
+def flapping_alarms(last: int) -> list[int]:
+    """The numbers of the samples at which a sensor as above raises its alarm, up to number `last`, if it was
+    never restarted."""
+    return [
+        number
+        for number in range(1, last + 1)
+        if FLAPPING[(number - 1) % len(FLAPPING)] > WARN_ABOVE
+        and (number == 1 or FLAPPING[(number - 2) % len(FLAPPING)] <= WARN_ABOVE)
+    ]
+
+
+def _table(name: str, **keys: str | bool) -> str:
+    lines = [f"{key} = {_toml(value)}\n" for key, value in keys.items()]
+    return f'[[sensor]]\nid = "{name}"\nname = "{name}"\n{"".join(lines)}'
+
+
+def _toml(value: str | bool) -> str:
+    return str(value).lower() if isinstance(value, bool) else f'"{value}"'

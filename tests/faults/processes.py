@@ -1,0 +1,187 @@
+"""A recorder as a real process, with its ledger kept outside of it, and builders of what it records.
+
+The ledger is read by a thread of the test's process: what stands in it was told before the recorder's end,
+however that came about.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from services import livestate
+
+PATIENCE_S = 60.0
+"""For things that must happen, on a machine that may be busy; a test that waits this long has failed."""
+
+Line = tuple[str, str, int]
+"""(sensor, log, sequence)"""
+
+
+class RecorderProcess:
+    """One vessel's recorder, started as often as need be on the same data; a context manager."""
+
+    def __init__(self, folder: Path, *, data: Path | None = None, prefix: Sequence[str] = ()) -> None:
+        """`folder` has logboat.toml and sensors.toml; `prefix`: a command that runs the recorder's."""
+        self.folder = folder
+        self.data = folder / "data" if data is None else data
+        self.run = folder / "run"
+        self.ledger: list[Line] = []
+        """All lines of all starts, in order."""
+        self._prefix = tuple(prefix)
+        self._told = threading.Condition()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._listener: threading.Thread | None = None
+        self._hung_up = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            self.kill()
+
+    @property
+    def log(self) -> str:
+        """What it said on stderr, in all its lives."""
+        return (self.folder / "recorder.log").read_text(errors="replace")
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and not ended from here."""
+        return self._process is not None
+
+    @property
+    def has_hung_up(self) -> bool:
+        """Whether it has ended by itself."""
+        return self._hung_up
+
+    def start(self) -> None:
+        assert self._process is None
+        ours, theirs = os.pipe()
+        try:
+            with (self.folder / "recorder.log").open("ab") as log:
+                self._process = subprocess.Popen(
+                    [
+                        *self._prefix,
+                        *(sys.executable, "-m", "services", "record"),
+                        *("--config", str(self.folder / "logboat.toml")),
+                        *("--sensors", str(self.folder / "sensors.toml")),
+                        *("--data", str(self.data)),
+                        *("--run", str(self.run)),
+                        *("--ledger", str(theirs)),
+                    ],
+                    pass_fds=(theirs,),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    cwd=Path(__file__).parents[2],
+                )
+        finally:
+            os.close(theirs)
+        self._hung_up = False
+        self._listener = threading.Thread(target=self._listen, args=(ours,), name="ledger", daemon=True)
+        self._listener.start()
+
+    def kill(self) -> None:
+        """SIGKILL. Afterwards `ledger` has all that it had told."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """Ask it to end; its exit status."""
+        return self._end(signal.SIGTERM)
+
+    def wait(self) -> int:
+        """Until it ends by itself; its exit status."""
+        return self._end(None)
+
+    def state(self) -> dict[str, Any] | None:
+        """Its live state."""
+        return livestate.read(livestate.path(self.run))
+
+    def wait_for_lines(self, more: int = 1, *, timeout: float = PATIENCE_S) -> None:
+        """Until the ledger has got that many lines more than now."""
+        with self._told:
+            wanted = len(self.ledger) + more
+            self._told.wait_for(lambda: len(self.ledger) >= wanted or self._hung_up, timeout)
+            assert len(self.ledger) >= wanted, (
+                f"{len(self.ledger)} lines of {wanted}; the recorder says: {self.log[-2000:]}"
+            )
+
+    def listen_for_lines(self, more: int, *, timeout: float = PATIENCE_S) -> None:
+        """As `wait_for_lines`, but it may end before it has told so many."""
+        with self._told:
+            wanted = len(self.ledger) + more
+            assert self._told.wait_for(lambda: len(self.ledger) >= wanted or self._hung_up, timeout), (
+                f"{len(self.ledger)} lines of {wanted}; the recorder says: {self.log[-2000:]}"
+            )
+
+    def listen(self, seconds: float) -> None:
+        """Take down what it tells for so long, or until it ends."""
+        with self._told:
+            self._told.wait_for(lambda: self._hung_up, seconds)
+
+    def wait_for_state(
+        self, wanted: Callable[[dict[str, Any]], bool], *, timeout: float = PATIENCE_S
+    ) -> dict[str, Any]:
+        """Until its live state is as wanted."""
+        found: dict[str, Any] = {}
+
+        def is_wanted() -> bool:
+            found.clear()
+            found.update(self.state() or {})
+            return bool(found) and wanted(found)
+
+        until(
+            is_wanted,
+            lambda: f"the state is {found}; the recorder says: {self.log[-2000:]}",
+            timeout=timeout,
+        )
+        return found
+
+    def _end(self, how: signal.Signals | None) -> int:
+        assert self._process is not None
+        assert self._listener is not None
+        if how is not None:
+            self._process.send_signal(how)
+        try:
+            status = self._process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise
+        finally:
+            self._listener.join()
+            self._process = self._listener = None
+        return status
+
+    def _listen(self, descriptor: int) -> None:
+        rest = b""
+        with os.fdopen(descriptor, "rb", buffering=0) as pipe:
+            while some := pipe.read(65_536):
+                *lines, rest = (rest + some).split(b"\n")  # a line cut short by a kill was not told
+                told = [_parse(line) for line in lines]
+                with self._told:
+                    self.ledger += told
+                    self._told.notify_all()
+        with self._told:
+            self._hung_up = True
+            self._told.notify_all()
+
+
+def _parse(line: bytes) -> Line:
+    sensor, log, sequence = line.decode().split(",")
+    return sensor, log, int(sequence)
+
+
+def until(wanted: Callable[[], bool], told: Callable[[], str], *, timeout: float = PATIENCE_S) -> None:
+    """Ask until the answer is yes; `told` explains what was waited for in vain."""
+    deadline = time.monotonic() + timeout
+    while not wanted():
+        assert time.monotonic() < deadline, told()
+        time.sleep(0.01)

@@ -1,0 +1,161 @@
+"""What must hold of a vessel's stores after whatever happened to them, from the documents alone."""
+
+import shutil
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sensors.sample import Value
+from services import storecheck
+from services.rescue import Spans
+from services.verify import VesselReport, verify
+from sync import documents
+from sync.documents import Kind
+from sync.store import Database
+
+from .loads import ALARM_ABOVE, VESSEL, WARN_ABOVE
+from .processes import Line
+
+Key = tuple[str, str]
+"""(sensor, log)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A sample as a document holds it."""
+
+    clock_ms: int
+    value: Value
+
+
+@dataclass(slots=True)
+class History:
+    """All that the documents hold of a vessel."""
+
+    report: VesselReport
+    samples: dict[Key, dict[int, Told]] = field(default_factory=lambda: defaultdict(dict))
+    gaps: dict[Key, list[tuple[int, int, str]]] = field(default_factory=lambda: defaultdict(list))
+    alarms: dict[Key, dict[int, dict[str, Any]]] = field(default_factory=lambda: defaultdict(dict))
+
+    @property
+    def logs(self) -> set[str]:
+        return {log for _, log in self.samples}
+
+    @property
+    def alarm_ids(self) -> set[str]:
+        return {
+            documents.alarm_id(VESSEL, sensor, log, number)
+            for (sensor, log), found in self.alarms.items()
+            for number in found
+        }
+
+    @property
+    def reasons(self) -> set[str]:
+        """Why samples are not there."""
+        return {reason for spans in self.gaps.values() for _, _, reason in spans}
+
+    def unexplained(self, ledger: Iterable[Line]) -> list[Line]:
+        """Lines of a ledger of which there is neither the sample nor a gap document."""
+        spans = {key: Spans((first, last) for first, last, _ in found) for key, found in self.gaps.items()}
+        nothing = Spans()
+        return [line for line in self.absent(ledger) if line[2] not in spans.get(line[:2], nothing)]
+
+    def absent(self, ledger: Iterable[Line]) -> list[Line]:
+        """Lines of a ledger whose samples are not there."""
+        nothing: dict[int, Told] = {}
+        return [line for line in ledger if line[2] not in self.samples.get(line[:2], nothing)]
+
+
+def read(data: Path) -> History:
+    """Read the documents of a folder in which nobody is at work any more."""
+    with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
+        assert database.check(deep=True) == []
+        (report,) = verify(database, [VESSEL])
+        history = History(report)
+        for document in database.documents(f"{Kind.READING}:{VESSEL}:"):
+            body = document.body
+            start, numbers = round(body["start"] * 1000), range(body["first"], body["last"] + 1)
+            history.samples[body["sensor"], body["log"]].update(
+                (number, Told(start + sample[0], sample[1]))
+                for number, sample in zip(numbers, body["samples"], strict=True)
+            )
+        for document in database.documents(f"{Kind.GAP}:{VESSEL}:"):
+            body = document.body
+            span = (body["first"], body["last"], body["reason"])
+            history.gaps[body["sensor"], body["log"]].append(span)
+        for document in database.documents(f"{Kind.ALARM}:{VESSEL}:"):
+            body = document.body
+            history.alarms[body["sensor"], body["log"]][body["sequence"]] = body
+    return history
+
+
+def documented(data: Path, aside: Path) -> set[Line]:
+    """What is in documents now; reads a copy, so as to heal nothing."""
+    history = read(copy_store(data, aside))
+    return {(*key, number) for key, found in history.samples.items() for number in found}
+
+
+def copy_store(data: Path, aside: Path) -> Path:
+    """The document store with its write-ahead log, as a kill left it."""
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir()
+    for file in data.glob("log.db*"):
+        if file.is_file():
+            shutil.copy(file, aside)
+    return aside
+
+
+def assert_sound(data: Path) -> None:
+    """Neither store has anything wrong with it, read whole."""
+    report = storecheck.prepare(data, repair=False)
+    assert not report.in_use
+    assert report.findings == []
+
+
+def assert_told_once(ledger: Sequence[Line]) -> None:
+    """No number was given to two samples."""
+    assert len(set(ledger)) == len(ledger)
+
+
+def assert_proved(history: History) -> None:
+    """`verify` finds nothing missing without a reason, nothing twice, nothing wrong."""
+    report = history.report
+    assert report.faults == ()
+    for sensor in report.sensors:
+        assert sensor.missing.listed == [], sensor
+        assert sensor.repeated.listed == [], sensor
+        assert sensor.faults == [], sensor
+        assert sensor.waiting == 0, sensor
+    assert report.is_complete
+
+
+def assert_alarms_follow_from_samples(history: History, sensors: Iterable[str]) -> None:
+    """Each rise of a `flapping` sensor above its limits has its document, no other is there, and each says
+    when it was raised and cleared and how bad it was."""
+    for sensor, log in list(history.samples):
+        if sensor in sensors:
+            found = {
+                number: (body["severity"], body["raised"]["clock"], (body["cleared"] or {}).get("clock"))
+                for number, body in history.alarms[sensor, log].items()
+            }
+            assert found == _alarms(history.samples[sensor, log]), (sensor, log)
+
+
+def _alarms(samples: Mapping[int, Told]) -> dict[int, tuple[str, float, float | None]]:
+    expected: dict[int, tuple[str, float, float | None]] = {}
+    raised: int | None = None
+    for number, told in sorted(samples.items()):
+        assert isinstance(told.value, float | int)
+        if told.value <= WARN_ABOVE:
+            if raised is not None:
+                expected[raised] = (*expected[raised][:2], told.clock_ms / 1000)
+            raised = None
+            continue
+        if raised is None:
+            raised = number
+            expected[raised] = ("warn", told.clock_ms / 1000, None)
+        if told.value > ALARM_ABOVE:
+            expected[raised] = ("alarm", *expected[raised][1:])
+    return expected

@@ -1,0 +1,164 @@
+"""A vessel in the test's own process and on its clock: recording and library, taken second by second.
+
+What `Recorder` does with threads is done here in turn, so that the same chance gives the same run.
+"""
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from sensors.sample import Sample
+from sensors.settings import AlarmRule, ManualOptions, SensorSettings, Severity
+from services.configuration import Configuration
+from services.identity import establish
+from services.journal import Journal
+from services.library import Library
+from services.recording import Recording
+from services.room import room_on
+from services.settings import Vessel
+from services.timekeeping import ClockQuality, Source, Timekeeper
+
+from .loads import ALARM_ABOVE, LOW, VESSEL, WARN_ABOVE
+from .processes import Line
+
+SENSORS = ("coolant", "oil", "rpm")
+START_UTC = 1_760_000_000.0
+NETWORK = ClockQuality(Source.NETWORK, 0.01)
+
+
+class FakeClock:
+    """The boot clock and UTC, moved by hand."""
+
+    def __init__(self) -> None:
+        self.boots = 0
+        self.utc = START_UTC
+        self.boot()
+
+    def boot(self) -> None:
+        """The machine starts."""
+        self.boots += 1
+        self.ms = 20_000
+
+    def advance(self, ms: int) -> None:
+        self.ms += ms
+        self.utc += ms / 1000
+
+    def boottime_ns(self) -> int:
+        return self.ms * 1_000_000
+
+    def utc_ns(self) -> int:
+        return round(self.utc * 1_000) * 1_000_000
+
+
+def settings() -> tuple[SensorSettings, ...]:
+    """`SENSORS`, with windows of 10 s and the alarms of `loads.flapping`."""
+    return tuple(
+        SensorSettings(
+            id=name,
+            name=name,
+            kind="manual",
+            path=f"propulsion.{name}.revolutions",
+            unit="Hz",
+            options=ManualOptions(),
+            window_s=10.0,
+            alarms=(
+                AlarmRule(severity=Severity.WARN, above=WARN_ABOVE),
+                AlarmRule(severity=Severity.ALARM, above=ALARM_ABOVE),
+            ),
+        )
+        for name in SENSORS
+    )
+
+
+class Rig:
+    """One life of a recorder, from open to close; a context manager."""
+
+    def __init__(
+        self,
+        data: Path,
+        *,
+        clock: FakeClock,
+        rng: random.Random,
+        ledger: list[Line],
+        vfs: str | None = None,
+        log_pages: int = 1_000,
+    ) -> None:
+        """Opens the journal, whose log is moved into its file when it is `log_pages` long.
+
+        Raises JournalError.
+        """
+        self.clock, self._rng = clock, rng
+        sensors = settings()
+        timekeeper = Timekeeper(floor_utc=0.0)
+        timekeeper.observe(clock_s=clock.ms / 1000, utc=clock.utc, quality=NETWORK)
+        self.journal = Journal(data / "samples.db", vfs=vfs, log_pages=log_pages)
+        try:
+            previous = self.journal.last_batch
+            identity = establish(
+                self.journal,
+                vessel=VESSEL,
+                board="board",
+                boot_id=f"boot-{clock.boots}",
+                documents=data / "log.db",
+            )
+            self.recording = Recording(
+                identity=identity,
+                sensors=sensors,
+                journal=self.journal,
+                clock=clock,
+                timekeeper=timekeeper,
+                quality=lambda: NETWORK,
+                ledger=ledger.extend,
+            )
+            self.library = Library(
+                identity=identity,
+                sensors=sensors,
+                configuration=Configuration(vessel=Vessel(id=VESSEL)),
+                journal=self.journal,
+                previous=previous,
+                data=data,
+                announce=data / "watchers",
+                room=room_on(10**9),
+                clock=clock,
+                vfs=vfs,
+            )
+            self.library.set_anchors(timekeeper.anchors)
+        except BaseException:
+            self.journal.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.library._close()
+        self.journal.close()
+
+    def second(self, levels: Sequence[float] = (LOW, LOW, 70.0, 90.0)) -> None:
+        """A second of life: up to four samples of each sensor, a commit when it is due, documents."""
+        for name in SENSORS:
+            for _ in range(self._rng.randrange(5)):
+                self.clock.advance(self._rng.randrange(120))
+                self.recording.accept(
+                    Sample(sensor=name, boottime_ns=self.clock.boottime_ns(), value=self._rng.choice(levels))
+                )
+                if self._rng.random() < 0.3:
+                    self._commit()
+        self.clock.advance(self._rng.randrange(1_000))
+        self.recording.elapse()
+        self._commit()
+        self.library._attempt(finish=False)
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether it has found something broken, and would end for repair."""
+        return self.recording.damaged or self.library.damaged is not None
+
+    def finish(self) -> bool:
+        """As at a clean stop; whether everything was written."""
+        return self.recording.commit() and self.library._attempt(finish=True)
+
+    def _commit(self) -> None:
+        if self.recording.is_commit_due():
+            self.recording.commit()

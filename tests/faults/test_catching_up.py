@@ -1,0 +1,98 @@
+"""A start after a kill, a removal or a repair goes on exactly where documents end: nothing twice, nothing
+left out. What the random tests beside this found, one at a time."""
+
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+
+from services import retention, storecheck
+from sync import documents
+from sync.store import Database
+
+from . import proof, rig
+from .processes import Line
+from .rig import FakeClock, Rig
+from .vfs import FaultyDisk
+
+
+def killed(folder: Path, clock: FakeClock, rng: random.Random, ledger: list[Line], *, seconds: int) -> Path:
+    """The data of a vessel that lived so long and was killed, before it noted what documents hold."""
+    data, left = folder / "before", folder / "left"
+    data.mkdir()
+    with Rig(data, clock=clock, rng=rng, ledger=ledger) as vessel:
+        for _ in range(seconds):
+            vessel.second()
+        shutil.copytree(data, left, ignore=shutil.ignore_patterns("*-shm"))
+    clock.boot()
+    return left
+
+
+def go_on(data: Path, clock: FakeClock, rng: random.Random, ledger: list[Line]) -> proof.History:
+    """Start again, live for a while, stop; what documents then hold."""
+    with Rig(data, clock=clock, rng=rng, ledger=ledger) as vessel:
+        for _ in range(20):
+            vessel.second()
+        assert vessel.finish()
+    proof.assert_sound(data)
+    history = proof.read(data)
+    proof.assert_proved(history)
+    return history
+
+
+@pytest.mark.parametrize("turn", range(5))
+def test_history_that_was_removed_is_not_written_again_after_a_kill(
+    tmp_path: Path, rng: random.Random, turn: int
+) -> None:
+    ledger: list[Line] = []
+    clock = FakeClock()
+    data = killed(tmp_path, clock, rng, ledger, seconds=25)
+    with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
+        removed = retention.make_room(database, vessel="argo", excess=lambda: 1, utc=clock.utc)
+        assert removed.readings >= len(rig.SENSORS)
+    history = go_on(data, clock, rng, ledger)
+    assert history.unexplained(ledger) == []
+    for key, spans in history.gaps.items():
+        ((first, last, _),) = spans
+        assert first == 1
+        assert min(history.samples[key]) == last + 1
+
+
+def test_what_a_repair_has_written_is_not_written_again(tmp_path: Path, rng: random.Random) -> None:
+    ledger: list[Line] = []
+    clock = FakeClock()
+    data = killed(tmp_path, clock, rng, ledger, seconds=60)
+    (data / "log.db").write_bytes(rng.randbytes(50_000))
+    (data / "log.db-wal").unlink()
+    assert storecheck.prepare(data).repaired
+    history = go_on(data, clock, rng, ledger)
+    assert history.absent(ledger) == []
+    assert history.gaps == {}
+
+
+def test_journal_that_was_cut_off_before_anything_was_in_it_is_no_damage(
+    tmp_path: Path, rng: random.Random
+) -> None:
+    (tmp_path / "samples.db").touch()
+    assert storecheck.prepare(tmp_path).findings == []
+    ledger: list[Line] = []
+    assert go_on(tmp_path, FakeClock(), rng, ledger).absent(ledger) == []
+
+
+def test_stores_that_cannot_be_read_do_not_end_the_work_on_documents(
+    tmp_path: Path, rng: random.Random
+) -> None:
+    ledger: list[Line] = []
+    with (
+        FaultyDisk(rng) as disk,
+        Rig(tmp_path, clock=FakeClock(), rng=rng, ledger=ledger, vfs=disk.name) as vessel,
+    ):
+        disk.chance = 1.0
+        vessel.second()
+        assert vessel.library.fault is not None
+        assert "apsw" not in vessel.library.fault
+        disk.chance = 0.0
+        vessel.clock.advance(5_000)
+        vessel.second()
+        assert vessel.library.fault is None

@@ -1,0 +1,153 @@
+"""A card that is full: history makes room, and recording goes on; where there is nothing to remove, the
+recorder says so, keeps what it accepted, and goes on once there is room."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from services import retention
+
+from . import disks, loads, proof
+from .disks import Disk
+from .processes import RecorderProcess, until
+
+
+def vessel(folder: Path) -> Path:
+    """600 samples/s and alarms."""
+    return loads.write(
+        folder,
+        [
+            *loads.simulated(10, rate_hz=50.0),
+            loads.replayed(folder, "plain", [float(value) for value in range(97)], rate_hz=90.0),
+            loads.flapping(folder, "flap", rate_hz=5.0),
+        ],
+    )
+
+
+def fill_until_it_notices(disk: Disk, recorder: RecorderProcess) -> None:
+    """Fill the disk again and again, since the recorder has a reserve to give up."""
+
+    def is_noticed() -> bool:
+        disk.fill()
+        state = recorder.state()
+        return state is not None and not state["recording"]
+
+    until(is_noticed, lambda: f"never noticed; the recorder says: {recorder.log[-2000:]}")
+
+
+def assert_nothing_lost(disk: Disk, recorder: RecorderProcess, folder: Path) -> None:
+    """What was told is there, but for what retention says it has removed."""
+    data = disk.copy(folder / "copy")
+    proof.assert_sound(data)
+    history = proof.read(data)
+    assert history.unexplained(recorder.ledger) == []
+    proof.assert_told_once(recorder.ledger)
+    assert history.reasons <= {retention.REASON}
+    assert len(history.logs) == 1
+    proof.assert_proved(history)
+    assert "Traceback" not in recorder.log
+
+
+def test_recorder_goes_on_by_itself_once_there_is_room_again(tmp_path: Path) -> None:
+    with (
+        disks.in_memory(tmp_path, megabytes=32) as disk,
+        RecorderProcess(vessel(tmp_path / "vessel"), data=disk.data, prefix=disk.prefix) as recorder,
+    ):
+        recorder.start()
+        recorder.wait_for_lines(2_000)
+        fill_until_it_notices(disk, recorder)
+        state = recorder.wait_for_state(lambda state: state["backlog"]["samples"] > 2_000)
+        assert "full" in state["fault"]
+        disk.make_room()
+        recorder.wait_for_lines(4_000)
+        state = recorder.wait_for_state(lambda state: state["recording"] and state["documents"] is None)
+        assert state["fault"] is None
+        assert recorder.stop() == 0
+        assert_nothing_lost(disk, recorder, tmp_path)
+
+
+def test_recorder_that_is_stopped_while_the_card_is_full_has_what_it_had_told(tmp_path: Path) -> None:
+    with (
+        disks.in_memory(tmp_path, megabytes=32) as disk,
+        RecorderProcess(vessel(tmp_path / "vessel"), data=disk.data, prefix=disk.prefix) as recorder,
+    ):
+        recorder.start()
+        recorder.wait_for_lines(2_000)
+        fill_until_it_notices(disk, recorder)
+        recorder.stop()
+        disk.make_room()
+        recorder.start()
+        recorder.wait_for_lines(2_000)
+        assert recorder.stop() == 0
+        assert_nothing_lost(disk, recorder, tmp_path)
+
+
+def test_recorder_that_is_started_on_a_full_card_records(tmp_path: Path) -> None:
+    with (
+        disks.in_memory(tmp_path, megabytes=32) as disk,
+        RecorderProcess(vessel(tmp_path / "vessel"), data=disk.data, prefix=disk.prefix) as recorder,
+    ):
+        loads.relay_history(tmp_path / "history", 10_000_000)
+        shutil.move(tmp_path / "history" / "log.db", disk.seen)
+        recorder.start()
+        recorder.wait_for_lines(2_000)
+        recorder.wait_for_state(lambda state: state["storage"] is not None)
+        assert recorder.stop() == 0
+        disk.fill()
+        recorder.start()
+        recorder.wait_for_lines(4_000)
+        recorder.wait_for_state(lambda state: state["recording"] and state["documents"] is None)
+        assert recorder.stop() == 0
+        assert_nothing_lost(disk, recorder, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("megabytes", "other", "rate_hz", "removals"),
+    [
+        (10, 5_500_000, 700.0, 3),
+        pytest.param(24, 12_000_000, 1_500.0, 60, marks=[pytest.mark.torture, pytest.mark.timeout(900)]),
+    ],
+)
+def test_history_makes_room_and_recording_never_stops(
+    tmp_path: Path, megabytes: int, other: int, rate_hz: float, removals: int
+) -> None:
+    folder = tmp_path / "vessel"
+    digits = [1 / (number + 3) for number in range(997)]
+    loads.write(
+        folder,
+        [
+            loads.flapping(folder, "flap", rate_hz=3.0),
+            *(loads.replayed(folder, f"rapid-{name}", digits, rate_hz=rate_hz) for name in "abc"),
+        ],
+    )
+    loads.fill_store(tmp_path / "other", other)
+    with (
+        disks.in_memory(tmp_path, megabytes=megabytes) as disk,
+        RecorderProcess(folder, data=disk.data, prefix=disk.prefix) as recorder,
+    ):
+        shutil.move(tmp_path / "other" / "log.db", disk.seen)
+        recorder.start()
+        until(
+            lambda: recorder.log.count("made room") >= removals,
+            lambda: f"the recorder says: {recorder.log[-2000:]}",
+            timeout=600.0,
+        )
+        recorder.wait_for_lines(10_000)
+        assert recorder.stop() == 0
+        data = disk.copy(tmp_path / "copy")
+    assert "not recording" not in recorder.log
+    assert "Traceback" not in recorder.log
+    proof.assert_sound(data)
+    history = proof.read(data)
+    assert history.unexplained(recorder.ledger) == []
+    proof.assert_told_once(recorder.ledger)
+    assert history.reasons == {retention.REASON}
+    for key, spans in history.gaps.items():
+        ((first, last, _),) = spans
+        assert first == 1
+        assert min(history.samples[key], default=last + 1) == last + 1
+    proof.assert_proved(history)
+    # Every alarm is there, also those whose readings have gone.
+    (alarms,) = history.alarms.values()
+    assert sorted(alarms) == loads.flapping_alarms(max(n for name, _, n in recorder.ledger if name == "flap"))

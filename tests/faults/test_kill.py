@@ -1,0 +1,124 @@
+"""SIGKILL of a recorder at random instants under load: whatever its ledger had told is there afterwards."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from services import retention
+from sync import documents
+from sync.documents import Kind
+from sync.store import Database
+
+from . import loads, proof
+from .processes import RecorderProcess
+
+FLAPPING = {"flap-a": 3.0, "flap-b": 7.0, "flap-c": 13.0}
+"""Sensors whose alarms come and go, and how often they speak."""
+TORTURE = (pytest.mark.torture, pytest.mark.timeout(3600))
+
+
+def busy_vessel(folder: Path) -> Path:
+    """24 sensors, 1,200 samples/s: commits, windows that end in every way, and alarms, all the time."""
+    return loads.write(
+        folder,
+        [
+            *loads.simulated(14, rate_hz=5.0, name="slow"),
+            *loads.simulated(6, rate_hz=50.0, name="quick"),
+            # A window of 2,000 samples is full every 2.5 s.
+            loads.replayed(folder, "rapid", [float(value) for value in range(997)], rate_hz=800.0),
+            *(loads.flapping(folder, name, rate_hz=rate) for name, rate in FLAPPING.items()),
+        ],
+    )
+
+
+def hoarding_vessel(folder: Path) -> Path:
+    """2,000 samples/s with many digits, and an alarm now and then; the smallest budget there can be."""
+    digits = [1 / (number + 3) for number in range(997)]
+    return loads.write(
+        folder,
+        [
+            loads.flapping(folder, "flap", rate_hz=2.0),
+            *(loads.replayed(folder, f"rapid-{name}", digits, rate_hz=1_000.0) for name in "ab"),
+        ],
+        budget="10 MB",
+    )
+
+
+def live_and_die(recorder: RecorderProcess, rng: random.Random, how: str) -> None:
+    """Start it, and kill it at an instant that chance has chosen."""
+    recorder.start()
+    match how:
+        case "starting":  # while it opens the stores, checks them, catches up, makes room
+            recorder.listen(rng.uniform(0.2, 1.2))
+        case "told":  # just after a commit
+            recorder.wait_for_lines(rng.randrange(1, 5_000))
+        case "later":  # in the middle of whatever it does then
+            recorder.wait_for_lines(1)
+            recorder.listen(rng.uniform(0.0, 4.0))
+    recorder.kill()
+
+
+def alarms_as_left(data: Path, aside: Path) -> set[str]:
+    """The ids of alarm documents that a kill left behind; reads a copy, so as to heal nothing."""
+    if not (data / "log.db").exists():
+        return set()
+    aside = proof.copy_store(data, aside)
+    with Database.open(aside / "log.db", single_writer=documents.is_single_writer) as database:
+        return {document.id for document in database.documents(f"{Kind.ALARM}:")}
+
+
+@pytest.mark.parametrize("kills", [5, pytest.param(200, marks=TORTURE)])
+def test_what_the_ledger_told_before_a_kill_is_in_the_documents(
+    tmp_path: Path, rng: random.Random, kills: int
+) -> None:
+    alarms: set[str] = set()
+    with RecorderProcess(busy_vessel(tmp_path / "vessel")) as recorder:
+        for number in range(kills):
+            live_and_die(recorder, rng, ("told", "starting", "later", "told", "later")[number % 5])
+            alarms |= alarms_as_left(recorder.data, tmp_path / "aside")
+        recorder.start()
+        recorder.wait_for_lines(2_000)
+        assert recorder.stop() == 0
+    proof.assert_sound(recorder.data)
+    history = proof.read(recorder.data)
+    assert history.absent(recorder.ledger) == []
+    proof.assert_told_once(recorder.ledger)
+    assert len(history.logs) == 1
+    assert history.gaps == {}
+    proof.assert_proved(history)
+    proof.assert_alarms_follow_from_samples(history, FLAPPING)
+    assert alarms <= history.alarm_ids
+    print(f"{kills} kills, {len(recorder.ledger)} samples told, {len(history.alarm_ids)} alarms")
+
+
+@pytest.mark.parametrize("kills", [4, pytest.param(60, marks=TORTURE)])
+def test_kill_while_room_is_made_leaves_a_gap_document_for_all_that_went(
+    tmp_path: Path, rng: random.Random, kills: int
+) -> None:
+    alarms: set[str] = set()
+    with RecorderProcess(hoarding_vessel(tmp_path / "vessel")) as recorder:
+        # What is left of the budget is used up by one long life; each start makes room first of all.
+        loads.fill_store(recorder.data, 9_450_000)
+        for number in range(kills):
+            recorder.start()
+            if number % 2 == 0:
+                recorder.wait_for_lines(12_000)
+            else:
+                recorder.listen(rng.uniform(0.3, 1.2))
+            recorder.kill()
+            alarms |= alarms_as_left(recorder.data, tmp_path / "aside")
+        recorder.start()
+        recorder.wait_for_lines(1_000)
+        assert recorder.stop() == 0
+    proof.assert_sound(recorder.data)
+    history = proof.read(recorder.data)
+    assert history.unexplained(recorder.ledger) == []
+    proof.assert_told_once(recorder.ledger)
+    assert history.reasons == {retention.REASON}
+    for key, spans in history.gaps.items():
+        ((first, last, _),) = spans  # one document that grows, not one for each removal
+        assert first == 1
+        assert min(history.samples[key], default=last + 1) == last + 1
+    proof.assert_proved(history)
+    assert alarms <= history.alarm_ids

@@ -1,0 +1,70 @@
+"""Power cuts at any call: what was not synchronised is kept, dropped or torn, in both files; what the ledger
+had told is there afterwards."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from services import storecheck
+
+from . import proof, rig
+from .processes import Line
+from .rig import FakeClock, Rig
+from .vfs import FragileDisk
+
+TORTURE = (pytest.mark.torture, pytest.mark.timeout(3600))
+
+
+def leave(left: dict[Path, bytes | None]) -> None:
+    """Make the files what the cut left of them."""
+    for path, content in left.items():
+        Path(f"{path}-shm").unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+        if content is not None:
+            path.write_bytes(content)
+
+
+@pytest.mark.parametrize("vessels", [3, pytest.param(40, marks=TORTURE)])
+def test_what_the_ledger_told_before_a_power_cut_is_in_the_documents(
+    tmp_path: Path, rng: random.Random, vessels: int
+) -> None:
+    for number in range(vessels):
+        data = tmp_path / str(number)
+        data.mkdir()
+        ledger, clock = live_through_cuts(data, rng, cuts=20)
+        with Rig(data, clock=clock, rng=rng, ledger=ledger) as vessel:
+            vessel.second()
+            assert vessel.finish()
+        proof.assert_sound(data)
+        history = proof.read(data)
+        assert history.absent(ledger) == []
+        proof.assert_told_once(ledger)
+        assert history.gaps == {}
+        assert {log for _, log, _ in ledger} == history.logs
+        proof.assert_proved(history)
+        proof.assert_alarms_follow_from_samples(history, rig.SENSORS)
+
+
+def live_through_cuts(data: Path, rng: random.Random, *, cuts: int) -> tuple[list[Line], FakeClock]:
+    """A vessel from its first start on, and what it had told by the time of each cut."""
+    ledger: list[Line] = []
+    clock = FakeClock()
+    for _ in range(cuts):
+        told = 0
+
+        def cut() -> None:
+            nonlocal told
+            told = len(ledger)
+
+        with FragileDisk(rng) as disk:
+            disk.cut_after(round(rng.expovariate(1 / 150)), cut)
+            with Rig(data, clock=clock, rng=rng, ledger=ledger, vfs=disk.name) as vessel:
+                while disk.left is None:
+                    vessel.second()
+            leave(disk.left)
+        del ledger[told:]
+        clock.boot()
+        if rng.random() < 0.5:  # else the recorder itself is the first to open what is left
+            assert storecheck.prepare(data).findings == []
+    return ledger, clock

@@ -1,0 +1,248 @@
+"""Disks that fail: SQLite VFSes for `vfs=`, over the system's own.
+
+`FaultyDisk`: calls fail at random, writes are torn. What it was told to keep, it keeps.
+`FragileDisk`: nothing fails, but what was not synchronised is at the mercy of a power cut.
+
+Both are for one process and leave the `-shm` file, which is memory, to the system.
+"""
+
+import itertools
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import apsw
+
+SECTOR: Final = 512
+"""Bytes that a card writes whole or not at all; SQLite counts on no more than that a write harms nothing
+beside it (its documentation: powersafe overwrite)."""
+
+_numbers: Final = itertools.count()
+
+
+class _Disk(apsw.VFS):
+    """A VFS with a name of its own; a context manager that takes it back."""
+
+    def __init__(self) -> None:
+        self.name: Final = f"{type(self).__name__}-{next(_numbers)}"
+        super().__init__(self.name, "")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.unregister()
+
+
+class FaultyDisk(_Disk):
+    """Fails `chance` of all reads, writes, truncations and synchronisations, as its turn of `rng` has it.
+
+    A call fails by an exception, which apsw passes on even where SQLite ignores the failure by design: where
+    the last connection moves its log into the file as it closes. There nothing fails.
+    """
+
+    def __init__(self, rng: random.Random) -> None:
+        super().__init__()
+        self.chance = 0.0
+        self.is_read_only = False
+        """Whether whatever changes anything fails."""
+        self.failed: Counter[str] = Counter()
+        """Calls that failed, by name."""
+        self._rng = rng
+        self._closing: set[str] = set()
+
+    def xOpen(self, name: Any, flags: list[int]) -> apsw.VFSFile:  # noqa: N802 - SQLite's name
+        return _FaultyFile(self, name, flags)
+
+    def close_in(self, database: str, *, under_way: bool) -> None:
+        """A database is locked by whoever closes it, or no longer."""
+        (self._closing.add if under_way else self._closing.discard)(database)
+
+    def is_to_fail(self, call: str, database: str) -> bool:
+        if database in self._closing:
+            return False
+        if self._rng.random() >= self.chance and not (self.is_read_only and call != "read"):
+            return False
+        self.failed[call] += 1
+        return True
+
+    def torn(self, data: bytes) -> bytes:
+        """What is written of a write that fails: nothing, all, or a part."""
+        return data[: self._rng.choice((0, len(data), self._rng.randrange(len(data) + 1)))]
+
+
+class _FaultyFile(apsw.VFSFile):
+    def __init__(self, disk: FaultyDisk, name: Any, flags: list[int]) -> None:
+        self._disk = disk
+        self._database = _path(name).removesuffix("-wal").removesuffix("-journal")
+        super().__init__("", name, flags)
+
+    def excepthook(
+        self,
+        etype: type[BaseException] | None,
+        evalue: BaseException | None,
+        etraceback: TracebackType | None,
+    ) -> bool:
+        """A fault that SQLite kept to itself, as it may where it can try again."""
+        return True
+
+    def xLock(self, level: int) -> None:  # noqa: N802
+        super().xLock(level)
+        if level == apsw.SQLITE_LOCK_EXCLUSIVE:  # with a write-ahead log, only to close
+            self._disk.close_in(self._database, under_way=True)
+
+    def xUnlock(self, level: int) -> None:  # noqa: N802
+        self._disk.close_in(self._database, under_way=False)
+        super().xUnlock(level)
+
+    def xRead(self, amount: int, offset: int) -> bytes:  # noqa: N802
+        self._may_fail("read")
+        return super().xRead(amount, offset)
+
+    def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802
+        if self._disk.is_to_fail("write", self._database):
+            part = self._disk.torn(bytes(data))
+            if part:
+                super().xWrite(part, offset)
+            raise apsw.IOError("the card took a part of it at most")
+        super().xWrite(data, offset)
+
+    def xSync(self, flags: int) -> None:  # noqa: N802
+        self._may_fail("sync")
+        super().xSync(flags)
+
+    def xTruncate(self, newsize: int) -> None:  # noqa: N802
+        self._may_fail("truncate")
+        super().xTruncate(newsize)
+
+    def _may_fail(self, call: str) -> None:
+        if self._disk.is_to_fail(call, self._database):
+            raise apsw.IOError(f"the card failed to {call}")
+
+
+def _path(name: Any) -> str:
+    return str(name.filename() if isinstance(name, apsw.URIFilename) else name)
+
+
+@dataclass(slots=True)
+class _Content:
+    """A file: what is durable of it, and what was done to it since."""
+
+    durable: bytearray | None
+    """None if a cut may leave no such file."""
+    since: list[tuple[int, bytes | None]] = field(default_factory=list)
+    """(offset, what was written there), or (size, None) where it was cut to a size."""
+    removed: bool = False
+
+    def settle(self) -> None:
+        """It is synchronised."""
+        self.durable = self.durable or bytearray()
+        for where, data in self.since:
+            _apply(self.durable, where, data)
+        self.since.clear()
+
+    def after_cut(self, rng: random.Random, kept: float) -> bytes | None:
+        """What a power cut leaves, if this share of what was not synchronised is `kept` whole."""
+        if (self.durable is None or self.removed) and rng.random() < 0.5:
+            return None
+        found = bytearray(self.durable or b"")
+        for where, data in self.since:
+            if rng.random() < kept:
+                _apply(found, where, data)
+            elif data is not None and rng.random() < 0.5:
+                for start in range(0, len(data), SECTOR):
+                    if rng.random() < 0.5:
+                        _apply(found, where + start, data[start : start + SECTOR])
+        return bytes(found)
+
+
+def _apply(content: bytearray, where: int, data: bytes | None) -> None:
+    if data is None:
+        del content[where:]
+        return
+    content.extend(bytes(max(where - len(content), 0)))
+    content[where : where + len(data)] = data
+
+
+class FragileDisk(_Disk):
+    """Files of which a power cut leaves what is durable, and chance's share of the rest.
+
+    The cut is a picture of the disk, taken in the middle of a call: what the process does afterwards is as
+    before, but is not in the picture.
+    """
+
+    def __init__(self, rng: random.Random) -> None:
+        super().__init__()
+        self.left: dict[Path, bytes | None] | None = None
+        """After the cut: what is in each file; None for one that is not there."""
+        self._rng = rng
+        self._files: dict[Path, _Content] = {}
+        self._calls = 0
+        self._cut: Callable[[], None] | None = None
+
+    def cut_after(self, calls: int, then: Callable[[], None]) -> None:
+        """Cut power in the middle of the call after so many; `then` is called at that moment."""
+        self._calls, self._cut, self.left = calls, then, None
+
+    def xOpen(self, name: Any, flags: list[int]) -> apsw.VFSFile:  # noqa: N802
+        path = Path(_path(name))
+        known = self._files.get(path)
+        if known is None or known.removed:
+            there = bytearray(path.read_bytes()) if path.exists() else None
+            # Whoever makes a database synchronises its folder; the log's SQLite does with the log itself.
+            main = bytearray() if flags[0] & apsw.SQLITE_OPEN_MAIN_DB else None
+            self._files[path] = _Content(main if there is None else there)
+            if self.left is not None:
+                # Nobody had touched it at the time of the cut.
+                self.left.setdefault(path, None if there is None else bytes(there))
+        return _FragileFile(self, self._files[path], name, flags)
+
+    def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802
+        self.count()
+        super().xDelete(filename, syncdir)
+        known = self._files.get(Path(filename))
+        if known is not None:
+            known.removed = True
+
+    def settle_names(self) -> None:
+        """The folder is synchronised: what was made is there, what was removed is not."""
+        self._files = {path: file for path, file in self._files.items() if not file.removed}
+        for file in self._files.values():
+            file.durable = bytearray() if file.durable is None else file.durable
+
+    def count(self) -> None:
+        """A call that changes the disk is under way."""
+        self._calls -= 1
+        if self._calls < 0 and self._cut is not None:
+            kept = self._rng.choice((0.0, 0.1, 0.5, 0.9, 1.0))
+            self.left = {path: file.after_cut(self._rng, kept) for path, file in self._files.items()}
+            cut, self._cut = self._cut, None
+            cut()
+
+
+class _FragileFile(apsw.VFSFile):
+    def __init__(self, disk: FragileDisk, content: _Content, name: Any, flags: list[int]) -> None:
+        self._disk, self._content = disk, content
+        super().__init__("", name, flags)
+
+    def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802
+        self._content.since.append((offset, bytes(data)))
+        self._disk.count()
+        super().xWrite(data, offset)
+
+    def xTruncate(self, newsize: int) -> None:  # noqa: N802
+        self._content.since.append((newsize, None))
+        self._disk.count()
+        super().xTruncate(newsize)
+
+    def xSync(self, flags: int) -> None:  # noqa: N802 - the disk is but played: nothing to wait for
+        self._disk.count()
+        if self._content.durable is None:
+            self._disk.settle_names()  # SQLite's own VFS does so at the first synchronisation of a new log
+        self._content.settle()

@@ -1,0 +1,118 @@
+"""A vessel's folders in a test, and the `logboat` command run on them."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services import livestate
+from services.command import main
+from services.commands.common import World
+
+from . import documents as build
+
+
+@dataclass(slots=True)
+class StoppedClock:
+    """Stands still, where `live_state` was written."""
+
+    boottime: float = 100_000.2
+    utc: float = build.UTC + 100_000.2
+
+    def boottime_ns(self) -> int:
+        return round(self.boottime * 1e9)
+
+    def utc_ns(self) -> int:
+        return round(self.utc * 1e9)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a command did."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Its output, as programs read it."""
+        return json.loads(self.out)
+
+    @property
+    def lines(self) -> list[str]:
+        """Its output, as people read it."""
+        return self.out.splitlines()
+
+
+@dataclass(slots=True)
+class Appliance:
+    """Folders, clocks and the people on board."""
+
+    root: Path
+    capture: pytest.CaptureFixture[str]
+    clock: StoppedClock = field(default_factory=StoppedClock)
+    living: set[int] = field(default_factory=lambda: {4711})
+    sleep: Callable[[float], None] = lambda _: None
+    user: str = "anna"
+
+    def __post_init__(self) -> None:
+        for folder in (self.data, self.run_folder):
+            folder.mkdir(parents=True)
+        self.configure(f'[vessel]\nid = "{build.VESSEL}"\nname = "SY Argo"\n')
+
+    @property
+    def data(self) -> Path:
+        return self.root / "data"
+
+    @property
+    def run_folder(self) -> Path:
+        return self.root / "run"
+
+    @property
+    def store(self) -> Path:
+        return self.data / "log.db"
+
+    @property
+    def places(self) -> list[str]:
+        """The options that every command takes."""
+        return [
+            *("--config", str(self.root / "logboat.toml")),
+            *("--sensors", str(self.root / "sensors.toml")),
+            *("--data", str(self.data)),
+            *("--run", str(self.run_folder)),
+        ]
+
+    def configure(self, toml: str) -> None:
+        (self.root / "logboat.toml").write_text(toml)
+
+    def put(self, *built: build.Built) -> None:
+        """Put documents into its store."""
+        build.store(self.store, *built)
+
+    def live(self, **changes: Any) -> None:
+        """Let a recorder have said how things are."""
+        livestate.write(livestate.path(self.run_folder), build.live_state(**changes))
+
+    def __call__(self, *arguments: str) -> Outcome:
+        """Run `logboat` in this process."""
+        self.capture.readouterr()
+        world = World(
+            clock=self.clock,
+            sleep=self.sleep,
+            alive=lambda pid: pid in self.living,
+            user=lambda: self.user,
+        )
+        status = main([*arguments, *self.places], world=world)
+        out, err = self.capture.readouterr()
+        assert "Traceback" not in err
+        return Outcome(status, out, err)
+
+
+@pytest.fixture
+def logboat(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Appliance:
+    """An appliance of the vessel `argo`, without a store yet, and the command on it."""
+    return Appliance(tmp_path, capsys)

@@ -1,0 +1,228 @@
+"""Builders of documents, as the recorder's own code makes them, and of stores that hold them."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from sensors.quality import State
+from sensors.sample import Value
+from sensors.settings import ManualOptions, SensorSettings
+from services import records
+from services.batch import Batch, Episode, Gap, Identity, Row
+from services.timekeeping import Anchor, Source
+from services.windows import ClockReading, Origin, Window
+from services.windows import reading as reading_of
+from sync import documents
+from sync.store import Database
+
+VESSEL = "argo"
+SENSOR = "rpm"
+LOG = "abcdef"
+PATH = "propulsion.main.revolutions"
+UTC = 1_760_000_000.0
+"""2025-10-09T08:53:20Z: at the zero of the first boot's clock, unless told otherwise."""
+
+Built = tuple[str, dict[str, Any]]
+
+
+def reading(
+    *values: Value,
+    first: int = 1,
+    boot: int = 1,
+    start: float = 100.0,
+    step: float = 1.0,
+    vessel: str = VESSEL,
+    sensor: str = SENSOR,
+    log: str = LOG,
+    path: str = PATH,
+    unit: str = "Hz",
+    utc: float = UTC,
+    synced: bool = True,
+    states: Mapping[int, State] | None = None,
+    **changes: Any,
+) -> Built:
+    """A window of consecutive samples, `step` seconds apart; `states` by place; `changes` to the body."""
+    window = Window(Origin(vessel, sensor, log, path, unit, 300.0), run=1, boot=boot)
+    for place, value in enumerate(values):
+        clock_ms = round((start + place * step) * 1000)
+        window.add(Row(sensor, first + place, clock_ms, value, (states or {}).get(place, State.GOOD)))
+    document_id, body = reading_of(window, ClockReading(0, utc, synced))
+    return document_id, body | changes
+
+
+def gap(
+    first: int,
+    last: int,
+    reason: str = "retention",
+    *,
+    vessel: str = VESSEL,
+    sensor: str = SENSOR,
+    log: str = LOG,
+) -> Built:
+    """The explanation of missing samples."""
+    return records.gap(vessel, log, Gap(sensor, first, last, reason), UTC)
+
+
+def network(clock: float, utc: float, uncertainty: float = 0.01) -> Anchor:
+    """An anchor from the network."""
+    return Anchor(clock, utc, Source.NETWORK, uncertainty)
+
+
+def boot(
+    number: int = 1,
+    *anchors: Anchor,
+    previous_end: tuple[int, float] | None = None,
+    vessel: str = VESSEL,
+    log: str = LOG,
+) -> Built:
+    """A start of the machine."""
+    identity = Identity(vessel=vessel, log=log, boot=number, run=1)
+    previous = None
+    if previous_end is not None:
+        previous = Batch(
+            run=1, boot=previous_end[0], clock_ms=round(previous_end[1] * 1000), utc=UTC, synced=False
+        )
+    body = records.boot(identity, boot_id=f"b{number}", previous=previous, anchors=anchors, version="0.1.0")
+    return documents.boot_id(vessel, log, number), body
+
+
+def settings(
+    sensor: str = SENSOR, *, path: str = PATH, unit: str = "Hz", kind: str = "pulse"
+) -> SensorSettings:
+    """A sensor of the vessel's."""
+    return SensorSettings(
+        id=sensor, name=f"The {sensor}", kind=kind, path=path, unit=unit, options=ManualOptions()
+    )
+
+
+def equipment(
+    value: Value = 30.0,
+    *,
+    sequence: int = 1,
+    state: State = State.GOOD,
+    vessel: str = VESSEL,
+    sensor: str = SENSOR,
+    log: str = LOG,
+    path: str = PATH,
+    unit: str = "Hz",
+    boot: int = 1,
+    clock: float = 100.0,
+    severity: str | None = None,
+) -> Built:
+    """The current value of a sensor."""
+    return records.equipment(
+        Identity(vessel=vessel, log=log, boot=boot, run=1),
+        settings(sensor, path=path, unit=unit),
+        Row(sensor, sequence, round(clock * 1000), value, state),
+        ClockReading(0, UTC, True),
+        boot=boot,
+        count=None,
+        seconds=None,
+        severity=severity,
+    )
+
+
+def alarm(
+    sequence: int = 17,
+    *,
+    severity: str = "alarm",
+    text: str = "Overspeed",
+    condition: str = "above 63",
+    value: Value = 64.0,
+    raised: float = 117.0,
+    cleared: float | None = None,
+    vessel: str = VESSEL,
+    sensor: str = SENSOR,
+    log: str = LOG,
+    unit: str = "Hz",
+    acks: Iterable[Mapping[str, str]] = (),
+) -> Built:
+    """An alarm, raised and cleared on the first boot's clock."""
+    episode = Episode(
+        sequence=sequence,
+        severity=severity,
+        text=text,
+        condition=condition,
+        value=value,
+        raised_ms=round(raised * 1000),
+        raised_utc=UTC + raised,
+        boot=1,
+        cleared_ms=None if cleared is None else round(cleared * 1000),
+        cleared_utc=None if cleared is None else UTC + cleared,
+        cleared_boot=None if cleared is None else 1,
+    )
+    document_id, body = records.alarm(
+        vessel=vessel, sensor=sensor, log=log, path=PATH, unit=unit, episode=episode
+    )
+    return document_id, body | {"acks": list(acks)}
+
+
+def vessel(
+    vessel_id: str = VESSEL, *, logs: Iterable[str] = (LOG,), sensors: Iterable[SensorSettings] = ()
+) -> Built:
+    """A vessel and its sensors."""
+    body = records.vessel(
+        vessel_id,
+        name=f"SY {vessel_id.title()}",
+        mmsi=None,
+        uuid="9c8a4e6e-6b9a-4b0e-9d5b-0f2f6c1e7a11",
+        version="0.1.0",
+        logs=logs,
+        sensors=tuple(sensors) or (settings(),),
+    )
+    return documents.vessel_id(vessel_id), body
+
+
+def store(path: Path, *built: Built) -> Path:
+    """A document store at `path` that holds the documents; closed again. Adds to one that is there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with Database.open(path, single_writer=documents.is_single_writer) as database:
+        write(database, *built)
+    return path
+
+
+def write(database: Database, *built: Built) -> None:
+    """Put documents into an open store, in one transaction; what is there is replaced."""
+    with database.transaction():
+        for document_id, body in built:
+            current = database.get(document_id)
+            database.put(document_id, body, parent=None if current is None else current.rev)
+
+
+def live_state(**changes: Any) -> dict[str, Any]:
+    """The recorder's live state, an hour after its start, 100 000 s on the boot clock; all is well."""
+    return {
+        "pid": 4711,
+        "vessel": VESSEL,
+        "log": LOG,
+        "boot": 1,
+        "started": UTC + 96_400,
+        "updated": {"clock": 100_000.0, "utc": UTC + 100_000},
+        "lastDurable": {"clock": 99_999.5, "utc": UTC + 99_999.5, "samples": 12_345},
+        "recording": True,
+        "fault": None,
+        "documents": None,
+        "problems": [],
+        "clock": {"source": "network", "uncertainty": 0.02},
+        "backlog": {"samples": 0, "batches": 1, "open": 40},
+        "storage": {"free": 12e9, "total": 32e9, "budget": 25e9, "used": 1e9},
+        "sensors": {SENSOR: live_sensor()},
+    } | changes
+
+
+def live_sensor(value: Value = 30.0, **changes: Any) -> dict[str, Any]:
+    """One sensor of the live state, seen half a second before."""
+    return {
+        "name": "Main engine",
+        "path": PATH,
+        "unit": "Hz",
+        "kind": "pulse",
+        "value": value,
+        "state": "good",
+        "detail": "",
+        "clock": 99_999.5,
+        "utc": UTC + 99_999.5,
+        "sequence": 77,
+        "rate": 1.0,
+        "alarm": None,
+    } | changes

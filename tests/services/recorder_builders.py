@@ -1,0 +1,101 @@
+"""Builders for tests of the recorder: settings, clocks, journals."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sensors.quality import State
+from sensors.sample import Sample, Totals, Value
+from sensors.settings import AlarmRule, ManualOptions, SensorSettings, Severity, When
+from services.batch import Batch, Episode, Identity, Row
+from services.journal import Journal
+from services.recording import Ledger, Recording
+from services.timekeeping import ClockQuality, Source, Timekeeper
+
+SYNCED = ClockQuality(Source.NETWORK, 0.01)
+UTC = 1_760_000_000.0
+
+
+@dataclass(slots=True)
+class FakeClock:
+    """Clocks that move when told."""
+
+    ms: int = 100_000
+    utc: float = UTC
+
+    def boottime_ns(self) -> int:
+        return self.ms * 1_000_000
+
+    def utc_ns(self) -> int:
+        return round(self.utc * 1_000) * 1_000_000
+
+    def advance(self, ms: int) -> None:
+        self.ms += ms
+        self.utc += ms / 1000
+
+
+def settings(
+    sensor: str = "rpm",
+    *,
+    kind: str = "manual",
+    deadband: float = 0.0,
+    window_s: float = 300.0,
+    alarms: Iterable[AlarmRule] = (),
+    path: str = "propulsion.main.revolutions",
+    unit: str = "Hz",
+) -> SensorSettings:
+    return SensorSettings(
+        id=sensor,
+        name=sensor,
+        kind=kind,
+        path=path,
+        unit=unit,
+        options=ManualOptions(),
+        deadband=deadband,
+        window_s=window_s,
+        alarms=tuple(alarms),
+    )
+
+
+def above(limit: float, **more: float) -> AlarmRule:
+    return AlarmRule(severity=Severity.WARN, above=limit, **more)  # type: ignore[arg-type]
+
+
+def when_active(after_s: float = 0.0) -> AlarmRule:
+    return AlarmRule(severity=Severity.ALARM, when=When.ACTIVE, raise_after_s=after_s, text="Water")
+
+
+def sample(
+    value: Value, ms: int, *, sensor: str = "rpm", state: State = State.GOOD, totals: Totals | None = None
+) -> Sample:
+    return Sample(sensor=sensor, boottime_ns=ms * 1_000_000, value=value, state=state, totals=totals)
+
+
+def row(sequence: int, value: Value = 1.0, *, ms: int | None = None, sensor: str = "rpm") -> Row:
+    return Row(sensor, sequence, 100_000 + sequence * 1_000 if ms is None else ms, value)
+
+
+def batch(*rows: Row, run: int = 1, boot: int = 1, episodes: dict[str, Episode] | None = None) -> Batch:
+    clock_ms = max((found.clock_ms for found in rows), default=100_000)
+    told = tuple((episodes or {}).items())
+    return Batch(run=run, boot=boot, clock_ms=clock_ms, utc=UTC, synced=True, rows=rows, episodes=told)
+
+
+def journal(path: Path, *names: str) -> Journal:
+    opened = Journal(path)
+    opened.register((name, "propulsion.main.revolutions", "Hz") for name in names or ("rpm",))
+    return opened
+
+
+def recording(
+    opened: Journal, clock: FakeClock, *sensors: SensorSettings, ledger: Ledger | None = None
+) -> Recording:
+    return Recording(
+        identity=Identity(vessel="argo", log="abcdef", boot=1, run=1),
+        sensors=sensors or (settings(),),
+        journal=opened,
+        clock=clock,
+        timekeeper=Timekeeper(floor_utc=0.0),
+        quality=lambda: SYNCED,
+        ledger=ledger,
+    )

@@ -1,0 +1,241 @@
+"""The `logboat` command: what is asked for, what is answered, and the exit status."""
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from services.command import COMMANDS, main
+
+from . import documents as build
+from .appliance import Appliance, logboat
+
+__all__ = ["logboat"]
+
+SCRIPT = str(Path(sys.executable).with_name("logboat"))
+
+
+def script(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [SCRIPT, *arguments], capture_output=True, text=True, timeout=60, check=False, env=env
+    )
+
+
+class TestUsage:
+    def test_help_lists_every_command(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["--help"]) == 0
+        out = capsys.readouterr().out
+        for name, command in COMMANDS.items():
+            assert f"  {name} " in out
+            assert command.words in out
+
+    @pytest.mark.parametrize("name", COMMANDS)
+    def test_every_command_explains_itself(self, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main([name, "--help"]) == 0
+        out = capsys.readouterr().out
+        assert f"logboat {name}" in out
+        assert "--json" in out
+
+    def test_no_command_is_wrong_usage_and_shows_them(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main([]) == 2
+        assert "status" in capsys.readouterr().out
+
+    @pytest.mark.parametrize(
+        ("arguments", "sentence"),
+        [
+            (["statsu"], "there is no command 'statsu'; did you mean 'status'?"),
+            (["fly"], "there is no command 'fly'"),
+            (["status", "now"], "unrecognized arguments: now"),
+            (["--nonsense", "status"], "unrecognized arguments: --nonsense"),
+            (["log"], "the following arguments are required: SENSOR"),
+            (["ack"], "the following arguments are required: ID"),
+            (["config"], "the following arguments are required: check"),
+            (["db"], "the following arguments are required: ACTION"),
+            (["db", "fetch", "x"], "invalid choice: 'fetch'"),
+            (["db", "changes", "x", "--since", "yesterday"], "invalid int value: 'yesterday'"),
+            (["db", "ls", "x", "--limit", "0"], "--limit takes a number from 1 on"),
+            (["log", "rpm", "--limit", "0"], "--limit takes a number from 1 on"),
+            (["log", "rpm", "--csv", "--add", "1"], "not allowed with argument"),
+            (["log", "rpm", "--since", "soon"], "'soon' is no moment; write 2025-10-09"),
+            (["log", "rpm", "--since", "1 h", "--until", "2 h"], "--since is later than --until"),
+            (["sensors", "--count", "3"], "--count takes a number from 1 on, and goes with --watch"),
+            (["note", " "], "a note needs words"),
+            (["note", "x", "--by", " "], "--by needs a name"),
+            (["ack", "1", "--by", ""], "--by needs a name"),
+            (["demo", "--for", "long"], "invalid float value: 'long'"),
+        ],
+    )
+    def test_wrong_usage_is_a_sentence_and_exit_2(
+        self, logboat: Appliance, arguments: list[str], sentence: str
+    ) -> None:
+        done = logboat(*arguments)
+        assert done.status == 2
+        assert sentence in done.err
+        assert done.out == ""
+
+    def test_common_options_go_before_or_after_the_command(self, logboat: Appliance) -> None:
+        logboat.put(build.reading(1))
+        before = main([*logboat.places, "--json", "verify"])
+        first = logboat.capture.readouterr().out
+        after = main(["verify", "--json", *logboat.places])
+        assert (before, after) == (0, 0)
+        assert first == logboat.capture.readouterr().out
+
+    def test_the_version_is_told(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["--version"]) == 0
+        assert capsys.readouterr().out.startswith("logboat 0.")
+
+    def test_a_configuration_that_is_not_there_is_wrong_usage(self, logboat: Appliance) -> None:
+        logboat.put(build.reading(1))
+        (logboat.root / "logboat.toml").unlink()
+        done = logboat("verify")
+        assert done.status == 2
+        assert "logboat.toml: there is no such file" in done.err
+
+
+class TestTroubleWithTheStore:
+    @pytest.mark.parametrize("command", [["log", "rpm"], ["alarms"], ["ack", "1"], ["note", "x"], ["verify"]])
+    def test_a_store_that_is_not_there_is_a_sentence_and_is_not_made(
+        self, logboat: Appliance, command: list[str]
+    ) -> None:
+        done = logboat(*command)
+        assert done.status == 1
+        assert "there is no document store; has the recorder ever run here?" in done.err
+        assert not logboat.store.exists()
+
+    @pytest.mark.parametrize("command", [["log", "rpm"], ["alarms"], ["verify"], ["sensors"]])
+    def test_a_store_that_is_none_is_a_sentence(self, logboat: Appliance, command: list[str]) -> None:
+        logboat.store.write_bytes(b"This is a text, and no database at all. " * 200)
+        done = logboat(*command)
+        assert done.status == 1
+        assert "log.db" in done.err
+        assert len(done.err.splitlines()) == 1
+
+    def test_a_damaged_store_is_a_sentence(self, logboat: Appliance) -> None:
+        logboat.put(*(build.reading(*range(50), first=1 + 50 * n, start=50 * n) for n in range(40)))
+        content = bytearray(logboat.store.read_bytes())
+        content[8_192 : len(content) - 4_096] = bytes(len(content) - 12_288)
+        logboat.store.write_bytes(content)
+        done = logboat("verify")
+        assert done.status == 1
+        assert "damaged" in done.err
+
+    def test_a_reader_is_not_hindered_by_a_writer_in_another_process(self, logboat: Appliance) -> None:
+        logboat.put(build.reading(1))
+        holds = (
+            "import sys, apsw; c = apsw.Connection(sys.argv[1]); c.execute('BEGIN IMMEDIATE'); "
+            "print('held', flush=True); sys.stdin.read()"
+        )
+        with subprocess.Popen(
+            [sys.executable, "-c", holds, str(logboat.store)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as other:
+            assert other.stdout is not None
+            assert other.stdout.readline() == "held\n"
+            assert logboat("verify").status == 0
+            assert other.stdin is not None
+            other.stdin.close()
+
+
+class TestConsoleScript:
+    def test_it_runs_and_gives_its_exit_status(self, tmp_path: Path) -> None:
+        done = script("db", "get", str(tmp_path / "none.db"), "x")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == f"logboat: {tmp_path}/none.db: there is no such store\n"
+
+    def test_a_reader_that_has_had_enough_is_no_failure_that_one_sees(self, tmp_path: Path) -> None:
+        store = build.store(
+            tmp_path / "log.db",
+            *(build.reading(*range(100), first=1 + 100 * n, start=100 * n) for n in range(60)),
+        )
+        with subprocess.Popen(
+            [SCRIPT, "db", "export", str(store)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            process.stdout.read(100)
+            process.stdout.close()
+            assert process.stderr.read() == b""
+            assert process.wait(30) == 1
+
+    def test_ctrl_c_ends_following_quietly(self, tmp_path: Path) -> None:
+        store = build.store(tmp_path / "log.db", build.reading(1))
+        with subprocess.Popen(
+            # A test run in the background of a shell has SIGINT ignored, and would hand that on.
+            ["env", "--default-signal=INT", SCRIPT, "db", "changes", str(store), "--follow"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            assert b"reading:argo:rpm" in process.stdout.readline()
+            build.store(store, build.reading(2, first=2, start=200))
+            assert b"000000000002" in process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            assert process.stderr.read() == b""
+            assert process.wait(30) == 0
+
+    def test_a_terminal_gets_a_curve_and_a_pipe_does_not(self, tmp_path: Path) -> None:
+        (tmp_path / "data").mkdir()
+        build.store(tmp_path / "data" / "log.db", build.reading(*range(8)))
+        command = [SCRIPT, "log", "rpm", "--vessel", "argo", "--data", str(tmp_path / "data")]
+        environment = {**os.environ, "TERM": "vt100", "PYTHONIOENCODING": "utf-8", "COLUMNS": "80"}
+        piped = subprocess.run(command, capture_output=True, env=environment, timeout=60, check=True)
+        assert "█" not in piped.stdout.decode()
+        outer, inner = pty.openpty()
+        with subprocess.Popen(command, stdout=inner, stdin=inner, env=environment) as process:
+            os.close(inner)
+            shown = b""
+            while chunk := _read(outer):
+                shown += chunk
+            assert process.wait(30) == 0
+        os.close(outer)
+        assert "▁" in shown.decode()
+        assert "█" in shown.decode()
+
+    def test_a_console_without_utf_8_is_no_failure(self, tmp_path: Path) -> None:
+        store = build.store(tmp_path / "log.db", ("note-ü", {"text": "Öl gewechselt"}))
+        done = script("db", "ls", str(store), env={**os.environ, "PYTHONIOENCODING": "ascii"})
+        assert (done.returncode, done.stdout) == (0, "note-?\n")
+
+
+def _read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 4096)
+    except OSError:  # Linux: the other end of a pseudo-terminal has been closed
+        return b""
+
+
+class TestConfigCheck:
+    GOOD = '[[sensor]]\nid = "dip"\nkind = "manual"\nname = "Dip"\npath = "tanks.fuel.main.currentLevel"\n'
+
+    def test_good_files_are_exit_0(self, logboat: Appliance) -> None:
+        (logboat.root / "sensors.toml").write_text(self.GOOD)
+        done = logboat(
+            "config", "check", str(logboat.root / "sensors.toml"), str(logboat.root / "logboat.toml")
+        )
+        assert done.status == 0
+        assert "dip" in done.out
+        assert "argo" in done.out
+
+    def test_wrong_ones_are_exit_2_with_a_line_for_each_mistake(self, logboat: Appliance) -> None:
+        wrong = self.GOOD.replace("manual", "manul") + 'flavour = "salt"\n'
+        (logboat.root / "sensors.toml").write_text(wrong)
+        done = logboat("config", "check", str(logboat.root / "sensors.toml"))
+        assert done.status == 2
+        assert any("sensors.toml:3" in line and "manul" in line for line in done.lines)
+
+    def test_programs_get_line_key_and_remedy(self, logboat: Appliance) -> None:
+        (logboat.root / "sensors.toml").write_text(self.GOOD.replace("manual", "manul"))
+        (found,) = logboat("config", "check", str(logboat.root / "sensors.toml"), "--json").json
+        assert not found["good"]
+        assert (found["problems"][0]["line"], found["problems"][0]["key"]) == (3, "kind")
+
+    def test_a_file_that_is_not_there_is_wrong(self, logboat: Appliance) -> None:
+        assert logboat("config", "check", str(logboat.root / "none.toml")).status == 2

@@ -1,0 +1,108 @@
+"""The commands on a vessel that records: real processes, from the first sample to the proof."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SCRIPT = str(Path(sys.executable).with_name("logboat"))
+PATIENCE_S = 60.0
+
+SENSORS = """
+[[sensor]]
+id = "engine"
+name = "Engine"
+kind = "simulated"
+model = "engine"
+path = "propulsion.main.revolutions"
+rate = "20 Hz"
+
+[[sensor]]
+id = "dip"
+name = "Fuel, by dipstick"
+kind = "manual"
+path = "tanks.fuel.main.currentLevel"
+"""
+
+
+@dataclass(slots=True)
+class Vessel:
+    """A vessel whose recorder runs."""
+
+    places: list[str]
+    recorder: subprocess.Popen[bytes]
+    ledger: int
+
+    def logboat(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [SCRIPT, *arguments, *self.places], capture_output=True, text=True, timeout=60, check=False
+        )
+
+    def json(self, *arguments: str) -> Any:
+        done = self.logboat(*arguments, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def stop(self) -> int:
+        self.recorder.send_signal(signal.SIGTERM)
+        return self.recorder.wait(PATIENCE_S)
+
+
+@pytest.fixture
+def vessel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vessel]:
+    """It records when the first sample is durable, as its ledger tells."""
+    root = tmp_path_factory.mktemp("v")
+    (root / "logboat.toml").write_text('[vessel]\nid = "argo"\nname = "SY Argo"\n')
+    (root / "sensors.toml").write_text(SENSORS)
+    places = [
+        *("--config", str(root / "logboat.toml"), "--sensors", str(root / "sensors.toml")),
+        *("--data", str(root / "data"), "--run", str(root / "run")),
+    ]
+    reading, writing = os.pipe()
+    with (root / "recorder.log").open("wb") as log:
+        recorder = subprocess.Popen(
+            [SCRIPT, "record", "--ledger", str(writing), *places], pass_fds=[writing], stdout=log, stderr=log
+        )
+    os.close(writing)
+    try:
+        assert os.read(reading, 6) == b"engine", (root / "recorder.log").read_text()
+        yield Vessel(places, recorder, reading)
+    finally:
+        os.close(reading)
+        recorder.kill()
+        recorder.wait()
+
+
+def test_a_vessel_records_shows_and_proves(vessel: Vessel) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not (found := vessel.json("status"))["recording"]:
+        assert time.monotonic() < deadline, found
+    assert found["recorder"]["vessel"] == "argo"
+
+    live = vessel.json("sensors")
+    assert live["live"]
+    assert {sensor["sensor"] for sensor in live["sensors"]} == {"engine", "dip"}
+
+    added = vessel.json("log", "dip", "--add", "35 %")
+    assert (added["seq"], added["value"]) == (1, pytest.approx(0.35))
+    refused = vessel.logboat("log", "engine", "--add", "3")
+    assert (refused.returncode, refused.stdout) == (2, "")
+
+    assert vessel.stop() == 0
+    assert not vessel.json("status")["running"]
+    proof = vessel.json("verify")
+    assert proof["complete"]
+    counts = {sensor["sensor"]: sensor["samples"] for sensor in proof["vessels"][0]["sensors"]}
+    assert counts["dip"] == 1
+    rows = list(csv.DictReader(vessel.logboat("log", "engine", "--csv").stdout.splitlines()))
+    assert [int(row["seq"]) for row in rows] == list(range(1, counts["engine"] + 1))
+    assert {row["unit"] for row in rows} == {"Hz"}

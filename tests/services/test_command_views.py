@@ -1,0 +1,646 @@
+"""What people and programs see of the sensors, the readings, the alarms and the proof."""
+
+import csv
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sensors.quality import State
+from services.control import SOCKET, Addition, Answer, ControlServer
+from services.timekeeping import Anchor, Source
+from sync.documents import is_single_writer
+from sync.store import Database
+
+from . import documents as build
+from .appliance import Appliance, logboat
+from .documents import UTC, network
+
+__all__ = ["logboat"]
+
+SYNCED = build.boot(1, network(0, UTC))
+
+
+class TestStatus:
+    def test_a_vessel_that_records_says_so_and_when_it_last_did(self, logboat: Appliance) -> None:
+        logboat.put(build.vessel(), SYNCED, build.reading(1))
+        logboat.live()
+        done = logboat("status")
+        assert done.status == 0
+        assert done.lines[0] == "argo (SY Argo), log abcdef, boot 1"
+        assert "recording      yes; the last commit was 700 ms ago, 12 345 samples" in done.out
+        assert "set by the network, ± 20 ms" in done.out
+        assert "12 GB free of 32 GB" in done.out
+        assert "3 documents" in done.out
+        assert "to do" not in done.out
+
+    def test_without_recorder_it_says_that_it_is_not_running(self, logboat: Appliance) -> None:
+        logboat.put(SYNCED, build.equipment(30.0))
+        done = logboat("status")
+        assert "NO: the recorder is not running" in done.out
+        assert "recorder.json is not there" in done.out
+        assert "1 sensor, all good; as last heard of" in done.out
+        assert done.lines[-1].startswith("to do: start the recorder")
+
+    def test_a_process_that_is_gone_is_no_recorder(self, logboat: Appliance) -> None:
+        logboat.live()
+        logboat.living.clear()
+        assert "NO: the recorder is not running (last heard of 200 ms ago)" in logboat("status").out
+
+    @pytest.mark.parametrize(
+        ("boottime", "words"),
+        [(100_060.0, "has said nothing for 1 min"), (50.0, "has said nothing since this boot")],
+    )
+    def test_an_old_file_is_no_recorder(self, logboat: Appliance, boottime: float, words: str) -> None:
+        logboat.live()
+        logboat.clock.boottime = boottime
+        assert words in logboat("status").out
+
+    def test_a_file_of_another_version_is_no_recorder(self, logboat: Appliance) -> None:
+        (logboat.run_folder / "recorder.json").write_text('{"version": 99}')
+        assert "recorder.json cannot be read" in logboat("status").out
+        (logboat.run_folder / "recorder.json").write_text('{"version": 1, "pid": "x"}')
+        assert "cannot be understood" in logboat("status").out
+
+    def test_a_store_that_is_missing_does_not_keep_it_from_saying_the_rest(self, logboat: Appliance) -> None:
+        logboat.live()
+        done = logboat("status")
+        assert done.status == 0
+        assert "yes; the last commit" in done.out
+        assert "store          NO:" in done.out
+        assert not logboat.store.exists()
+
+    def test_programs_get_it_all(self, logboat: Appliance) -> None:
+        logboat.put(SYNCED, build.alarm())
+        logboat.live()
+        found = logboat("status", "--json").json
+        assert (found["vessel"], found["running"], found["recording"]) == ("argo", True, True)
+        assert found["alarms"]["holding"] == 1
+        assert found["recorder"]["lastDurable"]["samples"] == 12_345
+        assert found["toDo"].startswith("see to it: alarm, Overspeed")
+
+    def test_programs_learn_why_it_does_not_record(self, logboat: Appliance) -> None:
+        logboat.live(fault="the card is full", recording=False)
+        found = logboat("status", "--json").json
+        assert (found["running"], found["recording"], found["whyNot"]) == (True, False, "the card is full")
+
+    def test_a_wrong_configuration_is_told_when_no_recorder_runs(self, logboat: Appliance) -> None:
+        logboat.configure('[vessel]\nid = "argo"\nmmsi = 7\n')
+        done = logboat("status")
+        assert "configuration  WRONG: logboat.toml:3" in done.out
+        assert done.lines[-1].startswith("to do: correct the configuration")
+
+    @pytest.mark.parametrize(
+        ("changes", "words"),
+        [
+            (
+                {"fault": "the card is full", "recording": False},
+                "nothing is recorded until this is put right",
+            ),
+            ({"documents": "the disk is read-only"}, "look after the document store: the disk is read-only"),
+            ({"problems": ["sensors.toml:3: bad pin"]}, "correct the configuration: sensors.toml:3: bad pin"),
+            ({"storage": {"free": 1e9, "total": 32e9, "budget": 9, "used": 8}}, "make room"),
+            (
+                {"sensors": {"rpm": build.live_sensor(None, state="open", detail="2.97 V is above 2.9 V")}},
+                "check the wiring of rpm (Main engine): open, 2.97 V is above 2.9 V",
+            ),
+            ({"clock": {"source": "floor", "uncertainty": 0.0}}, "let the clock be set"),
+        ],
+    )
+    def test_it_ends_with_the_one_thing_most_worth_doing(
+        self, logboat: Appliance, changes: dict[str, object], words: str
+    ) -> None:
+        logboat.put(SYNCED)
+        logboat.live(**changes)
+        assert words in logboat("status").lines[-1]
+
+    def test_water_in_the_bilge_comes_before_everything_else(self, logboat: Appliance) -> None:
+        logboat.put(SYNCED, build.alarm(text="Water in the main bilge"))
+        logboat.live(fault="the card is full", recording=False)
+        assert "see to it: alarm, Water in the main bilge" in logboat("status").lines[-1]
+
+    def test_an_acknowledged_alarm_is_not_pressed_on_people(self, logboat: Appliance) -> None:
+        logboat.put(SYNCED, build.alarm(acks=[{"who": "anna", "when": "2025-10-09T10:00:00Z"}]))
+        logboat.live()
+        done = logboat("status")
+        assert "1 holding, 0 not acknowledged" in done.out
+        assert "to do" not in done.out
+
+
+class TestSensors:
+    def test_live_values_are_shown_as_sailors_read_them(self, logboat: Appliance) -> None:
+        logboat.live(
+            sensors={
+                "rpm": build.live_sensor(30.0, alarm="warn"),
+                "fuel": build.live_sensor(
+                    None, unit="ratio", path="tanks.fuel.main.currentLevel", state="open", detail="3.1 V"
+                ),
+            }
+        )
+        done = logboat("sensors")
+        assert done.status == 0
+        rows = {line.split()[0]: line for line in done.lines[2:]}
+        assert "1800 rpm" in rows["rpm"]
+        assert "700 ms" in rows["rpm"]
+        assert "1/s" in rows["rpm"]
+        assert "warn raised" in rows["rpm"]
+        assert "OPEN: 3.1 V" in rows["fuel"]
+
+    def test_without_recorder_documents_are_shown_and_said_to_be_old(self, logboat: Appliance) -> None:
+        logboat.put(SYNCED, build.equipment(30.0, clock=99_000.2))
+        done = logboat("sensors")
+        assert "the recorder is not running" in done.out
+        assert "these are the last values in documents" in done.out
+        assert "1800 rpm" in done.out
+        assert "16 min 40 s" in done.out
+
+    def test_programs_get_si_and_whether_it_is_live(self, logboat: Appliance) -> None:
+        logboat.put(SYNCED, build.equipment(30.0))
+        found = logboat("sensors", "--json").json
+        assert (found["live"], found["sensors"][0]["value"]) == (False, 30.0)
+        logboat.live()
+        found = logboat("sensors", "--json").json
+        assert (found["live"], found["sensors"][0]["age"]) == (True, pytest.approx(0.7))
+
+    def test_another_vessels_are_shown_as_far_as_they_have_arrived(self, logboat: Appliance) -> None:
+        logboat.live()
+        logboat.put(build.equipment(12.0, vessel="brigid"))
+        done = logboat("sensors", "--vessel", "brigid")
+        assert "720 rpm" in done.out
+        assert "another vessel's" in done.out
+
+    def test_a_vessel_that_nobody_knows_is_wrong_usage(self, logboat: Appliance) -> None:
+        logboat.put(build.equipment())
+        done = logboat("sensors", "--vessel", "brigid")
+        assert (done.status, done.err) == (2, "logboat: nothing is on record of 'brigid'; there is: argo\n")
+
+    def test_watching_goes_on_and_follows_what_changes(self, logboat: Appliance) -> None:
+        logboat.live()
+        logboat.sleep = lambda _: logboat.live(sensors={"rpm": build.live_sensor(40.0)})
+        done = logboat("sensors", "--watch", "--count", "2", "--json")
+        assert [json.loads(line)["sensors"][0]["value"] for line in done.lines] == [30.0, 40.0]
+
+    def test_watching_ends_with_ctrl_c(self, logboat: Appliance) -> None:
+        def interrupt(_: float) -> None:
+            raise KeyboardInterrupt
+
+        logboat.live()
+        logboat.sleep = interrupt
+        done = logboat("sensors", "--watch")
+        assert (done.status, done.err) == (0, "")
+
+    def test_a_document_that_makes_no_sense_hides_no_other(self, logboat: Appliance) -> None:
+        logboat.put(build.equipment(30.0), ("equipment:argo:zzz", {"type": "equipment", "\x1b": 1}))
+        done = logboat("sensors")
+        assert "1800 rpm" in done.out
+        assert "passed over: equipment:argo:zzz" in done.out
+
+
+class TestLog:
+    def test_csv_has_time_number_value_unit_and_quality(self, logboat: Appliance) -> None:
+        states = {1: State.OPEN, 2: State.NOISY}
+        logboat.put(SYNCED, build.reading(30.25, None, 31, states=states))
+        assert logboat("log", "rpm", "--csv").lines == [
+            "time,seq,value,unit,quality",
+            "2025-10-09T08:55:00.000Z,1,30.25,Hz,good",
+            "2025-10-09T08:55:01.000Z,2,,Hz,open",
+            "2025-10-09T08:55:02.000Z,3,31,Hz,noisy",
+        ]
+
+    def test_csv_gives_every_value_back_exactly(self, logboat: Appliance) -> None:
+        values = [0.1, 1 / 3, 1e-300, 12_345_678_901.25, -0.0]
+        logboat.put(SYNCED, build.reading(*values))
+        rows = list(csv.DictReader(logboat("log", "rpm", "--csv").lines))
+        assert [float(row["value"]) for row in rows] == values
+
+    def test_contacts_are_1_and_0(self, logboat: Appliance) -> None:
+        logboat.put(SYNCED, build.reading(True, False, unit="bool", path="bilge.main.highWater"))
+        rows = list(csv.DictReader(logboat("log", "rpm", "--csv").lines))
+        assert [row["value"] for row in rows] == ["1", "0"]
+
+    def test_order_is_by_number_whatever_the_clock_said(self, logboat: Appliance) -> None:
+        """Recorded in 1970, then with the right time, then in 1970 again; later the anchors came."""
+        logboat.put(
+            build.boot(1, network(5_000, UTC + 5_000)),
+            build.boot(2, network(0, UTC + 6_000), previous_end=(1, 5_000)),
+            build.reading(1, 2, utc=0.0, synced=False),
+            build.reading(3, 4, first=3, boot=2, start=1, utc=UTC + 6_000),
+        )
+        rows = list(csv.DictReader(logboat("log", "rpm", "--csv").lines))
+        assert [row["seq"] for row in rows] == ["1", "2", "3", "4"]
+        assert [row["time"] for row in rows] == sorted(row["time"] for row in rows)
+        assert rows[0]["time"] == "2025-10-09T08:55:00.000Z"
+
+    def test_times_that_are_not_known_are_said_to_be_estimates(self, logboat: Appliance) -> None:
+        floor = Anchor(0.0, UTC, Source.FLOOR, 0.0)
+        logboat.put(build.boot(1, floor), build.reading(1, utc=0.0, synced=False))
+        done = logboat("log", "rpm", "--csv")
+        assert "the times of 1 sample of argo are estimates or bounds" in done.err
+        wide = list(csv.DictReader(logboat("log", "rpm", "--csv", "--wide").lines))
+        assert (wide[0]["trust"], wide[0]["uncertainty"], wide[0]["boot"]) == ("after", "", "1")
+        assert "after 2025-10-09" in logboat("log", "rpm").out
+
+    def test_a_range_is_by_the_corrected_times(self, logboat: Appliance) -> None:
+        hours = (
+            build.reading(*range(10), first=1 + 10 * n, start=3_600 * n, utc=0.0, synced=False)
+            for n in range(20)
+        )
+        logboat.put(build.boot(1, network(0, UTC)), *hours)  # 08:53:20Z, an hour between windows
+        done = logboat(
+            "log", "rpm", "--csv", "--since", "2025-10-09T10:53:25Z", "--until", "2025-10-09T12:53:22Z"
+        )
+        assert [row["seq"] for row in csv.DictReader(done.lines)] == [str(n) for n in range(26, 44)]
+
+    def test_a_date_is_the_vessels_and_a_duration_is_ago(self, logboat: Appliance) -> None:
+        logboat.configure('[vessel]\nid = "argo"\ntimezone = "Pacific/Auckland"\n')
+        logboat.put(SYNCED, build.reading(1, start=100), build.reading(2, first=2, start=90_000))
+        rows = list(csv.DictReader(logboat("log", "rpm", "--csv", "--since", "2025-10-10").lines))
+        assert [row["seq"] for row in rows] == ["2"]  # midnight there is 11:00Z the day before
+        rows = list(csv.DictReader(logboat("log", "rpm", "--csv", "--since", "3 h").lines))
+        assert [row["seq"] for row in rows] == ["2"]
+
+    def test_people_see_extremes_faults_and_the_last_few(self, logboat: Appliance) -> None:
+        values = [float(n) for n in range(30)]
+        logboat.put(SYNCED, build.reading(*values, None, states={30: State.SHORT}))
+        done = logboat("log", "rpm", "--limit", "2")
+        assert "lowest 0 rpm, mean 870 rpm, highest 1740 rpm" in done.out
+        assert "1 sample with a fault: 1 short" in done.out
+        assert done.lines[-3].split() == ["time", "number", "value"]
+        assert "1740 rpm" in done.lines[-2]
+        assert done.lines[-1].endswith("short")
+
+    def test_raw_units_are_si(self, logboat: Appliance) -> None:
+        logboat.put(SYNCED, build.reading(30.25))
+        assert "30.25 Hz" in logboat("log", "rpm", "--raw-units").lines[-1]
+
+    def test_people_who_do_not_say_since_when_see_the_last_day_on_record(self, logboat: Appliance) -> None:
+        logboat.put(SYNCED, build.reading(1, start=0), build.reading(2, 3, first=2, start=200_000))
+        assert "2 samples" in logboat("log", "rpm").out
+        assert "3 samples" in logboat("log", "rpm", "--since", "2025-01-01").out
+
+    def test_missing_samples_are_told(self, logboat: Appliance) -> None:
+        logboat.put(SYNCED, build.reading(1, 2), build.reading(9, first=6, start=200))
+        assert "3 samples between these not here: `logboat verify` tells more" in logboat("log", "rpm").out
+
+    def test_what_the_recorder_sees_now_is_told_too(self, logboat: Appliance) -> None:
+        logboat.put(SYNCED, build.reading(1))
+        logboat.live()
+        assert logboat("log", "rpm").lines[-1].startswith("now 1800 rpm, 700 ms ago, number 77")
+
+    def test_programs_get_time_trust_and_si(self, logboat: Appliance) -> None:
+        logboat.put(SYNCED, build.reading(30.25, None, states={1: State.OPEN}))
+        found = logboat("log", "rpm", "--json").json
+        assert (found["vessel"], found["sensor"]) == ("argo", "rpm")
+        first, second = found["samples"]
+        assert (first["value"], first["trust"], first["time"]) == (
+            30.25,
+            "synced",
+            "2025-10-09T08:55:00.000Z",
+        )
+        assert (second["value"], second["quality"]) == (None, "open")
+
+    def test_logs_follow_each_other_as_they_were_begun(self, logboat: Appliance) -> None:
+        logboat.put(
+            build.vessel(logs=["zzzzzz", "aaaaaa"]),
+            build.boot(1, network(0, UTC), log="zzzzzz"),
+            build.boot(1, network(0, UTC + 9_000), log="aaaaaa"),
+            build.reading(1, log="zzzzzz"),
+            build.reading(2, log="aaaaaa"),
+        )
+        done = logboat("log", "rpm", "--csv")
+        assert [row["value"] for row in csv.DictReader(done.lines)] == ["1", "2"]
+        assert "these are 2 logs, each with numbers of its own" in done.err
+
+    def test_a_sensor_that_nobody_knows_is_wrong_usage_with_a_proposal(self, logboat: Appliance) -> None:
+        logboat.put(build.reading(1, sensor="main-rpm"))
+        done = logboat("log", "main-rmp")
+        assert done.status == 2
+        assert "did you mean 'main-rpm'?" in done.err
+
+    def test_a_document_that_makes_no_sense_hides_no_other(self, logboat: Appliance) -> None:
+        broken, body = build.reading(1, first=3, start=300)
+        logboat.put(
+            SYNCED, build.reading(1, 2), (broken, body | {"samples": 7}), build.reading(4, first=4, start=400)
+        )
+        done = logboat("log", "rpm", "--csv")
+        assert [row["seq"] for row in csv.DictReader(done.lines)] == ["1", "2", "4"]
+        assert f"passed over: {broken}" in done.err
+
+
+class TestAdd:
+    @pytest.fixture
+    def asked(self, logboat: Appliance) -> Iterator[list[Addition]]:
+        """What the recorder is asked for."""
+        found: list[Addition] = []
+
+        def handler(addition: Addition) -> Answer:
+            found.append(addition)
+            return Answer.stored(log="abcdef", sequence=len(found))
+
+        logboat.live(
+            sensors={
+                "rpm": build.live_sensor(),
+                "dip": build.live_sensor(kind="manual", unit="ratio", path="tanks.fuel.main.currentLevel"),
+                "tap": build.live_sensor(kind="manual", unit="bool", path="tanks.fuel.main.tap"),
+            }
+        )
+        with ControlServer(logboat.run_folder / SOCKET, handler):
+            yield found
+
+    @pytest.mark.parametrize(
+        ("text", "value"), [("0.35", 0.35), ("35 %", 0.35), ("-1", -1.0), ("1e-2", 0.01)]
+    )
+    def test_a_number_is_si_or_has_its_unit(
+        self, logboat: Appliance, asked: list[Addition], text: str, value: float
+    ) -> None:
+        done = logboat("log", "dip", f"--add={text}")
+        assert done.status == 0
+        assert "is on record: number 1 of log abcdef" in done.out
+        (addition,) = asked
+        assert addition.sensor == "dip"
+        assert addition.value == pytest.approx(value)
+
+    @pytest.mark.parametrize(("text", "value"), [("on", True), ("Inactive", False), ("0", False)])
+    def test_a_contact_is_active_or_inactive(
+        self, logboat: Appliance, asked: list[Addition], text: str, value: bool
+    ) -> None:
+        assert logboat("log", "tap", "--add", text).status == 0
+        assert [addition.value for addition in asked] == [value]
+
+    def test_programs_get_log_and_number(self, logboat: Appliance, asked: list[Addition]) -> None:
+        found = logboat("log", "dip", "--add", "0.5", "--json").json
+        assert (found["log"], found["seq"], found["value"], len(asked)) == ("abcdef", 1, 0.5, 1)
+
+    @pytest.mark.parametrize(
+        ("sensor", "value", "sentence"),
+        [
+            ("dip", "much", "is not a share"),
+            ("dip", "nan", "is not a number that can be measured"),
+            ("dip", "3 bar", "unit"),
+            ("tap", "maybe", "'maybe' is neither active nor inactive"),
+            ("rpm", "3", "kind pulse takes no values by hand"),
+            ("rmp", "3", "there is no sensor 'rmp'; sensors of kind manual: dip, tap"),
+        ],
+    )
+    def test_what_cannot_be_added_is_wrong_usage(
+        self, logboat: Appliance, asked: list[Addition], sensor: str, value: str, sentence: str
+    ) -> None:
+        done = logboat("log", sensor, "--add", value)
+        assert (done.status, asked) == (2, [])
+        assert sentence in done.err
+
+    def test_without_recorder_nothing_can_be_added(self, logboat: Appliance) -> None:
+        done = logboat("log", "dip", "--add", "1")
+        assert done.status == 1
+        assert "the recorder is not running" in done.err
+
+    def test_a_refusal_is_exit_1_and_says_why(self, logboat: Appliance) -> None:
+        logboat.live(sensors={"dip": build.live_sensor(kind="manual", unit="ratio")})
+        with ControlServer(logboat.run_folder / SOCKET, lambda _: Answer.refused("not yet stored: full")):
+            done = logboat("log", "dip", "--add", "1")
+        assert (done.status, done.err) == (1, "logboat: not yet stored: full\n")
+
+
+class TestAlarms:
+    def test_those_that_hold_and_those_nobody_has_seen_are_listed(self, logboat: Appliance) -> None:
+        seen = [{"who": "anna", "when": "2025-10-09T10:00:00Z"}]
+        logboat.put(
+            SYNCED,
+            build.alarm(1, text="over and seen", cleared=200, acks=seen),
+            build.alarm(2, text="over", cleared=200),
+            build.alarm(3, text="holds and seen", acks=seen),
+        )
+        done = logboat("alarms")
+        assert [line.split()[0] for line in done.lines] == ["id", "3", "2", "1"]
+        assert "over and seen" not in done.out
+        assert "1 alarm not acknowledged" in done.lines[-1]
+        assert "over and seen" in logboat("alarms", "--all").out
+
+    def test_an_alarm_is_told_in_words(self, logboat: Appliance) -> None:
+        logboat.put(SYNCED, build.alarm(17, severity="warn", value=64.0))
+        row = logboat("alarms").lines[1]
+        assert "warn" in row
+        assert "Overspeed (above 63, at 3840 rpm)" in row
+        assert "argo rpm" in row
+        assert "2025-10-09 08:55:17Z" in row
+        assert "HOLDS" in row
+
+    def test_the_severest_that_hold_come_first(self, logboat: Appliance) -> None:
+        logboat.put(
+            SYNCED,
+            build.alarm(1, severity="warn"),
+            build.alarm(2, severity="emergency", sensor="bilge"),
+            build.alarm(3, severity="emergency", sensor="gas", cleared=200),
+        )
+        found = logboat("alarms", "--json").json
+        assert [alarm["sensor"] for alarm in found] == ["bilge", "rpm", "gas"]
+
+    def test_no_alarm_is_said_to_be_none(self, logboat: Appliance) -> None:
+        logboat.put(SYNCED)
+        assert logboat("alarms").out == "no alarm is on record\n"
+        logboat.put(build.alarm(1, cleared=200, acks=[{"who": "a", "when": "2025-10-09T10:00:00Z"}]))
+        assert logboat("alarms").out == "no alarm holds, and none awaits an eye\n"
+
+    def test_an_acknowledgement_is_on_record_with_who_and_when(self, logboat: Appliance) -> None:
+        logboat.put(SYNCED, build.alarm(17))
+        done = logboat("ack", "17")
+        assert done.status == 0
+        assert "acknowledged by anna" in done.out
+        (alarm,) = logboat("alarms", "--json").json
+        assert alarm["acks"] == [{"who": "anna", "when": "2025-10-10T12:40:00.200Z"}]
+
+    def test_each_person_acknowledges_once(self, logboat: Appliance) -> None:
+        logboat.put(SYNCED, build.alarm(17))
+        logboat("ack", "17")
+        done = logboat("ack", "17")
+        assert done.status == 0
+        assert "had acknowledged it before" in done.out
+        logboat("ack", "17", "--by", "ben")
+        (alarm,) = logboat("alarms", "--json").json
+        assert [ack["who"] for ack in alarm["acks"]] == ["anna", "ben"]
+
+    def test_an_acknowledgement_changes_nothing_else(self, logboat: Appliance) -> None:
+        document_id, body = build.alarm(17)
+        logboat.put((document_id, body))
+        logboat("ack", "17")
+        found = logboat("db", "get", str(logboat.store), document_id).json
+        assert {**found, "acks": []} == body
+
+    def test_many_may_acknowledge_at_once_and_none_is_lost(self, logboat: Appliance) -> None:
+        from services.episodes import acknowledge
+
+        document_id, body = build.alarm(17)
+        logboat.put((document_id, body))
+
+        def seen_by(who: str) -> None:
+            with Database.open(logboat.store, single_writer=is_single_writer) as database:
+                assert acknowledge(database, document_id, who=who, utc=UTC)
+
+        threads = [threading.Thread(target=seen_by, args=(f"p{n}",)) for n in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        (alarm,) = logboat("alarms", "--json").json
+        assert {ack["who"] for ack in alarm["acks"]} == {f"p{n}" for n in range(8)}
+
+    def test_the_shown_id_names_one_alarm_also_among_like_numbers(self, logboat: Appliance) -> None:
+        logboat.put(
+            SYNCED,
+            build.alarm(17),
+            build.alarm(117),
+            build.alarm(5, sensor="a"),
+            build.alarm(5, sensor="b"),
+            build.alarm(5, sensor="b", vessel="brigid"),
+        )
+        shorts = [alarm["short"] for alarm in logboat("alarms", "--json").json]
+        assert sorted(shorts)[-2:] == ["argo:b:abcdef:000000000005", "brigid:b:abcdef:000000000005"]
+        assert {"17", "117", "a:abcdef:000000000005"} <= set(shorts)
+        for short in shorts:
+            assert logboat("ack", short).status == 0
+        assert all(alarm["acks"] for alarm in logboat("alarms", "--json").json)
+
+    @pytest.mark.parametrize(
+        ("name", "sentence"),
+        [
+            ("99", "there is no alarm '99'"),
+            ("5", "may be any of"),
+            ("0000005", "may be any of"),
+            ("", "no alarm"),
+        ],
+    )
+    def test_what_names_none_or_several_is_wrong_usage(
+        self, logboat: Appliance, name: str, sentence: str
+    ) -> None:
+        logboat.put(build.alarm(5, sensor="a"), build.alarm(5, sensor="b"))
+        done = logboat("ack", name)
+        assert done.status == 2
+        assert sentence in done.err
+
+
+class TestNotes:
+    def test_a_note_is_on_record_with_who_and_when(self, logboat: Appliance) -> None:
+        logboat.put(SYNCED)
+        written = logboat("note", "changed", "the", "impeller", "--json").json
+        found = logboat("db", "get", str(logboat.store), written["id"]).json
+        assert (found["type"], found["vessel"], found["who"]) == ("note", "argo", "anna")
+        assert found["text"] == "changed the impeller"
+        assert found["when"] == "2025-10-10T12:40:00.200Z"
+        assert found["channels"] == ["notes", "vessel.argo"]
+
+    def test_notes_are_shown_in_the_order_in_which_they_were_made(self, logboat: Appliance) -> None:
+        logboat.put(SYNCED)
+        for number in range(3):
+            logboat.clock.utc += 1
+            logboat("note", f"number {number}", "--by", "ben")
+        assert [line.strip() for line in logboat("note").lines[1::2]] == ["number 0", "number 1", "number 2"]
+        assert logboat("note", "--limit", "1").lines == ["2025-10-10 12:40:03Z  ben", "    number 2"]
+
+    def test_words_that_begin_with_a_hyphen_follow_two_hyphens(self, logboat: Appliance) -> None:
+        from services.command import main
+
+        logboat.put(SYNCED)
+        assert main([*logboat.places, "note", "--", "-5", "degrees"]) == 0
+        assert "-5 degrees" in logboat("note").out
+
+
+class TestVerify:
+    def test_a_complete_history_is_exit_0(self, logboat: Appliance) -> None:
+        logboat.put(SYNCED, build.reading(1, 2, 3), build.equipment(sequence=5))
+        done = logboat("verify")
+        assert done.status == 0
+        assert done.lines[0] == "argo: complete"
+        assert "complete, 2 not yet in documents" in done.out
+        assert done.lines[-1] == "complete: 3 samples of 1 sensor, 1 vessel"
+
+    def test_what_is_missing_is_exit_1_and_named_with_the_times_around_it(self, logboat: Appliance) -> None:
+        logboat.put(SYNCED, build.reading(1, 2), build.reading(9, first=6, start=200))
+        done = logboat("verify")
+        assert done.status == 1
+        assert done.lines[0] == "argo: NOT COMPLETE"
+        between = "(between 2025-10-09 08:55:01Z and 2025-10-09 08:56:40Z)"
+        assert f"  rpm, log abcdef: 3 to 5 missing {between}" in done.lines
+        assert done.lines[-1] == "NOT COMPLETE: 3 missing; 3 samples of 1 sensor, 1 vessel"
+
+    def test_an_explained_gap_is_honest_and_exit_0(self, logboat: Appliance) -> None:
+        logboat.put(SYNCED, build.gap(1, 3, "retention"), build.reading(9, first=4))
+        done = logboat("verify")
+        assert done.status == 0
+        assert "  rpm, log abcdef: 1 to 3 explained: retention (before 2025-10-09 08:55:00Z)" in done.lines
+
+    def test_repeats_and_faults_are_exit_1(self, logboat: Appliance) -> None:
+        logboat.put(
+            SYNCED,
+            build.reading(1, 2),
+            build.reading(2, first=2, start=101),
+            build.reading(5, first=3, last=9),
+        )
+        done = logboat("verify")
+        assert done.status == 1
+        assert "1 there twice" in done.lines[-1]
+        assert "holds 1 samples for the numbers 3 to 9" in done.out
+
+    def test_the_machines_downtime_is_told(self, logboat: Appliance) -> None:
+        logboat.put(
+            SYNCED,
+            build.boot(2, network(0, UTC + 4_600), previous_end=(1, 1_000)),
+            build.boot(4, previous_end=(3, 50)),
+            build.reading(1),
+        )
+        done = logboat("verify")
+        assert done.status == 0
+        assert (
+            "log abcdef: the machine was off 2 times, 1 h in all, 1 of them for a time that is not known"
+            in done.out
+        )
+        assert "boot 3 has no document here" in done.out
+
+    def test_programs_get_everything(self, logboat: Appliance) -> None:
+        logboat.put(SYNCED, build.reading(1, 2), build.reading(9, first=6, start=200), build.gap(3, 3))
+        done = logboat("verify", "--json")
+        assert done.status == 1
+        (vessel,) = done.json["vessels"]
+        (sensor,) = vessel["sensors"]
+        assert not done.json["complete"]
+        assert [(s["first"], s["last"], s["reason"]) for s in sensor["missing"]["listed"]] == [(4, 5, None)]
+        assert sensor["explained"]["samples"] == 1
+        assert sensor["lastTime"] == {
+            "time": "2025-10-09T08:56:40.000Z",
+            "uncertainty": pytest.approx(0.01 + 200 * 1e-4),
+            "trust": "synced",
+        }
+
+    def test_the_whole_fleet_or_one_vessel(self, logboat: Appliance) -> None:
+        logboat.put(build.reading(1), build.reading(1, first=2, vessel="brigid"))
+        assert logboat("verify").status == 1
+        assert logboat("verify", "--vessel", "argo").status == 0
+        assert logboat("verify", "--vessel", "brigid").status == 1
+        assert logboat("verify", "--vessel", "circe").status == 2
+
+    def test_a_store_without_history_is_said_to_have_none(self, logboat: Appliance) -> None:
+        logboat.put(build.vessel())
+        done = logboat("verify")
+        assert done.status == 0
+        assert done.lines[-1] == "no history is on record"
+
+
+class TestWhoseVessel:
+    def test_the_only_one_on_record_is_meant_where_nothing_is_configured(
+        self, logboat: Appliance, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    ) -> None:
+        from services.command import main
+
+        logboat.put(build.reading(1, vessel="brigid"))
+        places = ["--data", str(logboat.data), "--run", str(tmp_path / "none")]
+        assert main(["log", "rpm", *places]) == 0
+        assert "rpm of brigid" in capsys.readouterr().out
+        logboat.put(build.reading(1))
+        assert main(["log", "rpm", *places]) == 2
+        assert "which vessel? Name one with --vessel: argo, brigid" in capsys.readouterr().err
+
+    def test_a_wrong_configuration_does_not_keep_history_from_being_read(self, logboat: Appliance) -> None:
+        logboat.put(SYNCED, build.reading(1))
+        logboat.configure("[vessel\n")
+        assert logboat("log", "rpm").status == 0

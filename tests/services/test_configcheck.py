@@ -1,0 +1,82 @@
+"""`logboat config check FILE`."""
+
+from pathlib import Path
+
+import pytest
+
+from services.configcheck import check
+
+SENSORS = """\
+[[sensor]]
+id = "bilge-float"
+kind = "switch"
+pin = {pin}
+path = "bilge.main.highWater"
+alarm = {{ when = "active", severity = "alarm" }}
+"""
+
+
+@pytest.mark.parametrize("name", ["sensors.toml", "my-sensors.toml", "new.toml"])
+def test_a_file_of_sensors_is_known_by_its_name_or_content(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text(SENSORS.format(pin=17))
+    checked = check(path)
+    assert checked.good
+    assert checked.text.startswith(f"{name}: good\n")
+    assert (
+        "bilge-float  switch on pin 17  bilge.main.highWater  on and off  window 5 min  1 alarm"
+        in checked.text
+    )
+
+
+@pytest.mark.parametrize("name", ["logboat.toml", "vessel.toml", "argo.toml"])
+def test_a_configuration_is_known_by_its_name_or_content(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text('[vessel]\nid = "argo"\nname = "SY Argo"\nmmsi = 211234560\n')
+    checked = check(path)
+    assert checked.good
+    assert "argo (SY Argo), MMSI 211234560" in checked.text
+    assert "power 5, record 6" in checked.text
+
+
+@pytest.mark.parametrize("name", ["logboat.toml", "sensors.toml"])
+def test_an_empty_file_is_good(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text("")
+    assert check(path).good
+
+
+@pytest.mark.parametrize("content", ["", "colour = 'blue'\n"])
+def test_a_file_of_neither_kind_is_told(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "new.toml"
+    path.write_text(content)
+    checked = check(path)
+    assert not checked.good
+    assert "neither a sensors.toml nor a logboat.toml" in checked.text
+
+
+def test_problems_are_one_a_line_and_counted(tmp_path: Path) -> None:
+    path = tmp_path / "sensors.toml"
+    path.write_text(SENSORS.format(pin=5).replace("bilge-float", "Float"))
+    checked = check(path)
+    lines = checked.text.splitlines()
+    assert [problem.line for problem in checked.problems] == [2, 4]
+    assert lines[:2] == [str(problem) for problem in checked.problems]
+    assert lines[2] == "sensors.toml: 2 problems"
+
+
+@pytest.mark.parametrize("name", ["logboat.toml", "vessel.toml"])
+def test_the_lights_pins_are_those_of_the_file_beside(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "sensors.toml"
+    path.write_text(SENSORS.format(pin=5))
+    assert not check(path).good
+    (tmp_path / name).write_text("[lights]\npower = 20\n")
+    checked = check(path)
+    assert checked.good
+    assert f"as in {name}" in checked.text
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    checked = check(tmp_path / "sensors.toml")
+    assert not checked.good
+    assert "there is no file" in checked.text

@@ -1,0 +1,127 @@
+"""The control socket: how a person's entry reaches the recorder."""
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from services.control import LONGEST_LINE, SOCKET, Addition, Answer, ControlError, ControlServer, ask
+
+STORED = Answer.stored(log="abcdef", sequence=7)
+
+
+@pytest.fixture
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory whose name is short: a socket's path holds 107 bytes."""
+    return tmp_path_factory.mktemp("c")
+
+
+@contextmanager
+def server(run: Path, handler: Callable[[Addition], Answer], **options: float) -> Iterator[None]:
+    with ControlServer(run / SOCKET, handler, **options):
+        yield
+
+
+def talk(run: Path, sent: bytes) -> bytes:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(10)
+        connection.connect(str(run / SOCKET))
+        connection.sendall(sent)
+        with connection.makefile("rb") as lines:
+            return lines.readline()
+
+
+@pytest.mark.parametrize("value", [0.42, 3, True])
+def test_a_value_reaches_the_recorder_and_its_answer_comes_back(run: Path, value: float) -> None:
+    asked = []
+
+    def handler(addition: Addition) -> Answer:
+        asked.append(addition)
+        return STORED
+
+    with server(run, handler):
+        assert ask(run, Addition(sensor="fuel-dip", value=value)) == STORED
+    assert asked == [Addition(sensor="fuel-dip", value=value)]
+    assert type(asked[0].value) is type(value)
+
+
+def test_request_and_answer_are_one_line_of_json_each(run: Path) -> None:
+    with server(run, lambda _: STORED):
+        assert talk(run, b'{"op":"add","sensor":"fuel-dip","value":1}\n') == (
+            b'{"ok":true,"log":"abcdef","sequence":7}\n'
+        )
+
+
+def test_a_refusal_says_why(run: Path) -> None:
+    with server(run, lambda _: Answer.refused("no such sensor")):
+        answer = ask(run, Addition(sensor="x", value=1))
+    assert (answer.ok, answer.error) == (False, "no such sensor")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\n",
+        b"hello\n",
+        b"[]\n",
+        b'{"op":"remove","sensor":"x","value":1}\n',
+        b'{"op":"add","value":1}\n',
+        b'{"op":"add","sensor":"x","value":"much"}\n',
+        b'"' + b"x" * LONGEST_LINE + b'"\n',
+    ],
+)
+def test_nonsense_is_refused_and_the_next_client_is_served(run: Path, sent: bytes) -> None:
+    with server(run, lambda _: STORED):
+        assert talk(run, sent).startswith(b'{"ok":false,"error":"not a request')
+        assert ask(run, Addition(sensor="x", value=1)) == STORED
+
+
+def test_a_client_that_says_nothing_is_let_go_and_hinders_nobody(run: Path) -> None:
+    with server(run, lambda _: STORED, patience=0.2), socket.socket(socket.AF_UNIX) as silent:
+        silent.settimeout(10)
+        silent.connect(str(run / SOCKET))
+        assert ask(run, Addition(sensor="x", value=1)) == STORED
+        assert silent.recv(1) == b""
+
+
+def test_a_recorder_that_is_not_there_is_a_sentence(run: Path) -> None:
+    with pytest.raises(ControlError, match="the recorder is not running"):
+        ask(run, Addition(sensor="x", value=1))
+
+
+def test_what_a_killed_recorder_left_there_is_a_sentence_too_and_in_nobodys_way(run: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(run / SOCKET))
+    with pytest.raises(ControlError, match="the recorder is not running"):
+        ask(run, Addition(sensor="x", value=1))
+    with server(run, lambda _: STORED):
+        assert ask(run, Addition(sensor="x", value=1)) == STORED
+
+
+def test_an_answer_that_does_not_come_is_a_sentence(run: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as mute:
+        mute.bind(str(run / SOCKET))
+        mute.listen()
+        with pytest.raises(ControlError, match="did not answer within"):
+            ask(run, Addition(sensor="x", value=1), timeout=0.1)
+
+
+def test_an_answer_that_makes_no_sense_is_a_sentence(run: Path) -> None:
+    def failing(_: Addition) -> Answer:
+        raise RuntimeError("a bug")
+
+    with server(run, failing), pytest.raises(ControlError, match="makes no sense"):
+        ask(run, Addition(sensor="x", value=1))
+
+
+def test_only_owner_and_group_may_connect_and_nothing_is_left_behind(run: Path) -> None:
+    with server(run, lambda _: STORED):
+        assert (run / SOCKET).stat().st_mode & 0o777 == 0o660
+    assert not (run / SOCKET).exists()
+
+
+def test_a_path_that_no_socket_can_have_is_an_error_in_words(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="longer than a socket's path"):
+        ControlServer(tmp_path / ("x" * 120), lambda _: STORED)

@@ -1,0 +1,371 @@
+"""The documenter: every accepted sample ends in a document, once, whatever happens on the way."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sensors.quality import State
+from sensors.sample import Totals
+from sensors.settings import SensorSettings
+from services import documenter as documenter_module
+from services import records
+from services.batch import Batch, Gap, Identity, Row
+from services.documenter import Documenter
+from services.journal import Journal, JournalReader
+from services.windows import Window
+from sync import documents
+from sync.store import Database, DocumentError, FullError
+
+from .recorder_builders import UTC, FakeClock, above, batch, recording, row, sample, settings
+
+IDENTITY = Identity(vessel="argo", log="abcdef", boot=1, run=1)
+
+
+class Vessel:
+    """A journal, a store, and a documenter between them that can be killed."""
+
+    def __init__(self, folder: Path, *sensors: SensorSettings, run: int = 1) -> None:
+        self.folder, self.sensors = folder, sensors or (settings(window_s=10.0),)
+        self.identity = Identity(vessel="argo", log="abcdef", boot=1, run=run)
+        self.journal = Journal(folder / "samples.db")
+        self.journal.register((s.id, s.path, s.unit) for s in self.sensors)
+        self.database = Database.open(folder / "log.db", single_writer=documents.is_single_writer)
+        self.documenter = self.begin()
+
+    def begin(self, **more: Any) -> Documenter:
+        return Documenter(
+            identity=self.identity,
+            sensors=self.sensors,
+            registered={name: (r.path, r.unit) for name, r in self.journal.sensors.items()},
+            reader=JournalReader(self.journal.path),
+            database=self.database,
+            release=self.journal.release,
+            severities={},
+            **more,
+        )
+
+    def kill(self, **more: Any) -> None:
+        self.documenter._reader.close()
+        self.documenter = self.begin(**more)
+
+    def close(self) -> None:
+        self.documenter._reader.close()
+        self.database.close()
+        self.journal.close()
+
+    def bodies(self, kind: str) -> list[dict[str, Any]]:
+        return [document.body for document in self.database.documents(f"{kind}:")]
+
+    def sequences(self, sensor: str = "rpm") -> list[int]:
+        found: list[int] = []
+        for body in self.bodies("reading"):
+            if body["sensor"] == sensor:
+                assert len(body["samples"]) == body["last"] - body["first"] + 1
+                found += range(body["first"], body["last"] + 1)
+        return found
+
+
+@pytest.fixture
+def vessel(tmp_path: Path) -> Iterator[Vessel]:
+    made = Vessel(tmp_path)
+    yield made
+    made.close()
+
+
+def test_window_becomes_a_document_when_its_time_is_over(vessel: Vessel) -> None:
+    vessel.journal.commit(batch(*(row(n) for n in range(1, 6))))
+    vessel.documenter.step(105_000)
+    assert vessel.sequences() == []
+    vessel.documenter.step(111_000)
+    assert vessel.sequences() == [1, 2, 3, 4, 5]
+
+
+def test_samples_are_released_only_once_their_document_is_there(vessel: Vessel) -> None:
+    vessel.journal.commit(batch(row(1)))
+    vessel.documenter.step(102_000)
+    assert vessel.journal.waiting == 1
+    vessel.documenter.step(112_000)
+    assert vessel.journal.waiting == 0
+
+
+def test_clean_stop_leaves_nothing_outside_documents(vessel: Vessel) -> None:
+    vessel.journal.commit(batch(row(1), row(2)))
+    vessel.documenter.finish(103_000)
+    assert vessel.sequences() == [1, 2]
+    assert vessel.journal.waiting == 0
+
+
+def test_kill_between_document_and_release_writes_no_sample_twice(vessel: Vessel) -> None:
+    for number in range(1, 30):
+        vessel.journal.commit(batch(row(number)))
+        vessel.documenter.step(100_000 + number * 1_000)
+        vessel.kill()
+    vessel.documenter.finish(200_000)
+    assert vessel.sequences() == list(range(1, 30))
+
+
+def test_window_never_spans_a_restart_of_the_recorder(vessel: Vessel) -> None:
+    vessel.journal.commit(batch(row(1), run=1))
+    vessel.journal.commit(batch(row(2), run=2))
+    vessel.documenter.finish(103_000)
+    assert [(body["first"], body["last"]) for body in vessel.bodies("reading")] == [(1, 1), (2, 2)]
+
+
+def test_store_that_fails_in_the_middle_loses_and_repeats_nothing(
+    vessel: Vessel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = vessel.database.put_if_absent
+    fails = [True]
+
+    def sometimes(document_id: str, body: Any) -> bool:
+        if fails[0]:
+            raise FullError("no room")
+        return real(document_id, body)
+
+    monkeypatch.setattr(vessel.database, "put_if_absent", sometimes)
+    for number in range(1, 30):
+        vessel.journal.commit(batch(row(number)))
+        fails[0] = number % 3 != 0
+        try:
+            vessel.documenter.step(100_000 + number * 1_000)
+        except FullError:
+            assert vessel.journal.waiting > 0
+    fails[0] = False
+    vessel.documenter.finish(200_000)
+    assert vessel.sequences() == list(range(1, 30))
+    assert vessel.journal.waiting == 0
+
+
+def test_failed_transaction_releases_nothing(vessel: Vessel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store takes the document, but the commit fails: the sample must stay in the journal."""
+    vessel.journal.commit(batch(row(1)))
+    vessel.documenter.step(102_000)
+    real = records.upsert
+    monkeypatch.setattr(documenter_module, "EQUIPMENT_MS", 0)
+
+    def broken(*_: Any) -> bool:
+        raise FullError("no room")
+
+    monkeypatch.setattr(records, "upsert", broken)
+    vessel.documenter.set_boot({"number": 1})
+    with pytest.raises(FullError):
+        vessel.documenter.step(112_000)
+    assert vessel.journal.waiting == 1
+    assert vessel.sequences() == []
+    monkeypatch.setattr(records, "upsert", real)
+    vessel.documenter.step(112_000)
+    assert vessel.sequences() == [1]
+
+
+def test_document_that_the_store_refuses_becomes_a_gap_and_holds_nothing_up(
+    vessel: Vessel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = vessel.database.put_if_absent
+
+    def particular(document_id: str, body: Any) -> bool:
+        if body["first"] == 1:
+            raise DocumentError("too deep")
+        return real(document_id, body)
+
+    monkeypatch.setattr(vessel.database, "put_if_absent", particular)
+    for number in (1, 2, 15):
+        vessel.journal.commit(batch(row(min(3, number), ms=100_000 + number * 1_000)))
+    vessel.documenter.finish(200_000)
+    assert vessel.sequences() == [3]
+    (gap,) = vessel.bodies("gap")
+    assert (gap["first"], gap["last"]) == (1, 2)
+    assert "too deep" in gap["reason"]
+    assert vessel.journal.waiting == 0
+
+
+def test_current_value_is_written_at_once_when_the_state_changes(vessel: Vessel) -> None:
+    vessel.journal.commit(batch(row(1, 5.0)))
+    vessel.documenter.step(101_000)
+    (body,) = vessel.bodies("equipment")
+    assert (body["value"], body["state"], body["sequence"]) == (5.0, "good", 1)
+    vessel.journal.commit(batch(Row("rpm", 2, 102_000, None, State.OPEN)))
+    vessel.documenter.step(102_100)
+    (body,) = vessel.bodies("equipment")
+    assert (body["value"], body["state"]) == (None, "open")
+
+
+def test_current_value_that_merely_moves_is_rewritten_every_ten_seconds(vessel: Vessel) -> None:
+    revisions = set()
+    for number in range(1, 61):
+        vessel.journal.commit(batch(row(number, float(number))))
+        vessel.documenter.step(100_000 + number * 1_000)
+        found = vessel.database.get("equipment:argo:rpm")
+        assert found is not None
+        revisions.add(found.rev)
+    assert len(revisions) == 6
+
+
+def test_value_that_does_not_move_is_not_rewritten(vessel: Vessel) -> None:
+    for number in range(1, 61):
+        vessel.journal.commit(batch(row(number, 5.0)))
+        vessel.documenter.step(100_000 + number * 1_000)
+    found = vessel.database.get("equipment:argo:rpm")
+    assert found is not None
+    assert found.rev.startswith("1-")
+
+
+def test_totals_are_shown_with_the_current_value(vessel: Vessel) -> None:
+    vessel.journal.commit(
+        Batch(
+            run=1,
+            boot=1,
+            clock_ms=101_000,
+            utc=UTC,
+            synced=True,
+            rows=(row(1),),
+            totals={"rpm": Totals(count=12, seconds=3.25)},
+        )
+    )
+    vessel.documenter.step(101_000)
+    (body,) = vessel.bodies("equipment")
+    assert (body["count"], body["runSeconds"]) == (12, 3.25)
+
+
+def test_alarm_document_follows_its_episode_and_keeps_what_people_acknowledged(tmp_path: Path) -> None:
+    made = settings(alarms=[above(63.0)])
+    vessel, clock = Vessel(tmp_path, made), FakeClock()
+    engine = recording(vessel.journal, clock, made)
+    engine.accept(sample(64.0, clock.ms))
+    engine.commit()
+    vessel.documenter.step(clock.ms)
+    (document,) = vessel.database.documents("alarm:")
+    assert document.id == "alarm:argo:rpm:abcdef:000000000001"
+    assert document.body["cleared"] is None
+    acknowledged = {**document.body, "acks": [{"who": "bo", "when": "2025-10-09T08:53:20Z"}]}
+    vessel.database.put(document.id, acknowledged, parent=document.rev)
+    clock.advance(5_000)
+    engine.accept(sample(10.0, clock.ms))
+    engine.commit()
+    vessel.documenter.step(clock.ms)
+    (document,) = vessel.database.documents("alarm:")
+    assert document.body["cleared"] is not None
+    assert document.body["acks"] == acknowledged["acks"]
+    vessel.close()
+
+
+def test_alarm_is_in_the_store_after_a_kill_right_behind_its_commit(tmp_path: Path) -> None:
+    made = settings(alarms=[above(63.0)])
+    vessel, clock = Vessel(tmp_path, made), FakeClock()
+    engine = recording(vessel.journal, clock, made)
+    engine.accept(sample(64.0, clock.ms))
+    engine.commit()
+    vessel.close()
+    again = Vessel(tmp_path, made, run=2)
+    again.documenter.step(clock.ms)
+    assert len(again.bodies("alarm")) == 1
+    again.close()
+
+
+def test_gap_is_explained_by_a_document(vessel: Vessel) -> None:
+    vessel.journal.commit(
+        Batch(
+            run=1,
+            boot=1,
+            clock_ms=101_000,
+            utc=UTC,
+            synced=True,
+            rows=(row(1),),
+            gaps=(Gap("rpm", 2, 5, "full"),),
+        )
+    )
+    vessel.journal.commit(batch(row(6)))
+    vessel.documenter.finish(107_000)
+    (gap,) = vessel.bodies("gap")
+    assert (gap["first"], gap["last"], gap["reason"]) == (2, 5, "full")
+    assert vessel.sequences() == [1, 6]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_random_kills_and_settlements_lose_and_repeat_nothing(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    names = ("a", "b", "c")
+    sensors = [settings(name, window_s=chance.choice([10.0, 30.0])) for name in names]
+    vessel, ms = Vessel(tmp_path, *sensors), 100_000
+    last = dict.fromkeys(names, 0)
+    run = 1
+    for _ in range(300):
+        ms += chance.randrange(200, 2_000)
+        rows = []
+        for name in chance.sample(names, chance.randrange(4)):
+            for _ in range(chance.randrange(1, 4)):
+                last[name] += 1
+                rows.append(row(last[name], chance.random(), ms=ms, sensor=name))
+        vessel.journal.commit(batch(*rows, run=run))
+        if chance.random() < 0.7:
+            vessel.documenter.step(ms)
+        if chance.random() < 0.1:
+            vessel.kill()
+        if chance.random() < 0.05:
+            vessel.close()
+            run += 1
+            vessel = Vessel(tmp_path, *sensors, run=run)
+            assert {name: record.last for name, record in vessel.journal.sensors.items()} == last
+    vessel.documenter.finish(ms + 1_000)
+    for name in names:
+        assert vessel.sequences(name) == list(range(1, last[name] + 1))
+    vessel.close()
+
+
+def test_numbers_that_a_gap_explains_are_not_given_again_after_a_restart(tmp_path: Path) -> None:
+    made = Vessel(tmp_path)
+    made.journal.commit(batch(row(1), row(2)))
+    made.journal.commit(replace(batch(), gaps=(Gap("rpm", 3, 5, "not recorded"),)))
+    for _ in range(2):  # the gap's batch is no longer the newest
+        made.journal.commit(batch())
+    made.documenter.finish(200_000)
+    made.journal.settle()
+    made.close()
+    again = Vessel(tmp_path, run=2)
+    last = again.journal.sensors["rpm"].last
+    again.journal.commit(batch(row(last + 1, ms=300_000), run=2))
+    again.documenter.finish(400_000)
+    assert (last, again.sequences()) == (5, [1, 2, 6])
+    again.close()
+
+
+def test_samples_of_an_earlier_run_keep_the_path_and_unit_they_were_taken_with(tmp_path: Path) -> None:
+    made = Vessel(tmp_path)
+    made.journal.commit(batch(row(1), row(2)))
+    made.documenter.step(103_000)
+    before = {name: (record.path, record.unit) for name, record in made.journal.sensors.items()}
+    made.close()
+    again = Vessel(tmp_path, settings(path="tanks.fuel.main.currentLevel", unit="ratio"), run=2)
+    again.kill(measured_before=before)
+    again.journal.commit(batch(row(3, ms=300_000), run=2))
+    again.documenter.finish(400_000)
+    assert [(body["first"], body["unit"]) for body in again.bodies("reading")] == [(1, "Hz"), (3, "ratio")]
+    again.close()
+
+
+def test_values_whose_sum_is_beyond_a_float_still_have_a_mean(vessel: Vessel) -> None:
+    vessel.journal.commit(batch(row(1, 1.7e308), row(2, 1.7e308)))
+    vessel.documenter.step(200_000)
+    (body,) = vessel.bodies("reading")
+    assert body["mean"] == 1.7e308
+
+
+def test_windows_may_come_while_another_thread_counts_open_samples(vessel: Vessel) -> None:
+    vessel.journal.commit(batch(row(1), row(2)))
+    vessel.documenter.step(103_000)
+    windows = vessel.documenter._windows
+
+    class Arriving(Window):
+        """While it is looked at, the other thread begins a window."""
+
+        def __getattribute__(self, name: str) -> Any:
+            if name == "rows":
+                windows["arrived"] = windows["rpm"]
+            return super().__getattribute__(name)
+
+    windows["arriving"] = Arriving(windows["rpm"].origin, run=1, boot=1)
+    windows["last"] = windows["rpm"]
+    assert vessel.documenter.open_samples == 4

@@ -1,0 +1,240 @@
+"""The journal: what a commit promises, and what a start finds again."""
+
+import sqlite3
+from pathlib import Path
+
+import apsw
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sensors.quality import State
+from sensors.sample import Totals, Value
+from services import journal as journal_module
+from services.batch import Batch, Episode, Gap, Row, pack, unpack
+from services.journal import ECHO_AFTER, SETTLE_EVERY, Journal, JournalReader
+from services.journalfile import JournalBusyError, JournalDamagedError, JournalError
+
+from .recorder_builders import UTC, batch, journal, row
+
+EPISODE = Episode(
+    sequence=3, severity="warn", text="", condition="above 1", value=2.0, raised_ms=5, raised_utc=UTC, boot=1
+)
+
+
+def test_committed_batch_is_there_after_reopening(tmp_path: Path) -> None:
+    path = tmp_path / "samples.db"
+    with journal(path) as made:
+        made.commit(batch(row(1, 1.5), row(2, 2.5)))
+    reader = JournalReader(path)
+    (found,) = reader.batches(after=0, limit=10)
+    reader.close()
+    assert [(r.sequence, r.value) for r in found.rows] == [(1, 1.5), (2, 2.5)]
+
+
+def test_numbers_totals_and_alarms_go_on_after_reopening(tmp_path: Path) -> None:
+    path = tmp_path / "samples.db"
+    with journal(path) as made:
+        made.commit(
+            Batch(
+                run=1,
+                boot=1,
+                clock_ms=5_000,
+                utc=UTC,
+                synced=True,
+                rows=(row(1), row(2), row(3)),
+                totals={"rpm": Totals(12, 3.5)},
+                episodes=(("rpm", EPISODE),),
+            )
+        )
+    with Journal(path) as again:
+        record = again.sensors["rpm"]
+        assert (record.last, record.totals, record.episode) == (3, Totals(12, 3.5), EPISODE)
+        assert again.last_batch is not None
+        assert again.last_batch.clock_ms == 5_000
+
+
+@pytest.mark.parametrize("commits", [SETTLE_EVERY - 1, SETTLE_EVERY, 3 * SETTLE_EVERY + 7])
+def test_start_knows_the_last_number_wherever_the_settled_part_ends(tmp_path: Path, commits: int) -> None:
+    path = tmp_path / "samples.db"
+    with journal(path) as made:
+        for number in range(1, commits + 1):
+            made.commit(batch(row(number)))
+            made.release(max(number - 5, 0), {"rpm": max(number - 5, 0)})
+    with Journal(path) as again:
+        assert again.sensors["rpm"].last == commits
+
+
+def test_documented_batches_are_dropped_once_the_ring_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "RING_BYTES", 2_000)
+    path = tmp_path / "samples.db"
+    with journal(path) as made:
+        for number in range(1, 1_001):
+            made.commit(batch(row(number)))
+            made.release(number, {"rpm": number})
+    reader = JournalReader(path)
+    kept = reader.batches(after=0, limit=10_000)
+    reader.close()
+    assert kept[-1].number == 1_000
+    assert len(kept) < 150
+    with Journal(path) as again:
+        assert again.sensors["rpm"].last == 1_000
+
+
+def test_nothing_is_dropped_before_its_documents_are_durable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "RING_BYTES", 0)
+    path = tmp_path / "samples.db"
+    with journal(path) as made:
+        made.release(50, {"rpm": 50})
+        for number in range(1, 301):
+            made.commit(batch(row(number)))
+    reader = JournalReader(path)
+    kept = reader.batches(after=0, limit=10_000)
+    reader.close()
+    assert {found.number for found in kept} >= set(range(51, 301))
+
+
+def test_every_batch_is_echoed_in_a_later_row(tmp_path: Path) -> None:
+    path = tmp_path / "samples.db"
+    with journal(path) as made:
+        for number in range(1, 41):
+            made.commit(batch(row(number)))
+    with Journal(path) as again:
+        for number in range(41, 61):
+            again.commit(batch(row(number)))
+    connection = sqlite3.connect(path)
+    rows = connection.execute("SELECT number, crc, data, echo_crc, echo FROM batch").fetchall()
+    connection.close()
+    data = {number: (crc, payload) for number, crc, payload, _, _ in rows}
+    for number, _, _, echo_crc, echo in rows:
+        if number > ECHO_AFTER:
+            assert (echo_crc, echo) == data[number - ECHO_AFTER]
+
+
+def test_second_recorder_is_refused(tmp_path: Path) -> None:
+    with journal(tmp_path / "samples.db"), pytest.raises(JournalBusyError, match="another recorder"):
+        Journal(tmp_path / "samples.db")
+
+
+def test_lock_is_free_again_after_closing(tmp_path: Path) -> None:
+    journal(tmp_path / "samples.db").close()
+    Journal(tmp_path / "samples.db").close()
+
+
+def test_batch_that_does_not_match_its_checksum_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "samples.db"
+    with journal(path) as made:
+        made.commit(batch(row(1)))
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE batch SET data = x'00'")
+    connection.commit()
+    connection.close()
+    with pytest.raises(JournalDamagedError, match="batch 1"):
+        Journal(path)
+    with pytest.raises(JournalDamagedError, match="batch 1"):
+        Journal(path)  # the lock was let go
+
+
+def test_file_that_is_no_database_is_damage(tmp_path: Path) -> None:
+    (tmp_path / "samples.db").write_bytes(b"not a database " * 1_000)
+    with pytest.raises(JournalDamagedError):
+        Journal(tmp_path / "samples.db")
+
+
+def test_journal_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "samples.db"
+    journal(path).close()
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(JournalError, match="newer"):
+        Journal(path)
+
+
+def test_old_sqlite_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apsw, "sqlite_lib_version", lambda: "3.46.1")
+    with pytest.raises(JournalError, match="can corrupt"):
+        Journal(tmp_path / "samples.db")
+
+
+def test_new_log_forgets_numbers_and_samples(tmp_path: Path) -> None:
+    with journal(tmp_path / "samples.db") as made:
+        made.commit(batch(row(1)))
+        made.begin_log({"log": "zzzzzz"})
+        assert made.sensors == {}
+        made.register([("rpm", "a.b", "Hz")])
+        assert made.sensors["rpm"].last == 0
+        made.commit(batch(row(1)))
+    with Journal(tmp_path / "samples.db") as again:
+        assert again.get_meta("log") == "zzzzzz"
+        assert again.sensors["rpm"].last == 1
+
+
+def test_changed_path_is_remembered_and_the_number_goes_on(tmp_path: Path) -> None:
+    with journal(tmp_path / "samples.db") as made:
+        made.commit(batch(row(1)))
+        made.register([("rpm", "propulsion.port.revolutions", "Hz")])
+    with Journal(tmp_path / "samples.db") as again:
+        assert (again.sensors["rpm"].path, again.sensors["rpm"].last) == ("propulsion.port.revolutions", 1)
+
+
+def test_reader_learns_of_sensors_that_come_later(tmp_path: Path) -> None:
+    path = tmp_path / "samples.db"
+    with journal(path) as made:
+        reader = JournalReader(path)
+        made.commit(batch(row(1)))
+        assert len(reader.batches(after=0, limit=9)) == 1
+        made.register([("door", "security.door.state", "bool")])
+        made.commit(batch(row(1, True, sensor="door")))
+        assert reader.batches(after=1, limit=9)[0].rows[0].sensor == "door"
+        reader.close()
+
+
+VALUES: st.SearchStrategy[Value] = st.one_of(
+    st.none(), st.booleans(), st.integers(-(2**53), 2**53), st.floats(allow_nan=False)
+)
+
+
+@given(
+    st.lists(
+        st.builds(
+            Row,
+            sensor=st.sampled_from(["a", "b"]),
+            sequence=st.integers(1, 10**12),
+            clock_ms=st.integers(0, 10**11),
+            value=VALUES,
+            state=st.sampled_from(State),
+        ),
+        max_size=30,
+    ),
+    st.integers(0, 10**11),
+)
+def test_batch_comes_back_as_it_was_packed(rows: list[Row], clock_ms: int) -> None:
+    made = Batch(
+        run=2,
+        boot=3,
+        clock_ms=clock_ms,
+        utc=UTC,
+        synced=False,
+        rows=tuple(rows),
+        totals={"a": Totals(1, 0.5)},
+        episodes=(("b", EPISODE),),
+        gaps=(Gap("a", 1, 2, "full"),),
+        number=9,
+    )
+    assert unpack(9, pack(made, {"a": 1, "b": 2}), {1: "a", 2: "b"}) == made
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
+@given(data=st.binary(max_size=200))
+def test_any_bytes_for_a_batch_are_damage_and_no_crash(tmp_path: Path, data: bytes) -> None:
+    from services.batch import BatchError
+
+    try:
+        unpack(1, data, {1: "a"})
+    except BatchError:
+        return

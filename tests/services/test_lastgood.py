@@ -1,0 +1,271 @@
+"""The last good configuration: kept whole, used when the files are wrong, never in the way."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from sensors.settings import ReplayOptions
+from sensors.tomlfile import ConfigurationError
+from services.lastgood import Loaded, load_or_last_good
+from services.settings import Lights, Vessel
+
+RECORDING = "time,path,value\n0,electrical.batteries.1.voltage,12.8\n"
+SENSORS = """\
+[[sensor]]
+id = "house"
+kind = "replay"
+file = "tracks/yacht.csv"
+path = "electrical.batteries.1.voltage"
+
+[[sensor]]
+id = "float"
+kind = "switch"
+pin = 17
+path = "bilge.main.highWater"
+"""
+
+
+class Appliance:
+    """The places of one vessel's files."""
+
+    def __init__(self, folder: Path) -> None:
+        self.config = folder / "etc" / "logboat.toml"
+        self.sensors = folder / "etc" / "sensors.toml"
+        self.recording = folder / "etc" / "tracks" / "yacht.csv"
+        self.data = folder / "data"
+        self.kept = self.data / "last-good"
+        self.recording.parent.mkdir(parents=True)
+        self.data.mkdir()
+
+    def write(self, *, config: str = '[vessel]\nid = "argo"\n', sensors: str = SENSORS) -> None:
+        self.config.write_text(config)
+        self.sensors.write_text(sensors)
+        self.recording.write_text(RECORDING)
+
+    def load(self) -> Loaded:
+        return load_or_last_good(self.config, self.sensors, self.data, missing_ok={self.config, self.sensors})
+
+    def folders(self) -> list[Path]:
+        return [path for path in self.kept.iterdir() if path.is_dir() and not path.is_symlink()]
+
+
+@pytest.fixture
+def appliance(tmp_path: Path) -> Appliance:
+    appliance = Appliance(tmp_path)
+    appliance.write()
+    return appliance
+
+
+def ids(loaded: Loaded) -> list[str]:
+    return [sensor.id for sensor in loaded.sensors]
+
+
+def test_good_files_are_in_force_and_kept_with_their_recordings(appliance: Appliance) -> None:
+    loaded = appliance.load()
+    assert (ids(loaded), loaded.problems, loaded.is_last_good) == (["house", "float"], (), False)
+    current = appliance.kept / "current"
+    assert (current / "logboat.toml").read_bytes() == appliance.config.read_bytes()
+    assert (current / "sensors.toml").read_bytes() == appliance.sensors.read_bytes()
+    assert (current / "tracks" / "yacht.csv").read_text() == RECORDING
+
+
+def test_a_typo_puts_the_last_good_in_force_and_says_why(appliance: Appliance) -> None:
+    appliance.load()
+    appliance.write(config='[vessel]\nid = "brigid"\n', sensors=SENSORS.replace("17", "99"))
+    loaded = appliance.load()
+    assert loaded.is_last_good
+    assert ids(loaded) == ["house", "float"]
+    assert loaded.configuration.vessel == Vessel(id="argo", name="argo")
+    assert [str(problem) for problem in loaded.problems] == [
+        'sensors.toml:10: sensor "float", pin: 99 is too high. Give the BCM number (GPIO17 is 17), 0 to 27.'
+    ]
+
+
+def test_a_recording_that_is_gone_is_played_from_what_was_kept(appliance: Appliance) -> None:
+    appliance.load()
+    appliance.recording.unlink()
+    loaded = appliance.load()
+    assert loaded.is_last_good
+    options = loaded.sensors[0].options
+    assert isinstance(options, ReplayOptions)
+    assert options.file.read_text() == RECORDING
+
+
+def test_the_problems_of_both_files_are_told(appliance: Appliance) -> None:
+    appliance.write(config="[vessel]\nmmsi = 1\n", sensors=SENSORS.replace("switch", "swich"))
+    with pytest.raises(ConfigurationError) as caught:
+        appliance.load()
+    assert [problem.file.name for problem in caught.value.problems] == ["logboat.toml", "sensors.toml"]
+
+
+def test_wrong_files_with_nothing_kept_are_an_error(appliance: Appliance) -> None:
+    appliance.write(sensors="[[sensor]\n")
+    with pytest.raises(ConfigurationError, match=r"sensors\.toml:1"):
+        appliance.load()
+    assert not appliance.kept.exists()
+
+
+def test_the_lights_of_the_configuration_reserve_their_pins(appliance: Appliance) -> None:
+    appliance.write(config="[lights]\npower = 17\n")
+    with pytest.raises(ConfigurationError, match="17 is used by the power light"):
+        appliance.load()
+
+
+def test_corrected_files_become_the_last_good_and_the_old_go(appliance: Appliance) -> None:
+    appliance.load()
+    appliance.write(config="[lights]\npower = 20\n")
+    assert appliance.load().problems == ()
+    appliance.write(config="[lights\n")
+    loaded = appliance.load()
+    assert loaded.is_last_good
+    assert loaded.configuration.lights == Lights(power=20)
+    assert len(appliance.folders()) == 1
+
+
+def test_what_has_not_changed_is_not_written_again(appliance: Appliance) -> None:
+    appliance.load()
+    before = {path: path.stat().st_ino for path in sorted(appliance.kept.rglob("*"))}
+    appliance.load()
+    assert {path: path.stat().st_ino for path in sorted(appliance.kept.rglob("*"))} == before
+
+
+def test_a_changed_recording_is_kept_anew(appliance: Appliance) -> None:
+    appliance.load()
+    appliance.recording.write_text(RECORDING + "1,electrical.batteries.1.voltage,12.9\n")
+    appliance.load()
+    assert "12.9" in (appliance.kept / "current" / "tracks" / "yacht.csv").read_text()
+
+
+def test_files_that_were_never_there_are_all_defaults(appliance: Appliance) -> None:
+    appliance.config.unlink()
+    appliance.sensors.unlink()
+    for _ in range(2):  # what was kept has no files either
+        loaded = appliance.load()
+        assert (loaded.sensors, loaded.problems, loaded.is_last_good) == ((), (), False)
+        assert loaded.configuration.vessel.id == "vessel"
+
+
+def test_a_file_that_disappears_is_a_problem(appliance: Appliance) -> None:
+    appliance.load()
+    appliance.sensors.unlink()
+    loaded = appliance.load()
+    assert loaded.is_last_good
+    assert ids(loaded) == ["house", "float"]
+    assert "there is no file" in str(loaded.problems[0])
+
+
+def test_a_file_that_was_named_must_be_there(appliance: Appliance) -> None:
+    appliance.config.unlink()
+    with pytest.raises(ConfigurationError, match="there is no file"):
+        load_or_last_good(appliance.config, appliance.sensors, appliance.data)
+
+
+def test_the_folder_is_for_its_owner_alone(appliance: Appliance) -> None:
+    appliance.load()
+    [folder] = appliance.folders()
+    assert folder.stat().st_mode & 0o077 == 0
+
+
+# Trouble with the card -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("call", ["fsync", "open"])
+def test_a_card_that_cannot_be_written_stops_nothing(
+    appliance: Appliance, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    appliance.load()
+    appliance.write(config='[vessel]\nid = "brigid"\n')
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, call, full)
+    loaded = appliance.load()
+    monkeypatch.undo()
+    assert loaded.configuration.vessel.id == "brigid"
+    assert not loaded.is_last_good
+    assert "could not be kept: No space left on device" in str(loaded.problems[0])
+    appliance.write(config="[vessel\n")
+    assert appliance.load().configuration.vessel.id == "argo"
+
+
+def test_a_cut_before_the_switch_leaves_the_old_and_no_litter(
+    appliance: Appliance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    appliance.load()
+    appliance.write(config='[vessel]\nid = "brigid"\n')
+
+    class Cut(BaseException):
+        pass
+
+    def cut(*_: object) -> Path:
+        raise Cut
+
+    monkeypatch.setattr(Path, "replace", cut)
+    with pytest.raises(Cut):
+        appliance.load()
+    monkeypatch.undo()
+    assert len(appliance.folders()) == 2
+    good = appliance.config.read_text()
+    appliance.write(config="[vessel\n")
+    assert appliance.load().configuration.vessel.id == "argo"
+    appliance.write(config=good)
+    assert appliance.load().problems == ()
+    assert len(appliance.folders()) == 1
+    assert not (appliance.kept / "current.new").is_symlink()
+
+
+def test_a_data_folder_that_is_not_there_yet_is_made(appliance: Appliance) -> None:
+    appliance.data.rmdir()
+    assert appliance.load().problems == ()
+    assert (appliance.kept / "current" / "sensors.toml").exists()
+
+
+def test_a_data_folder_that_cannot_be_is_a_problem_and_no_more(appliance: Appliance) -> None:
+    appliance.data.rmdir()
+    appliance.data.write_text("")
+    loaded = appliance.load()
+    assert ids(loaded) == ["house", "float"]
+    assert "could not be kept" in str(loaded.problems[0])
+
+
+def test_what_the_card_has_not_kept_is_not_used_but_told(appliance: Appliance) -> None:
+    appliance.load()
+    kept = appliance.kept / "current" / "sensors.toml"
+    kept.write_text(kept.read_text().replace("17", "18"))
+    appliance.write(config="[vessel\n")
+    with pytest.raises(ConfigurationError) as caught:
+        appliance.load()
+    assert [problem.file.name for problem in caught.value.problems] == ["logboat.toml", "last-good"]
+    assert "is damaged" in str(caught.value.problems[1])
+
+
+def test_what_the_card_has_not_kept_is_kept_anew(appliance: Appliance) -> None:
+    appliance.load()
+    (appliance.kept / "current" / "sensors.toml").write_text("")
+    assert appliance.load().problems == ()
+    assert (appliance.kept / "current" / "sensors.toml").read_text() == SENSORS
+
+
+def test_a_link_into_nowhere_is_told(appliance: Appliance) -> None:
+    appliance.load()
+    (appliance.kept / "current").unlink()
+    (appliance.kept / "current").symlink_to("gone")
+    appliance.write(config="[vessel\n")
+    with pytest.raises(ConfigurationError, match="cannot be read: No such file"):
+        appliance.load()
+
+
+def test_a_process_that_holds_the_lock_delays_nobody(appliance: Appliance) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    appliance.load()
+    appliance.write(config='[vessel]\nid = "brigid"\n')
+    with (appliance.kept / "lock").open("wb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        loaded = appliance.load()
+    assert (loaded.configuration.vessel.id, loaded.problems) == ("brigid", ())
+    assert "argo" in (appliance.kept / "current" / "logboat.toml").read_text()
+    appliance.load()
+    assert "brigid" in (appliance.kept / "current" / "logboat.toml").read_text()

@@ -1,0 +1,246 @@
+"""The recorder as a whole, in this process: real files, real threads, simulated and manual sensors."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sensors.configuration import load_sensors
+from sensors.settings import SensorSettings
+from services import livestate, machine
+from services.control import Addition, ask
+from services.recorder import Places, Recorder
+from services.settings import Configuration, Vessel
+from services.systemd import Notifier
+from services.verify import verify
+from sync import documents
+from sync.store import Database
+
+MANUAL = """
+[[sensor]]
+id = "fuel-dip"
+name = "Fuel, by the stick"
+kind = "manual"
+path = "tanks.fuel.main.currentLevel"
+
+[[sensor]]
+id = "cabin"
+name = "Cabin"
+kind = "simulated"
+model = "temperature"
+path = "environment.inside.saloon.temperature"
+rate = "20 Hz"
+"""
+
+
+class Heard(Notifier):
+    """Notes what systemd would be told, and wakes whoever waits for it."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+        self.words: list[str] = []
+        self.changed = threading.Condition()
+
+    def _send(self, text: str) -> None:
+        with self.changed:
+            self.words.append(text)
+            self.changed.notify_all()
+
+    def wait(self, done: Callable[[list[str]], bool]) -> None:
+        with self.changed:
+            assert self.changed.wait_for(lambda: done(self.words), timeout=30)
+
+
+def sensors(folder: Path, text: str = MANUAL) -> tuple[SensorSettings, ...]:
+    (folder / "sensors.toml").write_text(text)
+    return load_sensors(folder / "sensors.toml", reserved={})
+
+
+def places(folder: Path) -> Places:
+    for name in ("data", "run"):
+        (folder / name).mkdir(exist_ok=True)
+    return Places(
+        config=folder / "logboat.toml",
+        sensors=folder / "sensors.toml",
+        data=folder / "data",
+        run=folder / "run",
+    )
+
+
+@contextmanager
+def running(folder: Path, text: str = MANUAL, **more: Any) -> Iterator[tuple[Recorder, Heard]]:
+    heard = Heard()
+    made = Recorder(
+        places=places(folder),
+        configuration=Configuration(vessel=Vessel(id="argo")),
+        sensors=sensors(folder, text),
+        notifier=heard,
+        **more,
+    )
+    status: list[int] = []
+    thread = threading.Thread(target=lambda: status.append(made.run()))
+    thread.start()
+    try:
+        heard.wait(lambda words: "READY=1" in words)
+        yield made, heard
+    finally:
+        made.stop()
+        thread.join(timeout=30)
+    assert status == [0]
+
+
+def store(folder: Path) -> Database:
+    return Database.open(folder / "data" / "log.db", single_writer=documents.is_single_writer)
+
+
+def test_stopped_recorder_leaves_every_sample_in_documents(tmp_path: Path) -> None:
+    ledger: list[tuple[str, str, int]] = []
+    with running(tmp_path, ledger=ledger.extend) as (_, heard):
+        heard.wait(lambda words: words.count("WATCHDOG=1") >= 3)
+    with store(tmp_path) as database:
+        (report,) = verify(database)
+        assert report.is_complete
+        assert {s.sensor: s.last for s in report.sensors if s.samples}["cabin"] == len(ledger) > 20
+
+
+def test_persons_value_is_answered_once_it_is_durable(tmp_path: Path) -> None:
+    with running(tmp_path) as (made, _):
+        answer = ask(tmp_path / "run", Addition(sensor="fuel-dip", value=0.42))
+        assert (answer.ok, answer.sequence) == (True, 1)
+        assert made.journal.sensors["fuel-dip"].last == 1
+        assert ask(tmp_path / "run", Addition(sensor="fuel-dip", value=0.4)).sequence == 2
+
+
+def test_persons_value_for_another_kind_of_sensor_is_refused_with_those_that_are(tmp_path: Path) -> None:
+    with running(tmp_path):
+        answer = ask(tmp_path / "run", Addition(sensor="cabin", value=1.0))
+        assert not answer.ok
+        assert answer.error is not None
+        assert "fuel-dip" in answer.error
+        assert not ask(tmp_path / "run", Addition(sensor="fuel-dip", value=True)).ok
+
+
+def test_watchdog_is_fed_by_commits_and_ready_comes_with_the_first(tmp_path: Path) -> None:
+    with running(tmp_path) as (_, heard):
+        pass
+    assert heard.words.index("WATCHDOG=1") < heard.words.index("READY=1")
+    assert heard.words[-1] != "READY=1"
+    assert "STOPPING=1" in heard.words
+
+
+def test_live_state_says_what_is_so_and_goes_with_the_recorder(tmp_path: Path) -> None:
+    file = livestate.path(tmp_path / "run")
+    with running(tmp_path) as (_, heard):
+        heard.wait(lambda words: words.count("WATCHDOG=1") >= 3)
+        state = livestate.read(file)
+        assert state is not None
+        assert (state["recording"], state["fault"], state["vessel"]) == (True, None, "argo")
+        assert state["sensors"]["cabin"]["state"] == "good"
+        assert state["sensors"]["fuel-dip"]["value"] is None
+    assert livestate.read(file) is None
+
+
+def test_restart_goes_on_in_the_same_log_and_boot_with_the_next_number(tmp_path: Path) -> None:
+    seen = []
+    for _ in range(3):
+        with running(tmp_path) as (made, _):
+            ask(tmp_path / "run", Addition(sensor="fuel-dip", value=0.5))
+            seen.append((made.identity.log, made.identity.boot, made.journal.sensors["fuel-dip"].last))
+    assert len({(log, boot) for log, boot, _ in seen}) == 1
+    assert [last for *_, last in seen] == [1, 2, 3]
+
+
+def test_five_boots_in_a_row_at_1970_keep_every_reading_in_order_and_none_collides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Boot1970:
+        """A machine that has just started, and believes that it is 1970."""
+
+        def __init__(self) -> None:
+            import time
+
+            self._began = time.monotonic_ns()
+            self._now = time.monotonic_ns
+
+        def boottime_ns(self) -> int:
+            return 20_000_000_000 + self._now() - self._began
+
+        def utc_ns(self) -> int:
+            return self.boottime_ns()
+
+    for boot in range(1, 6):
+        monkeypatch.setattr(machine, "boot_id", lambda boot=boot: f"boot-{boot}")
+        with running(tmp_path, clock=Boot1970()) as (_, heard):
+            for _ in range(2):
+                assert ask(tmp_path / "run", Addition(sensor="fuel-dip", value=boot / 10)).ok
+            heard.wait(lambda words: words.count("WATCHDOG=1") >= 2)
+    with store(tmp_path) as database:
+        (report,) = verify(database)
+        assert report.is_complete
+        boots = [document.body for document in database.documents("boot:")]
+        assert [body["number"] for body in boots] == [1, 2, 3, 4, 5]
+        assert all(anchor[2] == "floor" for body in boots for anchor in body["anchors"])
+        assert [body["previousEnd"] and body["previousEnd"]["boot"] for body in boots] == [None, 1, 2, 3, 4]
+        readings = [d.body for d in database.documents("reading:argo:fuel-dip:")]
+        assert [body["first"] for body in readings] == [1, 3, 5, 7, 9]
+        values = [sample[1] for body in readings for sample in body["samples"]]
+        assert values == [0.1, 0.1, 0.2, 0.2, 0.3, 0.3, 0.4, 0.4, 0.5, 0.5]
+        assert {body["clock"] for body in readings} == {"unsynced"}
+
+
+def test_card_in_another_board_begins_a_new_log_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs = []
+    for board in ("first", "second"):
+        monkeypatch.setattr(machine, "board", lambda board=board: board)
+        with running(tmp_path) as (made, _):
+            ask(tmp_path / "run", Addition(sensor="fuel-dip", value=0.5))
+            logs.append(made.identity.log)
+    assert logs[0] != logs[1]
+    with store(tmp_path) as database:
+        for log in logs:
+            assert database.get(documents.reading_id("argo", "fuel-dip", log, 1)) is not None
+        vessel = database.get("vessel:argo")
+        assert vessel is not None
+        assert vessel.body["logs"] == logs
+
+
+def test_damage_found_while_running_ends_the_recorder_with_a_mark_for_the_next_start(tmp_path: Path) -> None:
+    heard = Heard()
+    made = Recorder(
+        places=places(tmp_path),
+        configuration=Configuration(vessel=Vessel(id="argo")),
+        sensors=sensors(tmp_path),
+        notifier=heard,
+    )
+    (tmp_path / "data" / "log.db").write_bytes(b"rubbish" * 10_000)
+    assert made.run() == 1
+    assert (tmp_path / "data" / "damaged").exists()
+
+
+def test_systemd_that_does_not_listen_stops_no_daemon(tmp_path: Path) -> None:
+    Notifier(str(tmp_path / "nobody")).alive()
+
+
+def test_store_that_is_opened_anew_repeats_no_anchor_and_forgets_no_alarm(tmp_path: Path) -> None:
+    text = MANUAL.replace('currentLevel"', 'currentLevel"\nalarm = { below = 0.2, severity = "alarm" }', 1)
+    with running(tmp_path, text) as (made, _):
+        assert ask(tmp_path / "run", Addition(sensor="fuel-dip", value=0.1)).ok
+        made.library.stop(finish=True)
+        made.journal.settle()  # the batch that raised the alarm is documented
+        made.library._thread = threading.Thread(target=lambda: None)
+        made.library._thread.start()
+        assert ask(tmp_path / "run", Addition(sensor="fuel-dip", value=0.05)).ok
+        assert made.library._attempt(finish=True)
+        made.library._close()
+    with store(tmp_path) as database:
+        (boot,) = database.documents("boot:")
+        anchors = boot.body["anchors"]
+        assert len({tuple(anchor) for anchor in anchors}) == len(anchors)
+        equipment = database.get("equipment:argo:fuel-dip")
+        assert equipment is not None
+        assert (equipment.body["value"], equipment.body["alarm"]) == (0.05, "alarm")

@@ -1,0 +1,144 @@
+"""Retention: what goes first when the card is full, and what it leaves behind."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services import retention
+from services.retention import budget_bytes, make_room, safe_ashore
+from sync import documents
+from sync.store import Database
+
+from .recorder_builders import UTC
+
+LOG = "abcdef"
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as opened:
+        yield opened
+
+
+def put_reading(
+    database: Database, first: int, *, vessel: str = "argo", sensor: str = "rpm", day: int = 1
+) -> str:
+    document_id = documents.reading_id(vessel, sensor, LOG, first)
+    database.put(
+        document_id,
+        {
+            "first": first,
+            "last": first + 9,
+            "startUtc": f"2025-10-{day:02d}T00:00:00.000Z",
+            "samples": [0.5] * 50,
+        },
+    )
+    return document_id
+
+
+def put_alarm(database: Database, sequence: int) -> str:
+    document_id = documents.alarm_id("argo", "rpm", LOG, sequence)
+    database.put(document_id, {"severity": "warn"})
+    return document_id
+
+
+def ids(database: Database) -> list[str]:
+    return [document.id for document in database.documents()]
+
+
+def gaps(database: Database) -> list[tuple[int, int]]:
+    found: list[dict[str, Any]] = [document.body for document in database.documents("gap:")]
+    return [(body["first"], body["last"]) for body in found]
+
+
+def room(database: Database, most: int) -> retention.Removed:
+    return make_room(database, vessel="argo", excess=lambda: 10**9, utc=UTC, most=most)
+
+
+def test_nothing_goes_while_there_is_room(database: Database) -> None:
+    put_reading(database, 1)
+    assert make_room(database, vessel="argo", excess=lambda: 0, utc=UTC).readings == 0
+    assert gaps(database) == []
+
+
+def test_oldest_history_goes_first_and_leaves_one_gap_that_grows(database: Database) -> None:
+    for first in range(1, 101, 10):
+        put_reading(database, first)
+    room(database, 3)
+    assert gaps(database) == [(1, 30)]
+    room(database, 2)
+    assert gaps(database) == [(1, 50)]
+    assert documents.reading_id("argo", "rpm", LOG, 51) in ids(database)
+
+
+def test_history_that_is_safe_ashore_goes_before_older_history_that_is_not(database: Database) -> None:
+    old = put_reading(database, 1, sensor="coolant", day=1)
+    ashore = put_reading(database, 1, day=5)
+    not_ashore = put_reading(database, 11, day=6)
+    database.put(
+        "forwarded:office:argo",
+        {"type": "forwarded", "bounds": {f"argo:rpm:{LOG}": 10}},
+    )
+    assert safe_ashore(database) == {("argo", "rpm", LOG): 10}
+    room(database, 1)
+    left = ids(database)
+    assert ashore not in left
+    assert {old, not_ashore} <= set(left)
+
+
+def test_upper_bounds_of_several_vessels_add_up_to_the_highest(database: Database) -> None:
+    for vessel, last in (("argo", 10), ("brigid", 30)):
+        database.put(f"forwarded:office:{vessel}", {"bounds": {f"argo:rpm:{LOG}": last}})
+    assert safe_ashore(database) == {("argo", "rpm", LOG): 30}
+
+
+def test_alarms_go_last(database: Database) -> None:
+    alarm = put_alarm(database, 1)
+    for first in (1, 11):
+        put_reading(database, first)
+    removed = room(database, 2)
+    assert (removed.readings, removed.alarms) == (2, 0)
+    assert alarm in ids(database)
+    assert room(database, 5).alarms == 1
+
+
+def test_what_was_removed_is_not_wanted_back(database: Database) -> None:
+    gone = put_reading(database, 1)
+    kept = put_reading(database, 11)
+    room(database, 1)
+    assert database.floor(gone)
+    assert not database.floor(kept)
+
+
+def test_another_vessels_history_leaves_no_gap_in_its_name(database: Database) -> None:
+    put_reading(database, 1, vessel="brigid")
+    removed = room(database, 1)
+    assert removed.readings == 1
+    assert gaps(database) == []
+
+
+def test_removal_stops_at_the_budget(database: Database) -> None:
+    for first in range(1, 4001, 10):
+        put_reading(database, first)
+    before = database.usage().used
+    budget = before // 2
+    make_room(database, vessel="argo", excess=lambda: database.usage().used - budget, utc=UTC)
+    after = database.usage().used
+    assert after <= budget
+    assert after > budget // 3
+
+
+@pytest.mark.parametrize(("text", "size"), [("20 GB", 20 * 10**9), ("1.5MB", 1_500_000), ("500 kB", 500_000)])
+def test_budget_is_a_size(tmp_path: Path, text: str, size: int) -> None:
+    assert budget_bytes(text, tmp_path) == size
+
+
+def test_budget_is_a_share_of_the_partition(tmp_path: Path) -> None:
+    assert budget_bytes("100 %", tmp_path) == 2 * budget_bytes("50 %", tmp_path)
+
+
+def test_budget_that_is_none_says_how_to_write_one(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="80 %"):
+        budget_bytes("lots", tmp_path)

@@ -1,0 +1,312 @@
+"""The check of the stores: damage is found, what can be read is kept, the rest is an honest gap."""
+
+import random
+import shutil
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+
+from services import rescue, storecheck
+from services.batch import Identity
+from services.documenter import Documenter
+from services.identity import establish
+from services.journal import Journal, JournalReader
+from services.rescue import Spans, documented, refill
+from services.salvage import batches, salvage
+from sync import documents
+from sync.store import BusyError, Database
+from sync.store.pages import Pages
+
+from .recorder_builders import UTC, batch, row, settings
+
+PAGE = 4096
+NAMES = ("coolant", "rpm")
+
+
+def record(data: Path, *, commits: int, documented_to: int) -> dict[str, int]:
+    """A vessel that recorded; its last numbers. Documents hold the first `documented_to` commits."""
+    with Journal(data / "samples.db") as opened:
+        identity = establish(opened, vessel="argo", board="b", boot_id="x", documents=data / "log.db")
+        opened.register((name, "a.b", "Hz") for name in NAMES)
+        with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
+            reader = JournalReader(opened.path)
+            documenter = Documenter(
+                identity=identity,
+                sensors=[settings(name, window_s=10.0) for name in NAMES],
+                registered=dict.fromkeys(NAMES, ("a.b", "Hz")),
+                reader=reader,
+                database=database,
+                release=opened.release,
+                severities={},
+            )
+            for number in range(1, commits + 1):
+                if number == commits - 70:
+                    # As on a card: what is older than a checkpoint is in the file, the rest in the log.
+                    opened._connection.wal_checkpoint()
+                opened.commit(
+                    batch(*(row(number, random.Random(number).random(), sensor=name) for name in NAMES))
+                )
+                if number == documented_to:
+                    documenter.finish(100_000 + number * 1_000)
+            reader.close()
+        cut(data)
+    after_cut(data)
+    return dict.fromkeys(NAMES, commits)
+
+
+def cut(data: Path) -> None:
+    """Power goes: keep the files as they are now, with their write-ahead logs."""
+    for name in ("samples.db", "samples.db-wal", "log.db", "log.db-wal"):
+        if (data / name).exists():
+            shutil.copy(data / name, data / f"{name}.cut")
+
+
+def after_cut(data: Path) -> None:
+    for file in data.glob("*.cut"):
+        file.rename(file.with_suffix(""))
+
+
+def damage(path: Path, page: int) -> None:
+    with path.open("r+b") as file:
+        file.seek(page * PAGE)
+        file.write(random.Random(page).randbytes(PAGE))
+
+
+def pages(path: Path) -> int:
+    return path.stat().st_size // PAGE
+
+
+def is_in_log(path: Path, page: int) -> bool:
+    """Whether the write-ahead log holds the page, so that nobody sees the file's."""
+    with Pages(path) as found:
+        return page + 1 in found._in_log
+
+
+def journaled(data: Path) -> dict[str, set[int]]:
+    found: dict[str, set[int]] = {name: set() for name in NAMES}
+    reader = JournalReader(data / "samples.db")
+    for made in reader.all_batches():
+        for sample in made.rows:
+            found[sample.sensor].add(sample.sequence)
+    reader.close()
+    return found
+
+
+def held(data: Path) -> dict[str, Spans]:
+    with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
+        return {sensor: spans for (sensor, _), spans in documented(database, "argo").items()}
+
+
+def samples(data: Path) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {name: [] for name in NAMES}
+    with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
+        for document in database.documents("reading:"):
+            body = document.body
+            found[body["sensor"]] += range(body["first"], body["last"] + 1)
+    return found
+
+
+def test_sound_stores_are_left_alone(tmp_path: Path) -> None:
+    record(tmp_path, commits=100, documented_to=50)
+    report = storecheck.prepare(tmp_path)
+    assert report.findings == []
+    assert not (tmp_path / "set-aside").exists()
+
+
+def test_empty_folder_is_sound(tmp_path: Path) -> None:
+    assert storecheck.prepare(tmp_path).findings == []
+
+
+@pytest.mark.parametrize("page", range(1, 18))
+def test_one_bad_page_of_the_journal_loses_no_sample(tmp_path: Path, page: int) -> None:
+    last = record(tmp_path, commits=450, documented_to=100)
+    assert pages(tmp_path / "samples.db") >= 18
+    damage(tmp_path / "samples.db", page)
+    masked = is_in_log(tmp_path / "samples.db", page)
+    report = storecheck.prepare(tmp_path)
+    assert bool(report.findings) is not masked
+    assert report.repaired is not masked
+    for name, number in last.items():
+        found = samples(tmp_path)[name]
+        assert len(found) == len(set(found))
+        assert set(found) | journaled(tmp_path)[name] == set(range(1, number + 1))
+
+
+@pytest.mark.parametrize("page", range(1, 24))
+def test_one_bad_page_of_the_document_store_loses_no_sample_that_the_ring_still_has(
+    tmp_path: Path, page: int
+) -> None:
+    last = record(tmp_path, commits=400, documented_to=390)
+    assert pages(tmp_path / "log.db") >= 24
+    damage(tmp_path / "log.db", page)
+    report = storecheck.prepare(tmp_path)
+    if not report.findings:  # a free page: nothing was there to be damaged
+        assert not storecheck.prepare(tmp_path).findings
+    for name, number in last.items():
+        assert set(range(1, number - 10)) <= set(samples(tmp_path)[name])
+        assert len(samples(tmp_path)[name]) == len(set(samples(tmp_path)[name]))
+
+
+@pytest.mark.parametrize("name", ["samples.db", "log.db"])
+def test_file_that_is_rubbish_altogether_is_set_aside(tmp_path: Path, name: str) -> None:
+    record(tmp_path, commits=50, documented_to=40)
+    (tmp_path / name).write_bytes(random.Random(0).randbytes(50_000))
+    (tmp_path / f"{name}-wal").unlink(missing_ok=True)
+    report = storecheck.prepare(tmp_path)
+    assert report.repaired
+    assert list((tmp_path / "set-aside").glob(f"{name}.*"))
+    assert storecheck.prepare(tmp_path).findings == []
+
+
+def test_both_stores_damaged_at_once_still_leave_a_working_pair(tmp_path: Path) -> None:
+    record(tmp_path, commits=400, documented_to=390)
+    damage(tmp_path / "samples.db", 5)
+    damage(tmp_path / "log.db", 5)
+    report = storecheck.prepare(tmp_path)
+    assert report.repaired
+    assert storecheck.prepare(tmp_path).findings == []
+    for spans in held(tmp_path).values():
+        assert spans.holes(400) == []
+
+
+def test_damaged_journal_begins_a_new_log_so_that_no_number_is_given_twice(tmp_path: Path) -> None:
+    record(tmp_path, commits=400, documented_to=100)
+    with Journal(tmp_path / "samples.db") as opened:
+        before = (opened.get_meta("log"), opened.get_meta("uuid"))
+    damage(tmp_path / "samples.db", 3)
+    storecheck.prepare(tmp_path)
+    with Journal(tmp_path / "samples.db") as opened:
+        identity = establish(opened, vessel="argo", board="b", boot_id="x", documents=tmp_path / "log.db")
+        assert identity.log != before[0]
+        assert opened.sensors == {}
+
+
+def test_stores_in_use_are_not_repaired(tmp_path: Path) -> None:
+    record(tmp_path, commits=400, documented_to=100)
+    damage(tmp_path / "samples.db", 3)
+    with storecheck.using(tmp_path):
+        report = storecheck.prepare(tmp_path)
+    assert report.in_use
+    assert not report.repaired
+
+
+def test_mark_left_by_a_daemon_asks_for_a_whole_check_and_goes_after_it(tmp_path: Path) -> None:
+    record(tmp_path, commits=20, documented_to=10)
+    storecheck.mark_damaged(tmp_path, "a page did not match")
+    assert storecheck.prepare(tmp_path).findings == []
+    assert not (tmp_path / "damaged").exists()
+
+
+def test_only_the_newest_broken_files_are_kept(tmp_path: Path) -> None:
+    for number in range(6):
+        (tmp_path / "samples.db").write_bytes(bytes([number]) * 9_000)
+        storecheck.prepare(tmp_path)
+    assert len(list((tmp_path / "set-aside").glob("samples.db.*"))) == storecheck.KEPT_ASIDE
+
+
+def test_command_tells_and_exits_by_what_it_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record(tmp_path, commits=400, documented_to=100)
+    arguments = Namespace(data=tmp_path, repair=False, json=False)
+    assert storecheck.run(arguments) == 0
+    assert "sound" in capsys.readouterr().out
+    damage(tmp_path / "samples.db", 3)
+    assert storecheck.run(arguments) == 1
+    assert "samples.db" in capsys.readouterr().out
+    arguments.repair = True
+    assert storecheck.run(arguments) == 0
+    assert storecheck.run(arguments) == 0
+
+
+def test_samples_that_nothing_holds_any_more_become_gap_documents(tmp_path: Path) -> None:
+    with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as database:
+        saved = refill(
+            database,
+            identity=Identity(vessel="argo", log="abcdef", boot=1, run=1),
+            registered={"rpm": ("a.b", "Hz")},
+            batches=[batch(row(3), row(4)), batch(row(8))],
+            last={"rpm": 10},
+            utc=UTC,
+        )
+        assert (saved.samples, saved.lost) == (3, 7)
+        found = [(d.body["first"], d.body["last"]) for d in database.documents("gap:")]
+        assert found == [(1, 2), (5, 7), (9, 10)]
+
+
+def test_refilling_twice_changes_nothing(tmp_path: Path) -> None:
+    record(tmp_path, commits=100, documented_to=40)
+    found = salvage(tmp_path / "samples.db")
+    assert found.identity is not None
+    with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as database:
+        for _ in range(2):
+            refill(database, identity=found.identity, registered={}, batches=batches(found))
+            assert [spans.holes(100) for spans in documented(database, "argo").values()] == [[], []]
+        sequence = database.last_sequence
+        refill(database, identity=found.identity, registered={}, batches=batches(found))
+        assert database.last_sequence == sequence
+
+
+class PowerCut(BaseException):
+    """The machine is off."""
+
+
+def broken_store(data: Path) -> None:
+    record(data, commits=300, documented_to=200)
+    for suffix in ("-wal", "-shm"):
+        Path(f"{data / 'log.db'}{suffix}").unlink(missing_ok=True)
+    (data / "log.db").write_bytes(random.Random(1).randbytes(10 * PAGE))
+
+
+@pytest.mark.parametrize("moment", ["before the samples are documented again", "between the two moves"])
+def test_cut_during_a_repair_is_made_good_by_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    def cut_power(*_: object, **__: object) -> None:
+        raise PowerCut
+
+    broken_store(tmp_path)
+    target, name = (storecheck, "_adopt") if moment.startswith("between") else (rescue, "refill")
+    with monkeypatch.context() as patch:
+        if moment.startswith("between"):
+            # Also the first thing that a check does; then there is nothing to adopt.
+            steps = iter((storecheck._adopt, cut_power))
+
+            def adopt(path: Path) -> None:
+                next(steps)(path)
+
+            patch.setattr(target, name, adopt)
+        else:
+            patch.setattr(target, name, cut_power)
+        with pytest.raises(PowerCut):
+            storecheck.prepare(tmp_path)
+    storecheck.prepare(tmp_path)
+    with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as database:
+        spans = documented(database, "argo")
+    assert {sensor: found.holes(300) for (sensor, _), found in spans.items()} == {name: [] for name in NAMES}
+
+
+def test_store_that_cannot_be_looked_at_just_now_is_no_reason_not_to_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record(tmp_path, commits=5, documented_to=3)
+
+    def locked(*_: object, **__: object) -> Database:
+        raise BusyError("log.db: another process writes")
+
+    monkeypatch.setattr(Database, "open", locked)
+    storecheck.mark_damaged(tmp_path, "found at run time")
+    report = storecheck.prepare(tmp_path)
+    assert report.findings == []
+    assert (tmp_path / "damaged").exists()
+    assert "another process writes" in report.unchecked[0]
+    assert storecheck.run(Namespace(data=tmp_path, repair=True, json=False)) == 1
+    assert "could not be checked" in capsys.readouterr().out
+
+
+def test_broken_files_that_were_kept_go_when_the_card_has_no_room(tmp_path: Path) -> None:
+    (tmp_path / "samples.db").write_bytes(b"rubbish" * 2_000)
+    storecheck.prepare(tmp_path)
+    assert list((tmp_path / "set-aside").iterdir())
+    storecheck.give_up_set_aside(tmp_path)
+    assert not list((tmp_path / "set-aside").iterdir())
+    storecheck.give_up_set_aside(tmp_path / "nowhere")

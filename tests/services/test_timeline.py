@@ -1,0 +1,253 @@
+"""The timeline: from boot clocks to UTC."""
+
+import math
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.timekeeping import Anchor, Source
+from services.timeline import DRIFT, Boot, Moment, Timeline, Trust, believed, downtimes
+
+from .documents import LOG, UTC, network
+
+DAY = 86_400.0
+
+
+def rtc(clock: float, utc: float, uncertainty: float = 20.0) -> Anchor:
+    return Anchor(clock, utc, Source.RTC, uncertainty)
+
+
+def floor(clock: float, utc: float) -> Anchor:
+    return Anchor(clock, utc, Source.FLOOR, 0.0)
+
+
+def boot(number: int, *anchors: Anchor, after: tuple[int, float] | None = None) -> Boot:
+    return Boot(log=LOG, number=number, anchors=anchors, previous_end=after)
+
+
+def at(boots: list[Boot], number: int, clock: float) -> Moment:
+    return Timeline(boots).at(LOG, number, clock)
+
+
+class TestOneBoot:
+    def test_an_anchor_that_comes_late_also_times_what_was_before_it(self) -> None:
+        found = at([boot(1, network(600.0, UTC + 600))], 1, 10.0)
+        assert found.trust is Trust.SYNCED
+        assert found.utc == pytest.approx(UTC + 10)
+
+    def test_beyond_its_ends_time_runs_at_the_clocks_own_pace_and_less_surely(self) -> None:
+        boots = [boot(1, network(0.0, UTC), network(DAY, UTC + DAY + 2))]
+        assert at(boots, 1, -100.0).utc == pytest.approx(UTC - 100)
+        after = at(boots, 1, DAY + 1_000)
+        assert after.utc == pytest.approx(UTC + DAY + 1_002)
+        assert after.uncertainty == pytest.approx(0.01 + DRIFT * 1_000)
+
+    def test_between_two_anchors_the_drift_is_spread_evenly(self) -> None:
+        boots = [boot(1, network(0.0, UTC), network(DAY, UTC + DAY + 2))]
+        assert at(boots, 1, DAY / 4).utc == pytest.approx(UTC + DAY / 4 + 0.5)
+
+    def test_the_network_counts_more_than_a_clock_chip_and_that_more_than_a_floor(self) -> None:
+        first, second, third = floor(1.0, UTC - 500), rtc(1.0, UTC + 31), network(60.0, UTC + 60)
+        assert at([boot(1, first)], 1, 5.0).trust is Trust.AFTER
+        by_chip = at([boot(1, first, second)], 1, 5.0)
+        assert (by_chip.trust, by_chip.utc) == (Trust.RTC, UTC + 35)
+        assert by_chip.uncertainty == pytest.approx(20 + 4 * DRIFT)
+        assert at([boot(1, first, second, third)], 1, 5.0).utc == pytest.approx(UTC + 5)
+
+    def test_a_floor_alone_says_not_before(self) -> None:
+        found = at([boot(1, floor(5.0, UTC))], 1, 65.0)
+        assert (found.trust, found.utc, found.uncertainty) == (Trust.AFTER, UTC + 60, None)
+        assert (found.earliest, found.latest) == (UTC + 60, math.inf)
+
+    def test_without_any_anchor_nothing_is_known(self) -> None:
+        assert at([boot(1)], 1, 5.0).utc is None
+
+    def test_of_a_boot_without_document_only_what_was_recorded_is_known(self) -> None:
+        timeline = Timeline([])
+        assert timeline.at(LOG, 1, 5.0) == Moment(Trust.UNKNOWN, None)
+        assert timeline.at(LOG, 1, 5.0, recorded=UTC) == Moment(Trust.RECORDED, UTC)
+
+    def test_what_was_recorded_never_overrules_an_anchor(self) -> None:
+        timeline = Timeline([boot(1, network(0.0, UTC))])
+        assert timeline.at(LOG, 1, 5.0, recorded=0.0).utc == pytest.approx(UTC + 5)
+
+    def test_of_two_anchors_that_cannot_both_be_right_the_surer_one_stays(self) -> None:
+        sure, wrong = network(0.0, UTC, 0.01), network(60.0, UTC + 3_660, 5.0)
+        assert believed([sure, wrong]) == (sure,)
+        assert believed([wrong, network(120.0, UTC + 120, 0.01)]) == (network(120.0, UTC + 120, 0.01),)
+
+    def test_of_two_as_sure_the_later_one_stays(self) -> None:
+        assert believed([network(0.0, UTC), network(60.0, UTC + 3_660)]) == (network(60.0, UTC + 3_660),)
+
+    def test_the_same_anchor_twice_is_one(self) -> None:
+        assert believed([network(5.0, UTC), network(5.0, UTC)]) == (network(5.0, UTC),)
+
+    @given(
+        st.lists(
+            st.builds(
+                Anchor,
+                st.floats(0, 1e6),
+                st.floats(-1e9, 4e9),
+                st.sampled_from(Source),
+                st.floats(0, 1e4),
+            ),
+            max_size=8,
+        ),
+        st.lists(st.floats(0, 1e6), min_size=2, max_size=10),
+    )
+    def test_whatever_the_anchors_time_never_runs_backwards_within_a_boot(
+        self, anchors: list[Anchor], clocks: list[float]
+    ) -> None:
+        timeline = Timeline([boot(1, *anchors)])
+        moments = [timeline.at(LOG, 1, clock) for clock in sorted(clocks)]
+        times = [moment.utc for moment in moments if moment.utc is not None]
+        assert times == sorted(times)
+        assert len(times) in (0, len(moments))
+
+
+class TestNeighbours:
+    KNOWN = boot(1, network(0.0, UTC))
+    NEXT = boot(3, network(0.0, UTC + 10_000), after=(2, 300.0))
+
+    def test_a_boot_without_anchor_is_not_before_the_end_of_the_one_before(self) -> None:
+        found = at([self.KNOWN, boot(2, after=(1, 1_000.0))], 2, 50.0)
+        assert found.trust is Trust.AFTER
+        assert found.utc == pytest.approx(UTC + 1_050, abs=0.2)
+
+    def test_a_boot_between_two_known_ones_lies_in_the_room_they_leave(self) -> None:
+        boots = [self.KNOWN, boot(2, after=(1, 1_000.0)), self.NEXT]
+        found = at(boots, 2, 0.0)
+        assert found.trust is Trust.BETWEEN
+        assert found.earliest == pytest.approx(UTC + 1_000, abs=0.2)
+        assert found.latest == pytest.approx(UTC + 10_000 - 300, abs=0.2)
+
+    def test_a_boot_before_the_first_known_one_is_not_after_it(self) -> None:
+        found = at([boot(1), boot(2, network(0.0, UTC), after=(1, 200.0))], 1, 150.0)
+        assert found.trust is Trust.BEFORE
+        assert found.utc == pytest.approx(UTC - 50, abs=0.2)
+
+    def test_a_moment_later_than_any_told_of_its_boot_is_still_before_the_next_one(self) -> None:
+        """The document of the boot between, which would tell, has not come."""
+        found = at([boot(1), boot(3, network(0.0, UTC), after=(2, 50.0))], 1, 500.0)
+        assert found.trust is Trust.BEFORE
+        assert found.utc == pytest.approx(UTC, abs=0.2)
+
+    def test_five_boots_in_1970_keep_their_order_once_the_sixth_knows_the_time(self) -> None:
+        lost = [boot(n, floor(1.0, UTC), after=(n - 1, 100.0) if n > 1 else None) for n in range(1, 6)]
+        boots = [*lost, boot(6, network(0.0, UTC + 5_000), after=(5, 100.0))]
+        timeline = Timeline(boots)
+        spans = [(timeline.at(LOG, n, 0.0), timeline.at(LOG, n, 100.0)) for n in range(1, 6)]
+        assert all(moment.trust is Trust.BETWEEN for span in spans for moment in span)
+        times = [moment.utc for span in spans for moment in span if moment.utc is not None]
+        assert all(one <= other + 1e-3 for one, other in pairwise(times))
+        assert times[0] >= UTC - 1 - 1e-3
+        assert times[-1] <= UTC + 5_000
+
+    def test_what_an_earlier_boot_learnt_late_moves_the_bounds_of_later_ones(self) -> None:
+        before = at([boot(1), boot(2, after=(1, 1_000.0))], 2, 0.0)
+        after = at([self.KNOWN, boot(2, after=(1, 1_000.0))], 2, 0.0)
+        assert (before.trust, after.trust) == (Trust.UNKNOWN, Trust.AFTER)
+
+    def test_a_clock_chip_with_an_empty_battery_is_not_believed(self) -> None:
+        boots = [self.KNOWN, boot(2, rtc(0.0, 946_684_800.0), after=(1, 1_000.0)), self.NEXT]
+        assert at(boots, 2, 0.0).trust is Trust.BETWEEN
+
+    def test_a_clock_chip_that_fits_is_believed_and_bounds_its_neighbours(self) -> None:
+        boots = [
+            self.KNOWN,
+            boot(2, rtc(0.0, UTC + 5_000), after=(1, 1_000.0)),
+            boot(3, after=(2, 100.0)),
+        ]
+        assert at(boots, 2, 0.0).trust is Trust.RTC
+        assert at(boots, 3, 0.0).utc == pytest.approx(UTC + 5_100 - 20, abs=0.2)
+
+    def test_a_floor_that_a_later_boot_disproves_counts_for_nothing(self) -> None:
+        boots = [self.KNOWN, boot(2, floor(0.0, UTC + 5e6), after=(1, 1_000.0)), self.NEXT]
+        assert at(boots, 2, 0.0).trust is Trust.BETWEEN
+
+    def test_logs_do_not_bound_each_other(self) -> None:
+        other = Boot(log="zzzzzz", number=1)
+        assert Timeline([self.KNOWN, other]).at("zzzzzz", 1, 0.0).utc is None
+
+    @given(
+        data=st.data(),
+        drift=st.floats(-50e-6, 50e-6),
+        truth=st.lists(st.tuples(st.floats(10, 1e5), st.floats(0, 1e5)), min_size=1, max_size=6),
+    )
+    def test_the_truth_is_never_outside_what_is_claimed(
+        self, data: st.DataObject, drift: float, truth: list[tuple[float, float]]
+    ) -> None:
+        """Boots of given lengths and pauses, a clock that drifts, and anchors that are honest, or floors."""
+        boots, begins, now, before = [], [], UTC, None
+        for number, (length, pause) in enumerate(truth, start=1):
+            begins.append(now)
+            anchors = []
+            for clock in data.draw(st.lists(st.floats(0, length), max_size=3)):
+                real = now + clock * (1 + drift)
+                source = data.draw(st.sampled_from(Source))
+                if source is Source.FLOOR:
+                    anchors.append(floor(clock, real - data.draw(st.floats(0, 1e6))))
+                else:
+                    give = 20.0 if source is Source.RTC else 0.5
+                    error = data.draw(st.floats(-0.9, 0.9)) * give
+                    anchors.append(Anchor(clock, real + error, source, give))
+            boots.append(boot(number, *anchors, after=before))
+            before = (number, length)
+            now += length * (1 + drift) + pause
+        timeline = Timeline(boots)
+        for number, (length, _) in enumerate(truth, start=1):
+            clock = data.draw(st.floats(0, length))
+            real = begins[number - 1] + clock * (1 + drift)
+            found = timeline.at(LOG, number, clock)
+            # Bounds from other boots' lengths carry those clocks' drift, too.
+            slack = 1e-3 + 50e-6 * sum(length for length, _ in truth)
+            assert found.earliest - slack <= real <= found.latest + slack
+
+
+class TestRange:
+    def test_boots_that_ended_before_a_range_need_no_look(self) -> None:
+        timeline = Timeline(
+            [
+                boot(1, network(0.0, UTC)),
+                boot(2, network(0.0, UTC + 2_000), after=(1, 1_000.0)),
+                boot(3, network(0.0, UTC + 5_000), after=(2, 1_000.0)),
+            ]
+        )
+        assert timeline.first_boot_reaching(LOG, UTC - 1) == 1
+        assert timeline.first_boot_reaching(LOG, UTC + 1_500) == 2
+        assert timeline.first_boot_reaching(LOG, UTC + 9e9) == 3
+
+    def test_a_boot_whose_end_is_not_told_may_have_gone_on(self) -> None:
+        timeline = Timeline([boot(1, network(0.0, UTC)), boot(3, network(0.0, UTC + 9_000), after=(2, 50.0))])
+        assert timeline.first_boot_reaching(LOG, UTC + 5_000) == 1
+
+    def test_a_range_is_by_the_times_that_are_shown(self) -> None:
+        for trust in (Trust.SYNCED, Trust.BETWEEN, Trust.AFTER, Trust.BEFORE):
+            assert Moment(trust, UTC, 50.0).is_within(UTC, UTC)
+            assert not Moment(trust, UTC, 50.0).is_within(UTC + 1, UTC + 20)
+            assert not Moment(trust, UTC, 50.0).is_within(UTC - 20, UTC - 1)
+
+    def test_what_has_no_time_is_in_any_range_so_that_it_is_seen(self) -> None:
+        assert Moment(Trust.UNKNOWN, None).is_within(UTC, UTC)
+
+
+class TestDowntime:
+    def test_downtime_is_from_the_last_durable_moment_to_the_next_start(self) -> None:
+        timeline = Timeline(
+            [boot(1, network(0.0, UTC)), boot(2, network(30.0, UTC + 1_630), after=(1, 1_000.0))]
+        )
+        (found,) = downtimes(timeline, LOG)
+        assert (found.before, found.after) == (1, 2)
+        assert found.seconds == pytest.approx(600)
+        assert found.uncertainty == pytest.approx(0.02 + DRIFT * 1_030)
+
+    def test_downtime_at_an_unknown_time_has_no_length(self) -> None:
+        (found,) = downtimes(Timeline([boot(1, network(0.0, UTC)), boot(2, after=(1, 50.0))]), LOG)
+        assert found.seconds is None
+
+    def test_boots_that_seem_to_overlap_have_no_downtime(self) -> None:
+        timeline = Timeline([boot(1, network(0.0, UTC)), boot(2, network(0.0, UTC + 10), after=(1, 1_000.0))])
+        (found,) = downtimes(timeline, LOG)
+        assert found.seconds is None

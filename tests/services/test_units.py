@@ -1,0 +1,47 @@
+"""The systemd units: sound, and shut in as tightly as they promise."""
+
+import os
+import shutil
+import subprocess
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+UNITS = Path(str(files("services") / "units"))
+MOST_EXPOSED = 20
+"""In tenths of systemd's own scale, which calls 2.0 and less OK or SAFE."""
+
+
+def analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
+    if shutil.which("systemd-analyze") is None:
+        if os.environ.get("CI"):
+            pytest.fail("systemd-analyze is missing: install Debian's systemd")
+        pytest.skip("systemd-analyze is not here (Debian's package systemd)")
+    return subprocess.run(["systemd-analyze", *arguments], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("unit", sorted(UNITS.glob("*.service")), ids=lambda unit: unit.name)
+def test_unit_is_shut_in(unit: Path) -> None:
+    done = analyze("security", "--offline=true", f"--threshold={MOST_EXPOSED}", "--no-pager", str(unit))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("unit", sorted(UNITS.glob("*.service")), ids=lambda unit: unit.name)
+def test_unit_is_understood_by_systemd(unit: Path, tmp_path: Path) -> None:
+    for file in UNITS.glob("*.service"):
+        text = file.read_text().replace("/usr/bin/logboat", "/bin/true")
+        (tmp_path / file.name).write_text(text)
+    done = analyze("verify", "--man=no", str(tmp_path / unit.name))
+    # Keys of systemd 254, which the card has (257); a builder on Debian 12 has 252.
+    newer = ("RestartSteps", "RestartMaxDelaySec")
+    said = [line for line in done.stderr.splitlines() if not any(key in line for key in newer)]
+    assert [line for line in said if unit.name in line] == []
+
+
+def test_recorder_has_no_network_and_just_the_devices_of_the_header() -> None:
+    text = (UNITS / "logboat-recorder.service").read_text()
+    assert "PrivateNetwork=yes" in text
+    assert "DevicePolicy=closed" in text
+    allowed = {line.split("=")[1].split()[0] for line in text.splitlines() if line.startswith("DeviceAllow=")}
+    assert allowed == {"char-gpiochip", "char-i2c", "char-spidev"}
