@@ -48,6 +48,9 @@ SINGLE_WRITER: Final = frozenset(
 """Types that only one vessel ever writes: they cannot conflict, the higher generation is the newer one."""
 
 
+_IMMUTABLE: Final = f"{Kind.READING}:"
+
+
 @dataclass(frozen=True, slots=True)
 class DocumentName:
     """A document id, taken apart."""
@@ -102,6 +105,11 @@ def is_single_writer(document_id: str) -> bool:
     """Whether the document is of a type that only one vessel writes."""
     name = parse_id(document_id)
     return name is not None and name.kind in SINGLE_WRITER
+
+
+def is_immutable(document_id: str) -> bool:
+    """Whether the document, once made, never changes: so nobody need remember who has which revision."""
+    return document_id.startswith(_IMMUTABLE)
 
 
 def vessel_id(vessel: str) -> str:

@@ -53,23 +53,43 @@ class BlobStore:
             if not self.directory.is_dir():
                 self.directory.mkdir(parents=True, exist_ok=True)
                 sync_directory(self.directory.parent)
-            with self._temporary() as (file, temporary):
+            with self.temporary() as (file, temporary):
                 sha1 = hashlib.sha1(usedforsecurity=False)
                 for piece in _pieces(content):
                     sha1.update(piece)
                     file.write(piece)
-                found = _PREFIX + base64.b64encode(sha1.digest()).decode()
-                if digest is not None and digest != found:
-                    raise BlobError(f"blob {digest}: the bytes that came give {found}; ask for them again")
-                file.flush()
-                os.fsync(file.fileno())
-                with self._engine.writing:  # so that no compaction removes it at this moment
-                    self._engine.execute("DELETE FROM unused_blobs WHERE digest = ?", (found,))
-                    temporary.replace(self._path(found))
-                    sync_directory(self.directory)
+                return self.name(file, temporary, sha1.digest(), digest)
+        except OSError as error:
+            raise translated_os(error, self.directory) from error
+
+    def name(self, file: BinaryIO, temporary: Path, sha1: bytes, digest: str | None) -> str:
+        """Make a file that was written durable under its digest, which is returned.
+
+        Raises BlobError if that is not `digest`.
+        """
+        found = _PREFIX + base64.b64encode(sha1).decode()
+        if digest is not None and digest != found:
+            raise BlobError(f"blob {digest}: the bytes that came give {found}; ask for them again")
+        try:
+            file.flush()
+            os.fsync(file.fileno())
+            with self._engine.writing:  # so that no compaction removes it at this moment
+                self._engine.execute("DELETE FROM unused_blobs WHERE digest = ?", (found,))
+                temporary.replace(self._path(found))
+                sync_directory(self.directory)
         except OSError as error:
             raise translated_os(error, self.directory) from error
         return found
+
+    def writer(self) -> "BlobWriter":
+        """A blob that arrives piece by piece. Finish or close it."""
+        try:
+            if not self.directory.is_dir():
+                self.directory.mkdir(parents=True, exist_ok=True)
+                sync_directory(self.directory.parent)
+            return BlobWriter(self)
+        except OSError as error:
+            raise translated_os(error, self.directory) from error
 
     def has(self, digest: str) -> bool:
         """Whether the blob is here."""
@@ -176,7 +196,7 @@ class BlobStore:
         return self.directory / raw.hex()
 
     @contextlib.contextmanager
-    def _temporary(self) -> Iterator[tuple[BinaryIO, Path]]:
+    def temporary(self) -> Iterator[tuple[BinaryIO, Path]]:
         """A file to write to, locked while its writer lives; removed unless it got a name."""
         while True:
             descriptor, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=self.directory)
@@ -196,6 +216,37 @@ class BlobStore:
             for path in self.directory.iterdir():
                 if path.name.startswith(_TEMPORARY):
                     _remove_if_abandoned(path)
+
+
+class BlobWriter:
+    """A blob on its way into the store; under its digest it is whole or not there."""
+
+    def __init__(self, store: BlobStore) -> None:
+        """Use `BlobStore.writer`."""
+        self._store = store
+        self._stack = contextlib.ExitStack()
+        self._file, self._temporary = self._stack.enter_context(store.temporary())
+        self._sha1 = hashlib.sha1(usedforsecurity=False)
+        self.length = 0
+        """Bytes written so far."""
+
+    def write(self, piece: bytes) -> None:
+        """The next bytes. Raises StoreError."""
+        self._sha1.update(piece)
+        self.length += len(piece)
+        try:
+            self._file.write(piece)
+        except OSError as error:
+            raise translated_os(error, self._store.directory) from error
+
+    def finish(self, digest: str) -> None:
+        """Store it durably. Raises BlobError, and stores nothing, if the bytes do not give this digest."""
+        with self._stack:
+            self._store.name(self._file, self._temporary, self._sha1.digest(), digest)
+
+    def close(self) -> None:
+        """Forget it, unless it was finished."""
+        self._stack.close()
 
 
 def references(row: rows.Row) -> set[str]:

@@ -69,6 +69,8 @@ class Database:
         self._announcer = Announcer(announce, path.name, changed_elsewhere=self._data_version)
         self._engine = engine = Engine(connection, path, committed=self._announcer.announce)
         self._clock = clock
+        self.is_single_writer: Final = single_writer
+        """Whether only one vessel ever writes the document with this id."""
         self._floors = floors = Floors(engine)
         self._remotes = Remotes(engine)
         self._edits = Edits(engine, floors, self._remotes, single_writer)

@@ -1,0 +1,112 @@
+"""From a host name to a connected TCP socket, by whichever of its addresses answers first (RFC 8305)."""
+
+import asyncio
+import errno
+import ipaddress
+import socket
+from collections import deque
+from collections.abc import Sequence
+from itertools import chain, zip_longest
+from typing import Final
+
+from sync.net.faults import problem_of
+from sync.peer.problems import ProblemError
+
+STAGGER: Final = 0.25
+"""Seconds before the next address is tried beside the last (RFC 8305, section 5)."""
+
+_UNTELLING: Final = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL})
+"""What an address of a family says that this network does not have; another address knows more."""
+
+_Address = tuple[int, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
+
+
+async def dial(host: str, port: int, *, network_interface: str | None = None) -> socket.socket:
+    """A connected socket; the caller closes it.
+
+    `host` is a name or an address, with its zone if it is link-local (`fe80::1%eth0`). `network_interface`,
+    the name of one or an address of this machine, is the only way taken then. Raises ProblemError.
+    """
+    doing = f"connecting to {_spelt(host)}:{port}"
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+    except (OSError, UnicodeError) as error:
+        raise ProblemError(problem_of(error, doing)) from error
+    addresses: list[_Address] = [(int(family), address) for family, _, _, _, address in found]
+    failures: list[OSError] = []
+    sock = await _race(_interleaved(addresses), network_interface, failures)
+    if sock is None:
+        telling = [error for error in failures if error.errno not in _UNTELLING]
+        raise ProblemError(problem_of((telling or failures)[0], doing))
+    return sock
+
+
+def _spelt(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _interleaved(addresses: Sequence[_Address]) -> deque[_Address]:
+    """The system's order, but the families in turn, so that one that leads nowhere costs one wait."""
+    first = addresses[0][0]
+    same = [address for address in addresses if address[0] == first]
+    other = [address for address in addresses if address[0] != first]
+    return deque(a for a in chain.from_iterable(zip_longest(same, other)) if a is not None)
+
+
+async def _race(
+    addresses: deque[_Address], interface: str | None, failures: list[OSError]
+) -> socket.socket | None:
+    pending: set[asyncio.Task[socket.socket]] = set()
+    winner: socket.socket | None = None
+    try:
+        while winner is None and (addresses or pending):
+            if addresses:
+                pending.add(asyncio.create_task(_attempt(addresses.popleft(), interface)))
+            done, pending = await asyncio.wait(
+                pending, timeout=STAGGER if addresses else None, return_when=asyncio.FIRST_COMPLETED
+            )
+            for task in done:
+                error = task.exception()
+                if error is None and winner is None:
+                    winner = task.result()
+                elif error is None:
+                    task.result().close()
+                elif isinstance(error, OSError):
+                    failures.append(error)
+                else:
+                    raise error
+    finally:
+        for task in pending:
+            task.cancel()
+        for late in await asyncio.gather(*pending, return_exceptions=True):
+            if isinstance(late, socket.socket):
+                late.close()
+    return winner
+
+
+async def _attempt(target: _Address, interface: str | None) -> socket.socket:
+    family, address = target
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        sock.setblocking(False)
+        if interface is not None:
+            _bind(sock, interface)
+        await asyncio.get_running_loop().sock_connect(sock, address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _bind(sock: socket.socket, interface: str) -> None:
+    try:
+        ipaddress.ip_address(interface.partition("%")[0])
+    except ValueError:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
+        return
+    try:
+        found = socket.getaddrinfo(interface, 0, sock.family, socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except socket.gaierror as error:  # It is of the other family.
+        raise OSError(errno.EADDRNOTAVAIL, f"{interface} is no address of that family") from error
+    sock.bind(found[0][4])

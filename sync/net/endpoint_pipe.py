@@ -1,0 +1,216 @@
+"""A connection of the application's in the shape of an asyncio transport, with bounded buffers both ways."""
+
+import asyncio
+import errno
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final
+
+log = logging.getLogger(__name__)
+
+_PIECE: Final = 16 * 1024
+"""The most that is given to the connection at once where boundaries do not matter: so much a slow line needs
+seconds for, and it is a TLS record where there is one."""
+_READY_BYTES: Final = 64 * 1024
+"""With more than this not yet taken, `ready` waits."""
+_MOST_BYTES: Final = 1024 * 1024
+"""With more than this not yet taken, the connection is ended: it does not wait."""
+
+
+class EndpointPipe(asyncio.Transport):
+    """Does not read before `resume_reading` is called for the first time."""
+
+    def __init__(
+        self,
+        send: Callable[[bytes], Awaitable[None]],
+        close: Callable[[Exception | None], Awaitable[None]],
+        *,
+        close_timeout: float,
+    ) -> None:
+        super().__init__()
+        self.deliver: Callable[[list[bytes]], None] = self._deliver_bytes
+        """Is given all that has come since; the protocol's `data_received` unless set to something else."""
+        self._send = send
+        self._close = close
+        self._close_timeout = close_timeout
+        self._loop = asyncio.get_running_loop()
+        self._protocol: asyncio.Protocol | None = None
+        self._out: deque[bytes] = deque()
+        self._out_bytes = 0
+        self._high, self._low = _READY_BYTES, _READY_BYTES // 4
+        self._is_stuffed = False
+        self._writer: asyncio.Task[None] | None = None
+        self._finisher: asyncio.Task[None] | None = None
+        self._in: list[bytes] = []
+        self._in_bytes = 0
+        self._is_paused = True
+        self._is_due = False
+        self._ready = asyncio.Event()
+        self._is_at_end = False
+        self._is_closing = False
+
+    # What the application's connection tells
+
+    def received(self, data: bytes) -> None:
+        """Keep it until it can be delivered."""
+        if self._is_closing and self._finisher is not None:
+            return
+        self._in.append(bytes(data))
+        self._in_bytes += len(data)
+        if self._in_bytes > _MOST_BYTES:
+            text = f"{self._in_bytes} bytes were received faster than they can be taken; wait for `ready`"
+            self._finish(OSError(errno.ENOBUFS, text))
+            return
+        self._schedule()
+        self._look_if_ready()
+
+    async def ready(self) -> None:
+        """Until there is room, or it is over."""
+        await self._ready.wait()
+
+    def ended(self, error: Exception | None) -> None:
+        """Deliver what has come, unless `error`; then it is over."""
+        if error is not None:
+            self._finish(error)
+            return
+        self._is_at_end = True
+        self._schedule()
+
+    # asyncio.Transport
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        """Who is told."""
+        assert isinstance(protocol, asyncio.Protocol)
+        self._protocol = protocol
+
+    def is_closing(self) -> bool:
+        """Whether nothing more can be written."""
+        return self._is_closing
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """When the protocol is told to write no more, and to write again."""
+        self._high = _READY_BYTES if high is None else high
+        self._low = self._high // 4 if low is None else low
+
+    def get_write_buffer_size(self) -> int:
+        """Bytes not yet given to the connection."""
+        return self._out_bytes
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Bytes, whose boundaries do not matter."""
+        view = memoryview(data)
+        self.writelines(bytes(view[at : at + _PIECE]) for at in range(0, len(view), _PIECE))
+
+    def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
+        """Pieces, each given to the connection as it is."""
+        if self._is_closing:
+            return
+        for piece in list_of_data:
+            self._out.append(bytes(piece))
+            self._out_bytes += len(piece)
+        if self._out_bytes > self._high and not self._is_stuffed:
+            self._is_stuffed = True
+            if self._protocol is not None:
+                self._protocol.pause_writing()
+        if self._out and self._writer is None:
+            self._writer = self._loop.create_task(self._write_out())
+
+    def pause_reading(self) -> None:
+        """Deliver nothing."""
+        self._is_paused = True
+        self._look_if_ready()
+
+    def resume_reading(self) -> None:
+        """Deliver."""
+        self._is_paused = False
+        self._look_if_ready()
+        self._schedule()
+
+    def close(self) -> None:
+        """Write what waits, then close."""
+        self._is_closing = True
+        if self._writer is None:
+            self._finish(None)
+
+    def abort(self) -> None:
+        """Close now."""
+        self._finish(None, ConnectionAbortedError(errno.ECONNABORTED, "cut on this side"))
+
+    # Inside
+
+    def _schedule(self) -> None:
+        if not self._is_due and not self._is_paused and (self._in or self._is_at_end):
+            self._is_due = True
+            self._loop.call_soon(self._deliver)
+
+    def _deliver(self) -> None:
+        self._is_due = False
+        if self._is_paused or self._finisher is not None:
+            return
+        pieces, self._in, self._in_bytes = self._in, [], 0
+        if pieces:
+            try:
+                self.deliver(pieces)
+            except Exception as error:
+                log.exception("a received piece could not be handled")
+                self._finish(error)
+                return
+        self._look_if_ready()
+        if self._is_at_end and not self._in:
+            if self._protocol is not None:
+                self._protocol.eof_received()
+            self._finish(None)
+
+    def _deliver_bytes(self, pieces: list[bytes]) -> None:
+        if self._protocol is not None:
+            self._protocol.data_received(b"".join(pieces))
+
+    def _look_if_ready(self) -> None:
+        if self._finisher is not None or (not self._is_paused and self._in_bytes <= _READY_BYTES):
+            self._ready.set()
+        else:
+            self._ready.clear()
+
+    async def _write_out(self) -> None:
+        try:
+            while self._out:
+                piece = self._out[0]
+                await self._send(piece)
+                self._out.popleft()
+                self._out_bytes -= len(piece)
+                if self._is_stuffed and self._out_bytes <= self._low:
+                    self._is_stuffed = False
+                    if self._protocol is not None:
+                        self._protocol.resume_writing()
+        except Exception as error:  # noqa: BLE001 -- the application's code: whatever it raises ends the connection
+            self._writer = None
+            self._finish(error)
+            return
+        self._writer = None
+        if self._is_closing:
+            self._finish(None)
+
+    def _finish(self, error: Exception | None, told: Exception | None = None) -> None:
+        """Close the connection, telling it `told` or `error`; then tell the protocol that it is lost."""
+        if self._finisher is not None:
+            return
+        self._is_closing = True
+        if self._writer is not None:
+            self._writer.cancel()
+        self._in.clear()
+        self._in_bytes = 0
+        inner = getattr(error, "error", error)
+        self._finisher = self._loop.create_task(self._finishing(inner, told or error))
+        self._ready.set()
+
+    async def _finishing(self, error: Exception | None, told: Exception | None) -> None:
+        try:
+            async with asyncio.timeout(self._close_timeout):
+                await self._close(told)
+        except Exception as failure:  # noqa: BLE001 -- as above; it is over in any case
+            log.warning(
+                "the application's connection could not be closed: %s", failure or type(failure).__name__
+            )
+        if self._protocol is not None:
+            self._protocol.connection_lost(error)

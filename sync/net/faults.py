@@ -1,0 +1,28 @@
+"""What the system, TLS and the resolver raise, as problems."""
+
+import os
+import socket
+import ssl
+
+from sync.peer.problems import Domain, Problem
+
+ABNORMAL = 1006
+"""The close code of a connection that ended without one (RFC 6455, 7.1.5)."""
+
+
+def problem_of(error: BaseException | None, doing: str) -> Problem:
+    """`doing` says what failed and where: "connecting to boat.local:4984". None stands for a silent end."""
+    if error is None:
+        return Problem(Domain.WEBSOCKET, ABNORMAL, f"{doing}: the connection ended without a goodbye")
+    if isinstance(error, socket.gaierror):
+        text = f"{doing}: {error.strerror or error}; check the name, and that this machine can resolve names"
+        return Problem(Domain.DNS, error.errno or 0, text)
+    if isinstance(error, ssl.SSLCertVerificationError):
+        text = f"{doing}: the certificate was refused: {error.verify_message or error}"
+        return Problem(Domain.TLS, 0, text)
+    if isinstance(error, ssl.SSLError):
+        return Problem(Domain.TLS, 0, f"{doing}: TLS failed: {error.reason or error}")
+    if isinstance(error, OSError) and error.errno:
+        return Problem(Domain.POSIX, error.errno, f"{doing}: {error.strerror or os.strerror(error.errno)}")
+    what = str(error) or type(error).__name__
+    return Problem(Domain.WEBSOCKET, ABNORMAL, f"{doing}: {what}")

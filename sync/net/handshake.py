@@ -1,0 +1,110 @@
+"""What both sides of a WebSocket's opening handshake share: addresses, and where the head of HTTP ends."""
+
+import ipaddress
+from typing import Final
+from urllib.parse import urlsplit
+
+from websockets.exceptions import InvalidURI
+from websockets.uri import WebSocketURI, parse_uri
+
+from sync.peer.problems import Domain, Problem, ProblemError
+from sync.replication.errors import LiteCoreCode
+
+HEAD_BYTES: Final = 32 * 1024
+"""The longest head taken: a few cookies and a token; a line is limited to 8 KiB by the package."""
+
+_END: Final = b"\r\n\r\n"
+
+
+class Head:
+    """Collects bytes until a head of HTTP is whole, so that none of what follows it is lost."""
+
+    def __init__(self) -> None:
+        self._bytes = bytearray()
+        self._searched = 0
+
+    @property
+    def is_too_long(self) -> bool:
+        """Whether it is longer than we take."""
+        return self._searched > HEAD_BYTES
+
+    def __len__(self) -> int:
+        return len(self._bytes)
+
+    @property
+    def first(self) -> int | None:
+        """Its first byte, if one has come."""
+        return self._bytes[0] if self._bytes else None
+
+    def add(self, data: bytes) -> None:
+        """What came next, of the head or of what follows."""
+        self._bytes += data
+
+    def take(self) -> bytes:
+        """All that has come, once."""
+        data = bytes(self._bytes)
+        self._bytes.clear()
+        return data
+
+    def split(self) -> tuple[bytes, bytes] | None:
+        """The head and what has come behind it; None if it is not whole."""
+        end = self._bytes.find(_END, max(0, self._searched - len(_END)))
+        if end < 0 or end > HEAD_BYTES:
+            self._searched = len(self._bytes)
+            return None
+        end += len(_END)
+        return bytes(self._bytes[:end]), bytes(self._bytes[end:])
+
+
+def parse_address(url: str) -> tuple[WebSocketURI, str]:
+    """What `url` names, and the host to connect to, with its zone if it is a scoped link-local address.
+
+    Raises ProblemError. User information is refused, and not repeated: it would end up in logs.
+    """
+    shown = repr(url) if "@" not in url else "what was given"
+    try:
+        parts = urlsplit(url)
+        if parts.username is not None or parts.password is not None:
+            raise _refused("the address carries a user name or password; give those to the authenticator")
+        uri = parse_uri(url)
+    except InvalidURI as error:
+        raise _refused(f"{shown} is no address of a database: {error.msg}") from error
+    except ValueError as error:
+        raise _refused(f"{shown} is no address of a database: {error}") from error
+    if not uri.resource_name.isprintable() or " " in uri.resource_name:
+        raise _refused(f"{shown} is no address of a database: it has spaces or control characters")
+    host, is_scoped, zone = uri.host.partition("%")
+    if is_scoped:
+        # RFC 6874: the sign before the zone is itself escaped; many write it bare.
+        zone = _as_written(url, zone.removeprefix("25") or zone)
+        uri.host = host  # The zone means nothing to the other side, nor to its certificate.
+        return uri, f"{host}%{zone}"
+    return uri, host
+
+
+def _as_written(url: str, zone: str) -> str:
+    """The zone in the letters it had: names of interfaces know upper and lower case."""
+    at = url.lower().find(zone.lower() + "]")
+    return url[at : at + len(zone)] if at >= 0 else zone
+
+
+def _refused(text: str) -> ProblemError:
+    return ProblemError(Problem(Domain.LITECORE, LiteCoreCode.INVALID_PARAMETER, text))
+
+
+def spell_remote(address: object) -> str:
+    """A socket's address for people: `192.0.2.7:4984`, `[fe80::1%eth0]:4984`."""
+    match address:
+        case (str() as host, int() as port, *_):
+            bare, is_scoped, zone = host.partition("%")
+            try:
+                parsed = ipaddress.ip_address(bare)
+            except ValueError:
+                return f"{host}:{port}"
+            if isinstance(parsed, ipaddress.IPv6Address):
+                if parsed.ipv4_mapped is not None:  # One socket for both families shows IPv4 so.
+                    return f"{parsed.ipv4_mapped}:{port}"
+                return f"[{bare}{is_scoped}{zone}]:{port}"
+            return f"{host}:{port}"
+        case _:
+            return "an unknown address"

@@ -1,0 +1,44 @@
+"""Finding out that the other side is gone although nothing says so: a cable pulled, a vessel out of range."""
+
+import asyncio
+from collections.abc import Callable
+
+
+class Heartbeat:
+    """Pings each `interval`, and calls `lost`, once, if nothing at all has come `grace` after a ping.
+
+    The owner sets `heard` whenever something comes, be it only a byte, and `is_deaf` while it does not read.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        interval: float,
+        grace: float,
+        ping: Callable[[], None],
+        lost: Callable[[], None],
+    ) -> None:
+        self._loop = loop
+        self._interval = interval
+        self._grace = grace
+        self._ping = ping
+        self._lost = lost
+        self.heard = True
+        self.is_deaf = False
+        self._next = loop.call_later(interval, self._beat)
+
+    def stop(self) -> None:
+        """No more of it."""
+        self._next.cancel()
+
+    def _beat(self) -> None:
+        self.heard = False
+        self._next = self._loop.call_later(self._grace, self._judge)
+        self._ping()
+
+    def _judge(self) -> None:
+        if self.heard or self.is_deaf:
+            self._next = self._loop.call_later(self._interval, self._beat)
+        else:
+            self._lost()

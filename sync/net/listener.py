@@ -1,0 +1,287 @@
+"""The passive side: lets peers connect over the network and replicate with databases here.
+
+    listener = URLEndpointListener(URLEndpointListenerConfiguration({"log": database}, port=4984))
+    await listener.start()
+    print(listener.urls, listener.tls_identity.fingerprint)
+    …
+    await listener.stop()
+
+Without a TLS identity it makes one of its own, self-signed, which clients pin by its fingerprint.
+"""
+
+import asyncio
+import ipaddress
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+import ifaddr
+
+from sync import blip, documents
+from sync.net import tls, ws_server
+from sync.net.authenticators import (
+    CertificateHolder,
+    Client,
+    ListenerAuthenticators,
+    ListenerCertificateAuthenticator,
+    ListenerPasswordAuthenticator,
+    Refusal,
+    User,
+)
+from sync.net.link import Link
+from sync.net.tls_contexts import server_context
+from sync.net.tls_identity import TLSIdentity
+from sync.net.transport import Transport
+from sync.net.websocket import Tuning
+from sync.net.ws_server import Accept, Reject, Request, Server
+from sync.peer.passive import PassiveOptions, PassivePeer
+from sync.peer.problems import Problem
+from sync.peer.progress import Ledger, Progress
+from sync.peer.session import Session
+from sync.store import Database
+
+log = logging.getLogger(__name__)
+
+SUBPROTOCOLS: Final = ("BLIP_3+CBMobile_3", "BLIP_3+CBMobile_2")
+"""What we speak, what we like best first."""
+DEFAULT_PORT: Final = 4984
+_ENDPOINT: Final = "_blipsync"
+
+Authorizer = Callable[[Client, str], PassiveOptions | None]
+"""What a client may do with a database, by its name; None: it may not enter."""
+Authenticator = ListenerPasswordAuthenticator | ListenerCertificateAuthenticator | ListenerAuthenticators
+
+
+@dataclass(frozen=True, slots=True)
+class URLEndpointListenerConfiguration:
+    """How to listen."""
+
+    databases: Mapping[str, Database]
+    """By the name that URLs have for each: `wss://host:port/<name>`."""
+    port: int = DEFAULT_PORT
+    """0 for any that is free."""
+    network_interface: str | None = None
+    """The name or an address of the only interface to listen on; None for all."""
+    disable_tls: bool = False
+    tls_identity: TLSIdentity | None = None
+    """None: self-signed, made at the start."""
+    authenticator: Authenticator | None = None
+    """Who may enter; None: everybody."""
+    authorize: Authorizer | None = None
+    """What each who entered may do; None: all that `read_only` allows."""
+    read_only: bool = False
+    enable_delta_sync: bool = True
+    heartbeat: float = 300.0
+    """Seconds between pings."""
+    max_connections: int = 100
+    limits: blip.Limits = field(default_factory=blip.Limits)
+    common_name: str = "logboat"
+    """In a self-signed identity."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One peer that is connected."""
+
+    remote: str
+    client: Client
+    database: str
+    subprotocol: str
+    link: Link
+
+    @property
+    def progress(self) -> Progress:
+        """What passed so far."""
+        return self.link.peer.ledger.progress
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether documents are on their way."""
+        peer = self.link.peer
+        return not all(part is None or part.is_idle for part in (peer.sender, peer.receiver))
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionStatus:
+    """How many peers are connected, and how many of them are replicating just now."""
+
+    connection_count: int
+    active_connection_count: int
+
+
+class URLEndpointListener:
+    """Listens from `start` to `stop`."""
+
+    def __init__(self, configuration: URLEndpointListenerConfiguration) -> None:
+        self.configuration: Final = configuration
+        self.tls_identity: TLSIdentity | None = None
+        """What it shows clients; None before the start, or without TLS."""
+        self._server: Server | None = None
+        self._connections: set[Connection] = set()
+        self._authenticators = _combined(configuration.authenticator)
+
+    async def start(self) -> None:
+        """Begin to listen. Raises ProblemError if that is not possible."""
+        if self._server is not None:
+            return
+        configuration = self.configuration
+        context = None
+        if not configuration.disable_tls:
+            self.tls_identity = configuration.tls_identity or TLSIdentity.self_signed(
+                configuration.common_name
+            )
+            context = server_context(
+                self.tls_identity,
+                client_roots=self._authenticators.client_roots or None,
+                client_certificate_required=self._authenticators.is_certificate_required,
+            )
+        self._server = await ws_server.serve(
+            _address(configuration.network_interface),
+            configuration.port,
+            self._decide,
+            ssl=context,
+            max_connections=configuration.max_connections,
+            tuning=Tuning(heartbeat=configuration.heartbeat),
+        )
+
+    async def stop(self) -> None:
+        """Listen no more, and close every connection."""
+        server, self._server = self._server, None
+        if server is not None:
+            for connection in list(self._connections):
+                connection.link.peer.session.end()
+            server.close()
+            await server.wait_closed()
+
+    @property
+    def port(self) -> int | None:
+        """Where it listens; None while it does not."""
+        return None if self._server is None else self._server.port
+
+    @property
+    def urls(self) -> list[str]:
+        """Of each database on each address of this machine, loopback last."""
+        if self._server is None:
+            return []
+        scheme = "ws" if self.configuration.disable_tls else "wss"
+        only = self.configuration.network_interface
+        hosts = [_address(only)] if only else [*_addresses(), "127.0.0.1"]
+        return [
+            f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}/{name}"
+            for name in self.configuration.databases
+            for host in hosts
+        ]
+
+    @property
+    def connections(self) -> list[Connection]:
+        """Who is connected."""
+        return list(self._connections)
+
+    @property
+    def status(self) -> ConnectionStatus:
+        """How many are connected, and busy."""
+        return ConnectionStatus(
+            len(self._connections), sum(connection.is_busy for connection in self._connections)
+        )
+
+    async def _decide(self, request: Request) -> Accept | Reject:
+        name = _database_name(request.path)
+        certificate = None if request.ssl_object is None else tls.peer_certificate(request.ssl_object)
+        client = await self._authenticators.authenticate(request.headers.get("Authorization"), certificate)
+        if isinstance(client, Refusal):
+            log.warning("%s is refused: %s", request.remote, client.text)
+            return Reject(client.status, client.text, tuple(client.headers.items()))
+        database = None if name is None else self.configuration.databases.get(name)
+        if name is None or database is None:
+            return Reject(404, f"there is no database here under {request.path[:80]}")
+        subprotocol = next((known for known in SUBPROTOCOLS if known in request.subprotocols), None)
+        if subprotocol is None:
+            return Reject(400, f"the WebSocket must offer one of the subprotocols {', '.join(SUBPROTOCOLS)}")
+        options = self._options(client, name)
+        if options is None:
+            log.warning("%s may not enter %s", request.remote, name)
+            return Reject(403, "you may not enter this database")
+
+        def receiver(transport: Transport) -> Link:
+            session = Session(clock=asyncio.get_running_loop().time, limits=self.configuration.limits)
+            peer = PassivePeer(session, database, options, Ledger())
+
+            def over(problem: Problem | None) -> None:
+                self._connections.discard(connection)
+                if problem is None:
+                    log.info("%s has gone", transport.remote)
+                else:
+                    log.warning("%s: the connection ended: %s", transport.remote, problem)
+
+            link = Link(peer, transport, over=over)
+            connection = Connection(transport.remote, client, name, subprotocol, link)
+            self._connections.add(connection)
+            log.info("%s is connected to %s as %s", transport.remote, name, named(client))
+            return link
+
+        return Accept(receiver, subprotocol)
+
+    def _options(self, client: Client, name: str) -> PassiveOptions | None:
+        configuration = self.configuration
+        if configuration.authorize is not None:
+            return configuration.authorize(client, name)
+        return PassiveOptions(
+            read_only=configuration.read_only,
+            deltas=configuration.enable_delta_sync,
+            keeps=lambda document_id: not documents.is_immutable(document_id),
+        )
+
+
+def named(client: Client) -> str:
+    """Who a client is, for people."""
+    if isinstance(client, User):
+        return f"user {client.name}"
+    if isinstance(client, CertificateHolder):
+        return f"holder of certificate {tls.common_name(client.certificate)!r}"
+    return "anybody"
+
+
+def _combined(authenticator: Authenticator | None) -> ListenerAuthenticators:
+    if isinstance(authenticator, ListenerAuthenticators):
+        return authenticator
+    if isinstance(authenticator, ListenerPasswordAuthenticator):
+        return ListenerAuthenticators(password=authenticator)
+    return ListenerAuthenticators(certificate=authenticator)
+
+
+def _database_name(path: str) -> str | None:
+    """Of `/<name>/_blipsync`; None if the path is of another form."""
+    parts = urlsplit(path).path.split("/")
+    if len(parts) != 3 or parts[0] or parts[2] != _ENDPOINT:
+        return None
+    return unquote(parts[1])
+
+
+def _address(interface: str | None) -> str:
+    """The address to bind: that of an interface by name, or the one given; everywhere for None."""
+    if interface is None:
+        return ""
+    try:
+        ipaddress.ip_address(interface.partition("%")[0])
+    except ValueError:
+        for adapter in ifaddr.get_adapters():
+            if adapter.name == interface:
+                for found in adapter.ips:
+                    if found.is_IPv4:
+                        return str(found.ip)
+        return interface
+    return interface
+
+
+def _addresses() -> list[str]:
+    """This machine's own, but for loopback and link-local ones."""
+    found: list[str] = []
+    for adapter in ifaddr.get_adapters():
+        for entry in adapter.ips:
+            text = entry.ip if isinstance(entry.ip, str) else entry.ip[0]
+            address = ipaddress.ip_address(text)
+            if not (address.is_loopback or address.is_link_local):
+                found.append(text)
+    return found

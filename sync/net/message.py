@@ -1,0 +1,249 @@
+"""Replication over what is no IP network: a serial line, Bluetooth, a radio; the application carries bytes.
+
+In the words of Couchbase Lite: the application writes a `MessageEndpointConnection`, and is given a
+`ReplicatorConnection` to hand over what it receives. If its connection keeps the boundaries of messages
+(`ProtocolType.MESSAGE_STREAM`), each is one frame of BLIP; if it carries bytes (`BYTE_STREAM`), frames are
+wrapped as WebSocket frames, without a handshake of HTTP, the active side being the client.
+
+`sync.net.streams` has connections for asyncio's streams and for file descriptors.
+"""
+
+import asyncio
+import errno
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import Final, Protocol
+
+from websockets.protocol import Protocol as WebSocketProtocol
+from websockets.protocol import Side as WebSocketSide
+
+from sync.net.endpoint_pipe import EndpointPipe
+from sync.net.faults import problem_of
+from sync.net.framing import Framing, package_log
+from sync.net.transport import Receiver, Transport
+from sync.net.websocket import Tuning, WebSocketTransport
+from sync.peer.problems import Domain, Problem, ProblemError
+
+_ORDINARY: Final = frozenset({1000, 1001})
+_ABNORMAL: Final = 1006
+_TOO_BIG: Final = 1009
+
+
+class ProtocolType(Enum):
+    """What the application's connection carries."""
+
+    MESSAGE_STREAM = auto()
+    """Messages, each whole."""
+    BYTE_STREAM = auto()
+    """Bytes."""
+
+
+class Side(Enum):
+    """Who begins to replicate."""
+
+    ACTIVE = auto()
+    PASSIVE = auto()
+
+
+class MessagingError(Exception):
+    """Why the application's connection failed; raised by it, or given to `ReplicatorConnection.close`."""
+
+    def __init__(self, error: Exception, *, is_recoverable: bool = True) -> None:
+        super().__init__(str(error) or type(error).__name__)
+        self.error = error
+        self.is_recoverable = is_recoverable
+        """Whether it is worth trying again soon."""
+
+
+class ReplicatorConnection:
+    """Where the application's connection puts what it receives. To be used in the event loop's thread."""
+
+    def __init__(self, pipe: EndpointPipe) -> None:
+        self._pipe = pipe
+
+    def receive(self, data: bytes) -> None:
+        """A message, or some bytes. More than a buffer's worth without `ready` ends the connection."""
+        self._pipe.received(data)
+
+    async def ready(self) -> None:
+        """Wait until more may be received: whoever calls it before each read makes the other side wait."""
+        await self._pipe.ready()
+
+    def close(self, error: MessagingError | None = None) -> None:
+        """The connection is over: at its end, or by `error`."""
+        self._pipe.ended(error.error if error is not None else None)
+
+
+class MessageEndpointConnection(Protocol):
+    """What the application writes. Whatever these raise ends the connection."""
+
+    async def open(self, connection: ReplicatorConnection) -> None:
+        """Connect; give `connection` all that comes from now on."""
+
+    async def send(self, data: bytes) -> None:
+        """Carry a message, or bytes, to the other side; return when more can be taken."""
+
+    async def close(self, error: Exception | None) -> None:
+        """Disconnect, after all that was sent. `error` is why, unless all is well."""
+
+
+async def open_endpoint(
+    connection: MessageEndpointConnection,
+    receiver: Callable[[Transport], Receiver],
+    *,
+    protocol_type: ProtocolType,
+    side: Side,
+    remote: str = "the other side of the application's connection",
+    timeout: float = 15.0,  # noqa: ASYNC109 -- to be told from a TimeoutError of the connection's
+    tuning: Tuning | None = None,
+) -> Transport:
+    """Open `connection`; `receiver` makes who receives from it. Raises ProblemError if it does not open."""
+    tuning = tuning or Tuning()
+    pipe = EndpointPipe(connection.send, connection.close, close_timeout=tuning.close_timeout)
+    try:
+        async with asyncio.timeout(timeout) as limit:
+            await connection.open(ReplicatorConnection(pipe))
+    except Exception as error:
+        pipe.abort()
+        raise ProblemError(_problem(error, remote, timeout if limit.expired() else None)) from error
+    except BaseException:
+        pipe.abort()
+        raise
+    transport: WebSocketTransport | MessageTransport
+    if protocol_type is ProtocolType.BYTE_STREAM:
+        role = WebSocketSide.CLIENT if side is Side.ACTIVE else WebSocketSide.SERVER
+        protocol = WebSocketProtocol(role, max_size=tuning.frame_bytes, logger=package_log)
+        transport = WebSocketTransport(Framing(protocol), pipe, remote=remote, tuning=tuning)
+    else:
+        transport = MessageTransport(pipe, remote=remote, tuning=tuning)
+    try:
+        transport.start(receiver(transport))
+    except BaseException:
+        pipe.abort()
+        raise
+    return transport
+
+
+def _problem(error: Exception, remote: str, timed_out: float | None) -> Problem:
+    doing = f"opening the connection to {remote}"
+    if timed_out is not None:
+        return Problem(Domain.POSIX, errno.ETIMEDOUT, f"{doing}: not open within {timed_out:g} s")
+    return problem_of(error.error if isinstance(error, MessagingError) else error, doing)
+
+
+class MessageTransport(asyncio.Protocol):
+    """Frames as messages, one each; see `sync.net.transport.Transport` for the calls.
+
+    There is no goodbye: a close code other than 1000 and 1001 is known on this side alone, and the end of the
+    connection is taken for an ordinary one if no error comes with it.
+    """
+
+    def __init__(self, pipe: EndpointPipe, *, remote: str, tuning: Tuning) -> None:
+        self.remote = remote
+        self.bytes_received = 0
+        self.bytes_sent = 0
+        self._pipe = pipe
+        self._tuning = tuning
+        self._receiver: Receiver | None = None
+        self._line: list[bytes] = []
+        self._is_stuffed = False
+        self._is_closing = False
+        self._is_over = False
+        self._problem: Problem | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def start(self, receiver: Receiver) -> None:
+        """Begin."""
+        self._receiver = receiver
+        self._pipe.set_protocol(self)
+        self._pipe.set_write_buffer_limits(high=self._tuning.buffer_bytes)
+        self._pipe.deliver = self._received
+        self._pipe.resume_reading()
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether it is sensible to send more: what was sent is not waiting in a long buffer."""
+        return not self._is_stuffed
+
+    def send(self, frame: bytes) -> None:
+        """Put one frame in line; nothing is written before `flush`."""
+        if not self._is_closing:
+            self._line.append(frame)
+            self.bytes_sent += len(frame)
+
+    def flush(self) -> None:
+        """Write everything that was sent."""
+        if self._line and not self._is_over:
+            line, self._line = self._line, []
+            self._pipe.writelines(line)
+
+    def pause(self) -> None:
+        """Read no more for now."""
+        self._pipe.pause_reading()
+
+    def resume(self) -> None:
+        """Read on."""
+        self._pipe.resume_reading()
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Send what is in line, and close; frames that still come are dropped."""
+        if self._is_closing:
+            return
+        self.flush()
+        if code not in _ORDINARY:
+            self._problem = Problem(Domain.WEBSOCKET, code, reason or f"closed with code {code}")
+        self._is_closing = True
+        seconds = self._tuning.close_timeout
+        self._deadline = asyncio.get_running_loop().call_later(seconds, self._run_out)
+        self._pipe.close()
+
+    def abort(self) -> None:
+        """Close at once, without a word."""
+        self._cut(f"{self.remote}: the connection was cut on this side")
+
+    def pause_writing(self) -> None:
+        """Too much waits."""
+        self._is_stuffed = True
+
+    def resume_writing(self) -> None:
+        """Little waits."""
+        self._is_stuffed = False
+        if not self._is_closing and self._receiver is not None:
+            self._receiver.writable()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is over, for whatever reason."""
+        self._is_closing = self._is_over = True
+        if self._deadline is not None:
+            self._deadline.cancel()
+        if self._problem is None and exc is not None:
+            self._problem = problem_of(exc, self.remote)
+        if self._receiver is not None:
+            self._receiver.closed(self._problem)
+
+    def _received(self, frames: list[bytes]) -> None:
+        if self._is_closing:
+            return
+        limit = self._tuning.frame_bytes
+        for at, frame in enumerate(frames):
+            if len(frame) > limit:
+                text = f"{self.remote} sent a message of {len(frame)} bytes; the limit is {limit}"
+                self._hand_over(frames[:at])
+                self.close(_TOO_BIG, text)
+                return
+        self._hand_over(frames)
+
+    def _hand_over(self, frames: list[bytes]) -> None:
+        if frames:
+            self.bytes_received += sum(map(len, frames))
+            assert self._receiver is not None
+            self._receiver.frames(frames)
+
+    def _run_out(self) -> None:
+        self._cut(f"{self.remote}: what was sent could not be written in {self._tuning.close_timeout:g} s")
+
+    def _cut(self, text: str) -> None:
+        if not self._is_over:
+            self._is_closing = True
+            self._problem = self._problem or Problem(Domain.WEBSOCKET, _ABNORMAL, text)
+            self._pipe.abort()

@@ -1,0 +1,315 @@
+"""The active side: replicates a database here with one elsewhere, connecting again as often as it takes.
+
+    replicator = Replicator(ReplicatorConfiguration(database, URLEndpoint("wss://10.1.2.3:4984/log")))
+    status = await replicator.run()
+
+One connection's work is `sync.peer.active`'s; this makes connections, and knows when to make another.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from cryptography import x509
+
+from sync import blip, documents
+from sync.net.authenticators import Authenticator
+from sync.net.endpoints import Endpoint, Security
+from sync.net.link import Link
+from sync.net.retrying import MAX_WAIT_S, Backoff, is_worth_retrying, max_attempts
+from sync.net.transport import Transport
+from sync.peer.active import ActiveOptions, ActivePeer, Activity
+from sync.peer.conflicts import Resolvers
+from sync.peer.problems import Problem, ProblemError
+from sync.peer.progress import DocumentEnded, Ledger, Progress
+from sync.peer.receiver import Rule
+from sync.peer.selection import DocumentFilter, Selection
+from sync.peer.session import Session
+from sync.replication.checkpoint_id import Peer
+from sync.store import Database
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicatorConfiguration:
+    """A replication."""
+
+    database: Database
+    endpoint: Endpoint
+    push: bool = True
+    pull: bool = True
+    continuous: bool = False
+    channels: frozenset[str] = frozenset()
+    """Pull only documents of these; empty for all."""
+    document_ids: frozenset[str] = frozenset()
+    """Only these, both ways; empty for all."""
+    push_filter: DocumentFilter | None = None
+    """Whether to push a document. Called for each that has changed; must be quick."""
+    pull_filter: DocumentFilter | None = None
+    """Whether to take a document that comes."""
+    filter_name: str | None = None
+    """Names the filters: to change one without its name would leave out what the old one kept back."""
+    conflict_resolver: Resolvers = field(default_factory=Resolvers)
+    authenticator: Authenticator | None = None
+    pinned_server_certificate: str | x509.Certificate | None = None
+    accept_only_self_signed: bool = False
+    roots: tuple[x509.Certificate, ...] | None = None
+    expected_uri: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    max_attempts: int | None = None
+    """How often to try to connect; None for 10 if one-shot, for ever if continuous."""
+    max_attempt_wait_time: float = MAX_WAIT_S
+    heartbeat: float = 300.0
+    """Seconds between pings."""
+    enable_delta_sync: bool = True
+    enable_auto_purge: bool = False
+    """Whether what a gateway takes from us (access lost) is purged here. A log keeps what it has."""
+    peer: Peer | None = None
+    """Who it is, where its address says nothing: addresses change at every meeting."""
+    limits: blip.Limits = field(default_factory=blip.Limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a replicator does just now."""
+
+    activity: Activity
+    progress: Progress
+    problem: Problem | None = None
+    """Why it stopped, or has no connection."""
+
+
+StatusListener = Callable[[Status], None]
+
+
+class Replicator:
+    """Replicates from `start`, or `run`, until it is done, stopped, or cannot go on."""
+
+    def __init__(
+        self,
+        configuration: ReplicatorConfiguration,
+        *,
+        on_status: StatusListener | None = None,
+        on_documents: Callable[[list[DocumentEnded]], None] | None = None,
+        rng: random.Random | None = None,
+    ) -> None:
+        """`on_documents` is told of each document that was replicated, or was not, in lots."""
+        self.configuration: Final = configuration
+        self._on_status = on_status
+        self._ledger = Ledger(None if on_documents is None else lambda told: on_documents(list(told)))
+        most = configuration.max_attempts or max_attempts(continuous=configuration.continuous)
+        self._backoff = Backoff(
+            rng or random.Random(),  # noqa: S311 -- jitter
+            max_attempts=most,
+            max_wait_s=configuration.max_attempt_wait_time,
+        )
+        self._status = Status(Activity.STOPPED, self._ledger.progress)
+        self._task: asyncio.Task[Status] | None = None
+        self._link: Link | None = None
+        self._peer: ActivePeer | None = None
+        self._over: asyncio.Future[Problem | None] | None = None
+        self._nudge = asyncio.Event()
+        self._stopping = False
+        self._resets = False
+        self.bytes_sent = self.bytes_received = 0
+        """Payload of all connections that are over; see `transferred` for now."""
+
+    # What users call
+
+    def start(self, *, reset_checkpoint: bool = False) -> None:
+        """Begin, in the running event loop. With `reset_checkpoint`, everything is looked at once more."""
+        if self._task is None or self._task.done():
+            self._stopping, self._resets = False, reset_checkpoint
+            self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def run(self, *, reset_checkpoint: bool = False) -> Status:
+        """Begin, and wait for the end; how it ended."""
+        self.start(reset_checkpoint=reset_checkpoint)
+        return await self.wait()
+
+    async def wait(self) -> Status:
+        """Wait for the end; how it ended."""
+        if self._task is None:
+            return self._status
+        try:
+            return await asyncio.shield(self._task)
+        except asyncio.CancelledError:
+            if not self._task.done():
+                self._abandon()
+                self._task.cancel()
+                await asyncio.gather(self._task, return_exceptions=True)
+            raise
+
+    async def stop(self) -> Status:
+        """End as soon as what is on its way is done with and the checkpoint stored, and wait for that."""
+        self._stopping = True
+        self._nudge.set()
+        if self._peer is not None and self._link is not None:
+            self._peer.stop()
+            self._link.run()
+        return await self.wait()
+
+    def reachability_changed(self) -> None:
+        """The network is another one, or the peer was seen: connect at once rather than later."""
+        self._backoff.reachability_changed()
+        self._nudge.set()
+
+    @property
+    def status(self) -> Status:
+        """What it does."""
+        if self._peer is not None and self._status.activity is not Activity.STOPPED:
+            return Status(self._peer.activity, self._ledger.progress, self._status.problem)
+        return self._status
+
+    @property
+    def failures(self) -> Mapping[str, Problem]:
+        """The last problem of each document that had one, the newest thousand."""
+        return self._ledger.failures
+
+    @property
+    def must_be_repeated(self) -> int:
+        """Documents that failed for now: the next run tries them again."""
+        return 0 if self._peer is None else self._peer.must_be_repeated
+
+    @property
+    def transferred(self) -> tuple[int, int]:
+        """Bytes sent and received so far, on all connections."""
+        sent, received = self.bytes_sent, self.bytes_received
+        if self._link is not None and not self._link.is_closed:
+            sent += self._link.transport.bytes_sent
+            received += self._link.transport.bytes_received
+        return sent, received
+
+    def pending_document_ids(self) -> set[str]:
+        """Documents whose last change the peer does not have, as far as is known. Reads the whole feed."""
+        peer, database = self._peer, self.configuration.database
+        if peer is None or not self.configuration.push:
+            return set()
+        return {change.id for change in database.changes() if peer.is_pending(change.sequence)}
+
+    def is_document_pending(self, document_id: str) -> bool:
+        """Whether the last change of a document is not known to be at the peer."""
+        document = self.configuration.database.get(document_id)
+        return (
+            document is not None
+            and self._peer is not None
+            and self.configuration.push
+            and self._peer.is_pending(document.sequence)
+        )
+
+    # The outer loop
+
+    async def _run(self) -> Status:
+        problem: Problem | None = None
+        try:
+            while not self._stopping:
+                self._say(Activity.CONNECTING, None)
+                problem = await self._once()
+                if problem is None or self._stopping:
+                    break
+                if not is_worth_retrying(problem, continuous=self.configuration.continuous):
+                    break
+                delay = self._backoff.next_delay()
+                if delay is None:
+                    break
+                log.info("%s: %s; next attempt in %.0f s", self.configuration.endpoint.name, problem, delay)
+                self._say(Activity.OFFLINE, problem)
+                await self._rest(delay)
+        finally:
+            self._abandon()
+        self._say(Activity.STOPPED, None if self._stopping else problem)
+        return self._status
+
+    async def _rest(self, delay: float) -> None:
+        self._nudge.clear()
+        if self._stopping:
+            return
+        try:
+            async with asyncio.timeout(delay):
+                await self._nudge.wait()
+        except TimeoutError:
+            return
+
+    async def _once(self) -> Problem | None:
+        """One connection, from its making to its end; what ended it."""
+        configuration = self.configuration
+        self._over = asyncio.get_running_loop().create_future()
+        security = Security(
+            configuration.authenticator,
+            configuration.pinned_server_certificate,
+            configuration.accept_only_self_signed,
+            configuration.roots,
+            configuration.expected_uri,
+        )
+        try:
+            await configuration.endpoint.connect(
+                self._receiver, security, dict(configuration.headers), configuration.heartbeat
+            )
+        except ProblemError as error:
+            return error.problem
+        link, peer = self._link, self._peer
+        assert link is not None
+        assert peer is not None
+        self._backoff.succeeded()
+        self._resets = False
+        peer.start()
+        if self._stopping:
+            peer.stop()
+        link.run()
+        self._say(Activity.BUSY, None)
+        problem = await self._over
+        self.bytes_sent += link.transport.bytes_sent
+        self.bytes_received += link.transport.bytes_received
+        return problem
+
+    def _receiver(self, transport: Transport) -> Link:
+        configuration = self.configuration
+        loop = asyncio.get_running_loop()
+        session = Session(clock=loop.time, limits=configuration.limits)
+        self._peer = ActivePeer(session, configuration.database, self._options(), self._ledger)
+        self._link = Link(self._peer, transport, over=self._ended)
+        return self._link
+
+    def _options(self) -> ActiveOptions:
+        configuration = self.configuration
+        return ActiveOptions(
+            peer=configuration.peer or configuration.endpoint.peer,
+            push=configuration.push,
+            pull=configuration.pull,
+            continuous=configuration.continuous,
+            channels=configuration.channels,
+            document_ids=configuration.document_ids,
+            push_selection=Selection(
+                document_ids=configuration.document_ids, filter=configuration.push_filter
+            ),
+            filter_name=configuration.filter_name,
+            pull_rule=None if configuration.pull_filter is None else _rule(configuration.pull_filter),
+            resolvers=configuration.conflict_resolver,
+            deltas=configuration.enable_delta_sync,
+            keeps=lambda document_id: not documents.is_immutable(document_id),
+            purges_removed=configuration.enable_auto_purge,
+            reset_checkpoint=self._resets,
+        )
+
+    def _ended(self, problem: Problem | None) -> None:
+        if self._over is not None and not self._over.done():
+            self._over.set_result(problem)
+
+    def _abandon(self) -> None:
+        """Let go of a connection that is open."""
+        if self._link is not None and not self._link.is_closed:
+            self._link.peer.session.end()
+            self._link.transport.abort()
+
+    def _say(self, activity: Activity, problem: Problem | None) -> None:
+        self._status = Status(activity, self._ledger.progress, problem)
+        if self._on_status is not None:
+            self._on_status(self._status)
+
+
+def _rule(accepts: DocumentFilter) -> Rule:
+    return lambda document: None if accepts(document) else "the pull filter does not want it"

@@ -1,0 +1,233 @@
+"""Who we are in TLS: a certificate, those that lead from it to its issuer, and its private key."""
+
+import ipaddress
+import logging
+import os
+import stat
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final, Self
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from sync.net import tls
+
+log = logging.getLogger(__name__)
+
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
+"""Private keys that TLS can sign with."""
+
+BACK_DATED: Final = timedelta(days=30)
+"""A clock at sea may be this much behind the one that made a certificate."""
+VALID_FOR: Final = timedelta(days=20 * 365)
+"""Whoever pins a self-signed certificate replaces it by hand, if ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class TLSIdentity:
+    """A certificate chain and the private key of its first certificate; for servers and clients alike."""
+
+    certificates: tuple[x509.Certificate, ...]
+    """Our own first, then each one's issuer; the root may be left out."""
+    private_key: Key = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.certificates:
+            msg = "an identity has at least one certificate"
+            raise ValueError(msg)
+        if not _belong(self.certificates[0], self.private_key):
+            msg = f"the private key is not that of the certificate {self.common_name!r}"
+            raise ValueError(msg)
+
+    @classmethod
+    def self_signed(
+        cls,
+        common_name: str,
+        *,
+        now: datetime | None = None,
+        valid_for: timedelta = VALID_FOR,
+        hosts: Sequence[str] = (),
+    ) -> Self:
+        """A new key (ECDSA P-256) and a certificate that it signs itself.
+
+        `common_name` is of 1 to 64 characters; `hosts` are the host names and IP addresses that clients may
+        know it by; `now` is aware, the clock's by default. The certificate begins 30 days before `now`, and
+        ends `valid_for` after it. Raises ValueError for names that no certificate can carry.
+        """
+        now = datetime.now(UTC) if now is None else now
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+        usage = x509.KeyUsage(
+            digital_signature=True,
+            content_commitment=False,
+            key_encipherment=False,
+            data_encipherment=False,
+            key_agreement=False,
+            key_cert_sign=False,
+            crl_sign=False,
+            encipher_only=False,
+            decipher_only=False,
+        )
+        purposes = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - BACK_DATED)
+            .not_valid_after(now + valid_for)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(usage, critical=True)
+            .add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        )
+        if hosts:
+            names = x509.SubjectAlternativeName([_general_name(host) for host in hosts])
+            builder = builder.add_extension(names, critical=False)
+        return cls((builder.sign(key, hashes.SHA256()),), key)
+
+    @classmethod
+    def load(cls, cert_file: Path | str, key_file: Path | str, password: str | bytes | None = None) -> Self:
+        """The identity in two PEM files, or in one that holds both; the chain's own certificate comes first.
+
+        Raises ProblemError naming the file and what is wrong with it. A key that everybody on this machine
+        may read is loaded all the same, with a warning in the log: the vessel must not fall silent for it.
+        """
+        cert_path, key_path = Path(cert_file), Path(key_file)
+        certificates = tls.load_certificates(cert_path)
+        key = _load_key(key_path, password)
+        if not _belong(certificates[0], key):
+            others = [n for n, certificate in enumerate(certificates, 1) if _belong(certificate, key)]
+            hint = f"it belongs to number {others[0]} there, which must come first" if others else ""
+            text = f"the key in {key_path} is not that of the first certificate in {cert_path}"
+            raise tls.tls_error(f"{text}: {hint}" if hint else text)
+        return cls(tuple(certificates), key)
+
+    def save(self, cert_file: Path | str, key_file: Path | str) -> None:
+        """Write both as PEM, the key unencrypted and readable by its owner alone.
+
+        Each file is replaced whole and durably, or not at all, but the two not at one instant: after a power
+        cut in between they do not belong together, and `load` says so. One path given for both has no such
+        instant. Raises OSError.
+        """
+        cert_path, key_path = Path(cert_file), Path(key_file)
+        if cert_path == key_path:
+            _replace([(cert_path, self.chain_pem() + self.key_pem(), 0o600)])
+        else:
+            _replace([(key_path, self.key_pem(), 0o600), (cert_path, self.chain_pem(), 0o644)])
+
+    def chain_pem(self) -> bytes:
+        """All certificates."""
+        return b"".join(each.public_bytes(serialization.Encoding.PEM) for each in self.certificates)
+
+    def key_pem(self) -> bytes:
+        """The private key, unencrypted."""
+        return self.private_key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+
+    @property
+    def certificate(self) -> x509.Certificate:
+        """Our own."""
+        return self.certificates[0]
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of our certificate, for pinning, as `openssl x509 -fingerprint -sha256` prints it."""
+        return tls.fingerprint(self.certificate)
+
+    @property
+    def common_name(self) -> str:
+        """Of our certificate's subject; empty if it has none."""
+        return tls.common_name(self.certificate)
+
+    @property
+    def not_before(self) -> datetime:
+        """When our certificate begins to be valid, UTC."""
+        return self.certificate.not_valid_before_utc
+
+    @property
+    def not_after(self) -> datetime:
+        """When our certificate ends to be valid, UTC."""
+        return self.certificate.not_valid_after_utc
+
+
+def _general_name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        # A certificate carries the ASCII form of a name.
+        return x509.DNSName(host if host.isascii() else host.encode("idna").decode())
+
+
+def _belong(certificate: x509.Certificate, key: Key) -> bool:
+    form = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    try:
+        public = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        return False
+    return public.public_bytes(*form) == key.public_key().public_bytes(*form)
+
+
+def _load_key(path: Path, password: str | bytes | None) -> Key:
+    content = tls.read_file(path, "private key")
+    if b"PRIVATE KEY-----" not in content:
+        text = (
+            f"{path} holds no private key in PEM form (a line -----BEGIN PRIVATE KEY----- and what follows)"
+        )
+        raise tls.tls_error(text)
+    encrypted = b"BEGIN ENCRYPTED PRIVATE KEY" in content or b"Proc-Type: 4,ENCRYPTED" in content
+    if encrypted and password is None:
+        text = f"the private key in {path} is encrypted; give its password"
+        raise tls.tls_error(text)
+    if isinstance(password, str):
+        password = password.encode()
+    try:
+        key = serialization.load_pem_private_key(content, password if encrypted else None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        text = f"the private key in {path} cannot be read: {error}"
+        raise tls.tls_error(text) from error
+    if not isinstance(key, Key):
+        text = f"the private key in {path} is of a kind that TLS has no use for; ECDSA P-256 is a good one"
+        raise tls.tls_error(text)
+    if path.stat().st_mode & stat.S_IROTH:
+        log.warning("everybody on this machine may read the private key in %s; chmod 600 it", path)
+    return key
+
+
+def _replace(files: Sequence[tuple[Path, bytes, int]]) -> None:
+    """Write files anew, in this order: durable before they get their names, and under them."""
+    written: list[tuple[Path, Path]] = []
+    try:
+        for path, content, mode in files:
+            descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+            written.append((Path(name), path))
+            with os.fdopen(descriptor, "wb") as file:
+                os.fchmod(descriptor, mode)
+                file.write(content)
+                file.flush()
+                os.fsync(descriptor)
+        for temporary, path in written:
+            temporary.replace(path)
+            _sync_directory(path.parent)
+    finally:
+        for temporary, _ in written:
+            temporary.unlink(missing_ok=True)
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,72 @@
+"""Waking up when a store changes: one watcher for everybody in this process who replicates it."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+from weakref import WeakKeyDictionary
+
+from sync.store import Database, StoreError
+
+ASK_EVERY: Final = 0.5
+"""Seconds between questions to SQLite, for changes by processes that announce nothing."""
+
+
+class StoreWatch:
+    """Tells those who wait that a store has changed. Use `watch`."""
+
+    def __init__(self, database: Database) -> None:
+        self._watcher = database.watch()
+        self._loop = asyncio.get_running_loop()
+        self._callbacks: dict[object, Callable[[], None]] = {}
+        self._loop.add_reader(self._watcher.fileno(), self._hinted)
+        self._timer = self._loop.call_later(ASK_EVERY, self._ask)
+
+    def add(self, key: object, callback: Callable[[], None]) -> None:
+        """Have `callback` called when the store has changed."""
+        self._callbacks[key] = callback
+
+    def remove(self, key: object) -> bool:
+        """Call it no more; whether nobody is left."""
+        self._callbacks.pop(key, None)
+        return not self._callbacks
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._timer.cancel()
+        self._loop.remove_reader(self._watcher.fileno())
+        self._watcher.close()
+
+    def _hinted(self) -> None:
+        if self._watcher.drain():
+            self._tell()
+
+    def _ask(self) -> None:
+        self._timer = self._loop.call_later(ASK_EVERY, self._ask)
+        try:
+            changed = self._watcher.ask()
+        except StoreError:
+            changed = True  # whoever then reads finds out what it is
+        if changed:
+            self._tell()
+
+    def _tell(self) -> None:
+        for callback in list(self._callbacks.values()):
+            callback()
+
+
+_watches: WeakKeyDictionary[Database, StoreWatch] = WeakKeyDictionary()
+
+
+def watch(database: Database, key: object, callback: Callable[[], None]) -> Callable[[], None]:
+    """Have `callback` called in this event loop when the store has changed; returns how to end that."""
+    found = _watches.get(database)
+    if found is None:
+        found = _watches[database] = StoreWatch(database)
+    found.add(key, callback)
+
+    def end() -> None:
+        if found.remove(key) and _watches.get(database) is found:
+            del _watches[database]
+            found.close()
+
+    return end

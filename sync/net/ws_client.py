@@ -1,0 +1,276 @@
+"""The active side of a WebSocket: from an address to an open `WebSocketTransport`."""
+
+import asyncio
+import errno
+import ssl as tls
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from websockets.client import ClientProtocol
+from websockets.datastructures import Headers
+from websockets.exceptions import InvalidHandshake, InvalidStatus, NegotiationError
+from websockets.http11 import Response
+from websockets.typing import Subprotocol
+from websockets.uri import WebSocketURI
+
+from sync.net.connect import dial
+from sync.net.faults import problem_of
+from sync.net.framing import Framing, package_log
+from sync.net.handshake import Head, parse_address, spell_remote
+from sync.net.transport import Receiver
+from sync.net.websocket import Tuning, WebSocketTransport
+from sync.peer.problems import Domain, Problem, ProblemError
+
+SUBPROTOCOLS: Final = ("BLIP_3+CBMobile_3", "BLIP_3+CBMobile_2")
+
+# The codes that Couchbase Lite gives for a server that answers, but not with what was asked for.
+_NO_SUBPROTOCOL: Final = 403
+_PROTOCOL_ERROR: Final = 1002
+
+_BODY_SHOWN: Final = 200
+
+
+class UpgradeRefusedError(ProblemError):
+    """The server answered with another HTTP status than 101."""
+
+    def __init__(self, problem: Problem, headers: Headers) -> None:
+        super().__init__(problem)
+        self.headers = headers
+        """Its answer's: `WWW-Authenticate`, `Retry-After`, `Location`, cookies."""
+
+
+async def connect(
+    url: str,
+    receiver: Callable[[WebSocketTransport], Receiver],
+    *,
+    ssl: tls.SSLContext | None = None,
+    check: Callable[[tls.SSLObject], None] | None = None,
+    headers: Iterable[tuple[str, str]] = (),
+    subprotocols: Sequence[str] = SUBPROTOCOLS,
+    timeout: float = 15.0,  # noqa: ASYNC109 -- it covers names, TCP, TLS and HTTP, each with its own error
+    network_interface: str | None = None,
+    tuning: Tuning | None = None,
+) -> WebSocketTransport:
+    """Open a WebSocket to `url` (ws:// or wss://).
+
+    `receiver` is given it and makes who receives from it. `ssl` says whom to trust; without it, whom the
+    system trusts. `check` is called after the TLS handshake and before anything is sent over it; it raises
+    ProblemError to refuse the server. Redirects are not followed.
+
+    Raises ProblemError: an address that is none, DNS, POSIX (refused, unreachable, timed out), TLS with what
+    was wrong with the certificate; UpgradeRefusedError with the HTTP status; WebSocket 403 if the server
+    takes none of `subprotocols`; WebSocket 1002 if it does not speak the protocol.
+    """
+    uri, host = parse_address(url)
+    where = f"{host}:{uri.port}" if ":" not in host else f"[{host}]:{uri.port}"
+    try:
+        async with asyncio.timeout(timeout):
+            sock = await dial(host, uri.port, network_interface=network_interface)
+            loop = asyncio.get_running_loop()
+            shake = _Handshake(
+                uri,
+                where=where,
+                receiver=receiver,
+                check=check,
+                headers=list(headers),
+                subprotocols=subprotocols,
+                tuning=tuning or Tuning(),
+            )
+            context = (ssl or tls.create_default_context()) if uri.secure else None
+            try:
+                await loop.create_connection(
+                    lambda: shake,
+                    sock=sock,
+                    ssl=context,
+                    server_hostname=uri.host if context is not None else None,
+                    ssl_handshake_timeout=timeout if context is not None else None,
+                )
+            except (OSError, tls.SSLError) as error:
+                sock.close()
+                raise ProblemError(_of_tls(error, f"connecting to {where}")) from error
+            except BaseException:
+                sock.close()
+                raise
+            return await shake.result()
+    except TimeoutError as error:
+        text = f"connecting to {where}: no answer within {timeout:g} s"
+        raise ProblemError(Problem(Domain.POSIX, errno.ETIMEDOUT, text)) from error
+
+
+def _of_tls(error: OSError, doing: str) -> Problem:
+    if isinstance(error, tls.SSLError) or error.errno:
+        return problem_of(error, doing)
+    return Problem(Domain.TLS, 0, f"{doing}: the server ended the connection during the TLS handshake")
+
+
+class _Handshake(asyncio.Protocol):
+    """From an open connection to the server's answer; then the connection is `WebSocketTransport`'s."""
+
+    def __init__(
+        self,
+        uri: WebSocketURI,
+        *,
+        where: str,
+        receiver: Callable[[WebSocketTransport], Receiver],
+        check: Callable[[tls.SSLObject], None] | None,
+        headers: list[tuple[str, str]],
+        subprotocols: Sequence[str],
+        tuning: Tuning,
+    ) -> None:
+        self._where = where
+        self._receiver = receiver
+        self._check = check
+        self._tuning = tuning
+        self._wanted = list(subprotocols)
+        self._protocol = ClientProtocol(
+            uri,
+            subprotocols=[Subprotocol(name) for name in subprotocols] or None,
+            max_size=tuning.frame_bytes,
+            logger=package_log,
+        )
+        self._request = self._protocol.connect()
+        for name, value in headers:
+            self._request.headers[name] = value
+        self._head: Head | None = Head()
+        self._pipe: asyncio.Transport | None = None
+        self._gone = asyncio.get_running_loop().create_future()
+        self._done: asyncio.Future[WebSocketTransport] = asyncio.get_running_loop().create_future()
+
+    async def result(self) -> WebSocketTransport:
+        """The transport, started. Raises ProblemError; the connection is closed then."""
+        try:
+            return await asyncio.shield(self._done)
+        except BaseException:
+            if self._done.done() and not self._done.cancelled() and self._done.exception() is None:
+                self._done.result().abort()  # Cancelled in the moment of success.
+            elif self._pipe is not None:
+                self._done.cancel()
+                self._pipe.abort()
+                await self._gone
+            raise
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """TCP, and TLS if there is any, are up."""
+        assert isinstance(transport, asyncio.Transport)
+        self._pipe = transport
+        ssl_object = transport.get_extra_info("ssl_object")
+        if self._check is not None and ssl_object is not None:
+            try:
+                self._check(ssl_object)
+            except Exception as error:  # noqa: BLE001 -- handed on, whatever it is, to who waits for the result
+                self._fail(error)
+                return
+        self._protocol.send_request(self._request)
+        transport.write(b"".join(self._protocol.data_to_send()))
+
+    def data_received(self, data: bytes) -> None:
+        """The answer, or a piece of it, or more than it."""
+        if self._done.done():
+            return
+        if self._head is None:  # A refusal, whose body is coming.
+            self._protocol.receive_data(data)
+            self._judge(b"")
+            return
+        self._head.add(data)
+        parts = self._head.split()
+        if parts is None:
+            if self._head.is_too_long:
+                self._fail(self._garbled(f"a head of more than {len(self._head)} bytes"))
+            return
+        self._head = None
+        self._protocol.receive_data(parts[0])
+        if not self._protocol.events and self._protocol.handshake_exc is None and parts[1]:
+            self._protocol.receive_data(parts[1])
+            self._judge(b"")
+        else:
+            self._judge(parts[1])
+
+    def eof_received(self) -> None:
+        """The body of a refusal may end so."""
+        if not self._done.done() and self._head is None:
+            self._protocol.receive_eof()
+            self._judge(b"")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It ended before an answer, or because of one."""
+        self._gone.set_result(None)
+        if not self._done.done():
+            self._fail(ProblemError(problem_of(exc, f"{self._where}: while waiting for the server's answer")))
+
+    def _judge(self, rest: bytes) -> None:
+        """Look whether the package has made up its mind about the answer."""
+        protocol = self._protocol
+        events = protocol.events_received()
+        if events:
+            response = events[0]
+            assert isinstance(response, Response)
+            if protocol.handshake_exc is not None:
+                self._fail(self._refused(protocol.handshake_exc, response))
+            elif self._wanted and protocol.subprotocol is None:
+                self._fail(self._unspoken("none of them"))
+            else:
+                self._succeed(response, rest)
+        elif protocol.handshake_exc is not None:
+            cause = protocol.handshake_exc.__cause__ or protocol.handshake_exc
+            self._fail(self._garbled(str(cause)))
+
+    def _succeed(self, response: Response, rest: bytes) -> None:
+        pipe = self._pipe
+        assert pipe is not None
+        transport = WebSocketTransport(
+            Framing(self._protocol),
+            pipe,
+            remote=spell_remote(pipe.get_extra_info("peername")),
+            subprotocol=self._protocol.subprotocol or "",
+            headers=response.headers,
+            tuning=self._tuning,
+        )
+        try:
+            receiver = self._receiver(transport)
+        except Exception as error:  # noqa: BLE001 -- as above
+            self._fail(error)
+            return
+        self._done.set_result(transport)
+        transport.start(receiver, rest)
+
+    def _fail(self, error: Exception) -> None:
+        if not self._done.done():
+            self._done.set_exception(error)
+            self._done.exception()  # Whoever is cancelled now will not ask.
+        assert self._pipe is not None
+        self._pipe.abort()
+
+    def _refused(self, error: Exception, response: Response) -> ProblemError:
+        if isinstance(error, InvalidStatus):
+            return self._refused_with(response)
+        if isinstance(error, NegotiationError) and "Sec-WebSocket-Protocol" in response.headers:
+            return self._unspoken(response.headers.get_all("Sec-WebSocket-Protocol")[0])
+        assert isinstance(error, InvalidHandshake)
+        return self._garbled(str(error))
+
+    def _refused_with(self, response: Response) -> UpgradeRefusedError:
+        status = response.status_code
+        what = f"{self._where} answered {status} {_plain(response.reason_phrase)}".rstrip()
+        if 300 <= status < 400 and (targets := response.headers.get_all("Location")):
+            what += f", a redirect to {_plain(targets[0])}; redirects are not followed: give that address"
+        elif body := _plain(bytes(response.body[: _BODY_SHOWN * 4]).decode(errors="replace")):
+            what += f": {body}"
+        return UpgradeRefusedError(Problem(Domain.WEBSOCKET, status, what), response.headers)
+
+    def _unspoken(self, chosen: str) -> ProblemError:
+        text = (
+            f"{self._where} was offered the subprotocols {', '.join(self._wanted)} and took {_plain(chosen)}"
+        )
+        return ProblemError(
+            Problem(Domain.WEBSOCKET, _NO_SUBPROTOCOL, f"{text}; is it a database of Couchbase's protocol?")
+        )
+
+    def _garbled(self, what: str) -> ProblemError:
+        text = f"{self._where} does not answer as a WebSocket server would: {_plain(what)}"
+        return ProblemError(Problem(Domain.WEBSOCKET, _PROTOCOL_ERROR, text))
+
+
+def _plain(text: str) -> str:
+    """A stranger's words, fit for a log line."""
+    words = " ".join("".join(c if c.isprintable() else " " for c in text[: _BODY_SHOWN * 4]).split())
+    return words if len(words) <= _BODY_SHOWN else words[: _BODY_SHOWN - 1] + "…"

@@ -1,0 +1,426 @@
+"""The passive side of a WebSocket: listens, shakes hands within limits, asks `decide` about each comer."""
+
+import asyncio
+import errno
+import http
+import logging
+import socket
+import ssl as tls
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from websockets.datastructures import Headers
+from websockets.headers import parse_subprotocol
+from websockets.http11 import Request as HttpRequest
+from websockets.http11 import Response
+from websockets.server import ServerProtocol
+from websockets.typing import Subprotocol
+
+from sync.net.faults import problem_of
+from sync.net.framing import Framing, package_log
+from sync.net.handshake import Head, spell_remote
+from sync.net.transport import Receiver
+from sync.net.websocket import Tuning, WebSocketTransport
+from sync.peer.problems import ProblemError
+
+log = logging.getLogger(__name__)
+
+_GOING_AWAY: Final = 1001
+_INTERNAL_ERROR: Final = 1011
+_BACKLOG: Final = 100
+_LETTERS: Final = range(ord("A"), ord("Z") + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Who wants to connect, and to what. It is a valid WebSocket upgrade."""
+
+    path: str
+    """With its query, not unescaped."""
+    headers: Headers
+    subprotocols: tuple[str, ...]
+    """What the client offers, the one that it likes best first."""
+    remote: str
+    ssl_object: tls.SSLObject | None
+    """Of the connection, if it is over TLS: `getpeercert` and the like."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """Let it in."""
+
+    receiver: Callable[[WebSocketTransport], Receiver]
+    """Makes who receives from it; frames may be sent from here on."""
+    subprotocol: str = ""
+    """One of those offered; empty: none."""
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """Turn it away, with an HTTP status."""
+
+    status: int
+    text: str = ""
+    """For people."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """`WWW-Authenticate`, `Retry-After`."""
+
+
+Decide = Callable[[Request], Awaitable[Accept | Reject]]
+
+
+async def serve(
+    host: str,
+    port: int,
+    decide: Decide,
+    *,
+    ssl: tls.SSLContext | None = None,
+    check: Callable[[tls.SSLObject], None] | None = None,
+    max_connections: int = 100,
+    handshake_timeout: float = 10.0,
+    tuning: Tuning | None = None,
+) -> "Server":
+    """Listen on `host` (empty: everywhere, IPv4 and IPv6) and `port` (0: any that is free).
+
+    `check` is called after each TLS handshake and raises ProblemError to drop that client. `decide` has as
+    long as the handshake, again. Raises ProblemError if it cannot listen there.
+    """
+    server = Server(
+        decide,
+        ssl=ssl,
+        check=check,
+        max_connections=max_connections,
+        handshake_timeout=handshake_timeout,
+        tuning=tuning or Tuning(),
+    )
+    await server.listen(host, port)
+    return server
+
+
+class Server:
+    """Listens until `close`."""
+
+    def __init__(
+        self,
+        decide: Decide,
+        *,
+        ssl: tls.SSLContext | None,
+        check: Callable[[tls.SSLObject], None] | None,
+        max_connections: int,
+        handshake_timeout: float,
+        tuning: Tuning,
+    ) -> None:
+        self.decide = decide
+        self.ssl = ssl
+        self.check = check
+        self.handshake_timeout = handshake_timeout
+        self.tuning = tuning
+        self.port = 0
+        """Where it listens."""
+        self._max_connections = max_connections
+        self._listeners: list[asyncio.Server] = []
+        self._guests: set[_Guest] = set()
+        self._transports: set[WebSocketTransport] = set()
+        self._is_full = False
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    @property
+    def connections(self) -> frozenset[WebSocketTransport]:
+        """Those that are open."""
+        return frozenset(self._transports)
+
+    async def listen(self, host: str, port: int) -> None:
+        """Begin. Raises ProblemError."""
+        loop = asyncio.get_running_loop()
+        sockets: list[socket.socket] = []
+        try:
+            if not host and socket.has_dualstack_ipv6():
+                sockets.append(_listening(socket.AF_INET6, ("::", port), dualstack=True))
+            else:
+                found = await loop.getaddrinfo(
+                    host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+                )
+                for family, address in dict.fromkeys((family, address) for family, _, _, _, address in found):
+                    free = port or (sockets[0].getsockname()[1] if sockets else 0)
+                    sockets.append(_listening(family, (address[0], free, *address[2:])))
+            for sock in sockets:
+                self._listeners.append(
+                    await loop.create_server(lambda: _Guest(self), sock=sock, backlog=_BACKLOG)
+                )
+        except (OSError, UnicodeError) as error:
+            for sock in sockets:
+                sock.close()
+            where = f"listening on {host or 'every address'}, port {port}"
+            raise ProblemError(problem_of(error, where)) from error
+        self.port = sockets[0].getsockname()[1]
+
+    def close(self, *, connections: bool = True) -> None:
+        """Accept no more, drop handshakes, and, unless told otherwise, close all `connections` with 1001."""
+        for listener in self._listeners:
+            listener.close()
+        self._listeners.clear()
+        for guest in list(self._guests):
+            guest.drop()
+        if connections:
+            for transport in list(self._transports):
+                transport.close(_GOING_AWAY, "the listener stops")
+
+    async def wait_closed(self) -> None:
+        """Until no connection is left."""
+        await self._empty.wait()
+
+    # For guests
+
+    def admit(self, guest: "_Guest") -> bool:
+        """Whether there is room for one more."""
+        if not self._listeners or len(self._guests) + len(self._transports) >= self._max_connections:
+            if not self._is_full and self._listeners:
+                self._is_full = True
+                log.warning(
+                    "%s: refused: %d connections are open, the limit", guest.remote, self._max_connections
+                )
+            return False
+        self._is_full = False
+        self._guests.add(guest)
+        self._empty.clear()
+        return True
+
+    def settle(self, guest: "_Guest", transport: WebSocketTransport) -> None:
+        """A guest has become a connection."""
+        self._transports.add(transport)
+        self._guests.discard(guest)
+
+    def forget(self, which: "_Guest | WebSocketTransport") -> None:
+        """It is over."""
+        if isinstance(which, _Guest):
+            self._guests.discard(which)
+        else:
+            self._transports.discard(which)
+        if not self._guests and not self._transports:
+            self._empty.set()
+
+
+def _listening(family: int, address: tuple[object, ...], *, dualstack: bool = False) -> socket.socket:
+    sock = socket.create_server(address, family=family, backlog=_BACKLOG, dualstack_ipv6=dualstack)
+    sock.setblocking(False)
+    return sock
+
+
+class _Guest(asyncio.Protocol):
+    """A connection that has not shaken hands yet."""
+
+    def __init__(self, server: Server) -> None:
+        self.remote = "an unknown address"
+        self._server = server
+        self._pipe: asyncio.Transport | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._head = Head()
+        self._has_come = asyncio.Event()
+        self._protocol = ServerProtocol(max_size=server.tuning.frame_bytes, logger=package_log)
+
+    # asyncio
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """TCP is up."""
+        assert isinstance(transport, asyncio.Transport)
+        self._pipe = transport
+        self.remote = spell_remote(transport.get_extra_info("peername"))
+        if not self._server.admit(self):
+            transport.abort()
+            return
+        if self._server.ssl is not None:
+            transport.pause_reading()  # What comes is for TLS, which is not there yet.
+        self._task = asyncio.get_running_loop().create_task(self._receive())
+
+    def data_received(self, data: bytes) -> None:
+        """Of the request, or frames behind it."""
+        self._head.add(data)
+        self._has_come.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client has gone, or we have sent it away."""
+        log.debug("%s: gone before it was let in: %s", self.remote, exc or "at its end")
+        if self._task is not None:
+            self._task.cancel()
+        self._server.forget(self)
+
+    def drop(self) -> None:
+        """Break it off."""
+        if self._task is not None:
+            self._task.cancel()
+        assert self._pipe is not None
+        self._pipe.abort()
+
+    # The handshake
+
+    async def _receive(self) -> None:
+        try:
+            async with asyncio.timeout(self._server.handshake_timeout):
+                ssl_object = await self._secure()
+                head = await self._read_head()
+            if head is not None:
+                await self._answer(*head, ssl_object)
+        except TimeoutError:
+            self._drop_because(f"no handshake within {self._server.handshake_timeout:g} s")
+        except ProblemError as error:
+            self._drop_because(str(error))
+        except OSError as error:
+            self._drop_because(str(problem_of(error, "handshake")))
+        except asyncio.CancelledError:
+            assert self._pipe is not None
+            self._pipe.abort()
+            raise
+        except Exception:
+            log.exception("%s: dropped: a fault of ours", self.remote)
+            assert self._pipe is not None
+            self._pipe.abort()
+
+    def _drop_because(self, why: str) -> None:
+        log.info("%s: dropped: %s", self.remote, why)
+        assert self._pipe is not None
+        self._pipe.abort()
+
+    async def _secure(self) -> tls.SSLObject | None:
+        if self._server.ssl is None:
+            return None
+        assert self._pipe is not None
+        seconds = self._server.handshake_timeout
+        try:
+            secured = await asyncio.get_running_loop().start_tls(
+                self._pipe,
+                self,
+                self._server.ssl,
+                server_side=True,
+                ssl_handshake_timeout=seconds,
+                ssl_shutdown_timeout=seconds,
+            )
+            if secured is None:
+                raise ConnectionResetError(errno.ECONNRESET, "the client hung up")
+        except BaseException:
+            self._server.forget(self)  # Nobody else tells us that it is over.
+            raise
+        self._pipe = secured
+        ssl_object: tls.SSLObject = secured.get_extra_info("ssl_object")
+        if self._server.check is not None:
+            self._server.check(ssl_object)
+        return ssl_object
+
+    async def _read_head(self) -> tuple[HttpRequest, bytes] | None:
+        """The request and what came behind it; None if it was none, and has been answered."""
+        head = self._head
+        while (parts := head.split()) is None:
+            if head.is_too_long:
+                self._respond(self._protocol.reject(431, f"a head of more than {len(head)} bytes\n"))
+                return None
+            if head.first is not None and head.first not in _LETTERS:
+                self._respond(self._protocol.reject(400, "this is no HTTP\n"))
+                return None
+            self._has_come.clear()
+            await self._has_come.wait()
+        assert self._pipe is not None
+        self._pipe.pause_reading()
+        self._head = Head()
+        self._protocol.receive_data(parts[0])
+        events = self._protocol.events_received()
+        if not events:  # The package has refused it, with an answer or without.
+            cause = self._protocol.handshake_exc and self._protocol.handshake_exc.__cause__
+            log.info("%s: refused: no request that we understand: %s", self.remote, cause or "")
+            self._write_out()
+            self._pipe.close()
+            return None
+        assert isinstance(events[0], HttpRequest)
+        return events[0], parts[1]
+
+    async def _answer(self, request: HttpRequest, rest: bytes, ssl_object: tls.SSLObject | None) -> None:
+        response = self._protocol.accept(request)
+        if response.status_code != http.HTTPStatus.SWITCHING_PROTOCOLS:
+            self._respond(response)
+            return
+        offered = [
+            name
+            for value in request.headers.get_all("Sec-WebSocket-Protocol")
+            for name in parse_subprotocol(value)
+        ]
+        decision = await self._decide(
+            Request(request.path, request.headers, tuple(offered), self.remote, ssl_object)
+        )
+        if isinstance(decision, Reject):
+            refusal = self._protocol.reject(decision.status, decision.text)
+            for name, value in decision.headers:
+                refusal.headers[name] = value
+            self._respond(refusal)
+            return
+        if decision.subprotocol:
+            self._protocol.subprotocol = Subprotocol(decision.subprotocol)
+            response.headers["Sec-WebSocket-Protocol"] = decision.subprotocol
+        for name, value in decision.headers:
+            response.headers[name] = value
+        self._open(decision, request, response, rest)
+
+    async def _decide(self, request: Request) -> Accept | Reject:
+        try:
+            async with asyncio.timeout(self._server.handshake_timeout):
+                decision = await self._server.decide(request)
+            if isinstance(decision, Reject):
+                http.HTTPStatus(decision.status)
+            elif decision.subprotocol and decision.subprotocol not in request.subprotocols:
+                msg = f"{decision.subprotocol!r} was chosen, which the client does not offer"
+                raise ValueError(msg)
+        except TimeoutError:
+            log.warning("%s: %s: no decision in time", self.remote, request.path)
+            return Reject(http.HTTPStatus.SERVICE_UNAVAILABLE, "busy; try again later\n")
+        except Exception:
+            log.exception("%s: %s: could not be decided upon", self.remote, request.path)
+            return Reject(http.HTTPStatus.INTERNAL_SERVER_ERROR, "something is wrong here; see the log\n")
+        return decision
+
+    def _open(self, decision: Accept, request: HttpRequest, response: Response, rest: bytes) -> None:
+        pipe = self._pipe
+        assert pipe is not None
+        self._protocol.send_response(response)
+        self._write_out()
+        transport = WebSocketTransport(
+            Framing(self._protocol),
+            pipe,
+            remote=self.remote,
+            subprotocol=decision.subprotocol,
+            headers=request.headers,
+            tuning=self._server.tuning,
+            ended=self._server.forget,
+        )
+        self._server.settle(self, transport)
+        try:
+            receiver = decision.receiver(transport)
+        except Exception:
+            log.exception("%s: %s: could not be received", self.remote, request.path)
+            receiver = _Nobody()
+            transport.close(_INTERNAL_ERROR, "something is wrong here; see the log")
+        transport.start(receiver, rest + self._head.take())
+
+    def _respond(self, response: Response) -> None:
+        """Say no, and hang up."""
+        assert self._pipe is not None
+        log.info("%s: refused: %d %s", self.remote, response.status_code, response.reason_phrase)
+        self._protocol.send_response(response)
+        self._write_out()
+        self._pipe.close()
+
+    def _write_out(self) -> None:
+        assert self._pipe is not None
+        self._pipe.write(b"".join(self._protocol.data_to_send()))
+
+
+class _Nobody:
+    """Receives where nobody does."""
+
+    def frames(self, frames: list[bytes]) -> None:
+        """Of no interest."""
+
+    def writable(self) -> None:
+        """Of no interest."""
+
+    def closed(self, problem: object) -> None:
+        """Of no interest."""

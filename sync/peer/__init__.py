@@ -1,0 +1,16 @@
+"""A replication between a store here and a peer: what to send, what to take in, how far it has come.
+
+Without sockets and without a clock of its own. An owner (`sync.net.link`) carries frames and time. The
+modules, in the order in which a connection uses them:
+
+- `active`, `passive`: the two roles; `peer`: how an owner drives either
+- `session`: requests to their handlers, replies to those who asked, and how a connection ends
+- `checkpoints`: where to begin, and how far we are
+- `selection`: which documents it is about
+- `sender`: the feed of changes, and the revisions that are wanted
+- `receiver`: the same from the other side, into the store in transactions
+- `blob_traffic`, `wire_bodies`: blobs, and how bodies differ on the wire
+- `conflicts`: what becomes of a document that was changed on both sides
+- `progress`, `problems`: what those who watch are told
+- `tuning`: how much is on its way at once
+"""

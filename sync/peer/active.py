@@ -1,0 +1,242 @@
+"""The active peer: it connected, has the checkpoint, pushes, pulls, and says when it is done.
+
+One connection's life::
+
+    start ── getCheckpoint ──► reconciled ──► sender, subscription ──► idle ⇄ busy ──► checkpoint ──► over
+
+Connecting, and connecting again, is its owner's.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+
+from sync.blip import ErrorReceived
+from sync.peer import conflicts, tuning
+from sync.peer.blob_traffic import BlobServer
+from sync.peer.checkpoints import OwnCheckpoint
+from sync.peer.conflicts import Resolvers
+from sync.peer.peer import PeerBase
+from sync.peer.problems import Domain, Problem
+from sync.peer.progress import Direction, DocumentEnded, Ledger
+from sync.peer.receiver import ReceiveOptions, Receiver, Rule
+from sync.peer.selection import EVERYTHING, Selection
+from sync.peer.sender import Sender, SendOptions
+from sync.peer.session import Reply, Session
+from sync.replication.checkpoint import Checkpoint, PullProgress, PushProgress
+from sync.replication.checkpoint_id import Peer as PeerName
+from sync.replication.checkpoint_id import Replication, checkpoint_id
+from sync.replication.messages import Changes, Failure, NoRev, Rev, SubChanges
+from sync.store import Database
+
+
+class Activity(Enum):
+    """What a replication is doing."""
+
+    CONNECTING = "connecting"
+    BUSY = "busy"
+    IDLE = "idle"
+    """Continuous, and nothing is to be done until something changes."""
+    OFFLINE = "offline"
+    """Waiting to connect again."""
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActiveOptions:
+    """A replication, whatever the connection."""
+
+    peer: PeerName
+    push: bool = True
+    pull: bool = True
+    continuous: bool = False
+    channels: frozenset[str] = frozenset()
+    """Pull only these; empty for all."""
+    document_ids: frozenset[str] = frozenset()
+    """Push and pull only these; empty for all."""
+    push_selection: Selection = EVERYTHING
+    """What of it all is pushed."""
+    filter_name: str | None = None
+    """Names the application's filters, so that others have a checkpoint of their own."""
+    pull_rule: Rule | None = None
+    """Which of what comes is refused."""
+    resolvers: Resolvers = field(default_factory=Resolvers)
+    deltas: bool = True
+    keeps: Callable[[str], bool] = lambda _: True
+    purges_removed: bool = False
+    reset_checkpoint: bool = False
+    """Begin at the beginning, this once."""
+
+    @property
+    def remote(self) -> str:
+        """The name under which is kept what the peer holds."""
+        return f"{self.peer.kind}:{self.peer.name}"
+
+
+class ActivePeer(PeerBase):
+    """Replicates with one peer over one connection."""
+
+    def __init__(self, session: Session, database: Database, options: ActiveOptions, ledger: Ledger) -> None:
+        super().__init__(session, database, ledger)
+        self._options = options
+        name = checkpoint_id(
+            Replication(
+                database=database.uuid,
+                peer=options.peer,
+                push=options.push,
+                pull=options.pull,
+                channels=options.channels,
+                document_ids=options.document_ids,
+                filter=options.filter_name,
+            )
+        )
+        self._checkpoint = OwnCheckpoint(session, database, name)
+        self._push: PushProgress | None = None
+        self._pull: PullProgress | None = None
+        self._stopping = False
+        self._started = False
+        BlobServer(session, database, ledger=ledger)
+
+    def start(self) -> None:
+        """The connection is up: begin."""
+        if self._options.reset_checkpoint:
+            self._checkpoint.forget()
+        self._checkpoint.load(self._begin)
+
+    def stop(self) -> None:
+        """End as soon as what is on its way is done with, and the checkpoint stored."""
+        self._stopping = True
+
+    @property
+    def activity(self) -> Activity:
+        """What it is doing."""
+        if self.session.is_over:
+            return Activity.STOPPED
+        if not self._started:
+            return Activity.CONNECTING
+        return Activity.IDLE if self._is_idle else Activity.BUSY
+
+    @property
+    def must_be_repeated(self) -> int:
+        """Documents that failed for now: the next replication tries them again."""
+        found = 0 if self.sender is None else self.sender.failed_for_now
+        return found + (0 if self.receiver is None else self.receiver.failed_for_now)
+
+    @property
+    def pending(self) -> int:
+        """Local changes that are on their way."""
+        return 0 if self._push is None else self._push.pending
+
+    def is_pending(self, sequence: int) -> bool:
+        """Whether the change at a local sequence has yet to be pushed."""
+        return self._push is None or not self._push.is_complete(sequence)
+
+    def _begin(self, checkpoint: Checkpoint) -> None:
+        options, session = self._options, self.session
+        self._started = True
+        echo: dict[str, str] | None = {} if options.push and options.pull else None
+        if options.pull:
+            self._resolve_open()
+            self._pull = PullProgress(checkpoint.remote)
+            self.receiver = receiver = Receiver(
+                session,
+                self.database,
+                options=ReceiveOptions(
+                    active=True,
+                    deltas=options.deltas,
+                    resolvers=options.resolvers,
+                    rule=options.pull_rule,
+                    remote=options.remote,
+                    keeps=options.keeps,
+                    purges_removed=options.purges_removed,
+                ),
+                ledger=self.ledger,
+                echo=echo,
+                progress=self._pull,
+                stored=self.wake,
+            )
+            session.handle(Changes, receiver.changes)
+            session.handle(Rev, receiver.rev)
+            session.handle(NoRev, receiver.norev)
+            session.request(
+                SubChanges(
+                    since=checkpoint.remote,
+                    batch=tuning.BATCH,
+                    continuous=options.continuous,
+                    send_replacements=True,
+                    channels=tuple(sorted(options.channels)),
+                    document_ids=tuple(sorted(options.document_ids)),
+                    collection=session.collection,
+                ).encode(),
+                self._subscribed,
+            )
+        if options.push:
+            self._push = PushProgress(checkpoint.completed)
+            self.sender = Sender(
+                session,
+                self.database,
+                self._push,
+                since=self._push.local,
+                options=SendOptions(
+                    proposes=True,
+                    continuous=options.continuous,
+                    selection=options.push_selection,
+                    deltas=options.deltas,
+                    remote=options.remote,
+                    keeps=options.keeps,
+                    may_be_pulled=options.pull,
+                ),
+                ledger=self.ledger,
+                echo={} if echo is None else echo,
+            )
+
+    def _resolve_open(self) -> None:
+        """Conflicts that a kill, or a resolver that failed, left open."""
+        for document_id in self.database.conflicts():
+            result = conflicts.resolve(self.database, document_id, self._options.resolvers)
+            if isinstance(result, Problem):
+                self.ledger.tell(DocumentEnded(Direction.PULL, document_id, "", problem=result))
+
+    def _subscribed(self, reply: Reply, _: None) -> None:
+        if isinstance(reply, ErrorReceived):
+            failure = Failure.decode(reply)
+            self.session.end(
+                Problem(
+                    Domain.WEBSOCKET,
+                    failure.status or failure.code,
+                    f"the peer gives no feed of changes: {failure.text or failure.code}",
+                )
+            )
+
+    @property
+    def _is_idle(self) -> bool:
+        receiver, sender = self.receiver, self.sender
+        return (receiver is None or (receiver.is_caught_up and receiver.is_idle)) and (
+            sender is None or sender.is_idle
+        )
+
+    def _advance(self) -> None:
+        if not self._started:
+            if self._stopping:
+                self.session.end()
+            return
+        checkpoint = self._reached()
+        saved = self._checkpoint
+        ends = self._stopping or (not self._options.continuous and self._is_idle)
+        is_due = self.session.clock() >= saved.saved_at + tuning.CHECKPOINT_EVERY
+        if not saved.is_saved(checkpoint) and (ends or is_due):
+            saved.save(checkpoint)
+        if ends and not saved.is_saving:
+            if self.sender is not None:
+                self.sender.settle()
+            self.session.end()
+
+    def _reached(self) -> Checkpoint:
+        push, pull = self._push, self._pull
+        position = None if pull is None else pull.position
+        return Checkpoint(remote=position) if push is None else Checkpoint(push.completed, position)
+
+    def _own_deadline(self) -> float | None:
+        if not self._started or self._checkpoint.is_saving or self._checkpoint.is_saved(self._reached()):
+            return None
+        return self._checkpoint.saved_at + tuning.CHECKPOINT_EVERY

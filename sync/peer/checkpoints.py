@@ -1,0 +1,175 @@
+"""Stored checkpoints: two copies of ours, here and at the peer; and those that we keep for peers.
+
+Each save goes to the peer first: a copy that is only there does no harm, `reconcile` sees to that.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from sync.blip import ErrorReceived, RequestReceived
+from sync.peer.problems import Domain, Problem
+from sync.peer.session import Reply, Session
+from sync.replication.checkpoint import Checkpoint, reconcile
+from sync.replication.messages import (
+    CollectionCheckpoint,
+    Failure,
+    GetCheckpoint,
+    GetCheckpointReply,
+    GetCollections,
+    GetCollectionsReply,
+    MessageError,
+    SetCheckpoint,
+    SetCheckpointReply,
+)
+from sync.store import ConflictError, Database
+
+log = logging.getLogger(__name__)
+
+_OWN: Final = "checkpoint:"
+_PEERS: Final = "peer-checkpoint:"
+_NOT_FOUND: Final = 404
+_CONFLICT: Final = 409
+DEFAULT_COLLECTIONS: Final = frozenset({"_default", "_default._default"})
+
+
+class OwnCheckpoint:
+    """The checkpoint of a replication of ours."""
+
+    def __init__(self, session: Session, database: Database, name: str) -> None:
+        """`name`: from `sync.replication.checkpoint_id`."""
+        self._session, self._database, self._name = session, database, name
+        self._revision: str | None = None
+        self._saved: Checkpoint | None = None
+        self._saving: Checkpoint | None = None
+        self.saved_at: float = session.clock()
+        """When a save last ended or was given up."""
+
+    @property
+    def is_saving(self) -> bool:
+        """Whether a save is under way."""
+        return self._saving is not None
+
+    def is_saved(self, checkpoint: Checkpoint) -> bool:
+        """Whether both copies say just this."""
+        return checkpoint == self._saved
+
+    def load(self, then: Callable[[Checkpoint], None]) -> None:
+        """Ask the peer for its copy, and go on with what both vouch for."""
+        self._session.request(
+            GetCheckpoint(self._name, self._session.collection).encode(), self._loaded, then
+        )
+
+    def forget(self) -> None:
+        """Begin anew: our own copy goes, so that nothing is vouched for."""
+        found = self._database.get_local(_OWN + self._name)
+        if found is not None:
+            self._database.delete_local(found.key, parent=found.rev)
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Store both copies, unless they are, or a save is under way."""
+        if self.is_saving or self.is_saved(checkpoint):
+            return
+        self._saving = checkpoint
+        self._session.request(
+            SetCheckpoint(self._name, checkpoint.encode(), self._revision, self._session.collection).encode(),
+            self._stored,
+        )
+
+    def _loaded(self, reply: Reply, then: Callable[[Checkpoint], None]) -> None:
+        theirs: Checkpoint | None = None
+        if isinstance(reply, ErrorReceived):
+            failure = Failure.decode(reply)
+            if failure.status != _NOT_FOUND or failure.is_unhandled:
+                self._session.end(
+                    Problem(Domain.WEBSOCKET, failure.status, f"the peer gives no checkpoint: {failure.text}")
+                )
+                return
+        else:
+            answer = GetCheckpointReply.decode(reply, self._session.limits)
+            self._revision = answer.revision
+            theirs = _decoded(answer.body, "the peer's copy of the checkpoint")
+        found = self._database.get_local(_OWN + self._name)
+        ours = None if found is None else _decoded(found.raw, "our copy of the checkpoint")
+        reconciled = reconcile(ours, theirs)
+        if not reconciled.agreed:
+            log.info("the two copies of a checkpoint differ; going on from what both vouch for")
+        elif ours is not None:
+            self._saved = ours
+        then(reconciled.checkpoint)
+
+    def _stored(self, reply: Reply, _: None) -> None:
+        saving, self._saving = self._saving, None
+        self.saved_at = self._session.clock()
+        assert saving is not None
+        if isinstance(reply, ErrorReceived):
+            failure = Failure.decode(reply)
+            if failure.status == _CONFLICT:
+                # Another replication of this name has stored its own: take its revision, store ours again.
+                self._session.request(
+                    GetCheckpoint(self._name, self._session.collection).encode(), self._reread, saving
+                )
+                self._saving = saving
+            else:
+                log.warning("the peer does not store our checkpoint: %s", failure.text or failure.code)
+                self._saved = saving  # it is not asked again until there is more to store
+            return
+        self._revision = SetCheckpointReply.decode(reply, self._session.limits).revision
+        found = self._database.get_local(_OWN + self._name)
+        self._database.put_local(
+            _OWN + self._name, saving.encode(), parent=None if found is None else found.rev
+        )
+        self._saved = saving
+
+    def _reread(self, reply: Reply, saving: Checkpoint) -> None:
+        self._saving = None
+        if isinstance(reply, ErrorReceived):
+            self._revision = None
+        else:
+            self._revision = GetCheckpointReply.decode(reply, self._session.limits).revision
+        self.save(saving)
+
+
+class PeersCheckpoints:
+    """Keeps the checkpoints of peers."""
+
+    def __init__(self, session: Session, database: Database) -> None:
+        self._session, self._database = session, database
+        session.handle(GetCheckpoint, self._get)
+        session.handle(SetCheckpoint, self._set)
+        session.handle(GetCollections, self._collections)
+
+    def _get(self, request: GetCheckpoint, event: RequestReceived) -> None:
+        found = self._database.get_local(_PEERS + request.client)
+        if found is None:
+            raise MessageError("there is no such checkpoint", code=_NOT_FOUND)
+        self._session.respond(event, GetCheckpointReply(found.rev, found.raw).encode())
+
+    def _set(self, request: SetCheckpoint, event: RequestReceived) -> None:
+        try:
+            revision = self._database.put_local(
+                _PEERS + request.client, request.body, parent=request.revision
+            )
+        except ConflictError as error:
+            raise MessageError("the checkpoint has another revision", code=_CONFLICT) from error
+        self._session.respond(event, SetCheckpointReply(revision).encode())
+
+    def _collections(self, request: GetCollections, event: RequestReceived) -> None:
+        found: list[CollectionCheckpoint | None] = []
+        for index, (name, client) in enumerate(zip(request.collections, request.clients, strict=True)):
+            if name not in DEFAULT_COLLECTIONS:
+                found.append(None)
+                continue
+            self._session.collection = index
+            kept = self._database.get_local(_PEERS + client)
+            found.append(CollectionCheckpoint() if kept is None else CollectionCheckpoint(kept.rev, kept.raw))
+        self._session.respond(event, GetCollectionsReply(tuple(found)).encode())
+
+
+def _decoded(body: bytes, what: str) -> Checkpoint | None:
+    """None for a copy that is malformed: then nothing is vouched for."""
+    try:
+        return Checkpoint.decode(body)
+    except MessageError as error:
+        log.warning("%s is malformed, so the replication begins anew: %s", what, error.text)
+        return None

@@ -1,0 +1,330 @@
+"""Conflicts: what becomes of a document of which more than one revision is current.
+
+    outcome = resolve(database, "alarm:argo:bilge:abcdef:000000000007", resolvers)
+
+Every peer resolves for itself, and all must make the same revision. So nothing here knows which revision is
+whose. A resolver is asked about two revisions in the order in which the store ranks them; more are folded in
+that order. What it decides is put on the branch that the store ranks first, whatever it is: there alone each
+revision outranks those that it replaces. If that branch says it already, it stays as it is.
+
+Peers that meet in another order fold other pairs. They still come to the same end, and to an end at all, if
+a resolver's decision depends on the two bodies alone, as maximum and union do: `f(a, a) == a`,
+`f(a, b) == f(b, a)`, `f(a, f(b, c)) == f(f(a, b), c)`; or if it keeps the winning one, as the default does.
+
+Deletions: to the store a live branch beats a deleted one, for a branch that lost ends in a deletion too. A
+deletion that somebody meant becomes a party to the conflict if it is named; `deletion_in` finds it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from sync.documents import Kind, parse_id
+from sync.peer.problems import Domain, Problem
+from sync.replication.errors import LiteCoreCode
+from sync.store import Database, Document, DocumentError, Inserted, bodies, revisions
+
+REVOCATIONS: Final = "fleet:revocations"
+
+_SEVERITIES: Final = ("nominal", "normal", "alert", "warn", "alarm", "emergency")
+"""Signal K's alarm states, least first."""
+_DELETED: Final = b'{"deleted":true}'
+"""Body of a deletion by resolution that has no other. It tells that from the end of a branch that lost."""
+_ATTEMPTS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Two current revisions of a document. Their bodies are canonical JSON."""
+
+    document_id: str
+    winning: Document
+    """The one that the store ranks higher: live before deleted, then generation, then digest."""
+    losing: Document
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """One of the two is right as it is."""
+
+    document: Document
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """The document gets this body."""
+
+    body: Mapping[str, Any] | bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """The document is deleted; the body is what its tombstone still says."""
+
+    body: Mapping[str, Any] | bytes | None = None
+
+
+Resolution = Keep | Merge | Delete
+ConflictResolver = Callable[[Conflict], Resolution]
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A conflict that is over."""
+
+    document_id: str
+    rev: str
+    """What is current now."""
+    deleted: bool
+    is_new: bool
+    """Whether a revision was made for it; otherwise one of the branches stands as it was."""
+
+
+def default_resolver(conflict: Conflict) -> Resolution:
+    """As Couchbase Lite: a deletion wins, else the higher generation, else the higher digest."""
+    if conflict.losing.deleted:
+        return Delete(conflict.losing.raw)
+    return Keep(conflict.winning)
+
+
+def resolve_alarm(conflict: Conflict) -> Resolution:
+    """Merges two states of an alarm; a deletion wins."""
+    if conflict.losing.deleted:
+        return default_resolver(conflict)
+    return Merge(merge_alarms(conflict.winning.body, conflict.losing.body))
+
+
+def resolve_fleet(conflict: Conflict) -> Resolution:
+    """Revocations: the higher number is right, whichever revision says it; no deletion undoes it."""
+    if conflict.document_id != REVOCATIONS:
+        return default_resolver(conflict)
+    winning, losing = conflict.winning, conflict.losing
+    return Keep(winning if _revocations_key(winning) >= _revocations_key(losing) else losing)
+
+
+@dataclass(frozen=True, slots=True)
+class Resolvers:
+    """Who resolves which documents: those given here, else Logboat's own rules, else the default."""
+
+    by_kind: Mapping[Kind, ConflictResolver] = field(default_factory=dict)
+    default: ConflictResolver = default_resolver
+
+    def of(self, document_id: str) -> ConflictResolver:
+        """The one for this document."""
+        name = parse_id(document_id)
+        if name is None:
+            return self.default
+        return self.by_kind.get(name.kind) or _OWN.get(name.kind) or self.default
+
+
+def deletion_in(before: Document | None, rev: str, *, deleted: bool, outcome: Inserted) -> str | None:
+    """The deletion with which a revision from a peer made a conflict that is none to the store.
+
+    Args:
+        before: the document's current revision before `insert`.
+        rev: the revision that was inserted.
+        deleted: whether that is a deletion.
+        outcome: what `insert` returned.
+
+    Returns:
+        What `resolve` takes as `deletion`: a deletion that met a live branch, or was met by one.
+    """
+    if outcome is not Inserted.BRANCHED or before is None or before.deleted == deleted:
+        return None
+    return rev if deleted else before.rev
+
+
+def resolve(
+    database: Database, document_id: str, resolvers: Resolvers | None = None, *, deletion: str | None = None
+) -> Resolved | Problem | None:
+    """End the conflict of a document.
+
+    A resolver is an application's code: whatever it raises or returns, at worst this conflict stays open. It
+    is called outside a transaction, unless the caller is in one.
+
+    Args:
+        database: the store.
+        document_id: the document.
+        resolvers: who decides.
+        deletion: a deleted branch that takes part, see `deletion_in`. It is passed over if it may be no more
+            than the end of a branch that lost a conflict: an empty one, made by a Logboat. So a deletion that
+            is to win over edits elsewhere needs a body.
+
+    Returns:
+        How it ended; a Problem, if it stays open; None if there is none.
+
+    Raises:
+        StoreError: the store cannot be read or written.
+    """
+    resolver = (resolvers or Resolvers()).of(document_id)
+    for _ in range(_ATTEMPTS):
+        leaves = database.leaves(document_id)
+        live = sorted((leaf for leaf in leaves if not leaf.deleted), key=_rank, reverse=True)
+        parties = live + [leaf for leaf in leaves if leaf.rev == deletion and _is_meant(database, leaf)]
+        if not live or len(parties) < 2:
+            return None
+        try:
+            decided = _decide(resolver, parties)
+            if decided.deleted and decided.raw == bodies.EMPTY:
+                decided = replace(decided, raw=_DELETED)
+            if leaves[0].deleted:  # it outranks live branches beyond the horizon, which cannot win any more
+                decided = replace(decided, deleted=True, raw=_DELETED)
+            with database.transaction():
+                if database.leaves(document_id) == leaves:
+                    return _settle(database, live, decided)
+        except (DocumentError, _ResolverError) as error:
+            return _problem(document_id, f"{error}; the conflict stays open")
+    return _problem(document_id, "the document changes all the time; the conflict stays open for now")
+
+
+def merge_alarms(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """What two states of one alarm say together; nothing that one of them knows of is undone.
+
+    Acknowledgements of both; the worse severity; cleared if either is, at the earlier time; the rest from
+    the one with the longer history, as it is the later state. What is malformed in these fields counts for
+    nothing. Any number of states give the same, in whatever order and however often they are merged.
+    """
+    chosen = max((_rest(first), _rest(second)), key=_rest_key)
+    merged = dict(chosen)
+    acks: dict[bytes, Any] = {}
+    for body in (first, second):
+        if isinstance(found := body.get("acks"), list):
+            merged["acks"] = []
+            acks |= {_canonical(ack): ack for ack in found if isinstance(ack, Mapping)}
+    if acks:
+        merged["acks"] = [acks[key] for key in sorted(acks, key=lambda key: (_when(acks[key]), key))]
+    severities = [body["severity"] for body in (first, second) if "severity" in body]
+    if severities:
+        merged["severity"] = max(severities, key=_severity_key)
+    cleared = [body["cleared"] for body in (first, second) if isinstance(body.get("cleared"), Mapping)]
+    if cleared:
+        merged["cleared"] = min(cleared, key=_cleared_key)
+    elif "cleared" in first or "cleared" in second:
+        merged["cleared"] = None
+    return merged
+
+
+_OWN: Final[dict[Kind, ConflictResolver]] = {Kind.ALARM: resolve_alarm, Kind.FLEET: resolve_fleet}
+
+
+class _ResolverError(Exception):
+    """A resolver that failed, or that decided nonsense."""
+
+
+def _decide(resolver: ConflictResolver, parties: list[Document]) -> Document:
+    """What the parties come to: a revision that need not exist, with the body and the deletion to store."""
+    decided, *others = [replace(party, raw=bodies.recanonical(party.id, party.raw)) for party in parties]
+    for other in others:
+        if decided.raw == other.raw and decided.deleted == other.deleted:
+            continue
+        losing, winning = sorted((decided, other), key=_rank)
+        conflict = Conflict(decided.id, winning, losing)
+        decided = _apply(conflict, _ask(resolver, conflict))
+    return decided
+
+
+def _ask(resolver: ConflictResolver, conflict: Conflict) -> object:
+    try:
+        return resolver(conflict)
+    except Exception as error:  # an application's code: whatever it raises, the rest goes on
+        raise _ResolverError(f"the conflict resolver failed: {_described(error)}") from error
+
+
+def _apply(conflict: Conflict, resolution: object) -> Document:
+    winning = conflict.winning
+    if isinstance(resolution, Keep):
+        for party in (winning, conflict.losing):
+            if isinstance(resolution.document, Document) and resolution.document == party:
+                return party
+        raise _ResolverError("the conflict resolver keeps a revision that it was not given")
+    if isinstance(resolution, Merge | Delete):
+        deleted = isinstance(resolution, Delete)
+        body = resolution.body
+        if not (isinstance(body, Mapping | bytes) or (deleted and body is None)):
+            raise _ResolverError(f"the conflict resolver gives a {type(body).__name__} as a body")
+        try:
+            raw = bodies.to_canonical(conflict.document_id, body)
+        except DocumentError:
+            raise
+        except Exception as error:  # a mapping of the application's own
+            raise _ResolverError(f"the conflict resolver's body: {_described(error)}") from error
+        return replace(winning, raw=raw, deleted=deleted)
+    raise _ResolverError(f"the conflict resolver returned a {type(resolution).__name__}, no resolution")
+
+
+def _settle(database: Database, live: list[Document], decided: Document) -> Resolved:
+    target = live[0]
+    unchanged = not decided.deleted and decided.raw == bodies.recanonical(target.id, target.raw)
+    rev = target.rev
+    if len(live) > 1 or not unchanged:
+        rev = database.resolve(target.id, target.rev, decided.raw, deleted=decided.deleted)
+    return Resolved(target.id, rev, decided.deleted, is_new=rev != target.rev)
+
+
+def _is_meant(database: Database, leaf: Document) -> bool:
+    """Whether a deletion is surely not just the end of a branch that lost a conflict."""
+    if not leaf.deleted:
+        return False
+    if leaf.raw != bodies.EMPTY:
+        return True
+    found = database.revision(leaf.id, leaf.rev, limit=1)
+    parent = found.history[0] if found is not None and found.history else None
+    generation = 0 if parent is None else revisions.generation(parent)
+    if generation + 1 != revisions.generation(leaf.rev):
+        return False  # what it ended is not known here, so nobody can tell
+    return leaf.rev != revisions.make(parent, deleted=True, body=bodies.EMPTY)
+
+
+def _rank(document: Document) -> revisions.Rank:
+    return revisions.rank(document.rev, deleted=document.deleted)
+
+
+def _problem(document_id: str, text: str) -> Problem:
+    return Problem(Domain.LITECORE, LiteCoreCode.CONFLICT, f"{document_id}: {text}")
+
+
+def _described(error: Exception) -> str:
+    try:
+        return f"{type(error).__name__}: {error}"[:500]
+    except Exception:  # noqa: BLE001  # an exception of the application's own that cannot even be shown
+        return type(error).__name__
+
+
+def _canonical(value: Any) -> bytes:
+    """A key for any value of JSON: equal for what is equal, whatever the order of its members."""
+    return bodies.canonical("merged", {"value": value})
+
+
+def _number(value: object) -> float | int | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _revocations_key(document: Document) -> tuple[bool, float | int, bytes]:
+    number = _number(document.body.get("number"))
+    return not document.deleted, -1 if number is None else number, document.raw
+
+
+def _rest(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in body.items() if key not in ("acks", "cleared", "severity")}
+
+
+def _rest_key(rest: Mapping[str, Any]) -> tuple[int, bytes]:
+    history = rest.get("history")
+    return len(history) if isinstance(history, list) else 0, _canonical(rest)
+
+
+def _when(ack: Mapping[str, Any]) -> str:
+    when = ack.get("when")
+    return when if isinstance(when, str) else ""
+
+
+def _severity_key(severity: object) -> tuple[int, bytes]:
+    known = isinstance(severity, str) and severity in _SEVERITIES
+    return _SEVERITIES.index(str(severity)) if known else -1, _canonical(severity)
+
+
+def _cleared_key(cleared: Mapping[str, Any]) -> tuple[bool, float | int, float | int, bytes]:
+    boot, clock = _number(cleared.get("boot")), _number(cleared.get("clock"))
+    if boot is None or clock is None:
+        return True, 0, 0, _canonical(cleared)
+    return False, boot, clock, _canonical(cleared)

@@ -1,0 +1,182 @@
+"""The passive peer: it was connected to, keeps checkpoints, serves feeds, takes in what is pushed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+import msgspec
+
+from sync.blip import RequestReceived
+from sync.peer import tuning
+from sync.peer.blob_traffic import BlobServer
+from sync.peer.checkpoints import PeersCheckpoints
+from sync.peer.peer import PeerBase
+from sync.peer.progress import Ledger
+from sync.peer.receiver import ReceiveOptions, Receiver, Rule
+from sync.peer.selection import EVERYTHING, Selection
+from sync.peer.sender import Sender, SendOptions
+from sync.peer.session import Session
+from sync.replication.messages import (
+    LITECORE_DOMAIN,
+    Changes,
+    GetRev,
+    GetRevReply,
+    LiteCoreCode,
+    MessageError,
+    ProposeChanges,
+    Rev,
+    SubChanges,
+)
+from sync.store import Database
+
+_FORBIDDEN: Final = 403
+_CONFLICT: Final = 409
+_NOT_FOUND: Final = 404
+_KNOWN: Final = 304
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassiveOptions:
+    """What peers may do here."""
+
+    read_only: bool = False
+    readable: Selection = EVERYTHING
+    """What the peer may see. Of a Selection only `within` and `filter` make sense here."""
+    rule: Rule | None = None
+    """Which of what it pushes is refused, and why."""
+    deltas: bool = True
+    remote: str | None = None
+    """Who it is, if that is known: then is kept what it holds."""
+    keeps: Callable[[str], bool] = lambda _: True
+
+
+class PassivePeer(PeerBase):
+    """Serves one peer over one connection."""
+
+    def __init__(self, session: Session, database: Database, options: PassiveOptions, ledger: Ledger) -> None:
+        super().__init__(session, database, ledger)
+        self._options = options
+        self._echo: dict[str, str] = {}
+        self._is_subscribed = False
+        PeersCheckpoints(session, database)
+        BlobServer(session, database, ledger=ledger, readable=options.readable)
+        session.handle(SubChanges, self._subscribe)
+        session.handle(GetRev, self._get_revision)
+        session.handle(Changes, self._told)
+        session.handle(ProposeChanges, self._proposed)
+        session.handle(Rev, self._pushed)
+        self._taker = Receiver(
+            session,
+            database,
+            options=ReceiveOptions(
+                active=False,
+                deltas=options.deltas,
+                rule=options.rule,
+                remote=options.remote,
+                keeps=options.keeps,
+                prove_blobs=not options.readable.is_everything,
+            ),
+            ledger=ledger,
+            echo=self._echo,
+        )
+        self.receiver = self._taker
+
+    # Pulled from us
+
+    def _subscribe(self, request: SubChanges, event: RequestReceived) -> None:
+        if self._is_subscribed:
+            raise MessageError(
+                "there is a subscription already", code=LiteCoreCode.NOT_IMPLEMENTED, domain=LITECORE_DOMAIN
+            )
+        if request.filter is not None:
+            raise MessageError(f"there is no filter {request.filter[:80]!r} here", code=_NOT_FOUND)
+        database, readable = self.database, self._options.readable
+        last = database.last_sequence
+        since = last if request.future else _number(request.since)
+        if since > last:
+            since = 0  # of another life of this store: it was restored from an older state
+        self._is_subscribed = True
+        self.session.respond(event)
+        self.sender = Sender(
+            self.session,
+            database,
+            _Unlogged(),
+            since=since,
+            options=SendOptions(
+                proposes=False,
+                continuous=request.continuous,
+                selection=replace(
+                    readable,
+                    channels=frozenset(request.channels),
+                    document_ids=frozenset(request.document_ids),
+                    live_only=request.active_only and not since,
+                ),
+                batch=min(request.batch or tuning.BATCH, tuning.BATCH),
+                deltas=self._options.deltas,
+                remote=self._options.remote,
+                keeps=self._options.keeps,
+            ),
+            ledger=self.ledger,
+            echo=self._echo,
+        )
+
+    def _get_revision(self, request: GetRev, event: RequestReceived) -> None:
+        document = self.database.get(request.id)
+        readable = self._options.readable
+        if (
+            document is None
+            or document.deleted
+            or not (readable.is_everything or readable.wants(self.database, document.id, deleted=False))
+        ):
+            raise MessageError(f"{request.id[:80]}: there is no such document", code=_NOT_FOUND)
+        if document.rev == request.unless:
+            raise MessageError("it is the revision that you have", code=_KNOWN)
+        self.session.respond(event, GetRevReply(document.rev, document.raw).encode())
+
+    # Pushed to us
+
+    def _told(self, request: Changes, event: RequestReceived) -> None:
+        if not request.changes:
+            self.session.respond(event)
+            return
+        raise MessageError("propose changes: no conflicts are taken here", code=_CONFLICT)
+
+    def _proposed(self, request: ProposeChanges, event: RequestReceived) -> None:
+        self._check_writable()
+        self._taker.proposals(request, event)
+
+    def _pushed(self, request: Rev, event: RequestReceived) -> None:
+        self._check_writable()
+        self._taker.rev(request, event)
+
+    def _check_writable(self) -> None:
+        if self._options.read_only:
+            raise MessageError("this database is read-only for you", code=_FORBIDDEN)
+
+    def _advance(self) -> None:
+        if self.sender is None:
+            self._echo.clear()  # nobody is there to send it back
+
+
+class _Unlogged:
+    """The feed of a subscription: the peer keeps its place itself."""
+
+    def is_complete(self, sequence: int) -> bool:  # noqa: ARG002
+        """Nothing is."""
+        return False
+
+    def scanned(self, through: int, pending: list[int]) -> None:
+        """Not kept."""
+
+    def complete(self, sequence: int) -> None:
+        """Not kept."""
+
+
+def _number(since: str | None) -> int:
+    """A sequence of ours that a peer gives back; 0 for what is none, which is to begin anew."""
+    if since is None:
+        return 0
+    try:
+        return max(0, msgspec.json.decode(since.encode(), type=int))
+    except msgspec.MsgspecError:
+        return 0

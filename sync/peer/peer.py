@@ -1,0 +1,68 @@
+"""What active and passive peers have in common: how an owner with a transport and a clock drives one."""
+
+from abc import ABC, abstractmethod
+
+from sync.peer.progress import Ledger
+from sync.peer.receiver import Receiver
+from sync.peer.sender import Sender
+from sync.peer.session import Session
+from sync.store import Database, StoreError
+
+
+class PeerBase(ABC):
+    """One side of one connection.
+
+    The owner hands in frames by `receive`, then calls `turn` and pulls frames until there are none, or the
+    transport is full; calls `turn` again when the transport has room, when the store has changed (`wake`),
+    and at `deadline`; and closes the transport when `session.is_over`.
+    """
+
+    def __init__(self, session: Session, database: Database, ledger: Ledger) -> None:
+        self.session, self.database, self.ledger = session, database, ledger
+        self.sender: Sender | None = None
+        self.receiver: Receiver | None = None
+
+    def receive(self, frames: list[bytes]) -> None:
+        """Take in frames."""
+        self.session.receive(frames)
+
+    def next_frame(self) -> bytes | None:
+        """The next frame to be written, if there is one."""
+        return self.session.next_frame()
+
+    def turn(self) -> None:
+        """Do what can be done now."""
+        session = self.session
+        try:
+            if not session.is_over:
+                if self.receiver is not None:
+                    self.receiver.pump()
+                if self.sender is not None:
+                    self.sender.pump()
+            if not session.is_over:
+                self._advance()
+        except StoreError as error:
+            session.fail(error)
+        self.ledger.flush()
+
+    def wake(self) -> None:
+        """The store has changed."""
+        if self.sender is not None:
+            self.sender.wake()
+
+    @property
+    def deadline(self) -> float | None:
+        """When, by the session's clock, `turn` has something to do even if nothing happens."""
+        times = (
+            None if self.receiver is None else self.receiver.deadline,
+            None if self.sender is None else self.sender.deadline,
+            self._own_deadline(),
+        )
+        return min((time for time in times if time is not None), default=None)
+
+    @abstractmethod
+    def _advance(self) -> None:
+        """Do what is this side's own."""
+
+    def _own_deadline(self) -> float | None:
+        return None

@@ -1,0 +1,412 @@
+"""Takes in what has changed there: which of it is wanted, the revisions themselves, their place in the store.
+
+    changes / proposeChanges ──► wanted? ──► rev ──► delta, blobs ──► batch ──one transaction──► replies
+                                                                        └► conflicts resolved (active only)
+
+A success reply says durable. The active peer takes conflicts in and resolves them; the passive one refuses
+them, so that there is one place where a conflict is open.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from sync import delta
+from sync.blip import RequestReceived
+from sync.delta import DeltaError
+from sync.peer import conflicts, tuning, wire_bodies
+from sync.peer.blob_traffic import BlobFetcher
+from sync.peer.conflicts import Resolvers
+from sync.peer.problems import Domain, Problem
+from sync.peer.progress import Direction, DocumentEnded, Ledger
+from sync.peer.session import Session
+from sync.replication.checkpoint import PullProgress
+from sync.replication.messages import (
+    NOT_WANTED,
+    SEND,
+    Answer,
+    Change,
+    Changes,
+    ChangesReply,
+    Gone,
+    MessageError,
+    NoRev,
+    Proposal,
+    ProposeChanges,
+    ProposeChangesReply,
+    Rev,
+    Terms,
+    Verdict,
+)
+from sync.store import ConflictError, Database, Document, DocumentError, Inserted, revisions
+
+_KNOWN: Final = Verdict(304)
+_CONFLICT: Final = 409
+_FORBIDDEN: Final = 403
+_UNAVAILABLE: Final = 503
+_UNPROCESSABLE: Final = 422
+_TRANSIENT: Final = frozenset({408, 429, 500, 502, 503, 504})
+
+Rule = Callable[[Document], str | None]
+"""Why a document that comes in may not be stored; None if it may. Its sequence is 0."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiveOptions:
+    """How revisions are taken in."""
+
+    active: bool
+    """Whether we asked for them: then we take conflicts in, and resolve them."""
+    deltas: bool = True
+    resolvers: Resolvers | None = None
+    rule: Rule | None = None
+    remote: str | None = None
+    """The name under which is kept which revisions the peer holds; None to keep none."""
+    keeps: Callable[[str], bool] = lambda _: True
+    purges_removed: bool = False
+    """Whether a document is purged here that left the channels which we read there."""
+    prove_blobs: bool = False
+    """Whether a peer must prove that it has a blob which is here already, before its document leads to it."""
+
+
+class _Arrived(msgspec.Struct, gc=False):
+    """A revision on its way into the store."""
+
+    event: RequestReceived
+    rev: Rev
+    raw: bytes
+    tickets: list[int] | None
+    wire_bytes: int
+    is_removed: bool = False
+    outcome: Inserted | None = None
+    error: MessageError | None = None
+
+
+class Receiver:
+    """Takes in one peer's changes on one session."""
+
+    def __init__(
+        self,
+        session: Session,
+        database: Database,
+        *,
+        options: ReceiveOptions,
+        ledger: Ledger,
+        echo: dict[str, str] | None,
+        progress: PullProgress | None = None,
+        stored: Callable[[], None] | None = None,
+    ) -> None:
+        """`echo`: filled with what was taken in, for a sender on the same session not to send back;
+        `progress`: of our own subscription; `stored` is called when the store has changed by it."""
+        self._session, self._database, self._ledger = session, database, ledger
+        self._options, self._echo, self._progress = options, echo, progress
+        self._stored = stored
+        self._blobs = BlobFetcher(session, database, ledger=ledger, proves=options.prove_blobs)
+        self._lists: deque[tuple[Changes, RequestReceived]] = deque()
+        self._expected: dict[tuple[str, str], list[int]] = {}
+        """Tickets of what we asked for in a subscription, by document and revision."""
+        self._by_sequence: dict[str, tuple[str, str]] = {}
+        self._proposed = 0
+        """Revisions that a peer who proposes was told to send, and has not."""
+        self._fetching = 0
+        self._batch: list[_Arrived] = []
+        self._batch_bytes = 0
+        self._batch_since = 0.0
+        self._failed_for_now = 0
+        self.is_caught_up = False
+        """Whether the peer has said that we know of all its changes."""
+        self._terms = Terms(tuning.HISTORY, options.deltas or None, blobs=True, send_replacements=True)
+
+    # What the owner asks
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything that was announced is here, or will not come."""
+        return not (self._lists or self._expected or self._batch or self._fetching)
+
+    @property
+    def deadline(self) -> float | None:
+        """When `pump` has something to do even if nothing happens."""
+        return self._batch_since + tuning.COMMIT_AFTER if self._batch else None
+
+    @property
+    def failed_for_now(self) -> int:
+        """Documents that the next replication must try again."""
+        return self._failed_for_now
+
+    # Lists
+
+    def changes(self, message: Changes, event: RequestReceived) -> None:
+        """A subscription's list of changes."""
+        if not message.changes:
+            self.is_caught_up = True
+            self._session.respond(event)
+            return
+        if len(self._lists) >= tuning.LISTS_UNANSWERED:
+            raise MessageError("too many lists of changes without waiting for answers", code=429)
+        self._lists.append((message, event))
+        self._answer_lists()
+
+    def _answer_lists(self) -> None:
+        while self._lists and len(self._expected) < tuning.REVISIONS_WANTED:
+            message, event = self._lists.popleft()
+            self._session.respond(
+                event, ChangesReply(tuple(self._answers(message.changes)), self._terms).encode()
+            )
+
+    def _answers(self, changes: tuple[Change, ...]) -> list[Answer]:
+        assert self._progress is not None
+        known = self._database.missing([(change.id, change.revision) for change in changes])
+        answers: list[Answer] = []
+        self._ledger.progress.total += len(changes)
+        for change, ancestors in zip(changes, known, strict=True):
+            ticket = self._progress.arrived(change.sequence)
+            is_removed = bool(change.gone & (Gone.REVOKED | Gone.REMOVED))
+            if is_removed:
+                self._removed(change)
+            if is_removed or ancestors is None:
+                answers.append(NOT_WANTED)
+                self._done([ticket])
+                continue
+            key = (change.id, change.revision)
+            tickets = self._expected.get(key)
+            if tickets is not None:
+                tickets.append(ticket)
+                answers.append(NOT_WANTED)
+                continue
+            self._expected[key] = [ticket]
+            self._by_sequence[change.sequence] = key
+            answers.append(tuple(ancestors))
+        return answers
+
+    def proposals(self, message: ProposeChanges, event: RequestReceived) -> None:
+        """What a peer would like to push."""
+        verdicts = self._verdicts(message)
+        self._proposed += sum(verdict.status == 0 for verdict in verdicts)
+        self._session.respond(event, ProposeChangesReply(tuple(verdicts), self._terms).encode())
+
+    def _verdicts(self, message: ProposeChanges) -> list[Verdict]:
+        database, proposals = self._database, message.proposals
+        known = database.missing([(proposal.id, proposal.revision) for proposal in proposals])
+        return [
+            _KNOWN
+            if ancestors is None
+            else self._verdict(proposal, tells=message.conflict_includes_revision)
+            if ancestors or proposal.parent
+            else SEND
+            for proposal, ancestors in zip(proposals, known, strict=True)
+        ]
+
+    def _verdict(self, proposal: Proposal, *, tells: bool) -> Verdict:
+        """On a proposal for a document of which something may be here."""
+        current = self._database.get(proposal.id)
+        if current is None or current.deleted or proposal.parent == current.rev:
+            return SEND
+        if self._database.is_single_writer(proposal.id):
+            return SEND
+        return Verdict(_CONFLICT, current.rev if tells else None)
+
+    # Revisions
+
+    def rev(self, rev: Rev, event: RequestReceived) -> None:
+        """A revision has come."""
+        self._proposed = max(0, self._proposed - 1)
+        tickets = None
+        if self._progress is not None:
+            key = (rev.id, rev.replaced or rev.revision)
+            tickets = self._expected.pop(key, None)
+            if rev.sequence is not None:
+                self._by_sequence.pop(rev.sequence, None)
+        arrived = _Arrived(event, rev, rev.body, tickets, len(event.body))
+        try:
+            if rev.delta_source is not None:
+                arrived.raw = self._patched(rev, rev.delta_source)
+                self._ledger.progress.deltas_pulled += 1
+            incoming = wire_bodies.from_peer(arrived.raw)
+        except MessageError as error:
+            arrived.error = error
+            self._take(arrived)
+            return
+        arrived.raw, arrived.is_removed = incoming.raw, incoming.removed
+        if incoming.blobs and not rev.deleted:
+            self._fetching += 1
+            self._blobs.fetch(incoming.blobs, rev.id, self._fetched, arrived)
+            return
+        self._take(arrived)
+
+    def _patched(self, rev: Rev, source: str) -> bytes:
+        base = self._database.get(rev.id, rev=source)
+        if base is None:
+            raise MessageError(f"{rev.id}: its revision {source} is not kept here", code=_UNPROCESSABLE)
+        try:
+            return delta.apply_json(base.raw, rev.body)
+        except DeltaError as error:
+            raise MessageError(f"{rev.id}: {error}", code=_UNPROCESSABLE) from error
+
+    def _fetched(self, error: MessageError | None, arrived: _Arrived) -> None:
+        self._fetching -= 1
+        arrived.error = error
+        self._take(arrived)
+
+    def _take(self, arrived: _Arrived) -> None:
+        if not self._batch:
+            self._batch_since = self._session.clock()
+        self._batch.append(arrived)
+        self._batch_bytes += len(arrived.raw)
+        if len(self._batch) >= tuning.BATCH or self._batch_bytes >= tuning.COMMIT_BYTES:
+            self.commit()
+
+    def norev(self, message: NoRev, event: RequestReceived) -> None:
+        """A revision that we asked for will not come."""
+        self._session.respond(event)
+        key = None
+        if message.id is not None and message.revision is not None:
+            key = (message.id, message.revision)
+        if key not in self._expected and message.sequence is not None:
+            key = self._by_sequence.get(message.sequence)
+        tickets = None if key is None else self._expected.pop(key, None)
+        if key is None or tickets is None:
+            return
+        if message.sequence is not None:
+            self._by_sequence.pop(message.sequence, None)
+        transient = message.status in _TRANSIENT
+        if transient:
+            self._failed_for_now += 1
+        else:
+            self._done(tickets)
+        if message.status != 404 or message.reason:
+            text = f"{key[0]}: the peer cannot send it: {message.reason or message.status}"
+            problem = Problem(Domain.WEBSOCKET, message.status, text)
+            self._tell(key[0], key[1], problem=problem, is_transient=transient)
+
+    # Into the store
+
+    def pump(self) -> None:
+        """Do what is due: commit when nothing more is to be waited for, answer further lists."""
+        if self._batch and (
+            self._session.clock() >= self._batch_since + tuning.COMMIT_AFTER
+            or not (self._expected or self._proposed)
+        ):
+            self.commit()
+        if self._lists:
+            self._answer_lists()
+
+    def commit(self) -> None:
+        """Store what has come, in one transaction, and answer for it. Raises StoreError; nothing is then."""
+        batch, self._batch = self._batch, []
+        self._batch_bytes = 0
+        if not batch:
+            return
+        contested: list[tuple[str, str | None]] = []
+        with self._database.transaction():
+            for arrived in batch:
+                if arrived.error is None:
+                    self._insert(arrived, contested)
+        if contested and self._options.resolvers is not None:
+            with self._database.transaction():
+                for document_id, deletion in contested:
+                    self._resolve(document_id, deletion)
+        if self._stored is not None:
+            self._stored()
+        for arrived in batch:
+            self._conclude(arrived)
+        if self._lists:
+            self._answer_lists()
+
+    def _insert(self, arrived: _Arrived, contested: list[tuple[str, str | None]]) -> None:
+        rev, options = arrived.rev, self._options
+        if arrived.is_removed:
+            if options.purges_removed:
+                self._database.purge([rev.id])
+            return
+        if options.rule is not None:
+            document = Document(rev.id, rev.revision, 0, rev.deleted, False, arrived.raw)
+            reason = options.rule(document)
+            if reason is not None:
+                arrived.error = MessageError(f"{rev.id}: {reason}", code=_FORBIDDEN)
+                return
+        try:
+            arrived.outcome = outcome = self._database.insert(
+                rev.id,
+                rev.revision,
+                rev.history,
+                arrived.raw,
+                deleted=rev.deleted,
+                allow_conflict=options.active and not rev.no_conflicts,
+            )
+        except ConflictError as error:
+            arrived.error = MessageError(str(error), code=_CONFLICT)
+            return
+        except DocumentError as error:
+            arrived.error = MessageError(str(error))
+            return
+        if outcome is Inserted.CONFLICT:
+            contested.append((rev.id, None))
+        elif outcome is Inserted.BRANCHED and options.active:
+            contested.append((rev.id, self._deletion(rev)))
+        if self._echo is not None and outcome.stored:
+            self._echo[rev.id] = rev.revision
+        if options.remote is not None and options.keeps(rev.id) and outcome is not Inserted.UNWANTED:
+            self._database.set_remote_revision(rev.id, options.remote, rev.revision)
+
+    def _deletion(self, rev: Rev) -> str | None:
+        """The deletion that met a live branch, or was met by one, when this revision came."""
+        if rev.deleted:
+            return rev.revision
+        others = [leaf for leaf in self._database.leaves(rev.id) if leaf.rev != rev.revision]
+        if not others or not all(leaf.deleted for leaf in others):
+            return None
+        return revisions.winner((leaf.rev, True) for leaf in others)
+
+    def _resolve(self, document_id: str, deletion: str | None) -> None:
+        result = conflicts.resolve(self._database, document_id, self._options.resolvers, deletion=deletion)
+        if isinstance(result, Problem):
+            self._tell(document_id, "", problem=result)
+
+    def _conclude(self, arrived: _Arrived) -> None:
+        rev, error, progress = arrived.rev, arrived.error, self._ledger.progress
+        if error is None:
+            self._session.respond(arrived.event)
+            if arrived.outcome is not None and arrived.outcome.stored:
+                progress.pulled += 1
+                progress.body_bytes_pulled += arrived.wire_bytes
+            if self._ledger.listens:
+                self._ledger.tell(
+                    DocumentEnded(
+                        Direction.PULL, rev.id, rev.revision, rev.deleted, access_removed=arrived.is_removed
+                    )
+                )
+        else:
+            self._session.refuse(arrived.event, error)
+            if rev.delta_source is not None and error.code == _UNPROCESSABLE:
+                # It comes again, whole.
+                if arrived.tickets is not None:
+                    self._expected[rev.id, rev.replaced or rev.revision] = arrived.tickets
+                    return
+                self._proposed += 1
+                return
+            transient = error.code in _TRANSIENT
+            problem = Problem(Domain.WEBSOCKET, error.code, error.text)
+            self._tell(rev.id, rev.revision, deleted=rev.deleted, problem=problem, is_transient=transient)
+            if transient:
+                self._failed_for_now += 1
+                return
+        if arrived.tickets is not None:
+            self._done(arrived.tickets)
+
+    def _removed(self, change: Change) -> None:
+        if self._options.purges_removed:
+            self._database.purge([change.id])
+        self._ledger.tell(DocumentEnded(Direction.PULL, change.id, change.revision, access_removed=True))
+
+    def _done(self, tickets: list[int]) -> None:
+        if self._progress is not None:
+            for ticket in tickets:
+                self._progress.complete(ticket)
+            self._ledger.progress.completed += len(tickets)
+
+    def _tell(self, document_id: str, revision: str, **what: Any) -> None:
+        self._ledger.tell(DocumentEnded(Direction.PULL, document_id, revision, **what))

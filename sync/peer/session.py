@@ -1,0 +1,193 @@
+"""One connection between two peers: requests to their handlers, replies to those who asked, and its end.
+
+Sans-I/O: frames go in by `receive`, and are pulled out by `next_frame`. It does not know who is active, nor
+what a revision is. Whatever ends it is its `problem`; nothing is raised at its owner.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any, Final, TypeVar
+
+from sync import blip
+from sync.blip import (
+    BlipError,
+    BodyUnavailableError,
+    Connection,
+    ConnectionOverError,
+    ErrorReceived,
+    Event,
+    RequestReceived,
+    ResponsePart,
+    ResponseReceived,
+    ViolationError,
+)
+from sync.peer.problems import Domain, Problem
+from sync.replication import messages
+from sync.replication.messages import Addressing, Encoded, Limits, MessageError
+from sync.store import BusyError, StoreError
+
+log = logging.getLogger(__name__)
+
+Reply = ResponseReceived | ErrorReceived
+Answered = Callable[[Reply, Any], None]
+"""Called with the reply to a request, and with what was given when it was sent."""
+R = TypeVar("R")
+
+_SERVICE_UNAVAILABLE: Final = 503
+_FORBIDDEN: Final = 403
+
+
+class Session:
+    """The state of one connection that is up."""
+
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], float],
+        limits: blip.Limits | None = None,
+        message_limits: Limits = messages.DEFAULT,
+    ) -> None:
+        """`clock`: seconds that only rise."""
+        self.connection: Final = Connection(limits)
+        self.clock: Final = clock
+        self.limits: Final = message_limits
+        self.problem: Problem | None = None
+        """What ended it, if that was no agreement."""
+        self.is_over = False
+        self.collection: int | None = None
+        """The index by which messages name the collection, once there is one."""
+        self._addressing = Addressing()
+        self._handlers: dict[type[Any], Callable[[Any, RequestReceived], None]] = {}
+        self._replies: dict[int, tuple[Answered, Any]] = {}
+        self._parts: dict[int, Callable[[bytes], None]] = {}
+        self._at_end: list[Callable[[], None]] = []
+
+    # Requests out
+
+    def request(
+        self,
+        message: Encoded,
+        answered: Answered | None = None,
+        given: Any = None,
+        *,
+        part: Callable[[bytes], None] | None = None,
+    ) -> None:
+        """Send a request; `part` takes the body of its reply as it arrives. On a session that is over, it
+        is forgotten."""
+        if self.is_over:
+            return
+        number = self.connection.send_request(
+            message.properties,
+            message.body,
+            urgent=message.urgent,
+            compressed=message.compressed,
+            no_reply=message.no_reply,
+            in_parts=part is not None,
+        )
+        if answered is not None:
+            self._replies[number] = (answered, given)
+        if part is not None:
+            self._parts[number] = part
+
+    # Requests in
+
+    def handle(self, kind: type[R], handler: Callable[[R, RequestReceived], None]) -> None:
+        """Say who answers requests of a kind. Handlers may raise MessageError, and StoreError."""
+        self._handlers[kind] = handler
+
+    def respond(self, event: RequestReceived, message: Encoded | None = None) -> None:
+        """Answer a request, now or later."""
+        if self.is_over or event.no_reply:
+            return
+        if message is None:
+            self.connection.send_response(event.number)
+            return
+        self.connection.send_response(
+            event.number, message.properties, message.body, compressed=message.compressed
+        )
+
+    def refuse(self, event: RequestReceived, error: MessageError) -> None:
+        """Answer a request with an error, now or later."""
+        if not self.is_over and not event.no_reply:
+            self.connection.send_error(event.number, error.code, error.text, domain=error.domain)
+
+    # Frames
+
+    def receive(self, frames: Iterable[bytes]) -> None:
+        """Take in frames, and everything that follows from them."""
+        connection = self.connection
+        try:
+            for frame in frames:
+                if self.is_over:
+                    return
+                for event in connection.receive(frame):
+                    self._happened(event)
+        except ViolationError as error:
+            self.end(Problem(Domain.BLIP, error.close_code, f"{type(error).__name__}: {error}"))
+        except MessageError as error:
+            # A reply that makes no sense: there is nobody to refuse it to.
+            self.end(Problem(Domain.WEBSOCKET, error.code, f"a reply that cannot be read: {error.text}"))
+        except StoreError as error:
+            self.fail(error)
+        except ConnectionOverError:
+            return
+        except BlipError as error:
+            self.end(Problem(Domain.BLIP, 0, str(error)))
+
+    def next_frame(self) -> bytes | None:
+        """The next frame to be written, if there is one."""
+        if self.is_over:
+            return None
+        try:
+            return self.connection.next_frame()
+        except BodyUnavailableError as error:
+            self.end(Problem(Domain.BLIP, error.close_code, str(error)))
+            return None
+
+    # The end
+
+    def end(self, problem: Problem | None = None) -> None:
+        """It is over; whoever waits for a reply is forgotten."""
+        if self.is_over:
+            return
+        self.is_over, self.problem = True, problem
+        self.connection.close()
+        self._replies.clear()
+        self._parts.clear()
+        for let_go in self._at_end:
+            let_go()
+
+    def at_end(self, let_go: Callable[[], None]) -> None:
+        """Say what is to be let go of when it is over."""
+        self._at_end.append(let_go)
+
+    def fail(self, error: StoreError) -> None:
+        """Our store could not do what replication needs."""
+        self.end(
+            Problem(Domain.STORE, _SERVICE_UNAVAILABLE if isinstance(error, BusyError) else 0, str(error))
+        )
+
+    def _happened(self, event: Event) -> None:
+        if isinstance(event, RequestReceived):
+            self._requested(event)
+        elif isinstance(event, (ResponseReceived, ErrorReceived)):
+            answered, given = self._replies.pop(event.number, (None, None))
+            self._parts.pop(event.number, None)
+            if answered is not None:
+                answered(event, given)
+        elif isinstance(event, ResponsePart):
+            self._parts[event.number](event.data)
+
+    def _requested(self, event: RequestReceived) -> None:
+        try:
+            request = messages.decode(event, self.limits)
+            self._addressing.admit(request)
+            handler = self._handlers.get(type(request))
+            if handler is None:
+                raise MessageError(f"{event.profile} is not answered here", code=_FORBIDDEN)
+            handler(request, event)
+        except MessageError as error:
+            self.refuse(event, error)
+        except StoreError as error:
+            self.refuse(event, MessageError("the store is not available now", code=_SERVICE_UNAVAILABLE))
+            self.fail(error)

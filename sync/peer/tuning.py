@@ -1,0 +1,33 @@
+"""How much is on its way at once. All constants of replication's pace, each with its reason."""
+
+from typing import Final
+
+BATCH: Final = 200
+"""Changes in one list, and documents in one transaction: Couchbase Lite's size of a list, and some 10 ms of
+writing, well below the 50 ms that others may be made to wait for the store."""
+LISTS_AWAITING: Final = 4
+"""Lists of changes sent whose reply has not come: two on the way and two being looked up keep a link busy."""
+REVISIONS_AWAITING: Final = 2 * BATCH
+"""Revisions sent whose reply has not come: one transaction's worth is written while the next arrives."""
+BYTES_AWAITING: Final = 4 * 1024 * 1024
+"""Their bodies' bytes together, so that a peer need not hold more than a few large ones."""
+MESSAGES_QUEUED: Final = 64
+"""Messages of ours in line for the wire beyond which no revision is read from the store: memory, and a
+change that is urgent waits behind few."""
+REVISIONS_WANTED: Final = 4 * BATCH
+"""Revisions asked for and not here; until there are fewer, further lists wait for their answers."""
+LISTS_UNANSWERED: Final = 64
+"""Lists of changes that a peer may send without waiting for answers. Couchbase Lite sends 4 at most."""
+COMMIT_BYTES: Final = 1024 * 1024
+"""Bytes of bodies that are written in one transaction, even of fewer documents than BATCH."""
+COMMIT_AFTER: Final = 0.05
+"""Seconds that a revision waits at most for others to share its transaction: a card takes some 10 ms to
+synchronise, so that by one at a time most of its life went into that."""
+CHECKPOINT_EVERY: Final = 5.0
+"""Seconds between checkpoints while documents pass; Couchbase Lite's. A kill costs so much repetition."""
+BLOBS_AT_ONCE: Final = 4
+"""Blobs being fetched at the same time."""
+HISTORY: Final = 20
+"""Ancestors sent, and asked for, with a revision: as many as the store keeps."""
+RETRY_DOCUMENT: Final = 30.0
+"""Seconds until a document that failed for the moment is tried again on the same connection."""
