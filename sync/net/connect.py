@@ -10,7 +10,7 @@ from itertools import chain, zip_longest
 from typing import Final
 
 from sync.net.faults import problem_of
-from sync.peer.problems import ProblemError
+from sync.peer.problems import Domain, Problem, ProblemError
 
 STAGGER: Final = 0.25
 """Seconds before the next address is tried beside the last (RFC 8305, section 5)."""
@@ -31,8 +31,11 @@ async def dial(host: str, port: int, *, network_interface: str | None = None) ->
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
-    except (OSError, UnicodeError) as error:
+    except OSError as error:
         raise ProblemError(problem_of(error, doing)) from error
+    except UnicodeError as error:
+        text = f"{doing}: that is no name of a host: {error}"
+        raise ProblemError(Problem(Domain.DNS, socket.EAI_NONAME, text)) from error
     addresses: list[_Address] = [(int(family), address) for family, _, _, _, address in found]
     failures: list[OSError] = []
     sock = await _race(_interleaved(addresses), network_interface, failures)

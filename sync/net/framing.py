@@ -70,15 +70,12 @@ class Framing:
         """Bytes of a frame given to the package that are still to come."""
         self._message: bytearray | None = None
         """What has come of a fragmented message."""
+        self.is_open = protocol.state is OPEN
+        """Whether nobody has said goodbye."""
         self.failure: Goodbye | None = None
         """How the peer broke the protocol; it has been told so, and nothing it sends is read any more."""
         self.peer_goodbye: Goodbye | None = None
         """The peer's close frame; it has been answered, and nothing comes after it."""
-
-    @property
-    def is_open(self) -> bool:
-        """Whether nobody has said goodbye."""
-        return self._protocol.state is OPEN
 
     @property
     def has_output(self) -> bool:
@@ -118,6 +115,7 @@ class Framing:
         """Say goodbye; nothing can be sent after it. Only while open."""
         short = reason.encode(errors="replace")[:_REASON_BYTES].decode(errors="ignore")
         self._protocol.send_close(code, short)
+        self.is_open = False
         self._collect(self._out)
 
     def take(self) -> bytes:
@@ -177,11 +175,16 @@ class Framing:
                 lent = end - position  # The package will find it wrong at once.
                 break
             if length >= 126:
-                start += 2 if length == 126 else 8
+                is_short = length == 126
+                start += 2 if is_short else 8
                 if start > end:
                     needed = start - position
                     break
-                length = int.from_bytes(data[position + 2 : start], "big")
+                length = (
+                    data[start - 2] << 8 | data[start - 1]
+                    if is_short
+                    else int.from_bytes(data[position + 2 : start], "big")
+                )
                 if length > max_size:
                     lent = end - position
                     break
@@ -214,6 +217,7 @@ class Framing:
             self.failure = Goodbye(int(code), said.reason if said else str(protocol.parser_exc))
         elif protocol.close_rcvd is not None and self.failure is None:
             self.peer_goodbye = Goodbye(int(protocol.close_rcvd.code), protocol.close_rcvd.reason)
+        self.is_open = protocol.state is OPEN
         self._collect(self._out)
         return position + len(piece)
 

@@ -66,7 +66,10 @@ class ReplicatorConnection:
         self._pipe.received(data)
 
     async def ready(self) -> None:
-        """Wait until more may be received: whoever calls it before each read makes the other side wait."""
+        """Wait until more may be received: whoever calls it before each read makes the other side wait.
+
+        Not within `MessageEndpointConnection.open`: nothing is taken before that returns.
+        """
         await self._pipe.ready()
 
     def close(self, error: MessagingError | None = None) -> None:

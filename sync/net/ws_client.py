@@ -2,6 +2,8 @@
 
 import asyncio
 import errno
+import http
+import re
 import ssl as tls
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
@@ -28,6 +30,7 @@ _NO_SUBPROTOCOL: Final = 403
 _PROTOCOL_ERROR: Final = 1002
 
 _BODY_SHOWN: Final = 200
+_STATUS: Final = re.compile(rb"HTTP/1\.[01] ([1-5][0-9][0-9])(.*)")
 
 
 class UpgradeRefusedError(ProblemError):
@@ -132,6 +135,7 @@ class _Handshake(asyncio.Protocol):
         for name, value in headers:
             self._request.headers[name] = value
         self._head: Head | None = Head()
+        self._status_line = b""
         self._pipe: asyncio.Transport | None = None
         self._gone = asyncio.get_running_loop().create_future()
         self._done: asyncio.Future[WebSocketTransport] = asyncio.get_running_loop().create_future()
@@ -178,6 +182,7 @@ class _Handshake(asyncio.Protocol):
                 self._fail(self._garbled(f"a head of more than {len(self._head)} bytes"))
             return
         self._head = None
+        self._status_line = parts[0].partition(b"\r\n")[0]
         self._protocol.receive_data(parts[0])
         if not self._protocol.events and self._protocol.handshake_exc is None and parts[1]:
             self._protocol.receive_data(parts[1])
@@ -212,7 +217,7 @@ class _Handshake(asyncio.Protocol):
                 self._succeed(response, rest)
         elif protocol.handshake_exc is not None:
             cause = protocol.handshake_exc.__cause__ or protocol.handshake_exc
-            self._fail(self._garbled(str(cause)))
+            self._fail(self._half_read(str(cause)))
 
     def _succeed(self, response: Response, rest: bytes) -> None:
         pipe = self._pipe
@@ -256,6 +261,16 @@ class _Handshake(asyncio.Protocol):
         elif body := _plain(bytes(response.body[: _BODY_SHOWN * 4]).decode(errors="replace")):
             what += f": {body}"
         return UpgradeRefusedError(Problem(Domain.WEBSOCKET, status, what), response.headers)
+
+    def _half_read(self, what: str) -> ProblemError:
+        """An answer that the package does not take; the status still says the most, if there is one."""
+        found = _STATUS.fullmatch(self._status_line)
+        if found is None or int(found[1]) == http.HTTPStatus.SWITCHING_PROTOCOLS:
+            return self._garbled(what)
+        status = int(found[1])
+        text = f"{self._where} answered {status} {_plain(found[2].decode(errors='replace'))}".rstrip()
+        text += f"; the rest of its answer could not be read: {_plain(what)}"
+        return UpgradeRefusedError(Problem(Domain.WEBSOCKET, status, text), Headers())
 
     def _unspoken(self, chosen: str) -> ProblemError:
         text = (

@@ -217,6 +217,7 @@ class _Guest(asyncio.Protocol):
         self._server = server
         self._pipe: asyncio.Transport | None = None
         self._task: asyncio.Task[None] | None = None
+        self._transport: WebSocketTransport | None = None
         self._head = Head()
         self._has_come = asyncio.Event()
         self._protocol = ServerProtocol(max_size=server.tuning.frame_bytes, logger=package_log)
@@ -246,6 +247,9 @@ class _Guest(asyncio.Protocol):
         if self._task is not None:
             self._task.cancel()
         self._server.forget(self)
+        if self._transport is not None:
+            # asyncio's TLS had told us of the end before it knew of whom we handed over to.
+            self._transport.connection_lost(exc)
 
     def drop(self) -> None:
         """Break it off."""
@@ -391,6 +395,7 @@ class _Guest(asyncio.Protocol):
             tuning=self._server.tuning,
             ended=self._server.forget,
         )
+        self._transport = transport
         self._server.settle(self, transport)
         try:
             receiver = decision.receiver(transport)

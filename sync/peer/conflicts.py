@@ -147,8 +147,7 @@ def resolve(
         document_id: the document.
         resolvers: who decides.
         deletion: a deleted branch that takes part, see `deletion_in`. It is passed over if it may be no more
-            than the end of a branch that lost a conflict: an empty one, made by a Logboat. So a deletion that
-            is to win over edits elsewhere needs a body.
+            than the end of a branch that lost a conflict.
 
     Returns:
         How it ended; a Problem, if it stays open; None if there is none.
@@ -272,7 +271,7 @@ def _is_meant(database: Database, leaf: Document) -> bool:
     generation = 0 if parent is None else revisions.generation(parent)
     if generation + 1 != revisions.generation(leaf.rev):
         return False  # what it ended is not known here, so nobody can tell
-    return leaf.rev != revisions.make(parent, deleted=True, body=bodies.EMPTY)
+    return leaf.rev != revisions.make(parent, deleted=True, body=bodies.EMPTY, closing=True)
 
 
 def _rank(document: Document) -> revisions.Rank:

@@ -1,7 +1,7 @@
 """The passive peer: it was connected to, keeps checkpoints, serves feeds, takes in what is pushed."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import msgspec
@@ -10,6 +10,7 @@ from sync.blip import RequestReceived
 from sync.peer import tuning
 from sync.peer.blob_traffic import BlobServer
 from sync.peer.checkpoints import PeersCheckpoints
+from sync.peer.conflicts import Resolvers
 from sync.peer.peer import PeerBase
 from sync.peer.progress import Ledger
 from sync.peer.receiver import ReceiveOptions, Receiver, Rule
@@ -48,6 +49,8 @@ class PassiveOptions:
     remote: str | None = None
     """Who it is, if that is known: then is kept what it holds."""
     keeps: Callable[[str], bool] = lambda _: True
+    resolvers: Resolvers = field(default_factory=Resolvers)
+    """For edits that meet a deletion; other conflicts are refused."""
 
 
 class PassivePeer(PeerBase):
@@ -71,6 +74,7 @@ class PassivePeer(PeerBase):
             options=ReceiveOptions(
                 active=False,
                 deltas=options.deltas,
+                resolvers=options.resolvers,
                 rule=options.rule,
                 remote=options.remote,
                 keeps=options.keeps,

@@ -241,8 +241,11 @@ class Receiver:
         base = self._database.get(rev.id, rev=source)
         if base is None:
             raise MessageError(f"{rev.id}: its revision {source} is not kept here", code=_UNPROCESSABLE)
+        old = base.raw
+        if wire_bodies.delta_needs_attachments(rev.body):
+            old = wire_bodies.to_gateway(old)
         try:
-            return delta.apply_json(base.raw, rev.body)
+            return delta.apply_json(old, rev.body)
         except DeltaError as error:
             raise MessageError(f"{rev.id}: {error}", code=_UNPROCESSABLE) from error
 
@@ -345,7 +348,7 @@ class Receiver:
             return
         if outcome is Inserted.CONFLICT:
             contested.append((rev.id, None))
-        elif outcome is Inserted.BRANCHED and options.active:
+        elif outcome is Inserted.BRANCHED:
             contested.append((rev.id, self._deletion(rev)))
         if self._echo is not None and outcome.stored:
             self._echo[rev.id] = rev.revision

@@ -384,7 +384,7 @@ class Sender:
             replaced = change.rev
         body, source = found.raw, None
         if sending.as_delta and options.deltas and terms.deltas and sending.ancestors and not found.deleted:
-            body, source = self._delta(found, sending.ancestors)
+            body, source = self._delta(found, sending.ancestors, blobs=terms.blobs)
         if source is None and not terms.blobs:
             body = wire_bodies.to_gateway(body, revisions.generation(found.rev))
         progress = self._ledger.progress
@@ -427,12 +427,18 @@ class Sender:
         self._done(change.sequence)
         return None
 
-    def _delta(self, found: Revision, ancestors: tuple[str, ...]) -> tuple[bytes, str | None]:
+    def _delta(
+        self, found: Revision, ancestors: tuple[str, ...], *, blobs: bool
+    ) -> tuple[bytes, str | None]:
         for ancestor in ancestors[:2]:
             base = self._database.get(found.id, rev=ancestor)
             if base is None or base.deleted:
                 continue
-            made = delta.make_json(base.raw, found.raw, overhead=_DELTA_OVERHEAD)
+            old, new = base.raw, found.raw
+            if not blobs:  # the peer holds what it was shown
+                old = wire_bodies.to_gateway(old, revisions.generation(ancestor))
+                new = wire_bodies.to_gateway(new, revisions.generation(found.rev))
+            made = delta.make_json(old, new, overhead=_DELTA_OVERHEAD)
             if made is not None:
                 return made, ancestor
             break

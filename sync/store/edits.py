@@ -111,7 +111,7 @@ class Edits:
                 tree.insert(result, [winning], deleted=deleted, body=body)
             for leaf in tree.live_leaves():
                 if leaf != result:
-                    closing = revisions.make(leaf, deleted=True, body=bodies.EMPTY)
+                    closing = revisions.make(leaf, deleted=True, body=bodies.EMPTY, closing=True)
                     tree.insert(closing, [leaf], deleted=True, body=bodies.EMPTY)
             if not deleted and tree.winner() != result:
                 raise DocumentError(

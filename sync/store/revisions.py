@@ -29,12 +29,15 @@ Rank = tuple[bool, int, str]
 """Orders the leaves of a document: live or deleted, generation, digest."""
 
 
-def make(parent: str | None, *, deleted: bool, body: bytes) -> str:
+def make(parent: str | None, *, deleted: bool, body: bytes, closing: bool = False) -> str:
     """The id of the edit that gives `parent` (None for a new document) this canonical body.
 
-    SHA-256 over the parent's id, a byte for deletion, and the body, the first 128 bits of it.
+    SHA-256 over the parent's id, a byte for deletion, and the body, the first 128 bits of it. The deletion by
+    which a branch that lost a conflict is closed has a byte of its own, so that it is not taken for one that
+    somebody meant.
     """
-    digest = hashlib.sha256(f"{parent or ''}\0{'d' if deleted else 'l'}\0".encode())
+    kind = "c" if closing else "d" if deleted else "l"
+    digest = hashlib.sha256(f"{parent or ''}\0{kind}\0".encode())
     digest.update(body)
     number = 1 if parent is None else generation(parent) + 1
     if number >= GENERATION_LIMIT:

@@ -1,0 +1,523 @@
+"""Conflicts: whoever resolves, in whatever order, all come to the same revision."""
+
+import itertools
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sync.documents import Kind
+from sync.peer.conflicts import (
+    REVOCATIONS,
+    Conflict,
+    Delete,
+    Keep,
+    Merge,
+    Resolution,
+    Resolved,
+    Resolvers,
+    default_resolver,
+    deletion_in,
+    merge_alarms,
+    resolve,
+)
+from sync.peer.problems import Domain, Problem
+from sync.store import ConflictError, Database, bodies, revisions
+from tests.store.builders import history, json_values, note, rev
+
+ALARM = "alarm:argo:bilge:abcdef:000000000007"
+NOTE = "note:argo:01ARZ3NDEKTSV4RRFFQ69G5FAV"
+
+acks = st.fixed_dictionaries({"who": st.sampled_from("abc"), "when": st.sampled_from(["1", "2"])})
+alarms = st.fixed_dictionaries(
+    {},
+    optional={
+        "acks": st.lists(acks, max_size=3) | st.lists(json_values, max_size=3) | json_values,
+        "cleared": st.none()
+        | st.fixed_dictionaries({"boot": st.integers(1, 2), "clock": st.integers(0, 3)})
+        | json_values,
+        "severity": st.sampled_from(["nominal", "warn", "alarm", "emergency", "loud"]) | json_values,
+        "history": st.lists(st.integers(0, 1), max_size=2) | json_values,
+        "text": st.sampled_from("xy"),
+    },
+)
+
+
+@pytest.fixture
+def store(tmp_path: Any) -> Iterator[Database]:
+    with Database.open(tmp_path / "log.db") as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Database]]:
+    folder = tmp_path_factory.mktemp("fleet")
+    stores = [Database.open(folder / f"{number}.db") for number in range(4)]
+    yield stores
+    for database in stores:
+        database.close()
+
+
+def conflict(store: Database, document_id: str, *branches: dict[str, Any]) -> list[str]:
+    """A document with these bodies as branches of rising generation; their revisions."""
+    made = []
+    for number, body in enumerate(branches, 2):
+        digest = chr(ord("a") + number)
+        store.insert(document_id, rev(number, digest), history(number, digest), body)
+        made.append(rev(number, digest))
+    return made
+
+
+def canonical(body: dict[str, Any]) -> dict[str, Any]:
+    decoded: dict[str, Any] = json.loads(bodies.canonical("x", body))
+    return decoded
+
+
+def concatenate(conflict: Conflict) -> Resolution:
+    """The union of lists: a merge as an application may have it."""
+    return Merge({"n": sorted({*conflict.winning.body.get("n", ()), *conflict.losing.body.get("n", ())})})
+
+
+# --- the default
+
+
+def test_the_higher_generation_wins_and_stays_as_it_is(store: Database) -> None:
+    _, high = conflict(store, NOTE, note(1), note(2))
+    assert resolve(store, NOTE) == Resolved(NOTE, high, deleted=False, is_new=False)
+    assert store.conflicts() == []
+    assert resolve(store, NOTE) is None
+
+
+def test_of_two_of_one_generation_the_higher_digest_wins(store: Database) -> None:
+    store.insert(NOTE, rev(1, "a"), (), note(1))
+    store.insert(NOTE, rev(1, "b"), (), note(2))
+    assert resolve(store, NOTE) == Resolved(NOTE, rev(1, "b"), deleted=False, is_new=False)
+
+
+def test_a_document_without_a_conflict_and_one_that_is_missing_are_let_be(store: Database) -> None:
+    store.put(NOTE, note(1))
+    before = store.last_sequence
+    assert resolve(store, NOTE) is None
+    assert resolve(store, "note:none") is None
+    assert store.last_sequence == before
+
+
+@pytest.mark.parametrize("deletion_first", [False, True])
+def test_a_deletion_wins_over_an_edit_whichever_comes_first(store: Database, deletion_first: bool) -> None:
+    edits = [
+        (rev(5, "e"), [rev(1)], note(2), False),
+        (rev(2, "d"), [rev(1)], {"reason": "double"}, True),
+    ]
+    store.insert(NOTE, rev(1), (), note(1))
+    named = None
+    for made, line, body, deleted in reversed(edits) if deletion_first else edits:
+        before = store.get(NOTE)
+        outcome = store.insert(NOTE, made, line, body, deleted=deleted)
+        named = deletion_in(before, made, deleted=deleted, outcome=outcome)
+    assert named == rev(2, "d")
+    resolved = resolve(store, NOTE, deletion=named)
+    assert isinstance(resolved, Resolved)
+    assert resolved.deleted
+    current = store.get(NOTE)
+    assert current is not None
+    assert (current.rev, current.deleted, current.body) == (resolved.rev, True, {"reason": "double"})
+    expected = revisions.make(rev(5, "e"), deleted=True, body=b'{"reason":"double"}')
+    assert resolved.rev == expected
+
+
+def test_the_end_of_a_branch_that_lost_is_not_taken_for_a_deletion(store: Database) -> None:
+    low, high = conflict(store, NOTE, note(1), note(2))
+    closing = revisions.make(low, deleted=True, body=b"{}", closing=True)
+    store.insert(NOTE, closing, [low, *history(2, "c")], None, deleted=True)
+    assert resolve(store, NOTE, deletion=closing) is None
+    current = store.get(NOTE)
+    assert current is not None
+    assert current.rev == high
+
+
+def test_an_empty_deletion_whose_parent_is_unknown_deletes_nothing(store: Database) -> None:
+    store.insert(NOTE, rev(4), (), note(1))
+    store.insert(NOTE, rev(7, "d"), [rev(3, "d")], None, deleted=True)
+    assert resolve(store, NOTE, deletion=rev(7, "d")) is None
+
+
+def test_an_empty_deletion_by_another_maker_wins(store: Database) -> None:
+    store.insert(NOTE, rev(4), history(4), note(1))
+    store.insert(NOTE, rev(3, "d"), history(3), None, deleted=True)
+    resolved = resolve(store, NOTE, deletion=rev(3, "d"))
+    assert isinstance(resolved, Resolved)
+    assert resolved.deleted
+
+
+def test_old_branches_that_come_after_a_far_newer_deletion_are_closed(store: Database) -> None:
+    store.insert(NOTE, rev(60, "z"), [rev(59, "z")], {"reason": "old"}, deleted=True)
+    conflict(store, NOTE, note(1), note(2))
+    assert store.conflicts() == [NOTE]
+    resolved = resolve(store, NOTE)
+    assert isinstance(resolved, Resolved)
+    assert resolved.deleted
+    assert store.conflicts() == []
+
+
+# --- Logboat's own
+
+
+def test_acknowledgements_are_united_and_a_clear_undoes_none(store: Database) -> None:
+    first, second = {"who": "a", "when": "1"}, {"who": "b", "when": "0"}
+    raised = {"text": "x", "severity": "warn", "cleared": None, "history": [1]}
+    cleared = {"boot": 1, "clock": 5, "utc": "…"}
+    *_, top = conflict(
+        store,
+        ALARM,
+        raised | {"acks": [first]},
+        raised | {"acks": [], "cleared": cleared, "history": [1, 2]},
+        raised | {"acks": [second, first], "severity": "alarm"},
+    )
+    resolved = resolve(store, ALARM)
+    assert isinstance(resolved, Resolved)
+    assert resolved.is_new
+    current = store.get(ALARM)
+    assert current is not None
+    assert current.body == {
+        "text": "x",
+        "severity": "alarm",
+        "cleared": cleared,
+        "history": [1, 2],
+        "acks": [second, first],
+    }
+    assert current.rev == revisions.make(top, deleted=False, body=current.raw)
+
+
+def test_an_alarm_that_says_all_already_stays_as_it_is(store: Database) -> None:
+    ack = {"who": "a", "when": "1"}
+    _, high = conflict(store, ALARM, {"acks": []}, {"acks": [ack]})
+    assert resolve(store, ALARM) == Resolved(ALARM, high, deleted=False, is_new=False)
+
+
+@given(alarms, alarms, alarms)
+def test_merging_alarms_is_commutative_associative_and_idempotent(
+    a: dict[str, Any], b: dict[str, Any], c: dict[str, Any]
+) -> None:
+    a, b, c = map(canonical, (a, b, c))
+    both = merge_alarms(a, b)
+    assert both == merge_alarms(b, a)
+    assert merge_alarms(both, c) == merge_alarms(a, merge_alarms(b, c))
+    assert merge_alarms(both, a) == both
+    assert merge_alarms(both, both) == both
+
+
+@given(st.lists(acks, max_size=4), st.lists(acks, max_size=4))
+def test_no_acknowledgement_is_lost_or_said_twice(a: list[Any], b: list[Any]) -> None:
+    merged = merge_alarms({"acks": a}, {"acks": b, "cleared": {"boot": 1, "clock": 1}})["acks"]
+    assert all(ack in merged for ack in a + b)
+    assert len({json.dumps(ack, sort_keys=True) for ack in merged}) == len(merged)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "wins"),
+    [
+        (9, 5, 9),
+        (5, 9, 9),
+        (5, None, 5),
+        (5, "900", 5),
+        (3, True, 3),
+        (5, [9], 5),
+        (-7, 0, 0),
+        (2, 10**15, 10**15),
+    ],
+)
+def test_of_revocations_the_higher_number_wins(store: Database, low: Any, high: Any, wins: Any) -> None:
+    _, last = conflict(store, REVOCATIONS, {"number": low, "list": ["a"]}, {"number": high, "list": ["b"]})
+    resolved = resolve(store, REVOCATIONS)
+    current = store.get(REVOCATIONS)
+    assert current is not None
+    assert isinstance(resolved, Resolved)
+    assert current.rev == resolved.rev
+    assert current.body["number"] == wins
+    assert revisions.generation(current.rev) == revisions.generation(last) + (wins != high)
+
+
+def test_no_deletion_undoes_revocations(store: Database) -> None:
+    store.insert(REVOCATIONS, rev(1), (), {"number": 1})
+    store.insert(REVOCATIONS, rev(2, "b"), [rev(1)], {"number": 2})
+    store.insert(REVOCATIONS, rev(3, "d"), [rev(2, "d"), rev(1)], {"why": "!"}, deleted=True)
+    before = store.last_sequence
+    assert resolve(store, REVOCATIONS, deletion=rev(3, "d")) == Resolved(
+        REVOCATIONS, rev(2, "b"), deleted=False, is_new=False
+    )
+    assert store.last_sequence == before
+
+
+# --- resolvers of applications
+
+
+def test_a_resolver_is_chosen_by_the_type_of_the_document(store: Database) -> None:
+    mine = Resolvers({Kind.NOTE: concatenate}, default=lambda conflict: Keep(conflict.losing))
+    assert mine.of(NOTE) is concatenate
+    assert mine.of("app:1") is mine.default
+    assert mine.of("note:malformed") is mine.default
+    assert mine.of(ALARM) is Resolvers().of(ALARM) is not mine.default
+    assert Resolvers().of(NOTE) is default_resolver
+
+
+def test_a_merged_body_goes_on_the_winning_branch(store: Database) -> None:
+    _, high = conflict(store, NOTE, {"n": [1]}, {"n": [2]})
+    resolved = resolve(store, NOTE, Resolvers({Kind.NOTE: concatenate}))
+    made = revisions.make(high, deleted=False, body=b'{"n":[1,2]}')
+    assert resolved == Resolved(NOTE, made, deleted=False, is_new=True)
+
+
+def test_a_losing_revision_that_is_kept_gives_its_body_to_the_winning_branch(store: Database) -> None:
+    _, high = conflict(store, NOTE, note(1), note(2))
+    resolved = resolve(store, NOTE, Resolvers({Kind.NOTE: lambda c: Keep(c.losing)}))
+    current = store.get(NOTE)
+    assert current is not None
+    assert current.body == note(1)
+    assert resolved == Resolved(NOTE, current.rev, deleted=False, is_new=True)
+    assert revisions.generation(current.rev) == revisions.generation(high) + 1
+
+
+def test_a_resolver_can_delete(store: Database) -> None:
+    conflict(store, NOTE, note(1), note(2))
+    resolved = resolve(store, NOTE, Resolvers(default=lambda _: Delete()))
+    assert isinstance(resolved, Resolved)
+    assert resolved.deleted
+    assert store.conflicts() == []
+
+
+def test_a_resolver_is_not_asked_about_branches_that_say_the_same(store: Database) -> None:
+    store.insert(NOTE, rev(1, "a"), (), b'{"n":1,"type":"note"}')
+    store.insert(NOTE, rev(1, "b"), (), b'{ "type":"note", "n":1.0 }')
+    asked: list[Conflict] = []
+
+    def asking(found: Conflict) -> Resolution:
+        asked.append(found)
+        return Delete()
+
+    resolved = resolve(store, NOTE, Resolvers(default=asking))
+    assert resolved == Resolved(NOTE, rev(1, "b"), deleted=False, is_new=False)
+    assert asked == []
+
+
+class UnshowableError(Exception):
+    def __str__(self) -> str:
+        raise ValueError
+
+
+def failing(error: Exception) -> Any:
+    def resolver(conflict: Conflict) -> Resolution:
+        raise error
+
+    return resolver
+
+
+nonsense: list[Any] = [None, 5, [1], "gone"]
+
+
+@pytest.mark.parametrize(
+    "resolver",
+    [
+        failing(KeyError("title")),
+        failing(UnshowableError()),
+        failing(RecursionError()),
+        lambda conflict: None,
+        lambda conflict: conflict.winning,
+        lambda conflict: {"a": 1},
+        lambda conflict: Keep(nonsense[0]),
+        lambda conflict: Merge({"_id": 1}),
+        lambda conflict: Merge({"a": object()}),
+        lambda conflict: Merge({"a": float("nan")}),
+        lambda conflict: Merge({nonsense[1]: 2}),
+        lambda conflict: Merge(b"no json"),
+        lambda conflict: Merge(nonsense[0]),
+        lambda conflict: Merge(nonsense[2]),
+        lambda conflict: Delete(nonsense[3]),
+    ],
+)
+def test_a_resolver_that_fails_leaves_the_conflict_open_and_is_named(store: Database, resolver: Any) -> None:
+    conflict(store, NOTE, note(1), note(2))
+    conflict(store, ALARM, note(1), note(2))
+    before, sequence = store.leaves(NOTE), store.last_sequence
+    problem = resolve(store, NOTE, Resolvers({Kind.NOTE: resolver}))
+    assert isinstance(problem, Problem)
+    assert (problem.domain, problem.code) == (Domain.LITECORE, 8)
+    assert problem.text.startswith(NOTE)
+    assert "stays open" in problem.text
+    assert (store.leaves(NOTE), store.last_sequence) == (before, sequence)
+    assert isinstance(resolve(store, ALARM), Resolved)
+
+
+def test_a_resolver_that_keeps_a_stranger_is_refused(store: Database) -> None:
+    store.put("other", note(3))
+    stranger = store.get("other")
+    assert stranger is not None
+    conflict(store, NOTE, note(1), note(2))
+    assert isinstance(resolve(store, NOTE, Resolvers(default=lambda _: Keep(stranger))), Problem)
+
+
+def test_a_branch_that_comes_while_the_resolver_thinks_is_not_lost(store: Database) -> None:
+    conflict(store, NOTE, {"n": [1]}, {"n": [2]})
+
+    def slow(found: Conflict) -> Resolution:
+        store.insert(NOTE, rev(2, "late"), (), {"n": [3]})
+        return concatenate(found)
+
+    assert isinstance(resolve(store, NOTE, Resolvers(default=slow)), Resolved)
+    current = store.get(NOTE)
+    assert current is not None
+    assert current.body == {"n": [1, 2, 3]}
+
+
+def test_a_document_that_never_stands_still_stays_in_conflict_for_now(store: Database) -> None:
+    conflict(store, NOTE, {"n": [1]}, {"n": [2]})
+    count = itertools.count()
+
+    def restless(found: Conflict) -> Resolution:
+        store.insert(NOTE, rev(2, f"late{next(count)}"), (), {"n": [3]})
+        return concatenate(found)
+
+    assert isinstance(resolve(store, NOTE, Resolvers(default=restless)), Problem)
+    assert store.conflicts() == [NOTE]
+
+
+@given(document=st.sampled_from([ALARM, REVOCATIONS]), branches=st.lists(alarms, min_size=2, max_size=4))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+def test_hostile_bodies_are_resolved_like_any_other(
+    store: Database, document: str, branches: list[dict[str, Any]]
+) -> None:
+    store.purge([document])
+    conflict(store, document, *(body | {"number": body.get("acks")} for body in branches))
+    assert isinstance(resolve(store, document), Resolved)
+    assert store.conflicts() == []
+
+
+# --- a fleet
+
+_documents = itertools.count()
+
+
+def pull(here: Database, there: Database, document_id: str, resolvers: Resolvers) -> None:
+    """What replication does: the current revision of there, inserted here, and a conflict resolved."""
+    current = there.get(document_id)
+    if current is None or here.missing([(document_id, current.rev)]) == [None]:
+        return
+    sent = there.revision(document_id, current.rev)
+    assert sent is not None
+    before = here.get(document_id)
+    outcome = here.insert(document_id, sent.rev, sent.history, sent.raw, deleted=sent.deleted)
+    deletion = deletion_in(before, sent.rev, deleted=sent.deleted, outcome=outcome)
+    ended = resolve(here, document_id, resolvers, deletion=deletion)
+    assert not isinstance(ended, Problem)
+
+
+def push(here: Database, there: Database, document_id: str, resolvers: Resolvers) -> None:
+    """As `pull`, but from the sending side: the other one refuses what conflicts, unless its branch is closed
+    first, by the deletion that ended the conflict here."""
+    current, other = here.get(document_id), there.get(document_id)
+    if current is None or there.missing([(document_id, current.rev)]) == [None]:
+        return
+    revision = here.revision(document_id, current.rev)
+    assert revision is not None
+    ends = [revision]
+    if other is not None and not other.deleted and other.rev not in revision.history:
+        closed = [
+            here.revision(document_id, leaf.rev) for leaf in here.leaves(document_id)[1:] if leaf.deleted
+        ]
+        ends = [end for end in closed if end is not None and other.rev in end.history][:1] + ends
+    for sent in ends:
+        before = there.get(document_id)
+        try:
+            outcome = there.insert(
+                document_id, sent.rev, sent.history, sent.raw, deleted=sent.deleted, allow_conflict=False
+            )
+        except ConflictError:
+            return
+        deletion = deletion_in(before, sent.rev, deleted=sent.deleted, outcome=outcome)
+        assert not isinstance(resolve(there, document_id, resolvers, deletion=deletion), Problem)
+
+
+def edit(here: Database, document_id: str, what: int | str) -> None:
+    current = here.get(document_id)
+    live = current is not None and not current.deleted
+    if what in ("delete", "explain"):
+        if current is not None and live:
+            reason = {"reason": "x"} if what == "explain" else None
+            here.delete(document_id, parent=current.rev, body=reason)
+    else:
+        body = dict(current.body) if current is not None and live else {}
+        body["n"] = sorted({*body.get("n", ()), what})
+        body["acks"] = [*body.get("acks", ()), {"who": "a", "when": str(what)}]
+        body["number"] = what
+        here.put(document_id, body, parent=current.rev if current is not None and live else None)
+
+
+peers = st.integers(0, 3)
+steps = st.lists(
+    st.tuples(peers, st.integers(0, 5) | st.sampled_from(["delete", "explain"]))
+    | st.tuples(peers, st.tuples(st.sampled_from([pull, push]), peers)),
+    min_size=2,
+    max_size=24,
+)
+
+
+@given(
+    kind=st.sampled_from(["note", "alarm", "merged"]),
+    steps=steps,
+    orders=st.lists(st.permutations(list(itertools.permutations(range(4), 2))), min_size=1, max_size=3),
+)
+@settings(max_examples=150, deadline=None)
+def test_a_fleet_that_resolves_everywhere_ends_alike_and_comes_to_rest(
+    fleet: list[Database], kind: str, steps: list[tuple[int, Any]], orders: list[list[tuple[int, int]]]
+) -> None:
+    number = next(_documents)
+    document_id = {"alarm": f"alarm:argo:bilge:abcdef:{number:012d}", "note": f"note:{number}"}.get(
+        kind, f"merged:{number}"
+    )
+    resolvers = Resolvers(default=concatenate_or_delete) if kind == "merged" else Resolvers()
+    for at, what in steps:
+        if isinstance(what, tuple):
+            exchange, peer = what
+            exchange(fleet[at], fleet[peer], document_id, resolvers)
+        else:
+            edit(fleet[at], document_id, what)
+    rounds = 0
+    while True:
+        before = [store.last_sequence for store in fleet]
+        for here, there in orders[rounds % len(orders)]:
+            pull(fleet[here], fleet[there], document_id, resolvers)
+        if [store.last_sequence for store in fleet] == before:
+            break
+        rounds += 1
+        assert rounds <= 8
+    ends = {
+        None if found is None else (found.rev, found.deleted, found.raw)
+        for store in fleet
+        for found in [store.get(document_id)]
+    }
+    assert len(ends) == 1
+    for store in fleet:
+        assert sum(not leaf.deleted for leaf in store.leaves(document_id)) <= 1
+
+
+def concatenate_or_delete(found: Conflict) -> Resolution:
+    return default_resolver(found) if found.losing.deleted else concatenate(found)
+
+
+@given(st.permutations(list(itertools.permutations(range(3), 2))), st.permutations([0, 1, 2]))
+@settings(max_examples=30, deadline=None)
+def test_three_concurrent_acknowledgements_end_as_one_set_whoever_meets_whom_first(
+    fleet: list[Database], order: list[tuple[int, int]], heights: list[int]
+) -> None:
+    document_id = f"alarm:argo:bilge:ghijkl:{next(_documents):012d}"
+    for peer, height in enumerate(heights):
+        for step in range(height + 1):
+            edit(fleet[peer], document_id, 10 * peer + step)
+    for here, there in order * 4:
+        pull(fleet[here], fleet[there], document_id, Resolvers())
+    wanted = {str(10 * peer + step) for peer, height in enumerate(heights) for step in range(height + 1)}
+    found = [store.get(document_id) for store in fleet[:3]]
+    assert {ack["when"] for end in found if end is not None for ack in end.body["acks"]} == wanted
+    assert len({end.rev for end in found if end is not None}) == 1
