@@ -294,9 +294,13 @@ def parse_basic(authorization: str) -> tuple[str, str]:
         msg = "the Authorization header is not of the scheme Basic"
         raise ValueError(msg)
     try:
-        text = base64.b64decode(credentials.strip(" \t"), validate=True).decode()
+        content = base64.b64decode(credentials.strip(" \t"), validate=True)
+        try:
+            text = content.decode()
+        except UnicodeDecodeError:
+            text = content.decode("latin-1")  # as Couchbase Lite for Java writes what it can
     except (binascii.Error, ValueError):
-        msg = "the credentials of the Authorization header are not base64 of UTF-8"
+        msg = "the credentials of the Authorization header are not base64"
         raise ValueError(msg) from None
     user, colon, password = text.partition(":")
     if not colon:

@@ -33,6 +33,9 @@ from sync.store import Database
 
 log = logging.getLogger(__name__)
 
+_GATEWAY: Final = "Couchbase Sync Gateway"
+"""How its `Server` header begins."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReplicatorConfiguration:
@@ -270,11 +273,14 @@ class Replicator:
         configuration = self.configuration
         loop = asyncio.get_running_loop()
         session = Session(clock=loop.time, limits=configuration.limits)
-        self._peer = ActivePeer(session, configuration.database, self._options(), self._ledger)
+        headers = getattr(transport, "headers", None) or {}
+        is_gateway = str(headers.get("Server", "")).startswith(_GATEWAY)
+        options = self._options(bridges_gaps=is_gateway)
+        self._peer = ActivePeer(session, configuration.database, options, self._ledger)
         self._link = Link(self._peer, transport, over=self._ended)
         return self._link
 
-    def _options(self) -> ActiveOptions:
+    def _options(self, *, bridges_gaps: bool) -> ActiveOptions:
         configuration = self.configuration
         return ActiveOptions(
             peer=configuration.peer or configuration.endpoint.peer,
@@ -291,6 +297,7 @@ class Replicator:
             resolvers=configuration.conflict_resolver,
             deltas=configuration.enable_delta_sync,
             keeps=lambda document_id: not documents.is_immutable(document_id),
+            bridges_gaps=bridges_gaps,
             purges_removed=configuration.enable_auto_purge,
             reset_checkpoint=self._resets,
         )

@@ -6,69 +6,31 @@ import http
 import logging
 import socket
 import ssl as tls
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Final
 
-from websockets.datastructures import Headers
 from websockets.headers import parse_subprotocol
 from websockets.http11 import Request as HttpRequest
 from websockets.http11 import Response
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
+from sync.net.decisions import Accept, Decide, Reject, Request
 from sync.net.faults import problem_of
 from sync.net.framing import Framing, package_log
 from sync.net.handshake import Head, spell_remote
-from sync.net.transport import Receiver
 from sync.net.websocket import Tuning, WebSocketTransport
 from sync.peer.problems import ProblemError
 
+__all__ = ["Accept", "Decide", "Reject", "Request", "Server", "serve"]
+
 log = logging.getLogger(__name__)
 
-_GOING_AWAY: Final = 1001
+_TRY_AGAIN: Final = 4001
+"""Couchbase Lite's own: it stops for good after 1001, but connects again after this."""
 _INTERNAL_ERROR: Final = 1011
 _BACKLOG: Final = 100
 _LETTERS: Final = range(ord("A"), ord("Z") + 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """Who wants to connect, and to what. It is a valid WebSocket upgrade."""
-
-    path: str
-    """With its query, not unescaped."""
-    headers: Headers
-    subprotocols: tuple[str, ...]
-    """What the client offers, the one that it likes best first."""
-    remote: str
-    ssl_object: tls.SSLObject | None
-    """Of the connection, if it is over TLS: `getpeercert` and the like."""
-
-
-@dataclass(frozen=True, slots=True)
-class Accept:
-    """Let it in."""
-
-    receiver: Callable[[WebSocketTransport], Receiver]
-    """Makes who receives from it; frames may be sent from here on."""
-    subprotocol: str = ""
-    """One of those offered; empty: none."""
-    headers: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Reject:
-    """Turn it away, with an HTTP status."""
-
-    status: int
-    text: str = ""
-    """For people."""
-    headers: tuple[tuple[str, str], ...] = ()
-    """`WWW-Authenticate`, `Retry-After`."""
-
-
-Decide = Callable[[Request], Awaitable[Accept | Reject]]
 
 
 async def serve(
@@ -166,7 +128,7 @@ class Server:
             guest.drop()
         if connections:
             for transport in list(self._transports):
-                transport.close(_GOING_AWAY, "the listener stops")
+                transport.close(_TRY_AGAIN, "the listener stops")
 
     async def wait_closed(self) -> None:
         """Until no connection is left."""

@@ -63,6 +63,8 @@ class ActiveOptions:
     resolvers: Resolvers = field(default_factory=Resolvers)
     deltas: bool = True
     keeps: Callable[[str], bool] = lambda _: True
+    bridges_gaps: bool = False
+    """Whether a history must have every generation in it: see `sync.store.revisions.bridged`."""
     purges_removed: bool = False
     reset_checkpoint: bool = False
     """Begin at the beginning, this once."""
@@ -90,6 +92,7 @@ class ActivePeer(PeerBase):
                 filter=options.filter_name,
             )
         )
+        session.remote = options.remote
         self._checkpoint = OwnCheckpoint(session, database, name)
         self._push: PushProgress | None = None
         self._pull: PullProgress | None = None
@@ -146,7 +149,6 @@ class ActivePeer(PeerBase):
                     deltas=options.deltas,
                     resolvers=options.resolvers,
                     rule=options.pull_rule,
-                    remote=options.remote,
                     keeps=options.keeps,
                     purges_removed=options.purges_removed,
                 ),
@@ -182,9 +184,9 @@ class ActivePeer(PeerBase):
                     continuous=options.continuous,
                     selection=options.push_selection,
                     deltas=options.deltas,
-                    remote=options.remote,
                     keeps=options.keeps,
                     may_be_pulled=options.pull,
+                    bridges_gaps=options.bridges_gaps,
                 ),
                 ledger=self.ledger,
                 echo={} if echo is None else echo,

@@ -140,6 +140,7 @@ class PeersCheckpoints:
         session.handle(GetCollections, self._collections)
 
     def _get(self, request: GetCheckpoint, event: RequestReceived) -> None:
+        self._recognise(request.client)
         found = self._database.get_local(_PEERS + request.client)
         if found is None:
             raise MessageError("there is no such checkpoint", code=_NOT_FOUND)
@@ -161,9 +162,14 @@ class PeersCheckpoints:
                 found.append(None)
                 continue
             self._session.collection = index
+            self._recognise(client)
             kept = self._database.get_local(_PEERS + client)
             found.append(CollectionCheckpoint() if kept is None else CollectionCheckpoint(kept.rev, kept.raw))
         self._session.respond(event, GetCollectionsReply(tuple(found)).encode())
+
+    def _recognise(self, client: str) -> None:
+        """A peer that nobody knows by name is known by its checkpoint, which is its store's own."""
+        self._session.remote = self._session.remote or f"client:{client}"
 
 
 def _decoded(body: bytes, what: str) -> Checkpoint | None:

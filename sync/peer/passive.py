@@ -47,7 +47,7 @@ class PassiveOptions:
     """Which of what it pushes is refused, and why."""
     deltas: bool = True
     remote: str | None = None
-    """Who it is, if that is known: then is kept what it holds."""
+    """Who it is, if that is known: what it holds is kept under this name, else under its checkpoint's."""
     keeps: Callable[[str], bool] = lambda _: True
     resolvers: Resolvers = field(default_factory=Resolvers)
     """For edits that meet a deletion; other conflicts are refused."""
@@ -59,6 +59,7 @@ class PassivePeer(PeerBase):
     def __init__(self, session: Session, database: Database, options: PassiveOptions, ledger: Ledger) -> None:
         super().__init__(session, database, ledger)
         self._options = options
+        session.remote = options.remote
         self._echo: dict[str, str] = {}
         self._is_subscribed = False
         PeersCheckpoints(session, database)
@@ -76,7 +77,6 @@ class PassivePeer(PeerBase):
                 deltas=options.deltas,
                 resolvers=options.resolvers,
                 rule=options.rule,
-                remote=options.remote,
                 keeps=options.keeps,
                 prove_blobs=not options.readable.is_everything,
             ),
@@ -117,7 +117,6 @@ class PassivePeer(PeerBase):
                 ),
                 batch=min(request.batch or tuning.BATCH, tuning.BATCH),
                 deltas=self._options.deltas,
-                remote=self._options.remote,
                 keeps=self._options.keeps,
             ),
             ledger=self.ledger,

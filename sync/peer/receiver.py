@@ -63,8 +63,6 @@ class ReceiveOptions:
     deltas: bool = True
     resolvers: Resolvers | None = None
     rule: Rule | None = None
-    remote: str | None = None
-    """The name under which is kept which revisions the peer holds; None to keep none."""
     keeps: Callable[[str], bool] = lambda _: True
     purges_removed: bool = False
     """Whether a document is purged here that left the channels which we read there."""
@@ -352,8 +350,9 @@ class Receiver:
             contested.append((rev.id, self._deletion(rev)))
         if self._echo is not None and outcome.stored:
             self._echo[rev.id] = rev.revision
-        if options.remote is not None and options.keeps(rev.id) and outcome is not Inserted.UNWANTED:
-            self._database.set_remote_revision(rev.id, options.remote, rev.revision)
+        remote = self._session.remote
+        if remote is not None and options.keeps(rev.id) and outcome is not Inserted.UNWANTED:
+            self._database.set_remote_revision(rev.id, remote, rev.revision)
 
     def _deletion(self, rev: Rev) -> str | None:
         """The deletion that met a live branch, or was met by one, when this revision came."""

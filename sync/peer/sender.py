@@ -9,6 +9,7 @@ the other side has it durably, or does not want it; only then does the feed's pr
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Final, Protocol
 
 import msgspec
@@ -67,10 +68,10 @@ class SendOptions:
     selection: Selection = EVERYTHING
     batch: int = tuning.BATCH
     deltas: bool = True
-    remote: str | None = None
-    """The name under which is kept which revisions the peer holds; None to keep none."""
     keeps: Callable[[str], bool] = lambda _: True
-    """Of which documents that is kept: not of those that never change."""
+    """Of which documents is kept which revision the peer holds: not of those that never change."""
+    bridges_gaps: bool = False
+    """Whether a history must have every generation in it."""
     may_be_pulled: bool = False
     """The same replication pulls: so a conflict resolves itself."""
 
@@ -84,8 +85,10 @@ class _Sending(msgspec.Struct, gc=False):
     as_delta: bool = True
     attempts: int = 0
     size: int = 0
-    is_closing: bool = False
-    """It is the tombstone of a branch, before the revision that it makes room for."""
+    then: "_Sending | None" = None
+    """It is the tombstone of a branch: what is sent once that is there."""
+    forks: frozenset[str] = frozenset()
+    """Of a revision that took such a branch's place: the ancestors of both."""
 
 
 class Sender:
@@ -168,7 +171,7 @@ class Sender:
 
     def settle(self) -> None:
         """Write down which revisions the peer is known to hold."""
-        remote = self._options.remote
+        remote = self._session.remote
         held, self._held = self._held, {}
         if remote is not None and held:
             with self._database.transaction():
@@ -263,7 +266,7 @@ class Sender:
         """The ancestor that the peer is known to hold; else a guess, which it corrects if it is wrong."""
         if revisions.generation(change.rev) == 1:
             return None
-        remote, known = self._options.remote, self._held.get(change.id)
+        remote, known = self._session.remote, self._held.get(change.id)
         if known is None and remote is not None:
             known = self._database.remote_revision(change.id, remote)
         until = () if known is None else (known,)
@@ -332,7 +335,6 @@ class Sender:
             self._wanted.append(_Sending(change, (current,), size=change.size))
         elif (closing := self._closing(change, current)) is not None:
             self._wanted.append(closing)
-            self._wanted.append(_Sending(change, size=change.size))
         else:
             self._conflict(change)
 
@@ -344,7 +346,10 @@ class Sender:
             found = self._database.revision(change.id, leaf.rev, ancestors=(current,))
             if found is not None and current in found.history:
                 tombstone = model.Change(change.sequence, change.id, leaf.rev, True, False, len(leaf.raw))
-                return _Sending(tombstone, (current,), is_closing=True)
+                line = self._database.revision(change.id, leaf.rev)
+                forks = frozenset(() if line is None else line.history)
+                following = _Sending(change, size=change.size, forks=forks)
+                return _Sending(tombstone, (current,), then=following)
         return None
 
     def _conflict(self, change: model.Change) -> None:
@@ -376,7 +381,8 @@ class Sender:
         found = self._database.revision(change.id, change.rev, ancestors=sending.ancestors, limit=history)
         replaced = None
         if found is None:
-            if sending.is_closing:
+            if sending.then is not None:
+                self._done(change.sequence)  # the conflict is another by now, and comes later in the feed
                 return
             found = self._replacement(sending, history)
             if found is None:
@@ -400,7 +406,7 @@ class Sender:
                 body,
                 str(change.sequence),
                 found.deleted,
-                tuple(found.history),
+                tuple(self._history(found, sending)),
                 source,
                 options.proposes,
                 replaced,
@@ -409,6 +415,12 @@ class Sender:
             self._delivered,
             sending,
         )
+
+    def _history(self, found: Revision, sending: _Sending) -> list[str]:
+        history = found.history
+        if sending.forks and sending.attempts > 1:
+            history = list(takewhile(lambda ancestor: ancestor not in sending.forks, history))
+        return revisions.bridged(found.rev, history) if self._options.bridges_gaps else history
 
     def _replacement(self, sending: _Sending, history: int) -> Revision | None:
         """What is current now, if the peer takes that instead; else it is told, and the feed goes on."""
@@ -427,9 +439,7 @@ class Sender:
         self._done(change.sequence)
         return None
 
-    def _delta(
-        self, found: Revision, ancestors: tuple[str, ...], *, blobs: bool
-    ) -> tuple[bytes, str | None]:
+    def _delta(self, found: Revision, ancestors: tuple[str, ...], *, blobs: bool) -> tuple[bytes, str | None]:
         for ancestor in ancestors[:2]:
             base = self._database.get(found.id, rev=ancestor)
             if base is None or base.deleted:
@@ -449,7 +459,8 @@ class Sender:
         self._bytes -= sending.size
         change = sending.change
         if not isinstance(reply, ErrorReceived):
-            if sending.is_closing:
+            if sending.then is not None:
+                self._wanted.append(sending.then)
                 return
             progress = self._ledger.progress
             progress.pushed += 1
@@ -461,14 +472,14 @@ class Sender:
             return
         failure = Failure.decode(reply)
         status = failure.status
-        if sending.is_closing:
-            return  # then the revision that follows it is refused, too, and says so
         if status in _DELTA_REFUSED and sending.as_delta and sending.ancestors and sending.attempts == 1:
             sending.as_delta = False
             self._wanted.appendleft(sending)
         elif status == _KNOWN:
             self._done(change.sequence)
-        elif status == _CONFLICT and sending.attempts == 1 and self._options.proposes:
+        elif status == _CONFLICT and sending.attempts == 1 and sending.forks:
+            self._wanted.append(sending)  # Sync Gateway takes it as a branch of its own alone
+        elif status == _CONFLICT and self._options.proposes:
             self._conflict(change)
         elif status in _TRANSIENT or status == 0:
             self._failed_transiently(sending, failure)
@@ -524,7 +535,7 @@ class Sender:
             self._wanted.append(sending)
 
     def _hold(self, document_id: str, revision: str) -> None:
-        if self._options.remote is not None and self._options.keeps(document_id):
+        if self._session.remote is not None and self._options.keeps(document_id):
             if not self._held:
                 self._held_since = self._session.clock()
             self._held[document_id] = revision

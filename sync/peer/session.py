@@ -56,6 +56,8 @@ class Session:
         self.is_over = False
         self.collection: int | None = None
         """The index by which messages name the collection, once there is one."""
+        self.remote: str | None = None
+        """The name under which is kept which revisions the peer holds; None to keep none."""
         self._addressing = Addressing()
         self._handlers: dict[type[Any], Callable[[Any, RequestReceived], None]] = {}
         self._replies: dict[int, tuple[Answered, Any]] = {}

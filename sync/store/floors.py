@@ -47,9 +47,17 @@ class Floors:
 
     def below(self, document_id: str) -> bool:
         """Whether this document is not wanted. Inside one of the engine's scopes."""
+        self.look()
+        return self.is_below(document_id)
+
+    def look(self) -> None:
+        """Bring what is known of the floors up to date. Inside one of the engine's scopes."""
         engine = self._engine
         if not engine.in_transaction or self._transaction != engine.transaction:
             self._refresh()
+
+    def is_below(self, document_id: str) -> bool:
+        """Whether this document is not wanted, as of the last look."""
         for length in self._lengths:
             first = self._firsts.get(document_id[:length])
             if first is not None and document_id < first:

@@ -85,7 +85,7 @@ class Inserted(Enum):
     @property
     def stored(self) -> bool:
         """Whether it was written now."""
-        return self in {Inserted.NEW, Inserted.CONFLICT, Inserted.BRANCHED}
+        return self is Inserted.NEW or self is Inserted.CONFLICT or self is Inserted.BRANCHED
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,8 +87,9 @@ class Reader:
         """For each (id, revision) a peer offers: None if it is not wanted, else ancestors known here."""
         answers: list[list[str] | None] = []
         with self._engine.reading:
+            self._floors.look()
             for document_id, revision in offered:
-                if self._floors.below(document_id):
+                if self._floors.is_below(document_id):
                     answers.append(None)
                     continue
                 columns = self._engine.execute(

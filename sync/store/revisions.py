@@ -23,6 +23,9 @@ newer ones pruned here but not elsewhere. So that stores agree all the same, suc
 GENERATION_LIMIT: Final = 2**31
 """Generations stay below this. A peer cannot push a document beyond what others can count."""
 
+BRIDGE_LIMIT: Final = 500
+"""Generations missing between two of a history for which names are made up."""
+
 _SHAPE: Final = re.compile(r"([1-9][0-9]{0,9})-([0-9A-Za-z+/=_.-]{1,128})")
 
 Rank = tuple[bool, int, str]
@@ -43,6 +46,26 @@ def make(parent: str | None, *, deleted: bool, body: bytes, closing: bool = Fals
     if number >= GENERATION_LIMIT:
         raise DocumentError(f"revision {parent}: no generation is left above it")
     return f"{number}-{digest.hexdigest()[:32]}"
+
+
+def bridged(revision: str, history: Iterable[str]) -> list[str]:
+    """A history, newest first, in which no generation is missing; names are made up for those pruned here.
+
+    For Sync Gateway, which takes the generations of a history to be consecutive, and would tell others of
+    ancestors that never were in place of those that it was told. It ends where too many are missing.
+    """
+    found: list[str] = []
+    above = generation(revision)
+    for ancestor in history:
+        number = generation(ancestor)
+        if above - number > BRIDGE_LIMIT:
+            break
+        for missing in range(above - 1, number, -1):
+            digest = hashlib.sha256(f"{missing} before {ancestor}".encode()).hexdigest()[:32]
+            found.append(join(missing, digest))
+        found.append(ancestor)
+        above = number
+    return found
 
 
 def valid(revision: str) -> bool:

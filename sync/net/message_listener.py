@@ -1,0 +1,82 @@
+"""The passive side of connections that the application supplies: a serial line, Bluetooth, a radio.
+
+    listener = MessageEndpointListener(database, ProtocolType.BYTE_STREAM)
+    await listener.accept(connection)      # a MessageEndpointConnection, for each peer that comes
+    …
+    listener.close_all()
+
+The application finds its peers, and decides whom to accept: nothing here authenticates anybody.
+"""
+
+import asyncio
+import logging
+
+from sync import documents
+from sync.net.link import Link
+from sync.net.message import MessageEndpointConnection, ProtocolType, Side, open_endpoint
+from sync.net.transport import Transport
+from sync.net.websocket import Tuning
+from sync.peer.passive import PassiveOptions, PassivePeer
+from sync.peer.problems import Problem
+from sync.peer.progress import Ledger
+from sync.peer.session import Session
+from sync.store import Database
+
+log = logging.getLogger(__name__)
+
+
+class MessageEndpointListener:
+    """Serves one database to every peer whose connection it is given."""
+
+    def __init__(
+        self,
+        database: Database,
+        protocol_type: ProtocolType,
+        *,
+        options: PassiveOptions | None = None,
+        heartbeat: float = 300.0,
+    ) -> None:
+        """`options`: what peers may do; everything, if None."""
+        self._database, self._protocol_type = database, protocol_type
+        self._options = options or PassiveOptions(keeps=lambda found: not documents.is_immutable(found))
+        self._tuning = Tuning(heartbeat=heartbeat)
+        self._links: set[Link] = set()
+
+    @property
+    def connection_count(self) -> int:
+        """How many peers are connected."""
+        return len(self._links)
+
+    async def accept(
+        self, connection: MessageEndpointConnection, *, remote: str = "a peer of the application's"
+    ) -> Link:
+        """Open `connection` and serve it until it ends; `remote` names it in the log. Raises ProblemError."""
+        made: list[Link] = []
+
+        def receiver(transport: Transport) -> Link:
+            session = Session(clock=asyncio.get_running_loop().time)
+            peer = PassivePeer(session, self._database, self._options, Ledger())
+
+            def over(problem: Problem | None) -> None:
+                self._links.discard(made[0])
+                if problem is not None:
+                    log.warning("%s: the connection ended: %s", remote, problem)
+
+            made.append(Link(peer, transport, over=over))
+            self._links.add(made[0])
+            return made[0]
+
+        await open_endpoint(
+            connection,
+            receiver,
+            protocol_type=self._protocol_type,
+            side=Side.PASSIVE,
+            remote=remote,
+            tuning=self._tuning,
+        )
+        return made[0]
+
+    def close_all(self) -> None:
+        """Close every connection."""
+        for link in list(self._links):
+            link.close()

@@ -1,0 +1,429 @@
+"""Couchbase Lite by remote control: the commands of `Harness.java` as methods.
+
+    with CouchbaseLite(prepare(), directory) as couchbase_lite:
+        app = couchbase_lite.open("app")
+        app.put("note:argo:1", {"text": "oil changed"})
+        replicator = app.replicator("wss://127.0.0.1:4984/log", kind=PUSH, certificate=pem)
+        replicator.start()
+        assert replicator.wait("stopped").error is None
+
+One JVM serves any number of databases and replicators. What goes wrong over there is a CouchbaseLiteError
+with its domain and code; whatever does not happen in time, a TimeoutError that says what did.
+"""
+
+import base64
+import itertools
+import json
+import os
+import queue
+import subprocess
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Literal, Self
+
+from tests.interop.couchbase_lite.runtime import Runtime
+
+WAIT: Final = 60.0
+"""Seconds after which something has not happened."""
+
+Level = Literal["stopped", "offline", "connecting", "idle", "busy"]
+LOG_FILE: Final = "couchbase-lite.log"
+
+
+class Kind(StrEnum):
+    """Which way a replicator carries."""
+
+    PUSH = "PUSH"
+    PULL = "PULL"
+    BOTH = "PUSH_AND_PULL"
+
+
+PUSH, PULL, BOTH = Kind.PUSH, Kind.PULL, Kind.BOTH
+
+
+class Resolver(StrEnum):
+    """What becomes of a conflict."""
+
+    DEFAULT = "default"
+    """A deletion wins, then the higher generation, then the higher revision id."""
+    LOCAL = "local"
+    REMOTE = "remote"
+    MERGE = "merge"
+    """The keys of both; the local value where both have one."""
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An error as Couchbase Lite reports it."""
+
+    domain: str
+    code: int
+    message: str
+
+
+class CouchbaseLiteError(Exception):
+    """A command failed over there."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(f"{failure.message} ({failure.domain} {failure.code})")
+        self.failure = failure
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document as it stands there."""
+
+    rev: str
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A blob; `data` is None if only its reference is there."""
+
+    type: str
+    digest: str
+    length: int
+    data: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a replicator says of itself."""
+
+    level: Level
+    completed: int
+    total: int
+    error: Failure | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A document has been pushed or pulled, or could not be."""
+
+    id: str
+    pushed: bool
+    deleted: bool
+    removed: bool
+    error: Failure | None
+
+
+@dataclass
+class Replicator:
+    """One replicator; what it told its listeners is kept in `statuses` and `documents`, oldest first."""
+
+    harness: "CouchbaseLite"
+    number: int
+    statuses: list[Status] = field(default_factory=list)
+    documents: list[Ended] = field(default_factory=list)
+
+    def start(self, *, reset: bool = False) -> None:
+        """Begin; with `reset`, without regard to its checkpoint."""
+        with self.harness.told:
+            self.statuses.clear()
+            self.documents.clear()
+        self.harness.ask("start", replicator=self.number, reset=reset)
+
+    def stop(self) -> Status:
+        """Stop, and wait until that is done."""
+        self.harness.ask("stop", replicator=self.number)
+        return self.wait("stopped")
+
+    def run(self, *, reset: bool = False) -> Status:
+        """Start one that is not continuous, and wait until it has stopped."""
+        self.start(reset=reset)
+        return self.wait("stopped")
+
+    def status(self) -> Status:
+        """Its status now."""
+        return _status(self.harness.ask("status", replicator=self.number))
+
+    def pending(self) -> set[str]:
+        """Ids of the documents that it has yet to push."""
+        return set(self.harness.ask("pending", replicator=self.number))
+
+    def certificates(self) -> list[bytes]:
+        """What the server showed, in DER."""
+        shown = self.harness.ask("certificates", replicator=self.number)
+        return [base64.b64decode(certificate) for certificate in shown]
+
+    def wait(self, *levels: Level) -> Status:
+        """Wait until it is at one of these levels since it was started."""
+        self._wait(f"to be {' or '.join(levels)}", lambda: self._at(levels))
+        with self.harness.told:
+            return self.statuses[-1]
+
+    def wait_pushed(self, *ids: str) -> None:
+        """Wait until these documents have been pushed, without an error, since it was started."""
+        self._wait(f"to push {', '.join(ids)}", lambda: set(ids) <= self._ended(pushed=True))
+
+    def wait_pulled(self, *ids: str) -> None:
+        """Wait until these documents have been pulled, without an error, since it was started."""
+        self._wait(f"to pull {', '.join(ids)}", lambda: set(ids) <= self._ended(pushed=False))
+
+    def forget(self) -> None:
+        """Forget which documents ended, so as to wait for them anew."""
+        with self.harness.told:
+            self.documents.clear()
+
+    def failed(self) -> dict[str, Failure]:
+        """The documents that could not be carried, and why."""
+        with self.harness.told:
+            return {ended.id: ended.error for ended in self.documents if ended.error is not None}
+
+    def _at(self, levels: Collection[Level]) -> bool:
+        return bool(self.statuses) and self.statuses[-1].level in levels
+
+    def _ended(self, *, pushed: bool) -> set[str]:
+        return {ended.id for ended in self.documents if ended.pushed is pushed and ended.error is None}
+
+    def _wait(self, what: str, happened: Callable[[], bool]) -> None:
+        with self.harness.told:
+            if not self.harness.told.wait_for(lambda: happened() or self.harness.is_over, WAIT):
+                seen = [status.level for status in self.statuses], self.documents
+                raise TimeoutError(f"waited {WAIT:.0f} s for the replicator {what}; it told {seen}")
+            if not happened():
+                raise EOFError(f"the program ended, see {self.harness.log}")
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """One database over there."""
+
+    harness: "CouchbaseLite"
+    name: str
+
+    def close(self) -> None:
+        """Close it, after its replicators have stopped."""
+        self._ask("close")
+
+    def put(self, document: str, body: Mapping[str, Any]) -> str:
+        """Store a document, or a new revision of it; the revision."""
+        rev: str = self._ask("put", document=document, body=json.dumps(body))
+        return rev
+
+    def put_many(self, bodies: Mapping[str, Mapping[str, Any]]) -> None:
+        """Store many documents in one transaction."""
+        self._ask("put_many", bodies={name: json.dumps(body) for name, body in bodies.items()})
+
+    def get(self, document: str) -> Document | None:
+        """A document that is there and not deleted."""
+        found = self._ask("get", document=document)
+        return None if found is None else Document(found["rev"], json.loads(found["body"]))
+
+    def body(self, document: str) -> dict[str, Any] | None:
+        """The body of a document that is there and not deleted."""
+        found = self.get(document)
+        return None if found is None else found.body
+
+    def delete(self, document: str) -> None:
+        """Delete a document."""
+        self._ask("delete", document=document)
+
+    def purge(self, document: str) -> None:
+        """Remove a document without a trace."""
+        self._ask("purge", document=document)
+
+    def put_blob(self, document: str, name: str, data: bytes, *, content_type: str = "text/plain") -> str:
+        """Make a blob the value of this property of a document that is there; the revision."""
+        encoded = base64.b64encode(data).decode()
+        rev: str = self._ask("put_blob", document=document, property=name, type=content_type, data=encoded)
+        return rev
+
+    def get_blob(self, document: str, name: str) -> Blob | None:
+        """The blob that is the value of this property."""
+        found = self._ask("get_blob", document=document, property=name)
+        if found is None:
+            return None
+        data = None if found["data"] is None else base64.b64decode(found["data"])
+        return Blob(found["type"], found["digest"], found["length"], data)
+
+    def ids(self) -> set[str]:
+        """Ids of all documents that are not deleted."""
+        return set(self._ask("ids"))
+
+    def replicator(
+        self,
+        url: str,
+        *,
+        kind: Kind = BOTH,
+        continuous: bool = False,
+        user: str | None = None,
+        password: str | None = None,
+        session: str | None = None,
+        certificate: str | None = None,
+        channels: Sequence[str] | None = None,
+        document_ids: Sequence[str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        resolver: Resolver = Resolver.DEFAULT,
+        max_attempts: int | None = 1,
+        max_attempt_wait_time: int | None = None,
+    ) -> Replicator:
+        """Set up a replicator with the database at a URL (`ws` or `wss`), not yet started.
+
+        Args:
+            url: where to, without `/_blipsync`.
+            kind: which way.
+            continuous: whether it goes on until stopped.
+            user: name for Basic authentication.
+            password: its password.
+            session: a session's id, sent as the cookie SyncGatewaySession.
+            certificate: the only one that the server may show, in PEM; else the JVM's trust store judges.
+            channels: pull only documents in these.
+            document_ids: carry only these.
+            headers: more of them, for the HTTP request.
+            resolver: what becomes of conflicts.
+            max_attempts: tries at connecting, the first included; None for what Couchbase Lite does.
+            max_attempt_wait_time: most seconds between them.
+        """
+        options: dict[str, Any] = {
+            "user": user,
+            "password": password,
+            "session": session,
+            "certificate": certificate,
+            "channels": channels,
+            "document_ids": document_ids,
+            "headers": headers,
+            "max_attempts": max_attempts,
+            "max_attempt_wait_time": max_attempt_wait_time,
+        }
+        given = {name: value for name, value in options.items() if value is not None}
+        number = self._ask(
+            "replicator", url=url, type=kind, continuous=continuous, resolver=resolver, **given
+        )
+        return self.harness.replicator(number)
+
+    def _ask(self, command: str, **arguments: Any) -> Any:
+        return self.harness.ask(command, database=self.name, **arguments)
+
+
+class CouchbaseLite:
+    """The program, running; leaving the context ends it."""
+
+    def __init__(self, runtime: Runtime, directory: Path, *, log_level: str = "INFO") -> None:
+        """Start it, with its databases and its log in `directory`.
+
+        The level DEBUG or VERBOSE shows the replicator's messages in the log.
+        """
+        self.log: Final = directory / LOG_FILE
+        self.told: Final = threading.Condition()
+        """Notified of everything that the program says."""
+        self.is_over: bool = False
+        self._numbers = itertools.count(1)
+        self._answers: dict[int, queue.SimpleQueue[dict[str, Any]]] = {}
+        self._replicators: dict[int, Replicator] = {}
+        directory.mkdir(parents=True, exist_ok=True)
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [*runtime.command, str(directory), log_level],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env={**os.environ, "LD_LIBRARY_PATH": str(runtime.library_path)},
+                text=True,
+                encoding="utf-8",
+            )
+        self._listener = threading.Thread(target=self._listen, name="couchbase-lite", daemon=True)
+        self._listener.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the program."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(WAIT)
+        finally:
+            self._process.kill()
+            self._listener.join()
+            self._process.stdout.close()
+
+    def open(self, name: str) -> Database:
+        """Open a database, made if it is missing."""
+        self.ask("open", database=name)
+        return Database(self, name)
+
+    def replicator(self, number: int) -> Replicator:
+        """The replicator of this number."""
+        with self.told:
+            return self._replicators.setdefault(number, Replicator(self, number))
+
+    def ask(self, command: str, **arguments: Any) -> Any:
+        """One command, and its result.
+
+        Raises:
+            CouchbaseLiteError: it failed over there.
+            TimeoutError: no answer came in time.
+            EOFError: the program has ended.
+        """
+        assert self._process.stdin is not None
+        number = next(self._numbers)
+        answered: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        with self.told:
+            if self.is_over:
+                raise EOFError(f"the program ended, see {self.log}")
+            self._answers[number] = answered
+            self._process.stdin.write(json.dumps({"id": number, "do": command, **arguments}) + "\n")
+            self._process.stdin.flush()
+        try:
+            answer = answered.get(timeout=WAIT)
+        except queue.Empty:
+            raise TimeoutError(f"no answer to {command} in {WAIT:.0f} s, see {self.log}") from None
+        if "error" in answer:
+            raise CouchbaseLiteError(_failure(answer["error"]))
+        if "result" not in answer:
+            raise EOFError(f"the program ended at {command}, see {self.log}")
+        return answer["result"]
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            said = json.loads(line)
+            with self.told:
+                if "id" in said:
+                    self._answers.pop(said["id"]).put(said)
+                else:
+                    self._heard(said["event"], self.replicator(said["replicator"]), said["of"])
+                self.told.notify_all()
+        with self.told:
+            self.is_over = True
+            for answered in self._answers.values():
+                answered.put({})
+            self.told.notify_all()
+
+    @staticmethod
+    def _heard(event: str, replicator: Replicator, of: Any) -> None:
+        if event == "status":
+            replicator.statuses.append(_status(of))
+        else:
+            replicator.documents += [
+                Ended(
+                    one["id"], one["pushed"], one["deleted"], one["removed"], _failure_or_none(one["error"])
+                )
+                for one in of
+            ]
+
+
+def _status(told: Mapping[str, Any]) -> Status:
+    return Status(told["level"], told["completed"], told["total"], _failure_or_none(told["error"]))
+
+
+def _failure(told: Mapping[str, Any]) -> Failure:
+    return Failure(told["domain"], told["code"], told["message"])
+
+
+def _failure_or_none(told: Mapping[str, Any] | None) -> Failure | None:
+    return None if told is None else _failure(told)

@@ -1,0 +1,133 @@
+"""Our listener in a thread with an event loop of its own, for programs that come to it from outside.
+
+with ListenerThread(database, users={"bridge": "secret"}, tls=True) as listener:
+    app.replicator(listener.url, user="bridge", password="secret", certificate=listener.certificate).run()
+"""
+
+import asyncio
+import threading
+from concurrent.futures import Future
+from types import TracebackType
+from typing import Final, Self
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from sync.net.authenticators import ListenerPasswordAuthenticator
+from sync.net.listener import URLEndpointListener, URLEndpointListenerConfiguration
+from sync.store import Database
+
+NAME: Final = "log"
+WAIT: Final = 60.0
+
+
+def make_listener(
+    database: Database,
+    *,
+    port: int,
+    tls: bool,
+    users: dict[str, str] | None,
+    deltas: bool,
+    read_only: bool,
+) -> URLEndpointListener:
+    """A listener on 127.0.0.1 with one database; `users` are passwords by name, None lets anybody in."""
+    authenticator = None
+    if users is not None:
+        authenticator = ListenerPasswordAuthenticator(lambda user, password: users.get(user) == password)
+    return URLEndpointListener(
+        URLEndpointListenerConfiguration(
+            {NAME: database},
+            port=port,
+            network_interface="127.0.0.1",
+            tls_identity=None,
+            disable_tls=not tls,
+            authenticator=authenticator,
+            enable_delta_sync=deltas,
+            read_only=read_only,
+        )
+    )
+
+
+class ListenerThread:
+    """Listens from entering its context, or `start`, to leaving it, or `stop`; and again on the same port."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        tls: bool = False,
+        users: dict[str, str] | None = None,
+        deltas: bool = True,
+        read_only: bool = False,
+    ) -> None:
+        self._database = database
+        self._tls, self._users, self._deltas, self._read_only = tls, users, deltas, read_only
+        self._thread: threading.Thread | None = None
+        self.port = 0
+        self.certificate: str | None = None
+        """What it shows, in PEM; None without TLS. Another one after each start."""
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """Where to replicate to."""
+        return f"{'wss' if self._tls else 'ws'}://127.0.0.1:{self.port}/{NAME}"
+
+    def start(self) -> None:
+        """Listen; raises what starting the listener raises."""
+        started: Future[None] = Future()
+        self._ended: Future[None] = Future()
+        self._thread = threading.Thread(target=self._run, args=(started,), name="listener")
+        self._thread.start()
+        try:
+            started.result(WAIT)
+        except BaseException:
+            self._thread.join()
+            self._thread = None
+            raise
+
+    def stop(self) -> None:
+        """Close all connections and listen no more; raises what the listener raised meanwhile."""
+        if self._thread is None:
+            return
+        self._loop.call_soon_threadsafe(self._stopping.set)
+        self._thread.join(WAIT)
+        assert not self._thread.is_alive(), "the listener does not stop"
+        self._thread = None
+        self._ended.result()
+
+    def _run(self, started: "Future[None]") -> None:
+        try:
+            asyncio.run(self._listen(started))
+        except BaseException as error:
+            (self._ended if started.done() else started).set_exception(error)
+        else:
+            self._ended.set_result(None)
+
+    async def _listen(self, started: "Future[None]") -> None:
+        self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
+        listener = make_listener(
+            self._database,
+            port=self.port,
+            tls=self._tls,
+            users=self._users,
+            deltas=self._deltas,
+            read_only=self._read_only,
+        )
+        await listener.start()
+        try:
+            assert listener.port is not None
+            self.port = listener.port
+            if listener.tls_identity is not None:
+                self.certificate = listener.tls_identity.certificate.public_bytes(Encoding.PEM).decode()
+            started.set_result(None)
+            await self._stopping.wait()
+        finally:
+            await listener.stop()

@@ -1,0 +1,382 @@
+"""What Couchbase Lite says as an active peer, against a peer that follows a script.
+
+Seen of Couchbase Lite 3.0.0 (Java, Community Edition), each held by a test below:
+
+- It asks for `/log/_blipsync`, offers `BLIP_3+CBMobile_3,BLIP_3+CBMobile_2` in one header, and no WebSocket
+  extension. It has no collections, and no listener.
+- It sends no credentials before a 401 with `WWW-Authenticate: Basic`; then it asks again with them, on a
+  new connection. It encodes them as ISO 8859-1, whatever charset the 401 names. HTTP statuses become its
+  codes 10000 + status, close codes of the WebSocket likewise.
+- A continuous one tries again after close code 4001, and after a connection that broke off. Any other code,
+  1000, 1001 (going away) and 1011 too, stops it for good; 1012 to 1014 it takes for a broken protocol.
+- Its pin is the whole certificate; no host name is checked then. Another certificate is its error 5008.
+- A push: getCheckpoint; proposeChanges (urgent, compressed, `conflictIncludesRev`), each proposal with the
+  remote's last known revision ("" for none) and the body's size; rev with `noconflicts: 1`, `deleted: 1` for
+  deletions, and the history; setCheckpoint with `rev: ""` if it had none, and a body that has `time` beside
+  `local`. After a failed checkpoint it proposes all documents anew, naming no remote revision.
+- A continuous one says that it has caught up by an empty proposeChanges, urgent and with no reply wanted.
+- A pull: subChanges with `batch: 200`, `versioning: rev-trees`, `revocations: true`, and `filter`, `channels`
+  and `continuous` where they apply; document ids are its body, `{"docIDs": […]}`. `since` is left out at the
+  first pull. Its reply to changes says `maxHistory: 20`, `blobs: true`, `deltas: true`, and for a wanted
+  document the ancestors whose bodies it still has, newest first.
+- Deltas are on, both ways. One is sent only to a peer that says `deltas` in its reply to proposeChanges.
+- `_attachments` (`blob_/<property>`, stubs) are added for peers that do not say `blobs` in that reply,
+  and only for them.
+- A revision id whose digest has an odd number of hexadecimal digits is refused: HTTP 400.
+- A blob that the peer will not give ends its document with an error, not the replication.
+"""
+
+import json
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sync.blip import ResponseReceived
+from sync.net.tls_identity import TLSIdentity
+from tests.interop.couchbase_lite.client import (
+    BOTH,
+    PULL,
+    PUSH,
+    CouchbaseLite,
+    CouchbaseLiteError,
+    Database,
+    Failure,
+)
+from tests.interop.couchbase_lite.running import running
+from tests.interop.couchbase_lite.scripted_peer import Offered, ScriptedPeer
+
+WORDS = {f"remark {place}": "topped up the header tank, a litre and a half" for place in range(20)}
+"""A body long enough that a delta pays."""
+
+
+@pytest.fixture(scope="module")
+def couchbase_lite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CouchbaseLite]:
+    with running(tmp_path_factory.mktemp("couchbase-lite")) as program:
+        yield program
+
+
+@pytest.fixture
+def app(couchbase_lite: CouchbaseLite, numbers: Iterator[int]) -> Iterator[Database]:
+    database = couchbase_lite.open(f"app{next(numbers)}")
+    yield database
+    database.close()
+
+
+@pytest.fixture(scope="module")
+def numbers() -> Iterator[int]:
+    return count()
+
+
+def bodies(requests: Any) -> list[Any]:
+    return [json.loads(request.body) for request in requests]
+
+
+# The program by itself
+
+
+def test_a_document_is_stored_changed_and_deleted(app: Database) -> None:
+    first = app.put("note:argo:1", {"text": "Ölwechsel", "hours": 250.0, "parts": [1, None, {"a": True}]})
+    found = app.get("note:argo:1")
+    assert found is not None
+    assert found.rev == first
+    assert found.body == {"text": "Ölwechsel", "hours": 250.0, "parts": [1, None, {"a": True}]}
+    assert app.put("note:argo:1", {"text": "done"}).startswith("2-")
+    assert app.body("note:argo:1") == {"text": "done"}
+    assert app.ids() == {"note:argo:1"}
+    app.delete("note:argo:1")
+    assert app.get("note:argo:1") is None
+    assert app.ids() == set()
+
+
+def test_a_blob_comes_back_as_it_was(app: Database) -> None:
+    app.put("note:argo:1", {"text": "see picture"})
+    app.put_blob("note:argo:1", "picture", b"\0\xff" * 5000, content_type="image/png")
+    blob = app.get_blob("note:argo:1", "picture")
+    assert blob is not None
+    assert (blob.data, blob.length, blob.type) == (b"\0\xff" * 5000, 10_000, "image/png")
+
+
+def test_what_fails_over_there_is_an_error_here(app: Database) -> None:
+    with pytest.raises(CouchbaseLiteError, match="no such document"):
+        app.delete("note:argo:none")
+
+
+def test_a_port_where_nobody_listens_ends_a_replication_with_an_error(app: Database) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        status = app.replicator(f"ws://127.0.0.1:{nobody.getsockname()[1]}/log").run()
+    assert status.error is not None
+    assert (status.error.domain, status.error.code) == ("CouchbaseLite", 5022)
+
+
+# The handshake
+
+
+def test_it_offers_two_subprotocols_and_no_extension(app: Database) -> None:
+    with ScriptedPeer() as peer:
+        assert app.replicator(peer.url, headers={"X-Vessel": "argo"}).run().error is None
+    assert peer.path == "/log/_blipsync"
+    assert peer.headers["Sec-WebSocket-Protocol"] == "BLIP_3+CBMobile_3,BLIP_3+CBMobile_2"
+    assert "Sec-WebSocket-Extensions" not in peer.headers
+    assert "Authorization" not in peer.headers
+    assert peer.headers["X-Vessel"] == "argo"
+    assert peer.headers["User-Agent"].startswith("CouchbaseLite/3.0.0")
+
+
+def test_it_takes_the_older_subprotocol_too(app: Database) -> None:
+    app.put("note:argo:1", {})
+    with ScriptedPeer(subprotocol="BLIP_3+CBMobile_2") as peer:
+        assert app.replicator(peer.url, kind=PUSH).run().error is None
+    assert len(peer.asked("rev")) == 1
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_an_http_status_becomes_its_code_plus_10000(app: Database, status: int) -> None:
+    credentials: list[str | None] = []
+
+    class Refuse(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            credentials.append(self.headers["Authorization"])
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            if status == 401:
+                self.send_header("WWW-Authenticate", 'Basic realm="log"')
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Refuse) as server:
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        try:
+            url = f"ws://127.0.0.1:{server.server_port}/log"
+            end = app.replicator(url, user="bridge", password="sécret").run()
+        finally:
+            server.shutdown()
+            serving.join()
+    assert end.error is not None
+    assert end.error.code == 10_000 + status
+    assert credentials[0] is None
+    assert set(credentials[1:]) == ({"Basic YnJpZGdlOnPpY3JldA=="} if status == 401 else set())
+
+
+@pytest.fixture(scope="module")
+def identity() -> TLSIdentity:
+    return TLSIdentity.self_signed("argo")
+
+
+@pytest.fixture
+def tls(identity: TLSIdentity, tmp_path: Path) -> ssl.SSLContext:
+    identity.save(tmp_path / "both.pem", tmp_path / "both.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "both.pem")
+    return context
+
+
+def test_it_trusts_the_certificate_it_has_pinned(
+    app: Database, identity: TLSIdentity, tls: ssl.SSLContext
+) -> None:
+    app.put("note:argo:1", {})
+    with ScriptedPeer(tls=tls) as peer:
+        replicator = app.replicator(peer.url, certificate=identity.chain_pem().decode())
+        assert replicator.run().error is None
+    assert len(peer.asked("rev")) == 1
+    assert len(replicator.certificates()) == 1
+
+
+def test_it_refuses_any_other_certificate(app: Database, tls: ssl.SSLContext) -> None:
+    other = TLSIdentity.self_signed("argo")
+    with ScriptedPeer(tls=tls) as peer:
+        pinned = app.replicator(peer.url, certificate=other.chain_pem().decode()).run()
+        trusting_the_machine = app.replicator(peer.url).run()
+    for error in (pinned.error, trusting_the_machine.error):
+        assert error is not None
+        assert error.code == 5008
+    assert peer.requests == []
+
+
+@pytest.mark.parametrize("code", [1000, 1001, 1008, 1011, 4001])
+def test_of_the_close_codes_only_4001_lets_it_try_again(app: Database, code: int) -> None:
+    with ScriptedPeer() as peer:
+        replicator = app.replicator(peer.url, continuous=True, max_attempts=None)
+        replicator.start()
+        replicator.wait("idle")
+        peer.hang_up(code)
+        status = replicator.wait("stopped", "offline")
+        assert status.level == ("offline" if code == 4001 else "stopped")
+        assert status.error is not None
+        assert status.error.code == 10_000 + (1001 if code == 1000 else code)
+        replicator.stop()
+
+
+# Pushing
+
+
+def test_a_first_push(app: Database) -> None:
+    live = app.put("note:argo:1", {"n": 1})
+    app.put("note:argo:2", {"n": 2})
+    app.delete("note:argo:2")
+    with ScriptedPeer() as peer:
+        replicator = app.replicator(peer.url, kind=PUSH)
+        assert replicator.run().error is None
+    checkpoint, proposal, first, second, end = peer.requests
+    assert checkpoint.properties.keys() == {"Profile", "client"}
+    assert proposal.properties == {"Profile": "proposeChanges", "conflictIncludesRev": "true"}
+    assert proposal.urgent
+    assert proposal.compressed
+    [one, two] = json.loads(proposal.body)
+    assert one == ["note:argo:1", live, "", 8]
+    assert first.properties == {
+        "Profile": "rev",
+        "id": "note:argo:1",
+        "rev": live,
+        "sequence": "1",
+        "noconflicts": "1",
+    }
+    assert json.loads(first.body) == {"n": 1}
+    assert second.properties["deleted"] == "1"
+    assert second.properties["rev"] == two[1]
+    assert second.properties["history"].startswith("1-")
+    assert end.properties == {
+        "Profile": "setCheckpoint",
+        "client": checkpoint.properties["client"],
+        "rev": "",
+    }
+    assert json.loads(end.body).keys() == {"time", "local"}
+    assert json.loads(end.body)["local"] == 3
+    assert [(ended.id, ended.deleted) for ended in replicator.documents] == [
+        ("note:argo:1", False),
+        ("note:argo:2", True),
+    ]
+
+
+def test_an_update_is_pushed_as_a_delta_to_a_peer_that_takes_them(app: Database) -> None:
+    first = app.put("note:argo:1", {**WORDS, "n": 1})
+    with ScriptedPeer() as peer:
+        app.replicator(peer.url, kind=PUSH).run()
+        second = app.put("note:argo:1", {**WORDS, "n": 2})
+        assert app.replicator(peer.url, kind=PUSH).run().error is None
+        peer.deltas = False
+        third = app.put("note:argo:1", {**WORDS, "n": 3})
+        assert app.replicator(peer.url, kind=PUSH).run().error is None
+    _, delta, whole = peer.asked("rev")
+    assert (delta.properties["deltaSrc"], json.loads(delta.body)) == (first, {"n": 2})
+    assert "deltaSrc" not in whole.properties
+    assert json.loads(whole.body) == {**WORDS, "n": 3}
+    proposals = [proposal[:3] for request in bodies(peer.asked("proposeChanges")) for proposal in request]
+    assert proposals == [
+        ["note:argo:1", first, ""],
+        ["note:argo:1", second, first],
+        ["note:argo:1", third, second],
+    ]
+
+
+def test_a_checkpoint_that_the_peer_has_lost_begins_anew(app: Database) -> None:
+    app.put_many({f"note:argo:{n}": {"n": n} for n in range(3)})
+    with ScriptedPeer() as peer:
+        app.replicator(peer.url, kind=PUSH).run()
+        peer.checkpoints.clear()
+        app.put("note:argo:0", {"n": 10})
+        assert app.replicator(peer.url, kind=PUSH).run().error is None
+    _, again = bodies(peer.asked("proposeChanges"))
+    assert {(proposal[0], proposal[2]) for proposal in again} == {(f"note:argo:{n}", "") for n in range(3)}
+
+
+@pytest.mark.parametrize("knows_blobs", [True, False])
+def test_attachments_are_added_for_peers_that_do_not_know_blobs(app: Database, knows_blobs: bool) -> None:
+    app.put("note:argo:1", {"text": "see picture"})
+    app.put_blob("note:argo:1", "picture", b"picture" * 100)
+    with ScriptedPeer(blobs=knows_blobs) as peer:
+        app.replicator(peer.url, kind=PUSH).run()
+    [pushed] = bodies(peer.asked("rev"))
+    assert pushed["picture"]["@type"] == "blob"
+    if knows_blobs:
+        assert "_attachments" not in pushed
+    else:
+        stub = pushed["_attachments"]["blob_/picture"]
+        assert (stub["stub"], stub["digest"]) == (True, pushed["picture"]["digest"])
+
+
+def test_a_continuous_push_says_that_it_has_caught_up(app: Database) -> None:
+    with ScriptedPeer() as peer:
+        replicator = app.replicator(peer.url, kind=BOTH, continuous=True)
+        replicator.start()
+        replicator.wait("idle")
+        app.put("note:argo:1", {})
+        replicator.wait_pushed("note:argo:1")
+        assert replicator.stop().error is None
+    caught_up = [request for request in peer.asked("proposeChanges") if request.body == b"[]"]
+    assert caught_up
+    assert all(request.no_reply and request.urgent for request in caught_up)
+    assert peer.asked("subChanges")[0].properties["continuous"] == "true"
+
+
+# Pulling
+
+
+def test_a_pull_of_new_and_known_documents(app: Database) -> None:
+    app.put("note:argo:1", {"n": 1})
+    second = app.put("note:argo:1", {"n": 2})
+    offers = (
+        Offered("note:argo:1", "3-abcd", {"n": 3}, (second,)),
+        Offered("note:argo:2", "1-abcd", {"new": True}),
+        Offered("note:argo:3", "1-abc", {}),
+    )
+    with ScriptedPeer(offers) as peer:
+        replicator = app.replicator(peer.url, kind=PULL, channels=["alarms", "notes"])
+        assert replicator.run().error is None
+    [request] = peer.asked("subChanges")
+    assert request.properties == {
+        "Profile": "subChanges",
+        "batch": "200",
+        "versioning": "rev-trees",
+        "revocations": "true",
+        "filter": "sync_gateway/bychannel",
+        "channels": "alarms,notes",
+    }
+    assert request.body == b""
+    _, answer = peer.replies[0]
+    assert isinstance(answer, ResponseReceived)
+    assert answer.properties == {"maxHistory": "20", "blobs": "true", "deltas": "true"}
+    assert json.loads(answer.body) == [[second], [], []]
+    assert app.body("note:argo:1") == {"n": 3}
+    assert app.body("note:argo:2") == {"new": True}
+    refused = replicator.failed()
+    assert refused.keys() == {"note:argo:3"}
+    assert isinstance(refused["note:argo:3"], Failure)
+    assert refused["note:argo:3"].code == 10_400
+
+
+def test_the_ids_to_pull_are_the_body_of_the_request(app: Database) -> None:
+    with ScriptedPeer() as peer:
+        app.replicator(peer.url, kind=PULL, document_ids=["note:argo:1", "note:argo:2"]).run()
+    assert bodies(peer.asked("subChanges")) == [{"docIDs": ["note:argo:1", "note:argo:2"]}]
+
+
+def test_a_delta_is_applied_when_pulled(app: Database) -> None:
+    first = app.put("note:argo:1", {**WORDS, "n": 1})
+    offer = Offered("note:argo:1", "2-abcd", {**WORDS, "n": 2}, (first,), delta=(first, {"n": 2}))
+    with ScriptedPeer((offer,)) as peer:
+        assert app.replicator(peer.url, kind=PULL).run().error is None
+    assert app.body("note:argo:1") == {**WORDS, "n": 2}
+
+
+def test_a_blob_that_the_peer_does_not_give_fails_its_document_alone(app: Database) -> None:
+    blob = {"@type": "blob", "digest": "sha1-pvvfcrHJIxYrwXFYtRv7FU/ZALI=", "length": 500}
+    offers = (Offered("note:argo:1", "1-abcd", {"picture": blob}), Offered("note:argo:2", "1-abcd", {}))
+    with ScriptedPeer(offers) as peer:
+        replicator = app.replicator(peer.url, kind=PULL)
+        assert replicator.run().error is None
+    [asked] = peer.asked("getAttachment")
+    assert asked.properties["digest"] == blob["digest"]
+    assert asked.properties["docID"] == "note:argo:1"
+    assert replicator.failed().keys() == {"note:argo:1"}
+    assert app.ids() == {"note:argo:2"}

@@ -1,0 +1,102 @@
+"""A conversation with the gateway, message by message, for what the replicator builds on."""
+
+import asyncio
+import base64
+import json
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from websockets.asyncio.client import connect
+from websockets.typing import Subprotocol
+
+from sync.blip import ErrorReceived, RequestReceived
+from tests.blip.interop.talker import SUBPROTOCOL, Talker
+from tests.interop.sync_gateway.gateway import GatewayDatabase
+
+WAIT = 60
+
+
+class RefusedError(Exception):
+    """The gateway answered with an error of this status."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(f"{status} {text}")
+        self.status = status
+
+
+@dataclass
+class Conversation(Talker):
+    """Asks the gateway, wants every change that it has to offer, and hands it the blobs that it asks for."""
+
+    blobs: dict[str, bytes] = field(default_factory=dict)
+    """By digest."""
+    heard: defaultdict[str, asyncio.Queue[RequestReceived]] = field(
+        default_factory=lambda: defaultdict(asyncio.Queue)
+    )
+    """What the gateway asked of us, by profile."""
+
+    async def say(self, profile: str, body: Any = None, **properties: str) -> Any:
+        """The body of the reply, from JSON; its properties if there is none. Raises RefusedError."""
+        sent = b"" if body is None else json.dumps(body).encode()
+        reply = await self.ask(profile, sent, properties=properties)
+        if isinstance(reply, ErrorReceived):
+            raise RefusedError(reply.code, reply.message)
+        return json.loads(reply.body) if reply.body else dict(reply.properties)
+
+    async def push(self, doc_id: str, rev: str, *history: str, deleted: bool = False, **body: Any) -> None:
+        """Send a revision. Raises RefusedError."""
+        properties = {
+            "id": doc_id,
+            "rev": rev,
+            "history": ",".join(history),
+            "deleted": "1" if deleted else "",
+        }
+        await self.say("rev", body, **{name: value for name, value in properties.items() if value})
+
+    async def propose(self, doc_id: str, rev: str, parent: str = "") -> int:
+        """How the gateway answers a proposal: 0 if it wants the revision."""
+        statuses = await self.say("proposeChanges", [[doc_id, rev, parent]])
+        return int(statuses[0]) if statuses else 0
+
+    def _answer(self, request: RequestReceived) -> None:
+        if not request.no_reply:
+            self.connection.send_response(request.number, *self._reply(request))
+        self.heard[request.profile].put_nowait(request)
+
+    def _reply(self, request: RequestReceived) -> tuple[Mapping[str, str], bytes]:
+        match request.profile:
+            case "changes":
+                return {"maxHistory": "20"}, json.dumps([[] for _ in json.loads(request.body)]).encode()
+            case "getAttachment":
+                return {}, self.blobs[request.properties["digest"]]
+        return {}, b""
+
+
+def password(user: str, secret: str) -> dict[str, str]:
+    """The header of Basic authentication."""
+    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{secret}".encode()).decode()}
+
+
+@asynccontextmanager
+async def talking(
+    database: GatewayDatabase, headers: Mapping[str, str], *, subprotocols: tuple[str, ...] = (SUBPROTOCOL,)
+) -> AsyncIterator[Conversation]:
+    """A connection to this database. Raises websockets' InvalidStatus if the gateway refuses it."""
+    async with (
+        asyncio.timeout(WAIT),
+        connect(
+            f"{database.url}/_blipsync",
+            subprotocols=[Subprotocol(name) for name in subprotocols],
+            additional_headers=dict(headers),
+            compression=None,
+            proxy=None,
+        ) as socket,
+        asyncio.TaskGroup() as tasks,  # so that a fault in reading ends the conversation too
+    ):
+        conversation = Conversation(socket)
+        tasks.create_task(conversation.run())
+        yield conversation
+        await socket.close()

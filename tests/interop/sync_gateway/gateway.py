@@ -1,0 +1,287 @@
+"""A Sync Gateway that runs on the loopback interface, its buckets in its own memory.
+
+    with running(tmp_path) as gateway:
+        log = gateway.database("log")
+        log.add_user("argo", "secret", channels=["*"])
+        Replicator(ReplicatorConfiguration(url=log.url, authenticator=BasicAuthenticator("argo", "secret")))
+        log.document("note:argo:1")
+
+The gateway's default sync function routes a document by its `channels`. Guests are kept out unless asked for.
+"""
+
+import http.client
+import json
+import secrets
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+from tests.interop.sync_gateway.program import sync_gateway
+
+HOST: Final = "127.0.0.1"
+START_SECONDS: Final = 60
+STOP_SECONDS: Final = 20
+ASK_SECONDS: Final = 30
+ATTEMPTS: Final = 5
+"""To start with ports that were free a moment ago."""
+LOG_KEYS: Final = ("HTTP", "Sync", "SyncMsg", "WS", "CRUD")
+"""What the gateway writes into its log: every message of a replication, at level `info`."""
+
+Json = Any
+
+
+class GatewayError(Exception):
+    """The gateway did not start, or answered a request of ours with an error."""
+
+    def __init__(self, text: str, status: int = 0) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session cookie."""
+
+    session_id: str
+    cookie_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayDatabase:
+    """One database of a gateway, over the REST interface meant for administrators."""
+
+    gateway: "Gateway"
+    name: str
+
+    @property
+    def url(self) -> str:
+        """Where a replicator connects to."""
+        return f"ws://{HOST}:{self.gateway.public_port}/{self.name}"
+
+    def admin(self, method: str, path: str, body: Json = None) -> Json:
+        """What `/<database>/<path>` answers. Raises GatewayError for a status of 400 and above."""
+        return self.gateway.admin(method, f"/{self.name}/{path}", body)
+
+    def add_user(self, name: str, password: str, *, channels: Iterable[str] = ("*",)) -> None:
+        """Let this user in, to see these channels; replaces one of that name."""
+        self.admin("PUT", f"_user/{quote(name)}", {"password": password, "admin_channels": list(channels)})
+
+    def remove_user(self, name: str) -> None:
+        """Let this user in no more. The gateway closes this user's connections, sooner or later."""
+        self.admin("DELETE", f"_user/{quote(name)}")
+
+    def session(self, user: str, *, seconds: int = 3600) -> Session:
+        """Begin a session for this user."""
+        answer = self.admin("POST", "_session", {"name": user, "ttl": seconds})
+        return Session(answer["session_id"], answer["cookie_name"])
+
+    def end_session(self, session: Session) -> None:
+        """Let this session's cookie be worthless from now on."""
+        self.admin("DELETE", f"_session/{session.session_id}")
+
+    def put(self, doc_id: str, body: dict[str, Json], *, rev: str | None = None) -> str:
+        """Store a document, or a revision of it upon `rev`; the new revision's id."""
+        return str(self.admin("PUT", _path(doc_id, rev), body)["rev"])
+
+    def delete(self, doc_id: str, *, rev: str) -> str:
+        """Delete a document whose current revision is `rev`; the tombstone's id."""
+        return str(self.admin("DELETE", _path(doc_id, rev))["rev"])
+
+    def purge(self, doc_id: str) -> None:
+        """Forget a document, as if it had never been."""
+        self.admin("POST", "_purge", {doc_id: ["*"]})
+
+    def document(self, doc_id: str, *, rev: str | None = None) -> dict[str, Json] | None:
+        """A document's body with `_id`, `_rev`, `_deleted`, `_revisions`; None if there is none."""
+        query = "?revs=true" + (f"&rev={quote(rev)}" if rev else "")
+        try:
+            answer = self.admin("GET", quote(doc_id, safe="") + query)
+        except GatewayError as error:
+            if error.status == http.client.NOT_FOUND:
+                return None
+            raise
+        return dict(answer)
+
+    def raw(self, doc_id: str) -> dict[str, Json]:
+        """A document as it is kept, with the whole tree of its revisions under `_sync`."""
+        return dict(self.admin("GET", f"_raw/{quote(doc_id, safe='')}"))
+
+    def attachment(self, doc_id: str, name: str) -> bytes:
+        """A document's attachment, such as `blob_/photo`."""
+        path = f"/{self.name}/{quote(doc_id, safe='')}/{quote(name, safe='')}"
+        return self.gateway.bytes_of("GET", path)
+
+    def revisions(self) -> dict[str, str]:
+        """The current revision of every document that is not deleted."""
+        return {row["id"]: row["value"]["rev"] for row in self.admin("GET", "_all_docs")["rows"]}
+
+
+@dataclass(slots=True)
+class Gateway:
+    """A gateway that runs. Restarting it is a new one: its documents live in its memory only."""
+
+    process: "subprocess.Popen[bytes]"
+    log: Path
+    """What the gateway says, every message of a replication among it."""
+    public_port: int
+    admin_port: int
+    databases: list[str] = field(default_factory=list)
+
+    def database(self, name: str = "log", **options: Json) -> GatewayDatabase:
+        """A new, empty database; `options` are those of the gateway's database configuration.
+
+        Such as `delta_sync={"enabled": True}`, `allow_conflicts=True`, `sync="function (doc) { … }"`,
+        `guest={"disabled": False, "admin_channels": ["*"]}`.
+        """
+        settings = {"guest": {"disabled": True}, **options}
+        self.admin("PUT", f"/{name}/", {**_bucket(f"{name}-{secrets.token_hex(4)}"), **settings})
+        self.databases.append(name)
+        return GatewayDatabase(self, name)
+
+    def drop(self, database: GatewayDatabase) -> None:
+        """Take a database away while clients may be connected to it."""
+        self.admin("DELETE", f"/{database.name}/")
+        self.databases.remove(database.name)
+
+    def admin(self, method: str, path: str, body: Json = None) -> Json:
+        """What the administrators' interface answers. Raises GatewayError for a status of 400 and above."""
+        content = self.bytes_of(method, path, body)
+        return json.loads(content) if content else None
+
+    def bytes_of(self, method: str, path: str, body: Json = None) -> bytes:
+        """As `admin`, the answer as it came."""
+        status, content = _ask(self.admin_port, method, path, body)
+        if status >= http.client.BAD_REQUEST:
+            raise GatewayError(f"{method} {path}: {status} {content.decode(errors='replace')}", status)
+        return content
+
+    def stop(self) -> None:
+        """End it, with whatever connections it has."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+@contextmanager
+def running(home: Path) -> Iterator[Gateway]:
+    """A gateway without databases, which ends with the block; its configuration and log are kept in `home`.
+
+    Skips the test, or under CI fails it, if the gateway cannot be built. Raises GatewayError if it does not
+    start.
+    """
+    program = sync_gateway()
+    gateway = next(filter(None, (_start(program, home) for _ in range(ATTEMPTS))), None)
+    if gateway is None:
+        raise GatewayError(f"Sync Gateway found its ports taken {ATTEMPTS} times; see {home}")
+    try:
+        yield gateway
+    finally:
+        gateway.stop()
+
+
+def _start(program: Path, home: Path) -> Gateway | None:
+    """None if another process was quicker to take one of the ports."""
+    public, admin, metrics = _free_ports(3)
+    token = f"started-{secrets.token_hex(8)}"
+    config = {
+        "interface": f"{HOST}:{public}",
+        "adminInterface": f"{HOST}:{admin}",
+        "metricsInterface": f"{HOST}:{metrics}",
+        "disable_persistent_config": True,
+        "admin_interface_authentication": False,
+        "metrics_interface_authentication": False,
+        "logging": {"console": {"log_level": "info", "log_keys": LOG_KEYS}},
+        # Without a database it would look for a Couchbase Server. Its name tells us that this one is ours.
+        "databases": {token: {**_bucket(token), "users": {"GUEST": {"disabled": True}}}},
+    }
+    path = home / f"{token}.json"
+    path.write_text(json.dumps(config, indent=1))
+    log = home / f"{token}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [str(program), "-disable_persistent_config", str(path)],
+            cwd=home,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    gateway = Gateway(process, log, public, admin)
+    try:
+        if not _ready(gateway, token):
+            return None
+        gateway.admin("DELETE", f"/{token}/")
+    except BaseException:
+        gateway.stop()
+        raise
+    return gateway
+
+
+def _ready(gateway: Gateway, token: str) -> bool:
+    """Wait until both interfaces answer for the database `token`; False if the gateway's ports were taken."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if gateway.process.poll() is not None:
+            said = gateway.log.read_text(errors="replace")
+            if "address already in use" in said:
+                return False
+            raise GatewayError(f"Sync Gateway ended with {gateway.process.returncode}: {said[-2000:]}")
+        if (
+            _status(gateway.admin_port, f"/{token}/") == http.client.OK
+            and _status(gateway.public_port, f"/{token}/") == http.client.UNAUTHORIZED
+        ):
+            return True
+        time.sleep(0.05)  # it has no other way to tell that it listens
+    raise GatewayError(f"Sync Gateway was not ready after {START_SECONDS} s; see {gateway.log}")
+
+
+def _status(port: int, path: str) -> int:
+    """0 if nobody answers."""
+    try:
+        return _ask(port, "GET", path)[0]
+    except (OSError, http.client.HTTPException):
+        return 0
+
+
+def _ask(port: int, method: str, path: str, body: Json = None) -> tuple[int, bytes]:
+    """Status and content."""
+    with closing(http.client.HTTPConnection(HOST, port, timeout=ASK_SECONDS)) as connection:
+        sent = None if body is None else json.dumps(body).encode()
+        connection.request(method, path, sent, {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        return response.status, response.read()
+
+
+def _bucket(name: str) -> dict[str, Json]:
+    """The part of a database's configuration that says where its documents are kept: in memory."""
+    return {
+        "server": "walrus:",
+        "bucket": name,
+        "use_views": True,
+        "enable_shared_bucket_access": False,  # no extended attributes in memory
+        "num_index_replicas": 0,
+        "allow_conflicts": False,
+    }
+
+
+def _path(doc_id: str, rev: str | None) -> str:
+    return quote(doc_id, safe="") + (f"?rev={quote(rev)}" if rev else "")
+
+
+def _free_ports(count: int) -> list[int]:
+    """That many ports that nobody listens on at this moment."""
+    held = [socket.create_server((HOST, 0)) for _ in range(count)]
+    try:
+        return [int(one.getsockname()[1]) for one in held]
+    finally:
+        for one in held:
+            one.close()

@@ -1,0 +1,541 @@
+"""A real Couchbase Lite replicates with our listener."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sync.store import Database
+from tests.interop.couchbase_lite.client import (
+    BOTH,
+    PULL,
+    PUSH,
+    CouchbaseLite,
+    Resolver,
+)
+from tests.interop.couchbase_lite.client import Database as App
+from tests.interop.couchbase_lite.counting import CountingRelay
+from tests.interop.couchbase_lite.listening import ListenerThread
+from tests.interop.couchbase_lite.running import running
+
+WAIT = 60.0
+VALUES = {
+    "text": 'Ölstand „voll" \U0001f6a2 \t\n',
+    "empty": "",
+    "numbers": [0, -1, 1.5, 1e-7, 2**53, -(2**53), 120000.25],
+    "truth": [True, False, None],
+    "nested": {"a": {"b": [{"c": []}, {}]}},
+}
+
+
+@pytest.fixture(scope="module")
+def couchbase_lite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CouchbaseLite]:
+    with running(tmp_path_factory.mktemp("couchbase-lite")) as program:
+        yield program
+
+
+@pytest.fixture(scope="module")
+def numbers() -> Iterator[int]:
+    return count()
+
+
+@pytest.fixture
+def app(couchbase_lite: CouchbaseLite, numbers: Iterator[int]) -> Iterator[App]:
+    database = couchbase_lite.open(f"app{next(numbers)}")
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[Database]:
+    with Database.open(tmp_path / "log.db") as database:
+        yield database
+
+
+@pytest.fixture
+def listener(log: Database) -> Iterator[ListenerThread]:
+    with ListenerThread(log) as running_listener:
+        yield running_listener
+
+
+def change(log: Database, document: str, **fields: Any) -> str:
+    """Store a document or its next revision here, with these fields changed."""
+    before = log.get(document)
+    if before is None or before.deleted:
+        return log.put(document, fields)
+    return log.put(document, before.body | fields, parent=before.rev)
+
+
+def wait_until(log: Database, happened: Callable[[], bool]) -> None:
+    """Wait until something is so here, which a change of a document makes it be."""
+    deadline = time.monotonic() + WAIT
+    with log.watch() as watcher:
+        while not happened():
+            assert watcher.wait(deadline - time.monotonic()), f"did not happen within {WAIT:.0f} s"
+
+
+def wait_until_body(log: Database, document: str, body: dict[str, Any]) -> None:
+    wait_until(log, lambda: body_of(log, document) == body)
+
+
+def body_of(log: Database, document: str) -> dict[str, Any] | None:
+    found = log.get(document)
+    return None if found is None or found.deleted else found.body
+
+
+def assert_alike(log: Database, app: App) -> None:
+    """The same documents, at the same revisions, with the same bodies; no conflict."""
+    here = {document.id: (document.rev, document.body) for document in log.documents()}
+    there = {}
+    for document in app.ids():
+        found = app.get(document)
+        assert found is not None
+        there[document] = found.rev, found.body
+    assert here == there
+    assert log.conflicts() == []
+
+
+def replicate(app: App, url: str, **options: Any) -> None:
+    """Replicate once; nothing may fail."""
+    replicator = app.replicator(url, **options)
+    status = replicator.run()
+    assert status.error is None
+    assert replicator.failed() == {}
+
+
+# Ways
+
+
+def test_what_is_pushed_arrives_as_it_is(log: Database, app: App, listener: ListenerThread) -> None:
+    app.put_many({f"note:argo:{n}": {"n": n, **VALUES} for n in range(500)})
+    app.put("note:argo:0", {"n": -1})
+    change(log, "note:brigid:1", ours=True)
+    replicate(app, listener.url, kind=PUSH)
+    assert app.ids() == {f"note:argo:{n}" for n in range(500)}
+    assert log.count() == 501
+    assert body_of(log, "note:argo:0") == {"n": -1}
+    assert body_of(log, "note:argo:499") == {"n": 499, **VALUES}
+
+
+def test_what_is_pulled_arrives_as_it_is(log: Database, app: App, listener: ListenerThread) -> None:
+    with log.transaction():
+        for n in range(500):
+            log.put(f"note:argo:{n}", {"n": n, **VALUES})
+    change(log, "note:argo:0", n=-1)
+    app.put("note:brigid:1", {"theirs": True})
+    replicate(app, listener.url, kind=PULL)
+    assert log.get("note:brigid:1") is None
+    assert len(app.ids()) == 501
+    assert app.body("note:argo:0") == {"n": -1, **VALUES}
+    assert app.body("note:argo:499") == {"n": 499, **VALUES}
+
+
+def test_both_ways_make_both_alike(log: Database, app: App, listener: ListenerThread) -> None:
+    for n in range(20):
+        change(log, f"note:argo:{n}", n=n)
+        app.put(f"note:brigid:{n}", {"n": n})
+    replicate(app, listener.url, kind=BOTH)
+    assert len(app.ids()) == 40
+    assert_alike(log, app)
+
+
+def test_changes_go_to_and_fro(log: Database, app: App, listener: ListenerThread) -> None:
+    app.put("note:argo:1", {"turn": 0})
+    replicate(app, listener.url)
+    for turn in range(1, 7):
+        if turn % 2:
+            change(log, "note:argo:1", turn=turn)
+        else:
+            app.put("note:argo:1", {"turn": turn})
+        replicate(app, listener.url)
+        assert_alike(log, app)
+    found = app.get("note:argo:1")
+    assert found is not None
+    assert (found.rev.split("-")[0], found.body) == ("7", {"turn": 6})
+
+
+def test_a_second_replication_carries_what_is_new_alone(
+    log: Database, app: App, listener: ListenerThread
+) -> None:
+    app.put_many({f"note:argo:{n}": {} for n in range(50)})
+    replicate(app, listener.url)
+    app.put("note:argo:new", {})
+    change(log, "note:brigid:new")
+    replicator = app.replicator(listener.url)
+    assert replicator.run().error is None
+    assert {(ended.id, ended.pushed) for ended in replicator.documents} == {
+        ("note:argo:new", True),
+        ("note:brigid:new", False),
+    }
+
+
+def test_a_replication_that_goes_on_brings_each_change_at_once(
+    log: Database, app: App, listener: ListenerThread
+) -> None:
+    replicator = app.replicator(listener.url, continuous=True)
+    replicator.start()
+    replicator.wait("idle")
+    for turn in range(5):
+        app.put("note:argo:1", {"turn": turn})
+        wait_until_body(log, "note:argo:1", {"turn": turn})
+        replicator.forget()
+        change(log, "note:brigid:1", turn=turn)
+        replicator.wait_pulled("note:brigid:1")
+        assert app.body("note:brigid:1") == {"turn": turn}
+    assert replicator.stop().error is None
+    assert_alike(log, app)
+
+
+@pytest.mark.parametrize("kind", [PUSH, PULL])
+def test_deletions_travel(log: Database, app: App, listener: ListenerThread, kind: Any) -> None:
+    app.put("note:argo:1", {"n": 1})
+    app.put("note:argo:2", {"n": 2})
+    replicate(app, listener.url)
+    if kind is PUSH:
+        app.delete("note:argo:1")
+    else:
+        held = log.get("note:argo:1")
+        assert held is not None
+        log.delete("note:argo:1", parent=held.rev)
+    replicate(app, listener.url, kind=kind)
+    held = log.get("note:argo:1")
+    assert held is not None
+    assert held.deleted
+    assert app.ids() == {"note:argo:2"}
+    assert_alike(log, app)
+
+
+def test_a_deleted_document_comes_to_life_again(log: Database, app: App, listener: ListenerThread) -> None:
+    app.put("note:argo:1", {"n": 1})
+    replicate(app, listener.url)
+    app.delete("note:argo:1")
+    replicate(app, listener.url)
+    change(log, "note:argo:1", n=2)
+    replicate(app, listener.url)
+    assert app.body("note:argo:1") == {"n": 2}
+    assert_alike(log, app)
+
+
+def test_a_long_document_travels_both_ways(log: Database, app: App, listener: ListenerThread) -> None:
+    text = os.urandom(1_500_000).hex()
+    app.put("note:argo:1", {"text": text})
+    change(log, "note:brigid:1", text=text[::-1])
+    replicate(app, listener.url)
+    assert_alike(log, app)
+
+
+def test_a_number_beyond_what_json_keeps_fails_its_document_alone(
+    log: Database, app: App, listener: ListenerThread
+) -> None:
+    app.put("note:argo:1", {"n": -(2**63)})
+    app.put("note:argo:2", {"n": 1})
+    replicator = app.replicator(listener.url, kind=PUSH)
+    assert replicator.run().error is None
+    failed = replicator.failed()
+    assert failed.keys() == {"note:argo:1"}
+    assert failed["note:argo:1"].code == 10_400
+    assert "write it as a string" in failed["note:argo:1"].message
+    assert [document.id for document in log.documents()] == ["note:argo:2"]
+
+
+# Deltas
+
+
+@pytest.mark.parametrize("kind", [PUSH, PULL])
+@pytest.mark.parametrize("deltas", [True, False], ids=["deltas", "no-deltas"])
+def test_a_small_change_of_a_long_document_is_small_on_the_wire_with_deltas(
+    log: Database, app: App, kind: Any, deltas: bool
+) -> None:
+    long = {"noise": os.urandom(10_000).hex(), "n": 0}  # still short enough that its old body is kept
+    with ListenerThread(log, deltas=deltas) as listener, CountingRelay(listener.port) as relay:
+        url = f"ws://127.0.0.1:{relay.port}/log"
+        app.put("note:argo:1", long)
+        replicate(app, url)
+        if kind is PUSH:
+            app.put("note:argo:1", {**long, "n": 1})
+        else:
+            change(log, "note:argo:1", n=1)
+        relay.reset()
+        replicate(app, url, kind=kind)
+        carried = relay.there if kind is PUSH else relay.back
+    assert app.body("note:argo:1") == {**long, "n": 1}
+    assert_alike(log, app)
+    assert (carried < 5_000) is deltas
+
+
+def test_deltas_of_many_turns_end_alike(log: Database, app: App, listener: ListenerThread) -> None:
+    body: dict[str, Any] = {f"line {n}": f"what was said about line {n} of the log" for n in range(30)}
+    app.put("note:argo:1", body)
+    replicate(app, listener.url)
+    for turn in range(6):
+        body[f"line {turn}"] = f"what was then said about line {turn} of the log"
+        body.pop(f"line {29 - turn}")
+        body["list"] = [*range(turn), {"turn": turn}]
+        if turn % 2:
+            app.put("note:argo:1", body)
+        else:
+            held = log.get("note:argo:1")
+            assert held is not None
+            log.put("note:argo:1", body, parent=held.rev)
+        replicate(app, listener.url)
+        assert app.body("note:argo:1") == body
+        assert_alike(log, app)
+
+
+# Blobs
+
+
+@pytest.mark.parametrize("size", [0, 1, 70_000, 2_000_000])
+def test_a_blob_is_pushed(log: Database, app: App, listener: ListenerThread, size: int) -> None:
+    content = os.urandom(size)
+    app.put("note:argo:1", {"text": "see picture"})
+    app.put_blob("note:argo:1", "picture", content, content_type="image/png")
+    replicate(app, listener.url, kind=PUSH)
+    body = body_of(log, "note:argo:1")
+    assert body is not None
+    assert body["picture"]["@type"] == "blob"
+    assert log.blobs.read(body["picture"]["digest"]) == content
+    assert "_attachments" not in body
+    assert_alike(log, app)
+
+
+@pytest.mark.parametrize("size", [0, 1, 70_000, 2_000_000])
+def test_a_blob_is_pulled(log: Database, app: App, listener: ListenerThread, size: int) -> None:
+    content = os.urandom(size)
+    reference = {
+        "@type": "blob",
+        "digest": log.blobs.put(content),
+        "length": size,
+        "content_type": "image/png",
+    }
+    log.put("note:argo:1", {"text": "see picture", "picture": reference})
+    replicate(app, listener.url, kind=PULL)
+    blob = app.get_blob("note:argo:1", "picture")
+    assert blob is not None
+    assert (blob.data, blob.type, blob.digest) == (content, "image/png", reference["digest"])
+
+
+# Conflicts
+
+
+@pytest.mark.parametrize(
+    ("resolver", "end"),
+    [
+        (Resolver.LOCAL, {"of": "app", "app": True}),
+        (Resolver.REMOTE, {"of": "log", "log": True}),
+        (Resolver.MERGE, {"of": "app", "app": True, "log": True}),
+        (Resolver.DELETE, None),
+    ],
+)
+def test_a_conflict_is_resolved_over_there_and_ends_alike(
+    log: Database, app: App, listener: ListenerThread, resolver: Resolver, end: dict[str, Any] | None
+) -> None:
+    app.put("note:argo:1", {"of": "both"})
+    replicate(app, listener.url)
+    app.put("note:argo:1", {"of": "app", "app": True})
+    held = log.get("note:argo:1")
+    assert held is not None
+    log.put("note:argo:1", {"of": "log", "log": True}, parent=held.rev)
+    app.replicator(listener.url, resolver=resolver).run()
+    replicate(app, listener.url, resolver=resolver)
+    assert app.body("note:argo:1") == end
+    assert body_of(log, "note:argo:1") == end
+    assert_alike(log, app)
+
+
+def test_of_a_conflict_the_default_keeps_the_higher_generation(
+    log: Database, app: App, listener: ListenerThread
+) -> None:
+    app.put("note:argo:1", {"n": 0})
+    replicate(app, listener.url)
+    app.put("note:argo:1", {"of": "app"})
+    change(log, "note:argo:1", n=1)
+    change(log, "note:argo:1", n=2)
+    app.replicator(listener.url).run()
+    replicate(app, listener.url)
+    assert app.body("note:argo:1") == {"n": 2}
+    assert_alike(log, app)
+
+
+def test_of_a_conflict_the_default_keeps_the_deletion(
+    log: Database, app: App, listener: ListenerThread
+) -> None:
+    app.put("note:argo:1", {"n": 0})
+    replicate(app, listener.url)
+    app.delete("note:argo:1")
+    change(log, "note:argo:1", n=1)
+    change(log, "note:argo:1", n=2)
+    app.replicator(listener.url).run()
+    replicate(app, listener.url)
+    assert app.ids() == set()
+    assert body_of(log, "note:argo:1") is None
+    assert_alike(log, app)
+
+
+def test_documents_made_on_both_sides_with_one_id_end_alike(
+    log: Database, app: App, listener: ListenerThread
+) -> None:
+    app.put("note:argo:1", {"of": "app"})
+    log.put("note:argo:1", {"of": "log"})
+    app.replicator(listener.url, resolver=Resolver.MERGE).run()
+    replicate(app, listener.url, resolver=Resolver.MERGE)
+    assert app.body("note:argo:1") == {"of": "app"}
+    assert_alike(log, app)
+
+
+def test_a_push_alone_of_a_conflict_is_refused_with_409(
+    log: Database, app: App, listener: ListenerThread
+) -> None:
+    app.put("note:argo:1", {"n": 0})
+    replicate(app, listener.url)
+    app.put("note:argo:1", {"of": "app"})
+    change(log, "note:argo:1", n=1)
+    replicator = app.replicator(listener.url, kind=PUSH)
+    assert replicator.run().error is None
+    assert {document: failure.code for document, failure in replicator.failed().items()} == {
+        "note:argo:1": 10_409
+    }
+    assert body_of(log, "note:argo:1") == {"n": 1}
+    assert log.conflicts() == []
+
+
+# Who may
+
+
+@pytest.mark.parametrize("password", ["secret: 1", "sécret"])
+def test_a_user_gets_in_with_the_password(log: Database, app: App, password: str) -> None:
+    app.put("note:argo:1", {})
+    with ListenerThread(log, users={"bridge": password}) as listener:
+        replicate(app, listener.url, user="bridge", password=password)
+    assert log.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("user", "password"),
+    [("bridge", "wrong"), ("nobody", "secret"), (None, None)],
+    ids=["wrong password", "wrong user", "none"],
+)
+def test_nobody_gets_in_without_it(log: Database, app: App, user: str | None, password: str | None) -> None:
+    app.put("note:argo:1", {})
+    with ListenerThread(log, users={"bridge": "secret"}) as listener:
+        status = app.replicator(listener.url, user=user, password=password).run()
+    assert status.error is not None
+    assert (status.error.domain, status.error.code) == ("CouchbaseLite", 10_401)
+    assert log.count() == 0
+
+
+def test_a_database_that_is_not_served_is_not_found(app: App, listener: ListenerThread) -> None:
+    status = app.replicator(listener.url.replace("/log", "/other")).run()
+    assert status.error is not None
+    assert status.error.code == 10_404
+
+
+def test_the_listeners_own_certificate_is_pinned(log: Database, app: App) -> None:
+    app.put("note:argo:1", {})
+    with ListenerThread(log, tls=True, users={"bridge": "secret"}) as listener:
+        replicate(app, listener.url, certificate=listener.certificate, user="bridge", password="secret")
+    assert_alike(log, app)
+
+
+def test_another_listeners_certificate_is_refused(log: Database, app: App, tmp_path: Path) -> None:
+    app.put("note:argo:1", {})
+    with (
+        Database.open(tmp_path / "other.db") as other_log,
+        ListenerThread(log, tls=True) as listener,
+        ListenerThread(other_log, tls=True) as other,
+    ):
+        status = app.replicator(listener.url, certificate=other.certificate).run()
+    assert status.error is not None
+    assert status.error.code == 5008
+    assert log.count() == 0
+
+
+def test_a_read_only_listener_gives_and_does_not_take(log: Database, app: App) -> None:
+    app.put("note:argo:1", {})
+    change(log, "note:brigid:1", n=1)
+    with ListenerThread(log, read_only=True) as listener:
+        replicate(app, listener.url, kind=PULL)
+        replicator = app.replicator(listener.url, kind=PUSH)
+        status = replicator.run()
+    assert app.body("note:brigid:1") == {"n": 1}
+    assert log.get("note:argo:1") is None
+    codes = {failure.code for failure in replicator.failed().values()}
+    assert 10_403 in codes | {status.error.code if status.error else 0}
+
+
+# What
+
+
+def test_only_the_documents_asked_for_are_carried(log: Database, app: App, listener: ListenerThread) -> None:
+    for n in range(4):
+        change(log, f"note:argo:{n}", n=n)
+        app.put(f"note:brigid:{n}", {"n": n})
+    replicate(app, listener.url, document_ids=["note:argo:1", "note:brigid:2", "note:none:3"])
+    assert app.ids() == {"note:argo:1", *(f"note:brigid:{n}" for n in range(4))}
+    assert {document.id for document in log.documents("note:brigid:")} == {"note:brigid:2"}
+
+
+def test_only_the_channels_asked_for_are_pulled(log: Database, app: App, listener: ListenerThread) -> None:
+    change(log, "note:argo:1", channels=["notes", "vessel.argo"])
+    change(log, "note:brigid:1", channels=["notes", "vessel.brigid"])
+    change(log, "alarm:argo:bilge-float:abcdef:000000000001", channels=["alarms", "vessel.argo"])
+    change(log, "vessel:argo", channels=["vessels", "vessel.argo"])
+    replicate(app, listener.url, kind=PULL, channels=["alarms", "vessel.brigid"])
+    assert app.ids() == {"note:brigid:1", "alarm:argo:bilge-float:abcdef:000000000001"}
+
+
+# Interruptions
+
+
+def test_after_a_restart_a_replication_resumes_where_it_was(
+    log: Database, app: App, listener: ListenerThread
+) -> None:
+    app.put_many({f"note:argo:{n}": {} for n in range(20)})
+    replicate(app, listener.url)
+    listener.stop()
+    listener.start()
+    app.put("note:argo:new", {})
+    replicator = app.replicator(listener.url)
+    assert replicator.run().error is None
+    assert [ended.id for ended in replicator.documents] == ["note:argo:new"]
+    assert_alike(log, app)
+
+
+def test_a_replication_that_goes_on_outlives_a_restart(
+    log: Database, app: App, listener: ListenerThread
+) -> None:
+    replicator = app.replicator(listener.url, continuous=True, max_attempts=None, max_attempt_wait_time=1)
+    replicator.start()
+    replicator.wait("idle")
+    listener.stop()
+    assert replicator.wait("offline", "stopped").level == "offline"
+    app.put("note:argo:1", {})
+    change(log, "note:brigid:1")
+    listener.start()
+    replicator.wait_pushed("note:argo:1")
+    replicator.wait_pulled("note:brigid:1")
+    assert replicator.stop().error is None
+    assert_alike(log, app)
+
+
+def test_a_replication_that_goes_on_outlives_a_connection_that_breaks_off(
+    log: Database, app: App, listener: ListenerThread
+) -> None:
+    with CountingRelay(listener.port) as relay:
+        replicator = app.replicator(
+            f"ws://127.0.0.1:{relay.port}/log", continuous=True, max_attempts=None, max_attempt_wait_time=1
+        )
+        replicator.start()
+        replicator.wait("idle")
+        relay.cut()
+        replicator.wait("offline")
+        app.put("note:argo:1", {})
+        change(log, "note:brigid:1")
+        replicator.wait_pushed("note:argo:1")
+        replicator.wait_pulled("note:brigid:1")
+        assert replicator.stop().error is None
+    assert_alike(log, app)

@@ -1,0 +1,263 @@
+"""What the tests of transports share: a receiver that records, a certificate, a listener that admits all."""
+
+import asyncio
+import datetime
+import ipaddress
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from sync.net.transport import Transport
+from sync.net.websocket import Tuning, WebSocketTransport
+from sync.net.ws_client import SUBPROTOCOLS, connect
+from sync.net.ws_server import Accept, Reject, Request, Server, serve
+from sync.peer.problems import Problem
+
+HASTE = Tuning(heartbeat=None, close_timeout=5)
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """A test of at most half a minute."""
+    asyncio.run(asyncio.wait_for(main, 30))
+
+
+@dataclass
+class Recorder:
+    """A receiver that keeps what it is told."""
+
+    transport: Transport
+    is_echoing: bool = False
+    got: list[bytes] = field(default_factory=list)
+    calls: list[int] = field(default_factory=list)
+    """How many frames each call brought."""
+    ends: list[Problem | None] = field(default_factory=list)
+    times_writable: int = 0
+    on_frames: Callable[[list[bytes]], None] | None = None
+
+    def __post_init__(self) -> None:
+        self._changed = asyncio.Event()
+
+    def frames(self, frames: list[bytes]) -> None:
+        assert not self.ends
+        self.got += frames
+        self.calls.append(len(frames))
+        if self.on_frames is not None:
+            self.on_frames(frames)
+        if self.is_echoing:
+            for frame in frames:
+                self.transport.send(frame)
+            self.transport.flush()
+        self._changed.set()
+
+    def writable(self) -> None:
+        assert not self.ends
+        self.times_writable += 1
+        self._changed.set()
+
+    def closed(self, problem: Problem | None) -> None:
+        assert not self.ends
+        self.ends.append(problem)
+        self._changed.set()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until something that is told makes it true."""
+        while not condition():
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def frames_come(self, number: int) -> list[bytes]:
+        await self.until(lambda: len(self.got) >= number)
+        return self.got
+
+    async def over(self) -> Problem | None:
+        await self.until(lambda: bool(self.ends))
+        return self.ends[0]
+
+
+@dataclass
+class Side:
+    """One side of an open connection."""
+
+    transport: WebSocketTransport
+    recorder: Recorder
+
+
+@dataclass
+class Host:
+    """A listener and who has come."""
+
+    server: Server
+    url: str
+    guests: list[Recorder]
+    requests: list[Request]
+    has_come: asyncio.Event
+
+    async def guest(self, number: int = 0) -> Side:
+        while len(self.guests) <= number:
+            self.has_come.clear()
+            await self.has_come.wait()
+        recorder = self.guests[number]
+        assert isinstance(recorder.transport, WebSocketTransport)
+        return Side(recorder.transport, recorder)
+
+
+@asynccontextmanager
+async def host(
+    *,
+    answer: Callable[[Request], Accept | Reject] | None = None,
+    is_echoing: bool = False,
+    tls: ssl.SSLContext | None = None,
+    tuning: Tuning = HASTE,
+    **options: Any,
+) -> AsyncIterator[Host]:
+    """A listener on 127.0.0.1; it is closed, with all its connections, at the end."""
+    guests: list[Recorder] = []
+    requests: list[Request] = []
+    has_come = asyncio.Event()
+
+    def receive(transport: WebSocketTransport) -> Recorder:
+        guests.append(Recorder(transport, is_echoing))
+        has_come.set()
+        return guests[-1]
+
+    async def decide(request: Request) -> Accept | Reject:
+        requests.append(request)
+        if answer is not None:
+            return answer(request)
+        return Accept(receive, next(iter(request.subprotocols), ""))
+
+    server = await serve("127.0.0.1", 0, decide, ssl=tls, tuning=tuning, **options)
+    scheme = "ws" if tls is None else "wss"
+    try:
+        yield Host(server, f"{scheme}://127.0.0.1:{server.port}/db/_blipsync", guests, requests, has_come)
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+async def dial(url: str, *, is_echoing: bool = False, tuning: Tuning = HASTE, **options: Any) -> Side:
+    """Connect as a client."""
+    made: list[Recorder] = []
+
+    def receive(transport: WebSocketTransport) -> Recorder:
+        made.append(Recorder(transport, is_echoing))
+        return made[-1]
+
+    transport = await connect(url, receive, tuning=tuning, **options)
+    return Side(transport, made[0])
+
+
+class Raw:
+    """A peer that writes and reads bytes by hand."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+
+    @classmethod
+    async def dial(cls, port: int) -> "Raw":
+        return cls(*await asyncio.open_connection("127.0.0.1", port))
+
+    @classmethod
+    async def shaken(cls, port: int, behind: bytes = b"") -> "Raw":
+        """A client that has shaken hands, with bytes right behind."""
+        raw = await cls.dial(port)
+        raw.writer.write(REQUEST + behind)
+        head = await raw.reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 101 ")
+        return raw
+
+    async def rest(self) -> bytes:
+        """All until the end."""
+        try:
+            return await self.reader.read()
+        except OSError:
+            return b""
+
+    async def close(self) -> None:
+        self.writer.close()
+        with suppress(OSError):
+            await self.writer.wait_closed()
+
+
+REQUEST = (
+    b"GET /db/_blipsync HTTP/1.1\r\nHost: boat\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Protocol: " + ", ".join(SUBPROTOCOLS).encode() + b"\r\n\r\n"
+)
+"""A valid upgrade."""
+
+
+@asynccontextmanager
+async def raw_host(talk: Callable[[Raw], Coroutine[Any, Any, None]]) -> AsyncIterator[str]:
+    """A server that does what `talk` does with each connection; its address."""
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        raw = Raw(reader, writer)
+        try:
+            await talk(raw)
+        finally:
+            await raw.close()
+            tasks.discard(task)
+
+    server = await asyncio.start_server(serve_one, "127.0.0.1", 0)
+    try:
+        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/db/_blipsync"
+    finally:
+        server.close()
+        for task in list(tasks):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def unused_port() -> int:
+    """A port on which nobody listens."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def make_certificate(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """For 127.0.0.1, signed by itself: what the server needs, and a client that trusts it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "boat")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))]), critical=False
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = certificate.public_bytes(serialization.Encoding.PEM)
+    (folder / "both.pem").write_bytes(
+        pem
+        + key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(folder / "both.pem")
+    return server, ssl.create_default_context(cadata=pem.decode())
