@@ -352,6 +352,8 @@ class Connection:
     def _prepare(self, properties: Mapping[str, str], body: bytes | Source) -> tuple[bytes, Source | None]:
         if self.state is not State.OPEN:
             raise self._over()
+        if not properties and not body:
+            return properties_form.ENCODED_NONE, None
         return prepare(properties, body, self._limits)
 
     def _over(self) -> ConnectionOverError:

@@ -13,13 +13,13 @@ from sync.blip.errors import (
 from sync.blip.limits import Limits
 
 NONE: Final[Mapping[str, str]] = {}
-_ENCODED_NONE: Final = b"\0"
+ENCODED_NONE: Final = b"\0"
 
 
 def encode(properties: Mapping[str, str], limits: Limits) -> bytes:
     """Count and properties, as a message begins with; UnsendableMessageError if they cannot be sent."""
     if not properties:
-        return _ENCODED_NONE
+        return ENCODED_NONE
     strings = [string for pair in properties.items() for string in pair]
     try:
         data = ("\0".join(strings) + "\0").encode()

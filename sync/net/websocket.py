@@ -23,6 +23,7 @@ _NORMAL: Final = 1000
 _GOING_AWAY: Final = 1001
 _NO_STATUS: Final = 1005
 _TRY_AGAIN: Final = 4001
+_ANSWERS: Final = frozenset({_GOING_AWAY, _NO_STATUS, _TRY_AGAIN})
 _ORDINARY: Final = frozenset({_NORMAL, _GOING_AWAY, _TRY_AGAIN})
 
 
@@ -45,8 +46,8 @@ class Tuning:
 class WebSocketTransport(asyncio.Protocol):
     """One open WebSocket; see `sync.net.transport.Transport` for the calls.
 
-    `closed` is given None if we closed with 1000, 1001 or 4001 and the peer answered or hung up, or if the peer
-    closed with 1000; otherwise the close code, ours or theirs; the `errno` of the socket; or 1006.
+    `closed` is given None if we closed with 1000, 1001 or 4001 and the peer answered or hung up, or if the
+    peer closed with 1000; otherwise the close code, ours or theirs; the `errno` of the socket; or 1006.
     """
 
     def __init__(
@@ -237,7 +238,7 @@ class WebSocketTransport(asyncio.Protocol):
 
     def _answered(self, code: int, reason: str) -> None:
         """Both sides have said goodbye, or will have when this is flushed."""
-        is_ordinary = code == _NORMAL or (self._said_goodbye and code in {_GOING_AWAY, _NO_STATUS, _TRY_AGAIN})
+        is_ordinary = code == _NORMAL or (self._said_goodbye and code in _ANSWERS)
         text = f"{self.remote} closed the connection with code {code}" + (f": {reason}" if reason else "")
         self._settle(None if is_ordinary else Problem(Domain.WEBSOCKET, code, text))
         self._said_goodbye = True

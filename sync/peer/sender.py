@@ -9,7 +9,7 @@ the other side has it durably, or does not want it; only then does the feed's pr
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import Final, Protocol
 
 import msgspec
@@ -116,6 +116,8 @@ class Sender:
         self._echoed: model.Change | None = None
         """The last change of a scan that came from the peer itself."""
         self._wanted: deque[_Sending] = deque()
+        self._ahead: dict[int, Revision] = {}
+        """Revisions read before their turn, by sequence."""
         self._later: deque[tuple[float, _Sending]] = deque()
         self._in_flight = 0
         self._bytes = 0
@@ -378,7 +380,7 @@ class Sender:
     def _send(self, sending: _Sending) -> None:
         change, terms, options = sending.change, self._terms, self._options
         history = tuning.HISTORY if terms.max_history is None else min(terms.max_history, tuning.HISTORY)
-        found = self._database.revision(change.id, change.rev, ancestors=sending.ancestors, limit=history)
+        found = self._read(sending, history)
         replaced = None
         if found is None:
             if sending.then is not None:
@@ -415,6 +417,27 @@ class Sender:
             self._delivered,
             sending,
         )
+
+    def _read(self, sending: _Sending, history: int) -> Revision | None:
+        """The revision to send; with those that follow it in the feed, if they are of those that never
+        change: one by one, most of the time would go into finding them."""
+        change = sending.change
+        found = self._ahead.pop(change.sequence, None)
+        if found is None and not sending.ancestors and self._wanted and not sending.attempts:
+            self._ahead.clear()
+            first = last = change.sequence
+            size = 0
+            for following in islice(self._wanted, tuning.READ_AHEAD):
+                size += following.size
+                if following.change.sequence != last + 1 or size > tuning.COMMIT_BYTES:
+                    break
+                last += 1
+            if last > first:
+                self._ahead = self._database.first_revisions(first, last)
+                found = self._ahead.pop(first, None)
+        if found is not None and (found.id, found.rev) == (change.id, change.rev):
+            return found
+        return self._database.revision(change.id, change.rev, ancestors=sending.ancestors, limit=history)
 
     def _history(self, found: Revision, sending: _Sending) -> list[str]:
         history = found.history

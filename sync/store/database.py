@@ -243,6 +243,21 @@ class Database:
         raw = bodies.to_json(doc_id, body)
         return self._edits.insert(doc_id, rev, history, raw, deleted=deleted, allow_conflict=allow_conflict)
 
+    def insert_new(self, made: Sequence[tuple[str, str, bytes, bool]]) -> bool:
+        """Store many documents at once of which nothing is here: each its id, its only revision, its body as
+        JSON text, and whether that is a deletion.
+
+        Returns:
+            Whether they were stored. If something is here of one of them, or one is not wanted, none is: then
+            `insert` them one by one.
+
+        Raises:
+            DocumentError: one cannot be stored; none is.
+        """
+        for document_id, _, raw, _ in made:
+            bodies.accept(document_id, raw)
+        return self._edits.insert_new(made)
+
     def missing(self, offered: Iterable[tuple[str, str]]) -> list[list[str] | None]:
         """For each (id, revision) that a peer offers: None if it is not wanted here, else known ancestors.
 
@@ -260,6 +275,11 @@ class Database:
         otherwise after `limit`.
         """
         return self._reader.revision(doc_id, rev, ancestors, limit)
+
+    def first_revisions(self, first: int, last: int) -> dict[int, Revision]:
+        """By sequence, the documents from sequence `first` to `last` that have but one revision: a lot of
+        documents that never change is read at once."""
+        return self._reader.first_revisions(first, last)
 
     def leaves(self, doc_id: str) -> list[Document]:
         """The ends of all branches of a document, the current revision first."""

@@ -92,6 +92,25 @@ class Edits:
             self._insert_first(document_id, revision, history, raw, deleted=deleted)
             return Inserted.NEW
 
+    def insert_new(self, made: Sequence[tuple[str, str, bytes, bool]]) -> bool:
+        """Store the only revisions of documents of which nothing is stored; (id, revision, body, deleted)."""
+        new = []
+        with self._engine.writing:
+            self._floors.look()
+            for document_id, revision, raw, deleted in made:
+                bodies.check_id(document_id)
+                revisions.generation(revision)
+                if self._floors.is_below(document_id):
+                    return False
+                new.append(Row(0, document_id, revision, rows.DELETED if deleted else 0, body=raw))
+            try:
+                with self._engine.savepoint():
+                    if not rows.insert_many(self._engine, new):
+                        raise _ThereAlreadyError
+            except _ThereAlreadyError:
+                return False
+        return True
+
     def resolve(self, document_id: str, winning: str, raw: bytes | None, *, deleted: bool) -> str:
         """End a conflict: every live branch but the winning one is closed, and that one gets this body."""
         with self._engine.writing:
@@ -182,6 +201,10 @@ class Edits:
         tree.drop_bodies(_bases(tree, held))
         tree.prune(held)
         return rows.replace(self._engine, row, tree)
+
+
+class _ThereAlreadyError(Exception):
+    """Something is stored of a document that was thought to be new."""
 
 
 def _bases(tree: RevisionTree, held: Iterable[str]) -> set[str]:

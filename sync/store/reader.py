@@ -68,6 +68,19 @@ class Reader:
         history = tree.history(revision, until=until, limit=limit)
         return Revision(document_id, revision, node.deleted, node.body, history)
 
+    def first_revisions(self, first: int, last: int) -> dict[int, Revision]:
+        """The documents between two sequences, both included, of which one revision is all that is known."""
+        with self._engine.reading:
+            found = self._engine.execute(
+                f"{rows.SELECT} WHERE seq >= ? AND seq <= ? AND tree IS NULL", (first, last)
+            ).fetchall()
+            return {
+                row.sequence: Revision(
+                    row.document_id, row.revision, row.flags & rows.DELETED != 0, row.raw, []
+                )
+                for row in [rows.sound(columns, self._engine) for columns in found]
+            }
+
     def leaves(self, document_id: str) -> list[Document]:
         """The ends of all branches of a document, the current revision first."""
         with self._engine.reading:

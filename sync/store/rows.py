@@ -5,6 +5,7 @@ not a digit that rotted inside a body.
 """
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -123,6 +124,35 @@ def insert(engine: Engine, row: Row) -> bool:
         return False
     engine.next_sequence()
     return True
+
+
+def insert_many(engine: Engine, new: Sequence[Row]) -> bool:
+    """Store documents of which nothing is stored yet; False if there is something of one, and then some are
+    stored and some are not: undo it.
+
+    Their sequences and marks of blobs are set here.
+    """
+    before: int = engine.connection.total_changes()
+    columns = []
+    for row in new:
+        row.sequence = engine.next_sequence()
+        row.flags |= _blob_flag(row.body)
+        if row.body == bodies.EMPTY:
+            row.body = None
+        columns.append(
+            (
+                row.sequence,
+                row.document_id,
+                row.revision,
+                row.flags,
+                row.checksum(),
+                row.expires,
+                row.tree,
+                row.body,
+            )
+        )
+    engine.connection.executemany(_INSERT, columns)
+    return bool(engine.connection.total_changes() - before == len(new))
 
 
 def replace(engine: Engine, old: Row, tree: RevisionTree) -> Row:
