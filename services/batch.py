@@ -6,6 +6,7 @@ commit, so that a sample costs about 20 bytes.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Final
 
 import msgspec
@@ -92,6 +93,17 @@ class Batch:
     gaps: tuple[Gap, ...] = ()
     number: int = 0
     """Given by the journal."""
+    given: Mapping[str, int] = field(default_factory=dict)
+    """Added by the journal: the last sequence number of sensors that were given one lately, but not here."""
+
+    def last_numbers(self) -> dict[str, int]:
+        """Per sensor that was given one here: the last sequence number."""
+        last: dict[str, int] = {}
+        for name, number in chain(
+            ((row.sensor, row.sequence) for row in self.rows), ((gap.sensor, gap.last) for gap in self.gaps)
+        ):
+            last[name] = max(number, last.get(name, 0))
+        return last
 
 
 class _Packed(msgspec.Struct, array_like=True):
@@ -106,6 +118,7 @@ class _Packed(msgspec.Struct, array_like=True):
     totals: list[tuple[int, int, float]]
     episodes: list[tuple[int, Episode]]
     gaps: list[Gap] = []
+    given: list[tuple[int, int]] = []  # batches of earlier versions end before it
 
 
 _decode = msgspec.msgpack.Decoder(_Packed).decode
@@ -138,6 +151,7 @@ def pack(batch: Batch, numbers: Mapping[str, int]) -> bytes:
             [(numbers[name], total.count, total.seconds) for name, total in batch.totals.items()],
             [(numbers[name], episode) for name, episode in batch.episodes],
             list(batch.gaps),
+            [(numbers[name], sequence) for name, sequence in batch.given.items()],
         )
     )
 
@@ -160,6 +174,7 @@ def unpack(number: int, data: bytes, ids: Mapping[int, str]) -> Batch:
             episodes=tuple((ids[sensor], episode) for sensor, episode in packed.episodes),
             gaps=tuple(packed.gaps),
             number=number,
+            given={ids[sensor]: sequence for sensor, sequence in packed.given},
         )
     except (msgspec.DecodeError, KeyError, IndexError) as error:
         raise BatchError(f"batch {number} cannot be read: {error!r}") from error

@@ -14,7 +14,7 @@ Rot: each batch is written twice, the second time as the *echo* in the row 64 co
 another page; batches whose documents are durable are kept in a ring of 16 MB before they are dropped; and
 `spare` holds what `meta` and `sensor` say once more. So a page that goes bad, here or in the document store,
 can be made good from the other copy (`services.storecheck`). Only the last minute has just one copy, once a
-checkpoint has moved it from the write-ahead log.
+checkpoint has moved it from the write-ahead log; the batches after it tell which numbers it gave.
 
 Checksums are seeded with the log's name: what a page still holds of an older log is not taken for this one's.
 
@@ -106,6 +106,7 @@ class Journal:
         self._ring: deque[tuple[int, int]] = deque()
         self._ring_bytes = 0
         self._recent: deque[tuple[int, bytes]] = deque(maxlen=ECHO_AFTER)
+        self._told: dict[str, int] = {}
         self._seed = 0
         self._ids: dict[int, str] = {}
         self._numbers: dict[str, int] = {}
@@ -161,8 +162,13 @@ class Journal:
             self._count(number, size)
         newest = self._ring[-1][0] if self._ring else 0
         first = min(self.through, newest - 1)
-        for batch in read_batches(self._connection, self._ids, after=first, seed=self._seed):
-            self._remember(batch)
+        for batch in read_batches(
+            self._connection, self._ids, after=min(first, newest - ECHO_AFTER), seed=self._seed
+        ):
+            if batch.number > first:
+                self._remember(batch)
+            else:
+                self._told.update(dict.fromkeys(batch.last_numbers(), batch.number))
         self._recent.extend(
             self._connection.execute(
                 "SELECT crc, data FROM batch WHERE number > ? ORDER BY number", (newest - ECHO_AFTER,)
@@ -175,12 +181,9 @@ class Journal:
         self._ring_bytes += size
 
     def _remember(self, batch: Batch) -> None:
-        for row in batch.rows:
-            record = self.sensors[row.sensor]
-            record.last = max(record.last, row.sequence)
-        for gap in batch.gaps:
-            record = self.sensors[gap.sensor]
-            record.last = max(record.last, gap.last)
+        for name, last in batch.last_numbers().items():
+            self.sensors[name].last = max(self.sensors[name].last, last)
+            self._told[name] = batch.number
         for name, totals in batch.totals.items():
             self.sensors[name].totals = totals
         for name, episode in batch.episodes:
@@ -244,6 +247,7 @@ class Journal:
         self._numbers.clear()
         self._ring.clear()
         self._recent.clear()
+        self._told.clear()
         self._ring_bytes, self.through, self._noted = 0, 0, (0, {})
         self.last_batch = None
         self._seed = seed(self.get_meta("log"))
@@ -259,6 +263,7 @@ class Journal:
         Raises a JournalError; then it is open whether it happened: `reopen`, then commit again.
         """
         number = 1 if self.last_batch is None else self.last_batch.number + 1
+        batch = dataclasses.replace(batch, number=number, given=self._given_before(batch, number))
         data = pack(batch, self._numbers)
         crc = zlib.crc32(data, self._seed)
         echo_crc, echo = self._recent[0] if len(self._recent) == ECHO_AFTER else (None, None)
@@ -282,9 +287,17 @@ class Journal:
             self._ring_bytes -= self._ring.popleft()[1]
         self._count(number, len(data) + len(echo or b""))
         self._recent.append((crc, data))
-        numbered = dataclasses.replace(batch, number=number)
-        self._remember(numbered)
-        return numbered
+        self._remember(batch)
+        return batch
+
+    def _given_before(self, batch: Batch, number: int) -> dict[str, int]:
+        """The last numbers in batches that as yet have no echo, of sensors that have none in this one."""
+        here = batch.last_numbers()
+        return {
+            name: self.sensors[name].last
+            for name, told in self._told.items()
+            if number - told <= ECHO_AFTER and name not in here
+        }
 
     def settle(self) -> None:
         """Take note now of what documents hold. Raises JournalError."""

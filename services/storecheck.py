@@ -221,8 +221,8 @@ def _refill(store: Path, found: Salvaged, report: Report, *, name: Path) -> None
         return
     last = {name: closed for _, name, closed, _, _ in found.sensors}
     for batch in batches(found):
-        for row in batch.rows:
-            last[row.sensor] = max(row.sequence, last.get(row.sensor, 0))
+        for sensor, number in {**batch.given, **batch.last_numbers()}.items():
+            last[sensor] = max(number, last.get(sensor, 0))
     with Database.open(store, single_writer=documents.is_single_writer) as database:
         saved = rescue.refill(
             database,

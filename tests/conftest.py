@@ -1,13 +1,37 @@
-"""One seed for all that tests leave to chance: printed at the head of each run, and given again by
-`LOGBOAT_SEED`."""
+"""One seed for all that tests leave to chance, printed at the head of each run.
+
+An ordinary run repeats exactly: its seed is fixed, and Hypothesis derives its examples from the tests
+themselves. A run that asks for the torture draws a fresh seed. `LOGBOAT_SEED` decides over both.
+"""
 
 import os
 import random
+import re
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+ORDINARY_SEED = "1"
+
+for profile, repeats in (("ordinary", True), ("torture", False)):
+    # How long an example takes says something of the machine's load, nothing of what is tested.
+    settings.register_profile(
+        profile, derandomize=repeats, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Before workers start, so that they have it too."""
-    os.environ.setdefault("LOGBOAT_SEED", str(random.SystemRandom().randrange(1_000_000)))
+    torture = asks_for_torture(str(config.getoption("markexpr") or ""))
+    fresh = str(random.SystemRandom().randrange(1_000_000))
+    os.environ.setdefault("LOGBOAT_SEED", fresh if torture else ORDINARY_SEED)
+    if not config.getoption("--hypothesis-profile", None):
+        settings.load_profile("torture" if torture else "ordinary")
+
+
+def asks_for_torture(marks: str) -> bool:
+    """Whether a `-m` expression selects the full counts."""
+    return re.search(r"(?<!not )\btorture\b", marks) is not None
 
 
 def pytest_report_header() -> str:

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from services import livestate
 
-PATIENCE_S = 60.0
+PATIENCE_S = 110.0
 """For things that must happen, on a machine that may be busy; a test that waits this long has failed."""
 
 Line = tuple[str, str, int]

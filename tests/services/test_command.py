@@ -21,7 +21,7 @@ SCRIPT = str(Path(sys.executable).with_name("logboat"))
 
 def script(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [SCRIPT, *arguments], capture_output=True, text=True, timeout=60, check=False, env=env
+        [SCRIPT, *arguments], capture_output=True, text=True, timeout=110, check=False, env=env
     )
 
 
@@ -186,7 +186,7 @@ class TestConsoleScript:
         build.store(tmp_path / "data" / "log.db", build.reading(*range(8)))
         command = [SCRIPT, "log", "rpm", "--vessel", "argo", "--data", str(tmp_path / "data")]
         environment = {**os.environ, "TERM": "vt100", "PYTHONIOENCODING": "utf-8", "COLUMNS": "80"}
-        piped = subprocess.run(command, capture_output=True, env=environment, timeout=60, check=True)
+        piped = subprocess.run(command, capture_output=True, env=environment, timeout=110, check=True)
         assert "█" not in piped.stdout.decode()
         outer, inner = pty.openpty()
         with subprocess.Popen(command, stdout=inner, stdin=inner, env=environment) as process:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 SCRIPT = str(Path(sys.executable).with_name("logboat"))
-PATIENCE_S = 60.0
+PATIENCE_S = 110.0
 
 SENSORS = """
 [[sensor]]
@@ -44,7 +44,7 @@ class Vessel:
 
     def logboat(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [SCRIPT, *arguments, *self.places], capture_output=True, text=True, timeout=60, check=False
+            [SCRIPT, *arguments, *self.places], capture_output=True, text=True, timeout=110, check=False
         )
 
     def json(self, *arguments: str) -> Any:

@@ -26,7 +26,7 @@ def server(run: Path, handler: Callable[[Addition], Answer], **options: float) -
 
 def talk(run: Path, sent: bytes) -> bytes:
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(10)
+        connection.settimeout(60)
         connection.connect(str(run / SOCKET))
         connection.sendall(sent)
         with connection.makefile("rb") as lines:
@@ -80,7 +80,7 @@ def test_nonsense_is_refused_and_the_next_client_is_served(run: Path, sent: byte
 
 def test_a_client_that_says_nothing_is_let_go_and_hinders_nobody(run: Path) -> None:
     with server(run, lambda _: STORED, patience=0.2), socket.socket(socket.AF_UNIX) as silent:
-        silent.settimeout(10)
+        silent.settimeout(60)
         silent.connect(str(run / SOCKET))
         assert ask(run, Addition(sensor="x", value=1)) == STORED
         assert silent.recv(1) == b""

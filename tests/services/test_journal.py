@@ -1,9 +1,11 @@
 """The journal: what a commit promises, and what a start finds again."""
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import apsw
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -115,6 +117,53 @@ def test_every_batch_is_echoed_in_a_later_row(tmp_path: Path) -> None:
             assert (echo_crc, echo) == data[number - ECHO_AFTER]
 
 
+def test_batch_tells_the_last_numbers_of_sensors_that_it_holds_no_sample_of(tmp_path: Path) -> None:
+    with journal(tmp_path / "samples.db", "rpm", "door", "oil") as made:
+        made.commit(batch(row(1), row(1, sensor="door"), row(2, sensor="door")))
+        assert made.commit(batch(row(2))).given == {"door": 2}
+        lost = batch(row(3))
+        assert made.commit(replace(lost, gaps=(Gap("oil", 1, 7, "full"),))).given == {"door": 2}
+        assert made.commit(batch()).given == {"rpm": 3, "door": 2, "oil": 7}
+
+
+def test_batches_tell_a_number_until_its_own_batch_has_an_echo_across_starts(tmp_path: Path) -> None:
+    path = tmp_path / "samples.db"
+    with journal(path, "rpm", "door") as made:
+        made.commit(batch(row(1), row(1, sensor="door")))
+        for number in range(2, 31):
+            assert made.commit(batch(row(number))).given == {"door": 1}
+        made.release(30, {"rpm": 30, "door": 1})
+        made.settle()
+    with Journal(path) as again:
+        for number in range(31, ECHO_AFTER + 2):
+            assert again.commit(batch(row(number))).given == {"door": 1}
+        assert again.commit(batch(row(ECHO_AFTER + 2))).given == {}
+
+
+def test_new_log_tells_no_numbers_of_the_one_before(tmp_path: Path) -> None:
+    with journal(tmp_path / "samples.db") as made:
+        made.commit(batch(row(1)))
+        made.begin_log({"log": "zzzzzz"})
+        made.register([("door", "security.door.state", "bool")])
+        assert made.commit(batch(row(1, True, sensor="door"))).given == {}
+
+
+def test_sensors_that_are_in_every_batch_cost_one_byte_of_it_together(tmp_path: Path) -> None:
+    numbers = {f"s{number}": number for number in range(1, 51)}
+    full = batch(*(row(1_000_000, 20.5, sensor=name) for name in numbers))
+    data = pack(full, numbers)
+    assert len(data) - len(as_without_given(data)) == 1
+
+
+def test_batch_written_before_batches_told_numbers_is_read(tmp_path: Path) -> None:
+    made = replace(batch(row(1), row(2)), gaps=(Gap("rpm", 3, 4, "full"),), number=7)
+    assert unpack(7, as_without_given(pack(made, {"rpm": 1})), {1: "rpm"}) == made
+
+
+def as_without_given(data: bytes) -> bytes:
+    return msgspec.msgpack.encode(msgspec.msgpack.decode(data)[:-1])
+
+
 def test_second_recorder_is_refused(tmp_path: Path) -> None:
     with journal(tmp_path / "samples.db"), pytest.raises(JournalBusyError, match="another recorder"):
         Journal(tmp_path / "samples.db")
@@ -212,8 +261,9 @@ VALUES: st.SearchStrategy[Value] = st.one_of(
         max_size=30,
     ),
     st.integers(0, 10**11),
+    st.dictionaries(st.sampled_from(["a", "b"]), st.integers(1, 10**12)),
 )
-def test_batch_comes_back_as_it_was_packed(rows: list[Row], clock_ms: int) -> None:
+def test_batch_comes_back_as_it_was_packed(rows: list[Row], clock_ms: int, given: dict[str, int]) -> None:
     made = Batch(
         run=2,
         boot=3,
@@ -225,6 +275,7 @@ def test_batch_comes_back_as_it_was_packed(rows: list[Row], clock_ms: int) -> No
         episodes=(("b", EPISODE),),
         gaps=(Gap("a", 1, 2, "full"),),
         number=9,
+        given=given,
     )
     assert unpack(9, pack(made, {"a": 1, "b": 2}), {1: "a", 2: "b"}) == made
 

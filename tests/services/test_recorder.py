@@ -51,7 +51,7 @@ class Heard(Notifier):
 
     def wait(self, done: Callable[[list[str]], bool]) -> None:
         with self.changed:
-            assert self.changed.wait_for(lambda: done(self.words), timeout=30)
+            assert self.changed.wait_for(lambda: done(self.words), timeout=110)
 
 
 def sensors(folder: Path, text: str = MANUAL) -> tuple[SensorSettings, ...]:
@@ -88,7 +88,7 @@ def running(folder: Path, text: str = MANUAL, **more: Any) -> Iterator[tuple[Rec
         yield made, heard
     finally:
         made.stop()
-        thread.join(timeout=30)
+        thread.join(timeout=110)
     assert status == [0]
 
 

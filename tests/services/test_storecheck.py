@@ -5,6 +5,7 @@ import shutil
 from argparse import Namespace
 from pathlib import Path
 
+import apsw
 import pytest
 
 from services import rescue, storecheck
@@ -131,6 +132,39 @@ def test_one_bad_page_of_the_journal_loses_no_sample(tmp_path: Path, page: int) 
         found = samples(tmp_path)[name]
         assert len(found) == len(set(found))
         assert set(found) | journaled(tmp_path)[name] == set(range(1, number + 1))
+
+
+def leaf_of_the_newest_batch(path: Path) -> int:
+    """Counted from 0."""
+    with Pages(path) as found:
+        leaves = {record.rowid or 0: record.page for record in found.rows() if len(record.values) == 5}
+    return leaves[max(leaves)] - 1
+
+
+def test_numbers_on_a_bad_page_are_explained_if_any_later_batch_is_left_whatever_sensor_it_is_of(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "samples.db"
+    with Journal(path) as opened:
+        establish(opened, vessel="argo", board="b", boot_id="x", documents=tmp_path / "log.db")
+        opened.register((name, "a.b", "Hz") for name in NAMES)
+        for number in range(1, 151):
+            opened.commit(batch(row(number, sensor="coolant")))
+        leaf, number = leaf_of_the_newest_batch(path), 0
+        while leaf_of_the_newest_batch(path) == leaf:
+            number += 1
+            opened._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            opened.commit(batch(row(number)))
+        cut(tmp_path)
+    after_cut(tmp_path)
+    assert not is_in_log(path, leaf)
+    damage(path, leaf)
+    assert storecheck.prepare(tmp_path).repaired
+    assert set(samples(tmp_path)["coolant"]) < set(range(1, 151))
+    assert {name: spans.holes(10_000) for name, spans in held(tmp_path).items()} == {
+        "coolant": [(151, 10_000)],
+        "rpm": [(number + 1, 10_000)],
+    }
 
 
 @pytest.mark.parametrize("page", range(1, 24))
