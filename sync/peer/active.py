@@ -69,6 +69,11 @@ class ActiveOptions:
     reset_checkpoint: bool = False
     """Begin at the beginning, this once."""
 
+    def __post_init__(self) -> None:
+        for channel in self.channels:
+            if not channel or "," in channel:
+                raise ValueError(f"channel {channel!r}: a name is not empty, and has no comma")
+
     @property
     def remote(self) -> str:
         """The name under which is kept what the peer holds."""

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Final
 
 from sync.blip import ErrorReceived, RequestReceived
 from sync.peer import tuning, wire_bodies
+from sync.peer.problems import Domain, Problem
 from sync.peer.progress import Ledger
 from sync.peer.selection import Selection
 from sync.peer.session import Reply, Session
@@ -29,12 +30,12 @@ from sync.store import BlobError, Database
 from sync.store.blobs import BlobWriter
 
 NONCE_BYTES: Final = 20
-UNTOLD_LENGTH: Final = 64 * 1024 * 1024
-"""Bytes of a blob whose document does not tell its length."""
 _CHUNK: Final = 64 * 1024
 _FAILED: Final = 502
 _FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
+_UNAVAILABLE: Final = 503
+_TOO_BIG: Final = 1009
 
 Fetched = Callable[[MessageError | None, Any], None]
 """Called when all blobs of a document are here, or one cannot be had."""
@@ -110,10 +111,14 @@ class BlobFetcher:
             transfer = self._queue.popleft()
             self._active += 1
             transfer.writer = writer = self._database.blobs.writer()
-            most = UNTOLD_LENGTH if transfer.info.length is None else transfer.info.length
+            told = transfer.info.length
+            most = tuning.BLOB_BYTES if told is None else min(told, tuning.BLOB_BYTES)
 
             def take(piece: bytes, writer: BlobWriter = writer, most: int = most) -> None:
-                if writer.length <= most:  # beyond, the digest cannot be right any more
+                if writer.length + len(piece) > most:
+                    text = "the peer sends a blob that is longer than its document says, or than is taken"
+                    self._session.end(Problem(Domain.BLIP, _TOO_BIG, text))
+                else:
                     writer.write(piece)
 
             self._session.request(
@@ -195,6 +200,8 @@ class BlobServer:
 
     def _get(self, request: GetAttachment, event: RequestReceived) -> None:
         self._check_access(request)
+        if len(self._open) >= tuning.FILES_OPEN:
+            raise MessageError("ask for fewer blobs at once", code=_UNAVAILABLE)
         try:
             file = _File(self._database.blobs.open(request.digest), self._open)
         except BlobError as error:
@@ -213,7 +220,7 @@ class BlobServer:
         document = None if request.document_id is None else self._database.get(request.document_id)
         if (
             document is None
-            or not readable.wants(self._database, document.id, deleted=document.deleted)
+            or not readable.shows(self._database, document.id, deleted=document.deleted)
             or request.digest not in wire_bodies.blobs_in(document.body)
         ):
             raise MessageError(f"blob {request.digest}: no document that you may see has it", code=_FORBIDDEN)

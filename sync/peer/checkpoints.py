@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from sync.blip import ErrorReceived, RequestReceived
+from sync.peer import tuning
 from sync.peer.problems import Domain, Problem
 from sync.peer.session import Reply, Session
 from sync.replication.checkpoint import Checkpoint, reconcile
@@ -30,6 +31,9 @@ _OWN: Final = "checkpoint:"
 _PEERS: Final = "peer-checkpoint:"
 _NOT_FOUND: Final = 404
 _CONFLICT: Final = 409
+_UNAVAILABLE: Final = 503
+_CONFLICTS_MOST: Final = 3
+"""Times in a row that another replication may have stored its own before ours is given up."""
 DEFAULT_COLLECTIONS: Final = frozenset({"_default", "_default._default"})
 
 
@@ -42,6 +46,7 @@ class OwnCheckpoint:
         self._revision: str | None = None
         self._saved: Checkpoint | None = None
         self._saving: Checkpoint | None = None
+        self._conflicts = 0
         self.saved_at: float = session.clock()
         """When a save last ended or was given up."""
 
@@ -104,8 +109,9 @@ class OwnCheckpoint:
         assert saving is not None
         if isinstance(reply, ErrorReceived):
             failure = Failure.decode(reply)
-            if failure.status == _CONFLICT:
+            if failure.status == _CONFLICT and self._conflicts < _CONFLICTS_MOST:
                 # Another replication of this name has stored its own: take its revision, store ours again.
+                self._conflicts += 1
                 self._session.request(
                     GetCheckpoint(self._name, self._session.collection).encode(), self._reread, saving
                 )
@@ -114,6 +120,7 @@ class OwnCheckpoint:
                 log.warning("the peer does not store our checkpoint: %s", failure.text or failure.code)
                 self._saved = saving  # it is not asked again until there is more to store
             return
+        self._conflicts = 0
         self._revision = SetCheckpointReply.decode(reply, self._session.limits).revision
         found = self._database.get_local(_OWN + self._name)
         self._database.put_local(
@@ -140,6 +147,8 @@ class PeersCheckpoints:
         session.handle(GetCollections, self._collections)
 
     def _get(self, request: GetCheckpoint, event: RequestReceived) -> None:
+        if self._session.connection.queued > tuning.MESSAGES_QUEUED:
+            raise MessageError("ask for less at once", code=_UNAVAILABLE)
         self._recognise(request.client)
         found = self._database.get_local(_PEERS + request.client)
         if found is None:

@@ -27,12 +27,14 @@ from sync.replication.messages import (
     ProposeChanges,
     Rev,
     SubChanges,
+    Versioning,
 )
 from sync.store import Database
 
 _FORBIDDEN: Final = 403
 _CONFLICT: Final = 409
 _NOT_FOUND: Final = 404
+_UNAVAILABLE: Final = 503
 _KNOWN: Final = 304
 
 
@@ -92,6 +94,12 @@ class PassivePeer(PeerBase):
             raise MessageError(
                 "there is a subscription already", code=LiteCoreCode.NOT_IMPLEMENTED, domain=LITECORE_DOMAIN
             )
+        if request.versioning is not Versioning.REV_TREES:
+            raise MessageError(
+                "revision ids here are those of revision trees",
+                code=LiteCoreCode.NOT_IMPLEMENTED,
+                domain=LITECORE_DOMAIN,
+            )
         if request.filter is not None:
             raise MessageError(f"there is no filter {request.filter[:80]!r} here", code=_NOT_FOUND)
         database, readable = self.database, self._options.readable
@@ -124,12 +132,14 @@ class PassivePeer(PeerBase):
         )
 
     def _get_revision(self, request: GetRev, event: RequestReceived) -> None:
+        if self.session.connection.queued > tuning.MESSAGES_QUEUED:
+            raise MessageError("ask for less at once", code=_UNAVAILABLE)
         document = self.database.get(request.id)
         readable = self._options.readable
         if (
             document is None
             or document.deleted
-            or not (readable.is_everything or readable.wants(self.database, document.id, deleted=False))
+            or not readable.shows(self.database, document.id, deleted=False)
         ):
             raise MessageError(f"{request.id[:80]}: there is no such document", code=_NOT_FOUND)
         if document.rev == request.unless:
@@ -157,7 +167,7 @@ class PassivePeer(PeerBase):
             raise MessageError("this database is read-only for you", code=_FORBIDDEN)
 
     def _advance(self) -> None:
-        if self.sender is None:
+        if self.sender is None or self.sender.is_over:
             self._echo.clear()  # nobody is there to send it back
 
 

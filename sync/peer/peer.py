@@ -2,6 +2,8 @@
 
 from abc import ABC, abstractmethod
 
+from sync.blip import BlipError
+from sync.peer.problems import Domain, Problem
 from sync.peer.progress import Ledger
 from sync.peer.receiver import Receiver
 from sync.peer.sender import Sender
@@ -43,6 +45,8 @@ class PeerBase(ABC):
                 self._advance()
         except StoreError as error:
             session.fail(error)
+        except BlipError as error:  # of ours: a message that BLIP cannot carry
+            session.end(Problem(Domain.BLIP, 0, str(error)))
         self.ledger.flush()
 
     def wake(self) -> None:

@@ -47,6 +47,7 @@ _KNOWN: Final = Verdict(304)
 _CONFLICT: Final = 409
 _FORBIDDEN: Final = 403
 _UNAVAILABLE: Final = 503
+_POLICY: Final = 1008
 _UNPROCESSABLE: Final = 422
 _TRANSIENT: Final = frozenset({408, 429, 500, 502, 503, 504})
 
@@ -83,6 +84,14 @@ class _Arrived(msgspec.Struct, gc=False):
     error: MessageError | None = None
 
 
+class _Expected(msgspec.Struct, gc=False):
+    """A revision that we asked for in a subscription."""
+
+    tickets: list[int]
+    """Of all changes that announced it."""
+    sequence: str
+
+
 class Receiver:
     """Takes in one peer's changes on one session."""
 
@@ -104,8 +113,8 @@ class Receiver:
         self._stored = stored
         self._blobs = BlobFetcher(session, database, ledger=ledger, proves=options.prove_blobs)
         self._lists: deque[tuple[Changes, RequestReceived]] = deque()
-        self._expected: dict[tuple[str, str], list[int]] = {}
-        """Tickets of what we asked for in a subscription, by document and revision."""
+        self._expected: dict[tuple[str, str], _Expected] = {}
+        """What we asked for in a subscription, by document and revision."""
         self._by_sequence: dict[str, tuple[str, str]] = {}
         self._proposed = 0
         """Revisions that a peer who proposes was told to send, and has not."""
@@ -159,6 +168,9 @@ class Receiver:
         assert self._progress is not None
         known = self._database.missing([(change.id, change.revision) for change in changes])
         answers: list[Answer] = []
+        if self._progress.waiting > tuning.CHANGES_OPEN:
+            text = "the peer tells of ever more changes, and keeps back a revision that it was asked for"
+            self._session.end(Problem(Domain.BLIP, _POLICY, text))
         self._ledger.progress.total += len(changes)
         for change, ancestors in zip(changes, known, strict=True):
             ticket = self._progress.arrived(change.sequence)
@@ -170,12 +182,12 @@ class Receiver:
                 self._done([ticket])
                 continue
             key = (change.id, change.revision)
-            tickets = self._expected.get(key)
-            if tickets is not None:
-                tickets.append(ticket)
+            expected = self._expected.get(key)
+            if expected is not None:
+                expected.tickets.append(ticket)
                 answers.append(NOT_WANTED)
                 continue
-            self._expected[key] = [ticket]
+            self._expected[key] = _Expected([ticket], change.sequence)
             self._by_sequence[change.sequence] = key
             answers.append(tuple(ancestors))
         return answers
@@ -215,9 +227,7 @@ class Receiver:
         tickets = None
         if self._progress is not None:
             key = (rev.id, rev.replaced or rev.revision)
-            tickets = self._expected.pop(key, None)
-            if rev.sequence is not None:
-                self._by_sequence.pop(rev.sequence, None)
+            tickets = self._pop_expected(key)
         arrived = _Arrived(event, rev, rev.body, tickets, len(event.body))
         try:
             if rev.delta_source is not None:
@@ -230,10 +240,22 @@ class Receiver:
             return
         arrived.raw, arrived.is_removed = incoming.raw, incoming.removed
         if incoming.blobs and not rev.deleted:
+            if self._fetching >= tuning.DOCUMENTS_FETCHING:
+                text = f"{rev.id}: too many documents wait for their blobs"
+                arrived.error = MessageError(text, code=_UNAVAILABLE)
+                self._take(arrived)
+                return
             self._fetching += 1
             self._blobs.fetch(incoming.blobs, rev.id, self._fetched, arrived)
             return
         self._take(arrived)
+
+    def _pop_expected(self, key: tuple[str, str]) -> list[int] | None:
+        expected = self._expected.pop(key, None)
+        if expected is None:
+            return None
+        self._by_sequence.pop(expected.sequence, None)
+        return expected.tickets
 
     def _patched(self, rev: Rev, source: str) -> bytes:
         base = self._database.get(rev.id, rev=source)
@@ -268,11 +290,9 @@ class Receiver:
             key = (message.id, message.revision)
         if key not in self._expected and message.sequence is not None:
             key = self._by_sequence.get(message.sequence)
-        tickets = None if key is None else self._expected.pop(key, None)
+        tickets = None if key is None else self._pop_expected(key)
         if key is None or tickets is None:
             return
-        if message.sequence is not None:
-            self._by_sequence.pop(message.sequence, None)
         transient = message.status in _TRANSIENT
         if transient:
             self._failed_for_now += 1
@@ -326,7 +346,11 @@ class Receiver:
             return False
         if options.rule is not None:
             document = Document(rev.id, rev.revision, 0, rev.deleted, False, arrived.raw)
-            reason = options.rule(document)
+            try:
+                reason = options.rule(document)
+            except DocumentError as error:  # it read a body that is malformed
+                arrived.error = MessageError(str(error))
+                return False
             if reason is not None:
                 arrived.error = MessageError(f"{rev.id}: {reason}", code=_FORBIDDEN)
                 return False
@@ -413,7 +437,8 @@ class Receiver:
             if rev.delta_source is not None and error.code == _UNPROCESSABLE:
                 # It comes again, whole.
                 if arrived.tickets is not None:
-                    self._expected[rev.id, rev.replaced or rev.revision] = arrived.tickets
+                    key = (rev.id, rev.replaced or rev.revision)
+                    self._expected[key] = _Expected(arrived.tickets, rev.sequence or "")
                     return
                 self._proposed += 1
                 return

@@ -1,11 +1,14 @@
 """Which documents a replication is about: by channel, by id, by a function of the application's."""
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sync import documents
 from sync.store import Database, Document, StoreError
+
+log = logging.getLogger(__name__)
 
 DocumentFilter = Callable[[Document], bool]
 """The application's own choice, by id, deletion and body."""
@@ -72,6 +75,14 @@ class Selection:
             document = document or database.get(document_id)
             return document is not None and self._chosen(document)
         return True
+
+    def shows(self, database: Database, document_id: str, *, deleted: bool) -> bool:
+        """As `wants`, for one document that a reader names: a filter that fails shows nothing."""
+        try:
+            return self.is_everything or self.wants(database, document_id, deleted=deleted)
+        except FilterError as error:
+            log.error("%s", error)
+            return False
 
     def _chosen(self, document: Document) -> bool:
         assert self.filter is not None

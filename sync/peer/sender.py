@@ -38,7 +38,10 @@ from sync.store import Database, Revision, model, revisions
 
 _DELTA_OVERHEAD: Final = 50
 """Bytes that naming the base costs."""
+_LARGEST: Final = 20 * 1024 * 1024
+"""Bytes of a body: Sync Gateway's limit, and below that of our own BLIP's messages."""
 _KNOWN: Final = 304
+_TOO_LARGE: Final = 413
 _CONFLICT: Final = 409
 _TRANSIENT: Final = frozenset({408, 429, 500, 502, 503, 504})
 _DELTA_REFUSED: Final = frozenset({404, 415, 422})
@@ -136,6 +139,11 @@ class Sender:
     def is_idle(self) -> bool:
         """Whether everything that is known here is done, or failed."""
         return not (self._woken or self._lists or self._wanted or self._later or self._in_flight)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing new will be told: a subscription that was not continuous has had all there was."""
+        return self._told_all and not self._options.continuous
 
     @property
     def deadline(self) -> float | None:
@@ -395,6 +403,9 @@ class Sender:
             body, source = self._delta(found, sending.ancestors, blobs=terms.blobs)
         if source is None and not terms.blobs:
             body = wire_bodies.to_gateway(body, revisions.generation(found.rev))
+        if len(body) > _LARGEST:
+            self._failed(change, _TOO_LARGE, f"{change.id}: with {len(body)} bytes too large to be sent")
+            return
         progress = self._ledger.progress
         progress.deltas_pushed += source is not None
         sending.size = len(body)

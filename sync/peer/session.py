@@ -24,7 +24,7 @@ from sync.blip import (
 from sync.peer.problems import Domain, Problem
 from sync.replication import messages
 from sync.replication.messages import Addressing, Encoded, Limits, MessageError
-from sync.store import BusyError, StoreError
+from sync.store import BusyError, DocumentError, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +35,7 @@ R = TypeVar("R")
 
 _SERVICE_UNAVAILABLE: Final = 503
 _FORBIDDEN: Final = 403
+_NOT_FOUND: Final = 404
 
 
 class Session:
@@ -184,12 +185,16 @@ class Session:
         try:
             request = messages.decode(event, self.limits)
             self._addressing.admit(request)
+            if request.collection not in (None, self.collection):
+                raise MessageError(f"collection {request.collection} is not here", code=_NOT_FOUND)
             handler = self._handlers.get(type(request))
             if handler is None:
                 raise MessageError(f"{event.profile} is not answered here", code=_FORBIDDEN)
             handler(request, event)
         except MessageError as error:
             self.refuse(event, error)
+        except DocumentError as error:  # what was sent is at fault, not the store
+            self.refuse(event, MessageError(str(error)))
         except StoreError as error:
             self.refuse(event, MessageError("the store is not available now", code=_SERVICE_UNAVAILABLE))
             self.fail(error)

@@ -21,6 +21,14 @@ REVISIONS_WANTED: Final = 6 * BATCH
 """Revisions asked for and not here; until there are fewer, further lists wait for their answers."""
 LISTS_UNANSWERED: Final = 64
 """Lists of changes that a peer may send without waiting for answers. Couchbase Lite sends 4 at most."""
+CHANGES_OPEN: Final = 200_000
+"""Changes that a peer may announce after one whose revision it keeps back: some 40 MB of bookkeeping."""
+DOCUMENTS_FETCHING: Final = 2 * REVISIONS_WANTED
+"""Documents that wait for blobs: all that we asked for, and as many that are pushed."""
+FILES_OPEN: Final = 32
+"""Blobs being sent at the same time on one connection; each holds a file open."""
+BLOB_BYTES: Final = 256 * 1024 * 1024
+"""The largest blob that is taken in: what a card can spare for a photograph or a manual."""
 COMMIT_BYTES: Final = 1024 * 1024
 """Bytes of bodies that are written in one transaction, even of fewer documents than BATCH."""
 COMMIT_AFTER: Final = 0.05

@@ -191,6 +191,11 @@ class PullProgress:
         """How many that arrived are not done."""
         return len(self._waiting) - len(self._done)
 
+    @property
+    def waiting(self) -> int:
+        """How many arrived from the first on that is not done."""
+        return len(self._waiting)
+
     def arrived(self, sequence: str) -> int:
         """A change has been announced; the ticket by which to say that it is done."""
         ticket = self._begun

@@ -112,6 +112,8 @@ class BlobStore:
             file = path.open("rb")
         except FileNotFoundError:
             raise BlobError(f"blob {digest} is not here") from None
+        except OSError as error:
+            raise translated_os(error, path) from error
         try:
             found = hashlib.file_digest(file, lambda: hashlib.sha1(usedforsecurity=False)).digest()
             if found.hex() != path.name:
