@@ -201,23 +201,22 @@ class Receiver:
     def _verdicts(self, message: ProposeChanges) -> list[Verdict]:
         database, proposals = self._database, message.proposals
         known = database.missing([(proposal.id, proposal.revision) for proposal in proposals])
+        here = database.current(proposal.id for proposal in proposals)
+        tells = message.conflict_includes_revision
         return [
             _KNOWN
             if ancestors is None
-            else self._verdict(proposal, tells=message.conflict_includes_revision)
-            if ancestors or proposal.parent
             else SEND
+            if proposal.id not in here
+            else self._verdict(proposal, *here[proposal.id], tells=tells)
             for proposal, ancestors in zip(proposals, known, strict=True)
         ]
 
-    def _verdict(self, proposal: Proposal, *, tells: bool) -> Verdict:
-        """On a proposal for a document of which something may be here."""
-        current = self._database.get(proposal.id)
-        if current is None or current.deleted or proposal.parent == current.rev:
+    def _verdict(self, proposal: Proposal, current: str, deleted: bool, *, tells: bool) -> Verdict:
+        """On a proposal for a document of which something is here."""
+        if deleted or proposal.parent == current or self._database.is_single_writer(proposal.id):
             return SEND
-        if self._database.is_single_writer(proposal.id):
-            return SEND
-        return Verdict(_CONFLICT, current.rev if tells else None)
+        return Verdict(_CONFLICT, current if tells else None)
 
     # Revisions
 

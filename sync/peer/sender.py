@@ -116,6 +116,8 @@ class Sender:
         self._woken = True
         self._told_all = False
         self._lists = 0
+        self._again: set[tuple[str, str]] = set()
+        """Revisions that were proposed a second time."""
         self._echoed: model.Change | None = None
         """The last change of a scan that came from the peer itself."""
         self._wanted: deque[_Sending] = deque()
@@ -514,11 +516,22 @@ class Sender:
         elif status == _CONFLICT and sending.attempts == 1 and sending.forks:
             self._wanted.append(sending)  # Sync Gateway takes it as a branch of its own alone
         elif status == _CONFLICT and self._options.proposes:
-            self._conflict(change)
+            self._propose_again(change)
         elif status in _TRANSIENT or status == 0:
             self._failed_transiently(sending, failure)
         else:
             self._failed(change, status, f"{change.id}: {failure.text or 'the peer refuses it'}")
+
+    def _propose_again(self, change: model.Change) -> None:
+        """What was allowed is a conflict after all: the peer's document has changed meanwhile, to what?"""
+        if (change.id, change.rev) in self._again:
+            self._conflict(change)
+            return
+        if len(self._again) >= tuning.BATCH:
+            self._again.clear()
+        self._again.add((change.id, change.rev))
+        self._lists += 1
+        self._announce([change])
 
     # Outcomes
 

@@ -266,6 +266,10 @@ class Database:
         """
         return self._reader.missing(offered)
 
+    def current(self, ids: Iterable[str]) -> dict[str, tuple[str, bool]]:
+        """Of those documents that are here: the current revision, and whether that is a deletion."""
+        return self._reader.current(ids)
+
     def revision(
         self, doc_id: str, rev: str, *, ancestors: Collection[str] = (), limit: int = 20
     ) -> Revision | None:

@@ -121,6 +121,18 @@ class Reader:
                 answers.append([] if columns is None else self._ancestors(document_id, revision, *columns))
         return answers
 
+    def current(self, ids: Iterable[str]) -> dict[str, tuple[str, bool]]:
+        """Of those documents that are here: the current revision, and whether it is a deletion."""
+        with self._engine.reading:
+            return {
+                document_id: (revision, flags & rows.DELETED != 0)
+                for document_id, revision, flags in self._engine.execute(
+                    "SELECT docs.id, rev, flags FROM json_each(?) AS asked"
+                    " CROSS JOIN docs ON docs.id = asked.value",
+                    (msgspec.json.encode(list(ids)).decode(),),
+                )
+            }
+
     def _ancestors(
         self, document_id: str, revision: str, current: str, tree: bytes | None
     ) -> list[str] | None:

@@ -1,0 +1,242 @@
+"""Several stores that edit apart and meet in pairs, and what must be true of them when all have met."""
+
+import random
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sync import documents
+from sync.blip import RequestReceived
+from sync.peer.session import Session
+from sync.replication.checkpoint_id import Peer as PeerName
+from sync.store import Database
+
+from .rig import Clock, Wire, assert_same, contents, open_database
+
+LOG = "abcdef"
+
+
+class CountingWire(Wire):
+    """Counts the requests of each profile that either side is handed."""
+
+    def __init__(self, ours: Database, theirs: Database, **options: Any) -> None:
+        super().__init__(ours, theirs, **options)
+        self.requests: Counter[str] = Counter()
+        for peer in self.peers:
+            self._count(peer.session)
+
+    @property
+    def moved(self) -> int:
+        """Revisions that were new where they came."""
+        return sum(peer.ledger.progress.pulled for peer in self.peers)
+
+    @property
+    def revisions_sent(self) -> int:
+        """Revisions that came, new or not."""
+        return self.requests["rev"]
+
+    def _count(self, session: Session) -> None:
+        requested = session._requested
+
+        def counted(event: RequestReceived) -> None:
+            self.requests[event.profile or ""] += 1
+            requested(event)
+
+        session._requested = counted  # type: ignore[method-assign]
+
+
+class Fleet:
+    """Vessels, each with a store of its own."""
+
+    def __init__(self, folder: Path, count: int, *, rng: random.Random, deltas: bool = True) -> None:
+        self.rng, self.clock = rng, Clock()
+        self.names = [f"v{number}" for number in range(count)]
+        self._folder, self._deltas = folder, deltas
+        self.stores = [open_database(self._path(number)) for number in range(count)]
+        self.acks: dict[str, set[str]] = {}
+        """Every acknowledgement that was ever stored, by alarm."""
+        self._edits = 0
+
+    def close(self) -> None:
+        for store in self.stores:
+            store.close()
+
+    # Meetings
+
+    def meet(
+        self,
+        first: int,
+        second: int,
+        *,
+        push: bool = True,
+        pull: bool = True,
+        cut_after: int | None = None,
+        lots: bool = False,
+    ) -> CountingWire:
+        """`first` connects to `second`; to the end, unless it is cut."""
+        theirs = self.stores[second]
+        wire = CountingWire(
+            self.stores[first],
+            theirs,
+            clock=self.clock,
+            active={
+                "peer": PeerName.vessel(self.names[second], theirs.uuid),
+                "push": push,
+                "pull": pull,
+                "deltas": self._deltas,
+            },
+            passive={"deltas": self._deltas},
+            rng=self.rng if lots else None,
+            cut_after=cut_after,
+        )
+        wire.settle()
+        if not wire.is_cut:
+            for peer in wire.peers:
+                assert peer.session.problem is None, peer.session.problem
+            assert wire.active.session.is_over
+        wire.cut()
+        return wire
+
+    def full_round(self) -> int:
+        """Everybody connects to everybody else once; how many revisions were new to somebody."""
+        count = len(self.stores)
+        pairs = [(first, second) for first in range(count) for second in range(count) if first != second]
+        self.rng.shuffle(pairs)
+        return sum(self.meet(first, second).moved for first, second in pairs)
+
+    def converge(self, *, most: int = 6) -> int:
+        """Full rounds until one moves nothing; how many had moved something."""
+        for number in range(most + 1):
+            if self.full_round() == 0:
+                self.assert_converged()
+                return number
+        raise AssertionError(f"after {most} rounds something still moves: {self._differences()}")
+
+    def assert_converged(self) -> None:
+        assert_same(*self.stores)
+        for store in self.stores:
+            for alarm, acks in self.acks.items():
+                document = store.get(alarm)
+                assert document is not None
+                assert acks == {ack["by"] for ack in document.body["acks"]}, alarm
+            assert store.check() == []
+
+    def _differences(self) -> dict[str, list[Any]]:
+        everything = [contents(store) for store in self.stores]
+        ids = set().union(*everything)
+        return {
+            name: [found.get(name) for found in everything]
+            for name in sorted(ids)
+            if len({found.get(name) for found in everything}) > 1
+        }
+
+    # A store that is put back
+
+    def copy(self, number: int, name: str = "aside") -> None:
+        """Take a copy of a store's files as they are."""
+        self.stores[number].close()
+        _copy(self._path(number), self._folder / name)
+        self.stores[number] = open_database(self._path(number))
+
+    def restore(self, number: int, name: str = "aside") -> None:
+        """Put the copy back."""
+        self.stores[number].close()
+        for file in self._folder.glob(self._path(number).name + "*"):
+            shutil.rmtree(file) if file.is_dir() else file.unlink()
+        for file in (self._folder / name).iterdir():
+            copied = self._folder / file.name
+            shutil.copytree(file, copied) if file.is_dir() else shutil.copy2(file, copied)
+        self.stores[number] = open_database(self._path(number))
+
+    # Edits
+
+    def write(self, number: int, document_id: str, body: dict[str, Any] | None = None) -> None:
+        """Store a new body, of its own if none is given; over whatever is there."""
+        self._edits += 1
+        store = self.stores[number]
+        found = store.get(document_id)
+        parent = None if found is None or found.deleted else found.rev
+        store.put(document_id, body or {"by": self.names[number], "edit": self._edits}, parent=parent)
+
+    def delete(self, number: int, document_id: str) -> None:
+        found = self.stores[number].get(document_id)
+        if found is not None and not found.deleted:
+            self._edits += 1
+            body = {"because": self._edits} if self._edits % 2 else None
+            self.stores[number].delete(document_id, parent=found.rev, body=body)
+
+    def acknowledge(self, number: int, alarm: str) -> None:
+        """Raise an alarm, or add an acknowledgement to one."""
+        self._edits += 1
+        store = self.stores[number]
+        found = store.get(alarm)
+        body: dict[str, Any] = {"severity": "alarm", "acks": []} if found is None else found.body
+        by = f"{self.names[number]}/{self._edits}"
+        body["acks"].append({"by": by, "when": f"{self._edits % 5}"})
+        store.put(alarm, body, parent=None if found is None else found.rev)
+        self.acks.setdefault(alarm, set()).add(by)
+
+    def forget_acks_beyond(self, number: int) -> None:
+        """A store was put back: what only it knew is gone. Keep to what the others have."""
+        for alarm, acks in self.acks.items():
+            known: set[str] = set()
+            for store in self.stores:
+                found = store.get(alarm)
+                known |= set() if found is None else {ack["by"] for ack in found.body["acks"]}
+            acks &= known
+        assert number < len(self.stores)
+
+    def edit_anything(self, number: int, choice: int) -> None:
+        """One edit of the many that there are, by a vessel."""
+        name, which = self.names[number], choice // 6 % 3
+        match choice % 6:
+            case 0 | 1:
+                self.write(number, f"plain-{which}")
+            case 2:
+                self.delete(number, f"plain-{which}")
+            case 3:
+                self.acknowledge(number, documents.alarm_id(self.names[0], "bilge", LOG, which))
+            case 4:
+                self.write(number, documents.equipment_id(name, f"s{which}"))
+            case _:
+                self._edits += 1
+                self.write(number, documents.reading_id(name, "rpm", LOG, self._edits))
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"v{number}.db"
+
+
+@contextmanager
+def fleet(
+    folder: Path, count: int = 2, *, rng: random.Random | None = None, deltas: bool = True
+) -> Iterator[Fleet]:
+    made = Fleet(folder, count, rng=rng or random.Random(1), deltas=deltas)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def rewrite(fleet: Fleet, number: int, document_id: str, times: int) -> None:
+    """Write a document often, each time a little otherwise, so that a delta is worth it."""
+    store = fleet.stores[number]
+    found = store.get(document_id)
+    parent = None if found is None else found.rev
+    filler = ["the quick brown fox"] * 30
+    with store.transaction():
+        for count in range(times):
+            parent = store.put(document_id, {"n": count, "by": number, "filler": filler}, parent=parent)
+
+
+def live_ids(stores: Sequence[Database]) -> list[set[str]]:
+    return [{document.id for document in store.documents()} for store in stores]
+
+
+def _copy(path: Path, folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    for file in path.parent.glob(path.name + "*"):
+        copied = folder / file.name
+        shutil.copytree(file, copied) if file.is_dir() else shutil.copy2(file, copied)

@@ -1,0 +1,219 @@
+"""A peer that follows a script: a plain BLIP connection, and messages made by hand, against one of ours."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from sync.blip import Connection, ErrorReceived, Event, RequestReceived, ResponsePart, ResponseReceived
+from sync.blip.limits import Limits
+from sync.peer.active import ActiveOptions, ActivePeer
+from sync.peer.passive import PassiveOptions, PassivePeer
+from sync.peer.peer import PeerBase
+from sync.peer.progress import DocumentEnded, Ledger
+from sync.peer.session import Session
+from sync.replication import messages
+from sync.replication.checkpoint_id import Peer as PeerName
+from sync.replication.messages import (
+    Change,
+    Changes,
+    ChangesReply,
+    Encoded,
+    GetCheckpoint,
+    Proposal,
+    ProposeChanges,
+    ProposeChangesReply,
+    Rev,
+    SetCheckpoint,
+    SetCheckpointReply,
+    SubChanges,
+)
+from sync.store import Database
+
+from .rig import Clock
+
+Reply = ResponseReceived | ErrorReceived
+M = TypeVar("M")
+
+
+class Script:
+    """One of our peers, and the other end of its connection."""
+
+    def __init__(self, peer: PeerBase, clock: Clock, told: list[DocumentEnded]) -> None:
+        self.peer, self.clock, self.told = peer, clock, told
+        self.connection = Connection()
+        self.requests: list[RequestReceived] = []
+        """What our peer asked and nobody took yet."""
+        self.replies: dict[int, Reply] = {}
+        self.parts: dict[int, bytes] = {}
+        self.bytes_here = 0
+        """Of frames that our peer sent."""
+        self.bytes_there = 0
+
+    def pump(self) -> None:
+        """Carry frames until nothing moves but by time."""
+        moved = True
+        while moved:
+            moved = False
+            self.peer.turn()
+            while (frame := self.peer.next_frame()) is not None:
+                moved = True
+                self.bytes_here += len(frame)
+                for event in self.connection.receive(frame):
+                    self._happened(event)
+            frames = []
+            while not self.is_over and (out := self.connection.next_frame()) is not None:
+                frames.append(out)
+            if frames:
+                moved = True
+                self.bytes_there += sum(map(len, frames))
+                self.peer.receive(frames)
+
+    def rest(self, seconds: float = 10.0) -> None:
+        """Carry frames, and let time pass where our peer waits for it, so many seconds at most."""
+        until = self.clock.now + seconds
+        self.pump()
+        while (due := self.peer.deadline) is not None and due <= until:
+            self.clock.now = max(self.clock.now, due)
+            self.pump()
+
+    def post(self, message: Encoded | Mapping[str, str], body: bytes = b"", *, no_reply: bool = False) -> int:
+        """Put a request in line."""
+        if isinstance(message, Encoded):
+            return self.connection.send_request(
+                message.properties,
+                message.body,
+                urgent=message.urgent,
+                compressed=message.compressed,
+                no_reply=message.no_reply,
+            )
+        return self.connection.send_request(message, body, no_reply=no_reply)
+
+    def ask(self, message: Encoded | Mapping[str, str], body: bytes = b"") -> Reply:
+        """A request, and its reply."""
+        number = self.post(message, body)
+        self.rest(1.0)
+        return self.replies.pop(number)
+
+    def refusal(self, message: Encoded | Mapping[str, str], body: bytes = b"") -> tuple[str, int]:
+        """A request that is refused: the domain and code of the error."""
+        reply = self.ask(message, body)
+        assert isinstance(reply, ErrorReceived), reply
+        return reply.domain, reply.code
+
+    def take(self, kind: type[M]) -> tuple[M, RequestReceived]:
+        """The next request of a kind that our peer has made."""
+        for at, event in enumerate(self.requests):
+            message = messages.decode(event)
+            if isinstance(message, kind):
+                del self.requests[at]
+                return message, event
+        raise AssertionError(f"no {kind.__name__} among {[event.profile for event in self.requests]}")
+
+    def taken(self, kind: type[M]) -> list[tuple[M, RequestReceived]]:
+        """All requests of a kind that our peer has made."""
+        return [self.take(kind) for event in list(self.requests) if isinstance(messages.decode(event), kind)]
+
+    def answer(self, event: RequestReceived, message: Encoded | None = None, body: bytes = b"") -> None:
+        """Reply to a request."""
+        if message is None:
+            self.connection.send_response(event.number, {}, body)
+        else:
+            self.connection.send_response(
+                event.number, message.properties, message.body, compressed=message.compressed
+            )
+        self.pump()
+
+    def refuse(self, event: RequestReceived, code: int, text: str = "no", *, domain: str = "HTTP") -> None:
+        """Reply to a request with an error."""
+        self.connection.send_error(event.number, code, text, domain=domain)
+        self.pump()
+
+    @property
+    def is_over(self) -> bool:
+        return self.peer.session.is_over
+
+    def _happened(self, event: Event) -> None:
+        if isinstance(event, RequestReceived):
+            self.requests.append(event)
+        elif isinstance(event, ResponseReceived | ErrorReceived):
+            self.replies[event.number] = event
+        elif isinstance(event, ResponsePart):
+            self.parts[event.number] = self.parts.get(event.number, b"") + event.data
+
+    # In short
+
+    def propose(self, *proposals: tuple[str, str] | tuple[str, str, str], tells: bool = False) -> Reply:
+        items = tuple(Proposal(*proposal) for proposal in proposals)
+        return self.ask(ProposeChanges(items, conflict_includes_revision=tells).encode())
+
+    def verdicts(
+        self, *proposals: tuple[str, str] | tuple[str, str, str], tells: bool = False
+    ) -> list[int | tuple[int, str]]:
+        reply = self.propose(*proposals, tells=tells)
+        assert isinstance(reply, ResponseReceived), reply
+        found = ProposeChangesReply.decode(reply, messages.DEFAULT, asked=len(proposals)).verdicts
+        return [
+            verdict.status if verdict.current is None else (verdict.status, verdict.current)
+            for verdict in found
+        ]
+
+    def push(self, document_id: str, revision: str, body: bytes = b"{}", **more: Any) -> Reply:
+        return self.ask(Rev(document_id, revision, body, **more).encode())
+
+    def subscribe(self, **what: Any) -> list[Change]:
+        """Subscribe, as far as the first list of changes."""
+        reply = self.ask(SubChanges(**what).encode())
+        assert isinstance(reply, ResponseReceived), reply
+        return list(self.take(Changes)[0].changes)
+
+
+def passive(database: Database, *, limits: Limits | None = None, **options: Any) -> Script:
+    """A client of ours as passive peer."""
+    clock, told = Clock(), list[DocumentEnded]()
+    session = Session(clock=clock, limits=limits)
+    return Script(PassivePeer(session, database, PassiveOptions(**options), Ledger(told.extend)), clock, told)
+
+
+def active(database: Database, *, limits: Limits | None = None, **options: Any) -> Script:
+    """A gateway that ours as active peer has connected to, and has asked for the checkpoint."""
+    clock, told = Clock(), list[DocumentEnded]()
+    session = Session(clock=clock, limits=limits)
+    given = {"peer": PeerName.address("gateway"), **options}
+    peer = ActivePeer(session, database, ActiveOptions(**given), Ledger(told.extend))
+    peer.start()
+    script = Script(peer, clock, told)
+    script.pump()
+    return script
+
+
+def begun(database: Database, **options: Any) -> Script:
+    """As `active`; there was no checkpoint, and the subscription is accepted."""
+    script = active(database, **options)
+    script.refuse(script.take(GetCheckpoint)[1], 404)
+    if options.get("pull", True):
+        script.answer(script.take(SubChanges)[1])
+    return script
+
+
+def store_checkpoint(script: Script, revision: str = "0-1") -> bytes:
+    """Take the checkpoint that the active peer stores; its body."""
+    message, event = script.take(SetCheckpoint)
+    script.answer(event, SetCheckpointReply(revision).encode())
+    return message.body
+
+
+def tell(script: Script, *changes: tuple[Any, ...]) -> list[tuple[str, ...] | int]:
+    """Tell an active peer of changes; its answers."""
+    items = tuple(Change(*change) for change in changes)
+    reply = script.ask(Changes(items).encode())
+    assert isinstance(reply, ResponseReceived), reply
+    return list(ChangesReply.decode(reply, messages.DEFAULT, asked=len(items)).answers)
+
+
+def caught_up(script: Script) -> None:
+    """Tell an active peer that these were all changes, as Sync Gateway says it."""
+    script.post({"Profile": "changes"}, b"null", no_reply=True)
+    script.pump()
+
+
+def assert_sound(database: Database) -> None:
+    assert database.check(deep=True) == []

@@ -1,0 +1,188 @@
+"""Whatever is edited wherever, whoever meets whom, and however often that breaks off: all come to the same."""
+
+import random
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sync import documents
+
+from .fleet import LOG, Fleet, fleet, rewrite
+from .rig import assert_same
+
+EDIT = st.tuples(st.just("edit"), st.integers(0, 3), st.integers(0, 17))
+MEET = st.tuples(
+    st.just("meet"),
+    st.integers(0, 3),
+    st.integers(1, 3),
+    st.sampled_from([(True, True), (True, False), (False, True)]),
+    st.none() | st.integers(1, 40),
+)
+TORTURE = (pytest.mark.torture, pytest.mark.timeout(1800))
+
+
+def live_through(vessels: Fleet, events: list[tuple[Any, ...]]) -> None:
+    count = len(vessels.stores)
+    for event in events:
+        if event[0] == "edit":
+            vessels.edit_anything(event[1] % count, event[2])
+        else:
+            _, first, step, (push, pull), cut_after = event
+            first %= count
+            second = (first + 1 + step % (count - 1)) % count
+            vessels.meet(first, second, push=push, pull=pull, cut_after=cut_after, lots=True)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    count=st.integers(2, 4),
+    events=st.lists(st.one_of(EDIT, EDIT, MEET), max_size=40),
+    seed=st.integers(0, 1000),
+)
+def test_any_stores_that_edit_apart_and_meet_come_to_the_same_and_to_rest(
+    count: int, events: list[tuple[Any, ...]], seed: int
+) -> None:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        fleet(Path(folder), count, rng=random.Random(seed)) as vessels,
+    ):
+        live_through(vessels, events)
+        vessels.converge()
+
+
+@pytest.mark.parametrize("lives", [10, pytest.param(500, marks=TORTURE)])
+def test_long_random_lives_come_to_the_same(tmp_path: Path, chance: random.Random, lives: int) -> None:
+    for life in range(lives):
+        folder = tmp_path / str(life)
+        folder.mkdir()
+        count = chance.randrange(2, 5)
+        with fleet(folder, count, rng=chance, deltas=chance.random() < 0.8) as vessels:
+            for _ in range(chance.randrange(20, 120)):
+                if chance.random() < 0.75:
+                    vessels.edit_anything(chance.randrange(count), chance.randrange(18))
+                else:
+                    first, second = chance.sample(range(count), 2)
+                    push, pull = chance.choice([(True, True), (True, True), (True, False), (False, True)])
+                    cut_after = chance.choice([None, chance.randrange(1, 60)])
+                    vessels.meet(first, second, push=push, pull=pull, cut_after=cut_after, lots=True)
+            vessels.converge()
+
+
+@pytest.mark.parametrize(
+    ("documents_each", "conflicts"), [(1_000, 100), pytest.param(10_000, 1_000, marks=TORTURE)]
+)
+def test_large_stores_with_many_conflicts_end_identical(
+    tmp_path: Path, documents_each: int, conflicts: int
+) -> None:
+    with fleet(tmp_path) as vessels:
+        for number, store in enumerate(vessels.stores):
+            with store.transaction():
+                for count in range(conflicts):
+                    vessels.write(number, f"both-{count:05d}")
+                for count in range(documents_each - conflicts):
+                    vessels.write(number, documents.reading_id(f"v{number}", "rpm", LOG, count))
+        wire = vessels.meet(0, 1)
+        assert_same(*vessels.stores)
+        assert vessels.stores[0].count() == 2 * documents_each - conflicts
+        assert wire.active.ledger.progress.failed == 0
+        assert vessels.converge() == 0
+
+
+@pytest.mark.parametrize("deltas", [True, False])
+@pytest.mark.parametrize("writer", [0, 1])
+@pytest.mark.parametrize("name", ["plain", "equipment:v0:rpm"])
+def test_document_rewritten_many_times_apart_is_no_conflict(
+    tmp_path: Path, name: str, writer: int, deltas: bool
+) -> None:
+    with fleet(tmp_path, deltas=deltas) as vessels:
+        rewrite(vessels, writer, name, 1)
+        vessels.meet(0, 1)
+        rewrite(vessels, writer, name, 200)
+        current = vessels.stores[writer].get(name)
+        vessels.meet(0, 1)
+        assert_same(*vessels.stores)
+        assert vessels.stores[1 - writer].get(name).rev == current.rev  # type: ignore[union-attr]
+        assert vessels.converge() == 0
+
+
+@pytest.mark.parametrize("deltas", [True, False])
+@pytest.mark.parametrize("way", [((0, 1), (1, 2)), ((1, 0), (2, 1)), ((0, 1), (2, 1)), ((1, 0), (1, 2))])
+@pytest.mark.parametrize("name", ["plain", "equipment:v0:rpm"])
+def test_document_rewritten_many_times_reaches_a_third_that_knew_it_from_another(
+    tmp_path: Path, name: str, way: tuple[tuple[int, int], ...], deltas: bool
+) -> None:
+    with fleet(tmp_path, 3, deltas=deltas) as vessels:
+        rewrite(vessels, 0, name, 1)
+        vessels.meet(0, 2)
+        rewrite(vessels, 0, name, 200)
+        current = vessels.stores[0].get(name)
+        for first, second in way:
+            vessels.meet(first, second)
+        assert vessels.converge() <= 1
+        assert vessels.stores[2].get(name).body == current.body  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("active", [0, 1])
+def test_edits_on_both_sides_of_a_long_parting_end_as_one(tmp_path: Path, active: int) -> None:
+    alarm = documents.alarm_id("v0", "bilge", LOG, 7)
+    with fleet(tmp_path) as vessels:
+        vessels.acknowledge(0, alarm)
+        vessels.write(0, "plain")
+        vessels.meet(0, 1)
+        for _ in range(60):
+            vessels.acknowledge(0, alarm)
+            vessels.write(0, "plain")
+        vessels.acknowledge(1, alarm)
+        vessels.write(1, "plain")
+        vessels.meet(active, 1 - active)
+        assert vessels.converge() <= 2
+
+
+@pytest.mark.parametrize("restored", [0, 1])
+@pytest.mark.parametrize("active", [0, 1])
+@pytest.mark.parametrize("times", [1, 15, 200])
+@pytest.mark.parametrize("writer", [0, 1])
+def test_store_put_back_to_an_earlier_time_catches_up(
+    tmp_path: Path, restored: int, active: int, times: int, writer: int
+) -> None:
+    passive = 1 - active
+    alarm = documents.alarm_id("v0", "bilge", LOG, 7)
+    with fleet(tmp_path) as vessels:
+        for number in (0, 1):
+            for name in ("a", "b", "gone", f"equipment:v{number}:rpm"):
+                vessels.write(number, name if ":" in name else f"{name}{number}")
+        vessels.write(0, "plain")
+        vessels.acknowledge(0, alarm)
+        vessels.meet(active, passive)
+        vessels.copy(restored)
+        rewrite(vessels, writer, "plain", times)
+        rewrite(vessels, writer, f"equipment:v{writer}:rpm", times)
+        for number in (0, 1):
+            vessels.write(number, f"new{number}")
+            vessels.delete(number, f"gone{number}")
+            vessels.acknowledge(number, alarm)
+        vessels.meet(active, passive)
+        vessels.write(1 - restored, "afterwards")
+        vessels.meet(active, passive)
+        vessels.restore(restored)
+        vessels.write(restored, f"a{restored}")
+        vessels.write(restored, "another")
+        vessels.meet(active, passive)
+        assert_same(*vessels.stores)
+        vessels.assert_converged()
+        assert vessels.stores[restored].get("afterwards") is not None
+        vessels.converge()
+
+
+@pytest.fixture
+def chance(request: pytest.FixtureRequest) -> random.Random:
+    """Chance that depends on the session's seed and the test alone."""
+    import os
+
+    seed = os.environ["LOGBOAT_SEED"]
+    print(f"LOGBOAT_SEED={seed}")
+    return random.Random(f"{seed} {request.node.nodeid}")

@@ -1,0 +1,572 @@
+"""What a passive peer answers, message by message."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sync.blip import ErrorReceived, ResponseReceived
+from sync.peer.selection import Selection
+from sync.replication.messages import (
+    DEFAULT,
+    NOT_WANTED,
+    Changes,
+    ChangesReply,
+    Gone,
+    NoRev,
+    Rev,
+    SubChanges,
+    Terms,
+)
+from sync.store import Database, Document
+
+from .rig import open_database
+from .script import Script, assert_sound, passive
+
+EQUIPMENT = "equipment:argo:main-rpm"
+CHECKPOINT = {"Profile": "getCheckpoint", "client": "me"}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Database]:
+    database = open_database(tmp_path / "store.db")
+    yield database
+    assert_sound(database)
+    database.close()
+
+
+def wanted(script: Script, answers: tuple[Any, ...], terms: Terms | None = None) -> None:
+    """Answer the list of changes that is taken next."""
+    _, event = script.take(Changes)
+    script.answer(event, ChangesReply(answers, terms or Terms(blobs=True)).encode())
+
+
+# Checkpoints and collections
+
+
+def test_checkpoint_is_missing_then_stored_then_given_back(store: Database) -> None:
+    script = passive(store)
+    assert script.refusal(CHECKPOINT) == ("HTTP", 404)
+    stored = script.ask({"Profile": "setCheckpoint", "client": "me"}, b'{"remote":5}')
+    assert isinstance(stored, ResponseReceived)
+    found = script.ask(CHECKPOINT)
+    assert isinstance(found, ResponseReceived)
+    assert found.properties["rev"] == stored.properties["rev"]
+    assert json.loads(found.body) == {"remote": 5}
+
+
+def test_checkpoint_of_another_revision_is_a_conflict(store: Database) -> None:
+    script = passive(store)
+    stored = script.ask({"Profile": "setCheckpoint", "client": "me"}, b"{}")
+    assert isinstance(stored, ResponseReceived)
+    for wrong in ({}, {"rev": "0-77"}):
+        assert script.refusal({"Profile": "setCheckpoint", "client": "me", **wrong}, b"{}") == ("HTTP", 409)
+    again = {"Profile": "setCheckpoint", "client": "me", "rev": stored.properties["rev"]}
+    assert isinstance(script.ask(again, b'{"remote":6}'), ResponseReceived)
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"_local":1}', b'{"n":123456789012345678901}'])
+def test_checkpoint_that_cannot_be_kept_is_refused_and_the_connection_goes_on(
+    store: Database, body: bytes
+) -> None:
+    script = passive(store)
+    assert script.refusal({"Profile": "setCheckpoint", "client": "me"}, body) == ("HTTP", 400)
+    assert script.refusal(CHECKPOINT) == ("HTTP", 404)
+
+
+def test_get_collections_tells_the_checkpoint_of_the_default_collection_and_null_for_others(
+    store: Database,
+) -> None:
+    passive(store).ask({"Profile": "setCheckpoint", "client": "b"}, b'{"remote":5}')
+    script = passive(store)
+    reply = script.ask(
+        {"Profile": "getCollections"},
+        b'{"collections":["crew.notes","_default"],"checkpoint_ids":["a","b"]}',
+    )
+    assert isinstance(reply, ResponseReceived)
+    assert json.loads(reply.body) == [None, {"remote": 5, "rev": "0-1"}]
+
+
+def test_after_get_collections_each_message_names_the_collection_by_its_index(store: Database) -> None:
+    store.put("d", {})
+    script = passive(store)
+    script.ask(
+        {"Profile": "getCollections"},
+        b'{"collections":["crew.notes","_default"],"checkpoint_ids":["a","b"]}',
+    )
+    assert script.refusal(CHECKPOINT) == ("HTTP", 400)
+    assert script.refusal({**CHECKPOINT, "collection": "2"}) == ("HTTP", 400)
+    assert script.refusal({**CHECKPOINT, "collection": "0"}) == ("HTTP", 404)
+    assert script.refusal({"Profile": "getRev", "id": "d", "collection": "0"}) == ("HTTP", 404)
+    assert isinstance(script.ask({"Profile": "getRev", "id": "d", "collection": "1"}), ResponseReceived)
+    script.ask(SubChanges(collection=1).encode())
+    changes, event = script.take(Changes)
+    assert changes.collection == 1
+    script.answer(event, ChangesReply(((),)).encode())
+    assert script.take(Rev)[0].collection == 1
+
+
+def test_get_collections_later_than_first_and_collections_without_it_are_refused(store: Database) -> None:
+    script = passive(store)
+    assert script.refusal({**CHECKPOINT, "collection": "0"}) == ("HTTP", 400)
+    script.refusal(CHECKPOINT)
+    body = b'{"collections":["_default"],"checkpoint_ids":["a"]}'
+    assert script.refusal({"Profile": "getCollections"}, body) == ("HTTP", 400)
+
+
+def test_unknown_profile_is_answered_as_blip_says(store: Database) -> None:
+    assert passive(store).refusal({"Profile": "levitate"}) == ("BLIP", 404)
+    assert passive(store).refusal({}) == ("BLIP", 404)
+
+
+def test_function_of_an_active_peer_is_refused(store: Database) -> None:
+    script = passive(store)
+    assert script.refusal({"Profile": "norev", "id": "d", "rev": "1-a"}) == ("HTTP", 403)
+    assert not script.is_over
+
+
+# Subscriptions
+
+
+def fill(store: Database, count: int) -> None:
+    with store.transaction():
+        for number in range(count):
+            store.put(f"d-{number:04}", {"n": number})
+
+
+def ids(script: Script, **what: Any) -> list[str]:
+    return [change.id for change in script.subscribe(**what)]
+
+
+@pytest.mark.parametrize(
+    ("since", "first"),
+    [
+        (None, 0),
+        ("0", 0),
+        ("3", 3),
+        ('"3"', 0),
+        ("[3]", 0),
+        ("-3", 0),
+        ("3.5", 0),
+        ("true", 0),
+        ("99", 0),
+        ("9" * 40, 0),
+        ('"2::7"', 0),
+    ],
+)
+def test_feed_begins_after_a_sequence_of_ours_and_else_anew(
+    store: Database, since: str | None, first: int
+) -> None:
+    fill(store, 5)
+    assert ids(passive(store), since=since) == [f"d-{number:04}" for number in range(first, 5)]
+
+
+@pytest.mark.parametrize("since", ["", "nonsense", "{", "null", '"' + "x" * 2000 + '"'])
+def test_since_that_is_no_json_is_refused(store: Database, since: str) -> None:
+    assert passive(store).refusal({"Profile": "subChanges", "since": since}) == ("HTTP", 400)
+
+
+def test_feed_ends_with_an_empty_list_that_wants_no_reply(store: Database) -> None:
+    fill(store, 3)
+    script = passive(store)
+    assert len(script.subscribe()) == 3
+    changes, event = script.take(Changes)
+    assert changes.changes == ()
+    assert event.no_reply
+    assert script.requests == []
+
+
+def test_empty_store_has_just_the_empty_list(store: Database) -> None:
+    script = passive(store)
+    assert script.subscribe() == []
+    assert script.requests == []
+
+
+def test_batch_is_the_most_changes_in_a_list(store: Database) -> None:
+    fill(store, 5)
+    script = passive(store)
+    script.ask(SubChanges(batch=2).encode())
+    assert [len(changes.changes) for changes, _ in script.taken(Changes)] == [2, 2, 1, 0]
+
+
+def test_lists_wait_for_answers_but_for_a_few(store: Database) -> None:
+    fill(store, 30)
+    script = passive(store)
+    script.ask(SubChanges(batch=2).encode())
+    lists = script.taken(Changes)
+    assert len(lists) < 15
+    script.answer(lists[0][1], ChangesReply(()).encode())
+    assert len(script.taken(Changes)) == 1
+
+
+def test_future_subscription_tells_only_of_what_comes(store: Database) -> None:
+    fill(store, 2)
+    script = passive(store)
+    assert script.subscribe(future=True, continuous=True) == []
+    store.put("later", {})
+    script.peer.wake()
+    script.pump()
+    assert [change.id for change in script.take(Changes)[0].changes] == ["later"]
+
+
+def test_subscription_that_is_not_continuous_tells_of_nothing_later(store: Database) -> None:
+    script = passive(store)
+    assert script.subscribe() == []
+    store.put("later", {})
+    script.peer.wake()
+    script.pump()
+    assert script.requests == []
+
+
+def test_subscription_to_documents_and_to_channels_tells_of_them_alone(store: Database) -> None:
+    store.put(EQUIPMENT, {})
+    store.put("mine", {"channels": ["crew"]})
+    store.put("other", {"channels": "galley"})
+    assert ids(passive(store), document_ids=("other", "absent")) == ["other"]
+    assert ids(passive(store), channels=("crew", "equipment")) == [EQUIPMENT, "mine"]
+    assert ids(passive(store), channels=("nobody",)) == []
+
+
+def test_active_only_leaves_out_deletions_from_the_start_but_not_later_ones(store: Database) -> None:
+    store.put("kept", {})
+    store.delete("gone", parent=store.put("gone", {}))
+    assert ids(passive(store), active_only=True) == ["kept"]
+    changes = passive(store).subscribe(since="1", active_only=True)
+    assert [(change.id, change.gone) for change in changes] == [("gone", Gone.DELETED)]
+
+
+def test_filter_that_nobody_knows_is_refused(store: Database) -> None:
+    script = passive(store)
+    assert script.refusal(SubChanges(filter="mine").encode()) == ("HTTP", 404)
+    assert script.subscribe() == []
+
+
+def test_version_vectors_are_refused_as_litecore_does(store: Database) -> None:
+    script = passive(store)
+    assert script.refusal({"Profile": "subChanges", "versioning": "version-vectors"}) == ("LiteCore", 501)
+
+
+def test_second_subscription_is_refused(store: Database) -> None:
+    script = passive(store)
+    script.subscribe(continuous=True)
+    assert script.refusal(SubChanges().encode()) == ("LiteCore", 501)
+    assert not script.is_over
+
+
+# Revisions out
+
+
+def test_revision_goes_with_sequence_and_history_as_long_as_the_reply_allows(store: Database) -> None:
+    revisions = [store.put("d", {"n": 0})]
+    for number in range(1, 6):
+        revisions.append(store.put("d", {"n": number}, parent=revisions[-1]))
+    newest_first = revisions[::-1]
+    for answer, terms, expected in (
+        ((), Terms(), newest_first[1:]),
+        ((), Terms(max_history=2), newest_first[1:3]),
+        ((revisions[2],), Terms(), newest_first[1:4]),
+    ):
+        script = passive(store)
+        script.ask(SubChanges().encode())
+        wanted(script, (answer,), terms)
+        rev, event = script.take(Rev)
+        assert (rev.id, rev.revision, rev.sequence) == ("d", revisions[-1], str(store.last_sequence))
+        assert list(rev.history) == expected
+        assert not event.no_reply
+        assert rev.delta_source is None
+        assert not rev.no_conflicts
+
+
+def test_what_is_not_wanted_is_not_sent(store: Database) -> None:
+    fill(store, 4)
+    script = passive(store)
+    script.ask(SubChanges().encode())
+    wanted(script, (NOT_WANTED, (), NOT_WANTED))
+    assert [rev.id for rev, _ in script.taken(Rev)] == ["d-0001"]
+
+
+def test_deletion_is_told_and_sent_as_one(store: Database) -> None:
+    store.delete("d", parent=store.put("d", {}), body={"why": "old"})
+    script = passive(store)
+    script.ask(SubChanges().encode())
+    wanted(script, ((),))
+    rev, _ = script.take(Rev)
+    assert rev.deleted
+    assert json.loads(rev.body) == {"why": "old"}
+
+
+@pytest.mark.parametrize("replaces", [False, True])
+def test_revision_that_is_gone_is_a_norev_or_its_replacement(store: Database, replaces: bool) -> None:
+    first = store.put("d", {"n": 1})
+    script = passive(store)
+    script.ask(SubChanges().encode())
+    second = store.put("d", {"n": 2}, parent=first)
+    for number in range(40):  # until the first revision's body is not kept
+        second = store.put("d", {"n": number}, parent=second)
+    assert store.get("d", rev=first) is None
+    wanted(script, ((),), Terms(send_replacements=replaces))
+    if replaces:
+        rev, _ = script.take(Rev)
+        assert (rev.revision, rev.replaced, rev.sequence) == (second, first, "1")
+    else:
+        norev, event = script.take(NoRev)
+        assert (norev.id, norev.revision, norev.sequence, norev.status) == ("d", first, "1", 404)
+        assert event.no_reply
+
+
+def test_purged_document_that_was_wanted_is_a_norev_even_where_replacements_are_taken(
+    store: Database,
+) -> None:
+    store.put("d", {})
+    script = passive(store)
+    script.ask(SubChanges().encode())
+    store.purge(["d"])
+    wanted(script, ((),), Terms(send_replacements=True))
+    assert script.take(NoRev)[0].id == "d"
+
+
+def test_get_rev_gives_the_current_revision(store: Database) -> None:
+    revision = store.put("d", {"n": 1})
+    store.delete("gone", parent=store.put("gone", {}))
+    script = passive(store)
+    reply = script.ask({"Profile": "getRev", "id": "d"})
+    assert isinstance(reply, ResponseReceived)
+    assert reply.properties == {"rev": revision}
+    assert json.loads(reply.body) == {"n": 1}
+    assert script.refusal({"Profile": "getRev", "id": "d", "ifNotRev": revision}) == ("HTTP", 304)
+    assert isinstance(script.ask({"Profile": "getRev", "id": "d", "ifNotRev": "1-other"}), ResponseReceived)
+    for name in ("absent", "gone", "x" * 255, "_local"):
+        assert script.refusal({"Profile": "getRev", "id": name}) == ("HTTP", 404)
+
+
+def test_restricted_reader_sees_neither_changes_nor_revisions_of_others(store: Database) -> None:
+    store.put("mine", {"channels": ["crew"]})
+    store.put("other", {"channels": ["officers"]})
+    script = passive(store, readable=Selection(within=frozenset({"crew"})))
+    assert isinstance(script.ask({"Profile": "getRev", "id": "mine"}), ResponseReceived)
+    assert script.refusal({"Profile": "getRev", "id": "other"}) == ("HTTP", 404)
+    assert ids(script) == ["mine"]
+
+
+# Revisions in
+
+
+def test_changes_are_refused_with_a_conflict_so_that_they_are_proposed(store: Database) -> None:
+    script = passive(store)
+    assert script.refusal({"Profile": "changes"}, b'[[1,"d","1-a"]]') == ("HTTP", 409)
+    assert isinstance(script.ask({"Profile": "changes"}, b"[]"), ResponseReceived)
+
+
+def test_verdicts_on_proposals(store: Database) -> None:
+    first = store.put("d", {"n": 1})
+    second = store.put("d", {"n": 2}, parent=first)
+    gone = store.put("gone", {})
+    store.delete("gone", parent=gone)
+    script = passive(store)
+    assert script.verdicts(
+        ("new", "1-a"),
+        ("d", second),
+        ("d", first),
+        ("d", "3-x", second),
+        ("d", "2-x", first),
+        ("d", "3-x", "2-unknown"),
+        ("gone", "2-x", gone),
+        ("absent", "5-x", "4-x"),
+    ) == [0, 304, 304, 0, 409, 409, 0, 0]
+    assert script.verdicts(("d", "2-x", first), ("d", "3-x", second), tells=True) == [(409, second), 0]
+
+
+def test_first_revision_for_a_document_that_is_here_is_a_conflict_when_it_comes(store: Database) -> None:
+    current = store.put("d", {"n": 1})
+    script = passive(store)
+    script.verdicts(("d", "1-x"))
+    reply = script.push("d", "1-x", b'{"n":2}', no_conflicts=True)
+    assert isinstance(reply, ErrorReceived)
+    assert (reply.domain, reply.code) == ("HTTP", 409)
+    found = store.get("d")
+    assert found is not None
+    assert found.rev == current
+    assert store.conflicts() == []
+
+
+def test_document_of_a_single_writer_takes_the_newer_and_knows_the_older(store: Database) -> None:
+    revision = store.put(EQUIPMENT, {"n": 1})
+    for number in range(2, 5):
+        revision = store.put(EQUIPMENT, {"n": number}, parent=revision)
+    script = passive(store)
+    assert script.verdicts(
+        (EQUIPMENT, "3-other", "2-other"), (EQUIPMENT, "9-other", "8-other"), tells=True
+    ) == [304, 0]
+    assert isinstance(
+        script.push(EQUIPMENT, "9-other", b'{"n":9}', history=("8-other",), no_conflicts=True),
+        ResponseReceived,
+    )
+    found = store.get(EQUIPMENT)
+    assert found is not None
+    assert found.rev == "9-other"
+
+
+def test_what_lies_below_a_floor_counts_as_known(store: Database) -> None:
+    prefix = "reading:argo:rpm:abcdef:"
+    store.set_floor(prefix, f"{prefix}000000000100")
+    old, new = f"{prefix}000000000099", f"{prefix}000000000100"
+    script = passive(store)
+    assert script.verdicts((old, "1-a"), (new, "1-a")) == [304, 0]
+    assert isinstance(script.push(old, "1-a"), ResponseReceived)
+    assert store.get(old) is None
+
+
+def test_reply_to_proposals_says_how_revisions_are_to_be_sent(store: Database) -> None:
+    for deltas in (True, False):
+        reply = passive(store, deltas=deltas).propose(("d", "1-a"))
+        assert isinstance(reply, ResponseReceived)
+        terms = Terms.of(reply.properties)
+        assert terms.max_history
+        assert terms.blobs
+        assert bool(terms.deltas) is deltas
+
+
+def test_revision_is_durable_when_it_is_acknowledged(store: Database) -> None:
+    script = passive(store)
+    assert isinstance(script.push("d", "1-a", b'{"n":1}'), ResponseReceived)
+    with open_database(store.path) as another:
+        found = another.get("d")
+    assert found is not None
+    assert (found.rev, found.body) == ("1-a", {"n": 1})
+    assert isinstance(script.push("d", "1-a", b'{"n":1}'), ResponseReceived)
+    assert store.last_sequence == 1
+
+
+def test_revision_brings_its_history(store: Database) -> None:
+    first = store.put("d", {"n": 1})
+    script = passive(store)
+    pushed = script.push("d", "4-z", b"{}", history=("3-y", "2-x", first), no_conflicts=True)
+    assert isinstance(pushed, ResponseReceived)
+    assert script.verdicts(("d", "3-y"), ("d", "2-x")) == [304, 304]
+
+
+@pytest.mark.parametrize("declares", [True, False])
+def test_conflict_is_refused_whether_the_peer_says_noconflicts_or_not(
+    store: Database, declares: bool
+) -> None:
+    first = store.put("d", {"n": 1})
+    store.put("d", {"n": 2}, parent=first)
+    reply = passive(store).push("d", "2-x", b"{}", history=(first,), no_conflicts=declares)
+    assert isinstance(reply, ErrorReceived)
+    assert (reply.domain, reply.code) == ("HTTP", 409)
+    assert store.conflicts() == []
+
+
+BAD = {
+    "malformed": b'{"a":',
+    "no object": b"[1]",
+    "too deep": b'{"a":' * 70 + b"1" + b"}" * 70,
+    "far too deep": b'{"_x":' + b"[" * 200_000 + b"]" * 200_000 + b"}",
+    "too large": b'{"a":"' + b"x" * (20 * 1024 * 1024) + b'"}',
+    "number too long": b'{"a":12345678901234567890}',
+    "not UTF-8": b'{"a":"\xff"}',
+}
+
+
+@pytest.mark.parametrize("has_rule", [False, True])
+@pytest.mark.parametrize("what", BAD)
+def test_body_that_cannot_be_stored_fails_that_document_only(
+    store: Database, what: str, has_rule: bool
+) -> None:
+    def rule(document: Document) -> str | None:
+        return "forbidden" if document.body.get("forbidden") else None
+
+    script = passive(store, rule=rule if has_rule else None)
+    numbers = [
+        script.post(Rev(name, "1-a", body).encode())
+        for name, body in (("before", b'{"n":1}'), ("bad", BAD[what]), ("after", b'{"n":2}'))
+    ]
+    script.rest()
+    replies = [script.replies[number] for number in numbers]
+    assert [isinstance(reply, ErrorReceived) for reply in replies] == [False, True, False]
+    assert isinstance(replies[1], ErrorReceived)
+    assert (replies[1].domain, replies[1].code) == ("HTTP", 400)
+    assert {document.id for document in store.documents()} == {"before", "after"}
+    assert not script.is_over
+
+
+@pytest.mark.parametrize("name", ["x" * 251, "x" * 255, "é" * 127, "_design", "_"])
+def test_id_that_the_store_does_not_take_fails_that_document_only(store: Database, name: str) -> None:
+    script = passive(store)
+    assert script.verdicts((name, "1-a"), ("good", "1-a")) == [0, 0]
+    assert isinstance(script.push(name, "1-a"), ErrorReceived)
+    assert isinstance(script.push("good", "1-a"), ResponseReceived)
+    assert store.count() == 1
+
+
+def test_reserved_keys_are_taken_out(store: Database) -> None:
+    passive(store).push("d", "1-a", b'{"_id":"d","_rev":"1-a","n":1,"in":{"_kept":1}}')
+    found = store.get("d")
+    assert found is not None
+    assert found.body == {"n": 1, "in": {"_kept": 1}}
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {},
+        {"id": "d"},
+        {"rev": "1-a"},
+        {"id": "d", "rev": "nonsense"},
+        {"id": "", "rev": "1-a"},
+        {"id": "x" * 256, "rev": "1-a"},
+        {"id": "d", "rev": "2-a", "history": "5-b"},
+        {"id": "d", "rev": "1-a", "deleted": "perhaps"},
+    ],
+)
+def test_rev_that_is_malformed_is_refused(store: Database, properties: dict[str, str]) -> None:
+    script = passive(store)
+    assert script.refusal({"Profile": "rev", **properties}, b"{}") == ("HTTP", 400)
+    assert store.count(deleted=True) == 0
+    assert not script.is_over
+
+
+def test_read_only_peer_refuses_proposals_and_revisions(store: Database) -> None:
+    script = passive(store, read_only=True)
+    reply = script.propose(("d", "1-a"))
+    assert isinstance(reply, ErrorReceived)
+    assert (reply.domain, reply.code) == ("HTTP", 403)
+    assert isinstance(script.push("d", "1-a"), ErrorReceived)
+    assert store.count(deleted=True) == 0
+    assert script.refusal(CHECKPOINT) == ("HTTP", 404)
+
+
+def test_rule_refuses_a_document_and_says_why(store: Database) -> None:
+    script = passive(store, rule=lambda document: "not yours" if document.id == "bad" else None)
+    reply = script.push("bad", "1-a")
+    assert isinstance(reply, ErrorReceived)
+    assert (reply.domain, reply.code) == ("HTTP", 403)
+    assert "not yours" in reply.message
+    assert isinstance(script.push("good", "1-a"), ResponseReceived)
+    assert store.get("bad") is None
+
+
+def test_edit_that_follows_a_deletion_is_taken(store: Database) -> None:
+    store.delete("d", parent=store.put("d", {}))
+    current = store.get("d")
+    assert current is not None
+    script = passive(store)
+    assert script.verdicts(("d", "3-x", current.rev)) == [0]
+    assert isinstance(
+        script.push("d", "3-x", b'{"back":true}', history=(current.rev,), no_conflicts=True),
+        ResponseReceived,
+    )
+    found = store.get("d")
+    assert found is not None
+    assert not found.deleted
+
+
+def test_trailing_answers_are_left_out_as_the_protocol_says(store: Database) -> None:
+    current = store.put("d", {})
+    script = passive(store)
+    reply = script.propose(("d", current), ("new", "1-a"), ("newer", "1-a"))
+    assert isinstance(reply, ResponseReceived)
+    assert json.loads(reply.body) == [304]
+    assert ChangesReply.decode(reply, DEFAULT, asked=3).answers == (304, 0, 0)
