@@ -78,6 +78,8 @@ class Ledger:
             self.failures[ended.id] = ended.problem
             if len(self.failures) > _FAILURES_KEPT:
                 del self.failures[next(iter(self.failures))]
+        elif self.failures:
+            self.failures.pop(ended.id, None)
         if self._listener is not None:
             self._told.append(ended)
 

@@ -425,7 +425,7 @@ class Receiver:
             if arrived.outcome is not None and arrived.outcome.stored:
                 progress.pulled += 1
                 progress.body_bytes_pulled += arrived.wire_bytes
-            if self._ledger.listens:
+            if self._ledger.listens or self._ledger.failures:
                 self._ledger.tell(
                     DocumentEnded(
                         Direction.PULL, rev.id, rev.revision, rev.deleted, access_removed=arrived.is_removed

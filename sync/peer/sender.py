@@ -368,18 +368,6 @@ class Sender:
         if self._options.may_be_pulled:
             # The peer's revision comes, or has come, by our own pull; its resolution is a new change.
             self._done(change.sequence)
-            self._ledger.tell(
-                DocumentEnded(
-                    Direction.PUSH,
-                    change.id,
-                    change.rev,
-                    change.deleted,
-                    Problem(
-                        Domain.WEBSOCKET, _CONFLICT, f"{change.id}: in conflict; it is resolved by pulling"
-                    ),
-                    is_transient=True,
-                )
-            )
         else:
             self._failed(
                 change, _CONFLICT, f"{change.id}: the peer has another revision; pull to resolve that"
@@ -503,7 +491,7 @@ class Sender:
             progress.body_bytes_pushed += sending.size
             self._hold(change.id, change.rev)
             self._done(change.sequence)
-            if self._ledger.listens:
+            if self._ledger.listens or self._ledger.failures:
                 self._ledger.tell(DocumentEnded(Direction.PUSH, change.id, change.rev, change.deleted))
             return
         failure = Failure.decode(reply)
