@@ -376,6 +376,27 @@ def test_of_a_conflict_the_default_keeps_the_deletion(
     assert_alike(log, app)
 
 
+@pytest.mark.parametrize("by", ["here", "there"])
+@pytest.mark.parametrize("edits", [19, 20, 60])
+def test_a_document_rewritten_many_times_apart_is_no_conflict(
+    log: Database, app: App, listener: ListenerThread, by: str, edits: int
+) -> None:
+    change(log, "note", n=0)
+    replicate(app, listener.url, kind=BOTH)
+    for number in range(1, edits + 1):
+        if by == "here":
+            change(log, "note", n=number)
+        else:
+            app.put("note", {"n": number})
+    replicate(app, listener.url, kind=BOTH)
+    assert body_of(log, "note") == {"n": edits}
+    assert app.body("note") == {"n": edits}
+    assert_alike(log, app)
+    change(log, "note", n=-1)
+    replicate(app, listener.url, kind=BOTH)
+    assert_alike(log, app)
+
+
 def test_documents_made_on_both_sides_with_one_id_end_alike(
     log: Database, app: App, listener: ListenerThread
 ) -> None:
