@@ -46,7 +46,7 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
         Command("demo", "daemons", "a simulated vessel on this machine, end to end"),
     ),
     "for diagnostics and scripts": (
-        Command("db", "db", "a document store: put, get, ls, rm, changes, info, check, compact, export"),
+        Command("db", "db", "a document store: put, get, ls, rm, changes …; push, pull, sync, serve"),
     ),
 }
 COMMANDS: Final = {command.name: command for group in GROUPS.values() for command in group}

@@ -5,6 +5,7 @@
 - `status`, `sensors`: what is so now
 - `log` (`logview`, `logadd`), `alarms`, `notes`, `verify`: what is on record
 - `config`, `daemons`, `db`: set-up, the daemons, the store itself
+- `dbsync` (`dbrun`), `dbserve`: the store, over the network
 
 A module has two functions for each command, `<name>_arguments(parser)` and `<name>(args, world)`; it is
 imported only when its command runs, so that `logboat` starts fast on a small machine.

@@ -1,6 +1,7 @@
 """`logboat db …`: a document store by its path, for diagnostics and scripts.
 
-A store is made only by `put`; everything else wants one that is there.
+A store is made only by `put`, `pull`, `sync` and `serve`; everything else wants one that is there. What goes
+over the network is in `dbsync` (`dbrun`) and `dbserve`.
 """
 
 import os
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 from services.present import clean, count
 
 from .common import FailedError, UsageError, World, opened, print_json, say
+from .dbserve import serve, serve_arguments
+from .dbsync import DIRECTIONS, replicate, replication_arguments
 from .options import actions
 
 if TYPE_CHECKING:
@@ -24,7 +27,7 @@ WAIT_S: Final = 60.0
 
 
 def db_arguments(parser: ArgumentParser) -> None:
-    """`logboat db put|get|ls|rm|changes|info|check|compact|export PATH …`."""
+    """`logboat db put|get|ls|rm|changes|info|check|compact|export|push|pull|sync|serve PATH …`."""
     add = actions(parser, "ACTION")
 
     def action(name: str, words: str) -> ArgumentParser:
@@ -61,6 +64,9 @@ def db_arguments(parser: ArgumentParser) -> None:
     export = action("export", "every document as a line of JSON")
     export.add_argument("file", nargs="?", type=Path, metavar="FILE", help="where to (standard output)")
     export.add_argument("--deleted", action="store_true", help="deleted ones, too")
+    for name, words in DIRECTIONS.items():
+        replication_arguments(action(name, words))
+    serve_arguments(action("serve", "let others replicate with the store, until Ctrl-C; makes a missing one"))
 
 
 def db(args: Namespace, world: World) -> int:  # noqa: ARG001  # the store has no use for clocks
@@ -69,6 +75,10 @@ def db(args: Namespace, world: World) -> int:  # noqa: ARG001  # the store has n
         raise UsageError("--limit takes a number from 1 on")
     if args.action == "put":
         return _put(args)
+    if args.action in DIRECTIONS:
+        return replicate(args)
+    if args.action == "serve":
+        return serve(args)
     if not args.path.is_file():
         raise FailedError(f"{args.path}: there is no such store")
     with opened(args.path) as database:
