@@ -28,7 +28,7 @@ STOP_WITHIN_S: Final = 10.0
 STOP_CONNECTING_WITHIN_S: Final = 1.0
 
 ADVICE: Final[dict[tuple[Domain, int], str]] = {
-    (Domain.POSIX, errno.ECONNREFUSED): "does a listener run there, on that port?",
+    (Domain.POSIX, errno.ECONNREFUSED): "see that a listener runs there, on that port",
     (Domain.WEBSOCKET, 401): "check --user and --password-file (or --cert and --key)",
     (Domain.WEBSOCKET, 403): "whoever runs the listener must let you in; it may want --cert and --key",
     (Domain.WEBSOCKET, 404): "check the database's name, the last part of the URL",
@@ -173,7 +173,8 @@ class _Run:
         else:
             _name(self._new_failures if continuous else failed)
             head = "stopped: " if self._is_stopping else ""
-            print(head + self._counts(status.progress), flush=True)
+            if status.problem is None or any(self._replicator.transferred):
+                print(head + self._counts(status.progress), flush=True)
         if status.problem is not None:
             raise FailedError(self._spelt(status.problem))
         if is_cut_short:

@@ -186,7 +186,7 @@ class Fleet:
             for store in self.stores:
                 found = store.get(alarm)
                 known |= set() if found is None else {ack["by"] for ack in found.body["acks"]}
-            acks &= known
+            acks.intersection_update(known)
         assert number < len(self.stores)
 
     def edit_anything(self, number: int, choice: int) -> None:

@@ -1,7 +1,7 @@
 """Two peers on a wire of their own, in one thread and on one clock that is moved by hand."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,8 @@ class Clock:
         return self.now
 
 
-def open_database(path: Path, *, single_writer: Callable[[str], bool] = documents.is_single_writer) -> Database:
-    return Database.open(path, single_writer=single_writer)
+def open_database(path: Path) -> Database:
+    return Database.open(path, single_writer=documents.is_single_writer)
 
 
 @contextmanager

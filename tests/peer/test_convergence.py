@@ -1,4 +1,4 @@
-"""Whatever is edited wherever, whoever meets whom, and however often that breaks off: all come to the same."""
+"""Whatever is edited where, whoever meets whom, however often that breaks off: all come to the same."""
 
 import random
 import tempfile
