@@ -1,0 +1,292 @@
+"""Our replicator with a real Sync Gateway, as a vessel's gateway ashore is."""
+
+import asyncio
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sync import documents
+from sync.net.authenticators import Authenticator, BasicAuthenticator, SessionAuthenticator
+from sync.net.endpoints import URLEndpoint
+from sync.net.replicator import Replicator, ReplicatorConfiguration, Status
+from sync.peer.active import Activity
+from sync.peer.progress import DocumentEnded
+from sync.store import Database
+from tests.interop.sync_gateway.gateway import Gateway, GatewayDatabase, running
+
+pytestmark = pytest.mark.timeout(600)  # the first one builds the gateway
+ARGO = BasicAuthenticator("argo", "secret")
+NUMBERS = itertools.count()
+PATIENCE_S = 60.0
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    with running(tmp_path_factory.mktemp("gateway")) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def ashore(gateway: Gateway) -> Iterator[GatewayDatabase]:
+    database = gateway.database(f"fleet{next(NUMBERS)}")
+    database.add_user("argo", "secret")
+    yield database
+    gateway.drop(database)
+
+
+@pytest.fixture
+def ours(tmp_path: Path) -> Iterator[Database]:
+    with Database.open(tmp_path / "ours.db", single_writer=documents.is_single_writer) as database:
+        yield database
+
+
+@pytest.fixture
+def theirs(tmp_path: Path) -> Iterator[Database]:
+    """Of another vessel with the same gateway."""
+    with Database.open(tmp_path / "theirs.db", single_writer=documents.is_single_writer) as database:
+        yield database
+
+
+def replicate(
+    database: Database,
+    ashore: GatewayDatabase,
+    *,
+    told: list[DocumentEnded] | None = None,
+    authenticator: Authenticator = ARGO,
+    well: bool = True,
+    **options: Any,
+) -> Status:
+    """One replication to its end; without a fault, unless told otherwise."""
+
+    async def main() -> Status:
+        configuration = ReplicatorConfiguration(
+            database, URLEndpoint(ashore.url), authenticator=authenticator, **options
+        )
+        replicator = Replicator(configuration, on_documents=None if told is None else told.extend)
+        async with asyncio.timeout(PATIENCE_S):
+            status = await replicator.run()
+        if well:
+            assert status.problem is None
+            assert dict(replicator.failures) == {}
+        return status
+
+    return asyncio.run(main())
+
+
+def change(database: Database, name: str, **body: Any) -> str:
+    found = database.get(name)
+    parent = None if found is None or found.deleted else found.rev
+    return database.put(name, {"channels": ["notes"], **body}, parent=parent)
+
+
+def body_ashore(ashore: GatewayDatabase, name: str) -> dict[str, Any] | None:
+    found = ashore.document(name)
+    if found is None or found.get("_deleted"):
+        return None
+    return {key: value for key, value in found.items() if not key.startswith("_")}
+
+
+def assert_as_ashore(database: Database, ashore: GatewayDatabase) -> None:
+    here = {document.id: document.rev for document in database.documents()}
+    assert here == {name: rev for name, rev in ashore.revisions().items() if name in here}
+    assert database.conflicts() == []
+
+
+def test_what_is_pushed_is_ashore_as_it_is(ours: Database, ashore: GatewayDatabase) -> None:
+    with ours.transaction():
+        for number in range(450):
+            change(ours, f"note-{number}", n=number)
+    status = replicate(ours, ashore, pull=False)
+    assert status.progress.pushed == 450
+    assert body_ashore(ashore, "note-7") == {"channels": ["notes"], "n": 7}
+    assert_as_ashore(ours, ashore)
+    assert replicate(ours, ashore, pull=False).progress.pushed == 0
+
+
+def test_what_is_ashore_is_pulled_as_it_is(ours: Database, ashore: GatewayDatabase) -> None:
+    revisions = {
+        f"n{number}": ashore.put(f"n{number}", {"channels": ["notes"], "n": number}) for number in range(30)
+    }
+    assert replicate(ours, ashore, push=False).progress.pulled == 30
+    assert {document.id: document.rev for document in ours.documents()} == revisions
+    assert replicate(ours, ashore, push=False).progress.pulled == 0
+
+
+def test_only_the_channels_asked_for_are_pulled(ours: Database, ashore: GatewayDatabase) -> None:
+    ashore.put("a", {"channels": ["alarms"]})
+    ashore.put("n", {"channels": ["notes"]})
+    replicate(ours, ashore, push=False, channels=frozenset({"alarms"}))
+    assert [document.id for document in ours.documents()] == ["a"]
+
+
+def test_two_vessels_and_their_gateway_end_alike(
+    ours: Database, theirs: Database, ashore: GatewayDatabase
+) -> None:
+    for number in range(20):
+        change(ours, f"ours-{number}", n=number)
+        change(theirs, f"theirs-{number}", n=number)
+    for vessel in (ours, theirs, ours):
+        replicate(vessel, ashore)
+    assert ours.count() == theirs.count() == 40
+    assert_as_ashore(ours, ashore)
+    assert_as_ashore(theirs, ashore)
+
+
+def test_updates_and_deletions_travel_both_ways(
+    ours: Database, theirs: Database, ashore: GatewayDatabase
+) -> None:
+    for number in range(3):
+        change(ours, f"note-{number}", n=number)
+    for vessel in (ours, theirs):
+        replicate(vessel, ashore)
+    change(theirs, "note-0", n="changed")
+    ours.delete("note-1", parent=ours.get("note-1").rev)  # type: ignore[union-attr]
+    for vessel in (ours, theirs, ours):
+        replicate(vessel, ashore)
+    for vessel in (ours, theirs):
+        assert vessel.get("note-0").body["n"] == "changed"  # type: ignore[union-attr]
+        assert vessel.get("note-1").deleted  # type: ignore[union-attr]
+    assert body_ashore(ashore, "note-0") == {"channels": ["notes"], "n": "changed"}
+    assert body_ashore(ashore, "note-1") is None
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_conflict_between_vessels_is_resolved_and_ends_alike(
+    ours: Database, theirs: Database, ashore: GatewayDatabase, number: int
+) -> None:
+    change(ours, "note", n=number)
+    for vessel in (ours, theirs):
+        replicate(vessel, ashore)
+    change(ours, "note", by="ours", n=number)
+    change(theirs, "note", by="theirs", n=number)
+    for vessel in (ours, theirs, ours, theirs):
+        replicate(vessel, ashore)
+    assert ours.get("note").body == theirs.get("note").body == body_ashore(ashore, "note")  # type: ignore[union-attr]
+    assert_as_ashore(ours, ashore)
+    assert_as_ashore(theirs, ashore)
+    for vessel in (ours, theirs):
+        progress = replicate(vessel, ashore).progress
+        assert (progress.pushed, progress.pulled) == (0, 0)
+
+
+def test_acknowledgements_of_two_vessels_are_both_kept(
+    ours: Database, theirs: Database, ashore: GatewayDatabase
+) -> None:
+    alarm = documents.alarm_id("argo", "bilge", "abcdef", 7)
+    ours.put(alarm, {"channels": ["alarms"], "acks": [], "severity": "alarm"})
+    for vessel in (ours, theirs):
+        replicate(vessel, ashore)
+    for vessel, who in ((ours, "ann"), (theirs, "bob")):
+        found = vessel.get(alarm)
+        assert found is not None
+        vessel.put(alarm, {**found.body, "acks": [{"who": who, "when": "now"}]}, parent=found.rev)
+    for vessel in (ours, theirs, ours, theirs):
+        replicate(vessel, ashore)
+    for body in (ours.get(alarm).body, theirs.get(alarm).body, body_ashore(ashore, alarm)):  # type: ignore[union-attr]
+        assert body is not None
+        assert {ack["who"] for ack in body["acks"]} == {"ann", "bob"}
+
+
+def test_document_rewritten_many_times_between_two_landfalls_is_no_conflict(
+    ours: Database, theirs: Database, ashore: GatewayDatabase
+) -> None:
+    for name in ("note", "equipment:argo:rpm"):
+        change(ours, name, n=0)
+    for vessel in (ours, theirs):
+        replicate(vessel, ashore)
+    for number in range(1, 101):
+        for name in ("note", "equipment:argo:rpm"):
+            change(ours, name, n=number)
+    for vessel in (ours, theirs, ours):
+        replicate(vessel, ashore)
+    for name in ("note", "equipment:argo:rpm"):
+        assert body_ashore(ashore, name) == {"channels": ["notes"], "n": 100}
+        assert theirs.get(name).body["n"] == 100  # type: ignore[union-attr]
+    assert_as_ashore(ours, ashore)
+    assert_as_ashore(theirs, ashore)
+
+
+@pytest.mark.parametrize("size", [10, 100_000])
+def test_blob_goes_ashore_and_to_the_next_vessel(
+    ours: Database, theirs: Database, ashore: GatewayDatabase, size: int
+) -> None:
+    content = bytes(number * 7 % 251 for number in range(size))
+    digest = ours.blobs.put(content)
+    blob = {"@type": "blob", "digest": digest, "length": size, "content_type": "image/jpeg"}
+    change(ours, "note", photo=blob)
+    for vessel in (ours, theirs):
+        replicate(vessel, ashore)
+    assert ashore.attachment("note", "blob_/photo") == content
+    assert theirs.blobs.read(digest) == content
+    assert theirs.get("note").body["photo"] == blob  # type: ignore[union-attr]
+    change(theirs, "note", photo=blob, caption="the leak")
+    for vessel in (theirs, ours):
+        replicate(vessel, ashore)
+    assert ours.get("note").body == {"channels": ["notes"], "photo": blob, "caption": "the leak"}  # type: ignore[union-attr]
+
+
+def test_session_lets_us_in(ours: Database, ashore: GatewayDatabase) -> None:
+    session = ashore.session("argo")
+    change(ours, "note", n=1)
+    replicate(ours, ashore, authenticator=SessionAuthenticator(session.session_id, session.cookie_name))
+    assert body_ashore(ashore, "note") is not None
+
+
+def test_wrong_password_is_told_at_once(ours: Database, ashore: GatewayDatabase) -> None:
+    status = replicate(ours, ashore, authenticator=BasicAuthenticator("argo", "wrong"), well=False)
+    assert status.activity is Activity.STOPPED
+    assert status.problem is not None
+    assert status.problem.code == 401
+
+
+def test_document_that_the_gateway_refuses_is_named_and_the_rest_goes_through(
+    ours: Database, gateway: Gateway
+) -> None:
+    ashore = gateway.database(
+        f"fleet{next(NUMBERS)}",
+        sync='function(doc) { if (doc.n == 1) { throw({forbidden: "not that one"}) } channel(doc.channels) }',
+    )
+    ashore.add_user("argo", "secret")
+    for number in range(3):
+        change(ours, f"note-{number}", n=number)
+    told: list[DocumentEnded] = []
+    replicate(ours, ashore, told=told, well=False, pull=False)
+    assert sorted(ashore.revisions()) == ["note-0", "note-2"]
+    (failed,) = [ended for ended in told if ended.problem is not None]
+    assert failed.id == "note-1"
+    assert failed.problem is not None
+    assert failed.problem.code == 403
+    assert "not that one" in failed.problem.text
+    gateway.drop(ashore)
+
+
+def test_continuous_replication_carries_what_happens_on_either_side(
+    ours: Database, ashore: GatewayDatabase
+) -> None:
+    async def main() -> None:
+        arrived = asyncio.Event()
+        pushed = asyncio.Event()
+
+        def told(ended: list[DocumentEnded]) -> None:
+            for document in ended:
+                (arrived if document.id == "from-shore" else pushed).set()
+
+        replicator = Replicator(
+            ReplicatorConfiguration(ours, URLEndpoint(ashore.url), authenticator=ARGO, continuous=True),
+            on_documents=told,
+        )
+        replicator.start()
+        async with asyncio.timeout(PATIENCE_S):
+            change(ours, "from-sea", n=1)
+            await pushed.wait()
+            await asyncio.to_thread(ashore.put, "from-shore", {"channels": ["notes"]})
+            await arrived.wait()
+            status = await replicator.stop()
+        assert status.problem is None
+
+    asyncio.run(main())
+    assert body_ashore(ashore, "from-sea") is not None
+    assert ours.get("from-shore") is not None
