@@ -2,7 +2,7 @@
 
 import sys
 
-from . import delay, recorder, store
+from . import delay, recorder, replication, store
 
 
 def main() -> int:
@@ -10,6 +10,7 @@ def main() -> int:
     seconds = 10.0 if "quick" in sys.argv[1:] else 60.0
     recorder.main(seconds)
     store.main()
+    replication.main(quick="quick" in sys.argv[1:])
     return delay.main(seconds)
 
 
