@@ -4,5 +4,7 @@
 - `store`: the document store
 - `delta`: the difference between two documents, as JSON
 - `blip`: the protocol under replication: messages on a connection, without sockets
-- `replication`: what those messages say, and how far a replication has come; nothing sends them yet
+- `replication`: what those messages say, and how far a replication has come
+- `peer`: the two roles: what to send, what to take in, conflicts; without sockets
+- `net`: replicator and listener: sockets, TLS, time (docs/replication.md shows how to use them)
 """

@@ -30,7 +30,10 @@ STOP_CONNECTING_WITHIN_S: Final = 1.0
 ADVICE: Final[dict[tuple[Domain, int], str]] = {
     (Domain.POSIX, errno.ECONNREFUSED): "see that a listener runs there, on that port",
     (Domain.WEBSOCKET, 401): "check --user and --password-file (or --cert and --key)",
-    (Domain.WEBSOCKET, 403): "whoever runs the listener must let you in; it may want --cert and --key",
+    (
+        Domain.WEBSOCKET,
+        403,
+    ): "ask whoever runs the listener what you may do there; it may want --cert and --key",
     (Domain.WEBSOCKET, 404): "check the database's name, the last part of the URL",
     (Domain.WEBSOCKET, 1006): "the listener may speak TLS only (wss://), or want --cert and --key",
 }

@@ -164,7 +164,7 @@ class Replicator:
     @property
     def status(self) -> Status:
         """What it does."""
-        if self._peer is not None and self._status.activity is not Activity.STOPPED:
+        if self._peer is not None and self._status.activity is Activity.BUSY:
             return Status(self._peer.activity, self._ledger.progress, self._status.problem)
         return self._status
 

@@ -236,7 +236,7 @@ class ActivePeer(PeerBase):
         if ends and not saved.is_saving:
             if self.sender is not None:
                 self.sender.settle()
-            self.session.end()
+            self.session.end(None if self.sender is None else self.sender.refused)
 
     def _reached(self) -> Checkpoint:
         push, pull = self._push, self._pull

@@ -43,6 +43,7 @@ _LARGEST: Final = 20 * 1024 * 1024
 _KNOWN: Final = 304
 _TOO_LARGE: Final = 413
 _CONFLICT: Final = 409
+_FORBIDDEN: Final = 403
 _TRANSIENT: Final = frozenset({408, 429, 500, 502, 503, 504})
 _DELTA_REFUSED: Final = frozenset({404, 415, 422})
 """Statuses by which peers say that they lack the base or cannot apply the delta."""
@@ -113,6 +114,8 @@ class Sender:
         self._session, self._database, self._feed, self._ledger = session, database, feed, ledger
         self._options, self._echo = options, echo
         self._scanned = since
+        self.refused: Problem | None = None
+        """Why nothing is pushed any more, while the rest goes on."""
         self._woken = True
         self._told_all = False
         self._lists = 0
@@ -135,7 +138,8 @@ class Sender:
 
     def wake(self) -> None:
         """The store has changed."""
-        self._woken = self._woken or self._options.continuous or not self._told_all
+        if self.refused is None:
+            self._woken = self._woken or self._options.continuous or not self._told_all
 
     @property
     def is_idle(self) -> bool:
@@ -293,7 +297,7 @@ class Sender:
         self._lists -= 1
         changes, parents = given
         if isinstance(reply, ErrorReceived):
-            self._list_refused(reply)
+            self._list_refused(reply, changes)
             return
         answer = ProposeChangesReply.decode(reply, self._session.limits, asked=len(changes))
         self._take_terms(answer.terms)
@@ -305,13 +309,16 @@ class Sender:
                 self._done(change.sequence)
             elif verdict.status == _CONFLICT:
                 self._contested(change, verdict.current)
+            elif verdict.status in _TRANSIENT:
+                sending = _Sending(change, () if parent is None else (parent,), size=change.size)
+                self._failed_transiently(sending, verdict.status, "")
             else:
                 self._failed(change, verdict.status, f"{change.id}: the peer refuses it")
 
     def _answered(self, reply: Reply, changes: list[model.Change]) -> None:
         self._lists -= 1
         if isinstance(reply, ErrorReceived):
-            self._list_refused(reply)
+            self._list_refused(reply, changes)
             return
         answer = ChangesReply.decode(reply, self._session.limits, asked=len(changes))
         self._take_terms(answer.terms)
@@ -321,15 +328,26 @@ class Sender:
             else:
                 self._done(change.sequence)
 
-    def _list_refused(self, reply: ErrorReceived) -> None:
+    def _list_refused(self, reply: ErrorReceived, changes: list[model.Change]) -> None:
+        """Nothing of it is done; where we may not write, we still may pull."""
         failure = Failure.decode(reply)
-        self._session.end(
-            Problem(
-                Domain.WEBSOCKET,
-                failure.status or failure.code,
-                f"the peer does not take our changes: {failure.text or failure.code}",
+        text = failure.text or str(failure.code)
+        status = failure.status or failure.code
+        problem = Problem(Domain.WEBSOCKET, status, f"the peer does not take our changes: {text}")
+        for change in changes:
+            refused = Problem(Domain.WEBSOCKET, status, f"{change.id}: {text}")
+            self._ledger.tell(
+                DocumentEnded(
+                    Direction.PUSH, change.id, change.rev, change.deleted, refused, is_transient=True
+                )
             )
-        )
+        if status == _FORBIDDEN and self._options.may_be_pulled:
+            self.refused = problem
+            self._wanted.clear()
+            self._later.clear()
+            self._woken = False
+        else:
+            self._session.end(problem)
 
     def _take_terms(self, terms: Terms) -> None:
         deltas = self._terms.deltas if terms.deltas is None else terms.deltas
@@ -351,16 +369,19 @@ class Sender:
             self._conflict(change)
 
     def _closing(self, change: model.Change, current: str) -> _Sending | None:
-        """The tombstone by which a conflict was ended here, of the branch that the peer is still on."""
+        """The tombstone by which a conflict was ended here, of the branch that the peer is still on; if the
+        peer has that already, what follows it."""
         for leaf in self._database.leaves(change.id)[1:]:
             if not leaf.deleted:
                 continue
             found = self._database.revision(change.id, leaf.rev, ancestors=(current,))
-            if found is not None and current in found.history:
-                tombstone = model.Change(change.sequence, change.id, leaf.rev, True, False, len(leaf.raw))
+            if found is not None and (leaf.rev == current or current in found.history):
                 line = self._database.revision(change.id, leaf.rev)
                 forks = frozenset(() if line is None else line.history)
                 following = _Sending(change, size=change.size, forks=forks)
+                if leaf.rev == current:
+                    return None if change.deleted else following
+                tombstone = model.Change(change.sequence, change.id, leaf.rev, True, False, len(leaf.raw))
                 return _Sending(tombstone, (current,), then=following)
         return None
 
@@ -504,9 +525,9 @@ class Sender:
         elif status == _CONFLICT and sending.attempts == 1 and sending.forks:
             self._wanted.append(sending)  # Sync Gateway takes it as a branch of its own alone
         elif status == _CONFLICT and self._options.proposes:
-            self._propose_again(change)
+            self._propose_again(change if sending.then is None else sending.then.change)
         elif status in _TRANSIENT or status == 0:
-            self._failed_transiently(sending, failure)
+            self._failed_transiently(sending, status, failure.text)
         else:
             self._failed(change, status, f"{change.id}: {failure.text or 'the peer refuses it'}")
 
@@ -539,17 +560,17 @@ class Sender:
             )
         )
 
-    def _failed_transiently(self, sending: _Sending, failure: Failure) -> None:
+    def _failed_transiently(self, sending: _Sending, status: int, reason: str) -> None:
         """The checkpoint leaves it open, so that it is sent again: here, or by the next replication."""
         change = sending.change
-        text = f"{change.id}: {failure.text or 'the peer cannot take it now'}"
+        text = f"{change.id}: {reason or 'the peer cannot take it now'}"
         self._ledger.tell(
             DocumentEnded(
                 Direction.PUSH,
                 change.id,
                 change.rev,
                 change.deleted,
-                Problem(Domain.WEBSOCKET, failure.status, text),
+                Problem(Domain.WEBSOCKET, status, text),
                 is_transient=True,
             )
         )

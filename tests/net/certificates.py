@@ -16,7 +16,7 @@ from sync.net.tls import peer_certificate
 from sync.net.tls_identity import TLSIdentity
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
-BEGIN, END = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
+BEGIN, END = datetime(2026, 1, 1, tzinfo=UTC), datetime(2126, 1, 1, tzinfo=UTC)
 PURPOSES = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
 
 

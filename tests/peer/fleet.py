@@ -3,7 +3,7 @@
 import random
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,10 @@ LOG = "abcdef"
 class CountingWire(Wire):
     """Counts the requests of each profile that either side is handed."""
 
-    def __init__(self, ours: Database, theirs: Database, **options: Any) -> None:
+    def __init__(self, ours: Database, theirs: Database, *, per_frame: float = 0.0, **options: Any) -> None:
+        """`per_frame`: seconds that each frame takes."""
+        self._per_frame = per_frame
+        self.broke_off = False
         super().__init__(ours, theirs, **options)
         self.requests: Counter[str] = Counter()
         for peer in self.peers:
@@ -37,6 +40,12 @@ class CountingWire(Wire):
     def revisions_sent(self) -> int:
         """Revisions that came, new or not."""
         return self.requests["rev"]
+
+    def step(self) -> bool:
+        before = sum(self.frames.values())
+        moved = super().step()
+        self.clock.now += self._per_frame * (sum(self.frames.values()) - before)
+        return moved
 
     def _count(self, session: Session) -> None:
         requested = session._requested
@@ -75,6 +84,7 @@ class Fleet:
         pull: bool = True,
         cut_after: int | None = None,
         lots: bool = False,
+        per_frame: float = 0.0,
     ) -> CountingWire:
         """`first` connects to `second`; to the end, unless it is cut."""
         theirs = self.stores[second]
@@ -91,9 +101,11 @@ class Fleet:
             passive={"deltas": self._deltas},
             rng=self.rng if lots else None,
             cut_after=cut_after,
+            per_frame=per_frame,
         )
         wire.settle()
-        if not wire.is_cut:
+        wire.broke_off = wire.is_cut
+        if not wire.broke_off:
             for peer in wire.peers:
                 assert peer.session.problem is None, peer.session.problem
             assert wire.active.session.is_over
@@ -179,16 +191,6 @@ class Fleet:
         store.put(alarm, body, parent=None if found is None else found.rev)
         self.acks.setdefault(alarm, set()).add(by)
 
-    def forget_acks_beyond(self, number: int) -> None:
-        """A store was put back: what only it knew is gone. Keep to what the others have."""
-        for alarm, acks in self.acks.items():
-            known: set[str] = set()
-            for store in self.stores:
-                found = store.get(alarm)
-                known |= set() if found is None else {ack["by"] for ack in found.body["acks"]}
-            acks.intersection_update(known)
-        assert number < len(self.stores)
-
     def edit_anything(self, number: int, choice: int) -> None:
         """One edit of the many that there are, by a vessel."""
         name, which = self.names[number], choice // 6 % 3
@@ -229,10 +231,6 @@ def rewrite(fleet: Fleet, number: int, document_id: str, times: int) -> None:
     with store.transaction():
         for count in range(times):
             parent = store.put(document_id, {"n": count, "by": number, "filler": filler}, parent=parent)
-
-
-def live_ids(stores: Sequence[Database]) -> list[set[str]]:
-    return [{document.id for document in store.documents()} for store in stores]
 
 
 def _copy(path: Path, folder: Path) -> None:

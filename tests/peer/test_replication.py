@@ -173,3 +173,17 @@ def test_idle_replication_has_nothing_to_wait_for(tmp_path: Path) -> None:
         assert wire.active.deadline is None
         assert wire.passive.deadline is None
         wire.cut()
+
+
+def test_who_may_not_write_still_pulls_and_is_told_what_was_not_pushed(tmp_path: Path) -> None:
+    with databases(tmp_path) as (ours, theirs):
+        fill(theirs, "theirs", 5)
+        ours.put("mine", {})
+        wire = Wire(ours, theirs, passive={"read_only": True})
+        wire.settle()
+        assert wire.active.session.problem is not None
+        assert wire.active.session.problem.code == 403
+        assert ours.count() == 6
+        assert [ended.id for ended in wire.told if ended.problem is not None] == ["mine"]
+        replicate(ours, theirs)  # once it may: nothing was taken for done
+        assert_same(ours, theirs)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.net.certificates import CA, self_signed
+from tests.net.certificates import CA
 
 LOGBOAT = str(Path(sys.executable).with_name("logboat"))
 LONG_S = 60.0
@@ -156,7 +156,7 @@ class TestOneShot:
         assert run("pull", tmp_path / "new.db", served.url, "--docs", "c,d").status == 0
         assert ids(tmp_path / "new.db") == ["c", "d"]
 
-    def test_a_read_only_listener_lets_pull_and_names_what_could_not_be_pushed(
+    def test_a_read_only_listener_lets_pull_and_refuses_a_push_as_such(
         self, serve: Serve, here: Path, there: Path
     ) -> None:
         put(here, "mine")
@@ -164,7 +164,6 @@ class TestOneShot:
         served = serve("--no-tls", "--read-only")
         done = run("push", here, served.url)
         assert done.status == 1
-        assert "mine" in done.err
         assert "read-only" in done.err
         assert run("pull", here, served.url).status == 0
         assert (ids(here), ids(there)) == (["mine", "theirs"], ["theirs"])
@@ -223,7 +222,6 @@ class TestTrust:
     def test_a_ca_vouches_for_both_sides(self, serve: Serve, here: Path, tmp_path: Path) -> None:
         issuer = tmp_path / "ca.pem"
         ca = CA.new()
-        self_signed()
         issuer.write_bytes(ca_pem(ca))
         files = []
         for name in ("server", "client"):

@@ -1,0 +1,580 @@
+"""What an active peer asks of a gateway, and makes of its answers, message by message."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sync.peer import conflicts
+from sync.peer.active import Activity
+from sync.peer.progress import Direction
+from sync.replication.checkpoint import Checkpoint
+from sync.replication.messages import (
+    Changes,
+    GetCheckpoint,
+    GetCheckpointReply,
+    Proposal,
+    ProposeChanges,
+    ProposeChangesReply,
+    Rev,
+    SetCheckpoint,
+    SubChanges,
+    Verdict,
+)
+from sync.store import Database, revisions
+
+from .rig import open_database
+from .script import Script, active, assert_sound, begun, caught_up, store_checkpoint, tell
+
+WANTED = Verdict(0)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Database]:
+    database = open_database(tmp_path / "store.db")
+    yield database
+    assert_sound(database)
+    database.close()
+
+
+def give(script: Script, document_id: str, revision: str, body: bytes = b"{}", **more: Any) -> None:
+    """Send a revision as Sync Gateway does: without asking for a reply."""
+    script.post(Rev(document_id, revision, body, no_reply=True, **more).encode())
+    script.rest(1.0)
+
+
+def proposed(script: Script, *verdicts: Verdict) -> tuple[Proposal, ...]:
+    """Answer the proposals that are taken next; what they were."""
+    message, event = script.take(ProposeChanges)
+    script.answer(event, ProposeChangesReply(verdicts).encode())
+    return message.proposals
+
+
+def remote(checkpoint: bytes) -> Any:
+    return json.loads(checkpoint).get("remote")
+
+
+def is_pushed(checkpoint: bytes, sequence: int) -> bool:
+    return sequence in Checkpoint.decode(checkpoint).completed
+
+
+def body(store: Database, document_id: str) -> dict[str, Any] | None:
+    found = store.get(document_id)
+    return None if found is None else found.body
+
+
+# The checkpoint and the subscription
+
+
+def test_peer_asks_for_its_checkpoint_first_and_subscribes_from_the_beginning_without_one(
+    store: Database,
+) -> None:
+    script = active(store, channels=frozenset({"b", "a"}), continuous=True)
+    assert [event.profile for event in script.requests] == ["getCheckpoint"]
+    assert script.peer.activity is Activity.CONNECTING  # type: ignore[attr-defined]
+    script.refuse(script.take(GetCheckpoint)[1], 404)
+    asked, _ = script.take(SubChanges)
+    assert (asked.since, asked.continuous, asked.channels) == (None, True, ("a", "b"))
+    assert asked.send_replacements
+
+
+@pytest.mark.parametrize("sequence", ["7", '"7"', '"16:5"', '"2::7"', '"3:4::9"'])
+def test_sequence_is_given_back_as_it_came(store: Database, sequence: str) -> None:
+    script = begun(store)
+    assert tell(script, (sequence, "d", "1-a")) == [()]
+    give(script, "d", "1-a", sequence=sequence)
+    caught_up(script)
+    stored = store_checkpoint(script)
+    assert remote(stored) == json.loads(sequence)
+    assert script.is_over
+    again = active(store)
+    again.answer(again.take(GetCheckpoint)[1], GetCheckpointReply("0-1", stored).encode())
+    assert again.take(SubChanges)[0].since == sequence
+
+
+def test_checkpoint_names_the_revision_that_it_replaces(store: Database) -> None:
+    script = begun(store, continuous=True)
+    script.rest()
+    first, event = script.take(SetCheckpoint)
+    assert first.revision is None
+    script.answer(event, None, b"")
+    assert script.is_over  # the reply names no revision, so that it means nothing
+    again = active(store, continuous=True)
+    again.answer(again.take(GetCheckpoint)[1], GetCheckpointReply("0-5", b"{}").encode())
+    tell(again, ("1", "d", "1-a", 2))
+    again.rest()
+    assert again.take(SetCheckpoint)[0].revision == "0-5"
+
+
+def test_copies_of_the_checkpoint_that_differ_mean_what_both_vouch_for(store: Database) -> None:
+    script = begun(store, push=False)
+    tell(script, ("8", "d", "1-a", 2))
+    caught_up(script)
+    store_checkpoint(script)
+    again = active(store, push=False)
+    again.answer(again.take(GetCheckpoint)[1], GetCheckpointReply("0-1", b'{"remote":5}').encode())
+    assert again.take(SubChanges)[0].since == "5"
+
+
+@pytest.mark.parametrize("code", [401, 403, 500, 503])
+def test_checkpoint_that_is_refused_ends_the_connection(store: Database, code: int) -> None:
+    script = active(store)
+    script.refuse(script.take(GetCheckpoint)[1], code)
+    assert script.is_over
+    problem = script.peer.session.problem
+    assert problem is not None
+    assert problem.code == code
+
+
+@pytest.mark.parametrize("code", [400, 401, 403, 500, 503])
+def test_subscription_that_is_refused_ends_the_connection(store: Database, code: int) -> None:
+    script = active(store)
+    script.refuse(script.take(GetCheckpoint)[1], 404)
+    script.refuse(script.take(SubChanges)[1], code)
+    assert script.is_over
+    problem = script.peer.session.problem
+    assert problem is not None
+    assert problem.code == code
+
+
+def test_checkpoint_that_is_a_conflict_for_ever_is_given_up(store: Database) -> None:
+    script = begun(store)
+    caught_up(script)
+    for _ in range(20):
+        if script.is_over:
+            break
+        script.refuse(script.take(SetCheckpoint)[1], 409)
+        for _, event in script.taken(GetCheckpoint):
+            script.answer(event, GetCheckpointReply("0-9", b"{}").encode())
+    assert script.is_over
+    assert script.peer.session.problem is None
+
+
+def test_checkpoint_of_another_revision_is_read_again_and_then_stored(store: Database) -> None:
+    script = begun(store)
+    caught_up(script)
+    script.refuse(script.take(SetCheckpoint)[1], 409)
+    script.answer(script.take(GetCheckpoint)[1], GetCheckpointReply("0-9", b"{}").encode())
+    message, _ = script.take(SetCheckpoint)
+    assert message.revision == "0-9"
+
+
+def test_checkpoint_that_the_gateway_cannot_store_does_not_keep_a_replication_from_its_end(
+    store: Database,
+) -> None:
+    script = begun(store)
+    caught_up(script)
+    script.refuse(script.take(SetCheckpoint)[1], 503)
+    assert script.is_over
+
+
+# Pull
+
+
+def test_removed_and_revoked_documents_are_not_asked_for(store: Database) -> None:
+    kept = store.put("e", {})
+    script = begun(store, push=False)
+    gone = [("1", "d", "2-a", 2), ("2", "e", "2-b", 4), ("3", "f", "2-c", 7), ("4", "h", "2-e", 5)]
+    assert tell(script, *gone, ("5", "g", "2-d", 1)) == [0, 0, 0, 0, ()]
+    assert [ended.id for ended in script.told if ended.access_removed] == ["d", "e", "f", "h"]
+    give(script, "g", "2-d", deleted=True, sequence="5")
+    caught_up(script)
+    assert remote(store_checkpoint(script)) == 5
+    found = store.get("e")
+    assert found is not None
+    assert found.rev == kept
+
+
+def test_removed_documents_are_purged_where_that_is_wanted(store: Database) -> None:
+    store.put("e", {})
+    known = store.put("f", {})
+    script = begun(store, push=False, purges_removed=True)
+    assert tell(script, ("1", "e", "2-b", 4), ("2", "f", "2-b")) == [0, (known,)]
+    give(script, "f", "2-b", b'{"_removed":true}', sequence="2")
+    assert store.count(deleted=True) == 0
+
+
+def test_body_that_only_says_removed_is_not_stored(store: Database) -> None:
+    kept = store.put("e", {"n": 1})
+    script = begun(store, push=False)
+    tell(script, ("1", "d", "2-a"), ("2", "e", "2-b"))
+    give(script, "d", "2-a", b'{"_removed":true}', sequence="1")
+    give(script, "e", "2-b", b'{"_removed":true}', sequence="2", history=(kept,))
+    caught_up(script)
+    assert remote(store_checkpoint(script)) == 2
+    assert store.get("d") is None
+    assert body(store, "e") == {"n": 1}
+    assert [ended.id for ended in script.told if ended.access_removed] == ["d", "e"]
+
+
+def test_end_of_the_changes_does_not_end_the_wait_for_revisions(store: Database) -> None:
+    script = begun(store, push=False)
+    assert tell(script, ("1", "d", "1-a"), ("2", "e", "1-b")) == [(), ()]
+    caught_up(script)
+    script.rest()
+    assert not script.is_over
+    give(script, "e", "1-b", b'{"n":2}', sequence="2")
+    script.rest(60)
+    assert not script.is_over
+    assert remote(store_checkpoint(script)) is None
+    give(script, "d", "1-a", b'{"n":1}', sequence="1")
+    assert body(store, "d") == {"n": 1}
+    assert remote(store_checkpoint(script)) == 2
+    assert script.is_over
+
+
+def test_empty_list_says_caught_up_as_well_as_null(store: Database) -> None:
+    script = begun(store)
+    script.post(Changes(()).encode())
+    script.pump()
+    store_checkpoint(script)
+    assert script.is_over
+
+
+def test_revision_that_will_not_come_is_done_with(store: Database) -> None:
+    script = begun(store, push=False)
+    tell(script, ('"16:5"', "d", "1-a"), ("17", "e", "1-b"))
+    norev = {"Profile": "norev", "sequence": '"16:5"', "error": "404", "reason": "gone"}
+    script.post(norev, no_reply=True)
+    script.post(
+        {"Profile": "norev", "id": "e", "rev": "1-b", "sequence": "17", "error": "404"}, no_reply=True
+    )
+    script.pump()
+    assert not script.is_over
+    caught_up(script)
+    assert remote(store_checkpoint(script)) == 17
+    assert [(ended.id, ended.problem is not None) for ended in script.told] == [("d", True)]
+
+
+def test_revision_that_will_not_come_now_holds_the_checkpoint_before_it(store: Database) -> None:
+    script = begun(store, push=False)
+    tell(script, ("4", "c", "1-c"), ("5", "d", "1-a"), ("6", "e", "1-b"))
+    give(script, "c", "1-c", sequence="4")
+    script.post({"Profile": "norev", "id": "d", "rev": "1-a", "error": "503"}, no_reply=True)
+    give(script, "e", "1-b", sequence="6")
+    caught_up(script)
+    assert remote(store_checkpoint(script)) == 4
+    assert script.is_over
+    assert script.peer.must_be_repeated == 1  # type: ignore[attr-defined]
+
+
+def test_norev_for_what_nobody_asked_for_changes_nothing(store: Database) -> None:
+    script = begun(store, push=False)
+    tell(script, ("4", "c", "1-c"))
+    script.post({"Profile": "norev", "id": "x", "rev": "1-a", "sequence": "9"}, no_reply=True)
+    caught_up(script)
+    assert not script.is_over
+    give(script, "c", "1-c", sequence="4")
+    assert remote(store_checkpoint(script)) == 4
+
+
+def test_replacement_is_taken_for_what_was_asked_for(store: Database) -> None:
+    script = begun(store, push=False)
+    tell(script, ("4", "d", "1-a"))
+    caught_up(script)
+    give(script, "d", "3-c", b'{"n":3}', history=("2-b", "1-a"), sequence="4", replaced="1-a")
+    assert remote(store_checkpoint(script)) == 4
+    found = store.get("d")
+    assert found is not None
+    assert found.rev == "3-c"
+
+
+def test_change_that_is_told_twice_is_sent_once_and_both_are_done_with_it(store: Database) -> None:
+    script = begun(store, push=False)
+    assert tell(script, ("4", "d", "1-a")) == [()]
+    assert tell(script, ("5", "d", "1-a")) == [0]
+    caught_up(script)
+    give(script, "d", "1-a", sequence="4")
+    assert remote(store_checkpoint(script)) == 5
+
+
+def test_known_revisions_are_not_asked_for_and_known_ancestors_are_told(store: Database) -> None:
+    first = store.put("d", {"n": 1})
+    script = begun(store, push=False)
+    assert tell(script, ("1", "d", first), ("2", "d", "2-x"), ("3", "new", "1-a")) == [0, (first,), ()]
+
+
+@pytest.mark.parametrize("replies", [True, False])
+def test_body_that_cannot_be_stored_fails_alone_whether_a_reply_is_wanted_or_not(
+    store: Database, replies: bool
+) -> None:
+    script = begun(store, push=False)
+    tell(script, ("1", "d", "1-a"), ("2", "e", "1-b"))
+    script.post(Rev("d", "1-a", b"[1]", no_reply=not replies).encode())
+    give(script, "e", "1-b", b'{"n":1}')
+    caught_up(script)
+    assert remote(store_checkpoint(script)) == 2
+    assert store.get("d") is None
+    assert body(store, "e") == {"n": 1}
+    assert [ended.id for ended in script.told if ended.problem is not None] == ["d"]
+
+
+def test_conflict_that_comes_is_taken_in_resolved_and_proposed(store: Database) -> None:
+    first = store.put("d", {"n": 1})
+    ours = store.put("d", {"n": 2}, parent=first)
+    script = begun(store, continuous=True)
+    proposed(script, Verdict(409))
+    assert tell(script, ("1", "d", "2-zz")) == [(first,)]
+    give(script, "d", "2-zz", b'{"n":3}', history=(first,), sequence="1")
+    assert store.conflicts() == []
+    found = store.get("d")
+    assert found is not None
+    assert found.rev == "2-zz"
+    assert found.rev != ours
+
+
+# Push
+
+
+def test_every_proposal_names_the_parent_and_asks_for_the_revision_of_a_conflict(store: Database) -> None:
+    first = store.put("d", {"n": 1})
+    second = store.put("d", {"n": 2}, parent=first)
+    new = store.put("e", {})
+    script = begun(store, pull=False)
+    message, _ = script.take(ProposeChanges)
+    assert message.conflict_includes_revision
+    assert [(item.id, item.revision, item.parent) for item in message.proposals] == [
+        ("d", second, first),
+        ("e", new, None),
+    ]
+
+
+@pytest.mark.parametrize("status", [403, 404, 409])
+def test_proposal_that_is_refused_for_good_is_told_and_done_with(store: Database, status: int) -> None:
+    for name in ("known", "bad", "good"):
+        store.put(name, {})
+    script = begun(store, pull=False)
+    proposed(script, Verdict(304), Verdict(status), WANTED)
+    rev, event = script.take(Rev)
+    assert rev.id == "good"
+    script.answer(event)
+    stored = store_checkpoint(script)
+    assert [is_pushed(stored, sequence) for sequence in (1, 2, 3)] == [True, True, True]
+    (failed,) = [ended for ended in script.told if ended.problem is not None]
+    assert (failed.id, failed.direction) == ("bad", Direction.PUSH)
+    assert failed.problem is not None
+    assert failed.problem.code == status
+    assert not failed.is_transient
+
+
+@pytest.mark.parametrize("status", [500, 503])
+@pytest.mark.parametrize("of_proposal", [True, False])
+def test_what_the_gateway_cannot_take_now_is_left_for_the_next_replication(
+    store: Database, status: int, of_proposal: bool
+) -> None:
+    for name in ("bad", "good"):
+        store.put(name, {})
+    script = begun(store, pull=False)
+    proposed(script, Verdict(status) if of_proposal else WANTED, WANTED)
+    for rev, event in script.taken(Rev):
+        if rev.id == "bad":
+            script.refuse(event, status)
+        else:
+            script.answer(event)
+    stored = store_checkpoint(script)
+    assert [is_pushed(stored, sequence) for sequence in (1, 2)] == [False, True]
+    assert script.is_over
+    assert script.peer.must_be_repeated == 1  # type: ignore[attr-defined]
+    assert [ended.is_transient for ended in script.told if ended.problem is not None] == [True]
+    again = active(store, pull=False)
+    again.answer(again.take(GetCheckpoint)[1], GetCheckpointReply("0-1", stored).encode())
+    assert [item.id for item in proposed(again, WANTED)] == ["bad"]
+
+
+@pytest.mark.parametrize("of_proposal", [True, False])
+def test_continuous_replication_tries_again_what_the_gateway_could_not_take(
+    store: Database, of_proposal: bool
+) -> None:
+    store.put("d", {})
+    script = begun(store, pull=False, continuous=True)
+    proposed(script, Verdict(503) if of_proposal else WANTED)
+    if not of_proposal:
+        script.refuse(script.take(Rev)[1], 503)
+    assert script.taken(Rev) == []
+    script.rest(60)
+    _, event = script.take(Rev)
+    script.answer(event)
+    assert not script.peer.is_pending(1)  # type: ignore[attr-defined]
+
+
+def test_proposal_of_what_is_known_sends_nothing(store: Database) -> None:
+    store.put("d", {})
+    script = begun(store, pull=False)
+    proposed(script, Verdict(304))
+    assert is_pushed(store_checkpoint(script), 1)
+    assert script.is_over
+
+
+def test_list_of_proposals_that_is_refused_ends_the_connection(store: Database) -> None:
+    store.put("d", {})
+    script = begun(store, pull=False)
+    script.refuse(script.take(ProposeChanges)[1], 503)
+    assert script.is_over
+    problem = script.peer.session.problem
+    assert problem is not None
+    assert problem.code == 503
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 413])
+def test_revision_that_is_refused_for_good_is_told_and_done_with(store: Database, status: int) -> None:
+    store.put("d", {})
+    script = begun(store, pull=False)
+    proposed(script, WANTED)
+    script.refuse(script.take(Rev)[1], status)
+    assert script.taken(Rev) == []
+    assert is_pushed(store_checkpoint(script), 1)
+    assert [ended.problem.code for ended in script.told if ended.problem] == [status]
+
+
+def test_conflict_with_an_ancestor_is_none_and_the_revision_is_sent_from_there(store: Database) -> None:
+    first = store.put("d", {"n": 1})
+    second = store.put("d", {"n": 2}, parent=first)
+    third = store.put("d", {"n": 3}, parent=second)
+    script = begun(store, pull=False)
+    proposed(script, Verdict(409, first))
+    rev, _ = script.take(Rev)
+    assert (rev.revision, rev.history) == (third, (second, first))
+
+
+def test_revision_that_becomes_a_conflict_on_the_way_is_proposed_once_more_and_then_given_up(
+    store: Database,
+) -> None:
+    revision = store.put("d", {})
+    script = begun(store, pull=False)
+    for _ in range(2):
+        assert [item.revision for item in proposed(script, WANTED)] == [revision]
+        script.refuse(script.take(Rev)[1], 409)
+    assert script.taken(ProposeChanges) == []
+    assert [ended.problem.code for ended in script.told if ended.problem] == [409]
+    store_checkpoint(script)
+    assert script.is_over
+
+
+def test_conflict_is_left_to_the_pull_of_the_same_replication(store: Database) -> None:
+    store.put("d", {})
+    script = begun(store)
+    proposed(script, Verdict(409, "1-ff"))
+    caught_up(script)
+    assert is_pushed(store_checkpoint(script), 1)
+    assert [ended for ended in script.told if ended.problem is not None] == []
+
+
+@pytest.mark.parametrize("bridges", [True, False])
+def test_history_with_a_gap_is_bridged_where_that_is_asked_for(store: Database, bridges: bool) -> None:
+    store.insert("d", "9-ff", ["4-ee"], b"{}", allow_conflict=True)
+    script = begun(store, pull=False, bridges_gaps=bridges)
+    proposed(script, WANTED)
+    rev, _ = script.take(Rev)
+    assert [revisions.generation(each) for each in rev.history] == ([8, 7, 6, 5, 4] if bridges else [4])
+    assert rev.history[-1] == "4-ee"
+    assert rev.no_conflicts
+
+
+def test_gateway_that_never_replies_leaves_the_checkpoint_where_it_was(store: Database) -> None:
+    store.put("d", {})
+    store.put("e", {})
+    script = begun(store, continuous=True)
+    tell(script, ("1", "f", "1-a"))
+    script.rest(60)
+    proposals = script.take(ProposeChanges)[1]
+    for _, event in script.taken(SetCheckpoint):
+        script.refuse(event, 503)
+    script.rest(60)
+    script.answer(proposals, ProposeChangesReply((WANTED, WANTED)).encode())
+    (_, first), _ = script.taken(Rev)
+    script.answer(first)
+    script.rest(60)
+    stored = [store_checkpoint(script)]
+    script.rest(60)
+    assert [[is_pushed(each, 1), is_pushed(each, 2), remote(each)] for each in stored] == [
+        [True, False, None]
+    ]
+    assert script.peer.activity is Activity.BUSY  # type: ignore[attr-defined]
+
+
+# A conflict that was resolved here, and the branch that the gateway is still on
+
+
+def resolved(store: Database) -> str:
+    """A document whose branch `3-ee`, `2-ee` has won here over `2-bb`; the tombstone that closed that."""
+    store.insert("d", "1-aa", [], b"{}", allow_conflict=True)
+    store.insert("d", "3-ee", ["2-ee", "1-aa"], b'{"n":3}', allow_conflict=True)
+    store.insert("d", "2-bb", ["1-aa"], b'{"n":2}', allow_conflict=True)
+    conflicts.resolve(store, "d")
+    assert store.conflicts() == []
+    (closing,) = [leaf.rev for leaf in store.leaves("d") if leaf.deleted]
+    return closing
+
+
+def test_branch_that_lost_is_closed_at_the_gateway_before_the_winner_comes(store: Database) -> None:
+    closing = resolved(store)
+    script = begun(store, pull=False)
+    proposed(script, Verdict(409, "2-bb"))
+    rev, event = script.take(Rev)
+    assert (rev.revision, rev.deleted, rev.history) == (closing, True, ("2-bb",))
+    assert script.taken(Rev) == []
+    script.answer(event)
+    rev, event = script.take(Rev)
+    assert (rev.revision, rev.deleted, rev.history) == ("3-ee", False, ("2-ee", "1-aa"))
+    script.refuse(event, 409)
+    rev, event = script.take(Rev)
+    assert (rev.revision, rev.deleted, rev.history) == ("3-ee", False, ("2-ee",))
+    script.answer(event)
+    assert is_pushed(store_checkpoint(script), store.last_sequence)
+    assert script.is_over
+    assert [ended for ended in script.told if ended.problem is not None] == []
+
+
+def test_winner_comes_even_if_the_connection_broke_after_the_branch_was_closed(store: Database) -> None:
+    closing = resolved(store)
+    script = begun(store)
+    proposed(script, Verdict(409, closing))
+    rev, event = script.take(Rev)
+    assert (rev.revision, rev.deleted) == ("3-ee", False)
+    script.refuse(event, 409)
+    rev, event = script.take(Rev)
+    assert (rev.revision, rev.history) == ("3-ee", ("2-ee",))
+    script.answer(event)
+    caught_up(script)
+    assert is_pushed(store_checkpoint(script), store.last_sequence)
+
+
+def test_winner_is_proposed_again_if_the_branch_has_moved_on_before_it_was_closed(store: Database) -> None:
+    resolved(store)
+    script = begun(store, pull=False)
+    proposed(script, Verdict(409, "2-bb"))
+    script.refuse(script.take(Rev)[1], 409)
+    assert [item.revision for item in proposed(script, WANTED)] == ["3-ee"]
+    assert script.take(Rev)[0].revision == "3-ee"
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_closing_that_the_gateway_cannot_take_now_leaves_the_winner_to_be_pushed(
+    store: Database, status: int
+) -> None:
+    resolved(store)
+    script = begun(store, pull=False)
+    proposed(script, Verdict(409, "2-bb"))
+    script.refuse(script.take(Rev)[1], status)
+    assert script.taken(Rev) == []
+    assert not is_pushed(store_checkpoint(script), store.last_sequence)
+
+
+def test_winner_that_stays_a_conflict_is_proposed_once_more_and_then_given_up(store: Database) -> None:
+    resolved(store)
+    script = begun(store, pull=False)
+    proposed(script, Verdict(409, "2-bb"))
+    script.answer(script.take(Rev)[1])
+    sent = 0
+    for _ in range(20):
+        for rev, event in script.taken(Rev):
+            sent += rev.revision == "3-ee"
+            script.refuse(event, 409)
+        for _, event in script.taken(ProposeChanges):
+            script.answer(event, ProposeChangesReply((WANTED,)).encode())
+    assert 2 <= sent <= 4
+    assert [ended.problem.code for ended in script.told if ended.problem] == [409]
+    store_checkpoint(script)
+    assert script.is_over
