@@ -31,6 +31,7 @@ from sync.store.blobs import BlobWriter
 
 NONCE_BYTES: Final = 20
 _CHUNK: Final = 64 * 1024
+_BAD_REQUEST: Final = 400
 _FAILED: Final = 502
 _FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
@@ -61,12 +62,14 @@ class _Waiting:
 class _Transfer:
     """A blob that is being fetched."""
 
-    __slots__ = ("digest", "document_id", "info", "waiting", "writer")
+    __slots__ = ("arrived", "digest", "document_id", "info", "waiting", "writer")
 
     def __init__(self, digest: str, info: BlobInfo, document_id: str) -> None:
         self.digest, self.info, self.document_id = digest, info, document_id
         self.waiting: list[_Waiting] = []
         self.writer: BlobWriter | None = None
+        self.arrived = 0
+        """Bytes so far, of which no more are written than the document tells of."""
 
 
 class BlobFetcher:
@@ -110,16 +113,18 @@ class BlobFetcher:
         while self._queue and self._active < tuning.BLOBS_AT_ONCE:
             transfer = self._queue.popleft()
             self._active += 1
-            transfer.writer = writer = self._database.blobs.writer()
+            transfer.writer = self._database.blobs.writer()
             told = transfer.info.length
             most = tuning.BLOB_BYTES if told is None else min(told, tuning.BLOB_BYTES)
 
-            def take(piece: bytes, writer: BlobWriter = writer, most: int = most) -> None:
-                if writer.length + len(piece) > most:
-                    text = "the peer sends a blob that is longer than its document says, or than is taken"
+            def take(piece: bytes, transfer: _Transfer = transfer, most: int = most) -> None:
+                transfer.arrived += len(piece)
+                if transfer.arrived <= most:
+                    assert transfer.writer is not None
+                    transfer.writer.write(piece)
+                elif transfer.arrived > tuning.BLOB_BYTES:
+                    text = f"the peer sends more than {tuning.BLOB_BYTES} bytes of a blob"
                     self._session.end(Problem(Domain.BLIP, _TOO_BIG, text))
-                else:
-                    writer.write(piece)
 
             self._session.request(
                 GetAttachment(
@@ -148,12 +153,12 @@ class BlobFetcher:
             )
         else:
             try:
-                if reply.body:
-                    writer.write(reply.body)
                 writer.finish(transfer.digest)
                 self._ledger.progress.blobs_pulled += 1
             except BlobError as broken:
-                error = MessageError(str(broken), code=_FAILED)
+                is_longer = transfer.info.length is not None and transfer.arrived > transfer.info.length
+                code = _BAD_REQUEST if is_longer else _FAILED  # the former is the document's own fault
+                error = MessageError(f"{transfer.document_id}: {broken}", code=code)
         for waiting in transfer.waiting:
             waiting.one_less(error)
         self._begin()

@@ -520,6 +520,8 @@ class Sender:
         if status in _DELTA_REFUSED and sending.as_delta and sending.ancestors and sending.attempts == 1:
             sending.as_delta = False
             self._wanted.appendleft(sending)
+        elif status == _KNOWN and sending.then is not None:
+            self._wanted.append(sending.then)
         elif status == _KNOWN:
             self._done(change.sequence)
         elif status == _CONFLICT and sending.attempts == 1 and sending.forks:

@@ -323,7 +323,7 @@ def test_expired_certificate_is_refused_and_not_shown_to_the_callback() -> None:
     refusal = judge(authenticators, None, BRIGID.certificate)
     assert isinstance(refusal, Refusal)
     assert refusal.status == 403
-    assert "expired at 2027-01-01" in refusal.text
+    assert "expired at 2126-01-01" in refusal.text
 
 
 def test_certificate_callback_without_roots_is_refused_because_it_would_never_be_asked() -> None:
