@@ -11,6 +11,7 @@ import logging
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Final
 
 from cryptography import x509
@@ -22,7 +23,7 @@ from sync.net.link import Link
 from sync.net.retrying import MAX_WAIT_S, Backoff, is_worth_retrying, max_attempts
 from sync.net.transport import Transport
 from sync.peer.active import ActiveOptions, ActivePeer, Activity
-from sync.peer.conflicts import Resolvers
+from sync.peer.conflicts import ConflictResolver, Resolvers
 from sync.peer.problems import Problem, ProblemError
 from sync.peer.progress import DocumentEnded, Ledger, Progress
 from sync.peer.receiver import Rule
@@ -37,9 +38,17 @@ _GATEWAY: Final = "Couchbase Sync Gateway"
 """How its `Server` header begins."""
 
 
+class ReplicatorType(Enum):
+    """Which way documents go, in Couchbase Lite's words."""
+
+    PUSH = "push"
+    PULL = "pull"
+    PUSH_AND_PULL = "push_and_pull"
+
+
 @dataclass(frozen=True, slots=True)
 class ReplicatorConfiguration:
-    """A replication."""
+    """A replication. Raises ValueError if `replicator_type` and `push` or `pull` contradict each other."""
 
     database: Database
     endpoint: Endpoint
@@ -56,7 +65,8 @@ class ReplicatorConfiguration:
     """Whether to take a document that comes."""
     filter_name: str | None = None
     """Names the filters: to change one without its name would leave out what the old one kept back."""
-    conflict_resolver: Resolvers = field(default_factory=Resolvers)
+    conflict_resolver: Resolvers | ConflictResolver = field(default_factory=Resolvers)
+    """By type of document; or one function, for all documents that Logboat has no rule of its own for."""
     authenticator: Authenticator | None = None
     pinned_server_certificate: str | x509.Certificate | None = None
     accept_only_self_signed: bool = False
@@ -74,6 +84,18 @@ class ReplicatorConfiguration:
     peer: Peer | None = None
     """Who it is, where its address says nothing: addresses change at every meeting."""
     limits: blip.Limits = field(default_factory=blip.Limits)
+    replicator_type: ReplicatorType | None = None
+    """Says `push` and `pull` in one word, if given."""
+
+    def __post_init__(self) -> None:
+        kind = self.replicator_type
+        if kind is None:
+            return
+        push, pull = kind is not ReplicatorType.PULL, kind is not ReplicatorType.PUSH
+        if (push and not self.push) or (pull and not self.pull):
+            raise ValueError(f"replicator_type is {kind.value}, but push={self.push} and pull={self.pull}")
+        object.__setattr__(self, "push", push)
+        object.__setattr__(self, "pull", pull)
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +316,7 @@ class Replicator:
             ),
             filter_name=configuration.filter_name,
             pull_rule=None if configuration.pull_filter is None else _rule(configuration.pull_filter),
-            resolvers=configuration.conflict_resolver,
+            resolvers=_resolvers(configuration.conflict_resolver),
             deltas=configuration.enable_delta_sync,
             keeps=lambda document_id: not documents.is_immutable(document_id),
             bridges_gaps=bridges_gaps,
@@ -320,3 +342,7 @@ class Replicator:
 
 def _rule(accepts: DocumentFilter) -> Rule:
     return lambda document: None if accepts(document) else "the pull filter does not want it"
+
+
+def _resolvers(given: Resolvers | ConflictResolver) -> Resolvers:
+    return given if isinstance(given, Resolvers) else Resolvers(default=given)

@@ -1,8 +1,15 @@
-"""Every program in docs/replication.md runs as it stands there, over real sockets, TLS and a real pty."""
+"""Every program and command in docs/replication.md runs as it stands there, over real sockets and lines."""
 
+import ast
 import asyncio
+import os
 import re
-import textwrap
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +19,26 @@ from sync import documents
 from sync.store import Database
 
 PAGE = Path(__file__).parents[2] / "docs" / "replication.md"
-PROGRAM = re.compile(r"^## ([^\n]+)\n(?:(?!^## ).)*?^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
-PROGRAMS = PROGRAM.findall(PAGE.read_text())
+TEXT = PAGE.read_text()
 WAIT_S = 60.0
+LOGBOAT = "from services.command import main; raise SystemExit(main())"
+
+
+def programs() -> Iterator[Any]:
+    """Each with its line, by which it is called here."""
+    for found in re.finditer(r"^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL):
+        line = TEXT.count("\n", 0, found.start(1))
+        title = re.findall(r"^## (.+)$", TEXT[: found.start()], re.MULTILINE)[-1]
+        yield pytest.param("\n" * line + found[1], id=f"{title}, line {line + 1}")
 
 
 def test_all_programs_of_the_page_are_run() -> None:
-    assert len(PROGRAMS) == PAGE.read_text().count("```python")
+    assert len(list(programs())) == TEXT.count("```python") > 0
 
 
-@pytest.mark.parametrize("program", [text for _, text in PROGRAMS], ids=[title for title, _ in PROGRAMS])
+@pytest.mark.parametrize("program", list(programs()))
 def test_program_runs_as_it_stands(program: str, tmp_path: Path) -> None:
-    source = "async def main(ours, theirs):\n" + textwrap.indent(program, "    ")
-    names: dict[str, Any] = {}
-    exec(compile(source, str(PAGE), "exec"), names)
+    code = compile(program, str(PAGE), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 
     async def run() -> None:
         with (
@@ -33,6 +46,70 @@ def test_program_runs_as_it_stands(program: str, tmp_path: Path) -> None:
             Database.open(tmp_path / "theirs.db", single_writer=documents.is_single_writer) as theirs,
         ):
             async with asyncio.timeout(WAIT_S):
-                await names["main"](ours, theirs)
+                await eval(code, {"ours": ours, "theirs": theirs})
 
     asyncio.run(run())
+
+
+@contextmanager
+def logboat(line: str, folder: Path, *more: str) -> Iterator["subprocess.Popen[str]"]:
+    """Run a command of the page, and end it as Ctrl-C does."""
+    name, *arguments = shlex.split(line, comments=True)
+    assert name == "logboat"
+    command = [sys.executable, "-c", LOGBOAT, *arguments, *more]
+    environment = os.environ | {"PYTHONPATH": str(PAGE.parents[1])}
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+            process.communicate(timeout=WAIT_S)
+
+
+def answer(process: "subprocess.Popen[str]", pattern: str) -> str:
+    """What a command says, once it says it."""
+    assert process.stdout is not None
+    said = ""
+    for line in process.stdout:
+        said += line
+        if found := re.search(pattern, line):
+            return found[1]
+    raise AssertionError(said)
+
+
+def put(path: Path, document: str) -> None:
+    with Database.open(path) as database:
+        database.put(document, {"text": "oil changed"})
+
+
+def has(path: Path, document: str) -> bool:
+    with Database.open(path, create=False) as database:
+        return database.get(document) is not None
+
+
+def test_commands_of_the_page_serve_sync_and_push(tmp_path: Path) -> None:
+    serve, sync, push = re.findall(r"^logboat db .*$", TEXT, re.MULTILINE)
+    boat, mine = tmp_path / "boat.db", tmp_path / "mine.db"
+    put(boat, "theirs")
+    put(mine, "ours")
+    with logboat(serve, tmp_path, "--port", "0") as listener:
+        address = answer(listener, r"wss://(\S+)/log")
+        pin = answer(listener, r"(\S+)$")
+
+        def placed(line: str) -> str:
+            return line.replace("HOST:4984", address).replace("FINGERPRINT", pin)
+
+        with logboat(placed(sync), tmp_path) as once:
+            assert answer(once, r"(pushed 1 document .*pulled 1 document) ")
+            assert once.wait(WAIT_S) == 0  # by itself
+        assert has(boat, "ours")
+        assert has(mine, "theirs")
+        put(mine, "later")
+        with logboat(placed(push), tmp_path) as continuous:
+            assert answer(continuous, r"(up to date: pushed 1 document)")
+        assert continuous.returncode == 0
+    assert listener.returncode == 0
+    assert has(boat, "later")

@@ -1,0 +1,93 @@
+"""What applications use, in one place:
+
+    from sync.api import Database, Replicator, ReplicatorConfiguration, URLEndpoint
+
+The names are Couchbase Lite's where it has them. docs/replication.md shows each in use. `sync` itself imports
+none of this, so that whoever wants the store alone does not wait for TLS.
+"""
+
+from sync.documents import Kind
+from sync.net.authenticators import (
+    BasicAuthenticator,
+    CertificateHolder,
+    ClientCertificateAuthenticator,
+    ListenerAuthenticators,
+    ListenerCertificateAuthenticator,
+    ListenerPasswordAuthenticator,
+    SessionAuthenticator,
+    User,
+)
+from sync.net.endpoints import MessageEndpoint, URLEndpoint
+from sync.net.listener import ConnectionStatus, URLEndpointListener, URLEndpointListenerConfiguration
+from sync.net.message import MessageEndpointConnection, MessagingError, ProtocolType, ReplicatorConnection
+from sync.net.message_listener import MessageEndpointListener
+from sync.net.replicator import Replicator, ReplicatorConfiguration, ReplicatorType, Status
+from sync.net.streams import DescriptorConnection, StreamConnection
+from sync.net.tls_identity import TLSIdentity
+from sync.peer.active import Activity
+from sync.peer.conflicts import (
+    Conflict,
+    ConflictResolver,
+    Delete,
+    Keep,
+    Merge,
+    Resolution,
+    Resolvers,
+    default_resolver,
+)
+from sync.peer.passive import PassiveOptions
+from sync.peer.problems import Domain, Problem, ProblemError
+from sync.peer.progress import Direction, DocumentEnded, Progress
+from sync.peer.selection import DocumentFilter, Selection
+from sync.replication.checkpoint_id import Peer
+from sync.store import Database, Document
+
+__all__ = [
+    "Activity",
+    "BasicAuthenticator",
+    "CertificateHolder",
+    "ClientCertificateAuthenticator",
+    "Conflict",
+    "ConflictResolver",
+    "ConnectionStatus",
+    "Database",
+    "Delete",
+    "DescriptorConnection",
+    "Direction",
+    "Document",
+    "DocumentEnded",
+    "DocumentFilter",
+    "Domain",
+    "Keep",
+    "Kind",
+    "ListenerAuthenticators",
+    "ListenerCertificateAuthenticator",
+    "ListenerPasswordAuthenticator",
+    "Merge",
+    "MessageEndpoint",
+    "MessageEndpointConnection",
+    "MessageEndpointListener",
+    "MessagingError",
+    "PassiveOptions",
+    "Peer",
+    "Problem",
+    "ProblemError",
+    "Progress",
+    "ProtocolType",
+    "Replicator",
+    "ReplicatorConfiguration",
+    "ReplicatorConnection",
+    "ReplicatorType",
+    "Resolution",
+    "Resolvers",
+    "Selection",
+    "SessionAuthenticator",
+    "Status",
+    "StreamConnection",
+    "TLSIdentity",
+    "URLEndpoint",
+    "URLEndpointListener",
+    "URLEndpointListenerConfiguration",
+    "User",
+    "default_resolver",
+]
