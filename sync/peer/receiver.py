@@ -113,6 +113,8 @@ class Receiver:
         self._stored = stored
         self._blobs = BlobFetcher(session, database, ledger=ledger, proves=options.prove_blobs)
         self._lists: deque[tuple[Changes, RequestReceived]] = deque()
+        self._early: list[tuple[Changes, RequestReceived]] = []
+        """Lists that have overtaken something: their order is all that tells how far the feed is."""
         self._expected: dict[tuple[str, str], _Expected] = {}
         """What we asked for in a subscription, by document and revision."""
         self._by_sequence: dict[str, tuple[str, str]] = {}
@@ -132,7 +134,7 @@ class Receiver:
     @property
     def is_idle(self) -> bool:
         """Whether everything that was announced is here, or will not come."""
-        return not (self._lists or self._expected or self._batch or self._fetching)
+        return not (self._lists or self._early or self._expected or self._batch or self._fetching)
 
     @property
     def deadline(self) -> float | None:
@@ -148,13 +150,20 @@ class Receiver:
 
     def changes(self, message: Changes, event: RequestReceived) -> None:
         """A subscription's list of changes."""
-        if not message.changes:
-            self.is_caught_up = True
-            self._session.respond(event)
-            return
-        if len(self._lists) >= tuning.LISTS_UNANSWERED:
+        if len(self._lists) + len(self._early) >= tuning.LISTS_UNANSWERED:
             raise MessageError("too many lists of changes without waiting for answers", code=429)
-        self._lists.append((message, event))
+        self._early.append((message, event))
+        self._order_lists()
+
+    def _order_lists(self) -> None:
+        self._early.sort(key=lambda early: early[1].number)
+        while self._early and self._session.is_in_order(self._early[0][1]):
+            message, event = self._early.pop(0)
+            if message.changes:
+                self._lists.append((message, event))
+            else:
+                self.is_caught_up = True
+                self._session.respond(event)
         self._answer_lists()
 
     def _answer_lists(self) -> None:
@@ -311,7 +320,9 @@ class Receiver:
             or not (self._expected or self._proposed)
         ):
             self.commit()
-        if self._lists:
+        if self._early:
+            self._order_lists()
+        elif self._lists:
             self._answer_lists()
 
     def commit(self) -> None:

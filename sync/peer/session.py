@@ -21,6 +21,7 @@ from sync.blip import (
     ResponseReceived,
     ViolationError,
 )
+from sync.peer import tuning
 from sync.peer.problems import Domain, Problem
 from sync.replication import messages
 from sync.replication.messages import Addressing, Encoded, Limits, MessageError
@@ -35,6 +36,7 @@ R = TypeVar("R")
 
 _SERVICE_UNAVAILABLE: Final = 503
 _FORBIDDEN: Final = 403
+_POLICY: Final = 1008
 _NOT_FOUND: Final = 404
 
 
@@ -64,6 +66,10 @@ class Session:
         self._replies: dict[int, tuple[Answered, Any]] = {}
         self._parts: dict[int, Callable[[bytes], None]] = {}
         self._at_end: list[Callable[[], None]] = []
+        self._came_through = 0
+        """All requests of the peer's up to this number have come."""
+        self._came_ahead: set[int] = set()
+        """Numbers of those beyond that have."""
 
     # Requests out
 
@@ -97,6 +103,11 @@ class Session:
     def handle(self, kind: type[R], handler: Callable[[R, RequestReceived], None]) -> None:
         """Say who answers requests of a kind. Handlers may raise MessageError, and StoreError."""
         self._handlers[kind] = handler
+
+    def is_in_order(self, event: RequestReceived) -> bool:
+        """Whether all requests that the peer began before this one have come. A short one overtakes long
+        ones, which take several frames."""
+        return event.number <= self._came_through
 
     def respond(self, event: RequestReceived, message: Encoded | None = None) -> None:
         """Answer a request, now or later."""
@@ -172,6 +183,7 @@ class Session:
 
     def _happened(self, event: Event) -> None:
         if isinstance(event, RequestReceived):
+            self._came(event.number)
             self._requested(event)
         elif isinstance(event, (ResponseReceived, ErrorReceived)):
             answered, given = self._replies.pop(event.number, (None, None))
@@ -180,6 +192,17 @@ class Session:
                 answered(event, given)
         elif isinstance(event, ResponsePart):
             self._parts[event.number](event.data)
+
+    def _came(self, number: int) -> None:
+        if number != self._came_through + 1:
+            self._came_ahead.add(number)
+            if len(self._came_ahead) > tuning.REQUESTS_AHEAD:
+                self.end(Problem(Domain.BLIP, _POLICY, "the peer never ends a request that it has begun"))
+            return
+        self._came_through = number
+        while self._came_ahead and self._came_through + 1 in self._came_ahead:
+            self._came_through += 1
+            self._came_ahead.remove(self._came_through)
 
     def _requested(self, event: RequestReceived) -> None:
         try:

@@ -21,6 +21,9 @@ REVISIONS_WANTED: Final = 6 * BATCH
 """Revisions asked for and not here; until there are fewer, further lists wait for their answers."""
 LISTS_UNANSWERED: Final = 64
 """Lists of changes that a peer may send without waiting for answers. Couchbase Lite sends 4 at most."""
+REQUESTS_AHEAD: Final = 200_000
+"""Requests of a peer that may come whole while one that it began before does not: memory, a number for each.
+The longest message takes some 5000 frames, between which others come."""
 CHANGES_OPEN: Final = 200_000
 """Changes that a peer may announce after one whose revision it keeps back: some 40 MB of bookkeeping."""
 DOCUMENTS_FETCHING: Final = 2 * REVISIONS_WANTED
