@@ -28,11 +28,17 @@ class Link:
     """Drives one peer. It is a `sync.net.transport.Receiver`."""
 
     def __init__(
-        self, peer: PeerBase, transport: Transport, *, over: Callable[[Problem | None], None] | None = None
+        self,
+        peer: PeerBase,
+        transport: Transport,
+        *,
+        over: Callable[[Problem | None], None] | None = None,
+        turned: Callable[[], None] | None = None,
     ) -> None:
-        """`over` is called once, when the transport is closed, with what ended it."""
+        """`over` is called once, when the transport is closed, with what ended it; `turned` whenever the peer
+        has done what it could."""
         self.peer, self.transport = peer, transport
-        self._over = over
+        self._over, self._turned = over, turned
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
@@ -112,6 +118,8 @@ class Link:
             self._close_by(peer.session.problem)
         else:
             self._set_timer(peer.deadline)
+            if self._turned is not None:
+                self._turned()
 
     def _close_by(self, problem: Problem | None) -> None:
         if problem is None:

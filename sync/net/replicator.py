@@ -38,6 +38,9 @@ _GATEWAY: Final = "Couchbase Sync Gateway"
 """How its `Server` header begins."""
 
 
+_CONNECTED: Final = frozenset({Activity.BUSY, Activity.IDLE})
+
+
 class ReplicatorType(Enum):
     """Which way documents go, in Couchbase Lite's words."""
 
@@ -186,7 +189,7 @@ class Replicator:
     @property
     def status(self) -> Status:
         """What it does."""
-        if self._peer is not None and self._status.activity is Activity.BUSY:
+        if self._peer is not None and self._status.activity in _CONNECTED:
             return Status(self._peer.activity, self._ledger.progress, self._status.problem)
         return self._status
 
@@ -299,7 +302,7 @@ class Replicator:
         is_gateway = str(headers.get("Server", "")).startswith(_GATEWAY)
         options = self._options(bridges_gaps=is_gateway)
         self._peer = ActivePeer(session, configuration.database, options, self._ledger)
-        self._link = Link(self._peer, transport, over=self._ended)
+        self._link = Link(self._peer, transport, over=self._ended, turned=self._turned)
         return self._link
 
     def _options(self, *, bridges_gaps: bool) -> ActiveOptions:
@@ -327,6 +330,13 @@ class Replicator:
     def _ended(self, problem: Problem | None) -> None:
         if self._over is not None and not self._over.done():
             self._over.set_result(problem)
+
+    def _turned(self) -> None:
+        """Tell when nothing is left to be done for now, and when there is again."""
+        if self._peer is not None and self._status.activity in _CONNECTED:
+            activity = self._peer.activity
+            if activity in _CONNECTED and activity is not self._status.activity:
+                self._say(activity, None)
 
     def _abandon(self) -> None:
         """Let go of a connection that is open."""

@@ -1,0 +1,63 @@
+"""A replicator tells what it does as it comes: connecting, busy, idle, offline, stopped."""
+
+import asyncio
+from pathlib import Path
+
+from sync.net.endpoints import URLEndpoint
+from sync.net.listener import URLEndpointListener, URLEndpointListenerConfiguration
+from sync.net.replicator import Replicator, ReplicatorConfiguration, Status
+from sync.peer.active import Activity
+from sync.store import Database
+
+PATIENCE_S = 60.0
+
+
+def test_continuous_replicator_tells_when_it_is_idle_offline_and_back(tmp_path: Path) -> None:
+    async def main() -> None:
+        with Database.open(tmp_path / "a.db") as ours, Database.open(tmp_path / "b.db") as theirs:
+            told: asyncio.Queue[Activity] = asyncio.Queue()
+
+            def say(status: Status) -> None:
+                told.put_nowait(status.activity)
+
+            async def until(activity: Activity) -> None:
+                async with asyncio.timeout(PATIENCE_S):
+                    while await told.get() is not activity:
+                        pass
+
+            listener = URLEndpointListener(
+                URLEndpointListenerConfiguration(
+                    {"log": theirs}, port=0, network_interface="127.0.0.1", disable_tls=True
+                )
+            )
+            await listener.start()
+            port = listener.port
+            assert port is not None
+            replicator = Replicator(
+                ReplicatorConfiguration(ours, URLEndpoint(listener.urls[0]), continuous=True), on_status=say
+            )
+            replicator.start()
+            await until(Activity.IDLE)
+            assert replicator.status.activity is Activity.IDLE
+            ours.put("a", {})
+            await until(Activity.BUSY)
+            await until(Activity.IDLE)
+            assert theirs.get("a") is not None
+            await listener.stop()
+            await until(Activity.OFFLINE)
+            assert replicator.status.problem is not None
+            again = URLEndpointListener(
+                URLEndpointListenerConfiguration(
+                    {"log": theirs}, port=port, network_interface="127.0.0.1", disable_tls=True
+                )
+            )
+            await again.start()
+            ours.put("b", {})
+            replicator.reachability_changed()
+            await until(Activity.IDLE)
+            assert theirs.get("b") is not None
+            status = await replicator.stop()
+            assert status == Status(Activity.STOPPED, status.progress, None)
+            await again.stop()
+
+    asyncio.run(main())
