@@ -472,7 +472,11 @@ class Sender:
         change = sending.change
         if not self._options.proposes:
             current = self._database.get(change.id) if self._terms.send_replacements else None
-            if current is not None and current.rev != change.rev:
+            if (
+                current is not None
+                and current.rev != change.rev
+                and self._options.selection.shows(self._database, change.id, deleted=current.deleted)
+            ):
                 return self._database.revision(
                     change.id, current.rev, ancestors=sending.ancestors, limit=history
                 )

@@ -1,296 +1,200 @@
 """Replication between two processes over loopback TLS: documents/s, bytes on the wire, cost of one change.
 
-Aims (of the design): 15,000 documents/s one way in steady state and more than the real Couchbase Lite; an
-update of one field for 300 bytes at most; one change costs the same however much is stored.
+Aims: 15,000 documents/s one way in steady state, half of what a bare pipe does, and more than the real
+Couchbase Lite; an update of one field for at most 300 bytes; one change costs the same however much is
+stored, 1.2 times at most; 60 MiB resident.
 """
 
 import asyncio
-import multiprocessing
-import multiprocessing.connection
-import resource
+import json
+import os
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
+from typing import Final
 
-from sync import documents
-from sync.net.endpoints import URLEndpoint
-from sync.net.listener import URLEndpointListener, URLEndpointListenerConfiguration
-from sync.net.replicator import Replicator, ReplicatorConfiguration
+from sync.net.replicator import Replicator
 from sync.store import Database
+from tests.interop.couchbase_lite.client import PULL, PUSH
+from tests.interop.couchbase_lite.runtime import MissingError, prepare
 
-from .store import BATCH, body
+from . import lite, pipe, updates
+from .serving import WARM_UP, Other, Steady, fill, open_store, pushed, replicator, served
+from .store import body
 
-UPDATES = 20
-EQUIPMENT = documents.equipment_id("bench", "rpm")
+AIM: Final = 15_000
+OF_THE_POSSIBLE: Final = 0.5
+FLAT: Final = 1.2
+RESIDENT_MIB: Final = 60
 
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    """A store that another process serves."""
-
-    url: str
-    fingerprint: str
-    pipe: multiprocessing.connection.Connection
-
-    def change(self, number: int) -> None:
-        """Have the other process change one document."""
-        self.pipe.send(number)
-        self.pipe.recv()
+TIMES: Final = 25
+"""Changes timed on a new connection, and as many on one that is up."""
 
 
-def open_store(path: Path) -> Database:
-    """As the appliance does."""
-    return Database.open(path, single_writer=documents.is_single_writer)
-
-
-def fill(path: Path, count: int) -> None:
-    """Store so many readings."""
-    with open_store(path) as database:
-        for start in range(0, count, BATCH):
-            with database.transaction():
-                for number in range(start, min(start + BATCH, count)):
-                    database.put(documents.reading_id("bench", "s", "abcdef", number + 1), body(number))
-
-
-def serve(path: Path, pipe: multiprocessing.connection.Connection, *, tls: bool) -> None:
-    """The other process: serves a store until it is told to end, and then tells what it used."""
-
-    async def main() -> None:
-        loop = asyncio.get_running_loop()
-        with open_store(path) as database:
-            listener = URLEndpointListener(
-                URLEndpointListenerConfiguration(
-                    {"log": database}, port=0, network_interface="127.0.0.1", disable_tls=not tls
-                )
-            )
-            await listener.start()
-            identity = listener.tls_identity
-            pipe.send((listener.urls[0], "" if identity is None else identity.fingerprint))
-            while (number := await loop.run_in_executor(None, pipe.recv)) is not None:
-                database.put(documents.reading_id("bench", "s", "abcdef", number), body(number))
-                pipe.send(None)
-            await listener.stop()
-        usage = resource.getrusage(resource.RUSAGE_SELF)
-        pipe.send((usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024))
-
-    asyncio.run(main())
-
-
-@contextmanager
-def served(path: Path, used: list[tuple[float, float]], *, tls: bool = True) -> Iterator[Served]:
-    """A store that another process serves; `used` gets its CPU seconds and MiB at most resident."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=serve, args=(path, theirs), kwargs={"tls": tls})
-    process.start()
-    url, fingerprint = ours.recv()
-    yield Served(url, fingerprint, ours)
-    ours.send(None)
-    used.append(ours.recv())
-    process.join()
-
-
-def replicator(
-    database: Database, other: Served, done: asyncio.Event | None = None, **options: object
-) -> Replicator:
-    """Of a store here with the one served, pinned; `done` is set when documents have been replicated."""
-    return Replicator(
-        ReplicatorConfiguration(
-            database,
-            URLEndpoint(other.url),
-            pinned_server_certificate=other.fingerprint or None,
-            **options,  # type: ignore[arg-type]
-        ),
-        on_documents=None if done is None else lambda _: done.set(),
-    )
+# Rates
 
 
 def rates(folder: Path, count: int) -> None:
-    """Documents/s each way, CPU on either side, bytes a document."""
-    print(f"replication over TLS between two processes, {count} documents of 300 bytes (aim 15,000/s)")
-    for way in ("push", "pull"):
-        ours, theirs = folder / f"{way}-ours.db", folder / f"{way}-theirs.db"
-        fill(ours if way == "push" else theirs, count)
-        used: list[tuple[float, float]] = []
-        with open_store(ours) as database, served(theirs, used) as other:
-            running = replicator(database, other, push=way == "push", pull=way == "pull")
-            cpu, began = time.process_time(), time.perf_counter()
-            status = asyncio.run(running.run())
-            seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
-            assert status.problem is None, status.problem
-            moved = status.progress.pushed + status.progress.pulled
-            assert moved == count
-            wire = sum(running.transferred)
-        theirs_cpu, resident = used[0]
-        print(
-            f"  {way}: {count / seconds:7,.0f}/s; CPU {cpu / count * 1e6:.0f} µs a document here,"
-            f" {theirs_cpu / count * 1e6:.0f} µs there (with its start);"
-            f" {wire / count:.0f} bytes a document on the wire; serving process {resident:.0f} MiB"
-        )
-
-
-def bare_pipe(folder: Path, count: int) -> None:
-    """What is possible: JSON parsed and inserted in lots of 200 in this process alone, no protocol."""
-    import msgspec
-
-    bodies = [msgspec.json.encode(body(number)) for number in range(count)]
-    with open_store(folder / "bare.db") as database:
-        began = time.perf_counter()
-        for start in range(0, count, BATCH):
-            database.insert_new(
-                [
-                    (documents.reading_id("bench", "s", "abcdef", number + 1), "1-ab", bodies[number], False)
-                    for number in range(start, min(start + BATCH, count))
-                ]
-            )
-        print(f"  the store alone takes in {count / (time.perf_counter() - began):,.0f}/s")
-
-
-def couchbase_lite(folder: Path, count: int) -> None:
-    """The real Couchbase Lite with our listener, the same documents."""
-    from tests.interop.couchbase_lite.client import PULL, PUSH, CouchbaseLite
-    from tests.interop.couchbase_lite.runtime import MissingError, prepare
-
+    """Documents/s each way, CPU on either side, bytes a document; the possible, and Couchbase Lite."""
+    print(
+        f"replication between two processes over loopback TLS, {count:,} documents of "
+        f"{len(json.dumps(body(1)))} bytes each way, the first {WARM_UP:.0%} not counted; "
+        f"load of the machine {os.getloadavg()[0]:.1f} before"
+    )
+    print(
+        f"  {'':22}{'documents/s':>12}  {'aim':<12}{'CPU µs/document':<24}{'bytes/document':<16}MiB resident"
+    )
+    push, of_push = carry(folder, count, push=True)
+    pull, of_pull = carry(folder, count, push=False)
+    bare = pipe.measure(folder, max(count, 20_000))  # fast: fewer would be over too soon
+    _row("push", push, f">= {AIM:,}", of_push)
+    _row("pull", pull, f">= {AIM:,}", of_pull)
+    _row("bare pipe", bare, "possible")
     try:
         runtime = prepare()
-    except MissingError as error:
-        print(f"  Couchbase Lite: not measured, {error}")
-        return
-    fill(folder / "cbl-theirs.db", count)
-    used: list[tuple[float, float]] = []
-    (folder / "cbl").mkdir()
-    with (
-        CouchbaseLite(runtime, folder / "cbl") as program,
-        served(folder / "cbl-theirs.db", used, tls=False) as other,
-    ):
-        for kind in (PULL, PUSH):
-            app = program.open(f"bench-{kind}".lower())
-            if kind == PUSH:
-                app.put_many({f"app-{number:06}": body(number) for number in range(count)})
-            began = time.perf_counter()
-            status = app.replicator(other.url, kind=kind).run()
-            seconds = time.perf_counter() - began
-            assert status.error is None, status.error
-            print(f"  Couchbase Lite for Java, {str(kind).lower()}: {count / seconds:,.0f}/s (without TLS)")
-            app.close()
+    except MissingError as missing:
+        theirs = {}
+        print(f"  Couchbase Lite: not measured here: {missing}")
+    else:
+        theirs = lite.measure(runtime, folder, folder / "pull-there.db", count)
+        _row("Couchbase Lite, push", theirs[PUSH], "< ours")
+        _row("Couchbase Lite, pull", theirs[PULL], "< ours")
+    _ratio("push / bare pipe", push.rate / bare.rate, f">= {OF_THE_POSSIBLE}")
+    _ratio("pull / bare pipe", pull.rate / bare.rate, f">= {OF_THE_POSSIBLE}")
+    _ratio("pull / push", pull.rate / push.rate, "")
+    if theirs:
+        _ratio("push / Couchbase Lite", push.rate / theirs[PUSH].rate, "> 1")
+        _ratio("pull / Couchbase Lite", pull.rate / theirs[PULL].rate, "> 1")
 
 
-def updates(folder: Path) -> None:
-    """Bytes for one field of an equipment document, on a connection that stays up."""
-    for deltas in (True, False):
-        ours, theirs = folder / f"up-{deltas}-ours.db", folder / f"up-{deltas}-theirs.db"
-        used: list[tuple[float, float]] = []
-        with open_store(ours) as database, served(theirs, used) as other:
-            value = {**body(1), "type": "equipment", "value": 1.0, "path": "propulsion.main.revolutions"}
-            revision = database.put(EQUIPMENT, value)
+def carry(folder: Path, count: int, *, push: bool) -> tuple[Steady, str]:
+    """Push or pull so many documents; beside the rates, bytes and memory in words."""
+    way = "push" if push else "pull"
+    here, there = folder / f"{way}-here.db", folder / f"{way}-there.db"
+    fill(here if push else there, count)
+    with open_store(here) as database, served(there) as other:
+        steady = Steady(count, active=os.getpid(), passive=other.pid)
+        running = replicator(database, other, push=push, pull=not push)
 
-            async def main(
-                database: Database = database,
-                other: Served = other,
-                value: dict[str, object] = value,
-                revision: str = revision,
-                deltas: bool = deltas,
-            ) -> float:
-                done = asyncio.Event()
-                running = replicator(
-                    database, other, done, pull=False, continuous=True, enable_delta_sync=deltas
-                )
-                running.start()
-                await done.wait()
-                before = 0
-                for number in range(UPDATES):
-                    if number == UPDATES // 2:
-                        before = sum(running.transferred)
-                    done.clear()
-                    value["value"] = 1.5 + number
-                    revision = database.put(EQUIPMENT, value, parent=revision)
-                    await done.wait()
-                spent = (sum(running.transferred) - before) / (UPDATES - UPDATES // 2)
-                await running.stop()
-                return spent
+        async def run() -> None:
+            task: asyncio.Task[object] = asyncio.create_task(_ending(running))
+            await steady.follow(lambda: running.status.progress.pushed + running.status.progress.pulled, task)
+            await task
 
-            spent = asyncio.run(main())
-        words = "with delta (aim 300)" if deltas else "without delta"
-        print(f"  one field of a document of {len(str(value))} bytes: {spent:.0f} bytes on the wire, {words}")
+        asyncio.run(run())
+        status = running.status
+        assert status.problem is None, status.problem
+        each = sum(running.transferred) / count
+        resident = f"{other.resident_mib:.0f} (aim <= {RESIDENT_MIB})"
+    return steady, f"{each:<16.0f}{resident}"
+
+
+async def _ending(running: Replicator) -> object:
+    return await running.run()
+
+
+def _row(name: str, steady: Steady, aim: str, more: str = "") -> None:
+    active, passive = steady.cpu_us
+    cpu = f"{active:.0f} active, {passive:.0f} passive"
+    print(f"  {name:22}{steady.rate:12,.0f}  {aim:<12}{cpu:<24}{more}".rstrip(), flush=True)
+
+
+def _ratio(name: str, ratio: float, aim: str) -> None:
+    print(f"  {name:22}{ratio:12.2f}  {aim}".rstrip(), flush=True)
+
+
+# One change
 
 
 def one_change(folder: Path, sizes: tuple[int, ...]) -> None:
-    """The time for one changed document, with ever more stored on both sides."""
-    first: dict[str, float] = {}
-    ours, theirs = folder / "one-ours.db", folder / "one-theirs.db"
-    for size in sizes:
-        fill_up(theirs, size)
-        used: list[tuple[float, float]] = []
-        with open_store(ours) as database, served(theirs, used) as other:
-            asyncio.run(replicator(database, other).run())
-            anew = asyncio.run(timed(lambda n: reconnect(database, other, n)))
-            running = asyncio.run(continuous(database, other))
-        found = {"on a new connection": anew, "on one that is up": running}
-        words = []
-        for name, seconds in found.items():
-            first.setdefault(name, seconds)
-            words.append(f"{seconds * 1000:.1f} ms {name} ({seconds / first[name]:.2f} of the first)")
-        print(f"  one change, {size:7,} stored: {', '.join(words)}")
+    """The time for one changed document, with ever more stored on both sides.
+
+    The sizes take turns, so that whatever else the machine does is shared by all of them.
+    """
+    print(f"one changed document, both ways, median of {TIMES}; times the smallest store's: aim <= {FLAT}")
+    print(f"  {'stored':>8}  {'connect, replicate, checkpoint':<34}put until it is durable there")
+    with ExitStack() as stack:
+        pairs = []
+        for size in sizes:
+            fill(folder / f"{size}-there.db", size)
+            database = stack.enter_context(open_store(folder / f"{size}-here.db"))
+            other = stack.enter_context(served(folder / f"{size}-there.db"))
+            pairs.append((database, other))
+            status = asyncio.run(replicator(database, other).run())
+            assert (status.problem, status.progress.pulled) == (None, size), status
+        anew = asyncio.run(_on_new_connections(pairs))
+        up = asyncio.run(_on_one_connection(pairs))
+        for size, first, second, (_, other) in zip(sizes, anew, up, pairs, strict=True):
+            columns = [
+                f"{1000 * seconds:.1f} ms ({seconds / smallest:.2f})"
+                for seconds, smallest in ((first, anew[0]), (second, up[0]))
+            ]
+            print(
+                f"  {size:8,}  {columns[0]:<34}{columns[1]:<20}{other.resident_mib:.0f} MiB resident there",
+                flush=True,
+            )
 
 
-def fill_up(path: Path, count: int) -> None:
-    """Store readings until there are so many."""
-    with open_store(path) as database:
-        have = database.count()
-        for start in range(have, count, BATCH):
-            with database.transaction():
-                for number in range(start, min(start + BATCH, count)):
-                    database.put(documents.reading_id("bench", "s", "abcdef", number + 1), body(number))
+async def _in_turns(each: list[Callable[[int], Awaitable[None]]]) -> list[float]:
+    """Median seconds of each."""
+    found: list[list[float]] = [[] for _ in each]
+    for number in range(TIMES):
+        for once, times in zip(each, found, strict=True):
+            began = time.perf_counter()
+            await once(number)
+            times.append(time.perf_counter() - began)
+    return [statistics.median(times) for times in found]
 
 
-async def timed(once: Callable[[int], Awaitable[None]], times: int = 9) -> float:
-    """Median seconds."""
-    found = []
-    for number in range(times):
-        began = time.perf_counter()
-        await once(number)
-        found.append(time.perf_counter() - began)
-    return statistics.median(found)
+def _change(database: Database) -> None:
+    database.put(f"note:bench:{time.monotonic_ns()}", body(1))
 
 
-async def reconnect(database: Database, other: Served, number: int) -> None:
-    """Connect, replicate one change, store the checkpoint."""
-    database.put(f"note:bench:{number}:{time.monotonic_ns()}", body(number))
-    status = await replicator(database, other).run()
-    assert status.progress.pushed == 1
+async def _on_new_connections(pairs: list[tuple[Database, Other]]) -> list[float]:
+    async def once(database: Database, other: Other, _: int) -> None:
+        _change(database)
+        status = await replicator(database, other).run()
+        assert (status.problem, status.progress.pushed) == (None, 1), status
+
+    return await _in_turns([partial(once, *pair) for pair in pairs])
 
 
-async def continuous(database: Database, other: Served) -> float:
-    """From a change here until it is durable there, on a connection that is up."""
+def _started(database: Database, other: Other) -> tuple[asyncio.Event, Replicator]:
     done = asyncio.Event()
-    running = replicator(database, other, done, continuous=True)
+    running = replicator(database, other, lambda _: done.set(), continuous=True)
     running.start()
+    return done, running
 
-    async def once(number: int) -> None:
-        done.clear()
-        database.put(f"note:bench:{number}:{time.monotonic_ns()}", body(number))
-        await done.wait()
 
-    await once(-1)  # it is up then
-    seconds = await timed(once, 15)
-    await running.stop()
-    return seconds
+async def _on_one_connection(pairs: list[tuple[Database, Other]]) -> list[float]:
+    running, once_each = [], []
+
+    async def once(database: Database, done: asyncio.Event, runs: Replicator, number: int) -> None:
+        _change(database)
+        await pushed(number + 2, done, runs)
+
+    for database, other in pairs:
+        done, runs = _started(database, other)
+        running.append(runs)
+        once_each.append(partial(once, database, done, runs))
+        await once_each[-1](-1)  # it is up then
+    found = await _in_turns([*once_each])
+    for runs in running:
+        await runs.stop()
+    return found
 
 
 def main(*, quick: bool = False) -> None:
-    """Prints all of it."""
-    count = 5_000 if quick else 20_000
+    """Prints the tables."""
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)
-        rates(folder, count)
-        bare_pipe(folder, count)
-        couchbase_lite(folder, count)
-        updates(folder)
+        rates(folder, 5_000 if quick else 20_000)
+        updates.measure(folder, 2 if quick else 7)
         one_change(folder, (1_000, 10_000) if quick else (1_000, 10_000, 100_000))
 
 

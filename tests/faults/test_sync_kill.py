@@ -1,6 +1,7 @@
 """SIGKILL of either side of a replication at random moments: what is done stays done, and all is done."""
 
 import random
+import threading
 from pathlib import Path
 
 import pytest
@@ -44,14 +45,15 @@ def test_stores_are_identical_however_often_either_side_was_killed(
     paths = [tmp_path / "ours.db", tmp_path / "theirs.db"]
     for path in paths:
         fill(path, path.stem, count, contested)
-    killed = 0
-    with SyncProcess("listen", paths[1], tmp_path) as listener:
+    killed, told = 0, threading.Condition()
+    with SyncProcess("listen", paths[1], tmp_path, told=told) as listener:
         listener.start()
-        with SyncProcess("replicate", paths[0], tmp_path, listener.port) as replicator:
+        with SyncProcess("replicate", paths[0], tmp_path, told=told) as replicator:
+            replicator.port = listener.port
             replicator.start()
             while killed < kills:
                 watched, victim = rng.choice([listener, replicator]), rng.choice([listener, replicator])
-                watched.wait_for(rng.randrange(1, count // 2))
+                watched.wait_for(rng.randrange(1, count // 2), unless=replicator)
                 if replicator.is_done:
                     break  # then a kill costs nothing any more
                 victim.kill()

@@ -1,0 +1,220 @@
+"""One side of a replication as a process of its own, and what a test needs to start, watch and kill it.
+
+    python -m tests.faults.syncing listen STORE FOLDER PORT
+    python -m tests.faults.syncing replicate STORE FOLDER PORT
+
+FOLDER has the listener's certificate and key. Each tells its progress on stdout, a line at a time: revisions
+that came, new or not; the listener its port first; the replicator `done` last.
+"""
+
+import asyncio
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Self
+
+from sync import documents
+from sync.blip import RequestReceived
+from sync.net.endpoints import URLEndpoint
+from sync.net.listener import URLEndpointListener, URLEndpointListenerConfiguration
+from sync.net.replicator import Replicator, ReplicatorConfiguration
+from sync.net.tls_identity import TLSIdentity
+from sync.peer.session import Session
+from sync.replication.checkpoint_id import Peer
+from sync.store import Database
+
+from .processes import PATIENCE_S
+
+TELL_EVERY_S = 0.005
+
+
+class SyncProcess:
+    """One side, started as often as need be; a context manager."""
+
+    def __init__(self, role: str, store: Path, folder: Path, *, told: threading.Condition) -> None:
+        """`told`: notified when any of those that share it tells something."""
+        self.role, self.store, self.folder = role, store, folder
+        self.port = 0
+        self.came = 0
+        """Revisions that came in all its lives, as far as it could tell."""
+        self.is_done = False
+        self._life = 0
+        self._told = told
+        self._process: subprocess.Popen[bytes] | None = None
+        self._listener: threading.Thread | None = None
+        self._hung_up = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            self.kill()
+
+    @property
+    def log(self) -> str:
+        return (self.folder / f"{self.role}.log").read_text(errors="replace")
+
+    def start(self) -> None:
+        """Start it, and wait for its first word."""
+        assert self._process is None
+        self._hung_up, self._life = False, -1
+        with (self.folder / f"{self.role}.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "tests.faults.syncing"),
+                    *(self.role, str(self.store), str(self.folder), str(self.port)),
+                ],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                cwd=Path(__file__).parents[2],
+            )
+        self._listener = threading.Thread(target=self._listen, args=(self._process,), daemon=True)
+        self._listener.start()
+        with self._told:
+            self._told.wait_for(lambda: self._life >= 0 or self._hung_up, PATIENCE_S)
+            assert self._life >= 0, self.log[-2000:]
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """Ask it to end."""
+        status = self._end(signal.SIGTERM)
+        assert status == 0, self.log[-2000:]
+
+    def wait_for(self, more: int, *, unless: "SyncProcess") -> None:
+        """Until so many more revisions have come, or the other is done."""
+        with self._told:
+            wanted = self._life + more
+            met = self._told.wait_for(
+                lambda: self._life >= wanted or unless.is_done or self._hung_up or unless._hung_up,
+                PATIENCE_S,
+            )
+            assert met, f"{self._life} of {wanted}: {self.log[-2000:]}"
+
+    def wait_until_done(self) -> None:
+        """Until it says that it is done, or ends."""
+        with self._told:
+            self._told.wait_for(lambda: self.is_done or self._hung_up, PATIENCE_S)
+            assert self.is_done, self.log[-2000:]
+
+    def _end(self, how: signal.Signals) -> int:
+        assert self._process is not None
+        assert self._listener is not None
+        self._process.send_signal(how)
+        try:
+            return self._process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise
+        finally:
+            assert self._process.stdin is not None
+            self._process.stdin.close()
+            self._listener.join()
+            self._process = self._listener = None
+            self.came += max(0, self._life)
+
+    def _listen(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout is not None
+        with process.stdout as pipe:
+            for line in pipe:
+                if not line.endswith(b"\n"):
+                    break  # cut short by a kill
+                word, _, number = line.decode().strip().partition(" ")
+                with self._told:
+                    if word == "port":
+                        self.port, self._life = int(number), 0
+                    elif word == "came":
+                        self._life = int(number)
+                    else:
+                        self.is_done = True
+                    self._told.notify_all()
+        with self._told:
+            self._hung_up = True
+            self._told.notify_all()
+
+
+class _Counter:
+    """Counts the revisions that come in this process, and tells it now and then."""
+
+    def __init__(self) -> None:
+        self.came = 0
+        requested = Session._requested
+
+        def counted(session: Session, event: RequestReceived) -> None:
+            self.came += event.profile == "rev"
+            requested(session, event)
+
+        Session._requested = counted  # type: ignore[method-assign, assignment]
+
+    async def tell(self) -> None:
+        told = 0
+        while True:
+            if self.came != told:
+                told = self.came
+                _say(f"came {told}")
+            await asyncio.sleep(TELL_EVERY_S)
+
+
+def _say(line: str) -> None:
+    os.write(1, line.encode() + b"\n")
+
+
+async def _listen(database: Database, folder: Path, port: int) -> None:
+    identity = TLSIdentity.load(folder / "cert.pem", folder / "key.pem")
+    listener = URLEndpointListener(
+        URLEndpointListenerConfiguration(
+            {"log": database}, port=port, network_interface="127.0.0.1", tls_identity=identity
+        )
+    )
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+    await listener.start()
+    _say(f"port {listener.port}")
+    await ended.wait()
+    await listener.stop()
+
+
+async def _replicate(database: Database, folder: Path, port: int) -> None:
+    pin = TLSIdentity.load(folder / "cert.pem", folder / "key.pem").fingerprint
+    replicator = Replicator(
+        ReplicatorConfiguration(
+            database,
+            URLEndpoint(f"wss://127.0.0.1:{port}/log"),
+            pinned_server_certificate=pin,
+            max_attempts=10_000,
+            max_attempt_wait_time=0.05,
+            peer=Peer("vessel", "theirs"),
+        ),
+        rng=random.Random(1),
+    )
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+    _say("came 0")
+    status = await replicator.run()
+    assert status.problem is None, status.problem
+    assert replicator.must_be_repeated == 0
+    _say("done")
+    await ended.wait()
+
+
+async def _main(role: str, store: Path, folder: Path, port: int) -> None:
+    counter = _Counter()
+    # Whoever started us has ended without ending us: nobody is left to do it.
+    asyncio.get_running_loop().add_reader(0, os._exit, 1)
+    with Database.open(store, single_writer=documents.is_single_writer) as database:
+        telling = asyncio.create_task(counter.tell())
+        await {"listen": _listen, "replicate": _replicate}[role](database, folder, port)
+        telling.cancel()
+
+
+if __name__ == "__main__":
+    asyncio.run(_main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])))

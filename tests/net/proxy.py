@@ -1,0 +1,254 @@
+"""A TCP proxy that a test can make a bad network of: slow, in single bytes, stalled, cut, half open."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Self
+
+_CHUNK = 65_536
+_MASK_BYTES = 4
+
+
+class Way(Enum):
+    """A direction, seen from whoever connects."""
+
+    THERE = "there"
+    HERE = "here"
+
+
+class Place(Enum):
+    """Where in a stream of WebSocket frames, each with one of BLIP's, that end in a checksum."""
+
+    IN_HANDSHAKE = "in the handshake"
+    AFTER_HANDSHAKE = "after the handshake"
+    IN_HEADER = "in a frame's header"
+    AFTER_HEADER = "after a frame's header"
+    IN_PAYLOAD = "in a frame's payload"
+    IN_CHECKSUM = "in a frame's checksum"
+    AFTER_FRAME = "after a frame"
+
+
+class How(Enum):
+    """What happens there."""
+
+    RESET = "reset"
+    CLOSE = "close"
+    HALF_OPEN = "half open"
+    """Whoever connected is cut off, the server does not hear of it; what else was sent comes to it later,
+    while there is a new connection."""
+    STALL = "stall"
+    """Nothing passes until `Proxy.resume`."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What happens to one connection."""
+
+    how: How
+    way: Way
+    place: Place
+    frame: int = 0
+
+
+@dataclass
+class Stream:
+    """How the bytes of one direction divide into a handshake and frames."""
+
+    buffer: bytearray = field(default_factory=bytearray)
+    frames: list[tuple[int, int, int]] = field(default_factory=list)
+    """Where each begins, where its header ends, where it ends; as far as that is known."""
+    handshake_end: int | None = None
+
+    def feed(self, data: bytes) -> None:
+        self.buffer += data
+        if self.handshake_end is None:
+            found = self.buffer.find(b"\r\n\r\n")
+            if found < 0:
+                return
+            self.handshake_end = found + 4
+        while (frame := self._header(self.next_start)) is not None:
+            self.frames.append(frame)
+
+    @property
+    def next_start(self) -> int:
+        """Where the first frame begins whose header is not here yet."""
+        assert self.handshake_end is not None
+        return self.frames[-1][2] if self.frames else self.handshake_end
+
+    def offset(self, place: Place, number: int) -> int | None:
+        """Of a place, or None while that is unknown."""
+        if place is Place.IN_HANDSHAKE:
+            return 20
+        if self.handshake_end is None:
+            return None
+        if place is Place.AFTER_HANDSHAKE:
+            return self.handshake_end
+        if place is Place.IN_HEADER and number == len(self.frames):
+            return self.next_start + 1
+        if number >= len(self.frames):
+            return None
+        start, content, end = self.frames[number]
+        return {
+            Place.IN_HEADER: start + 1,
+            Place.AFTER_HEADER: content,
+            Place.IN_PAYLOAD: (content + end) // 2,
+            Place.IN_CHECKSUM: end - 2,
+            Place.AFTER_FRAME: end,
+        }[place]
+
+    def _header(self, start: int) -> tuple[int, int, int] | None:
+        if len(self.buffer) < start + 2:
+            return None
+        length, at = self.buffer[start + 1] & 0x7F, start + 2
+        more = {126: 2, 127: 8}.get(length, 0)
+        if len(self.buffer) < at + more:
+            return None
+        if more:
+            length = int.from_bytes(self.buffer[at : at + more], "big")
+        content = at + more + (_MASK_BYTES if self.buffer[start + 1] & 0x80 else 0)
+        return start, content, content + length
+
+
+@dataclass
+class _Passing:
+    """One connection through the proxy."""
+
+    fault: Fault | None
+    client: asyncio.StreamWriter
+    server: asyncio.StreamWriter
+    held: bytearray = field(default_factory=bytearray)
+    """Bytes for the server that are to come late."""
+    is_cut: bool = False
+
+
+class Proxy:
+    """Listens on a port of 127.0.0.1, and passes on to another; a context manager."""
+
+    def __init__(
+        self,
+        port: int,
+        *,
+        faults: Sequence[Fault] = (),
+        slow: random.Random | None = None,
+        most: int = _CHUNK,
+    ) -> None:
+        """`faults`: what happens to each connection in turn; those after have none. `slow`: chance by which
+        what passes waits up to some ms. `most`: bytes that are passed on at a time."""
+        self._target, self._slow, self._most = port, slow, most
+        self._faults = list(faults)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._half_open: list[_Passing] = []
+        self._resumed = asyncio.Event()
+        self.stalled = asyncio.Event()
+        self.connections = self.faults_met = 0
+        self.late_bytes = 0
+        """Of connections that were half open."""
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._accepted, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.drop_half_open()
+        await self._server.wait_closed()
+        await asyncio.sleep(0)  # for transports to close their sockets
+
+    def resume(self) -> None:
+        """Let pass what is stalled."""
+        self._resumed.set()
+
+    def drop_half_open(self) -> None:
+        """Let the server hear of the ends of all connections."""
+        for passing in self._half_open:
+            passing.server.transport.abort()
+
+    def _accepted(self, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(self._serve(reader, client))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        fault = self._faults.pop(0) if self._faults else None
+        try:
+            from_server, server = await asyncio.open_connection("127.0.0.1", self._target)
+        except OSError:
+            client.transport.abort()
+            return
+        passing = _Passing(fault, client, server)
+        self._deliver_late()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._pass(passing, Way.THERE, reader, server))
+                group.create_task(self._pass(passing, Way.HERE, from_server, client))
+        finally:
+            client.transport.abort()
+            if passing not in self._half_open:
+                server.transport.abort()
+
+    async def _pass(
+        self, passing: _Passing, way: Way, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        stream, passed = Stream(), 0
+        fault = passing.fault if passing.fault is not None and passing.fault.way is way else None
+        with suppress(ConnectionError):
+            while data := await reader.read(_CHUNK):
+                if passing.is_cut:
+                    return
+                stream.feed(data)
+                offset = None if fault is None else stream.offset(fault.place, fault.frame)
+                if fault is None or offset is None or passed + len(data) < offset:
+                    await self._forward(writer, data)
+                    passed += len(data)
+                    continue
+                before = max(0, offset - passed)
+                await self._forward(writer, data[:before])
+                self.faults_met += 1
+                if fault.how is not How.STALL:
+                    self._cut(passing, fault, data[before:])
+                    return
+                fault = None
+                self.stalled.set()
+                await self._resumed.wait()
+                await self._forward(writer, data[before:])
+            if not passing.is_cut:
+                writer.write_eof()
+
+    async def _forward(self, writer: asyncio.StreamWriter, data: bytes) -> None:
+        for start in range(0, len(data), self._most):
+            if self._slow is not None:
+                await asyncio.sleep(self._slow.uniform(0.0, 0.002))
+            writer.write(data[start : start + self._most])
+            await writer.drain()
+            if self._most < _CHUNK:
+                await asyncio.sleep(0)  # for the other end to read just these
+
+    def _cut(self, passing: _Passing, fault: Fault, rest: bytes) -> None:
+        passing.is_cut = True
+        if fault.how is How.HALF_OPEN:
+            if fault.way is Way.THERE:
+                passing.held += rest
+            self._half_open.append(passing)
+            passing.client.transport.abort()
+            return
+        for writer in (passing.client, passing.server):
+            if fault.how is How.RESET:
+                writer.transport.abort()
+            else:
+                writer.close()
+
+    def _deliver_late(self) -> None:
+        """What was sent on old connections comes now that there is a new one; they stay open."""
+        for passing in self._half_open:
+            self.late_bytes += len(passing.held)
+            if passing.held and not passing.server.is_closing():
+                passing.server.write(bytes(passing.held))
+                passing.held.clear()
