@@ -57,6 +57,8 @@ class PeerBase(ABC):
     @property
     def deadline(self) -> float | None:
         """When, by the session's clock, `turn` has something to do even if nothing happens."""
+        if self.session.is_over:
+            return None
         times = (
             None if self.receiver is None else self.receiver.deadline,
             None if self.sender is None else self.sender.deadline,

@@ -175,7 +175,6 @@ def test_restricted_reader_has_no_revision_of_what_it_may_not_see(tmp_path: Path
             assert script.refusal({"Profile": "getRev", "id": name}) == ("HTTP", 404)
 
 
-@pytest.mark.xfail(reason="the sender does not ask whether the reader may see a replacement", strict=True)
 def test_document_that_left_what_a_reader_may_see_is_not_sent_after_all(tmp_path: Path) -> None:
     with databases(tmp_path, "theirs") as (theirs,):
         first = theirs.put("moving", {"channels": ["crew"], "n": 1})
