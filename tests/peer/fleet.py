@@ -181,24 +181,30 @@ class Fleet:
             self.stores[number].delete(document_id, parent=found.rev, body=body)
 
     def acknowledge(self, number: int, alarm: str) -> None:
-        """Raise an alarm, or add an acknowledgement to one."""
-        self._edits += 1
+        """Raise an alarm, or add an acknowledgement to one; none to one that is not shown just now."""
         store = self.stores[number]
         found = store.get(alarm)
+        if found is not None and found.deleted:
+            return
+        self._edits += 1
         body: dict[str, Any] = {"severity": "alarm", "acks": []} if found is None else found.body
         by = f"{self.names[number]}/{self._edits}"
         body["acks"].append({"by": by, "when": f"{self._edits % 5}"})
         store.put(alarm, body, parent=None if found is None else found.rev)
         self.acks.setdefault(alarm, set()).add(by)
 
-    def edit_anything(self, number: int, choice: int) -> None:
-        """One edit of the many that there are, by a vessel."""
+    def edit_anything(self, number: int, choice: int, *, deletes_shared: bool = False) -> None:
+        """One edit of the many that there are, by a vessel; `deletes_shared`: also deletions of documents
+        that others write too."""
         name, which = self.names[number], choice // 6 % 3
+        own, shared = f"own-{name}", f"plain-{which}"
         match choice % 6:
-            case 0 | 1:
-                self.write(number, f"plain-{which}")
+            case 0:
+                self.write(number, shared)
+            case 1:
+                self.write(number, shared if which else own)
             case 2:
-                self.delete(number, f"plain-{which}")
+                self.delete(number, shared if deletes_shared else own)
             case 3:
                 self.acknowledge(number, documents.alarm_id(self.names[0], "bilge", LOG, which))
             case 4:

@@ -23,6 +23,9 @@ MEET = st.tuples(
     st.sampled_from([(True, True), (True, False), (False, True)]),
     st.none() | st.integers(1, 40),
 )
+LOST_DELETION = (
+    "a deletion that ranks below a branch which ended before is no current revision, so nobody is told of it"
+)
 TORTURE = (pytest.mark.torture, pytest.mark.timeout(1800))
 
 
@@ -55,8 +58,17 @@ def test_any_stores_that_edit_apart_and_meet_come_to_the_same_and_to_rest(
         vessels.converge()
 
 
-@pytest.mark.parametrize("lives", [10, pytest.param(500, marks=TORTURE)])
-def test_long_random_lives_come_to_the_same(tmp_path: Path, chance: random.Random, lives: int) -> None:
+@pytest.mark.parametrize(
+    ("lives", "deletes_shared"),
+    [
+        (10, False),
+        pytest.param(500, False, marks=TORTURE),
+        pytest.param(500, True, marks=(*TORTURE, pytest.mark.xfail(reason=LOST_DELETION, strict=False))),
+    ],
+)
+def test_long_random_lives_come_to_the_same(
+    tmp_path: Path, chance: random.Random, lives: int, deletes_shared: bool
+) -> None:
     for life in range(lives):
         folder = tmp_path / str(life)
         folder.mkdir()
@@ -64,7 +76,9 @@ def test_long_random_lives_come_to_the_same(tmp_path: Path, chance: random.Rando
         with fleet(folder, count, rng=chance, deltas=chance.random() < 0.8) as vessels:
             for _ in range(chance.randrange(20, 120)):
                 if chance.random() < 0.75:
-                    vessels.edit_anything(chance.randrange(count), chance.randrange(18))
+                    vessels.edit_anything(
+                        chance.randrange(count), chance.randrange(18), deletes_shared=deletes_shared
+                    )
                 else:
                     first, second = chance.sample(range(count), 2)
                     push, pull = chance.choice([(True, True), (True, True), (True, False), (False, True)])
@@ -177,6 +191,31 @@ def test_store_put_back_to_an_earlier_time_catches_up(
         vessels.assert_converged()
         assert vessels.stores[restored].get("afterwards") is not None
         vessels.converge()
+
+
+@pytest.mark.xfail(reason=LOST_DELETION)
+def test_deletion_comes_through_where_a_deleted_branch_outranks_it(tmp_path: Path) -> None:
+    with fleet(tmp_path) as vessels:
+        for store in vessels.stores:
+            store.insert("plain", "9-ended", [], {}, deleted=True)
+            store.insert("plain", "2-live", ["1-first"], {"a": 1})
+        vessels.delete(0, "plain")
+        vessels.converge()
+
+
+@pytest.mark.xfail(reason="the end of the losing branch is sent, and stored, before what follows it")
+def test_alarm_is_never_shown_as_deleted_that_nobody_deleted(tmp_path: Path) -> None:
+    alarms = [documents.alarm_id("v0", "bilge", LOG, number) for number in range(8)]
+    for cut_after in range(1, 60):
+        folder = tmp_path / str(cut_after)
+        folder.mkdir()
+        with fleet(folder) as vessels:
+            for number in (0, 1):
+                for alarm in alarms:
+                    vessels.acknowledge(number, alarm)
+            vessels.meet(0, 1, cut_after=cut_after)
+            for store in vessels.stores:
+                assert not [found.id for found in store.documents("alarm:", deleted=True) if found.deleted]
 
 
 @pytest.mark.xfail(
