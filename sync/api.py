@@ -14,11 +14,17 @@ from sync.net.authenticators import (
     ListenerAuthenticators,
     ListenerCertificateAuthenticator,
     ListenerPasswordAuthenticator,
+    Refusal,
     SessionAuthenticator,
     User,
 )
 from sync.net.endpoints import MessageEndpoint, URLEndpoint
-from sync.net.listener import ConnectionStatus, URLEndpointListener, URLEndpointListenerConfiguration
+from sync.net.listener import (
+    ConnectionStatus,
+    URLEndpointListener,
+    URLEndpointListenerConfiguration,
+    Visitor,
+)
 from sync.net.message import MessageEndpointConnection, MessagingError, ProtocolType, ReplicatorConnection
 from sync.net.message_listener import MessageEndpointListener
 from sync.net.replicator import Replicator, ReplicatorConfiguration, ReplicatorType, Status
@@ -38,7 +44,7 @@ from sync.peer.conflicts import (
 from sync.peer.passive import PassiveOptions
 from sync.peer.problems import Domain, Problem, ProblemError
 from sync.peer.progress import Direction, DocumentEnded, Progress
-from sync.peer.selection import DocumentFilter, Selection
+from sync.peer.selection import DocumentFilter, Selection, Stream
 from sync.replication.checkpoint_id import Peer
 from sync.store import Database, Document
 
@@ -74,6 +80,7 @@ __all__ = [
     "ProblemError",
     "Progress",
     "ProtocolType",
+    "Refusal",
     "Replicator",
     "ReplicatorConfiguration",
     "ReplicatorConnection",
@@ -83,11 +90,13 @@ __all__ = [
     "Selection",
     "SessionAuthenticator",
     "Status",
+    "Stream",
     "StreamConnection",
     "TLSIdentity",
     "URLEndpoint",
     "URLEndpointListener",
     "URLEndpointListenerConfiguration",
     "User",
+    "Visitor",
     "default_resolver",
 ]

@@ -10,7 +10,7 @@ from sync.net import ws_client
 from sync.net.authenticators import Authenticator
 from sync.net.handshake import parse_address
 from sync.net.message import MessageEndpointConnection, ProtocolType, Side, open_endpoint
-from sync.net.tls_contexts import client_context
+from sync.net.tls_contexts import Judge, client_context
 from sync.net.transport import Receiver, Transport
 from sync.net.websocket import Tuning
 from sync.peer.problems import Domain, Problem, ProblemError
@@ -31,6 +31,8 @@ class Security:
     """Of the server's certificate; None for the system's."""
     expected_uri: str | None = None
     """Whom the server's certificate must name, instead of the host in the URL."""
+    judge: Judge | None = None
+    """What else there is to say against a certificate that leads to `roots`; then dates are its business."""
 
 
 class Endpoint(Protocol):
@@ -111,6 +113,7 @@ class URLEndpoint:
                     accept_only_self_signed=security.accept_only_self_signed,
                     roots=security.roots,
                     expected_uri=security.expected_uri,
+                    judge=security.judge,
                     identity=None if authenticator is None else authenticator.identity,
                 )
             except ValueError as error:

@@ -49,8 +49,22 @@ SUBPROTOCOLS: Final = ("BLIP_3+CBMobile_3", "BLIP_3+CBMobile_2")
 DEFAULT_PORT: Final = 4984
 _ENDPOINT: Final = "_blipsync"
 
-Authorizer = Callable[[Client, str], PassiveOptions | None]
-"""What a client may do with a database, by its name; None: it may not enter."""
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who wants to enter a database."""
+
+    client: Client
+    database: str
+    """The name by which it is served."""
+    remote: str
+    """Its address and port, for people."""
+    headers: Mapping[str, str]
+    """Of its request."""
+
+
+Authorizer = Callable[[Visitor], PassiveOptions | Refusal | None]
+"""What a visitor may do; None: it may not enter."""
 Authenticator = ListenerPasswordAuthenticator | ListenerCertificateAuthenticator | ListenerAuthenticators
 
 
@@ -76,18 +90,25 @@ class URLEndpointListenerConfiguration:
     heartbeat: float = 300.0
     """Seconds between pings."""
     max_connections: int = 100
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """What else to say of ourselves in the answer to whoever enters."""
+    on_connected: "Callable[[Connection], None] | None" = None
+    on_disconnected: "Callable[[Connection, Problem | None], None] | None" = None
+    """Told of each connection's begin and end, the latter with what ended it."""
     limits: blip.Limits = field(default_factory=blip.Limits)
     common_name: str = "logboat"
     """In a self-signed identity."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Connection:
     """One peer that is connected."""
 
     remote: str
     client: Client
     database: str
+    headers: Mapping[str, str]
+    """Of its request."""
     subprotocol: str
     link: Link
 
@@ -199,10 +220,11 @@ class URLEndpointListener:
         subprotocol = next((known for known in SUBPROTOCOLS if known in request.subprotocols), None)
         if subprotocol is None:
             return Reject(400, f"the WebSocket must offer one of the subprotocols {', '.join(SUBPROTOCOLS)}")
-        options = self._options(client, name)
-        if options is None:
-            log.warning("%s may not enter %s", request.remote, name)
-            return Reject(403, "you may not enter this database")
+        options = self._options(Visitor(client, name, request.remote, request.headers))
+        if options is None or isinstance(options, Refusal):
+            refusal = options or Refusal(403, "you may not enter this database", {})
+            log.warning("%s may not enter %s: %s", request.remote, name, refusal.text)
+            return Reject(refusal.status, refusal.text, tuple(refusal.headers.items()))
 
         def receiver(transport: Transport) -> Link:
             session = Session(clock=asyncio.get_running_loop().time, limits=self.configuration.limits)
@@ -210,23 +232,27 @@ class URLEndpointListener:
 
             def over(problem: Problem | None) -> None:
                 self._connections.discard(connection)
+                if self.configuration.on_disconnected is not None:
+                    self.configuration.on_disconnected(connection, problem)
                 if problem is None:
                     log.info("%s has gone", transport.remote)
                 else:
                     log.warning("%s: the connection ended: %s", transport.remote, problem)
 
             link = Link(peer, transport, over=over)
-            connection = Connection(transport.remote, client, name, subprotocol, link)
+            connection = Connection(transport.remote, client, name, request.headers, subprotocol, link)
             self._connections.add(connection)
             log.info("%s is connected to %s as %s", transport.remote, name, named(client))
+            if self.configuration.on_connected is not None:
+                self.configuration.on_connected(connection)
             return link
 
-        return Accept(receiver, subprotocol)
+        return Accept(receiver, subprotocol, tuple(self.configuration.headers.items()))
 
-    def _options(self, client: Client, name: str) -> PassiveOptions | None:
+    def _options(self, visitor: Visitor) -> PassiveOptions | Refusal | None:
         configuration = self.configuration
         if configuration.authorize is not None:
-            return configuration.authorize(client, name)
+            return configuration.authorize(visitor)
         return PassiveOptions(
             read_only=configuration.read_only,
             deltas=configuration.enable_delta_sync,

@@ -21,13 +21,14 @@ from sync.net.authenticators import Authenticator
 from sync.net.endpoints import Endpoint, Security
 from sync.net.link import Link
 from sync.net.retrying import MAX_WAIT_S, Backoff, is_worth_retrying, max_attempts
+from sync.net.tls_contexts import Judge
 from sync.net.transport import Transport
 from sync.peer.active import ActiveOptions, ActivePeer, Activity
 from sync.peer.conflicts import ConflictResolver, Resolvers
 from sync.peer.problems import Problem, ProblemError
 from sync.peer.progress import DocumentEnded, Ledger, Progress
 from sync.peer.receiver import Rule
-from sync.peer.selection import DocumentFilter, Selection
+from sync.peer.selection import DocumentFilter, Selection, Stream
 from sync.peer.session import Session
 from sync.replication.checkpoint_id import Peer
 from sync.store import Database
@@ -66,6 +67,8 @@ class ReplicatorConfiguration:
     """Whether to push a document. Called for each that has changed; must be quick."""
     pull_filter: DocumentFilter | None = None
     """Whether to take a document that comes."""
+    pull_rule: Rule | None = None
+    """Why not to take a document that comes, in words; instead of `pull_filter`."""
     filter_name: str | None = None
     """Names the filters: to change one without its name would leave out what the old one kept back."""
     conflict_resolver: Resolvers | ConflictResolver = field(default_factory=Resolvers)
@@ -75,6 +78,8 @@ class ReplicatorConfiguration:
     accept_only_self_signed: bool = False
     roots: tuple[x509.Certificate, ...] | None = None
     expected_uri: str | None = None
+    judge: Judge | None = None
+    """What else there is to say against a server's certificate that leads to `roots`."""
     headers: Mapping[str, str] = field(default_factory=dict)
     max_attempts: int | None = None
     """How often to try to connect; None for 10 if one-shot, for ever if continuous."""
@@ -84,8 +89,11 @@ class ReplicatorConfiguration:
     enable_delta_sync: bool = True
     enable_auto_purge: bool = False
     """Whether what a gateway takes from us (access lost) is purged here. A log keeps what it has."""
-    peer: Peer | None = None
-    """Who it is, where its address says nothing: addresses change at every meeting."""
+    stream: Stream | None = None
+    """Only this part of the database, which the peer must know too; instead of `channels`."""
+    peer: Peer | Callable[[Transport], Peer] | None = None
+    """Who it is, where its address says nothing: addresses change at every meeting. Or who tells that of a
+    connection, by what its other side has shown."""
     limits: blip.Limits = field(default_factory=blip.Limits)
     replicator_type: ReplicatorType | None = None
     """Says `push` and `pull` in one word, if given."""
@@ -272,6 +280,7 @@ class Replicator:
             configuration.accept_only_self_signed,
             configuration.roots,
             configuration.expected_uri,
+            configuration.judge,
         )
         try:
             await configuration.endpoint.connect(
@@ -300,15 +309,18 @@ class Replicator:
         session = Session(clock=loop.time, limits=configuration.limits)
         headers = getattr(transport, "headers", None) or {}
         is_gateway = str(headers.get("Server", "")).startswith(_GATEWAY)
-        options = self._options(bridges_gaps=is_gateway)
+        known = configuration.peer
+        peer = known(transport) if callable(known) else known or configuration.endpoint.peer
+        options = self._options(peer, bridges_gaps=is_gateway)
         self._peer = ActivePeer(session, configuration.database, options, self._ledger)
         self._link = Link(self._peer, transport, over=self._ended, turned=self._turned)
         return self._link
 
-    def _options(self, *, bridges_gaps: bool) -> ActiveOptions:
+    def _options(self, peer: Peer, *, bridges_gaps: bool) -> ActiveOptions:
         configuration = self.configuration
         return ActiveOptions(
-            peer=configuration.peer or configuration.endpoint.peer,
+            peer=peer,
+            stream=configuration.stream,
             push=configuration.push,
             pull=configuration.pull,
             continuous=configuration.continuous,
@@ -318,7 +330,7 @@ class Replicator:
                 document_ids=configuration.document_ids, filter=configuration.push_filter
             ),
             filter_name=configuration.filter_name,
-            pull_rule=None if configuration.pull_filter is None else _rule(configuration.pull_filter),
+            pull_rule=configuration.pull_rule or _rule(configuration.pull_filter),
             resolvers=_resolvers(configuration.conflict_resolver),
             deltas=configuration.enable_delta_sync,
             keeps=lambda document_id: not documents.is_immutable(document_id),
@@ -350,7 +362,9 @@ class Replicator:
             self._on_status(self._status)
 
 
-def _rule(accepts: DocumentFilter) -> Rule:
+def _rule(accepts: DocumentFilter | None) -> Rule | None:
+    if accepts is None:
+        return None
     return lambda document: None if accepts(document) else "the pull filter does not want it"
 
 

@@ -26,6 +26,10 @@ NO_CHECK_TIME: Final = ssl.VerifyFlags(0x200000)
 """X509_V_FLAG_NO_CHECK_TIME of OpenSSL, which Python's `ssl` does not name."""
 
 
+Judge = Callable[[x509.Certificate], str | None]
+"""What there is to say against a certificate, in words; None if nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class ClientTLS:
     """How to connect to a server: both parts are needed."""
@@ -69,6 +73,7 @@ def client_context(
     accept_only_self_signed: bool = False,
     roots: Sequence[x509.Certificate] | None = None,
     expected_uri: str | None = None,
+    judge: Judge | None = None,
     identity: TLSIdentity | None = None,
     now: Callable[[], datetime] | None = None,
 ) -> ClientTLS:
@@ -82,7 +87,7 @@ def client_context(
       nobody vouches for.
     - otherwise: one that leads to `roots` (the system's, if None), is valid at `now` (aware, no earlier than
       is known; the clock's by default), and is issued to `expected_uri`, or if that is None, to the
-      `server_hostname` of the connection.
+      `server_hostname` of the connection. With `judge`, what that says decides instead of dates and names.
 
     Raises ValueError if these contradict each other or the fingerprint is none, ProblemError if OpenSSL will
     not have `identity`.
@@ -101,7 +106,7 @@ def client_context(
     if accept_only_self_signed:
         _verify_nothing(context)
         return ClientTLS(context, lambda connection: tls.check_self_signed(_certificate(connection)))
-    context.check_hostname = expected_uri is None
+    context.check_hostname = expected_uri is None and judge is None
     if roots is None:
         context.load_default_certs()
     else:
@@ -112,7 +117,10 @@ def client_context(
         certificate = _certificate(connection)
         if expected_uri is not None:
             tls.check_uri(certificate, expected_uri)
-        tls.check_dates(certificate, clock())
+        if judge is None:
+            tls.check_dates(certificate, clock())
+        elif (objection := judge(certificate)) is not None:
+            raise tls.tls_error(objection)
 
     return ClientTLS(context, check)
 

@@ -7,9 +7,11 @@ One connection's life::
 Connecting, and connecting again, is its owner's.
 """
 
+import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
+from typing import Final
 
 from sync.blip import ErrorReceived
 from sync.peer import conflicts, tuning
@@ -20,7 +22,7 @@ from sync.peer.peer import PeerBase
 from sync.peer.problems import Domain, Problem
 from sync.peer.progress import Direction, DocumentEnded, Ledger
 from sync.peer.receiver import ReceiveOptions, Receiver, Rule
-from sync.peer.selection import EVERYTHING, Selection
+from sync.peer.selection import EVERYTHING, Selection, Stream
 from sync.peer.sender import Sender, SendOptions
 from sync.peer.session import Reply, Session
 from sync.replication.checkpoint import Checkpoint, PullProgress, PushProgress
@@ -28,6 +30,10 @@ from sync.replication.checkpoint_id import Peer as PeerName
 from sync.replication.checkpoint_id import Replication, checkpoint_id
 from sync.replication.messages import Changes, Failure, NoRev, Rev, SubChanges
 from sync.store import Database
+
+log = logging.getLogger(__name__)
+
+_FORBIDDEN: Final = 403
 
 
 class Activity(Enum):
@@ -58,6 +64,8 @@ class ActiveOptions:
     """What of it all is pushed."""
     filter_name: str | None = None
     """Names the application's filters, so that others have a checkpoint of their own."""
+    stream: Stream | None = None
+    """Push and pull only this part, which the peer must know too."""
     pull_rule: Rule | None = None
     """Which of what comes is refused."""
     resolvers: Resolvers = field(default_factory=Resolvers)
@@ -70,6 +78,8 @@ class ActiveOptions:
     """Begin at the beginning, this once."""
 
     def __post_init__(self) -> None:
+        if self.stream is not None and self.channels:
+            raise ValueError("a stream is not pulled by channels: the protocol has one filter")
         for channel in self.channels:
             if not channel or "," in channel:
                 raise ValueError(f"channel {channel!r}: a name is not empty, and has no comma")
@@ -95,12 +105,15 @@ class ActivePeer(PeerBase):
                 channels=options.channels,
                 document_ids=options.document_ids,
                 filter=options.filter_name,
+                parameters={} if options.stream is None else {"stream": options.stream.name},
             )
         )
         session.remote = options.remote
         self._checkpoint = OwnCheckpoint(session, database, name)
         self._push: PushProgress | None = None
         self._pull: PullProgress | None = None
+        self._unfed: Problem | None = None
+        """Why nothing is pulled, while we push."""
         self._stopping = False
         self._started = False
         BlobServer(session, database, ledger=ledger)
@@ -173,6 +186,7 @@ class ActivePeer(PeerBase):
                     send_replacements=True,
                     channels=tuple(sorted(options.channels)),
                     document_ids=tuple(sorted(options.document_ids)),
+                    filter=None if options.stream is None else options.stream.name,
                     collection=session.collection,
                 ).encode(),
                 self._subscribed,
@@ -187,7 +201,7 @@ class ActivePeer(PeerBase):
                 options=SendOptions(
                     proposes=True,
                     continuous=options.continuous,
-                    selection=options.push_selection,
+                    selection=replace(options.push_selection, stream=options.stream),
                     deltas=options.deltas,
                     keeps=options.keeps,
                     may_be_pulled=options.pull,
@@ -207,13 +221,16 @@ class ActivePeer(PeerBase):
     def _subscribed(self, reply: Reply, _: None) -> None:
         if isinstance(reply, ErrorReceived):
             failure = Failure.decode(reply)
-            self.session.end(
-                Problem(
-                    Domain.WEBSOCKET,
-                    failure.status or failure.code,
-                    f"the peer gives no feed of changes: {failure.text or failure.code}",
-                )
+            problem = Problem(
+                Domain.WEBSOCKET,
+                failure.status or failure.code,
+                f"the peer gives no feed of changes: {failure.text or failure.code}",
             )
+            if failure.status == _FORBIDDEN and self._options.push:
+                log.warning("%s; what is ours goes there all the same", problem.text)
+                self._unfed, self.receiver = problem, None
+            else:
+                self.session.end(problem)
 
     @property
     def _is_idle(self) -> bool:
@@ -236,7 +253,7 @@ class ActivePeer(PeerBase):
         if ends and not saved.is_saving:
             if self.sender is not None:
                 self.sender.settle()
-            self.session.end(None if self.sender is None else self.sender.refused)
+            self.session.end(self._unfed if self.sender is None else self.sender.refused or self._unfed)
 
     def _reached(self) -> Checkpoint:
         push, pull = self._push, self._pull

@@ -14,7 +14,7 @@ from sync.peer.conflicts import Resolvers
 from sync.peer.peer import PeerBase
 from sync.peer.progress import Ledger
 from sync.peer.receiver import ReceiveOptions, Receiver, Rule
-from sync.peer.selection import EVERYTHING, Selection
+from sync.peer.selection import EVERYTHING, Selection, Stream
 from sync.peer.sender import Sender, SendOptions
 from sync.peer.session import Session
 from sync.replication.messages import (
@@ -53,6 +53,10 @@ class PassiveOptions:
     keeps: Callable[[str], bool] = lambda _: True
     resolvers: Resolvers = field(default_factory=Resolvers)
     """For edits that meet a deletion; other conflicts are refused."""
+    streams: tuple[Stream, ...] = ()
+    """Parts that a peer may subscribe to, by name."""
+    write_only: bool = False
+    """Whether it may push, and read nothing."""
 
 
 class PassivePeer(PeerBase):
@@ -100,7 +104,10 @@ class PassivePeer(PeerBase):
                 code=LiteCoreCode.NOT_IMPLEMENTED,
                 domain=LITECORE_DOMAIN,
             )
-        if request.filter is not None:
+        if self._options.write_only:
+            raise MessageError("nothing is given out here", code=_FORBIDDEN)
+        stream = next((known for known in self._options.streams if known.name == request.filter), None)
+        if request.filter is not None and stream is None:
             raise MessageError(f"there is no filter {request.filter[:80]!r} here", code=_NOT_FOUND)
         database, readable = self.database, self._options.readable
         last = database.last_sequence
@@ -122,6 +129,7 @@ class PassivePeer(PeerBase):
                     channels=frozenset(request.channels),
                     document_ids=frozenset(request.document_ids),
                     live_only=request.active_only and not since,
+                    stream=stream,
                 ),
                 batch=min(request.batch or tuning.BATCH, tuning.BATCH),
                 deltas=self._options.deltas,

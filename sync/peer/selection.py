@@ -33,6 +33,15 @@ def named(body: Mapping[str, Any]) -> frozenset[str]:
 
 
 @dataclass(frozen=True, slots=True)
+class Stream:
+    """A part of a database that replicates by itself. Both sides know it by its name."""
+
+    name: str
+    holds: Callable[[str], bool]
+    """Whether a document belongs to it, by its id alone: no body is read for that."""
+
+
+@dataclass(frozen=True, slots=True)
 class Selection:
     """A choice of documents; by default all of them."""
 
@@ -45,12 +54,19 @@ class Selection:
     """No deleted ones."""
     within: frozenset[str] = field(default_factory=frozenset)
     """What the reader may see at all: any of these channels; empty for everything."""
+    stream: Stream | None = None
+    """Only documents of this one."""
 
     @property
     def is_everything(self) -> bool:
         """Whether nothing is left out."""
         return not (
-            self.channels or self.document_ids or self.filter is not None or self.live_only or self.within
+            self.channels
+            or self.document_ids
+            or self.filter is not None
+            or self.live_only
+            or self.within
+            or self.stream is not None
         )
 
     def wants(self, database: Database, document_id: str, *, deleted: bool) -> bool:
@@ -58,6 +74,8 @@ class Selection:
         if self.live_only and deleted:
             return False
         if self.document_ids and document_id not in self.document_ids:
+            return False
+        if self.stream is not None and not self.stream.holds(document_id):
             return False
         document: Document | None = None
         for wanted in (self.channels, self.within):

@@ -292,7 +292,7 @@ def test_read_only_listener_gives_and_takes_nothing(tmp_path: Path) -> None:
 def test_listener_may_admit_nobody_to_a_database(tmp_path: Path) -> None:
     async def main() -> None:
         with databases(tmp_path) as (ours, theirs):
-            async with listening({"log": theirs}, authorize=lambda client, name: None) as listener:
+            async with listening({"log": theirs}, authorize=lambda visitor: None) as listener:
                 status = await once(ours, url(listener))
             assert status.problem is not None
             assert status.problem.code == 403

@@ -128,15 +128,30 @@ def test_checkpoint_that_is_refused_ends_the_connection(store: Database, code: i
     assert problem.code == code
 
 
-@pytest.mark.parametrize("code", [400, 401, 403, 500, 503])
-def test_subscription_that_is_refused_ends_the_connection(store: Database, code: int) -> None:
-    script = active(store)
+@pytest.mark.parametrize(("code", "push"), [(400, True), (401, True), (500, True), (503, True), (403, False)])
+def test_subscription_that_is_refused_ends_the_connection(store: Database, code: int, push: bool) -> None:
+    script = active(store, push=push)
     script.refuse(script.take(GetCheckpoint)[1], 404)
     script.refuse(script.take(SubChanges)[1], code)
     assert script.is_over
     problem = script.peer.session.problem
     assert problem is not None
     assert problem.code == code
+
+
+def test_who_may_not_pull_goes_on_pushing_and_says_so_at_the_end(store: Database) -> None:
+    store.put("ours", {})
+    script = active(store)
+    script.refuse(script.take(GetCheckpoint)[1], 404)
+    script.refuse(script.take(SubChanges)[1], 403)
+    assert not script.is_over
+    proposed, event = script.take(ProposeChanges)
+    assert [proposal.id for proposal in proposed.proposals] == ["ours"]
+    script.answer(event, ProposeChangesReply((Verdict(304),)).encode())
+    store_checkpoint(script)
+    assert script.is_over
+    assert script.peer.session.problem is not None
+    assert script.peer.session.problem.code == 403
 
 
 def test_checkpoint_that_is_a_conflict_for_ever_is_given_up(store: Database) -> None:

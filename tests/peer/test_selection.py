@@ -7,7 +7,7 @@ import pytest
 from sync.blip import ErrorReceived, ResponseReceived
 from sync.peer.problems import Domain
 from sync.peer.progress import Direction
-from sync.peer.selection import Selection, channels
+from sync.peer.selection import Selection, Stream, channels
 from sync.replication.messages import Changes as ChangesMessage
 from sync.replication.messages import ChangesReply, Rev, Terms
 from sync.store import Database, Document
@@ -210,3 +210,51 @@ def test_restricted_reader_has_only_blobs_of_documents_that_it_may_see(tmp_path:
             assert isinstance(refused, ErrorReceived)
             assert (refused.domain, refused.code) == ("HTTP", 403)
         assert not script.is_over
+
+
+PINK = Stream("pink", lambda document_id: document_id.startswith("pink"))
+
+
+def test_stream_carries_its_part_both_ways_and_leaves_the_rest(tmp_path: Path) -> None:
+    with databases(tmp_path) as (ours, theirs):
+        for name in ("pink-1", "grey-1"):
+            ours.put(name, {})
+        for name in ("pink-2", "grey-2"):
+            theirs.put(name, {})
+        replicate(ours, theirs, active={"stream": PINK}, passive={"streams": (PINK,)})
+        assert ids(ours) == {"pink-1", "pink-2", "grey-1"}
+        assert ids(theirs) == {"pink-1", "pink-2", "grey-2"}
+
+
+def test_streams_have_checkpoints_of_their_own(tmp_path: Path) -> None:
+    with databases(tmp_path) as (ours, theirs):
+        for name in ("pink-1", "grey-1"):
+            ours.put(name, {})
+        replicate(ours, theirs, active={"stream": PINK}, passive={"streams": (PINK,)})
+        replicate(ours, theirs)
+        assert ids(theirs) == {"pink-1", "grey-1"}
+
+
+def test_stream_that_the_peer_does_not_know_is_refused(tmp_path: Path) -> None:
+    with databases(tmp_path) as (ours, theirs):
+        wire = Wire(ours, theirs, active={"stream": PINK})
+        wire.settle()
+        assert wire.active.session.problem is not None
+        assert "there is no filter 'pink' here" in wire.active.session.problem.text
+
+
+def test_stream_by_channels_is_refused(tmp_path: Path) -> None:
+    with databases(tmp_path) as (ours, theirs), pytest.raises(ValueError, match="one filter"):
+        Wire(ours, theirs, active={"stream": PINK, "channels": frozenset({"a"})})
+
+
+def test_peer_that_gives_nothing_out_still_takes_what_is_pushed(tmp_path: Path) -> None:
+    with databases(tmp_path) as (ours, theirs):
+        ours.put("here", {})
+        theirs.put("there", {})
+        wire = Wire(ours, theirs, passive={"write_only": True})
+        wire.settle()
+        assert wire.active.session.problem is not None
+        assert "nothing is given out here" in wire.active.session.problem.text
+        assert ids(ours) == {"here"}
+        assert ids(theirs) == {"here", "there"}
