@@ -1,0 +1,12 @@
+"""Who is who in a fleet, and who may write what.
+
+- `names`: what a certificate calls a vessel
+- `signatures`: ECDSA over canonical JSON; documents that the fleet's CA has signed
+- `revocations`: the certificates that hold no longer, as the CA says
+- `trust`: which certificate is whose, and why one is not acceptable
+- `signing`: a vessel's signature under its own documents
+- `identity_files`: the folder that makes an appliance a vessel of its fleet
+- `rights`: who may write which document
+- `users`: the crew's passwords
+- `errors`: what can be wrong with all that
+"""

@@ -1,0 +1,138 @@
+"""The folder that makes an appliance a vessel of its fleet: `/etc/logboat/identity/`.
+
+    vessel.pem          its certificate
+    vessel.key          the private key of that, for nobody else's eyes
+    fleet.pem           the fleet's own certificate
+    revocations.json    what the fleet's CA last said of certificates that hold no longer
+
+The CA's folder on the operator's machine has such a folder for each vessel, to be copied as it is.
+"""
+
+import grp
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from sync.fleet import trust as trusting
+from sync.fleet.errors import IdentityError, NoIdentityError, RevocationsError
+from sync.fleet.revocations import Revocations, from_body
+from sync.fleet.trust import Trust
+from sync.net import tls
+from sync.net.tls_identity import TLSIdentity
+from sync.peer.problems import ProblemError
+
+USUAL: Final = Path("/etc/logboat/identity")
+VESSEL_CERTIFICATE: Final = "vessel.pem"
+VESSEL_KEY: Final = "vessel.key"
+FLEET_CERTIFICATE: Final = "fleet.pem"
+REVOCATIONS: Final = "revocations.json"
+GROUP: Final = "logboat"
+"""The group of the appliance's daemons, who may read the key."""
+
+_AGAIN: Final = "copy the vessel's identity folder anew from the fleet's"
+
+
+@dataclass(frozen=True, slots=True)
+class FleetIdentity:
+    """A vessel, as its files make it one."""
+
+    vessel: str
+    fleet: str
+    tls: TLSIdentity
+    trust: Trust
+    """As of the files; the mesh may have brought newer revocations since: `Trust.told`."""
+
+
+def load(folder: Path) -> FleetIdentity:
+    """The identity in a folder.
+
+    Says nothing of dates and revocations: `identity.trust.objection(identity.tls.certificate, now)` does.
+
+    Raises NoIdentityError if the folder is missing or empty, IdentityError naming the file and the remedy.
+    """
+    try:
+        if not any(folder.iterdir()):
+            raise FileNotFoundError
+    except FileNotFoundError:
+        text = f"{folder}: no identity yet; `logboat fleet add` makes one, on the operator's machine"
+        raise NoIdentityError(text) from None
+    except OSError as error:
+        text = f"{folder}: cannot be read: {error.strerror}; make it a folder that user logboat may read"
+        raise IdentityError(text) from error
+    identity = _identity(folder / VESSEL_CERTIFICATE, folder / VESSEL_KEY)
+    path = folder / VESSEL_CERTIFICATE
+    name = trusting.named(identity.certificate)
+    if name is None:
+        text = f"{path}: names no vessel (a URI logboat:<fleet>:<vessel>); {_AGAIN}"
+        raise IdentityError(text)
+    root = load_root(folder / FLEET_CERTIFICATE)
+    trust = Trust(root, name.fleet, load_revocations(folder / REVOCATIONS, root))
+    if not trust.is_issued(identity.certificate):
+        text = f"{path}: not issued by {folder / FLEET_CERTIFICATE}; {_AGAIN}"
+        raise IdentityError(text)
+    return FleetIdentity(name.vessel, name.fleet, identity, trust)
+
+
+def load_root(path: Path) -> x509.Certificate:
+    """A fleet's own certificate. Raises IdentityError."""
+    try:
+        [root, *_] = tls.load_certificates(path)
+        tls.check_self_signed(root)
+    except ProblemError as error:
+        text = f"{path}: {error.problem.text}; {_AGAIN}"
+        raise IdentityError(text) from error
+    return root
+
+
+def load_revocations(path: Path, root: x509.Certificate) -> Revocations:
+    """What the CA last said, as a file has it. Raises IdentityError."""
+    try:
+        return from_body(msgspec.json.decode(path.read_bytes(), type=dict), root)
+    except OSError as error:
+        text = f"{path}: cannot be read: {error.strerror}; {_AGAIN}"
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        text = f"{path}: not JSON: {error}; {_AGAIN}"
+    except RevocationsError as error:
+        text = f"{path}: {error}; {_AGAIN}"
+    raise IdentityError(text)
+
+
+def _identity(certificate: Path, key: Path) -> TLSIdentity:
+    _check_private(key)
+    try:
+        identity = TLSIdentity.load(certificate, key)
+    except ProblemError as error:
+        text = f"{error.problem.text}; {_AGAIN}"
+        raise IdentityError(text) from error
+    if not isinstance(identity.private_key, ec.EllipticCurvePrivateKey):
+        text = f"{key}: not an ECDSA key; {_AGAIN}"
+        raise IdentityError(text)
+    return identity
+
+
+def _check_private(key: Path) -> None:
+    """Raise IdentityError if others than its owner and the daemons' group may read or write the key."""
+    try:
+        found = key.stat()
+    except OSError as error:
+        text = f"{key}: cannot be read: {error.strerror}; {_AGAIN}"
+        raise IdentityError(text) from error
+    others = stat.S_IRWXO if found.st_gid == _group() else stat.S_IRWXO | stat.S_IRWXG
+    if found.st_mode & others:
+        text = (
+            f"{key}: others may read this private key (mode {stat.S_IMODE(found.st_mode):04o}):"
+            f" chmod 600 {key}; if they may have read it, `logboat fleet revoke` and `renew`"
+        )
+        raise IdentityError(text)
+
+
+def _group() -> int | None:
+    try:
+        return grp.getgrnam(GROUP).gr_gid
+    except KeyError:
+        return None

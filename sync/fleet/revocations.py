@@ -1,0 +1,120 @@
+"""The document `fleet:revocations`: the certificates that hold no longer, as the fleet's CA says.
+
+    {"id": "fleet:revocations", "type": "fleet", "channels": ["fleet"], "fleet": "north", "number": 3,
+     "issued": "2026-05-01T12:00:00Z",
+     "revoked": [{"serial": "1f…", "vessel": "argo", "reason": "stolen", "when": "2026-05-01T12:00:00Z"}],
+     "sig": "…"}
+
+Each states them all. Only one with a higher number replaces another; of two, the higher number is right
+(`sync.peer.conflicts.resolve_fleet`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any, Final
+
+import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from sync.fleet import signatures
+from sync.fleet.errors import RevocationsError
+from sync.peer.conflicts import REVOCATIONS
+
+_BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """A certificate that holds no longer."""
+
+    serial: str
+    """Its number, hexadecimal digits in lower case, as `serial_text` writes it."""
+    vessel: str
+    reason: str
+    """In words of the operator; may be empty."""
+    when: datetime
+
+    def __str__(self) -> str:
+        return f"{self.when:%Y-%m-%d}" + (f" ({self.reason})" if self.reason else "")
+
+
+@dataclass(frozen=True)
+class Revocations:
+    """All of them, at one time."""
+
+    number: int = 0
+    """0: the CA has said nothing yet."""
+    issued: datetime = _BEGINNING
+    entries: tuple[Revoked, ...] = ()
+
+    @cached_property
+    def _by_serial(self) -> dict[str, Revoked]:
+        return {entry.serial: entry for entry in self.entries}
+
+    def of(self, certificate: x509.Certificate) -> Revoked | None:
+        """What is said of this certificate, if it is revoked."""
+        return self._by_serial.get(serial_text(certificate.serial_number))
+
+
+def serial_text(serial: int) -> str:
+    """A certificate's serial number as revocations have it."""
+    return f"{serial:x}"
+
+
+def to_body(revocations: Revocations, *, fleet: str, key: ec.EllipticCurvePrivateKey) -> dict[str, Any]:
+    """The document that says so; `key` is the CA's."""
+    body = {
+        "fleet": fleet,
+        "number": revocations.number,
+        "issued": _time(revocations.issued),
+        "revoked": [
+            {
+                "serial": entry.serial,
+                "vessel": entry.vessel,
+                "reason": entry.reason,
+                "when": _time(entry.when),
+            }
+            for entry in revocations.entries
+        ],
+    }
+    return signatures.seal(REVOCATIONS, body, key)
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    serial: str
+    vessel: str
+    reason: str
+    when: datetime
+
+
+class _Body(msgspec.Struct, frozen=True):
+    number: int
+    issued: datetime
+    revoked: list[_Entry]
+
+
+def from_body(body: Mapping[str, Any], root: x509.Certificate) -> Revocations:
+    """What the document says, if the fleet's CA has signed it. Raises RevocationsError."""
+    if not signatures.is_sealed(REVOCATIONS, body, root):
+        text = f"{REVOCATIONS}: not signed by the fleet's CA"
+        raise RevocationsError(text)
+    try:
+        said = msgspec.convert(body, _Body)
+    except msgspec.ValidationError as error:
+        text = f"{REVOCATIONS}: signed by the fleet's CA, but not of a form known here: {error}"
+        raise RevocationsError(text) from error
+    entries = tuple(
+        Revoked(entry.serial, entry.vessel, entry.reason, _utc(entry.when)) for entry in said.revoked
+    )
+    return Revocations(said.number, _utc(said.issued), entries)
+
+
+def _time(when: datetime) -> str:
+    return when.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _utc(when: datetime) -> datetime:
+    return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)

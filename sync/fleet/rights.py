@@ -1,0 +1,308 @@
+"""Who may write which document. Decides about each revision that comes in, from whom, and says why not.
+
+    rights = Rights(vessel="argo", log=…, trust=…, leaves=database.leaves)
+    PassiveOptions(rule=rights.rule(Vessel("brigid")))
+
+    what             a vessel                                             the crew
+    ---------------  ---------------------------------------------------  ----------------------------------
+    reading          of any vessel, at generation 1, never deleted        of a sensor of kind manual, in a log
+                                                                          of its own
+    gap              of any vessel, never deleted                         -
+    boot, vessel     its own; another's with that one's signature;        -
+                     never deleted
+    equipment        of any vessel                                        -
+    forwarded        of any vessel, never deleted                         -
+    alarm            of any vessel; deleted only as a branch that lost    acknowledgements that are added
+    note             of any vessel                                        of any vessel
+    fleet            with the CA's signature; revocations only with a     -
+                     higher number than is known
+    another's types  any                                                  -
+
+Nobody else writes our own current log: what is not here of it was never written. Of our older logs, whatever
+is signed where it must be is welcome: so the history of a card that was replaced comes back. What is passed
+on of others is as good as the fleet's vessels; only boots, which tell the time, and vessels carry a proof.
+
+The crew's readings are numbered by whoever writes them, so they cannot be in a log of a vessel's recorder;
+who wants a reading there asks it, as `logboat log SENSOR --add` does.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from sync import documents
+from sync.documents import DocumentName, Kind
+from sync.fleet import signatures, signing
+from sync.fleet.errors import RevocationsError, SignatureError
+from sync.fleet.revocations import from_body
+from sync.fleet.trust import Trust
+from sync.peer.conflicts import REVOCATIONS
+from sync.peer.receiver import Rule
+from sync.store import Document, bodies, revisions
+
+
+@dataclass(frozen=True, slots=True)
+class Vessel:
+    """A vessel of the fleet, by its certificate."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """Somebody of the crew, by a password."""
+
+    user: str
+    read_write: bool = True
+    channels: tuple[str, ...] | None = None
+    """The only channels that concern them; None for all."""
+
+
+Writer = Vessel | Crew
+Leaves = Callable[[str], Sequence[Document]]
+"""The ends of all branches of a document, the current revision first; none if nothing is here of it."""
+
+
+class _Head(msgspec.Struct, frozen=True, gc=False):
+    """What a body says again of what its id says; decoded without the rest, of which there may be much."""
+
+    type: str
+    vessel: str | None = None
+    sensor: str | None = None
+    log: str | None = None
+    first: int | None = None
+    sequence: int | None = None
+    number: int | None = None
+
+
+_head: Final = msgspec.json.Decoder(_Head).decode
+_NUMBERED: Final = {Kind.READING: "first", Kind.GAP: "first", Kind.ALARM: "sequence", Kind.BOOT: "number"}
+"""The member that holds the number at the end of the id."""
+_KINDS: Final = frozenset(kind.value for kind in Kind)
+_NEVER_DELETED: Final = frozenset({Kind.READING, Kind.GAP, Kind.BOOT, Kind.VESSEL, Kind.FORWARDED})
+_LOGGED: Final = frozenset({Kind.READING, Kind.GAP, Kind.BOOT, Kind.ALARM})
+"""What belongs to a log."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rights:
+    """The rights of others in one vessel's store."""
+
+    vessel: str
+    """Whose store this is."""
+    log: Callable[[], str | None]
+    """The log that its recorder writes now; None if there is none."""
+    trust: Callable[[], Trust]
+    """As of now: newer revocations hold at once."""
+    leaves: Leaves
+    """`Database.leaves` of the store."""
+
+    def rule(self, writer: Writer) -> Rule:
+        """What a receiver asks about each revision that this writer sends."""
+
+        def objection(document: Document) -> str | None:
+            return self.objection(writer, document)
+
+        return objection
+
+    def objection(self, writer: Writer, document: Document) -> str | None:
+        """Why this writer may not write this; None if it may.
+
+        Raises DocumentError for a body that is malformed, StoreError if the store cannot be read.
+        """
+        if isinstance(writer, Crew) and not writer.read_write:
+            return f"{writer.user} may read, and not write"
+        name = documents.parse_id(document.id)
+        if name is None:
+            head = document.id.partition(":")[0]
+            if head in _KINDS:
+                return f"no {head} document has such an id"
+            return "the crew writes no documents of its own types here" if isinstance(writer, Crew) else None
+        if not document.deleted and (why_not := _disagreement(name, document)) is not None:
+            return why_not
+        if isinstance(writer, Crew):
+            return self._crew(writer, name, document)
+        return self._vessel(writer, name, document)
+
+    # A vessel
+
+    def _vessel(self, writer: Vessel, name: DocumentName, document: Document) -> str | None:
+        kind = name.kind
+        if document.deleted:
+            return self._deletion(name, document)
+        if kind is Kind.READING and revisions.generation(document.rev) != 1:
+            return "readings never change"
+        if kind in _LOGGED and self._is_current(name) and not self._is_here(kind, document):
+            return f"nobody but {self.vessel} itself writes its current log {name.log}"
+        if kind is Kind.FLEET:
+            return self._fleet(document)
+        if kind in (Kind.BOOT, Kind.VESSEL):
+            return self._signed(writer, name, document)
+        return None
+
+    def _is_current(self, name: DocumentName) -> bool:
+        return name.vessel == self.vessel and name.log == self.log()
+
+    def _is_here(self, kind: Kind, document: Document) -> bool:
+        """Whether this revision is; of an alarm, which others acknowledge, any."""
+        leaves = self.leaves(document.id)
+        return bool(leaves) if kind is Kind.ALARM else any(leaf.rev == document.rev for leaf in leaves)
+
+    def _deletion(self, name: DocumentName, document: Document) -> str | None:
+        if name.kind in _NEVER_DELETED:
+            return f"{name.kind} documents are never deleted"
+        if name.kind in (Kind.ALARM, Kind.FLEET) and not self._may_close(document):
+            return f"{name.kind} documents are not deleted"
+        return None
+
+    def _may_close(self, tombstone: Document) -> bool:
+        """Whether a tombstone is the end of a branch that lost a conflict, as far as can be told: it says
+        nothing, there is something here that it ends, and it is not the deletion of just that."""
+        leaves = self.leaves(tombstone.id)
+        return (
+            tombstone.raw == bodies.EMPTY
+            and bool(leaves)
+            and all(
+                tombstone.rev != revisions.make(leaf.rev, deleted=True, body=bodies.EMPTY) for leaf in leaves
+            )
+        )
+
+    def _signed(self, writer: Vessel, name: DocumentName, document: Document) -> str | None:
+        body = document.body
+        if name.vessel == writer.name and not signing.is_signed(body):
+            return None  # its certificate has just proved as much; it will sign it before others may relay it
+        trust = self.trust()
+        try:
+            signer = signing.signer(document.id, body, trust)
+        except SignatureError as error:
+            return _reason(error, document.id)
+        if signer != name.vessel:
+            return f"signed by {signer}, and only {name.vessel} may write it"
+        return self._replacement(document, body, trust)
+
+    def _replacement(self, document: Document, body: Mapping[str, Any], trust: Trust) -> str | None:
+        """What a revoked certificate signed is history; it replaces nothing that a good one signed."""
+        revoked = trust.revoked(signing.certificate_in(document.id, body))
+        if revoked is None:
+            return None
+        for leaf in self.leaves(document.id):
+            try:
+                before = trust.revoked(signing.certificate_in(document.id, leaf.body))
+            except SignatureError:
+                continue
+            if before is None and leaf.rev != document.rev:
+                return f"signed with a certificate that was revoked on {revoked}"
+        return None
+
+    def _fleet(self, document: Document) -> str | None:
+        body, trust = document.body, self.trust()
+        if document.id != REVOCATIONS:
+            return (
+                None
+                if signatures.is_sealed(document.id, body, trust.root)
+                else "not signed by the fleet's CA"
+            )
+        try:
+            said = from_body(body, trust.root)
+        except RevocationsError as error:
+            return _reason(error, document.id)
+        number = said.number
+        if number < trust.revocations.number:
+            return f"number {number} is out of date; {trust.revocations.number} is known here"
+        for leaf in self.leaves(document.id):
+            if leaf.deleted:
+                continue
+            known = leaf.body.get("number")
+            if not isinstance(known, int) or number > known:
+                continue
+            if number < known:
+                return f"number {number} is out of date; {known} is here"
+            if bodies.recanonical(leaf.id, leaf.raw) != bodies.recanonical(leaf.id, document.raw):
+                return f"another document with the same number {number} is here"
+        return None
+
+    # The crew
+
+    def _crew(self, writer: Crew, name: DocumentName, document: Document) -> str | None:
+        if writer.channels is not None and name.kind is not Kind.FLEET:
+            concerned = documents.channels(name.kind, name.vessel)
+            if not set(concerned) & set(writer.channels):
+                return f"{writer.user} has nothing to do with {' or '.join(concerned)}"
+        if name.kind is Kind.NOTE:
+            return None
+        if document.deleted:
+            return f"the crew deletes no {name.kind} documents"
+        if name.kind is Kind.ALARM:
+            return self._acknowledgement(document)
+        if name.kind is Kind.READING:
+            return self._manual(name, document)
+        return f"the crew writes no {name.kind} documents"
+
+    def _acknowledgement(self, document: Document) -> str | None:
+        """Nothing but acknowledgements may be new."""
+        here = [leaf for leaf in self.leaves(document.id) if not leaf.deleted]
+        if not here:
+            return "the crew raises no alarms"
+        new, old = document.body, here[0].body
+        if signatures.without(new, "acks") != signatures.without(old, "acks"):
+            return "the crew acknowledges alarms, and changes nothing else of them"
+        acks, before = new.get("acks"), old.get("acks", [])
+        if not isinstance(acks, list) or not all(_is_ack(ack) for ack in acks):
+            return "acks are a list of {who, when}, both text"
+        if isinstance(before, list) and any(ack not in acks for ack in before):
+            return "acknowledgements are added, and none is taken back"
+        return None
+
+    def _manual(self, name: DocumentName, document: Document) -> str | None:
+        if revisions.generation(document.rev) != 1 or self.leaves(document.id):
+            return "readings never change"
+        found = [leaf.body for leaf in self.leaves(documents.vessel_id(name.vessel)) if not leaf.deleted]
+        about = found[0] if found else {}
+        sensors = about.get("sensors")
+        sensor = sensors.get(name.sensor) if isinstance(sensors, dict) else None
+        if not isinstance(sensor, dict) or sensor.get("kind") != "manual":
+            return f"{name.vessel} has no sensor {name.sensor} of kind manual, and the crew adds to no others"
+        logs = about.get("logs")
+        if self._is_current(name) or (isinstance(logs, list) and name.log in logs):
+            return (
+                f"log {name.log} is numbered by {name.vessel}'s recorder: begin a log of your own, or add the"
+                f" reading aboard (logboat log {name.sensor} --add VALUE)"
+            )
+        body = document.body
+        for member in ("path", "unit"):
+            if body.get(member) != sensor.get(member):
+                return f"{member} is {sensor.get(member)!r} for sensor {name.sensor}"
+        return None
+
+
+def _disagreement(name: DocumentName, document: Document) -> str | None:
+    """Where a body says another thing than its id."""
+    try:
+        head = _head(document.raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return f"malformed: {error}"
+    if head.type != name.kind:
+        return f"its type is {head.type[:40]!r}, and its id says {name.kind.value!r}"
+    if name.kind is Kind.FLEET:
+        return None
+    said = [("vessel", head.vessel, name.vessel), ("sensor", head.sensor, name.sensor)]
+    if name.kind in _LOGGED:
+        member = _NUMBERED[name.kind]
+        said += [("log", head.log, name.log)]
+        if getattr(head, member) != name.number:
+            return f"its {member} is {getattr(head, member)}, and its id says {name.number}"
+    for member, body, id_ in said:
+        if body != id_ and id_ is not None:
+            return f"its {member} is {str(body)[:40]!r}, and its id says {id_!r}"
+    return None
+
+
+def _is_ack(ack: object) -> bool:
+    return isinstance(ack, dict) and all(isinstance(ack.get(member), str) for member in ("who", "when"))
+
+
+def _reason(error: Exception, document_id: str) -> str:
+    """An error's text without the document's id, which whoever refuses it says anyway."""
+    return str(error).removeprefix(f"{document_id}: ")

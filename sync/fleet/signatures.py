@@ -1,0 +1,77 @@
+"""Signatures under documents: ECDSA P-256 with SHA-256 over canonical JSON (RFC 8785).
+
+Canonical JSON says the same whoever has written the numbers and members in whatever form, so that a signature
+survives every store on its way. A document of the fleet's CA has its id in its body: what was signed as one
+document cannot be passed off as another.
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any, Final
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from sync import documents
+from sync.documents import Kind
+from sync.fleet.errors import SignatureError
+from sync.store import DocumentError, bodies
+
+SIGNATURE: Final = "sig"
+"""The member of a body that holds its signature."""
+_LONGEST: Final = 200
+"""Characters of a signature: a P-256 one has 96 at most."""
+_VERIFIES: Final = ec.ECDSA(hashes.SHA256())
+_SIGNS: Final = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
+"""RFC 6979: who signs the same again makes the same document, and no new revision."""
+
+
+def sign(key: ec.EllipticCurvePrivateKey, name: str, message: Mapping[str, Any]) -> str:
+    """The signature of a JSON object, base64; `name` is for errors.
+
+    Raises SignatureError if the object has no canonical JSON.
+    """
+    return base64.b64encode(key.sign(_canonical(name, message), _SIGNS)).decode()
+
+
+def holds(certificate: x509.Certificate, signature: object, name: str, message: Mapping[str, Any]) -> bool:
+    """Whether that is a signature of the object by the certificate's key."""
+    if not isinstance(signature, str) or len(signature) > _LONGEST:
+        return False
+    try:
+        key = certificate.public_key()
+        if not isinstance(key, ec.EllipticCurvePublicKey):
+            return False
+        key.verify(base64.b64decode(signature, validate=True), _canonical(name, message), _VERIFIES)
+    except (InvalidSignature, UnsupportedAlgorithm, SignatureError, binascii.Error, ValueError):
+        return False
+    return True
+
+
+def without(body: Mapping[str, Any], *members: str) -> dict[str, Any]:
+    """The body without these members."""
+    return {member: value for member, value in body.items() if member not in members}
+
+
+def seal(document_id: str, body: Mapping[str, Any], key: ec.EllipticCurvePrivateKey) -> dict[str, Any]:
+    """A document of the fleet's CA, whose key signs it: the body with `id`, `type`, `channels` and `sig`."""
+    head = {"id": document_id, "type": Kind.FLEET.value, "channels": [documents.CHANNELS[Kind.FLEET]]}
+    whole = without(body, SIGNATURE) | head
+    return whole | {SIGNATURE: sign(key, document_id, whole)}
+
+
+def is_sealed(document_id: str, body: Mapping[str, Any], root: x509.Certificate) -> bool:
+    """Whether a `fleet:*` document is signed by the fleet's CA, as just this document."""
+    return body.get("id") == document_id and holds(
+        root, body.get(SIGNATURE), document_id, without(body, SIGNATURE)
+    )
+
+
+def _canonical(name: str, message: Mapping[str, Any]) -> bytes:
+    try:
+        return bodies.canonical(name, message)
+    except DocumentError as error:
+        raise SignatureError(str(error)) from error

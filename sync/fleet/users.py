@@ -1,0 +1,132 @@
+"""The crew's passwords, as configuration keeps them: `scrypt$<n>$<r>$<p>$<salt>$<hash>`, base64 unpadded.
+
+    make_hash("…", os.urandom(16))      # "scrypt$8192$8$1$…$…"
+    verify(stored, "…")                 # True
+
+A check takes 8 MiB of memory for about 20 ms of a laptop's time; a Raspberry Pi Zero 2 W is several times
+slower. The parameters stand in the text, so that they may rise later and old hashes still hold.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from sync.fleet.errors import PasswordHashError
+
+N: Final = 8192
+R: Final = 8
+P: Final = 1
+"""RFC 7914: memory is 128 · N · r bytes, 8 MiB; work is N · r · p."""
+SALT_BYTES: Final = 16
+HASH_BYTES: Final = 32
+MOST_MEMORY: Final = 16 * 2**20
+"""Bytes that a hash may ask for, of 512 MiB that the smallest appliance has."""
+MOST_WORK: Final = 2**20
+"""N · r · p, 16 times ours: a hash must not be a way to keep the machine busy."""
+SHORTEST: Final = 8
+"""Characters of a password."""
+LONGEST: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordHash:
+    """A hash, taken apart."""
+
+    n: int
+    r: int
+    p: int
+    salt: bytes = field(repr=False)
+    hash: bytes = field(repr=False)
+
+    def __str__(self) -> str:
+        return f"scrypt${self.n}${self.r}${self.p}${_encode(self.salt)}${_encode(self.hash)}"
+
+
+def parse(stored: str) -> PasswordHash:
+    """A hash as the configuration has it. Raises PasswordHashError, which does not quote it."""
+    kind, *fields = stored.split("$")
+    if kind != "scrypt" or len(fields) != 5:
+        text = "not of the form scrypt$n$r$p$salt$hash"
+        raise PasswordHashError(text)
+    try:
+        n, r, p = (_whole(number) for number in fields[:3])
+        salt, made = (_decode(encoded) for encoded in fields[3:])
+    except ValueError:
+        text = "its numbers or its base64 cannot be read"
+        raise PasswordHashError(text) from None
+    if n < 2 or n & (n - 1) or not (r and p) or 128 * r * n > MOST_MEMORY or n * r * p > MOST_WORK:
+        text = f"its parameters are none that this machine takes (at most {MOST_MEMORY >> 20} MiB)"
+        raise PasswordHashError(text)
+    if len(salt) < 8 or len(made) != HASH_BYTES:
+        text = "its salt or its hash is too short or too long: was it copied whole?"
+        raise PasswordHashError(text)
+    return PasswordHash(n, r, p, salt, made)
+
+
+def make_hash(password: str, salt: bytes) -> str:
+    """The hash of a password; `salt` is 16 random bytes.
+
+    Raises PasswordHashError for a password of less than 8 characters, or one that no client can send.
+    """
+    if not SHORTEST <= len(password) <= LONGEST:
+        text = f"a password has {SHORTEST} to {LONGEST} characters"
+        raise PasswordHashError(text)
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in password):
+        text = "a password has no control characters in it"
+        raise PasswordHashError(text)
+    return str(PasswordHash(N, R, P, salt, _scrypt(password, N, R, P, salt)))
+
+
+def verify(stored: str, password: str) -> bool:
+    """Whether that is the password. Takes as long whether it is or not; slow: not for an event loop.
+
+    Raises PasswordHashError if `stored` is no hash.
+    """
+    found = parse(stored)
+    if len(password) > LONGEST:
+        return False
+    return hmac.compare_digest(_scrypt(password, found.n, found.r, found.p, found.salt), found.hash)
+
+
+def checker(hashes: Mapping[str, str]) -> Callable[[str, str], bool]:
+    """For a listener: whether this user has this password, of those given by name with their hashes.
+
+    A name that is not there takes as long as one that is. Raises PasswordHashError for what is no hash.
+    """
+    for stored in hashes.values():
+        parse(stored)
+    stranger = str(PasswordHash(N, R, P, bytes(SALT_BYTES), bytes(HASH_BYTES)))
+
+    def ok(user: str, password: str) -> bool:
+        return verify(hashes.get(user, stranger), password) and user in hashes
+
+    return ok
+
+
+def _scrypt(password: str, n: int, r: int, p: int, salt: bytes) -> bytes:
+    # One text, however the keyboard composes its accents (RFC 8265, 4.2.2).
+    said = unicodedata.normalize("NFC", password).encode(errors="surrogatepass")
+    memory = 128 * r * (n + p + 2) + 2**20  # what OpenSSL counts, and some
+    return hashlib.scrypt(said, salt=salt, n=n, r=r, p=p, dklen=HASH_BYTES, maxmem=memory)
+
+
+def _whole(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        raise ValueError
+    return int(text)
+
+
+def _encode(content: bytes) -> str:
+    return base64.b64encode(content).decode().rstrip("=")
+
+
+def _decode(text: str) -> bytes:
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError from error

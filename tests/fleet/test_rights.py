@@ -1,0 +1,352 @@
+"""Who may write what, in argo's store, whose recorder writes log `newlog` now."""
+
+from typing import Any
+
+import pytest
+
+from sync.documents import Kind
+from sync.fleet import signatures, signing
+from sync.fleet.revocations import Revocations, to_body
+from sync.fleet.rights import Crew, Rights, Vessel
+from sync.peer.conflicts import REVOCATIONS
+from sync.store import Document
+from tests.net.certificates import NOW
+
+from .builders import Here, authority, body, document, revoked, trust, vessel
+
+BRIGID, CAREEN = Vessel("brigid"), Vessel("careen")
+ANNA = Crew("anna")
+NOTE = "note:argo:01ARZ3NDEKTSV4RRFFQ69G5FAV"
+ALARM = "alarm:argo:bilge:newlog:000000000007"
+
+
+def rights(here: Here | None = None, revocations: Revocations | None = None) -> Rights:
+    found = here or Here()
+    return Rights(vessel="argo", log=lambda: "newlog", trust=lambda: trust(revocations), leaves=found.leaves)
+
+
+def objection(
+    writer: Vessel | Crew, found: Document, here: Here | None = None, revocations: Revocations | None = None
+) -> str | None:
+    return rights(here, revocations).rule(writer)(found)
+
+
+def holding(*found: Document) -> Here:
+    here = Here()
+    here.add(*found)
+    return here
+
+
+def signed(document_id: str, by: str, **more: Any) -> Document:
+    return document(document_id, signing.sign(vessel(by), document_id, body(document_id, **more)))
+
+
+# Ids and bodies
+
+READING = "reading:brigid:rpm:abcdef:000000000001"
+
+
+@pytest.mark.parametrize("writer", [BRIGID, ANNA])
+@pytest.mark.parametrize("document_id", ["reading:brigid:rpm:abcdef:1", "boot:brigid", "note:x:y", "vessel:"])
+def test_a_malformed_id_of_a_type_of_logboats_is_refused(writer: Vessel | Crew, document_id: str) -> None:
+    kind = document_id.partition(":")[0]
+    found = document(document_id, {"type": kind})
+    assert objection(writer, found) == f"no {kind} document has such an id"
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ({"type": "note"}, "its type is 'note', and its id says 'reading'"),
+        ({"vessel": "careen"}, "its vessel is 'careen', and its id says 'brigid'"),
+        ({"sensor": "oil"}, "its sensor is 'oil'"),
+        ({"log": "ghijkl"}, "its log is 'ghijkl'"),
+        ({"first": 2}, "its first is 2, and its id says 1"),
+        ({"first": None}, "its first is None"),
+        ({"first": "1"}, "malformed"),
+        ({"type": None}, "malformed"),
+    ],
+)
+def test_a_body_that_says_another_thing_than_its_id_is_refused(more: dict[str, Any], why: str) -> None:
+    assert (objection(BRIGID, document(READING, body(READING, **more))) or "").startswith(why)
+
+
+def test_a_body_that_is_no_json_is_refused() -> None:
+    for raw in (b"", b"[]", b'{"type":"' + b"\xff" + b'"}', b'{"type":"reading","a":' + b"[" * 100_000):
+        assert "malformed" in (objection(BRIGID, Document(READING, "1-aa", 0, False, False, raw)) or "")
+
+
+# Vessels
+
+
+@pytest.mark.parametrize(
+    "document_id",
+    [
+        READING,
+        "gap:brigid:rpm:abcdef:000000000001",
+        "alarm:brigid:rpm:abcdef:000000000001",
+        "equipment:brigid:rpm",
+        "note:brigid:01ARZ3NDEKTSV4RRFFQ69G5FAV",
+        "forwarded:office:brigid",
+    ],
+)
+def test_a_vessel_tells_of_itself_and_passes_on_what_others_wrote(document_id: str) -> None:
+    assert objection(BRIGID, document(document_id)) is None
+    assert objection(CAREEN, document(document_id)) is None
+
+
+def test_readings_never_change() -> None:
+    first = document(READING)
+    assert objection(BRIGID, document(READING, body(READING), parent=first.rev)) == "readings never change"
+
+
+@pytest.mark.parametrize("kind", ["reading", "gap", "boot", "vessel", "forwarded"])
+def test_history_is_never_deleted(kind: str) -> None:
+    ids = {
+        "reading": READING,
+        "gap": "gap:brigid:rpm:abcdef:000000000001",
+        "boot": "boot:brigid:abcdef:1",
+        "vessel": "vessel:brigid",
+        "forwarded": "forwarded:office:brigid",
+    }
+    here = document(ids[kind])
+    gone = document(here.id, parent=here.rev, deleted=True)
+    assert objection(BRIGID, gone, holding(here)) == f"{kind} documents are never deleted"
+
+
+@pytest.mark.parametrize("document_id", ["boot:brigid:abcdef:1", "vessel:brigid"])
+def test_boots_and_vessels_are_passed_on_only_with_their_vessels_signature(document_id: str) -> None:
+    plain = document(document_id)
+    assert objection(BRIGID, plain) is None
+    assert objection(CAREEN, plain) == "not signed by its vessel"
+    assert objection(CAREEN, signed(document_id, "brigid")) is None
+    assert objection(BRIGID, signed(document_id, "brigid")) is None
+    assert objection(CAREEN, signed(document_id, "careen")) == (
+        "signed by careen, and only brigid may write it"
+    )
+    broken = signing.sign(vessel("brigid"), document_id, body(document_id)) | {"extra": 1}
+    for writer in (BRIGID, CAREEN):
+        assert objection(writer, document(document_id, broken)) == "not as brigid has signed it"
+
+
+def test_what_a_revoked_certificate_signed_is_history_but_replaces_nothing_newer() -> None:
+    boot = "boot:brigid:abcdef:1"
+    gone = revoked(vessel("brigid", number=1).certificate)
+    old = signed(boot, "brigid")
+    assert objection(CAREEN, old, revocations=gone) is None
+    assert objection(CAREEN, signed(boot, "brigid", end=2), holding(old), gone) is None
+    renewed = document(
+        boot, signing.sign(vessel("brigid", number=2), boot, body(boot, end=1)), parent=old.rev
+    )
+    assert objection(CAREEN, renewed, holding(old), gone) is None
+    assert objection(CAREEN, old, holding(renewed), gone) == (
+        "signed with a certificate that was revoked on 2026-04-01 (stolen)"
+    )
+
+
+def test_nobody_else_writes_our_current_log() -> None:
+    why_not = "nobody but argo itself writes its current log newlog"
+    for document_id in (
+        "reading:argo:rpm:newlog:000000000001",
+        "gap:argo:rpm:newlog:000000000001",
+        ALARM,
+    ):
+        found = document(document_id)
+        assert objection(BRIGID, found) == why_not
+        assert objection(BRIGID, found, holding(found)) is None
+    forged = signed("boot:argo:newlog:1", "argo")
+    assert objection(BRIGID, forged) == why_not
+    here = document("reading:argo:rpm:newlog:000000000001")
+    other = document(here.id, body(here.id, samples=[]))
+    assert objection(BRIGID, other, holding(here)) == why_not
+
+
+def test_our_older_logs_come_back_to_a_replaced_card() -> None:
+    for found in (
+        document("reading:argo:rpm:oldlog:000000000001"),
+        document("alarm:argo:rpm:oldlog:000000000001"),
+        document("equipment:argo:rpm"),
+        signed("boot:argo:oldlog:1", "argo"),
+        signed("vessel:argo", "argo"),
+    ):
+        assert objection(BRIGID, found) is None
+    assert objection(BRIGID, document("boot:argo:oldlog:1")) == "not signed by its vessel"
+
+
+def test_another_vessel_acknowledges_our_alarms() -> None:
+    raised = document(ALARM)
+    seen = document(
+        ALARM, body(ALARM, acks=[{"who": "bo", "when": "2026-05-01T00:00:00Z"}]), parent=raised.rev
+    )
+    assert objection(BRIGID, seen, holding(raised)) is None
+
+
+@pytest.mark.parametrize("document_id", [ALARM, "alarm:brigid:rpm:abcdef:000000000001", "fleet:chart"])
+def test_what_is_not_to_be_deleted_ends_only_as_a_branch_that_lost(document_id: str) -> None:
+    here = document(document_id, {"type": document_id.partition(":")[0]})
+    why_not = f"{Kind(document_id.partition(':')[0])} documents are not deleted"
+    closing = document(document_id, parent=here.rev, deleted=True, closing=True)
+    assert objection(BRIGID, closing, holding(here)) is None
+    further = document(document_id, parent="2-other", deleted=True, closing=True)
+    assert objection(BRIGID, further, holding(here)) is None
+    meant = document(document_id, parent=here.rev, deleted=True)
+    assert objection(BRIGID, meant, holding(here)) == why_not
+    worded = document(document_id, {"deleted": True}, parent=here.rev, deleted=True)
+    assert objection(BRIGID, worded, holding(here)) == why_not
+    assert objection(BRIGID, closing) == why_not
+
+
+def test_documents_of_unknown_types_are_passed_on_by_vessels_alone() -> None:
+    found = document("com.example.catch-7", {"type": "catch"})
+    assert objection(BRIGID, found) is None
+    assert objection(ANNA, found) == "the crew writes no documents of its own types here"
+
+
+# The fleet's CA
+
+
+def revocations(number: int, **more: str) -> Document:
+    sealed = to_body(Revocations(number, NOW), fleet="north", key=authority().key)
+    if more:
+        sealed = signatures.seal(REVOCATIONS, sealed | more, authority().key)
+    return document(REVOCATIONS, sealed)
+
+
+def test_revocations_need_the_cas_signature_and_a_higher_number() -> None:
+    here = holding(revocations(3))
+    assert objection(BRIGID, revocations(4), here) is None
+    assert objection(BRIGID, revocations(3), here) is None  # the same: their revisions may meet
+    assert objection(BRIGID, revocations(2), here) == "number 2 is out of date; 3 is here"
+    assert (
+        objection(BRIGID, revocations(3, note="x"), here) == "another document with the same number 3 is here"
+    )
+    forged = document(REVOCATIONS, to_body(Revocations(9), fleet="north", key=authority("south").key))
+    assert objection(BRIGID, forged, here) == "not signed by the fleet's CA"
+
+
+def test_what_is_trusted_counts_even_if_its_document_is_gone() -> None:
+    known = revoked(number=5)
+    assert objection(BRIGID, revocations(4), revocations=known) == "number 4 is out of date; 5 is known here"
+    assert objection(BRIGID, revocations(5), revocations=known) is None
+
+
+def test_other_documents_of_the_fleet_need_the_cas_signature() -> None:
+    sealed = signatures.seal("fleet:chart", {"text": "x"}, authority().key)
+    assert objection(BRIGID, document("fleet:chart", sealed)) is None
+    assert objection(BRIGID, document("fleet:tide", sealed)) == "not signed by the fleet's CA"
+
+
+# The crew
+
+
+def test_the_crew_writes_notes() -> None:
+    for document_id in (NOTE, NOTE.replace("argo", "brigid")):
+        assert objection(ANNA, document(document_id)) is None
+
+
+def test_whoever_may_only_read_writes_nothing() -> None:
+    why_not = "anna may read, and not write"
+    for found in (document(NOTE), document("other", {})):
+        assert objection(Crew("anna", read_write=False), found) == why_not
+
+
+def test_channels_limit_what_the_crew_writes() -> None:
+    assert objection(Crew("anna", channels=("alarms",)), document(NOTE)) == (
+        "anna has nothing to do with notes or vessel.argo"
+    )
+    for channels in (("notes",), ("vessel.argo", "alarms")):
+        assert objection(Crew("anna", channels=channels), document(NOTE)) is None
+
+
+@pytest.mark.parametrize(
+    "document_id",
+    [
+        "gap:argo:rpm:oldlog:000000000001",
+        "boot:argo:oldlog:1",
+        "vessel:argo",
+        "equipment:argo:rpm",
+        "forwarded:office:argo",
+        "fleet:chart",
+    ],
+)
+def test_the_crew_writes_nothing_of_what_machines_write(document_id: str) -> None:
+    kind = document_id.partition(":")[0]
+    assert objection(ANNA, document(document_id)) == f"the crew writes no {kind} documents"
+    gone = document(document_id, parent=document(document_id).rev, deleted=True)
+    assert objection(ANNA, gone) == f"the crew deletes no {kind} documents"
+
+
+ACK = {"who": "anna", "when": "2026-05-01T00:00:00Z"}
+
+
+def test_the_crew_acknowledges_alarms() -> None:
+    before = document(ALARM, body(ALARM, acks=[{"who": "bo", "when": "x"}]))
+    here = holding(before)
+
+    def change(**more: Any) -> str | None:
+        return objection(ANNA, document(ALARM, body(ALARM) | before.body | more, parent=before.rev), here)
+
+    assert change(acks=[{"who": "bo", "when": "x"}, ACK]) is None
+    assert change(acks=[ACK]) == "acknowledgements are added, and none is taken back"
+    assert change(acks="anna") == "acks are a list of {who, when}, both text"
+    assert change(acks=[{"who": 1}]) == "acks are a list of {who, when}, both text"
+    nothing_else = "the crew acknowledges alarms, and changes nothing else of them"
+    assert change(acks=[ACK], cleared={"boot": 1}) == nothing_else
+    assert change(severity="normal") == nothing_else
+
+
+def test_the_crew_raises_and_deletes_no_alarms() -> None:
+    raised = document(ALARM)
+    assert objection(ANNA, raised) == "the crew raises no alarms"
+    for closing in (True, False):
+        gone = document(ALARM, parent=raised.rev, deleted=True, closing=closing)
+        assert objection(ANNA, gone, holding(raised)) == "the crew deletes no alarm documents"
+
+
+ABOUT = document(
+    "vessel:argo",
+    body(
+        "vessel:argo",
+        logs=["oldlog", "newlog"],
+        sensors={
+            "oil": {"kind": "manual", "path": "tanks.oil", "unit": "m3"},
+            "rpm": {"kind": "pulse", "path": "x", "unit": "Hz"},
+        },
+    ),
+)
+
+
+def by_hand(sensor: str = "oil", log: str = "annaxx", **more: Any) -> Document:
+    document_id = f"reading:argo:{sensor}:{log}:000000000001"
+    return document(document_id, body(document_id) | {"path": "tanks.oil", "unit": "m3"} | more)
+
+
+def test_the_crew_adds_readings_of_manual_sensors_in_a_log_of_its_own() -> None:
+    assert objection(ANNA, by_hand(), holding(ABOUT)) is None
+
+
+@pytest.mark.parametrize(
+    ("found", "why"),
+    [
+        (by_hand("rpm"), "argo has no sensor rpm of kind manual"),
+        (by_hand("nothing"), "argo has no sensor nothing of kind manual"),
+        (by_hand(log="newlog"), "log newlog is numbered by argo's recorder"),
+        (by_hand(log="oldlog"), "log oldlog is numbered by argo's recorder"),
+        (by_hand(unit="l"), "unit is 'm3' for sensor oil"),
+        (by_hand(path="tanks.water"), "path is 'tanks.oil'"),
+    ],
+)
+def test_the_crew_adds_no_other_readings(found: Document, why: str) -> None:
+    assert (objection(ANNA, found, holding(ABOUT)) or "").startswith(why)
+
+
+def test_the_crew_changes_and_deletes_no_readings() -> None:
+    first = by_hand()
+    here = holding(ABOUT, first)
+    assert objection(ANNA, by_hand(samples=[]), here) == "readings never change"
+    gone = document(first.id, parent=first.rev, deleted=True)
+    assert objection(ANNA, gone, here) == "the crew deletes no reading documents"
+
+
+def test_without_a_vessels_document_the_crew_adds_no_readings() -> None:
+    assert "no sensor oil of kind manual" in (objection(ANNA, by_hand()) or "")

@@ -1,0 +1,79 @@
+"""Whose certificate it is, and why one is not acceptable."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from sync.fleet import names
+from sync.fleet.errors import FleetNameError
+from sync.fleet.revocations import Revocations
+from tests.net.certificates import BEGIN, NOW, self_signed
+
+from .builders import authority, revoked, trust, vessel
+
+
+def test_a_vessel_of_the_fleet_is_welcome() -> None:
+    certificate = vessel("argo").certificate
+    assert trust().objection(certificate, NOW) is None
+    assert trust().vessel(certificate) == "argo"
+
+
+def test_a_vessel_of_another_fleet_is_not() -> None:
+    certificate = vessel("argo", fleet="south").certificate
+    assert trust().vessel(certificate) is None
+    assert "not issued by the CA of fleet 'north'" in (trust().objection(certificate, NOW) or "")
+
+
+def test_a_certificate_that_our_ca_made_for_another_fleet_is_not_ours() -> None:
+    certificate = authority().issue("argo", uri="logboat:south:argo").certificate
+    assert trust().objection(certificate, NOW) == (
+        "the certificate of argo is of fleet 'south', not of fleet 'north'"
+    )
+
+
+@pytest.mark.parametrize("uri", [None, "logboat:north", "logboat:north:ARGO", "https://example.org"])
+def test_a_certificate_without_a_vessel_is_refused(uri: str | None) -> None:
+    certificate = authority().issue("argo", uri=uri).certificate
+    assert trust().objection(certificate, NOW) == "the certificate 'argo' names no vessel"
+
+
+def test_a_self_signed_one_is_refused() -> None:
+    assert "not issued by" in (trust().objection(self_signed().certificate, NOW) or "")
+
+
+def test_dates_are_judged_by_the_time_that_is_given() -> None:
+    certificate = (
+        authority().issue("argo", uri=names.uri("north", "argo"), end=NOW + timedelta(days=1)).certificate
+    )
+    assert trust().objection(certificate, NOW) is None
+    early = trust().objection(certificate, BEGIN - timedelta(seconds=1)) or ""
+    assert early.startswith("the certificate of argo is valid only from 2026-01-01 00:00 UTC")
+    late = trust().objection(certificate, datetime(2026, 6, 1, tzinfo=UTC)) or ""
+    assert late.startswith("the certificate of argo expired at 2026-05-02 00:00 UTC, and it is 2026-06-01")
+
+
+def test_a_revoked_one_is_refused_with_when_and_why() -> None:
+    certificate = vessel("argo").certificate
+    trusted = trust(revoked(certificate))
+    assert trusted.objection(certificate, NOW) == (
+        "the certificate of argo was revoked on 2026-04-01 (stolen)"
+    )
+    assert trusted.objection(vessel("argo", number=2).certificate, NOW) is None
+
+
+def test_only_a_higher_number_changes_what_is_trusted() -> None:
+    second = trust(revoked(vessel("argo").certificate, number=2))
+    assert second.told(Revocations(2)) is second
+    assert second.told(Revocations(1)) is second
+    assert second.told(Revocations(3)).revocations.number == 3
+
+
+def test_names_are_written_and_read() -> None:
+    assert names.uri("north", "argo") == "logboat:north:argo"
+    assert names.parse_uri("logboat:north:argo") == names.VesselName("north", "argo")
+    assert names.parse_fleet_uri(names.fleet_uri("north")) == "north"
+    assert names.host("argo") == "logboat-argo.local"
+    for wrong in ("", "logboat:north", "logboat:north:argo:x", "LOGBOAT:north:argo", "logboat::argo"):
+        assert names.parse_uri(wrong) is None
+    with pytest.raises(FleetNameError, match="'Argo' cannot be the name of a vessel"):
+        names.uri("north", "Argo")

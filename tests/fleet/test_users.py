@@ -1,0 +1,73 @@
+"""The crew's passwords: hashed, checked, and never shown."""
+
+import base64
+import hashlib
+
+import pytest
+
+from sync.fleet import users
+from sync.fleet.errors import PasswordHashError
+
+SALT = bytes(range(16))
+STORED = users.make_hash("a good password", SALT)
+
+
+def test_a_password_matches_its_hash_and_no_other_does() -> None:
+    assert STORED.startswith("scrypt$8192$8$1$AAECAwQFBgcICQoLDA0ODw$")
+    assert users.verify(STORED, "a good password")
+    assert not users.verify(STORED, "a good passwort")
+    assert not users.verify(STORED, "")
+    assert not users.verify(STORED, "x" * 100_000)
+
+
+def test_accents_count_however_they_were_typed() -> None:
+    assert users.verify(users.make_hash("m\u00f6venschiss", SALT), "mo\u0308venschiss")
+
+
+def test_a_hash_of_other_parameters_still_holds() -> None:
+    weaker = "scrypt$1024$8$1$AAECAwQFBgcICQoLDA0ODw$"
+    made = hashlib.scrypt(b"a good password", salt=SALT, n=1024, r=8, p=1, dklen=32)
+    assert users.verify(weaker + base64.b64encode(made).decode().rstrip("="), "a good password")
+
+
+@pytest.mark.parametrize(
+    ("stored", "why"),
+    [
+        ("a good password", "not of the form"),
+        ("", "not of the form"),
+        ("scrypt$8192$8$1$AAECAwQFBgcICQoLDA0ODw", "not of the form"),
+        ("bcrypt$8192$8$1$AAAA$AAAA", "not of the form"),
+        (STORED.replace("8192", "8191"), "parameters"),
+        (STORED.replace("8192", "1048576"), "parameters"),
+        (STORED.replace("$8$1$", "$8$999$"), "parameters"),
+        (STORED.replace("$8$1$", "$0$1$"), "parameters"),
+        (STORED.replace("8192", "-8192"), "cannot be read"),
+        (STORED.replace("8192", "٨"), "cannot be read"),
+        (STORED[:-1] + "*", "cannot be read"),
+        (STORED[:-4], "copied whole"),
+        (STORED.replace("AAECAwQFBgcICQoLDA0ODw", "AAEC"), "copied whole"),
+    ],
+)
+def test_what_is_no_hash_is_refused_and_not_quoted(stored: str, why: str) -> None:
+    with pytest.raises(PasswordHashError, match=why) as caught:
+        users.parse(stored)
+    assert "good password" not in str(caught.value)
+
+
+@pytest.mark.parametrize("password", ["", "short", "line\nbreak", "x" * 2000])
+def test_a_password_that_is_no_good_gets_no_hash(password: str) -> None:
+    with pytest.raises(PasswordHashError, match="a password has"):
+        users.make_hash(password, SALT)
+
+
+def test_a_checker_knows_its_users_and_nobody_else() -> None:
+    ok = users.checker({"bridge": STORED})
+    assert ok("bridge", "a good password")
+    assert not ok("bridge", "another one")
+    assert not ok("stranger", "a good password")
+    with pytest.raises(PasswordHashError):
+        users.checker({"bridge": "a good password"})
+
+
+def test_a_hash_does_not_show_in_a_repr() -> None:
+    assert repr(users.parse(STORED)) == "PasswordHash(n=8192, r=8, p=1)"
