@@ -1,0 +1,505 @@
+"""DNS-SD over multicast (RFC 6762, 6763), by zeroconf: says on the network what we are, sees who is there.
+
+What zeroconf does: packets, names, sockets, answers, cache. What is decided here, because vessels meet and
+part without any interface noticing (a radio mesh is always up):
+
+- **Asking goes on.** The question who is there is sent at once after a start, a change of interfaces or
+  `refresh`, then every few seconds, where RFC 6762 (5.2) lets the interval grow to an hour. It lists as known
+  whoever was heard lately, so in a quiet network it costs one small packet and no answer.
+- **Who is known is asked again** once it has not been heard for `Pace.stale` seconds; one answer serves all
+  who listen. If it answers after `Pace.silent` seconds, that is reported (`ChangeKind.AGAIN`).
+- **Who does not answer is gone** when its address expires, two minutes after the last word (RFC 6762, 10).
+- **A name has one owner.** If ours is taken when we start, or if another with our name is met later, one of
+  both goes on as `<vessel>-<log>-2`; one or both report it, for it is the mark of a cloned card.
+
+After a partition that no interface noticed, both sides still hold each other's addresses for two minutes:
+they are not found anew then, and it is for the caller to go on dialling them.
+"""
+
+import asyncio
+import ipaddress
+import logging
+import random
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import chain, repeat
+from typing import Final
+
+from zeroconf import (  # type: ignore[attr-defined]  # exported, though not in __all__
+    DNSAddress,
+    DNSOutgoing,
+    DNSPointer,
+    DNSQuestion,
+    DNSRecord,
+    DNSService,
+    DNSText,
+    IPVersion,
+    RecordUpdate,
+    RecordUpdateListener,
+    ServiceInfo,
+    Zeroconf,
+    current_time_millis,
+)
+from zeroconf.asyncio import AsyncZeroconf
+
+from sync.mesh.interface_watch import Event, InterfaceWatch
+from sync.mesh.interfaces import (
+    Interface,
+    advertised,
+    dialable,
+    multicast_choice,
+    read_interfaces,
+    suitable,
+)
+from sync.mesh.sightings import (
+    SERVICE_TYPE,
+    Advertisement,
+    AdvertisementError,
+    Change,
+    Sighting,
+    Sightings,
+)
+
+log = logging.getLogger(__name__)
+
+# RFC 1035, 2782, 3596; class IN; a query is a packet without flags.
+_A, _PTR, _TXT, _AAAA, _SRV, _ANY = 1, 12, 16, 28, 33, 255
+_IN: Final = 1
+_QUERY: Final = 0
+
+_FIRST_ASKS: Final = (1.0, 2.0)
+"""Seconds between the first questions after a start or a change (RFC 6762, 5.2)."""
+_START_JITTER: Final = (0.02, 0.12)
+"""Seconds before the first question: vessels that start together must not all speak at once (same place)."""
+_OWN_NAME_EVERY: Final = 4
+"""Every so manyth question does not list ourselves as known: who else answers to our name is a clone."""
+_NAMES_ASKED: Final = 8
+"""Of those that have given only their name, in one question; the rest comes next time."""
+_OWNER_SPEAKS: Final = 1.5
+"""Seconds until a name's owner announces it again: caches drop what is older than one (RFC 6762, 10.2)."""
+_COMPLAINTS: Final = 64
+_RETRY: Final = 10.0
+"""Seconds until the next attempt if the sockets cannot be opened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often is asked, in seconds."""
+
+    ask: float = 5.0
+    """Between two questions who is there; a fifth more or less by chance."""
+    stale: float = 15.0
+    """Without a word from somebody until it is asked to speak."""
+    silent: float = 30.0
+    """Without a word until the next one is news: about three questions."""
+
+
+class Discovery:
+    """Advertises one appliance and watches for others, from `start` to `stop`."""
+
+    def __init__(
+        self,
+        advertisement: Advertisement,
+        *,
+        interfaces: Sequence[str] = ("*",),
+        on_change: Callable[[list[Change]], None],
+        on_name_taken: Callable[[str], None] | None = None,
+        pace: Pace | None = None,
+        chance: random.Random | None = None,
+    ) -> None:
+        """`interfaces`: names, with `*` for any letters; loopback only by its own name.
+
+        `on_change` is called in the event loop with what has changed in `sightings`. `on_name_taken` is
+        called with our instance name when somebody else has it, or had it first.
+        """
+        self._advertisement = advertisement
+        self._wanted = tuple(interfaces)
+        self._on_change = on_change
+        self._on_name_taken = on_name_taken
+        self._pace = pace or Pace()
+        self._chance = chance or random.Random()  # noqa: S311 -- spreads packets in time
+        self._own_hosts = f"-{secrets.token_hex(3)}.local."
+        """Ends our host name. By it we tell our records from a clone's, which may have all else of us."""
+
+        self._table = Sightings()
+        self._heard: dict[str, float] = {}
+        self._complained: set[str] = set()
+        self._interfaces: tuple[Interface, ...] = ()
+        self._zeroconf: AsyncZeroconf | None = None
+        self._records = _Records(self._records_changed)
+        self._watch = InterfaceWatch(self._interfaces_changed)
+        self._registered: ServiceInfo | None = None
+        self._registered_for = ""
+        self._announcements: set[asyncio.Future[None]] = set()
+
+        self._wake = asyncio.Event()
+        self._links_changed = False
+        self._must_announce = False
+        self._main: asyncio.Task[None] | None = None
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._intervals: Iterator[float] = iter(())
+        self._asked = 0
+
+        self.problem: str | None = None
+        """Why nobody can be seen now, and what to do; None if nothing is known to be wrong."""
+        self.name_taken: str | None = None
+        """The instance name that was meant to be ours and is another's; None if all is well."""
+
+    @property
+    def sightings(self) -> tuple[Sighting, ...]:
+        """Who is to be seen now; without ourselves."""
+        return tuple(self._table)
+
+    @property
+    def instance(self) -> str | None:
+        """The name under which we are advertised; None until the network was asked whether it is free."""
+        return None if self._registered is None else _instance_of(self._registered.name)
+
+    async def start(self) -> None:
+        """Begin to listen and to ask; advertising follows within about a second. See `problem`."""
+        assert self._main is None, "started twice"
+        self._watch.start()
+        self._open()
+        self._wake.set()
+        self._main = asyncio.create_task(self._keep_up(), name="discovery")
+
+    async def stop(self) -> None:
+        """Say goodbye and close. Takes about a quarter of a second."""
+        self._watch.stop()
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        tasks = [*self._announcements, *([self._main] if self._main is not None else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._main = None
+        if self._zeroconf is not None:
+            zeroconf, self._zeroconf = self._zeroconf, None
+            zeroconf.zeroconf.async_remove_listener(self._records)
+            await zeroconf.async_close()
+
+    async def advertise(self, new: Advertisement) -> None:
+        """Say this from now on. It is announced at once: spare the network what changes often."""
+        self._advertisement = new
+        self._wake.set()
+
+    def refresh(self) -> None:
+        """Ask at once who is there, for instance because a link broke."""
+        self._intervals = chain(_FIRST_ASKS, repeat(self._pace.ask))
+        self._later("ask", self._chance.uniform(*_START_JITTER), self._ask)
+
+    # --- keeping up with what shall be said, and where
+
+    async def _keep_up(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                await self._adapt()
+            except OSError as error:
+                log.warning("discovery: %s; trying again in %g s", error, _RETRY)
+                self._later("retry", _RETRY, self._wake.set)
+
+    async def _adapt(self) -> None:
+        links_changed, self._links_changed = self._links_changed, False
+        must_announce, self._must_announce = self._must_announce, False
+        if self._zeroconf is None and not self._open():
+            return
+        zeroconf = self._zeroconf
+        assert zeroconf is not None
+        found = self._look_at_interfaces()
+        is_elsewhere = found != self._interfaces
+        self._interfaces = found
+        if self._registered is None or self._registered_for != self._advertisement.instance:
+            if is_elsewhere:
+                await zeroconf.async_update_interfaces(multicast_choice(found))
+            await self._register(zeroconf)
+        else:
+            info = self._service_info(_instance_of(self._registered.name))
+            if must_announce or links_changed or is_elsewhere or not _says_the_same(info, self._registered):
+                self._registered = info
+                self._announce(await zeroconf.async_update_service(info))
+            if is_elsewhere:
+                await zeroconf.async_update_interfaces(multicast_choice(found))
+        if links_changed or is_elsewhere:
+            self.refresh()
+            self._judge(self._names())
+
+    def _open(self) -> bool:
+        self._interfaces = self._look_at_interfaces()
+        choice = multicast_choice(self._interfaces)
+        try:
+            try:
+                self._zeroconf = AsyncZeroconf(choice, ip_version=IPVersion.All)
+            except OSError:  # A kernel without IPv6.
+                self._zeroconf = AsyncZeroconf(
+                    [c for c in choice if isinstance(c, str) and ":" not in c], ip_version=IPVersion.V4Only
+                )
+        except OSError as error:
+            self._report(f"port 5353 for mDNS cannot be opened: {error.strerror or error}")
+            self._later("retry", _RETRY, self._wake.set)
+            return False
+        self._zeroconf.zeroconf.async_add_listener(self._records, None)
+        self.refresh()
+        return True
+
+    def _look_at_interfaces(self) -> tuple[Interface, ...]:
+        try:
+            every = read_interfaces()
+        except OSError as error:
+            self._report(
+                f"the network interfaces cannot be read: {error.strerror or error}; "
+                "a service needs leave for AF_NETLINK (RestrictAddressFamilies=)"
+            )
+            return ()
+        found = suitable(every, self._wanted)
+        if found:
+            self._report(None)
+        else:
+            names = ", ".join(interface.name for interface in every) or "none"
+            self._report(
+                "no network interface serves for discovery: it must be named in interfaces "
+                f"({', '.join(self._wanted)}), be up, have an address and multicast; there are: {names}"
+            )
+        return found
+
+    def _report(self, problem: str | None) -> None:
+        if problem is not None and problem != self.problem:
+            log.warning("discovery: %s", problem)
+        self.problem = problem
+
+    def _service_info(self, instance: str) -> ServiceInfo:
+        return ServiceInfo(
+            SERVICE_TYPE,
+            f"{instance}.{SERVICE_TYPE}",
+            port=self._advertisement.port,
+            properties=self._advertisement.to_txt(),
+            server=f"{self._advertisement.instance}{self._own_hosts}",
+            parsed_addresses=advertised(self._interfaces),
+        )
+
+    async def _register(self, zeroconf: AsyncZeroconf) -> None:
+        if self._registered is not None:
+            before, self._registered = self._registered, None
+            self._announce(await zeroconf.async_unregister_service(before))
+        wanted = self._advertisement.instance
+        info = self._service_info(wanted)
+        self._announce(await zeroconf.async_register_service(info, allow_name_change=True))
+        self._registered = info
+        self._registered_for = wanted
+        self.name_taken = None
+        if (given := _instance_of(info.name)) != wanted:
+            self._tell_name_taken(wanted, f"this one goes on as {given}")
+        self._wake.set()  # What should be said may have changed meanwhile.
+
+    def _announce(self, announcement: object) -> None:
+        assert isinstance(announcement, asyncio.Future)
+        self._announcements.add(announcement)
+        announcement.add_done_callback(self._announcements.discard)
+
+    def _tell_name_taken(self, name: str, what: str) -> None:
+        self.name_taken = name
+        log.warning(
+            "discovery: another appliance on this network calls itself %s; %s. "
+            "A card that was copied shows so: prepare one of the two anew",
+            name,
+            what,
+        )
+        if self._on_name_taken is not None:
+            self._on_name_taken(name)
+
+    def _interfaces_changed(self, events: frozenset[Event]) -> None:
+        self._links_changed |= Event.LINK in events
+        self._wake.set()
+
+    def _later(self, what: str, seconds: float, call: Callable[[], None]) -> None:
+        if what in self._timers:
+            self._timers[what].cancel()
+        self._timers[what] = asyncio.get_running_loop().call_later(seconds, call)
+
+    # --- asking
+
+    def _ask(self) -> None:
+        """Ask who is there, naming those who need not answer; and look who has been silent for too long."""
+        interval = next(self._intervals)
+        self._later("ask", interval * self._chance.uniform(0.8, 1.2), self._ask)
+        if self._zeroconf is None:
+            return
+        zeroconf = self._zeroconf.zeroconf
+        self._judge(self._names())
+        now = current_time_millis()
+        out = DNSOutgoing(_QUERY)
+        out.add_question(DNSQuestion(SERVICE_TYPE, _PTR, _IN))
+        self._asked += 1
+        own = None if self._registered is None else self._registered.name
+        if self._registered is not None and self._asked % _OWN_NAME_EVERY:
+            out.add_answer_at_time(self._registered.dns_pointer(), 0)
+        nameless = 0
+        for pointer in self._pointers():
+            service = _newest(zeroconf, pointer.alias, _SRV)
+            if service is None:
+                if now - pointer.created < self._pace.stale * 1000 and nameless < _NAMES_ASKED:
+                    nameless += 1
+                    out.add_question(DNSQuestion(pointer.alias, _ANY, _IN))
+            elif pointer.alias != own and now - service.created < self._pace.stale * 1000:
+                out.add_answer_at_time(pointer, now)
+        zeroconf.async_send(out)
+
+    def _pointers(self) -> list[DNSPointer]:
+        assert self._zeroconf is not None
+        now = current_time_millis()
+        return [
+            record
+            for record in self._zeroconf.zeroconf.cache.entries_with_name(SERVICE_TYPE)
+            if isinstance(record, DNSPointer) and not record.is_expired(now)
+        ]
+
+    # --- seeing
+
+    def _records_changed(self, names: set[str], services: list[DNSService]) -> None:
+        """Names of instances about which something was heard, and records that say who has them."""
+        own = self._registered
+        for service in services:
+            if own is not None and service.key == own.key and not service.server.endswith(self._own_hosts):
+                self._contest(own, service)
+        self._judge(names)
+
+    def _contest(self, own: ServiceInfo, other: DNSService) -> None:
+        """Two have our name: the lesser host name keeps it, as both can tell."""
+        assert self._zeroconf is not None
+        name = _instance_of(own.name)
+        if (own.server_key or "") < other.server_key:
+            if self.name_taken != name:
+                self._tell_name_taken(name, "this one keeps the name")
+            self._must_announce = True
+            self._later("announce", _OWNER_SPEAKS, self._wake.set)
+            return
+        # Without a goodbye: that would take the name from its owner too, in everybody's cache.
+        self._zeroconf.zeroconf.registry.async_remove(own)
+        self._registered = None
+        self._wake.set()
+
+    def _names(self) -> set[str]:
+        seen = {f"{sighting.instance}.{SERVICE_TYPE}" for sighting in self._table}
+        return seen if self._zeroconf is None else seen | {pointer.alias for pointer in self._pointers()}
+
+    def _judge(self, names: set[str]) -> None:
+        """Bring the table up to what is in zeroconf's cache about `names`, and report what changed."""
+        changes: list[Change] = []
+        refused = self._table.refused
+        for name in sorted(names):
+            instance = _instance_of(name)
+            sighting, heard = self._look_up(name)
+            if sighting is None:
+                self._heard.pop(instance, None)
+                change = self._table.lose(instance)
+            else:
+                was_silent = heard - self._heard.get(instance, heard) > self._pace.silent * 1000
+                self._heard[instance] = heard
+                change = self._table.see(sighting, was_silent=was_silent)
+            if change is not None:
+                changes.append(change)
+        if refused == 0 and self._table.refused:
+            log.warning(
+                "discovery: more than %d names on the network; the others are ignored", len(self._table)
+            )
+        if changes:
+            self._on_change(changes)
+
+    def _look_up(self, name: str) -> tuple[Sighting | None, float]:
+        """What the cache has about an instance, and when it was heard, in zeroconf's milliseconds."""
+        if self._zeroconf is None:
+            return None, 0.0
+        zeroconf = self._zeroconf.zeroconf
+        service = _newest(zeroconf, name, _SRV, but_not_from=self._own_hosts)
+        text = _newest(zeroconf, name, _TXT)
+        is_there = any(pointer.alias == name for pointer in self._pointers())
+        if not is_there or not isinstance(service, DNSService) or not isinstance(text, DNSText):
+            return None, 0.0
+        instance = _instance_of(name)
+        txt = ServiceInfo(SERVICE_TYPE, name, properties=text.text).properties
+        addresses = dialable(_addresses(zeroconf, service.server), self._interfaces)
+        try:
+            sighting = Sighting.from_txt(instance, txt, addresses, service.port)
+        except AdvertisementError as error:
+            if instance not in self._complained and len(self._complained) < _COMPLAINTS:
+                self._complained.add(instance)
+                log.warning("discovery: %r on the network is ignored: %s", instance[:80], error)
+            return None, 0.0
+        return sighting, service.created
+
+
+class _Records(RecordUpdateListener):
+    """Every record that zeroconf hears, as the names of the instances that it is about."""
+
+    def __init__(self, changed: Callable[[set[str], list[DNSService]], None]) -> None:
+        super().__init__()
+        self._changed = changed
+        self._names: set[str] = set()
+        self._services: list[DNSService] = []
+
+    def async_update_records(self, zc: Zeroconf, now: float, records: list[RecordUpdate]) -> None:
+        for update in records:
+            record = update.new
+            if isinstance(record, DNSPointer) and record.key == SERVICE_TYPE:
+                self._add(record.alias)
+            elif isinstance(record, DNSService | DNSText):
+                self._add(record.name)
+                if isinstance(record, DNSService) and not record.is_expired(now):
+                    self._services.append(record)
+            elif isinstance(record, DNSAddress):
+                for service in zc.cache.entries_with_server(record.name):
+                    self._add(service.name)
+
+    def async_update_records_complete(self) -> None:
+        if self._names:
+            names, self._names = self._names, set()
+            services, self._services = self._services, []
+            # Not within zeroconf's own handling of a packet: the cache is complete, and errors are ours.
+            asyncio.get_running_loop().call_soon(self._changed, names, services)
+
+    def _add(self, name: str) -> None:
+        if name.endswith(f".{SERVICE_TYPE}"):
+            self._names.add(name)
+
+
+def _newest(zeroconf: Zeroconf, name: str, kind: int, *, but_not_from: str = "") -> DNSRecord | None:
+    """The record that holds longest: what a newer one replaced stays until it is swept out."""
+    now = current_time_millis()
+    valid = [
+        record
+        for record in zeroconf.cache.get_all_by_details(name, kind, _IN)
+        if not record.is_expired(now)
+        and not (but_not_from and isinstance(record, DNSService) and record.server.endswith(but_not_from))
+    ]
+    return max(valid, key=lambda record: record.created + record.ttl * 1000.0, default=None)
+
+
+def _addresses(zeroconf: Zeroconf, server: str) -> list[str]:
+    """With the index of the interface as zone, where the address was heard on one."""
+    now = current_time_millis()
+    found = []
+    for kind in (_A, _AAAA):
+        for record in zeroconf.cache.get_all_by_details(server, kind, _IN):
+            assert isinstance(record, DNSAddress)
+            if record.is_expired(now):
+                continue
+            with suppress(ValueError):
+                ip = ipaddress.ip_address(record.address)
+                found.append(f"{ip}%{record.scope_id}" if record.scope_id else str(ip))
+    return found
+
+
+def _instance_of(name: str) -> str:
+    return name.removesuffix(f".{SERVICE_TYPE}")
+
+
+def _says_the_same(one: ServiceInfo, other: ServiceInfo) -> bool:
+    return (
+        one.text == other.text
+        and one.port == other.port
+        and one.parsed_addresses() == other.parsed_addresses()
+    )
