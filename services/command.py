@@ -42,6 +42,7 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
     "set-up and daemons": (
         Command("config", "config", "check a configuration file"),
         Command("record", "daemons", "the recorder, in the foreground"),
+        Command("sync", "daemons", "the mesh with vessels nearby, in the foreground"),
         Command("store", "daemons", "check the stores and repair what is broken"),
         Command("demo", "daemons", "a simulated vessel on this machine, end to end"),
     ),

@@ -1,4 +1,4 @@
-"""Live state: `recorder.json` in the run directory, what lights, `status` and `sensors` look at.
+"""Live state: `recorder.json` and `sync.json` in the run directory, what lights and commands look at.
 
 Written whole once a second to memory (`/run`), renamed into place, so that a reader never sees half of it.
 """
@@ -28,6 +28,6 @@ def read(path: Path) -> dict[str, Any] | None:
     return state if isinstance(state, dict) and state.get("version") == VERSION else None
 
 
-def path(run: Path) -> Path:
-    """The file within the run directory."""
-    return run / "recorder.json"
+def path(run: Path, daemon: str = "recorder") -> Path:
+    """A daemon's file within the run directory."""
+    return run / f"{daemon}.json"

@@ -1,5 +1,5 @@
-"""`logboat record`, `store` and `demo`: their arguments; what they do is in `services.recorder`,
-`services.storecheck` and `services.demo`.
+"""`logboat record`, `sync`, `store` and `demo`: their arguments; what they do is in `services.recorder`,
+`services.meshing`, `services.storecheck` and `services.demo`.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -24,6 +24,25 @@ def record(args: Namespace, world: World) -> int:  # noqa: ARG001  # daemons hav
     from services import recorder
 
     return recorder.run(args)
+
+
+def sync_arguments(parser: ArgumentParser) -> None:
+    """`logboat sync [--identity DIR]`."""
+    parser.add_argument(
+        "--identity",
+        type=Path,
+        default=Path("/etc/logboat/identity"),
+        metavar="DIR",
+        help="folder of the vessel's certificate and key (/etc/logboat/identity)",
+    )
+    parser.add_argument("--board", help="what tells this computer from others (its serial number)")
+
+
+def sync(args: Namespace, world: World) -> int:  # noqa: ARG001
+    """The mesh, in the foreground."""
+    from services import meshing
+
+    return meshing.run(args)
 
 
 def store_arguments(parser: ArgumentParser) -> None:

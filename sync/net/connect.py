@@ -21,28 +21,41 @@ _UNTELLING: Final = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADD
 _Address = tuple[int, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
 
 
-async def dial(host: str, port: int, *, network_interface: str | None = None) -> socket.socket:
+async def dial(
+    host: str, port: int, *, network_interface: str | None = None, addresses: Sequence[str] = ()
+) -> socket.socket:
     """A connected socket; the caller closes it.
 
-    `host` is a name or an address, with its zone if it is link-local (`fe80::1%eth0`). `network_interface`,
-    the name of one or an address of this machine, is the only way taken then. Raises ProblemError.
+    `host` is a name or an address, with its zone if it is link-local (`fe80::1%eth0`). `addresses`, if
+    given, are where it is known to be, the likeliest first: then nobody is asked for its name.
+    `network_interface`, the name of one or an address of this machine, is the only way taken then.
+    Raises ProblemError.
     """
     doing = f"connecting to {_spelt(host)}:{port}"
-    loop = asyncio.get_running_loop()
-    try:
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
-    except OSError as error:
-        raise ProblemError(problem_of(error, doing)) from error
-    except UnicodeError as error:
-        text = f"{doing}: that is no name of a host: {error}"
-        raise ProblemError(Problem(Domain.DNS, socket.EAI_NONAME, text)) from error
-    addresses: list[_Address] = [(int(family), address) for family, _, _, _, address in found]
+    targets: list[_Address] = []
     failures: list[OSError] = []
-    sock = await _race(_interleaved(addresses), network_interface, failures)
+    for one in addresses or (host,):
+        try:
+            targets += await _resolved(one, port)
+        except OSError as error:  # an address whose interface has gone says nothing of the others
+            failures.append(error)
+        except UnicodeError as error:
+            text = f"{doing}: that is no name of a host: {error}"
+            raise ProblemError(Problem(Domain.DNS, socket.EAI_NONAME, text)) from error
+    if not targets:
+        raise ProblemError(problem_of(failures[0], doing))
+    sock = await _race(deque(targets) if addresses else _interleaved(targets), network_interface, failures)
     if sock is None:
         telling = [error for error in failures if error.errno not in _UNTELLING]
         raise ProblemError(problem_of((telling or failures)[0], doing))
     return sock
+
+
+async def _resolved(host: str, port: int) -> list[_Address]:
+    found = await asyncio.get_running_loop().getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
+    )
+    return [(int(family), address) for family, _, _, _, address in found]
 
 
 def _spelt(host: str) -> str:

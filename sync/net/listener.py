@@ -12,7 +12,7 @@ Without a TLS identity it makes one of its own, self-signed, which clients pin b
 import asyncio
 import ipaddress
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -38,7 +38,7 @@ from sync.net.websocket import Tuning
 from sync.net.ws_server import Accept, Reject, Request, Server
 from sync.peer.passive import PassiveOptions, PassivePeer
 from sync.peer.problems import Problem
-from sync.peer.progress import Ledger, Progress
+from sync.peer.progress import DocumentEnded, Ledger, Progress
 from sync.peer.session import Session
 from sync.store import Database
 
@@ -89,12 +89,16 @@ class URLEndpointListenerConfiguration:
     enable_delta_sync: bool = True
     heartbeat: float = 300.0
     """Seconds between pings."""
+    grace: float = 30.0
+    """Seconds that nothing at all may come after a ping."""
     max_connections: int = 100
     headers: Mapping[str, str] = field(default_factory=dict)
     """What else to say of ourselves in the answer to whoever enters."""
     on_connected: "Callable[[Connection], None] | None" = None
     on_disconnected: "Callable[[Connection, Problem | None], None] | None" = None
     """Told of each connection's begin and end, the latter with what ended it."""
+    on_documents: "Callable[[Connection, Sequence[DocumentEnded]], None] | None" = None
+    """Told of each document that was replicated, or was not, in lots."""
     limits: blip.Limits = field(default_factory=blip.Limits)
     common_name: str = "logboat"
     """In a self-signed identity."""
@@ -164,7 +168,7 @@ class URLEndpointListener:
             self._decide,
             ssl=context,
             max_connections=configuration.max_connections,
-            tuning=Tuning(heartbeat=configuration.heartbeat),
+            tuning=Tuning(heartbeat=configuration.heartbeat, grace=configuration.grace),
         )
 
     async def stop(self) -> None:
@@ -228,7 +232,9 @@ class URLEndpointListener:
 
         def receiver(transport: Transport) -> Link:
             session = Session(clock=asyncio.get_running_loop().time, limits=self.configuration.limits)
-            peer = PassivePeer(session, database, options, Ledger())
+            tell = self.configuration.on_documents
+            ledger = Ledger(None if tell is None else lambda told: tell(connection, told))
+            peer = PassivePeer(session, database, options, ledger)
 
             def over(problem: Problem | None) -> None:
                 self._connections.discard(connection)

@@ -95,6 +95,8 @@ class ReplicatorConfiguration:
     """Who it is, where its address says nothing: addresses change at every meeting. Or who tells that of a
     connection, by what its other side has shown."""
     limits: blip.Limits = field(default_factory=blip.Limits)
+    on_connected: Callable[[Link], None] | None = None
+    """Told of each connection, before anything is sent on it."""
     replicator_type: ReplicatorType | None = None
     """Says `push` and `pull` in one word, if given."""
 
@@ -200,6 +202,11 @@ class Replicator:
         if self._peer is not None and self._status.activity in _CONNECTED:
             return Status(self._peer.activity, self._ledger.progress, self._status.problem)
         return self._status
+
+    @property
+    def peer(self) -> ActivePeer | None:
+        """What works on the connection that stands; None while there is none."""
+        return None if self._peer is None or self._peer.session.is_over else self._peer
 
     @property
     def failures(self) -> Mapping[str, Problem]:
@@ -314,6 +321,8 @@ class Replicator:
         options = self._options(peer, bridges_gaps=is_gateway)
         self._peer = ActivePeer(session, configuration.database, options, self._ledger)
         self._link = Link(self._peer, transport, over=self._ended, turned=self._turned)
+        if configuration.on_connected is not None:
+            configuration.on_connected(self._link)
         return self._link
 
     def _options(self, peer: Peer, *, bridges_gaps: bool) -> ActiveOptions:

@@ -52,13 +52,15 @@ async def connect(
     subprotocols: Sequence[str] = SUBPROTOCOLS,
     timeout: float = 15.0,  # noqa: ASYNC109 -- it covers names, TCP, TLS and HTTP, each with its own error
     network_interface: str | None = None,
+    addresses: Sequence[str] = (),
     tuning: Tuning | None = None,
 ) -> WebSocketTransport:
     """Open a WebSocket to `url` (ws:// or wss://).
 
     `receiver` is given it and makes who receives from it. `ssl` says whom to trust; without it, whom the
     system trusts. `check` is called after the TLS handshake and before anything is sent over it; it raises
-    ProblemError to refuse the server. Redirects are not followed.
+    ProblemError to refuse the server. `addresses`, if given, are where the URL's host is. Redirects are not
+    followed.
 
     Raises ProblemError: an address that is none, DNS, POSIX (refused, unreachable, timed out), TLS with what
     was wrong with the certificate; UpgradeRefusedError with the HTTP status; WebSocket 403 if the server
@@ -68,7 +70,7 @@ async def connect(
     where = f"{host}:{uri.port}" if ":" not in host else f"[{host}]:{uri.port}"
     try:
         async with asyncio.timeout(timeout):
-            sock = await dial(host, uri.port, network_interface=network_interface)
+            sock = await dial(host, uri.port, network_interface=network_interface, addresses=addresses)
             loop = asyncio.get_running_loop()
             shake = _Handshake(
                 uri,

@@ -137,6 +137,11 @@ class Receiver:
         return not (self._lists or self._early or self._expected or self._batch or self._fetching)
 
     @property
+    def expected(self) -> int:
+        """Revisions that were asked for and are not here yet."""
+        return len(self._expected) + self._proposed + len(self._batch)
+
+    @property
     def deadline(self) -> float | None:
         """When `pump` has something to do even if nothing happens."""
         return self._batch_since + tuning.COMMIT_AFTER if self._batch else None

@@ -147,6 +147,12 @@ class Sender:
         return not (self._woken or self._lists or self._wanted or self._later or self._in_flight)
 
     @property
+    def behind(self) -> int:
+        """Changes that the other side may not have yet: at most so many, and none only if there are none."""
+        unread = max(0, self._database.last_sequence - self._scanned)
+        return unread + len(self._wanted) + len(self._later) + self._in_flight + self._lists
+
+    @property
     def is_over(self) -> bool:
         """Whether nothing new will be told: a subscription that was not continuous has had all there was."""
         return self._told_all and not self._options.continuous

@@ -6,6 +6,7 @@ Without sockets, store or clock. The modules, in the order in which a message pa
 - `fields`: the parts that messages share, read strictly and written
 - `checkpoint_messages`, `subscription`, `change_messages`, `revision_messages`, `blob_messages`: the requests
   and their replies, in the order in which a replication uses them
+- `way_messages`: what only vessels of a fleet tell each other
 - `messages`: all of these in one place; the requests of a peer decoded; collections or none
 - `sequences`, `checkpoint`, `checkpoint_id`: how far a replication has come, and under which name it is kept
 """

@@ -30,6 +30,8 @@ class Limits:
     """Any other text: a filter's name, one of its parameters, a reason."""
     channels: int = 1000
     """Channels named by one subscription, and parameters of a filter."""
+    vessels: int = 500
+    """Vessels to which ways are told."""
     document_ids: int = 50_000
     """Documents named by one subscription."""
 

@@ -45,6 +45,7 @@ from sync.replication.fields import Encoded
 from sync.replication.limits import DEFAULT, Limits
 from sync.replication.revision_messages import GetRev, GetRevReply, NoRev, Rev
 from sync.replication.subscription import BY_CHANNEL, SubChanges, Versioning
+from sync.replication.way_messages import Ways
 
 __all__ = [
     "BY_CHANNEL",
@@ -86,6 +87,7 @@ __all__ = [
     "Terms",
     "Verdict",
     "Versioning",
+    "Ways",
     "decode",
     "proof",
 ]
@@ -102,6 +104,7 @@ Request = (
     | GetRev
     | GetAttachment
     | ProveAttachment
+    | Ways
 )
 
 _REQUESTS: Final[dict[str, type[Request]]] = {
@@ -118,6 +121,7 @@ _REQUESTS: Final[dict[str, type[Request]]] = {
         GetRev,
         GetAttachment,
         ProveAttachment,
+        Ways,
     )
 }
 

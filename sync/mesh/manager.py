@@ -1,0 +1,547 @@
+"""The mesh of one vessel: finds the others, keeps a link with each that it should, and lets them in.
+
+Everything that happens (a sighting, a link that comes or goes, a timer) leads to one look at the whole,
+`_reconsider`: which links are wanted (`plan`), which there are (`outward`, `inward`), and what to do now.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sync.mesh import plan, whereabouts
+from sync.mesh.clones import Clones
+from sync.mesh.discovery import Discovery
+from sync.mesh.inward import InwardLinks
+from sync.mesh.membership import Membership
+from sync.mesh.outward import Outward, Ties, origin
+from sync.mesh.plan import Place, Role
+from sync.mesh.routes import Routes
+from sync.mesh.sightings import Advertisement, Change, ChangeKind, Sighting, with_links
+from sync.mesh.whereabouts import GRACE, HEARTBEAT, Whereabouts
+from sync.net.authenticators import CertificateHolder
+from sync.net.link import Link
+from sync.net.listener import Connection, URLEndpointListener, URLEndpointListenerConfiguration
+from sync.peer.conflicts import REVOCATIONS
+from sync.peer.problems import Domain, Problem, ProblemError
+from sync.peer.progress import Direction, DocumentEnded
+from sync.replication.messages import Ways
+from sync.store import Database, StoreError
+
+log = logging.getLogger(__name__)
+
+AGAIN_AFTER: Final = 30.0
+"""Seconds until a vessel whose link ended for good (refused, not who it should be) is dialled again."""
+SURPLUS_AFTER: Final = 20.0
+"""Seconds of quiet before one link too many is given up: others may be about to give up theirs."""
+TICK: Final = 5.0
+"""Seconds between looks even if nothing happens."""
+TELL_WAYS_EVERY: Final = 2.0
+"""Seconds between two messages about ways, at least."""
+CLONE_FORGOTTEN: Final = 3600.0
+_ROUTES: Final = "mesh:routes"
+_CONFLICT: Final = 409
+_REVOKED: Final = 1008
+
+
+@dataclass(frozen=True, slots=True)
+class MeshSettings:
+    """How a vessel takes part."""
+
+    place: Place
+    port: int = 4984
+    interfaces: tuple[str, ...] = ("*",)
+    """To listen on, and to look for others on; `*` is all but loopback."""
+    static: tuple[str, ...] = ()
+    """Addresses of vessels that discovery does not reach."""
+    database_name: str = "log"
+    max_connections: int = 100
+
+
+class Mesh:
+    """One vessel's mesh, from `start` to `stop`."""
+
+    def __init__(
+        self,
+        settings: MeshSettings,
+        database: Database,
+        membership: Membership,
+        *,
+        rng: random.Random,
+        utc: Callable[[], float] = time.time,
+        push: bool = True,
+        pull: bool = True,
+    ) -> None:
+        """`push`, `pull`: which ways documents go on links that we dial; `Membership` has it for others."""
+        self.settings, self.database, self.membership = settings, database, membership
+        self.routes: Final = Routes(membership.identity.vessel)
+        self.clones: Final = Clones(membership.identity.vessel, membership.greeting.board)
+        self.inward: Final = InwardLinks(self._vessel_of)
+        self.outward: Final[dict[str, Outward]] = {}
+        """By vessel, or by address if it comes from the configuration."""
+        self.listeners: list[URLEndpointListener] = []
+        self.discovery: Discovery | None = None
+        self.refused: dict[str, str] = {}
+        """By vessel or address: why there is no link with it."""
+        self.turns = 0
+        """Looks at the whole so far."""
+        identity = membership.identity
+        self._ties = Ties(
+            vessel=identity.vessel,
+            database=database,
+            identity=identity.tls,
+            root=membership.trust.root,
+            judge=membership.judge,
+            vessel_of=membership.vessel_of,
+            greeting=membership.greeting,
+            rule=membership.rule,
+            push=push,
+            pull=pull,
+        )
+        self._rng, self._utc = rng, utc
+        self._wake = asyncio.Event()
+        self._tasks: set[asyncio.Task[object]] = set()
+        self._main: asyncio.Task[None] | None = None
+        self._wanted_since: dict[str, float] = {}
+        self._chances: dict[str, float] = {}
+        self._not_before: dict[str, float] = {}
+        self._static_vessels: dict[str, str] = {}
+        """Who answered at an address of the configuration."""
+        self._again_since = 0.0
+        self._advertised: frozenset[str] = frozenset()
+        self._ways_told = 0
+        self._ways_due = 0.0
+        self._routes_kept = 0
+
+    @property
+    def vessel(self) -> str:
+        """Who we are."""
+        return self.membership.identity.vessel
+
+    @property
+    def linked(self) -> frozenset[str]:
+        """The vessels with which a link stands."""
+        dialled = {link.vessel for link in self.outward.values() if link.is_up and link.vessel}
+        return frozenset(dialled | {link.vessel for link in self.inward if link.is_up})
+
+    @property
+    def sightings(self) -> tuple[Sighting, ...]:
+        """The vessels of our fleet that are to be seen, without ourselves."""
+        seen = () if self.discovery is None else self.discovery.sightings
+        return tuple(sighting for sighting in seen if sighting.fleet == self.membership.identity.fleet)
+
+    @property
+    def port(self) -> int | None:
+        """Where we listen; None if we do not."""
+        return self.listeners[0].port if self.listeners else None
+
+    # From start to stop
+
+    async def start(self) -> None:
+        """Begin. Raises ProblemError if it cannot listen, StoreError."""
+        kept = self.database.get_local(_ROUTES)
+        if kept is not None:
+            self.routes.load(kept.raw)
+        self._routes_kept = self.routes.version
+        self.membership.refresh()
+        if self.settings.place.role is not Role.ACTIVE_ONLY:
+            await self._listen()
+        advertisement = self._advertisement()
+        self.discovery = Discovery(
+            advertisement, interfaces=self.settings.interfaces, on_change=self._seen, chance=self._rng
+        )
+        await self.discovery.start()
+        for url in self.settings.static:
+            self._not_before[url] = 0.0
+        self._main = asyncio.create_task(self._run(), name="mesh")
+        self._wake.set()
+
+    async def stop(self) -> None:
+        """Say goodbye, end all links, keep what is to be kept."""
+        if self._main is not None:
+            self._main.cancel()
+            await asyncio.gather(self._main, return_exceptions=True)
+        if self.discovery is not None:
+            await self.discovery.stop()
+        await asyncio.gather(*(link.stop() for link in list(self.outward.values())))
+        await asyncio.gather(*(listener.stop() for listener in self.listeners))
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._keep_routes()
+
+    async def _listen(self) -> None:
+        settings, membership = self.settings, self.membership
+        named = [name for name in settings.interfaces if "*" not in name]
+        port = settings.port
+        for interface in named if len(named) == len(settings.interfaces) else (None,):
+            listener = URLEndpointListener(
+                URLEndpointListenerConfiguration(
+                    {settings.database_name: self.database},
+                    port=port,
+                    network_interface=interface,
+                    tls_identity=membership.identity.tls,
+                    authenticator=membership.authenticators(),
+                    authorize=membership.admit,
+                    heartbeat=HEARTBEAT,
+                    grace=GRACE,
+                    max_connections=settings.max_connections,
+                    headers=membership.greeting.headers(),
+                    on_connected=self._connected,
+                    on_disconnected=self._disconnected,
+                    on_documents=self._passed_inward,
+                )
+            )
+            await listener.start()
+            self.listeners.append(listener)
+            port = listener.port or port
+
+    def _advertisement(self) -> Advertisement:
+        identity, greeting = self.membership.identity, self.membership.greeting
+        return Advertisement(
+            vessel=identity.vessel,
+            log=greeting.log or "none",
+            fleet=identity.fleet,
+            db=self.settings.database_name,
+            store=greeting.store,
+            port=self.port or self.settings.port,
+        )
+
+    # What happens
+
+    def network_changed(self) -> None:
+        """Interfaces came or went: whoever could not be reached may be now."""
+        for link in self.outward.values():
+            link.meet_again()
+        self._wake.set()
+
+    def hear_own(self, board: str) -> None:
+        """A board has called that has our own identity."""
+        self._hear(self.vessel, board)
+
+    def _seen(self, changes: list[Change]) -> None:
+        for change in changes:
+            sighting = change.sighting
+            log.info("%s: %s at %s", change.kind.value, sighting.instance, ", ".join(sighting.addresses))
+            if change.kind in (ChangeKind.FOUND, ChangeKind.AGAIN):
+                self._not_before.pop(sighting.vessel, None)
+            if change.kind is not ChangeKind.GONE:
+                link = self.outward.get(sighting.vessel)
+                if link is not None:
+                    link.meet_again(sighting.addresses)
+        self._wake.set()
+
+    def _vessel_of(self, connection: Connection) -> str | None:
+        client = connection.client
+        return (
+            self.membership.vessel_of(client.certificate) if isinstance(client, CertificateHolder) else None
+        )
+
+    def _connected(self, connection: Connection) -> None:
+        loop = asyncio.get_running_loop()
+        link = self.inward.add(connection, loop.time())
+        if link is None:
+            return
+        self._hear(link.vessel, None if link.greeting is None else link.greeting.board)
+        self._introduce(link.vessel, connection.link)
+        self._wake.set()
+
+    def _disconnected(self, connection: Connection, problem: Problem | None) -> None:
+        link = self.inward.of(connection)
+        self.inward.remove(connection)
+        if link is not None and not link.is_up:
+            self._left(link.vessel)
+            if problem is not None:
+                self.refused[link.vessel] = problem.text
+        self._wake.set()
+
+    def _changed(self, link: Outward) -> None:
+        """One that we dialled came up, went down, or ended."""
+        vessel = link.vessel
+        if link.is_up and vessel is not None:
+            self.refused.pop(vessel, None)
+            self.refused.pop(link.where.name, None)
+            log.info("linked with %s, dialled at %s", vessel, link.where.name)
+            self._hear(vessel, None if link.greeting is None else link.greeting.board)
+        elif vessel is not None:
+            self._left(vessel)
+        if link.problem is not None:
+            self.refused[vessel or link.where.name] = link.problem.text
+            if link.problem.code == _CONFLICT and vessel == self.vessel:
+                self._hear(vessel, "another")
+        self._wake.set()
+
+    def _left(self, vessel: str) -> None:
+        if vessel not in self.linked:
+            self.routes.gone(vessel)
+            if self.discovery is not None:
+                self.discovery.refresh()
+
+    def _hear(self, vessel: str, board: str | None) -> None:
+        if board is None:
+            return
+        clone = self.clones.heard(vessel, board, asyncio.get_running_loop().time())
+        if clone is not None:
+            log.error("%s", clone)
+
+    # Ways of documents
+
+    def _introduce(self, vessel: str, link: Link) -> None:
+        session = link.peer.session
+        session.handle(Ways, lambda message, _: self.routes.told(vessel, message.paths))
+        session.request(Ways(self.routes.to_tell()).encode())
+
+    def _passed_inward(self, connection: Connection, told: Sequence[DocumentEnded]) -> None:
+        link = self.inward.of(connection)
+        if link is not None:
+            self._passed(link.vessel, told)
+
+    def _passed(self, neighbour: str, told: Sequence[DocumentEnded]) -> None:
+        origins: Counter[str] = Counter()
+        for ended in told:
+            if ended.direction is not Direction.PULL:
+                continue
+            if ended.problem is not None:
+                if not ended.is_transient:
+                    log.warning("%s sent what is not taken: %s", neighbour, ended.problem.text)
+                continue
+            if ended.id == REVOCATIONS:
+                self._wake.set()
+            vessel = origin(ended.id)
+            if vessel is not None:
+                origins[vessel] += 1
+        for vessel in origins:
+            self.routes.arrived(neighbour, vessel, self._utc())
+        if self.routes.version != self._ways_told:
+            self._wake.set()
+
+    def _tell_ways(self, now: float) -> float | None:
+        """Tell neighbours our ways if they have changed; seconds until that may be done, if it must wait."""
+        if self.routes.version == self._ways_told:
+            return None
+        if now < self._ways_due:
+            return self._ways_due - now
+        self._ways_told, self._ways_due = self.routes.version, now + TELL_WAYS_EVERY
+        message = Ways(self.routes.to_tell()).encode()
+        for link in self._live_links():
+            link.peer.session.request(message)
+            link.run()
+        self._keep_routes()
+        return None
+
+    def _live_links(self) -> list[Link]:
+        found = [link.link for link in self.outward.values() if link.is_up and link.link is not None]
+        for inward in self.inward:
+            found += [connection.link for stream, connection in inward.connections.items() if stream]
+        return [link for link in found if not link.is_closed]
+
+    def _keep_routes(self) -> None:
+        if self.routes.version == self._routes_kept:
+            return
+        try:
+            kept = self.database.get_local(_ROUTES)
+            self.database.put_local(_ROUTES, self.routes.encode(), parent=None if kept is None else kept.rev)
+            self._routes_kept = self.routes.version
+        except StoreError as error:
+            log.warning("the table of ways cannot be kept: %s", error)
+
+    # Revocations
+
+    def _take_up_revocations(self) -> None:
+        try:
+            if not self.membership.refresh():
+                return
+        except StoreError as error:
+            log.warning("revocations cannot be read: %s", error)
+            return
+        log.warning("the fleet's revocations number %d hold now", self.membership.trust.revocations.number)
+        asyncio.get_running_loop().call_soon(self._expel)
+
+    def _expel(self) -> None:
+        """End links with whoever is no longer acceptable."""
+        for inward in self.inward:
+            for connection in list(inward.connections.values()):
+                client = connection.client
+                assert isinstance(client, CertificateHolder)
+                if (objection := self.membership.judge(client.certificate)) is not None:
+                    log.warning("%s is sent away: %s", inward.vessel, objection)
+                    connection.link.close(Problem(Domain.BLIP, _REVOKED, objection))
+        for key, link in list(self.outward.items()):
+            if link.certificate is not None and (objection := self.membership.judge(link.certificate)):
+                log.warning("%s is left: %s", link.vessel, objection)
+                self.refused[link.vessel or key] = objection
+                self._end(key)
+
+    # One look at the whole
+
+    async def _run(self) -> None:
+        wait: float = TICK
+        while True:
+            try:
+                async with asyncio.timeout(wait):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            self._wake.clear()
+            self.turns += 1
+            try:
+                wait = min(TICK, max(0.05, self._reconsider()))
+            except StoreError as error:
+                log.error("%s", error)
+                wait = TICK
+
+    def _reconsider(self) -> float:
+        """Do what is to be done now; seconds until there may be more."""
+        now = asyncio.get_running_loop().time()
+        self._take_up_revocations()
+        self._hear_again()
+        self._clear_away(now)
+        by_vessel = self._in_sight()
+        links: dict[str, frozenset[str]] = {
+            vessel: frozenset(sighting.links) for vessel, sighting in by_vessel.items()
+        }
+        linked = self.linked
+        for vessel in linked:
+            links.setdefault(vessel, frozenset())
+        links.pop(self.vessel, None)
+        wanted = plan.wanted(self.settings.place, links)
+        for vessel in [known for known in self._wanted_since if known not in wanted]:
+            del self._wanted_since[vessel]
+        dialled = [*(wanted - linked), *({self.vessel} & set(by_vessel))]
+        waits = [self._dial(vessel, by_vessel.get(vessel), now) for vessel in dialled]
+        waits.append(self._dial_static(now))
+        self._settle_doubles()
+        waits.append(self._give_up_one(links, linked, now))
+        waits.append(self._tell_ways(now) or TICK)
+        self._tell_links(linked)
+        return min(waits)
+
+    def _in_sight(self) -> dict[str, Sighting]:
+        """The best sighting of each vessel, of ours too if it is another appliance's."""
+        found: dict[str, Sighting] = {}
+        for sighting in self.sightings:
+            if not sighting.addresses:
+                continue
+            before = found.get(sighting.vessel)
+            if before is None or sighting.instance < before.instance:
+                found[sighting.vessel] = sighting
+        return found
+
+    def _dial(self, vessel: str, sighting: Sighting | None, now: float) -> float:
+        if sighting is None or vessel in self.outward:
+            return TICK
+        since = self._wanted_since.setdefault(vessel, now)
+        chance = self._chances.setdefault(vessel, self._rng.random())
+        wait = max(
+            plan.may_dial(self.settings.place, vessel, wanted_for=now - since, chance=chance),
+            self._not_before.get(vessel, 0.0) - now,
+        )
+        if vessel == self.vessel:
+            wait = self._not_before.get(vessel, 0.0) - now
+        if wait > 0:
+            return wait
+        host = f"logboat-{vessel}.local"
+        where = Whereabouts(host, sighting.port, sighting.db, sighting.addresses)
+        self._begin(vessel, where, expected=vessel)
+        return TICK
+
+    def _dial_static(self, now: float) -> float:
+        waits = [TICK]
+        for url in self.settings.static:
+            if url in self.outward or self.settings.place.role is Role.PASSIVE_ONLY:
+                continue
+            if self._static_vessels.get(url) in self.linked:
+                continue
+            if (wait := self._not_before.get(url, 0.0) - now) > 0:
+                waits.append(wait)
+                continue
+            try:
+                where = whereabouts.of_url(url)
+            except ProblemError as error:
+                self.refused[url] = error.problem.text
+                self._not_before[url] = float("inf")
+                continue
+            self._begin(url, where, expected=None)
+        return min(waits)
+
+    def _begin(self, key: str, where: Whereabouts, *, expected: str | None) -> None:
+        log.debug("dialling %s at %s", key, ", ".join(where.addresses) or where.name)
+        link = self.outward[key] = Outward(
+            self._ties,
+            where,
+            expected=expected,
+            rng=self._rng,
+            on_change=self._changed,
+            on_link=lambda outward, made: self._introduce(outward.vessel or "", made),
+            on_documents=lambda outward, told: self._passed(outward.vessel or "", told),
+        )
+        link.start()
+
+    def _end(self, key: str, *, again_after: float = AGAIN_AFTER) -> None:
+        link = self.outward.pop(key)
+        self._not_before[key] = asyncio.get_running_loop().time() + again_after
+        task: asyncio.Task[object] = asyncio.create_task(link.stop())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        if link.vessel is not None:
+            self._left(link.vessel)
+
+    def _clear_away(self, now: float) -> None:
+        """Links that ended, and attempts at vessels that are no longer to be seen."""
+        self.clones.forget(now, CLONE_FORGOTTEN)
+        in_sight = {sighting.vessel for sighting in self.sightings}
+        for key, link in list(self.outward.items()):
+            is_static = key in self.settings.static
+            if link.has_ended or (not is_static and not link.is_up and key not in in_sight):
+                self._end(key)
+
+    def _settle_doubles(self) -> None:
+        """Of two links of a pair one goes; of two that we dialled, the one from the configuration."""
+        by_others = {link.vessel for link in self.inward if link.is_up}
+        seen: set[str] = set()
+        for key, link in sorted(self.outward.items(), key=lambda item: item[0] in self.settings.static):
+            vessel = link.vessel
+            if vessel is None or not link.is_up:
+                continue
+            if key in self.settings.static:
+                self._static_vessels[key] = vessel
+            if vessel == self.vessel or vessel in seen:
+                self._end(key)
+            elif vessel in by_others and not plan.keeps_dialled(self.vessel, vessel):
+                log.info("%s has dialled us too; its link stays", vessel)
+                self._end(key)
+            else:
+                seen.add(vessel)
+
+    def _give_up_one(self, links: dict[str, frozenset[str]], linked: frozenset[str], now: float) -> float:
+        dialled = {key for key, link in self.outward.items() if link.is_up and key == link.expected}
+        found = plan.surplus(self.settings.place, links, linked, dialled)
+        if found is None:
+            self._again_since = now
+            return TICK
+        wait = SURPLUS_AFTER * (1 + self._rng.random()) - (now - self._again_since)
+        if wait <= 0:
+            log.info("more links than needed: the one with %s is given up", found)
+            self._end(found)
+            self._again_since = now
+        return TICK
+
+    def _tell_links(self, linked: frozenset[str]) -> None:
+        if linked == self._advertised or self.discovery is None:
+            return
+        self._advertised = linked
+        told = self.discovery.advertise(with_links(self._advertisement(), linked))
+        task: asyncio.Task[object] = asyncio.create_task(told)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _hear_again(self) -> None:
+        """Boards that have said something since the last look: two of one vessel in turns are clones."""
+        for outward in self.outward.values():
+            if outward.is_up and outward.vessel and outward.greeting is not None and outward.has_spoken():
+                self._hear(outward.vessel, outward.greeting.board)
+        for inward in self.inward:
+            if inward.greeting is not None and inward.has_spoken():
+                self._hear(inward.vessel, inward.greeting.board)

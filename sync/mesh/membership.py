@@ -1,0 +1,192 @@
+"""Who belongs, and what each may do here: certificates in both directions, passwords of the crew, rights.
+
+Whatever a peer proves is judged here, whether it dialled or was dialled. Revocations travel as a document of
+the store itself; `refresh` takes up what has come.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from cryptography import x509
+
+from sync import documents
+from sync.fleet import users
+from sync.fleet.errors import RevocationsError
+from sync.fleet.identity_files import FleetIdentity
+from sync.fleet.revocations import from_body
+from sync.fleet.rights import Crew, Rights, Vessel
+from sync.fleet.trust import Trust
+from sync.mesh.greeting import Greeting
+from sync.mesh.streams import STREAMS
+from sync.net.authenticators import (
+    CertificateHolder,
+    ListenerAuthenticators,
+    ListenerCertificateAuthenticator,
+    ListenerPasswordAuthenticator,
+    Refusal,
+    User,
+)
+from sync.net.listener import Visitor
+from sync.peer.conflicts import REVOCATIONS
+from sync.peer.passive import PassiveOptions
+from sync.peer.receiver import Rule
+from sync.peer.selection import Selection
+from sync.replication.checkpoint_id import Peer
+from sync.store import Database
+
+log = logging.getLogger(__name__)
+
+_CONFLICT: Final = 409
+_MISDIRECTED: Final = 421
+
+
+@dataclass(frozen=True, slots=True)
+class CrewUser:
+    """Somebody who may connect with a password."""
+
+    name: str
+    password_hash: str
+    read_write: bool = True
+    channels: tuple[str, ...] | None = None
+    """None for all."""
+
+
+class Membership:
+    """One vessel's membership in its fleet."""
+
+    def __init__(
+        self,
+        identity: FleetIdentity,
+        database: Database,
+        *,
+        greeting: Greeting,
+        crew: Sequence[CrewUser] = (),
+        current_log: Callable[[], str | None],
+        now: Callable[[], datetime],
+        gives: bool = True,
+        takes: bool = True,
+        on_clone: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """`now` is aware, and no earlier than is known. `gives`, `takes`: which ways documents go between us
+        and other vessels. `on_clone` is told of a board that has our own identity.
+
+        Raises PasswordHashError for a user whose hash is none.
+        """
+        self.identity, self.greeting = identity, greeting
+        self.trust: Trust = identity.trust
+        self._database, self._now = database, now
+        self._gives, self._takes, self._on_clone = gives, takes, on_clone
+        self._looked_at: str | None = None
+        """The revision of the revocations that was taken up last."""
+        self._crew = {user.name: user for user in crew}
+        self._rights = Rights(
+            vessel=identity.vessel, log=current_log, trust=lambda: self.trust, leaves=database.leaves
+        )
+        self._check = users.checker({user.name: user.password_hash for user in crew})
+
+    # Certificates
+
+    def judge(self, certificate: x509.Certificate) -> str | None:
+        """Why a certificate is not acceptable, a sentence; None if it is."""
+        return self.trust.objection(certificate, self._now())
+
+    def vessel_of(self, certificate: x509.Certificate) -> str | None:
+        """The vessel that it names."""
+        return self.trust.vessel(certificate)
+
+    def rule(self, vessel: str) -> Rule:
+        """What a vessel may write here."""
+        return self._rights.rule(Vessel(vessel))
+
+    # Who comes in
+
+    def authenticators(self) -> ListenerAuthenticators:
+        """For a listener: vessels by certificate, crew by password."""
+        return ListenerAuthenticators(
+            certificate=ListenerCertificateAuthenticator(
+                lambda certificates: self.judge(certificates[0]) is None, roots=(self.trust.root,)
+            ),
+            password=ListenerPasswordAuthenticator(self._check) if self._crew else None,
+            now=self._now,
+        )
+
+    def admit(self, visitor: Visitor) -> PassiveOptions | Refusal:
+        """What one who was let in may do."""
+        client = visitor.client
+        if isinstance(client, User):
+            return self._admit_crew(self._crew[client.name])
+        assert isinstance(client, CertificateHolder)
+        vessel = self.vessel_of(client.certificate)
+        assert vessel is not None  # `judge` has seen to it
+        greeting = Greeting.of(visitor.headers)
+        if vessel == self.identity.vessel and greeting is not None:
+            return self._refuse_own(greeting)
+        return PassiveOptions(
+            read_only=not self._takes,
+            write_only=not self._gives,
+            rule=self.rule(vessel),
+            remote=remote_name(vessel, greeting),
+            keeps=_keeps,
+            streams=STREAMS,
+        )
+
+    def _admit_crew(self, user: CrewUser) -> PassiveOptions:
+        return PassiveOptions(
+            read_only=not user.read_write,
+            readable=Selection(within=frozenset(user.channels or ())),
+            rule=self._rights.rule(Crew(user.name, user.read_write, user.channels)),
+            keeps=_keeps,
+        )
+
+    def _refuse_own(self, greeting: Greeting) -> Refusal:
+        if greeting.board == self.greeting.board:
+            return Refusal(_MISDIRECTED, "this is the very appliance that calls", {})
+        self._on_clone(greeting.board)
+        return Refusal(
+            _CONFLICT,
+            f"both of us say we are vessel {self.identity.vessel}: a card was copied, or its key stolen",
+            self.greeting.headers(),
+        )
+
+    # Revocations
+
+    def refresh(self) -> bool:
+        """Take up what the store has of revocations; whether that changed anything. Raises StoreError."""
+        found = self._database.get(REVOCATIONS)
+        if found is None or found.deleted or found.rev == self._looked_at:
+            return False
+        self._looked_at = found.rev
+        try:
+            said = from_body(found.body, self.trust.root)
+        except RevocationsError as error:
+            log.warning("%s", error)
+            return False
+        before, self.trust = self.trust, self.trust.told(said)
+        return self.trust is not before
+
+    def publish(self, body: Mapping[str, Any]) -> None:
+        """Put revocations that came on a card, or by hand, into the store, unless it has newer ones.
+
+        Raises RevocationsError for what the fleet's CA has not signed, StoreError.
+        """
+        said = from_body(body, self.trust.root)
+        found = self._database.get(REVOCATIONS)
+        here = 0 if found is None or found.deleted else from_body(found.body, self.trust.root).number
+        if said.number > here:
+            self._database.put(REVOCATIONS, body, parent=None if found is None else found.rev)
+        self.trust = self.trust.told(said)
+
+
+def remote_name(vessel: str, greeting: Greeting | None) -> str | None:
+    """The name under which is kept which revisions a vessel's store holds; None if it has not said which."""
+    if greeting is None:
+        return None
+    peer = Peer.vessel(vessel, greeting.store)
+    return f"{peer.kind}:{peer.name}"
+
+
+def _keeps(document_id: str) -> bool:
+    return not documents.is_immutable(document_id)

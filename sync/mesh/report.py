@@ -1,0 +1,139 @@
+"""What a mesh is doing just now, for those who look at it."""
+
+import asyncio
+from dataclasses import dataclass, field
+from enum import Enum
+
+from sync.mesh.inward import Inward
+from sync.mesh.manager import Mesh
+from sync.mesh.outward import Outward
+from sync.mesh.routes import Route
+from sync.mesh.streams import LIVE
+from sync.net.authenticators import User
+from sync.peer.peer import PeerBase
+
+
+class LinkState(Enum):
+    """How it stands with a vessel."""
+
+    LINKED = "linked"
+    CONNECTING = "connecting"
+    """We dial, and have had no answer yet."""
+    REFUSED = "refused"
+    """It does not take us, or we do not take it; or it does not answer."""
+    IN_SIGHT = "in sight"
+    """It is there; a link is not wanted, or the other one dials."""
+
+
+@dataclass(slots=True)
+class PeerReport:
+    """One vessel nearby, or an address that is dialled."""
+
+    vessel: str
+    """Its id, or the address if nobody has answered there yet."""
+    state: LinkState
+    address: str = ""
+    dialled: bool = False
+    """Whether we did."""
+    up_for: float | None = None
+    """Seconds that the link has stood."""
+    behind: int = 0
+    """Changes that it may not have yet; none only if there are none."""
+    receiving: int = 0
+    """Of what it has told us of: documents that are not here yet."""
+    sent: int = 0
+    received: int = 0
+    """Bytes."""
+    log: str = ""
+    version: str = ""
+    problem: str | None = None
+
+
+@dataclass(slots=True)
+class MeshReport:
+    """All of it."""
+
+    vessel: str
+    fleet: str
+    port: int | None
+    peers: list[PeerReport] = field(default_factory=list)
+    crew: list[tuple[str, str]] = field(default_factory=list)
+    """Users that are connected, and from where."""
+    routes: dict[str, Route] = field(default_factory=dict)
+    clones: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def look(mesh: Mesh) -> MeshReport:
+    """What the mesh is doing."""
+    now = asyncio.get_running_loop().time()
+    peers: dict[str, PeerReport] = {}
+    for sighting in mesh.sightings:
+        if sighting.vessel != mesh.vessel:
+            address = sighting.addresses[0] if sighting.addresses else ""
+            peers[sighting.vessel] = PeerReport(
+                sighting.vessel, LinkState.IN_SIGHT, f"{address}:{sighting.port}", log=sighting.log
+            )
+    for name, problem in mesh.refused.items():
+        found = peers.setdefault(name, PeerReport(name, LinkState.REFUSED))
+        found.state, found.problem = LinkState.REFUSED, problem
+    for outward in mesh.outward.values():
+        name = outward.vessel or outward.where.name
+        _outward(peers.setdefault(name, PeerReport(name, LinkState.CONNECTING)), outward, now)
+    for inward in mesh.inward:
+        _inward(peers.setdefault(inward.vessel, PeerReport(inward.vessel, LinkState.LINKED)), inward, now)
+    problems = [] if mesh.discovery is None or mesh.discovery.problem is None else [mesh.discovery.problem]
+    return MeshReport(
+        vessel=mesh.vessel,
+        fleet=mesh.membership.identity.fleet,
+        port=mesh.port,
+        peers=sorted(peers.values(), key=lambda peer: peer.vessel),
+        crew=[
+            (connection.client.name, connection.remote)
+            for listener in mesh.listeners
+            for connection in listener.connections
+            if isinstance(connection.client, User)
+        ],
+        routes=mesh.routes.all,
+        clones=[str(clone) for clone in mesh.clones.found],
+        problems=problems,
+    )
+
+
+def _outward(report: PeerReport, link: Outward, now: float) -> None:
+    report.address = report.address or link.where.name
+    report.dialled = True
+    if link.is_up:
+        report.state, report.problem = LinkState.LINKED, None
+        report.up_for = now - (link.up_since or now)
+    elif report.state is LinkState.IN_SIGHT:
+        report.state = LinkState.CONNECTING
+    report.problem = None if link.is_up else link.problem.text if link.problem else report.problem
+    _say_who(report, None if link.greeting is None else (link.greeting.log, link.greeting.version))
+    report.sent, report.received = link.transferred
+    for peer in link.peers:
+        _count(report, peer)
+
+
+def _inward(report: PeerReport, link: Inward, now: float) -> None:
+    if link.is_up:
+        report.state, report.problem, report.dialled = LinkState.LINKED, None, False
+        report.address = link.connections[LIVE.name].remote
+        report.up_for = now - link.since
+    _say_who(report, None if link.greeting is None else (link.greeting.log, link.greeting.version))
+    sent, received = link.transferred
+    report.sent, report.received = report.sent + sent, report.received + received
+    for connection in link.connections.values():
+        _count(report, connection.link.peer)
+
+
+def _say_who(report: PeerReport, told: tuple[str, str] | None) -> None:
+    if told is not None:
+        report.log, report.version = told[0] or report.log, told[1]
+
+
+def _count(report: PeerReport, peer: PeerBase) -> None:
+    if peer.sender is not None:
+        report.behind += peer.sender.behind
+    if peer.receiver is not None:
+        report.receiving += peer.receiver.expected

@@ -1,0 +1,85 @@
+"""Where a vessel's listener is: an endpoint for replicators; addresses change from meeting to meeting."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sync.net import ws_client
+from sync.net.endpoints import Security
+from sync.net.handshake import parse_address
+from sync.net.tls_contexts import client_context
+from sync.net.transport import Receiver, Transport
+from sync.net.websocket import Tuning
+from sync.peer.problems import Domain, Problem, ProblemError
+from sync.replication.checkpoint_id import Peer
+
+CONNECT_WITHIN: Final = 5.0
+"""Seconds for TCP, TLS and HTTP: a neighbour is near, and who does not answer may be elsewhere by now."""
+HEARTBEAT: Final = 4.0
+"""Seconds between pings; half as much again is waited for an answer, so that a vessel that went out of
+reach is known to be gone before TCP's own waits (doubling, RFC 6298) have grown to be long."""
+GRACE: Final = 8.0
+TUNING: Final = Tuning(heartbeat=HEARTBEAT, grace=GRACE)
+
+
+@dataclass(slots=True)
+class Whereabouts:
+    """A `sync.net.endpoints.Endpoint`: a database of a vessel, at any of these addresses."""
+
+    host: str
+    """As certificates and people have it; not asked for if there are addresses."""
+    port: int
+    database: str
+    addresses: tuple[str, ...] = ()
+    """The likeliest first, link-local ones with their zone. May be changed between two connections."""
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"{self.host}:{self.port}/{self.database}"
+
+    @property
+    def peer(self) -> Peer:
+        """Nobody's checkpoint is by this name: who it is tells the certificate."""
+        return Peer.address(self._url)
+
+    @property
+    def _url(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"wss://{host}:{self.port}/{self.database}"
+
+    async def connect(
+        self,
+        receiver: Callable[[Transport], Receiver],
+        security: Security,
+        headers: dict[str, str],
+        heartbeat: float,  # noqa: ARG002 -- that of all links
+    ) -> Transport:
+        """Connect over TLS. Raises ProblemError."""
+        authenticator = security.authenticator
+        try:
+            made = client_context(
+                roots=security.roots,
+                judge=security.judge,
+                identity=None if authenticator is None else authenticator.identity,
+            )
+        except ValueError as error:
+            raise ProblemError(Problem(Domain.TLS, 0, str(error))) from error
+        return await ws_client.connect(
+            f"{self._url}/_blipsync",
+            receiver,
+            ssl=made.context,
+            check=made.check,
+            headers=tuple(headers.items()),
+            addresses=self.addresses,
+            timeout=CONNECT_WITHIN,
+            tuning=TUNING,
+        )
+
+
+def of_url(url: str) -> Whereabouts:
+    """Of an address in the configuration: `wss://host:port`, or with a database. Raises ProblemError."""
+    uri, host = parse_address(url)
+    path: Sequence[str] = [part for part in uri.path.split("/") if part]
+    addresses = (host,) if "%" in host else ()
+    return Whereabouts(uri.host, uri.port, path[0] if path else "log", addresses)

@@ -1,0 +1,153 @@
+"""Which links vessels choose: enough for documents to reach everybody, and no more than they may have."""
+
+from collections.abc import Mapping
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sync.mesh.plan import Place, Role, keeps_dialled, may_dial, surplus, wanted
+
+Sight = dict[str, set[str]]
+"""Who sees whom; both ways."""
+
+
+def names(count: int) -> list[str]:
+    return [f"v{number:02d}" for number in range(count)]
+
+
+def everybody(vessels: list[str]) -> Sight:
+    return {vessel: set(vessels) - {vessel} for vessel in vessels}
+
+
+@st.composite
+def sights(draw: st.DrawFn) -> Sight:
+    """Who sees whom, such that all are reachable over others."""
+    vessels = draw(st.permutations(names(draw(st.integers(2, 24)))))
+    sight: Sight = {vessel: set() for vessel in vessels}
+    for number, vessel in enumerate(vessels[1:], start=1):
+        other = vessels[draw(st.integers(0, number - 1))]
+        sight[vessel].add(other)
+        sight[other].add(vessel)
+    for _ in range(draw(st.integers(0, 60))):
+        one, other = draw(st.sampled_from(vessels)), draw(st.sampled_from(vessels))
+        if one != other:
+            sight[one].add(other)
+            sight[other].add(one)
+    return sight
+
+
+def place(vessel: str, most: int) -> Place:
+    return Place(vessel, max_peers=most)
+
+
+def seen_by(vessel: str, sight: Sight, links: Sight) -> dict[str, frozenset[str]]:
+    return {other: frozenset(links[other]) for other in sight[vessel]}
+
+
+def meet(sight: Sight, most: int) -> Sight:
+    """All look around, dial, and look again, until nothing changes."""
+    links: Sight = {vessel: set() for vessel in sight}
+    for _ in range(40):
+        before = {vessel: set(others) for vessel, others in links.items()}
+        for vessel in sight:
+            for other in wanted(place(vessel, most), seen_by(vessel, sight, links)):
+                links[vessel].add(other)
+                links[other].add(vessel)
+        for vessel in sight:
+            found = surplus(place(vessel, most), seen_by(vessel, sight, links), links[vessel], links[vessel])
+            if found is not None:
+                links[vessel].discard(found)
+                links[found].discard(vessel)
+        if links == before:
+            return links
+    raise AssertionError(f"no rest: {links}")
+
+
+def reached(links: Mapping[str, set[str]]) -> set[str]:
+    start = next(iter(links))
+    found, edge = {start}, [start]
+    while edge:
+        for other in links[edge.pop()] - found:
+            found.add(other)
+            edge.append(other)
+    return found
+
+
+@given(sights(), st.integers(2, 8))
+def test_whoever_can_be_reached_at_all_is_reached_over_links(sight: Sight, most: int) -> None:
+    links = meet(sight, most)
+    assert reached(links) == set(sight)
+
+
+@given(st.integers(2, 40), st.integers(2, 10))
+def test_where_all_see_all_nobody_has_more_links_than_it_may(count: int, most: int) -> None:
+    links = meet(everybody(names(count)), most)
+    assert reached(links) == set(links)
+    assert max(len(others) for others in links.values()) <= most
+
+
+@given(st.integers(2, 40), st.integers(2, 10))
+def test_where_all_see_all_both_ends_want_the_same_links(count: int, most: int) -> None:
+    vessels = names(count)
+    sight = everybody(vessels)
+    links = meet(sight, most)
+    for vessel in vessels:
+        for other in wanted(place(vessel, most), seen_by(vessel, sight, links)):
+            assert vessel in wanted(place(other, most), seen_by(other, sight, links))
+
+
+def test_few_vessels_are_all_linked_with_each_other() -> None:
+    assert wanted(Place("b"), {"a": (), "c": (), "d": ()}) == {"a", "c", "d"}
+
+
+def test_vessel_that_no_known_link_leads_to_is_linked_with_beyond_the_limit() -> None:
+    near = {vessel: ["v00"] for vessel in names(9)[1:]}
+    ring = wanted(Place("v00", max_peers=2), near)
+    assert "v08" in ring
+    alone = near | {"v99": []}
+    assert "v99" in wanted(Place("v04", max_peers=2), alone | {"v00": names(9)[1:]})
+
+
+def test_spoke_is_linked_with_its_hubs_only() -> None:
+    spoke = Place("argo", hubs=frozenset({"depot", "quay"}))
+    assert wanted(spoke, {"brigid": (), "depot": ()}) == {"depot"}
+    assert wanted(spoke, {"brigid": ()}) == frozenset()
+
+
+def test_hub_is_linked_with_all_and_gives_up_none() -> None:
+    hub = Place("depot", role=Role.HUB, max_peers=2)
+    crowd = dict.fromkeys(names(20), ("depot",))
+    assert wanted(hub, crowd) == set(names(20))
+    assert surplus(hub, crowd, crowd, crowd) is None
+
+
+def test_only_a_link_that_others_make_up_for_is_given_up() -> None:
+    me, alone = Place("a", max_peers=2), {vessel: ["a"] for vessel in "bcdefg"}
+    assert surplus(me, alone, alone, alone) is None
+    joined = alone | {"d": ["a", "e"], "e": ["a", "d"]}
+    assert surplus(me, joined, joined, joined) == "e"
+
+
+@given(st.floats(0, 1), st.floats(0, 60))
+def test_vessel_with_the_smaller_id_dials_at_once_and_the_other_after_a_while(
+    chance: float, wanted_for: float
+) -> None:
+    assert may_dial(Place("a"), "b", wanted_for=wanted_for, chance=chance) <= 0
+    assert may_dial(Place("b"), "a", wanted_for=0, chance=chance) >= 15
+    assert may_dial(Place("b"), "a", wanted_for=30, chance=chance) <= 0
+
+
+def test_vessel_that_listens_only_never_dials() -> None:
+    silent = Place("a", role=Role.PASSIVE_ONLY)
+    assert may_dial(silent, "b", wanted_for=1e9, chance=0) == float("inf")
+
+
+def test_vessel_that_cannot_be_dialled_or_sets_out_to_its_hub_waits_for_nobody() -> None:
+    assert may_dial(Place("b", role=Role.ACTIVE_ONLY), "a", wanted_for=0, chance=1) <= 0
+    assert may_dial(Place("b", hubs=frozenset({"a"})), "a", wanted_for=0, chance=1) <= 0
+
+
+@given(st.text(min_size=1), st.text(min_size=1))
+def test_of_two_links_just_one_stays(one: str, other: str) -> None:
+    if one != other:
+        assert keeps_dialled(one, other) != keeps_dialled(other, one)
