@@ -8,7 +8,6 @@ import asyncio
 import logging
 import random
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -18,18 +17,17 @@ from sync.mesh.clones import Clones
 from sync.mesh.discovery import Discovery
 from sync.mesh.inward import InwardLinks
 from sync.mesh.membership import Membership
-from sync.mesh.outward import Outward, Ties, origin
+from sync.mesh.outward import Outward, Ties
 from sync.mesh.plan import Place, Role
-from sync.mesh.routes import Routes
 from sync.mesh.sightings import Advertisement, Change, ChangeKind, Sighting, with_links
+from sync.mesh.traffic import Traffic
 from sync.mesh.whereabouts import GRACE, HEARTBEAT, Whereabouts
 from sync.net.authenticators import CertificateHolder
 from sync.net.link import Link
 from sync.net.listener import Connection, URLEndpointListener, URLEndpointListenerConfiguration
 from sync.peer.conflicts import REVOCATIONS
 from sync.peer.problems import Domain, Problem, ProblemError
-from sync.peer.progress import Direction, DocumentEnded
-from sync.replication.messages import Ways
+from sync.peer.progress import DocumentEnded
 from sync.store import Database, StoreError
 
 log = logging.getLogger(__name__)
@@ -40,10 +38,7 @@ SURPLUS_AFTER: Final = 20.0
 """Seconds of quiet before one link too many is given up: others may be about to give up theirs."""
 TICK: Final = 5.0
 """Seconds between looks even if nothing happens."""
-TELL_WAYS_EVERY: Final = 2.0
-"""Seconds between two messages about ways, at least."""
 CLONE_FORGOTTEN: Final = 3600.0
-_ROUTES: Final = "mesh:routes"
 _CONFLICT: Final = 409
 _REVOKED: Final = 1008
 
@@ -78,7 +73,7 @@ class Mesh:
     ) -> None:
         """`push`, `pull`: which ways documents go on links that we dial; `Membership` has it for others."""
         self.settings, self.database, self.membership = settings, database, membership
-        self.routes: Final = Routes(membership.identity.vessel)
+        self.traffic: Final = Traffic(membership.identity.vessel, database, utc=utc)
         self.clones: Final = Clones(membership.identity.vessel, membership.greeting.board)
         self.inward: Final = InwardLinks(self._vessel_of)
         self.outward: Final[dict[str, Outward]] = {}
@@ -102,7 +97,7 @@ class Mesh:
             push=push,
             pull=pull,
         )
-        self._rng, self._utc = rng, utc
+        self._rng = rng
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[object]] = set()
         self._main: asyncio.Task[None] | None = None
@@ -113,9 +108,6 @@ class Mesh:
         """Who answered at an address of the configuration."""
         self._again_since = 0.0
         self._advertised: frozenset[str] = frozenset()
-        self._ways_told = 0
-        self._ways_due = 0.0
-        self._routes_kept = 0
 
     @property
     def vessel(self) -> str:
@@ -143,10 +135,7 @@ class Mesh:
 
     async def start(self) -> None:
         """Begin. Raises ProblemError if it cannot listen, StoreError."""
-        kept = self.database.get_local(_ROUTES)
-        if kept is not None:
-            self.routes.load(kept.raw)
-        self._routes_kept = self.routes.version
+        self.traffic.load()
         self.membership.refresh()
         if self.settings.place.role is not Role.ACTIVE_ONLY:
             await self._listen()
@@ -170,7 +159,7 @@ class Mesh:
         await asyncio.gather(*(link.stop() for link in list(self.outward.values())))
         await asyncio.gather(*(listener.stop() for listener in self.listeners))
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._keep_routes()
+        self.traffic.keep()
 
     async def _listen(self) -> None:
         settings, membership = self.settings, self.membership
@@ -211,12 +200,6 @@ class Mesh:
 
     # What happens
 
-    def network_changed(self) -> None:
-        """Interfaces came or went: whoever could not be reached may be now."""
-        for link in self.outward.values():
-            link.meet_again()
-        self._wake.set()
-
     def hear_own(self, board: str) -> None:
         """A board has called that has our own identity."""
         self._hear(self.vessel, board)
@@ -245,7 +228,8 @@ class Mesh:
         if link is None:
             return
         self._hear(link.vessel, None if link.greeting is None else link.greeting.board)
-        self._introduce(link.vessel, connection.link)
+        self.refused.pop(link.vessel, None)
+        self.traffic.introduce(link.vessel, connection.link)
         self._wake.set()
 
     def _disconnected(self, connection: Connection, problem: Problem | None) -> None:
@@ -275,7 +259,7 @@ class Mesh:
 
     def _left(self, vessel: str) -> None:
         if vessel not in self.linked:
-            self.routes.gone(vessel)
+            self.traffic.routes.gone(vessel)
             if self.discovery is not None:
                 self.discovery.refresh()
 
@@ -286,12 +270,7 @@ class Mesh:
         if clone is not None:
             log.error("%s", clone)
 
-    # Ways of documents
-
-    def _introduce(self, vessel: str, link: Link) -> None:
-        session = link.peer.session
-        session.handle(Ways, lambda message, _: self.routes.told(vessel, message.paths))
-        session.request(Ways(self.routes.to_tell()).encode())
+    # Documents
 
     def _passed_inward(self, connection: Connection, told: Sequence[DocumentEnded]) -> None:
         link = self.inward.of(connection)
@@ -299,53 +278,15 @@ class Mesh:
             self._passed(link.vessel, told)
 
     def _passed(self, neighbour: str, told: Sequence[DocumentEnded]) -> None:
-        origins: Counter[str] = Counter()
-        for ended in told:
-            if ended.direction is not Direction.PULL:
-                continue
-            if ended.problem is not None:
-                if not ended.is_transient:
-                    log.warning("%s sent what is not taken: %s", neighbour, ended.problem.text)
-                continue
-            if ended.id == REVOCATIONS:
-                self._wake.set()
-            vessel = origin(ended.id)
-            if vessel is not None:
-                origins[vessel] += 1
-        for vessel in origins:
-            self.routes.arrived(neighbour, vessel, self._utc())
-        if self.routes.version != self._ways_told:
+        self.traffic.passed(neighbour, told, asyncio.get_running_loop().time())
+        if self.traffic.has_news or any(ended.id == REVOCATIONS for ended in told):
             self._wake.set()
-
-    def _tell_ways(self, now: float) -> float | None:
-        """Tell neighbours our ways if they have changed; seconds until that may be done, if it must wait."""
-        if self.routes.version == self._ways_told:
-            return None
-        if now < self._ways_due:
-            return self._ways_due - now
-        self._ways_told, self._ways_due = self.routes.version, now + TELL_WAYS_EVERY
-        message = Ways(self.routes.to_tell()).encode()
-        for link in self._live_links():
-            link.peer.session.request(message)
-            link.run()
-        self._keep_routes()
-        return None
 
     def _live_links(self) -> list[Link]:
         found = [link.link for link in self.outward.values() if link.is_up and link.link is not None]
         for inward in self.inward:
             found += [connection.link for stream, connection in inward.connections.items() if stream]
         return [link for link in found if not link.is_closed]
-
-    def _keep_routes(self) -> None:
-        if self.routes.version == self._routes_kept:
-            return
-        try:
-            kept = self.database.get_local(_ROUTES)
-            self.database.put_local(_ROUTES, self.routes.encode(), parent=None if kept is None else kept.rev)
-            self._routes_kept = self.routes.version
-        except StoreError as error:
-            log.warning("the table of ways cannot be kept: %s", error)
 
     # Revocations
 
@@ -414,7 +355,7 @@ class Mesh:
         waits.append(self._dial_static(now))
         self._settle_doubles()
         waits.append(self._give_up_one(links, linked, now))
-        waits.append(self._tell_ways(now) or TICK)
+        waits.append(self.traffic.tell(self._live_links, now) or TICK)
         self._tell_links(linked)
         return min(waits)
 
@@ -474,7 +415,7 @@ class Mesh:
             expected=expected,
             rng=self._rng,
             on_change=self._changed,
-            on_link=lambda outward, made: self._introduce(outward.vessel or "", made),
+            on_link=lambda outward, made: self.traffic.introduce(outward.vessel or "", made),
             on_documents=lambda outward, told: self._passed(outward.vessel or "", told),
         )
         link.start()

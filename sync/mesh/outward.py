@@ -12,7 +12,6 @@ from typing import Final
 
 from cryptography import x509
 
-from sync import documents
 from sync.mesh.greeting import Greeting
 from sync.mesh.streams import HISTORY, LIVE
 from sync.mesh.whereabouts import Whereabouts
@@ -223,9 +222,3 @@ class Outward:
         """Its problems show in `statuses`; the live connection is what counts as the link."""
         if status.activity is Activity.STOPPED and not self.has_ended:
             asyncio.get_running_loop().call_later(LONGEST_WAIT_UNSEEN, self._begin_history)
-
-
-def origin(document_id: str) -> str | None:
-    """The vessel that a document is of."""
-    name = documents.parse_id(document_id)
-    return None if name is None or not name.vessel else name.vessel

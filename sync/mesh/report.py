@@ -94,7 +94,7 @@ def look(mesh: Mesh) -> MeshReport:
             for connection in listener.connections
             if isinstance(connection.client, User)
         ],
-        routes=mesh.routes.all,
+        routes=mesh.traffic.routes.all,
         clones=[str(clone) for clone in mesh.clones.found],
         problems=problems,
     )

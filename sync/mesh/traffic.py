@@ -1,0 +1,118 @@
+"""What passes on links: whose documents came from whom, and what was sent that may not be written.
+
+Keeps the table of routes, tells neighbours of it, and hears theirs.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from sync import documents
+from sync.mesh.routes import Routes
+from sync.net.link import Link
+from sync.peer.progress import Direction, DocumentEnded
+from sync.replication.messages import Ways
+from sync.store import Database, StoreError
+
+log = logging.getLogger(__name__)
+
+TELL_EVERY: Final = 2.0
+"""Seconds between two messages about ways, at least."""
+REFUSALS_LOGGED: Final = 20
+"""Per neighbour and minute: each names a document, and a hostile peer has many."""
+_MINUTE: Final = 60.0
+_KEPT_AS: Final = "mesh:routes"
+
+
+class Traffic:
+    """Of one vessel."""
+
+    def __init__(self, vessel: str, database: Database, *, utc: Callable[[], float]) -> None:
+        """`utc`: seconds since 1970."""
+        self.routes: Final = Routes(vessel)
+        self.refused: Counter[str] = Counter()
+        """Documents that were sent and not taken, by who sent them."""
+        self._database, self._utc = database, utc
+        self._told = self._kept = 0
+        self._due = 0.0
+        self._logged: Counter[str] = Counter()
+        self._logged_since = 0.0
+
+    # The table
+
+    def load(self) -> None:
+        """Take up the table that was kept. Raises StoreError."""
+        kept = self._database.get_local(_KEPT_AS)
+        if kept is not None:
+            self.routes.load(kept.raw)
+        self._kept = self.routes.version
+
+    def keep(self) -> None:
+        """Keep the table, if it has changed."""
+        if self.routes.version == self._kept:
+            return
+        try:
+            kept = self._database.get_local(_KEPT_AS)
+            self._database.put_local(
+                _KEPT_AS, self.routes.encode(), parent=None if kept is None else kept.rev
+            )
+            self._kept = self.routes.version
+        except StoreError as error:
+            log.warning("the table of ways cannot be kept: %s", error)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether neighbours are to be told."""
+        return self.routes.version != self._told
+
+    def introduce(self, neighbour: str, link: Link) -> None:
+        """A connection with a neighbour is there: hear its ways, tell it ours."""
+        session = link.peer.session
+        session.handle(Ways, lambda message, _: self.routes.told(neighbour, message.paths))
+        session.request(Ways(self.routes.to_tell()).encode())
+
+    def tell(self, links: Callable[[], Iterable[Link]], now: float) -> float | None:
+        """Tell all our ways if there is news; seconds until that may be done, if it must wait."""
+        if not self.has_news:
+            return None
+        if now < self._due:
+            return self._due - now
+        self._told, self._due = self.routes.version, now + TELL_EVERY
+        message = Ways(self.routes.to_tell()).encode()
+        for link in links():
+            link.peer.session.request(message)
+            link.run()
+        self.keep()
+        return None
+
+    # Documents
+
+    def passed(self, neighbour: str, told: Sequence[DocumentEnded], now: float) -> set[str]:
+        """Documents have come, or were refused; the vessels whose came. `now`: the event loop's time."""
+        origins: set[str] = set()
+        for ended in told:
+            if ended.direction is not Direction.PULL:
+                continue
+            if ended.problem is None:
+                name = documents.parse_id(ended.id)
+                if name is not None and name.vessel:
+                    origins.add(name.vessel)
+            elif not ended.is_transient:
+                self._refuse(neighbour, ended.problem.text, now)
+        for vessel in origins:
+            self.routes.arrived(neighbour, vessel, self._utc())
+        return origins
+
+    def _refuse(self, neighbour: str, text: str, now: float) -> None:
+        self.refused[neighbour] += 1
+        if now - self._logged_since > _MINUTE:
+            self._logged.clear()
+            self._logged_since = now
+        self._logged[neighbour] += 1
+        if self._logged[neighbour] <= REFUSALS_LOGGED:
+            log.warning("%s sent what is not taken: %s", neighbour, text)
+        elif self._logged[neighbour] == REFUSALS_LOGGED + 1:
+            log.warning(
+                "%s sends more that is not taken; it is counted, and not named for a minute", neighbour
+            )
