@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test torture bench lint lock clean
+.PHONY: help demo test torture bench lint lock clean network-tools
 
 help:            ## list these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -11,10 +11,10 @@ help:            ## list these targets
 demo: .venv/.ready       ## the main job on this machine: a vessel records, and proves that nothing is missing
 	@$(BIN)/logboat demo
 
-test: .venv/.ready       ## unit, property and fault tests (under 10 minutes on 2 cores)
+test: .venv/.ready network-tools  ## unit, property and fault tests (under 10 minutes on 2 cores)
 	@$(BIN)/python -m pytest -n 2 -m "not torture" $(ARGS)
 
-torture: .venv/.ready    ## the full counts of kills and faults
+torture: .venv/.ready network-tools  ## the full counts of kills and faults
 	@$(BIN)/python -m pytest -m torture -s $(ARGS)
 
 bench: .venv/.ready      ## measures: rates, bytes, memory
@@ -41,6 +41,12 @@ clean:           ## forget the virtual environment and caches
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
+
+# Tests build networks of their own, as root. Without these they are skipped, and fail where CI is set.
+network-tools:
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  command -v ip >/dev/null || $(MAKE) --no-print-directory debian-iproute2; \
+	  command -v nft >/dev/null || $(MAKE) --no-print-directory debian-nftables; fi || true
 
 # A Debian package that set-up needs: by apt as root, through sudo where there is one, else a clear word.
 debian-%:
