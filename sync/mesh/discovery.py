@@ -79,6 +79,8 @@ _NAMES_ASKED: Final = 8
 """Of those that have given only their name, in one question; the rest comes next time."""
 _OWNER_SPEAKS: Final = 1.5
 """Seconds until a name's owner announces it again: caches drop what is older than one (RFC 6762, 10.2)."""
+_BUNDLE: Final = 0.03
+"""Seconds from a packet to the judgement on it: the same comes over IPv4, over IPv6, on every interface."""
 _COMPLAINTS: Final = 64
 _RETRY: Final = 10.0
 """Seconds until the next attempt if the sockets cannot be opened."""
@@ -94,6 +96,8 @@ class Pace:
     """Without a word from somebody until it is asked to speak."""
     silent: float = 30.0
     """Without a word until the next one is news: about three questions."""
+    forget: float = 120.0
+    """After our last word, until others take us for gone: the TTL of an address (RFC 6762, 10)."""
 
 
 class Discovery:
@@ -125,6 +129,8 @@ class Discovery:
 
         self._table = Sightings()
         self._heard: dict[str, float] = {}
+        self._heard_names: set[str] = set()
+        self._heard_services: list[DNSService] = []
         self._complained: set[str] = set()
         self._interfaces: tuple[Interface, ...] = ()
         self._zeroconf: AsyncZeroconf | None = None
@@ -278,6 +284,7 @@ class Discovery:
             port=self._advertisement.port,
             properties=self._advertisement.to_txt(),
             server=f"{self._advertisement.instance}{self._own_hosts}",
+            host_ttl=round(self._pace.forget),
             parsed_addresses=advertised(self._interfaces),
         )
 
@@ -360,11 +367,23 @@ class Discovery:
     # --- seeing
 
     def _records_changed(self, names: set[str], services: list[DNSService]) -> None:
-        """Names of instances about which something was heard, and records that say who has them."""
+        """Names of instances about which something was heard, and records that say who has them.
+
+        Within zeroconf's handling of a packet, where an error of ours has no place.
+        """
+        if not self._heard_names:
+            self._later("judge", _BUNDLE, self._judge_heard)
+        self._heard_names |= names
+        self._heard_services += services
+
+    def _judge_heard(self) -> None:
+        names, self._heard_names = self._heard_names, set()
+        services, self._heard_services = self._heard_services, []
         own = self._registered
         for service in services:
             if own is not None and service.key == own.key and not service.server.endswith(self._own_hosts):
                 self._contest(own, service)
+                break
         self._judge(names)
 
     def _contest(self, own: ServiceInfo, other: DNSService) -> None:
@@ -458,8 +477,7 @@ class _Records(RecordUpdateListener):
         if self._names:
             names, self._names = self._names, set()
             services, self._services = self._services, []
-            # Not within zeroconf's own handling of a packet: the cache is complete, and errors are ours.
-            asyncio.get_running_loop().call_soon(self._changed, names, services)
+            self._changed(names, services)
 
     def _add(self, name: str) -> None:
         if name.endswith(f".{SERVICE_TYPE}"):

@@ -1,0 +1,88 @@
+"""One appliance as far as discovery goes, as a process: `python -m tests.mesh.discovering argo logone …`.
+
+Prints one JSON object a line for each thing that happens. Lines on its input: `links argo,brigid` says so
+from then on, `state` prints it, `refresh` asks anew; their end is the order to stop.
+"""
+
+import argparse
+import asyncio
+import json
+import logging
+import sys
+from dataclasses import asdict, replace
+
+from sync.mesh.discovery import Discovery, Pace
+from sync.mesh.sightings import Advertisement, Change
+from sync.net.connect import dial
+from sync.net.handshake import parse_address
+
+
+def say(**what: object) -> None:
+    """Tell the test."""
+    print(json.dumps(what), flush=True)
+
+
+class Warnings(logging.Handler):
+    """What would stand in the journal."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say(event="warning", text=record.getMessage())
+
+
+async def main() -> None:
+    """Advertise and watch until the input ends."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("vessel")
+    parser.add_argument("log")
+    parser.add_argument("--store", default="6f1f2d1c-0d2b-4a52-9f5c-0c6b3f6f0a01")
+    parser.add_argument("--port", type=int, default=4984)
+    parser.add_argument("--interface", action="append")
+    parser.add_argument("--dial", action="store_true", help="connect to every address of whom is found")
+    parser.add_argument("--pace", type=float, nargs=4, default=(0.5, 1.5, 2.5, 120.0))
+    args = parser.parse_args()
+    logging.getLogger("sync").addHandler(Warnings())
+
+    server = await asyncio.start_server(lambda _, writer: writer.close(), None, args.port)
+    dialling: set[asyncio.Task[None]] = set()
+
+    async def connect(url: str) -> None:
+        uri, host = parse_address(url)
+        (await dial(host, uri.port)).close()
+        say(event="dialled", url=url)
+
+    def changed(changes: list[Change]) -> None:
+        for change in changes:
+            say(event=change.kind.value, **asdict(change.sighting))
+            for address in change.sighting.addresses if args.dial else ():
+                dialling.add(asyncio.create_task(connect(change.sighting.url(address))))
+
+    advertisement = Advertisement(
+        vessel=args.vessel, log=args.log, fleet="isles", db="log", store=args.store, port=args.port
+    )
+    discovery = Discovery(
+        advertisement,
+        interfaces=args.interface or ["*"],
+        on_change=changed,
+        on_name_taken=lambda name: say(event="taken", name=name),
+        pace=Pace(*args.pace),
+    )
+    await discovery.start()
+    say(event="started", problem=discovery.problem)
+    loop = asyncio.get_running_loop()
+    while line := await loop.run_in_executor(None, sys.stdin.readline):
+        match line.split():
+            case ["links", names]:
+                advertisement = replace(advertisement, links=tuple(names.split(",")))
+                await discovery.advertise(advertisement)
+            case ["refresh"]:
+                discovery.refresh()
+            case ["state"]:
+                seen = sorted(sighting.instance for sighting in discovery.sightings)
+                say(event="state", instance=discovery.instance, problem=discovery.problem, seen=seen)
+    await discovery.stop()
+    server.close()
+    await asyncio.gather(*dialling)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

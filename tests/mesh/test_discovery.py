@@ -1,0 +1,202 @@
+"""Discovery between real processes, on networks of their own."""
+
+import subprocess
+import sys
+import time
+
+from tests.mesh.vessels import Vessel
+from tests.namespaces import Network
+
+OTHER_STORE = ("--store", "0b8e7c52-7f0e-4c7e-8f50-2a4b4f1f2c02")
+
+
+def test_vessels_on_one_network_find_each_other_and_see_a_goodbye(network: Network) -> None:
+    argo, brigid = network.hosts("argo", "brigid")
+    network.segment("quay", argo, brigid)
+    first, second = Vessel(argo, "argo"), Vessel(brigid, "brigid")
+    found = first.await_("found")
+    assert (found["instance"], found["fleet"], found["db"], found["port"]) == (
+        second.name,
+        "isles",
+        "log",
+        4984,
+    )
+    assert found["addresses"] == ["10.77.1.2", f"{brigid.link_local('eth0')}%eth0"]
+    assert second.await_("found")["instance"] == first.name
+
+    second.leave()
+    assert first.await_("gone", within=3.0)["instance"] == second.name
+    assert first.state()["seen"] == []
+
+
+def test_link_local_addresses_alone_are_found_and_dialled() -> None:
+    with Network.for_test(settle=True) as network:
+        argo, brigid = network.hosts("argo", "brigid")
+        network.segment("quay", argo, brigid, ipv4=False)
+        first = Vessel(argo, "argo", "logone", "--dial")
+        Vessel(brigid, "brigid")
+        address = f"{brigid.link_local('eth0')}%eth0"
+        # An address that is not settled yet cannot be told; it follows.
+        assert first.await_("found", addresses=[address])
+        assert first.await_("dialled")["url"] == f"wss://[{address.replace('%', '%25')}]:4984/log"
+
+
+def test_a_vessel_between_two_networks_sees_both(network: Network) -> None:
+    argo, brigid, cygnet = network.hosts("argo", "brigid", "cygnet")
+    network.segment("quay", argo, brigid)
+    network.segment("radio", brigid, cygnet)
+    middle = Vessel(brigid, "brigid")
+    ends = Vessel(argo, "argo"), Vessel(cygnet, "cygnet")
+    middle.await_("found", instance="argo-logone")
+    middle.await_(
+        "found", instance="cygnet-logone", addresses=["10.77.2.2", f"{cygnet.link_local('eth0')}%eth1"]
+    )
+    for end, nearest in zip(ends, ("10.77.1.2", "10.77.2.1"), strict=True):
+        assert end.await_("found")["addresses"][0] == nearest  # Of its two networks, the one that we are in.
+        assert end.state()["seen"] == ["brigid-logone"]
+
+
+def test_an_interface_that_comes_late_is_used(network: Network) -> None:
+    argo, brigid = network.hosts("argo", "brigid")
+    quay = network.segment("quay", brigid)
+    early = Vessel(argo, "argo")
+    assert "no network interface" in early.await_("started")["problem"]
+    there = Vessel(brigid, "brigid")
+    there.await_("started", problem=None)
+    quay.join(argo)
+    early.await_("found", instance="brigid-logone")
+    there.await_("found", instance="argo-logone")
+    assert early.state()["problem"] is None
+
+
+def test_what_was_missed_behind_a_flapping_plug_is_made_up(network: Network) -> None:
+    argo, brigid = network.hosts("argo", "brigid")
+    quay = network.segment("quay", argo, brigid)
+    first, second = Vessel(argo, "argo"), Vessel(brigid, "brigid")
+    first.await_("found")
+    second.await_("found")
+    quay.cut(argo)
+    second.ask("links cygnet")
+    assert second.state()["instance"] == second.name
+    quay.flap(argo)
+    quay.heal(argo)
+    first.await_("changed", instance=second.name, links=["cygnet"])
+    assert second.state()["seen"] == [first.name]
+
+
+def test_a_network_that_heals_unnoticed_is_seen_by_the_next_question(network: Network) -> None:
+    argo, brigid = network.hosts("argo", "brigid")
+    quay = network.segment("quay", argo, brigid)
+    quay.cut_silently(argo)
+    first, second = Vessel(argo, "argo"), Vessel(brigid, "brigid")
+    first.await_name()
+    second.await_name()
+    assert first.state()["seen"] == second.state()["seen"] == []
+    quay.heal_silently(argo)
+    first.await_("found", instance=second.name, within=4.0)
+    second.await_("found", instance=first.name, within=4.0)
+
+
+def test_who_falls_silent_is_reported_on_speaking_again_and_gone_if_it_does_not(network: Network) -> None:
+    argo, brigid = network.hosts("argo", "brigid")
+    quay = network.segment("quay", argo, brigid)
+    pace = ("--pace", "0.3", "0.5", "2", "4")
+    first, second = Vessel(argo, "argo", "logone", *pace), Vessel(brigid, "brigid", "logone", *pace)
+    first.await_("found")
+    quay.cut_silently(brigid)
+    time.sleep(2.5)  # Time without a word, more than 2 s, less than 4: that is what is tested.
+    assert first.state()["seen"] == [second.name]
+    quay.heal_silently(brigid)
+    assert first.await_("again", within=3.0)["instance"] == second.name
+    second.kill()
+    assert first.await_("gone", within=6.0)["instance"] == second.name
+
+
+def test_a_copied_card_takes_another_name_and_both_are_seen(network: Network) -> None:
+    argo, copy, brigid = network.hosts("argo", "copy", "brigid")
+    network.segment("quay", argo, copy, brigid)
+    original, witness = Vessel(argo, "argo"), Vessel(brigid, "brigid")
+    witness.await_("found", instance="argo-logone")
+    clone = Vessel(copy, "argo")
+    assert clone.await_("taken")["name"] == "argo-logone"
+    assert clone.state()["instance"] == "argo-logone-2"
+    original.await_("found", instance="argo-logone-2", vessel="argo")
+    witness.await_("found", instance="argo-logone-2", vessel="argo")
+    assert clone.state()["seen"] == ["argo-logone", "brigid-logone"]
+
+
+def test_copied_cards_that_meet_later_come_to_two_names(network: Network) -> None:
+    argo, copy = network.hosts("argo", "copy")
+    quay = network.segment("quay", argo, copy)
+    quay.cut_silently(copy)
+    both = Vessel(argo, "argo"), Vessel(copy, "argo", "logone", *OTHER_STORE)
+    for vessel in both:
+        vessel.await_name()
+    quay.heal_silently(copy)
+    for vessel in both:
+        vessel.await_("taken", name="argo-logone")
+    names = {"argo-logone", "argo-logone-2"}
+    taken = {
+        vessel.await_state(lambda state: state["seen"] == sorted(names - {state["instance"]}))["instance"]
+        for vessel in both
+    }
+    assert taken == names
+
+
+def test_three_processes_on_one_machine_find_each_other_over_loopback(network: Network) -> None:
+    machine = network.host("machine")
+    vessels = [
+        Vessel(machine, name, "logone", "--interface", "lo", "--dial", "--port", str(port))
+        for name, port in (("argo", 4984), ("brigid", 4985), ("cygnet", 4986))
+    ]
+    ports = {4984, 4985, 4986}
+    for vessel, port in zip(vessels, sorted(ports), strict=True):
+        found = [vessel.await_("found"), vessel.await_("found")]
+        assert {other["port"] for other in found} == ports - {port}
+        assert {address for other in found for address in other["addresses"]} == {"127.0.0.1"}
+        vessel.leave()
+
+
+def test_a_network_that_loses_a_third_of_all_packets_is_enough(network: Network) -> None:
+    argo, brigid = network.hosts("argo", "brigid")
+    network.segment("radio", argo, brigid)
+    for host in (argo, brigid):
+        host.lose("eth0", 33)
+    first, second = Vessel(argo, "argo"), Vessel(brigid, "brigid")
+    first.await_("found", instance=second.name)
+    second.await_("found", instance=first.name)
+
+
+HOSTILE = """
+import sys
+from zeroconf import ServiceInfo, Zeroconf
+kind = "_logboat._tcp.local."
+zeroconf = Zeroconf(interfaces=["10.77.1.2"])
+for name, properties in (
+    ("argo-fakedd", {"v": "1", "vessel": "argo"}),
+    ("brigid-logone", {"v": "9"}),
+    ("x" * 63, {"v": "1", "links": "," * 200, "vessel": b"\\xff\\x00"}),
+    ("\\u202egnp", b"\\xff"),
+):
+    info = ServiceInfo(kind, f"{name}.{kind}", port=1, properties=properties, parsed_addresses=["10.77.1.2"])
+    zeroconf.register_service(info, cooperating_responders=True)
+print("said", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_nonsense_on_the_network_is_named_once_and_ignored(network: Network) -> None:
+    argo, stranger = network.hosts("argo", "stranger")
+    network.segment("quay", argo, stranger)
+    vessel = Vessel(argo, "argo")
+    with stranger.popen(
+        [sys.executable, "-c", HOSTILE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as hostile:
+        assert hostile.stdout is not None
+        assert hostile.stdout.readline() == "said\n"
+        texts = [vessel.await_("warning")["text"] for _ in range(4)]
+        hostile.kill()
+    assert all("is ignored" in text and text.isprintable() for text in texts)
+    assert any("'brigid-logone' on the network is ignored: it speaks version '9'" in text for text in texts)
+    state = vessel.state()
+    assert (state["seen"], state["instance"]) == ([], "argo-logone")

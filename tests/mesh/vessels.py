@@ -1,0 +1,91 @@
+"""Runs `tests.mesh.discovering` on hosts of a rig, and waits for what it tells."""
+
+import json
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from tests.namespaces import Host
+
+PATIENCE: Final = 15.0
+"""Seconds for anything to happen, on a machine with other work; what is awaited takes a second or two."""
+
+
+class Vessel:
+    """One process that discovers; `await_` takes what it tells, in order."""
+
+    def __init__(self, host: Host, vessel: str, log: str = "logone", *arguments: str) -> None:
+        self.name = f"{vessel}-{log}"
+        self.started = time.monotonic()
+        self._heard: list[dict[str, Any]] = []
+        self._events: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self.process = host.popen(
+            [sys.executable, "-m", "tests.mesh.discovering", vessel, log, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def await_(self, event: str, *, within: float = PATIENCE, **fields: object) -> dict[str, Any]:
+        """The next event of this kind with these fields; what comes before it is dropped."""
+        deadline = time.monotonic() + within
+        while True:
+            try:
+                found = self._events.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                found = None
+            if found is None:
+                told = "\n".join(map(str, self._heard))
+                raise AssertionError(f"{self.name}: no {event} with {fields} in {within:g} s; told:\n{told}")
+            if found["event"] == event and all(found.get(key) == value for key, value in fields.items()):
+                return found
+
+    def ask(self, line: str) -> None:
+        """A line for its input."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def state(self) -> dict[str, Any]:
+        """Its name, problem and whom it sees, now."""
+        self.ask("state")
+        return self.await_("state")
+
+    def await_state(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Ask until its state is as wanted."""
+        deadline = time.monotonic() + PATIENCE
+        while not wanted(state := self.state()):
+            assert time.monotonic() < deadline, f"{self.name} is still {state}"
+            time.sleep(0.05)
+        return state
+
+    def await_name(self, name: str | None = None) -> None:
+        """Until it is advertised, under this name or its own."""
+        self.await_state(lambda state: state["instance"] == (name or self.name))
+
+    def leave(self) -> None:
+        """Let it say goodbye and end."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self._reader.join()
+        assert self.process.wait(PATIENCE) == 0
+
+    def kill(self) -> None:
+        """Without goodbye."""
+        self.process.kill()
+        self.process.wait()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as lines:
+            for line in lines:
+                event = json.loads(line)
+                self._heard.append(event)
+                self._events.put(event)
+        self._events.put(None)
