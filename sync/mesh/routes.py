@@ -52,12 +52,15 @@ class Routes:
         return dict(self._routes)
 
     def told(self, neighbour: str, paths: Mapping[str, tuple[str, ...]]) -> None:
-        """A neighbour has told its ways. Nonsense in it is passed over."""
+        """A neighbour has told its ways: those of what came by it are known better now. Nonsense is skipped."""
         self._told[neighbour] = {
             vessel: path
             for vessel, path in list(paths.items())[:MOST_VESSELS]
             if NAME.fullmatch(vessel) and len(path) < MOST_HOPS and all(_is_stage(stage) for stage in path)
         }
+        for vessel, route in list(self._routes.items()):
+            if route.path[0] == neighbour:
+                self._note(vessel, Route(self._path(neighbour, vessel), route.utc))
 
     def gone(self, neighbour: str) -> None:
         """There is no link with it any more. What came by it has come all the same."""
@@ -67,11 +70,7 @@ class Routes:
         """Documents of a vessel have come from a neighbour."""
         if vessel == self._own or (vessel not in self._routes and len(self._routes) >= MOST_VESSELS):
             return
-        path = self._path(neighbour, vessel)
-        before = self._routes.get(vessel)
-        if before is None or before.path != path:
-            self.version += 1
-        self._routes[vessel] = Route(path, utc)
+        self._note(vessel, Route(self._path(neighbour, vessel), utc))
 
     def to_tell(self) -> dict[str, tuple[str, ...]]:
         """Our ways, for neighbours."""
@@ -88,6 +87,12 @@ class Routes:
         except msgspec.MsgspecError:
             self._routes = {}
         self.version += 1
+
+    def _note(self, vessel: str, route: Route) -> None:
+        before = self._routes.get(vessel)
+        if before is None or before.path != route.path:
+            self.version += 1
+        self._routes[vessel] = route
 
     def _path(self, neighbour: str, vessel: str) -> tuple[str, ...]:
         if vessel == neighbour:

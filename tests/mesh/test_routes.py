@@ -30,6 +30,17 @@ def test_way_of_which_the_neighbour_has_not_told_is_known_to_be_unknown() -> Non
     assert routes.all["a"].path == ("b", "?", "a")
 
 
+def test_way_is_known_as_soon_as_the_neighbour_tells_and_by_those_who_were_told_less() -> None:
+    c, d = Routes("c"), Routes("d")
+    c.arrived("b", "a", 1.0)
+    d.told("c", c.to_tell())
+    d.arrived("c", "a", 1.0)
+    assert d.all["a"].path == ("c", "b", "?", "a")
+    c.told("b", {"a": ("a",)})
+    d.told("c", c.to_tell())
+    assert str(d.all["a"]) == "a > b > c"
+
+
 def test_way_stays_when_the_neighbour_has_gone_and_changes_with_the_next_document() -> None:
     routes = Routes("d")
     routes.told("b", {"a": ("a",)})

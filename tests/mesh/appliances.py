@@ -1,0 +1,209 @@
+"""Whole appliances for tests of the mesh: `logboat sync`, and if wanted `logboat record`, as processes."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, Final
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from services import livestate
+from sync import documents
+from sync.documents import Kind
+from sync.fleet.revocations import Revocations, to_body
+from sync.net.tls_identity import TLSIdentity
+from sync.store import Database
+from tests.faults import loads
+from tests.faults.processes import RecorderProcess
+from tests.fleet import builders
+from tests.namespaces import Host
+
+ROOT: Final = Path(__file__).parents[2]
+PATIENCE: Final = 60.0
+"""Seconds for things that must happen, on a machine that may be busy."""
+LOG: Final = "qwerty"
+READINGS: Final = 20
+
+
+class Appliance:
+    """One vessel's, in a folder of its own."""
+
+    def __init__(
+        self,
+        folder: Path,
+        vessel: str,
+        host: Host | None = None,
+        *,
+        identity: TLSIdentity | None = None,
+        fleet: str = builders.FLEET,
+        configuration: str = "",
+        board: str | None = None,
+    ) -> None:
+        """`host`: None for this machine's own network."""
+        self.folder, self.vessel, self.host, self.board = folder, vessel, host, board or f"board of {vessel}"
+        folder.mkdir(parents=True)
+        (folder / "data").mkdir()
+        loads.write(folder, loads.simulated(3, rate_hz=2))
+        (folder / "logboat.toml").write_text(f'[vessel]\nid = "{vessel}"\n{configuration}')
+        write_identity(folder / "identity", identity or builders.vessel(vessel, fleet=fleet), fleet=fleet)
+        self.recorder = RecorderProcess(folder)
+        self._sync: subprocess.Popen[Any] | None = None
+        self._output: IO[bytes] | None = None
+        self._written = 0
+
+    def start(self) -> None:
+        """Begin to mesh."""
+        assert self._sync is None
+        self._output = (self.folder / "sync.log").open("ab")
+        argv = [
+            *(sys.executable, "-m", "services", "sync"),
+            *("--config", str(self.folder / "logboat.toml")),
+            *("--sensors", str(self.folder / "sensors.toml")),
+            *("--data", str(self.folder / "data")),
+            *("--run", str(self.folder / "run")),
+            *("--identity", str(self.folder / "identity")),
+            *("--board", self.board),
+        ]
+        how: dict[str, Any] = {"stdout": self._output, "stderr": self._output, "cwd": ROOT}
+        self._sync = subprocess.Popen(argv, **how) if self.host is None else self.host.popen(argv, **how)
+
+    def stop(self) -> int:
+        """Ask the sync daemon to end; its exit status."""
+        assert self._sync is not None
+        self._sync.terminate()
+        return self._ended()
+
+    def kill(self) -> None:
+        """SIGKILL for the sync daemon, if it runs."""
+        if self._sync is not None:
+            self._sync.kill()
+            self._ended()
+
+    def end(self) -> None:
+        """Everything, at once."""
+        self.kill()
+        if self.recorder.is_running:
+            self.recorder.kill()
+
+    def _ended(self) -> int:
+        assert self._sync is not None
+        assert self._output is not None
+        status = self._sync.wait(PATIENCE)
+        self._output.close()
+        self._sync = None
+        return status
+
+    @property
+    def log(self) -> str:
+        """What the sync daemon has said, in all its lives."""
+        return (self.folder / "sync.log").read_text(errors="replace")
+
+    def state(self) -> dict[str, Any]:
+        """Its live state; empty if there is none yet."""
+        return livestate.read(livestate.path(self.folder / "run", "sync")) or {}
+
+    def peer(self, vessel: str) -> dict[str, Any]:
+        """What its state says of a vessel; empty if nothing."""
+        return next((peer for peer in self.state().get("peers", ()) if peer["vessel"] == vessel), {})
+
+    @property
+    def linked(self) -> set[str]:
+        """The vessels that it says it is linked with."""
+        return {peer["vessel"] for peer in self.state().get("peers", ()) if peer["state"] == "linked"}
+
+    @contextmanager
+    def store(self) -> Iterator[Database]:
+        """Its document store, beside the daemons."""
+        with Database.open(
+            self.folder / "data" / "log.db",
+            single_writer=documents.is_single_writer,
+            announce=self.folder / "run" / "watchers" if (self.folder / "run").exists() else None,
+        ) as database:
+            yield database
+
+    def write(self, count: int = READINGS) -> None:
+        """So many readings, an alarm and a current value."""
+        with self.store() as database, database.transaction():
+            for _ in range(count):
+                self._written += 1
+                document_id = documents.reading_id(self.vessel, "rpm", LOG, self._written)
+                database.put(document_id, builders.body(document_id, samples=[[0, self._written]]))
+            alarm = documents.alarm_id(self.vessel, "rpm", LOG, self._written)
+            database.put(alarm, builders.body(alarm, acks=[]))
+            equipment = documents.equipment_id(self.vessel, "rpm")
+            now = database.get(equipment)
+            database.put(
+                equipment,
+                builders.body(equipment, value=self._written),
+                parent=None if now is None else now.rev,
+            )
+
+    def revisions(self) -> dict[str, str]:
+        """Document to current revision, of all that there are."""
+        with self.store() as database:
+            return {change.id: change.rev for change in database.changes()}
+
+
+def write_identity(folder: Path, identity: TLSIdentity, *, fleet: str = builders.FLEET) -> None:
+    """The files of `/etc/logboat/identity`."""
+    folder.mkdir(exist_ok=True)
+    authority = builders.authority(fleet)
+    identity.save(folder / "vessel.pem", folder / "vessel.key")
+    (folder / "fleet.pem").write_bytes(authority.certificate.public_bytes(Encoding.PEM))
+    write_revocations(folder, Revocations(), fleet=fleet)
+
+
+def write_revocations(folder: Path, revocations: Revocations, *, fleet: str = builders.FLEET) -> None:
+    """What the fleet's CA says now, as a card brings it."""
+    body = to_body(revocations, fleet=fleet, key=builders.authority(fleet).key)
+    (folder / "revocations.json").write_text(json.dumps(body))
+
+
+def wait_until(
+    holds: Callable[[], object], what: str, appliances: Iterable[Appliance] = (), *, within: float = PATIENCE
+) -> float:
+    """Ask until it is so; seconds that it took."""
+    began = time.monotonic()
+    while not holds():
+        if time.monotonic() - began > within:
+            said = "\n".join(f"== {each.vessel}: {each.log[-3000:]}" for each in appliances)
+            raise AssertionError(f"not within {within:g} s: {what}\n{said}")
+        time.sleep(0.05)  # what another process does cannot be waited for otherwise
+    return time.monotonic() - began
+
+
+def wait_for_agreement(appliances: Sequence[Appliance], *, within: float = PATIENCE) -> float:
+    """Until all stores hold the same revisions; seconds that it took. Then everything is compared."""
+
+    def agree() -> bool:
+        first, *others = (appliance.revisions() for appliance in appliances)
+        return bool(first) and all(other == first for other in others)
+
+    took = wait_until(agree, "all stores hold the same", appliances, within=within)
+    assert_identical(appliances)
+    return took
+
+
+def assert_identical(appliances: Sequence[Appliance]) -> None:
+    """The same ids, winning revisions and bodies everywhere, and no open conflict."""
+    found = []
+    for appliance in appliances:
+        with appliance.store() as database:
+            assert list(database.conflicts()) == []
+            found.append(
+                {
+                    document.id: (document.rev, document.deleted, document.raw)
+                    for document in database.documents(deleted=True)
+                }
+            )
+    for other in found[1:]:
+        assert other == found[0]
+
+
+def kinds(appliance: Appliance, kind: Kind) -> list[str]:
+    """Ids of all documents of a kind."""
+    return [document_id for document_id in appliance.revisions() if document_id.startswith(f"{kind}:")]
