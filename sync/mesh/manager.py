@@ -238,12 +238,14 @@ class Mesh:
         if link is not None and not link.is_up:
             self._left(link.vessel)
             if problem is not None:
-                self.refused[link.vessel] = problem.text
+                self._note_refusal(link.vessel, problem.text)
         self._wake.set()
 
     def _changed(self, link: Outward) -> None:
         """One that we dialled came up, went down, or ended."""
         vessel = link.vessel
+        if link not in self.outward.values():
+            return  # it was ended from here, and is on its way out
         if link.is_up and vessel is not None:
             self.refused.pop(vessel, None)
             self.refused.pop(link.where.name, None)
@@ -252,10 +254,15 @@ class Mesh:
         elif vessel is not None:
             self._left(vessel)
         if link.problem is not None:
-            self.refused[vessel or link.where.name] = link.problem.text
+            self._note_refusal(vessel or link.where.name, link.problem.text)
             if link.problem.code == _CONFLICT and vessel == self.vessel:
                 self._hear(vessel, "another")
         self._wake.set()
+
+    def _note_refusal(self, name: str, why: str) -> None:
+        if self.refused.get(name) != why:
+            log.warning("no link with %s: %s", name, why)
+        self.refused[name] = why
 
     def _left(self, vessel: str) -> None:
         if vessel not in self.linked:
@@ -312,7 +319,9 @@ class Mesh:
         for key, link in list(self.outward.items()):
             if link.certificate is not None and (objection := self.membership.judge(link.certificate)):
                 log.warning("%s is left: %s", link.vessel, objection)
-                self.refused[link.vessel or key] = objection
+                self._note_refusal(link.vessel or key, objection)
+                if link.link is not None:
+                    link.link.close(Problem(Domain.BLIP, _REVOKED, objection))
                 self._end(key)
 
     # One look at the whole
@@ -433,6 +442,8 @@ class Mesh:
         """Links that ended, and attempts at vessels that are no longer to be seen."""
         self.clones.forget(now, CLONE_FORGOTTEN)
         in_sight = {sighting.vessel for sighting in self.sightings}
+        for name in set(self.refused) - in_sight - set(self.outward) - set(self.settings.static):
+            del self.refused[name]
         for key, link in list(self.outward.items()):
             is_static = key in self.settings.static
             if link.has_ended or (not is_static and not link.is_up and key not in in_sight):

@@ -168,7 +168,8 @@ class Membership:
         return self.trust is not before
 
     def publish(self, body: Mapping[str, Any]) -> None:
-        """Put revocations that came on a card, or by hand, into the store, unless it has newer ones.
+        """Put revocations that came on a card, or by hand, into the store, unless it has newer ones; then
+        `refresh` takes them up.
 
         Raises RevocationsError for what the fleet's CA has not signed, StoreError.
         """
@@ -177,7 +178,6 @@ class Membership:
         here = 0 if found is None or found.deleted else from_body(found.body, self.trust.root).number
         if said.number > here:
             self._database.put(REVOCATIONS, body, parent=None if found is None else found.rev)
-        self.trust = self.trust.told(said)
 
 
 def remote_name(vessel: str, greeting: Greeting | None) -> str | None:

@@ -52,7 +52,7 @@ class Routes:
         return dict(self._routes)
 
     def told(self, neighbour: str, paths: Mapping[str, tuple[str, ...]]) -> None:
-        """A neighbour has told its ways: those of what came by it are known better now. Nonsense is skipped."""
+        """A neighbour tells its ways: those of what came by it are known better now. Nonsense is left out."""
         self._told[neighbour] = {
             vessel: path
             for vessel, path in list(paths.items())[:MOST_VESSELS]

@@ -1,0 +1,110 @@
+"""Vessels of a mesh in this process, over real sockets on loopback."""
+
+import asyncio
+import os
+import random
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from sync import documents
+from sync.fleet import names
+from sync.fleet.identity_files import FleetIdentity
+from sync.fleet.revocations import Revocations, Revoked, serial_text
+from sync.fleet.trust import Trust
+from sync.mesh.greeting import Greeting
+from sync.mesh.manager import Mesh, MeshSettings
+from sync.mesh.membership import Membership
+from sync.mesh.plan import Place
+from sync.mesh.report import LinkState, look
+from sync.net.tls_identity import TLSIdentity
+from sync.store import Database
+from tests.net.certificates import CA
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+PATIENCE = 60.0
+"""Seconds; a vessel with the higher id waits 15 to 30 before it dials itself."""
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """A fleet of this test's own: others that run at the same time are on the same loopback."""
+
+    name: str
+    authority: CA
+
+    @classmethod
+    def new(cls) -> "Fleet":
+        return cls(f"t{os.getpid()}-{random.randrange(10**6)}", CA.new(f"fleet {random.random()}"))
+
+    def issue(self, vessel: str, *, end: datetime | None = None) -> TLSIdentity:
+        uri = names.uri(self.name, vessel)
+        begin = NOW - timedelta(days=400)
+        return self.authority.issue(vessel, uri=uri, begin=begin, end=end or NOW + timedelta(days=400))
+
+    def revoke(self, identity: TLSIdentity, number: int = 1) -> Revocations:
+        entry = Revoked(serial_text(identity.certificate.serial_number), identity.common_name, "stolen", NOW)
+        return Revocations(number, NOW, (entry,))
+
+
+@asynccontextmanager
+async def vessel(
+    folder: Path,
+    fleet: Fleet,
+    name: str,
+    *,
+    identity: TLSIdentity | None = None,
+    knows: Mesh | None = None,
+    board: str = "",
+    gives: bool = True,
+    takes: bool = True,
+    now: Callable[[], datetime] = lambda: NOW,
+) -> AsyncIterator[Mesh]:
+    """One in this process; `knows`: another whose address is in its configuration."""
+    with Database.open(folder / f"{name}{board}.db", single_writer=documents.is_single_writer) as database:
+        shown = identity or fleet.issue(name)
+        greeting = Greeting(
+            database.uuid, (board or name).encode().hex().ljust(16, "0")[:16], "qwerty", "1.0"
+        )
+        trust = Trust(fleet.authority.certificate, fleet.name)
+        membership = Membership(
+            FleetIdentity(name, fleet.name, shown, trust),
+            database,
+            greeting=greeting,
+            current_log=lambda: "qwerty",
+            now=now,
+            gives=gives,
+            takes=takes,
+            on_clone=lambda found: mesh.hear_own(found),  # noqa: PLW0108 -- it is made below
+        )
+        static = () if knows is None else (f"wss://127.0.0.1:{knows.port}",)
+        settings = MeshSettings(place=Place(name), port=0, interfaces=("lo",), static=static)
+        mesh = Mesh(settings, database, membership, rng=random.Random(1), push=gives, pull=takes)
+        await mesh.start()
+        try:
+            yield mesh
+        finally:
+            await mesh.stop()
+
+
+async def until(holds: Callable[[], object], what: str) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not holds():  # noqa: ASYNC110 -- several vessels and what they log: there is no one event
+            await asyncio.sleep(0.02)
+
+
+def said_about(caplog: pytest.LogCaptureFixture, words: str) -> list[str]:
+    return [record.getMessage() for record in caplog.records if words in record.getMessage()]
+
+
+def run(main: Coroutine[None, None, None]) -> None:
+    asyncio.run(asyncio.wait_for(main, 90))
+
+
+def problem_of(mesh: Mesh) -> str:
+    """What its report says of whom it does not get on with."""
+    return " ".join(peer.problem or "" for peer in look(mesh).peers if peer.state is LinkState.REFUSED)

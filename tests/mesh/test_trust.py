@@ -1,0 +1,167 @@
+"""Who is let in, and who is not: each refusal says why on both ends."""
+
+import logging
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from services.meshing import Floor
+from sync import documents
+from sync.fleet.revocations import to_body
+from sync.mesh.manager import MeshSettings
+from sync.mesh.report import look
+from sync.store import Database
+
+from .inprocess import NOW, Fleet, problem_of, run, said_about, until, vessel
+
+
+def test_vessel_of_another_fleet_is_refused_in_the_handshake_by_both(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+
+    async def main() -> None:
+        async with (
+            vessel(tmp_path, Fleet.new(), "argo") as argo,
+            vessel(tmp_path, Fleet.new(), "brigid", knows=argo) as brigid,
+        ):
+            await until(lambda: problem_of(brigid), "brigid says why")
+            assert "the certificate was refused" in problem_of(brigid)
+            await until(lambda: said_about(caplog, "does not know the issuer"), "argo says why")
+            assert argo.linked == brigid.linked == frozenset()
+
+    run(main())
+
+
+def test_expired_certificate_is_refused_with_the_reason_on_both_ends(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+
+    async def main() -> None:
+        fleet = Fleet.new()
+        late = fleet.issue("brigid", end=NOW - timedelta(days=1))
+        async with (
+            vessel(tmp_path, fleet, "argo") as argo,
+            vessel(tmp_path, fleet, "brigid", identity=late) as brigid,
+        ):
+            await until(lambda: "expired" in problem_of(argo), "argo says why")
+            await until(lambda: said_about(caplog, "expired"), "it is in the log")
+            assert argo.linked == brigid.linked == frozenset()
+
+    run(main())
+
+
+def test_expired_vessel_that_dials_is_told_why(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+
+    async def main() -> None:
+        fleet = Fleet.new()
+        late = fleet.issue("argo", end=NOW - timedelta(days=1))
+        async with (
+            vessel(tmp_path, fleet, "argo", identity=late) as argo,
+            vessel(tmp_path, fleet, "brigid") as brigid,
+        ):
+            await until(lambda: "expired" in problem_of(argo), "argo hears why")
+            assert "403" in problem_of(argo)
+            await until(
+                lambda: said_about(caplog, "is refused: the certificate of argo expired"), "brigid logs why"
+            )
+            assert argo.linked == brigid.linked == frozenset()
+
+    run(main())
+
+
+def test_clock_at_1970_refuses_nobody_that_the_floor_allows(tmp_path: Path) -> None:
+    async def main() -> None:
+        fleet = Fleet.new()
+        with Database.open(tmp_path / "clock.db", single_writer=documents.is_single_writer) as database:
+            floor = Floor(database, image=NOW.timestamp(), utc=lambda: 0.0)
+            assert floor.now() == NOW
+            async with (
+                vessel(tmp_path, fleet, "argo", now=floor.now) as argo,
+                vessel(tmp_path, fleet, "brigid") as brigid,
+            ):
+                await until(lambda: argo.linked and brigid.linked, "they are linked")
+
+    run(main())
+
+
+def test_clock_at_1970_still_knows_what_expired_before_the_floor(tmp_path: Path) -> None:
+    async def main() -> None:
+        fleet = Fleet.new()
+        late = fleet.issue("brigid", end=NOW - timedelta(days=1))
+        with Database.open(tmp_path / "clock.db", single_writer=documents.is_single_writer) as database:
+            floor = Floor(database, image=NOW.timestamp(), utc=lambda: 0.0)
+            async with (
+                vessel(tmp_path, fleet, "argo", now=floor.now) as argo,
+                vessel(tmp_path, fleet, "brigid", identity=late),
+            ):
+                await until(lambda: "expired" in problem_of(argo), "it is refused")
+
+    run(main())
+
+
+def test_revocation_travels_and_ends_the_links_of_whom_it_names_with_the_reason_on_both_ends(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+
+    async def main() -> None:
+        fleet = Fleet.new()
+        stolen = fleet.issue("carina")
+        async with (
+            vessel(tmp_path, fleet, "argo") as argo,
+            vessel(tmp_path, fleet, "brigid") as brigid,
+            vessel(tmp_path, fleet, "carina", identity=stolen) as carina,
+        ):
+            await until(lambda: len(argo.linked) == len(brigid.linked) == 2, "all are linked")
+            body = to_body(fleet.revoke(stolen), fleet=fleet.name, key=fleet.authority.key)
+            argo.membership.publish(body)
+            await until(
+                lambda: argo.linked == {"brigid"} and brigid.linked == {"argo"}, "carina is out everywhere"
+            )
+            assert brigid.membership.trust.revocations.number == 1
+            assert "revoked on 2026-06-01 (stolen)" in problem_of(brigid)
+            await until(lambda: "revoked" in problem_of(carina), "carina hears why")
+            assert carina.linked == frozenset()
+
+    run(main())
+
+
+def test_two_boards_with_one_identity_are_reported_by_both_and_by_who_meets_both(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        fleet = Fleet.new()
+        shared = fleet.issue("argo")
+        async with (
+            vessel(tmp_path, fleet, "argo", identity=shared, board="one") as one,
+            vessel(tmp_path, fleet, "argo", identity=shared, board="two") as two,
+            vessel(tmp_path, fleet, "zora") as third,
+        ):
+            await until(lambda: look(one).clones and look(two).clones, "both say so")
+            assert "both say they are vessel argo" in look(one).clones[0]
+            assert one.linked | two.linked <= {"zora"}
+            one.database.put("note-one", {})
+            two.database.put("note-two", {})
+            await until(
+                lambda: third.database.get("note-one") or third.database.get("note-two"), "data flows"
+            )
+
+    run(main())
+
+
+def test_vessel_that_meets_itself_by_its_configuration_makes_nothing_of_it(tmp_path: Path) -> None:
+    async def main() -> None:
+        fleet = Fleet.new()
+        async with vessel(tmp_path, fleet, "argo") as argo:
+            argo.settings = MeshSettings(
+                place=argo.settings.place, interfaces=("lo",), static=(f"wss://127.0.0.1:{argo.port}",)
+            )
+            await until(lambda: argo.turns > 3 and not argo.outward, "it was tried and left")
+            assert look(argo).clones == []
+            assert argo.linked == frozenset()
+
+    run(main())

@@ -1,0 +1,143 @@
+"""What may be written comes through and is merged; what may not is refused, named, and seen by nobody."""
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from sync import documents
+from sync.fleet.revocations import Revocations, to_body
+from sync.mesh.whereabouts import of_url
+from sync.net.authenticators import ClientCertificateAuthenticator
+from sync.net.replicator import Replicator, ReplicatorConfiguration
+from sync.store import Database
+from tests.fleet.builders import body
+
+from .inprocess import NOW, Fleet, run, said_about, until, vessel
+
+LOG = "zxcvbn"
+
+
+def test_acknowledgements_on_three_parted_vessels_unite_everywhere_in_one_revision(tmp_path: Path) -> None:
+    alarm = documents.alarm_id("argo", "bilge", LOG, 7)
+    names = ("argo", "brigid", "carina")
+
+    async def main() -> None:
+        fleet = Fleet.new()
+        for name in names:
+            with Database.open(tmp_path / f"{name}.db", single_writer=documents.is_single_writer) as database:
+                raised = database.put(alarm, body(alarm, acks=[]))
+                ack = {"who": f"cook of {name}", "when": "2026-06-01T00:00:00Z"}
+                database.put(alarm, body(alarm, acks=[ack]), parent=raised)
+        async with (
+            vessel(tmp_path, fleet, "argo") as argo,
+            vessel(tmp_path, fleet, "brigid") as brigid,
+            vessel(tmp_path, fleet, "carina") as carina,
+        ):
+            stores = [mesh.database for mesh in (argo, brigid, carina)]
+
+            def united() -> bool:
+                found = [store.get(alarm) for store in stores]
+                return len({document and document.rev for document in found}) == 1 and all(
+                    document is not None and len(document.body["acks"]) == 3 for document in found
+                )
+
+            await until(united, "three acknowledgements, one revision")
+            assert [list(store.conflicts()) for store in stores] == [[], [], []]
+
+    run(main())
+
+
+def test_vessel_that_sends_what_it_may_not_is_refused_for_that_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    good = documents.reading_id("mallory", "rpm", LOG, 1)
+    kept = documents.reading_id("argo", "rpm", LOG, 1)
+    boot = documents.boot_id("brigid", LOG, 9)
+    changed = documents.reading_id("mallory", "rpm", LOG, 2)
+
+    async def main() -> None:
+        fleet = Fleet.new()
+        with Database.open(tmp_path / "mallory.db") as theirs:
+            forged = body(kept, samples=[[0, 1]])
+            async with vessel(tmp_path, fleet, "argo") as argo, vessel(tmp_path, fleet, "brigid") as brigid:
+                rev = argo.database.put(kept, forged)
+                await until(lambda: brigid.database.get(kept), "the reading is everywhere")
+                theirs.insert(kept, rev, [], forged)
+                theirs.delete(kept, parent=rev)
+                theirs.put(boot, body(boot))
+                theirs.put(
+                    "fleet:revocations",
+                    to_body(Revocations(9, NOW), fleet="x", key=Fleet.new().authority.key),
+                )
+                first = theirs.put(changed, body(changed, samples=[[0, 1]]))
+                theirs.put(changed, body(changed, samples=[[0, 2]]), parent=first)
+                theirs.put(good, body(good, samples=[[0, 3]]))
+                status = await Replicator(
+                    ReplicatorConfiguration(
+                        theirs,
+                        of_url(f"wss://127.0.0.1:{argo.port}/log"),
+                        pull=False,
+                        authenticator=ClientCertificateAuthenticator(fleet.issue("mallory")),
+                        roots=(fleet.authority.certificate,),
+                        judge=lambda _: None,
+                    )
+                ).run()
+                assert status.progress.failed == 4
+                await until(lambda: brigid.database.get(good), "what may be written is everywhere")
+                for store in (argo.database, brigid.database):
+                    document = store.get(kept)
+                    assert document is not None
+                    assert (document.rev, document.deleted) == (rev, False)
+                    assert store.get(boot) is None
+                    assert store.get(changed) is None
+                    assert store.get("fleet:revocations") is None
+                for refused in (kept, boot, changed, "fleet:revocations"):
+                    assert said_about(caplog, f"mallory sent what is not taken: {refused}")
+
+    run(main())
+
+
+def test_vessel_takes_nothing_it_may_not_when_it_pulls_either(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    boot = documents.boot_id("carina", LOG, 9)
+
+    async def main() -> None:
+        fleet = Fleet.new()
+        async with vessel(tmp_path, fleet, "argo") as argo, vessel(tmp_path, fleet, "brigid") as brigid:
+            await until(lambda: argo.outward and argo.linked, "argo has dialled brigid")
+            brigid.database.put(boot, body(boot))
+            brigid.database.put("later", {})
+            await until(lambda: argo.database.get("later"), "what follows it came")
+            assert argo.database.get(boot) is None
+            await until(lambda: said_about(caplog, f"brigid sent what is not taken: {boot}"), "it is named")
+
+    run(main())
+
+
+@pytest.mark.parametrize("way", ["push", "pull"])
+def test_one_way_link_carries_one_way(tmp_path: Path, way: str) -> None:
+    async def main() -> None:
+        fleet = Fleet.new()
+        async with (
+            vessel(tmp_path, fleet, "argo", gives=way == "push", takes=way == "pull") as argo,
+            vessel(tmp_path, fleet, "brigid") as brigid,
+            vessel(tmp_path, fleet, "aaron") as aaron,  # dials argo
+        ):
+            for mesh in (argo, brigid, aaron):
+                mesh.database.put(f"by-{mesh.vessel}", {})
+            await until(lambda: len(argo.linked) == 2, "all are linked")
+            if way == "push":
+                await until(
+                    lambda: all(other.database.get("by-argo") for other in (brigid, aaron)), "argo's came"
+                )
+                await until(lambda: brigid.database.get("by-aaron"), "the others' too")
+                assert argo.database.count() == 1
+            else:
+                await until(lambda: argo.database.count() == 3, "argo has all")
+                assert brigid.database.get("by-argo") is aaron.database.get("by-argo") is None
+
+    run(main())
