@@ -1,0 +1,149 @@
+"""Which interfaces serve, which addresses are told and dialled, and what the kernel's reports mean."""
+
+import asyncio
+import ipaddress
+import struct
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sync.mesh import interface_watch
+from sync.mesh.interface_watch import Event, InterfaceWatch, parse_netlink
+from sync.mesh.interfaces import (
+    LOOPBACK,
+    MULTICAST,
+    RUNNING,
+    UP,
+    Interface,
+    advertised,
+    dialable,
+    multicast_choice,
+    read_interfaces,
+    suitable,
+)
+
+LIVE = UP | RUNNING | MULTICAST
+
+
+def interface(name: str, index: int, *addresses: str, flags: int = LIVE) -> Interface:
+    return Interface(name, index, flags, tuple(map(ipaddress.ip_interface, addresses)))
+
+
+LO = interface("lo", 1, "127.0.0.1/8", "::1/128", flags=UP | RUNNING | LOOPBACK)
+ETH = interface("eth0", 2, "10.0.0.1/24", "10.9.0.1/24", "fd00::1/64", "fe80::a/64")
+MESH = interface("wlan1", 3, "fe80::b/64")
+
+
+def names(found: Iterable[Interface]) -> list[str]:
+    return [each.name for each in found]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        (["*"], ["eth0", "wlan1"]),
+        (["wlan*"], ["wlan1"]),
+        (["lo"], ["lo"]),
+        (["l*"], []),
+        (["eth0", "lo"], ["lo", "eth0"]),
+        ([], []),
+    ],
+)
+def test_interfaces_are_chosen_by_name_and_loopback_only_by_its_own(
+    wanted: list[str], found: list[str]
+) -> None:
+    assert names(suitable([LO, ETH, MESH], wanted)) == found
+
+
+@pytest.mark.parametrize("lacking", [UP, RUNNING, MULTICAST])
+def test_one_that_is_down_or_without_carrier_or_multicast_does_not_serve(lacking: int) -> None:
+    assert suitable([interface("eth0", 2, "10.0.0.1/24", flags=LIVE & ~lacking)]) == ()
+    assert suitable([interface("eth0", 2)]) == ()
+
+
+def test_each_interface_speaks_once_over_each_family_link_local_first() -> None:
+    assert multicast_choice([LO, ETH, MESH]) == ["127.0.0.1", "10.0.0.1", "fe80::a", "fe80::b"]
+
+
+def test_one_link_local_address_on_two_interfaces_is_told_by_their_indices() -> None:
+    twins = [interface("eth0", 2, "fe80::a/64"), interface("eth0.7", 7, "fe80::a/64")]
+    assert multicast_choice(twins) == [2, 7]
+
+
+def test_all_addresses_are_told_but_those_of_loopback_in_ipv6() -> None:
+    assert advertised([LO, ETH]) == ["127.0.0.1", "10.0.0.1", "10.9.0.1", "fd00::1", "fe80::a"]
+
+
+def test_the_nearest_address_is_dialled_first_and_what_leads_nowhere_never() -> None:
+    told = [
+        "192.0.2.9",
+        "fe80::9%3",
+        "fe80::8",
+        "fe80::7%9",
+        "127.0.0.1",
+        "::1",
+        "224.0.0.1",
+        "0.0.0.0",
+        "10.9.0.7",
+    ]
+    told += ["fd00::9", "2001:db8::9", "10.9.0.7"]
+    assert dialable(told, [ETH, MESH]) == ("10.9.0.7", "fd00::9", "fe80::9%wlan1", "192.0.2.9", "2001:db8::9")
+    assert dialable(["127.0.0.1"], [LO]) == ("127.0.0.1",)
+
+
+def test_the_kernel_tells_of_this_machine() -> None:
+    lo = next(each for each in read_interfaces() if each.name == "lo")
+    assert lo.is_loopback
+    assert ipaddress.ip_interface("127.0.0.1/8") in lo.addresses
+
+
+# --- netlink
+
+
+def message(kind: int, body: bytes) -> bytes:
+    padded = body + bytes(-len(body) % 4)
+    return struct.pack("=LHHLL", 16 + len(body), kind, 0, 0, 0) + padded
+
+
+def attribute(kind: int, value: bytes) -> bytes:
+    return struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
+
+
+LINK = message(16, bytes(16) + attribute(3, b"eth0\0"))
+SCAN = message(16, bytes(16) + attribute(3, b"wlan0\0") + attribute(11, b"..."))
+
+
+def test_links_and_addresses_are_told_apart_and_a_scan_is_neither() -> None:
+    assert list(parse_netlink(LINK + message(20, bytes(8)) + SCAN + message(17, bytes(16)))) == [
+        Event.LINK,
+        Event.ADDRESS,
+        Event.LINK,
+    ]
+    assert list(parse_netlink(message(24, b"a route"))) == []
+
+
+@given(st.binary(max_size=200) | st.integers(0, 200).map(lambda n: (LINK + SCAN + LINK)[:n]))
+def test_any_bytes_from_the_kernel_come_to_an_end(data: bytes) -> None:
+    assert all(isinstance(event, Event) for event in parse_netlink(data))
+
+
+def test_where_netlink_is_refused_the_caller_is_told_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(interface_watch, "_open_netlink", refuse)  # A sandbox cannot be had without one.
+
+    async def watch() -> list[frozenset[Event]]:
+        told: asyncio.Queue[frozenset[Event]] = asyncio.Queue()
+        watch = InterfaceWatch(told.put_nowait, poll=0.01)
+        watch.start()
+        assert watch.is_polling
+        events = [await told.get(), await told.get()]
+        watch.stop()
+        await asyncio.sleep(0.03)
+        assert told.empty()
+        return events
+
+    assert asyncio.run(asyncio.wait_for(watch(), 5.0)) == [frozenset({Event.ADDRESS})] * 2
