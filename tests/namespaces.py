@@ -200,6 +200,11 @@ class Segment:
         host.await_carrier(interface)
         return interface
 
+    def remove(self, host: Host) -> None:
+        """Take the host's interface out of it, as one that hangs on USB."""
+        self._batch(f"link del {host.name}")
+        del self._ports[host.name]
+
     def cut(self, host: Host) -> None:
         """Pull the host's plug: its interface loses the carrier."""
         self._batch(f"link set {host.name} down")

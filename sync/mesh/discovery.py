@@ -4,8 +4,8 @@ What zeroconf does: packets, names, sockets, answers, cache. What is decided her
 part without any interface noticing (a radio mesh is always up):
 
 - **Asking goes on.** The question who is there is sent at once after a start, a change of interfaces or
-  `refresh`, then every few seconds, where RFC 6762 (5.2) lets the interval grow to an hour. It lists as known
-  whoever was heard lately, so in a quiet network it costs one small packet and no answer.
+  `refresh`, then every few seconds, where RFC 6762 (5.2) lets the interval grow to an hour. But for the first
+  it lists as known whoever was heard lately: in a quiet network it costs one small packet and no answer.
 - **Who is known is asked again** once it has not been heard for `Pace.stale` seconds; one answer serves all
   who listen. If it answers after `Pace.silent` seconds, that is reported (`ChangeKind.AGAIN`).
 - **Who does not answer is gone** when its address expires, two minutes after the last word (RFC 6762, 10).
@@ -24,7 +24,7 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain, repeat
+from itertools import chain
 from typing import Final
 
 from zeroconf import (  # type: ignore[attr-defined]  # exported, though not in __all__
@@ -73,6 +73,12 @@ _FIRST_ASKS: Final = (1.0, 2.0)
 """Seconds between the first questions after a start or a change (RFC 6762, 5.2)."""
 _START_JITTER: Final = (0.02, 0.12)
 """Seconds before the first question: vessels that start together must not all speak at once (same place)."""
+_NEIGHBOURS: Final = 4
+"""So many may ask at the full pace; with more in sight each asks more rarely, and the air stays as quiet."""
+_AT_MOST: Final = 60.0
+"""Seconds between two questions of one vessel, however many there are."""
+_POINTERS: Final = 512
+"""Names looked at: twice the table's. Whoever floods the network with names costs us no more than that."""
 _OWN_NAME_EVERY: Final = 4
 """Every so manyth question does not list ourselves as known: who else answers to our name is a clone."""
 _NAMES_ASKED: Final = 8
@@ -147,6 +153,7 @@ class Discovery:
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._intervals: Iterator[float] = iter(())
         self._asked = 0
+        self._asks_all = True
 
         self.problem: str | None = None
         """Why nobody can be seen now, and what to do; None if nothing is known to be wrong."""
@@ -193,9 +200,15 @@ class Discovery:
         self._wake.set()
 
     def refresh(self) -> None:
-        """Ask at once who is there, for instance because a link broke."""
-        self._intervals = chain(_FIRST_ASKS, repeat(self._pace.ask))
+        """Ask at once who is there, and have everybody answer: for instance because a link broke."""
+        self._asks_all = True
+        self._intervals = chain(_FIRST_ASKS, self._steady())
         self._later("ask", self._chance.uniform(*_START_JITTER), self._ask)
+
+    def _steady(self) -> Iterator[float]:
+        """Seconds between later questions. A stranger is found by whoever asks first: many can ask less."""
+        while True:
+            yield min(self._pace.ask * max(1.0, len(self._table) / _NEIGHBOURS), _AT_MOST)
 
     # --- keeping up with what shall be said, and where
 
@@ -205,8 +218,9 @@ class Discovery:
             self._wake.clear()
             try:
                 await self._adapt()
-            except OSError as error:
-                log.warning("discovery: %s; trying again in %g s", error, _RETRY)
+            except Exception as error:  # noqa: BLE001 -- a vessel must not fall silent for good, whatever it is
+                log.warning("discovery: %s: %s; trying again in %g s", type(error).__name__, error, _RETRY)
+                self._links_changed = True
                 self._later("retry", _RETRY, self._wake.set)
 
     async def _adapt(self) -> None:
@@ -219,6 +233,8 @@ class Discovery:
         found = self._look_at_interfaces()
         is_elsewhere = found != self._interfaces
         self._interfaces = found
+        if is_elsewhere:
+            self._forget_zones(zeroconf.zeroconf)
         if self._registered is None or self._registered_for != self._advertisement.instance:
             if is_elsewhere:
                 await zeroconf.async_update_interfaces(multicast_choice(found))
@@ -241,9 +257,7 @@ class Discovery:
             try:
                 self._zeroconf = AsyncZeroconf(choice, ip_version=IPVersion.All)
             except OSError:  # A kernel without IPv6.
-                self._zeroconf = AsyncZeroconf(
-                    [c for c in choice if isinstance(c, str) and ":" not in c], ip_version=IPVersion.V4Only
-                )
+                self._zeroconf = AsyncZeroconf(choice, ip_version=IPVersion.V4Only)
         except OSError as error:
             self._report(f"port 5353 for mDNS cannot be opened: {error.strerror or error}")
             self._later("retry", _RETRY, self._wake.set)
@@ -251,6 +265,18 @@ class Discovery:
         self._zeroconf.zeroconf.async_add_listener(self._records, None)
         self.refresh()
         return True
+
+    def _forget_zones(self, zeroconf: Zeroconf) -> None:
+        """Drop link-local addresses heard on interfaces that are no more.
+
+        zeroconf keeps the first zone it heard an address in, as long as it goes on hearing it in any.
+        """
+        indices = {interface.index for interface in self._interfaces}
+        for name in zeroconf.cache.names():
+            records = zeroconf.cache.get_all_by_details(name, _AAAA, _IN)
+            zeroconf.cache.async_remove_records(
+                [r for r in records if isinstance(r, DNSAddress) and r.scope_id and r.scope_id not in indices]
+            )
 
     def _look_at_interfaces(self) -> tuple[Interface, ...]:
         try:
@@ -331,8 +357,7 @@ class Discovery:
 
     def _ask(self) -> None:
         """Ask who is there, naming those who need not answer; and look who has been silent for too long."""
-        interval = next(self._intervals)
-        self._later("ask", interval * self._chance.uniform(0.8, 1.2), self._ask)
+        self._later("ask", next(self._intervals) * self._chance.uniform(0.8, 1.2), self._ask)
         if self._zeroconf is None:
             return
         zeroconf = self._zeroconf.zeroconf
@@ -340,29 +365,36 @@ class Discovery:
         now = current_time_millis()
         out = DNSOutgoing(_QUERY)
         out.add_question(DNSQuestion(SERVICE_TYPE, _PTR, _IN))
+        fresh_since = now - (0.0 if self._asks_all else self._pace.stale * 1000)
+        self._asks_all = False
         self._asked += 1
         own = None if self._registered is None else self._registered.name
         if self._registered is not None and self._asked % _OWN_NAME_EVERY:
             out.add_answer_at_time(self._registered.dns_pointer(), 0)
         nameless = 0
-        for pointer in self._pointers():
-            service = _newest(zeroconf, pointer.alias, _SRV)
+        for name, pointer in self._pointers().items():
+            service = _newest(zeroconf, name, _SRV)
             if service is None:
                 if now - pointer.created < self._pace.stale * 1000 and nameless < _NAMES_ASKED:
                     nameless += 1
-                    out.add_question(DNSQuestion(pointer.alias, _ANY, _IN))
-            elif pointer.alias != own and now - service.created < self._pace.stale * 1000:
+                    out.add_question(DNSQuestion(name, _ANY, _IN))
+            elif name != own and service.created > fresh_since:
                 out.add_answer_at_time(pointer, now)
         zeroconf.async_send(out)
 
-    def _pointers(self) -> list[DNSPointer]:
-        assert self._zeroconf is not None
+    def _pointers(self) -> dict[str, DNSPointer]:
+        """By the names that they point to; if there are too many, those that we know."""
+        if self._zeroconf is None:
+            return {}
         now = current_time_millis()
-        return [
+        found = [
             record
             for record in self._zeroconf.zeroconf.cache.entries_with_name(SERVICE_TYPE)
             if isinstance(record, DNSPointer) and not record.is_expired(now)
         ]
+        if len(found) > _POINTERS:
+            found.sort(key=lambda pointer: self._table.get(_instance_of(pointer.alias)) is None)
+        return {pointer.alias: pointer for pointer in found[:_POINTERS]}
 
     # --- seeing
 
@@ -403,15 +435,16 @@ class Discovery:
 
     def _names(self) -> set[str]:
         seen = {f"{sighting.instance}.{SERVICE_TYPE}" for sighting in self._table}
-        return seen if self._zeroconf is None else seen | {pointer.alias for pointer in self._pointers()}
+        return seen | self._pointers().keys()
 
     def _judge(self, names: set[str]) -> None:
         """Bring the table up to what is in zeroconf's cache about `names`, and report what changed."""
         changes: list[Change] = []
         refused = self._table.refused
+        pointers = self._pointers()
         for name in sorted(names):
             instance = _instance_of(name)
-            sighting, heard = self._look_up(name)
+            sighting, heard = self._look_up(name) if name in pointers else (None, 0.0)
             if sighting is None:
                 self._heard.pop(instance, None)
                 change = self._table.lose(instance)
@@ -435,8 +468,7 @@ class Discovery:
         zeroconf = self._zeroconf.zeroconf
         service = _newest(zeroconf, name, _SRV, but_not_from=self._own_hosts)
         text = _newest(zeroconf, name, _TXT)
-        is_there = any(pointer.alias == name for pointer in self._pointers())
-        if not is_there or not isinstance(service, DNSService) or not isinstance(text, DNSText):
+        if not isinstance(service, DNSService) or not isinstance(text, DNSText):
             return None, 0.0
         instance = _instance_of(name)
         txt = ServiceInfo(SERVICE_TYPE, name, properties=text.text).properties

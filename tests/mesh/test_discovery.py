@@ -69,17 +69,30 @@ def test_an_interface_that_comes_late_is_used(network: Network) -> None:
     assert early.state()["problem"] is None
 
 
+def test_an_interface_that_is_replaced_by_another_leads_to_the_same_neighbours(network: Network) -> None:
+    argo, brigid = network.hosts("argo", "brigid")
+    radio = network.segment("radio", argo, brigid, ipv4=False)
+    first, second = Vessel(argo, "argo"), Vessel(brigid, "brigid")
+    address = brigid.link_local("eth0")
+    first.await_("found", instance=second.name, addresses=[f"{address}%eth0"])
+    radio.remove(argo)
+    first.await_("changed", instance=second.name, addresses=[])
+    radio.join(argo)
+    first.await_("changed", instance=second.name, addresses=[f"{address}%eth1"])
+
+
 def test_what_was_missed_behind_a_flapping_plug_is_made_up(network: Network) -> None:
     argo, brigid = network.hosts("argo", "brigid")
     quay = network.segment("quay", argo, brigid)
-    first, second = Vessel(argo, "argo"), Vessel(brigid, "brigid")
+    slow = ("--pace", "60", "60", "60", "120")  # So that it is the plug that makes them ask.
+    first, second = Vessel(argo, "argo", "logone", *slow), Vessel(brigid, "brigid", "logone", *slow)
     first.await_("found")
     second.await_("found")
     quay.cut(argo)
     second.ask("links cygnet")
-    assert second.state()["instance"] == second.name
-    quay.flap(argo)
+    second.await_announced()
     quay.heal(argo)
+    quay.flap(argo)
     first.await_("changed", instance=second.name, links=["cygnet"])
     assert second.state()["seen"] == [first.name]
 
@@ -89,8 +102,8 @@ def test_a_network_that_heals_unnoticed_is_seen_by_the_next_question(network: Ne
     quay = network.segment("quay", argo, brigid)
     quay.cut_silently(argo)
     first, second = Vessel(argo, "argo"), Vessel(brigid, "brigid")
-    first.await_name()
-    second.await_name()
+    first.await_announced()
+    second.await_announced()
     assert first.state()["seen"] == second.state()["seen"] == []
     quay.heal_silently(argo)
     first.await_("found", instance=second.name, within=4.0)
@@ -131,7 +144,7 @@ def test_copied_cards_that_meet_later_come_to_two_names(network: Network) -> Non
     quay.cut_silently(copy)
     both = Vessel(argo, "argo"), Vessel(copy, "argo", "logone", *OTHER_STORE)
     for vessel in both:
-        vessel.await_name()
+        vessel.await_announced()
     quay.heal_silently(copy)
     for vessel in both:
         vessel.await_("taken", name="argo-logone")

@@ -14,6 +14,9 @@ from tests.namespaces import Host
 PATIENCE: Final = 15.0
 """Seconds for anything to happen, on a machine with other work; what is awaited takes a second or two."""
 
+ANNOUNCING: Final = 0.7
+"""Seconds that zeroconf goes on announcing what is new: three times, 225 ms apart; nothing tells the end."""
+
 
 class Vessel:
     """One process that discovers; `await_` takes what it tells, in order."""
@@ -65,9 +68,10 @@ class Vessel:
             time.sleep(0.05)
         return state
 
-    def await_name(self, name: str | None = None) -> None:
-        """Until it is advertised, under this name or its own."""
-        self.await_state(lambda state: state["instance"] == (name or self.name))
+    def await_announced(self) -> None:
+        """Until it has its name and has done with announcing it: from then on it speaks only if asked."""
+        self.await_state(lambda state: state["instance"] == self.name)
+        time.sleep(ANNOUNCING)
 
     def leave(self) -> None:
         """Let it say goodbye and end."""
