@@ -21,6 +21,7 @@ import ipaddress
 import logging
 import random
 import secrets
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -44,6 +45,7 @@ from zeroconf import (  # type: ignore[attr-defined]  # exported, though not in 
 )
 from zeroconf.asyncio import AsyncZeroconf
 
+from sync.mesh.hearing import Hearing
 from sync.mesh.interface_watch import Event, InterfaceWatch
 from sync.mesh.interfaces import (
     Interface,
@@ -141,6 +143,7 @@ class Discovery:
         self._interfaces: tuple[Interface, ...] = ()
         self._zeroconf: AsyncZeroconf | None = None
         self._records = _Records(self._records_changed)
+        self._hearing = Hearing(memory=self._pace.forget, clock=time.monotonic)
         self._watch = InterfaceWatch(self._interfaces_changed)
         self._registered: ServiceInfo | None = None
         self._registered_for = ""
@@ -174,6 +177,8 @@ class Discovery:
         """Begin to listen and to ask; advertising follows within about a second. See `problem`."""
         assert self._main is None, "started twice"
         self._watch.start()
+        with suppress(OSError):  # Nor does zeroconf get the port then, and that says so.
+            await self._hearing.start()
         self._open()
         self._wake.set()
         self._main = asyncio.create_task(self._keep_up(), name="discovery")
@@ -181,6 +186,7 @@ class Discovery:
     async def stop(self) -> None:
         """Say goodbye and close. Takes about a quarter of a second."""
         self._watch.stop()
+        self._hearing.stop()
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
@@ -472,7 +478,8 @@ class Discovery:
             return None, 0.0
         instance = _instance_of(name)
         txt = ServiceInfo(SERVICE_TYPE, name, properties=text.text).properties
-        addresses = dialable(_addresses(zeroconf, service.server), self._interfaces)
+        told = _addresses(zeroconf, service.server)
+        addresses = dialable(told, self._interfaces, self._hearing.sources(name))
         try:
             sighting = Sighting.from_txt(instance, txt, addresses, service.port)
         except AdvertisementError as error:

@@ -8,7 +8,7 @@ import fcntl
 import ipaddress
 import socket
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -113,15 +113,19 @@ def advertised(interfaces: Sequence[Interface]) -> list[str]:
     ]
 
 
-def dialable(addresses: Iterable[str], interfaces: Sequence[Interface]) -> tuple[str, ...]:
+def dialable(
+    addresses: Iterable[str], interfaces: Sequence[Interface], heard_from: Collection[str] = ()
+) -> tuple[str, ...]:
     """Which of a neighbour's addresses can be dialled from here, the likeliest first.
 
-    Those in a network that we are in, then link-local ones, then those that a router may know. `addresses`
-    have the interface's index as zone (`fe80::1%2`); it becomes the name. One without zone leads nowhere. A
+    Those that it speaks from, then those in a network that we are in, then link-local ones, then those that a
+    router may know. `addresses` and `heard_from` have the interface's index as zone (`fe80::1%2`); it becomes
+    the name. A link-local one leads nowhere without zone, nor if its owner speaks from another one there. A
     stranger who names loopback means us: only where we use that ourselves.
     """
     names = {str(interface.index): interface.name for interface in interfaces}
     networks = [address.network for interface in interfaces for address in interface.addresses]
+    zones_heard = {zone for source in heard_from if (zone := source.partition("%")[2])}
     uses_loopback = any(interface.is_loopback for interface in interfaces)
     ranked: list[tuple[int, int, str]] = []
     for text in dict.fromkeys(addresses):
@@ -130,11 +134,11 @@ def dialable(addresses: Iterable[str], interfaces: Sequence[Interface]) -> tuple
         if ip.is_multicast or ip.is_unspecified or (ip.is_loopback and not uses_loopback):
             continue
         if ip.version == 6 and ip.is_link_local:
-            if zone in names:
-                ranked.append((1, 6, f"{bare}%{names[zone]}"))
+            if zone in names and (text in heard_from or zone not in zones_heard):
+                ranked.append((0 if text in heard_from else 2, 6, f"{bare}%{names[zone]}"))
             continue
         is_near = any(ip.version == network.version and ip in network for network in networks)
-        ranked.append((0 if is_near else 2, ip.version, bare))
+        ranked.append((0 if text in heard_from else 1 if is_near else 3, ip.version, bare))
     return tuple(text for _, _, text in sorted(ranked))
 
 

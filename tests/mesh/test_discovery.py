@@ -56,6 +56,19 @@ def test_a_vessel_between_two_networks_sees_both(network: Network) -> None:
         assert end.state()["seen"] == ["brigid-logone"]
 
 
+def test_boats_with_like_networks_at_home_find_each_other_over_the_radio(network: Network) -> None:
+    argo, brigid = network.hosts("argo", "brigid")
+    for host in (argo, brigid):
+        network.segment(f"home-{host.name}", host)
+        host.run(["ip", "addr", "add", "192.168.1.7/24" if host is argo else "192.168.1.8/24", "dev", "eth0"])
+    network.segment("radio", argo, brigid, ipv4=False)
+    Vessel(brigid, "brigid")
+    found = Vessel(argo, "argo").await_("found")
+    assert found["addresses"][0] == f"{brigid.link_local('eth1')}%eth1"
+    assert [address for address in found["addresses"] if address.startswith("fe80")] == found["addresses"][:1]
+    assert "192.168.1.8" in found["addresses"]
+
+
 def test_an_interface_that_comes_late_is_used(network: Network) -> None:
     argo, brigid = network.hosts("argo", "brigid")
     quay = network.segment("quay", brigid)

@@ -93,6 +93,16 @@ def test_the_nearest_address_is_dialled_first_and_what_leads_nowhere_never() -> 
     assert dialable(["127.0.0.1"], [LO]) == ("127.0.0.1",)
 
 
+def test_where_a_neighbour_speaks_from_comes_before_where_it_might_be() -> None:
+    told = ["10.0.0.9", "192.0.2.9", "fe80::8%3", "fe80::9%3", "fe80::7%2"]
+    assert dialable(told, [ETH, MESH], {"fe80::9%3", "192.0.2.9"}) == (
+        "192.0.2.9",
+        "fe80::9%wlan1",
+        "10.0.0.9",
+        "fe80::7%eth0",
+    )
+
+
 def test_the_kernel_tells_of_this_machine() -> None:
     lo = next(each for each in read_interfaces() if each.name == "lo")
     assert lo.is_loopback

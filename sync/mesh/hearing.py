@@ -1,0 +1,102 @@
+"""From which addresses a name was announced.
+
+A machine with two interfaces tells all its addresses on both: of two boats whose own networks have the same
+numbers, as routers out of the box do, each would look for the other at home. A packet's source is the one
+address that surely leads to its sender, on the interface where it came in. zeroconf does not tell it; so this
+listens beside it, to the same packets (Linux gives multicast to every socket on the port, if one has joined).
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from zeroconf import DNSIncoming, DNSService  # type: ignore[attr-defined]  # exported, not in __all__
+
+from sync.mesh.sightings import SERVICE_TYPE
+
+PORT: Final = 5353
+NAMES: Final = 512
+"""Names kept; those heard longest ago go first."""
+ADDRESSES: Final = 8
+"""Of one name."""
+
+_MARK: Final = SERVICE_TYPE.partition(".")[0].encode()
+
+
+class Hearing:
+    """Remembers the sources of each name for `memory` seconds, from `start` to `stop`."""
+
+    def __init__(self, *, memory: float, clock: Callable[[], float]) -> None:
+        self._memory = memory
+        self._clock = clock
+        self._heard: dict[str, dict[str, float]] = {}
+        self._transports: list[asyncio.DatagramTransport] = []
+
+    async def start(self) -> None:
+        """Raises OSError if the port cannot be had in either family."""
+        errors = []
+        for family, anywhere in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):  # noqa: S104 -- groups
+            try:
+                sock = _open(family, anywhere)
+            except OSError as error:
+                errors.append(error)
+                continue
+            loop = asyncio.get_running_loop()
+            transport, _ = await loop.create_datagram_endpoint(lambda: _Ears(self.hear), sock=sock)
+            self._transports.append(transport)
+        if not self._transports:
+            raise errors[0]
+
+    def stop(self) -> None:
+        """Listen no more."""
+        for transport in self._transports:
+            transport.close()
+        self._transports.clear()
+
+    def hear(self, data: bytes, source: str) -> None:
+        """A packet from `source`, an address with the index of its interface as zone if it is link-local."""
+        if _MARK not in data:
+            return
+        packet = DNSIncoming(data)
+        if not packet.valid or packet.is_query():
+            return
+        for record in packet.answers():
+            if isinstance(record, DNSService) and record.ttl and record.name.endswith(f".{SERVICE_TYPE}"):
+                sources = self._heard.pop(record.name, {})
+                sources.pop(source, None)
+                self._heard[record.name] = dict([*sources.items(), (source, self._clock())][-ADDRESSES:])
+        while len(self._heard) > NAMES:
+            del self._heard[next(iter(self._heard))]
+
+    def sources(self, name: str) -> frozenset[str]:
+        """Where a name was heard from lately."""
+        since = self._clock() - self._memory
+        return frozenset(source for source, at in self._heard.get(name, {}).items() if at >= since)
+
+
+class _Ears(asyncio.DatagramProtocol):
+    def __init__(self, hear: Callable[[bytes, str], None]) -> None:
+        self._hear = hear
+
+    def datagram_received(self, data: bytes, addr: tuple[object, ...]) -> None:
+        address = str(addr[0]).partition("%")[0]
+        zone = addr[3] if len(addr) > 3 else 0
+        with suppress(ValueError):  # A packet that zeroconf cannot read is none.
+            self._hear(data, f"{address}%{zone}" if zone else address)
+
+
+def _open(family: socket.AddressFamily, anywhere: str) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind((anywhere, PORT))
+    except BaseException:
+        sock.close()
+        raise
+    return sock

@@ -1,0 +1,68 @@
+"""From where names were announced: bounded, forgetful, and deaf to noise."""
+
+from contextlib import suppress
+
+from hypothesis import given
+from hypothesis import strategies as st
+from zeroconf import DNSOutgoing, ServiceInfo  # type: ignore[attr-defined]
+
+from sync.mesh.hearing import ADDRESSES, NAMES, Hearing
+from sync.mesh.sightings import SERVICE_TYPE
+
+RESPONSE, QUERY = 0x8400, 0
+
+
+def packet(name: str, *, flags: int = RESPONSE, ttl: int = 120) -> bytes:
+    info = ServiceInfo(SERVICE_TYPE, name, port=1, server="x.local.", host_ttl=ttl)
+    out = DNSOutgoing(flags)
+    out.add_answer_at_time(info.dns_service(), 0)
+    (data,) = out.packets()
+    return bytes(data)
+
+
+ARGO = f"argo-abcdef.{SERVICE_TYPE}"
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_sources_are_kept_for_a_while_after_the_last_word() -> None:
+    clock = Clock()
+    hearing = Hearing(memory=120.0, clock=clock)
+    hearing.hear(packet(ARGO), "10.0.0.1")
+    clock.now = 100.0
+    hearing.hear(packet(ARGO), "fe80::1%2")
+    assert hearing.sources(ARGO) == {"10.0.0.1", "fe80::1%2"}
+    clock.now = 130.0
+    assert hearing.sources(ARGO) == {"fe80::1%2"}
+    assert hearing.sources(f"brigid-abcdef.{SERVICE_TYPE}") == frozenset()
+
+
+def test_questions_and_goodbyes_say_nothing_of_where_somebody_is() -> None:
+    hearing = Hearing(memory=120.0, clock=Clock())
+    hearing.hear(packet(ARGO, flags=QUERY), "10.0.0.1")
+    hearing.hear(packet(ARGO, ttl=0), "10.0.0.1")
+    assert hearing.sources(ARGO) == frozenset()
+
+
+def test_strangers_cost_no_more_than_is_set_aside_for_them() -> None:
+    hearing = Hearing(memory=120.0, clock=Clock())
+    for number in range(ADDRESSES + 3):
+        hearing.hear(packet(ARGO), f"10.0.0.{number}")
+    assert hearing.sources(ARGO) == {f"10.0.0.{number}" for number in range(3, ADDRESSES + 3)}
+    for number in range(NAMES):
+        hearing.hear(packet(f"x{number}.{SERVICE_TYPE}"), "10.0.0.1")
+    assert hearing.sources(ARGO) == frozenset()
+    assert hearing.sources(f"x0.{SERVICE_TYPE}") == {"10.0.0.1"}
+
+
+@given(st.binary(max_size=200) | st.integers(0, 80).map(lambda n: packet(ARGO)[:n]), st.binary(max_size=20))
+def test_noise_is_none_or_is_refused_as_such(data: bytes, more: bytes) -> None:
+    hearing = Hearing(memory=120.0, clock=Clock())
+    with suppress(ValueError):
+        hearing.hear(data + b"_logboat" + more, "10.0.0.1")
+    assert hearing.sources(ARGO) in {frozenset(), frozenset({"10.0.0.1"})}
