@@ -1,1 +1,7 @@
-"""Provisioning: the fleet's identities, a card's bundle, the image pipeline."""
+"""Provisioning: what makes a Raspberry Pi a vessel of its fleet, on the operator's machine.
+
+- `authority`: the fleet's certificate authority: what it issues and revokes
+- `files`: writing files and folders whole, or not at all
+- `folder`: the fleet's folder, which holds the authority and every vessel's identity
+- `errors`: what can be wrong with that
+"""

@@ -46,6 +46,9 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
         Command("store", "daemons", "check the stores and repair what is broken"),
         Command("demo", "daemons", "a simulated vessel on this machine, end to end"),
     ),
+    "ashore, on the operator's machine": (
+        Command("fleet", "fleet", "make vessels' identities: init, add, renew, revoke, list, password"),
+    ),
     "for diagnostics and scripts": (
         Command("db", "db", "a document store: put, get, ls, rm, changes …; push, pull, sync, serve"),
     ),

@@ -103,12 +103,15 @@ _LISTENER: Final[Schema] = {
 }
 _USER: Final[Schema] = {
     "name": Key(text(64, least=1), required='name = "bridge"'),
-    "password_hash": Key(text(500, least=1), required='password_hash = "…"'),
+    "password_hash": Key(keys.password_hash, required='password_hash = "…"'),
     "access": Key(choice("read-write", "read-only"), "read-write"),
     "channels": Key(list_of(keys.document_channel, least=1)),
 }
 _CLEAR_PASSWORD: Final[Mapping[str, Advice]] = {
-    "password": ("passwords are not kept in clear", "Write password_hash instead."),
+    "password": (
+        "passwords are not kept in clear",
+        "Write password_hash instead, as `logboat fleet password` prints it.",
+    ),
 }
 _MESH: Final[Schema] = {
     "role": Key(choice("peer", "hub", "active-only", "passive-only"), Mesh().role),

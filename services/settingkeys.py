@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 from sensors.quantities import InputError, close, format_bytes, parse, shown
 from sensors.schema import Parser, integer, text
+from sync.fleet import users
+from sync.fleet.errors import PasswordHashError
 
 
 def mmsi(raw: Any) -> int:
@@ -131,6 +133,18 @@ def condition(raw: Any) -> str:
             f"{shown(written)} is not understood", 'Write, for example: "interface != satellite".'
         )
     return f"interface {match[1]} {match[2]}"
+
+
+def password_hash(raw: Any) -> str:
+    """A hash as `logboat fleet password` makes it; never shown, as it may be the password itself."""
+    stored = raw if isinstance(raw, str) else ""
+    try:
+        users.parse(stored)
+    except PasswordHashError as error:
+        raise InputError(
+            f"this is no hash of a password: {error}", "Write what `logboat fleet password` prints."
+        ) from None
+    return stored
 
 
 _TYPE_CHANNELS: Final = ("readings", "equipment", "alarms", "notes", "vessels", "boots", "fleet")

@@ -63,6 +63,19 @@ def login_name() -> str:
         return f"user {os.getuid()}"
 
 
+def ask_secret(prompt: str) -> str:
+    """What a person types at the terminal, without showing it. Raises UsageError if there is no terminal."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
+    except OSError:
+        raise UsageError("there is no terminal to ask for a secret at; hand it in as a file") from None
+    os.close(terminal)
+    try:
+        return getpass.getpass(prompt)
+    except EOFError:
+        raise UsageError("nothing was typed") from None
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """What is outside of a command, so that tests can put something else there."""
@@ -71,6 +84,7 @@ class World:
     sleep: Callable[[float], None] = time.sleep
     alive: Callable[[int], bool] = is_alive
     user: Callable[[], str] = login_name
+    secret: Callable[[str], str] = ask_secret
 
     @property
     def utc(self) -> float:

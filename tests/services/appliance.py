@@ -58,6 +58,8 @@ class Appliance:
     living: set[int] = field(default_factory=lambda: {4711})
     sleep: Callable[[float], None] = lambda _: None
     user: str = "anna"
+    secrets: list[str] = field(default_factory=list)
+    """What is typed when a command asks for a secret; none is a terminal that is not there."""
 
     def __post_init__(self) -> None:
         for folder in (self.data, self.run_folder):
@@ -105,6 +107,7 @@ class Appliance:
             sleep=self.sleep,
             alive=lambda pid: pid in self.living,
             user=lambda: self.user,
+            **({"secret": lambda _: self.secrets.pop(0)} if self.secrets else {}),
         )
         status = main([*arguments, *self.places], world=world)
         out, err = self.capture.readouterr()

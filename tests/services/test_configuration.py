@@ -24,8 +24,11 @@ from services.settings import (
     VesselRadio,
     Wifi,
 )
+from sync.fleet import users
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExample crew@argo"
+HASH = users.make_hash("harbour-master", bytes(16))
+USER = f"[[user]]\nname = 'a'\npassword_hash = '{HASH}'\n"
 WHOLE = f"""\
 [vessel]
 id = "argo"
@@ -46,7 +49,7 @@ interfaces = ["wlan0", "eth0"]
 
 [[user]]
 name = "bridge"
-password_hash = "$scrypt$…"
+password_hash = "{HASH}"
 access = "read-only"
 channels = ["alarms", "vessel.argo"]
 
@@ -131,7 +134,7 @@ def test_every_section_and_key_arrives_typed(tmp_path: Path) -> None:
         users=(
             User(
                 name="bridge",
-                password_hash="$scrypt$…",
+                password_hash=HASH,
                 access="read-only",
                 channels=("alarms", "vessel.argo"),
             ),
@@ -251,12 +254,14 @@ def gateway(url: str = "wss://host/db", kind: str = "couchbase", more: str = "")
             "password_hash instead",
         ),
         (
-            "[[user]]\nname = 'a'\npassword_hash = 'x'\n[[user]]\nname = 'a'\npassword_hash = 'y'\n",
+            USER + USER,
             '5: user "a", name: ',
             "in line 2",
         ),
-        ("[[user]]\nname = 'a'\npassword_hash = 'x'\naccess = 'admin'\n", "4: ", '"read-write", "read-only"'),
-        ("[[user]]\nname = 'a'\npassword_hash = 'x'\nchannels = ['alarm']\n", "4: ", '"alarms"'),
+        (USER + "access = 'admin'\n", "4: ", '"read-write", "read-only"'),
+        (USER + "channels = ['alarm']\n", "4: ", '"alarms"'),
+        (USER.replace(HASH, "a secret"), "3: ", "logboat fleet password"),
+        ("[[user]]\nname = 'a'\npassword_hash = 7\n", "3: ", "no hash of a password"),
         ("[mesh]\nrole = 'boss'\n", "2: ", '"active-only"'),
         ("[mesh]\nmax_peers = 0\n", "2: ", "1 or more"),
         ("[mesh]\nstatic = ['brigid.local:4984']\n", "2: ", "wss:// or ws://"),

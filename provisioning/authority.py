@@ -1,0 +1,173 @@
+"""A fleet's certificate authority: its root, the certificates that it issues, what it says of revoked ones.
+
+All keys are ECDSA P-256. Certificates begin a year before they are made: a Raspberry Pi without a clock
+battery believes what its image or its last run says. Nothing here reads a clock or touches a file.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final, Self
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from sync.fleet import names
+from sync.fleet import revocations as documents
+from sync.fleet.names import VesselName
+from sync.fleet.revocations import Revocations
+from sync.net import tls
+from sync.net.tls_identity import TLSIdentity
+
+from .errors import FolderError, PassphraseError
+
+BACK_DATED: Final = timedelta(days=365)
+ROOT_VALID: Final = timedelta(days=20 * 365)
+"""A vessel's own life; a new root means a visit to every vessel."""
+VESSEL_VALID: Final = timedelta(days=5 * 365)
+SHORTEST_PASSPHRASE: Final = 12
+"""Characters. The root key's file may be copied, and guessed at for as long as anybody likes: PKCS #8 as
+`cryptography` writes it makes each guess cost 2,048 rounds of PBKDF2, which is little."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """A fleet's certificate authority, its key at hand."""
+
+    certificate: x509.Certificate
+    private_key: ec.EllipticCurvePrivateKey = field(repr=False)
+
+    @classmethod
+    def create(
+        cls, fleet: str, *, now: datetime, valid_for: timedelta = ROOT_VALID, serial: int | None = None
+    ) -> Self:
+        """A new one for a fleet of this name. `now` is aware; `serial` is random by default.
+
+        Raises FleetNameError.
+        """
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name(
+            [
+                x509.NameAttribute(NameOID.ORGANIZATION_NAME, names.check("fleet", fleet)),
+                x509.NameAttribute(NameOID.COMMON_NAME, f"Logboat fleet {fleet}"),
+            ]
+        )
+        public = key.public_key()
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(name)
+            .public_key(public)
+            .serial_number(x509.random_serial_number() if serial is None else serial)
+            .not_valid_before(now - BACK_DATED)
+            .not_valid_after(now + valid_for)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(_usage(is_authority=True), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+            .add_extension(
+                x509.SubjectAlternativeName([x509.UniformResourceIdentifier(names.fleet_uri(fleet))]),
+                critical=False,
+            )
+            .sign(key, hashes.SHA256())
+        )
+        return cls(certificate, key)
+
+    @classmethod
+    def load(cls, certificate: x509.Certificate, key: bytes, passphrase: str) -> Self:
+        """With the key as `key_pem` has written it. Raises PassphraseError, FolderError."""
+        try:
+            found = serialization.load_pem_private_key(key, passphrase.encode())
+        except TypeError:
+            text = "the fleet's root key is not encrypted; somebody has replaced it"
+            raise FolderError(text) from None
+        except ValueError:
+            text = "that is not the passphrase of the fleet's root key (or its file is damaged)"
+            raise PassphraseError(text) from None
+        if (
+            not isinstance(found, ec.EllipticCurvePrivateKey)
+            or found.public_key() != certificate.public_key()
+        ):
+            text = "the fleet's root key and its certificate do not belong together"
+            raise FolderError(text)
+        return cls(certificate, found)
+
+    def key_pem(self, passphrase: str) -> bytes:
+        """The root key, encrypted (PKCS #8, PBES2). Raises PassphraseError for a passphrase too short."""
+        if len(passphrase) < SHORTEST_PASSPHRASE:
+            text = f"a passphrase has {SHORTEST_PASSPHRASE} characters or more: four words, say"
+            raise PassphraseError(text)
+        return self.private_key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(passphrase.encode()),
+        )
+
+    @property
+    def fleet(self) -> str:
+        """The name of the fleet. Raises FolderError for a root that is none of ours."""
+        return fleet_of(self.certificate)
+
+    def issue(
+        self, vessel: str, *, now: datetime, valid_for: timedelta = VESSEL_VALID, serial: int | None = None
+    ) -> TLSIdentity:
+        """A new key and certificate for a vessel, for both ends of its connections.
+
+        It ends no later than the root's. Raises FleetNameError.
+        """
+        name = VesselName(self.fleet, vessel)
+        key = ec.generate_private_key(ec.SECP256R1())
+        public, root = key.public_key(), self.certificate
+        known_as = [x509.UniformResourceIdentifier(name.uri), x509.DNSName(names.host(vessel))]
+        purposes = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+        subject = [
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, name.fleet),
+            x509.NameAttribute(NameOID.COMMON_NAME, vessel),
+        ]
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name(subject))
+            .issuer_name(root.subject)
+            .public_key(public)
+            .serial_number(x509.random_serial_number() if serial is None else serial)
+            .not_valid_before(now - BACK_DATED)
+            .not_valid_after(min(now + valid_for, root.not_valid_after_utc))
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_usage(is_authority=False), critical=True)
+            .add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(self.private_key.public_key()),
+                critical=False,
+            )
+            .add_extension(x509.SubjectAlternativeName(known_as), critical=False)
+            .sign(self.private_key, hashes.SHA256())
+        )
+        return TLSIdentity((certificate,), key)
+
+    def state(self, revocations: Revocations) -> dict[str, Any]:
+        """The document `fleet:revocations`, signed."""
+        return documents.to_body(revocations, fleet=self.fleet, key=self.private_key)
+
+
+def fleet_of(root: x509.Certificate) -> str:
+    """The fleet whose own certificate this is. Raises FolderError."""
+    found = [fleet for uri in tls.subject_uris(root) if (fleet := names.parse_fleet_uri(uri)) is not None]
+    if len(found) == 1:
+        return found[0]
+    text = "the root certificate names no fleet (a URI logboat:<fleet>)"
+    raise FolderError(text)
+
+
+def _usage(*, is_authority: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=is_authority,
+        crl_sign=is_authority,
+        encipher_only=False,
+        decipher_only=False,
+    )

@@ -1,0 +1,366 @@
+"""A fleet's folder on the operator's machine: the authority, and every vessel's identity.
+
+    fleet.pem                       the fleet's own certificate
+    fleet.key                       its key, encrypted with the operator's passphrase
+    revocations.json                the document fleet:revocations, as last signed
+    vessels/<vessel>/
+        vessel.toml                 id, name, MMSI: where its configuration begins
+        certificates/<serial>.pem   every certificate it was ever given, to be listed and revoked
+        identity/                   what its appliance has as /etc/logboat/identity/
+
+Back it up: who loses it visits every vessel. Who copies it has all vessels' keys, but without the passphrase
+cannot add one. Every change is whole or not at all, and none overwrites what was made before; one command at
+a time changes a folder.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+import tomllib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+from sync.fleet import identity_files, names
+from sync.fleet.errors import IdentityError
+from sync.fleet.identity_files import FLEET_CERTIFICATE, REVOCATIONS, VESSEL_CERTIFICATE, VESSEL_KEY
+from sync.fleet.revocations import Revocations, Revoked, serial_text
+from sync.net import tls
+from sync.net.tls_identity import TLSIdentity
+from sync.peer.problems import ProblemError
+
+from . import files
+from .authority import ROOT_VALID, VESSEL_VALID, Authority, fleet_of
+from .errors import FolderError, UnknownVesselError
+
+ROOT_KEY: Final = "fleet.key"
+VESSELS: Final = "vessels"
+IDENTITY: Final = "identity"
+CERTIFICATES: Final = "certificates"
+ABOUT: Final = "vessel.toml"
+_PREPARED: Final = ".identity.new"
+_REPLACED: Final = ".identity.old"
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A certificate that a vessel was given."""
+
+    serial: str
+    begins: datetime
+    ends: datetime
+    revoked: Revoked | None
+    is_current: bool
+    """Whether it is the one in the vessel's identity folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vessel:
+    """A vessel of the fleet, as the folder has it."""
+
+    id: str
+    name: str
+    mmsi: int | None
+    issued: tuple[Issued, ...]
+    """The current one first, then the latest."""
+
+    @property
+    def current(self) -> Issued | None:
+        """The certificate that it has; None if its folder was tampered with."""
+        return next((found for found in self.issued if found.is_current), None)
+
+
+class FleetFolder:
+    """One fleet's folder. What raises FolderError names the file; OSError may come from any file."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens it for reading. Raises FolderError."""
+        self.path = path
+        if not (path / FLEET_CERTIFICATE).is_file():
+            text = f"{path}: no fleet's folder; `logboat fleet init` makes one"
+            raise FolderError(text)
+        try:
+            self.root = identity_files.load_root(path / FLEET_CERTIFICATE)
+        except IdentityError as error:
+            raise FolderError(str(error)) from error
+        self.fleet = fleet_of(self.root)
+
+    @classmethod
+    def create(
+        cls, path: Path, *, fleet: str, passphrase: str, now: datetime, valid_for: timedelta = ROOT_VALID
+    ) -> "FleetFolder":
+        """Make a fleet's folder where there is none, or an empty one.
+
+        Raises FleetNameError, PassphraseError, FolderError.
+        """
+        check_free(path)
+        authority = Authority.create(fleet, now=now, valid_for=valid_for)
+        key = authority.key_pem(passphrase)
+        parent = path.resolve().parent
+        parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=parent))
+        try:
+            (made / VESSELS).mkdir(mode=files.FOLDER)
+            files.write(made / ROOT_KEY, key, mode=files.SECRET)
+            files.write(made / REVOCATIONS, _json(authority.state(Revocations(0, now))))
+            files.write(made / FLEET_CERTIFICATE, _pem(authority.certificate))
+            made.replace(path)
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+        files.sync_folder(parent)
+        return cls(path)
+
+    # Reading
+
+    @property
+    def revocations(self) -> Revocations:
+        """What was last signed. Raises FolderError."""
+        try:
+            return identity_files.load_revocations(self.path / REVOCATIONS, self.root)
+        except IdentityError as error:
+            raise FolderError(str(error)) from error
+
+    def vessels(self) -> list[Vessel]:
+        """All vessels, by id. Raises FolderError."""
+        revocations = self.revocations
+        return [self._vessel(vessel, revocations) for vessel in self._ids()]
+
+    def vessel(self, vessel: str) -> Vessel:
+        """One. Raises UnknownVesselError, FolderError."""
+        return self._vessel(self._known(vessel), self.revocations)
+
+    def identity(self, vessel: str) -> Path:
+        """The folder that its appliance gets as `/etc/logboat/identity/`."""
+        return self._at(vessel) / IDENTITY
+
+    def check_new(self, vessel: str) -> None:
+        """Raise FolderError if there is a vessel of this id."""
+        if self._at(vessel).exists():
+            text = (
+                f"{vessel} is of fleet {self.fleet!r} already; `logboat fleet renew` gives it a new identity"
+            )
+            raise FolderError(text)
+
+    def unlock(self, passphrase: str) -> Authority:
+        """The authority. Raises PassphraseError, FolderError."""
+        return Authority.load(self.root, (self.path / ROOT_KEY).read_bytes(), passphrase)
+
+    # Changing
+
+    def add(
+        self,
+        authority: Authority,
+        vessel: str,
+        *,
+        now: datetime,
+        name: str | None = None,
+        mmsi: int | None = None,
+        valid_for: timedelta = VESSEL_VALID,
+    ) -> Vessel:
+        """Take a vessel into the fleet: a new identity. Raises FleetNameError, FolderError."""
+        names.check("vessel", vessel)
+        place = self._at(vessel)
+        with self._alone():
+            self.check_new(vessel)
+            made = Path(tempfile.mkdtemp(prefix=f".{vessel}.", dir=place.parent))
+            try:
+                files.write(made / ABOUT, _about(vessel, name, mmsi))
+                (made / CERTIFICATES).mkdir(mode=files.FOLDER)
+                self._issue(authority, vessel, made, made / IDENTITY, now=now, valid_for=valid_for)
+                made.replace(place)
+            finally:
+                shutil.rmtree(made, ignore_errors=True)
+            files.sync_folder(place.parent)
+        return self.vessel(vessel)
+
+    def renew(
+        self, authority: Authority, vessel: str, *, now: datetime, valid_for: timedelta = VESSEL_VALID
+    ) -> Vessel:
+        """Give a vessel a new key and certificate; those before stay valid until they expire or are revoked.
+
+        Raises UnknownVesselError, FolderError.
+        """
+        with self._alone():
+            place = self._at(self._known(vessel))
+            prepared = place / _PREPARED
+            self._issue(authority, vessel, place, prepared, now=now, valid_for=valid_for)
+            self._replace_identity(place, prepared)
+        return self.vessel(vessel)
+
+    def revoke(
+        self, authority: Authority, vessel: str, *, now: datetime, reason: str = ""
+    ) -> Sequence[Revoked]:
+        """Revoke every certificate that a vessel was given until now; tell every vessel's identity folder.
+
+        Returns what was added. Raises UnknownVesselError; FolderError if they all were revoked before.
+        """
+        with self._alone():
+            before = self.revocations
+            found = self._vessel(self._known(vessel), before)
+            added = tuple(
+                Revoked(issued.serial, vessel, reason, now.replace(microsecond=0))
+                for issued in found.issued
+                if issued.revoked is None
+            )
+            if not added:
+                text = f"{vessel}: every certificate that it was given is revoked already"
+                raise FolderError(text)
+            after = Revocations(before.number + 1, now, before.entries + added)
+            files.write(self.path / REVOCATIONS, _json(authority.state(after)))
+            self._tell()
+        return added
+
+    # Within
+
+    def _at(self, vessel: str) -> Path:
+        return self.path / VESSELS / vessel
+
+    def _ids(self) -> list[str]:
+        try:
+            return sorted(path.name for path in (self.path / VESSELS).iterdir() if path.name[0] != ".")
+        except FileNotFoundError:
+            text = f"{self.path / VESSELS}: not there; bring the fleet's folder back from a backup"
+            raise FolderError(text) from None
+
+    def _known(self, vessel: str) -> str:
+        known = self._ids()
+        if vessel in known:
+            return vessel
+        text = f"fleet {self.fleet!r} has no vessel {vessel!r}; there are: {', '.join(known) or 'none'}"
+        raise UnknownVesselError(text)
+
+    def _vessel(self, vessel: str, revocations: Revocations) -> Vessel:
+        place = self._at(vessel)
+        try:
+            [current, *_] = tls.load_certificates(place / IDENTITY / VESSEL_CERTIFICATE)
+            every = [tls.load_certificates(path)[0] for path in (place / CERTIFICATES).glob("*.pem")]
+        except ProblemError as error:
+            text = f"{error.problem.text}; bring it back from a backup, or `logboat fleet renew`"
+            raise FolderError(text) from error
+        about = self._described(place / ABOUT)
+        issued = [
+            Issued(
+                serial_text(each.serial_number),
+                each.not_valid_before_utc,
+                each.not_valid_after_utc,
+                revocations.of(each),
+                each == current,
+            )
+            for each in sorted(
+                every, key=lambda each: (each == current, each.not_valid_before_utc), reverse=True
+            )
+        ]
+        return Vessel(vessel, str(about.get("name") or vessel), about.get("mmsi"), tuple(issued))
+
+    def _described(self, path: Path) -> dict[str, Any]:
+        """What `vessel.toml` says; people may have written more into it, or something wrong."""
+        try:
+            about = tomllib.loads(path.read_text()).get("vessel")
+        except FileNotFoundError:
+            return {}
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            text = f"{path}: {error}; `logboat config check` tells more"
+            raise FolderError(text) from error
+        return about if isinstance(about, dict) else {}
+
+    def _issue(
+        self,
+        authority: Authority,
+        vessel: str,
+        place: Path,
+        identity: Path,
+        *,
+        now: datetime,
+        valid_for: timedelta,
+    ) -> None:
+        """Make a new identity folder. The certificate is kept first: none exists that cannot be revoked."""
+        made = authority.issue(vessel, now=now, valid_for=valid_for)
+        serial = serial_text(made.certificate.serial_number)
+        files.write(place / CERTIFICATES / f"{serial}.pem", made.chain_pem())
+        shutil.rmtree(identity, ignore_errors=True)
+        identity.mkdir(mode=files.FOLDER)
+        self._fill(identity, made)
+
+    def _fill(self, identity: Path, made: TLSIdentity) -> None:
+        files.write(identity / VESSEL_KEY, made.key_pem(), mode=files.SECRET)
+        files.write(identity / FLEET_CERTIFICATE, _pem(self.root))
+        files.write(identity / REVOCATIONS, (self.path / REVOCATIONS).read_bytes())
+        files.write(identity / VESSEL_CERTIFICATE, made.chain_pem())
+
+    def _replace_identity(self, place: Path, prepared: Path) -> None:
+        """Put the prepared folder in the place of the old one: certificate and key change together."""
+        old = place / _REPLACED
+        shutil.rmtree(old, ignore_errors=True)
+        (place / IDENTITY).rename(old)
+        prepared.rename(place / IDENTITY)
+        files.sync_folder(place)
+        shutil.rmtree(old)
+
+    def _tell(self) -> None:
+        """Give every vessel's identity folder what was last signed."""
+        said = (self.path / REVOCATIONS).read_bytes()
+        for vessel in self._ids():
+            path = self.identity(vessel) / REVOCATIONS
+            if not path.exists() or path.read_bytes() != said:
+                files.write(path, said)
+
+    def _mend(self) -> None:
+        """Finish what an interrupted command has begun, and remove what it has left."""
+        for vessel in self._ids():
+            place = self._at(vessel)
+            if not (place / IDENTITY).exists() and (place / _PREPARED).exists():
+                (place / _PREPARED).rename(place / IDENTITY)
+                files.sync_folder(place)
+            for left in (place / _PREPARED, place / _REPLACED):
+                shutil.rmtree(left, ignore_errors=True)  # with a private key in it
+        for left in (self.path / VESSELS).glob(".*"):
+            shutil.rmtree(left)
+        self._tell()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Nobody else changes the folder meanwhile. Raises FolderError if somebody does."""
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                text = f"{self.path}: another `logboat fleet` is changing it; try again when that is done"
+                raise FolderError(text) from None
+            self._mend()
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def check_free(path: Path) -> None:
+    """Raise FolderError unless a fleet's folder can be made there."""
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        text = f"{path}: there is something already; name a new folder"
+        raise FolderError(text)
+
+
+def _pem(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def _json(body: dict[str, Any]) -> bytes:
+    return json.dumps(body, indent=2, ensure_ascii=False).encode() + b"\n"
+
+
+def _about(vessel: str, name: str | None, mmsi: int | None) -> bytes:
+    """A `vessel.toml` to begin with. JSON's strings are TOML's, but for DEL, which has no place in a name."""
+    lines = ["[vessel]", f'id = "{vessel}"']
+    if name is not None:
+        lines.append(f"name = {json.dumps(name.replace(chr(127), ''), ensure_ascii=False)}")
+    if mmsi is not None:
+        lines.append(f"mmsi = {mmsi}")
+    return "\n".join([*lines, ""]).encode()

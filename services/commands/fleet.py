@@ -1,0 +1,296 @@
+"""`logboat fleet …`: a fleet's identities, on the operator's machine. `provisioning.folder` keeps them.
+
+The passphrase of the fleet's root key is asked for at the terminal, or read from a file; so is a password.
+"""
+
+import os
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from services.present import clean, count, table
+
+from .common import FailedError, UsageError, World, print_json
+from .options import actions
+
+if TYPE_CHECKING:
+    from provisioning.authority import Authority
+    from provisioning.folder import FleetFolder, Issued, Vessel
+
+SOON_DAYS: Final = 180
+"""A vessel may be at sea for months: its next certificate should be aboard before."""
+LONGEST_TEXT: Final = 200
+PLACE: Final = "/etc/logboat/identity"
+
+
+def fleet_arguments(parser: ArgumentParser) -> None:
+    """`logboat fleet init|add|renew|revoke|list|password …`."""
+    add = actions(parser, "ACTION")
+
+    def action(name: str, words: str, *, vessel: bool = True, signs: bool = True) -> ArgumentParser:
+        found = add(name, words)
+        found.add_argument("folder", type=Path, metavar="DIR", help="the fleet's folder")
+        if vessel:
+            found.add_argument("vessel", metavar="VESSEL", help="the vessel's id, as in vessel.toml")
+        if signs:
+            found.add_argument(
+                "--passphrase-file",
+                type=Path,
+                metavar="F",
+                help="the root key's passphrase, instead of asking for it",
+            )
+        return found
+
+    init = action("init", "make a fleet: its root key, and the folder for all that follows", vessel=False)
+    init.add_argument("--name", required=True, metavar="NAME", help="the fleet's name: [a-z0-9-]{1,32}")
+    adding = action("add", "take a vessel into the fleet: an identity for its appliance")
+    adding.add_argument("--name", metavar="NAME", help="the vessel's name, for people")
+    adding.add_argument("--mmsi", metavar="MMSI", help="its number in radio, nine digits")
+    action("renew", "give a vessel a new key and certificate")
+    revoke = action("revoke", "revoke all certificates that a vessel was given until now")
+    revoke.add_argument("--reason", default="", metavar="WHY", help="for whoever is told of it")
+    action("list", "the fleet's vessels, and when their certificates expire", vessel=False, signs=False)
+    add("password", "the hash of a crew's password, for [[user]]; asked for, or read from standard input")
+
+
+def fleet(args: Namespace, world: World) -> int:
+    """Do one of them."""
+    from provisioning.errors import PassphraseError, ProvisioningError, UnknownVesselError
+    from sync.fleet.errors import FleetNameError
+
+    action: Callable[[Namespace, World], int] = {
+        "init": _init,
+        "add": _add,
+        "renew": _renew,
+        "revoke": _revoke,
+        "list": _list,
+        "password": _password,
+    }[args.action]
+    try:
+        return action(args, world)
+    except (FleetNameError, UnknownVesselError) as error:
+        raise UsageError(str(error)) from error
+    except PassphraseError as error:
+        if args.action == "init":
+            raise UsageError(str(error)) from error
+        raise FailedError(str(error)) from error
+    except ProvisioningError as error:
+        raise FailedError(str(error)) from error
+
+
+def _init(args: Namespace, world: World) -> int:
+    from provisioning.folder import FleetFolder, check_free
+    from sync.fleet import names
+
+    names.check("fleet", args.name)  # before anybody thinks of a passphrase
+    check_free(args.folder)
+    passphrase = _passphrase(args, world, "Passphrase for the fleet's root key: ", again=True)
+    made = FleetFolder.create(args.folder, fleet=args.name, passphrase=passphrase, now=_now(world))
+    if args.json:
+        expires = _day(made.root.not_valid_after_utc)
+        print_json({"fleet": made.fleet, "folder": str(made.path), "expires": expires})
+    else:
+        print(f"fleet {made.fleet} is made in {made.path}; back that folder up, and remember the passphrase")
+        print(f"next: logboat fleet add {made.path} VESSEL")
+    return 0
+
+
+def _add(args: Namespace, world: World) -> int:
+    name, mmsi = _text(args.name, "--name", 80), _mmsi(args.mmsi)
+    with _unlocked(args, world, _must_be_new) as (folder, authority):
+        vessel = folder.add(authority, args.vessel, now=_now(world), name=name, mmsi=mmsi)
+        return _made(args, folder, vessel, f"{vessel.id} is of fleet {folder.fleet}")
+
+
+def _renew(args: Namespace, world: World) -> int:
+    with _unlocked(args, world, _must_be_known) as (folder, authority):
+        vessel = folder.renew(authority, args.vessel, now=_now(world))
+        return _made(args, folder, vessel, f"{vessel.id} has a new certificate")
+
+
+def _made(args: Namespace, folder: "FleetFolder", vessel: "Vessel", what: str) -> int:
+    place = folder.identity(vessel.id)
+    issued = vessel.current
+    expires = "-" if issued is None else _day(issued.ends)
+    if args.json:
+        serial = None if issued is None else issued.serial
+        print_json({"vessel": vessel.id, "identity": str(place), "serial": serial, "expires": expires})
+    else:
+        print(f"{what}, until {expires}")
+        print(f"next: copy {place} to its appliance, as {PLACE}")
+    return 0
+
+
+def _revoke(args: Namespace, world: World) -> int:
+    reason = _text(args.reason, "--reason", LONGEST_TEXT) or ""
+    with _unlocked(args, world, _must_be_known) as (folder, authority):
+        added = folder.revoke(authority, args.vessel, now=_now(world), reason=reason)
+        number = folder.revocations.number
+    if args.json:
+        serials = [revoked.serial for revoked in added]
+        print_json({"vessel": args.vessel, "revoked": serials, "number": number})
+    else:
+        print(
+            f"revoked {count(len(added), 'certificate')} of {args.vessel}: revocations number {number}\n"
+            "next: copy any vessel's revocations.json to its appliance; from there the others learn of it\n"
+            f"if {args.vessel} is to go on with a new key: logboat fleet renew {args.folder} {args.vessel}"
+        )
+    return 0
+
+
+def _list(args: Namespace, world: World) -> int:
+    from provisioning.folder import FleetFolder
+
+    folder, now = FleetFolder(args.folder), _now(world)
+    vessels = folder.vessels()
+    if args.json:
+        print_json(
+            {
+                "fleet": folder.fleet,
+                "expires": _day(folder.root.not_valid_after_utc),
+                "revocations": folder.revocations.number,
+                "vessels": [_vessel_json(vessel, now) for vessel in vessels],
+            }
+        )
+        return 0
+    print(
+        f"fleet {clean(folder.fleet)}, until {_day(folder.root.not_valid_after_utc)};"
+        f" revocations number {folder.revocations.number}"
+    )
+    if not vessels:
+        print(f"no vessels yet: logboat fleet add {args.folder} VESSEL")
+        return 0
+    rows = [
+        (
+            vessel.id,
+            vessel.name,
+            "-" if vessel.mmsi is None else str(vessel.mmsi),
+            "-" if vessel.current is None else _day(vessel.current.ends),
+            _standing(vessel.current, now),
+        )
+        for vessel in vessels
+    ]
+    print(table(rows, head=("vessel", "name", "MMSI", "expires", "certificate")))
+    return 0
+
+
+def _vessel_json(vessel: "Vessel", now: datetime) -> dict[str, Any]:
+    return {
+        "id": vessel.id,
+        "name": vessel.name,
+        "mmsi": vessel.mmsi,
+        "standing": _standing(vessel.current, now),
+        "certificates": [
+            {
+                "serial": issued.serial,
+                "begins": _day(issued.begins),
+                "expires": _day(issued.ends),
+                "revoked": None if issued.revoked is None else _day(issued.revoked.when),
+                "reason": None if issued.revoked is None else issued.revoked.reason,
+                "current": issued.is_current,
+            }
+            for issued in vessel.issued
+        ],
+    }
+
+
+def _standing(issued: "Issued | None", now: datetime) -> str:
+    if issued is None:
+        return "not one of those that it was given: renew it"
+    if issued.revoked is not None:
+        return f"revoked on {issued.revoked}"
+    days = (issued.ends - now).days
+    if days < 0:
+        return "EXPIRED: renew it"
+    return f"good for {count(days, 'day')}" + (": renew it" if days < SOON_DAYS else "")
+
+
+def _password(args: Namespace, world: World) -> int:
+    from sync.fleet.errors import PasswordHashError
+    from sync.fleet.users import SALT_BYTES, make_hash
+
+    if sys.stdin.isatty():
+        password = _twice(world, "Password: ")
+    else:
+        password = sys.stdin.readline().removesuffix("\n").removesuffix("\r")
+    try:
+        made = make_hash(password, os.urandom(SALT_BYTES))
+    except PasswordHashError as error:
+        raise UsageError(str(error)) from error
+    if args.json:
+        print_json({"password_hash": made})
+    else:
+        print(made)
+    return 0
+
+
+# What they share
+
+
+@contextmanager
+def _unlocked(
+    args: Namespace, world: World, check: "Callable[[FleetFolder, str], None]"
+) -> "Iterator[tuple[FleetFolder, Authority]]":
+    """The folder and its authority; `check` is for what can be known before anybody types a passphrase."""
+    from provisioning.folder import FleetFolder
+
+    folder = FleetFolder(args.folder)
+    check(folder, args.vessel)
+    passphrase = _passphrase(args, world, f"Passphrase of fleet {folder.fleet}: ")
+    yield folder, folder.unlock(passphrase)
+
+
+def _must_be_new(folder: "FleetFolder", vessel: str) -> None:
+    from sync.fleet import names
+
+    names.check("vessel", vessel)
+    folder.check_new(vessel)
+
+
+def _must_be_known(folder: "FleetFolder", vessel: str) -> None:
+    folder.vessel(vessel)
+
+
+def _passphrase(args: Namespace, world: World, prompt: str, *, again: bool = False) -> str:
+    if args.passphrase_file is not None:
+        from .dbsync import password
+
+        return password(args.passphrase_file)
+    return _twice(world, prompt) if again else world.secret(prompt)
+
+
+def _twice(world: World, prompt: str) -> str:
+    given = world.secret(prompt)
+    if world.secret("The same again: ") != given:
+        raise UsageError("these were two different ones; nothing was done")
+    return given
+
+
+def _text(given: str | None, option: str, longest: int) -> str | None:
+    if given is not None and (not given.isprintable() or len(given) > longest):
+        raise UsageError(f"{option}: {longest} characters at most, all of them printable")
+    return given
+
+
+def _mmsi(given: str | None) -> int | None:
+    from sensors.quantities import InputError
+    from services.settingkeys import mmsi
+
+    if given is None:
+        return None
+    try:
+        return mmsi(int(given) if given.isascii() and given.isdecimal() else given)
+    except InputError as error:
+        raise UsageError(f"--mmsi: {error.text}. It has nine digits.") from error
+
+
+def _now(world: World) -> datetime:
+    return datetime.fromtimestamp(world.utc, UTC)
+
+
+def _day(when: datetime) -> str:
+    return f"{when:%Y-%m-%d}"

@@ -1,0 +1,141 @@
+"""`logboat fleet …`: from a passphrase to a folder that makes an appliance a vessel."""
+
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sync.fleet import identity_files, users
+
+from .appliance import Appliance, Outcome, logboat
+
+__all__ = ["logboat"]  # a fixture
+
+PASSPHRASE = "four words and more"
+
+
+@pytest.fixture
+def north(logboat: Appliance) -> Path:
+    """A fleet's folder; the passphrase is in a file beside it."""
+    (logboat.root / "passphrase").write_text(PASSPHRASE + "\n")
+    folder = logboat.root / "north"
+    assert run(logboat, "init", folder, "--name", "north").status == 0
+    return folder
+
+
+def run(logboat: Appliance, action: str, folder: Path, *more: str) -> Outcome:
+    return logboat("fleet", action, str(folder), *more, "--passphrase-file", str(logboat.root / "passphrase"))
+
+
+def test_a_fleet_is_made_and_a_vessel_added(logboat: Appliance, north: Path) -> None:
+    added = run(logboat, "add", north, "argo", "--name", "SY Argo", "--mmsi", "211234560")
+    place = north / "vessels/argo/identity"
+    assert (added.status, added.err) == (0, "")
+    assert added.lines[0].startswith("argo is of fleet north, until ")
+    assert added.lines[1] == f"next: copy {place} to its appliance, as /etc/logboat/identity"
+    assert identity_files.load(place).vessel == "argo"
+    listed = logboat("fleet", "list", str(north))
+    assert listed.lines[1].split() == ["vessel", "name", "MMSI", "expires", "certificate"]
+    assert listed.lines[2].split()[:4] == ["argo", "SY", "Argo", "211234560"]
+
+
+def test_revoking_and_renewing_show_in_the_list(logboat: Appliance, north: Path) -> None:
+    for vessel in ("argo", "brigid"):
+        run(logboat, "add", north, vessel)
+    revoked = run(logboat, "revoke", north, "argo", "--reason", "card stolen", "--json")
+    assert (revoked.json["vessel"], revoked.json["number"]) == ("argo", 1)
+    found = logboat("fleet", "list", str(north), "--json").json
+    assert found["vessels"][0]["standing"].endswith("(card stolen)")
+    assert found["vessels"][1]["standing"].startswith("good for ")
+    assert identity_files.load(north / "vessels/brigid/identity").trust.revocations.number == 1
+    renewed = run(logboat, "renew", north, "argo", "--json").json
+    found = logboat("fleet", "list", str(north), "--json").json
+    assert [c["current"] for c in found["vessels"][0]["certificates"]] == [True, False]
+    assert found["vessels"][0]["certificates"][0]["serial"] == renewed["serial"]
+
+
+def test_a_certificate_that_ends_soon_is_to_be_renewed(logboat: Appliance, north: Path) -> None:
+    run(logboat, "add", north, "argo")
+    logboat.clock.utc += 1750 * 86_400
+    assert logboat("fleet", "list", str(north)).lines[-1].endswith("good for 74 days: renew it")
+    logboat.clock.utc += 100 * 86_400
+    assert logboat("fleet", "list", str(north)).lines[-1].endswith("EXPIRED: renew it")
+
+
+def test_the_passphrase_is_asked_for_twice_at_first(logboat: Appliance) -> None:
+    folder = logboat.root / "south"
+    logboat.secrets = [PASSPHRASE, "another"]
+    made = logboat("fleet", "init", str(folder), "--name", "south")
+    assert (made.status, made.err) == (2, "logboat: these were two different ones; nothing was done\n")
+    assert not folder.exists()
+    logboat.secrets = [PASSPHRASE, PASSPHRASE]
+    assert logboat("fleet", "init", str(folder), "--name", "south").status == 0
+    logboat.secrets = ["the wrong one"]
+    wrong = logboat("fleet", "add", str(folder), "argo")
+    assert wrong.status == 1
+    assert "not the passphrase" in wrong.err
+    logboat.secrets = [PASSPHRASE]
+    assert logboat("fleet", "add", str(folder), "argo").status == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "why"),
+    [
+        (["init", "north", "--name", "north"], 1, "there is something already"),
+        (["init", "new", "--name", "North"], 2, "cannot be the name of a fleet"),
+        (["init", "new"], 2, "--name"),
+        (["add", "north", "Argo"], 2, "cannot be the name of a vessel"),
+        (["add", "north", "argo", "--mmsi", "12"], 2, "nine digits"),
+        (["add", "north", "argo", "--name", "a\x07b"], 2, "printable"),
+        (["add", "nowhere", "argo"], 1, "logboat fleet init"),
+        (["renew", "north", "argo"], 2, "no vessel 'argo'; there are: none"),
+        (["revoke", "north", "argo"], 2, "no vessel 'argo'"),
+        (["list", "nowhere"], 1, "logboat fleet init"),
+    ],
+)
+def test_mistakes_are_said_before_a_passphrase_is_asked_for(
+    logboat: Appliance, north: Path, arguments: list[str], status: int, why: str
+) -> None:
+    action, folder, *more = arguments
+    done = logboat("fleet", action, str(logboat.root / folder), *more)
+    assert done.status == status
+    assert why in done.err
+
+
+def test_a_passphrase_that_is_too_short_makes_no_fleet(logboat: Appliance) -> None:
+    (logboat.root / "passphrase").write_text("short")
+    made = run(logboat, "init", logboat.root / "south", "--name", "south")
+    assert (made.status, "12 characters" in made.err) == (2, True)
+
+
+def test_a_password_becomes_a_hash(logboat: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("harbour-master\n"))
+    made = logboat("fleet", "password")
+    assert made.status == 0
+    assert users.verify(made.out.strip(), "harbour-master")
+    monkeypatch.setattr("sys.stdin", io.StringIO("short\n"))
+    assert logboat("fleet", "password").status == 2
+
+
+def test_at_a_terminal_the_passphrase_is_asked_for_and_not_shown(tmp_path: Path) -> None:
+    ours, theirs = os.openpty()
+    command = [str(Path(sys.executable).with_name("logboat")), "fleet", "init", str(tmp_path / "north")]
+    with subprocess.Popen(
+        ["setsid", "--ctty", "--wait", *command, "--name", "north"], stdin=theirs, stdout=subprocess.PIPE
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        for prompt in (b"root key: ", b"same again: "):
+            while not shown.endswith(prompt):
+                shown += os.read(ours, 1000)
+            os.write(ours, PASSPHRASE.encode() + b"\n")
+        assert process.stdout is not None
+        said = process.stdout.read()
+        process.wait(60)
+    os.close(ours)
+    assert PASSPHRASE.encode() not in shown
+    assert process.returncode == 0, said
+    assert (tmp_path / "north/fleet.key").exists()
