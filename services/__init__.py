@@ -8,6 +8,7 @@ The recorder, in the order in which data flows:
 - `windows`, `records`: what documents hold (pure)
 - `documenter`, `retention`, `library`: follows the journal with documents; makes room; the thread that does
 - `timekeeping`, `machine`, `identity`: what the clock is worth; which board; which log, boot and run
+- `fleetidentity`: what boots are signed with, if the vessel is of a fleet
 - `view`, `livestate`, `systemd`, `control`: what the recorder tells, and how people reach it
 - `recorder`: the daemon
 

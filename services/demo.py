@@ -107,6 +107,8 @@ class Vessel:
                     str(self.data),
                     "--run",
                     str(self.run),
+                    "--identity",
+                    str(self.folder / "identity"),
                     "--ledger",
                     str(ours),
                 ],

@@ -21,6 +21,7 @@ from sync.store import Database, DocumentError
 
 from . import records
 from .batch import Batch, Episode, Gap, Identity, Row
+from .fleetidentity import Sign
 from .journal import JournalReader
 from .windows import ClockReading, Origin, Window, reading
 
@@ -78,10 +79,11 @@ class Documenter:
         release: Release,
         severities: Mapping[str, str],
         measured_before: Mapping[str, tuple[str, str]] | None = None,
+        sign: Sign | None = None,
     ) -> None:
         """`registered`: path and unit of every sensor that the journal may hold samples of; `severities`:
         of alarms in progress; `measured_before`: path and unit of samples that earlier runs took, where the
-        configuration has changed since."""
+        configuration has changed since; `sign`: the vessel's signature, if it has one."""
         self.identity = identity
         self.cursor = reader.through()
         """The last batch taken in."""
@@ -100,7 +102,9 @@ class Documenter:
         self._severities = dict(severities)
         self._taken: dict[str, int] = {}
         self._outbox: list[_Write] = []
+        self._sign = sign
         self._boot_document: dict[str, Any] | None = None
+        self._vessel_document: dict[str, Any] | None = None
         self._equipment_ms = 0
         self._run = 0
 
@@ -110,8 +114,19 @@ class Documenter:
 
     def set_vessel(self, body: dict[str, Any]) -> None:
         """The document about this vessel, to be written if it differs."""
-        document_id = documents.vessel_id(self.identity.vessel)
-        self._put(document_id, body)
+        self._vessel_document = body
+        self._put_signed(documents.vessel_id(self.identity.vessel), body)
+
+    def reassert(self) -> None:
+        """What is current of this vessel is as it says now. A peer may have brought back what was written
+        before the card was replaced: that counts more revisions, and so has taken the place of what is here.
+        """
+        if self._vessel_document is not None:
+            self.set_vessel(self._vessel_document)
+        for name, current in self._current.items():
+            found = self._database.get(documents.equipment_id(self.identity.vessel, name))
+            if found is not None and found.body.get("log") != self.identity.log:
+                current.written = None
 
     def step(self, now_ms: int) -> bool:
         """Take in what the journal has and write what is due at this moment of the boot clock.
@@ -130,7 +145,7 @@ class Documenter:
             self._equipment(now_ms)
         if self._boot_document is not None:
             body, self._boot_document = self._boot_document, None
-            self._put(documents.boot_id(self.identity.vessel, self.identity.log, body["number"]), body)
+            self._put_signed(documents.boot_id(self.identity.vessel, self.identity.log, body["number"]), body)
         self._flush()
         self._release(self._documented(), dict(self._closed))
         return more
@@ -309,6 +324,9 @@ class Documenter:
                     severity=current.severity,
                 )
             )
+
+    def _put_signed(self, document_id: str, body: dict[str, Any]) -> None:
+        self._put(document_id, body if self._sign is None else self._sign(document_id, body))
 
     def _put(self, document_id: str, body: dict[str, Any]) -> None:
         self._outbox.append(_Write(lambda database: records.upsert(database, document_id, body)))

@@ -20,7 +20,7 @@ from sensors.settings import SensorSettings
 from sync import documents
 from sync.store import DamagedError, Database, FullError, StoreError
 
-from . import machine, records, retention, storecheck
+from . import fleetidentity, machine, records, retention, storecheck
 from .batch import Batch, Identity
 from .configuration import Configuration
 from .documenter import Documenter
@@ -75,7 +75,9 @@ class Library:
         clock: Clock,
         vfs: str | None = None,
         measured_before: Mapping[str, tuple[str, str]] | None = None,
+        own: fleetidentity.OwnIdentity = fleetidentity.NONE,
     ) -> None:
+        """`own`: the vessel's identity in its fleet, which signs; what else comes in is the recorder's."""
         self.damaged: str | None = None
         """What was found broken; the thread has ended then."""
         self.fault: str | None = None
@@ -89,6 +91,7 @@ class Library:
         self._measured_before = dict(measured_before or {})
         self._vessel_facts = (str(journal.get_meta("uuid")), str(journal.get_meta("logs")).split())
         self._previous = previous
+        self._own = own
         self._data, self._announce, self._room, self._clock, self._vfs = data, announce, room, clock, vfs
         self._anchors: tuple[Anchor, ...] = ()
         self._anchors_written: tuple[Anchor, ...] = ()
@@ -208,6 +211,7 @@ class Library:
                 reader=self._reader,
                 database=self._database,
                 release=self._journal.release,
+                sign=self._own.sign,
                 # As of now: the journal may have let go of the batches that raised or cleared them.
                 severities={
                     name: episode.severity
@@ -215,6 +219,9 @@ class Library:
                     if (episode := record.episode) is not None and episode.cleared_ms is None
                 },
             )
+            signed = fleetidentity.sign_earlier(self._database, self._identity.vessel, self._own)
+            if signed:
+                log.info("signed %d boots that had no signature of this fleet", signed)
             uuid, logs = self._vessel_facts
             vessel = self._configuration.vessel
             self._documenter.set_vessel(
@@ -263,6 +270,8 @@ class Library:
         if not is_short and self._retained_ms is not None and now - self._retained_ms < RETENTION_MS:
             return
         self._retained_ms = now
+        if self._documenter is not None:
+            self._documenter.reassert()
         budget = retention.budget_bytes(self._configuration.retention.budget, self._data)
         if is_short:
             storecheck.give_up_set_aside(self._data)

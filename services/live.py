@@ -81,6 +81,13 @@ class LiveStorage(_Shape, frozen=True, kw_only=True):
     used: float
 
 
+class LiveIdentity(_Shape, frozen=True, kw_only=True):
+    """What the vessel signs its boots with."""
+
+    fleet: str | None = None
+    fault: str | None = None
+
+
 class LiveState(_Shape, frozen=True, kw_only=True):
     """All of it."""
 
@@ -97,6 +104,7 @@ class LiveState(_Shape, frozen=True, kw_only=True):
     """Why documents cannot be written just now."""
     problems: list[str] = []
     """Of the configuration."""
+    identity: LiveIdentity = LiveIdentity()
     clock: LiveClock
     backlog: LiveBacklog = LiveBacklog()
     storage: LiveStorage | None = None

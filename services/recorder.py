@@ -28,7 +28,7 @@ from sensors.sampling import Sampler
 from sensors.settings import SensorSettings
 from sync.store import StoreError
 
-from . import livestate, machine, storecheck
+from . import fleetidentity, livestate, machine, storecheck
 from .configuration import Configuration, ConfigurationError
 from .control import Addition, Answer, ControlServer
 from .identity import establish
@@ -81,6 +81,7 @@ class Recorder:
         vfs: str | None = None,
         notifier: Notifier | None = None,
         context: DriverContext | None = None,
+        own: fleetidentity.OwnIdentity = fleetidentity.NONE,
     ) -> None:
         """Opens the journal. Raises JournalError, OSError."""
         self._places = places
@@ -144,8 +145,11 @@ class Recorder:
             room=room,
             clock=self._clock,
             vfs=vfs,
+            own=own,
         )
-        self._view = View(identity=self.identity, sensors=settings, started_utc=self._clock.utc_ns() / 1e9)
+        self._view = View(
+            identity=self.identity, sensors=settings, started_utc=self._clock.utc_ns() / 1e9, own=own
+        )
 
     def stop(self) -> None:
         """From any thread, or a signal handler: finish what was accepted and end."""
@@ -333,12 +337,14 @@ def run(args: Namespace) -> int:
         loaded = load_or_last_good(places.config, places.sensors, places.data)
         make_room_to_start(places.data)
         storecheck.prepare(places.data)
+        own = fleetidentity.load(args.identity, loaded.configuration.vessel.id)
         recorder = Recorder(
             places=places,
             configuration=loaded.configuration,
             sensors=loaded.sensors,
             problems=[str(problem) for problem in loaded.problems],
             ledger=ledger,
+            own=own,
         )
     except ConfigurationError as error:
         print(error, file=sys.stderr)
@@ -351,6 +357,8 @@ def run(args: Namespace) -> int:
         return 1
     for problem in loaded.problems:
         log.warning("%s", problem)
+    if own.fault is not None:
+        log.warning("boots are not signed: %s", own.fault)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: recorder.stop())
     threading.current_thread().name = "recorder"

@@ -148,6 +148,16 @@ def configuration(facts: Facts) -> str:
     return f"WRONG: {force}{facts.problems[0]}{more}"
 
 
+def identity(facts: Facts) -> str:
+    """Which fleet the vessel is of."""
+    if facts.live is None:
+        return "not known while the recorder is not running"
+    found = facts.live.identity
+    if found.fault is not None:
+        return f"WRONG, boots are not signed: {found.fault}"
+    return "none, so this vessel is of no fleet" if found.fleet is None else f"of fleet {found.fleet}"
+
+
 LINES: Final[tuple[tuple[str, Callable[[Facts], str]], ...]] = (
     ("recording", recording),
     ("alarms", alarms),
@@ -156,6 +166,7 @@ LINES: Final[tuple[tuple[str, Callable[[Facts], str]], ...]] = (
     ("store", store),
     ("card", card),
     ("configuration", configuration),
+    ("identity", identity),
 )
 
 
@@ -196,6 +207,11 @@ def _problems(facts: Facts) -> str | None:
     return f"correct the configuration: {facts.problems[0]}" if facts.problems else None
 
 
+def _identity(facts: Facts) -> str | None:
+    fault = None if facts.live is None else facts.live.identity.fault
+    return None if fault is None else f"put the vessel's identity right: {fault}"
+
+
 def _full(facts: Facts) -> str | None:
     storage = None if facts.live is None else facts.live.storage
     if storage is None or storage.free >= NEARLY_FULL * storage.total:
@@ -231,6 +247,7 @@ ADVICE: Final[tuple[Callable[[Facts], str | None], ...]] = (
     _full,
     _faulty,
     _unseen,
+    _identity,
     _time,
 )
 """Most worth doing first."""

@@ -3,6 +3,7 @@
 Shape, version 1 (`clock`: boot clock in seconds, `utc`: seconds since 1970):
 
     pid, vessel, log, boot, started, recording, fault, problems
+    identity                 {fleet, fault: why it cannot be used}, each null if there is none
     updated, lastDurable     {clock, utc[, samples]}
     clock                    {source, uncertainty}
     commit                   {count, median, p999, longest}: ms that the latest commits took; null before any
@@ -22,6 +23,7 @@ from sensors.sample import Sample
 from sensors.settings import SensorSettings
 
 from .batch import Identity
+from .fleetidentity import NONE, OwnIdentity
 from .library import Library
 from .recording import Recording
 from .timekeeping import ClockQuality
@@ -33,8 +35,16 @@ RATE_OVER_MS: Final = 10_000
 class View:
     """Gathers what is shown."""
 
-    def __init__(self, *, identity: Identity, sensors: Iterable[SensorSettings], started_utc: float) -> None:
+    def __init__(
+        self,
+        *,
+        identity: Identity,
+        sensors: Iterable[SensorSettings],
+        started_utc: float,
+        own: OwnIdentity = NONE,
+    ) -> None:
         self._identity = identity
+        self._own = own
         self._sensors = tuple(sensors)
         self._started = started_utc
         self._latest: dict[str, Sample] = {}
@@ -78,6 +88,7 @@ class View:
             "fault": recording.fault,
             "documents": library.fault,
             "problems": list(problems),
+            "identity": {"fleet": self._own.fleet, "fault": self._own.fault},
             "clock": {"source": quality.source.value, "uncertainty": quality.uncertainty_s},
             "commit": _times(recording.commit_ms),
             "backlog": {

@@ -5,12 +5,21 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from services.fleetidentity import USUAL
+
 from .common import World
 from .options import actions
 
 
 def record_arguments(parser: ArgumentParser) -> None:
-    """`logboat record [--ledger FD]`."""
+    """`logboat record [--identity DIR] [--ledger FD]`."""
+    parser.add_argument(
+        "--identity",
+        type=Path,
+        default=USUAL,
+        metavar="DIR",
+        help=f"the vessel's identity, with which it signs ({USUAL})",
+    )
     parser.add_argument(
         "--ledger",
         type=int,

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from services.fleetidentity import USUAL
 from services.present import clean, count, table
 
 from .common import FailedError, UsageError, World, print_json
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 SOON_DAYS: Final = 180
 """A vessel may be at sea for months: its next certificate should be aboard before."""
 LONGEST_TEXT: Final = 200
-PLACE: Final = "/etc/logboat/identity"
 
 
 def fleet_arguments(parser: ArgumentParser) -> None:
@@ -121,7 +121,7 @@ def _made(args: Namespace, folder: "FleetFolder", vessel: "Vessel", what: str) -
         print_json({"vessel": vessel.id, "identity": str(place), "serial": serial, "expires": expires})
     else:
         print(f"{what}, until {expires}")
-        print(f"next: copy {place} to its appliance, as {PLACE}")
+        print(f"next: copy {place} to its appliance, as {USUAL}")
     return 0
 
 

@@ -26,7 +26,6 @@ from sync.net import tls
 from sync.net.tls_identity import TLSIdentity
 from sync.peer.problems import ProblemError
 
-USUAL: Final = Path("/etc/logboat/identity")
 VESSEL_CERTIFICATE: Final = "vessel.pem"
 VESSEL_KEY: Final = "vessel.key"
 FLEET_CERTIFICATE: Final = "fleet.pem"

@@ -46,8 +46,8 @@ def revoked(*certificates: x509.Certificate, number: int = 1, reason: str = "sto
     return Revocations(number, NOW, entries)
 
 
-def trust(revocations: Revocations | None = None) -> Trust:
-    return Trust(authority().certificate, FLEET, revocations or Revocations())
+def trust(revocations: Revocations | None = None, *, fleet: str = FLEET) -> Trust:
+    return Trust(authority(fleet).certificate, fleet, revocations or Revocations())
 
 
 def body(document_id: str, **more: Any) -> dict[str, Any]:

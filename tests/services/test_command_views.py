@@ -36,6 +36,21 @@ class TestStatus:
         assert "3 documents" in done.out
         assert "to do" not in done.out
 
+    @pytest.mark.parametrize(
+        ("identity", "words"),
+        [
+            ({"fleet": None, "fault": None}, "none, so this vessel is of no fleet"),
+            ({"fleet": "north", "fault": None}, "of fleet north"),
+            ({"fleet": None, "fault": "it is gone"}, "WRONG, boots are not signed: it is gone"),
+        ],
+    )
+    def test_it_tells_of_which_fleet_the_vessel_is(
+        self, logboat: Appliance, identity: dict[str, object], words: str
+    ) -> None:
+        logboat.put(SYNCED)
+        logboat.live(identity=identity)
+        assert f"identity       {words}" in logboat("status").out
+
     def test_without_recorder_it_says_that_it_is_not_running(self, logboat: Appliance) -> None:
         logboat.put(SYNCED, build.equipment(30.0))
         done = logboat("status")
@@ -107,6 +122,10 @@ class TestStatus:
                 "check the wiring of rpm (Main engine): open, 2.97 V is above 2.9 V",
             ),
             ({"clock": {"source": "floor", "uncertainty": 0.0}}, "let the clock be set"),
+            (
+                {"identity": {"fault": "vessel.key: gone"}},
+                "put the vessel's identity right: vessel.key: gone",
+            ),
         ],
     )
     def test_it_ends_with_the_one_thing_most_worth_doing(

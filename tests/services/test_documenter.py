@@ -92,6 +92,28 @@ def test_samples_are_released_only_once_their_document_is_there(vessel: Vessel) 
     assert vessel.journal.waiting == 0
 
 
+def test_what_an_earlier_card_wrote_of_this_vessel_does_not_stay_current(vessel: Vessel) -> None:
+    about = records.header(documents.Kind.VESSEL, "argo") | {"name": "SY Argo"}
+    vessel.documenter.set_vessel(about)
+    vessel.journal.commit(batch(row(1)))
+    vessel.documenter.step(111_000)
+    for document_id, came in (
+        ("vessel:argo", about | {"name": "of old"}),
+        (
+            "equipment:argo:rpm",
+            records.header(documents.Kind.EQUIPMENT, "argo") | {"sensor": "rpm", "log": "ghijkl", "value": 9},
+        ),
+    ):
+        vessel.database.insert(document_id, "500-aa", (), came)
+    vessel.documenter.reassert()
+    vessel.documenter.step(112_000)
+    assert [found["name"] for found in vessel.bodies("vessel")] == ["SY Argo"]
+    assert [found["log"] for found in vessel.bodies("equipment")] == ["abcdef"]
+    current = vessel.database.get("equipment:argo:rpm")
+    assert current is not None
+    assert current.rev.startswith("501-")
+
+
 def test_clean_stop_leaves_nothing_outside_documents(vessel: Vessel) -> None:
     vessel.journal.commit(batch(row(1), row(2)))
     vessel.documenter.finish(103_000)

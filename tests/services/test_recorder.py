@@ -12,12 +12,16 @@ from sensors.configuration import load_sensors
 from sensors.settings import SensorSettings
 from services import livestate, machine
 from services.control import Addition, ask
+from services.fleetidentity import OwnIdentity
 from services.recorder import Places, Recorder
 from services.settings import Configuration, Vessel
 from services.systemd import Notifier
 from services.verify import verify
 from sync import documents
+from sync.fleet import signing
+from sync.fleet.identity_files import FleetIdentity
 from sync.store import Database
+from tests.fleet.builders import trust, vessel
 
 MANUAL = """
 [[sensor]]
@@ -207,6 +211,32 @@ def test_card_in_another_board_begins_a_new_log_and_loses_nothing(
         vessel = database.get("vessel:argo")
         assert vessel is not None
         assert vessel.body["logs"] == logs
+
+
+def test_a_vessel_of_a_fleet_signs_what_it_writes_of_itself_and_its_boots(tmp_path: Path) -> None:
+    own = OwnIdentity(FleetIdentity("argo", "north", vessel("argo"), trust()))
+    with running(tmp_path):
+        pass
+    for _ in range(2):
+        with running(tmp_path, own=own) as (made, _heard):
+            boot_id = documents.boot_id("argo", made.identity.log, made.identity.boot)
+    with store(tmp_path) as database:
+        for document_id in (boot_id, "vessel:argo"):
+            found = database.get(document_id)
+            assert found is not None
+            assert signing.signer(document_id, found.body, trust()) == "argo"
+        about = database.get("vessel:argo")
+        assert about is not None
+        assert about.rev.startswith("2-")  # signed once; the second start had nothing to add
+
+
+def test_a_broken_identity_is_told_and_stops_nothing(tmp_path: Path) -> None:
+    with running(tmp_path, own=OwnIdentity(fault="vessel.pem is gone")) as (made, _):
+        assert ask(tmp_path / "run", Addition(sensor="fuel-dip", value=0.5)).ok
+        made._every_second(made.recording.now_ms())
+        state = livestate.read(livestate.path(tmp_path / "run"))
+        assert state is not None
+        assert state["identity"] == {"fleet": None, "fault": "vessel.pem is gone"}
 
 
 def test_damage_found_while_running_ends_the_recorder_with_a_mark_for_the_next_start(tmp_path: Path) -> None:

@@ -1,0 +1,73 @@
+"""What a recorder signs with its vessel's identity, and that no identity stops it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services import fleetidentity
+from services.fleetidentity import NONE, OwnIdentity, sign_earlier
+from sync import documents
+from sync.fleet import signing
+from sync.fleet.identity_files import FleetIdentity
+from sync.store import Database
+from tests.fleet.builders import body, trust, vessel
+
+
+def own(name: str = "argo", *, fleet: str = "north") -> OwnIdentity:
+    return OwnIdentity(FleetIdentity(name, fleet, vessel(name, fleet=fleet), trust(fleet=fleet)))
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Any:
+    with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as opened:
+        yield opened
+
+
+def signers(database: Database, fleet: str = "north") -> list[str]:
+    return [
+        signing.signer(found.id, found.body, trust(fleet=fleet)) for found in database.documents("boot:argo:")
+    ]
+
+
+def test_boots_of_before_the_identity_are_signed_at_the_first_start_with_it(database: Database) -> None:
+    for number in range(1, 40):
+        document_id = f"boot:argo:abcdef:{number}"
+        database.put(document_id, body(document_id, anchors=[[1.0, 2.5, "rtc", 0.5]]))
+    database.put("boot:brigid:ghijkl:1", body("boot:brigid:ghijkl:1"))
+    assert sign_earlier(database, "argo", own()) == 39
+    assert signers(database) == ["argo"] * 39
+    untouched = database.get("boot:brigid:ghijkl:1")
+    assert untouched is not None
+    assert not signing.is_signed(untouched.body)
+
+
+def test_they_are_looked_for_once_and_again_after_a_start_without(database: Database) -> None:
+    database.put("boot:argo:abcdef:1", body("boot:argo:abcdef:1"))
+    assert sign_earlier(database, "argo", own()) == 1
+    database.put("boot:argo:abcdef:2", body("boot:argo:abcdef:2"))
+    assert sign_earlier(database, "argo", own()) == 0  # nothing is searched
+    assert sign_earlier(database, "argo", NONE) == 0
+    assert sign_earlier(database, "argo", own()) == 1
+
+
+def test_a_vessel_that_joins_another_fleet_signs_anew(database: Database) -> None:
+    database.put("boot:argo:abcdef:1", body("boot:argo:abcdef:1"))
+    sign_earlier(database, "argo", own())
+    assert sign_earlier(database, "argo", own(fleet="south")) == 1
+    assert signers(database, "south") == ["argo"]
+
+
+def test_without_a_folder_there_is_no_identity_and_no_fault(tmp_path: Path) -> None:
+    assert fleetidentity.load(tmp_path / "identity", "argo") == NONE
+    (tmp_path / "identity").mkdir()
+    assert fleetidentity.load(tmp_path / "identity", "argo") == NONE
+
+
+def test_a_broken_identity_is_a_fault_with_a_remedy(tmp_path: Path) -> None:
+    (tmp_path / "vessel.pem").write_text("rubbish")
+    found = fleetidentity.load(tmp_path, "argo")
+    assert (found.identity, found.sign, found.fleet) == (None, None, None)
+    assert "copy the vessel's identity folder anew" in (found.fault or "")
+    file = tmp_path / "vessel.pem"
+    assert fleetidentity.load(file, "argo").fault is not None
