@@ -1,0 +1,146 @@
+"""Peers that hold each other to their rights still come to the same documents, conflicts resolved."""
+
+import itertools
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sync.fleet.revocations import Revocations, to_body
+from sync.fleet.rights import Crew, Rights, Vessel, Writer
+from sync.fleet.trust import Trust
+from sync.peer.conflicts import REVOCATIONS
+from sync.store import Database
+from tests.net.certificates import NOW
+from tests.peer.rig import assert_same, databases, replicate
+
+from .builders import authority, body, trust
+from .test_rights import ALARM, NOTE
+
+VESSELS = ("argo", "brigid", "careen")
+
+
+class Meeting:
+    """Vessels with a store each, that tell each other what they have, each as its rights let it."""
+
+    def __init__(self, stores: list[Database]) -> None:
+        self.stores = dict(zip(VESSELS, stores, strict=False))
+        self.trusted = dict.fromkeys(self.stores, trust())
+        self.told: list[str] = []
+
+    def rights(self, vessel: str) -> Rights:
+        def trusts() -> Trust:
+            return self.trusted[vessel]
+
+        log = "newlog" if vessel == "argo" else None
+        return Rights(vessel=vessel, log=lambda: log, trust=trusts, leaves=self.stores[vessel].leaves)
+
+    def meet(self, active: str, passive: str, *, writer: Writer | None = None) -> None:
+        wire = replicate(
+            self.stores[active],
+            self.stores[passive],
+            active={"pull_rule": self.rights(active).rule(Vessel(passive))},
+            passive={"rule": self.rights(passive).rule(writer or Vessel(active))},
+        )
+        self.told += [str(ended.problem) for ended in wire.told if ended.problem is not None]
+
+    def acknowledge(self, vessel: str, who: str) -> None:
+        self.change(vessel, lambda found: found | {"acks": [*found["acks"], {"who": who, "when": "2026"}]})
+
+    def change(self, vessel: str, changed: Any) -> None:
+        found = self.stores[vessel].get(ALARM)
+        if found is not None:
+            self.stores[vessel].put(ALARM, changed(found.body), parent=found.rev)
+
+    def all_meet(self) -> None:
+        """The smaller id dials, so that one is never the one that resolves."""
+        for _ in range(4):
+            for active, passive in itertools.combinations(self.stores, 2):
+                self.meet(active, passive)
+
+
+def alarm() -> dict[str, Any]:
+    return body(ALARM, acks=[], cleared=None, history=[1])
+
+
+steps = st.lists(
+    st.tuples(st.just("meet"), st.permutations(VESSELS))
+    | st.tuples(st.just("ack"), st.permutations(VESSELS))
+    | st.tuples(st.just("clear"), st.permutations(VESSELS))
+    | st.tuples(st.just("revoke"), st.permutations(VESSELS)),
+    min_size=3,
+    max_size=10,
+)
+
+
+@given(steps)
+@settings(max_examples=25)
+def test_vessels_converge_on_alarms_and_revocations(steps: list[tuple[str, tuple[str, ...]]]) -> None:
+    with tempfile.TemporaryDirectory() as folder, databases(Path(folder), *VESSELS) as stores:
+        fleet = Meeting(stores)
+        fleet.stores["argo"].put(ALARM, alarm())
+        number = 0
+        for kind, (first, second, _) in steps:
+            if kind == "meet":
+                fleet.meet(*sorted((first, second)))
+            elif kind == "ack":
+                fleet.acknowledge(first, second)
+            elif kind == "clear":
+                fleet.change(
+                    "argo", lambda found: found | {"cleared": {"boot": 1, "clock": 2}, "history": [1, 2]}
+                )
+            else:  # the operator brings what the CA says now to two vessels
+                number += 1
+                said = to_body(Revocations(number, NOW), fleet="north", key=authority().key)
+                for vessel in (first, second):
+                    found = fleet.stores[vessel].get(REVOCATIONS)
+                    fleet.stores[vessel].put(REVOCATIONS, said, parent=found.rev if found else None)
+        fleet.all_meet()
+        assert_same(*stores)
+        if number:
+            latest = stores[0].get(REVOCATIONS)
+            assert latest is not None
+            assert latest.body["number"] == number
+
+
+def test_a_crew_app_gets_its_acknowledgement_in_and_nothing_else(tmp_path: Path) -> None:
+    with databases(tmp_path, "argo", "phone") as stores:
+        fleet = Meeting(stores[:1])
+        argo, phone = stores
+        fleet.stores["phone"], fleet.trusted["phone"] = phone, trust()
+        argo.put(ALARM, alarm())
+        fleet.meet("phone", "argo", writer=Crew("anna"))
+        fleet.acknowledge("phone", "anna")
+        phone.put(NOTE, body(NOTE, text="oil changed"))
+        phone.put("equipment:argo:rpm", body("equipment:argo:rpm", value=7))
+        phone.put("fleet:chart", {"type": "fleet"})
+        fleet.meet("phone", "argo", writer=Crew("anna"))
+        seen, noted = argo.get(ALARM), argo.get(NOTE)
+        assert seen is not None
+        assert noted is not None
+        assert seen.body["acks"] == [{"who": "anna", "when": "2026"}]
+        assert argo.get("equipment:argo:rpm") is None
+        assert argo.get("fleet:chart") is None
+        refusals = ("the crew writes no equipment documents", "the crew writes no fleet documents")
+        assert len(fleet.told) == 2
+        for told, refusal in zip(sorted(fleet.told), refusals, strict=True):
+            assert refusal in told
+
+
+def test_who_only_listens_is_told_of_the_branch_that_lost(tmp_path: Path) -> None:
+    """On either side the branch that wins: brigid, whom argo calls, is told of both as it must."""
+    for number in range(6):
+        (tmp_path / str(number)).mkdir()
+        with databases(tmp_path / str(number), "argo", "brigid") as stores:
+            fleet = Meeting(stores)
+            stores[0].put(ALARM, alarm())
+            fleet.meet("argo", "brigid")
+            fleet.acknowledge("argo", "anna")
+            fleet.acknowledge("brigid", f"bo {number}")
+            fleet.meet("argo", "brigid")
+            assert_same(*stores)
+            found = stores[1].get(ALARM)
+            assert found is not None
+            assert [ack["who"] for ack in found.body["acks"]] == ["anna", f"bo {number}"]
