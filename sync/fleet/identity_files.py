@@ -10,9 +10,10 @@ The CA's folder on the operator's machine has such a folder for each vessel, to 
 
 import grp
 import stat
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from cryptography import x509
@@ -44,7 +45,9 @@ class FleetIdentity:
     fleet: str
     tls: TLSIdentity
     trust: Trust
-    """As of the files; the mesh may have brought newer revocations since: `Trust.told`."""
+    """As of the files; newer revocations may have come through the store since: `sync.fleet.standing`."""
+    statement: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """The document fleet:revocations, as its file has it."""
 
 
 def load(folder: Path) -> FleetIdentity:
@@ -70,11 +73,12 @@ def load(folder: Path) -> FleetIdentity:
         text = f"{path}: names no vessel (a URI logboat:<fleet>:<vessel>); {_AGAIN}"
         raise IdentityError(text)
     root = load_root(folder / FLEET_CERTIFICATE)
-    trust = Trust(root, name.fleet, load_revocations(folder / REVOCATIONS, root))
+    statement, revocations = _stated(folder / REVOCATIONS, root)
+    trust = Trust(root, name.fleet, revocations)
     if not trust.is_issued(identity.certificate):
         text = f"{path}: not issued by {folder / FLEET_CERTIFICATE}; {_AGAIN}"
         raise IdentityError(text)
-    return FleetIdentity(name.vessel, name.fleet, identity, trust)
+    return FleetIdentity(name.vessel, name.fleet, identity, trust, statement)
 
 
 def load_root(path: Path) -> x509.Certificate:
@@ -90,8 +94,13 @@ def load_root(path: Path) -> x509.Certificate:
 
 def load_revocations(path: Path, root: x509.Certificate) -> Revocations:
     """What the CA last said, as a file has it. Raises IdentityError."""
+    return _stated(path, root)[1]
+
+
+def _stated(path: Path, root: x509.Certificate) -> tuple[dict[str, Any], Revocations]:
     try:
-        return from_body(msgspec.json.decode(path.read_bytes(), type=dict), root)
+        body: dict[str, Any] = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+        return body, from_body(body, root)
     except OSError as error:
         text = f"{path}: cannot be read: {error.strerror}; {_AGAIN}"
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -1,0 +1,67 @@
+"""What is trusted follows the highest number, wherever it came from, and gets to others from there."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sync import documents
+from sync.fleet.identity_files import FleetIdentity
+from sync.fleet.revocations import Revocations, to_body
+from sync.fleet.standing import standing
+from sync.peer.conflicts import REVOCATIONS
+from sync.store import Database
+from tests.net.certificates import NOW
+
+from .builders import authority, trust, vessel
+
+
+def stated(number: int, fleet: str = "north") -> dict[str, object]:
+    return to_body(Revocations(number, NOW), fleet=fleet, key=authority(fleet).key)
+
+
+def identity(number: int) -> FleetIdentity:
+    """argo's, whose files have revocations of this number."""
+    return FleetIdentity("argo", "north", vessel("argo"), trust(Revocations(number, NOW)), stated(number))
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as opened:
+        yield opened
+
+
+def here(database: Database) -> int | None:
+    found = database.get(REVOCATIONS)
+    return None if found is None or found.deleted else found.body["number"]
+
+
+def test_what_files_know_gets_into_the_store(database: Database) -> None:
+    assert standing(database, identity(0)).revocations.number == 0
+    assert here(database) is None  # nothing has been said yet
+    for number in (2, 2, 5):
+        assert standing(database, identity(number)).revocations.number == number
+        assert here(database) == number
+    found = database.get(REVOCATIONS)
+    assert found is not None
+    assert found.rev.startswith("2-")
+
+
+def test_what_came_through_the_store_counts_more_than_older_files(database: Database) -> None:
+    database.put(REVOCATIONS, stated(7))
+    assert standing(database, identity(2)).revocations.number == 7
+    assert here(database) == 7
+
+
+def test_what_was_known_is_not_forgotten_with_its_document(database: Database) -> None:
+    rev = database.put(REVOCATIONS, stated(7))
+    before = standing(database, identity(2))
+    database.delete(REVOCATIONS, parent=rev)
+    assert standing(database, identity(2), before).revocations.number == 7
+    assert here(database) == 2
+
+
+def test_a_document_of_another_fleets_ca_says_nothing(database: Database) -> None:
+    database.put(REVOCATIONS, stated(9, "south"))
+    assert standing(database, identity(2)).revocations.number == 2
+    assert here(database) == 2
