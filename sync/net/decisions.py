@@ -12,7 +12,7 @@ from sync.net.websocket import WebSocketTransport
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Who wants to connect, and to what. It is a valid WebSocket upgrade."""
+    """Who wants to connect, and to what. For `Decide`, it is a valid WebSocket upgrade."""
 
     path: str
     """With its query, not unescaped."""
@@ -37,13 +37,15 @@ class Accept:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """Turn it away, with an HTTP status."""
+    """Turn it away, with an HTTP status; or answer what is no WebSocket, perhaps with 200."""
 
     status: int
     text: str = ""
     """For people."""
     headers: tuple[tuple[str, str], ...] = ()
-    """`WWW-Authenticate`, `Retry-After`."""
+    """`WWW-Authenticate`, `Retry-After`, `Content-Type` where it is not plain text."""
 
 
 Decide = Callable[[Request], Awaitable[Accept | Reject]]
+Look = Callable[[Request], Awaitable[Reject]]
+"""What to answer to a request that asks for no WebSocket."""

@@ -11,10 +11,11 @@ Without a TLS identity it makes one of its own, self-signed, which clients pin b
 
 import asyncio
 import ipaddress
+import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import ifaddr
@@ -128,6 +129,15 @@ class Connection:
         return not all(part is None or part.is_idle for part in (peer.sender, peer.receiver))
 
 
+class _Admitted(NamedTuple):
+    """Who was let in, where, and what it may do there."""
+
+    client: Client
+    name: str
+    database: Database
+    options: PassiveOptions
+
+
 @dataclass(frozen=True, slots=True)
 class ConnectionStatus:
     """How many peers are connected, and how many of them are replicating just now."""
@@ -166,6 +176,7 @@ class URLEndpointListener:
             _address(configuration.network_interface),
             configuration.port,
             self._decide,
+            look=self._look,
             ssl=context,
             max_connections=configuration.max_connections,
             tuning=Tuning(heartbeat=configuration.heartbeat, grace=configuration.grace),
@@ -211,8 +222,7 @@ class URLEndpointListener:
             len(self._connections), sum(connection.is_busy for connection in self._connections)
         )
 
-    async def _decide(self, request: Request) -> Accept | Reject:
-        name = _database_name(request.path)
+    async def _admit(self, request: Request, name: str | None) -> _Admitted | Reject:
         certificate = None if request.ssl_object is None else tls.peer_certificate(request.ssl_object)
         client = await self._authenticators.authenticate(request.headers.get("Authorization"), certificate)
         if isinstance(client, Refusal):
@@ -221,14 +231,30 @@ class URLEndpointListener:
         database = None if name is None else self.configuration.databases.get(name)
         if name is None or database is None:
             return Reject(404, f"there is no database here under {request.path[:80]}")
-        subprotocol = next((known for known in SUBPROTOCOLS if known in request.subprotocols), None)
-        if subprotocol is None:
-            return Reject(400, f"the WebSocket must offer one of the subprotocols {', '.join(SUBPROTOCOLS)}")
         options = self._options(Visitor(client, name, request.remote, request.headers))
         if options is None or isinstance(options, Refusal):
             refusal = options or Refusal(403, "you may not enter this database", {})
             log.warning("%s may not enter %s: %s", request.remote, name, refusal.text)
             return Reject(refusal.status, refusal.text, tuple(refusal.headers.items()))
+        return _Admitted(client, name, database, options)
+
+    async def _look(self, request: Request) -> Reject:
+        """Sync Gateway looks whether there is such a database before it opens a WebSocket."""
+        if _database_name(request.path) is not None:
+            return Reject(426, "this is for a WebSocket only", (("Upgrade", "websocket"),))
+        admitted = await self._admit(request, _database_name(f"{request.path.rstrip('/')}/{_ENDPOINT}"))
+        if isinstance(admitted, Reject):
+            return admitted
+        return Reject(200, json.dumps({"db_name": admitted.name}), (("Content-Type", "application/json"),))
+
+    async def _decide(self, request: Request) -> Accept | Reject:
+        admitted = await self._admit(request, _database_name(request.path))
+        if isinstance(admitted, Reject):
+            return admitted
+        client, name, database, options = admitted
+        subprotocol = next((known for known in SUBPROTOCOLS if known in request.subprotocols), None)
+        if subprotocol is None:
+            return Reject(400, f"the WebSocket must offer one of the subprotocols {', '.join(SUBPROTOCOLS)}")
 
         def receiver(transport: Transport) -> Link:
             session = Session(clock=asyncio.get_running_loop().time, limits=self.configuration.limits)

@@ -6,8 +6,8 @@ import http
 import logging
 import socket
 import ssl as tls
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
 
 from websockets.headers import parse_subprotocol
 from websockets.http11 import Request as HttpRequest
@@ -15,7 +15,7 @@ from websockets.http11 import Response
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
-from sync.net.decisions import Accept, Decide, Reject, Request
+from sync.net.decisions import Accept, Decide, Look, Reject, Request
 from sync.net.faults import problem_of
 from sync.net.framing import Framing, package_log
 from sync.net.handshake import Head, spell_remote
@@ -30,6 +30,7 @@ _TRY_AGAIN: Final = 4001
 """Couchbase Lite's own: it stops for good after 1001, but connects again after this."""
 _INTERNAL_ERROR: Final = 1011
 _BACKLOG: Final = 100
+_D = TypeVar("_D", Accept | Reject, Reject)
 _LETTERS: Final = range(ord("A"), ord("Z") + 1)
 
 
@@ -40,6 +41,7 @@ async def serve(
     *,
     ssl: tls.SSLContext | None = None,
     check: Callable[[tls.SSLObject], None] | None = None,
+    look: Look | None = None,
     max_connections: int = 100,
     handshake_timeout: float = 10.0,
     tuning: Tuning | None = None,
@@ -47,10 +49,12 @@ async def serve(
     """Listen on `host` (empty: everywhere, IPv4 and IPv6) and `port` (0: any that is free).
 
     `check` is called after each TLS handshake and raises ProblemError to drop that client. `decide` has as
-    long as the handshake, again. Raises ProblemError if it cannot listen there.
+    long as the handshake, again; so has `look`, which answers requests that ask for no WebSocket (without
+    it, 426). Raises ProblemError if it cannot listen there.
     """
     server = Server(
         decide,
+        look=look,
         ssl=ssl,
         check=check,
         max_connections=max_connections,
@@ -68,6 +72,7 @@ class Server:
         self,
         decide: Decide,
         *,
+        look: Look | None,
         ssl: tls.SSLContext | None,
         check: Callable[[tls.SSLObject], None] | None,
         max_connections: int,
@@ -75,6 +80,7 @@ class Server:
         tuning: Tuning,
     ) -> None:
         self.decide = decide
+        self.look = look
         self.ssl = ssl
         self.check = check
         self.handshake_timeout = handshake_timeout
@@ -301,6 +307,10 @@ class _Guest(asyncio.Protocol):
         return events[0], parts[1]
 
     async def _answer(self, request: HttpRequest, rest: bytes, ssl_object: tls.SSLObject | None) -> None:
+        if self._server.look is not None and "Upgrade" not in request.headers:
+            asked = Request(request.path, request.headers, (), self.remote, ssl_object)
+            self._refuse(await self._decided(asked, self._server.look))
+            return
         response = self._protocol.accept(request)
         if response.status_code != http.HTTPStatus.SWITCHING_PROTOCOLS:
             self._respond(response)
@@ -310,14 +320,10 @@ class _Guest(asyncio.Protocol):
             for value in request.headers.get_all("Sec-WebSocket-Protocol")
             for name in parse_subprotocol(value)
         ]
-        decision = await self._decide(
-            Request(request.path, request.headers, tuple(offered), self.remote, ssl_object)
-        )
+        asked = Request(request.path, request.headers, tuple(offered), self.remote, ssl_object)
+        decision = await self._decided(asked, self._server.decide)
         if isinstance(decision, Reject):
-            refusal = self._protocol.reject(decision.status, decision.text)
-            for name, value in decision.headers:
-                refusal.headers[name] = value
-            self._respond(refusal)
+            self._refuse(decision)
             return
         if decision.subprotocol:
             self._protocol.subprotocol = Subprotocol(decision.subprotocol)
@@ -326,10 +332,10 @@ class _Guest(asyncio.Protocol):
             response.headers[name] = value
         self._open(decision, request, response, rest)
 
-    async def _decide(self, request: Request) -> Accept | Reject:
+    async def _decided(self, request: Request, decide: Callable[[Request], Awaitable[_D]]) -> _D | Reject:
         try:
             async with asyncio.timeout(self._server.handshake_timeout):
-                decision = await self._server.decide(request)
+                decision = await decide(request)
             if isinstance(decision, Reject):
                 http.HTTPStatus(decision.status)
             elif decision.subprotocol and decision.subprotocol not in request.subprotocols:
@@ -367,10 +373,19 @@ class _Guest(asyncio.Protocol):
             transport.close(_INTERNAL_ERROR, "something is wrong here; see the log")
         transport.start(receiver, rest + self._head.take())
 
+    def _refuse(self, decision: Reject) -> None:
+        response = self._protocol.reject(decision.status, decision.text)
+        for name, value in decision.headers:
+            if name in response.headers:
+                del response.headers[name]
+            response.headers[name] = value
+        self._respond(response)
+
     def _respond(self, response: Response) -> None:
-        """Say no, and hang up."""
+        """Answer without a WebSocket, and hang up."""
         assert self._pipe is not None
-        log.info("%s: refused: %d %s", self.remote, response.status_code, response.reason_phrase)
+        if response.status_code >= http.HTTPStatus.BAD_REQUEST:
+            log.info("%s: refused: %d %s", self.remote, response.status_code, response.reason_phrase)
         self._protocol.send_response(response)
         self._write_out()
         self._pipe.close()

@@ -134,6 +134,7 @@ class PassivePeer(PeerBase):
                 batch=min(request.batch or tuning.BATCH, tuning.BATCH),
                 deltas=self._options.deltas,
                 keeps=self._options.keeps,
+                insists=request.is_gateway,
             ),
             ledger=self.ledger,
             echo=self._echo,
@@ -159,6 +160,10 @@ class PassivePeer(PeerBase):
     def _told(self, request: Changes, event: RequestReceived) -> None:
         if not request.changes:
             self.session.respond(event)
+            return
+        if request.insists:
+            self._check_writable()
+            self._taker.offered(request, event)
             return
         raise MessageError("propose changes: no conflicts are taken here", code=_CONFLICT)
 

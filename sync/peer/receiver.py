@@ -206,6 +206,13 @@ class Receiver:
             answers.append(tuple(ancestors))
         return answers
 
+    def offered(self, message: Changes, event: RequestReceived) -> None:
+        """What a peer would like to push that looks for conflicts itself, when it pulls."""
+        known = self._database.missing([(change.id, change.revision) for change in message.changes])
+        answers: list[Answer] = [NOT_WANTED if ancestors is None else tuple(ancestors) for ancestors in known]
+        self._proposed += sum(answer != NOT_WANTED for answer in answers)
+        self._session.respond(event, ChangesReply(tuple(answers), self._terms).encode())
+
     def proposals(self, message: ProposeChanges, event: RequestReceived) -> None:
         """What a peer would like to push."""
         verdicts = self._verdicts(message)

@@ -78,6 +78,8 @@ class SendOptions:
     """Whether a history must have every generation in it."""
     may_be_pulled: bool = False
     """The same replication pulls: so a conflict resolves itself."""
+    insists: bool = False
+    """Whether the peer is a Sync Gateway that takes lists of changes only if they insist; see `Changes`."""
 
 
 class _Sending(msgspec.Struct, gc=False):
@@ -186,6 +188,8 @@ class Sender:
             and not session.is_over
         ):
             self._scan()
+        if not (self._woken or self._told_all or self._options.proposes or session.is_over):
+            self._tell_all()
         if self._held and (
             len(self._held) >= tuning.BATCH or session.clock() >= self._held_since + _HOLD_FOR
         ):
@@ -226,9 +230,12 @@ class Sender:
         if pending:
             self._lists += 1
             self._announce(pending)
-        if not self._woken and not self._told_all and not options.proposes:
-            self._told_all = True
-            self._session.request(Changes((), self._session.collection).encode())
+
+    def _tell_all(self) -> None:
+        if self._options.insists and self._lists:
+            return  # An active Sync Gateway hangs up at once, though it has not looked at the lists before.
+        self._told_all = True
+        self._session.request(Changes((), self._session.collection, insists=self._options.insists).encode())
 
     def _is_to_send(self, change: model.Change) -> bool:
         if self._feed.is_complete(change.sequence):
@@ -279,6 +286,7 @@ class Sender:
                         ]
                     ),
                     collection=session.collection,
+                    insists=self._options.insists,
                 ).encode(),
                 self._answered,
                 pending,

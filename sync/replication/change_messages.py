@@ -49,6 +49,9 @@ class Changes(msgspec.Struct, frozen=True, gc=False):
     collection: int | None = None
     no_reply: bool = False
     """As received. What is sent wants a reply unless it is empty."""
+    insists: bool = False
+    """Whether a peer that takes no conflicts shall not refuse the list. An active Sync Gateway pushes so, and
+    takes no others when it pulls."""
 
     def encode(self) -> Encoded:
         """As it is sent."""
@@ -61,6 +64,7 @@ class Changes(msgspec.Struct, frozen=True, gc=False):
             else:
                 items.append((*item, gone) if gone else item)
         properties = fields.request(self.profile, self.collection)
+        fields.put_flag(properties, "ignoreNoConflicts", value=self.insists)
         return _announcement(properties, msgspec.json.encode(items), empty=not items)
 
     @classmethod
@@ -81,7 +85,12 @@ class Changes(msgspec.Struct, frozen=True, gc=False):
                 for item in items
             ]
         )
-        return cls(changes, fields.collection(event.properties, limits), event.no_reply)
+        return cls(
+            changes,
+            fields.collection(event.properties, limits),
+            event.no_reply,
+            fields.boolean(event.properties, "ignoreNoConflicts"),
+        )
 
 
 class Proposal(msgspec.Struct, frozen=True, gc=False):

@@ -87,7 +87,7 @@ class SetCheckpoint(msgspec.Struct, frozen=True, gc=False):
         properties = event.properties
         return cls(
             fields.required(properties, "client", limits.client_bytes),
-            _checkpoint(event.body, cls.profile, limits),
+            _without_revision(_checkpoint(event.body, cls.profile, limits)),
             fields.text(properties, "rev", limits.client_bytes) or None,
             fields.collection(properties, limits),
         )
@@ -167,7 +167,9 @@ class GetCollectionsReply(msgspec.Struct, frozen=True, gc=False):
                 continue
             item = _OBJECT.decode(checkpoint.body)
             if checkpoint.revision is not None:
-                item["rev"] = msgspec.Raw(msgspec.json.encode(checkpoint.revision))
+                item.update(
+                    dict.fromkeys(_REVISION_NAMES, msgspec.Raw(msgspec.json.encode(checkpoint.revision)))
+                )
             items.append(item)
         return Encoded({}, msgspec.json.encode(items))
 
@@ -198,6 +200,15 @@ def _collection_checkpoint(item: dict[str, msgspec.Raw], limits: Limits) -> Coll
 
 
 _STRING: Final = msgspec.json.Decoder(str)
+
+
+def _without_revision(body: bytes) -> bytes:
+    """Sync Gateway repeats in the body what stands in the property."""
+    if b'"_rev"' not in body:
+        return body
+    item = _OBJECT.decode(body)
+    item.pop("_rev", None)
+    return msgspec.json.encode(item)
 
 
 def _checkpoint(body: bytes, what: str, limits: Limits) -> bytes:

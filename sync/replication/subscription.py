@@ -20,6 +20,7 @@ _FLAGS: Final = {
     "revocations": "revocations",
     "send_replacements": "sendReplacementRevs",
     "future": "future",
+    "is_gateway": "client_sgr2",
 }
 """Fields that are flags, and their properties."""
 _OWN: Final = frozenset(
@@ -55,6 +56,8 @@ class SubChanges(msgspec.Struct, frozen=True, kw_only=True):
     """Send a newer revision instead of a `norev` where the one asked for is gone."""
     future: bool = False
     """Only what changes from now on; `since` does not count."""
+    is_gateway: bool = False
+    """Whether it comes from an active Sync Gateway, which refuses lists that do not insist."""
     versioning: Versioning = Versioning.REV_TREES
     channels: tuple[str, ...] = ()
     """Only documents of these; empty for all. They go with the filter BY_CHANNEL, which is not named."""

@@ -86,7 +86,7 @@ def test_get_collections_tells_the_checkpoint_of_the_default_collection_and_null
         b'{"collections":["crew.notes","_default"],"checkpoint_ids":["a","b"]}',
     )
     assert isinstance(reply, ResponseReceived)
-    assert json.loads(reply.body) == [None, {"remote": 5, "rev": "0-1"}]
+    assert json.loads(reply.body) == [None, {"remote": 5, "rev": "0-1", "_rev": "0-1"}]
 
 
 def test_after_get_collections_each_message_names_the_collection_by_its_index(store: Database) -> None:

@@ -48,6 +48,14 @@ def test_set_checkpoint_names_the_revision_it_replaces_if_there_is_one() -> None
     )
 
 
+def test_revision_that_a_gateway_repeats_in_a_checkpoint_is_no_part_of_it() -> None:
+    body = b'{"_rev":"0-3","config_hash":"x","last_sequence":"7"}'
+    event = asked("setCheckpoint", body, client="cp-1", rev="0-3")
+    assert SetCheckpoint.decode(event, DEFAULT) == SetCheckpoint(
+        "cp-1", b'{"config_hash":"x","last_sequence":"7"}', "0-3"
+    )
+
+
 def test_get_collections() -> None:
     request = GetCollections(("_default", "sea.logs"), ("cp-1", "cp-2"))
     assert request.encode() == Encoded(
@@ -58,7 +66,7 @@ def test_get_collections() -> None:
 
 def test_get_collections_reply_tells_missing_checkpoint_and_missing_collection_apart() -> None:
     sent = GetCollectionsReply((CollectionCheckpoint("1-cc", b'{"local":5}'), CollectionCheckpoint(), None))
-    assert sent.encode().body == b'[{"local":5,"rev":"1-cc"},{},null]'
+    assert sent.encode().body == b'[{"local":5,"rev":"1-cc","_rev":"1-cc"},{},null]'
     theirs = reply(b'[{"local":5,"_rev":"0-1"},{},null]')
     assert GetCollectionsReply.decode(theirs, DEFAULT, asked=3).checkpoints == (
         CollectionCheckpoint("0-1", b'{"local":5}'),
@@ -101,7 +109,7 @@ def test_subscription_to_channels_as_couchbase_lite_asks_for_it() -> None:
 def test_subscription_to_documents_names_them_in_the_body_and_passes_over_the_rest() -> None:
     assert SubChanges(document_ids=("a", "b")).encode().body == b'{"docIDs":["a","b"]}'
     request = decode(asked("subChanges", b'{"docIDs":["a"],"else":[1]}', client_sgr2="true"))
-    assert request == SubChanges(document_ids=("a",))
+    assert request == SubChanges(document_ids=("a",), is_gateway=True)
 
 
 def test_changes_leave_out_what_is_not_needed() -> None:
@@ -136,6 +144,7 @@ def test_changes_of_other_makers_are_understood() -> None:
             Change("[1,2]", "c", PARENT),
         ),
         0,
+        insists=True,
     )
 
 

@@ -16,11 +16,11 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 from tests.interop.sync_gateway.program import sync_gateway
@@ -35,6 +35,9 @@ LOG_KEYS: Final = ("HTTP", "Sync", "SyncMsg", "WS", "CRUD")
 """What the gateway writes into its log: every message of a replication, at level `info`."""
 
 Json = Any
+T = TypeVar("T")
+
+_DONE: Final = frozenset({"stopped", "error"})
 
 
 class GatewayError(Exception):
@@ -118,6 +121,31 @@ class GatewayDatabase:
         path = f"/{self.name}/{quote(doc_id, safe='')}/{quote(name, safe='')}"
         return self.gateway.bytes_of("GET", path)
 
+    def start_replication(self, name: str, url: str, **options: Json) -> None:
+        """Let the gateway replicate, as active peer, with the database at `url` (ws or wss).
+
+        `options` are those of its replication configuration, such as `direction="push"` (`pull`,
+        `pushAndPull`), `continuous`, `remote_username`, `remote_password`, `collections_enabled`.
+        """
+        remote = url.replace("ws", "http", 1)
+        self.admin("PUT", f"_replication/{name}", {"replication_id": name, "remote": remote, **options})
+
+    def replication_status(self, name: str) -> dict[str, Json]:
+        """What a replication of the gateway's does: `status`, `error_message`, counts."""
+        return dict(self.admin("GET", f"_replicationStatus/{name}"))
+
+    def set_replication(self, name: str, action: str) -> None:
+        """`start`, `stop` or `reset` a replication of the gateway's."""
+        self.admin("PUT", f"_replicationStatus/{name}?action={action}")
+
+    def replicate(self, name: str, url: str, **options: Json) -> dict[str, Json]:
+        """As `start_replication`, of a name that is new and one direction; and how it ended.
+
+        Of `pushAndPull` the gateway says `stopped` when one is over and the other has yet to begin.
+        """
+        self.start_replication(name, url, **options)
+        return eventually(lambda: self.replication_status(name), lambda status: status["status"] in _DONE)
+
     def revisions(self) -> dict[str, str]:
         """The current revision of every document that is not deleted."""
         return {row["id"]: row["value"]["rev"] for row in self.admin("GET", "_all_docs")["rows"]}
@@ -170,6 +198,16 @@ class Gateway:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+
+
+def eventually(ask: Callable[[], T], is_it: Callable[[T], bool]) -> T:
+    """Ask until it is so: the gateway's REST interface has no other way to tell. Raises GatewayError."""
+    deadline = time.monotonic() + START_SECONDS
+    while not is_it(answer := ask()):
+        if time.monotonic() > deadline:
+            raise GatewayError(f"not so within {START_SECONDS} s: {answer}")
+        time.sleep(0.05)
+    return answer
 
 
 @contextmanager

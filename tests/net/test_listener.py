@@ -1,0 +1,61 @@
+"""What a listener tells those who come to it, and whom it lets in."""
+
+import asyncio
+import base64
+import json
+from pathlib import Path
+
+import pytest
+
+from sync.net.authenticators import ListenerPasswordAuthenticator
+from sync.net.listener import URLEndpointListener
+from sync.peer.passive import PassiveOptions
+from tests.net.test_replicator import listening
+from tests.net.wire import run
+from tests.peer.rig import databases
+
+
+async def ask(listener: URLEndpointListener, path: str, *, password: str | None = None) -> tuple[int, str]:
+    """A plain HTTP request: the status, and the body."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+    credentials = "" if password is None else base64.b64encode(f"shore:{password}".encode()).decode()
+    authorization = f"Authorization: Basic {credentials}\r\n" if credentials else ""
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: boat\r\n{authorization}\r\n".encode())
+    answer = (await reader.read()).decode()
+    writer.close()
+    await writer.wait_closed()
+    return int(answer.split()[1]), answer.partition("\r\n\r\n")[2]
+
+
+@pytest.mark.parametrize("path", ["/log", "/log/"])
+def test_who_looks_whether_there_is_a_database_is_told_so(tmp_path: Path, path: str) -> None:
+    async def main() -> None:
+        with databases(tmp_path) as (store, _):
+            async with listening({"log": store}, disable_tls=True) as listener:
+                status, body = await ask(listener, path)
+                assert (status, json.loads(body)) == (200, {"db_name": "log"})
+                assert (await ask(listener, "/other"))[0] == 404
+                assert (await ask(listener, "/"))[0] == 404
+                assert (await ask(listener, "/log/_blipsync"))[0] == 426
+
+    run(main())
+
+
+def test_who_looks_must_show_who_it_is_and_be_allowed_to_enter(tmp_path: Path) -> None:
+    async def main() -> None:
+        with databases(tmp_path) as (store, _):
+            password = ListenerPasswordAuthenticator(lambda _, password: password == "s3cret")
+            options = {"disable_tls": True, "authenticator": password}
+            async with listening({"log": store}, **options) as listener:
+                assert (await ask(listener, "/log"))[0] == 401
+                assert (await ask(listener, "/log", password="wrong"))[0] == 401
+                assert (await ask(listener, "/log", password="s3cret"))[0] == 200
+
+            def authorize(_: object, name: str) -> PassiveOptions | None:
+                return PassiveOptions() if name == "log" else None
+
+            stores = {"log": store, "crew": store}
+            async with listening(stores, disable_tls=True, authorize=authorize) as listener:
+                assert [(await ask(listener, path))[0] for path in ("/log", "/crew")] == [200, 403]
+
+    run(main())

@@ -1,0 +1,83 @@
+"""What a passive peer answers to a Sync Gateway that replicates with it as active peer, message by message.
+
+It pushes with `changes` that insist, pulls only such, and hangs up when it hears that these were all.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sync.blip import ResponseReceived
+from sync.replication.messages import DEFAULT, NOT_WANTED, Change, Changes, ChangesReply, Rev, SubChanges
+from sync.store import Database
+
+from .rig import open_database
+from .script import Script, assert_sound, passive
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Database]:
+    database = open_database(tmp_path / "store.db")
+    yield database
+    assert_sound(database)
+    database.close()
+
+
+def offer(script: Script, *changes: Change) -> list[tuple[str, ...] | int]:
+    reply = script.ask(Changes(changes, insists=True).encode())
+    assert isinstance(reply, ResponseReceived), reply
+    return list(ChangesReply.decode(reply, DEFAULT, asked=len(changes)).answers)
+
+
+def test_of_changes_that_insist_those_that_lack_here_are_wanted(store: Database) -> None:
+    known = store.put("d", {"n": 1})
+    script = passive(store)
+    assert offer(script, Change("1", "d", known), Change("2", "d", "2-x"), Change("3", "new", "1-a")) == [
+        NOT_WANTED,
+        (known,),
+        (),
+    ]
+    pushed = script.push("d", "2-x", b'{"n":2}', history=(known,), no_conflicts=True)
+    assert isinstance(pushed, ResponseReceived)
+    assert store.get("d").rev == "2-x"  # type: ignore[union-attr]
+
+
+def test_what_was_offered_and_conflicts_is_refused_when_it_comes(store: Database) -> None:
+    first = store.put("d", {"n": 1})
+    second = store.put("d", {"n": 2}, parent=first)
+    script = passive(store)
+    assert offer(script, Change("1", "d", "2-x")) == [(first,)]
+    assert script.refusal(Rev("d", "2-x", b"{}", history=(first,), no_conflicts=True).encode()) == (
+        "HTTP",
+        409,
+    )
+    assert store.get("d").rev == second  # type: ignore[union-attr]
+
+
+def test_reader_that_may_not_write_may_not_offer(store: Database) -> None:
+    script = passive(store, read_only=True)
+    assert script.refusal(Changes((Change("1", "d", "1-a"),), insists=True).encode()) == ("HTTP", 403)
+
+
+def test_gateway_that_pulls_is_told_of_changes_that_insist(store: Database) -> None:
+    store.put("d", {})
+    script = passive(store)
+    script.ask(SubChanges(is_gateway=True).encode())
+    assert [message.insists for message, _ in script.taken(Changes)] == [True]
+    script = passive(store)
+    script.ask(SubChanges().encode())
+    assert [message.insists for message, _ in script.taken(Changes)] == [False, False]
+
+
+def test_gateway_hears_that_these_were_all_only_when_it_has_answered_for_all(store: Database) -> None:
+    for number in range(3):
+        store.put(f"d{number}", {})
+    script = passive(store)
+    script.ask(SubChanges(batch=2, is_gateway=True).encode())
+    lists = script.taken(Changes)
+    assert [len(message.changes) for message, _ in lists] == [2, 1]
+    script.answer(lists[1][1], ChangesReply(()).encode())
+    assert script.taken(Changes) == []
+    script.answer(lists[0][1], ChangesReply(((), ())).encode())
+    assert [message.changes for message, _ in script.taken(Changes)] == [()]
