@@ -16,7 +16,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -211,14 +211,18 @@ def eventually(ask: Callable[[], T], is_it: Callable[[T], bool]) -> T:
 
 
 @contextmanager
-def running(home: Path) -> Iterator[Gateway]:
+def running(home: Path, *, scopes: Mapping[str, Json] | None = None) -> Iterator[Gateway]:
     """A gateway without databases, which ends with the block; its configuration and log are kept in `home`.
+
+    With `scopes`, it has databases of these names, whose scopes and collections are those of the gateway's
+    database configuration, such as `{"log": {"fleet": {"collections": {"notes": {}}}}}`; it can have no
+    others then.
 
     Skips the test, or under CI fails it, if the gateway cannot be built. Raises GatewayError if it does not
     start.
     """
     program = sync_gateway()
-    gateway = next(filter(None, (_start(program, home) for _ in range(ATTEMPTS))), None)
+    gateway = next(filter(None, (_start(program, home, scopes or {}) for _ in range(ATTEMPTS))), None)
     if gateway is None:
         raise GatewayError(f"Sync Gateway found its ports taken {ATTEMPTS} times; see {home}")
     try:
@@ -227,7 +231,7 @@ def running(home: Path) -> Iterator[Gateway]:
         gateway.stop()
 
 
-def _start(program: Path, home: Path) -> Gateway | None:
+def _start(program: Path, home: Path, scopes: Mapping[str, Json]) -> Gateway | None:
     """None if another process was quicker to take one of the ports."""
     public, admin, metrics = _free_ports(3)
     token = f"started-{secrets.token_hex(8)}"
@@ -240,14 +244,18 @@ def _start(program: Path, home: Path) -> Gateway | None:
         "metrics_interface_authentication": False,
         "logging": {"console": {"log_level": "info", "log_keys": LOG_KEYS}},
         # Without a database it would look for a Couchbase Server. Its name tells us that this one is ours.
-        "databases": {token: {**_bucket(token), "users": {"GUEST": {"disabled": True}}}},
+        "databases": {token: {**_bucket(token), "users": {"GUEST": {"disabled": True}}}}
+        | {
+            name: {**_bucket(name), "use_views": False, "guest": {"disabled": True}, "scopes": chosen}
+            for name, chosen in scopes.items()
+        },
     }
     path = home / f"{token}.json"
     path.write_text(json.dumps(config, indent=1))
     log = home / f"{token}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [str(program), "-disable_persistent_config", str(path)],
+            [str(program), "-collections" if scopes else "-disable_persistent_config", str(path)],
             cwd=home,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -257,7 +265,8 @@ def _start(program: Path, home: Path) -> Gateway | None:
     try:
         if not _ready(gateway, token):
             return None
-        gateway.admin("DELETE", f"/{token}/")
+        if not scopes:
+            gateway.admin("DELETE", f"/{token}/")
     except BaseException:
         gateway.stop()
         raise
