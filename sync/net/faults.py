@@ -4,6 +4,7 @@ import os
 import socket
 import ssl
 
+from sync.net import tls
 from sync.peer.problems import Domain, Problem
 
 ABNORMAL = 1006
@@ -17,11 +18,8 @@ def problem_of(error: BaseException | None, doing: str) -> Problem:
     if isinstance(error, socket.gaierror):
         text = f"{doing}: {error.strerror or error}; check the name, and that this machine can resolve names"
         return Problem(Domain.DNS, error.errno or 0, text)
-    if isinstance(error, ssl.SSLCertVerificationError):
-        text = f"{doing}: the certificate was refused: {error.verify_message or error}"
-        return Problem(Domain.TLS, 0, text)
     if isinstance(error, ssl.SSLError):
-        return Problem(Domain.TLS, 0, f"{doing}: TLS failed: {error.reason or error}")
+        return Problem(Domain.TLS, 0, f"{doing}: {tls.explain(error)}")
     if isinstance(error, OSError) and error.errno:
         return Problem(Domain.POSIX, error.errno, f"{doing}: {error.strerror or os.strerror(error.errno)}")
     what = str(error) or type(error).__name__

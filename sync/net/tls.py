@@ -175,6 +175,7 @@ _REASONS: Final[Sequence[tuple[str, str]]] = (
     ("ALERT_CERTIFICATE_EXPIRED", "the peer finds our certificate expired"),
     ("ALERT_CERTIFICATE_REVOKED", "the peer finds our certificate revoked"),
     ("ALERT_CERTIFICATE_REQUIRED", "the peer wants a client certificate and was given none"),
+    ("ALERT_HANDSHAKE_FAILURE", "the peer refused the handshake; perhaps it wants a client certificate"),
     ("PEER_DID_NOT_RETURN_A_CERTIFICATE", "the peer showed no client certificate, and one is required"),
     ("ALERT_PROTOCOL_VERSION", "the peer speaks no version of TLS that we do; 1.2 is the least"),
     ("UNSUPPORTED_PROTOCOL", "the peer speaks no version of TLS that we do; 1.2 is the least"),
@@ -189,8 +190,8 @@ def explain(error: ssl.SSLError) -> str:
     """What a failed handshake means, or what ended a connection's TLS later, in words.
 
     In TLS 1.3 a server judges the client's certificate when the client's handshake is done already, so that
-    the client hears of a refusal from its first read. Where Python's asyncio does not send the alert that
-    says why (https://github.com/python/cpython/issues/98078), that is a reset or an end, and no SSLError.
+    the client hears of a refusal from its first read. From a server that sends no alert to say why (see
+    `tls_alerts`), that is a reset or an end, and no SSLError.
     """
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the peer's certificate does not verify: {error.verify_message}"

@@ -20,6 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from sync.net import tls
+from sync.net.tls_alerts import AlertingContext
 from sync.net.tls_identity import TLSIdentity
 
 NO_CHECK_TIME: Final = ssl.VerifyFlags(0x200000)
@@ -126,7 +127,7 @@ def client_context(
 
 
 def _context(protocol: int, identity: TLSIdentity | None) -> ssl.SSLContext:
-    context = ssl.SSLContext(protocol)
+    context = AlertingContext(protocol)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.verify_flags |= NO_CHECK_TIME
     context.options |= ssl.OP_NO_RENEGOTIATION

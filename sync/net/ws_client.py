@@ -6,6 +6,7 @@ import http
 import re
 import ssl as tls
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from websockets.client import ClientProtocol
@@ -19,6 +20,7 @@ from sync.net.connect import dial
 from sync.net.faults import problem_of
 from sync.net.framing import Framing, package_log
 from sync.net.handshake import Head, parse_address, spell_remote
+from sync.net.tls_alerts import alerts_by
 from sync.net.transport import Receiver
 from sync.net.websocket import Tuning, WebSocketTransport
 from sync.peer.problems import Domain, Problem, ProblemError
@@ -28,6 +30,11 @@ SUBPROTOCOLS: Final = ("BLIP_3+CBMobile_3", "BLIP_3+CBMobile_2")
 # The codes that Couchbase Lite gives for a server that answers, but not with what was asked for.
 _NO_SUBPROTOCOL: Final = 403
 _PROTOCOL_ERROR: Final = 1002
+
+_FOR_OUR_CERTIFICATE: Final = (
+    "that was right after the TLS handshake: perhaps the peer does not accept our certificate, or wants one"
+    " and was shown none; its log says more"
+)
 
 _BODY_SHOWN: Final = 200
 _STATUS: Final = re.compile(rb"HTTP/1\.[01] ([1-5][0-9][0-9])(.*)")
@@ -83,13 +90,14 @@ async def connect(
             )
             context = (ssl or tls.create_default_context()) if uri.secure else None
             try:
-                await loop.create_connection(
-                    lambda: shake,
-                    sock=sock,
-                    ssl=context,
-                    server_hostname=uri.host if context is not None else None,
-                    ssl_handshake_timeout=timeout if context is not None else None,
-                )
+                with alerts_by(sock.send):
+                    await loop.create_connection(
+                        lambda: shake,
+                        sock=sock,
+                        ssl=context,
+                        server_hostname=uri.host if context is not None else None,
+                        ssl_handshake_timeout=timeout if context is not None else None,
+                    )
             except (OSError, tls.SSLError) as error:
                 sock.close()
                 raise ProblemError(_of_tls(error, f"connecting to {where}")) from error
@@ -202,7 +210,18 @@ class _Handshake(asyncio.Protocol):
         """It ended before an answer, or because of one."""
         self._gone.set_result(None)
         if not self._done.done():
-            self._fail(ProblemError(problem_of(exc, f"{self._where}: while waiting for the server's answer")))
+            problem = problem_of(exc, f"{self._where}: while waiting for the server's answer")
+            if self._may_be_for_our_certificate and problem.domain is not Domain.TLS:
+                problem = replace(problem, text=f"{problem.text}; {_FOR_OUR_CERTIFICATE}")
+            self._fail(ProblemError(problem))
+
+    @property
+    def _may_be_for_our_certificate(self) -> bool:
+        """In TLS 1.3 a server judges it when the handshake is done for us; not every one sends an alert."""
+        assert self._pipe is not None
+        ssl_object = self._pipe.get_extra_info("ssl_object")
+        has_answered = self._head is None or len(self._head) > 0
+        return ssl_object is not None and ssl_object.version() == "TLSv1.3" and not has_answered
 
     def _judge(self, rest: bytes) -> None:
         """Look whether the package has made up its mind about the answer."""

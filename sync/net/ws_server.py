@@ -19,6 +19,7 @@ from sync.net.decisions import Accept, Decide, Look, Reject, Request
 from sync.net.faults import problem_of
 from sync.net.framing import Framing, package_log
 from sync.net.handshake import Head, spell_remote
+from sync.net.tls_alerts import alerts_by
 from sync.net.websocket import Tuning, WebSocketTransport
 from sync.peer.problems import ProblemError
 
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 _TRY_AGAIN: Final = 4001
 """Couchbase Lite's own: it stops for good after 1001, but connects again after this."""
 _INTERNAL_ERROR: Final = 1011
+_NOT_OURS: Final = "perhaps it does not accept our certificate; its log says more"
 _BACKLOG: Final = 100
 _D = TypeVar("_D", Accept | Reject, Reject)
 _LETTERS: Final = range(ord("A"), ord("Z") + 1)
@@ -136,9 +138,15 @@ class Server:
             for transport in list(self._transports):
                 transport.close(_TRY_AGAIN, "the listener stops")
 
-    async def wait_closed(self) -> None:
-        """Until no connection is left."""
-        await self._empty.wait()
+    async def wait_closed(self, grace: float | None = None) -> None:
+        """Until no connection is left; those that are after `grace` seconds are cut."""
+        try:
+            async with asyncio.timeout(grace):
+                await self._empty.wait()
+        except TimeoutError:
+            for transport in list(self._transports):
+                transport.abort()
+            await self._empty.wait()
 
     # For guests
 
@@ -186,6 +194,7 @@ class _Guest(asyncio.Protocol):
         self._pipe: asyncio.Transport | None = None
         self._task: asyncio.Task[None] | None = None
         self._transport: WebSocketTransport | None = None
+        self._is_secured = self._has_spoken = False
         self._head = Head()
         self._has_come = asyncio.Event()
         self._protocol = ServerProtocol(max_size=server.tuning.frame_bytes, logger=package_log)
@@ -206,12 +215,16 @@ class _Guest(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Of the request, or frames behind it."""
+        self._has_spoken = True
         self._head.add(data)
         self._has_come.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has gone, or we have sent it away."""
-        log.debug("%s: gone before it was let in: %s", self.remote, exc or "at its end")
+        if self._is_secured and not self._has_spoken:
+            log.info("%s: gone right after the TLS handshake: %s", self.remote, _NOT_OURS)
+        else:
+            log.debug("%s: gone before it was let in: %s", self.remote, exc or "at its end")
         if self._task is not None:
             self._task.cancel()
         self._server.forget(self)
@@ -223,8 +236,7 @@ class _Guest(asyncio.Protocol):
         """Break it off."""
         if self._task is not None:
             self._task.cancel()
-        assert self._pipe is not None
-        self._pipe.abort()
+        self._abort()
 
     # The handshake
 
@@ -239,19 +251,26 @@ class _Guest(asyncio.Protocol):
             self._drop_because(f"no handshake within {self._server.handshake_timeout:g} s")
         except ProblemError as error:
             self._drop_because(str(error))
+        except tls.SSLError as error:
+            log.warning("%s is refused: %s", self.remote, problem_of(error, "TLS handshake"))
+            self._abort()
         except OSError as error:
-            self._drop_because(str(problem_of(error, "handshake")))
+            if self._server.ssl is not None and not self._is_secured:
+                self._drop_because(f"gone during the TLS handshake: {_NOT_OURS}")
+            else:
+                self._drop_because(str(problem_of(error, "handshake")))
         except asyncio.CancelledError:
-            assert self._pipe is not None
-            self._pipe.abort()
+            self._abort()
             raise
         except Exception:
             log.exception("%s: dropped: a fault of ours", self.remote)
-            assert self._pipe is not None
-            self._pipe.abort()
+            self._abort()
 
     def _drop_because(self, why: str) -> None:
         log.info("%s: dropped: %s", self.remote, why)
+        self._abort()
+
+    def _abort(self) -> None:
         assert self._pipe is not None
         self._pipe.abort()
 
@@ -261,20 +280,22 @@ class _Guest(asyncio.Protocol):
         assert self._pipe is not None
         seconds = self._server.handshake_timeout
         try:
-            secured = await asyncio.get_running_loop().start_tls(
-                self._pipe,
-                self,
-                self._server.ssl,
-                server_side=True,
-                ssl_handshake_timeout=seconds,
-                ssl_shutdown_timeout=seconds,
-            )
+            with alerts_by(self._pipe.write):
+                secured = await asyncio.get_running_loop().start_tls(
+                    self._pipe,
+                    self,
+                    self._server.ssl,
+                    server_side=True,
+                    ssl_handshake_timeout=seconds,
+                    ssl_shutdown_timeout=seconds,
+                )
             if secured is None:
-                raise ConnectionResetError(errno.ECONNRESET, "the client hung up")
+                raise ConnectionResetError(errno.ECONNRESET, "gone")
         except BaseException:
             self._server.forget(self)  # Nobody else tells us that it is over.
             raise
         self._pipe = secured
+        self._is_secured = True
         ssl_object: tls.SSLObject = secured.get_extra_info("ssl_object")
         if self._server.check is not None:
             self._server.check(ssl_object)

@@ -1,0 +1,117 @@
+"""Both ends of a TLS handshake that fails say why, over real sockets."""
+
+import asyncio
+import logging
+import ssl
+from dataclasses import dataclass
+
+import pytest
+
+from sync.net.retrying import is_transient
+from sync.net.tls_contexts import ClientTLS, client_context, server_context
+from sync.net.tls_identity import TLSIdentity
+from sync.peer.problems import Domain, Problem, ProblemError
+from tests.net.certificates import CA, NOW
+from tests.net.wire import dial, host, run
+
+FLEET, STRANGERS = CA.new("fleet"), CA.new("strangers")
+ARGO = FLEET.issue("argo", hosts=["127.0.0.1"], uri="logboat:fleet:argo")
+BRIGID = FLEET.issue("brigid", uri="logboat:fleet:brigid")
+PIRATE = STRANGERS.issue("pirate", hosts=["127.0.0.1"], uri="logboat:fleet:argo")
+VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the two sides say of a connection that is not made."""
+
+    client: Problem
+    listener: str
+
+
+def client(identity: TLSIdentity | None = None) -> ClientTLS:
+    return client_context(
+        roots=[FLEET.certificate], expected_uri="logboat:fleet:argo", identity=identity, now=lambda: NOW
+    )
+
+
+def listener(identity: TLSIdentity = ARGO, *, required: bool = False) -> ssl.SSLContext:
+    return server_context(identity, client_roots=[FLEET.certificate], client_certificate_required=required)
+
+
+def meet(
+    here: ClientTLS, there: ssl.SSLContext, caplog: pytest.LogCaptureFixture, version: ssl.TLSVersion | None
+) -> Told:
+    problems: list[Problem] = []
+    if version is not None:
+        here.context.maximum_version = version
+
+    async def main() -> None:
+        async with host(tls=there) as listening:
+            with pytest.raises(ProblemError) as caught:
+                await dial(listening.url, ssl=here.context, check=here.check)
+            problems.append(caught.value.problem)
+            await listening.server.wait_closed()
+
+    with caplog.at_level(logging.INFO, "sync.net"):
+        run(main())
+    (said,) = [record.getMessage() for record in caplog.records if record.name == "sync.net.ws_server"]
+    return Told(problems[0], said)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_both_ends_say_that_the_clients_certificate_is_of_another_ca(
+    version: ssl.TLSVersion, caplog: pytest.LogCaptureFixture
+) -> None:
+    told = meet(client(PIRATE), listener(), caplog, version)
+    assert told.client.domain is Domain.TLS
+    assert told.client.text.endswith(": the peer does not know the issuer of our certificate")
+    assert "127.0.0.1" in told.listener
+    assert "is refused: TLS handshake: the peer's certificate does not verify: " in told.listener
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_both_ends_say_that_the_listeners_certificate_is_of_another_ca(
+    version: ssl.TLSVersion, caplog: pytest.LogCaptureFixture
+) -> None:
+    told = meet(client(BRIGID), listener(PIRATE), caplog, version)
+    assert told.client.domain is Domain.TLS
+    assert "the peer's certificate does not verify: " in told.client.text
+    assert told.listener.endswith(
+        "is refused: TLS handshake: the peer does not know the issuer of our certificate"
+    )
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_both_ends_say_that_a_certificate_was_wanted_and_none_shown(
+    version: ssl.TLSVersion, caplog: pytest.LogCaptureFixture
+) -> None:
+    told = meet(client(), listener(required=True), caplog, version)
+    assert told.client.domain is Domain.TLS
+    assert "certificate" in told.client.text
+    assert told.listener.endswith("the peer showed no client certificate, and one is required")
+
+
+def test_listener_says_that_the_client_left_when_it_had_seen_the_certificate(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    told = meet(client_context(pinned=BRIGID.fingerprint), listener(), caplog, None)
+    assert "not the pinned" in told.client.text
+    assert " the TLS handshake: perhaps it does not accept our certificate" in told.listener
+
+
+def test_end_without_an_alert_is_explained_and_tried_again() -> None:
+    async def main() -> None:
+        shown = listener(required=True)  # Its alerts are sent by our listener only.
+        server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0, ssl=shown)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            with pytest.raises(ProblemError) as caught:
+                await dial(f"wss://127.0.0.1:{port}/log/_blipsync", ssl=client(PIRATE).context)
+        problem = caught.value.problem
+        assert (
+            "right after the TLS handshake: perhaps the peer does not accept our certificate" in problem.text
+        )
+        assert is_transient(problem)
+
+    run(main())
