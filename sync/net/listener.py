@@ -48,6 +48,8 @@ log = logging.getLogger(__name__)
 SUBPROTOCOLS: Final = ("BLIP_3+CBMobile_3", "BLIP_3+CBMobile_2")
 """What we speak, what we like best first."""
 DEFAULT_PORT: Final = 4984
+STOP_GRACE_S: Final = 2.0
+"""How long a stop waits for peers to say goodbye: a peer out of reach never will, and loses nothing by it."""
 _ENDPOINT: Final = "_blipsync"
 
 
@@ -182,14 +184,14 @@ class URLEndpointListener:
             tuning=Tuning(heartbeat=configuration.heartbeat, grace=configuration.grace),
         )
 
-    async def stop(self) -> None:
-        """Listen no more, and close every connection."""
+    async def stop(self, *, grace: float = STOP_GRACE_S) -> None:
+        """Listen no more, and close every connection; after `grace` seconds those of silent peers are cut."""
         server, self._server = self._server, None
         if server is not None:
             for connection in list(self._connections):
                 connection.link.peer.session.end()
             server.close()
-            await server.wait_closed()
+            await server.wait_closed(grace)
 
     @property
     def port(self) -> int | None:

@@ -3,16 +3,21 @@
 import asyncio
 import base64
 import json
+import ssl
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
 from sync.net.authenticators import ListenerPasswordAuthenticator
 from sync.net.listener import URLEndpointListener
+from sync.net.tls_contexts import client_context
 from sync.peer.passive import PassiveOptions
-from tests.net.test_replicator import listening
-from tests.net.wire import run
+from tests.net.test_replicator import IDENTITY, listening
+from tests.net.wire import REQUEST, run
 from tests.peer.rig import databases
+
+Open = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 async def ask(listener: URLEndpointListener, path: str, *, password: str | None = None) -> tuple[int, str]:
@@ -57,5 +62,68 @@ def test_who_looks_must_show_who_it_is_and_be_allowed_to_enter(tmp_path: Path) -
             stores = {"log": store, "crew": store}
             async with listening(stores, disable_tls=True, authorize=authorize) as listener:
                 assert [(await ask(listener, path))[0] for path in ("/log", "/crew")] == [200, 403]
+
+    run(main())
+
+
+async def connected(port: int) -> Open:
+    return await asyncio.open_connection("127.0.0.1", port)
+
+
+async def said_hello(port: int) -> Open:
+    """TLS is half open: the listener has answered, and waits for what does not come."""
+    reader, writer = await connected(port)
+    outgoing = ssl.MemoryBIO()
+    client = client_context(pinned=IDENTITY.fingerprint).context.wrap_bio(ssl.MemoryBIO(), outgoing)
+    with pytest.raises(ssl.SSLWantReadError):
+        client.do_handshake()
+    writer.write(outgoing.read())
+    await reader.readexactly(1)
+    return reader, writer
+
+
+async def began_to_say_hello(port: int) -> Open:
+    reader, writer = await connected(port)
+    writer.write(b"\x16\x03\x01")
+    return reader, writer
+
+
+async def shook_hands(port: int) -> Open:
+    """TLS is open, and no request comes."""
+    context = client_context(pinned=IDENTITY.fingerprint).context
+    return await asyncio.open_connection("127.0.0.1", port, ssl=context)
+
+
+async def was_refused(port: int) -> Open:
+    """The listener waits for TLS to be closed."""
+    reader, writer = await shook_hands(port)
+    writer.write(b"GET /other HTTP/1.1\r\nHost: boat\r\n\r\n")
+    await reader.readuntil(b"\r\n\r\n")
+    writer.transport.pause_reading()  # type: ignore[attr-defined]
+    return reader, writer
+
+
+async def opened(port: int) -> Open:
+    """A WebSocket is open, and its client answers nothing."""
+    reader, writer = await shook_hands(port)
+    writer.write(REQUEST.replace(b"/db/", b"/log/"))
+    await reader.readuntil(b"\r\n\r\n")
+    return reader, writer
+
+
+@pytest.mark.parametrize(
+    "client", [connected, began_to_say_hello, said_hello, shook_hands, was_refused, opened]
+)
+def test_listener_stops_promptly_however_far_a_silent_client_has_come(
+    tmp_path: Path, client: Callable[[int], Awaitable[Open]]
+) -> None:
+    async def main() -> None:
+        with databases(tmp_path) as (store, _):
+            async with listening({"log": store}) as listener:
+                assert listener.port is not None
+                _, writer = await client(listener.port)
+                async with asyncio.timeout(5):  # A handshake has ten seconds, and so has a goodbye.
+                    await listener.stop(grace=0.1)
+                writer.transport.abort()
 
     run(main())
