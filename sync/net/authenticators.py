@@ -168,8 +168,9 @@ Client = User | CertificateHolder | Anonymous
 
 PasswordCallback = Callable[[str, str], bool | Awaitable[bool]]
 """Whether this user has this password."""
-CertificateCallback = Callable[[list[x509.Certificate]], bool | Awaitable[bool]]
-"""Whether the holder of the first certificate is welcome; what else the list holds are issuers, if known."""
+CertificateCallback = Callable[[list[x509.Certificate]], bool | str | Awaitable[bool | str]]
+"""Whether the holder of the first certificate is welcome; what else the list holds are issuers, if known.
+A text is a refusal that both sides are told: "the certificate of vessel argo was revoked on 2026-11-01"."""
 
 
 class ListenerPasswordAuthenticator:
@@ -215,9 +216,16 @@ class ListenerCertificateAuthenticator:
 
     async def ok(self, certificates: list[x509.Certificate]) -> bool:
         """Whether to let the holder of the first certificate in, which the handshake has verified."""
-        if self._callback is None:
-            return True
-        return await _awaited(self._callback(certificates))
+        return await self.objection(certificates) is None
+
+    async def objection(self, certificates: list[x509.Certificate]) -> str | None:
+        """Why not to let that holder in, for both sides; None to let it in."""
+        verdict = True if self._callback is None else self._callback(certificates)
+        if inspect.isawaitable(verdict):
+            verdict = await verdict
+        if isinstance(verdict, str) and verdict:
+            return verdict
+        return None if verdict else "this client certificate is not welcome here"
 
 
 def _clock() -> datetime:
@@ -278,7 +286,7 @@ class ListenerAuthenticators:
             tls.check_dates(certificate, self._now())
         except ProblemError as error:
             return error.problem.text
-        return None if await judge.ok([certificate]) else "this client certificate is not welcome here"
+        return await judge.objection([certificate])
 
 
 def parse_basic(authorization: str) -> tuple[str, str]:

@@ -314,6 +314,26 @@ def test_certificate_callback_has_the_last_word_and_leaves_the_password() -> Non
         assert judge(both, basic("bridge", "kedge:anchor"), BRIGID.certificate) == User("bridge")
 
 
+def test_certificate_callback_may_say_why_at_once_or_later() -> None:
+    def revoked(_: list[x509.Certificate]) -> bool | str:
+        return "revoked yesterday"
+
+    async def revoked_later(_: list[x509.Certificate]) -> bool | str:
+        return "revoked yesterday"
+
+    def unnamed(_: list[x509.Certificate]) -> bool | str:
+        return ""
+
+    for callback, text in [
+        (revoked, "revoked yesterday"),
+        (revoked_later, "revoked yesterday"),
+        (unnamed, "this client certificate is not welcome here"),
+    ]:
+        judging = ListenerCertificateAuthenticator(callback, roots=[FLEET.certificate])
+        assert judge(listener(certificate=judging), certificate=BRIGID.certificate) == Refusal(403, text, {})
+        assert not asyncio.run(judging.ok([BRIGID.certificate]))
+
+
 def test_expired_certificate_is_refused_and_not_shown_to_the_callback() -> None:
     def never(_: list[x509.Certificate]) -> bool:
         raise AssertionError
