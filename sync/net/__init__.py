@@ -8,6 +8,7 @@ sides, `tls_identity`, `message` and `streams` (transports that are no IP networ
 - `transport`: the seam between sockets and everything else
 - `ws_client`, `ws_server`, `handshake`, `connect`: how a WebSocket comes to be
 - `websocket`, `framing`, `heartbeat`, `endpoint_pipe`: one that is open
+- `guesses`: how often a password may be guessed
 - `tls`, `tls_contexts`: what certificates must say; `tls_alerts`: telling the other side
 - `faults`: what the operating system's errors mean, in words
 """

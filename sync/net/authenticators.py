@@ -15,7 +15,9 @@ import base64
 import binascii
 import hmac
 import inspect
+import math
 import re
+import time
 from asyncio import get_running_loop
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +29,7 @@ from typing import Final, Protocol
 from cryptography import x509
 
 from sync.net import tls
+from sync.net.guesses import Guesses
 from sync.net.tls_identity import TLSIdentity
 from sync.peer.problems import ProblemError
 
@@ -180,8 +183,16 @@ class ListenerPasswordAuthenticator:
     no more than `at_once` of them at a time, the others wait in line. What it raises, `ok` raises.
     """
 
-    def __init__(self, callback: PasswordCallback, *, at_once: int = PASSWORDS_AT_ONCE) -> None:
+    def __init__(
+        self,
+        callback: PasswordCallback,
+        *,
+        at_once: int = PASSWORDS_AT_ONCE,
+        guesses: Guesses | None = None,
+    ) -> None:
         self._callback = callback
+        self.guesses = guesses or Guesses(time.monotonic)
+        """How often a listener asks, by address and user."""
         # Threads of our own rather than a semaphore before asyncio's: a client that hangs up does not end a
         # thread that has begun, and must not free its place either.
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="password")
@@ -258,13 +269,17 @@ class ListenerAuthenticators:
         return self.certificate is not None and self.password is None
 
     async def authenticate(
-        self, authorization: str | None, peer_certificate: x509.Certificate | None
+        self,
+        authorization: str | None,
+        peer_certificate: x509.Certificate | None,
+        address: str | None = None,
     ) -> Client | Refusal:
         """Who a client is, or how to refuse it.
 
         `authorization` is the header of that name; `peer_certificate` is what the TLS handshake verified
-        against `client_roots`. A certificate that will do goes before a password, which is then not looked
-        at; one that will not leaves the password. Raises what a callback raises: nobody is let in then.
+        against `client_roots`; `address` is where it comes from: without it, guessing is not limited. A
+        certificate that will do goes before a password, which is then not looked at; one that will not
+        leaves the password. Raises what a callback raises: nobody is let in then.
         """
         if self.password is None and self.certificate is None:
             return Anonymous()
@@ -277,7 +292,7 @@ class ListenerAuthenticators:
             return Refusal(403, why_not or "a client certificate is needed here", {})
         if authorization is None:
             return _unauthorized(why_not or "a user name and password are needed here")
-        return await _by_password(self.password, authorization)
+        return await _by_password(self.password, authorization, address)
 
     async def _objection(
         self, judge: ListenerCertificateAuthenticator, certificate: x509.Certificate
@@ -320,14 +335,33 @@ def parse_basic(authorization: str) -> tuple[str, str]:
     return user, password
 
 
-async def _by_password(judge: ListenerPasswordAuthenticator, authorization: str) -> User | Refusal:
+async def _by_password(
+    judge: ListenerPasswordAuthenticator, authorization: str, address: str | None
+) -> User | Refusal:
     try:
         user, password = parse_basic(authorization)
     except ValueError as error:
         return _unauthorized(str(error))
-    if await judge.ok(user, password):
-        return User(user)
-    return _unauthorized("wrong user name or password")
+    guesses = judge.guesses
+    if address is not None and (wait := guesses.attempt(address, user)) > 0:
+        return _over_limit(wait)
+    try:
+        is_right = await judge.ok(user, password)
+    except Exception:
+        if address is not None:
+            guesses.take_back(address, user)
+        raise
+    if not is_right:
+        return _unauthorized("wrong user name or password")
+    if address is not None:
+        guesses.succeeded(address, user)
+    return User(user)
+
+
+def _over_limit(wait: float) -> Refusal:
+    seconds = math.ceil(wait)
+    text = f"too many wrong passwords; none is looked at for {seconds} s"
+    return Refusal(429, text, {"Retry-After": str(seconds)})
 
 
 def _unauthorized(text: str) -> Refusal:

@@ -226,7 +226,9 @@ class URLEndpointListener:
 
     async def _admit(self, request: Request, name: str | None) -> _Admitted | Reject:
         certificate = None if request.ssl_object is None else tls.peer_certificate(request.ssl_object)
-        client = await self._authenticators.authenticate(request.headers.get("Authorization"), certificate)
+        client = await self._authenticators.authenticate(
+            request.headers.get("Authorization"), certificate, request.remote.rpartition(":")[0]
+        )
         if isinstance(client, Refusal):
             log.warning("%s is refused: %s", request.remote, client.text)
             return Reject(client.status, client.text, tuple(client.headers.items()))

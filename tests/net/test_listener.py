@@ -8,12 +8,20 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
-from sync.net.authenticators import ListenerPasswordAuthenticator
+from sync.net.authenticators import (
+    ClientCertificateAuthenticator,
+    ListenerCertificateAuthenticator,
+    ListenerPasswordAuthenticator,
+)
+from sync.net.guesses import Guesses
 from sync.net.listener import URLEndpointListener
+from sync.net.tls import common_name
 from sync.net.tls_contexts import client_context
 from sync.peer.passive import PassiveOptions
-from tests.net.test_replicator import IDENTITY, listening
+from tests.net.certificates import CA
+from tests.net.test_replicator import IDENTITY, listening, once, url
 from tests.net.wire import REQUEST, run
 from tests.peer.rig import databases
 
@@ -125,5 +133,51 @@ def test_listener_stops_promptly_however_far_a_silent_client_has_come(
                 async with asyncio.timeout(5):  # A handshake has ten seconds, and so has a goodbye.
                     await listener.stop(grace=0.1)
                 writer.transport.abort()
+
+    run(main())
+
+
+def test_both_ends_say_why_a_certificate_is_not_welcome_any_more(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    revoked: set[str] = set()
+
+    def welcome(certificates: list[x509.Certificate]) -> bool | str:
+        name = common_name(certificates[0])
+        return f"the certificate of vessel {name} was revoked on 2026-11-01" if name in revoked else True
+
+    async def main() -> None:
+        with databases(tmp_path) as (ours, theirs):
+            fleet = CA.new()
+            options = {
+                "authenticator": ListenerCertificateAuthenticator(welcome, roots=[fleet.certificate]),
+            }
+            argo = ClientCertificateAuthenticator(fleet.issue("argo"))
+            async with listening({"log": theirs}, **options) as listener:
+                assert (await once(ours, url(listener), authenticator=argo)).problem is None
+                revoked.add("argo")
+                problem = (await once(ours, url(listener), authenticator=argo, continuous=True)).problem
+        assert problem is not None
+        assert problem.code == 403
+        assert problem.text.endswith(": the certificate of vessel argo was revoked on 2026-11-01")
+
+    run(main())
+    (refused,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert refused.startswith("127.0.0.1:")
+    assert refused.endswith(" is refused: the certificate of vessel argo was revoked on 2026-11-01")
+
+
+def test_who_guesses_passwords_is_told_to_wait(tmp_path: Path) -> None:
+    async def main() -> None:
+        with databases(tmp_path) as (store, _):
+            guesses = Guesses(lambda: 0.0, per_address=3)
+            password = ListenerPasswordAuthenticator(
+                lambda _, password: password == "s3cret", guesses=guesses
+            )
+            async with listening({"log": store}, disable_tls=True, authenticator=password) as listener:
+                for _ in range(3):
+                    assert (await ask(listener, "/log", password="wrong"))[0] == 401
+                status, text = await ask(listener, "/log", password="s3cret")
+                assert (status, "too many wrong passwords" in text) == (429, True)
 
     run(main())

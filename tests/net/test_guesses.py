@@ -1,0 +1,169 @@
+"""How often a password may be guessed; and that a listener computes no hash for whoever is over the limit."""
+
+import asyncio
+from collections import defaultdict
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sync.net.authenticators import (
+    BasicAuthenticator,
+    Client,
+    ListenerAuthenticators,
+    ListenerPasswordAuthenticator,
+    Refusal,
+    User,
+)
+from sync.net.guesses import Guesses, site_of
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def wrong(guesses: Guesses, times: int, address: str = "192.0.2.7", user: str = "bridge") -> list[float]:
+    return [guesses.attempt(address, user) for _ in range(times)]
+
+
+def test_address_may_be_wrong_so_often_and_then_waits_until_its_first_is_forgotten(clock: Clock) -> None:
+    guesses = Guesses(clock, per_address=3, window_s=60)
+    assert wrong(guesses, 1) == [0]
+    clock.now += 10
+    assert wrong(guesses, 4) == [0, 0, 50, 50]
+    clock.now += 50
+    assert wrong(guesses, 2) == [0, 10]
+
+
+def test_other_addresses_are_not_held_up(clock: Clock) -> None:
+    guesses = Guesses(clock, per_address=1, per_user=9)
+    assert wrong(guesses, 2)[1] > 0
+    assert wrong(guesses, 1, "192.0.2.8") == [0]
+
+
+def test_user_may_be_guessed_at_so_often_from_wherever(clock: Clock) -> None:
+    guesses = Guesses(clock, per_user=3)
+    assert [wrong(guesses, 1, f"192.0.2.{number}")[0] > 0 for number in range(5)] == [0, 0, 0, 1, 1]
+    assert wrong(guesses, 1, "192.0.2.9", "galley") == [0]
+
+
+def test_user_that_strangers_guess_at_still_comes_in_from_where_it_came_before(clock: Clock) -> None:
+    guesses = Guesses(clock, per_address=3, per_user=3)
+    assert guesses.attempt("192.0.2.1", "bridge") == 0
+    guesses.succeeded("192.0.2.1", "bridge")
+    for number in range(10, 15):
+        wrong(guesses, 1, f"192.0.2.{number}")
+    assert wrong(guesses, 1, "192.0.2.2")[0] > 0
+    assert wrong(guesses, 1, "192.0.2.1") == [0]
+
+
+def test_right_password_is_no_wrong_one_and_takes_no_wrong_one_back(clock: Clock) -> None:
+    guesses = Guesses(clock, per_address=3)
+    for _ in range(20):
+        assert guesses.attempt("192.0.2.7", "bridge") == 0
+        guesses.succeeded("192.0.2.7", "bridge")
+    wrong(guesses, 2, user="galley")
+    assert guesses.attempt("192.0.2.7", "bridge") == 0
+    guesses.succeeded("192.0.2.7", "bridge")
+    assert wrong(guesses, 2, user="galley")[0] == 0
+    assert wrong(guesses, 1, user="galley")[0] > 0
+
+
+def test_attempts_that_are_under_way_count(clock: Clock) -> None:
+    guesses = Guesses(clock, per_address=2)
+    assert [wait > 0 for wait in wrong(guesses, 3)] == [False, False, True]
+    guesses.take_back("192.0.2.7", "bridge")
+    assert wrong(guesses, 1) == [0]
+
+
+def test_neighbours_of_one_ipv6_site_count_as_one() -> None:
+    assert site_of("[2001:db8::1]") == site_of("2001:db8::ffff:1") == site_of("[2001:db8::2%eth0]")
+    assert site_of("2001:db8:0:1::1") != site_of("2001:db8::1")
+    assert site_of("192.0.2.7") != site_of("192.0.2.8")
+    assert site_of("an unknown address") == "an unknown address"
+
+
+def test_no_more_is_remembered_than_was_said(clock: Clock) -> None:
+    guesses = Guesses(clock, kept=8, per_address=1)
+    for number in range(1000):
+        wrong(guesses, 1, f"10.0.{number // 250}.{number % 250}", f"user-{number}" * 50)
+        guesses.succeeded(f"10.0.{number // 250}.{number % 250}", f"user-{number}" * 50)
+    wrong(guesses, 20, user="a")
+    held = (guesses._by_address._times, guesses._by_user._times, guesses._welcome)
+    assert all(len(names) <= 8 for names in held)
+    assert max(len(user) for _, user in guesses._welcome) <= 100
+
+
+def test_limits_are_positive(clock: Clock) -> None:
+    for options in ({"per_address": 0}, {"per_user": 0}, {"kept": 0}, {"window_s": 0.0}):
+        with pytest.raises(ValueError, match="must be positive"):
+            Guesses(clock, **options)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.floats(0, 40)), max_size=60))
+def test_in_no_window_is_more_looked_at_than_the_limits_allow(steps: list[tuple[int, int, float]]) -> None:
+    clock = Clock()
+    guesses = Guesses(clock, per_address=3, per_user=5, window_s=60)
+    looked: dict[str, list[float]] = defaultdict(list)
+    for address, user, pause in steps:
+        clock.now += pause
+        recent = {
+            name: sum(then > clock.now - 60 for then in looked[name]) for name in (f"a{address}", f"u{user}")
+        }
+        allowed = recent[f"a{address}"] < 3 and recent[f"u{user}"] < 5
+        assert (guesses.attempt(f"192.0.2.{address}", f"user-{user}") == 0) == allowed
+        if allowed:
+            looked[f"a{address}"].append(clock.now)
+            looked[f"u{user}"].append(clock.now)
+
+
+# In a listener's authenticators
+
+
+def judge(authenticators: ListenerAuthenticators, password: str, address: str) -> Client | Refusal:
+    header = BasicAuthenticator("bridge", password).headers()["Authorization"]
+    return asyncio.run(authenticators.authenticate(header, None, address))
+
+
+def test_no_password_is_looked_at_for_whoever_is_over_the_limit(clock: Clock) -> None:
+    looked_at: list[str] = []
+
+    def check(_: str, password: str) -> bool:
+        looked_at.append(password)
+        return password == "kedge"
+
+    guesses = Guesses(clock, per_address=2, window_s=60)
+    authenticators = ListenerAuthenticators(password=ListenerPasswordAuthenticator(check, guesses=guesses))
+    for guess in ("a", "b"):
+        refusal = judge(authenticators, guess, "192.0.2.7")
+        assert isinstance(refusal, Refusal)
+        assert refusal.status == 401
+    clock.now += 0.5
+    refusal = judge(authenticators, "kedge", "192.0.2.7")
+    assert refusal == Refusal(
+        429, "too many wrong passwords; none is looked at for 60 s", {"Retry-After": "60"}
+    )
+    assert looked_at == ["a", "b"]
+    assert judge(authenticators, "kedge", "192.0.2.8") == User("bridge")
+    clock.now += 60
+    assert judge(authenticators, "kedge", "192.0.2.7") == User("bridge")
+
+
+def test_callback_that_fails_counts_against_nobody(clock: Clock) -> None:
+    def broken(*_: object) -> bool:
+        raise LookupError("no users file")
+
+    guesses = Guesses(clock, per_address=1)
+    authenticators = ListenerAuthenticators(password=ListenerPasswordAuthenticator(broken, guesses=guesses))
+    for _ in range(3):
+        with pytest.raises(LookupError, match="no users file"):
+            judge(authenticators, "kedge", "192.0.2.7")
