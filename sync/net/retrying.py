@@ -1,7 +1,7 @@
 """When to try again: which problems pass by themselves, and how long to wait.
 
 What passes is decided as Couchbase Lite does, with a little more patience where an appliance must go on
-unattended: a peer that is being restarted, and our own store while the card is full.
+unattended: a peer that is being restarted or was killed, and our own store while the card is full.
 """
 
 import errno
@@ -28,6 +28,7 @@ _TRANSIENT: Final[dict[Domain, frozenset[int]]] = {
             errno.ECONNRESET,
             errno.ETIMEDOUT,
             errno.ECONNREFUSED,
+            errno.EPIPE,  # as ECONNRESET, if the kernel knew of it before we wrote
         }
     ),
     Domain.WEBSOCKET: frozenset(
@@ -56,7 +57,6 @@ _NETWORK: Final = frozenset(
         errno.EHOSTDOWN,
         errno.EHOSTUNREACH,
         errno.EADDRNOTAVAIL,
-        errno.EPIPE,
     }
 )
 _UNKNOWN_HOST: Final = frozenset(

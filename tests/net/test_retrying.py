@@ -54,12 +54,14 @@ def test_a_server_that_refuses_is_not_tried_again(code: int) -> None:
     assert not is_worth_retrying(problem(Domain.WEBSOCKET, code), continuous=True)
 
 
-@pytest.mark.parametrize("code", [errno.ECONNREFUSED, errno.ECONNRESET, errno.ETIMEDOUT, errno.ECONNABORTED])
+@pytest.mark.parametrize(
+    "code", [errno.ECONNREFUSED, errno.ECONNRESET, errno.ETIMEDOUT, errno.ECONNABORTED, errno.EPIPE]
+)
 def test_a_connection_that_broke_is_tried_again(code: int) -> None:
     assert is_transient(problem(Domain.POSIX, code))
 
 
-@pytest.mark.parametrize("code", [errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EPIPE])
+@pytest.mark.parametrize("code", [errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN])
 def test_without_a_way_to_the_peer_only_a_continuous_replication_waits(code: int) -> None:
     assert not is_transient(problem(Domain.POSIX, code))
     assert may_be_network_dependent(problem(Domain.POSIX, code))
