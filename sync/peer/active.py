@@ -23,7 +23,8 @@ from sync.peer.problems import Domain, Problem
 from sync.peer.progress import Direction, DocumentEnded, Ledger
 from sync.peer.receiver import ReceiveOptions, Receiver, Rule
 from sync.peer.selection import EVERYTHING, Selection, Stream
-from sync.peer.sender import Sender, SendOptions
+from sync.peer.sender import Sender
+from sync.peer.sending import SendOptions
 from sync.peer.session import Reply, Session
 from sync.replication.checkpoint import Checkpoint, PullProgress, PushProgress
 from sync.replication.checkpoint_id import Peer as PeerName

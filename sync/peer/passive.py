@@ -15,7 +15,8 @@ from sync.peer.peer import PeerBase
 from sync.peer.progress import Ledger
 from sync.peer.receiver import ReceiveOptions, Receiver, Rule
 from sync.peer.selection import EVERYTHING, Selection, Stream
-from sync.peer.sender import Sender, SendOptions
+from sync.peer.sender import Sender
+from sync.peer.sending import SendOptions
 from sync.peer.session import Session
 from sync.replication.messages import (
     LITECORE_DOMAIN,

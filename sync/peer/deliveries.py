@@ -1,0 +1,232 @@
+"""Sends the revisions that are wanted: their history, deltas, what took their place, what replies mean."""
+
+from collections import deque
+from collections.abc import Callable
+from itertools import islice, takewhile
+from typing import Final
+
+from sync import delta
+from sync.blip import ErrorReceived
+from sync.peer import tuning, wire_bodies
+from sync.peer.outcomes import Outcomes
+from sync.peer.progress import Direction, DocumentEnded, Ledger
+from sync.peer.sending import Sending, SendOptions
+from sync.peer.session import Reply, Session
+from sync.replication.messages import Failure, NoRev, Rev, Terms
+from sync.store import Database, Revision, model, revisions
+
+TRANSIENT: Final = frozenset({408, 429, 500, 502, 503, 504})
+KNOWN: Final = 304
+CONFLICT: Final = 409
+_DELTA_OVERHEAD: Final = 50
+"""Bytes that naming the base costs."""
+_LARGEST: Final = 20 * 1024 * 1024
+"""Bytes of a body: Sync Gateway's limit, and below that of our own BLIP's messages."""
+_TOO_LARGE: Final = 413
+_DELTA_REFUSED: Final = frozenset({404, 415, 422})
+"""Statuses by which peers say that they lack the base or cannot apply the delta."""
+
+
+class Deliveries:
+    """Sends one feed's revisions on one session."""
+
+    def __init__(
+        self,
+        session: Session,
+        database: Database,
+        *,
+        options: SendOptions,
+        ledger: Ledger,
+        outcomes: Outcomes,
+        contested: Callable[[model.Change], None],
+    ) -> None:
+        """`contested` is told of a change that the peer had let come, and then refused as a conflict."""
+        self._session, self._database, self._options = session, database, options
+        self._ledger, self._outcomes, self._contested = ledger, outcomes, contested
+        self._wanted: deque[Sending] = deque()
+        self._ahead: dict[int, Revision] = {}
+        """Revisions read before their turn, by sequence."""
+        self._in_flight = 0
+        self._bytes = 0
+        self._terms = Terms(deltas=False)
+
+    @property
+    def waiting(self) -> int:
+        """Revisions that are wanted and not sent yet."""
+        return len(self._wanted)
+
+    @property
+    def open(self) -> int:
+        """Revisions that are wanted, and of which nobody has said that they are there."""
+        return len(self._wanted) + self._in_flight
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is to be sent, nor on its way."""
+        return not (self._wanted or self._in_flight)
+
+    def take_terms(self, terms: Terms) -> None:
+        """The peer has said how it wants revisions; what it left out of its deltas stays as it was."""
+        deltas = self._terms.deltas if terms.deltas is None else terms.deltas
+        self._terms = Terms(terms.max_history, deltas, terms.blobs, terms.send_replacements)
+
+    def want(self, sending: Sending) -> None:
+        """Send this when its turn comes."""
+        self._wanted.append(sending)
+
+    def forget_wanted(self) -> None:
+        """Send nothing more."""
+        self._wanted.clear()
+
+    def pump(self) -> None:
+        """Send what may be sent now."""
+        connection = self._session.connection
+        while (
+            self._wanted
+            and self._in_flight < tuning.REVISIONS_AWAITING
+            and self._bytes < tuning.BYTES_AWAITING
+            and connection.queued < tuning.MESSAGES_QUEUED
+        ):
+            self._send(self._wanted.popleft())
+
+    def _send(self, sending: Sending) -> None:
+        change, terms, options = sending.change, self._terms, self._options
+        history = tuning.HISTORY if terms.max_history is None else min(terms.max_history, tuning.HISTORY)
+        found = self._read(sending, history)
+        replaced = None
+        if found is None:
+            if sending.then is not None:
+                # The conflict is another by now, and comes later in the feed.
+                self._outcomes.done(change.sequence)
+                return
+            found = self._replacement(sending, history)
+            if found is None:
+                return
+            replaced = change.rev
+        body, source = found.raw, None
+        if sending.as_delta and options.deltas and terms.deltas and sending.ancestors and not found.deleted:
+            body, source = self._delta(found, sending.ancestors, blobs=terms.blobs)
+        if source is None and not terms.blobs:
+            body = wire_bodies.to_gateway(body, revisions.generation(found.rev))
+        if len(body) > _LARGEST:
+            text = f"{change.id}: with {len(body)} bytes too large to be sent"
+            self._outcomes.failed(change, _TOO_LARGE, text)
+            return
+        self._ledger.progress.deltas_pushed += source is not None
+        sending.size = len(body)
+        self._in_flight += 1
+        self._bytes += sending.size
+        sending.attempts += 1
+        self._session.request(
+            Rev(
+                found.id,
+                found.rev,
+                body,
+                str(change.sequence),
+                found.deleted,
+                tuple(self._history(found, sending)),
+                source,
+                options.proposes,
+                replaced,
+                self._session.collection,
+            ).encode(),
+            self._delivered,
+            sending,
+        )
+
+    def _read(self, sending: Sending, history: int) -> Revision | None:
+        """The revision to send; with those that follow it in the feed, if they are of those that never
+        change: one by one, most of the time would go into finding them."""
+        change = sending.change
+        found = self._ahead.pop(change.sequence, None)
+        if found is None and not sending.ancestors and self._wanted and not sending.attempts:
+            self._ahead.clear()
+            first = last = change.sequence
+            size = 0
+            for following in islice(self._wanted, tuning.READ_AHEAD):
+                size += following.size
+                if following.change.sequence != last + 1 or size > tuning.COMMIT_BYTES:
+                    break
+                last += 1
+            if last > first:
+                self._ahead = self._database.first_revisions(first, last)
+                found = self._ahead.pop(first, None)
+        if found is not None and (found.id, found.rev) == (change.id, change.rev):
+            return found
+        return self._database.revision(change.id, change.rev, ancestors=sending.ancestors, limit=history)
+
+    def _history(self, found: Revision, sending: Sending) -> list[str]:
+        history = found.history
+        if sending.forks and sending.attempts > 1:
+            history = list(takewhile(lambda ancestor: ancestor not in sending.forks, history))
+        return revisions.bridged(found.rev, history) if self._options.bridges_gaps else history
+
+    def _replacement(self, sending: Sending, history: int) -> Revision | None:
+        """What is current now, if the peer takes that instead; else it is told, and the feed goes on."""
+        change = sending.change
+        if not self._options.proposes:
+            current = self._database.get(change.id) if self._terms.send_replacements else None
+            if (
+                current is not None
+                and current.rev != change.rev
+                and self._options.selection.shows(self._database, change.id, deleted=current.deleted)
+            ):
+                return self._database.revision(
+                    change.id, current.rev, ancestors=sending.ancestors, limit=history
+                )
+            self._session.request(
+                NoRev(
+                    change.id, change.rev, str(change.sequence), collection=self._session.collection
+                ).encode()
+            )
+        self._outcomes.done(change.sequence)
+        return None
+
+    def _delta(self, found: Revision, ancestors: tuple[str, ...], *, blobs: bool) -> tuple[bytes, str | None]:
+        for ancestor in ancestors[:2]:
+            base = self._database.get(found.id, rev=ancestor)
+            if base is None or base.deleted:
+                continue
+            old, new = base.raw, found.raw
+            if not blobs:  # the peer holds what it was shown
+                old = wire_bodies.to_gateway(old, revisions.generation(ancestor))
+                new = wire_bodies.to_gateway(new, revisions.generation(found.rev))
+            made = delta.make_json(old, new, overhead=_DELTA_OVERHEAD)
+            if made is not None:
+                return made, ancestor
+            break
+        return found.raw, None
+
+    def _delivered(self, reply: Reply, sending: Sending) -> None:
+        self._in_flight -= 1
+        self._bytes -= sending.size
+        change, outcomes = sending.change, self._outcomes
+        if not isinstance(reply, ErrorReceived):
+            if sending.then is not None:
+                self._wanted.append(sending.then)
+                return
+            progress = self._ledger.progress
+            progress.pushed += 1
+            progress.body_bytes_pushed += sending.size
+            outcomes.hold(change.id, change.rev)
+            outcomes.done(change.sequence)
+            if self._ledger.listens or self._ledger.failures:
+                self._ledger.tell(DocumentEnded(Direction.PUSH, change.id, change.rev, change.deleted))
+            return
+        failure = Failure.decode(reply)
+        status = failure.status
+        if status in _DELTA_REFUSED and sending.as_delta and sending.ancestors and sending.attempts == 1:
+            sending.as_delta = False
+            self._wanted.appendleft(sending)
+        elif status == KNOWN and sending.then is not None:
+            self._wanted.append(sending.then)
+        elif status == KNOWN:
+            outcomes.done(change.sequence)
+        elif status == CONFLICT and sending.attempts == 1 and sending.forks:
+            self._wanted.append(sending)  # Sync Gateway takes it as a branch of its own alone
+        elif status == CONFLICT and self._options.proposes:
+            self._contested(change if sending.then is None else sending.then.change)
+        elif status in TRANSIENT or status == 0:
+            outcomes.failed_transiently(sending, status, failure.text)
+        else:
+            outcomes.failed(change, status, f"{change.id}: {failure.text or 'the peer refuses it'}")

@@ -1,0 +1,133 @@
+"""What became of each change that was to be sent: done, failed, to be tried again; what the peer holds."""
+
+from collections import deque
+from typing import Final
+
+from sync.peer import tuning
+from sync.peer.problems import Domain, Problem
+from sync.peer.progress import Direction, DocumentEnded, Ledger
+from sync.peer.sending import Feed, Sending, SendOptions
+from sync.peer.session import Session
+from sync.store import Database, model
+
+_HOLD_FOR: Final = 1.0
+"""Seconds until what the peer holds is written down. If it is lost, a delta less is sent, or one question
+more asked."""
+
+
+class Outcomes:
+    """Keeps the feed's progress, the ledger, and what the peer is known to hold."""
+
+    def __init__(
+        self, session: Session, database: Database, feed: Feed, options: SendOptions, ledger: Ledger
+    ) -> None:
+        self._session, self._database, self._feed = session, database, feed
+        self._options, self._ledger = options, ledger
+        self._later: deque[tuple[float, Sending]] = deque()
+        self._failed_for_now = 0
+        self._held: dict[str, str] = {}
+        self._held_since = 0.0
+
+    def done(self, sequence: int) -> None:
+        """The other side has it durably, or does not want it."""
+        self._feed.complete(sequence)
+        self._ledger.progress.completed += 1
+
+    def failed(self, change: model.Change, status: int, text: str) -> None:
+        """It will not be tried again."""
+        self.done(change.sequence)
+        self._tell(change, Problem(Domain.WEBSOCKET, status, text))
+
+    def failed_transiently(self, sending: Sending, status: int, reason: str) -> None:
+        """The checkpoint leaves it open, so that it is sent again: here, or by the next replication."""
+        change = sending.change
+        text = f"{change.id}: {reason or 'the peer cannot take it now'}"
+        self._tell(change, Problem(Domain.WEBSOCKET, status, text), is_transient=True)
+        if self._options.continuous:
+            self._later.append((self._session.clock() + tuning.RETRY_DOCUMENT, sending))
+        else:
+            self._failed_for_now += 1
+
+    def refused(self, changes: list[model.Change], status: int, text: str) -> None:
+        """Nothing of this list is taken now."""
+        for change in changes:
+            problem = Problem(Domain.WEBSOCKET, status, f"{change.id}: {text}")
+            self._tell(change, problem, is_transient=True)
+
+    # To be tried again
+
+    @property
+    def failed_for_now(self) -> int:
+        """Documents that the next replication must try again."""
+        return self._failed_for_now
+
+    @property
+    def waiting(self) -> int:
+        """How many documents are to be tried again here."""
+        return len(self._later)
+
+    @property
+    def waits(self) -> bool:
+        """Whether something is to be tried again here."""
+        return bool(self._later)
+
+    def due(self) -> list[Sending]:
+        """What is to be tried again now."""
+        now = self._session.clock() if self._later else 0.0
+        found = []
+        while self._later and self._later[0][0] <= now:
+            _, sending = self._later.popleft()
+            sending.attempts = 0
+            found.append(sending)
+        return found
+
+    def forget_later(self) -> None:
+        """Try nothing again."""
+        self._later.clear()
+
+    @property
+    def deadline(self) -> float | None:
+        """When there is something to do even if nothing happens."""
+        times = [due for due, _ in self._later]
+        if self._held:
+            times.append(self._held_since + _HOLD_FOR)
+        return min(times, default=None)
+
+    # What the peer holds
+
+    def hold(self, document_id: str, revision: str) -> None:
+        """The peer holds this revision."""
+        if self._session.remote is not None and self._options.keeps(document_id):
+            if not self._held:
+                self._held_since = self._session.clock()
+            self._held[document_id] = revision
+
+    def held(self, document_id: str) -> str | None:
+        """The revision that the peer is known to hold."""
+        remote, known = self._session.remote, self._held.get(document_id)
+        if known is None and remote is not None:
+            return self._database.remote_revision(document_id, remote)
+        return known
+
+    def settle_if_due(self) -> None:
+        """Write down what the peer holds, now and then."""
+        if self._held and (
+            len(self._held) >= tuning.BATCH or self._session.clock() >= self._held_since + _HOLD_FOR
+        ):
+            self.settle()
+
+    def settle(self) -> None:
+        """Write down which revisions the peer is known to hold."""
+        remote = self._session.remote
+        held, self._held = self._held, {}
+        if remote is not None and held:
+            with self._database.transaction():
+                for document_id, revision in held.items():
+                    self._database.set_remote_revision(document_id, remote, revision)
+
+    def _tell(self, change: model.Change, problem: Problem, *, is_transient: bool = False) -> None:
+        self._ledger.tell(
+            DocumentEnded(
+                Direction.PUSH, change.id, change.rev, change.deleted, problem, is_transient=is_transient
+            )
+        )

@@ -1,0 +1,59 @@
+"""What a sender is told, and what it keeps of each change on its way."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+
+from sync.peer import tuning
+from sync.peer.selection import EVERYTHING, Selection
+from sync.store import model
+
+
+class Feed(Protocol):
+    """Where in the feed we are; `sync.replication.checkpoint.PushProgress` is one."""
+
+    def is_complete(self, sequence: int) -> bool:
+        """Whether this change need not be sent."""
+
+    def scanned(self, through: int, pending: "list[int]") -> None:
+        """The feed was read so far; of what was new, only these are to be sent."""
+
+    def complete(self, sequence: int) -> None:
+        """One is done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendOptions:
+    """How a feed is sent."""
+
+    proposes: bool
+    """The active peer proposes changes; the passive one tells them."""
+    continuous: bool
+    selection: Selection = EVERYTHING
+    batch: int = tuning.BATCH
+    deltas: bool = True
+    keeps: Callable[[str], bool] = lambda _: True
+    """Of which documents is kept which revision the peer holds: not of those that never change."""
+    bridges_gaps: bool = False
+    """Whether a history must have every generation in it."""
+    may_be_pulled: bool = False
+    """The same replication pulls: so a conflict resolves itself."""
+    insists: bool = False
+    """Whether the peer is a Sync Gateway that takes lists of changes only if they insist; see `Changes`."""
+
+
+class Sending(msgspec.Struct, gc=False):
+    """One change on its way."""
+
+    change: model.Change
+    ancestors: tuple[str, ...] = ()
+    """Known to be there, nearest first."""
+    as_delta: bool = True
+    attempts: int = 0
+    size: int = 0
+    then: "Sending | None" = None
+    """It is the tombstone of a branch: what is sent once that is there."""
+    forks: frozenset[str] = frozenset()
+    """Of a revision that took such a branch's place: the ancestors of both."""
