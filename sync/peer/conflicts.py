@@ -15,7 +15,7 @@ Deletions: to the store a live branch beats a deleted one, for a branch that los
 deletion that somebody meant becomes a party to the conflict if it is named; `deletion_in` finds it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -132,6 +132,12 @@ def deletion_in(before: Document | None, rev: str, *, deleted: bool, outcome: In
     if outcome is not Inserted.BRANCHED or before is None or before.deleted == deleted:
         return None
     return rev if deleted else before.rev
+
+
+def meant(database: Database, deletions: Iterable[Document]) -> str | None:
+    """The highest of these deletions that is surely not just the end of a branch that lost a conflict."""
+    ranked = sorted(deletions, key=_rank, reverse=True)
+    return next((deletion.rev for deletion in ranked if _is_meant(database, deletion)), None)
 
 
 def resolve(

@@ -1,6 +1,7 @@
 """What became of each change that was to be sent: done, failed, to be tried again; what the peer holds."""
 
 from collections import deque
+from collections.abc import Mapping
 from typing import Final
 
 from sync.peer import tuning
@@ -25,13 +26,23 @@ class Outcomes:
         self._options, self._ledger = options, ledger
         self._later: deque[tuple[float, Sending]] = deque()
         self._failed_for_now = 0
+        self._parts: dict[int, int] = {}
+        """Of changes that several revisions are told of, how many are not done."""
         self._held: dict[str, str] = {}
         self._held_since = 0.0
 
+    def expect(self, parts: Mapping[int, int]) -> None:
+        """By sequence, how many revisions are told of each change: it is done when all of them are."""
+        self._parts.update({sequence: count for sequence, count in parts.items() if count > 1})
+
     def done(self, sequence: int) -> None:
         """The other side has it durably, or does not want it."""
-        self._feed.complete(sequence)
         self._ledger.progress.completed += 1
+        left = self._parts.pop(sequence, 1) - 1
+        if left:
+            self._parts[sequence] = left
+        else:
+            self._feed.complete(sequence)
 
     def failed(self, change: model.Change, status: int, text: str) -> None:
         """It will not be tried again."""

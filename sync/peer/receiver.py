@@ -41,7 +41,7 @@ from sync.replication.messages import (
     Terms,
     Verdict,
 )
-from sync.store import ConflictError, Database, Document, DocumentError, Inserted, revisions
+from sync.store import ConflictError, Database, Document, DocumentError, Inserted
 
 _KNOWN: Final = Verdict(304)
 _CONFLICT: Final = 409
@@ -434,7 +434,7 @@ class Receiver:
         others = [leaf for leaf in self._database.leaves(rev.id) if leaf.rev != rev.revision]
         if not others or not all(leaf.deleted for leaf in others):
             return None
-        return revisions.winner((leaf.rev, True) for leaf in others)
+        return conflicts.meant(self._database, others)
 
     def _resolve(self, document_id: str, deletion: str | None) -> None:
         result = conflicts.resolve(self._database, document_id, self._options.resolvers, deletion=deletion)

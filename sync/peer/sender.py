@@ -7,6 +7,8 @@ the other side has it durably, or does not want it; only then does the feed's pr
 themselves are sent by `deliveries`; `outcomes` keeps what became of them.
 """
 
+from collections import Counter
+from dataclasses import replace
 from typing import Final
 
 from sync.blip import ErrorReceived
@@ -140,18 +142,20 @@ class Sender:
         through = max(through, self._scanned)
         self._echoed = None
         try:
-            pending = [change for change in found if self._is_to_send(change)]
+            pending = [end for change in found for end in self._to_send(change)]
         except FilterError as error:
             self._session.end(Problem(Domain.STORE, 0, str(error)))
             return
         if not options.proposes:
             self._move_past_echoes(pending)
         self._scanned = through
-        self._feed.scanned(through, [change.sequence for change in pending])
+        parts = Counter(change.sequence for change in pending)
+        self._outcomes.expect(parts)
+        self._feed.scanned(through, list(parts))
         self._ledger.progress.total += len(pending)
-        if pending:
+        for first in range(0, len(pending), options.batch):
             self._lists += 1
-            self._announce(pending)
+            self._announce(pending[first : first + options.batch])
 
     def _tell_all(self) -> None:
         if self._options.insists and self._lists:
@@ -159,14 +163,33 @@ class Sender:
         self._told_all = True
         self._session.request(Changes((), self._session.collection, insists=self._options.insists).encode())
 
-    def _is_to_send(self, change: model.Change) -> bool:
+    def _to_send(self, change: model.Change) -> list[model.Change]:
+        """What is to be told of a change: the current revision; of a document that is deleted all ends."""
         if self._feed.is_complete(change.sequence):
-            return False
-        if self._echo and self._echo.pop(change.id, None) == change.rev:
+            return []
+        is_echo = bool(self._echo) and self._echo.pop(change.id, None) == change.rev
+        if is_echo:
             self._echoed = change
-            return False
+            if not change.deleted:
+                return []
         selection = self._options.selection
-        return selection.is_everything or selection.wants(self._database, change.id, deleted=change.deleted)
+        if not (
+            selection.is_everything or selection.wants(self._database, change.id, deleted=change.deleted)
+        ):
+            return []
+        told = self._other_ends(change) if change.deleted else []
+        return told if is_echo else [*told, change]
+
+    def _other_ends(self, change: model.Change) -> list[model.Change]:
+        """The deletions of a deleted document that are not its current revision.
+
+        The peer may know the current one as the end of a branch that lost long ago, and see the document
+        live on another branch: what ended that is one of these.
+        """
+        ends = self._database.leaves(change.id)
+        if not ends or ends[0].rev != change.rev:
+            return []  # it has changed meanwhile, and comes later in the feed
+        return [replace(change, rev=end.rev, size=len(end.raw)) for end in ends[1:] if end.deleted]
 
     def _move_past_echoes(self, pending: list[model.Change]) -> None:
         """Of what the peer itself gave us it is told the last, if nothing follows: so its place moves on."""
@@ -288,7 +311,7 @@ class Sender:
             self._outcomes.done(change.sequence)
         elif current in found.history:
             self._deliveries.want(Sending(change, (current,), size=change.size))
-        elif (closing := self._closing(change, current)) is not None:
+        elif self._is_current(change) and (closing := self._closing(change, current)) is not None:
             self._deliveries.want(closing)
         else:
             self._conflict(change)
@@ -311,13 +334,18 @@ class Sender:
         return None
 
     def _conflict(self, change: model.Change) -> None:
-        if self._options.may_be_pulled:
-            # The peer's revision comes, or has come, by our own pull; its resolution is a new change.
+        if self._options.may_be_pulled or not self._is_current(change):
+            # The peer's revision comes, or has come, by our own pull; its resolution is a new change. Or
+            # this is the end of a branch that the peer is not on.
             self._outcomes.done(change.sequence)
         else:
             self._outcomes.failed(
                 change, CONFLICT, f"{change.id}: the peer has another revision; pull to resolve that"
             )
+
+    def _is_current(self, change: model.Change) -> bool:
+        current, _ = self._database.current([change.id]).get(change.id, (None, False))
+        return current == change.rev
 
     def _propose_again(self, change: model.Change) -> None:
         """What was allowed is a conflict after all: the peer's document has changed meanwhile, to what?"""

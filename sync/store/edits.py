@@ -52,8 +52,12 @@ class Edits:
                     current=row.revision,
                 )
             revision = revisions.make(parent, deleted=deleted, body=raw)
+            history = [parent]
             tree = row.revisions()
-            tree.insert(revision, [parent], deleted=deleted, body=raw)
+            if deleted and (above := _outranks(tree, revision, parent)):
+                revision = revisions.make(parent, deleted=True, body=raw, above=above)
+                history = revisions.bridged(revision, history)
+            tree.insert(revision, history, deleted=deleted, body=raw)
             self._store(row, tree)
             return revision
 
@@ -205,6 +209,19 @@ class Edits:
 
 class _ThereAlreadyError(Exception):
     """Something is stored of a document that was thought to be new."""
+
+
+def _outranks(tree: RevisionTree, deletion: str, parent: str) -> int:
+    """The generation of an ended branch that outranks this deletion of the last live one; 0 if none does.
+
+    The deletion would not be the current revision then, and who is told of the current one alone would not
+    hear of it: so it is made to outrank that branch.
+    """
+    others = [leaf for leaf in tree.leaves() if leaf != parent]
+    if not others or not all(tree.nodes[leaf].deleted for leaf in others):
+        return 0
+    highest = max(others, key=revisions.split)
+    return revisions.generation(highest) if revisions.newer(highest, deletion) else 0
 
 
 def _bases(tree: RevisionTree, held: Iterable[str]) -> set[str]:

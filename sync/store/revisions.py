@@ -32,17 +32,17 @@ Rank = tuple[bool, int, str]
 """Orders the leaves of a document: live or deleted, generation, digest."""
 
 
-def make(parent: str | None, *, deleted: bool, body: bytes, closing: bool = False) -> str:
+def make(parent: str | None, *, deleted: bool, body: bytes, closing: bool = False, above: int = 0) -> str:
     """The id of the edit that gives `parent` (None for a new document) this canonical body.
 
     SHA-256 over the parent's id, a byte for deletion, and the body, the first 128 bits of it. The deletion by
     which a branch that lost a conflict is closed has a byte of its own, so that it is not taken for one that
-    somebody meant.
+    somebody meant. Its generation is the one after the parent's, or after `above` if that is higher.
     """
     kind = "c" if closing else "d" if deleted else "l"
     digest = hashlib.sha256(f"{parent or ''}\0{kind}\0".encode())
     digest.update(body)
-    number = 1 if parent is None else generation(parent) + 1
+    number = max(0 if parent is None else generation(parent), above) + 1
     if number >= GENERATION_LIMIT:
         raise DocumentError(f"revision {parent}: no generation is left above it")
     return f"{number}-{digest.hexdigest()[:32]}"
@@ -52,7 +52,8 @@ def bridged(revision: str, history: Iterable[str]) -> list[str]:
     """A history, newest first, in which no generation is missing; names are made up for those pruned here.
 
     For Sync Gateway, which takes the generations of a history to be consecutive, and would tell others of
-    ancestors that never were in place of those that it was told. It ends where too many are missing.
+    ancestors that never were in place of those that it was told; and for our own deletions that skip some.
+    It ends where too many are missing.
     """
     found: list[str] = []
     above = generation(revision)

@@ -23,9 +23,6 @@ MEET = st.tuples(
     st.sampled_from([(True, True), (True, False), (False, True)]),
     st.none() | st.integers(1, 40),
 )
-LOST_DELETION = (
-    "a deletion that ranks below a branch which ended before is no current revision, so nobody is told of it"
-)
 TORTURE = (pytest.mark.torture, pytest.mark.timeout(1800))
 
 
@@ -62,8 +59,9 @@ def test_any_stores_that_edit_apart_and_meet_come_to_the_same_and_to_rest(
     ("lives", "deletes_shared"),
     [
         (10, False),
+        (10, True),
         pytest.param(500, False, marks=TORTURE),
-        pytest.param(500, True, marks=(*TORTURE, pytest.mark.xfail(reason=LOST_DELETION, strict=False))),
+        pytest.param(500, True, marks=TORTURE),
     ],
 )
 def test_long_random_lives_come_to_the_same(
@@ -193,14 +191,43 @@ def test_store_put_back_to_an_earlier_time_catches_up(
         vessels.converge()
 
 
-@pytest.mark.xfail(reason=LOST_DELETION)
-def test_deletion_comes_through_where_a_deleted_branch_outranks_it(tmp_path: Path) -> None:
-    with fleet(tmp_path) as vessels:
-        for store in vessels.stores:
+@pytest.mark.parametrize("made", ["here", "elsewhere", "elsewhere, on a branch unknown here"])
+@pytest.mark.parametrize("active", [0, 1])
+def test_deletion_comes_through_where_a_deleted_branch_outranks_it(
+    tmp_path: Path, made: str, active: int
+) -> None:
+    with fleet(tmp_path, 3) as vessels:
+        for number, store in enumerate(vessels.stores):
             store.insert("plain", "9-ended", [], {}, deleted=True)
+            if number or "unknown" not in made:
+                store.insert("plain", "2-live", ["1-first"], {"a": 1})
+        vessels.meet(0, 1)
+        vessels.meet(1, 2)
+        if made == "here":
+            vessels.delete(0, "plain")
+        else:
+            vessels.stores[0].insert("plain", "3-gone", ["2-live", "1-first"], {"why": "old"}, deleted=True)
+        for first, second in ((0, 1), (1, 2)):  # a chain: what the last hears of it has been passed on
+            vessels.meet(*((first, second) if active == 0 else (second, first)))
+        assert vessels.stores[2].get("plain").deleted  # type: ignore[union-attr]
+        assert vessels.converge() == 0
+
+
+@pytest.mark.parametrize("active", [0, 1])
+@pytest.mark.parametrize("also", [True, False])
+def test_deletion_wins_over_an_edit_apart_though_another_branch_ended_above_it(
+    tmp_path: Path, active: int, also: bool
+) -> None:
+    with fleet(tmp_path) as vessels:
+        for number, store in enumerate(vessels.stores):
+            if number == 0 or also:
+                store.insert("plain", "9-ended", [], {}, deleted=True)
             store.insert("plain", "2-live", ["1-first"], {"a": 1})
-        vessels.delete(0, "plain")
+        vessels.stores[0].insert("plain", "3-gone", ["2-live", "1-first"], {"why": "old"}, deleted=True)
+        vessels.write(1, "plain")
+        vessels.meet(active, 1 - active)
         vessels.converge()
+        assert vessels.stores[0].get("plain").deleted  # type: ignore[union-attr]
 
 
 @pytest.mark.xfail(reason="the end of the losing branch is sent, and stored, before what follows it")

@@ -297,6 +297,26 @@ def test_deletion_is_told_and_sent_as_one(store: Database) -> None:
     assert json.loads(rev.body) == {"why": "old"}
 
 
+def test_of_a_deleted_document_all_ends_are_told_the_current_one_last(store: Database) -> None:
+    store.insert("d", "9-ended", [], {}, deleted=True)
+    store.insert("d", "2-live", ["1-first"], {"a": 1})
+    store.insert("d", "3-gone", ["2-live", "1-first"], {}, deleted=True)
+    store.insert("e", "9-ended", [], {}, deleted=True)
+    store.insert("e", "2-live", ["1-first"], {"a": 1})
+    script = passive(store)
+    script.ask(SubChanges(batch=2).encode())
+    lists = [changes.changes for changes, _ in script.taken(Changes)]
+    assert [len(told) for told in lists] == [2, 1, 0]
+    told = [change for changes in lists for change in changes]
+    assert [(change.id, change.revision) for change in told] == [
+        ("d", "3-gone"),
+        ("d", "9-ended"),
+        ("e", "2-live"),
+    ]
+    assert [change.gone for change in told] == [Gone.DELETED, Gone.DELETED, Gone.NO]
+    assert told[0].sequence == told[1].sequence
+
+
 @pytest.mark.parametrize("replaces", [False, True])
 def test_revision_that_is_gone_is_a_norev_or_its_replacement(store: Database, replaces: bool) -> None:
     first = store.put("d", {"n": 1})

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sync.store import Change, ConflictError, Database, DocumentError, StoreError
+from sync.store import Change, ConflictError, Database, DocumentError, StoreError, revisions
 from sync.store.reader import PAGE
 
 from .builders import everything, fill, note
@@ -85,6 +85,29 @@ def test_tombstone_may_still_say_something(store: Database) -> None:
     document = store.get("x")
     assert document is not None
     assert document.body == {"channels": ["notes"]}
+
+
+@pytest.mark.parametrize("ended", ["3-ended", "4-ended", "9-ended"])
+def test_deletion_outranks_every_branch_that_ended_before(store: Database, ended: str) -> None:
+    store.insert("d", ended, [], {}, deleted=True)
+    store.insert("d", "2-live", ["1-first"], {"a": 1})
+    deletion = store.delete("d", parent="2-live")
+    found = store.get("d")
+    assert found is not None
+    assert (found.rev, found.deleted) == (deletion, True)
+    revision = store.revision("d", deletion)
+    assert revision is not None
+    line = [deletion, *revision.history]
+    assert [revisions.generation(each) for each in line] == list(range(len(line), 0, -1))
+    assert line[-2:] == ["2-live", "1-first"]
+    assert store.put("d", {"a": 2}).startswith(f"{len(line) + 1}-")
+    assert store.check() == []
+
+
+def test_deletion_below_which_another_branch_ended_is_one_generation_on(store: Database) -> None:
+    store.insert("d", "2-ended", [], {}, deleted=True)
+    store.insert("d", "2-live", ["1-first"], {"a": 1})
+    assert store.delete("d", parent="2-live").startswith("3-")
 
 
 def test_put_if_absent_stores_once_and_never_over_a_tombstone(store: Database) -> None:
