@@ -140,6 +140,11 @@ def meant(database: Database, deletions: Iterable[Document]) -> str | None:
     return next((deletion.rev for deletion in ranked if _is_meant(database, deletion)), None)
 
 
+def is_closing(rev: str, parent: str | None) -> bool:
+    """Whether a deletion of `parent` is the end of a branch that lost a conflict, as our stores make it."""
+    return rev == revisions.make(parent, deleted=True, body=bodies.EMPTY, closing=True)
+
+
 def resolve(
     database: Database, document_id: str, resolvers: Resolvers | None = None, *, deletion: str | None = None
 ) -> Resolved | Problem | None:
@@ -277,7 +282,7 @@ def _is_meant(database: Database, leaf: Document) -> bool:
     generation = 0 if parent is None else revisions.generation(parent)
     if generation + 1 != revisions.generation(leaf.rev):
         return False  # what it ended is not known here, so nobody can tell
-    return leaf.rev != revisions.make(parent, deleted=True, body=bodies.EMPTY, closing=True)
+    return not is_closing(leaf.rev, parent)
 
 
 def _rank(document: Document) -> revisions.Rank:

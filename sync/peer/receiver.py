@@ -3,8 +3,9 @@
     changes / proposeChanges ──► wanted? ──► rev ──► delta, blobs ──► batch ──one transaction──► replies
                                                                         └► conflicts resolved (active only)
 
-A success reply says durable. The active peer takes conflicts in and resolves them; the passive one refuses
-them, so that there is one place where a conflict is open.
+A success reply says durable, but for the end of a branch that waits for what takes its place. The active
+peer takes conflicts in and resolves them; the passive one refuses them, so that there is one place where a
+conflict is open.
 """
 
 from collections import deque
@@ -19,6 +20,7 @@ from sync.blip import RequestReceived
 from sync.delta import DeltaError
 from sync.peer import conflicts, tuning, wire_bodies
 from sync.peer.blob_traffic import BlobFetcher
+from sync.peer.branch_ends import BranchEnds
 from sync.peer.conflicts import Resolvers
 from sync.peer.problems import Domain, Problem
 from sync.peer.progress import Direction, DocumentEnded, Ledger
@@ -82,6 +84,8 @@ class _Arrived(msgspec.Struct, gc=False):
     is_removed: bool = False
     outcome: Inserted | None = None
     error: MessageError | None = None
+    end: "_Arrived | None" = None
+    """The end of a branch, in whose place it comes: what is stored with it or not at all."""
 
 
 class _Expected(msgspec.Struct, gc=False):
@@ -120,6 +124,7 @@ class Receiver:
         self._by_sequence: dict[str, tuple[str, str]] = {}
         self._proposed = 0
         """Revisions that a peer who proposes was told to send, and has not."""
+        self._ends = BranchEnds[_Arrived](database)
         self._fetching = 0
         self._batch: list[_Arrived] = []
         self._batch_bytes = 0
@@ -216,6 +221,7 @@ class Receiver:
     def proposals(self, message: ProposeChanges, event: RequestReceived) -> None:
         """What a peer would like to push."""
         verdicts = self._verdicts(message)
+        self._ends.judged(zip(message.proposals, verdicts, strict=True))
         self._proposed += sum(verdict.status == 0 for verdict in verdicts)
         self._session.respond(event, ProposeChangesReply(tuple(verdicts), self._terms).encode())
 
@@ -259,6 +265,11 @@ class Receiver:
             self._take(arrived)
             return
         arrived.raw, arrived.is_removed = incoming.raw, incoming.removed
+        if self._ends.is_one(rev, arrived.raw):
+            self._ends.keep(rev, arrived)
+            self._session.respond(event)
+            return
+        arrived.end = self._ends.take(rev)
         if incoming.blobs and not rev.deleted:
             if self._fetching >= tuning.DOCUMENTS_FETCHING:
                 text = f"{rev.id}: too many documents wait for their blobs"
@@ -362,6 +373,9 @@ class Receiver:
 
     def _is_wanted(self, arrived: _Arrived) -> bool:
         rev, options = arrived.rev, self._options
+        if arrived.end is not None and not self._is_wanted(arrived.end):
+            arrived.error = arrived.end.error
+            return False
         if arrived.is_removed:
             if options.purges_removed:
                 self._database.purge([rev.id])
@@ -396,16 +410,15 @@ class Receiver:
         return True
 
     def _insert(self, arrived: _Arrived, contested: list[tuple[str, str | None]]) -> None:
-        rev, options = arrived.rev, self._options
+        rev = arrived.rev
         try:
-            arrived.outcome = outcome = self._database.insert(
-                rev.id,
-                rev.revision,
-                rev.history,
-                arrived.raw,
-                deleted=rev.deleted,
-                allow_conflict=options.active and not rev.no_conflicts,
-            )
+            if arrived.end is None:
+                outcome = self._store(arrived)
+            else:
+                with self._database.transaction():
+                    self._store(arrived.end)
+                    outcome = self._store(arrived)
+            arrived.outcome = outcome
         except ConflictError as error:
             arrived.error = MessageError(str(error), code=_CONFLICT)
             return
@@ -417,6 +430,17 @@ class Receiver:
         elif outcome is Inserted.BRANCHED:
             contested.append((rev.id, self._deletion(rev)))
         self._note(rev, outcome)
+
+    def _store(self, arrived: _Arrived) -> Inserted:
+        rev, options = arrived.rev, self._options
+        return self._database.insert(
+            rev.id,
+            rev.revision,
+            rev.history,
+            arrived.raw,
+            deleted=rev.deleted,
+            allow_conflict=options.active and not rev.no_conflicts,
+        )
 
     def _note(self, rev: Rev, outcome: Inserted) -> None:
         """What is known by it of what the peer holds."""

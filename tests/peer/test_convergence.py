@@ -230,7 +230,6 @@ def test_deletion_wins_over_an_edit_apart_though_another_branch_ended_above_it(
         assert vessels.stores[0].get("plain").deleted  # type: ignore[union-attr]
 
 
-@pytest.mark.xfail(reason="the end of the losing branch is sent, and stored, before what follows it")
 def test_alarm_is_never_shown_as_deleted_that_nobody_deleted(tmp_path: Path) -> None:
     alarms = [documents.alarm_id("v0", "bilge", LOG, number) for number in range(8)]
     for cut_after in range(1, 60):

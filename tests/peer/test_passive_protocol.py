@@ -20,7 +20,7 @@ from sync.replication.messages import (
     SubChanges,
     Terms,
 )
-from sync.store import Database, Document
+from sync.store import Database, Document, revisions
 
 from .rig import open_database
 from .script import Script, assert_sound, passive
@@ -488,6 +488,88 @@ BAD = {
     "number too long": b'{"a":12345678901234567890}',
     "not UTF-8": b'{"a":"\xff"}',
 }
+
+
+# A conflict that the peer has resolved: the end of the branch that is shown here, then what takes its place
+
+ENDS = revisions.make("2-live", deleted=True, body=b"{}", closing=True)
+
+
+@pytest.fixture
+def contested(store: Database) -> Script:
+    """A document whose `2-live` is here, and of which `3-won` of another branch was proposed in vain."""
+    store.insert("d", "2-live", ["1-first"], {"n": 2})
+    script = passive(store)
+    assert script.verdicts(("d", "3-won", "2-lost"), tells=True) == [(409, "2-live")]
+    return script
+
+
+def shown(store: Database) -> tuple[str, bool]:
+    found = store.get("d")
+    assert found is not None
+    return found.rev, found.deleted
+
+
+def test_end_of_a_branch_is_stored_with_what_takes_its_place(store: Database, contested: Script) -> None:
+    sequence = store.last_sequence
+    assert isinstance(contested.push("d", ENDS, deleted=True, history=("2-live",)), ResponseReceived)
+    assert store.last_sequence == sequence
+    reply = contested.push("d", "3-won", b'{"n":3}', history=("2-lost", "1-first"), no_conflicts=True)
+    assert isinstance(reply, ResponseReceived)
+    assert shown(store) == ("3-won", False)
+    assert {leaf.rev: leaf.deleted for leaf in store.leaves("d")} == {"3-won": False, ENDS: True}
+    assert_sound(store)
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_document_is_shown_as_it_was_until_what_takes_its_place_has_come(
+    store: Database, contested: Script, ends: bool
+) -> None:
+    contested.push("d", ENDS, deleted=True, history=("2-live",))
+    if ends:
+        contested.peer.session.end()
+    else:
+        contested.rest(60)
+    assert shown(store) == ("2-live", False)
+
+
+def test_edit_made_before_what_takes_its_place_has_come_stays(store: Database, contested: Script) -> None:
+    contested.push("d", ENDS, deleted=True, history=("2-live",))
+    edit = store.put("d", {"n": 4}, parent="2-live")
+    reply = contested.push("d", "3-won", b'{"n":3}', history=("2-lost", "1-first"))
+    assert isinstance(reply, ErrorReceived)
+    assert reply.code == 409
+    assert [leaf.rev for leaf in store.leaves("d")] == [edit]
+
+
+def test_rule_that_refuses_the_end_of_a_branch_refuses_what_takes_its_place(store: Database) -> None:
+    store.insert("d", "2-live", ["1-first"], {"n": 2})
+    script = passive(store, rule=lambda document: "nothing is deleted here" if document.deleted else None)
+    script.verdicts(("d", "3-won", "2-lost"), tells=True)
+    script.push("d", ENDS, deleted=True, history=("2-live",))
+    reply = script.push("d", "3-won", b'{"n":3}', history=("2-lost", "1-first"))
+    assert isinstance(reply, ErrorReceived)
+    assert (reply.code, reply.message) == (403, "d: nothing is deleted here")
+    assert shown(store) == ("2-live", False)
+
+
+@pytest.mark.parametrize(
+    ("proposed", "deletion", "history"),
+    [
+        ([("d", ENDS, "2-live")], ENDS, ("2-live",)),  # it is what is proposed by now
+        ([("d", "3-won", "2-live")], ENDS, ("2-live",)),  # what was refused is none by now
+        ([], "3-meant", ("2-live",)),  # somebody wishes it
+    ],
+)
+def test_other_deletions_are_stored_as_they_come(
+    store: Database, contested: Script, proposed: list[Any], deletion: str, history: tuple[str, ...]
+) -> None:
+    if proposed:
+        contested.verdicts(*proposed)
+    sequence = store.last_sequence
+    contested.push("d", deletion, deleted=True, history=history)
+    assert store.last_sequence == sequence + 1
+    assert deletion in [leaf.rev for leaf in store.leaves("d")]
 
 
 @pytest.mark.parametrize("has_rule", [False, True])
