@@ -18,6 +18,7 @@ from sync.peer import conflicts, tuning
 from sync.peer.blob_traffic import BlobServer
 from sync.peer.checkpoints import OwnCheckpoint
 from sync.peer.conflicts import Resolvers
+from sync.peer.inquiry import Inquiry
 from sync.peer.peer import PeerBase
 from sync.peer.problems import Domain, Problem
 from sync.peer.progress import Direction, DocumentEnded, Ledger
@@ -115,6 +116,7 @@ class ActivePeer(PeerBase):
         self._pull: PullProgress | None = None
         self._unfed: Problem | None = None
         """Why nothing is pulled, while we push."""
+        self._inquiry: Inquiry | None = None
         self._stopping = False
         self._started = False
         BlobServer(session, database, ledger=ledger)
@@ -176,6 +178,8 @@ class ActivePeer(PeerBase):
                 progress=self._pull,
                 stored=self.wake,
             )
+            patience = tuning.FEED_PATIENCE if options.continuous else 0.0
+            self._inquiry = Inquiry(session, self.database, receiver, patience=patience)
             session.handle(Changes, receiver.changes)
             session.handle(Rev, receiver.rev)
             session.handle(NoRev, receiver.norev)
@@ -205,7 +209,7 @@ class ActivePeer(PeerBase):
                     selection=replace(options.push_selection, stream=options.stream),
                     deltas=options.deltas,
                     keeps=options.keeps,
-                    may_be_pulled=options.pull,
+                    inquire=None if self._inquiry is None else self._inquiry.about,
                     bridges_gaps=options.bridges_gaps,
                 ),
                 ledger=self.ledger,
@@ -236,8 +240,10 @@ class ActivePeer(PeerBase):
     @property
     def _is_idle(self) -> bool:
         receiver, sender = self.receiver, self.sender
-        return (receiver is None or (receiver.is_caught_up and receiver.is_idle)) and (
-            sender is None or sender.is_idle
+        return (
+            (receiver is None or (receiver.is_caught_up and receiver.is_idle))
+            and (sender is None or sender.is_idle)
+            and (self._inquiry is None or self._inquiry.is_idle)
         )
 
     def _advance(self) -> None:
@@ -245,6 +251,8 @@ class ActivePeer(PeerBase):
             if self._stopping:
                 self.session.end()
             return
+        if self._inquiry is not None:
+            self._inquiry.pump()
         checkpoint = self._reached()
         saved = self._checkpoint
         ends = self._stopping or (not self._options.continuous and self._is_idle)
@@ -262,6 +270,8 @@ class ActivePeer(PeerBase):
         return Checkpoint(remote=position) if push is None else Checkpoint(push.completed, position)
 
     def _own_deadline(self) -> float | None:
+        asks = None if self._inquiry is None else self._inquiry.deadline
         if not self._started or self._checkpoint.is_saving or self._checkpoint.is_saved(self._reached()):
-            return None
-        return self._checkpoint.saved_at + tuning.CHECKPOINT_EVERY
+            return asks
+        saves = self._checkpoint.saved_at + tuning.CHECKPOINT_EVERY
+        return saves if asks is None else min(asks, saves)

@@ -76,7 +76,8 @@ class ReceiveOptions:
 class _Arrived(msgspec.Struct, gc=False):
     """A revision on its way into the store."""
 
-    event: RequestReceived
+    event: RequestReceived | None
+    """What is to be replied to; None for a revision that was asked for by itself."""
     rev: Rev
     raw: bytes
     tickets: list[int] | None
@@ -86,6 +87,8 @@ class _Arrived(msgspec.Struct, gc=False):
     error: MessageError | None = None
     end: "_Arrived | None" = None
     """The end of a branch, in whose place it comes: what is stored with it or not at all."""
+    ended: "Callable[[MessageError | None], None] | None" = None
+    """Who asked for it by itself: called when it is stored, or with why it is not."""
 
 
 class _Expected(msgspec.Struct, gc=False):
@@ -259,6 +262,25 @@ class Receiver:
             if rev.delta_source is not None:
                 arrived.raw = self._patched(rev, rev.delta_source)
                 self._ledger.progress.deltas_pulled += 1
+        except MessageError as error:
+            arrived.error = error
+            self._take(arrived)
+            return
+        self._unpack(arrived)
+
+    def asked_for(
+        self, document_id: str, revision: str, body: bytes, ended: Callable[[MessageError | None], None]
+    ) -> None:
+        """What the peer holds of a document has come, not as an entry of its feed but by itself.
+
+        `ended` is called when it is stored, or with why it is not.
+        """
+        rev = Rev(document_id, revision, body)
+        self._unpack(_Arrived(None, rev, body, None, len(body), ended=ended))
+
+    def _unpack(self, arrived: _Arrived) -> None:
+        rev = arrived.rev
+        try:
             incoming = wire_bodies.from_peer(arrived.raw)
         except MessageError as error:
             arrived.error = error
@@ -267,7 +289,7 @@ class Receiver:
         arrived.raw, arrived.is_removed = incoming.raw, incoming.removed
         if self._ends.is_one(rev, arrived.raw):
             self._ends.keep(rev, arrived)
-            self._session.respond(event)
+            self._respond(arrived)
             return
         arrived.end = self._ends.take(rev)
         if incoming.blobs and not rev.deleted:
@@ -465,10 +487,16 @@ class Receiver:
         if isinstance(result, Problem):
             self._tell(document_id, "", problem=result)
 
+    def _respond(self, arrived: _Arrived) -> None:
+        if arrived.event is not None:
+            self._session.respond(arrived.event)
+
     def _conclude(self, arrived: _Arrived) -> None:
         rev, error, progress = arrived.rev, arrived.error, self._ledger.progress
+        if arrived.ended is not None:
+            arrived.ended(error)
         if error is None:
-            self._session.respond(arrived.event)
+            self._respond(arrived)
             if arrived.outcome is not None and arrived.outcome.stored:
                 progress.pulled += 1
                 progress.body_bytes_pulled += arrived.wire_bytes
@@ -479,7 +507,8 @@ class Receiver:
                     )
                 )
         else:
-            self._session.refuse(arrived.event, error)
+            if arrived.event is not None:
+                self._session.refuse(arrived.event, error)
             if rev.delta_source is not None and error.code == _UNPROCESSABLE:
                 # It comes again, whole.
                 if arrived.tickets is not None:

@@ -9,6 +9,7 @@ themselves are sent by `deliveries`; `outcomes` keeps what became of them.
 
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from sync.blip import ErrorReceived
@@ -303,7 +304,7 @@ class Sender:
     def _contested(self, change: model.Change, current: str | None) -> None:
         """The peer holds something that `change` was not proposed to follow; perhaps it does all the same."""
         if current is None or current == change.rev:
-            self._conflict(change)
+            self._conflict(change, current)
             return
         found = self._database.revision(change.id, change.rev, ancestors=(current,))
         if found is None:
@@ -314,7 +315,7 @@ class Sender:
         elif self._is_current(change) and (closing := self._closing(change, current)) is not None:
             self._deliveries.want(closing)
         else:
-            self._conflict(change)
+            self._conflict(change, current)
 
     def _closing(self, change: model.Change, current: str) -> Sending | None:
         """The tombstone by which a conflict was ended here, of the branch that the peer is still on; if the
@@ -333,15 +334,19 @@ class Sender:
                 return Sending(tombstone, (current,), then=following)
         return None
 
-    def _conflict(self, change: model.Change) -> None:
-        if self._options.may_be_pulled or not self._is_current(change):
-            # The peer's revision comes, or has come, by our own pull; its resolution is a new change. Or
-            # this is the end of a branch that the peer is not on.
-            self._outcomes.done(change.sequence)
-        else:
+    def _conflict(self, change: model.Change, current: str | None = None) -> None:
+        inquire = self._options.inquire
+        if not self._is_current(change):
+            self._outcomes.done(change.sequence)  # the end of a branch that the peer is not on
+        elif inquire is None:
             self._outcomes.failed(
                 change, CONFLICT, f"{change.id}: the peer has another revision; pull to resolve that"
             )
+        elif current is None:
+            self._outcomes.done(change.sequence)
+        else:
+            # The peer's revision comes, or has come, by our own pull; its resolution is a new change.
+            inquire(change.id, current, partial(self._outcomes.done, change.sequence))
 
     def _is_current(self, change: model.Change) -> bool:
         current, _ = self._database.current([change.id]).get(change.id, (None, False))

@@ -10,6 +10,9 @@ from sync.peer import tuning
 from sync.peer.selection import EVERYTHING, Selection
 from sync.store import model
 
+Inquire = Callable[[str, str, Callable[[], None]], None]
+"""Called with a document, the revision that the peer holds, and whom to tell when that is done with."""
+
 
 class Feed(Protocol):
     """Where in the feed we are; `sync.replication.checkpoint.PushProgress` is one."""
@@ -38,10 +41,16 @@ class SendOptions:
     """Of which documents is kept which revision the peer holds: not of those that never change."""
     bridges_gaps: bool = False
     """Whether a history must have every generation in it."""
-    may_be_pulled: bool = False
-    """The same replication pulls: so a conflict resolves itself."""
     insists: bool = False
     """Whether the peer is a Sync Gateway that takes lists of changes only if they insist; see `Changes`."""
+    inquire: Inquire | None = None
+    """The same replication pulls, so that a conflict resolves itself: this sees to it that what the peer
+    holds of a document comes."""
+
+    @property
+    def may_be_pulled(self) -> bool:
+        """Whether the same replication pulls."""
+        return self.inquire is not None
 
 
 class Sending(msgspec.Struct, gc=False):

@@ -7,14 +7,17 @@ from typing import Any
 
 import pytest
 
-from sync.peer import conflicts
+from sync.peer import conflicts, tuning
 from sync.peer.active import Activity
 from sync.peer.progress import Direction
 from sync.replication.checkpoint import Checkpoint
 from sync.replication.messages import (
     Changes,
+    GetAttachment,
     GetCheckpoint,
     GetCheckpointReply,
+    GetRev,
+    GetRevReply,
     Proposal,
     ProposeChanges,
     ProposeChangesReply,
@@ -471,9 +474,92 @@ def test_conflict_is_left_to_the_pull_of_the_same_replication(store: Database) -
     store.put("d", {})
     script = begun(store)
     proposed(script, Verdict(409, "1-ff"))
+    tell(script, ("1", "d", "1-ff"))
     caught_up(script)
+    give(script, "d", "1-ff", b'{"n":1}', sequence="1")
+    assert script.taken(GetRev) == []
+    assert {leaf.rev for leaf in store.leaves("d")} > {"1-ff"}
     assert is_pushed(store_checkpoint(script), 1)
     assert [ended for ended in script.told if ended.problem is not None] == []
+
+
+# What the peer holds, and its feed does not bring
+
+
+def refused(store: Database, **options: Any) -> Script:
+    """`30-aa` is here and was proposed, but the gateway has `1-ff`, of which its feed says nothing."""
+    store.insert("d", "30-aa", ["29-aa"], {"n": 30})
+    script = begun(store, **options)
+    proposed(script, Verdict(409, "1-ff"))
+    script.rest(1.0)
+    assert script.taken(GetRev) == []
+    return script
+
+
+def test_what_the_feed_does_not_bring_is_asked_for_and_resolved(store: Database) -> None:
+    script = refused(store)
+    caught_up(script)
+    message, event = script.take(GetRev)
+    assert message.id == "d"
+    assert [each for each, _ in script.taken(SetCheckpoint) if is_pushed(each.body, 1)] == []
+    script.answer(event, GetRevReply("1-ff", b'{"n":1}').encode())
+    assert store.conflicts() == []
+    found = store.get("d")
+    assert found is not None
+    assert found.rev == "30-aa"
+    proposed(script, Verdict(409, "1-ff"))
+    rev, event = script.take(Rev)
+    assert (rev.deleted, rev.history) == (True, ("1-ff",))
+    script.answer(event)
+    rev, event = script.take(Rev)
+    assert rev.revision == "30-aa"
+    script.answer(event)
+    assert is_pushed(store_checkpoint(script), store.last_sequence)
+    assert script.is_over
+    assert [ended for ended in script.told if ended.problem is not None] == []
+
+
+def test_gateway_that_does_not_give_it_ends_the_matter(store: Database) -> None:
+    script = refused(store)
+    caught_up(script)
+    script.refuse(script.take(GetRev)[1], 404)
+    assert is_pushed(store_checkpoint(script), 1)
+    assert script.is_over
+
+
+def test_of_each_document_is_asked_once(store: Database) -> None:
+    script = refused(store)
+    caught_up(script)
+    script.answer(script.take(GetRev)[1], GetRevReply("1-ff", b'{"n":1}').encode())
+    proposed(script, Verdict(409, "1-ee"))
+    script.rest(60)
+    assert script.taken(GetRev) == []
+    assert is_pushed(store_checkpoint(script), store.last_sequence)
+
+
+def test_what_cannot_be_stored_now_is_left_for_the_next_replication(store: Database) -> None:
+    script = refused(store)
+    caught_up(script)
+    photo = {"@type": "blob", "digest": "sha1-" + "A" * 27 + "=", "length": 3}
+    script.answer(script.take(GetRev)[1], GetRevReply("1-ff", json.dumps({"photo": photo}).encode()).encode())
+    for _, event in script.taken(GetAttachment):
+        script.refuse(event, 503)
+    assert store.get("d", rev="1-ff") is None
+    script.rest(60)
+    assert not any(is_pushed(message.body, 1) for message, _ in script.taken(SetCheckpoint))
+
+
+def test_continuous_feed_is_given_time_to_bring_it(store: Database) -> None:
+    script = begun(store, continuous=True)
+    caught_up(script)
+    store.insert("d", "30-aa", ["29-aa"], {"n": 30})
+    script.peer.wake()
+    script.pump()
+    proposed(script, Verdict(409, "1-ff"))
+    script.rest(0.9 * tuning.FEED_PATIENCE)
+    assert script.taken(GetRev) == []
+    script.rest(tuning.FEED_PATIENCE)
+    assert [message.id for message, _ in script.taken(GetRev)] == ["d"]
 
 
 @pytest.mark.parametrize("bridges", [True, False])

@@ -244,22 +244,47 @@ def test_alarm_is_never_shown_as_deleted_that_nobody_deleted(tmp_path: Path) -> 
                 assert not [found.id for found in store.documents("alarm:", deleted=True) if found.deleted]
 
 
-@pytest.mark.xfail(
-    reason="what a peer still holds may be pruned here, and told before the checkpoint: nobody asks for it"
-)
-def test_store_put_back_to_before_the_horizon_catches_up_with_who_always_connects(tmp_path: Path) -> None:
+@pytest.mark.parametrize("edits", [False, True])
+@pytest.mark.parametrize("cut", [False, True])
+def test_store_put_back_to_before_the_horizon_catches_up_with_who_always_connects(
+    tmp_path: Path, edits: bool, cut: bool
+) -> None:
+    alarm = documents.alarm_id("v0", "bilge", LOG, 7)
     with fleet(tmp_path) as vessels:
         vessels.write(0, "plain")
+        vessels.acknowledge(0, alarm)
         vessels.meet(0, 1)
         vessels.meet(0, 1)
         vessels.copy(1)
         for times in (50, 1):
             rewrite(vessels, 0, "plain", times)
+            for _ in range(times):
+                vessels.acknowledge(0, alarm)
             vessels.meet(0, 1)
+        current = vessels.stores[0].get("plain")
         vessels.restore(1)
-        for _ in range(3):
-            vessels.meet(0, 1)
-        assert_same(*vessels.stores)
+        if edits:
+            vessels.acknowledge(1, alarm)
+        if cut:
+            for frames in range(1, 12):
+                vessels.meet(0, 1, cut_after=frames)
+        vessels.meet(0, 1)
+        vessels.assert_converged()
+        assert vessels.stores[1].get("plain").rev == current.rev  # type: ignore[union-attr]
+        assert vessels.converge() == 0
+
+
+def test_document_purged_and_made_anew_meets_the_one_that_others_still_hold(tmp_path: Path) -> None:
+    with fleet(tmp_path) as vessels:
+        vessels.write(0, "plain")
+        vessels.write(0, "plain")
+        vessels.meet(0, 1)
+        vessels.meet(0, 1)
+        vessels.stores[0].purge(["plain"])
+        vessels.write(0, "plain")
+        vessels.meet(0, 1)
+        vessels.assert_converged()
+        assert vessels.converge() == 0
 
 
 @pytest.fixture

@@ -1,0 +1,91 @@
+"""Asks for what the peer holds of a document where its feed does not bring it.
+
+A peer refuses a change because of a revision which it holds. As a rule our own pull brings that, or has
+brought it long ago. But what was told before the checkpoint may be unknown here: an ancestor far below that
+was pruned, if the peer was put back to an earlier state; or it was purged. Once the pull has nothing more to
+bring, what is still unknown is asked for by itself. It comes without its history, and is resolved as a
+conflict is.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sync.blip import ErrorReceived
+from sync.peer import tuning
+from sync.peer.deliveries import TRANSIENT
+from sync.peer.receiver import Receiver
+from sync.peer.session import Reply, Session
+from sync.replication.messages import GetRev, GetRevReply, MessageError
+from sync.store import Database
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    document_id: str
+    revision: str
+    due: float
+    answered: Callable[[], None]
+
+
+class Inquiry:
+    """What is asked for on one session; of each document once, since a peer may always have yet another."""
+
+    def __init__(
+        self, session: Session, database: Database, receiver: Receiver, *, patience: float = 0.0
+    ) -> None:
+        """`patience`: seconds in which the feed may still bring what the peer has only just stored."""
+        self._session, self._database, self._receiver = session, database, receiver
+        self._patience = patience
+        self._waiting: deque[_Question] = deque()
+        self._asked: set[str] = set()
+        self._open = 0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether every question is answered."""
+        return not (self._waiting or self._open)
+
+    @property
+    def deadline(self) -> float | None:
+        """When `pump` has something to do even if nothing happens."""
+        return self._waiting[0].due if self._waiting and self._receiver.is_caught_up else None
+
+    def about(self, document_id: str, revision: str, answered: Callable[[], None]) -> None:
+        """Have the revision that the peer holds of a document, unless it is here or comes by the feed.
+
+        `answered` is called when all is done that can be done; not if the next replication must try again.
+        """
+        due = self._session.clock() + self._patience
+        self._waiting.append(_Question(document_id, revision, due, answered))
+
+    def pump(self) -> None:
+        """Ask what is to be asked now."""
+        receiver = self._receiver
+        while self._waiting and self._open < tuning.BATCH and receiver.is_caught_up:
+            question = self._waiting[0]
+            if question.due > self._session.clock() or not (self._open or receiver.is_idle):
+                return  # it may come yet
+            self._waiting.popleft()
+            (ancestors,) = self._database.missing([(question.document_id, question.revision)])
+            if ancestors is None or question.document_id in self._asked:
+                question.answered()
+                continue
+            self._asked.add(question.document_id)
+            self._open += 1
+            request = GetRev(question.document_id, collection=self._session.collection)
+            self._session.request(request.encode(), self._replied, question)
+
+    def _replied(self, reply: Reply, question: _Question) -> None:
+        if isinstance(reply, ErrorReceived):  # it has gone, or the peer does not know such questions
+            self._ended(question, None)
+            return
+        answer = GetRevReply.decode(reply, self._session.limits)
+        self._receiver.asked_for(
+            question.document_id, answer.revision, answer.body, lambda error: self._ended(question, error)
+        )
+
+    def _ended(self, question: _Question, error: MessageError | None) -> None:
+        self._open -= 1
+        if error is None or error.code not in TRANSIENT:
+            question.answered()
