@@ -40,7 +40,7 @@ class SyncProcess:
         self.role, self.store, self.folder = role, store, folder
         self.port = 0
         self.came = 0
-        """Revisions that came in all its lives, as far as it could tell."""
+        """Revisions that came in the lives that are over, as far as it could tell."""
         self.is_done = False
         self._life = 0
         self._told = told
@@ -54,6 +54,11 @@ class SyncProcess:
     def __exit__(self, *_: object) -> None:
         if self._process is not None:
             self.kill()
+
+    @property
+    def came_in_all(self) -> int:
+        """Revisions that came in this and in former lives, as far as it could tell."""
+        return self.came + (0 if self._process is None else max(0, self._life))
 
     @property
     def log(self) -> str:
