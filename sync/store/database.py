@@ -32,6 +32,7 @@ from sync.store import bodies, check, meta, schema
 from sync.store.blobs import BlobStore
 from sync.store.edits import Edits
 from sync.store.engine import Engine
+from sync.store.errors import DamagedError
 from sync.store.floors import Floors
 from sync.store.local import LocalDocuments
 from sync.store.model import Change, Compacted, Document, Inserted, LocalDocument, Revision, Usage
@@ -135,6 +136,11 @@ class Database:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def damage(self) -> DamagedError | None:
+        """What was found damaged since it was opened, whoever was told; None if nothing was."""
+        return self._engine.damage
 
     # --- transactions and the feed of changes
 

@@ -13,7 +13,7 @@ from typing import Final
 
 import apsw
 
-from sync.store.errors import StoreError, damaged, translated
+from sync.store.errors import DamagedError, StoreError, damaged, translated
 from sync.store.turnstile import Turnstile
 
 
@@ -46,6 +46,8 @@ class Engine:
         """Holds the lock."""
         self.writing: Final = Scope(self._join, self._part)
         """Joins the transaction that is open, or is one by itself."""
+        self.damage: DamagedError | None = None
+        """What was found damaged last, whoever was told."""
         self._committed = committed
         self._turnstile = Turnstile(path.with_name(f"{path.name}.lock"))
         self._lock = threading.RLock()
@@ -81,6 +83,11 @@ class Engine:
         """The highest sequence ever given to a change. Only inside one of the scopes."""
         return self._sequence if self._depth else self._read_sequence()
 
+    def damaged(self, what: str) -> DamagedError:
+        """The error for something in the file that is not as it was written."""
+        self.damage = damaged(self.path, what)
+        return self.damage
+
     def close(self) -> None:
         """Close the connection. What is not committed is undone."""
         with self._lock:
@@ -105,8 +112,9 @@ class Engine:
         own: StoreError | None = None
         if isinstance(error, apsw.Error):
             own = translated(error, self.path)
+            self.damage = own if isinstance(own, DamagedError) else self.damage
         elif isinstance(error, UnicodeDecodeError):  # apsw's, of a text that is none any more
-            own = damaged(self.path, str(error))
+            own = self.damaged(str(error))
         if own is not None and self._depth and not self.connection.in_transaction:
             self._undone = own
         self._lock.release()

@@ -9,7 +9,7 @@ from typing import Any
 
 from sync.store import bodies
 from sync.store.engine import Engine
-from sync.store.errors import ConflictError, damaged
+from sync.store.errors import ConflictError
 from sync.store.model import LocalDocument
 
 
@@ -32,7 +32,7 @@ class LocalDocuments:
             return None
         number, body, crc = row
         if crc != checksum(key, number, body):
-            raise damaged(self._engine.path, f"local document {key!r} does not match its checksum")
+            raise self._engine.damaged(f"local document {key!r} does not match its checksum")
         return LocalDocument(key, f"0-{number}", body)
 
     def put(self, key: str, body: Mapping[str, Any] | bytes, *, parent: str | None) -> str:

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from sync.store import bodies
 from sync.store.engine import Engine
-from sync.store.errors import damaged
 from sync.store.tree import RevisionTree
 
 DELETED: Final = 1
@@ -86,9 +85,7 @@ def sound(columns: tuple[Any, ...], engine: Engine) -> Row:
     """
     row = from_columns(columns)
     if row is None:
-        raise damaged(
-            engine.path, f"document {columns[1]!r} at sequence {columns[0]} does not match its checksum"
-        )
+        raise engine.damaged(f"document {columns[1]!r} at sequence {columns[0]} does not match its checksum")
     return row
 
 

@@ -159,6 +159,7 @@ def test_digit_that_rots_inside_a_body_is_found_and_never_handed_out(damaged: Pa
             with pytest.raises(DamagedError, match="note:argo:1") as caught:
                 read()
             assert caught.value.path == damaged
+            assert store.damage is caught.value
     saved = salvage(damaged, damaged.with_name("new.db"))
     assert saved.lost_ids == ("note:argo:1",)
     assert saved.documents == COUNT + 1
@@ -182,8 +183,11 @@ def test_text_that_is_none_any_more_is_damage(damaged: Path) -> None:
     data = damaged.read_bytes()
     rot(damaged, data.index(revision) + 4, b"\xff\xfe")
     assert findings(damaged)
-    with Database.open(damaged) as store, pytest.raises(DamagedError):
-        store.changes()
+    with Database.open(damaged) as store:
+        assert store.damage is None
+        with pytest.raises(DamagedError) as caught:
+            store.changes()
+        assert store.damage is caught.value
 
 
 @pytest.mark.parametrize("offset", [0, 18, 60, 63, 68, 71])
