@@ -98,6 +98,8 @@ class Recorder:
         self._answers: list[tuple[Future[Answer], int]] = []
         self.damaged: str | None = None
         """What was found broken; then `run` ends with 1, and the next start repairs."""
+        self._knows_of_damage = storecheck.is_marked(places.data)
+        """Whether it was known at the start, and could not be repaired: recording goes on all the same."""
         settings = tuple(sensors)
 
         room = room_on(shutil.disk_usage(places.data).total)
@@ -175,7 +177,8 @@ class Recorder:
                 done = self._finish()
                 livestate.path(self._places.run).unlink(missing_ok=True)
         if self.damaged is not None:
-            storecheck.mark_damaged(self._places.data, self.damaged)
+            if not storecheck.is_marked(self._places.data):
+                storecheck.mark_damaged(self._places.data, self.damaged)
             log.error("stopping for repair: %s", self.damaged)
         return 0 if done and self.damaged is None else 1
 
@@ -291,6 +294,8 @@ class Recorder:
     def _every_second(self, now_ms: int) -> None:
         self._sampler.overdue(self._clock.boottime_ns())
         self.recording.elapse()
+        if not self._knows_of_damage and storecheck.is_marked(self._places.data):
+            self.damaged = "another process has found damage"
         if self._clock_ms is None or now_ms - self._clock_ms >= CLOCK_CHECK_MS:
             self._observe_clock()
         self.library.wake()

@@ -47,6 +47,8 @@ log = logging.getLogger(__name__)
 
 DEEP_BELOW: Final = 64_000_000
 """Bytes of document store that are checked whole at each start: some seconds on a Pi Zero 2."""
+PATIENCE_S: Final = 10.0
+"""Daemons look for word of damage once a second, and then end within a second or two."""
 KEPT_ASIDE: Final = 3
 """Broken files of each kind that are kept for whoever looks into it."""
 
@@ -64,6 +66,12 @@ class Report:
     repaired: bool = False
     in_use: bool = False
     """A daemon has the stores open: nothing was repaired."""
+
+
+def is_marked(data: Path) -> bool:
+    """Whether somebody has found something broken, and it was not checked since: who has the stores open must
+    end, or nobody can repair them."""
+    return (data / "damaged").exists()
 
 
 def mark_damaged(data: Path, reason: str) -> None:
@@ -85,14 +93,15 @@ def using(data: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def prepare(data: Path, *, repair: bool = True) -> Report:
-    """Check, and repair what is broken. Raises OSError when the folder cannot be used at all."""
+def prepare(data: Path, *, repair: bool = True, patience: float = PATIENCE_S) -> Report:
+    """Check, and repair what is broken. Raises OSError when the folder cannot be used at all.
+
+    `patience`: seconds to wait for other daemons to end, if something was found broken.
+    """
     report = Report()
     handle = _lock_file(data)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _locked(handle, patience=patience if is_marked(data) else 0.0):
             report.in_use = True
             return report
         _check(data, report, repair=repair)
@@ -287,6 +296,20 @@ def give_up_set_aside(data: Path) -> None:
 def _remove(path: Path) -> None:
     for suffix in ("", "-wal", "-shm", ".lock"):
         Path(f"{path}{suffix}").unlink(missing_ok=True)
+
+
+def _locked(handle: int, *, patience: float) -> bool:
+    """Whether nobody else has the stores open, or not any more before patience ends."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.1)
+        else:
+            return True
 
 
 def _lock_file(data: Path) -> int:

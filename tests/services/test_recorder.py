@@ -10,7 +10,7 @@ import pytest
 
 from sensors.configuration import load_sensors
 from sensors.settings import SensorSettings
-from services import livestate, machine
+from services import livestate, machine, storecheck
 from services.control import Addition, ask
 from services.fleetidentity import OwnIdentity
 from services.recorder import Places, Recorder
@@ -250,6 +250,26 @@ def test_damage_found_while_running_ends_the_recorder_with_a_mark_for_the_next_s
     (tmp_path / "data" / "log.db").write_bytes(b"rubbish" * 10_000)
     assert made.run() == 1
     assert (tmp_path / "data" / "damaged").exists()
+
+
+def test_damage_that_another_daemon_has_found_ends_the_recorder_too(tmp_path: Path) -> None:
+    heard = Heard()
+    made = Recorder(
+        places=places(tmp_path),
+        configuration=Configuration(vessel=Vessel(id="argo")),
+        sensors=sensors(tmp_path),
+        notifier=heard,
+    )
+    storecheck.mark_damaged(tmp_path / "data", "a page did not match")
+    assert made.run() == 1
+    assert (tmp_path / "data" / "damaged").read_text() == "a page did not match\n"
+
+
+def test_damage_that_could_not_be_repaired_does_not_keep_the_recorder_from_recording(tmp_path: Path) -> None:
+    places(tmp_path)
+    storecheck.mark_damaged(tmp_path / "data", "a page did not match")
+    with running(tmp_path) as (_, heard):
+        heard.wait(lambda words: words.count("WATCHDOG=1") > 2)
 
 
 def test_systemd_that_does_not_listen_stops_no_daemon(tmp_path: Path) -> None:

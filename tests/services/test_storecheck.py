@@ -3,6 +3,7 @@
 import random
 import shutil
 from argparse import Namespace
+from contextlib import ExitStack
 from pathlib import Path
 
 import apsw
@@ -230,6 +231,25 @@ def test_mark_left_by_a_daemon_asks_for_a_whole_check_and_goes_after_it(tmp_path
     storecheck.mark_damaged(tmp_path, "a page did not match")
     assert storecheck.prepare(tmp_path).findings == []
     assert not (tmp_path / "damaged").exists()
+
+
+def test_check_waits_for_daemons_that_are_about_to_end_because_of_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(tmp_path, commits=20, documented_to=10)
+    storecheck.mark_damaged(tmp_path, "a page did not match")
+    with ExitStack() as daemon:
+        daemon.enter_context(storecheck.using(tmp_path))
+        monkeypatch.setattr("services.storecheck.time.sleep", lambda _: daemon.close())
+        report = storecheck.prepare(tmp_path)
+    assert not report.in_use
+    assert not storecheck.is_marked(tmp_path)
+
+
+def test_check_does_not_wait_for_ever(tmp_path: Path) -> None:
+    storecheck.mark_damaged(tmp_path, "a page did not match")
+    with storecheck.using(tmp_path):
+        assert storecheck.prepare(tmp_path, patience=0.05).in_use
 
 
 def test_only_the_newest_broken_files_are_kept(tmp_path: Path) -> None:
