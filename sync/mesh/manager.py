@@ -147,6 +147,7 @@ class Mesh:
         for url in self.settings.static:
             self._not_before[url] = 0.0
         self._main = asyncio.create_task(self._run(), name="mesh")
+        self._main.add_done_callback(_ended)
         self._wake.set()
 
     async def stop(self) -> None:
@@ -497,3 +498,9 @@ class Mesh:
         for inward in self.inward:
             if inward.greeting is not None and inward.has_spoken():
                 self._hear(inward.vessel, inward.greeting.board)
+
+
+def _ended(task: asyncio.Task[None]) -> None:
+    """Without its looks at the whole a mesh does nothing: `turns` stands still, and the log says why."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.critical("the mesh stands still: a fault of ours", exc_info=error)
