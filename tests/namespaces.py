@@ -11,6 +11,7 @@ the block ends, processes too; what a killed run left behind is removed by the n
 """
 
 import contextlib
+import ctypes
 import functools
 import ipaddress
 import itertools
@@ -28,6 +29,9 @@ import pytest
 
 _FAMILY: Final = "logboat"
 _numbers = itertools.count()
+
+_CLONE_NEWNET: Final = 0x40000000
+"""linux/sched.h"""
 
 DEADLINE: Final = 5.0
 """Seconds for the kernel to show what was asked of it."""
@@ -261,6 +265,24 @@ def lacks() -> str | None:
     except NamespaceError as error:
         return f"this kernel or container makes no network namespaces: {error}"
     return None
+
+
+@contextlib.contextmanager
+def own_loopback() -> Iterator[None]:
+    """This very thread on a network of its own, which has loopback alone: nobody else's packets are there.
+
+    Skips or fails as `Network.for_test`.
+    """
+    Network.for_test()
+    libc = ctypes.CDLL(None, use_errno=True)
+    with Path("/proc/thread-self/ns/net").open() as before:
+        if libc.unshare(_CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), "no network of our own")
+        try:
+            _run(["ip", "link", "set", "lo", "up"])
+            yield
+        finally:
+            libc.setns(before.fileno(), _CLONE_NEWNET)
 
 
 def _remove_leftovers() -> None:

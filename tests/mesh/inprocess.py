@@ -23,6 +23,7 @@ from sync.mesh.plan import Place
 from sync.mesh.report import LinkState, look
 from sync.net.tls_identity import TLSIdentity
 from sync.store import Database
+from tests.namespaces import own_loopback
 from tests.net.certificates import CA
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -102,7 +103,9 @@ def said_about(caplog: pytest.LogCaptureFixture, words: str) -> list[str]:
 
 
 def run(main: Coroutine[None, None, None]) -> None:
-    asyncio.run(asyncio.wait_for(main, 90))
+    """A test, on a loopback of its own."""
+    with own_loopback():
+        asyncio.run(asyncio.wait_for(main, 90))
 
 
 def problem_of(mesh: Mesh) -> str:

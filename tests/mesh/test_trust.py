@@ -27,7 +27,7 @@ def test_vessel_of_another_fleet_is_refused_in_the_handshake_by_both(
             vessel(tmp_path, Fleet.new(), "brigid", knows=argo) as brigid,
         ):
             await until(lambda: problem_of(brigid), "brigid says why")
-            assert "the certificate was refused" in problem_of(brigid)
+            assert "does not verify" in problem_of(brigid)
             await until(lambda: said_about(caplog, "does not know the issuer"), "argo says why")
             assert argo.linked == brigid.linked == frozenset()
 
@@ -65,9 +65,7 @@ def test_expired_vessel_that_dials_is_told_why(tmp_path: Path, caplog: pytest.Lo
         ):
             await until(lambda: "expired" in problem_of(argo), "argo hears why")
             assert "403" in problem_of(argo)
-            await until(
-                lambda: said_about(caplog, "is refused: the certificate of argo expired"), "brigid logs why"
-            )
+            await until(lambda: said_about(caplog, "is refused: the peer's certificate 'argo'"), "brigid too")
             assert argo.linked == brigid.linked == frozenset()
 
     run(main())
@@ -125,7 +123,7 @@ def test_revocation_travels_and_ends_the_links_of_whom_it_names_with_the_reason_
             assert brigid.membership.trust.revocations.number == 1
             assert "revoked on 2026-06-01 (stolen)" in problem_of(brigid)
             await until(lambda: "revoked" in problem_of(carina), "carina hears why")
-            assert carina.linked == frozenset()
+            await until(lambda: not carina.linked, "it is alone")
 
     run(main())
 
