@@ -25,6 +25,7 @@ class Vessel:
         self.name = f"{vessel}-{log}"
         self.started = time.monotonic()
         self._heard: list[dict[str, Any]] = []
+        self._untaken: list[dict[str, Any]] = []
         self._events: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self.process = host.popen(
             [sys.executable, "-m", "tests.mesh.discovering", vessel, log, *arguments],
@@ -36,18 +37,29 @@ class Vessel:
         self._reader.start()
 
     def await_(self, event: str, *, within: float = PATIENCE, **fields: object) -> dict[str, Any]:
-        """The next event of this kind with these fields; what comes before it is dropped."""
+        """The first event of this kind with these fields that was not taken before."""
         deadline = time.monotonic() + within
+        for told in self._untaken:
+            if _fits(told, event, fields):
+                self._untaken.remove(told)
+                return told
         while True:
             try:
                 found = self._events.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
                 found = None
             if found is None:
-                told = "\n".join(map(str, self._heard))
-                raise AssertionError(f"{self.name}: no {event} with {fields} in {within:g} s; told:\n{told}")
-            if found["event"] == event and all(found.get(key) == value for key, value in fields.items()):
+                everything = "\n".join(map(str, self._heard))
+                raise AssertionError(
+                    f"{self.name}: no {event} with {fields} in {within:g} s; told:\n{everything}"
+                )
+            if _fits(found, event, fields):
                 return found
+            self._untaken.append(found)
+
+    def has_told(self, event: str) -> bool:
+        """Whether there was one of this kind, ever."""
+        return any(told["event"] == event for told in self._heard)
 
     def ask(self, line: str) -> None:
         """A line for its input."""
@@ -93,3 +105,7 @@ class Vessel:
                 self._heard.append(event)
                 self._events.put(event)
         self._events.put(None)
+
+
+def _fits(told: dict[str, Any], event: str, fields: dict[str, object]) -> bool:
+    return told["event"] == event and all(told.get(key) == value for key, value in fields.items())
