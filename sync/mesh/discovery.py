@@ -92,6 +92,8 @@ _BUNDLE: Final = 0.03
 _COMPLAINTS: Final = 64
 _RETRY: Final = 10.0
 """Seconds until the next attempt if the sockets cannot be opened."""
+_LOOK: Final = 60.0
+"""Seconds until the interfaces are looked at without an event; reports of the kernel can get lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,7 @@ class Discovery:
         self._asked = 0
         self._asks_all = True
 
+        self._complained_of: str | None = None
         self.problem: str | None = None
         """Why nobody can be seen now, and what to do; None if nothing is known to be wrong."""
         self.name_taken: str | None = None
@@ -177,9 +180,7 @@ class Discovery:
         """Begin to listen and to ask; advertising follows within about a second. See `problem`."""
         assert self._main is None, "started twice"
         self._watch.start()
-        with suppress(OSError):  # Nor does zeroconf get the port then, and that says so.
-            await self._hearing.start()
-        self._open()
+        await self._open()
         self._wake.set()
         self._main = asyncio.create_task(self._keep_up(), name="discovery")
 
@@ -232,7 +233,8 @@ class Discovery:
     async def _adapt(self) -> None:
         links_changed, self._links_changed = self._links_changed, False
         must_announce, self._must_announce = self._must_announce, False
-        if self._zeroconf is None and not self._open():
+        self._later("look", _LOOK, self._wake.set)
+        if self._zeroconf is None and not await self._open():
             return
         zeroconf = self._zeroconf
         assert zeroconf is not None
@@ -241,31 +243,37 @@ class Discovery:
         self._interfaces = found
         if is_elsewhere:
             self._forget_zones(zeroconf.zeroconf)
-        if self._registered is None or self._registered_for != self._advertisement.instance:
-            if is_elsewhere:
-                await zeroconf.async_update_interfaces(multicast_choice(found))
-            await self._register(zeroconf)
-        else:
+        is_named = self._registered_for == self._advertisement.instance
+        if self._registered is not None and is_named:
             info = self._service_info(_instance_of(self._registered.name))
             if must_announce or links_changed or is_elsewhere or not _says_the_same(info, self._registered):
                 self._registered = info
                 self._announce(await zeroconf.async_update_service(info))
-            if is_elsewhere:
-                await zeroconf.async_update_interfaces(multicast_choice(found))
+        # Each time: it does nothing if all is as it should be, and tries again what failed.
+        await zeroconf.async_update_interfaces(multicast_choice(found))
+        if self._registered is None or not is_named:
+            await self._register(zeroconf)
         if links_changed or is_elsewhere:
             self.refresh()
             self._judge(self._names())
+        if self.problem is None:
+            self._complained_of = None
 
-    def _open(self) -> bool:
+    async def _open(self) -> bool:
         self._interfaces = self._look_at_interfaces()
         choice = multicast_choice(self._interfaces)
         try:
+            await self._hearing.start()
             try:
                 self._zeroconf = AsyncZeroconf(choice, ip_version=IPVersion.All)
             except OSError:  # A kernel without IPv6.
                 self._zeroconf = AsyncZeroconf(choice, ip_version=IPVersion.V4Only)
-        except OSError as error:
-            self._report(f"port 5353 for mDNS cannot be opened: {error.strerror or error}")
+        except (
+            OSError,
+            RuntimeError,
+        ) as error:  # The second is zeroconf's, of an address that has just gone.
+            self._hearing.stop()
+            self._report(f"port 5353 for mDNS cannot be opened: {error}; who has it? ss -lnup sport = 5353")
             self._later("retry", _RETRY, self._wake.set)
             return False
         self._zeroconf.zeroconf.async_add_listener(self._records, None)
@@ -305,8 +313,9 @@ class Discovery:
         return found
 
     def _report(self, problem: str | None) -> None:
-        if problem is not None and problem != self.problem:
+        if problem is not None and problem != self._complained_of:
             log.warning("discovery: %s", problem)
+            self._complained_of = problem
         self.problem = problem
 
     def _service_info(self, instance: str) -> ServiceInfo:

@@ -202,6 +202,31 @@ def test_a_network_that_loses_a_third_of_all_packets_is_enough(network: Network)
     second.await_("found", instance=first.name)
 
 
+TAKER = """
+import socket, sys
+for family in (socket.AF_INET, socket.AF_INET6):
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    if family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    sock.bind(("", 5353))
+    globals()[family.name] = sock
+print("taken", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_port_that_another_program_keeps_to_itself_is_named(network: Network) -> None:
+    argo = network.host("argo")
+    network.segment("quay", argo)
+    with argo.popen([sys.executable, "-c", TAKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as taker:
+        assert taker.stdout is not None
+        taker.stdout.readline()
+        vessel = Vessel(argo, "argo")
+        assert "port 5353 for mDNS cannot be opened" in vessel.await_("started")["problem"]
+        vessel.leave()
+        taker.kill()
+
+
 HOSTILE = """
 import sys
 from zeroconf import ServiceInfo, Zeroconf
