@@ -248,6 +248,8 @@ class Discovery:
             info = self._service_info(_instance_of(self._registered.name))
             if must_announce or links_changed or is_elsewhere or not _says_the_same(info, self._registered):
                 self._registered = info
+                for outdated in tuple(self._announcements):
+                    outdated.cancel()
                 self._announce(await zeroconf.async_update_service(info))
         # Each time: it does nothing if all is as it should be, and tries again what failed.
         await zeroconf.async_update_interfaces(multicast_choice(found))

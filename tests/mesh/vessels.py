@@ -36,6 +36,16 @@ class Vessel:
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
 
+    def await_seen(self, instance: str, *addresses: str) -> dict[str, Any]:
+        """Until it sees this instance at just these addresses.
+
+        On a busy machine a packet's copy over IPv6 may be judged after the one over IPv4.
+        """
+        found = self.await_("found", instance=instance)
+        while found["addresses"] != list(addresses):
+            found = self.await_("changed", instance=instance)
+        return found
+
     def await_(self, event: str, *, within: float = PATIENCE, **fields: object) -> dict[str, Any]:
         """The first event of this kind with these fields that was not taken before."""
         deadline = time.monotonic() + within
