@@ -22,8 +22,8 @@ Nobody else writes our own current log: what is not here of it was never written
 is signed where it must be is welcome: so the history of a card that was replaced comes back. What is passed
 on of others is as good as the fleet's vessels; only boots, which tell the time, and vessels carry a proof.
 
-The crew's readings are numbered by whoever writes them, so they cannot be in a log of a vessel's recorder;
-who wants a reading there asks it, as `logboat log SENSOR --add` does.
+The crew's readings are numbered by whoever writes them, so they cannot be in a log of a vessel's recorder,
+nor in one of its boots; who wants a reading there asks the recorder, as `logboat log SENSOR --add` does.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -274,6 +274,8 @@ class Rights:
         for member in ("path", "unit"):
             if body.get(member) != sensor.get(member):
                 return f"{member} is {sensor.get(member)!r} for sensor {name.sensor}"
+        if body.get("boot") != 0:
+            return "boot is 0 in the crew's readings: they are told by no machine's clock"
         return None
 
 

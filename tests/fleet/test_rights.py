@@ -1,15 +1,17 @@
 """Who may write what, in argo's store, whose recorder writes log `newlog` now."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from services.verify import verify
 from sync.documents import Kind
 from sync.fleet import signatures, signing
 from sync.fleet.revocations import Revocations, to_body
 from sync.fleet.rights import Crew, Rights, Vessel
 from sync.peer.conflicts import REVOCATIONS
-from sync.store import Document
+from sync.store import Database, Document
 from tests.net.certificates import NOW
 
 from .builders import Here, authority, body, document, revoked, trust, vessel
@@ -318,7 +320,7 @@ ABOUT = document(
 
 def by_hand(sensor: str = "oil", log: str = "annaxx", **more: Any) -> Document:
     document_id = f"reading:argo:{sensor}:{log}:000000000001"
-    return document(document_id, body(document_id) | {"path": "tanks.oil", "unit": "m3"} | more)
+    return document(document_id, body(document_id) | {"path": "tanks.oil", "unit": "m3", "boot": 0} | more)
 
 
 def test_the_crew_adds_readings_of_manual_sensors_in_a_log_of_its_own() -> None:
@@ -334,10 +336,22 @@ def test_the_crew_adds_readings_of_manual_sensors_in_a_log_of_its_own() -> None:
         (by_hand(log="oldlog"), "log oldlog is numbered by argo's recorder"),
         (by_hand(unit="l"), "unit is 'm3' for sensor oil"),
         (by_hand(path="tanks.water"), "path is 'tanks.oil'"),
+        (by_hand(boot=1), "boot is 0 in the crew's readings"),
     ],
 )
 def test_the_crew_adds_no_other_readings(found: Document, why: str) -> None:
     assert (objection(ANNA, found, holding(ABOUT)) or "").startswith(why)
+
+
+def test_what_the_crew_adds_leaves_the_log_complete(tmp_path: Path) -> None:
+    found = by_hand(
+        start=0, end=0, startUtc="2026-05-01T00:00:00Z", last=1, samples=[[0, 0.5]], clock="synced"
+    )
+    with Database.open(tmp_path / "log.db") as database:
+        database.put(found.id, found.body)
+        [report] = verify(database)
+    assert [log.absent for log in report.logs] == [()]
+    assert [(kept.samples, kept.missing.samples, kept.faults) for kept in report.sensors] == [(1, 0, [])]
 
 
 def test_the_crew_changes_and_deletes_no_readings() -> None:
