@@ -8,7 +8,7 @@ BIN := .venv/bin
 help:            ## list these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-demo: .venv/.ready       ## the main job on this machine: a vessel records, and proves that nothing is missing
+demo: .venv/.ready       ## the main job on this machine: a fleet records, meshes, and proves that nothing is missing
 	@$(BIN)/logboat demo
 
 test: .venv/.ready network-tools  ## unit, property and fault tests (under 10 minutes on 2 cores)

@@ -27,5 +27,5 @@ What people look at, from documents and live state:
 - `history`, `current`, `episodes`: samples, values, alarms
 - `verify`: what is missing, and why
 - `live`, `summary`, `present`: the recorder's own word; what `status` says; how things are written for people
-- `command`, `commands/`: the `logboat` command; `demo`: the main job, end to end; `ulid`: ids of notes
+- `command`, `commands/`: the `logboat` command; `demo/`: the main job, end to end; `ulid`: ids of notes
 """

@@ -44,7 +44,7 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
         Command("record", "daemons", "the recorder, in the foreground"),
         Command("sync", "daemons", "the mesh with vessels nearby, in the foreground"),
         Command("store", "daemons", "check the stores and repair what is broken"),
-        Command("demo", "daemons", "a simulated vessel on this machine, end to end"),
+        Command("demo", "daemons", "a simulated fleet on this machine, end to end"),
     ),
     "ashore, on the operator's machine": (
         Command("fleet", "fleet", "make vessels' identities: init, add, renew, revoke, list, password"),

@@ -69,15 +69,15 @@ def store(args: Namespace, world: World) -> int:  # noqa: ARG001
 
 def demo_arguments(parser: ArgumentParser) -> None:
     """`logboat demo [--vessels N] [--for SECONDS] [--keep DIR]`."""
-    parser.add_argument("--vessels", type=int, default=1, metavar="N", help="how many vessels (1)")
+    parser.add_argument("--vessels", type=int, default=3, metavar="N", help="how many vessels (3)")
     parser.add_argument(
-        "--for", dest="for_seconds", type=float, default=60.0, metavar="SECONDS", help="how long (60)"
+        "--for", dest="for_seconds", type=float, default=45.0, metavar="SECONDS", help="how long (45)"
     )
     parser.add_argument("--keep", type=Path, metavar="DIR", help="leave everything in this folder")
 
 
 def demo(args: Namespace, world: World) -> int:  # noqa: ARG001
-    """A simulated vessel on this machine, end to end."""
-    from services import demo as demonstration
+    """A simulated fleet on this machine, end to end."""
+    from services.demo import command
 
-    return demonstration.run(args)
+    return command.run(args)

@@ -67,6 +67,8 @@ class TestUsage:
             (["note", "x", "--by", " "], "--by needs a name"),
             (["ack", "1", "--by", ""], "--by needs a name"),
             (["demo", "--for", "long"], "invalid float value: 'long'"),
+            (["demo", "--for", "3"], "--for 3: give it 10 s or more"),
+            (["demo", "--vessels", "0"], "--vessels 0: there can be 1 to 9"),
         ],
     )
     def test_wrong_usage_is_a_sentence_and_exit_2(

@@ -1,0 +1,116 @@
+"""`logboat demo`: prepares, sails, proves, tells."""
+
+import signal
+import sys
+import tempfile
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from provisioning.errors import ProvisioningError
+from sync.store import StoreError
+
+from . import aboard, fleet, proof, summary
+from .course import SPARE_S, Course, Voyage
+from .fleet import Fleet
+from .proof import Recorded
+from .vessel import DemoError
+
+LONGEST_S: Final = 86_400.0
+"""What the ledgers name is held in memory."""
+
+
+def run(args: Namespace) -> int:
+    """`logboat demo`: 0 if nothing was lost."""
+    seconds, vessels = float(args.for_seconds), int(args.vessels)
+    wrong = None
+    if not 2 * SPARE_S <= seconds <= LONGEST_S:
+        wrong = f"--for {seconds:g}: give it {2 * SPARE_S:g} s or more, and no more than a day"
+    elif not 1 <= vessels <= len(fleet.NAMES):
+        wrong = f"--vessels {vessels}: there can be 1 to {len(fleet.NAMES)}"
+    elif args.keep is not None and (there := fleet.in_the_way(args.keep)) is not None:
+        wrong = f"{there} exists: name another folder"
+    if wrong is not None:
+        print(f"logboat demo: {wrong}", file=sys.stderr)
+        return 2
+    try:
+        with _ending_cleanly():
+            if args.keep is not None:
+                args.keep.mkdir(parents=True, exist_ok=True)
+                return _demo(args.keep.resolve(), vessels, seconds)
+            with tempfile.TemporaryDirectory(prefix="logboat-") as folder:
+                return _demo(Path(folder), vessels, seconds)
+    except (DemoError, ProvisioningError, StoreError) as error:
+        print(f"logboat demo: {error}", file=sys.stderr)
+        return 1
+
+
+def _demo(folder: Path, vessels: int, seconds: float) -> int:
+    speed = round(aboard.length_s() / (seconds - SPARE_S), 3)
+    made = fleet.make(folder, vessels=vessels, speed=speed, now=datetime.now(UTC))
+    print(_greeting(made, seconds), flush=True)
+    try:
+        voyage = Course(made, seconds).run()
+    finally:
+        made.kill()
+    return conclude(made, voyage)
+
+
+def conclude(made: Fleet, voyage: Voyage) -> int:
+    """Prove from the stores, which nobody writes to any more, that nothing is missing; the exit status.
+
+    Raises StoreError.
+    """
+    recorded = [
+        Recorded(
+            vessel.name,
+            vessel.sensors,
+            vessel.ledger(),
+            recording=vessel.folder / aboard.RECORDING if vessel is made.first else None,
+            speed=made.speed,
+        )
+        for vessel in made
+    ]
+    stores = []
+    for vessel in made:
+        with vessel.reading() as database:
+            stores.append(proof.examine(database, vessel.name, recorded))
+    found = summary.summarise(recorded, stores, voyage, name=made.name)
+    print("\n".join(found.lines), flush=True)
+    return 0 if found.is_good else 1
+
+
+def _greeting(made: Fleet, seconds: float) -> str:
+    who = ", ".join(vessel.title for vessel in made)
+    lines = [
+        f"{who}: {len(aboard.SIMULATED)} simulated sensors each, recorded for {seconds:g} s.",
+        (
+            f"{made.first.title} records {aboard.length_s() / 60:.0f} real minutes of a yacht, too, played "
+            f"{made.speed:.1f} times as fast."
+        ),
+    ]
+    if not made.is_alone:
+        lines.append(
+            f"They are fleet {made.name} and meet on this machine's loopback interface; nothing leaves it."
+        )
+    return "\n".join(lines)
+
+
+@contextmanager
+def _ending_cleanly() -> Iterator[None]:
+    """Told to end, end as after Ctrl-C: what was started is killed, what was written is removed."""
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+
+    def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, end) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,237 @@
+"""The course of the demo: who is started, cut off, let back and stopped, and when.
+
+A vessel's network is taken away by killing its sync daemon: on loopback nobody but root can take an interface
+away. Nobody is told goodbye; its recorder records on, and so do the others, linked with each other.
+"""
+
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from services.present import count
+from sync.store import StoreError
+
+from . import aboard
+from .fleet import Fleet
+from .progress import Progress, Row
+from .stores import Apart, Standing, apart, standing
+from .vessel import Daemon, DemoError, Vessel
+
+SPARE_S: Final = 5.0
+"""Kept free for start and end, so that the recording is over when the demo is."""
+PATIENCE_S: Final = 30.0
+"""How much longer than it should something may take, on a slow machine."""
+FIND_WITHIN_S: Final = 20.0
+"""Until the vessels are told each other's addresses, if they have not all found each other."""
+COMPLAIN_AFTER_S: Final = 3.0
+"""The same, if one says what hinders it."""
+OFF, BACK = 1 / 3, 2 / 3
+"""When the last vessel's network is off, as parts of the whole."""
+LOOK_EVERY_S: Final = 0.1
+
+
+@dataclass(slots=True)
+class Outage:
+    """One vessel was without network."""
+
+    vessel: str
+    seconds: float
+    apart: Apart
+    caught_up_s: float | None = None
+    """From its return until all had what it had brought, and it what it had missed."""
+
+
+@dataclass(slots=True)
+class Voyage:
+    """What came to pass."""
+
+    linked_s: float | None = None
+    """From the start of the sync daemons until all were linked."""
+    no_discovery: str | None = None
+    """Why the vessels had to be told each other's addresses; None if they found each other."""
+    outage: Outage | None = None
+    agreed_s: float | None = None
+    """From the end of the recorders until all stores held the same; None if they never did."""
+
+
+class Course:
+    """One run. `progress` is shown what happens."""
+
+    def __init__(self, fleet: Fleet, seconds: float) -> None:
+        self._fleet, self._seconds = fleet, seconds
+        self._began = time.monotonic()
+        self._progress = Progress(lambda: time.monotonic() - self._began)
+        self._voyage = Voyage()
+
+    def run(self) -> Voyage:
+        """From start to stop. Raises DemoError, StoreError."""
+        fleet = self._fleet
+        for vessel in fleet:
+            vessel.start(Daemon.RECORDER)
+        # The mesh says under which log a vessel records.
+        self._watch(lambda: all(vessel.state(Daemon.RECORDER) for vessel in fleet), "the recorders to start")
+        sailed = time.monotonic()
+        if not fleet.is_alone:
+            self._link()
+            self._sail_until(sailed + self._seconds * OFF)
+            self._outage(sailed + self._seconds * BACK)
+        self._sail_until(sailed + self._seconds)
+        self._watch(self._has_played, "the recording to be recorded")
+        stopped = time.monotonic()
+        self._stop(Daemon.RECORDER)
+        if not fleet.is_alone:
+            self._agree(stopped)
+            self._stop(Daemon.SYNC)
+        return self._voyage
+
+    # The mesh
+
+    def _link(self) -> None:
+        fleet, started = self._fleet, time.monotonic()
+        for vessel in fleet:
+            vessel.start(Daemon.SYNC)
+        self._watch(lambda: self._all_linked() or self._hindrance(started) is not None, "the vessels to link")
+        if not self._all_linked():
+            why = self._voyage.no_discovery = self._hindrance(started)
+            self._progress.say(
+                f"the vessels do not find each other by mDNS on loopback ({why}): they are told the addresses"
+            )
+            self._stop(Daemon.SYNC)
+            fleet.tell_addresses()
+            started = time.monotonic()
+            for vessel in fleet:
+                vessel.start(Daemon.SYNC)
+            self._watch(self._all_linked, "the vessels to link")
+        self._voyage.linked_s = time.monotonic() - started
+        self._progress.say(f"all are linked, {self._voyage.linked_s:.1f} s after their sync daemons started")
+
+    def _all_linked(self) -> bool:
+        return all(_links(vessel) == len(self._fleet.vessels) - 1 for vessel in self._fleet)
+
+    def _hindrance(self, started: float) -> str | None:
+        """Why to go on without discovery; None if there is no reason yet."""
+        waited = time.monotonic() - started
+        if waited >= COMPLAIN_AFTER_S:
+            for vessel in self._fleet:
+                problems = (vessel.state(Daemon.SYNC) or {}).get("problems")
+                if problems:
+                    return f"{vessel.name}: {problems[0]}"
+        if waited >= FIND_WITHIN_S:
+            return f"not within {FIND_WITHIN_S:.0f} s"
+        return None
+
+    def _outage(self, until: float) -> None:
+        """Take the last vessel's network away until then."""
+        vessel = self._fleet.vessels[-1]
+        off = time.monotonic()
+        vessel.kill(Daemon.SYNC)
+        self._progress.say(
+            f"{vessel.name}'s network is off (its sync daemon is killed); its recorder records on"
+        )
+        self._sail_until(max(until, off + self._seconds * (BACK - OFF)))
+        self._watch(lambda: self._apart(vessel).is_mutual, "news on both sides")
+        between = self._apart(vessel)
+        outage = self._voyage.outage = Outage(vessel.name, time.monotonic() - off, between)
+        self._progress.say(
+            f"{vessel.name}'s network is back: it brings {count(len(between.own), 'document')}, "
+            f"and has missed {len(between.lacked)}"
+        )
+        back = time.monotonic()
+        vessel.start(Daemon.SYNC)
+        self._watch(
+            lambda: self._all_linked() and between.is_past(self._standings()), f"{vessel.name} to catch up"
+        )
+        outage.caught_up_s = time.monotonic() - back
+        self._progress.say(f"{vessel.name} has caught up, {outage.caught_up_s:.1f} s after its return")
+
+    def _agree(self, stopped: float) -> None:
+        """Wait until all stores hold the same; if they never do, the proof will say what is missing."""
+
+        def agree() -> bool:
+            first, *others = self._standings()
+            return all(other == first for other in others)
+
+        try:
+            self._watch(agree, "the stores to agree")
+        except _ImpatientError as error:
+            self._progress.say(str(error))
+        else:
+            self._voyage.agreed_s = time.monotonic() - stopped
+            self._progress.say(
+                f"all stores agree, {self._voyage.agreed_s:.1f} s after the recorders were told to stop"
+            )
+
+    def _apart(self, vessel: Vessel) -> Apart:
+        """What is between one vessel's store and the others'."""
+        return apart(_standing(vessel), [_standing(other) for other in self._fleet if other is not vessel])
+
+    def _standings(self) -> list[Standing]:
+        return [_standing(vessel) for vessel in self._fleet]
+
+    # Time passes
+
+    def _sail_until(self, when: float) -> None:
+        """Let them record until a moment of the monotonic clock."""
+        self._watch(lambda: time.monotonic() >= when, "time to pass", patience=self._seconds + PATIENCE_S)
+
+    def _watch(self, is_so: Callable[[], bool], what: str, *, patience: float = PATIENCE_S) -> None:
+        """Show how all stand until something is so. Raises DemoError if it is late, or a process ends."""
+        ends = time.monotonic() + patience
+        while not is_so():
+            for vessel in self._fleet:
+                vessel.check()
+            if time.monotonic() > ends:
+                raise _ImpatientError(f"waited {patience:.0f} s in vain for {what}")
+            self._progress.show(lambda: [self._row(vessel) for vessel in self._fleet])
+            time.sleep(LOOK_EVERY_S)
+
+    def _has_played(self) -> bool:
+        first = self._fleet.first
+        told = first.ledger()
+        held = dict.fromkeys(aboard.REPLAYED, 0)
+        for (sensor, _), numbers in told.items():
+            if sensor in held:
+                held[sensor] += len(numbers)
+        return all(number >= aboard.rows(sensor) for sensor, number in held.items())
+
+    def _stop(self, daemon: Daemon) -> None:
+        for vessel in self._fleet:
+            vessel.signal(daemon, signal.SIGTERM)
+        for vessel in self._fleet:
+            vessel.wait(daemon)
+
+    def _row(self, vessel: Vessel) -> Row:
+        vessel.count()
+        try:
+            store = vessel.database()
+            documents = 0 if store is None else store.count()
+        except StoreError:  # it is just being made
+            documents = 0
+        peers = _peers(vessel)
+        return Row(
+            vessel.name,
+            vessel.samples,
+            documents,
+            _links(vessel) if vessel.runs(Daemon.SYNC) else None,
+            sum(peer["behind"] + peer["receiving"] for peer in peers),
+        )
+
+
+class _ImpatientError(DemoError):
+    """Something was not so in time."""
+
+
+def _standing(vessel: Vessel) -> Standing:
+    store = vessel.database()
+    return {} if store is None else standing(store)
+
+
+def _peers(vessel: Vessel) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (vessel.state(Daemon.SYNC) or {}).get("peers", [])
+    return found
+
+
+def _links(vessel: Vessel) -> int:
+    return sum(peer["state"] == "linked" for peer in _peers(vessel))

@@ -1,0 +1,97 @@
+"""The demo's fleet: its vessels, with names, identities of their own CA, and addresses on this machine.
+
+The fleet's name is new each time, so that neither another demo nor a real vessel takes it for its own.
+"""
+
+import secrets
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from provisioning.folder import FleetFolder
+
+from . import aboard, vessel
+from .vessel import Vessel
+
+NAMES: Final = ("argo", "brigid", "carina", "dione", "elissa", "fram", "gudrun", "hygeia", "ino")
+"""As many as link each with each (`max_peers`)."""
+FLEET: Final = "fleet"
+"""The folder of the fleet's authority."""
+LOOPBACK: Final = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """All vessels; the first one plays the recording."""
+
+    name: str
+    vessels: tuple[Vessel, ...]
+    speed: float
+    """How fast the recording is played."""
+
+    def __iter__(self) -> Iterator[Vessel]:
+        return iter(self.vessels)
+
+    @property
+    def first(self) -> Vessel:
+        """The one that plays the recording."""
+        return self.vessels[0]
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether there is nobody to link with."""
+        return len(self.vessels) == 1
+
+    def tell_addresses(self) -> None:
+        """Write the others' addresses into each vessel's configuration: they cannot find each other."""
+        for each in self:
+            others = (other.port for other in self if other is not each)
+            each.configure(static=tuple(f"wss://{LOOPBACK}:{port}" for port in others))
+
+    def kill(self) -> None:
+        """Whatever happens, leave nothing running."""
+        for each in self:
+            each.kill()
+            each.close()
+
+
+def in_the_way(folder: Path) -> Path | None:
+    """What an earlier demo has left in a folder."""
+    return next((folder / name for name in (FLEET, *NAMES) if (folder / name).exists()), None)
+
+
+def make(folder: Path, *, vessels: int, speed: float, now: datetime) -> Fleet:
+    """Write everything that a fleet has before it sails, where nothing is `in_the_way`."""
+    names = NAMES[:vessels]
+    passphrase = secrets.token_urlsafe(16)
+    authority_folder = FleetFolder.create(
+        folder / FLEET, fleet=f"demo-{secrets.token_hex(3)}", passphrase=passphrase, now=now
+    )
+    authority = authority_folder.unlock(passphrase)
+    made = []
+    for seed, (name, port) in enumerate(zip(names, _free_ports(vessels), strict=True)):
+        authority_folder.add(authority, name, now=now, name=f"SY {name.title()}")
+        plays = seed == 0
+        each = vessel.make(
+            folder,
+            name,
+            identity=authority_folder.identity(name),
+            port=port,
+            sensors=aboard.sensor_ids(plays=plays),
+        )
+        aboard.write(each.folder, seed=seed, speed=speed if plays else None)
+        made.append(each)
+    return Fleet(authority_folder.fleet, tuple(made), speed)
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on now."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind((LOOPBACK, 0))
+        return [each.getsockname()[1] for each in sockets]

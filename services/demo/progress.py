@@ -1,0 +1,89 @@
+"""What is to be seen while the demo runs: what happens, and how each vessel stands.
+
+On a terminal a table that is drawn anew in place; elsewhere a line every few seconds.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, TextIO
+
+from services.present import screen, table, thousands
+
+LINE_EVERY_S: Final = 5.0
+TABLE_EVERY_S: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """How one vessel stands."""
+
+    vessel: str
+    samples: int
+    """Durable."""
+    documents: int
+    """In its store: its own and others'."""
+    links: int | None
+    """With how many others; None if its network is off."""
+    behind: int
+    """Changes that are known to be on their way, to it or from it."""
+
+    @property
+    def network(self) -> str:
+        """For people."""
+        return "network off" if self.links is None else f"{self.links} link{'' if self.links == 1 else 's'}"
+
+    @property
+    def text(self) -> str:
+        """As a part of a line."""
+        behind = f", {self.behind} behind" if self.behind else ""
+        return f"{self.vessel} {self.samples} samples, {self.documents} documents, {self.network}{behind}"
+
+
+class Progress:
+    """Shows on a stream; `elapsed` tells how many seconds the demo has run."""
+
+    def __init__(self, elapsed: Callable[[], float], *, stream: TextIO | None = None) -> None:
+        self._elapsed = elapsed
+        self._stream = stream or sys.stdout
+        self._is_terminal = screen(self._stream).is_terminal
+        self._due = 0.0 if self._is_terminal else LINE_EVERY_S
+        self._height = 0
+        """Lines of the table that stands at the end of the terminal."""
+
+    def say(self, what: str) -> None:
+        """Something has happened."""
+        self._erase()
+        self._print(f"{self._elapsed():5.0f} s  {what}")
+        self._due = 0.0 if self._is_terminal else self._elapsed() + LINE_EVERY_S
+
+    def show(self, rows: Callable[[], Sequence[Row]]) -> None:
+        """How all stand, if it is time again."""
+        now = self._elapsed()
+        if now < self._due:
+            return
+        self._due = now + (TABLE_EVERY_S if self._is_terminal else LINE_EVERY_S)
+        if not self._is_terminal:
+            self._print(f"{now:5.0f} s  {'; '.join(row.text for row in rows())}")
+            return
+        text = _table(rows())
+        self._erase()
+        self._print(text)
+        self._height = text.count("\n") + 1
+
+    def _erase(self) -> None:
+        if self._height:  # ECMA-48: cursor up, erase to the end of the display
+            self._stream.write(f"\x1b[{self._height}F\x1b[J")
+            self._height = 0
+
+    def _print(self, text: str) -> None:
+        print(text, file=self._stream, flush=True)
+
+
+def _table(rows: Sequence[Row]) -> str:
+    cells = [
+        (row.vessel, thousands(row.samples), thousands(row.documents), row.network, thousands(row.behind))
+        for row in rows
+    ]
+    head = ("vessel", "samples", "documents", "network", "behind")
+    return "\n".join(f"         {line}" for line in table(cells, head=head, right=(1, 2, 4)).split("\n"))

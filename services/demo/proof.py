@@ -1,0 +1,205 @@
+"""The proof: what each store holds, against the other stores and against what was recorded. Pure.
+
+Every store is examined for itself (`examine`): for each vessel of the fleet, whether anything is missing
+within the numbers on record, whether all is there that its recorder told was durable, and whether the
+recording was stored reading for reading. Then the stores are compared, document by document (`compare`).
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from sensors.replay import load
+from services import verify
+from services.verify import SensorLog, VesselReport
+from sync import documents
+from sync.documents import Kind
+from sync.store import Database
+
+from . import aboard
+from .vessel import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What one vessel has recorded, as it is known from outside of all stores."""
+
+    vessel: str
+    sensors: frozenset[str]
+    ledger: Ledger
+    recording: Path | None = None
+    """What it has played, if it has."""
+    speed: float = 1.0
+
+    @property
+    def told(self) -> int:
+        """How many samples its recorder told were durable."""
+        return sum(map(len, self.ledger.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What was stored of one path of the recording, beside the recording."""
+
+    path: str
+    recorded: int
+    stored: int
+    first_difference: str | None
+    worst_ms: float
+    """How far the time between two readings was off the recording's, at worst."""
+
+    @property
+    def is_equal(self) -> bool:
+        """Reading for reading."""
+        return self.first_difference is None and self.recorded == self.stored
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What one store holds."""
+
+    holder: str
+    """The vessel whose store it is."""
+    documents: Mapping[str, tuple[str, bytes]]
+    """Of every document, deleted ones too: its revision, and a digest of id, revision and body."""
+    reports: tuple[VesselReport, ...]
+    comparisons: tuple[Comparison, ...]
+    not_held: int
+    """Samples that were told durable, and that no document here has."""
+    faults: tuple[str, ...]
+    """What is not as it should be, a clause each."""
+
+    @property
+    def digest(self) -> str:
+        """Of all documents; equal for stores that hold the same."""
+        whole = hashlib.sha256()
+        for document in sorted(self.documents):
+            whole.update(self.documents[document][1])
+        return whole.hexdigest()
+
+    @property
+    def sensors(self) -> list[SensorLog]:
+        """What is on record of each vessel's sensors."""
+        return [sensor for report in self.reports for sensor in report.sensors]
+
+
+def examine(database: Database, holder: str, fleet: Sequence[Recorded]) -> Findings:
+    """Look through one store. Raises StoreError."""
+    reports = tuple(verify.verify(database, [recorded.vessel for recorded in fleet]))
+    faults: list[str] = []
+    comparisons: list[Comparison] = []
+    not_held = 0
+    for recorded, report in zip(fleet, reports, strict=True):
+        faults += _incomplete(report, recorded.sensors)
+        for (sensor, log), missing in _not_held(database, recorded):
+            not_held += len(missing)
+            faults.append(
+                f"told durable, and not there: {recorded.vessel}'s {sensor} {log} {_spans(missing)}"
+            )
+        if recorded.recording is not None:
+            for sensor in aboard.REPLAYED:
+                found = compare_recording(database, recorded, sensor)
+                comparisons.append(found)
+                if not found.is_equal:
+                    faults.append(
+                        f"{recorded.vessel}'s {sensor} differs from the recording: {found.first_difference}"
+                    )
+    faults += [f"{document} has two heads" for document in database.conflicts()]
+    return Findings(holder, _digests(database), reports, tuple(comparisons), not_held, tuple(faults))
+
+
+def compare(stores: Sequence[Findings]) -> list[str]:
+    """Where stores differ from each other, a sentence each."""
+    faults = []
+    for document in sorted({document for store in stores for document in store.documents}):
+        held = [store.documents.get(document) for store in stores]
+        if len(set(held)) == 1:
+            continue
+        absent = [store.holder for store in stores if document not in store.documents]
+        if absent:
+            faults.append(f"{document} is not in the store of {', '.join(absent)}")
+        elif len({one[0] for one in held if one is not None}) > 1:
+            faults.append(
+                f"{document} has different revisions: "
+                + ", ".join(f"{store.documents[document][0]} ({store.holder})" for store in stores)
+            )
+        else:
+            faults.append(f"{document} has different bodies at one revision")
+    return faults
+
+
+def stored(database: Database, vessel: str, sensor: str) -> list[tuple[int, float]]:
+    """(boot clock ms, value) of every good sample of a sensor, in the order of its logs' numbers."""
+    found = []
+    for document in database.documents(prefix=f"{Kind.READING}:{vessel}:{sensor}:"):
+        body = document.body
+        start = round(body["start"] * 1000)
+        found += [(start + sample[0], sample[1]) for sample in body["samples"] if len(sample) == 2]
+    return found
+
+
+def compare_recording(database: Database, recorded: Recorded, sensor: str) -> Comparison:
+    """The recording's rows of one path against what the store holds of the sensor that played it."""
+    assert recorded.recording is not None
+    path = aboard.REPLAYED[sensor]
+    wanted = load(recorded.recording, path).rows
+    got = stored(database, recorded.vessel, sensor)
+    difference, worst = None, 0.0
+    for number, (row, (clock_ms, value)) in enumerate(zip(wanted, got, strict=False), start=1):
+        if value != row.value and difference is None:
+            difference = f"reading {number}: {value} is stored, {row.value} was recorded"
+        due_ms = got[0][0] + (row.offset_ns - wanted[0].offset_ns) / 1e6 / recorded.speed
+        worst = max(worst, abs(clock_ms - due_ms))
+    if len(wanted) != len(got):
+        difference = f"{len(got)} readings are stored, {len(wanted)} were recorded"
+    return Comparison(path, len(wanted), len(got), difference, worst)
+
+
+def kinds(findings: Findings) -> Counter[str]:
+    """How many documents there are of each type."""
+    return Counter(document.partition(":")[0] for document in findings.documents)
+
+
+def _incomplete(report: VesselReport, sensors: frozenset[str]) -> Iterable[str]:
+    """What `verify` says against a vessel's history; here a gap is a fault even if it is explained."""
+    yield from report.faults
+    for sensor in sorted(sensors.difference(each.sensor for each in report.sensors)):
+        yield f"nothing on record of {report.vessel}'s {sensor}"
+    for each in report.sensors:
+        name = f"{report.vessel}'s {each.sensor} {each.log}"
+        for words, tally in (
+            ("is missing", each.missing),
+            ("is a gap", each.explained),
+            ("is there twice", each.repeated),
+        ):
+            for span in tally.listed:
+                yield f"{name} {span.first} to {span.last} {words}"
+        if each.waiting:
+            yield f"{name}: {each.waiting} after {each.last} were taken, and are in no document"
+        yield from each.faults
+
+
+def _not_held(database: Database, recorded: Recorded) -> Iterable[tuple[tuple[str, str], set[int]]]:
+    for (sensor, log), numbers in sorted(recorded.ledger.items()):
+        missing = set(numbers)
+        for document in database.documents(prefix=documents.reading_prefix(recorded.vessel, sensor, log)):
+            body = document.body
+            missing.difference_update(range(body["first"], body["last"] + 1))
+        if missing:
+            yield (sensor, log), missing
+
+
+def _spans(numbers: set[int]) -> str:
+    return f"{min(numbers)} to {max(numbers)} ({len(numbers)} samples)"
+
+
+def _digests(database: Database) -> dict[str, tuple[str, bytes]]:
+    found = {}
+    for line in database.export(deleted=True):
+        document = msgspec.json.decode(line)
+        found[document["_id"]] = (document["_rev"], hashlib.sha256(line).digest())
+    return found

@@ -1,0 +1,105 @@
+"""What is printed in the end, and whether the demo has held what it promises. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from services.present import count
+
+from . import proof
+from .course import Voyage
+from .proof import Comparison, Findings, Recorded
+
+MOST_FAULTS: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The outcome."""
+
+    lines: tuple[str, ...]
+    is_good: bool
+    """Whether nothing is missing, anywhere."""
+
+
+def summarise(fleet: Sequence[Recorded], stores: Sequence[Findings], voyage: Voyage, *, name: str) -> Summary:
+    """The summary of a demo whose fleet has this name."""
+    faults = proof.compare(stores)
+    faults += [f"in the store of {store.holder}: {fault}" for store in stores for fault in store.faults]
+    is_alike = len({store.digest for store in stores}) == 1
+    if not is_alike and not faults:
+        faults.append("the stores' digests differ")
+    lines = ["", "summary", *(_line(*each) for each in _events(fleet, voyage, name=name))]
+    lines += [_line(*each) for each in _holdings(fleet, stores, is_alike=is_alike)]
+    lines += [
+        _line("recording", _recording([store.comparisons[place] for store in stores]))
+        for place in range(len(stores[0].comparisons))
+    ]
+    lines.append("  SOMETHING IS MISSING OR WRONG" if faults else "  nothing is missing")
+    lines += [f"  {fault}" for fault in faults[:MOST_FAULTS]]
+    if len(faults) > MOST_FAULTS:
+        lines.append(f"  and {len(faults) - MOST_FAULTS} more")
+    return Summary(tuple(lines), not faults)
+
+
+def _line(head: str, text: str) -> str:
+    return f"  {head:<16}  {text}"
+
+
+def _events(fleet: Sequence[Recorded], voyage: Voyage, *, name: str) -> list[tuple[str, str]]:
+    if voyage.linked_s is None:
+        return []
+    way = "found by mDNS on loopback"
+    if voyage.no_discovery is not None:
+        way = f"TOLD THE ADDRESSES, no mDNS on loopback: {voyage.no_discovery}"
+    lines = [
+        ("vessels", ", ".join(recorded.vessel for recorded in fleet)),
+        ("linked", f"after {voyage.linked_s:.1f} s, {way}; TLS, certificates of fleet {name}"),
+    ]
+    if (outage := voyage.outage) is not None:
+        caught_up = "never" if outage.caught_up_s is None else f"{outage.caught_up_s:.1f} s later"
+        text = (
+            f"{outage.vessel}, for {outage.seconds:.0f} s; it brought {len(outage.apart.own)} and had missed "
+            f"{count(len(outage.apart.lacked), 'document')}, all caught up {caught_up}"
+        )
+        lines.append(("network off", text))
+    if voyage.linked_s is not None and voyage.agreed_s is None:
+        lines.append(("agreement", "NONE in time"))
+    return lines
+
+
+def _holdings(
+    fleet: Sequence[Recorded], stores: Sequence[Findings], *, is_alike: bool
+) -> list[tuple[str, str]]:
+    first = stores[0]
+    told = sum(recorded.told for recorded in fleet)
+    worst = max(store.not_held for store in stores)
+    gaps = sum(sensor.missing.spans + sensor.explained.spans for store in stores for sensor in store.sensors)
+    repeats = sum(sensor.repeated.spans for store in stores for sensor in store.sensors)
+    of_kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(proof.kinds(first).items()))
+    samples = sum(sensor.samples for sensor in first.sensors)
+    lines = [
+        ("samples taken", f"{samples}, of {len(first.sensors)} sensors"),
+        ("documents stored", f"{len(first.documents)}: {of_kinds}"),
+    ]
+    if len(stores) > 1:
+        words = f"all {len(stores)} the same: ids, revisions, bodies (SHA-256 {first.digest[:12]}…)"
+        lines.append(("stores", words if is_alike else "THEY DIFFER"))
+    where = "the store" if len(stores) == 1 else "every store"
+    return [
+        *lines,
+        ("gaps", f"{gaps}"),
+        ("repeats", f"{repeats}"),
+        ("told durable", f"{told}, of which in {where}: {told - worst}"),
+    ]
+
+
+def _recording(found: Sequence[Comparison]) -> str:
+    """One path of the recording, in all stores."""
+    worst = min(found, key=lambda comparison: comparison.is_equal)
+    words = "equal, reading for reading" if worst.is_equal else f"DIFFERS: {worst.first_difference}"
+    stores = f", in {len(found)} stores" if len(found) > 1 else ""
+    return (
+        f"{worst.path}: {worst.stored} of {worst.recorded} readings, {words}{stores}; "
+        f"spacing within {max(comparison.worst_ms for comparison in found):.1f} ms"
+    )

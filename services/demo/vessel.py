@@ -1,0 +1,212 @@
+"""One vessel of the demo: its files, its recorder, its sync daemon.
+
+Both are processes of their own, as on an appliance. The recorder writes its ledger (what it has told is
+durable) into a file that only the demo reads.
+"""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any, Final
+
+from services import livestate
+from sync.documents import is_single_writer
+from sync.store import Database
+
+STOP_WITHIN_S: Final = 30.0
+
+Ledger = dict[tuple[str, str], set[int]]
+"""Numbers of the samples that are durable, by sensor and log."""
+
+
+class DemoError(Exception):
+    """The demo could not be carried through; the text says what happened."""
+
+
+class Daemon(Enum):
+    """A vessel's processes; the value is the command's word."""
+
+    RECORDER = "record"
+    SYNC = "sync"
+
+    @property
+    def log(self) -> str:
+        """The name of the file that has what it says."""
+        return f"{self.value}.log"
+
+
+@dataclass(slots=True)
+class Vessel:
+    """One appliance."""
+
+    name: str
+    folder: Path
+    identity: Path
+    port: int
+    """Where its listener is, on loopback."""
+    sensors: frozenset[str]
+    samples: int = 0
+    """Durable samples that the ledger has been seen to name; see `count`."""
+    _read: int = 0
+    _processes: "dict[Daemon, subprocess.Popen[bytes]]" = field(default_factory=dict)
+    _database: Database | None = None
+
+    @property
+    def title(self) -> str:
+        """For people."""
+        return f"SY {self.name.title()}"
+
+    @property
+    def store(self) -> Path:
+        """Its document store."""
+        return self.folder / "data" / "log.db"
+
+    def configure(self, *, static: tuple[str, ...] = ()) -> None:
+        """Write `logboat.toml`: it uses nothing but loopback. `static`: the addresses of others."""
+        lines = [
+            f'[vessel]\nid = "{self.name}"\nname = "{self.title}"\n',
+            f'[listener]\nport = {self.port}\ninterfaces = ["lo"]\n',
+        ]
+        if static:
+            lines.append(f"[mesh]\nstatic = {json.dumps(static)}\n")
+        (self.folder / "logboat.toml").write_text("\n".join(lines))
+
+    # Processes
+
+    def start(self, daemon: Daemon) -> None:
+        """Start one of its processes."""
+        command = [sys.executable, "-m", "services", daemon.value]
+        for option, place in (
+            ("--config", "logboat.toml"),
+            ("--sensors", "sensors.toml"),
+            ("--data", "data"),
+            ("--run", "run"),
+        ):
+            command += [option, str(self.folder / place)]
+        command += ["--identity", str(self.identity)]
+        with (self.folder / daemon.log).open("ab") as log, self._ledger_path.open("ab") as ledger:
+            if daemon is Daemon.RECORDER:
+                command += ["--ledger", str(ledger.fileno())]
+            else:
+                # All are on this machine: the board is what would tell them from a cloned card.
+                command += ["--board", f"demo {self.name}"]
+            self._processes[daemon] = subprocess.Popen(
+                command,
+                pass_fds=(ledger.fileno(),) if daemon is Daemon.RECORDER else (),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def signal(self, daemon: Daemon, how: signal.Signals) -> None:
+        """Send a signal to one of its processes, if that runs."""
+        if daemon in self._processes:
+            self._processes[daemon].send_signal(how)
+
+    def wait(self, daemon: Daemon) -> None:
+        """Wait for the end of a process that was told to end. Raises DemoError unless it ended well."""
+        process = self._processes.get(daemon)
+        if process is None:
+            return
+        try:
+            status = process.wait(timeout=STOP_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            raise DemoError(
+                f"`logboat {daemon.value}` of {self.name} does not end{self._said(daemon)}"
+            ) from None
+        del self._processes[daemon]
+        if status != 0:
+            raise DemoError(
+                f"`logboat {daemon.value}` of {self.name} ended with {status}{self._said(daemon)}"
+            )
+
+    def kill(self, *daemons: Daemon) -> None:
+        """End processes at once, as a power cut would; all that still run if none is named."""
+        for daemon in daemons or tuple(self._processes):
+            if (process := self._processes.pop(daemon, None)) is not None:
+                process.kill()
+                process.wait()
+
+    def check(self) -> None:
+        """Raise DemoError if a process has ended by itself."""
+        for daemon, process in self._processes.items():
+            if process.poll() is not None:
+                raise DemoError(f"`logboat {daemon.value}` of {self.name} has ended{self._said(daemon)}")
+
+    def runs(self, daemon: Daemon) -> bool:
+        """Whether it was started, and not ended from here."""
+        return daemon in self._processes
+
+    def _said(self, daemon: Daemon) -> str:
+        told = (self.folder / daemon.log).read_text(errors="replace").strip().splitlines()
+        return f"; its last words: {told[-1]}" if told else " without a word"
+
+    # What is to be seen
+
+    def state(self, daemon: Daemon) -> dict[str, Any] | None:
+        """The daemon's live state; None if it does not run, or has not told yet."""
+        process = self._processes.get(daemon)
+        name = "recorder" if daemon is Daemon.RECORDER else "sync"
+        found = livestate.read(livestate.path(self.folder / "run", name))
+        is_its_own = process is not None and found is not None and found.get("pid") == process.pid
+        return found if is_its_own else None
+
+    def database(self) -> Database | None:
+        """Its store, to be looked into while others write to it; None if there is none yet."""
+        if self._database is None and self.store.exists():
+            # Only sync checkpoints the store.
+            self._database = Database.open(
+                self.store, single_writer=is_single_writer, checkpoint_pages=0, create=False
+            )
+        return self._database
+
+    def close(self) -> None:
+        """Close the store if it is open."""
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+
+    @contextmanager
+    def reading(self) -> Iterator[Database]:
+        """Its store, once nobody writes to it. Raises StoreError."""
+        with Database.open(self.store, single_writer=is_single_writer, create=False) as database:
+            yield database
+
+    # The ledger
+
+    @property
+    def _ledger_path(self) -> Path:
+        return self.folder / "ledger.csv"
+
+    def count(self) -> None:
+        """Bring `samples` up to date: reads what is new."""
+        with self._ledger_path.open("rb") as file:
+            file.seek(self._read)
+            new = file.read()
+        self._read += len(new)
+        self.samples += new.count(b"\n")
+
+    def ledger(self) -> Ledger:
+        """All that the recorder told is durable, in all its starts."""
+        told: Ledger = {}
+        whole, _, _ = self._ledger_path.read_text().rpartition("\n")  # the last line may be half written
+        for line in whole.splitlines():
+            sensor, log, number = line.split(",")
+            told.setdefault((sensor, log), set()).add(int(number))
+        return told
+
+
+def make(folder: Path, name: str, *, identity: Path, port: int, sensors: frozenset[str]) -> Vessel:
+    """A vessel with its folders; nothing runs yet."""
+    vessel = Vessel(name, folder / name, identity, port, sensors)
+    for place in (vessel.folder, vessel.folder / "data", vessel.folder / "run"):
+        place.mkdir()
+    vessel.configure()
+    return vessel
