@@ -8,7 +8,7 @@ Modules, in the order in which a change flows through them:
 - `floors`, `remotes`, `local`, `meta`, `retire`, `blobs`: what stands beside the documents, and what goes
 - `rows`, `engine`, `turnstile`, `schema`: a document as a row, the connection, writers in turn, the file
 - `notify`: telling other processes
-- `check`, `pages`, `salvage`: finding damage, and saving what is sound
+- `check`, `wal`, `pages`, `salvage`: finding damage, and saving what is sound
 - `model`, `errors`: what is handed out, and what can go wrong
 """
 

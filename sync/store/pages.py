@@ -5,7 +5,7 @@ every page is looked at by itself, and each row that still makes sense is handed
 was written is for the caller to judge: our rows carry checksums. Nothing is written.
 
 The layout is that of https://sqlite.org/fileformat2.html: sections 1.3 (header), 1.5 (free list), 1.6 (B-tree
-pages, cells, overflow), 2.1 (records) and 4 (write-ahead log).
+pages, cells, overflow) and 2.1 (records).
 """
 
 import struct
@@ -13,16 +13,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import BinaryIO, Final, Self
+
+from sync.store import wal
 
 Value = int | float | str | bytes | None
 
 _MAGIC: Final = b"SQLite format 3\0"
 _DEFAULT_PAGE_SIZE: Final = 4096
 _TABLE_LEAF, _INDEX_LEAF, _INDEX_INTERIOR = 0x0D, 0x0A, 0x02
-_WAL_HEADER, _WAL_FRAME_HEADER = 32, 24
-_WAL_MAGIC: Final = {0x377F0682: "<", 0x377F0683: ">"}
-"""The magic number tells in which byte order the checksums were made."""
 _INTEGER_BYTES: Final = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}
 
 
@@ -53,14 +52,13 @@ class Pages:
         self.unreadable = 0
         """Cells that made no sense, so far."""
         self.size: Final = self._page_size()
-        self._in_log: dict[int, int] = {}
-        length = path.stat().st_size // self.size
-        if self._log is not None:
-            length = self._read_log() or length
-        self.count: Final = length
-        first = self.page(1) if length else b""
+        in_log = wal.Log((), ()) if self._log is None else wal.read(self._log, self.size)
+        self._in_log = {frame.page: frame.offset for frame in in_log.seen}
+        self._beyond = in_log.beyond
+        self.count = in_log.pages or path.stat().st_size // self.size
+        first = self.page(1) if self.count else b""
         self._usable = self.size - (first[20] if self._has_header(first) else 0)
-        self.free_known: Final = self._has_header(first)
+        self.free_known = self._has_header(first)
         """Whether the list of free pages could be read: if not, deleted rows come out as well."""
         self._free = self._free_pages(first) if self.free_known else set()
 
@@ -76,9 +74,13 @@ class Pages:
 
     def page(self, number: int) -> bytes:
         """One page, numbered from 1; empty if it is not there or the card does not give it."""
-        source, offset = self._file, (number - 1) * self.size
-        if self._log is not None and number in self._in_log:
-            source, offset = self._log, self._in_log[number]
+        if number in self._in_log:
+            return self._read(self._log, self._in_log[number])
+        return self._read(self._file, (number - 1) * self.size)
+
+    def _read(self, source: BinaryIO | None, offset: int) -> bytes:
+        if source is None:
+            return b""
         try:
             source.seek(offset)
             data = source.read(self.size)
@@ -89,14 +91,31 @@ class Pages:
     def rows(self) -> Iterator[Record]:
         """Every row of every table that can be read."""
         for number, data, start in self._pages({_TABLE_LEAF}):
-            for pointer in self._cells(data, start, header=8):
-                try:
-                    size, at = _varint(data, pointer)
-                    rowid, at = _varint(data, at)
-                    payload = self._payload(data, at, size, most=self._usable - 35)
-                    yield Record(number, _signed(rowid), _record(payload))
-                except _UnreadableError:
-                    self.unreadable += 1
+            yield from self._rows(number, data, start)
+
+    def rows_beyond(self) -> Iterator[Record]:
+        """After `rows`: those that only the rest of a broken log holds, which SQLite does not see (`wal`).
+
+        In the order in which they were written, as often as their pages were.
+        """
+        for frame in self._beyond:
+            self._in_log[frame.page] = frame.offset
+            self.count = max(self.count, frame.page, frame.pages)
+        for frame in self._beyond:
+            data = self._read(self._log, frame.offset)
+            start = 100 if frame.page == 1 else 0
+            if data and data[start] == _TABLE_LEAF:
+                yield from self._rows(frame.page, data, start)
+
+    def _rows(self, number: int, data: bytes, start: int) -> Iterator[Record]:
+        for pointer in self._cells(data, start, header=8):
+            try:
+                size, at = _varint(data, pointer)
+                rowid, at = _varint(data, at)
+                payload = self._payload(data, at, size, most=self._usable - 35)
+                yield Record(number, _signed(rowid), _record(payload))
+            except _UnreadableError:
+                self.unreadable += 1
 
     def entries(self) -> Iterator[Record]:
         """Every entry of every index that can be read."""
@@ -167,42 +186,12 @@ class Pages:
         if self._has_header(header):
             return _plausible_size(int.from_bytes(header[16:18])) or _DEFAULT_PAGE_SIZE
         if self._log is not None:
-            header = self._log.read(_WAL_HEADER)
-            return _plausible_size(int.from_bytes(header[8:12])) or _DEFAULT_PAGE_SIZE
+            return _plausible_size(wal.page_size(self._log.read(wal.HEADER))) or _DEFAULT_PAGE_SIZE
         return _DEFAULT_PAGE_SIZE
 
     @staticmethod
     def _has_header(first: bytes) -> bool:
         return len(first) >= 100 and first.startswith(_MAGIC)
-
-    def _read_log(self) -> int:
-        """Find the committed pages in the log; the file's pages after its last commit, 0 if none."""
-        assert self._log is not None
-        self._log.seek(0)
-        header = self._log.read(_WAL_HEADER)
-        order = _WAL_MAGIC.get(int.from_bytes(header[:4])) if len(header) == _WAL_HEADER else None
-        if order is None or int.from_bytes(header[8:12]) != self.size:
-            return 0
-        sums = _checksum(header[:24], (0, 0), order)
-        if struct.unpack(">II", header[24:]) != sums:
-            return 0
-        pending: dict[int, int] = {}
-        committed = 0
-        while True:
-            offset = self._log.tell()
-            frame = self._log.read(_WAL_FRAME_HEADER + self.size)
-            if len(frame) < _WAL_FRAME_HEADER + self.size or frame[8:16] != header[16:24]:
-                return committed
-            sums = _checksum(frame[:8], sums, order)
-            sums = _checksum(frame[_WAL_FRAME_HEADER:], sums, order)
-            if struct.unpack_from(">II", frame, 16) != sums:
-                return committed
-            number, length = struct.unpack_from(">II", frame)
-            pending[number] = offset + _WAL_FRAME_HEADER
-            if length:
-                self._in_log |= pending
-                pending.clear()
-                committed = length
 
     def _free_pages(self, first: bytes) -> set[int]:
         """Pages that hold nothing now; what can still be read there was deleted."""
@@ -214,7 +203,10 @@ class Pages:
             if not data:
                 break
             trunk, count = struct.unpack_from(">II", data)
-            free.update(struct.unpack_from(f">{min(count, self.size // 4 - 2)}I", data, 8))
+            if count > self.size // 4 - 2:
+                break  # a bad page: what it says of others would hide them
+            free.update(struct.unpack_from(f">{count}I", data, 8))
+        self.free_known = len(free) == int.from_bytes(first[36:40])
         return free
 
 
@@ -222,15 +214,6 @@ def _plausible_size(said: int) -> int:
     """A page size, 0 if it cannot be one; 1 stands for 65,536 in the file's header."""
     size = 65536 if said == 1 else said
     return size if 512 <= size <= 65536 and size & (size - 1) == 0 else 0
-
-
-def _checksum(data: bytes, sums: tuple[int, int], order: str) -> tuple[int, int]:
-    """The log's running checksum."""
-    first, second = sums
-    for one, two in struct.iter_unpack(order + "II", data):
-        first = (first + one + second) & 0xFFFFFFFF
-        second = (second + two + first) & 0xFFFFFFFF
-    return first, second
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:

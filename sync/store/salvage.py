@@ -81,7 +81,7 @@ class _Salvage:
 
     def run(self) -> Salvaged:
         meta.identity(self._engine)
-        for batch in _batches(self._pages.rows()):
+        for batch in _batches(itertools.chain(self._pages.rows(), self._pages.rows_beyond())):
             with self._engine.writing:
                 for record in batch:
                     self._keep(record)
