@@ -18,7 +18,7 @@ from typing import Any, Final
 from sensors.clock import Clock
 from sensors.settings import SensorSettings
 from sync import documents
-from sync.store import DamagedError, Database, FullError, StoreError
+from sync.store import DamagedError, Database, FullError, StoreError, wal
 
 from . import fleetidentity, machine, records, retention, storecheck
 from .batch import Batch, Identity
@@ -100,6 +100,7 @@ class Library:
         self._documenter: Documenter | None = None
         self._boot_before: dict[str, Any] | None = None
         self._retained_ms: int | None = None
+        self._laid_out = False
         self._stopping = threading.Event()
         self._wake = threading.Event()
         self._finish = False
@@ -160,6 +161,8 @@ class Library:
             else:
                 while documenter.step(self._now_ms()) and not self._stopping.is_set():
                     pass
+                if documenter.open_samples:  # the first of this run are durable, and need not wait for it
+                    self._lay_out_logs()
         except (DamagedError, JournalDamagedError) as error:
             self.damaged = str(error)
             return False
@@ -293,6 +296,12 @@ class Library:
         self.storage = Storage(
             free=usage.free, total=usage.total, budget=budget, used=self._database.usage().used
         )
+
+    def _lay_out_logs(self) -> None:
+        if not self._laid_out and shutil.disk_usage(self._data).free > self._room.spare:
+            self._laid_out = True
+            wal.lay_out(self._journal.path, self._room.journal_pages)
+            wal.lay_out(self._data / "log.db", self._room.store_laid_out)
 
     def _excess(self, budget: int, slack: int = 0) -> int:
         """Bytes over the budget, or too few for what must still be written; whichever is more."""

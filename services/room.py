@@ -34,6 +34,11 @@ class Room:
     """Length at which the recorder does so with the document store's."""
 
     @property
+    def store_laid_out(self) -> int:
+        """Length that the document store's has from the start: as long as it gets while sync runs."""
+        return self.store_pages // 4
+
+    @property
     def spare(self) -> int:
         """Bytes that are kept free; with fewer, history goes."""
         return 2 * self.reserve
