@@ -14,7 +14,8 @@ The recorder, in the order in which data flows:
 
 After damage:
 
-- `storecheck`, `salvage`, `rescue`: what is broken, what can still be read of it, documents of that
+- `storecheck`, `unseen`, `salvage`, `rescue`: what is broken, or cut off a write-ahead log; what can still be
+  read of it; documents of that
 
 Configuration:
 

@@ -1,9 +1,10 @@
 """A batch: what one commit of the journal makes durable, and its form in the file.
 
-In the file a batch is one MessagePack array; its rows name sensors by number and count time back from the
-commit, so that a sample costs about 20 bytes.
+In the file a batch is one MessagePack array, compressed if that is shorter; its rows name sensors by number
+and count time back from the commit, so that a sample costs about 10 bytes.
 """
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import chain
@@ -121,6 +122,11 @@ class _Packed(msgspec.Struct, array_like=True):
     given: list[tuple[int, int]] = []  # batches of earlier versions end before it
 
 
+_DEFLATED: Final = 0x78
+"""How the zlib format begins (RFC 1950, 2.2), and no MessagePack array."""
+_QUICK: Final = 1
+"""Level of compression: the others save one byte in a hundred."""
+
 _decode = msgspec.msgpack.Decoder(_Packed).decode
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -131,7 +137,7 @@ class BatchError(ValueError):
 
 def pack(batch: Batch, numbers: Mapping[str, int]) -> bytes:
     """The batch as it is stored; `numbers` gives each sensor's."""
-    return _encode(
+    packed = _encode(
         _Packed(
             batch.run,
             batch.boot,
@@ -154,12 +160,13 @@ def pack(batch: Batch, numbers: Mapping[str, int]) -> bytes:
             [(numbers[name], sequence) for name, sequence in batch.given.items()],
         )
     )
+    return min(zlib.compress(packed, _QUICK), packed, key=len)
 
 
 def unpack(number: int, data: bytes, ids: Mapping[int, str]) -> Batch:
     """A stored batch. Raises BatchError when it makes no sense."""
     try:
-        packed = _decode(data)
+        packed = _decode(zlib.decompress(data) if data[:1] == bytes([_DEFLATED]) else data)
         return Batch(
             run=packed.run,
             boot=packed.boot,
@@ -176,5 +183,5 @@ def unpack(number: int, data: bytes, ids: Mapping[int, str]) -> Batch:
             number=number,
             given={ids[sensor]: sequence for sensor, sequence in packed.given},
         )
-    except (msgspec.DecodeError, KeyError, IndexError) as error:
+    except (msgspec.DecodeError, zlib.error, KeyError, IndexError) as error:
         raise BatchError(f"batch {number} cannot be read: {error!r}") from error

@@ -6,15 +6,17 @@ must never be forgotten of each sensor: the last sequence number, totals, an ala
 What a commit promises: when `commit` returns, the batch survives SIGKILL and a power cut (SQLite's WAL with
 `synchronous=FULL`: one fsync). A batch is whole or absent.
 
-Wear: one commit appends one row and touches nothing else, so that a second of samples from 50 sensors costs
-one or two pages. Numbers and totals are not updated in place: they are read back from the batches at start.
-Sensors' rows are brought up to date every 30 s at most.
+Wear: one commit appends one row to each of two tables and replaces one in a third, and touches nothing else:
+a batch of 100 samples costs three or four pages. Numbers and totals are not updated in place:
+they are read back from the batches at start. Sensors' rows are brought up to date every 30 s at most.
 
-Rot: each batch is written twice, the second time as the *echo* in the row 64 commits later, which lies on
-another page; batches whose documents are durable are kept in a ring of 16 MB before they are dropped; and
-`spare` holds what `meta` and `sensor` say once more. So a page that goes bad, here or in the document store,
-can be made good from the other copy (`services.storecheck`). Only the last minute has just one copy, once a
-checkpoint has moved it from the write-ahead log; the batches after it tell which numbers it gave.
+Rot: no batch ever depends on one page. When `commit` returns, a batch is in `batch`, in `echo` and in
+`newest`, that is on three pages; the next one takes its place in `newest`. A checkpoint moves both copies
+that stay. In the write-ahead log a bad 4 kB block spoils two neighbouring pages at most, so it leaves one
+copy of each. Batches whose documents are durable are kept in a ring of 16 MB before they are dropped; and
+`spare` holds what `meta` and `sensor` say once more. So what a page held that goes bad, here or in the
+document store, is made good from elsewhere (`services.storecheck`). If more is lost than one page, batches
+tell the numbers that those before them gave.
 
 Checksums are seeded with the log's name: what a page still holds of an older log is not taken for this one's.
 
@@ -37,10 +39,13 @@ from sync.store.schema import sync_directory
 
 from .batch import Batch, Episode, Identity, pack
 from .journalfile import (
+    FROM_VERSION_1,
     SCHEMA,
     SCHEMA_VERSION,
     JournalError,
     connect,
+    drop,
+    insert,
     lock,
     read_batches,
     seed,
@@ -48,8 +53,8 @@ from .journalfile import (
     translating,
 )
 
-ECHO_AFTER: Final = 64
-"""Commits between a batch and its echo: more than rows on one page, the smallest of which take 75 bytes."""
+TELL_FOR: Final = 64
+"""Commits that tell a number once more, of a sensor that gives none in them."""
 RING_BYTES: Final = 16_000_000
 LOG_PAGES: Final = 1_000
 """4 MB, SQLite's own choice."""
@@ -105,7 +110,6 @@ class Journal:
         self._noted: tuple[int, dict[str, int]] = (0, {})
         self._ring: deque[tuple[int, int]] = deque()
         self._ring_bytes = 0
-        self._recent: deque[tuple[int, bytes]] = deque(maxlen=ECHO_AFTER)
         self._told: dict[str, int] = {}
         self._seed = 0
         self._ids: dict[int, str] = {}
@@ -136,9 +140,9 @@ class Journal:
 
     def _prepare(self) -> None:
         version = self._connection.pragma("user_version")
-        if version == 0:
+        if version in {0, 1}:
             with self._connection:
-                self._connection.execute(SCHEMA)
+                self._connection.execute(FROM_VERSION_1 if version else SCHEMA)
                 self._connection.pragma("user_version", SCHEMA_VERSION)
         elif version != SCHEMA_VERSION:
             raise JournalError(f"{self.path} was made by a newer Logboat (schema {version}); update this one")
@@ -157,23 +161,18 @@ class Journal:
         self.through = int(self.get_meta("through") or 0)
         self._noted = (self.through, {})
         for number, size in self._connection.execute(
-            "SELECT number, length(data) + coalesce(length(echo), 0) FROM batch ORDER BY number"
+            "SELECT number, 2 * length(data) FROM batch ORDER BY number"
         ):
             self._count(number, size)
         newest = self._ring[-1][0] if self._ring else 0
         first = min(self.through, newest - 1)
         for batch in read_batches(
-            self._connection, self._ids, after=min(first, newest - ECHO_AFTER), seed=self._seed
+            self._connection, self._ids, after=min(first, newest - TELL_FOR), seed=self._seed
         ):
             if batch.number > first:
                 self._remember(batch)
             else:
                 self._told.update(dict.fromkeys(batch.last_numbers(), batch.number))
-        self._recent.extend(
-            self._connection.execute(
-                "SELECT crc, data FROM batch WHERE number > ? ORDER BY number", (newest - ECHO_AFTER,)
-            )
-        )
 
     def _count(self, number: int, size: int) -> None:
         size += ROW_BYTES
@@ -236,7 +235,9 @@ class Journal:
         """
         try:
             with self._connection:
-                self._connection.execute("DELETE FROM batch; DELETE FROM sensor")
+                self._connection.execute(
+                    "DELETE FROM batch; DELETE FROM echo; DELETE FROM newest; DELETE FROM sensor"
+                )
                 self._connection.execute("DELETE FROM meta WHERE key = 'through'")
                 self._connection.executemany("INSERT OR REPLACE INTO meta VALUES(?, ?)", values.items())
                 self._spare()
@@ -246,7 +247,6 @@ class Journal:
         self._ids.clear()
         self._numbers.clear()
         self._ring.clear()
-        self._recent.clear()
         self._told.clear()
         self._ring_bytes, self.through, self._noted = 0, 0, (0, {})
         self.last_batch = None
@@ -266,37 +266,33 @@ class Journal:
         batch = dataclasses.replace(batch, number=number, given=self._given_before(batch, number))
         data = pack(batch, self._numbers)
         crc = zlib.crc32(data, self._seed)
-        echo_crc, echo = self._recent[0] if len(self._recent) == ECHO_AFTER else (None, None)
         through, closed = self._noted
         settle = number % SETTLE_EVERY == 0 and through > self.through
-        drop = self._outgrown(through) if settle else 0
+        outgrown = self._outgrown(through) if settle else 0
         try:
             with self._connection:
-                self._connection.execute(
-                    "INSERT INTO batch VALUES(?, ?, ?, ?, ?)", (number, crc, data, echo_crc, echo)
-                )
+                insert(self._connection, number, crc, data)
                 if settle:
                     self._settle(through, closed)
-                if drop:
-                    self._connection.execute("DELETE FROM batch WHERE number <= ?", (drop,))
+                if outgrown:
+                    drop(self._connection, outgrown)
         except apsw.Error as error:
             raise translated(error, self.path) from error
         if settle:
             self.through = through
-        while drop and self._ring[0][0] <= drop:
+        while outgrown and self._ring[0][0] <= outgrown:
             self._ring_bytes -= self._ring.popleft()[1]
-        self._count(number, len(data) + len(echo or b""))
-        self._recent.append((crc, data))
+        self._count(number, 2 * len(data))
         self._remember(batch)
         return batch
 
     def _given_before(self, batch: Batch, number: int) -> dict[str, int]:
-        """The last numbers in batches that as yet have no echo, of sensors that have none in this one."""
+        """The last numbers in the batches before, of sensors that have none in this one."""
         here = batch.last_numbers()
         return {
             name: self.sensors[name].last
             for name, told in self._told.items()
-            if number - told <= ECHO_AFTER and name not in here
+            if number - told <= TELL_FOR and name not in here
         }
 
     def settle(self) -> None:
@@ -325,7 +321,6 @@ class Journal:
         for batch in landed:
             self._remember(batch)
             self._count(batch.number, 0)
-            self._recent.clear()  # echoes begin again; a row without one is whole
         return landed
 
     @property

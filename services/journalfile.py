@@ -15,8 +15,14 @@ from sync.store.schema import check_sqlite
 
 from .batch import Batch, BatchError, unpack
 
-SCHEMA_VERSION: Final = 1
-SCHEMA: Final = """
+SCHEMA_VERSION: Final = 2
+ECHO_AFTER: Final = 64
+"""In version 1 the echo of a batch was in the row of the one so many commits later."""
+_ECHOES: Final = """
+CREATE TABLE echo(number INTEGER PRIMARY KEY, data BLOB NOT NULL, crc INTEGER NOT NULL);
+CREATE TABLE newest(number INTEGER PRIMARY KEY, data BLOB NOT NULL, crc INTEGER NOT NULL);
+"""
+SCHEMA: Final = f"""
 CREATE TABLE meta(key TEXT UNIQUE NOT NULL, value);
 CREATE TABLE sensor(
     number INTEGER PRIMARY KEY,         -- what batches call it
@@ -28,10 +34,19 @@ CREATE TABLE sensor(
 CREATE TABLE batch(
     number INTEGER PRIMARY KEY,
     crc INTEGER NOT NULL, data BLOB NOT NULL,
-    echo_crc INTEGER, echo BLOB         -- batch number - 64 once more
+    echo_crc INTEGER, echo BLOB         -- of rows from version 1: batch number - {ECHO_AFTER} once more
 );
 CREATE TABLE spare(number INTEGER PRIMARY KEY, crc INTEGER NOT NULL, data BLOB NOT NULL);
+{_ECHOES}
 """
+FROM_VERSION_1: Final = f"""
+{_ECHOES}
+INSERT INTO echo
+    SELECT number, data, crc FROM batch AS made WHERE NOT EXISTS (
+        SELECT 1 FROM batch WHERE number = made.number + {ECHO_AFTER} AND echo IS made.data
+    );
+"""  # noqa: S608 - constants alone
+"""Batches that have an echo keep it where it is; a migration writes what a minute of recording does."""
 
 
 class JournalError(Exception):
@@ -91,10 +106,41 @@ def connect(path: Path, *, vfs: str | None = None) -> apsw.Connection:
     try:
         connection = apsw.Connection(str(path), vfs=vfs)
         connection.set_busy_timeout(10_000)
-        connection.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA mmap_size=0")
+        # All rows must be fetched: apsw runs what comes after the first only then.
+        connection.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA mmap_size=0").fetchall()
     except apsw.Error as error:
         raise translated(error, path) from error
     return connection
+
+
+def insert(connection: apsw.Connection, number: int, crc: int, data: bytes) -> None:
+    """Add a batch, with its copies. Within the caller's transaction; raises apsw.Error."""
+    connection.execute("INSERT INTO batch(number, crc, data) VALUES(?, ?, ?)", (number, crc, data))
+    connection.execute("INSERT INTO echo(number, data, crc) VALUES(?, ?, ?)", (number, data, crc))
+    connection.execute("DELETE FROM newest")
+    connection.execute("INSERT INTO newest(number, data, crc) VALUES(?, ?, ?)", (number, data, crc))
+
+
+def drop(connection: apsw.Connection, through: int) -> None:
+    """Remove batches up to `through`, with their echoes. As `insert`."""
+    connection.execute("DELETE FROM batch WHERE number <= ?", (through,))
+    connection.execute("DELETE FROM echo WHERE number <= ?", (through,))
+
+
+def unechoed(connection: apsw.Connection) -> list[int]:
+    """Batches without a copy that is the same. Raises apsw.Error."""
+    version = connection.pragma("user_version")
+    if version < SCHEMA_VERSION:
+        return []
+    return [
+        number
+        for (number,) in connection.execute(
+            "SELECT made.number FROM batch AS made LEFT JOIN echo USING(number) "
+            "LEFT JOIN batch AS later ON later.number = made.number + ? "
+            "WHERE made.data IS NOT coalesce(echo.data, later.echo) ORDER BY made.number",
+            (ECHO_AFTER,),
+        )
+    ]
 
 
 def seed(log: object) -> int:

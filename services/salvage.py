@@ -1,10 +1,11 @@
-"""Salvage of a damaged journal: every batch that can still be read, from its row or from its echo.
+"""Salvage of a damaged journal: every batch that can still be read, from its row or from a copy.
 
-Reads the file page by page, past the damage over which SQLite stumbles; what is taken is what matches its
-checksum.
+Reads the file page by page, past the damage over which SQLite stumbles, and its write-ahead log past a broken
+frame; what is taken is what matches its checksum.
 """
 
 import zlib
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,10 +13,10 @@ from typing import Any
 
 import msgspec
 
-from sync.store.pages import Pages
+from sync.store.pages import Pages, Record
 
 from .batch import Batch, BatchError, Identity, unpack
-from .journal import ECHO_AFTER
+from .journalfile import ECHO_AFTER
 from .journalfile import seed as seed_of
 
 
@@ -36,7 +37,7 @@ class Salvaged:
     batches: dict[int, tuple[int, bytes]] = field(default_factory=dict)
     """Number to (crc, data), each whole."""
     from_echoes: int = 0
-    """How many of them only the echo still held."""
+    """How many of them only a copy still held."""
 
     @property
     def identity(self) -> Identity | None:
@@ -53,38 +54,69 @@ class Salvaged:
 
 def salvage(path: Path) -> Salvaged:
     """Read what can be read. Damage never raises: in the worst case the result is empty."""
-    found = Salvaged()
-    rows: dict[int, tuple[int, bytes]] = {}
-    echoes: dict[int, tuple[int, bytes]] = {}
-    spare: _Spare | None = None
+    reading = _Reading()
     with Pages(path) as pages:
         for record in pages.rows():
-            match record.values:
-                case (str(key), str() | int() | float() as value):
-                    found.meta[key] = value
-                case (None, str(name), int(closed), str(where), str(unit), bytes() | None):
-                    found.sensors.append((record.rowid or 0, name, closed, where, unit))
-                case (None, int(crc), bytes(data), int() | None as echo_crc, bytes() | None as echo):
-                    rows[record.rowid or 0] = (crc, data)
-                    if echo is not None and echo_crc is not None:
-                        echoes[(record.rowid or 0) - ECHO_AFTER] = (echo_crc, echo)
-                case (None, int(crc), bytes(data)) if zlib.crc32(data) == crc:
-                    spare = msgspec.msgpack.decode(data, type=_Spare)
-                case _:
-                    pass  # not one of ours, or not whole
-    if spare is not None:
-        found.meta = dict(spare.meta) | found.meta
-        known = {number for number, *_ in found.sensors}
-        found.sensors += [row for row in spare.sensors if row[0] not in known]
-    seed = seed_of(found.meta.get("log"))
-    for number, (crc, data) in rows.items():
-        if zlib.crc32(data, seed) == crc:
-            found.batches[number] = (crc, data)
-    for number, (crc, data) in echoes.items():
-        if number not in found.batches and zlib.crc32(data, seed) == crc:
-            found.batches[number] = (crc, data)
-            found.from_echoes += 1
-    return found
+            reading.take(record)
+        reading.settle()
+        for record in pages.rows_beyond():
+            reading.take(record)
+            reading.settle()
+    return reading.result()
+
+
+class _Reading:
+    """What rows say, whichever table they are of: their shapes tell. Later ones are newer."""
+
+    def __init__(self) -> None:
+        self._meta: dict[str, Any] = {}
+        self._sensors: dict[int, tuple[int, str, int, str, str]] = {}
+        self._spare: _Spare | None = None
+        self._rows: dict[int, set[tuple[int, bytes]]] = defaultdict(set)
+        self._copies: dict[int, set[tuple[int, bytes]]] = defaultdict(set)
+
+    def take(self, record: Record) -> None:
+        number = record.rowid or 0
+        match record.values:
+            case (str(key), str() | int() | float() as value):
+                self._meta[key] = value
+            case (None, str(name), int(closed), str(where), str(unit), bytes() | None):
+                self._sensors[number] = (number, name, closed, where, unit)
+            case (None, int(crc), bytes(data), int() | None as echo_crc, bytes() | None as echo):
+                self._rows[number].add((crc, data))
+                if echo is not None and echo_crc is not None:
+                    self._copies[number - ECHO_AFTER].add((echo_crc, echo))
+            case (None, bytes(data), int(crc)):
+                self._copies[number].add((crc, data))
+            case (None, int(crc), bytes(data)) if zlib.crc32(data) == crc:
+                self._spare = msgspec.msgpack.decode(data, type=_Spare)
+            case _:
+                pass  # not one of ours, or not whole
+
+    def settle(self) -> None:
+        """`spare` knows best: rows of a page that has long been free may be among the others."""
+        if self._spare is None:
+            return
+        self._meta |= dict(self._spare.meta)
+        known, self._sensors = self._sensors, {}
+        for number, name, closed, where, unit in self._spare.sensors:
+            row = known.get(number)
+            newer = row[2] if row is not None and row[1] == name else 0
+            self._sensors[number] = (number, name, max(closed, newer), where, unit)
+        self._spare = None
+
+    def result(self) -> Salvaged:
+        found = Salvaged(meta=self._meta, sensors=list(self._sensors.values()))
+        seed = seed_of(self._meta.get("log"))
+        for candidates in (self._rows, self._copies):
+            for number, some in candidates.items():
+                if number in found.batches:
+                    continue
+                for crc, data in some:
+                    if zlib.crc32(data, seed) == crc:
+                        found.batches[number] = (crc, data)
+                        found.from_echoes += candidates is self._copies
+        return found
 
 
 def batches(found: Salvaged) -> Iterator[Batch]:

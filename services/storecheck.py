@@ -4,8 +4,9 @@ What is broken is set aside, what can be read of it is saved, recording goes on:
 
 - the document store: its sound rows go into a new file; samples that are still in the journal's ring are
   documented again; the rest becomes `gap` documents.
-- the journal: its samples, from rows or their echoes, become documents; a new log begins, since nobody can
+- the journal: its samples, from rows or their copies, become documents; a new log begins, since nobody can
   know for sure which numbers had been given.
+- a write-ahead log that breaks off before its end: see `unseen`.
 
 The journal is small and always checked whole. The document store is checked whole if it is small, or if
 somebody found damage (the mark); else only what SQLite reads at opening, and its newest rows.
@@ -30,8 +31,9 @@ from sync import documents
 from sync.store import DamagedError, Database, StoreError
 from sync.store.salvage import salvage as salvage_store
 from sync.store.schema import sync_directory
+from sync.store.wal import Unseen
 
-from . import rescue
+from . import rescue, unseen
 from .journal import Journal
 from .journalfile import (
     JournalDamagedError,
@@ -40,6 +42,7 @@ from .journalfile import (
     read_batches,
     seed,
     translating,
+    unechoed,
 )
 from .salvage import Salvaged, batches, salvage
 
@@ -49,6 +52,8 @@ DEEP_BELOW: Final = 64_000_000
 """Bytes of document store that are checked whole at each start: some seconds on a Pi Zero 2."""
 PATIENCE_S: Final = 10.0
 """Daemons look for word of damage once a second, and then end within a second or two."""
+MOST_NAMED: Final = 10
+LACKING: Final = "documents that it had are not there"
 KEPT_ASIDE: Final = 3
 """Broken files of each kind that are kept for whoever looks into it."""
 
@@ -115,9 +120,12 @@ def _check(data: Path, report: Report, *, repair: bool) -> None:
     journal, store = data / "samples.db", data / "log.db"
     if repair:
         _adopt(store)
-    broken_store = _store_findings(store, report, deep=mark.exists())
-    broken_journal = _journal_findings(journal)
+    cut_off = _unseen(store)
+    broken_store = _broken_log(store, cut_off) or _store_findings(store, report, deep=mark.exists())
+    broken_journal = _journal_findings(journal, report, repair=repair)
     report.findings += broken_store + broken_journal
+    if cut_off is Unseen.ONE_COMMIT and not report.findings and not report.unchecked:
+        report.findings += [f"{store}: {LACKING}"] if unseen.is_behind(store, journal) else []
     if not report.findings:
         if not report.unchecked:
             mark.unlink(missing_ok=True)
@@ -143,20 +151,39 @@ def _check(data: Path, report: Report, *, repair: bool) -> None:
         log.warning("%s", line)
 
 
-def _journal_findings(path: Path) -> list[str]:
+def _unseen(store: Path) -> Unseen:
+    try:
+        return unseen.look(store)
+    except JournalError:
+        return Unseen.NOTHING  # whoever opens it next says what is wrong
+
+
+def _broken_log(path: Path, found: Unseen) -> list[str]:
+    return [f"{path}: {unseen.BROKEN}"] if found is Unseen.COMMITS else []
+
+
+def _journal_findings(path: Path, report: Report, *, repair: bool) -> list[str]:
     if not path.exists():
         return []
     try:
+        cut_off = unseen.look(path)
+        if cut_off is Unseen.ONE_COMMIT and repair:
+            taken = unseen.take_in(path)
+            if taken is not None:
+                report.done.append(taken)
+                log.warning("%s", taken)
         connection = connect(path)
     except JournalDamagedError as error:
         return [str(error)]
     try:
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         with translating(path):
-            return [f"{path}: {fault}" for fault in _journal_faults(connection)]
+            faults = _journal_faults(connection)
     except JournalDamagedError as error:
         return [str(error)]
     finally:
         connection.close(True)
+    return _broken_log(path, cut_off) + [f"{path}: {fault}" for fault in faults]
 
 
 def _journal_faults(connection: apsw.Connection) -> list[str]:
@@ -169,9 +196,9 @@ def _journal_faults(connection: apsw.Connection) -> list[str]:
         found = connection.execute("SELECT value FROM meta WHERE key = 'log'").fetchone()
         for _ in read_batches(connection, {}, after=0, seed=seed(None if found is None else found[0])):
             pass
+        return [f"batch {number} has no sound copy" for number in unechoed(connection)[:MOST_NAMED]]
     except (JournalDamagedError, apsw.SQLError) as error:  # the latter: a table or column is not there
         return [str(error)]
-    return []
 
 
 def _store_findings(path: Path, report: Report, *, deep: bool) -> list[str]:
@@ -250,7 +277,7 @@ def _refill(store: Path, found: Salvaged, report: Report, *, name: Path) -> None
 def _replace_journal(path: Path, found: Salvaged, report: Report) -> None:
     aside = _set_aside(path)
     report.done.append(
-        f"{path}: {len(found.batches)} batches saved ({found.from_echoes} from their echoes); "
+        f"{path}: {len(found.batches)} batches saved ({found.from_echoes} from copies alone); "
         f"set aside as {aside}; a new log begins"
     )
     kept = {key: value for key, value in found.meta.items() if key in ("uuid", "logs")}

@@ -17,7 +17,7 @@ from services.journal import Journal, JournalReader
 from services.rescue import Spans, documented, refill
 from services.salvage import batches, salvage
 from sync import documents
-from sync.store import BusyError, Database
+from sync.store import BusyError, Database, wal
 from sync.store.pages import Pages
 
 from .recorder_builders import UTC, batch, row, settings
@@ -135,14 +135,63 @@ def test_one_bad_page_of_the_journal_loses_no_sample(tmp_path: Path, page: int) 
         assert set(found) | journaled(tmp_path)[name] == set(range(1, number + 1))
 
 
-def leaf_of_the_newest_batch(path: Path) -> int:
-    """Counted from 0."""
+def test_bad_block_of_the_journals_write_ahead_log_loses_no_sample(tmp_path: Path) -> None:
+    sound = tmp_path / "sound"
+    sound.mkdir()
+    last = record(sound, commits=90, documented_to=85)
+    with (sound / "samples.db-wal").open("rb") as file:
+        blocks = (wal.read(file, PAGE).seen[-1].offset + 2 * PAGE) // PAGE
+    noticed = 0
+    for block in (0, 1, *range(blocks - 20, blocks)):
+        data = shutil.copytree(sound, tmp_path / str(block))
+        damage(data / "samples.db-wal", block)
+        noticed += storecheck.prepare(data).repaired
+        assert storecheck.prepare(data).findings == []
+        for sensor, number in last.items():
+            found = samples(data)[sensor]
+            assert len(found) == len(set(found))
+            assert set(found) | journaled(data)[sensor] == set(range(1, number + 1)), block
+        shutil.rmtree(data)
+    assert noticed
+
+
+def test_commit_that_a_power_cut_left_whole_beyond_the_end_of_the_log_is_taken_in(tmp_path: Path) -> None:
+    record(tmp_path, commits=100, documented_to=50)
+    with (tmp_path / "samples.db-wal").open("rb") as file:
+        newest = wal.read(file, PAGE).seen[-1]
+    before = journaled(copy(tmp_path))
+    with (tmp_path / "samples.db-wal").open("r+b") as file:
+        file.seek(newest.offset + PAGE // 2)
+        file.write(b"rubbish")
+    assert journaled(copy(tmp_path)) != before
+    report = storecheck.prepare(tmp_path)
+    assert report.findings == []
+    assert "batch 100 taken in" in report.done[0]
+    assert journaled(tmp_path) == before
+    assert not (tmp_path / "set-aside").exists()
+
+
+def copy(data: Path) -> Path:
+    target = data.with_name(data.name + "-copy")
+    shutil.rmtree(target, ignore_errors=True)
+    return shutil.copytree(data, target)
+
+
+def newest_leaves(path: Path) -> set[int]:
+    """Pages, counted from 0, that hold the newest batch and its echo."""
+    batches: dict[int, int] = {}
+    echoes: dict[int, int] = {}
     with Pages(path) as found:
-        leaves = {record.rowid or 0: record.page for record in found.rows() if len(record.values) == 5}
-    return leaves[max(leaves)] - 1
+        for record in found.rows():
+            match record.values:
+                case (None, int(), bytes(), None, None):
+                    batches[record.rowid or 0] = record.page - 1
+                case (None, bytes(), int()):  # in `newest`, which lies further in front, and in `echo`
+                    echoes[record.rowid or 0] = record.page - 1
+    return {batches[max(batches)], echoes[max(batches)]}
 
 
-def test_numbers_on_a_bad_page_are_explained_if_any_later_batch_is_left_whatever_sensor_it_is_of(
+def test_numbers_on_two_bad_pages_are_explained_if_any_later_batch_is_left_whatever_sensor_it_is_of(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "samples.db"
@@ -151,15 +200,17 @@ def test_numbers_on_a_bad_page_are_explained_if_any_later_batch_is_left_whatever
         opened.register((name, "a.b", "Hz") for name in NAMES)
         for number in range(1, 151):
             opened.commit(batch(row(number, sensor="coolant")))
-        leaf, number = leaf_of_the_newest_batch(path), 0
-        while leaf_of_the_newest_batch(path) == leaf:
+        leaves, number = newest_leaves(path), 0
+        while leaves & newest_leaves(path):
             number += 1
             opened._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
             opened.commit(batch(row(number)))
         cut(tmp_path)
     after_cut(tmp_path)
-    assert not is_in_log(path, leaf)
-    damage(path, leaf)
+    assert len(leaves) == 2
+    for leaf in leaves:
+        assert not is_in_log(path, leaf)
+        damage(path, leaf)
     assert storecheck.prepare(tmp_path).repaired
     assert set(samples(tmp_path)["coolant"]) < set(range(1, 151))
     assert {name: spans.holes(10_000) for name, spans in held(tmp_path).items()} == {

@@ -1,0 +1,103 @@
+"""What a write-ahead log holds beyond the frame at which SQLite stops. It is looked at before anybody opens
+the files, for whoever writes next overwrites it.
+
+Commits that were durable are damage, and repaired as such (`storecheck`). One commit alone may just as well
+be what a power cut left unfinished, as happens every day; so it is taken in if it is the journal's, and made
+good from the journal if it is the document store's, and nothing is set aside for it.
+"""
+
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from sync import documents
+from sync.store import Database, wal
+from sync.store.wal import Unseen
+
+from .batch import BatchError, unpack
+from .journalfile import SCHEMA_VERSION, JournalDamagedError, connect, insert, translated, translating
+from .salvage import Salvaged, salvage
+
+BROKEN: Final = "its write-ahead log is broken before commits that were durable"
+
+
+def look(path: Path) -> Unseen:
+    """What there is of a database. Raises JournalError if SQLite cannot open it."""
+    if not path.exists():
+        return Unseen.NOTHING
+    try:
+        return wal.unseen(path)
+    except apsw.Error as error:
+        raise translated(error, path) from error
+
+
+def take_in(path: Path) -> str | None:
+    """Take in the journal's one commit if its batch is whole; what was done, in words, or None.
+
+    Raises JournalDamagedError if there is more to it than that.
+    """
+    found = salvage(path)
+    connection = connect(path)
+    try:
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        with translating(path):
+            return _take_in(path, connection, found)
+    finally:
+        connection.close(True)
+
+
+def _take_in(path: Path, connection: apsw.Connection, found: Salvaged) -> str | None:
+    if connection.pragma("user_version") != SCHEMA_VERSION:
+        return None
+    newest = connection.execute("SELECT coalesce(max(number), 0) FROM batch").get
+    numbers = sorted(number for number in found.batches if number > newest)
+    if not numbers:
+        return None
+    log = connection.execute("SELECT value FROM meta WHERE key = 'log'").get
+    if numbers != [newest + 1] or log != found.meta.get("log"):
+        raise JournalDamagedError(f"{path}: {BROKEN}")
+    crc, data = found.batches[newest + 1]
+    ids: dict[int, str] = dict(connection.execute("SELECT number, id FROM sensor"))
+    try:
+        unpack(newest + 1, data, ids)
+    except BatchError as error:
+        raise JournalDamagedError(f"{path}: {BROKEN} ({error})") from error
+    with connection:
+        insert(connection, newest + 1, crc, data)
+    return f"{path}: batch {newest + 1} taken in from its write-ahead log, which had ended before it"
+
+
+def is_behind(store: Path, journal: Path) -> bool:
+    """Whether the document store lacks samples that the journal knows to have been in it.
+
+    Looks at the newest of each sensor alone. Raises JournalError, StoreError.
+    """
+    if not (store.exists() and journal.exists()):
+        return False
+    connection = connect(journal)
+    try:
+        with translating(journal):
+            meta: dict[str, object] = dict(connection.execute("SELECT key, value FROM meta"))
+            closed: dict[str, int] = dict(connection.execute("SELECT id, closed FROM sensor"))
+    finally:
+        connection.close(True)
+    if not {"vessel", "log"} <= meta.keys():
+        return False
+    with Database.open(store, single_writer=documents.is_single_writer) as database:
+        return any(
+            last > _documented(database, str(meta["vessel"]), name, str(meta["log"]))
+            for name, last in closed.items()
+        )
+
+
+def _documented(database: Database, vessel: str, sensor: str, log: str) -> int:
+    """The last number of a sensor that a document holds or explains."""
+    return max(
+        (
+            int(found.body["last"])
+            for prefix in (documents.reading_prefix, documents.gap_prefix)
+            for found in database.documents(prefix(vessel, sensor, log), reverse=True, limit=1)
+        ),
+        default=0,
+    )
