@@ -24,12 +24,14 @@ from sync.net.retrying import MAX_WAIT_S, Backoff, is_worth_retrying, max_attemp
 from sync.net.tls_contexts import Judge
 from sync.net.transport import Transport
 from sync.peer.active import ActiveOptions, ActivePeer, Activity
+from sync.peer.checkpoints import stored
 from sync.peer.conflicts import ConflictResolver, Resolvers
 from sync.peer.problems import Problem, ProblemError
 from sync.peer.progress import DocumentEnded, Ledger, Progress
 from sync.peer.receiver import Rule
 from sync.peer.selection import DocumentFilter, Selection, Stream
 from sync.peer.session import Session
+from sync.replication.checkpoint import PushProgress
 from sync.replication.checkpoint_id import Peer
 from sync.store import Database
 
@@ -82,7 +84,8 @@ class ReplicatorConfiguration:
     """What else there is to say against a server's certificate that leads to `roots`."""
     headers: Mapping[str, str] = field(default_factory=dict)
     max_attempts: int | None = None
-    """How often to try to connect; None for 10 if one-shot, for ever if continuous."""
+    """How often to try to connect, the first time included; None or 0 (as in Couchbase Lite) for 10 if
+    one-shot, for ever if continuous."""
     max_attempt_wait_time: float = MAX_WAIT_S
     heartbeat: float = 300.0
     """Seconds between pings."""
@@ -228,21 +231,41 @@ class Replicator:
         return sent, received
 
     def pending_document_ids(self) -> set[str]:
-        """Documents whose last change the peer does not have, as far as is known. Reads the whole feed."""
-        peer, database = self._peer, self.configuration.database
-        if peer is None or not self.configuration.push:
+        """Documents whose last change the peer does not have, as far as is known.
+
+        Before there is a connection, that is known from the stored checkpoint. What is not to be pushed is
+        not among them. Reads the feed from where not all is pushed.
+        """
+        if not self.configuration.push:
             return set()
-        return {change.id for change in database.changes() if peer.is_pending(change.sequence)}
+        database, pushed, selection = self.configuration.database, self._pushed(), self._push_selection
+        return {
+            change.id
+            for change in database.changes(pushed.local)
+            if not pushed.is_complete(change.sequence)
+            and selection.shows(database, change.id, deleted=change.deleted)
+        }
 
     def is_document_pending(self, document_id: str) -> bool:
-        """Whether the last change of a document is not known to be at the peer."""
-        document = self.configuration.database.get(document_id)
+        """Whether the last change of a document is not known to be at the peer, though it is to be pushed."""
+        database = self.configuration.database
+        document = database.get(document_id)
         return (
             document is not None
-            and self._peer is not None
             and self.configuration.push
-            and self._peer.is_pending(document.sequence)
+            and not self._pushed().is_complete(document.sequence)
+            and self._push_selection.shows(database, document_id, deleted=document.deleted)
         )
+
+    def _pushed(self) -> PushProgress:
+        if self._peer is not None and self._peer.pushed is not None:
+            return self._peer.pushed
+        configuration, found = self.configuration, None
+        peer = configuration.peer or configuration.endpoint.peer
+        if not (self._resets or callable(peer)):  # Who that is tells only the connection.
+            options = self._options(peer, bridges_gaps=False)
+            found = stored(configuration.database, options.checkpoint_of(configuration.database))
+        return PushProgress(None if found is None else found.completed)
 
     # The outer loop
 
@@ -325,6 +348,15 @@ class Replicator:
             configuration.on_connected(self._link)
         return self._link
 
+    @property
+    def _push_selection(self) -> Selection:
+        configuration = self.configuration
+        return Selection(
+            document_ids=configuration.document_ids,
+            filter=configuration.push_filter,
+            stream=configuration.stream,
+        )
+
     def _options(self, peer: Peer, *, bridges_gaps: bool) -> ActiveOptions:
         configuration = self.configuration
         return ActiveOptions(
@@ -335,9 +367,7 @@ class Replicator:
             continuous=configuration.continuous,
             channels=configuration.channels,
             document_ids=configuration.document_ids,
-            push_selection=Selection(
-                document_ids=configuration.document_ids, filter=configuration.push_filter
-            ),
+            push_selection=self._push_selection,
             filter_name=configuration.filter_name,
             pull_rule=configuration.pull_rule or _rule(configuration.pull_filter),
             resolvers=_resolvers(configuration.conflict_resolver),

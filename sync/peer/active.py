@@ -91,6 +91,21 @@ class ActiveOptions:
         """The name under which is kept what the peer holds."""
         return f"{self.peer.kind}:{self.peer.name}"
 
+    def checkpoint_of(self, database: Database) -> str:
+        """The name of the checkpoint of this replication of that store."""
+        return checkpoint_id(
+            Replication(
+                database=database.uuid,
+                peer=self.peer,
+                push=self.push,
+                pull=self.pull,
+                channels=self.channels,
+                document_ids=self.document_ids,
+                filter=self.filter_name,
+                parameters={} if self.stream is None else {"stream": self.stream.name},
+            )
+        )
+
 
 class ActivePeer(PeerBase):
     """Replicates with one peer over one connection."""
@@ -98,20 +113,8 @@ class ActivePeer(PeerBase):
     def __init__(self, session: Session, database: Database, options: ActiveOptions, ledger: Ledger) -> None:
         super().__init__(session, database, ledger)
         self._options = options
-        name = checkpoint_id(
-            Replication(
-                database=database.uuid,
-                peer=options.peer,
-                push=options.push,
-                pull=options.pull,
-                channels=options.channels,
-                document_ids=options.document_ids,
-                filter=options.filter_name,
-                parameters={} if options.stream is None else {"stream": options.stream.name},
-            )
-        )
         session.remote = options.remote
-        self._checkpoint = OwnCheckpoint(session, database, name)
+        self._checkpoint = OwnCheckpoint(session, database, options.checkpoint_of(database))
         self._push: PushProgress | None = None
         self._pull: PullProgress | None = None
         self._unfed: Problem | None = None
@@ -150,6 +153,11 @@ class ActivePeer(PeerBase):
     def pending(self) -> int:
         """Local changes that are on their way."""
         return 0 if self._push is None else self._push.pending
+
+    @property
+    def pushed(self) -> PushProgress | None:
+        """What need not be pushed any more; None until the checkpoint is known, or if nothing is pushed."""
+        return self._push
 
     def is_pending(self, sequence: int) -> bool:
         """Whether the change at a local sequence has yet to be pushed."""

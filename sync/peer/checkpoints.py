@@ -94,8 +94,7 @@ class OwnCheckpoint:
             answer = GetCheckpointReply.decode(reply, self._session.limits)
             self._revision = answer.revision
             theirs = _decoded(answer.body, "the peer's copy of the checkpoint")
-        found = self._database.get_local(_OWN + self._name)
-        ours = None if found is None else _decoded(found.raw, "our copy of the checkpoint")
+        ours = stored(self._database, self._name)
         reconciled = reconcile(ours, theirs)
         if not reconciled.agreed:
             log.info("the two copies of a checkpoint differ; going on from what both vouch for")
@@ -135,6 +134,12 @@ class OwnCheckpoint:
         else:
             self._revision = GetCheckpointReply.decode(reply, self._session.limits).revision
         self.save(saving)
+
+
+def stored(database: Database, name: str) -> Checkpoint | None:
+    """Our own copy of the checkpoint of a replication of ours; None if there is none that can be read."""
+    found = database.get_local(_OWN + name)
+    return None if found is None else _decoded(found.raw, "our copy of the checkpoint")
 
 
 class PeersCheckpoints:

@@ -23,7 +23,7 @@ from sync.peer.active import Activity
 from sync.peer.problems import Domain
 from sync.peer.progress import Direction, DocumentEnded
 from sync.store import Database
-from tests.net.wire import run
+from tests.net.wire import run, unused_port
 from tests.peer.rig import assert_same, databases
 
 IDENTITY = TLSIdentity.self_signed("logboat")
@@ -252,6 +252,53 @@ def test_document_is_pending_until_the_peer_has_it(tmp_path: Path) -> None:
                 assert replicator.pending_document_ids() == set()
                 assert not replicator.is_document_pending("second")
                 await replicator.stop()
+
+    run(main())
+
+
+def test_document_is_pending_by_the_stored_checkpoint_before_there_is_a_connection(tmp_path: Path) -> None:
+    async def main() -> None:
+        with databases(tmp_path) as (ours, theirs):
+            async with listening({"log": theirs}) as listener:
+                endpoint = url(listener)
+                before = Followed(ours, endpoint).replicator
+                ours.put("first", {})
+                assert before.pending_document_ids() == {"first"}
+                assert (await once(ours, endpoint)).problem is None
+            ours.put("second", {})
+            replicator = Followed(ours, endpoint).replicator
+            assert replicator.pending_document_ids() == {"second"}
+            assert replicator.is_document_pending("second")
+            assert not replicator.is_document_pending("first")
+            assert Followed(ours, endpoint, push=False).replicator.pending_document_ids() == set()
+            elsewhere = Followed(ours, URLEndpoint("wss://127.0.0.1:1/log")).replicator
+            assert elsewhere.pending_document_ids() == {"first", "second"}
+
+    run(main())
+
+
+def test_document_that_is_not_to_be_pushed_is_not_pending(tmp_path: Path) -> None:
+    with databases(tmp_path) as (ours, _):
+        ours.put("draft", {"secret": True})
+        ours.put("berth", {"secret": False})
+        endpoint = URLEndpoint("wss://127.0.0.1:1/log")
+        filtered = Replicator(
+            ReplicatorConfiguration(ours, endpoint, push_filter=lambda found: not found.body["secret"])
+        )
+        assert filtered.pending_document_ids() == {"berth"}
+        assert not filtered.is_document_pending("draft")
+        chosen = Replicator(ReplicatorConfiguration(ours, endpoint, document_ids=frozenset({"draft"})))
+        assert chosen.pending_document_ids() == {"draft"}
+
+
+@pytest.mark.parametrize("most", [None, 0])
+def test_no_number_of_attempts_and_zero_stand_for_the_default(tmp_path: Path, most: int | None) -> None:
+    async def main() -> None:
+        with databases(tmp_path) as (ours, _):
+            endpoint = URLEndpoint(f"ws://127.0.0.1:{unused_port()}/log")
+            followed = Followed(ours, endpoint, max_attempts=most, max_attempt_wait_time=0.001)
+            assert (await followed.replicator.run()).problem is not None
+            assert followed.activities().count(Activity.CONNECTING) == 10
 
     run(main())
 
