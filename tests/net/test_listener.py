@@ -16,7 +16,7 @@ from sync.net.authenticators import (
     ListenerPasswordAuthenticator,
 )
 from sync.net.guesses import Guesses
-from sync.net.listener import URLEndpointListener
+from sync.net.listener import URLEndpointListener, Visitor
 from sync.net.tls import common_name
 from sync.net.tls_contexts import client_context
 from sync.peer.passive import PassiveOptions
@@ -64,8 +64,8 @@ def test_who_looks_must_show_who_it_is_and_be_allowed_to_enter(tmp_path: Path) -
                 assert (await ask(listener, "/log", password="wrong"))[0] == 401
                 assert (await ask(listener, "/log", password="s3cret"))[0] == 200
 
-            def authorize(_: object, name: str) -> PassiveOptions | None:
-                return PassiveOptions() if name == "log" else None
+            def authorize(visitor: Visitor) -> PassiveOptions | None:
+                return PassiveOptions() if visitor.database == "log" else None
 
             stores = {"log": store, "crew": store}
             async with listening(stores, disable_tls=True, authorize=authorize) as listener:
