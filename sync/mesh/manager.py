@@ -160,7 +160,8 @@ class Mesh:
         await asyncio.gather(*(link.stop() for link in list(self.outward.values())))
         await asyncio.gather(*(listener.stop() for listener in self.listeners))
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self.traffic.keep()
+        if self._main is not None:
+            self.traffic.keep(anyway=True)  # when the last documents came has changed, too
 
     async def _listen(self) -> None:
         settings, membership = self.settings, self.membership

@@ -18,9 +18,9 @@ class LinkState(Enum):
 
     LINKED = "linked"
     CONNECTING = "connecting"
-    """We dial, and have had no answer yet."""
+    """We dial, and have had no answer yet; the problem is why not."""
     REFUSED = "refused"
-    """It does not take us, or we do not take it; or it does not answer."""
+    """It does not take us, or we do not take it; it is dialled again after a while."""
     IN_SIGHT = "in sight"
     """It is there; a link is not wanted, or the other one dials."""
 
@@ -106,7 +106,7 @@ def _outward(report: PeerReport, link: Outward, now: float) -> None:
     if link.is_up:
         report.state, report.problem = LinkState.LINKED, None
         report.up_for = now - (link.up_since or now)
-    elif report.state is LinkState.IN_SIGHT:
+    elif not link.has_ended:
         report.state = LinkState.CONNECTING
     report.problem = None if link.is_up else link.problem.text if link.problem else report.problem
     _say_who(report, None if link.greeting is None else (link.greeting.log, link.greeting.version))

@@ -48,9 +48,9 @@ class Traffic:
             self.routes.load(kept.raw)
         self._kept = self.routes.version
 
-    def keep(self) -> None:
-        """Keep the table, if it has changed."""
-        if self.routes.version == self._kept:
+    def keep(self, *, anyway: bool = False) -> None:
+        """Keep the table, if there are other ways; or `anyway`."""
+        if self.routes.version == self._kept and not anyway:
             return
         try:
             kept = self._database.get_local(_KEPT_AS)
