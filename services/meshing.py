@@ -1,14 +1,13 @@
 """The sync daemon: the mesh of this vessel, from its files, and what it tells of itself.
 
-It has the network and no GPIO. Without an identity it waits for one: recording does not depend on it.
+It has the network and no GPIO. Without an identity it waits for one: recording does not depend on it. When
+the identity's files change, the mesh begins anew with them.
 """
 
 import asyncio
-import dataclasses
 import hashlib
 import json
 import logging
-import os
 import random
 import signal
 import sys
@@ -30,11 +29,13 @@ from sync.mesh.greeting import Greeting
 from sync.mesh.manager import Mesh, MeshSettings
 from sync.mesh.membership import CrewUser, Membership
 from sync.mesh.plan import Place, Role
+from sync.mesh.report import LinkState, MeshReport
 from sync.peer.problems import ProblemError
-from sync.store import Database, StoreError
+from sync.store import DamagedError, Database, StoreError
 
-from . import livestate, machine, storecheck
+from . import livestate, machine, meshstate, storecheck
 from .configuration import Configuration, ConfigurationError
+from .folderwatch import FolderWatch
 from .lastgood import load_or_last_good
 from .systemd import Notifier
 from .timekeeping import system_quality
@@ -43,7 +44,7 @@ log = logging.getLogger(__name__)
 
 WRITE_EVERY: Final = 1.0
 """Seconds between two states."""
-LOOK_FOR_IDENTITY_EVERY: Final = 5.0
+LOOK_AT_IDENTITY_EVERY: Final = 3.0
 KEEP_TIME_EVERY: Final = 600.0
 """Seconds between notes of what time it is, for a start without a clock."""
 _CLOCK: Final = "mesh:clock"
@@ -74,11 +75,15 @@ class Floor:
         return datetime.fromtimestamp(max(self._utc(), self._floor), UTC)
 
     def keep(self) -> None:
-        """Note what time it is, if the clock can be believed. Raises StoreError."""
-        if system_quality().is_synced and self._utc() > self._floor:
-            self._floor = self._utc()
-            kept = self._database.get_local(_CLOCK)
-            self._database.put_local(_CLOCK, {"utc": self._floor}, parent=None if kept is None else kept.rev)
+        """Note what time it is, if the clock can be believed. What stands in the way is only logged."""
+        try:
+            if system_quality().is_synced and self._utc() > self._floor:
+                self._floor = self._utc()
+                kept = self._database.get_local(_CLOCK)
+                parent = None if kept is None else kept.rev
+                self._database.put_local(_CLOCK, {"utc": self._floor}, parent=parent)
+        except (StoreError, OSError) as error:
+            log.warning("what time it is cannot be noted: %s", error)
 
 
 class SyncDaemon:
@@ -99,56 +104,126 @@ class SyncDaemon:
         self._board = hashlib.sha256((board or machine.board()).encode()).hexdigest()[:16]
         self._notifier = notifier or Notifier()
         self._rng = rng or random.SystemRandom()
-        self._stop = asyncio.Event()
+        self._called = asyncio.Event()
+        self._is_stopping = self._must_reload = False
         self._started = time.time()
         self._state = livestate.path(places.run, "sync")
+        self._watch = FolderWatch(places.identity)
+        self._knows_of_damage = False
+        self._turns = -1
+        self._words = ""
         self.mesh: Mesh | None = None
+        self.damaged: str | None = None
+        """What was found broken; then `run` ends with 1, and the next check repairs."""
 
     def stop(self) -> None:
         """Begin to end."""
-        self._stop.set()
+        self._is_stopping = True
+        self._called.set()
+
+    def reload(self) -> None:
+        """Take up the identity anew, now."""
+        self._must_reload = True
+        self._called.set()
 
     async def run(self) -> int:
-        """Until stopped; 0 after a clean stop. Raises StoreError if the store is broken, ProblemError if the
-        listener cannot listen."""
-        self._places.run.mkdir(parents=True, exist_ok=True)
-        with (
-            storecheck.using(self._places.data),
-            Database.open(
-                self._places.data / "log.db",
-                single_writer=is_single_writer,
-                announce=self._places.run / "watchers",
-            ) as database,
-        ):
-            self._notifier.ready()
-            identity = await self._identity()
-            if identity is None:
-                return 0
-            await self._take_part(database, identity)
+        """Until stopped; 0 after a clean stop, 1 if something needs repair. Raises StoreError, FleetError,
+        OSError or ProblemError if it cannot do its work; the last state says why."""
+        places = self._places
+        try:
+            places.run.mkdir(parents=True, exist_ok=True)
+            places.data.mkdir(parents=True, exist_ok=True)
+            with storecheck.using(places.data):
+                # Known, and not repaired when it could have been: it is no reason to share nothing.
+                self._knows_of_damage = storecheck.is_marked(places.data)
+                await self._run()
+        except DamagedError as error:
+            self.damaged = str(error)
+        except ProblemError as error:
+            self._tell(fault=error.problem.text)
+            raise
+        except (StoreError, FleetError, OSError) as error:
+            self._tell(fault=str(error))
+            raise
+        if self.damaged is not None:
+            if not storecheck.is_marked(places.data):
+                storecheck.mark_damaged(places.data, self.damaged)
+            log.error("stopping for repair: %s", self.damaged)
+            self._tell(fault=f"it has stopped for repair: {self.damaged}")
+            return 1
+        self._state.unlink(missing_ok=True)
         return 0
 
-    async def _identity(self) -> FleetIdentity | None:
+    async def _run(self) -> None:
+        with Database.open(
+            self._places.data / "log.db",
+            single_writer=is_single_writer,
+            announce=self._places.run / "watchers",
+        ) as database:
+            self._notifier.ready()
+            while (identity := await self._identity(database)) is not None:
+                await self._take_part(database, identity)
+
+    def _is_over(self, database: Database) -> bool:
+        """Whether to end: because we were told to, or because the store must be checked."""
+        if self.damaged is None and database.damage is not None:
+            self.damaged = str(database.damage)
+        elif self.damaged is None and not self._knows_of_damage and storecheck.is_marked(self._places.data):
+            self.damaged = "another process has found damage"
+        return self._is_stopping or self.damaged is not None
+
+    async def _pause(self, seconds: float) -> None:
+        """So long, or until somebody calls."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._called.wait()
+        self._called.clear()
+
+    # Who we are
+
+    async def _identity(self, database: Database) -> FleetIdentity | None:
         """This vessel's identity, once there is one; None if we are to end before."""
         told = ""
-        while not self._stop.is_set():
+        while not self._is_over(database):
+            self._must_reload = False
+            self._watch.accept()
             try:
                 return identity_files.load(self._places.identity)
             except NoIdentityError as error:
-                words = str(error)
+                words, waits = str(error), True
             except IdentityError as error:
-                words = f"the identity cannot be used: {error}"
+                words, waits = f"the identity cannot be used: {error}", False
             if words != told:
                 log.warning("no mesh: %s", words)
                 told = words
-            self._tell(None, [words])
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), LOOK_FOR_IDENTITY_EVERY)
+            until = time.monotonic() + LOOK_AT_IDENTITY_EVERY
+            while time.monotonic() < until and not self._must_reload and not self._is_over(database):
+                self._tell(fault=words, waits_for_identity=waits)
+                self._notifier.alive()
+                await self._pause(WRITE_EVERY)
         return None
 
+    def _new_identity(self) -> str | None:
+        """Why the identity's files, which have changed, cannot be used; None if they can."""
+        self._must_reload = False
+        self._watch.accept()
+        try:
+            identity_files.load(self._places.identity)
+        except IdentityError as error:
+            words = f"the new identity cannot be used, the mesh goes on with the one before: {error}"
+            log.warning("%s", words)
+            return words
+        log.info("%s has changed: the mesh begins anew", self._places.identity)
+        return None
+
+    # The mesh
+
     async def _take_part(self, database: Database, identity: FleetIdentity) -> None:
+        """Until we are to end, or the identity changes."""
         configuration, mesh_settings = self._configuration, self._configuration.mesh
+        problems = list(self._problems)
         if configuration.vessel.id not in (identity.vessel, "vessel"):
-            self._problems.append(
+            problems.append(
                 f"logboat.toml names vessel {configuration.vessel.id}, and the identity is that of"
                 f" {identity.vessel}: the mesh takes part as the latter; correct one of the two"
             )
@@ -174,7 +249,7 @@ class SyncDaemon:
             takes=takes,
             on_clone=self._clone,
         )
-        self._publish_revocations(membership)
+        problems += self._publish_revocations(membership)
         self.mesh = mesh = Mesh(
             MeshSettings(
                 place=Place(
@@ -193,28 +268,43 @@ class SyncDaemon:
             push=gives,
             pull=takes,
         )
-        await mesh.start()
-        own = membership.judge(identity.tls.certificate)
-        if own is not None:
-            self._problems.append(f"other vessels will refuse this one: {own}")
-        log.info("vessel %s of fleet %s listens on port %s", identity.vessel, identity.fleet, mesh.port)
         try:
-            await self._attend(mesh, floor)
+            await mesh.start()
+            own = membership.judge(identity.tls.certificate)
+            if own is not None:
+                problems.append(f"other vessels will refuse this one: {own}")
+            log.info("vessel %s of fleet %s listens on port %s", identity.vessel, identity.fleet, mesh.port)
+            await self._attend(mesh, database, floor, problems)
         finally:
-            self._notifier.stopping()
+            if self._is_stopping or self.damaged is not None:
+                self._notifier.stopping()
             await mesh.stop()
+            self.mesh = None
 
-    async def _attend(self, mesh: Mesh, floor: Floor) -> None:
+    async def _attend(self, mesh: Mesh, database: Database, floor: Floor, problems: list[str]) -> None:
+        """Tell how the mesh is, see that it works, until we are to end or the identity changes."""
         loop = asyncio.get_running_loop()
-        keep_at = loop.time()
-        while not self._stop.is_set():
+        keep_at, look_at = loop.time(), loop.time() + LOOK_AT_IDENTITY_EVERY
+        trouble: str | None = None
+        while not self._is_over(database):
             if loop.time() >= keep_at:
                 floor.keep()
                 keep_at = loop.time() + KEEP_TIME_EVERY
-            self._tell(report.look(mesh), self._problems)
+            has_changed = self._must_reload
+            if loop.time() >= look_at:
+                has_changed |= self._watch.has_changed()
+                look_at = loop.time() + LOOK_AT_IDENTITY_EVERY
+            if has_changed and (trouble := self._new_identity()) is None:
+                return
+            self._tell(mesh, problems if trouble is None else [*problems, trouble])
+            self._feed(mesh)
+            await self._pause(WRITE_EVERY)
+
+    def _feed(self, mesh: Mesh) -> None:
+        """The watchdog lives on the mesh's own work, not on ours."""
+        if mesh.turns != self._turns:
+            self._turns = mesh.turns
             self._notifier.alive()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), WRITE_EVERY)
 
     def _clone(self, board: str) -> None:
         if self.mesh is not None:
@@ -225,57 +315,55 @@ class SyncDaemon:
         found = None if state is None else state.get("log")
         return found if isinstance(found, str) else None
 
-    def _publish_revocations(self, membership: Membership) -> None:
+    def _publish_revocations(self, membership: Membership) -> list[str]:
         path = self._places.identity / identity_files.REVOCATIONS
         try:
             membership.publish(json.loads(path.read_bytes()))
         except (OSError, ValueError, FleetError) as error:
-            self._problems.append(f"{path}: {error}")
+            return [f"{path}: {error}"]
+        return []
 
-    def _tell(self, found: report.MeshReport | None, problems: list[str]) -> None:
-        state: dict[str, Any] = {
-            "pid": os.getpid(),
-            "started": self._started,
-            "updated": {"clock": time.clock_gettime(time.CLOCK_BOOTTIME), "utc": time.time()},
-            "vessel": self._configuration.vessel.id,
-            "fleet": None,
-            "board": self._board,
-            "problems": problems,
-        }
-        if found is not None:
-            state |= _written(found) | {"problems": [*problems, *found.problems]}
+    # What we tell
+
+    def _tell(
+        self,
+        mesh: Mesh | None = None,
+        problems: list[str] | None = None,
+        *,
+        fault: str | None = None,
+        waits_for_identity: bool = False,
+    ) -> None:
+        own = self._problems if problems is None else problems
+        state: dict[str, Any] = meshstate.state(
+            vessel=self._configuration.vessel.id,
+            board=self._board,
+            started=self._started,
+            problems=own,
+            fault=fault,
+            waits_for_identity=waits_for_identity,
+        )
+        words = f"no mesh: {fault}"
+        if mesh is not None:
+            found = report.look(mesh)
+            fingerprint = mesh.membership.identity.tls.fingerprint
+            state |= meshstate.of_mesh(found, fingerprint=fingerprint, problems=own)
+            words = _status(found)
+        if words != self._words:
+            self._notifier.status(words)
+            self._words = words
         try:
             livestate.write(self._state, state)
         except OSError as error:
             log.warning("%s: %s", self._state, error.strerror or error)
 
 
-def _written(found: report.MeshReport) -> dict[str, Any]:
-    return {
-        "vessel": found.vessel,
-        "fleet": found.fleet,
-        "port": found.port,
-        "peers": [
-            {_camel(name): value for name, value in dataclasses.asdict(peer).items()}
-            | {"state": peer.state.value}
-            for peer in found.peers
-        ],
-        "crew": [{"user": user, "address": address} for user, address in found.crew],
-        "routes": {
-            vessel: {"path": list(route.path), "hops": route.hops, "utc": route.utc}
-            for vessel, route in found.routes.items()
-        },
-        "clones": found.clones,
-    }
-
-
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(word.capitalize() for word in rest)
+def _status(found: MeshReport) -> str:
+    linked = sum(peer.state is LinkState.LINKED for peer in found.peers)
+    return f"vessel {found.vessel} of fleet {found.fleet}: linked with {linked} of {len(found.peers)}"
 
 
 def run(args: Namespace) -> int:
-    """`logboat sync`."""
+    """`logboat sync`: 0 stopped, 1 failed or in need of repair, 2 wrong configuration."""
     logging.basicConfig(
         level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr, force=True
     )
@@ -285,12 +373,16 @@ def run(args: Namespace) -> int:
     except ConfigurationError as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    for problem in loaded.problems:
+        log.warning("%s", problem)
     try:
         return asyncio.run(_run(places, loaded.configuration, tuple(map(str, loaded.problems)), args.board))
     except ProblemError as error:
-        sys.stderr.write(f"logboat: {error.problem.text}\n")
+        sys.stderr.write(f"logboat sync: {error.problem.text}\n")
     except (StoreError, FleetError) as error:
-        sys.stderr.write(f"logboat: {error}\n")
+        sys.stderr.write(f"logboat sync: {error}\n")
+    except OSError as error:
+        sys.stderr.write(f"logboat sync: {error.filename or places.data}: {error.strerror or error}\n")
     return 1
 
 
@@ -301,4 +393,5 @@ async def _run(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, daemon.stop)
+    loop.add_signal_handler(signal.SIGHUP, daemon.reload)
     return await daemon.run()

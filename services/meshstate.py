@@ -1,0 +1,72 @@
+"""The sync daemon's view of itself, second by second: the contents of `sync.json`.
+
+Shape, version 1 (`clock`: boot clock in seconds, `utc`: seconds since 1970):
+
+    pid, vessel, board, started, problems
+    updated                  {clock, utc}
+    fault                    null, or why there is no mesh
+    waitsForIdentity         whether that is because there is no identity yet
+    fleet, port, fingerprint null without a mesh; the last is that of our certificate
+    peers                    [{vessel, state, address, dialled, upFor, behind, receiving, sent, received, log,
+                             version, problem}]
+    crew                     [{user, address}]
+    routes                   vessel -> {path, hops, utc}
+    clones                   in words
+"""
+
+import dataclasses
+import os
+import time
+from typing import Any
+
+from sync.mesh.report import MeshReport
+
+
+def state(
+    *,
+    vessel: str,
+    board: str,
+    started: float,
+    problems: list[str],
+    fault: str | None = None,
+    waits_for_identity: bool = False,
+) -> dict[str, Any]:
+    """What the file says while there is no mesh."""
+    return {
+        "pid": os.getpid(),
+        "started": started,
+        "updated": {"clock": time.clock_gettime(time.CLOCK_BOOTTIME), "utc": time.time()},
+        "vessel": vessel,
+        "fleet": None,
+        "board": board,
+        "problems": problems,
+        "fault": fault,
+        "waitsForIdentity": waits_for_identity,
+    }
+
+
+def of_mesh(found: MeshReport, *, fingerprint: str, problems: list[str]) -> dict[str, Any]:
+    """What a mesh adds to it; `problems` are the daemon's own."""
+    return {
+        "vessel": found.vessel,
+        "fleet": found.fleet,
+        "port": found.port,
+        "fingerprint": fingerprint,
+        "problems": [*problems, *found.problems],
+        "peers": [
+            {_camel(name): value for name, value in dataclasses.asdict(peer).items()}
+            | {"state": peer.state.value}
+            for peer in found.peers
+        ],
+        "crew": [{"user": user, "address": address} for user, address in found.crew],
+        "routes": {
+            vessel: {"path": list(route.path), "hops": route.hops, "utc": route.utc}
+            for vessel, route in found.routes.items()
+        },
+        "clones": found.clones,
+    }
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
