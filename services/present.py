@@ -4,10 +4,12 @@
 Whatever comes from a document is shown through `clean`: another vessel's words must not steer this terminal.
 """
 
+import enum
 import math
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
@@ -25,12 +27,23 @@ EXACT_S: Final = 1.0
 """A time surer than this is shown without its uncertainty."""
 
 
+class Style(enum.Enum):
+    """How a line stands out (ECMA-48, SGR). It says nothing that its words do not say."""
+
+    TITLE = "1"
+    GOOD = "32"
+    WARN = "33"
+    BAD = "1;31"
+
+
 @dataclass(frozen=True, slots=True)
 class Screen:
     """What there is to show things on."""
 
     is_terminal: bool = False
+    is_coloured: bool = False
     width: int = 100
+    height: int = 24
     unicode: bool = True
     zone: tzinfo = UTC
 
@@ -40,9 +53,12 @@ def screen(stream: TextIO | None = None, *, zone: tzinfo = UTC) -> Screen:
     stream = stream or sys.stdout
     is_terminal = stream.isatty() and os.environ.get("TERM") != "dumb"
     encoding = (getattr(stream, "encoding", None) or "ascii").lower()
+    size = shutil.get_terminal_size()
     return Screen(
         is_terminal=is_terminal,
-        width=shutil.get_terminal_size().columns if is_terminal else 100,
+        is_coloured=is_terminal and not os.environ.get("NO_COLOR"),  # https://no-color.org
+        width=size.columns if is_terminal else 100,
+        height=size.lines,
         unicode=encoding.replace("_", "-").startswith("utf"),
         zone=zone,
     )
@@ -51,6 +67,31 @@ def screen(stream: TextIO | None = None, *, zone: tzinfo = UTC) -> Screen:
 def clean(text: str) -> str:
     """The text without anything that steers a terminal."""
     return "".join(c if c.isprintable() else "·" for c in text)
+
+
+def paint(text: str, style: Style, where: Screen) -> str:
+    """The text, made to stand out where there are colours."""
+    return f"\x1b[{style.value}m{text}\x1b[0m" if where.is_coloured and text else text
+
+
+def wrap(text: str, width: int, *, indent: str = "") -> list[str]:
+    """The text, cleaned, in lines of at most `width`; those after the first stand in by two more."""
+    return textwrap.wrap(clean(text), max(width, 20), initial_indent=indent, subsequent_indent=f"{indent}  ")
+
+
+def fitting(
+    rows: Sequence[Sequence[str]], *, right: Iterable[int], drop: Iterable[int], width: int
+) -> list[str]:
+    """Rows in columns, the first one their heads, on lines of at most `width`: where that is too narrow,
+    the columns of `drop` go, one after the other, and in the end what is too long is cut."""
+    kept = list(range(len(rows[0])))
+    going = list(drop)
+    while True:
+        to_right = [place for place, column in enumerate(kept) if column in set(right)]
+        lines = table([[row[column] for column in kept] for row in rows], right=to_right).split("\n")
+        if not going or max(map(len, lines)) <= width:
+            return [line if len(line) <= width else f"{line[: width - 1]}…" for line in lines]
+        kept.remove(going.pop(0))
 
 
 def table(rows: Iterable[Sequence[str]], *, head: Sequence[str] = (), right: Iterable[int] = ()) -> str:

@@ -11,9 +11,11 @@ from typing import Final
 
 from sensors.quantities import format_bytes, format_duration
 
+from . import livesync
 from .current import Current
 from .episodes import Episode
 from .live import LiveState, Sight
+from .livesync import LiveMesh
 from .present import count, moment_text, thousands
 
 NEARLY_FULL: Final = 0.05
@@ -45,6 +47,7 @@ class Facts:
     vessel: str
     """'' if nobody knows."""
     sight: Sight
+    mesh_sight: livesync.Sight
     boottime: float
     store: StoreFacts | None
     store_fault: str = ""
@@ -60,6 +63,12 @@ class Facts:
     def live(self) -> LiveState | None:
         """The recorder's state, if it is how things are now."""
         return self.sight.state if self.sight.is_live else None
+
+    @property
+    def mesh(self) -> LiveMesh | None:
+        """The mesh, if there is one, and this is how it is now."""
+        state = self.mesh_sight.state
+        return state if self.mesh_sight.is_live and state is not None and state.fault is None else None
 
     @property
     def is_recording(self) -> bool:
@@ -158,6 +167,24 @@ def identity(facts: Facts) -> str:
     return "none, so this vessel is of no fleet" if found.fleet is None else f"of fleet {found.fleet}"
 
 
+def mesh(facts: Facts) -> str:
+    """With whom the log is shared just now."""
+    sight, state = facts.mesh_sight, facts.mesh_sight.state
+    if not sight.is_live or state is None:
+        return f"NO: {sight.why_not}"
+    if state.fault is not None:
+        return f"{'none' if state.waits_for_identity else 'NO'}: {state.fault}"
+    near = f"linked with {len(state.linked)} of {len(state.peers)} nearby"
+    parts = [near if state.peers else "nobody is nearby"]
+    if behind := max((peer.behind for peer in state.linked), default=0):
+        parts.append(f"behind by {count(behind, 'change')} at most")
+    if state.refused:
+        parts.append(f"{len(state.refused)} refused: {', '.join(peer.vessel for peer in state.refused)}")
+    if state.clones:
+        parts.append("CLONED: two boards say they are one vessel")
+    return "; ".join(parts)
+
+
 LINES: Final[tuple[tuple[str, Callable[[Facts], str]], ...]] = (
     ("recording", recording),
     ("alarms", alarms),
@@ -165,6 +192,7 @@ LINES: Final[tuple[tuple[str, Callable[[Facts], str]], ...]] = (
     ("clock", clock),
     ("store", store),
     ("card", card),
+    ("mesh", mesh),
     ("configuration", configuration),
     ("identity", identity),
 )
@@ -238,6 +266,41 @@ def _time(facts: Facts) -> str | None:
     return "let the clock be set: by a network, a GNSS receiver or a clock chip"
 
 
+def _clone(facts: Facts) -> str | None:
+    return f"see to a clone: {facts.mesh.clones[0]}" if facts.mesh is not None and facts.mesh.clones else None
+
+
+def _sync(facts: Facts) -> str | None:
+    sight, state = facts.mesh_sight, facts.mesh_sight.state
+    if not sight.is_live:
+        return (
+            "start the sync daemon: systemctl start logboat-sync; why it stopped: journalctl -u logboat-sync"
+        )
+    if state is not None and state.fault is not None and not state.waits_for_identity:
+        return f"let the log be shared again: {state.fault}"
+    return None
+
+
+def _mesh_problem(facts: Facts) -> str | None:
+    told = () if facts.mesh is None else facts.mesh.problems
+    return next((f"look after the mesh: {words}" for words in told if words not in facts.problems), None)
+
+
+def _refused(facts: Facts) -> str | None:
+    refused = [] if facts.mesh is None else facts.mesh.refused
+    if not refused:
+        return None
+    first = refused[0]
+    return f"see why {first.vessel} is refused: {first.problem or 'no reason is told'}; more: logboat peers"
+
+
+def _identity(facts: Facts) -> str | None:
+    state = facts.mesh_sight.state
+    if state is None or not state.waits_for_identity:
+        return None
+    return f"to share the log with other vessels, give this one an identity: {state.fault}"
+
+
 ADVICE: Final[tuple[Callable[[Facts], str | None], ...]] = (
     _water,
     _fault,
@@ -245,10 +308,15 @@ ADVICE: Final[tuple[Callable[[Facts], str | None], ...]] = (
     _documents,
     _problems,
     _full,
+    _clone,
+    _sync,
+    _mesh_problem,
     _faulty,
     _unseen,
     _identity,
+    _refused,
     _time,
+    _identity,
 )
 """Most worth doing first."""
 

@@ -1,9 +1,10 @@
-"""`logboat status`: one screen. Is it recording? Clock, store, card, sensors, alarms? And why not?"""
+"""`logboat status`: one screen. Is it recording? Alarms, sensors, clock, store, card, mesh? And why not?"""
 
 from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from services import livesync
 from services.current import Current, from_documents, from_recorder
 from services.live import Sight, look
 from services.present import clean, table
@@ -66,6 +67,7 @@ def gather(args: Namespace, world: World) -> Facts:
     return Facts(
         vessel=state.vessel if state is not None else stored.vessel,
         sight=sight,
+        mesh_sight=livesync.look(args.run, boottime=world.boottime, alive=world.alive),
         boottime=world.boottime,
         store=stored.store,
         store_fault=stored.fault,
@@ -138,4 +140,19 @@ def _json(facts: Facts, todo: str | None) -> dict[str, Any]:
         "lines": {label: words(facts) for label, words in LINES},
         "toDo": todo,
         "recorder": facts.sight.state,
+        "mesh": _mesh_json(facts),
+    }
+
+
+def _mesh_json(facts: Facts) -> dict[str, Any]:
+    sight, mesh = facts.mesh_sight, facts.mesh
+    fault = None if sight.state is None else sight.state.fault
+    return {
+        "live": sight.is_live,
+        "whyNot": sight.why_not or fault or None,
+        "waitsForIdentity": sight.is_live and sight.state is not None and sight.state.waits_for_identity,
+        "linked": [] if mesh is None else [peer.vessel for peer in mesh.linked],
+        "nearby": [] if mesh is None else [peer.vessel for peer in mesh.peers],
+        "refused": {} if mesh is None else {peer.vessel: peer.problem for peer in mesh.refused},
+        "clones": [] if mesh is None else mesh.clones,
     }

@@ -55,7 +55,7 @@ class Appliance:
     root: Path
     capture: pytest.CaptureFixture[str]
     clock: StoppedClock = field(default_factory=StoppedClock)
-    living: set[int] = field(default_factory=lambda: {4711})
+    living: set[int] = field(default_factory=lambda: {4711, 4712})
     sleep: Callable[[float], None] = lambda _: None
     user: str = "anna"
     secrets: list[str] = field(default_factory=list)
@@ -96,8 +96,13 @@ class Appliance:
         build.store(self.store, *built)
 
     def live(self, **changes: Any) -> None:
-        """Let a recorder have said how things are."""
+        """Let the daemons have said how things are; the changes are of the recorder's word."""
         livestate.write(livestate.path(self.run_folder), build.live_state(**changes))
+        self.mesh()
+
+    def mesh(self, **changes: Any) -> None:
+        """Let the sync daemon have said how things are."""
+        livestate.write(livestate.path(self.run_folder, "sync"), build.mesh_state(**changes))
 
     def __call__(self, *arguments: str) -> Outcome:
         """Run `logboat` in this process."""

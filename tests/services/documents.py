@@ -226,3 +226,47 @@ def live_sensor(value: Value = 30.0, **changes: Any) -> dict[str, Any]:
         "rate": 1.0,
         "alarm": None,
     } | changes
+
+
+def mesh_state(**changes: Any) -> dict[str, Any]:
+    """The sync daemon's live state, at the same moment; nobody is near."""
+    return {
+        "pid": 4712,
+        "vessel": VESSEL,
+        "fleet": "north",
+        "board": "0123456789abcdef",
+        "started": UTC + 96_400,
+        "updated": {"clock": 100_000.0, "utc": UTC + 100_000},
+        "fault": None,
+        "waitsForIdentity": False,
+        "problems": [],
+        "port": 4984,
+        "fingerprint": "AB:CD",
+        "peers": [],
+        "crew": [],
+        "routes": {},
+        "clones": [],
+    } | changes
+
+
+def peer(vessel_id: str, state: str = "linked", **changes: Any) -> dict[str, Any]:
+    """A vessel nearby, with which a link stands for a minute."""
+    return {
+        "vessel": vessel_id,
+        "state": state,
+        "address": "10.0.0.2:4984",
+        "dialled": True,
+        "upFor": 60.0 if state == "linked" else None,
+        "behind": 0,
+        "receiving": 0,
+        "sent": 12_000,
+        "received": 3_400_000,
+        "log": LOG,
+        "version": "0.1.0",
+        "problem": None,
+    } | changes
+
+
+def route(*path: str, ago: float = 10.0) -> dict[str, Any]:
+    """The way of a vessel's documents, from the neighbour on; the last one came so long ago."""
+    return {"path": list(path), "hops": len(path), "utc": UTC + 100_000.2 - ago}

@@ -1,0 +1,252 @@
+"""`logboat peers`: who is near, how it stands with each, and by which way everybody's documents come here."""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sensors.quantities import format_bytes, format_duration
+from services.livesync import LiveMesh, LivePeer, LiveRoute, Sight, look
+from services.present import Screen, Style, clean, count, fitting, paint, screen, thousands, time_text, wrap
+
+from .common import FailedError, UsageError, World, print_json, zone
+
+UNKNOWN: Final = "?"
+"""A stretch of a route that nobody told (`sync.mesh.routes`)."""
+NOT_NEAR: Final = "not near"
+_STYLES: Final = {"linked": Style.GOOD, "connecting": Style.WARN, "refused": Style.BAD}
+_ORDER: Final = ("refused", "connecting", "linked", "in sight", NOT_NEAR)
+"""What needs somebody comes first, what is far away last."""
+_LINES_KEPT: Final = 2
+"""Of a screen, for the prompt and for the word that there is more."""
+
+
+def peers_arguments(parser: ArgumentParser) -> None:
+    """`logboat peers [--route VESSEL] [--all]`."""
+    parser.add_argument(
+        "--route", metavar="VESSEL", help="one vessel: its link, and the way its documents take to here"
+    )
+    parser.add_argument("--all", action="store_true", help="every vessel, though the screen may be too small")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One vessel, near or far."""
+
+    vessel: str
+    peer: LivePeer | None
+    route: LiveRoute | None
+
+    @property
+    def state(self) -> str:
+        """How it stands with it."""
+        return NOT_NEAR if self.peer is None else self.peer.state
+
+
+def peers(args: Namespace, world: World) -> int:
+    """Show the mesh; exit status 1 if there is none to be shown."""
+    sight = look(args.run, boottime=world.boottime, alive=world.alive)
+    state = sight.state
+    if args.json:
+        if args.route is not None and state is not None:
+            _chosen(rows(state), args.route)
+        print_json(_json(sight, args.route, world))
+        return 0 if why_not(sight) is None else 1
+    if (words := why_not(sight)) is not None or state is None:
+        raise FailedError(words or "")
+    where = screen(zone=zone(args))
+    if args.route is not None:
+        shown = list(route_lines(state, _chosen(rows(state), args.route), where, world.utc))
+    else:
+        shown = overview(state, where, world.utc, everything=args.all)
+    print("\n".join(shown))
+    return 0
+
+
+def why_not(sight: Sight) -> str | None:
+    """Why there is no mesh, and what to do; None if there is one."""
+    if not sight.is_live or sight.state is None:
+        start = "start it: systemctl start logboat-sync; why it stopped: journalctl -u logboat-sync"
+        return f"{sight.why_not}; {start}"
+    if sight.state.fault is not None:
+        return f"no mesh: {sight.state.fault}"
+    return None
+
+
+def rows(state: LiveMesh) -> list[Row]:
+    """All vessels that are near, or of which documents have come; the most telling first."""
+    near = {peer.vessel: peer for peer in state.peers}
+    found = [Row(name, near.get(name), state.routes.get(name)) for name in near | state.routes]
+    return sorted(found, key=_rank)
+
+
+def _rank(row: Row) -> tuple[int, int, str]:
+    place = _ORDER.index(row.state) if row.state in _ORDER else 0
+    return place, -(row.peer.behind if row.peer is not None else 0), row.vessel
+
+
+def _chosen(found: Sequence[Row], vessel: str) -> Row:
+    for row in found:
+        if row.vessel == vessel:
+            return row
+    known = ", ".join(sorted(row.vessel for row in found)) or "nobody"
+    raise UsageError(f"nothing is known here of {vessel!r}; known: {known}")
+
+
+# One screen
+
+
+def overview(state: LiveMesh, where: Screen, utc: float, *, everything: bool = False) -> list[str]:
+    """What is wrong, then a line for each vessel, as many as the screen has room for."""
+    top = [paint(line, Style.TITLE, where) for line in wrap(headline(state), where.width)]
+    for clone in state.clones:
+        top += [paint(line, Style.BAD, where) for line in wrap(f"CLONE: {clone}", where.width)]
+    for problem in state.problems:
+        top += [paint(line, Style.WARN, where) for line in wrap(f"problem: {problem}", where.width)]
+    if state.crew:
+        users = ", ".join(f"{each.user} ({each.address})" for each in state.crew)
+        top += wrap(f"crew: {users}", where.width)
+    found = rows(state)
+    if not found:
+        return [*top, *wrap("nobody is in sight, and nothing has come from anybody yet", where.width)]
+    room = where.height - _LINES_KEPT - len(top) if where.is_terminal and not everything else None
+    return top + _table(found, where, utc, room)
+
+
+def headline(state: LiveMesh) -> str:
+    """`argo of fleet north: linked with 2 of 3 nearby, port 4984`."""
+    where = "dials only" if state.port is None else f"port {state.port}"
+    return (
+        f"{state.vessel} of fleet {state.fleet}: linked with {len(state.linked)} of"
+        f" {len(state.peers)} nearby, {where}"
+    )
+
+
+def _table(found: Sequence[Row], where: Screen, utc: float, room: int | None) -> list[str]:
+    head, *lines = fitting(
+        [("vessel", "state", "behind", "to come", "came by", "last", "sent", "received")]
+        + [_cells(row, utc) for row in found],
+        right=(2, 3, 5, 6, 7),
+        drop=(7, 6, 3, 5, 4),
+        width=where.width,
+    )
+    shown, left = [paint(head, Style.TITLE, where)], len(found)
+    for row, line in zip(found, lines, strict=True):
+        words = row.peer.problem if row.peer is not None else None
+        block = [paint(line, _STYLES[row.state], where) if row.state in _STYLES else line]
+        block += wrap(words, where.width, indent="  ") if words else []
+        if room is not None and len(shown) + len(block) > room:
+            break
+        shown += block
+        left -= 1
+    return shown + ([f"and {count(left, 'vessel')} more: --all"] if left else [])
+
+
+def _cells(row: Row, utc: float) -> tuple[str, ...]:
+    peer, route = row.peer, row.route
+    figures = ("", "", "", "")
+    if peer is not None and peer.state == "linked":
+        figures = (
+            thousands(peer.behind),
+            thousands(peer.receiving),
+            format_bytes(peer.sent),
+            format_bytes(peer.received),
+        )
+    behind, to_come, sent, received = figures
+    came_by, last = ("", "") if route is None else (_shortened(by_way_of(route)), _ago(route, utc))
+    return row.vessel, row.state, behind, to_come, came_by, last, sent, received
+
+
+def by_way_of(route: LiveRoute) -> str:
+    """`direct`, or those that the documents pass, in the order in which they do."""
+    between = route.path[-2::-1] if len(route.path) > 1 else []
+    return " > ".join(between) or "direct"
+
+
+def _shortened(way: str) -> str:
+    first, *between, last = way.split(" > ") if way.count(" > ") > 1 else (way, "")
+    return f"{first} > … > {last}" if between else way
+
+
+def _ago(route: LiveRoute, utc: float) -> str:
+    # To the second: older and smaller than its clock's jumps it is no figure for anybody.
+    return format_duration(max(round(utc - route.utc), 0))
+
+
+# One vessel
+
+
+def route_lines(state: LiveMesh, row: Row, where: Screen, utc: float) -> Iterator[str]:
+    """All that is known of one vessel."""
+    peer, route = row.peer, row.route
+    yield paint(clean(f"{row.vessel}: {row.state}"), _STYLES.get(row.state, Style.TITLE), where)
+    if peer is not None:
+        yield from wrap(_link_words(peer), where.width, indent="  ")
+        if peer.problem:
+            yield from wrap(f"problem: {peer.problem}", where.width, indent="  ")
+    if route is None:
+        yield from wrap("no document of it has come here yet", where.width, indent="  ")
+        return
+    whole = " > ".join([*reversed(route.path), state.vessel])
+    yield from wrap(f"its documents come by: {whole}", where.width, indent="  ")
+    links = count(route.hops, "link")
+    if UNKNOWN in route.path:
+        yield from wrap(
+            f"at least {links}; {UNKNOWN} stands for vessels that have not told their way",
+            where.width,
+            indent="  ",
+        )
+    else:
+        yield f"  {links}"
+    yield from wrap(
+        f"the last one came {_ago(route, utc)} ago, {time_text(route.utc, where.zone)}",
+        where.width,
+        indent="  ",
+    )
+
+
+def _link_words(peer: LivePeer) -> str:
+    parts = [f"at {peer.address}"] if peer.address else []
+    if peer.up_for is not None:
+        who = "dialled from here" if peer.dialled else "dialled from there"
+        parts += [f"{who}, for {format_duration(round(peer.up_for))}"]
+        parts += [f"{format_bytes(peer.sent)} sent, {format_bytes(peer.received)} received"]
+        parts += [f"behind by {count(peer.behind, 'change')}, {count(peer.receiving, 'document')} to come"]
+    if peer.log:
+        parts.append(f"log {peer.log}")
+    if peer.version:
+        parts.append(f"Logboat {peer.version}")
+    return "; ".join(parts) or "where it is, is not known"
+
+
+def _json(sight: Sight, vessel: str | None, world: World) -> dict[str, Any]:
+    state = sight.state
+    facts: dict[str, Any] = {"live": sight.is_live, "whyNot": why_not(sight)}
+    if state is None:
+        return facts
+    found = [row for row in rows(state) if vessel in (None, row.vessel)]
+    return facts | {
+        "vessel": state.vessel,
+        "fleet": state.fleet,
+        "port": state.port,
+        "fingerprint": state.fingerprint,
+        "clones": state.clones,
+        "problems": state.problems,
+        "crew": state.crew,
+        "vessels": [
+            {
+                "vessel": row.vessel,
+                "state": row.state,
+                "link": row.peer,
+                "route": None
+                if row.route is None
+                else {
+                    "path": row.route.path,
+                    "hops": row.route.hops,
+                    "utc": row.route.utc,
+                    "age": world.utc - row.route.utc,
+                },
+            }
+            for row in found
+        ],
+    }

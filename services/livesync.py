@@ -1,0 +1,98 @@
+"""The sync daemon's live state as `peers` and `status` read it: typed, with a judgement whether it is alive.
+
+What is written there is in `meshstate`.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from msgspec import field
+
+from . import liveness, livestate
+from .liveness import Shape, Told
+
+
+class LivePeer(Shape, frozen=True, kw_only=True):
+    """One vessel nearby, or an address that is dialled."""
+
+    vessel: str
+    state: str
+    """`linked`, `connecting`, `refused` or `in sight`."""
+    address: str = ""
+    dialled: bool = False
+    up_for: float | None = None
+    """Seconds."""
+    behind: int = 0
+    """Changes that it may not have yet."""
+    receiving: int = 0
+    """Documents that it has told us of and that are not here yet."""
+    sent: int = 0
+    received: int = 0
+    """Bytes."""
+    log: str = ""
+    version: str = ""
+    problem: str | None = None
+
+
+class LiveRoute(Shape, frozen=True, kw_only=True):
+    """How a vessel's documents come here."""
+
+    path: list[str]
+    """From the neighbour that gives them to us to the vessel that wrote them."""
+    hops: int
+    utc: float
+    """When the last one came."""
+
+
+class LiveCrew(Shape, frozen=True, kw_only=True):
+    """A user who is connected."""
+
+    user: str
+    address: str
+
+
+class LiveMesh(Told, frozen=True, kw_only=True):
+    """All of it."""
+
+    vessel: str
+    fleet: str | None = None
+    fault: str | None = None
+    """Why there is no mesh."""
+    waits_for_identity: bool = False
+    """Whether that is because nobody has given this vessel an identity yet."""
+    port: int | None = None
+    fingerprint: str | None = None
+    """Of our certificate."""
+    problems: list[str] = field(default_factory=list)
+    peers: list[LivePeer] = field(default_factory=list)
+    crew: list[LiveCrew] = field(default_factory=list)
+    routes: dict[str, LiveRoute] = field(default_factory=dict)
+    clones: list[str] = field(default_factory=list)
+
+    @property
+    def linked(self) -> list[LivePeer]:
+        """Those with whom a link stands."""
+        return [peer for peer in self.peers if peer.state == "linked"]
+
+    @property
+    def refused(self) -> list[LivePeer]:
+        """Those that cannot be linked with, for a reason."""
+        return [peer for peer in self.peers if peer.state == "refused"]
+
+
+Sight = liveness.Sight[LiveMesh]
+"""What can be seen of the sync daemon."""
+
+
+def look(run: Path, *, boottime: float, alive: Callable[[int], bool]) -> Sight:
+    """Judge the file in the run directory; `boottime` is the boot clock now, seconds.
+
+    A daemon that ended for a reason has left that in its last state.
+    """
+    seen = liveness.judge(
+        livestate.path(run, "sync"), LiveMesh, "the sync daemon", boottime=boottime, alive=alive
+    )
+    if seen.is_live or seen.state is None or seen.state.fault is None or alive(seen.state.pid):
+        return seen
+    return replace(seen, why_not=f"{seen.why_not}: {seen.state.fault}")

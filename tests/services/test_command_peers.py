@@ -1,0 +1,269 @@
+"""What people and programs see of the mesh: `logboat peers`, and its part of `logboat status`."""
+
+from pathlib import Path
+
+import pytest
+
+from services.commands.peers import by_way_of, overview
+from services.livesync import LiveMesh, LiveRoute, look
+from services.present import Screen
+
+from . import documents as build
+from .appliance import Appliance, logboat
+from .documents import UTC, mesh_state, peer, route
+
+__all__ = ["logboat"]
+
+NOW = UTC + 100_000.2
+REVOKED = "the certificate of ferry was revoked on 2026-05-01 (stolen)"
+FLEET = {
+    "peers": [
+        peer("brigid", behind=12_345, receiving=7),
+        peer("carrick", "connecting", problem="connecting to carrick.local:4984: Connect call failed"),
+        peer("ferry", "refused", problem=REVOKED),
+        peer("gull", "in sight"),
+    ],
+    "routes": {
+        "brigid": route("brigid", ago=3.2),
+        "dagda": route("brigid", "carrick", "dagda", ago=600.0),
+        "erin": route("brigid", "?", "erin", ago=86_400.0),
+    },
+}
+
+
+def told(tmp_path: Path, **changes: object) -> LiveMesh:
+    from services import livestate
+
+    livestate.write(livestate.path(tmp_path, "sync"), mesh_state(**{**FLEET, **changes}))
+    state = look(tmp_path, boottime=100_000.2, alive=lambda _: True).state
+    assert state is not None
+    return state
+
+
+class TestPeers:
+    def test_every_vessel_near_or_far_has_a_line(self, logboat: Appliance) -> None:
+        logboat.mesh(**FLEET)
+        done = logboat("peers")
+        assert done.status == 0
+        assert done.lines[0] == "argo of fleet north: linked with 1 of 4 nearby, port 4984"
+        assert [line.split()[0] for line in done.lines if not line.startswith(" ")][1:] == [
+            *("vessel", "ferry", "carrick", "brigid", "gull", "dagda", "erin")
+        ]
+        words = {line.split()[0]: line.split() for line in done.lines[2:]}
+        assert words["brigid"] == [
+            "brigid",
+            "linked",
+            "12",
+            "345",
+            "7",
+            "direct",
+            "3",
+            "s",
+            "12",
+            "kB",
+            "3.4",
+            "MB",
+        ]
+        assert words["dagda"] == ["dagda", "not", "near", "carrick", ">", "brigid", "10", "min"]
+        assert words["erin"] == ["erin", "not", "near", "?", ">", "brigid", "1", "d"]
+        assert words["gull"] == ["gull", "in", "sight"]
+
+    def test_a_refusal_has_its_reason_beneath_it(self, logboat: Appliance) -> None:
+        logboat.mesh(**FLEET)
+        lines = logboat("peers").lines
+        at = next(number for number, line in enumerate(lines) if line.startswith("ferry"))
+        assert "refused" in lines[at]
+        assert lines[at + 1] == f"  {REVOKED}"
+
+    def test_clones_and_problems_come_first(self, logboat: Appliance) -> None:
+        logboat.mesh(**FLEET, clones=["two boards say they are ferry"], problems=["multicast fails"])
+        lines = logboat("peers").lines
+        assert lines[1:3] == ["CLONE: two boards say they are ferry", "problem: multicast fails"]
+
+    def test_nobody_near_is_said(self, logboat: Appliance) -> None:
+        logboat.mesh(crew=[{"user": "bridge", "address": "10.0.0.9:5000"}], port=None)
+        done = logboat("peers")
+        assert done.lines == [
+            "argo of fleet north: linked with 0 of 0 nearby, dials only",
+            "crew: bridge (10.0.0.9:5000)",
+            "nobody is in sight, and nothing has come from anybody yet",
+        ]
+
+    def test_programs_get_it_all(self, logboat: Appliance) -> None:
+        logboat.mesh(**FLEET)
+        found = logboat("peers", "--json").json
+        assert (found["live"], found["whyNot"], found["fleet"]) == (True, None, "north")
+        vessels = {each["vessel"]: each for each in found["vessels"]}
+        assert vessels["brigid"]["link"]["behind"] == 12_345
+        assert vessels["ferry"]["link"]["problem"] == REVOKED
+        assert vessels["dagda"]["state"] == "not near"
+        assert vessels["dagda"]["route"]["path"] == ["brigid", "carrick", "dagda"]
+        assert vessels["dagda"]["route"]["age"] == pytest.approx(600.0)
+        [only] = logboat("peers", "--route", "erin", "--json").json["vessels"]
+        assert only["vessel"] == "erin"
+
+    def test_words_of_others_do_not_steer_the_terminal(self, logboat: Appliance) -> None:
+        logboat.mesh(
+            peers=[peer("ferry\x1b[2J", "refused", problem="\x1b]0;x\x07")],
+            clones=["\x1b[1m"],
+            problems=["\x9b"],
+        )
+        assert not any(
+            ord(character) < 32 or 127 <= ord(character) < 160
+            for character in "".join(logboat("peers").lines)
+        )
+
+
+class TestRoute:
+    def test_the_path_is_shown_in_the_order_in_which_documents_take_it(self, logboat: Appliance) -> None:
+        logboat.mesh(**FLEET)
+        done = logboat("peers", "--route", "dagda")
+        assert done.lines == [
+            "dagda: not near",
+            "  its documents come by: dagda > carrick > brigid > argo",
+            "  3 links",
+            "  the last one came 10 min ago, 2025-10-10 12:30:00Z",
+        ]
+
+    def test_a_stretch_that_nobody_told_is_no_link_more(self, logboat: Appliance) -> None:
+        logboat.mesh(**FLEET)
+        done = logboat("peers", "--route", "erin")
+        assert "erin > ? > brigid > argo" in done.out
+        assert "at least 3 links" in done.out
+
+    def test_of_a_vessel_nearby_its_link_is_told_too(self, logboat: Appliance) -> None:
+        logboat.mesh(**FLEET)
+        out = " ".join(logboat("peers", "--route", "brigid").out.split())
+        assert "at 10.0.0.2:4984; dialled from here, for 1 min; 12 kB sent, 3.4 MB received" in out
+        assert "behind by 12 345 changes, 7 documents to come" in out
+        assert "no document of it" in logboat("peers", "--route", "gull").out
+
+    def test_a_vessel_nobody_knows_is_wrong_usage(self, logboat: Appliance) -> None:
+        logboat.mesh(**FLEET)
+        for more in ((), ("--json",)):
+            done = logboat("peers", "--route", "nobody", *more)
+            assert (done.status, done.out) == (2, "")
+            assert "known: brigid, carrick, dagda, erin, ferry, gull" in done.err
+
+
+class TestNoMesh:
+    def test_without_the_daemon_it_says_what_to_do(self, logboat: Appliance) -> None:
+        done = logboat("peers")
+        assert (done.status, done.out) == (1, "")
+        assert "the sync daemon is not running" in done.err
+        assert "systemctl start logboat-sync" in done.err
+        assert logboat("peers", "--json").json["live"] is False
+
+    def test_a_daemon_that_ended_for_a_reason_has_left_it(self, logboat: Appliance) -> None:
+        logboat.mesh(fault="port 4984 is taken")
+        logboat.living.clear()
+        assert "is not running (last heard of 200 ms ago): port 4984 is taken" in logboat("peers").err
+
+    def test_a_daemon_that_hangs_is_no_mesh(self, logboat: Appliance) -> None:
+        logboat.mesh(**FLEET)
+        logboat.clock.boottime += 60
+        assert "has said nothing for 1 min" in logboat("peers").err
+
+    def test_without_identity_it_says_what_to_do(self, logboat: Appliance) -> None:
+        logboat.mesh(
+            fleet=None, fault="no identity yet; `logboat fleet add` makes one", waitsForIdentity=True
+        )
+        done = logboat("peers")
+        assert done.status == 1
+        assert done.err == "logboat: no mesh: no identity yet; `logboat fleet add` makes one\n"
+
+    def test_a_file_of_another_version_is_no_mesh(self, logboat: Appliance) -> None:
+        (logboat.run_folder / "sync.json").write_text('{"version": 1, "pid": "x"}')
+        assert "cannot be understood" in logboat("peers").err
+
+
+class TestScreen:
+    @pytest.mark.parametrize("width", [40, 60, 80])
+    def test_no_line_is_wider_than_the_screen(self, tmp_path: Path, width: int) -> None:
+        state = told(tmp_path, clones=["two boards say they are ferry: " + "give one another card, " * 5])
+        lines = overview(state, Screen(is_terminal=True, width=width), NOW)
+        assert max(map(len, lines)) <= width
+        joined = "\n".join(lines)
+        assert all(word in joined for word in ("brigid", "linked", "refused", "12 345", "revoked"))
+        assert ("received" in joined) == (width == 80)
+
+    def test_a_large_fleet_fits_one_screen_and_the_worst_is_on_it(self, tmp_path: Path) -> None:
+        peers = [peer(f"vessel-{number:03d}", "in sight") for number in range(100)]
+        state = told(tmp_path, peers=[*peers, *FLEET["peers"]])
+        where = Screen(is_terminal=True, width=80, height=24)
+        lines = overview(state, where, NOW)
+        assert len(lines) <= 23
+        assert lines[-1] == f"and {106 - (len(lines) - 6) - 1} more: --all".replace(" more", " vessels more")
+        assert "ferry" in lines[2]
+        assert len(overview(state, where, NOW, everything=True)) == 1 + 1 + 106 + 2
+
+    def test_colours_are_only_for_a_terminal_and_say_nothing_new(self, tmp_path: Path) -> None:
+        state = told(tmp_path)
+        plain = overview(state, Screen(), NOW)
+        painted = overview(state, Screen(is_coloured=True), NOW)
+        assert not any("\x1b" in line for line in plain)
+        assert any(line.startswith("\x1b[1;31mferry") for line in painted)
+        for code in ("0", "1", "32", "33", "1;31"):
+            painted = [line.replace(f"\x1b[{code}m", "") for line in painted]
+        assert painted == plain
+
+    def test_a_long_way_is_shortened(self) -> None:
+        assert by_way_of(LiveRoute(path=["b"], hops=1, utc=0.0)) == "direct"
+        assert by_way_of(LiveRoute(path=["b", "c", "d"], hops=3, utc=0.0)) == "c > b"
+
+
+class TestStatus:
+    def test_it_tells_how_many_are_linked(self, logboat: Appliance) -> None:
+        logboat.put(build.boot(1, build.network(0, UTC)))
+        logboat.live()
+        logboat.mesh(peers=[peer("brigid", behind=3), peer("gull", "in sight")])
+        done = logboat("status")
+        assert "mesh           linked with 1 of 2 nearby; behind by 3 changes at most" in done.out
+        assert "to do" not in done.out
+        found = logboat("status", "--json").json["mesh"]
+        assert (found["linked"], found["nearby"]) == (["brigid"], ["brigid", "gull"])
+
+    @pytest.mark.parametrize(
+        ("changes", "line", "todo"),
+        [
+            (FLEET, "1 refused: ferry", f"see why ferry is refused: {REVOKED}"),
+            ({"clones": ["two boards are ferry"]}, "CLONED", "see to a clone: two boards are ferry"),
+            ({"problems": ["no multicast"]}, "nobody is nearby", "look after the mesh: no multicast"),
+            (
+                {"fault": "no identity yet", "waitsForIdentity": True},
+                "none: no identity yet",
+                "give this one an identity",
+            ),
+            (
+                {"fault": "vessel.pem: not PEM"},
+                "NO: vessel.pem: not PEM",
+                "shared again: vessel.pem: not PEM",
+            ),
+            (
+                {"updated": {"clock": 99_900.0, "utc": UTC}},
+                "NO: the sync daemon is not running well: it has said nothing for 1 min 40 s",
+                "journalctl -u logboat-sync",
+            ),
+            ({"pid": 1}, "NO: the sync daemon is not running", "start the sync daemon"),
+        ],
+    )
+    def test_what_is_wrong_with_it_is_told_and_what_to_do(
+        self, logboat: Appliance, changes: dict[str, object], line: str, todo: str
+    ) -> None:
+        logboat.put(build.boot(1, build.network(0, UTC)))
+        logboat.live()
+        logboat.mesh(**changes)
+        done = logboat("status")
+        assert line in done.out
+        assert todo in done.lines[-1]
+
+    def test_what_is_wrong_with_recording_comes_first(self, logboat: Appliance) -> None:
+        logboat.live(fault="the card is full", recording=False)
+        logboat.mesh(pid=1)
+        assert "nothing is recorded until this is put right" in logboat("status").lines[-1]
+
+    def test_a_wrong_configuration_is_told_once(self, logboat: Appliance) -> None:
+        logboat.put(build.boot(1, build.network(0, UTC)))
+        logboat.live(problems=["logboat.toml:3: bad"])
+        logboat.mesh(problems=["logboat.toml:3: bad"])
+        assert logboat("status").lines[-1] == "to do: correct the configuration: logboat.toml:3: bad"
