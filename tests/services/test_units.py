@@ -45,3 +45,44 @@ def test_recorder_has_no_network_and_just_the_devices_of_the_header() -> None:
     assert "DevicePolicy=closed" in text
     allowed = {line.split("=")[1].split()[0] for line in text.splitlines() if line.startswith("DeviceAllow=")}
     assert allowed == {"char-gpiochip", "char-i2c", "char-spidev"}
+
+
+def values(unit: str, key: str) -> list[str]:
+    lines = (UNITS / unit).read_text().splitlines()
+    return [line.partition("=")[2] for line in lines if line.startswith(f"{key}=")]
+
+
+def test_sync_has_the_network_and_no_device() -> None:
+    unit = "logboat-sync.service"
+    assert values(unit, "PrivateDevices") == ["yes"]
+    assert values(unit, "DeviceAllow") == []
+    assert values(unit, "SupplementaryGroups") == []
+    assert values(unit, "PrivateNetwork") == []
+    [families] = values(unit, "RestrictAddressFamilies")
+    assert set(families.split()) == {"AF_INET", "AF_INET6", "AF_NETLINK", "AF_UNIX"}
+
+
+@pytest.mark.parametrize("unit", ["logboat-recorder.service", "logboat-sync.service"])
+def test_daemon_starts_after_a_check_of_the_stores_and_is_started_for_ever(unit: str) -> None:
+    assert "logboat-store.service" in values(unit, "Wants")[0].split()
+    assert "logboat-store.service" in values(unit, "After")[0].split()
+    assert unit in values("logboat-store.service", "Before")[0].split()
+    assert values(unit, "Restart") == ["always"]
+    assert values(unit, "StartLimitIntervalSec") == ["0"]
+    assert values(unit, "Type") == ["notify"]
+    assert int(values(unit, "WatchdogSec")[0]) >= 30
+
+
+def test_folders_that_daemons_share_are_made_alike() -> None:
+    units = sorted(unit.name for unit in UNITS.glob("*.service"))
+    for key in (
+        "User",
+        "Group",
+        "UMask",
+        "StateDirectory",
+        "StateDirectoryMode",
+        "RuntimeDirectory",
+        "RuntimeDirectoryMode",
+        "RuntimeDirectoryPreserve",
+    ):
+        assert len({tuple(values(unit, key)) for unit in units}) == 1, key
