@@ -1,0 +1,147 @@
+"""The sync daemon as a real process, on loopback, in a fleet of its own."""
+
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+from services import livestate
+from sync.fleet import names
+from sync.fleet.revocations import Revocations, Revoked, serial_text, to_body
+from sync.net.tls_identity import TLSIdentity
+from tests.net.certificates import CA, NOW
+
+PATIENCE_S = 60.0
+"""For things that must happen, on a machine that may be busy."""
+
+
+@dataclass
+class Fleet:
+    """A CA, and the identities that it gives out. No two have one name: other tests use loopback, too."""
+
+    name: str = field(default_factory=lambda: f"test-{secrets.token_hex(4)}")
+
+    @cached_property
+    def ca(self) -> CA:
+        return CA.new(self.name)
+
+    def identity(self, folder: Path, vessel: str = "argo", *, number: int = 1) -> TLSIdentity:
+        """Put a vessel's identity into a folder; a new certificate each time."""
+        folder.mkdir(parents=True, exist_ok=True)
+        made = self.ca.issue(vessel, hosts=[names.host(vessel)], uri=names.uri(self.name, vessel))
+        made.save(folder / "vessel.pem", folder / "vessel.key")
+        (folder / "fleet.pem").write_bytes(TLSIdentity((self.ca.certificate,), self.ca.key).chain_pem())
+        self.revoke(folder, number=number)
+        return made
+
+    def revoke(self, folder: Path, *revoked: TLSIdentity, number: int) -> None:
+        """Let the CA say which certificates hold no longer, in a vessel's folder."""
+        entries = tuple(
+            Revoked(serial_text(each.certificate.serial_number), "ferry", "stolen", NOW) for each in revoked
+        )
+        body = to_body(Revocations(number, NOW, entries), fleet=self.name, key=self.ca.key)
+        (folder / "revocations.json").write_text(json.dumps(body))
+
+
+def free_port() -> int:
+    """One of loopback that nobody uses just now."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+class SyncProcess:
+    """One vessel's sync daemon; a context manager that ends what still runs."""
+
+    def __init__(self, folder: Path, *, vessel: str = "argo", toml: str = "") -> None:
+        self.folder, self.vessel, self.port = folder, vessel, free_port()
+        folder.mkdir(parents=True, exist_ok=True)
+        self.identity = folder / "identity"
+        self.config = folder / "logboat.toml"
+        self.config.write_text(
+            f'[vessel]\nid = "{vessel}"\n[listener]\nport = {self.port}\ninterfaces = ["lo"]\n{toml}'
+        )
+        (folder / "sensors.toml").write_text("")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def places(self) -> list[str]:
+        return [
+            *("--config", str(self.config), "--sensors", str(self.folder / "sensors.toml")),
+            *("--data", str(self.folder / "data"), "--run", str(self.folder / "run")),
+        ]
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "sync.log").read_text(errors="replace")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def start(self, *, notify: Path | None = None) -> None:
+        environment = os.environ | ({} if notify is None else {"NOTIFY_SOCKET": str(notify)})
+        with (self.folder / "sync.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "services", "sync", *self.places),
+                    *("--identity", str(self.identity), "--board", self.vessel),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+            )
+
+    def send(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def stop(self) -> int:
+        """SIGTERM; the exit status."""
+        self.send(signal.SIGTERM)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Until it ends by itself; the exit status."""
+        assert self._process is not None
+        status = self._process.wait(PATIENCE_S)
+        self._process = None
+        assert "Traceback" not in self.log
+        return status
+
+    def state(self) -> dict[str, Any]:
+        return livestate.read(livestate.path(self.folder / "run", "sync")) or {}
+
+    def until(self, wanted: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+        """Until its live state is as wanted."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not (found := self.state()) or not wanted(found):
+            assert time.monotonic() < deadline, f"the state is {found}; it says: {self.log[-3000:]}"
+            time.sleep(0.02)
+        return found
+
+    def logboat(self, *arguments: str, places: bool = True) -> subprocess.CompletedProcess[str]:
+        """The command, on this vessel."""
+        command: Sequence[str] = (sys.executable, "-m", "services", *arguments)
+        return subprocess.run(
+            [*command, *(self.places if places else ())],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )

@@ -1,0 +1,240 @@
+"""The sync daemon as a process: what ends it, what it waits for, what it takes up while it runs."""
+
+import asyncio
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import apsw
+import pytest
+
+from services import livestate, storecheck
+from services.meshing import Places, SyncDaemon
+from services.settings import Configuration, Listener, Vessel
+from services.systemd import Notifier
+from sync import documents
+from sync.peer.conflicts import REVOCATIONS
+from sync.store import Database
+
+from .syncing import PATIENCE_S, Fleet, SyncProcess
+
+
+@pytest.fixture
+def fleet() -> Fleet:
+    return Fleet()
+
+
+@pytest.fixture
+def argo(tmp_path: Path) -> Iterator[SyncProcess]:
+    with SyncProcess(tmp_path / "argo") as process:
+        yield process
+
+
+class TestStart:
+    def test_a_wrong_configuration_is_exit_2_with_its_line(self, argo: SyncProcess) -> None:
+        argo.config.write_text("[mesh]\nrole = 'king'\n")
+        argo.start()
+        assert argo.wait() == 2
+        assert 'logboat.toml:2: [mesh], role: "king"' in argo.log
+
+    def test_a_user_whose_hash_is_none_is_a_wrong_configuration(self, argo: SyncProcess) -> None:
+        argo.config.write_text("[[user]]\nname = 'bridge'\npassword_hash = 'secret'\n")
+        argo.start()
+        assert argo.wait() == 2
+        assert "logboat.toml:3: " in argo.log
+        assert "secret" not in argo.log
+
+    def test_after_a_mistake_the_last_good_configuration_stays_in_force(
+        self, argo: SyncProcess, fleet: Fleet
+    ) -> None:
+        fleet.identity(argo.identity)
+        argo.start()
+        argo.until(lambda state: state.get("port"))
+        assert argo.stop() == 0
+        argo.config.write_text("[mesh]\nrole = 'king'\n")
+        argo.start()
+        found = argo.until(lambda state: state.get("port"))
+        assert found["port"] == argo.port
+        assert "king" in found["problems"][0]
+
+    def test_a_port_that_is_taken_is_told_and_where_to_look(self, argo: SyncProcess, fleet: Fleet) -> None:
+        fleet.identity(argo.identity)
+        with socket.create_server(("127.0.0.1", argo.port)):
+            argo.start()
+            assert argo.wait() == 1
+        assert f"port {argo.port}" in argo.log
+        assert str(argo.port) in argo.state()["fault"]
+        done = argo.logboat("peers")
+        assert done.returncode == 1
+        assert "the sync daemon is not running" in done.stderr
+        assert str(argo.port) in done.stderr
+
+    def test_a_data_folder_that_cannot_be_made_is_one_line(self, argo: SyncProcess) -> None:
+        (argo.folder / "data").write_text("a file")
+        argo.start()
+        assert argo.wait() == 1
+        assert str(argo.folder / "data") in argo.log
+
+
+def test_it_waits_for_an_identity_and_needs_no_store_to_begin_with(argo: SyncProcess, fleet: Fleet) -> None:
+    argo.start()
+    found = argo.until(lambda state: state["fault"])
+    assert found["waitsForIdentity"]
+    assert "logboat fleet add" in argo.logboat("peers").stderr
+
+    fleet.identity(argo.identity)
+    key = (argo.identity / "vessel.key").read_bytes()
+    fleet.identity(argo.identity, "brigid")
+    (argo.identity / "vessel.key").write_bytes(key)
+    argo.send(signal.SIGHUP)
+    found = argo.until(lambda state: state["fault"] and not state["waitsForIdentity"])
+    assert "vessel.key" in found["fault"]
+
+    made = fleet.identity(argo.identity)
+    argo.send(signal.SIGHUP)
+    found = argo.until(lambda state: state.get("port"))
+    assert (found["vessel"], found["fleet"], found["fault"]) == ("argo", fleet.name, None)
+    assert found["fingerprint"] == made.fingerprint
+    assert argo.logboat("peers").returncode == 0
+    assert argo.stop() == 0
+    assert not livestate.path(argo.folder / "run", "sync").exists()
+
+
+def test_files_copied_in_while_it_runs_take_effect_by_themselves(argo: SyncProcess, fleet: Fleet) -> None:
+    first = fleet.identity(argo.identity)
+    argo.start()
+    assert argo.until(lambda state: state.get("port"))["fingerprint"] == first.fingerprint
+
+    # Half of a new identity: what runs goes on, and it is told.
+    (argo.identity / "vessel.key").write_bytes(fleet.ca.issue("argo").key_pem())
+    argo.send(signal.SIGHUP)
+    found = argo.until(lambda state: state["problems"])
+    assert "the mesh goes on with the one before" in found["problems"][0]
+    assert found["fingerprint"] == first.fingerprint
+
+    second = fleet.identity(argo.identity, number=2)  # no signal: it looks by itself
+    found = argo.until(lambda state: state.get("fingerprint") == second.fingerprint)
+    assert found["problems"] == []
+
+    fleet.revoke(argo.identity, first, number=3)
+
+    def number() -> int:
+        with Database.open(
+            argo.folder / "data" / "log.db", single_writer=documents.is_single_writer
+        ) as store:
+            said = store.get(REVOCATIONS)
+            return 0 if said is None else int(said.body["number"])
+
+    argo.until(lambda state: state.get("port") and number() == 3)
+    assert argo.stop() == 0
+
+
+def test_damage_found_while_it_runs_ends_it_and_the_next_check_repairs(
+    argo: SyncProcess, fleet: Fleet
+) -> None:
+    fleet.identity(argo.identity)
+    argo.start()
+    argo.until(lambda state: state.get("port"))
+    connection = apsw.Connection(str(argo.folder / "data" / "log.db"))
+    connection.set_busy_timeout(10_000)
+    connection.execute("UPDATE docs SET crc = crc + 1 WHERE id = ?", (REVOCATIONS,))
+    connection.close()
+    assert argo.wait() == 1
+    assert storecheck.is_marked(argo.folder / "data")
+    assert REVOCATIONS in argo.state()["fault"]
+
+    done = argo.logboat("store", "check", "--repair")
+    assert done.returncode == 0, done.stdout + done.stderr
+    argo.start()
+    argo.until(lambda state: state.get("port"))
+    assert argo.stop() == 0
+
+
+def test_damage_that_another_daemon_has_found_ends_it_too(argo: SyncProcess, fleet: Fleet) -> None:
+    fleet.identity(argo.identity)
+    argo.start()
+    argo.until(lambda state: state.get("port"))
+    storecheck.mark_damaged(argo.folder / "data", "a page did not match")
+    assert argo.wait() == 1
+    assert "another process has found damage" in argo.state()["fault"]
+
+
+class Heard(Notifier):
+    """Notes what systemd would be told."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+        self.words: list[str] = []
+
+    def _send(self, text: str) -> None:
+        self.words.append(text)
+
+    @property
+    def fed(self) -> int:
+        return self.words.count("WATCHDOG=1")
+
+
+def test_the_watchdog_is_fed_by_the_meshs_own_work_alone(tmp_path: Path, fleet: Fleet) -> None:
+    """A manager that stands still starves it, though the daemon goes on telling its state."""
+    fleet.identity(tmp_path / "identity")
+    heard = Heard()
+
+    async def until(done: Callable[[], bool]) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while not done():  # noqa: ASYNC110 -- a file, which tells nobody
+                await asyncio.sleep(0.01)
+
+    async def live() -> None:
+        daemon = SyncDaemon(
+            places=Places(
+                tmp_path / "logboat.toml",
+                tmp_path / "sensors.toml",
+                tmp_path / "data",
+                tmp_path / "run",
+                tmp_path / "identity",
+            ),
+            configuration=Configuration(vessel=Vessel(id="argo"), listener=Listener(0, ("lo",))),
+            notifier=heard,
+        )
+        running = asyncio.create_task(daemon.run())
+        await until(lambda: heard.fed >= 2)
+        assert heard.words[0] == "READY=1"
+        assert daemon.mesh is not None
+        assert daemon.mesh._main is not None
+        daemon.mesh._main.cancel()
+        clock = told(tmp_path)
+        await until(lambda: told(tmp_path) > clock + 1)
+        fed = heard.fed
+        await until(lambda: told(tmp_path) > clock + 3)
+        assert heard.fed == fed
+        daemon.stop()
+        assert await running == 0
+        assert heard.words[-1] == "STOPPING=1"
+
+    asyncio.run(live())
+
+
+def told(folder: Path) -> float:
+    state = livestate.read(livestate.path(folder / "run", "sync"))
+    assert state is not None
+    return float(state["updated"]["clock"])
+
+
+def test_systemd_hears_of_its_life(argo: SyncProcess, fleet: Fleet, tmp_path: Path) -> None:
+    fleet.identity(argo.identity)
+    words: list[str] = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(PATIENCE_S)
+        argo.start(notify=tmp_path / "notify")
+        while "WATCHDOG=1" not in words:
+            words.append(systemd.recv(4096).decode())
+        stopping = threading.Thread(target=argo.stop)
+        stopping.start()
+        while words[-1] != "STOPPING=1":
+            words.append(systemd.recv(4096).decode())
+        stopping.join()
+    assert words[0] == "READY=1"
+    assert f"STATUS=vessel argo of fleet {fleet.name}: linked with 0 of 0" in words
