@@ -258,7 +258,9 @@ class Mesh:
         if link.problem is not None:
             self._note_refusal(vessel or link.where.name, link.problem.text)
             if link.problem.code == _CONFLICT and vessel == self.vessel:
-                self._hear(vessel, "another")
+                # Which board it is it says when it calls; until then it is another.
+                known = [clone.boards[1] for clone in self.clones.found if clone.is_ours]
+                self._hear(vessel, known[0] if known else "another")
         self._wake.set()
 
     def _note_refusal(self, name: str, why: str) -> None:
