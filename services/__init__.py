@@ -12,6 +12,11 @@ The recorder, in the order in which data flows:
 - `view`, `livestate`, `systemd`, `control`: what the recorder tells, and how people reach it
 - `recorder`: the daemon
 
+The mesh:
+
+- `meshing`: the sync daemon; `folderwatch`: whether its identity's files have changed
+- `meshstate`: what it tells of itself
+
 After damage:
 
 - `storecheck`, `unseen`, `salvage`, `rescue`: what is broken, or cut off a write-ahead log; what can still be
@@ -27,6 +32,7 @@ What people look at, from documents and live state:
 - `shapes`, `timeline`: documents decoded; when it was
 - `history`, `current`, `episodes`: samples, values, alarms
 - `verify`: what is missing, and why
-- `live`, `summary`, `present`: the recorder's own word; what `status` says; how things are written for people
+- `liveness`, `live`, `livesync`: whether a daemon lives, and its own word: the recorder's, the sync daemon's
+- `summary`, `present`: what `status` says; how things are written for people
 - `command`, `commands/`: the `logboat` command; `demo/`: the main job, end to end; `ulid`: ids of notes
 """

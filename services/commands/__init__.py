@@ -2,7 +2,7 @@
 
 - `options`: what every command can be told
 - `common`: what commands share: errors, the store, whose vessel this is, JSON
-- `status`, `sensors`: what is so now
+- `status`, `sensors`, `peers`: what is so now
 - `log` (`logview`, `logadd`), `alarms`, `notes`, `verify`: what is on record
 - `config`, `daemons`, `db`: set-up, the daemons, the store itself
 - `dbsync` (`dbrun`), `dbserve`: the store, over the network
