@@ -6,7 +6,6 @@ the identity's files change, the mesh begins anew with them.
 
 import asyncio
 import hashlib
-import json
 import logging
 import random
 import signal
@@ -249,7 +248,6 @@ class SyncDaemon:
             takes=takes,
             on_clone=self._clone,
         )
-        problems += self._publish_revocations(membership)
         self.mesh = mesh = Mesh(
             MeshSettings(
                 place=Place(
@@ -314,14 +312,6 @@ class SyncDaemon:
         state = livestate.read(livestate.path(self._places.run))
         found = None if state is None else state.get("log")
         return found if isinstance(found, str) else None
-
-    def _publish_revocations(self, membership: Membership) -> list[str]:
-        path = self._places.identity / identity_files.REVOCATIONS
-        try:
-            membership.publish(json.loads(path.read_bytes()))
-        except (OSError, ValueError, FleetError) as error:
-            return [f"{path}: {error}"]
-        return []
 
     # What we tell
 

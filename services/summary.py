@@ -294,7 +294,7 @@ def _refused(facts: Facts) -> str | None:
     return f"see why {first.vessel} is refused: {first.problem or 'no reason is told'}; more: logboat peers"
 
 
-def _identity(facts: Facts) -> str | None:
+def _membership(facts: Facts) -> str | None:
     state = facts.mesh_sight.state
     if state is None or not state.waits_for_identity:
         return None
@@ -316,7 +316,7 @@ ADVICE: Final[tuple[Callable[[Facts], str | None], ...]] = (
     _identity,
     _refused,
     _time,
-    _identity,
+    _membership,
 )
 """Most worth doing first."""
 

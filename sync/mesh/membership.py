@@ -4,20 +4,18 @@ Whatever a peer proves is judged here, whether it dialled or was dialled. Revoca
 the store itself; `refresh` takes up what has come.
 """
 
-import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from cryptography import x509
 
 from sync import documents
 from sync.fleet import users
-from sync.fleet.errors import RevocationsError
 from sync.fleet.identity_files import FleetIdentity
-from sync.fleet.revocations import from_body
 from sync.fleet.rights import Crew, Rights, Vessel
+from sync.fleet.standing import standing
 from sync.fleet.trust import Trust
 from sync.mesh.greeting import Greeting
 from sync.mesh.streams import STREAMS
@@ -36,8 +34,6 @@ from sync.peer.receiver import Rule
 from sync.peer.selection import Selection
 from sync.replication.checkpoint_id import Peer
 from sync.store import Database
-
-log = logging.getLogger(__name__)
 
 _CONFLICT: Final = 409
 _MISDIRECTED: Final = 421
@@ -79,8 +75,8 @@ class Membership:
         self.trust: Trust = identity.trust
         self._database, self._now = database, now
         self._gives, self._takes, self._on_clone = gives, takes, on_clone
-        self._looked_at: str | None = None
-        """The revision of the revocations that was taken up last."""
+        self._looked_at: str | None = ""
+        """The revision of the revocations that were taken up last; None if there were none."""
         self._crew = {user.name: user for user in crew}
         self._rights = Rights(
             vessel=identity.vessel, log=current_log, trust=lambda: self.trust, leaves=database.leaves
@@ -154,30 +150,17 @@ class Membership:
     # Revocations
 
     def refresh(self) -> bool:
-        """Take up what the store has of revocations; whether that changed anything. Raises StoreError."""
-        found = self._database.get(REVOCATIONS)
-        if found is None or found.deleted or found.rev == self._looked_at:
+        """Take up what files and store say of revocations, and let the store know what only the files did;
+        whether that changed anything. Raises StoreError."""
+        if self._revision() == self._looked_at:
             return False
-        self._looked_at = found.rev
-        try:
-            said = from_body(found.body, self.trust.root)
-        except RevocationsError as error:
-            log.warning("%s", error)
-            return False
-        before, self.trust = self.trust, self.trust.told(said)
+        before, self.trust = self.trust, standing(self._database, self.identity, self.trust)
+        self._looked_at = self._revision()
         return self.trust is not before
 
-    def publish(self, body: Mapping[str, Any]) -> None:
-        """Put revocations that came on a card, or by hand, into the store, unless it has newer ones; then
-        `refresh` takes them up.
-
-        Raises RevocationsError for what the fleet's CA has not signed, StoreError.
-        """
-        said = from_body(body, self.trust.root)
+    def _revision(self) -> str | None:
         found = self._database.get(REVOCATIONS)
-        here = 0 if found is None or found.deleted else from_body(found.body, self.trust.root).number
-        if said.number > here:
-            self._database.put(REVOCATIONS, body, parent=None if found is None else found.rev)
+        return None if found is None else found.rev
 
 
 def remote_name(vessel: str, greeting: Greeting | None) -> str | None:

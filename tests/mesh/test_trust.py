@@ -11,6 +11,7 @@ from sync import documents
 from sync.fleet.revocations import to_body
 from sync.mesh.manager import MeshSettings
 from sync.mesh.report import look
+from sync.peer.conflicts import REVOCATIONS
 from sync.store import Database
 
 from .inprocess import NOW, Fleet, problem_of, run, said_about, until, vessel
@@ -116,7 +117,7 @@ def test_revocation_travels_and_ends_the_links_of_whom_it_names_with_the_reason_
         ):
             await until(lambda: len(argo.linked) == len(brigid.linked) == 2, "all are linked")
             body = to_body(fleet.revoke(stolen), fleet=fleet.name, key=fleet.authority.key)
-            argo.membership.publish(body)
+            argo.database.put(REVOCATIONS, body)
             await until(
                 lambda: argo.linked == {"brigid"} and brigid.linked == {"argo"}, "carina is out everywhere"
             )
