@@ -71,6 +71,11 @@ class LiveMesh(Told, frozen=True, kw_only=True):
     clones: list[str] = field(default_factory=list)
 
     @property
+    def nearby(self) -> list[LivePeer]:
+        """Those that are known to be there: without configured addresses at which nobody has answered."""
+        return [peer for peer in self.peers if ":" not in peer.vessel]
+
+    @property
     def linked(self) -> list[LivePeer]:
         """Those with whom a link stands."""
         return [peer for peer in self.peers if peer.state == "linked"]

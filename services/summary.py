@@ -174,8 +174,8 @@ def mesh(facts: Facts) -> str:
         return f"NO: {sight.why_not}"
     if state.fault is not None:
         return f"{'none' if state.waits_for_identity else 'NO'}: {state.fault}"
-    near = f"linked with {len(state.linked)} of {len(state.peers)} nearby"
-    parts = [near if state.peers else "nobody is nearby"]
+    near = f"linked with {len(state.linked)} of {len(state.nearby)} nearby"
+    parts = [near if state.nearby else "nobody is nearby"]
     if behind := max((peer.behind for peer in state.linked), default=0):
         parts.append(f"behind by {count(behind, 'change')} at most")
     if state.refused:

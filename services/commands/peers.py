@@ -118,7 +118,7 @@ def headline(state: LiveMesh) -> str:
     where = "dials only" if state.port is None else f"port {state.port}"
     return (
         f"{state.vessel} of fleet {state.fleet}: linked with {len(state.linked)} of"
-        f" {len(state.peers)} nearby, {where}"
+        f" {len(state.nearby)} nearby, {where}"
     )
 
 

@@ -89,6 +89,15 @@ class TestPeers:
             "nobody is in sight, and nothing has come from anybody yet",
         ]
 
+    def test_an_address_where_nobody_answers_is_not_nearby(self, logboat: Appliance) -> None:
+        logboat.live()
+        logboat.mesh(peers=[peer("10.0.0.7:4984/log", "connecting", problem="no route"), peer("brigid")])
+        done = logboat("peers")
+        assert "linked with 1 of 1 nearby" in done.lines[0]
+        assert done.lines[2].split() == ["10.0.0.7:4984/log", "connecting"]
+        assert done.lines[3] == "  no route"
+        assert "mesh           linked with 1 of 1 nearby" in logboat("status").out
+
     def test_programs_get_it_all(self, logboat: Appliance) -> None:
         logboat.mesh(**FLEET)
         found = logboat("peers", "--json").json
