@@ -118,18 +118,20 @@ class Discovery:
         advertisement: Advertisement,
         *,
         interfaces: Sequence[str] = ("*",),
+        is_told: bool = True,
         on_change: Callable[[list[Change]], None],
         on_name_taken: Callable[[str], None] | None = None,
         pace: Pace | None = None,
         chance: random.Random | None = None,
     ) -> None:
-        """`interfaces`: names, with `*` for any letters; loopback only by its own name.
+        """`interfaces`: names, with `*` for any letters; loopback only by its own name. `is_told`: whether
+        others are to see us; who does not listen only looks.
 
         `on_change` is called in the event loop with what has changed in `sightings`. `on_name_taken` is
         called with our instance name when somebody else has it, or had it first.
         """
         self._advertisement = advertisement
-        self._wanted = tuple(interfaces)
+        self._wanted, self._is_told = tuple(interfaces), is_told
         self._on_change = on_change
         self._on_name_taken = on_name_taken
         self._pace = pace or Pace()
@@ -253,7 +255,7 @@ class Discovery:
                 self._announce(await zeroconf.async_update_service(info))
         # Each time: it does nothing if all is as it should be, and tries again what failed.
         await zeroconf.async_update_interfaces(multicast_choice(found))
-        if self._registered is None or not is_named:
+        if self._is_told and (self._registered is None or not is_named):
             await self._register(zeroconf)
         if links_changed or is_elsewhere:
             self.refresh()

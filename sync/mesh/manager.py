@@ -24,7 +24,12 @@ from sync.mesh.traffic import Traffic
 from sync.mesh.whereabouts import GRACE, HEARTBEAT, Whereabouts
 from sync.net.authenticators import CertificateHolder
 from sync.net.link import Link
-from sync.net.listener import Connection, URLEndpointListener, URLEndpointListenerConfiguration
+from sync.net.listener import (
+    DEFAULT_PORT,
+    Connection,
+    URLEndpointListener,
+    URLEndpointListenerConfiguration,
+)
 from sync.peer.conflicts import REVOCATIONS
 from sync.peer.problems import Domain, Problem, ProblemError
 from sync.peer.progress import DocumentEnded
@@ -141,7 +146,11 @@ class Mesh:
             await self._listen()
         advertisement = self._advertisement()
         self.discovery = Discovery(
-            advertisement, interfaces=self.settings.interfaces, on_change=self._seen, chance=self._rng
+            advertisement,
+            interfaces=self.settings.interfaces,
+            is_told=bool(self.listeners),
+            on_change=self._seen,
+            chance=self._rng,
         )
         await self.discovery.start()
         for url in self.settings.static:
@@ -197,7 +206,7 @@ class Mesh:
             fleet=identity.fleet,
             db=self.settings.database_name,
             store=greeting.store,
-            port=self.port or self.settings.port,
+            port=self.port or self.settings.port or DEFAULT_PORT,
         )
 
     # What happens
@@ -246,17 +255,18 @@ class Mesh:
     def _changed(self, link: Outward) -> None:
         """One that we dialled came up, went down, or ended."""
         vessel = link.vessel
-        if link not in self.outward.values():
+        key = next((key for key, known in self.outward.items() if known is link), None)
+        if key is None:
             return  # it was ended from here, and is on its way out
         if link.is_up and vessel is not None:
             self.refused.pop(vessel, None)
-            self.refused.pop(link.where.name, None)
+            self.refused.pop(key, None)
             log.info("linked with %s, dialled at %s", vessel, link.where.name)
             self._hear(vessel, None if link.greeting is None else link.greeting.board)
         elif vessel is not None:
             self._left(vessel)
         if link.problem is not None:
-            self._note_refusal(vessel or link.where.name, link.problem.text)
+            self._note_refusal(key, link.problem.text)
             if link.problem.code == _CONFLICT and vessel == self.vessel:
                 # Which board it is it says when it calls; until then it is another.
                 known = [clone.boards[1] for clone in self.clones.found if clone.is_ours]
@@ -323,7 +333,7 @@ class Mesh:
         for key, link in list(self.outward.items()):
             if link.certificate is not None and (objection := self.membership.judge(link.certificate)):
                 log.warning("%s is left: %s", link.vessel, objection)
-                self._note_refusal(link.vessel or key, objection)
+                self._note_refusal(key, objection)
                 if link.link is not None:
                     link.link.close(Problem(Domain.BLIP, _REVOKED, objection))
                 self._end(key)

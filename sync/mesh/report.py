@@ -74,11 +74,13 @@ def look(mesh: Mesh) -> MeshReport:
             peers[sighting.vessel] = PeerReport(
                 sighting.vessel, LinkState.IN_SIGHT, f"{address}:{sighting.port}", log=sighting.log
             )
-    for name, problem in mesh.refused.items():
+    names = {key: outward.vessel or key for key, outward in mesh.outward.items()}
+    for key, problem in mesh.refused.items():
+        name = names.get(key, key)
         found = peers.setdefault(name, PeerReport(name, LinkState.REFUSED))
         found.state, found.problem = LinkState.REFUSED, problem
-    for outward in mesh.outward.values():
-        name = outward.vessel or outward.where.name
+    for key, outward in mesh.outward.items():
+        name = names[key]
         _outward(peers.setdefault(name, PeerReport(name, LinkState.CONNECTING)), outward, now)
     for inward in mesh.inward:
         _inward(peers.setdefault(inward.vessel, PeerReport(inward.vessel, LinkState.LINKED)), inward, now)

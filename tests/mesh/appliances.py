@@ -53,7 +53,8 @@ class Appliance:
         self.recorder = RecorderProcess(folder)
         self._sync: subprocess.Popen[Any] | None = None
         self._output: IO[bytes] | None = None
-        self._written = 0
+        self.written = 0
+        """Readings that `write` has made."""
 
     def start(self) -> None:
         """Begin to mesh."""
@@ -129,18 +130,23 @@ class Appliance:
         """So many readings, an alarm and a current value."""
         with self.store() as database, database.transaction():
             for _ in range(count):
-                self._written += 1
-                document_id = documents.reading_id(self.vessel, "rpm", LOG, self._written)
-                database.put(document_id, builders.body(document_id, samples=[[0, self._written]]))
-            alarm = documents.alarm_id(self.vessel, "rpm", LOG, self._written)
+                self.written += 1
+                document_id = documents.reading_id(self.vessel, "rpm", LOG, self.written)
+                database.put(document_id, builders.body(document_id, samples=[[0, self.written]]))
+            alarm = documents.alarm_id(self.vessel, "rpm", LOG, self.written)
             database.put(alarm, builders.body(alarm, acks=[]))
             equipment = documents.equipment_id(self.vessel, "rpm")
             now = database.get(equipment)
             database.put(
                 equipment,
-                builders.body(equipment, value=self._written),
+                builders.body(equipment, value=self.written),
                 parent=None if now is None else now.rev,
             )
+
+    def count(self) -> int:
+        """Documents in its store."""
+        with self.store() as database:
+            return database.count()
 
     def revisions(self) -> dict[str, str]:
         """Document to current revision, of all that there are."""
@@ -180,8 +186,11 @@ def wait_for_agreement(appliances: Sequence[Appliance], *, within: float = PATIE
     """Until all stores hold the same revisions; seconds that it took. Then everything is compared."""
 
     def agree() -> bool:
+        counts = {appliance.count() for appliance in appliances}  # cheaper to ask for
+        if len(counts) > 1 or 0 in counts:
+            return False
         first, *others = (appliance.revisions() for appliance in appliances)
-        return bool(first) and all(other == first for other in others)
+        return all(other == first for other in others)
 
     took = wait_until(agree, "all stores hold the same", appliances, within=within)
     assert_identical(appliances)

@@ -59,13 +59,16 @@ async def vessel(
     name: str,
     *,
     identity: TLSIdentity | None = None,
-    knows: Mesh | None = None,
+    knows: tuple[Mesh, ...] = (),
+    known: tuple[str, ...] = (),
+    port: int = 0,
+    place: Place | None = None,
     board: str = "",
     gives: bool = True,
     takes: bool = True,
     now: Callable[[], datetime] = lambda: NOW,
 ) -> AsyncIterator[Mesh]:
-    """One in this process; `knows`: another whose address is in its configuration."""
+    """One in this process; `knows`, `known`: others whose addresses are in its configuration."""
     with Database.open(folder / f"{name}{board}.db", single_writer=documents.is_single_writer) as database:
         shown = identity or fleet.issue(name)
         greeting = Greeting(
@@ -82,8 +85,8 @@ async def vessel(
             takes=takes,
             on_clone=lambda found: mesh.hear_own(found),  # noqa: PLW0108 -- it is made below
         )
-        static = () if knows is None else (f"wss://127.0.0.1:{knows.port}",)
-        settings = MeshSettings(place=Place(name), port=0, interfaces=("lo",), static=static)
+        static = (*known, *(f"wss://127.0.0.1:{other.port}" for other in knows))
+        settings = MeshSettings(place=place or Place(name), port=port, interfaces=("lo",), static=static)
         mesh = Mesh(settings, database, membership, rng=random.Random(1), push=gives, pull=takes)
         await mesh.start()
         try:

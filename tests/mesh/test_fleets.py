@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from sync.documents import Kind
 from tests.namespaces import Host, Network
 
-from .appliances import Appliance, wait_for_agreement, wait_until
+from .appliances import Appliance, kinds, wait_for_agreement, wait_until
 
 NAMES = ("argo", "brigid", "carina", "dione", "elgin")
 
@@ -181,3 +182,31 @@ def test_link_local_ipv6_alone_is_enough(tmp_path: Path, launch: Launch) -> None
         assert all("fe80::" in peer["address"] for vessel in fleet for peer in vessel.state()["peers"])
         for vessel in fleet:
             vessel.end()
+
+
+@pytest.mark.parametrize(
+    ("kills", "readings"),
+    [(3, 1_500), pytest.param(30, 3_000, marks=(pytest.mark.torture, pytest.mark.timeout(3600)))],
+)
+def test_peer_killed_in_mid_transfer_loses_nothing_and_doubles_nothing(
+    network: Network, launch: Launch, rng: random.Random, kills: int, readings: int
+) -> None:
+    hosts = network.hosts(*NAMES[:3])
+    network.segment("roads", *hosts)
+    fleet = [launch(host) for host in hosts]
+    wait_for_agreement(fleet)
+    landed = 0
+    while landed < kills:
+        victim, other = rng.sample(fleet, 2)
+        before = victim.count()
+        other.write(readings)
+        wanted = before + rng.randrange(1, readings)
+        wait_until(lambda: victim.count() >= wanted, "some of it is there", fleet)  # noqa: B023
+        victim.kill()
+        landed += victim.count() < before + readings  # else it had all: not in mid-transfer
+        victim.start()
+        wait_for_agreement(fleet)
+    written = sum(vessel.written for vessel in fleet)
+    for vessel in fleet:
+        assert len(kinds(vessel, Kind.READING)) == written
+    print(f"{landed} kills in mid-transfer, {written} readings everywhere, each once")

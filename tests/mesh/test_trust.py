@@ -25,7 +25,7 @@ def test_vessel_of_another_fleet_is_refused_in_the_handshake_by_both(
     async def main() -> None:
         async with (
             vessel(tmp_path, Fleet.new(), "argo") as argo,
-            vessel(tmp_path, Fleet.new(), "brigid", knows=argo) as brigid,
+            vessel(tmp_path, Fleet.new(), "brigid", knows=(argo,)) as brigid,
         ):
             await until(lambda: problem_of(brigid), "brigid says why")
             assert "does not verify" in problem_of(brigid)

@@ -1,0 +1,104 @@
+"""Which links come to be between vessels: one a pair, whoever dials, and by the roles that were given."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from sync.mesh.manager import Mesh
+from sync.mesh.plan import Place, Role
+from sync.mesh.report import LinkState, look
+
+from .inprocess import Fleet, run, until, vessel
+
+PORTS = (4101, 4102)
+
+
+def links_of(mesh: Mesh, other: str) -> int:
+    """Links with a vessel, whoever dialled."""
+    dialled = sum(link.is_up and link.vessel == other for link in mesh.outward.values())
+    return dialled + sum(link.is_up and link.vessel == other for link in mesh.inward)
+
+
+async def turned(meshes: Sequence[Mesh], times: int = 3) -> None:
+    """Until each has looked at the whole so many times more."""
+    wanted = [mesh.turns + times for mesh in meshes]
+    await until(lambda: all(m.turns >= w for m, w in zip(meshes, wanted, strict=True)), "they looked again")
+
+
+def test_two_that_are_seen_and_configured_both_ways_settle_on_one_link(tmp_path: Path) -> None:
+    async def main() -> None:
+        fleet = Fleet.new()
+        urls = [f"wss://127.0.0.1:{port}" for port in PORTS]
+        async with (
+            vessel(tmp_path, fleet, "argo", port=PORTS[0], known=(urls[1],)) as argo,
+            vessel(tmp_path, fleet, "brigid", port=PORTS[1], known=(urls[0],)) as brigid,
+        ):
+            await until(lambda: links_of(argo, "brigid") and links_of(brigid, "argo"), "they are linked")
+            await until(
+                lambda: links_of(argo, "brigid") == links_of(brigid, "argo") == 1, "one link is left of all"
+            )
+            await turned([argo, brigid])
+            assert links_of(argo, "brigid") == links_of(brigid, "argo") == 1
+            assert not brigid.outward or not any(link.is_up for link in brigid.outward.values())
+            argo.database.put("menu", {})
+            await until(lambda: brigid.database.get("menu"), "documents pass")
+
+    run(main())
+
+
+def test_configured_address_is_enough_where_nobody_is_seen(tmp_path: Path) -> None:
+    async def main() -> None:
+        fleet = Fleet.new()
+        alone = Place("argo", role=Role.ACTIVE_ONLY)
+        async with (
+            vessel(tmp_path, fleet, "brigid") as brigid,
+            vessel(tmp_path, fleet, "argo", place=alone, knows=(brigid,)) as argo,
+        ):
+            await until(lambda: argo.linked == {"brigid"}, "it has dialled")
+            assert brigid.linked == {"argo"}
+
+    run(main())
+
+
+def test_vessel_that_only_dials_is_not_seen_and_does_not_listen(tmp_path: Path) -> None:
+    async def main() -> None:
+        fleet = Fleet.new()
+        async with (
+            vessel(tmp_path, fleet, "argo") as argo,
+            vessel(tmp_path, fleet, "brigid", place=Place("brigid", role=Role.ACTIVE_ONLY)) as brigid,
+        ):
+            await until(lambda: argo.linked and brigid.linked, "it has dialled, although its id is higher")
+            assert brigid.port is None
+            assert [sighting.vessel for sighting in argo.sightings] == []
+            assert [peer.dialled for peer in look(brigid).peers] == [True]
+
+    run(main())
+
+
+def test_vessel_that_only_listens_is_dialled_by_those_with_higher_ids_too(tmp_path: Path) -> None:
+    async def main() -> None:
+        fleet = Fleet.new()
+        async with (
+            vessel(tmp_path, fleet, "argo", place=Place("argo", role=Role.PASSIVE_ONLY)) as argo,
+            vessel(tmp_path, fleet, "brigid") as brigid,
+        ):
+            await until(lambda: brigid.linked == {"argo"}, "the other dialled after its wait")
+            assert not argo.outward
+            [peer] = look(argo).peers
+            assert (peer.state, peer.dialled) == (LinkState.LINKED, False)
+
+    run(main())
+
+
+def test_vessel_that_comes_back_is_linked_at_once(tmp_path: Path) -> None:
+    async def main() -> None:
+        fleet, loop = Fleet.new(), asyncio.get_running_loop()
+        async with vessel(tmp_path, fleet, "argo") as argo:
+            for _ in range(3):
+                async with vessel(tmp_path, fleet, "brigid") as brigid:
+                    began = loop.time()
+                    await until(lambda: argo.linked and brigid.linked, "they are linked")
+                    assert loop.time() - began < 15  # no waiting out of a refusal, nor of a longer pause
+                await until(lambda: not argo.linked, "it has gone")
+
+    run(main())
