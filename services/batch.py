@@ -1,13 +1,15 @@
 """A batch: what one commit of the journal makes durable, and its form in the file.
 
-In the file a batch is one MessagePack array, compressed if that is shorter; its rows name sensors by number
-and count time back from the commit, so that a sample costs about 10 bytes.
+In the file a batch is one MessagePack array, compressed if that is shorter. Its samples are in columns, name
+sensors by number and count time back from the commit; values are written in decimal, of which a measured one
+has few digits. So a sample costs about 5 bytes.
 """
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
+from math import isfinite
 from typing import Final
 
 import msgspec
@@ -107,8 +109,21 @@ class Batch:
         return last
 
 
+class _Columns(msgspec.Struct, array_like=True):
+    """Samples as stored."""
+
+    sensors: list[int]
+    sequences: list[int]
+    before: list[int]
+    """Milliseconds before the commit."""
+    values: bytes
+    """A JSON array."""
+    states: list[int]
+
+
 class _Packed(msgspec.Struct, array_like=True):
-    """A batch as stored. Rows: sensor number, sequence, ms before the commit, value, state's number."""
+    """A batch as stored. Rows: sensor number, sequence, ms before the commit, value, state's number; they are
+    in columns, but in batches of earlier versions, and where JSON has no word for a value."""
 
     run: int
     boot: int
@@ -119,7 +134,8 @@ class _Packed(msgspec.Struct, array_like=True):
     totals: list[tuple[int, int, float]]
     episodes: list[tuple[int, Episode]]
     gaps: list[Gap] = []
-    given: list[tuple[int, int]] = []  # batches of earlier versions end before it
+    given: list[tuple[int, int]] = []  # batches of earlier versions end before it, or after it
+    columns: _Columns | None = None
 
 
 _DEFLATED: Final = 0x78
@@ -129,6 +145,8 @@ _QUICK: Final = 1
 
 _decode = msgspec.msgpack.Decoder(_Packed).decode
 _encode = msgspec.msgpack.Encoder().encode
+_decode_values = msgspec.json.Decoder(list[bool | int | float | None]).decode
+_encode_values = msgspec.json.Encoder().encode
 
 
 class BatchError(ValueError):
@@ -137,6 +155,13 @@ class BatchError(ValueError):
 
 def pack(batch: Batch, numbers: Mapping[str, int]) -> bytes:
     """The batch as it is stored; `numbers` gives each sensor's."""
+    sensors = [numbers[row.sensor] for row in batch.rows]
+    sequences = [row.sequence for row in batch.rows]
+    before = [batch.clock_ms - row.clock_ms for row in batch.rows]
+    values = [row.value for row in batch.rows]
+    states = [STATES.index(row.state) for row in batch.rows]
+    # JSON knows no infinity.
+    in_columns = all(not isinstance(value, float) or isfinite(value) for value in values)
     packed = _encode(
         _Packed(
             batch.run,
@@ -144,23 +169,23 @@ def pack(batch: Batch, numbers: Mapping[str, int]) -> bytes:
             batch.clock_ms,
             batch.utc,
             batch.synced,
-            [
-                (
-                    numbers[row.sensor],
-                    row.sequence,
-                    batch.clock_ms - row.clock_ms,
-                    row.value,
-                    STATES.index(row.state),
-                )
-                for row in batch.rows
-            ],
+            [] if in_columns else list(zip(sensors, sequences, before, values, states, strict=True)),
             [(numbers[name], total.count, total.seconds) for name, total in batch.totals.items()],
             [(numbers[name], episode) for name, episode in batch.episodes],
             list(batch.gaps),
             [(numbers[name], sequence) for name, sequence in batch.given.items()],
+            _Columns(sensors, sequences, before, _encode_values(values), states) if in_columns else None,
         )
     )
     return min(zlib.compress(packed, _QUICK), packed, key=len)
+
+
+def _rows(packed: _Packed) -> Iterable[tuple[int, int, int, Value, int]]:
+    columns = packed.columns
+    if columns is None:
+        return packed.rows
+    values = _decode_values(columns.values)
+    return zip(columns.sensors, columns.sequences, columns.before, values, columns.states, strict=True)
 
 
 def unpack(number: int, data: bytes, ids: Mapping[int, str]) -> Batch:
@@ -175,7 +200,7 @@ def unpack(number: int, data: bytes, ids: Mapping[int, str]) -> Batch:
             synced=packed.synced,
             rows=tuple(
                 Row(ids[sensor], sequence, packed.clock_ms - before, value, STATES[state])
-                for sensor, sequence, before, value, state in packed.rows
+                for sensor, sequence, before, value, state in _rows(packed)
             ),
             totals={ids[sensor]: Totals(count, seconds) for sensor, count, seconds in packed.totals},
             episodes=tuple((ids[sensor], episode) for sensor, episode in packed.episodes),
@@ -183,5 +208,5 @@ def unpack(number: int, data: bytes, ids: Mapping[int, str]) -> Batch:
             number=number,
             given={ids[sensor]: sequence for sensor, sequence in packed.given},
         )
-    except (msgspec.DecodeError, zlib.error, KeyError, IndexError) as error:
+    except (msgspec.DecodeError, zlib.error, KeyError, IndexError, ValueError) as error:
         raise BatchError(f"batch {number} cannot be read: {error!r}") from error

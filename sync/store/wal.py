@@ -78,6 +78,8 @@ def lay_out(path: Path, frames: int, *, size: int = PAGE) -> None:
     if missing > 0:
         with log.open("ab") as file:  # at its end, wherever that is by then: SQLite writes over it
             file.write(bytes(missing))
+            file.flush()
+            os.fdatasync(file.fileno())
 
 
 def page_size(header: bytes) -> int:
