@@ -26,6 +26,9 @@ GENERATION_LIMIT: Final = 2**31
 BRIDGE_LIMIT: Final = 500
 """Generations missing between two of a history for which names are made up."""
 
+_LOW: Final = "0" * 8
+"""How the digest of the end of a branch begins that lost a conflict."""
+
 _SHAPE: Final = re.compile(r"([1-9][0-9]{0,9})-([0-9A-Za-z+/=_.-]{1,128})")
 
 Rank = tuple[bool, int, str]
@@ -37,7 +40,9 @@ def make(parent: str | None, *, deleted: bool, body: bytes, closing: bool = Fals
 
     SHA-256 over the parent's id, a byte for deletion, and the body, the first 128 bits of it. The deletion by
     which a branch that lost a conflict is closed has a byte of its own, so that it is not taken for one that
-    somebody meant. Its generation is the one after the parent's, or after `above` if that is higher.
+    somebody meant; and its digest is lower than other makers' are, so that it outranks no deletion of the
+    branch that won, which is of the same generation or a later one. The generation is the one after the
+    parent's, or after `above` if that is higher.
     """
     kind = "c" if closing else "d" if deleted else "l"
     digest = hashlib.sha256(f"{parent or ''}\0{kind}\0".encode())
@@ -45,7 +50,8 @@ def make(parent: str | None, *, deleted: bool, body: bytes, closing: bool = Fals
     number = max(0 if parent is None else generation(parent), above) + 1
     if number >= GENERATION_LIMIT:
         raise DocumentError(f"revision {parent}: no generation is left above it")
-    return f"{number}-{digest.hexdigest()[:32]}"
+    name = digest.hexdigest()[:32]
+    return join(number, _LOW + name[len(_LOW) :] if closing else name)
 
 
 def bridged(revision: str, history: Iterable[str]) -> list[str]:

@@ -290,3 +290,31 @@ def test_continuous_replication_carries_what_happens_on_either_side(
     asyncio.run(main())
     assert body_ashore(ashore, "from-sea") is not None
     assert ours.get("from-shore") is not None
+
+
+@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("by", ["us", "ashore"])
+def test_deletion_after_a_conflict_reaches_the_other_vessel(
+    ours: Database, theirs: Database, ashore: GatewayDatabase, number: int, by: str
+) -> None:
+    change(ours, "note", n=number)
+    for vessel in (ours, theirs):
+        replicate(vessel, ashore)
+    change(ours, "note", by="ours", n=number)
+    change(theirs, "note", by="theirs", n=number)
+    for vessel in (ours, theirs, ours, theirs):
+        replicate(vessel, ashore)
+    found = ours.get("note")
+    assert found is not None
+    if by == "us":
+        ours.delete("note", parent=found.rev)
+        replicate(ours, ashore)
+    else:
+        ashore.delete("note", rev=found.rev)
+    assert body_ashore(ashore, "note") is None
+    for vessel in (theirs, ours):
+        replicate(vessel, ashore)
+        assert vessel.get("note").deleted  # type: ignore[union-attr]
+    for vessel in (ours, theirs):
+        progress = replicate(vessel, ashore).progress
+        assert (progress.pushed, progress.pulled) == (0, 0)

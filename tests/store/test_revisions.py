@@ -1,6 +1,7 @@
 """What identifies a revision, and which wins."""
 
 import hashlib
+import re
 from random import Random
 
 import pytest
@@ -28,6 +29,18 @@ def test_id_is_generation_and_digest_of_parent_deletion_and_body() -> None:
 
 def test_id_is_the_same_in_every_release() -> None:
     assert revisions.make(None, deleted=False, body=b"{}") == "1-949273ccee018f11c9a7123646fd9d47"
+
+
+@given(st.binary(), st.binary())
+def test_end_of_a_branch_that_lost_ranks_below_a_deletion_of_the_one_that_won(one: bytes, two: bytes) -> None:
+    lost, won = sorted(
+        (revisions.make("1-first", deleted=False, body=body) for body in (one + b"1", two + b"2")),
+        key=revisions.split,
+    )
+    closing = revisions.make(lost, deleted=True, body=b"{}", closing=True)
+    assert re.fullmatch("3-0{8}[0-9a-f]{24}", closing)
+    deletion = revisions.make(won, deleted=True, body=b"{}")
+    assert revisions.winner([(closing, True), (deletion, True)]) == deletion
 
 
 @given(st.binary(), st.booleans(), st.none() | st.builds(rev, st.integers(1, 99), digests))
