@@ -21,6 +21,7 @@ from tests.interop.couchbase_lite.client import Database as App
 from tests.interop.couchbase_lite.counting import CountingRelay
 from tests.interop.couchbase_lite.listening import ListenerThread
 from tests.interop.couchbase_lite.running import running
+from tests.peer.rig import Wire
 
 WAIT = 60.0
 VALUES = {
@@ -105,6 +106,15 @@ def replicate(app: App, url: str, **options: Any) -> None:
     status = replicator.run()
     assert status.error is None
     assert replicator.failed() == {}
+
+
+def meet(ours: Database, theirs: Database) -> None:
+    """Two stores of ours replicate."""
+    wire = Wire(ours, theirs)
+    wire.settle()
+    assert wire.active.session.problem is None
+    assert wire.passive.session.problem is None
+    wire.cut()
 
 
 # Ways
@@ -374,6 +384,37 @@ def test_of_a_conflict_the_default_keeps_the_deletion(
     assert app.ids() == set()
     assert body_of(log, "note:argo:1") is None
     assert_alike(log, app)
+
+
+@pytest.mark.parametrize("by", ["here", "elsewhere", "there"])
+def test_a_deletion_goes_through_although_another_branch_ended_above_it(
+    log: Database, app: App, listener: ListenerThread, tmp_path: Path, by: str
+) -> None:
+    current = log.put("note:argo:1", {"n": 0})
+    replicate(app, listener.url)
+    ended = "9-" + "cd" * 16
+    log.insert("note:argo:1", ended, [], {}, deleted=True)
+    with Database.open(tmp_path / "tender.db") as tender:
+        meet(tender, log)
+        tender.insert("note:argo:1", ended, [], {}, deleted=True)
+        if by == "there":
+            app.delete("note:argo:1")
+        elif by == "here":
+            log.delete("note:argo:1", parent=current)
+        else:
+            log.insert("note:argo:1", "2-" + "ab" * 16, [current], {}, deleted=True)
+        replicate(app, listener.url)
+        meet(tender, log)
+        assert app.body("note:argo:1") is None
+        assert body_of(log, "note:argo:1") is None
+        assert body_of(tender, "note:argo:1") is None
+        app.put("note:argo:1", {"n": 1})
+        replicate(app, listener.url)
+        replicate(app, listener.url)
+        meet(tender, log)
+        assert body_of(log, "note:argo:1") == {"n": 1}
+        assert body_of(tender, "note:argo:1") == {"n": 1}
+        assert_alike(log, app)
 
 
 @pytest.mark.parametrize("by", ["here", "there"])

@@ -318,3 +318,32 @@ def test_deletion_after_a_conflict_reaches_the_other_vessel(
     for vessel in (ours, theirs):
         progress = replicate(vessel, ashore).progress
         assert (progress.pushed, progress.pulled) == (0, 0)
+
+
+@pytest.mark.parametrize("made", ["here", "elsewhere"])
+def test_deletion_goes_through_although_another_branch_ended_above_it(
+    ours: Database, theirs: Database, ashore: GatewayDatabase, made: str
+) -> None:
+    change(ours, "note", n=1)
+    for vessel in (ours, theirs):
+        replicate(vessel, ashore)
+        vessel.insert("note", "9-ended", [], {}, deleted=True)
+        replicate(vessel, ashore)
+    found = ours.get("note")
+    assert found is not None
+    if made == "here":
+        ours.delete("note", parent=found.rev)
+    else:
+        ours.insert("note", "2-gone", [found.rev], {}, deleted=True)
+    for vessel in (ours, theirs, ours):
+        replicate(vessel, ashore)
+        assert body_ashore(ashore, "note") is None
+    for vessel in (ours, theirs):
+        assert vessel.get("note").deleted  # type: ignore[union-attr]
+        progress = replicate(vessel, ashore).progress
+        assert (progress.pushed, progress.pulled) == (0, 0)
+    change(theirs, "note", n=2)
+    for vessel in (theirs, ours):
+        replicate(vessel, ashore)
+        assert vessel.get("note").body["n"] == 2  # type: ignore[union-attr]
+    assert body_ashore(ashore, "note") == {"channels": ["notes"], "n": 2}
