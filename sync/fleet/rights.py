@@ -38,8 +38,8 @@ from sync.fleet import signatures, signing
 from sync.fleet.errors import RevocationsError, SignatureError
 from sync.fleet.revocations import from_body
 from sync.fleet.trust import Trust
+from sync.peer.arrivals import Rule
 from sync.peer.conflicts import REVOCATIONS
-from sync.peer.receiver import Rule
 from sync.store import Document, bodies, revisions
 
 

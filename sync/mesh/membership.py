@@ -28,9 +28,9 @@ from sync.net.authenticators import (
     User,
 )
 from sync.net.listener import Visitor
+from sync.peer.arrivals import Rule
 from sync.peer.conflicts import REVOCATIONS
 from sync.peer.passive import PassiveOptions
-from sync.peer.receiver import Rule
 from sync.peer.selection import Selection
 from sync.replication.checkpoint_id import Peer
 from sync.store import Database

@@ -21,10 +21,10 @@ from sync.net.replicator import Replicator, ReplicatorConfiguration, Status
 from sync.net.tls_identity import TLSIdentity
 from sync.net.transport import Transport
 from sync.peer.active import Activity
+from sync.peer.arrivals import Rule
 from sync.peer.peer import PeerBase
 from sync.peer.problems import Problem
 from sync.peer.progress import DocumentEnded
-from sync.peer.receiver import Rule
 from sync.peer.selection import Stream
 from sync.replication.checkpoint_id import Peer
 from sync.store import Database, Document

@@ -24,11 +24,11 @@ from sync.net.retrying import MAX_WAIT_S, Backoff, is_worth_retrying, max_attemp
 from sync.net.tls_contexts import Judge
 from sync.net.transport import Transport
 from sync.peer.active import ActiveOptions, ActivePeer, Activity
+from sync.peer.arrivals import Rule
 from sync.peer.checkpoints import stored
 from sync.peer.conflicts import ConflictResolver, Resolvers
 from sync.peer.problems import Problem, ProblemError
 from sync.peer.progress import DocumentEnded, Ledger, Progress
-from sync.peer.receiver import Rule
 from sync.peer.selection import DocumentFilter, Selection, Stream
 from sync.peer.session import Session
 from sync.replication.checkpoint import PushProgress

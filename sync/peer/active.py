@@ -15,6 +15,7 @@ from typing import Final
 
 from sync.blip import ErrorReceived
 from sync.peer import conflicts, tuning
+from sync.peer.arrivals import ReceiveOptions, Rule
 from sync.peer.blob_traffic import BlobServer
 from sync.peer.checkpoints import OwnCheckpoint
 from sync.peer.conflicts import Resolvers
@@ -22,7 +23,7 @@ from sync.peer.inquiry import Inquiry
 from sync.peer.peer import PeerBase
 from sync.peer.problems import Domain, Problem
 from sync.peer.progress import Direction, DocumentEnded, Ledger
-from sync.peer.receiver import ReceiveOptions, Receiver, Rule
+from sync.peer.receiver import Receiver
 from sync.peer.selection import EVERYTHING, Selection, Stream
 from sync.peer.sender import Sender
 from sync.peer.sending import SendOptions

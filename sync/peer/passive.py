@@ -8,12 +8,13 @@ import msgspec
 
 from sync.blip import RequestReceived
 from sync.peer import tuning
+from sync.peer.arrivals import ReceiveOptions, Rule
 from sync.peer.blob_traffic import BlobServer
 from sync.peer.checkpoints import PeersCheckpoints
 from sync.peer.conflicts import Resolvers
 from sync.peer.peer import PeerBase
 from sync.peer.progress import Ledger
-from sync.peer.receiver import ReceiveOptions, Receiver, Rule
+from sync.peer.receiver import Receiver
 from sync.peer.selection import EVERYTHING, Selection, Stream
 from sync.peer.sender import Sender
 from sync.peer.sending import SendOptions

@@ -10,7 +10,6 @@ conflict is open.
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -18,10 +17,10 @@ import msgspec
 from sync import delta
 from sync.blip import RequestReceived
 from sync.delta import DeltaError
-from sync.peer import conflicts, tuning, wire_bodies
+from sync.peer import tuning, wire_bodies
+from sync.peer.arrivals import Arrivals, Arrived, ReceiveOptions
 from sync.peer.blob_traffic import BlobFetcher
 from sync.peer.branch_ends import BranchEnds
-from sync.peer.conflicts import Resolvers
 from sync.peer.problems import Domain, Problem
 from sync.peer.progress import Direction, DocumentEnded, Ledger
 from sync.peer.session import Session
@@ -43,52 +42,14 @@ from sync.replication.messages import (
     Terms,
     Verdict,
 )
-from sync.store import ConflictError, Database, Document, DocumentError, Inserted
+from sync.store import Database
 
 _KNOWN: Final = Verdict(304)
 _CONFLICT: Final = 409
-_FORBIDDEN: Final = 403
 _UNAVAILABLE: Final = 503
 _POLICY: Final = 1008
 _UNPROCESSABLE: Final = 422
 _TRANSIENT: Final = frozenset({408, 429, 500, 502, 503, 504})
-
-Rule = Callable[[Document], str | None]
-"""Why a document that comes in may not be stored; None if it may. Its sequence is 0."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReceiveOptions:
-    """How revisions are taken in."""
-
-    active: bool
-    """Whether we asked for them: then we take conflicts in, and resolve them."""
-    deltas: bool = True
-    resolvers: Resolvers | None = None
-    rule: Rule | None = None
-    keeps: Callable[[str], bool] = lambda _: True
-    purges_removed: bool = False
-    """Whether a document is purged here that left the channels which we read there."""
-    prove_blobs: bool = False
-    """Whether a peer must prove that it has a blob which is here already, before its document leads to it."""
-
-
-class _Arrived(msgspec.Struct, gc=False):
-    """A revision on its way into the store."""
-
-    event: RequestReceived | None
-    """What is to be replied to; None for a revision that was asked for by itself."""
-    rev: Rev
-    raw: bytes
-    tickets: list[int] | None
-    wire_bytes: int
-    is_removed: bool = False
-    outcome: Inserted | None = None
-    error: MessageError | None = None
-    end: "_Arrived | None" = None
-    """The end of a branch, in whose place it comes: what is stored with it or not at all."""
-    ended: "Callable[[MessageError | None], None] | None" = None
-    """Who asked for it by itself: called when it is stored, or with why it is not."""
 
 
 class _Expected(msgspec.Struct, gc=False):
@@ -127,9 +88,10 @@ class Receiver:
         self._by_sequence: dict[str, tuple[str, str]] = {}
         self._proposed = 0
         """Revisions that a peer who proposes was told to send, and has not."""
-        self._ends = BranchEnds[_Arrived](database)
+        self._arrivals = Arrivals(session, database, options, echo)
+        self._ends = BranchEnds[Arrived](database)
         self._fetching = 0
-        self._batch: list[_Arrived] = []
+        self._batch: list[Arrived] = []
         self._batch_bytes = 0
         self._batch_since = 0.0
         self._failed_for_now = 0
@@ -257,7 +219,7 @@ class Receiver:
         if self._progress is not None:
             key = (rev.id, rev.replaced or rev.revision)
             tickets = self._pop_expected(key)
-        arrived = _Arrived(event, rev, rev.body, tickets, len(event.body))
+        arrived = Arrived(event, rev, rev.body, tickets, len(event.body))
         try:
             if rev.delta_source is not None:
                 arrived.raw = self._patched(rev, rev.delta_source)
@@ -276,9 +238,9 @@ class Receiver:
         `ended` is called when it is stored, or with why it is not.
         """
         rev = Rev(document_id, revision, body)
-        self._unpack(_Arrived(None, rev, body, None, len(body), ended=ended))
+        self._unpack(Arrived(None, rev, body, None, len(body), ended=ended))
 
-    def _unpack(self, arrived: _Arrived) -> None:
+    def _unpack(self, arrived: Arrived) -> None:
         rev = arrived.rev
         try:
             incoming = wire_bodies.from_peer(arrived.raw)
@@ -322,12 +284,12 @@ class Receiver:
         except DeltaError as error:
             raise MessageError(f"{rev.id}: {error}", code=_UNPROCESSABLE) from error
 
-    def _fetched(self, error: MessageError | None, arrived: _Arrived) -> None:
+    def _fetched(self, error: MessageError | None, arrived: Arrived) -> None:
         self._fetching -= 1
         arrived.error = error
         self._take(arrived)
 
-    def _take(self, arrived: _Arrived) -> None:
+    def _take(self, arrived: Arrived) -> None:
         if not self._batch:
             self._batch_since = self._session.clock()
         self._batch.append(arrived)
@@ -376,16 +338,8 @@ class Receiver:
         self._batch_bytes = 0
         if not batch:
             return
-        contested: list[tuple[str, str | None]] = []
-        with self._database.transaction():
-            wanted = [arrived for arrived in batch if arrived.error is None and self._is_wanted(arrived)]
-            if not self._insert_new(wanted):
-                for arrived in wanted:
-                    self._insert(arrived, contested)
-        if contested and self._options.resolvers is not None:
-            with self._database.transaction():
-                for document_id, deletion in contested:
-                    self._resolve(document_id, deletion)
+        for document_id, problem in self._arrivals.store(batch):
+            self._tell(document_id, "", problem=problem)
         if self._stored is not None:
             self._stored()
         for arrived in batch:
@@ -393,105 +347,11 @@ class Receiver:
         if self._lists:
             self._answer_lists()
 
-    def _is_wanted(self, arrived: _Arrived) -> bool:
-        rev, options = arrived.rev, self._options
-        if arrived.end is not None and not self._is_wanted(arrived.end):
-            arrived.error = arrived.end.error
-            return False
-        if arrived.is_removed:
-            if options.purges_removed:
-                self._database.purge([rev.id])
-            return False
-        if options.rule is not None:
-            document = Document(rev.id, rev.revision, 0, rev.deleted, False, arrived.raw)
-            try:
-                reason = options.rule(document)
-            except DocumentError as error:  # it read a body that is malformed
-                arrived.error = MessageError(str(error))
-                return False
-            if reason is not None:
-                arrived.error = MessageError(f"{rev.id}: {reason}", code=_FORBIDDEN)
-                return False
-        return True
-
-    def _insert_new(self, wanted: list[_Arrived]) -> bool:
-        """Most of what comes are documents that never change and are new here: store such a lot at once."""
-        ids = {arrived.rev.id for arrived in wanted if not arrived.rev.history}
-        if not wanted or len(ids) < len(wanted):
-            return False
-        try:
-            if not self._database.insert_new(
-                [(a.rev.id, a.rev.revision, a.raw, a.rev.deleted) for a in wanted]
-            ):
-                return False
-        except DocumentError:
-            return False
-        for arrived in wanted:
-            arrived.outcome = Inserted.NEW
-            self._note(arrived.rev, Inserted.NEW)
-        return True
-
-    def _insert(self, arrived: _Arrived, contested: list[tuple[str, str | None]]) -> None:
-        rev = arrived.rev
-        try:
-            if arrived.end is None:
-                outcome = self._store(arrived)
-            else:
-                with self._database.transaction():
-                    self._store(arrived.end)
-                    outcome = self._store(arrived)
-            arrived.outcome = outcome
-        except ConflictError as error:
-            arrived.error = MessageError(str(error), code=_CONFLICT)
-            return
-        except DocumentError as error:
-            arrived.error = MessageError(str(error))
-            return
-        if outcome is Inserted.CONFLICT:
-            contested.append((rev.id, None))
-        elif outcome is Inserted.BRANCHED:
-            contested.append((rev.id, self._deletion(rev)))
-        self._note(rev, outcome)
-
-    def _store(self, arrived: _Arrived) -> Inserted:
-        rev, options = arrived.rev, self._options
-        return self._database.insert(
-            rev.id,
-            rev.revision,
-            rev.history,
-            arrived.raw,
-            deleted=rev.deleted,
-            allow_conflict=options.active and not rev.no_conflicts,
-        )
-
-    def _note(self, rev: Rev, outcome: Inserted) -> None:
-        """What is known by it of what the peer holds."""
-        options = self._options
-        if self._echo is not None and outcome.stored:
-            self._echo[rev.id] = rev.revision
-        remote = self._session.remote
-        if remote is not None and options.keeps(rev.id) and outcome is not Inserted.UNWANTED:
-            self._database.set_remote_revision(rev.id, remote, rev.revision)
-
-    def _deletion(self, rev: Rev) -> str | None:
-        """The deletion that met a live branch, or was met by one, when this revision came."""
-        if rev.deleted:
-            return rev.revision
-        others = [leaf for leaf in self._database.leaves(rev.id) if leaf.rev != rev.revision]
-        if not others or not all(leaf.deleted for leaf in others):
-            return None
-        return conflicts.meant(self._database, others)
-
-    def _resolve(self, document_id: str, deletion: str | None) -> None:
-        result = conflicts.resolve(self._database, document_id, self._options.resolvers, deletion=deletion)
-        if isinstance(result, Problem):
-            self._tell(document_id, "", problem=result)
-
-    def _respond(self, arrived: _Arrived) -> None:
+    def _respond(self, arrived: Arrived) -> None:
         if arrived.event is not None:
             self._session.respond(arrived.event)
 
-    def _conclude(self, arrived: _Arrived) -> None:
+    def _conclude(self, arrived: Arrived) -> None:
         rev, error, progress = arrived.rev, arrived.error, self._ledger.progress
         if arrived.ended is not None:
             arrived.ended(error)

@@ -42,8 +42,8 @@ CHECKPOINT_EVERY: Final = 5.0
 BLOBS_AT_ONCE: Final = 4
 """Blobs being fetched at the same time."""
 FEED_PATIENCE: Final = 5.0
-"""Seconds until what a peer holds is asked for that its continuous feed might still bring: as much again as
-a gateway takes to tell of a change."""
+"""Seconds until what a peer holds is asked for that its continuous feed may still bring: a gateway tells of a
+change within one or two."""
 HISTORY: Final = 20
 """Ancestors sent, and asked for, with a revision: as many as the store keeps."""
 RETRY_DOCUMENT: Final = 30.0
