@@ -1,6 +1,7 @@
 """The sync daemon as a process: what ends it, what it waits for, what it takes up while it runs."""
 
 import asyncio
+import json
 import signal
 import socket
 import threading
@@ -18,6 +19,7 @@ from sync import documents
 from sync.peer.conflicts import REVOCATIONS
 from sync.store import Database
 
+from . import documents as build
 from .syncing import PATIENCE_S, Fleet, SyncProcess
 
 
@@ -161,6 +163,36 @@ def test_damage_that_another_daemon_has_found_ends_it_too(argo: SyncProcess, fle
     assert "another process has found damage" in argo.state()["fault"]
 
 
+def test_a_vessel_that_has_gone_is_not_near_and_the_way_of_its_documents_stays_known(
+    argo: SyncProcess, fleet: Fleet, tmp_path: Path
+) -> None:
+    fleet.identity(argo.identity)
+    with SyncProcess(tmp_path / "brigid", vessel="brigid") as brigid:
+        fleet.identity(brigid.identity, "brigid")
+        theirs = brigid.folder / "data" / "log.db"
+        build.store(theirs, build.vessel("brigid"), build.equipment(vessel="brigid"))
+        for process in (argo, brigid):
+            process.start()
+        found = argo.until(lambda state: state.get("routes"))
+        assert found["routes"]["brigid"]["path"] == ["brigid"]
+        assert "argo of fleet" in argo.logboat("peers").stdout
+        there = brigid.until(lambda state: [peer["state"] for peer in state["peers"]] == ["linked"])["peers"][
+            0
+        ]
+        assert (there["vessel"], there["dialled"]) == ("argo", False)  # the smaller id dials
+        build.store(theirs, build.equipment(31.0, sequence=2, vessel="brigid"))
+        found = argo.until(lambda state: state["routes"]["brigid"]["utc"] > found["routes"]["brigid"]["utc"])
+        assert brigid.stop() == 0
+    argo.until(lambda state: not state["peers"])
+    vessels = json.loads(argo.logboat("peers", "--json").stdout)["vessels"]
+    assert [(each["vessel"], each["state"]) for each in vessels] == [("brigid", "not near")]
+    assert argo.stop() == 0
+    argo.start()
+    after = argo.until(lambda state: state.get("port"))
+    assert after["routes"] == found["routes"]
+    assert argo.stop() == 0
+
+
 class Heard(Notifier):
     """Notes what systemd would be told."""
 
@@ -176,10 +208,15 @@ class Heard(Notifier):
         return self.words.count("WATCHDOG=1")
 
 
-def test_the_watchdog_is_fed_by_the_meshs_own_work_alone(tmp_path: Path, fleet: Fleet) -> None:
+def test_the_watchdog_is_fed_by_the_meshs_own_work_alone(
+    tmp_path: Path, fleet: Fleet, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """A manager that stands still starves it, though the daemon goes on telling its state."""
     fleet.identity(tmp_path / "identity")
     heard = Heard()
+
+    def broken() -> float:
+        raise RuntimeError("a fault of ours")
 
     async def until(done: Callable[[], bool]) -> None:
         async with asyncio.timeout(PATIENCE_S):
@@ -202,8 +239,8 @@ def test_the_watchdog_is_fed_by_the_meshs_own_work_alone(tmp_path: Path, fleet: 
         await until(lambda: heard.fed >= 2)
         assert heard.words[0] == "READY=1"
         assert daemon.mesh is not None
-        assert daemon.mesh._main is not None
-        daemon.mesh._main.cancel()
+        monkeypatch.setattr(daemon.mesh, "_reconsider", broken)
+        daemon.mesh.network_changed()
         clock = told(tmp_path)
         await until(lambda: told(tmp_path) > clock + 1)
         fed = heard.fed
@@ -214,6 +251,7 @@ def test_the_watchdog_is_fed_by_the_meshs_own_work_alone(tmp_path: Path, fleet: 
         assert heard.words[-1] == "STOPPING=1"
 
     asyncio.run(live())
+    assert "the mesh stands still" in caplog.text
 
 
 def told(folder: Path) -> float:

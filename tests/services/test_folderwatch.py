@@ -1,0 +1,40 @@
+"""A folder that somebody copies files into is noticed once they are done."""
+
+import os
+from pathlib import Path
+
+from services.folderwatch import FolderWatch
+
+
+def test_a_change_is_told_at_the_look_after_the_last_file_came(tmp_path: Path) -> None:
+    (tmp_path / "vessel.pem").write_text("old")
+    watch = FolderWatch(tmp_path)
+    assert not watch.has_changed()
+    (tmp_path / "vessel.pem").write_text("newer")
+    assert not watch.has_changed()  # perhaps there is more to come
+    (tmp_path / "vessel.key").write_text("key")
+    assert not watch.has_changed()
+    assert watch.has_changed()
+    watch.accept()
+    assert not watch.has_changed()
+
+
+def test_a_file_of_equal_length_that_takes_anothers_place_is_a_change(tmp_path: Path) -> None:
+    path = tmp_path / "vessel.pem"
+    path.write_text("old")
+    stamp = path.stat()
+    watch = FolderWatch(tmp_path)
+    (tmp_path / "new").write_text("new")
+    os.utime(tmp_path / "new", ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    (tmp_path / "new").replace(path)
+    assert [watch.has_changed(), watch.has_changed()] == [False, True]
+
+
+def test_what_is_put_back_as_it_was_is_no_change(tmp_path: Path) -> None:
+    watch = FolderWatch(tmp_path / "identity")
+    assert not watch.has_changed()
+    (tmp_path / "identity").mkdir()
+    (tmp_path / "identity" / "x").write_text("x")
+    assert not watch.has_changed()
+    (tmp_path / "identity" / "x").unlink()
+    assert [watch.has_changed(), watch.has_changed()] == [False, False]
