@@ -64,13 +64,14 @@ class Inquiry:
         receiver = self._receiver
         while self._waiting and self._open < tuning.BATCH and receiver.is_caught_up:
             question = self._waiting[0]
+            (ancestors,) = self._database.missing([(question.document_id, question.revision)])
+            if ancestors is None or question.document_id in self._asked:
+                self._waiting.popleft()
+                question.answered()
+                continue
             if question.due > self._session.clock() or not (self._open or receiver.is_idle):
                 return  # it may come yet
             self._waiting.popleft()
-            (ancestors,) = self._database.missing([(question.document_id, question.revision)])
-            if ancestors is None or question.document_id in self._asked:
-                question.answered()
-                continue
             self._asked.add(question.document_id)
             self._open += 1
             request = GetRev(question.document_id, collection=self._session.collection)

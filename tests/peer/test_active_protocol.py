@@ -519,6 +519,21 @@ def test_what_the_feed_does_not_bring_is_asked_for_and_resolved(store: Database)
     assert [ended for ended in script.told if ended.problem is not None] == []
 
 
+def test_what_the_feed_has_brought_is_waited_for_no_longer(store: Database) -> None:
+    store.put("d", {})
+    script = begun(store, continuous=True)
+    began = script.clock.now
+    proposed(script, Verdict(409, "1-00"))
+    tell(script, ("1", "d", "1-00"))
+    caught_up(script)
+    assert script.peer.activity is Activity.BUSY  # type: ignore[attr-defined]
+    give(script, "d", "1-00", b'{"n":1}', sequence="1")
+    proposed(script, Verdict(304))
+    assert script.peer.activity is Activity.IDLE  # type: ignore[attr-defined]
+    assert script.clock.now < began + 5  # as long as the feed would have been given, had it brought nothing
+    assert script.taken(GetRev) == []
+
+
 def test_gateway_that_does_not_give_it_ends_the_matter(store: Database) -> None:
     script = refused(store)
     caught_up(script)
