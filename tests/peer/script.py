@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from sync.blip import Connection, ErrorReceived, Event, RequestReceived, ResponsePart, ResponseReceived
 from sync.blip.limits import Limits
-from sync.peer.active import ActiveOptions, ActivePeer
+from sync.peer.active import ActiveOptions, ActivePeer, Activity
 from sync.peer.passive import PassiveOptions, PassivePeer
 from sync.peer.peer import PeerBase
 from sync.peer.progress import DocumentEnded, Ledger
@@ -130,6 +130,11 @@ class Script:
     @property
     def is_over(self) -> bool:
         return self.peer.session.is_over
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether an active peer waits for nothing but changes."""
+        return isinstance(self.peer, ActivePeer) and self.peer.activity is Activity.IDLE
 
     def _happened(self, event: Event) -> None:
         if isinstance(event, RequestReceived):

@@ -526,10 +526,10 @@ def test_what_the_feed_has_brought_is_waited_for_no_longer(store: Database) -> N
     proposed(script, Verdict(409, "1-00"))
     tell(script, ("1", "d", "1-00"))
     caught_up(script)
-    assert script.peer.activity is Activity.BUSY  # type: ignore[attr-defined]
+    assert not script.is_idle
     give(script, "d", "1-00", b'{"n":1}', sequence="1")
     proposed(script, Verdict(304))
-    assert script.peer.activity is Activity.IDLE  # type: ignore[attr-defined]
+    assert script.is_idle
     assert script.clock.now < began + 5  # as long as the feed would have been given, had it brought nothing
     assert script.taken(GetRev) == []
 

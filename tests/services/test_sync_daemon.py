@@ -240,7 +240,7 @@ def test_the_watchdog_is_fed_by_the_meshs_own_work_alone(
         assert heard.words[0] == "READY=1"
         assert daemon.mesh is not None
         monkeypatch.setattr(daemon.mesh, "_reconsider", broken)
-        daemon.mesh.network_changed()
+        await until(lambda: "the mesh stands still" in caplog.text)
         clock = told(tmp_path)
         await until(lambda: told(tmp_path) > clock + 1)
         fed = heard.fed
