@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sync.mesh import plan, whereabouts
 from sync.mesh.clones import Clones
+from sync.mesh.dialling import TICK, Dialling
 from sync.mesh.discovery import Discovery
 from sync.mesh.inward import InwardLinks
 from sync.mesh.membership import Membership
@@ -31,18 +31,12 @@ from sync.net.listener import (
     URLEndpointListenerConfiguration,
 )
 from sync.peer.conflicts import REVOCATIONS
-from sync.peer.problems import Domain, Problem, ProblemError
+from sync.peer.problems import Domain, Problem
 from sync.peer.progress import DocumentEnded
 from sync.store import Database, StoreError
 
 log = logging.getLogger(__name__)
 
-AGAIN_AFTER: Final = 30.0
-"""Seconds until a vessel whose link ended for good (refused, not who it should be) is dialled again."""
-SURPLUS_AFTER: Final = 20.0
-"""Seconds of quiet before one link too many is given up: others may be about to give up theirs."""
-TICK: Final = 5.0
-"""Seconds between looks even if nothing happens."""
 CLONE_FORGOTTEN: Final = 3600.0
 _CONFLICT: Final = 409
 _REVOKED: Final = 1008
@@ -81,8 +75,6 @@ class Mesh:
         self.traffic: Final = Traffic(membership.identity.vessel, database, utc=utc)
         self.clones: Final = Clones(membership.identity.vessel, membership.greeting.board)
         self.inward: Final = InwardLinks(self._vessel_of)
-        self.outward: Final[dict[str, Outward]] = {}
-        """By vessel, or by address if it comes from the configuration."""
         self.listeners: list[URLEndpointListener] = []
         self.discovery: Discovery | None = None
         self.refused: dict[str, str] = {}
@@ -103,16 +95,18 @@ class Mesh:
             pull=pull,
         )
         self._rng = rng
+        self.dialling: Final = Dialling(
+            settings.place, settings.static, rng=rng, make=self._make, on_ended=self._over
+        )
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[object]] = set()
         self._main: asyncio.Task[None] | None = None
-        self._wanted_since: dict[str, float] = {}
-        self._chances: dict[str, float] = {}
-        self._not_before: dict[str, float] = {}
-        self._static_vessels: dict[str, str] = {}
-        """Who answered at an address of the configuration."""
-        self._again_since = 0.0
         self._advertised: frozenset[str] = frozenset()
+
+    @property
+    def outward(self) -> dict[str, Outward]:
+        """The links that we dial, by vessel, or by address if it comes from the configuration."""
+        return self.dialling.links
 
     @property
     def vessel(self) -> str:
@@ -153,8 +147,6 @@ class Mesh:
             chance=self._rng,
         )
         await self.discovery.start()
-        for url in self.settings.static:
-            self._not_before[url] = 0.0
         self._main = asyncio.create_task(self._run(), name="mesh")
         self._main.add_done_callback(_ended)
         self._wake.set()
@@ -166,7 +158,7 @@ class Mesh:
             await asyncio.gather(self._main, return_exceptions=True)
         if self.discovery is not None:
             await self.discovery.stop()
-        await asyncio.gather(*(link.stop() for link in list(self.outward.values())))
+        await self.dialling.stop()
         await asyncio.gather(*(listener.stop() for listener in self.listeners))
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._main is not None:
@@ -219,12 +211,8 @@ class Mesh:
         for change in changes:
             sighting = change.sighting
             log.info("%s: %s at %s", change.kind.value, sighting.instance, ", ".join(sighting.addresses))
-            if change.kind in (ChangeKind.FOUND, ChangeKind.AGAIN):
-                self._not_before.pop(sighting.vessel, None)
             if change.kind is not ChangeKind.GONE:
-                link = self.outward.get(sighting.vessel)
-                if link is not None:
-                    link.meet_again(sighting.addresses)
+                self.dialling.seen(sighting, is_news=change.kind is not ChangeKind.CHANGED)
         self._wake.set()
 
     def _vessel_of(self, connection: Connection) -> str | None:
@@ -272,6 +260,22 @@ class Mesh:
                 known = [clone.boards[1] for clone in self.clones.found if clone.is_ours]
                 self._hear(vessel, known[0] if known else "another")
         self._wake.set()
+
+    def _make(self, where: Whereabouts, expected: str | None) -> Outward:
+        return Outward(
+            self._ties,
+            where,
+            expected=expected,
+            rng=self._rng,
+            on_change=self._changed,
+            on_link=lambda outward, made: self.traffic.introduce(outward.vessel or "", made),
+            on_documents=lambda outward, told: self._passed(outward.vessel or "", told),
+        )
+
+    def _over(self, link: Outward) -> None:
+        """One that we dialled is given up."""
+        if link.vessel is not None:
+            self._left(link.vessel)
 
     def _note_refusal(self, name: str, why: str) -> None:
         if self.refused.get(name) != why:
@@ -336,7 +340,7 @@ class Mesh:
                 self._note_refusal(key, objection)
                 if link.link is not None:
                     link.link.close(Problem(Domain.BLIP, _REVOKED, objection))
-                self._end(key)
+                self.dialling.end(key)
 
     # One look at the whole
 
@@ -361,8 +365,9 @@ class Mesh:
         now = asyncio.get_running_loop().time()
         self._take_up_revocations()
         self._hear_again()
-        self._clear_away(now)
         by_vessel = self._in_sight()
+        self._forget(now, set(by_vessel))
+        self.dialling.clear_away(set(by_vessel))
         links: dict[str, frozenset[str]] = {
             vessel: frozenset(sighting.links) for vessel, sighting in by_vessel.items()
         }
@@ -370,14 +375,8 @@ class Mesh:
         for vessel in linked:
             links.setdefault(vessel, frozenset())
         links.pop(self.vessel, None)
-        wanted = plan.wanted(self.settings.place, links)
-        for vessel in [known for known in self._wanted_since if known not in wanted]:
-            del self._wanted_since[vessel]
-        dialled = [*(wanted - linked), *({self.vessel} & set(by_vessel))]
-        waits = [self._dial(vessel, by_vessel.get(vessel), now) for vessel in dialled]
-        waits.append(self._dial_static(now))
-        self._settle_doubles()
-        waits.append(self._give_up_one(links, linked, now))
+        by_others = {link.vessel for link in self.inward if link.is_up}
+        waits = [self.dialling.reconsider(by_vessel, links, linked, by_others, now)]
         waits.append(self.traffic.tell(self._live_links, now) or TICK)
         self._tell_links(linked)
         return min(waits)
@@ -393,106 +392,11 @@ class Mesh:
                 found[sighting.vessel] = sighting
         return found
 
-    def _dial(self, vessel: str, sighting: Sighting | None, now: float) -> float:
-        if sighting is None or vessel in self.outward:
-            return TICK
-        since = self._wanted_since.setdefault(vessel, now)
-        chance = self._chances.setdefault(vessel, self._rng.random())
-        wait = max(
-            plan.may_dial(self.settings.place, vessel, wanted_for=now - since, chance=chance),
-            self._not_before.get(vessel, 0.0) - now,
-        )
-        if vessel == self.vessel:
-            wait = self._not_before.get(vessel, 0.0) - now
-        if wait > 0:
-            return wait
-        host = f"logboat-{vessel}.local"
-        where = Whereabouts(host, sighting.port, sighting.db, sighting.addresses)
-        self._begin(vessel, where, expected=vessel)
-        return TICK
-
-    def _dial_static(self, now: float) -> float:
-        waits = [TICK]
-        for url in self.settings.static:
-            if url in self.outward or self.settings.place.role is Role.PASSIVE_ONLY:
-                continue
-            if self._static_vessels.get(url) in self.linked:
-                continue
-            if (wait := self._not_before.get(url, 0.0) - now) > 0:
-                waits.append(wait)
-                continue
-            try:
-                where = whereabouts.of_url(url)
-            except ProblemError as error:
-                self.refused[url] = error.problem.text
-                self._not_before[url] = float("inf")
-                continue
-            self._begin(url, where, expected=None)
-        return min(waits)
-
-    def _begin(self, key: str, where: Whereabouts, *, expected: str | None) -> None:
-        log.debug("dialling %s at %s", key, ", ".join(where.addresses) or where.name)
-        link = self.outward[key] = Outward(
-            self._ties,
-            where,
-            expected=expected,
-            rng=self._rng,
-            on_change=self._changed,
-            on_link=lambda outward, made: self.traffic.introduce(outward.vessel or "", made),
-            on_documents=lambda outward, told: self._passed(outward.vessel or "", told),
-        )
-        link.start()
-
-    def _end(self, key: str, *, again_after: float = AGAIN_AFTER) -> None:
-        link = self.outward.pop(key)
-        self._not_before[key] = asyncio.get_running_loop().time() + again_after
-        task: asyncio.Task[object] = asyncio.create_task(link.stop())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        if link.vessel is not None:
-            self._left(link.vessel)
-
-    def _clear_away(self, now: float) -> None:
-        """Links that ended, and attempts at vessels that are no longer to be seen."""
+    def _forget(self, now: float, in_sight: set[str]) -> None:
+        """What was said of those who are no longer there."""
         self.clones.forget(now, CLONE_FORGOTTEN)
-        in_sight = {sighting.vessel for sighting in self.sightings}
         for name in set(self.refused) - in_sight - set(self.outward) - set(self.settings.static):
             del self.refused[name]
-        for key, link in list(self.outward.items()):
-            is_static = key in self.settings.static
-            if link.has_ended or (not is_static and not link.is_up and key not in in_sight):
-                self._end(key)
-
-    def _settle_doubles(self) -> None:
-        """Of two links of a pair one goes; of two that we dialled, the one from the configuration."""
-        by_others = {link.vessel for link in self.inward if link.is_up}
-        seen: set[str] = set()
-        for key, link in sorted(self.outward.items(), key=lambda item: item[0] in self.settings.static):
-            vessel = link.vessel
-            if vessel is None or not link.is_up:
-                continue
-            if key in self.settings.static:
-                self._static_vessels[key] = vessel
-            if vessel == self.vessel or vessel in seen:
-                self._end(key)
-            elif vessel in by_others and not plan.keeps_dialled(self.vessel, vessel):
-                log.info("%s has dialled us too; its link stays", vessel)
-                self._end(key)
-            else:
-                seen.add(vessel)
-
-    def _give_up_one(self, links: dict[str, frozenset[str]], linked: frozenset[str], now: float) -> float:
-        dialled = {key for key, link in self.outward.items() if link.is_up and key == link.expected}
-        found = plan.surplus(self.settings.place, links, linked, dialled)
-        if found is None:
-            self._again_since = now
-            return TICK
-        wait = SURPLUS_AFTER * (1 + self._rng.random()) - (now - self._again_since)
-        if wait <= 0:
-            log.info("more links than needed: the one with %s is given up", found)
-            self._end(found)
-            self._again_since = now
-        return TICK
 
     def _tell_links(self, linked: frozenset[str]) -> None:
         if linked == self._advertised or self.discovery is None:

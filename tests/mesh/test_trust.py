@@ -9,7 +9,6 @@ import pytest
 from services.meshing import Floor
 from sync import documents
 from sync.fleet.revocations import to_body
-from sync.mesh.manager import MeshSettings
 from sync.mesh.report import look
 from sync.peer.conflicts import REVOCATIONS
 from sync.store import Database
@@ -154,11 +153,7 @@ def test_two_boards_with_one_identity_are_reported_by_both_and_by_who_meets_both
 
 def test_vessel_that_meets_itself_by_its_configuration_makes_nothing_of_it(tmp_path: Path) -> None:
     async def main() -> None:
-        fleet = Fleet.new()
-        async with vessel(tmp_path, fleet, "argo") as argo:
-            argo.settings = MeshSettings(
-                place=argo.settings.place, interfaces=("lo",), static=(f"wss://127.0.0.1:{argo.port}",)
-            )
+        async with vessel(tmp_path, Fleet.new(), "argo", port=4103, known=("wss://127.0.0.1:4103",)) as argo:
             await until(lambda: argo.turns > 3 and not argo.outward, "it was tried and left")
             assert look(argo).clones == []
             assert argo.linked == frozenset()
