@@ -43,8 +43,9 @@ class Link:
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
         self._is_closing = False
-        self._wake_is_due = False
+        self._wake_is_due = self._run_is_due = False
         self.is_closed = False
+        peer.session.nudge = self._nudged
         self._unwatch = watch(peer.database, self, self._changed)
 
     # What the transport tells
@@ -148,6 +149,16 @@ class Link:
 
     def _rung(self) -> None:
         self._timer = None
+        self.run()
+
+    def _nudged(self) -> None:
+        """What the peer has waited for has happened in another session."""
+        if not (self._run_is_due or self._wake_is_due or self.is_closed):
+            self._run_is_due = True
+            self._loop.call_soon(self._run_soon)
+
+    def _run_soon(self) -> None:
+        self._run_is_due = False
         self.run()
 
     def _changed(self) -> None:

@@ -9,6 +9,7 @@ modules, in the order in which a connection uses them:
 - `selection`: which documents it is about
 - `sender`: the feed of changes, and the revisions that are wanted
 - `receiver`: the same from the other side, into the store in transactions
+- `claims`: which of several peers that offer a revision is asked for it
 - `blob_traffic`, `wire_bodies`: blobs, and how bodies differ on the wire
 - `conflicts`: what becomes of a document that was changed on both sides
 - `progress`, `problems`: what those who watch are told

@@ -174,11 +174,10 @@ class Deliveries:
                 return self._database.revision(
                     change.id, current.rev, ancestors=sending.ancestors, limit=history
                 )
-            self._session.request(
-                NoRev(
-                    change.id, change.rev, str(change.sequence), collection=self._session.collection
-                ).encode()
-            )
+        # Else a peer would wait for it, and hold back what others offer it meanwhile.
+        self._session.request(
+            NoRev(change.id, change.rev, str(change.sequence), collection=self._session.collection).encode()
+        )
         self._outcomes.done(change.sequence)
         return None
 

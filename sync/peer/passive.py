@@ -26,6 +26,7 @@ from sync.replication.messages import (
     GetRevReply,
     LiteCoreCode,
     MessageError,
+    NoRev,
     ProposeChanges,
     Rev,
     SubChanges,
@@ -77,6 +78,7 @@ class PassivePeer(PeerBase):
         session.handle(Changes, self._told)
         session.handle(ProposeChanges, self._proposed)
         session.handle(Rev, self._pushed)
+        session.handle(NoRev, self._not_pushed)
         self._taker = Receiver(
             session,
             database,
@@ -176,6 +178,10 @@ class PassivePeer(PeerBase):
     def _pushed(self, request: Rev, event: RequestReceived) -> None:
         self._check_writable()
         self._taker.rev(request, event)
+
+    def _not_pushed(self, request: NoRev, event: RequestReceived) -> None:
+        self._check_writable()
+        self._taker.norev(request, event)
 
     def _check_writable(self) -> None:
         if self._options.read_only:

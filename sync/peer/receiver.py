@@ -17,14 +17,16 @@ import msgspec
 from sync import delta
 from sync.blip import RequestReceived
 from sync.delta import DeltaError
-from sync.peer import tuning, wire_bodies
+from sync.peer import claims, tuning, wire_bodies
 from sync.peer.arrivals import Arrivals, Arrived, ReceiveOptions
 from sync.peer.blob_traffic import BlobFetcher
 from sync.peer.branch_ends import BranchEnds
+from sync.peer.claims import Turn
 from sync.peer.problems import Domain, Problem
 from sync.peer.progress import Direction, DocumentEnded, Ledger
 from sync.peer.session import Session
 from sync.replication.checkpoint import PullProgress
+from sync.replication.fields import Encoded
 from sync.replication.messages import (
     NOT_WANTED,
     SEND,
@@ -42,9 +44,10 @@ from sync.replication.messages import (
     Terms,
     Verdict,
 )
-from sync.store import Database
+from sync.store import Database, DocumentError
 
 _KNOWN: Final = Verdict(304)
+_TAKEN_AWAY: Final = Gone.REVOKED | Gone.REMOVED
 _CONFLICT: Final = 409
 _UNAVAILABLE: Final = 503
 _POLICY: Final = 1008
@@ -80,7 +83,8 @@ class Receiver:
         self._options, self._echo, self._progress = options, echo, progress
         self._stored = stored
         self._blobs = BlobFetcher(session, database, ledger=ledger, proves=options.prove_blobs)
-        self._lists: deque[tuple[Changes, RequestReceived]] = deque()
+        self._lists: deque[tuple[Changes | ProposeChanges, RequestReceived]] = deque()
+        """What is to be answered, in that order."""
         self._early: list[tuple[Changes, RequestReceived]] = []
         """Lists that have overtaken something: their order is all that tells how far the feed is."""
         self._expected: dict[tuple[str, str], _Expected] = {}
@@ -90,6 +94,8 @@ class Receiver:
         """Revisions that a peer who proposes was told to send, and has not."""
         self._arrivals = Arrivals(session, database, options, echo)
         self._ends = BranchEnds[Arrived](database)
+        self._claims = claims.of(database)
+        self._turn = Turn(self._claims, session)
         self._fetching = 0
         self._batch: list[Arrived] = []
         self._batch_bytes = 0
@@ -114,7 +120,11 @@ class Receiver:
     @property
     def deadline(self) -> float | None:
         """When `pump` has something to do even if nothing happens."""
-        return self._batch_since + tuning.COMMIT_AFTER if self._batch else None
+        look = self._turn.deadline
+        if not self._batch:
+            return look
+        commit = self._batch_since + tuning.COMMIT_AFTER
+        return commit if look is None else min(commit, look)
 
     @property
     def failed_for_now(self) -> int:
@@ -125,10 +135,25 @@ class Receiver:
 
     def changes(self, message: Changes, event: RequestReceived) -> None:
         """A subscription's list of changes."""
-        if len(self._lists) + len(self._early) >= tuning.LISTS_UNANSWERED:
-            raise MessageError("too many lists of changes without waiting for answers", code=429)
+        self._check_room()
         self._early.append((message, event))
         self._order_lists()
+
+    def proposals(self, message: ProposeChanges, event: RequestReceived) -> None:
+        """What a peer would like to push."""
+        self._check_room()
+        self._lists.append((message, event))
+        self._answer_lists()
+
+    def offered(self, message: Changes, event: RequestReceived) -> None:
+        """What a peer would like to push that looks for conflicts itself, when it pulls."""
+        self._check_room()
+        self._lists.append((message, event))
+        self._answer_lists()
+
+    def _check_room(self) -> None:
+        if len(self._lists) + len(self._early) >= tuning.LISTS_UNANSWERED:
+            raise MessageError("too many lists of changes without waiting for answers", code=429)
 
     def _order_lists(self) -> None:
         self._early.sort(key=lambda early: early[1].number)
@@ -142,23 +167,52 @@ class Receiver:
         self._answer_lists()
 
     def _answer_lists(self) -> None:
-        while self._lists and len(self._expected) < tuning.REVISIONS_WANTED:
-            message, event = self._lists.popleft()
-            self._session.respond(
-                event, ChangesReply(tuple(self._answers(message.changes)), self._terms).encode()
-            )
+        """Answer in order; not yet what another session has been asked for, nor what follows it."""
+        while self._lists and len(self._expected) < tuning.REVISIONS_WANTED and self._turn.is_due():
+            message, event = self._lists[0]
+            try:
+                reply = (
+                    self._judged(message) if isinstance(message, ProposeChanges) else self._looked_up(message)
+                )
+            except DocumentError as error:  # what was sent is at fault, not the store
+                self._lists.popleft()
+                self._session.refuse(event, MessageError(str(error)))
+                continue
+            if reply is None:
+                break
+            self._lists.popleft()
+            self._session.respond(event, reply)
 
-    def _answers(self, changes: tuple[Change, ...]) -> list[Answer]:
-        assert self._progress is not None
-        known = self._database.missing([(change.id, change.revision) for change in changes])
+    def _looked_up(self, message: Changes) -> Encoded | None:
+        """What is wanted of a list; None if that cannot be said yet."""
+        expected = self._expected
+        offered = [(change.id, change.revision) for change in message.changes]
+        known = self._database.missing(offered)
+        wanted = [
+            key
+            for change, key, ancestors in zip(message.changes, offered, known, strict=True)
+            if ancestors is not None and not change.gone & _TAKEN_AWAY and key not in expected
+        ]
+        if not self._turn.takes(wanted):
+            return None
+        if self._progress is None:
+            answers: list[Answer] = [NOT_WANTED if found is None else tuple(found) for found in known]
+            self._proposed += sum(answer != NOT_WANTED for answer in answers)
+        else:
+            answers = self._answers(message.changes, known, self._progress)
+        return ChangesReply(tuple(answers), self._terms).encode()
+
+    def _answers(
+        self, changes: tuple[Change, ...], known: list[list[str] | None], progress: PullProgress
+    ) -> list[Answer]:
         answers: list[Answer] = []
-        if self._progress.waiting > tuning.CHANGES_OPEN:
+        if progress.waiting > tuning.CHANGES_OPEN:
             text = "the peer tells of ever more changes, and keeps back a revision that it was asked for"
             self._session.end(Problem(Domain.BLIP, _POLICY, text))
         self._ledger.progress.total += len(changes)
         for change, ancestors in zip(changes, known, strict=True):
-            ticket = self._progress.arrived(change.sequence)
-            is_removed = bool(change.gone & (Gone.REVOKED | Gone.REMOVED))
+            ticket = progress.arrived(change.sequence)
+            is_removed = bool(change.gone & _TAKEN_AWAY)
             if is_removed:
                 self._removed(change)
             if is_removed or ancestors is None:
@@ -176,19 +230,16 @@ class Receiver:
             answers.append(tuple(ancestors))
         return answers
 
-    def offered(self, message: Changes, event: RequestReceived) -> None:
-        """What a peer would like to push that looks for conflicts itself, when it pulls."""
-        known = self._database.missing([(change.id, change.revision) for change in message.changes])
-        answers: list[Answer] = [NOT_WANTED if ancestors is None else tuple(ancestors) for ancestors in known]
-        self._proposed += sum(answer != NOT_WANTED for answer in answers)
-        self._session.respond(event, ChangesReply(tuple(answers), self._terms).encode())
-
-    def proposals(self, message: ProposeChanges, event: RequestReceived) -> None:
-        """What a peer would like to push."""
+    def _judged(self, message: ProposeChanges) -> Encoded | None:
+        """What may come of what is proposed; None if that cannot be said yet."""
         verdicts = self._verdicts(message)
-        self._ends.judged(zip(message.proposals, verdicts, strict=True))
-        self._proposed += sum(verdict.status == 0 for verdict in verdicts)
-        self._session.respond(event, ProposeChangesReply(tuple(verdicts), self._terms).encode())
+        judged = list(zip(message.proposals, verdicts, strict=True))
+        wanted = [(proposal.id, proposal.revision) for proposal, verdict in judged if verdict.status == 0]
+        if not self._turn.takes(wanted):
+            return None
+        self._ends.judged(judged)
+        self._proposed += len(wanted)
+        return ProposeChangesReply(tuple(verdicts), self._terms).encode()
 
     def _verdicts(self, message: ProposeChanges) -> list[Verdict]:
         database, proposals = self._database, message.proposals
@@ -298,13 +349,17 @@ class Receiver:
             self.commit()
 
     def norev(self, message: NoRev, event: RequestReceived) -> None:
-        """A revision that we asked for will not come."""
+        """A revision that we asked for, or let come, will not come."""
         self._session.respond(event)
+        self._proposed = max(0, self._proposed - 1)
         key = None
         if message.id is not None and message.revision is not None:
             key = (message.id, message.revision)
+            self._claims.fails(key, self._session)
         if key not in self._expected and message.sequence is not None:
             key = self._by_sequence.get(message.sequence)
+            if key is not None:
+                self._claims.fails(key, self._session)
         tickets = None if key is None else self._pop_expected(key)
         if key is None or tickets is None:
             return
@@ -355,7 +410,11 @@ class Receiver:
         rev, error, progress = arrived.rev, arrived.error, self._ledger.progress
         if arrived.ended is not None:
             arrived.ended(error)
+        key = (rev.id, rev.replaced or rev.revision)
         if error is None:
+            self._claims.came(key)
+            if rev.replaced is not None:
+                self._claims.came((rev.id, rev.revision))
             self._respond(arrived)
             if arrived.outcome is not None and arrived.outcome.stored:
                 progress.pulled += 1
@@ -372,11 +431,11 @@ class Receiver:
             if rev.delta_source is not None and error.code == _UNPROCESSABLE:
                 # It comes again, whole.
                 if arrived.tickets is not None:
-                    key = (rev.id, rev.replaced or rev.revision)
                     self._expected[key] = _Expected(arrived.tickets, rev.sequence or "")
                     return
                 self._proposed += 1
                 return
+            self._claims.fails(key, self._session)
             transient = error.code in _TRANSIENT
             problem = Problem(Domain.WEBSOCKET, error.code, error.text)
             self._tell(rev.id, rev.revision, deleted=rev.deleted, problem=problem, is_transient=transient)

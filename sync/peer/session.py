@@ -61,6 +61,10 @@ class Session:
         """The index by which messages name the collection, once there is one."""
         self.remote: str | None = None
         """The name under which is kept which revisions the peer holds; None to keep none."""
+        self.received = 0
+        """Bytes of frames that have come."""
+        self.nudge: Callable[[], None] = _nothing
+        """Has the peer given a turn soon. Its owner sets it."""
         self._addressing = Addressing()
         self._handlers: dict[type[Any], Callable[[Any, RequestReceived], None]] = {}
         self._replies: dict[int, tuple[Answered, Any]] = {}
@@ -134,6 +138,7 @@ class Session:
             for frame in frames:
                 if self.is_over:
                     return
+                self.received += len(frame)
                 for event in connection.receive(frame):
                     self._happened(event)
         except ViolationError as error:
@@ -221,3 +226,7 @@ class Session:
         except StoreError as error:
             self.refuse(event, MessageError("the store is not available now", code=_SERVICE_UNAVAILABLE))
             self.fail(error)
+
+
+def _nothing() -> None:
+    pass

@@ -123,6 +123,33 @@ async def until(database: Database, condition: Callable[[], bool]) -> None:
         end()
 
 
+def test_a_nudge_gives_a_peer_one_turn_and_none_when_its_link_is_closed(tmp_path: Path) -> None:
+    async def main() -> None:
+        with databases(tmp_path) as (ours, theirs):
+            pair = Pair(ours, theirs)
+            turns: list[float] = []
+            turn, loop = pair.active.turn, asyncio.get_running_loop()
+
+            def counted() -> None:
+                turns.append(loop.time())
+                turn()
+
+            pair.active.turn = counted  # type: ignore[method-assign]
+            for _ in range(3):
+                pair.active.session.nudge()
+            assert turns == []
+            await asyncio.sleep(0)
+            assert len(turns) == 1
+            pair.link.close()
+            await pair.ended()
+            turns.clear()
+            pair.active.session.nudge()
+            await asyncio.sleep(0)
+            assert turns == []
+
+    run(main())
+
+
 def test_change_by_another_connection_wakes_a_continuous_replication(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

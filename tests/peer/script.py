@@ -171,16 +171,20 @@ class Script:
         return list(self.take(Changes)[0].changes)
 
 
-def passive(database: Database, *, limits: Limits | None = None, **options: Any) -> Script:
-    """A client of ours as passive peer."""
-    clock, told = Clock(), list[DocumentEnded]()
+def passive(
+    database: Database, *, limits: Limits | None = None, clock: Clock | None = None, **options: Any
+) -> Script:
+    """A client of ours as passive peer. All who share a store must share a `clock`."""
+    clock, told = clock or Clock(), list[DocumentEnded]()
     session = Session(clock=clock, limits=limits)
     return Script(PassivePeer(session, database, PassiveOptions(**options), Ledger(told.extend)), clock, told)
 
 
-def active(database: Database, *, limits: Limits | None = None, **options: Any) -> Script:
+def active(
+    database: Database, *, limits: Limits | None = None, clock: Clock | None = None, **options: Any
+) -> Script:
     """A gateway that ours as active peer has connected to, and has asked for the checkpoint."""
-    clock, told = Clock(), list[DocumentEnded]()
+    clock, told = clock or Clock(), list[DocumentEnded]()
     session = Session(clock=clock, limits=limits)
     given = {"peer": PeerName.address("gateway"), **options}
     peer = ActivePeer(session, database, ActiveOptions(**given), Ledger(told.extend))

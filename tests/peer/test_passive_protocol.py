@@ -121,10 +121,20 @@ def test_unknown_profile_is_answered_as_blip_says(store: Database) -> None:
     assert passive(store).refusal({}) == ("BLIP", 404)
 
 
-def test_function_of_an_active_peer_is_refused(store: Database) -> None:
+def test_what_a_pusher_does_not_send_after_all_need_not_have_been_waited_for(store: Database) -> None:
     script = passive(store)
-    assert script.refusal({"Profile": "norev", "id": "d", "rev": "1-a"}) == ("HTTP", 403)
+    for properties in ({}, {"id": "d", "rev": "1-a"}, {"id": "d", "rev": "1-a", "sequence": "7"}):
+        script.post({"Profile": "norev", **properties}, no_reply=True)
+        script.pump()
+    assert script.verdicts(("d", "1-a")) == [0]
     assert not script.is_over
+
+
+def test_who_may_not_push_need_not_say_what_he_does_not_send(store: Database) -> None:
+    assert passive(store, read_only=True).refusal({"Profile": "norev", "id": "d", "rev": "1-a"}) == (
+        "HTTP",
+        403,
+    )
 
 
 # Subscriptions
