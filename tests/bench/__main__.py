@@ -2,6 +2,8 @@
 
 import sys
 
+from tests.mesh import traffic
+
 from . import delay, recorder, replication, store
 
 
@@ -11,6 +13,7 @@ def main() -> int:
     recorder.main(seconds)
     store.main()
     replication.main(quick="quick" in sys.argv[1:])
+    traffic.main(12 if "quick" in sys.argv[1:] else traffic.VESSELS, each=5)
     return delay.main(seconds)
 
 

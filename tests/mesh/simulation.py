@@ -1,0 +1,396 @@
+"""A fleet on one machine and one hand-moved clock: real stores and peers, links with latency and bandwidth.
+
+Events stand in a queue by their time. Bytes need time to leave by a link and more to arrive; the two streams
+of a link share its bandwidth each way. Who has a link with whom is decided by `sync.mesh.plan` from who sees
+whom. Nothing here sleeps, so that a minute of the fleet takes as long as its work.
+"""
+
+import heapq
+import itertools
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from sync import documents
+from sync.blip import RequestReceived
+from sync.blip.frames import KIND_MASK, Kind, decode_header
+from sync.mesh.plan import Place, wanted
+from sync.mesh.streams import STREAMS
+from sync.peer.active import ActiveOptions, ActivePeer
+from sync.peer.passive import PassiveOptions, PassivePeer
+from sync.peer.peer import PeerBase
+from sync.peer.progress import Ledger
+from sync.peer.session import Session
+from sync.replication.checkpoint_id import Peer as PeerName
+from sync.replication.fields import Encoded
+from tests.peer.rig import Clock, contents, open_database
+
+LOG: Final = "abcdef"
+BUFFER: Final = 64 * 1024
+"""Bytes that a transport takes before it says that it has no room."""
+MOST_EVENTS: Final = 20_000_000
+
+Sight = dict[str, set[str]]
+"""Who sees whom; both ways."""
+
+
+@dataclass(frozen=True, slots=True)
+class Radio:
+    """What a link carries."""
+
+    latency: float = 0.010
+    """Seconds one way."""
+    bandwidth: float = 1_000_000.0
+    """Bytes a second each way."""
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What passed, in the whole fleet or on one link."""
+
+    sent: Counter[str] = field(default_factory=Counter)
+    """Bytes on the wire, by the profile of the request, `reply` for replies and acknowledgements."""
+    told: Counter[str] = field(default_factory=Counter)
+    """Entries in lists of changes, by document."""
+    bodies: Counter[str] = field(default_factory=Counter)
+    """Bodies that came, by document."""
+
+    @property
+    def bytes(self) -> int:
+        return sum(self.sent.values())
+
+    @property
+    def bytes_telling(self) -> int:
+        return self.sent["changes"] + self.sent["proposeChanges"]
+
+
+class Simulation:
+    """The clock and what is to come."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.traffic = Traffic()
+        self._queue: list[tuple[float, int, Callable[[], None]]] = []
+        self._numbers = itertools.count()
+
+    @property
+    def now(self) -> float:
+        return self.clock.now
+
+    def at(self, when: float, what: Callable[[], None]) -> None:
+        heapq.heappush(self._queue, (max(when, self.now), next(self._numbers), what))
+
+    def run(self, until: float, *, done: Callable[[], bool] | None = None) -> None:
+        """Let happen what happens before `until`, in seconds from now, or until it is `done`."""
+        end = self.now + until
+        for _ in range(MOST_EVENTS):
+            if done is not None and done():
+                return
+            if not self._queue or self._queue[0][0] > end:
+                self.clock.now = end
+                return
+            when, _, what = heapq.heappop(self._queue)
+            self.clock.now = when
+            what()
+        raise AssertionError("the fleet never comes to rest")
+
+
+class Lane:
+    """One direction of a link: bytes leave one after the other."""
+
+    def __init__(self, simulation: Simulation, radio: Radio) -> None:
+        self._simulation, self._radio = simulation, radio
+        self._free = 0.0
+
+    def send(self, size: int) -> tuple[float, float]:
+        """When so many bytes have left, and when they arrive."""
+        self._free = max(self._free, self._simulation.now) + size / self._radio.bandwidth
+        return self._free, self._free + self._radio.latency
+
+
+class Endpoint:
+    """A peer on such a transport; as `sync.net.link` is for a real one."""
+
+    def __init__(self, vessel: "Vessel", peer: PeerBase, lane: Lane, traffic: list[Traffic]) -> None:
+        self.vessel, self.peer = vessel, peer
+        self.other: Endpoint | None = None
+        self._lane, self._traffic = lane, traffic
+        self._simulation = vessel.simulation
+        self._buffered = 0
+        self._due: float | None = None
+        self._runs = False
+        self._profiles: dict[int, str] = {}
+        self._watch_requests()
+        peer.session.nudge = self.soon
+        vessel.endpoints.append(self)
+
+    def run(self) -> None:
+        """Do what can be done now, and send what there is room for."""
+        self._runs = False
+        peer = self.peer
+        while not peer.session.is_over:
+            peer.turn()
+            sent = False
+            while self._buffered < BUFFER and (frame := peer.next_frame()) is not None:
+                self._send(frame)
+                sent = True
+            if not sent:
+                break
+        if peer.session.is_over:
+            assert peer.session.problem is None, peer.session.problem
+            self.close()
+            return
+        deadline = peer.deadline
+        if deadline is not None and (self._due is None or deadline < self._due):
+            self._due = deadline
+            self._simulation.at(deadline, partial(self._rung, deadline))
+        self.vessel.look()
+
+    def soon(self) -> None:
+        """Run, after what happens at this instant."""
+        if not self._runs:
+            self._runs = True
+            self._simulation.at(self._simulation.now, self.run)
+
+    def wake(self) -> None:
+        """The store has changed."""
+        self.peer.wake()
+        self.soon()
+
+    def close(self) -> None:
+        """The connection breaks, at both ends."""
+        for end in (self, self.other):
+            if end is not None and end in end.vessel.endpoints:
+                end.vessel.endpoints.remove(end)
+                end.peer.session.end()
+
+    def _send(self, frame: bytes) -> None:
+        number, flags, _ = decode_header(frame)
+        is_request = flags & KIND_MASK == Kind.REQUEST
+        name = self._profiles.get(number, "other") if is_request else "reply"
+        for traffic in self._traffic:
+            traffic.sent[name] += len(frame)
+        left, arrived = self._lane.send(len(frame))
+        self._buffered += len(frame)
+        self._simulation.at(left, partial(self._left, len(frame)))
+        assert self.other is not None
+        self._simulation.at(arrived, partial(self.other._take, frame))
+
+    def _left(self, size: int) -> None:
+        was_full = self._buffered >= BUFFER
+        self._buffered -= size
+        if was_full and self._buffered < BUFFER:
+            self.soon()
+
+    def _take(self, frame: bytes) -> None:
+        if not self.peer.session.is_over:
+            self.peer.receive([frame])
+            self.soon()
+
+    def _rung(self, due: float) -> None:
+        if self._due == due:
+            self._due = None
+            self.run()
+
+    def _watch_requests(self) -> None:
+        session = self.peer.session
+        request, requested = session.request, session._requested
+
+        def sending(message: Encoded, *given: Any, **more: Any) -> None:
+            self._profiles[len(self._profiles) + 1] = message.properties["Profile"]  # as BLIP counts
+            request(message, *given, **more)
+
+        def came(event: RequestReceived) -> None:
+            if event.profile == "rev":
+                document_id = event.properties["id"]
+                for traffic in self._traffic:
+                    traffic.bodies[document_id] += 1
+            elif event.profile in ("changes", "proposeChanges") and event.body:
+                place = 1 if event.profile == "changes" else 0
+                ids = [entry[place] for entry in msgspec.json.decode(event.body)]
+                for traffic in self._traffic:
+                    traffic.told.update(ids)
+            requested(event)
+
+        session.request = sending  # type: ignore[method-assign]
+        session._requested = came  # type: ignore[method-assign]
+
+
+class Vessel:
+    """A vessel: its store, and its ends of connections."""
+
+    def __init__(self, simulation: Simulation, name: str, folder: Path) -> None:
+        self.simulation, self.name = simulation, name
+        self.database = open_database(folder / f"{name}.db")
+        self._watcher = self.database.watch()
+        self.endpoints: list[Endpoint] = []
+        self.writes = 0
+
+    def look(self) -> None:
+        """Wake all who wait for the store, if it has changed."""
+        if self._watcher.drain():
+            for endpoint in self.endpoints:
+                endpoint.wake()
+
+    def write(self, rng: random.Random) -> None:
+        """One document: a window of readings, a current value, or an alarm."""
+        self.writes += 1
+        number, name = self.writes, self.name
+        sensor = f"s{rng.randrange(4)}"
+        match number % 4:
+            case 0:
+                self._put(documents.equipment_id(name, sensor), {"type": "equipment", "value": rng.random()})
+            case 1:
+                body = {"type": "alarm", "severity": "alarm", "raised": number, "acks": []}
+                self._put(documents.alarm_id(name, sensor, LOG, number), body)
+            case _:
+                samples = [[n * 1000, round(rng.uniform(20, 30), 2)] for n in range(30)]
+                body = {"type": "reading", "path": "propulsion.main.revolutions", "samples": samples}
+                self._put(documents.reading_id(name, sensor, LOG, number), body)
+        self.look()
+
+    def _put(self, document_id: str, body: dict[str, Any]) -> None:
+        found = self.database.get(document_id)
+        self.database.put(document_id, body, parent=None if found is None else found.rev)
+
+    def close(self) -> None:
+        self._watcher.close()
+        self.database.close()
+
+
+class Fleet:
+    """Vessels that have found each other."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        self.simulation = Simulation()
+        self.rng = random.Random(1)
+        names = [f"v{number:02d}" for number in range(count)]
+        self.vessels = {name: Vessel(self.simulation, name, folder) for name in names}
+        self.links: dict[tuple[str, str], Traffic] = {}
+
+    @property
+    def traffic(self) -> Traffic:
+        return self.simulation.traffic
+
+    def close(self) -> None:
+        for vessel in self.vessels.values():
+            vessel.close()
+
+    # Links
+
+    def meet(self, sight: Sight, *, max_peers: int, radio: Radio) -> None:
+        """All choose their links, and dial."""
+        for one, other in sorted(chosen_links(sight, max_peers)):
+            self.connect(one, other, radio)
+
+    def connect(self, one: str, other: str, radio: Radio) -> None:
+        """The first dials the second; both streams."""
+        dialling, listening = self.vessels[one], self.vessels[other]
+        simulation, clock = self.simulation, self.simulation.clock
+        there, here = Lane(simulation, radio), Lane(simulation, radio)
+        traffic = [self.traffic, self.links.setdefault((one, other), Traffic())]
+        for stream in STREAMS:
+            active = ActivePeer(
+                Session(clock=clock),
+                dialling.database,
+                ActiveOptions(
+                    peer=PeerName.vessel(other, listening.database.uuid),
+                    continuous=True,
+                    stream=stream,
+                    keeps=_keeps,
+                ),
+                Ledger(),
+            )
+            remote = ActiveOptions(peer=PeerName.vessel(one, dialling.database.uuid)).remote
+            passive = PassivePeer(
+                Session(clock=clock),
+                listening.database,
+                PassiveOptions(remote=remote, streams=STREAMS, keeps=_keeps),
+                Ledger(),
+            )
+            near = Endpoint(dialling, active, there, traffic)
+            far = Endpoint(listening, passive, here, traffic)
+            near.other, far.other = far, near
+            active.start()
+            near.soon()
+
+    # Work
+
+    def write_all(self, each: int, *, over: float) -> None:
+        """Every vessel writes so many documents, at random instants of so many seconds, which pass."""
+        now = self.simulation.now
+        for vessel in self.vessels.values():
+            for _ in range(each):
+                self.simulation.at(now + self.rng.uniform(0, over), partial(vessel.write, self.rng))
+        self.simulation.run(over)
+
+    def converge(self, within: float) -> float:
+        """Go on until all have all; how many seconds that took, in steps of 0.05."""
+        began = self.simulation.now
+        while self.simulation.now < began + within:
+            if self.has_converged:
+                return self.simulation.now - began
+            self.simulation.run(0.05)
+        raise AssertionError(f"not all have all after {within} s")
+
+    @property
+    def has_converged(self) -> bool:
+        found = (
+            {change.id: change.rev for change in vessel.database.changes()}
+            for vessel in self.vessels.values()
+        )
+        first = next(found)
+        return all(other == first for other in found)
+
+    def assert_same(self) -> None:
+        first, *others = (contents(vessel.database) for vessel in self.vessels.values())
+        assert all(other == first for other in others)
+
+
+def chosen_links(sight: Sight, max_peers: int) -> set[tuple[str, str]]:
+    """The links that vessels make by their plan, the smaller id first."""
+    links: Sight = {vessel: set() for vessel in sight}
+    for _ in range(len(sight)):
+        before = {vessel: set(others) for vessel, others in links.items()}
+        for vessel, others in sight.items():
+            seen = {other: frozenset(links[other]) for other in others}
+            for other in wanted(Place(vessel, max_peers=max_peers), seen):
+                links[vessel].add(other)
+                links[other].add(vessel)
+        if links == before:
+            break
+    return {(one, other) for one, others in links.items() for other in others if one < other}
+
+
+def everybody(names: list[str]) -> Sight:
+    """All see all."""
+    return {name: set(names) - {name} for name in names}
+
+
+def in_a_row(names: list[str]) -> Sight:
+    """Each sees the one before and the one after."""
+    sight: Sight = {name: set() for name in names}
+    for one, other in itertools.pairwise(names):
+        sight[one].add(other)
+        sight[other].add(one)
+    return sight
+
+
+def _keeps(document_id: str) -> bool:
+    return not documents.is_immutable(document_id)
+
+
+@contextmanager
+def fleet(folder: Path, count: int) -> Iterator[Fleet]:
+    made = Fleet(folder, count)
+    try:
+        yield made
+    finally:
+        made.close()
