@@ -8,6 +8,7 @@ modules, in the order in which a connection uses them:
 - `checkpoints`: where to begin, and how far we are
 - `selection`: which documents it is about
 - `sender`: the feed of changes, and the revisions that are wanted
+- `echo`: what the peer need not be told, as it has told us
 - `receiver`: the same from the other side, into the store in transactions
 - `claims`: which of several peers that offer a revision is asked for it
 - `blob_traffic`, `wire_bodies`: blobs, and how bodies differ on the wire

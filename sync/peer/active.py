@@ -19,6 +19,7 @@ from sync.peer.arrivals import ReceiveOptions, Rule
 from sync.peer.blob_traffic import BlobServer
 from sync.peer.checkpoints import OwnCheckpoint
 from sync.peer.conflicts import Resolvers
+from sync.peer.echo import Echo
 from sync.peer.inquiry import Inquiry
 from sync.peer.peer import PeerBase
 from sync.peer.problems import Domain, Problem
@@ -167,7 +168,7 @@ class ActivePeer(PeerBase):
     def _begin(self, checkpoint: Checkpoint) -> None:
         options, session = self._options, self.session
         self._started = True
-        echo: dict[str, str] | None = {} if options.push and options.pull else None
+        echo = Echo() if options.push and options.pull else None
         if options.pull:
             self._resolve_open()
             self._pull = PullProgress(checkpoint.remote)
@@ -222,7 +223,7 @@ class ActivePeer(PeerBase):
                     bridges_gaps=options.bridges_gaps,
                 ),
                 ledger=self.ledger,
-                echo={} if echo is None else echo,
+                echo=Echo() if echo is None else echo,
             )
 
     def _resolve_open(self) -> None:

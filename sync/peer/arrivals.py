@@ -12,6 +12,7 @@ import msgspec
 from sync.blip import RequestReceived
 from sync.peer import conflicts
 from sync.peer.conflicts import Resolvers
+from sync.peer.echo import Echo
 from sync.peer.problems import Problem
 from sync.peer.session import Session
 from sync.replication.messages import MessageError, Rev
@@ -62,7 +63,7 @@ class Arrivals:
     """Puts one peer's revisions into the store."""
 
     def __init__(
-        self, session: Session, database: Database, options: ReceiveOptions, echo: dict[str, str] | None
+        self, session: Session, database: Database, options: ReceiveOptions, echo: Echo | None
     ) -> None:
         """`echo`: filled with what was taken in."""
         self._session, self._database = session, database
@@ -164,7 +165,7 @@ class Arrivals:
         """What is known by it of what the peer holds."""
         options = self._options
         if self._echo is not None and outcome.stored:
-            self._echo[rev.id] = rev.revision
+            self._echo.note(rev.id, rev.revision)
         remote = self._session.remote
         if remote is not None and options.keeps(rev.id) and outcome is not Inserted.UNWANTED:
             self._database.set_remote_revision(rev.id, remote, rev.revision)

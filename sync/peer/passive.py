@@ -12,6 +12,7 @@ from sync.peer.arrivals import ReceiveOptions, Rule
 from sync.peer.blob_traffic import BlobServer
 from sync.peer.checkpoints import PeersCheckpoints
 from sync.peer.conflicts import Resolvers
+from sync.peer.echo import Echo
 from sync.peer.peer import PeerBase
 from sync.peer.progress import Ledger
 from sync.peer.receiver import Receiver
@@ -69,7 +70,7 @@ class PassivePeer(PeerBase):
         super().__init__(session, database, ledger)
         self._options = options
         session.remote = options.remote
-        self._echo: dict[str, str] = {}
+        self._echo = Echo()
         self._is_subscribed = False
         PeersCheckpoints(session, database)
         BlobServer(session, database, ledger=ledger, readable=options.readable)

@@ -9,7 +9,7 @@ conflict is open.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import msgspec
@@ -22,6 +22,7 @@ from sync.peer.arrivals import Arrivals, Arrived, ReceiveOptions
 from sync.peer.blob_traffic import BlobFetcher
 from sync.peer.branch_ends import BranchEnds
 from sync.peer.claims import Turn
+from sync.peer.echo import Echo
 from sync.peer.problems import Domain, Problem
 from sync.peer.progress import Direction, DocumentEnded, Ledger
 from sync.peer.session import Session
@@ -73,11 +74,11 @@ class Receiver:
         *,
         options: ReceiveOptions,
         ledger: Ledger,
-        echo: dict[str, str] | None,
+        echo: Echo | None,
         progress: PullProgress | None = None,
         stored: Callable[[], None] | None = None,
     ) -> None:
-        """`echo`: filled with what was taken in, for a sender on the same session not to send back;
+        """`echo`: filled with what the peer holds, for a sender on the same session not to tell it of that;
         `progress`: of our own subscription; `stored` is called when the store has changed by it."""
         self._session, self._database, self._ledger = session, database, ledger
         self._options, self._echo, self._progress = options, echo, progress
@@ -195,6 +196,7 @@ class Receiver:
         ]
         if not self._turn.takes(wanted):
             return None
+        self._note_offered(key for key, ancestors in zip(offered, known, strict=True) if ancestors is None)
         if self._progress is None:
             answers: list[Answer] = [NOT_WANTED if found is None else tuple(found) for found in known]
             self._proposed += sum(answer != NOT_WANTED for answer in answers)
@@ -238,8 +240,15 @@ class Receiver:
         if not self._turn.takes(wanted):
             return None
         self._ends.judged(judged)
+        self._note_offered(
+            (proposal.id, proposal.revision) for proposal, verdict in judged if verdict is _KNOWN
+        )
         self._proposed += len(wanted)
         return ProposeChangesReply(tuple(verdicts), self._terms).encode()
+
+    def _note_offered(self, known: Iterable[tuple[str, str]]) -> None:
+        if self._echo is not None:
+            self._echo.note_offered(known, self._database.last_sequence)
 
     def _verdicts(self, message: ProposeChanges) -> list[Verdict]:
         database, proposals = self._database, message.proposals

@@ -15,6 +15,7 @@ from typing import Final
 from sync.blip import ErrorReceived
 from sync.peer import tuning
 from sync.peer.deliveries import CONFLICT, KNOWN, TRANSIENT, Deliveries
+from sync.peer.echo import Echo
 from sync.peer.outcomes import Outcomes
 from sync.peer.problems import Domain, Problem
 from sync.peer.progress import Ledger
@@ -48,10 +49,10 @@ class Sender:
         since: int,
         options: SendOptions,
         ledger: Ledger,
-        echo: dict[str, str],
+        echo: Echo,
     ) -> None:
-        """`since`: the local sequence from which the feed is read; `echo`: revisions that the peer gave us
-        in this session, by document."""
+        """`since`: the local sequence from which the feed is read; `echo`: what the peer is known to
+        hold of it."""
         self._session, self._database, self._feed, self._ledger = session, database, feed, ledger
         self._options, self._echo = options, echo
         self._scanned = since
@@ -64,6 +65,8 @@ class Sender:
         """Revisions that were proposed a second time."""
         self._echoed: model.Change | None = None
         """The last change of a scan that came from the peer itself."""
+        self._place: tuple[float, model.Change] | None = None
+        """Such a one that is to be told, and when: with it the peer's place in our feed moves on."""
         self._outcomes = Outcomes(session, database, feed, options, ledger)
         self._deliveries = Deliveries(
             session,
@@ -100,7 +103,10 @@ class Sender:
     @property
     def deadline(self) -> float | None:
         """When `pump` has something to do even if nothing happens."""
-        return self._outcomes.deadline
+        due = self._outcomes.deadline
+        if self._place is None:
+            return due
+        return self._place[0] if due is None else min(due, self._place[0])
 
     @property
     def failed_for_now(self) -> int:
@@ -123,6 +129,8 @@ class Sender:
             self._scan()
         if not (self._woken or self._told_all or self._options.proposes or self._session.is_over):
             self._tell_all()
+        if self._place is not None and self._session.clock() >= self._place[0]:
+            self._tell_place(self._place[1])
         self._outcomes.settle_if_due()
 
     def settle(self) -> None:
@@ -150,6 +158,7 @@ class Sender:
         if not options.proposes:
             self._move_past_echoes(pending)
         self._scanned = through
+        self._echo.read_through(through, is_all=not self._woken)
         parts = Counter(change.sequence for change in pending)
         self._outcomes.expect(parts)
         self._feed.scanned(through, list(parts))
@@ -168,7 +177,7 @@ class Sender:
         """What is to be told of a change: the current revision; of a document that is deleted all ends."""
         if self._feed.is_complete(change.sequence):
             return []
-        is_echo = bool(self._echo) and self._echo.pop(change.id, None) == change.rev
+        is_echo = bool(self._echo) and self._echo.take(change.id) == change.rev
         if is_echo:
             self._echoed = change
             if not change.deleted:
@@ -195,8 +204,19 @@ class Sender:
     def _move_past_echoes(self, pending: list[model.Change]) -> None:
         """Of what the peer itself gave us it is told the last, if nothing follows: so its place moves on."""
         echoed = self._echoed
-        if echoed is not None and (not pending or pending[-1].sequence < echoed.sequence):
+        if echoed is None or (pending and pending[-1].sequence > echoed.sequence):
+            self._place = None if pending else self._place
+        elif self._options.continuous:
+            due = self._session.clock() + tuning.CHECKPOINT_EVERY
+            self._place = (due if self._place is None else self._place[0], echoed)
+        else:
             pending.append(echoed)
+
+    def _tell_place(self, change: model.Change) -> None:
+        self._place = None
+        self._lists += 1
+        self._ledger.progress.total += 1
+        self._announce([change])
 
     def _announce(self, pending: list[model.Change]) -> None:
         session = self._session

@@ -26,6 +26,8 @@ def test_each_document_comes_to_each_vessel_once(
     assert found.links == links
     assert_lean(found)
     assert found.seconds < 5
+    if links < len(sight):
+        assert found.told_per_link <= 1.02, "in a chain one of the two has nothing to tell"
 
 
 def test_slow_links_carry_each_document_once_too(tmp_path: Path) -> None:
@@ -56,4 +58,4 @@ def test_vessels_that_meet_again_tell_each_other_next_to_nothing(tmp_path: Path)
 def assert_lean(found: Measured) -> None:
     """All has come, and little of it twice."""
     assert found.copies <= 1.1
-    assert found.told_per_link <= 2.0, "both tell each other at most"
+    assert found.told_per_link <= 2.0, "at worst each tells the other"
