@@ -83,7 +83,31 @@ def _is_suitable(interface: Interface, wanted: Sequence[str]) -> bool:
         return False
     if interface.is_loopback:
         return interface.name in wanted
-    return bool(interface.flags & MULTICAST) and any(fnmatchcase(interface.name, name) for name in wanted)
+    return bool(interface.flags & MULTICAST) and _is_named(interface, wanted)
+
+
+def is_reached_by(local: str, interfaces: Iterable[Interface], wanted: Sequence[str]) -> bool:
+    """Whether one of our own addresses is that of an interface of `wanted`: where a connection came in.
+
+    A link-local address may be on several; its zone, if there is one, says on which.
+    """
+    bare, _, zone = local.partition("%")
+    ip = ipaddress.ip_address(bare)
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
+        ip = ip.ipv4_mapped
+    return any(
+        (interface.name in wanted if interface.is_loopback else _is_named(interface, wanted))
+        and zone in ("", interface.name)
+        and (
+            any(address.ip == ip for address in interface.addresses)
+            or (interface.is_loopback and ip.is_loopback)
+        )
+        for interface in interfaces
+    )
+
+
+def _is_named(interface: Interface, wanted: Sequence[str]) -> bool:
+    return any(fnmatchcase(interface.name, name) for name in wanted)
 
 
 def multicast_choice(interfaces: Sequence[Interface]) -> list[str | int]:

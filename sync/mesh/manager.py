@@ -15,6 +15,7 @@ from typing import Final
 from sync.mesh.clones import Clones
 from sync.mesh.dialling import TICK, Dialling
 from sync.mesh.discovery import Discovery
+from sync.mesh.interfaces import is_reached_by, read_interfaces
 from sync.mesh.inward import InwardLinks
 from sync.mesh.membership import Membership
 from sync.mesh.outward import Outward, Ties
@@ -75,7 +76,8 @@ class Mesh:
         self.traffic: Final = Traffic(membership.identity.vessel, database, utc=utc)
         self.clones: Final = Clones(membership.identity.vessel, membership.greeting.board)
         self.inward: Final = InwardLinks(self._vessel_of)
-        self.listeners: list[URLEndpointListener] = []
+        self.listener: URLEndpointListener | None = None
+        """None if we only dial."""
         self.discovery: Discovery | None = None
         self.refused: dict[str, str] = {}
         """By vessel or address: why there is no link with it."""
@@ -128,7 +130,7 @@ class Mesh:
     @property
     def port(self) -> int | None:
         """Where we listen; None if we do not."""
-        return self.listeners[0].port if self.listeners else None
+        return None if self.listener is None else self.listener.port
 
     # From start to stop
 
@@ -142,7 +144,7 @@ class Mesh:
         self.discovery = Discovery(
             advertisement,
             interfaces=self.settings.interfaces,
-            is_told=bool(self.listeners),
+            is_told=self.listener is not None,
             on_change=self._seen,
             chance=self._rng,
         )
@@ -159,36 +161,36 @@ class Mesh:
         if self.discovery is not None:
             await self.discovery.stop()
         await self.dialling.stop()
-        await asyncio.gather(*(listener.stop() for listener in self.listeners))
+        if self.listener is not None:
+            await self.listener.stop()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._main is not None:
             self.traffic.keep(anyway=True)  # when the last documents came has changed, too
 
     async def _listen(self) -> None:
+        """On all addresses, since interfaces come and go; who comes by one that is not named is not heard."""
         settings, membership = self.settings, self.membership
-        named = [name for name in settings.interfaces if "*" not in name]
-        port = settings.port
-        for interface in named if len(named) == len(settings.interfaces) else (None,):
-            listener = URLEndpointListener(
-                URLEndpointListenerConfiguration(
-                    {settings.database_name: self.database},
-                    port=port,
-                    network_interface=interface,
-                    tls_identity=membership.identity.tls,
-                    authenticator=membership.authenticators(),
-                    authorize=membership.admit,
-                    heartbeat=HEARTBEAT,
-                    grace=GRACE,
-                    max_connections=settings.max_connections,
-                    headers=membership.greeting.headers(),
-                    on_connected=self._connected,
-                    on_disconnected=self._disconnected,
-                    on_documents=self._passed_inward,
-                )
+        wanted = settings.interfaces
+        self.listener = URLEndpointListener(
+            URLEndpointListenerConfiguration(
+                {settings.database_name: self.database},
+                port=settings.port,
+                welcomes=None
+                if "*" in wanted
+                else lambda local: is_reached_by(local, read_interfaces(), wanted),
+                tls_identity=membership.identity.tls,
+                authenticator=membership.authenticators(),
+                authorize=membership.admit,
+                heartbeat=HEARTBEAT,
+                grace=GRACE,
+                max_connections=settings.max_connections,
+                headers=membership.greeting.headers(),
+                on_connected=self._connected,
+                on_disconnected=self._disconnected,
+                on_documents=self._passed_inward,
             )
-            await listener.start()
-            self.listeners.append(listener)
-            port = listener.port or port
+        )
+        await self.listener.start()
 
     def _advertisement(self) -> Advertisement:
         identity, greeting = self.membership.identity, self.membership.greeting

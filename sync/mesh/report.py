@@ -92,8 +92,7 @@ def look(mesh: Mesh) -> MeshReport:
         peers=sorted(peers.values(), key=lambda peer: peer.vessel),
         crew=[
             (connection.client.name, connection.remote)
-            for listener in mesh.listeners
-            for connection in listener.connections
+            for connection in ([] if mesh.listener is None else mesh.listener.connections)
             if isinstance(connection.client, User)
         ],
         routes=mesh.traffic.routes.all,

@@ -81,6 +81,9 @@ class URLEndpointListenerConfiguration:
     """0 for any that is free."""
     network_interface: str | None = None
     """The name or an address of the only interface to listen on; None for all."""
+    welcomes: Callable[[str], bool] | None = None
+    """Whether to take a connection that came in by this address of ours; for who listens on all, and may not
+    take from all. None: any."""
     disable_tls: bool = False
     tls_identity: TLSIdentity | None = None
     """None: self-signed, made at the start."""
@@ -179,6 +182,7 @@ class URLEndpointListener:
             configuration.port,
             self._decide,
             look=self._look,
+            welcomes=configuration.welcomes,
             ssl=context,
             max_connections=configuration.max_connections,
             tuning=Tuning(heartbeat=configuration.heartbeat, grace=configuration.grace),

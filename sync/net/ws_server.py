@@ -44,6 +44,7 @@ async def serve(
     ssl: tls.SSLContext | None = None,
     check: Callable[[tls.SSLObject], None] | None = None,
     look: Look | None = None,
+    welcomes: Callable[[str], bool] | None = None,
     max_connections: int = 100,
     handshake_timeout: float = 10.0,
     tuning: Tuning | None = None,
@@ -52,11 +53,13 @@ async def serve(
 
     `check` is called after each TLS handshake and raises ProblemError to drop that client. `decide` has as
     long as the handshake, again; so has `look`, which answers requests that ask for no WebSocket (without
-    it, 426). Raises ProblemError if it cannot listen there.
+    it, 426). `welcomes` is asked, with the address of ours by which a client came, whether to hear it at all.
+    Raises ProblemError if it cannot listen there.
     """
     server = Server(
         decide,
         look=look,
+        welcomes=welcomes,
         ssl=ssl,
         check=check,
         max_connections=max_connections,
@@ -75,6 +78,7 @@ class Server:
         decide: Decide,
         *,
         look: Look | None,
+        welcomes: Callable[[str], bool] | None,
         ssl: tls.SSLContext | None,
         check: Callable[[tls.SSLObject], None] | None,
         max_connections: int,
@@ -83,6 +87,7 @@ class Server:
     ) -> None:
         self.decide = decide
         self.look = look
+        self.welcomes = welcomes
         self.ssl = ssl
         self.check = check
         self.handshake_timeout = handshake_timeout
@@ -206,6 +211,11 @@ class _Guest(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._pipe = transport
         self.remote = spell_remote(transport.get_extra_info("peername"))
+        welcomes, came_by = self._server.welcomes, transport.get_extra_info("sockname")[0]
+        if welcomes is not None and not welcomes(came_by):
+            log.info("%s: dropped: nothing is offered at %s, where it came in", self.remote, came_by)
+            transport.abort()
+            return
         if not self._server.admit(self):
             transport.abort()
             return

@@ -19,6 +19,7 @@ from sync.mesh.interfaces import (
     Interface,
     advertised,
     dialable,
+    is_reached_by,
     multicast_choice,
     read_interfaces,
     suitable,
@@ -101,6 +102,28 @@ def test_where_a_neighbour_speaks_from_comes_before_where_it_might_be() -> None:
         "10.0.0.9",
         "fe80::7%eth0",
     )
+
+
+@pytest.mark.parametrize(
+    ("local", "wanted", "is_heard"),
+    [
+        ("10.9.0.1", ("eth0",), True),
+        ("::ffff:10.9.0.1", ("eth0",), True),
+        ("10.9.0.1", ("wlan*",), False),
+        ("fe80::b%wlan1", ("wlan*",), True),
+        ("fe80::b%wlan1", ("eth0",), False),
+        ("fe80::a%wlan1", ("eth0",), False),
+        ("127.0.0.1", ("lo",), True),
+        ("127.8.8.8", ("lo",), True),
+        ("127.0.0.1", ("eth0",), False),
+        ("127.0.0.1", ("l*",), False),
+        ("192.0.2.1", ("eth0", "wlan1", "lo"), False),
+    ],
+)
+def test_connection_is_heard_if_it_came_in_by_a_named_interface(
+    local: str, wanted: tuple[str, ...], is_heard: bool
+) -> None:
+    assert is_reached_by(local, (LO, ETH, MESH), wanted) is is_heard
 
 
 def test_the_kernel_tells_of_this_machine() -> None:

@@ -303,6 +303,27 @@ def test_no_number_of_attempts_and_zero_stand_for_the_default(tmp_path: Path, mo
     run(main())
 
 
+def test_who_comes_in_where_nothing_is_offered_is_not_heard(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    asked: list[str] = []
+
+    def welcomes(local: str) -> bool:
+        asked.append(local)
+        return False
+
+    async def main() -> None:
+        with databases(tmp_path) as (ours, theirs):
+            async with listening({"log": theirs}, welcomes=welcomes) as listener:
+                status = await once(ours, url(listener), max_attempts=1)
+            assert status.problem is not None
+            assert asked == ["127.0.0.1"]
+            assert "nothing is offered at 127.0.0.1" in caplog.text
+
+    run(main())
+
+
 def test_listener_has_databases_by_name_and_no_others(tmp_path: Path) -> None:
     async def main() -> None:
         with databases(tmp_path, "ours", "log", "crew") as (ours, log, crew):
