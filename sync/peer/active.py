@@ -187,6 +187,7 @@ class ActivePeer(PeerBase):
                 echo=echo,
                 progress=self._pull,
                 stored=self.wake,
+                outdated=self._outdated,
             )
             patience = tuning.FEED_PATIENCE if options.continuous else 0.0
             self._inquiry = Inquiry(session, self.database, receiver, patience=patience)
@@ -225,6 +226,10 @@ class ActivePeer(PeerBase):
                 ledger=self.ledger,
                 echo=Echo() if echo is None else echo,
             )
+
+    def _outdated(self, document_id: str) -> None:
+        if self.sender is not None:
+            self.sender.tell_anew(document_id)
 
     def _resolve_open(self) -> None:
         """Conflicts that a kill, or a resolver that failed, left open."""

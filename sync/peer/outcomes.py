@@ -35,13 +35,18 @@ class Outcomes:
         """By sequence, how many revisions are told of each change: it is done when all of them are."""
         self._parts.update({sequence: count for sequence, count in parts.items() if count > 1})
 
+    def expect_more(self, sequence: int) -> None:
+        """A change is told of once more."""
+        if not self._feed.is_complete(sequence):
+            self._parts[sequence] = self._parts.get(sequence, 1) + 1
+
     def done(self, sequence: int) -> None:
         """The other side has it durably, or does not want it."""
         self._ledger.progress.completed += 1
         left = self._parts.pop(sequence, 1) - 1
         if left:
             self._parts[sequence] = left
-        else:
+        elif not self._feed.is_complete(sequence):
             self._feed.complete(sequence)
 
     def failed(self, change: model.Change, status: int, text: str) -> None:

@@ -10,6 +10,7 @@ conflict is open.
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from itertools import compress
 from typing import Any, Final
 
 import msgspec
@@ -77,12 +78,14 @@ class Receiver:
         echo: Echo | None,
         progress: PullProgress | None = None,
         stored: Callable[[], None] | None = None,
+        outdated: Callable[[str], None] | None = None,
     ) -> None:
         """`echo`: filled with what the peer holds, for a sender on the same session not to tell it of that;
-        `progress`: of our own subscription; `stored` is called when the store has changed by it."""
+        `progress`: of our own subscription; `stored` is called when the store has changed by it,
+        `outdated` with a document of which the peer is on a branch that has ended here."""
         self._session, self._database, self._ledger = session, database, ledger
         self._options, self._echo, self._progress = options, echo, progress
-        self._stored = stored
+        self._stored, self._outdated = stored, outdated
         self._blobs = BlobFetcher(session, database, ledger=ledger, proves=options.prove_blobs)
         self._lists: deque[tuple[Changes | ProposeChanges, RequestReceived]] = deque()
         """What is to be answered, in that order."""
@@ -208,6 +211,7 @@ class Receiver:
         self, changes: tuple[Change, ...], known: list[list[str] | None], progress: PullProgress
     ) -> list[Answer]:
         answers: list[Answer] = []
+        self._look_for_outdated([c for c, k in zip(changes, known, strict=True) if k is None and not c.gone])
         if progress.waiting > tuning.CHANGES_OPEN:
             text = "the peer tells of ever more changes, and keeps back a revision that it was asked for"
             self._session.end(Problem(Domain.BLIP, _POLICY, text))
@@ -232,6 +236,13 @@ class Receiver:
             answers.append(tuple(ancestors))
         return answers
 
+    def _look_for_outdated(self, known: list[Change]) -> None:
+        """Of what the peer says is current and we know: what is on a branch that has ended here."""
+        if self._outdated is not None and known:
+            ended = self._database.ended([(change.id, change.revision) for change in known])
+            for change in compress(known, ended):
+                self._outdated(change.id)
+
     def _judged(self, message: ProposeChanges) -> Encoded | None:
         """What may come of what is proposed; None if that cannot be said yet."""
         verdicts = self._verdicts(message)
@@ -255,13 +266,16 @@ class Receiver:
         known = database.missing([(proposal.id, proposal.revision) for proposal in proposals])
         here = database.current(proposal.id for proposal in proposals)
         tells = message.conflict_includes_revision
+        ended = database.ended([(proposal.id, proposal.revision) for proposal in proposals])
         return [
-            _KNOWN
+            Verdict(_CONFLICT, here[proposal.id][0] if tells else None)
+            if has_ended
+            else _KNOWN
             if ancestors is None
             else SEND
             if proposal.id not in here
             else self._verdict(proposal, *here[proposal.id], tells=tells)
-            for proposal, ancestors in zip(proposals, known, strict=True)
+            for proposal, ancestors, has_ended in zip(proposals, known, ended, strict=True)
         ]
 
     def _verdict(self, proposal: Proposal, current: str, deleted: bool, *, tells: bool) -> Verdict:

@@ -372,6 +372,20 @@ class Sender:
         current, _ = self._database.current([change.id]).get(change.id, (None, False))
         return current == change.rev
 
+    def tell_anew(self, document_id: str) -> None:
+        """The peer is on a branch that has ended here: propose what is current, so that it hears of that."""
+        found = self._database.get(document_id)
+        if found is None or found.sequence > self._scanned or self.refused is not None:
+            return
+        if self._options.selection.shows(self._database, document_id, deleted=found.deleted):
+            self._ledger.progress.total += 1
+            self._outcomes.expect_more(found.sequence)
+            self._propose_again(
+                model.Change(
+                    found.sequence, found.id, found.rev, found.deleted, found.conflicted, len(found.raw)
+                )
+            )
+
     def _propose_again(self, change: model.Change) -> None:
         """What was allowed is a conflict after all: the peer's document has changed meanwhile, to what?"""
         if (change.id, change.rev) in self._again:

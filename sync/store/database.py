@@ -272,6 +272,11 @@ class Database:
         """
         return self._reader.missing(offered)
 
+    def ended(self, offered: Iterable[tuple[str, str]]) -> list[bool]:
+        """For each (id, revision) that a peer offers: whether its branch has ended here, while the document
+        lives on another."""
+        return self._reader.ended(offered)
+
     def current(self, ids: Iterable[str]) -> dict[str, tuple[str, bool]]:
         """Of those documents that are here: the current revision, and whether that is a deletion."""
         return self._reader.current(ids)

@@ -98,6 +98,21 @@ class Reader:
             for node in [tree.nodes[leaf]]
         ]
 
+    def ended(self, offered: Iterable[tuple[str, str]]) -> list[bool]:
+        """For each (id, revision), whether its branch has ended here, while the document lives on another."""
+        offers = list(offered)
+        here = self.current([document_id for document_id, _ in offers])
+        answers = []
+        for document_id, revision in offers:
+            current, deleted = here.get(document_id, (revision, False))
+            if current == revision or deleted:
+                answers.append(False)
+                continue
+            with self._engine.reading:
+                row = rows.load(self._engine, document_id)
+            answers.append(row is not None and row.revisions().has_ended(revision))
+        return answers
+
     def missing(self, offered: Iterable[tuple[str, str]]) -> list[list[str] | None]:
         """For each (id, revision) a peer offers: None if it is not wanted, else ancestors known here."""
         answers: list[list[str] | None] = []

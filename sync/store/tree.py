@@ -100,6 +100,13 @@ class RevisionTree:
         """The leaves that are not deletions. More than one is a conflict."""
         return [revision for revision in self.leaves() if not self.nodes[revision].deleted]
 
+    def has_ended(self, revision: str) -> bool:
+        """Whether a revision that is known and no deletion has no live leaf after it, while another has."""
+        node, live = self.nodes.get(revision), self.live_leaves()
+        if node is None or node.deleted or not live:
+            return False
+        return not any(revision in self.line(leaf) for leaf in live)
+
     def winner(self) -> str:
         """The current revision."""
         leaves = self.leaves()

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sync import documents
+from sync.peer import conflicts
 
 from .fleet import LOG, Fleet, fleet, rewrite
 from .rig import assert_same
@@ -228,6 +229,26 @@ def test_deletion_wins_over_an_edit_apart_though_another_branch_ended_above_it(
         vessels.meet(active, 1 - active)
         vessels.converge()
         assert vessels.stores[0].get("plain").deleted  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("active", [0, 1])
+@pytest.mark.parametrize("met_before", [False, True])
+def test_each_holds_what_has_ended_at_the_other(tmp_path: Path, active: int, met_before: bool) -> None:
+    """One knows a deletion of what won at the other; the other what outranks the branch of the one."""
+    with fleet(tmp_path) as vessels:
+        one, other = vessels.stores
+        for store in vessels.stores:
+            store.insert("plain", "3-bb", ["2-bb", "1-aa"], {"by": "one"})
+        one.insert("plain", "4-gone", ["3-cc", "2-cc", "1-aa"], {"why": "old"}, deleted=True)
+        if met_before:  # then the one has told already what is current there
+            vessels.meet(active, 1 - active)
+        other.insert("plain", "3-cc", ["2-cc", "1-aa"], {"by": "other"})
+        conflicts.resolve(other, "plain")
+        current = [store.get("plain").rev for store in vessels.stores]  # type: ignore[union-attr]
+        assert current == ["3-bb", "3-cc"]
+        vessels.meet(active, 1 - active)
+        assert vessels.converge() <= 1
+        assert one.get("plain").deleted  # type: ignore[union-attr]
 
 
 def test_alarm_is_never_shown_as_deleted_that_nobody_deleted(tmp_path: Path) -> None:
