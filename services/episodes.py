@@ -125,7 +125,8 @@ def acknowledge(database: Database, document_id: str, *, who: str, utc: float) -
         if current is None or current.deleted:
             raise AlarmIdError(f"{document_id} is not there any more")
         body: dict[str, Any] = current.body
-        acks = [ack for ack in body.get("acks", []) if isinstance(ack, dict)]
+        found = body.get("acks")
+        acks = [ack for ack in found if isinstance(ack, dict)] if isinstance(found, list) else []
         if any(ack.get("who") == who for ack in acks):
             return False
         body["acks"] = [*acks, {"who": who, "when": iso(utc)}]

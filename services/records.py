@@ -181,12 +181,13 @@ def upsert_alarm(database: Database, document_id: str, body: Mapping[str, Any]) 
     older state coming a second time."""
     current = database.get(document_id)
     if current is not None and not current.deleted:
-        there = current.body
-        if len(there.get("history", ())) > len(body["history"]) or (
+        there = current.body  # others write it, too, and may write anything
+        history, acks = there.get("history"), there.get("acks")
+        if (isinstance(history, list) and len(history) > len(body["history"])) or (
             there.get("cleared") and not body["cleared"]
         ):
             return False
-        body = {**body, "acks": there.get("acks", [])}
+        body = {**body, "acks": acks if isinstance(acks, list) else []}
     return upsert(database, document_id, body)
 
 

@@ -55,11 +55,13 @@ def safe_ashore(database: Database) -> dict[tuple[str, str, str], int]:
     """What all `forwarded` documents together say has been acknowledged ashore."""
     safe: dict[tuple[str, str, str], int] = {}
     for document in database.documents(prefix=f"{Kind.FORWARDED}:"):
-        bounds: Any = document.body.get("bounds", {})
-        for key, last in bounds.items():
-            vessel, sensor, log = key.split(":")
-            name = (vessel, sensor, log)
-            safe[name] = max(int(last), safe.get(name, 0))
+        bounds: Any = document.body.get("bounds")
+        for key, last in bounds.items() if isinstance(bounds, dict) else ():
+            match key.split(":"), last:
+                case [vessel, sensor, log], int():
+                    safe[vessel, sensor, log] = max(last, safe.get((vessel, sensor, log), 0))
+                case _:
+                    pass  # another vessel wrote it, and may write anything
     return safe
 
 
@@ -67,7 +69,7 @@ def candidates(database: Database, safe: Safe) -> Iterator[tuple[Document, Docum
     """Documents in the order in which they go."""
     yield from heapq.merge(
         *(_ashore(database, key, last) for key, last in safe.items()),
-        key=lambda found: str(found[0].body["startUtc"]),
+        key=lambda found: str(found[0].body.get("startUtc")),
     )
     yield from _oldest(database, Kind.READING)
     yield from _oldest(database, Kind.ALARM)

@@ -73,6 +73,7 @@ class _Head(msgspec.Struct, frozen=True, gc=False):
     sensor: str | None = None
     log: str | None = None
     first: int | None = None
+    last: int | None = None
     sequence: int | None = None
     number: int | None = None
 
@@ -84,6 +85,8 @@ _KINDS: Final = frozenset(kind.value for kind in Kind)
 _NEVER_DELETED: Final = frozenset({Kind.READING, Kind.GAP, Kind.BOOT, Kind.VESSEL, Kind.FORWARDED})
 _LOGGED: Final = frozenset({Kind.READING, Kind.GAP, Kind.BOOT, Kind.ALARM})
 """What belongs to a log."""
+_LAST: Final = 10**documents.SEQUENCE_DIGITS - 1
+"""The highest number that an id has room for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,6 +301,16 @@ def _disagreement(name: DocumentName, document: Document) -> str | None:
     for member, body, id_ in said:
         if body != id_ and id_ is not None:
             return f"its {member} is {str(body)[:40]!r}, and its id says {id_!r}"
+    return _misspanned(head, document) if name.kind in (Kind.READING, Kind.GAP) else None
+
+
+def _misspanned(head: _Head, document: Document) -> str | None:
+    """Where a body says of more numbers than it can: retention and repair go by its last one."""
+    first, last = head.first, head.last
+    if first is None or last is None or not first <= last <= _LAST:
+        return f"its last is {last}, and its first {first}"
+    if head.type == Kind.READING and last - first >= len(document.raw):
+        return f"its numbers {first} to {last} are more than it has room for"
     return None
 
 

@@ -66,6 +66,8 @@ def body(document_id: str, **more: Any) -> dict[str, Any]:
     if name.number is not None:
         member = {Kind.ALARM: "sequence", Kind.BOOT: "number"}.get(name.kind, "first")
         found[member] = name.number
+    if name.kind in (Kind.READING, Kind.GAP):
+        found["last"] = name.number
     return found | more
 
 

@@ -15,6 +15,7 @@ from services import documenter as documenter_module
 from services import records
 from services.batch import Batch, Gap, Identity, Row
 from services.documenter import Documenter
+from services.episodes import acknowledge
 from services.journal import Journal, JournalReader
 from services.windows import Window
 from sync import documents
@@ -271,6 +272,26 @@ def test_alarm_document_follows_its_episode_and_keeps_what_people_acknowledged(t
     (document,) = vessel.database.documents("alarm:")
     assert document.body["cleared"] is not None
     assert document.body["acks"] == acknowledged["acks"]
+    vessel.close()
+
+
+@pytest.mark.parametrize("awry", [{"history": 7}, {"acks": 7}, {"history": None, "acks": {"who": 1}}])
+def test_alarm_that_another_vessel_wrote_awry_holds_nothing_up(tmp_path: Path, awry: dict[str, Any]) -> None:
+    made = settings(alarms=[above(63.0)])
+    vessel, clock = Vessel(tmp_path, made), FakeClock()
+    engine = recording(vessel.journal, clock, made)
+    engine.accept(sample(64.0, clock.ms))
+    engine.commit()
+    vessel.documenter.step(clock.ms)
+    (document,) = vessel.database.documents("alarm:")
+    vessel.database.put(document.id, document.body | awry, parent=document.rev)
+    clock.advance(5_000)
+    engine.accept(sample(10.0, clock.ms))
+    engine.commit()
+    vessel.documenter.step(clock.ms)
+    (document,) = vessel.database.documents("alarm:")
+    assert document.body["cleared"] is not None
+    assert acknowledge(vessel.database, document.id, who="bo", utc=UTC)
     vessel.close()
 
 

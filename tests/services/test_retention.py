@@ -142,3 +142,19 @@ def test_budget_is_a_share_of_the_partition(tmp_path: Path) -> None:
 def test_budget_that_is_none_says_how_to_write_one(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="80 %"):
         budget_bytes("lots", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "bounds", [None, 7, ["argo:rpm:abcdef"], {"rpm": 5}, {"argo:rpm:abcdef": "all"}, {"a:b:c": [1]}]
+)
+def test_what_another_vessel_wrote_awry_stops_no_removal(database: Database, bounds: Any) -> None:
+    database.put("forwarded:shore:brigid", {"bounds": bounds})
+    awry = documents.reading_id("argo", "rpm", "zzzzzz", 1)
+    database.put(awry, {"first": 1, "last": 1, "startUtc": None})
+    database.put("forwarded:shore:careen", {"bounds": {"argo:rpm:zzzzzz": 1, "argo:rpm:abcdef": 10}})
+    put_reading(database, 1)
+    assert safe_ashore(database) == {("argo", "rpm", "zzzzzz"): 1, ("argo", "rpm", "abcdef"): 10}
+    assert room(database, 2).readings == 2
+    database.put(documents.reading_id("argo", "rpm", "yyyyyy", 1), {"first": 1, "last": 1})
+    database.put("forwarded:shore:donna", {"bounds": {"argo:rpm:yyyyyy": 1}})
+    assert room(database, 1).readings == 1
