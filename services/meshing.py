@@ -37,7 +37,7 @@ from .configuration import Configuration, ConfigurationError
 from .folderwatch import FolderWatch
 from .lastgood import load_or_last_good
 from .systemd import Notifier
-from .timekeeping import system_quality
+from .timekeeping import ClockQuality, Source, system_quality
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +46,11 @@ WRITE_EVERY: Final = 1.0
 LOOK_AT_IDENTITY_EVERY: Final = 3.0
 KEEP_TIME_EVERY: Final = 600.0
 """Seconds between notes of what time it is, for a start without a clock."""
+AHEAD: Final = 60.0
+"""Seconds by which what was noted may be ahead of a good clock: that is set in small steps, also back."""
+DISBELIEVED_AFTER: Final = 3600.0
+"""Seconds of the network's time that outweigh what was noted before: whoever fakes the time on a Wi-Fi that
+a vessel passes does not set it back in that time, and who waits for it to be right does not wait for ever."""
 _CLOCK: Final = "mesh:clock"
 
 
@@ -61,11 +66,25 @@ class Places:
 
 
 class Floor:
-    """What time it is at least: the image's date, or the last time that was known; kept in the store."""
+    """What time it is at least: the image's date, or the last time that was known; kept in the store.
 
-    def __init__(self, database: Database, *, image: float, utc: Callable[[], float] = time.time) -> None:
+    A clock that ran ahead for once, by a hostile time server or a bad chip, must not outdate every
+    certificate for ever: a floor that the network's time contradicts for `DISBELIEVED_AFTER` gives way to it.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        image: float,
+        utc: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        quality: Callable[[], ClockQuality] = system_quality,
+    ) -> None:
         """Raises StoreError."""
-        self._database, self._utc = database, utc
+        self._database, self._image, self._utc = database, image, utc
+        self._monotonic, self._quality = monotonic, quality
+        self._contradicted_since: float | None = None
         kept = database.get_local(_CLOCK)
         self._floor = max(image, float(kept.body.get("utc", 0.0)) if kept is not None else 0.0)
 
@@ -76,13 +95,31 @@ class Floor:
     def keep(self) -> None:
         """Note what time it is, if the clock can be believed. What stands in the way is only logged."""
         try:
-            if system_quality().is_synced and self._utc() > self._floor:
-                self._floor = self._utc()
-                kept = self._database.get_local(_CLOCK)
-                parent = None if kept is None else kept.rev
-                self._database.put_local(_CLOCK, {"utc": self._floor}, parent=parent)
+            utc, quality = self._utc(), self._quality()
+            if quality.is_synced and (utc > self._floor or self._is_disproved(utc, quality)):
+                self._note(utc)
         except (StoreError, OSError) as error:
             log.warning("what time it is cannot be noted: %s", error)
+
+    def _is_disproved(self, utc: float, quality: ClockQuality) -> bool:
+        """Whether the floor was wrong; a clock chip may be so itself, after years with an empty battery."""
+        if quality.source is Source.RTC or not self._image <= utc < self._floor - AHEAD:
+            self._contradicted_since = None
+            return False
+        if self._contradicted_since is None:
+            self._contradicted_since = self._monotonic()
+            log.warning(
+                "by the network's time it is %s, and %s was noted before: if that does not change within %g"
+                " minutes, the former is believed",
+                *(f"{datetime.fromtimestamp(when, UTC):%Y-%m-%d %H:%M} UTC" for when in (utc, self._floor)),
+                DISBELIEVED_AFTER / 60,
+            )
+        return self._monotonic() - self._contradicted_since >= DISBELIEVED_AFTER
+
+    def _note(self, utc: float) -> None:
+        self._floor, self._contradicted_since = utc, None
+        kept = self._database.get_local(_CLOCK)
+        self._database.put_local(_CLOCK, {"utc": utc}, parent=None if kept is None else kept.rev)
 
 
 class SyncDaemon:
