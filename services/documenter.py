@@ -147,7 +147,7 @@ class Documenter:
             body, self._boot_document = self._boot_document, None
             self._put_signed(documents.boot_id(self.identity.vessel, self.identity.log, body["number"]), body)
         self._flush()
-        self._release(self._documented(), dict(self._closed))
+        self._release(self.documented, dict(self._closed))
         return more
 
     def finish(self, now_ms: int) -> None:
@@ -159,7 +159,7 @@ class Documenter:
         self._equipment_ms = now_ms - EQUIPMENT_MS
         self._equipment(now_ms)
         self._flush()
-        self._release(self._documented(), dict(self._closed))
+        self._release(self.documented, dict(self._closed))
 
     @property
     def open_samples(self) -> int:
@@ -167,7 +167,8 @@ class Documenter:
         # Asked from another thread: the copy is made in one go, while windows come and go.
         return sum(len(window.rows) for window in list(self._windows.values()))
 
-    def _documented(self) -> int:
+    @property
+    def documented(self) -> int:
         """The last batch of which everything is in documents."""
         return min((number - 1 for number in self._began.values()), default=self.cursor)
 

@@ -56,6 +56,8 @@ from .journalfile import (
 TELL_FOR: Final = 64
 """Commits that tell a number once more, of a sensor that gives none in them."""
 RING_BYTES: Final = 16_000_000
+LEAST_PATIENCE: Final = 1_000_000
+"""Bytes beyond its size, or as much again, that the ring grows by while second copies cannot be written."""
 LOG_PAGES: Final = 1_000
 """4 MB, SQLite's own choice."""
 ROW_BYTES: Final = 400
@@ -107,6 +109,9 @@ class Journal:
         """The newest one there is; never dropped, so that a start knows when the last one ended."""
         self.through = 0
         """Everything in batches up to this number is in documents, says the file."""
+        self.wants_copies = False
+        """Whether the ring has no room for batches whose documents have no second copy yet."""
+        self._copied: int | None = None
         self._noted: tuple[int, dict[str, int]] = (0, {})
         self._ring: deque[tuple[int, int]] = deque()
         self._ring_bytes = 0
@@ -249,6 +254,7 @@ class Journal:
         self._ring.clear()
         self._told.clear()
         self._ring_bytes, self.through, self._noted = 0, 0, (0, {})
+        self._copied = None if self._copied is None else 0
         self.last_batch = None
         self._seed = seed(self.get_meta("log"))
 
@@ -256,6 +262,12 @@ class Journal:
         """From any thread: documents hold all of batches up to `through`, and each sensor's samples up to
         `closed`. A later commit takes note of it and drops what the ring has no room for."""
         self._noted = (through, dict(closed))
+
+    def release_copies(self, through: int) -> None:
+        """From any thread: documents of batches up to `through` are durable in their second copy, too. Once
+        it was called, no other batch is dropped, unless the ring has grown far beyond its size."""
+        self._copied = through
+        self.wants_copies = False
 
     def commit(self, batch: Batch) -> Batch:
         """Make a batch durable; returns it with its number.
@@ -268,7 +280,7 @@ class Journal:
         crc = zlib.crc32(data, self._seed)
         through, closed = self._noted
         settle = number % SETTLE_EVERY == 0 and through > self.through
-        outgrown = self._outgrown(through) if settle else 0
+        outgrown = self._to_drop(through) if settle else 0
         try:
             with self._connection:
                 insert(self._connection, number, crc, data)
@@ -332,9 +344,21 @@ class Journal:
         """Size of the database and its write-ahead log."""
         return sum(file.stat().st_size for file in (self.path, Path(f"{self.path}-wal")) if file.exists())
 
-    def _outgrown(self, through: int) -> int:
-        """The last documented batch that the ring has no room for; 0 for none. The newest always stays."""
-        last, excess = 0, self._ring_bytes - (RING_BYTES if self._ring_most is None else self._ring_most)
+    def _to_drop(self, through: int) -> int:
+        """The last batch that the ring is to let go of; 0 for none."""
+        most = RING_BYTES if self._ring_most is None else self._ring_most
+        if self._copied is None:
+            return self._outgrown(through, most)
+        # Copies that cannot be written, for whatever reason, must not fill the card with batches.
+        beyond = self._outgrown(through, most + max(most, LEAST_PATIENCE))
+        copied = self._outgrown(min(through, self._copied), most)
+        self.wants_copies = copied < self._outgrown(through, most)
+        return max(beyond, copied)
+
+    def _outgrown(self, through: int, most: int) -> int:
+        """The last documented batch that a ring of `most` bytes has no room for; 0 for none. The newest
+        always stays."""
+        last, excess = 0, self._ring_bytes - most
         for number, size in self._ring:
             if excess <= 0 or number > through or number == self._ring[-1][0]:
                 break

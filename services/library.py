@@ -1,8 +1,9 @@
 """The library: the recorder's thread on the document store.
 
-Runs the documenter, keeps the boot's and the vessel's documents, makes room when the budget is used up, and
-moves the store's write-ahead log into its file if nobody else does. Whatever happens to the store, the
-journal goes on; what could not be written is tried again.
+Runs the documenter, keeps the boot's and the vessel's documents, has copies made of what is finished
+(`secondcopy`) and room when the budget is used up, and moves the store's write-ahead log into its file if
+nobody else does. Whatever happens to the store, the journal goes on; what could not be written is tried
+again.
 """
 
 import contextlib
@@ -27,6 +28,8 @@ from .documenter import Documenter
 from .journal import Journal, JournalReader
 from .journalfile import JournalDamagedError, JournalError
 from .room import Room, room_on
+from .secondcopy import SecondCopy
+from .segments import Files
 from .timekeeping import Anchor
 
 log = logging.getLogger(__name__)
@@ -76,12 +79,13 @@ class Library:
         vfs: str | None = None,
         measured_before: Mapping[str, tuple[str, str]] | None = None,
         own: fleetidentity.OwnIdentity = fleetidentity.NONE,
+        files: Files | None = None,
     ) -> None:
-        """`own`: the vessel's identity in its fleet, which signs; what else comes in is the recorder's."""
+        """`own`: the vessel's identity in its fleet, which signs; `files`: what copies are written with; what
+        else comes in is the recorder's."""
         self.damaged: str | None = None
         """What was found broken; the thread has ended then."""
-        self.fault: str | None = None
-        """Why documents cannot be written just now."""
+        self._fault: str | None = None
         self.storage: Storage | None = None
         self._identity = identity
         self._sensors = tuple(sensors)
@@ -101,6 +105,9 @@ class Library:
         self._boot_before: dict[str, Any] | None = None
         self._retained_ms: int | None = None
         self._laid_out = False
+        self._copies = SecondCopy(
+            data, vessel=identity.vessel, journal=journal, budget=self._budget(), files=files
+        )
         self._stopping = threading.Event()
         self._wake = threading.Event()
         self._finish = False
@@ -124,6 +131,11 @@ class Library:
         self._stopping.set()
         self._wake.set()
         self._thread.join()
+
+    @property
+    def fault(self) -> str | None:
+        """Why documents, or their copies, cannot be written just now."""
+        return self._fault or self._copies.fault
 
     @property
     def open_samples(self) -> int:
@@ -163,6 +175,10 @@ class Library:
                     pass
                 if documenter.open_samples:  # the first of this run are durable, and need not wait for it
                     self._lay_out_logs()
+            assert self._database is not None
+            self._copies.work(
+                self._database, documented=documenter.documented, now_ms=self._now_ms(), finish=finish
+            )
         except (DamagedError, JournalDamagedError) as error:
             self.damaged = str(error)
             return False
@@ -175,20 +191,20 @@ class Library:
             return False
         except Exception as error:
             # Nothing that goes wrong here may end this thread unseen: recording would go on, documents not.
-            if self.fault is None:
+            if self._fault is None:
                 log.exception("documents wait in the journal")
-            self.fault = f"{type(error).__name__}: {error}"
+            self._fault = f"{type(error).__name__}: {error}"
             self._close()
             return False
-        if self.fault is not None:
+        if self._fault is not None:
             log.warning("documents are written again")
-        self.fault = None
+        self._fault = None
         return True
 
     def _report(self, words: str) -> None:
-        if words != self.fault:
+        if words != self._fault:
             log.error("documents wait in the journal: %s", words)
-        self.fault = words
+        self._fault = words
 
     def _now_ms(self) -> int:
         return self._clock.boottime_ns() // 1_000_000
@@ -275,7 +291,7 @@ class Library:
         self._retained_ms = now
         if self._documenter is not None:
             self._documenter.reassert()
-        budget = retention.budget_bytes(self._configuration.retention.budget, self._data)
+        budget = self._budget()
         if is_short:
             storecheck.give_up_set_aside(self._data)
         if self._excess(budget) > 0:
@@ -286,6 +302,7 @@ class Library:
                 excess=lambda: self._excess(budget, slack),
                 utc=self._clock.utc_ns() / 1e9,
             )
+            self._copies.follow_removal(self._database, removed, now_ms=now)
             if removed.readings or removed.alarms:
                 log.warning("made room: removed %d readings, %d alarms", removed.readings, removed.alarms)
         if is_short:
@@ -294,8 +311,14 @@ class Library:
         self._take_reserve()
         usage = shutil.disk_usage(self._data)
         self.storage = Storage(
-            free=usage.free, total=usage.total, budget=budget, used=self._database.usage().used
+            free=usage.free,
+            total=usage.total,
+            budget=budget,
+            used=self._database.usage().used + self._copies.bytes_on_disk(),
         )
+
+    def _budget(self) -> int:
+        return retention.budget_bytes(self._configuration.retention.budget, self._data)
 
     def _lay_out_logs(self) -> None:
         if not self._laid_out and shutil.disk_usage(self._data).free > self._room.spare:
@@ -307,7 +330,7 @@ class Library:
         """Bytes over the budget, or too few for what must still be written; whichever is more."""
         assert self._database is not None
         usage = self._database.usage()
-        over = usage.used + usage.blobs - budget
+        over = usage.used + usage.blobs + self._copies.bytes_on_disk() - budget
         short = self._room.spare - shutil.disk_usage(self._data).free - usage.free
         return max(over, short) + slack
 
@@ -332,6 +355,7 @@ class Library:
             self._database.checkpoint()
 
     def _close(self) -> None:
+        self._copies.close()
         if self._reader is not None:
             self._reader.close()
         if self._database is not None:

@@ -38,6 +38,8 @@ class Removed:
     readings: int = 0
     alarms: int = 0
     bytes: int = 0
+    alarm_ids: tuple[str, ...] = ()
+    """No floor tells of these."""
 
 
 def budget_bytes(budget: str, data: Path) -> int:
@@ -92,7 +94,8 @@ def make_room(
 
     `vessel` is ours: only our own readings get a gap document. Raises sync.store.StoreError.
     """
-    readings = alarms = size = 0
+    readings = size = 0
+    alarms: list[str] = []
     due = excess()
     chosen: list[tuple[Document, DocumentName]] = []
 
@@ -102,19 +105,20 @@ def make_room(
         chosen.clear()
 
     for document, name in candidates(database, safe_ashore(database)):
-        if due <= 0 or (most is not None and readings + alarms >= most):
+        if due <= 0 or (most is not None and readings + len(alarms) >= most):
             break
         chosen.append((document, name))
         size += len(document.raw)
         readings += name.kind is Kind.READING
-        alarms += name.kind is Kind.ALARM
+        if name.kind is Kind.ALARM:
+            alarms.append(document.id)
         due -= len(document.raw)
         if len(chosen) >= A_TIME or due <= 0:
             settle()
             due = excess()
     if chosen:
         settle()
-    return Removed(readings=readings, alarms=alarms, bytes=size)
+    return Removed(readings=readings, alarms=len(alarms), bytes=size, alarm_ids=tuple(alarms))
 
 
 def _oldest(database: Database, kind: Kind) -> Iterator[tuple[Document, DocumentName]]:

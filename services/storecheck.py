@@ -2,14 +2,17 @@
 
 What is broken is set aside, what can be read of it is saved, recording goes on:
 
-- the document store: its sound rows go into a new file; samples that are still in the journal's ring are
-  documented again; the rest becomes `gap` documents.
+- the document store: its sound rows go into a new file; what it has lost comes back from the copies
+  (`putback`); samples that are still in the journal's ring are documented again; the rest, if there is any,
+  becomes `gap` documents.
 - the journal: its samples, from rows or their copies, become documents; a new log begins, since nobody can
   know for sure which numbers had been given.
 - a write-ahead log that breaks off before its end: see `unseen`.
+- copies: what is damaged of them is copied anew from the document store, which loses nothing by it.
 
 The journal is small and always checked whole. The document store is checked whole if it is small, or if
-somebody found damage (the mark); else only what SQLite reads at opening, and its newest rows.
+somebody found damage (the mark); else only what SQLite reads at opening, and its newest rows. Copies are
+checked when it is checked whole.
 """
 
 import contextlib
@@ -34,6 +37,7 @@ from sync.store.schema import sync_directory
 from sync.store.wal import Unseen
 
 from . import rescue, unseen
+from .copies import Copies, contents, folder_in, numbers
 from .journal import Journal
 from .journalfile import (
     JournalDamagedError,
@@ -44,6 +48,7 @@ from .journalfile import (
     translating,
     unechoed,
 )
+from .putback import put_back
 from .salvage import Salvaged, batches, salvage
 
 log = logging.getLogger(__name__)
@@ -54,6 +59,7 @@ PATIENCE_S: Final = 10.0
 """Daemons look for word of damage once a second, and then end within a second or two."""
 MOST_NAMED: Final = 10
 LACKING: Final = "documents that it had are not there"
+GONE: Final = "is not there, though there are copies of its documents"
 KEPT_ASIDE: Final = 3
 """Broken files of each kind that are kept for whoever looks into it."""
 
@@ -68,6 +74,10 @@ class Report:
     """What was repaired, in words."""
     unchecked: list[str] = field(default_factory=list)
     """What could not be looked at just now, and why."""
+    copies: list[str] = field(default_factory=list)
+    """What there is of copies, and what is damaged of them, in words; nothing is lost by that."""
+    copies_damaged: bool = False
+    """Whether some are, and were not copied anew."""
     repaired: bool = False
     in_use: bool = False
     """A daemon has the stores open: nothing was repaired."""
@@ -128,6 +138,8 @@ def _check(data: Path, report: Report, *, repair: bool) -> None:
         report.findings += [f"{store}: {LACKING}"] if unseen.is_behind(store, journal) else []
     if not report.findings:
         if not report.unchecked:
+            if mark.exists() or _size(store) < DEEP_BELOW:
+                _check_copies(store, report, repair=repair)
             mark.unlink(missing_ok=True)
         return
     for finding in report.findings:
@@ -141,6 +153,7 @@ def _check(data: Path, report: Report, *, repair: bool) -> None:
         _refill(store, found, report, name=store)
     if broken_journal:
         _replace_journal(journal, found, report)
+    _check_copies(store, report, repair=True)
     report.repaired = True
     (data / "last-repair.json").write_bytes(
         msgspec.json.encode({"version": 1, "utc": time.time(), **asdict(report)})
@@ -203,10 +216,10 @@ def _journal_faults(connection: apsw.Connection) -> list[str]:
 
 def _store_findings(path: Path, report: Report, *, deep: bool) -> list[str]:
     if not path.exists():
-        return []
+        return [f"{path}: {GONE}"] if numbers(folder_in(path.parent)) else []
     try:
         with Database.open(path, single_writer=documents.is_single_writer) as database:
-            return database.check(deep=deep or path.stat().st_size < DEEP_BELOW)
+            return database.check(deep=deep or _size(path) < DEEP_BELOW)
     except DamagedError as error:
         return [str(error)]
     except StoreError as error:
@@ -214,6 +227,34 @@ def _store_findings(path: Path, report: Report, *, deep: bool) -> list[str]:
         report.unchecked.append(f"{path} could not be checked: {error}")
         log.error("%s", report.unchecked[-1])
         return []
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _check_copies(store: Path, report: Report, *, repair: bool) -> None:
+    """Read them whole; what is damaged is copied anew."""
+    folder = folder_in(store.parent)
+    try:
+        damaged = [(number, len(content.damaged)) for number, content in contents(folder) if content.damaged]
+        for number, places in damaged:
+            report.copies.append(f"{folder}: segment {number} is damaged in {places} places")
+        if damaged and repair:
+            with Database.open(store, single_writer=documents.is_single_writer) as database:
+                copies = Copies(folder)
+                for number, _ in damaged:
+                    # The newest may just as well have been cut short: then it is whole by now.
+                    if number in numbers(folder)[:-1] or number in copies.damaged:
+                        retired = copies.retire(number, database)
+                        healed = 0 if retired is None else retired.healed
+                        report.copies.append(f"{folder}: {healed} documents of segment {number} copied anew")
+                copies.close()
+        report.copies_damaged = bool(damaged) and not repair
+    except (StoreError, OSError) as error:
+        report.copies.append(f"{folder}: {error}")
+    for line in report.copies:
+        log.warning("%s", line)
 
 
 def _repair_store(path: Path, found: Salvaged, report: Report) -> None:
@@ -230,8 +271,9 @@ def _repair_store(path: Path, found: Salvaged, report: Report) -> None:
     _refill(fresh, found, report, name=path)
     if fresh.exists():
         sync_directory(path.parent)
-    aside = _set_aside(path)
-    report.done.append(f"{path}: set aside as {aside}")
+    if path.exists():
+        aside = _set_aside(path)
+        report.done.append(f"{path}: set aside as {aside}")
     _adopt(path)
 
 
@@ -252,6 +294,7 @@ def _adopt(path: Path) -> None:
 
 def _refill(store: Path, found: Salvaged, report: Report, *, name: Path) -> None:
     """`name` is the store's name in words."""
+    _put_back(store, report, name=name)
     identity = found.identity
     if identity is None:
         return
@@ -272,6 +315,25 @@ def _refill(store: Path, found: Salvaged, report: Report, *, name: Path) -> None
     report.done.append(
         f"{name}: {saved.samples} samples documented again from the journal, {saved.lost} lost (see gaps)"
     )
+
+
+def _put_back(store: Path, report: Report, *, name: Path) -> None:
+    """First of all, so that neither the journal nor gap documents stand in for what there is."""
+    folder = folder_in(name.parent)
+    if not numbers(folder):
+        return
+    try:
+        with Database.open(store, single_writer=documents.is_single_writer) as database:
+            before = database.last_sequence
+            found = put_back(database, folder)
+            copies = Copies(folder)
+            copies.rebase(database, before=before)
+            copies.close()
+            database.checkpoint()
+    except OSError as error:
+        report.done.append(f"{folder}: copies cannot be used: {error}")
+        return
+    report.done.append(f"{name}: {found} documents put back from copies")
 
 
 def _replace_journal(path: Path, found: Salvaged, report: Report) -> None:
@@ -359,5 +421,8 @@ def run(args: Namespace) -> int:
     else:
         for line in report.unchecked + report.findings + report.done:
             print(line)
+    if not args.json:
+        for line in report.copies:
+            print(line)
     left = report.in_use or report.unchecked or (report.findings and not report.repaired)
-    return 1 if left else 0
+    return 1 if left or report.copies_damaged else 0

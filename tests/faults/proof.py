@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sensors.sample import Value
-from services import storecheck
+from services import copies, storecheck
 from services.rescue import Spans
 from services.verify import VesselReport, verify
 from sync import documents
@@ -112,6 +112,16 @@ def assert_sound(data: Path) -> None:
     report = storecheck.prepare(data, repair=False)
     assert not report.in_use
     assert report.findings == []
+
+
+def assert_copied(data: Path) -> None:
+    """Each finished document of the vessel has its copy, at the same revision."""
+    copied = {
+        (copy.id, copy.rev) for _, content in copies.contents(data / "copies") for copy in content.copies()
+    }
+    with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
+        there = {(d.id, d.rev) for d in database.documents() if copies.is_own(d.id, VESSEL)}
+    assert there <= copied
 
 
 def assert_told_once(ledger: Sequence[Line]) -> None:

@@ -16,6 +16,7 @@ from services.journal import Journal
 from services.library import Library
 from services.recording import Recording
 from services.room import room_on
+from services.segments import Files
 from services.settings import Vessel
 from services.timekeeping import ClockQuality, Source, Timekeeper
 
@@ -83,8 +84,11 @@ class Rig:
         ledger: list[Line],
         vfs: str | None = None,
         log_pages: int = 1_000,
+        ring: int | None = None,
+        files: Files | None = None,
     ) -> None:
-        """Opens the journal, whose log is moved into its file when it is `log_pages` long.
+        """Opens the journal, whose log is moved into its file when it is `log_pages` long; `ring`: bytes of
+        documented batches that it keeps; `files`: what copies are written with.
 
         Raises JournalError.
         """
@@ -92,7 +96,7 @@ class Rig:
         sensors = settings()
         timekeeper = Timekeeper(floor_utc=0.0)
         timekeeper.observe(clock_s=clock.ms / 1000, utc=clock.utc, quality=NETWORK)
-        self.journal = Journal(data / "samples.db", vfs=vfs, log_pages=log_pages)
+        self.journal = Journal(data / "samples.db", vfs=vfs, log_pages=log_pages, ring=ring)
         try:
             previous = self.journal.last_batch
             identity = establish(
@@ -122,6 +126,7 @@ class Rig:
                 room=room_on(10**9),
                 clock=clock,
                 vfs=vfs,
+                files=files,
             )
             self.library.set_anchors(timekeeper.anchors)
         except BaseException:

@@ -121,6 +121,48 @@ def test_page_that_goes_bad_under_a_recorder(
             assert_nothing_lost(recorder)
 
 
+@pytest.mark.parametrize("rounds", [20, pytest.param(200, marks=TORTURE)])
+def test_page_of_documents_that_the_ring_has_long_dropped_costs_nothing(
+    tmp_path: Path, rng: random.Random, rounds: int
+) -> None:
+    lost = 0
+    for number in range(rounds):
+        data = tmp_path / str(number)
+        data.mkdir()
+        ledger: list[Line] = []
+        clock = FakeClock()
+        for _ in range(rng.randrange(1, 4)):  # ends as by a kill, or as told to
+            with Rig(data, clock=clock, rng=rng, ledger=ledger, ring=0) as vessel:
+                for _ in range(rng.randrange(35, 110)):
+                    vessel.second()
+                held = len(vessel.journal._ring)
+                assert held < 150
+                if rng.random() < 0.3:
+                    assert vessel.finish()
+        page = damage(data / "log.db", rng)
+        print(f"page {page}")
+        report = storecheck.prepare(data)
+        saved = [line for line in report.done if "documents saved" in line and not line.endswith(" 0 lost")]
+        lost += len(saved)
+        clock.boot()
+        with Rig(data, clock=clock, rng=rng, ledger=ledger, ring=0) as vessel:
+            for _ in range(5):
+                vessel.second()
+            assert not vessel.is_damaged
+            assert vessel.finish()
+        proof.assert_sound(data)
+        history = proof.read(data)
+        assert history.absent(ledger) == []
+        proof.assert_told_once(ledger)
+        assert history.gaps == {}
+        proof.assert_proved(history)
+        proof.assert_alarms_follow_from_samples(history, rig.SENSORS)
+        proof.assert_copied(data)
+        shutil.rmtree(data)
+    print(f"{rounds} bad pages, {lost} had held documents")
+    assert lost
+
+
 FILES = ("samples.db", "log.db", "samples.db-wal", "log.db-wal")
 
 

@@ -11,7 +11,7 @@ from services import storecheck
 from . import proof, rig
 from .processes import Line
 from .rig import FakeClock, Rig
-from .vfs import FragileDisk
+from .vfs import FragileDisk, FragileFiles
 
 TORTURE = (pytest.mark.torture, pytest.mark.timeout(3600))
 
@@ -32,11 +32,12 @@ def test_what_the_ledger_told_before_a_power_cut_is_in_the_documents(
     for number in range(vessels):
         data = tmp_path / str(number)
         data.mkdir()
-        ledger, clock = live_through_cuts(data, rng, cuts=20)
+        ledger, clock = live_through_cuts(data, rng, cuts=20, ring=rng.choice((0, None)))
         with Rig(data, clock=clock, rng=rng, ledger=ledger) as vessel:
             vessel.second()
             assert vessel.finish()
         proof.assert_sound(data)
+        proof.assert_copied(data)
         history = proof.read(data)
         assert history.absent(ledger) == []
         proof.assert_told_once(ledger)
@@ -46,7 +47,9 @@ def test_what_the_ledger_told_before_a_power_cut_is_in_the_documents(
         proof.assert_alarms_follow_from_samples(history, rig.SENSORS)
 
 
-def live_through_cuts(data: Path, rng: random.Random, *, cuts: int) -> tuple[list[Line], FakeClock]:
+def live_through_cuts(
+    data: Path, rng: random.Random, *, cuts: int, ring: int | None = None
+) -> tuple[list[Line], FakeClock]:
     """A vessel from its first start on, and what it had told by the time of each cut."""
     ledger: list[Line] = []
     clock = FakeClock()
@@ -59,7 +62,10 @@ def live_through_cuts(data: Path, rng: random.Random, *, cuts: int) -> tuple[lis
 
         with FragileDisk(rng) as disk:
             disk.cut_after(round(rng.expovariate(1 / 150)), cut)
-            with Rig(data, clock=clock, rng=rng, ledger=ledger, vfs=disk.name) as vessel:
+            files = FragileFiles(disk)
+            with Rig(
+                data, clock=clock, rng=rng, ledger=ledger, vfs=disk.name, ring=ring, files=files
+            ) as vessel:
                 while disk.left is None:
                     vessel.second()
             leave(disk.left)

@@ -7,6 +7,7 @@ Both are for one process and leave the `-shm` file, which is memory, to the syst
 """
 
 import itertools
+import os
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -16,6 +17,8 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 import apsw
+
+from services.segments import File, Files
 
 SECTOR: Final = 512
 """Bytes that a card writes whole or not at all; SQLite counts on no more than that a write harms nothing
@@ -224,6 +227,58 @@ class FragileDisk(_Disk):
             self.left = {path: file.after_cut(self._rng, kept) for path, file in self._files.items()}
             cut, self._cut = self._cut, None
             cut()
+
+    def open_to_append(self, path: Path) -> "_FragileAppend":
+        """As `Files.append_to`."""
+        known = self._files.get(path)
+        if known is None or known.removed:
+            there = bytearray(path.read_bytes()) if path.exists() else None
+            self._files[path] = _Content(there)
+            if self.left is not None:
+                self.left.setdefault(path, None if there is None else bytes(there))
+        return _FragileAppend(self, self._files[path], path)
+
+
+class FragileFiles(Files):
+    """Copies on a fragile disk."""
+
+    def __init__(self, disk: FragileDisk) -> None:
+        self._disk = disk
+
+    def append_to(self, path: Path) -> File:
+        return self._disk.open_to_append(path)
+
+    def sync_folder(self, folder: Path) -> None:
+        self._disk.count()
+        self._disk.settle_names()
+
+
+class _FragileAppend(File):
+    def __init__(self, disk: FragileDisk, content: _Content, path: Path) -> None:
+        self._disk, self._content = disk, content
+        super().__init__(path)
+
+    def append(self, data: bytes) -> None:
+        # The system may write any of its pages first.
+        where = self._path_size()
+        for start in range(0, len(data), SECTOR):
+            part = data[start : start + SECTOR]
+            self._content.since.append((where + start, part))
+        self._disk.count()
+        super().append(data)
+
+    def cut(self, size: int) -> None:
+        self._content.since.append((size, None))
+        self._disk.count()
+        super().cut(size)
+
+    def sync(self) -> None:
+        self._disk.count()
+        self._content.settle()
+        super().sync()
+
+    def _path_size(self) -> int:
+        return os.fstat(self._handle).st_size
 
 
 class _FragileFile(apsw.VFSFile):

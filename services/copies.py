@@ -1,0 +1,334 @@
+"""Copies: the vessel's own finished documents (readings, gaps, alarms, boots) once more, beside `log.db`.
+
+`DATA/copies/<number>.seg` are append-only files of about 8 MB (`segments`). They follow the document store
+by its sequences, some minutes behind: until a document is durable here, the journal's ring keeps the batches
+that it was made of (`Journal.release_copies`). So at any time each sample is in two files.
+
+Nothing is synchronised but the end of a round; then a *mark* is written, which says how far copies are
+durable. A start goes on from the newest mark: what comes after it is copied anew, which does no harm, since
+of several copies of a document the newest counts.
+
+What was written once is never changed. A segment goes as a whole, once what still counts in it was appended
+anew: when it is damaged, or when most of what it holds was removed from the store on purpose.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from sync.documents import Kind
+from sync.store import Database
+from sync.store.revisions import generation
+
+from . import segments
+from .segments import Content, Copy, File, Files, Mark, parse, read
+
+log = logging.getLogger(__name__)
+
+SEGMENT_BYTES: Final = 8_000_000
+LOOKED_AT: Final = 2_000
+"""Changes looked at in one go, whoever's documents they are."""
+BLOCK_BYTES: Final = 256_000
+"""Of documents' bodies in one block, or a little more."""
+AT_ONCE: Final = 10_000
+"""Of a store that had documents before there were copies, so many of the newest changes are copied at once:
+more than the journal's ring holds the batches of. The others are filled in bit by bit."""
+FILL_BYTES: Final = 1_000_000
+"""Of older documents' bodies that one `fill` copies."""
+MARK_AFTER: Final = 50_000
+"""Changes of others' documents alone, after which a mark is worth it."""
+KINDS: Final = (Kind.READING, Kind.GAP, Kind.ALARM, Kind.BOOT)
+
+
+@dataclass(frozen=True, slots=True)
+class Retired:
+    """What became of a segment's documents."""
+
+    kept: int
+    """Documents appended anew: they still count."""
+    healed: int
+    """Documents that had been damaged, appended anew from the store."""
+
+
+def folder_in(data: Path) -> Path:
+    """Where copies are."""
+    return data / "copies"
+
+
+def numbers(folder: Path) -> list[int]:
+    """The segments there are, oldest first."""
+    return sorted(int(file.stem) for file in folder.glob("*.seg") if file.stem.isdecimal())
+
+
+def segment(folder: Path, number: int) -> Path:
+    """A segment's file."""
+    return folder / f"{number:06}.seg"
+
+
+def contents(folder: Path) -> Iterator[tuple[int, Content]]:
+    """What can be read of each segment, oldest first. Raises OSError."""
+    for number in numbers(folder):
+        yield number, parse(read(segment(folder, number)), number)
+
+
+class Copies:
+    """Writes copies. Used from one thread; everything raises OSError, and then it must be opened anew."""
+
+    def __init__(
+        self, folder: Path, *, segment_bytes: int = SEGMENT_BYTES, files: Files | None = None
+    ) -> None:
+        self.folder = folder
+        self.damaged: set[int] = set()
+        """Segments that are known to be: to be retired."""
+        self._files = files or Files()
+        self._segment_bytes = segment_bytes
+        self._mark: Mark | None = None
+        self._reach: int | None = None
+        """As `Mark.through`, but not yet durable."""
+        self._again: set[str] = set()
+        """Documents that were at the damaged end of the newest segment."""
+        self._fresh = False
+        """Whether something was appended that is not yet durable."""
+        self._new_name = False
+        folder.mkdir(exist_ok=True)
+        there = numbers(folder)
+        self._number = there[-1] if there else 0
+        self._file: File | None = None
+        self._size = 0
+        for number in reversed(there):
+            if self._resume(number):
+                break
+
+    def close(self) -> None:
+        """Let go of the file; safe to call twice."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def bytes_on_disk(self) -> int:
+        """Of all segments."""
+        return sum(file.stat().st_size for file in self.folder.glob("*.seg"))
+
+    def follow(self, database: Database, vessel: str) -> bool:
+        """Copy what has changed lately, in one go of bounded length.
+
+        Returns whether that was all; then it is durable. Raises StoreError, too.
+        """
+        state = self._begin(database)
+        reach = state.through if self._reach is None else self._reach
+        changes = database.changes(reach, limit=LOOKED_AT)
+        wanted = [change for change in changes if is_own(change.id, vessel) and not change.deleted]
+        self._append_documents(database, ((change.id, change.rev) for change in wanted))
+        self._reach = changes[-1].sequence if changes else reach
+        if len(changes) == LOOKED_AT:
+            return False
+        if self._fresh or self._reach - state.through > MARK_AFTER:
+            self._settle(msgspec.structs.replace(state, through=self._reach))
+        return True
+
+    def fill(self, database: Database, vessel: str) -> bool:
+        """Copy some of what was in the store before there were copies; whether there is more.
+
+        Only right after `follow` has returned True. Raises StoreError, too.
+        """
+        state = self._begin(database)
+        if state.filled >= state.until:
+            return False
+        found = database.changes(state.filled, limit=LOOKED_AT)
+        upto, size, wanted = state.filled, 0, []
+        for change in found:
+            if change.sequence > state.until or size >= FILL_BYTES:
+                break
+            upto = change.sequence
+            if is_own(change.id, vessel) and not change.deleted:
+                size += change.size
+                wanted.append((change.id, change.rev))
+        if size < FILL_BYTES and (len(found) < LOOKED_AT or found[-1].sequence > state.until):
+            upto = state.until
+        self._append_documents(database, wanted)
+        through = state.through if self._reach is None else self._reach
+        self._settle(msgspec.structs.replace(state, through=through, filled=upto))
+        return upto < state.until
+
+    def forget(self, ids: Iterable[str]) -> None:
+        """These documents were removed on purpose, and no floor tells: they are not to be put back."""
+        gone = list(ids)
+        if gone:
+            self._append(segments.removed(gone, self._writable()))
+
+    def rebase(self, database: Database, *, before: int) -> None:
+        """The store was repaired, and what was missing put back: it is another now, and its last sequence had
+        been `before` until then."""
+        last, state = database.last_sequence, self._mark
+        if state is None:
+            return  # copying begins where it ends
+        self._reach = None
+        self._settle(
+            Mark(
+                database.uuid,
+                # What was put back is here, and what was there before, unless it is newer than copies.
+                through=last if before <= state.through else state.through,
+                filled=min(state.filled, before),
+                until=min(state.until, before),
+            )
+        )
+
+    def retire(self, number: int, database: Database, *, most: float = 1.0) -> Retired | None:
+        """Append anew what still counts of a segment, and what was damaged in it, and remove it. None, and
+        nothing is done, if more than this share of it counts. Raises StoreError, too."""
+        if number == self._number:
+            self._next()
+        state = self._begin(database)
+        file = segment(self.folder, number)
+        content = parse(read(file), number)
+        all_bytes, kept_bytes = 0, 0
+        kept: dict[str, str] = {}
+        for copy in content.copies():
+            all_bytes += len(copy.body)
+            if _counts(copy, database):
+                kept_bytes += len(copy.body)
+                kept[copy.id] = copy.rev
+        if kept_bytes > most * all_bytes:
+            return None
+        self._append_copies(copy for copy in content.copies() if kept.get(copy.id) == copy.rev)
+        if number != numbers(self.folder)[0]:  # an older one may have them still
+            self.forget(content.removed())
+        healed = self._append_current(database, content.lost())
+        self._settle(state)
+        file.unlink()
+        self.damaged.discard(number)
+        return Retired(kept=len(kept), healed=healed)
+
+    def make_room(self, database: Database) -> int:
+        """Remove the oldest segments, as long as at most half of what they hold still counts; how many bytes
+        were won. Raises StoreError, too."""
+        before = self.bytes_on_disk()
+        for number in numbers(self.folder)[:-1]:
+            if self.retire(number, database, most=0.5) is None:
+                break
+        return before - self.bytes_on_disk()
+
+    def look_at(self, number: int) -> bool:
+        """Whether a segment is sound; if not, it is `damaged` from now on."""
+        if parse(read(segment(self.folder, number)), number).damaged:
+            self.damaged.add(number)
+        return number not in self.damaged
+
+    def _resume(self, number: int) -> bool:
+        """Look for the newest mark, and make the newest segment fit to be appended to."""
+        content = parse(read(segment(self.folder, number)), number)
+        found = content.last_mark
+        if found is not None:
+            self._mark = found.mark()
+        if number == self._number:
+            self._size = content.records[-1].end if content.records else 0
+            if any(start < self._size for start, _ in content.damaged):
+                self.damaged.add(number)  # then what comes next begins another one
+            else:
+                self._file = self._files.append_to(segment(self.folder, number))
+                self._again = content.lost()
+                if content.damaged:  # a cut left it unfinished, or its last page is bad
+                    self._file.cut(self._size)
+        return found is not None
+
+    def _begin(self, database: Database) -> Mark:
+        """The mark that goes for this store."""
+        state, last = self._mark, database.last_sequence
+        if state is None or state.store != database.uuid:
+            until = max(last - AT_ONCE, 0)
+            state = Mark(database.uuid, through=until, filled=0, until=until)
+            self._reach = None
+        elif state.through > last:
+            # It lost its last changes with the end of its log: there will be others in their place.
+            state = msgspec.structs.replace(state, through=last)
+            self._reach = None
+        if state is not self._mark:
+            self._mark, self._fresh = state, True
+        if self._again:
+            again, self._again = self._again, set()
+            self._append_current(database, again)
+        return state
+
+    def _append_current(self, database: Database, ids: Iterable[str]) -> int:
+        """Copy documents as they are now, those of them that are there; how many."""
+        found = [(name, rev) for name, (rev, deleted) in database.current(ids).items() if not deleted]
+        self._append_documents(database, found)
+        return len(found)
+
+    def _append_documents(self, database: Database, wanted: Iterable[tuple[str, str]]) -> None:
+        self._append_copies(_from_store(database, wanted))
+
+    def _append_copies(self, copies: Iterable[Copy]) -> None:
+        some: list[Copy] = []
+        size = 0
+        for copy in copies:
+            some.append(copy)
+            size += len(copy.body)
+            if size >= BLOCK_BYTES:
+                self._append(segments.block(some, self._writable()))
+                some.clear()
+                size = 0
+        if some:
+            self._append(segments.block(some, self._writable()))
+
+    def _writable(self) -> int:
+        """The number of the segment that takes the next record."""
+        if self._file is None or self._size >= self._segment_bytes:
+            self._next()
+        return self._number
+
+    def _next(self) -> None:
+        if self._file is not None:
+            self._file.sync()
+        self.close()
+        self._number += 1
+        self._file = self._files.append_to(segment(self.folder, self._number))
+        self._size, self._new_name = 0, True
+        if self._mark is not None:
+            self._append(segments.mark(self._mark, self._number))
+
+    def _append(self, data: bytes) -> None:
+        assert self._file is not None
+        self._file.append(data)
+        self._size += len(data)
+        self._fresh = True
+
+    def _sync(self) -> None:
+        if self._file is not None:
+            self._file.sync()
+        if self._new_name:
+            self._files.sync_folder(self.folder)
+            self._new_name = False
+        self._fresh = False
+
+    def _settle(self, state: Mark) -> None:
+        """What was appended becomes durable, then the mark says so."""
+        self._sync()
+        self._mark = state
+        self._append(segments.mark(state, self._writable()))
+        self._fresh = False  # the mark itself need not be: without it, some is copied twice
+
+
+def is_own(document_id: str, vessel: str) -> bool:
+    """Whether a vessel's copies include a document."""
+    return document_id.startswith(tuple(f"{kind}:{vessel}:" for kind in KINDS))
+
+
+def _from_store(database: Database, wanted: Iterable[tuple[str, str]]) -> Iterator[Copy]:
+    for document_id, rev in wanted:
+        found = database.revision(document_id, rev)
+        if found is not None:  # else it has changed again, and comes again
+            yield Copy(document_id, rev, found.history, msgspec.Raw(found.raw))
+
+
+def _counts(copy: Copy, database: Database) -> bool:
+    """Whether a copy would have to be put back if the store lost what it has."""
+    current = database.current([copy.id]).get(copy.id)
+    if current is None:
+        # Of readings a floor tells that they were removed; nothing but room on the card takes alarms away.
+        return not copy.id.startswith(f"{Kind.ALARM}:") and not database.floor(copy.id)
+    return current[0] == copy.rev or generation(current[0]) < generation(copy.rev)

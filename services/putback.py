@@ -1,0 +1,70 @@
+"""Put back: documents that the store has lost come back from their copies, at the revision they had.
+
+What was removed on purpose stays away: floors and gap documents tell of readings, the copies themselves of
+alarms. What the store has at the same or a later revision stays as it is.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from sync import documents
+from sync.documents import Kind
+from sync.store import Database
+
+from . import retention, segments
+from .copies import contents
+from .segments import Copy
+
+A_TIME: Final = 200
+"""Documents looked at, and written, in one transaction."""
+
+
+def put_back(database: Database, folder: Path) -> int:
+    """Write what `folder`'s copies hold and the store lacks; how many documents. May be done twice.
+
+    Raises StoreError, OSError.
+    """
+    gone: set[str] = set()
+    for _, content in contents(folder):
+        gone |= content.removed()
+        for record in content.records:
+            if record.kind is segments.Kind.GAP:
+                _keep_away(database, msgspec.json.decode(record.copy().body))
+    for document in database.documents(f"{Kind.GAP}:"):
+        _keep_away(database, document.body)
+    written: set[str] = set()
+    for _, content in contents(folder):
+        some: list[Copy] = []
+        for copy in content.copies():
+            if copy.id not in gone:
+                some.append(copy)
+            if len(some) >= A_TIME:
+                written |= _write(database, some)
+                some.clear()
+        written |= _write(database, some)
+    return len(written)
+
+
+def _keep_away(database: Database, gap: dict[str, Any]) -> None:
+    """What made room on the card is below a floor, if the store has lost that, too."""
+    if gap.get("reason") == retention.REASON:
+        vessel, sensor, log = str(gap["vessel"]), str(gap["sensor"]), str(gap["log"])
+        database.set_floor(
+            documents.reading_prefix(vessel, sensor, log),
+            documents.reading_id(vessel, sensor, log, int(gap["last"]) + 1),
+        )
+
+
+def _write(database: Database, copies: Iterable[Copy]) -> set[str]:
+    written = set()
+    with database.transaction():
+        for copy in copies:
+            current = database.current([copy.id]).get(copy.id)
+            # A copy of another branch than the one that counts here is for peers to bring, not for us.
+            is_newer = current is None or current[0] in copy.history
+            if is_newer and database.insert(copy.id, copy.rev, copy.history, bytes(copy.body)).stored:
+                written.add(copy.id)
+    return written

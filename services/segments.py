@@ -1,0 +1,272 @@
+"""Segments: the append-only files that copies of documents are kept in, and their records. Pure but for
+`read` and the files themselves.
+
+A record is: magic, what it is, length, CRC-32 (of all that, seeded with the segment's number), content. A
+document is compressed; each record stands for itself, so that what is damaged is skipped: whoever reads goes
+on at the next magic that begins a record whose checksum is right.
+
+Documents are written in blocks: the list of their ids, they themselves, the list once more, more than a page
+apart. So one bad page never takes away both what was there and the word of it (`Content.lost`).
+"""
+
+import errno
+import os
+import struct
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from pathlib import Path
+from typing import Final, Self
+
+import msgspec
+
+from sync.store.schema import sync_directory
+
+PAGE: Final = 4_096
+MAGIC: Final = b"\xabLc1"
+_HEAD: Final = struct.Struct("<4sBII")
+_APART: Final = 2 * PAGE
+"""Between a block's two lists: no page has a part of both."""
+
+
+class Kind(IntEnum):
+    """What a record is."""
+
+    MARK = 1
+    """How far copies were durable, JSON of `Mark`."""
+    LIST = 2
+    """The ids of a block, compressed JSON."""
+    DOCUMENT = 3
+    GAP = 4
+    """A `gap` document: they must be known before others are put back."""
+    REMOVED = 5
+    """Ids of documents that were removed on purpose, compressed JSON."""
+    FILLING = 6
+
+
+class Mark(msgspec.Struct, frozen=True, array_like=True):
+    """What is durable in copies, of all that comes before the mark."""
+
+    store: str
+    """Which store's sequences these are (`Database.uuid`)."""
+    through: int
+    """Changes after `until` and up to this sequence."""
+    filled: int = 0
+    """Changes up to this sequence."""
+    until: int = 0
+    """Where copying began, in a store that had documents already."""
+
+
+class Copy(msgspec.Struct, frozen=True, array_like=True):
+    """A document at one revision."""
+
+    id: str
+    rev: str
+    history: list[str]
+    """Ancestors of the revision, newest first."""
+    body: msgspec.Raw
+
+    @property
+    def kind(self) -> Kind:
+        """What its record is."""
+        return Kind.GAP if self.id.startswith("gap:") else Kind.DOCUMENT
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record whose checksum is right."""
+
+    start: int
+    end: int
+    kind: Kind
+    content: bytes
+
+    def mark(self) -> Mark:
+        """As a mark."""
+        return msgspec.json.decode(self.content, type=Mark)
+
+    def ids(self) -> list[str]:
+        """As a list, or as ids removed."""
+        return msgspec.json.decode(zlib.decompress(self.content), type=list[str])
+
+    def copy(self) -> Copy:
+        """As a document or gap."""
+        expand = zlib.decompressobj(zdict=_COMMON)
+        return msgspec.json.decode(expand.decompress(self.content), type=Copy)
+
+
+@dataclass(slots=True)
+class Content:
+    """What can be read of a segment."""
+
+    records: list[Record] = field(default_factory=list)
+    damaged: list[tuple[int, int]] = field(default_factory=list)
+    """Where there is something else: from, to."""
+
+    @property
+    def last_mark(self) -> Record | None:
+        """The newest mark."""
+        return next((record for record in reversed(self.records) if record.kind is Kind.MARK), None)
+
+    def lost(self) -> set[str]:
+        """Ids that lists name, but no record here."""
+        named: set[str] = set()
+        for record in self.records:
+            if record.kind is Kind.LIST:
+                named.update(record.ids())
+        return named - {copy.id for copy in self.copies()} if named else named
+
+    def removed(self) -> set[str]:
+        """Ids of documents that were removed on purpose."""
+        return {name for record in self.records if record.kind is Kind.REMOVED for name in record.ids()}
+
+    def copies(self) -> Iterator[Copy]:
+        """Documents, in the order in which they were written."""
+        return (r.copy() for r in self.records if r.kind is Kind.DOCUMENT or r.kind is Kind.GAP)
+
+
+def record(kind: Kind, content: bytes, segment: int) -> bytes:
+    """The bytes of a record in the segment with this number."""
+    return _HEAD.pack(MAGIC, kind, len(content), _checksum(kind, content, segment)) + content
+
+
+def mark(stands: Mark, segment: int) -> bytes:
+    """The bytes of a mark."""
+    return record(Kind.MARK, msgspec.json.encode(stands), segment)
+
+
+def removed(ids: Sequence[str], segment: int) -> bytes:
+    """The bytes of word of a removal."""
+    return record(Kind.REMOVED, zlib.compress(msgspec.json.encode(ids)), segment)
+
+
+def block(copies: Iterable[Copy], segment: int) -> bytes:
+    """The bytes of a block of documents."""
+    ids, documents = [], []
+    for copy in copies:
+        ids.append(copy.id)
+        shrink = zlib.compressobj(zdict=_COMMON)
+        content = shrink.compress(msgspec.json.encode(copy)) + shrink.flush()
+        documents.append(record(copy.kind, content, segment))
+    listed = record(Kind.LIST, zlib.compress(msgspec.json.encode(ids)), segment)
+    between = b"".join(documents)
+    if len(between) < _APART:
+        between += record(Kind.FILLING, bytes(_APART - len(between)), segment)
+    return listed + between + listed
+
+
+def parse(data: bytes, segment: int) -> Content:
+    """What can be read. Raises nothing, whatever the bytes are."""
+    found = Content()
+    here = end = 0
+    while True:
+        here = data.find(MAGIC, here)
+        if here < 0:
+            break
+        whole = _record_at(data, here, segment)
+        if whole is None:
+            here += 1
+            continue
+        if here > end:
+            found.damaged.append((end, here))
+        found.records.append(whole)
+        here = end = whole.end
+    if end < len(data):
+        found.damaged.append((end, len(data)))
+    return found
+
+
+def read(path: Path) -> bytes:
+    """A segment's bytes; zeros for pages that the card does not give back. Raises OSError if it is not there,
+    or cannot be opened."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+    pages = []
+    with path.open("rb", buffering=0) as file:
+        for start in range(0, os.fstat(file.fileno()).st_size, PAGE):
+            try:
+                pages.append(os.pread(file.fileno(), PAGE, start))
+            except OSError:
+                pages.append(bytes(PAGE))
+    return b"".join(pages)
+
+
+class Files:
+    """The card. Tests have others, which fail, or forget what was not synchronised."""
+
+    def append_to(self, path: Path) -> "File":
+        """Open for appending; made if it is missing. Raises OSError."""
+        return File(path)
+
+    def sync_folder(self, folder: Path) -> None:
+        """The names in it are durable. Raises OSError."""
+        sync_directory(folder)
+
+
+class File:
+    """A file that grows at its end. Everything raises OSError."""
+
+    def __init__(self, path: Path) -> None:
+        self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o660)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def append(self, data: bytes) -> None:
+        """Hand bytes to the system."""
+        left = memoryview(data)
+        while left:
+            left = left[os.write(self._handle, left) :]
+
+    def cut(self, size: int) -> None:
+        """Take away what comes after so many bytes."""
+        os.ftruncate(self._handle, size)
+
+    def sync(self) -> None:
+        """What was appended is durable."""
+        os.fdatasync(self._handle)
+
+    def close(self) -> None:
+        """Let go; safe to call twice."""
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+
+
+def _record_at(data: bytes, start: int, segment: int) -> Record | None:
+    if start + _HEAD.size > len(data):
+        return None
+    _, kind, length, checksum = _HEAD.unpack_from(data, start)
+    end = start + _HEAD.size + length
+    if end > len(data) or kind not in _KINDS:
+        return None
+    content = data[start + _HEAD.size : end]
+    if _checksum(kind, content, segment) != checksum:
+        return None
+    return Record(start, end, Kind(kind), content)
+
+
+def _checksum(kind: int, content: bytes, segment: int) -> int:
+    return zlib.crc32(content, zlib.crc32(struct.pack("<QBI", segment, kind, len(content))))
+
+
+_KINDS: Final = frozenset(Kind)
+_COMMON: Final = (
+    b'"sequence":,"severity":"","text":"","value":,"raised":{"boot":1,"clock":,"utc":"20"},"cleared":null,"acks":[],'
+    b'"condition":"above ","history":[{"clock":,"reason":"removed to make room on the card","when":"'
+    b'"bootId":"","previousEnd":{"anchors":[["network","version":"'
+    b'["alarm:["boot:["gap:["reading:","1-",[],{"boot":1,"channels":["readings","vessel.'
+    b'"],"clock":"synced","end":,"endUtc":"2026-T:Z","first":1,"last":,"log":"","max":,"mean":,"min":0,'
+    b'"path":"propulsion.environment.inside.electrical.batteries.tanks.fuel..revolutions.temperature.currentLevel'
+    b'.voltage","samples":[[0,0],[1000,],[2000,],[3000,],[4000,],[5000,],[6000,],[7000,],[8000,],[9000,],'
+    b'"sensor":"","start":,"startUtc":"2026-T:00.000Z","type":"reading","unit":"Hz","vessel":"","window":300}]'
+)
+"""What documents have in common, so that each alone is compressed well. Never change it: a new one would need
+a kind of record of its own."""
