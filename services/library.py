@@ -85,7 +85,8 @@ class Library:
         else comes in is the recorder's."""
         self.damaged: str | None = None
         """What was found broken; the thread has ended then."""
-        self._fault: str | None = None
+        self.fault: str | None = None
+        """Why documents cannot be written just now."""
         self.storage: Storage | None = None
         self._identity = identity
         self._sensors = tuple(sensors)
@@ -133,9 +134,9 @@ class Library:
         self._thread.join()
 
     @property
-    def fault(self) -> str | None:
-        """Why documents, or their copies, cannot be written just now."""
-        return self._fault or self._copies.fault
+    def copies_fault(self) -> str | None:
+        """Why documents cannot be copied just now."""
+        return self._copies.fault
 
     @property
     def open_samples(self) -> int:
@@ -191,20 +192,20 @@ class Library:
             return False
         except Exception as error:
             # Nothing that goes wrong here may end this thread unseen: recording would go on, documents not.
-            if self._fault is None:
+            if self.fault is None:
                 log.exception("documents wait in the journal")
-            self._fault = f"{type(error).__name__}: {error}"
+            self.fault = f"{type(error).__name__}: {error}"
             self._close()
             return False
-        if self._fault is not None:
+        if self.fault is not None:
             log.warning("documents are written again")
-        self._fault = None
+        self.fault = None
         return True
 
     def _report(self, words: str) -> None:
-        if words != self._fault:
+        if words != self.fault:
             log.error("documents wait in the journal: %s", words)
-        self._fault = words
+        self.fault = words
 
     def _now_ms(self) -> int:
         return self._clock.boottime_ns() // 1_000_000

@@ -81,6 +81,8 @@ class LiveState(Told, frozen=True, kw_only=True):
     fault: str | None = None
     documents: str | None = None
     """Why documents cannot be written just now."""
+    copies: str | None = None
+    """Why their copies cannot."""
     problems: list[str] = field(default_factory=list)
     """Of the configuration."""
     identity: LiveIdentity = LiveIdentity()

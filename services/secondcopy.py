@@ -70,7 +70,7 @@ class SecondCopy:
             elif not finish:
                 self._keep_house(copies, database, now_ms)
         except OSError as error:
-            self._fail(f"copies of documents cannot be written: {error.strerror or error}", now_ms)
+            self._fail(f"documents cannot be copied to {self._folder}: {error.strerror or error}", now_ms)
             return
         if self.fault is not None:
             log.warning("documents are copied again")
@@ -83,7 +83,7 @@ class SecondCopy:
             copies.forget(name for name in removed.alarm_ids if is_own(name, self._vessel))
             freed = copies.make_room(database)
         except OSError as error:
-            self._fail(f"copies of documents cannot be removed: {error.strerror or error}", now_ms)
+            self._fail(f"{self._folder} cannot be made smaller: {error.strerror or error}", now_ms)
             return
         if freed > 0:
             log.warning("made room: removed %d bytes of copies", freed)

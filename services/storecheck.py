@@ -37,7 +37,7 @@ from sync.store.schema import sync_directory
 from sync.store.wal import Unseen
 
 from . import rescue, unseen
-from .copies import Copies, contents, folder_in, numbers
+from .copies import Copies, contents, folder_in, numbers, segment
 from .journal import Journal
 from .journalfile import (
     JournalDamagedError,
@@ -236,8 +236,13 @@ def _size(path: Path) -> int:
 def _check_copies(store: Path, report: Report, *, repair: bool) -> None:
     """Read them whole; what is damaged is copied anew."""
     folder = folder_in(store.parent)
+    there = size = 0
     try:
-        damaged = [(number, len(content.damaged)) for number, content in contents(folder) if content.damaged]
+        damaged = []
+        for number, content in contents(folder):
+            there, size = there + 1, size + segment(folder, number).stat().st_size
+            if content.damaged:
+                damaged.append((number, len(content.damaged)))
         for number, places in damaged:
             report.copies.append(f"{folder}: segment {number} is damaged in {places} places")
         if damaged and repair:
@@ -255,6 +260,8 @@ def _check_copies(store: Path, report: Report, *, repair: bool) -> None:
         report.copies.append(f"{folder}: {error}")
     for line in report.copies:
         log.warning("%s", line)
+    if there and not report.copies:
+        report.copies.append(f"{folder}: {there} segments of copies, {size / 1e6:.1f} MB, are sound")
 
 
 def _repair_store(path: Path, found: Salvaged, report: Report) -> None:

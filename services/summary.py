@@ -231,6 +231,12 @@ def _documents(facts: Facts) -> str | None:
     return f"look after the document store: {reason}" if reason else None
 
 
+def _copies(facts: Facts) -> str | None:
+    if facts.live is None or facts.live.copies is None:
+        return None
+    return f"look after the card, recording goes on: {facts.live.copies}"
+
+
 def _problems(facts: Facts) -> str | None:
     return f"correct the configuration: {facts.problems[0]}" if facts.problems else None
 
@@ -306,6 +312,7 @@ ADVICE: Final[tuple[Callable[[Facts], str | None], ...]] = (
     _fault,
     _start,
     _documents,
+    _copies,
     _problems,
     _full,
     _clone,

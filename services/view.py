@@ -8,7 +8,7 @@ Shape, version 1 (`clock`: boot clock in seconds, `utc`: seconds since 1970):
     clock                    {source, uncertainty}
     commit                   {count, median, p999, longest}: ms that the latest commits took; null before any
     backlog                  {samples: not yet durable, batches: not yet in documents, open: in open windows}
-    documents                null, or why they cannot be written just now
+    documents, copies        null, or why they cannot be written just now
     storage                  {free, total, budget, used} in bytes, or null
     sensors                  id -> {name, path, unit, kind, value, state, detail, clock, utc, sequence, rate,
                              alarm}
@@ -87,6 +87,7 @@ class View:
             "recording": recording.fault is None and last is not None,
             "fault": recording.fault,
             "documents": library.fault,
+            "copies": library.copies_fault,
             "problems": list(problems),
             "identity": {"fleet": self._own.fleet, "fault": self._own.fault},
             "clock": {"source": quality.source.value, "uncertainty": quality.uncertainty_s},

@@ -26,14 +26,17 @@ Line = tuple[str, str, int]
 class RecorderProcess:
     """One vessel's recorder, started as often as need be on the same data; a context manager."""
 
-    def __init__(self, folder: Path, *, data: Path | None = None, prefix: Sequence[str] = ()) -> None:
-        """`folder` has logboat.toml and sensors.toml; `prefix`: a command that runs the recorder's."""
+    def __init__(
+        self, folder: Path, *, data: Path | None = None, prefix: Sequence[str] = (), module: str = "services"
+    ) -> None:
+        """`folder` has logboat.toml and sensors.toml; `prefix`: a command that runs the recorder's; `module`:
+        what is run."""
         self.folder = folder
         self.data = folder / "data" if data is None else data
         self.run = folder / "run"
         self.ledger: list[Line] = []
         """All lines of all starts, in order."""
-        self._prefix = tuple(prefix)
+        self._prefix, self._module = tuple(prefix), module
         self._told = threading.Condition()
         self._process: subprocess.Popen[bytes] | None = None
         self._listener: threading.Thread | None = None
@@ -69,7 +72,7 @@ class RecorderProcess:
                 self._process = subprocess.Popen(
                     [
                         *self._prefix,
-                        *(sys.executable, "-m", "services", "record"),
+                        *(sys.executable, "-m", self._module, "record"),
                         *("--config", str(self.folder / "logboat.toml")),
                         *("--sensors", str(self.folder / "sensors.toml")),
                         *("--data", str(self.data)),

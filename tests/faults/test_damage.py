@@ -131,9 +131,9 @@ def test_page_of_documents_that_the_ring_has_long_dropped_costs_nothing(
         data.mkdir()
         ledger: list[Line] = []
         clock = FakeClock()
-        for _ in range(rng.randrange(1, 4)):  # ends as by a kill, or as told to
+        for _ in range(rng.randrange(1, 3)):  # ends as by a kill, or as told to
             with Rig(data, clock=clock, rng=rng, ledger=ledger, ring=0) as vessel:
-                for _ in range(rng.randrange(35, 110)):
+                for _ in range(rng.randrange(30, 70)):
                     vessel.second()
                 held = len(vessel.journal._ring)
                 assert held < 150
@@ -161,6 +161,47 @@ def test_page_of_documents_that_the_ring_has_long_dropped_costs_nothing(
         shutil.rmtree(data)
     print(f"{rounds} bad pages, {lost} had held documents")
     assert lost
+
+
+@pytest.mark.parametrize("kills", [4, pytest.param(100, marks=TORTURE)])
+def test_kills_and_a_bad_page_when_the_ring_keeps_nothing(
+    tmp_path: Path, rng: random.Random, kills: int
+) -> None:
+    with RecorderProcess(vessel(tmp_path / "vessel"), module="tests.faults.short_ring") as recorder:
+        for number in range(kills):
+            recorder.start()
+            recorder.wait_for_lines(1)
+            recorder.listen(rng.uniform(0.0, 4.0))
+            recorder.kill()
+            if number % 4 == 3:
+                page = damage(recorder.data / "log.db", rng)
+                print(f"page {page}")
+        record_until_it_is_well(recorder)
+        assert_nothing_lost(recorder)
+        proof.assert_copied(recorder.data)
+
+
+def test_copies_that_cannot_be_written_are_reported_and_hold_nothing_up(
+    tmp_path: Path, rng: random.Random
+) -> None:
+    ledger: list[Line] = []
+    (tmp_path / "copies").write_text("in the way")
+    with Rig(tmp_path, clock=FakeClock(), rng=rng, ledger=ledger, ring=0) as vessel:
+        for _ in range(100):
+            vessel.second()
+        assert vessel.library.fault is None
+        assert vessel.library.copies_fault is not None
+        assert "copies: File exists" in vessel.library.copies_fault
+        assert vessel.journal.last_batch is not None
+        assert len(vessel.journal._ring) == vessel.journal.last_batch.number  # the only second copy
+        (tmp_path / "copies").unlink()
+        for _ in range(120):
+            vessel.second()
+        assert vessel.library.copies_fault is None
+        assert len(vessel.journal._ring) < vessel.journal.last_batch.number / 2
+        assert vessel.finish()
+    assert proof.read(tmp_path).absent(ledger) == []
+    proof.assert_copied(tmp_path)
 
 
 FILES = ("samples.db", "log.db", "samples.db-wal", "log.db-wal")

@@ -115,6 +115,7 @@ class TestStatus:
                 "nothing is recorded until this is put right",
             ),
             ({"documents": "the disk is read-only"}, "look after the document store: the disk is read-only"),
+            ({"copies": "they cannot be written"}, "look after the card, recording goes on: they cannot be"),
             ({"problems": ["sensors.toml:3: bad pin"]}, "correct the configuration: sensors.toml:3: bad pin"),
             ({"storage": {"free": 1e9, "total": 32e9, "budget": 9, "used": 8}}, "make room"),
             (

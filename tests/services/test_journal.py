@@ -104,6 +104,33 @@ def test_nothing_is_dropped_before_its_documents_are_durable(
     assert {found.number for found in kept} >= set(range(51, 301))
 
 
+def test_nothing_is_dropped_before_second_copies_are_durable_unless_they_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "RING_BYTES", 2_000)
+    path = tmp_path / "samples.db"
+    with journal(path) as made:
+        made.release_copies(40)
+        for number in range(1, 301):
+            made.commit(batch(row(number)))
+            made.release(number, {"rpm": number})
+        assert made.wants_copies
+        reader = JournalReader(path)
+        assert [found.number for found in reader.batches(after=0, limit=10_000)] == list(range(41, 301))
+        made.release_copies(300)
+        assert not made.wants_copies
+        for number in range(301, 331):
+            made.commit(batch(row(number)))
+            made.release(number, {"rpm": number})
+        assert reader.batches(after=0, limit=1)[0].number > 280
+        reader.close()
+        monkeypatch.setattr(journal_module, "LEAST_PATIENCE", 20_000)
+        for number in range(331, 631):
+            made.commit(batch(row(number)))
+            made.release(number, {"rpm": number})
+        assert 20_000 < made._ring_bytes < 50_000
+
+
 def test_every_batch_is_copied_by_the_commit_that_makes_it_durable(tmp_path: Path) -> None:
     path = tmp_path / "samples.db"
     with journal(path) as made:

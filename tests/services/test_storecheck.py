@@ -11,6 +11,7 @@ import pytest
 
 from services import rescue, storecheck
 from services.batch import Identity
+from services.copies import Copies, contents
 from services.documenter import Documenter
 from services.identity import establish
 from services.journal import Journal, JournalReader
@@ -415,3 +416,65 @@ def test_broken_files_that_were_kept_go_when_the_card_has_no_room(tmp_path: Path
     storecheck.give_up_set_aside(tmp_path)
     assert not list((tmp_path / "set-aside").iterdir())
     storecheck.give_up_set_aside(tmp_path / "nowhere")
+
+
+def copied(data: Path) -> list[str]:
+    return [copy.id for _, content in contents(data / "copies") for copy in content.copies()]
+
+
+def copy_all(data: Path) -> None:
+    with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
+        copies = Copies(data / "copies")
+        while not copies.follow(database, "argo"):
+            pass
+        copies.close()
+
+
+def test_documents_that_the_journal_has_let_go_come_back_from_copies(tmp_path: Path) -> None:
+    record(tmp_path, commits=300, documented_to=300)
+    copy_all(tmp_path)
+    (tmp_path / "samples.db").unlink()  # as if its ring had dropped them
+    with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as database:
+        before = {found.id: (found.rev, found.raw) for found in database.documents("reading:")}
+    (tmp_path / "log.db").write_bytes(b"rubbish" * 2_000)
+    report = storecheck.prepare(tmp_path)
+    assert any(f"{len(before)} documents put back from copies" in line for line in report.done)
+    with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as database:
+        after = {found.id: (found.rev, found.raw) for found in database.documents("reading:")}
+        assert list(database.documents("gap:")) == []
+    assert after == before
+    there = copied(tmp_path)
+    copy_all(tmp_path)
+    assert copied(tmp_path) == there  # what came from copies is not copied again
+
+
+def test_store_that_is_not_there_comes_back_from_copies(tmp_path: Path) -> None:
+    record(tmp_path, commits=300, documented_to=300)
+    copy_all(tmp_path)
+    before = samples(tmp_path)
+    for file in tmp_path.glob("log.db*"):
+        if file.is_file():
+            file.unlink()
+    report = storecheck.prepare(tmp_path)
+    assert any(storecheck.GONE in line for line in report.findings)
+    assert samples(tmp_path) == before
+    assert storecheck.prepare(tmp_path).findings == []
+
+
+def test_damaged_copies_are_told_and_made_good_from_the_store(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record(tmp_path, commits=300, documented_to=300)
+    copy_all(tmp_path)
+    ids = set(copied(tmp_path))
+    assert storecheck.run(Namespace(data=tmp_path, repair=False, json=False)) == 0
+    assert "1 segments of copies" in capsys.readouterr().out
+    damage(tmp_path / "copies" / "000001.seg", 0)
+    assert storecheck.run(Namespace(data=tmp_path, repair=False, json=False)) == 1
+    assert "segment 1 is damaged" in capsys.readouterr().out
+    assert set(copied(tmp_path)) < ids
+    report = storecheck.prepare(tmp_path)
+    assert report.findings == []
+    assert any("copied anew" in line for line in report.copies)
+    assert set(copied(tmp_path)) == ids
+    assert storecheck.run(Namespace(data=tmp_path, repair=False, json=False)) == 0

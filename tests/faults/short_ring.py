@@ -1,0 +1,10 @@
+"""`logboat`, with a journal whose ring has room for nothing."""
+
+import sys
+from unittest.mock import patch
+
+from services.command import main
+
+if __name__ == "__main__":
+    with patch("services.room.RING_BYTES", 0):
+        sys.exit(main())
