@@ -3,21 +3,21 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test torture bench lint lock clean network-tools
+.PHONY: help demo test torture bench lint lock clean network-tools broker
 
 help:            ## list these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-demo: .venv/.ready       ## the main job on this machine: a fleet records, meshes, and proves that nothing is missing
+demo: .venv/.ready broker  ## the main job on this machine: a fleet records, meshes, and proves that nothing is missing
 	@$(BIN)/logboat demo
 
-test: .venv/.ready network-tools  ## unit, property and fault tests (under 10 minutes on 2 cores)
+test: .venv/.ready network-tools broker  ## unit, property and fault tests (under 10 minutes on 2 cores)
 	@$(BIN)/python -m pytest -n 2 -m "not torture" $(ARGS)
 
-torture: .venv/.ready network-tools  ## the full counts of kills and faults
+torture: .venv/.ready network-tools broker  ## the full counts of kills and faults
 	@$(BIN)/python -m pytest -m torture -s $(ARGS)
 
-bench: .venv/.ready      ## measures: rates, bytes, memory
+bench: .venv/.ready broker  ## measures: rates, bytes, memory
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 lint: .venv/.ready       ## ruff and mypy --strict
@@ -47,6 +47,12 @@ network-tools:
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  command -v ip >/dev/null || $(MAKE) --no-print-directory debian-iproute2; \
 	  command -v nft >/dev/null || $(MAKE) --no-print-directory debian-nftables; fi || true
+
+# A real MQTT broker. What needs it says so, and goes on without, if there is none; its service is not wanted.
+broker:
+	@PATH="$$PATH:/usr/sbin"; command -v mosquitto >/dev/null || \
+	  { $(MAKE) --no-print-directory debian-mosquitto && \
+	    { systemctl disable --now mosquitto >/dev/null 2>&1 || true; }; } || true
 
 # A Debian package that set-up needs: by apt as root, through sudo where there is one, else a clear word.
 debian-%:

@@ -21,6 +21,7 @@ from sync.net.authenticators import Authenticator
 from sync.net.endpoints import Endpoint, Security
 from sync.net.link import Link
 from sync.net.retrying import MAX_WAIT_S, Backoff, is_worth_retrying, max_attempts
+from sync.net.throttle import Throttled, TokenBucket
 from sync.net.tls_contexts import Judge
 from sync.net.transport import Transport
 from sync.peer.active import ActiveOptions, ActivePeer, Activity
@@ -30,6 +31,7 @@ from sync.peer.conflicts import ConflictResolver, Resolvers
 from sync.peer.problems import Problem, ProblemError
 from sync.peer.progress import DocumentEnded, Ledger, Progress
 from sync.peer.selection import DocumentFilter, Selection, Stream
+from sync.peer.sending import Acknowledged
 from sync.peer.session import Session
 from sync.replication.checkpoint import PushProgress
 from sync.replication.checkpoint_id import Peer
@@ -94,6 +96,13 @@ class ReplicatorConfiguration:
     """Whether what a gateway takes from us (access lost) is purged here. A log keeps what it has."""
     stream: Stream | None = None
     """Only this part of the database, which the peer must know too; instead of `channels`."""
+    push_stream: Stream | None = None
+    """Push only this part, a choice of ours by its name: the peer knows nothing of it, and what is pulled is
+    chosen by `channels`."""
+    acknowledged: Acknowledged | None = None
+    """Told of each local change that the peer has said it holds, new there or known before."""
+    bandwidth: TokenBucket | None = None
+    """How much may be sent; None for as much as the line takes."""
     peer: Peer | Callable[[Transport], Peer] | None = None
     """Who it is, where its address says nothing: addresses change at every meeting. Or who tells that of a
     connection, by what its other side has shown."""
@@ -246,6 +255,12 @@ class Replicator:
             and selection.shows(database, change.id, deleted=change.deleted)
         }
 
+    @property
+    def pushed(self) -> PushProgress:
+        """Which local changes need not be pushed any more; before there is a connection, as the stored
+        checkpoint has it. Not to be changed."""
+        return self._pushed()
+
     def is_document_pending(self, document_id: str) -> bool:
         """Whether the last change of a document is not known to be at the peer, though it is to be pushed."""
         database = self.configuration.database
@@ -343,7 +358,12 @@ class Replicator:
         peer = known(transport) if callable(known) else known or configuration.endpoint.peer
         options = self._options(peer, bridges_gaps=is_gateway)
         self._peer = ActivePeer(session, configuration.database, options, self._ledger)
-        self._link = Link(self._peer, transport, over=self._ended, turned=self._turned)
+        if configuration.bandwidth is None:
+            self._link = Link(self._peer, transport, over=self._ended, turned=self._turned)
+        else:
+            throttled = Throttled(transport, configuration.bandwidth)
+            self._link = Link(self._peer, throttled, over=self._ended, turned=self._turned)
+            throttled.has_room = self._link.writable
         if configuration.on_connected is not None:
             configuration.on_connected(self._link)
         return self._link
@@ -354,7 +374,7 @@ class Replicator:
         return Selection(
             document_ids=configuration.document_ids,
             filter=configuration.push_filter,
-            stream=configuration.stream,
+            stream=configuration.stream or configuration.push_stream,
         )
 
     def _options(self, peer: Peer, *, bridges_gaps: bool) -> ActiveOptions:
@@ -362,6 +382,8 @@ class Replicator:
         return ActiveOptions(
             peer=peer,
             stream=configuration.stream,
+            push_stream=configuration.push_stream,
+            acknowledged=configuration.acknowledged,
             push=configuration.push,
             pull=configuration.pull,
             continuous=configuration.continuous,

@@ -23,9 +23,14 @@ class Transport(Protocol):
 
     remote: str
     """Where the other side is, for people: an address and port, or a name."""
-    bytes_received: int
-    """Payload of all frames so far; framing, TLS and TCP not counted."""
-    bytes_sent: int
+
+    @property
+    def bytes_received(self) -> int:
+        """Payload of all frames so far; framing, TLS and TCP not counted."""
+
+    @property
+    def bytes_sent(self) -> int:
+        """As `bytes_received`."""
 
     @property
     def is_writable(self) -> bool:

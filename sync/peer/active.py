@@ -27,7 +27,7 @@ from sync.peer.progress import Direction, DocumentEnded, Ledger
 from sync.peer.receiver import Receiver
 from sync.peer.selection import EVERYTHING, Selection, Stream
 from sync.peer.sender import Sender
-from sync.peer.sending import SendOptions
+from sync.peer.sending import Acknowledged, SendOptions
 from sync.peer.session import Reply, Session
 from sync.replication.checkpoint import Checkpoint, PullProgress, PushProgress
 from sync.replication.checkpoint_id import Peer as PeerName
@@ -70,6 +70,10 @@ class ActiveOptions:
     """Names the application's filters, so that others have a checkpoint of their own."""
     stream: Stream | None = None
     """Push and pull only this part, which the peer must know too."""
+    push_stream: Stream | None = None
+    """Push only this part: a choice of ours, of which the peer knows nothing. Instead of `stream`."""
+    acknowledged: Acknowledged | None = None
+    """Told of each change that the peer has said it holds."""
     pull_rule: Rule | None = None
     """Which of what comes is refused."""
     resolvers: Resolvers = field(default_factory=Resolvers)
@@ -84,6 +88,8 @@ class ActiveOptions:
     def __post_init__(self) -> None:
         if self.stream is not None and self.channels:
             raise ValueError("a stream is not pulled by channels: the protocol has one filter")
+        if self.stream is not None and self.push_stream is not None:
+            raise ValueError("a stream goes both ways: a stream that is only pushed is another choice")
         for channel in self.channels:
             if not channel or "," in channel:
                 raise ValueError(f"channel {channel!r}: a name is not empty, and has no comma")
@@ -104,9 +110,14 @@ class ActiveOptions:
                 channels=self.channels,
                 document_ids=self.document_ids,
                 filter=self.filter_name,
-                parameters={} if self.stream is None else {"stream": self.stream.name},
+                parameters=self._parameters,
             )
         )
+
+    @property
+    def _parameters(self) -> dict[str, str]:
+        streams = {"stream": self.stream, "pushStream": self.push_stream}
+        return {key: stream.name for key, stream in streams.items() if stream is not None}
 
 
 class ActivePeer(PeerBase):
@@ -217,11 +228,12 @@ class ActivePeer(PeerBase):
                 options=SendOptions(
                     proposes=True,
                     continuous=options.continuous,
-                    selection=replace(options.push_selection, stream=options.stream),
+                    selection=replace(options.push_selection, stream=options.stream or options.push_stream),
                     deltas=options.deltas,
                     keeps=options.keeps,
                     inquire=None if self._inquiry is None else self._inquiry.about,
                     bridges_gaps=options.bridges_gaps,
+                    acknowledged=options.acknowledged,
                 ),
                 ledger=self.ledger,
                 echo=Echo() if echo is None else echo,

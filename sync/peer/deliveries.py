@@ -157,6 +157,10 @@ class Deliveries:
 
     def _history(self, found: Revision, sending: Sending) -> list[str]:
         history = found.history
+        if sending.onto is not None:
+            oldest = revisions.generation(sending.onto)
+            history = [ancestor for ancestor in history if revisions.generation(ancestor) > oldest]
+            history.append(sending.onto)
         if sending.forks and sending.attempts > 1:
             history = list(takewhile(lambda ancestor: ancestor not in sending.forks, history))
         return revisions.bridged(found.rev, history) if self._options.bridges_gaps else history
@@ -208,7 +212,7 @@ class Deliveries:
             progress.pushed += 1
             progress.body_bytes_pushed += sending.size
             outcomes.hold(change.id, change.rev)
-            outcomes.done(change.sequence)
+            outcomes.taken(change)
             if self._ledger.listens or self._ledger.failures:
                 self._ledger.tell(DocumentEnded(Direction.PUSH, change.id, change.rev, change.deleted))
             return
@@ -220,7 +224,7 @@ class Deliveries:
         elif status == KNOWN and sending.then is not None:
             self._wanted.append(sending.then)
         elif status == KNOWN:
-            outcomes.done(change.sequence)
+            outcomes.taken(change)
         elif status == CONFLICT and sending.attempts == 1 and sending.forks:
             self._wanted.append(sending)  # Sync Gateway takes it as a branch of its own alone
         elif status == CONFLICT and self._options.proposes:

@@ -49,6 +49,12 @@ class Outcomes:
         elif not self._feed.is_complete(sequence):
             self._feed.complete(sequence)
 
+    def taken(self, change: model.Change) -> None:
+        """The other side has said that it has it."""
+        if self._options.acknowledged is not None:
+            self._options.acknowledged(change)
+        self.done(change.sequence)
+
     def failed(self, change: model.Change, status: int, text: str) -> None:
         """It will not be tried again."""
         self.done(change.sequence)

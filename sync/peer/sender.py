@@ -284,7 +284,7 @@ class Sender:
                 self._deliveries.want(Sending(change, () if parent is None else (parent,), size=change.size))
             elif verdict.status == KNOWN:
                 self._outcomes.hold(change.id, change.rev)
-                self._outcomes.done(change.sequence)
+                self._outcomes.taken(change)
             elif verdict.status == CONFLICT:
                 self._contested(change, verdict.current)
             elif verdict.status in TRANSIENT:
@@ -332,10 +332,25 @@ class Sender:
             self._outcomes.done(change.sequence)
         elif current in found.history:
             self._deliveries.want(Sending(change, (current,), size=change.size))
+        elif self._database.is_single_writer(change.id):
+            self._overtake(change, current)
         elif self._is_current(change) and (closing := self._closing(change, current)) is not None:
             self._deliveries.want(closing)
         else:
             self._conflict(change, current)
+
+    def _overtake(self, change: model.Change, current: str) -> None:
+        """Only one vessel writes the document, and what the peer holds, from another that passed it on, is
+        another state of the same line: the newer one stands."""
+        if not revisions.newer(change.rev, current):
+            self._outcomes.done(change.sequence)
+        elif (change.id, current) in self._again:
+            self._conflict(change, current)
+        else:
+            if len(self._again) >= tuning.BATCH:
+                self._again.clear()
+            self._again.add((change.id, current))
+            self._deliveries.want(Sending(change, (current,), size=change.size, onto=current))
 
     def _closing(self, change: model.Change, current: str) -> Sending | None:
         """The tombstone by which a conflict was ended here, of the branch that the peer is still on; if the

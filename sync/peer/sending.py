@@ -14,6 +14,10 @@ Inquire = Callable[[str, str, Callable[[], None]], None]
 """Called with a document, the revision that the peer holds, and whom to tell when that is done with."""
 
 
+Acknowledged = Callable[[model.Change], None]
+"""Told of each change that the peer has said it holds: taken just now, or known before."""
+
+
 class Feed(Protocol):
     """Where in the feed we are; `sync.replication.checkpoint.PushProgress` is one."""
 
@@ -46,6 +50,7 @@ class SendOptions:
     inquire: Inquire | None = None
     """The same replication pulls, so that a conflict resolves itself: this sees to it that what the peer
     holds of a document comes."""
+    acknowledged: Acknowledged | None = None
 
     @property
     def may_be_pulled(self) -> bool:
@@ -66,3 +71,6 @@ class Sending(msgspec.Struct, gc=False):
     """It is the tombstone of a branch: what is sent once that is there."""
     forks: frozenset[str] = frozenset()
     """Of a revision that took such a branch's place: the ancestors of both."""
+    onto: str | None = None
+    """Of a document with a single writer: the older revision that the peer holds and nobody here knows any
+    more, which this one follows."""

@@ -1,0 +1,285 @@
+"""aiomqtt's client, with what it keeps to itself and a gateway needs.
+
+aiomqtt's `publish` looks at no reason code, its `_connected` waits in vain for a broker that hangs up without
+a word, and what it receives goes to a queue without end; it is on paho-mqtt, which tells all of that. Here
+paho's calls are taken where aiomqtt takes them. Reading and writing the socket stays aiomqtt's.
+"""
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import aiomqtt
+from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY as CLEAN_START_FIRST_ONLY
+from paho.mqtt.client import Client as Paho
+from paho.mqtt.client import ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.enums import MQTTErrorCode
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from sync.gateway.mqtt import topics, troubles
+from sync.gateway.mqtt.configuration import MqttGatewayConfiguration
+from sync.gateway.mqtt.limits import Patience
+from sync.gateway.mqtt.troubles import ConnectTrouble, LostTrouble, Trouble
+from sync.net.tls_contexts import ClientTLS
+
+PACKETS_SIZE: Final = 268_435_455
+"""The largest packet there can be (MQTT 5, section 1.5.5)."""
+
+
+SESSION_S: Final = 86_400
+"""Seconds for which a broker is to know us after a connection. If it does not, it was begun anew."""
+_quiet: Final = logging.getLogger("sync.gateway.mqtt.paho")
+"""What paho logs as it goes, `Client.ended` says in better words."""
+_quiet.setLevel(logging.CRITICAL)
+
+
+class _Socket(ssl.SSLSocket):
+    """paho forgets a socket whose handshake fails, and why a later read failed: an alert of the broker's."""
+
+    alert: ssl.SSLError | None = None
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except BaseException:
+            self.close()
+            raise
+
+    def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
+        try:
+            return super().recv(buflen, flags)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except ssl.SSLError as error:
+            self.alert = error
+            raise
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a broker said of itself when it let us in."""
+
+    receive_maximum: int = 65_535
+    """Messages that it takes before it has acknowledged the first."""
+    maximum_packet: int = PACKETS_SIZE
+    retains: bool = True
+    maximum_qos: int = 2
+
+
+class Client(aiomqtt.Client):
+    """One connection to a broker. Used once."""
+
+    def __init__(
+        self,
+        configuration: MqttGatewayConfiguration,
+        *,
+        identifier: str,
+        vessel: str,
+        protocol: aiomqtt.ProtocolVersion,
+        security: ClientTLS | None,
+        patience: Patience,
+    ) -> None:
+        """`vessel` is whose presence the broker tells when we are gone; `security` how TLS is done."""
+        is_5 = protocol is aiomqtt.ProtocolVersion.V5
+        session = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        session.SessionExpiryInterval = SESSION_S
+        super().__init__(
+            configuration.host,
+            configuration.port,
+            username=configuration.user,
+            password=configuration.password,
+            identifier=identifier,
+            protocol=protocol,
+            will=aiomqtt.Will(topics.presence(vessel), topics.OFFLINE, qos=1, retain=True),
+            clean_session=None if is_5 else True,
+            logger=_quiet,
+            timeout=patience.connect,
+            keepalive=patience.keepalive,
+            clean_start=False if is_5 else CLEAN_START_FIRST_ONLY,
+            properties=session if is_5 else None,
+            # Ours is smaller; what paho holds back it would send when we do not expect it.
+            max_inflight_messages=0,
+            tls_context=None if security is None else security.context,
+            socket_options=((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),),
+        )
+        self._security = security
+        self._socket: object = None
+        if security is not None:
+            security.context.sslsocket_class = _Socket
+        self._client.connect_timeout = patience.connect
+        self._where: Final = f"{configuration.host}:{configuration.port}"
+        self.terms = Terms()
+        self.is_known = False
+        """Whether the broker still knows us from the last connection."""
+        self.ended: Trouble | None = None
+        """Why there is no connection any more."""
+        self.on_acknowledged: Callable[[int, int, str], None] = lambda _mid, _code, _name: None
+        """Called with a message's number, the reason code, and its name."""
+        self.on_heard: Callable[[str, bytes, bool], None] = lambda _topic, _payload, _retained: None
+        """Called with topic, payload, and whether the broker had retained it."""
+        self.on_ended: Callable[[], None] = lambda: None
+
+    async def open(self) -> None:
+        """Connect. Raises Trouble."""
+        opening = asyncio.ensure_future(self.__aenter__())
+        try:
+            await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            # A thread of aiomqtt's is looking for the host, and cannot be stopped; it comes to an end.
+            opening.add_done_callback(self._too_late)
+            raise
+        except Exception as error:
+            self.abandon()
+            raise self._why_not(error) from error
+
+    def send(self, topic: str, payload: bytes, *, retain: bool) -> int:
+        """Publish at QoS 1; the number by which it will be acknowledged. Raises LostTrouble."""
+        info = self._client.publish(topic, payload, qos=1, retain=retain and self.terms.retains)
+        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            raise self.ended or troubles.of_disconnect(0, "", self._where)
+        return info.mid
+
+    async def listen(self, filters: Sequence[str], *, qos: int) -> None:
+        """Subscribe. With MQTT 5, what we publish ourselves does not come back. Raises Trouble."""
+        try:
+            if self._is_5:
+                wanted: Any = [(name, SubscribeOptions(qos=qos, noLocal=True)) for name in filters]
+            else:
+                wanted = [(name, qos) for name in filters]
+            answers = await self.subscribe(wanted)
+        except aiomqtt.MqttError as error:
+            raise self.ended or LostTrouble(
+                f"subscribing at {self._where}: {error}", troubles.What.TRY_AGAIN
+            ) from error
+        if any(
+            (answer.value if isinstance(answer, ReasonCode) else answer) >= troubles.FAILURE
+            for answer in answers
+        ):
+            raise troubles.of_subscription(", ".join(filters))
+
+    async def close(self) -> None:
+        """Say goodbye, if there is anybody; the broker then keeps our last will to itself."""
+        if self.ended is None:
+            try:
+                async with asyncio.timeout(self.timeout):
+                    await self.__aexit__(None, None, None)
+            except (aiomqtt.MqttError, TimeoutError):
+                pass  # it does not answer: `abandon` hangs up
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Hang up, without a word."""
+        self._client._sock_close()  # noqa: SLF001 -- paho's only way that sends nothing; `disconnect` waits for a socket that may be stalled
+        if self._misc_task is not None:
+            self._misc_task.cancel()
+        for future in (self._connected, self._disconnected):
+            if future.done() and not future.cancelled():
+                future.exception()  # it is told by `ended`, not by asyncio's log
+
+    @property
+    def _is_5(self) -> bool:
+        return int(self._client.protocol) == int(aiomqtt.ProtocolVersion.V5)
+
+    def _too_late(self, opening: "asyncio.Future[Any]") -> None:
+        if not opening.cancelled():
+            opening.exception()
+        self.abandon()
+
+    def _why_not(self, error: Exception) -> Trouble:
+        if self.ended is not None:
+            return self.ended
+        # aiomqtt makes an error of its own of the system's, and keeps that as what it came from.
+        cause = error.__context__ if isinstance(error, aiomqtt.MqttError) else error
+        if isinstance(cause, TimeoutError) and self._client.socket() is None:
+            return troubles.of_error(cause, self._where)
+        if isinstance(cause, TimeoutError):
+            return ConnectTrouble(
+                f"connecting to {self._where}: it takes the connection, and says nothing",
+                troubles.What.SPEAK_OLDER if self._is_5 else troubles.What.TRY_AGAIN,
+            )
+        return troubles.of_error(cause or error, self._where)
+
+    # --- what paho calls
+
+    def _on_socket_open(self, client: Paho, userdata: Any, sock: Any) -> None:
+        # In the thread that connects: nothing was sent yet.
+        self._socket = sock
+        if self._security is not None and isinstance(sock, ssl.SSLSocket):
+            self._security.check(sock)  # type: ignore[arg-type]  # it looks at the certificate alone
+        super()._on_socket_open(client, userdata, sock)
+
+    def _on_socket_register_write(self, client: Paho, userdata: Any, sock: Any) -> None:  # noqa: ARG002
+        # As aiomqtt does; but by the time that the loop comes to it, the socket may be closed.
+        def write() -> None:
+            try:
+                client.loop_write()
+            except Exception as error:  # noqa: BLE001 -- whatever it is, the connection is broken
+                if not self._disconnected.done():
+                    self._disconnected.set_exception(error)
+
+        def register() -> None:
+            if sock.fileno() >= 0:
+                self._loop.add_writer(sock.fileno(), write)
+
+        self._loop.call_soon_threadsafe(register)
+
+    def _on_connect(
+        self,
+        client: Paho,
+        userdata: Any,
+        flags: ConnectFlags,
+        reason_code: ReasonCode,
+        properties: Properties | None = None,
+    ) -> None:
+        self.is_known = bool(flags.session_present)
+        if reason_code.is_failure:
+            self.ended = troubles.of_connack(reason_code.value, reason_code.getName(), self._where)
+        elif properties is not None:
+            said: dict[str, Any] = properties.json()  # type: ignore[no-untyped-call]
+            usual = Terms()
+            self.terms = Terms(
+                receive_maximum=said.get("ReceiveMaximum", usual.receive_maximum),
+                maximum_packet=said.get("MaximumPacketSize", usual.maximum_packet),
+                retains=bool(said.get("RetainAvailable", usual.retains)),
+                maximum_qos=said.get("MaximumQoS", usual.maximum_qos),
+            )
+        super()._on_connect(client, userdata, flags, reason_code, properties)
+
+    def _on_disconnect(
+        self,
+        client: Paho,
+        userdata: Any,
+        flags: DisconnectFlags,
+        reason_code: ReasonCode,
+        properties: Properties | None = None,
+    ) -> None:
+        alert = self._socket.alert if isinstance(self._socket, _Socket) else None
+        if alert is not None and self.ended is None:
+            self.ended = troubles.of_error(alert, self._where)
+        if not self._connected.done():
+            text = f"connecting to {self._where}: it takes the connection, and hangs up without a word"
+            what = troubles.What.SPEAK_OLDER if self._is_5 else troubles.What.TRY_AGAIN
+            self.ended = self.ended or ConnectTrouble(text, what)
+            self._connected.set_exception(aiomqtt.MqttError(text))
+        elif self.ended is None:
+            code = reason_code.value if flags.is_disconnect_packet_from_server else 0
+            self.ended = troubles.of_disconnect(code, reason_code.getName(), self._where)
+        super()._on_disconnect(client, userdata, flags, reason_code, properties)
+        self.on_ended()
+
+    def _on_publish(
+        self, client: Paho, userdata: Any, mid: int, reason_code: ReasonCode, properties: Properties
+    ) -> None:
+        super()._on_publish(client, userdata, mid, reason_code, properties)
+        self.on_acknowledged(mid, reason_code.value, reason_code.getName())
+
+    def _on_message(self, client: Paho, userdata: Any, message: MQTTMessage) -> None:  # noqa: ARG002
+        # Not to aiomqtt's queue: nobody would empty it.
+        self.on_heard(message.topic, bytes(message.payload), message.retain)

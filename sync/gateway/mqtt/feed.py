@@ -1,0 +1,130 @@
+"""Reads the store's feed of changes for the lanes, a page at a time."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sync import documents
+from sync.gateway.mqtt import limits
+from sync.gateway.mqtt.lanes import Entry, Lane
+from sync.gateway.mqtt.messages import Options, messages_of
+from sync.gateway.mqtt.vessels import VesselFacts, facts_of
+from sync.store import Change, Database, DocumentError, bodies
+
+log = logging.getLogger(__name__)
+
+Wants = Callable[[str, Mapping[str, Any]], bool]
+"""Whether a document is published, by its id and its body."""
+
+
+class Feed:
+    """The documents of a store as entries of lanes."""
+
+    def __init__(self, database: Database, options: Options, wants: Wants | None) -> None:
+        self._database = database
+        self._options = options
+        self._wants = wants
+        self._facts: dict[str, VesselFacts] = {}
+        self._counted = 0
+
+    def facts(self, vessel: str) -> VesselFacts:
+        """What is known of a vessel."""
+        found = self._facts.get(vessel)
+        if found is None:
+            document = self._database.get(documents.vessel_id(vessel))
+            body = None if document is None or document.deleted else document.body
+            found = self._facts[vessel] = facts_of(vessel, body)
+        return found
+
+    def changed(self) -> None:
+        """Something in the store is new: the document of a vessel, perhaps."""
+        self._facts.clear()
+
+    def load(self, lane: Lane) -> bool:
+        """Read the next part of the feed into a lane; whether that was all there is. Raises StoreError."""
+        changes = self._database.changes(lane.scanned, limit=limits.SCAN)
+        chosen: list[Change] = []
+        size, scanned, is_cut = 0, lane.scanned, False
+        for change in changes:
+            if lane.holds(change.id):
+                if len(chosen) >= limits.PAGE_DOCUMENTS or (
+                    chosen and size + change.size > limits.PAGE_BYTES
+                ):
+                    is_cut = True
+                    break
+                chosen.append(change)
+                size += change.size
+            scanned = change.sequence
+        lane.load(self._entries(chosen), scanned)
+        return not is_cut and len(changes) < limits.SCAN
+
+    def load_aside(self, lane: Lane) -> None:
+        """Offer again what was set aside."""
+        entries = []
+        for document_id in list(lane.aside):
+            document = self._database.get(document_id)
+            if document is None or not lane.holds(document_id):
+                del lane.aside[document_id]
+                continue
+            entries.append(self._entry(0, document_id, document.raw, deleted=document.deleted))
+        lane.load([entry for entry in entries if entry is not None], lane.scanned)
+
+    def count(self, lanes: Sequence[Lane]) -> bool:
+        """Count a part of the feed that nobody has counted; whether there is more. Raises StoreError."""
+        changes = self._database.changes(self._counted, limit=limits.SCAN)
+        for change in changes:
+            for lane in lanes:
+                if change.sequence > lane.position and lane.holds(change.id):
+                    lane.counted(change.id, change.size)
+                    break
+        if changes:
+            self._counted = changes[-1].sequence
+        return len(changes) == limits.SCAN
+
+    def start_counting(self, lanes: Sequence[Lane]) -> None:
+        """Count what comes after the positions of lanes."""
+        self._counted = min((lane.position for lane in lanes), default=0)
+
+    def _entries(self, chosen: Sequence[Change]) -> list[Entry]:
+        if not chosen:
+            return []
+        span = chosen[-1].sequence - chosen[0].sequence + 1
+        # Most of a backlog is readings side by side, each with one revision: read at once. Where other
+        # documents lie between, their bodies would be read for nothing.
+        many = (
+            self._database.first_revisions(chosen[0].sequence, chosen[-1].sequence)
+            if span <= 2 * len(chosen)
+            else {}
+        )
+        entries = []
+        for change in chosen:
+            revision = many.get(change.sequence)
+            if revision is not None:
+                raw, deleted = revision.raw, revision.deleted
+            else:
+                document = self._database.get(change.id)
+                if document is None or document.sequence != change.sequence:
+                    continue  # it has changed meanwhile, and stands further on in the feed
+                raw, deleted = document.raw, document.deleted
+            entry = self._entry(change.sequence, change.id, raw, deleted=deleted)
+            if entry is not None:
+                entries.append(entry)
+        return entries
+
+    def _entry(self, sequence: int, document_id: str, raw: bytes, *, deleted: bool) -> Entry | None:
+        name = documents.parse_id(document_id)
+        assert name is not None
+        if name.kind is documents.Kind.VESSEL:
+            self._facts.pop(name.vessel, None)
+        try:
+            if self._wants is not None and not self._wants(document_id, bodies.decode(document_id, raw)):
+                return None
+            messages = messages_of(
+                document_id, raw, deleted=deleted, facts=self.facts(name.vessel), options=self._options
+            )
+        except DocumentError as error:
+            # The store does not take what is no JSON object; if there is one all the same, it must not stand
+            # in the way of all that come after it.
+            log.error("not published: %s", error)
+            return None
+        return Entry(sequence, document_id, name.vessel, messages, len(raw))

@@ -1,0 +1,462 @@
+"""The MQTT gateway: keeps a connection to a broker, and has the fleet's documents go out on it.
+
+    gateway = MqttGateway(database, MqttGatewayConfiguration("shore", "mqtts://broker"), vessel="argo")
+    gateway.start()
+
+What goes when is `outbox`'s to say, what an error means `troubles`'; this has the time and the socket.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Final
+
+import aiomqtt
+
+from sync.gateway.mqtt import strangers, topics, troubles
+from sync.gateway.mqtt.client import Client
+from sync.gateway.mqtt.configuration import MqttGatewayConfiguration
+from sync.gateway.mqtt.cursor import Cursor
+from sync.gateway.mqtt.feed import Feed
+from sync.gateway.mqtt.limits import SAVE_DOCUMENTS, Patience, Rate, Window
+from sync.gateway.mqtt.messages import Options
+from sync.gateway.mqtt.outbox import Later, Outbox, Ready, Unprepared, vessel_of
+from sync.gateway.mqtt.standing import Standings
+from sync.gateway.mqtt.troubles import ConnectTrouble, LostTrouble, Trouble, What
+from sync.gateway.report import GatewayReport, GatewayState
+from sync.net import tls
+from sync.net.retrying import Backoff
+from sync.net.tls_contexts import ClientTLS, client_context
+from sync.net.tls_identity import TLSIdentity
+from sync.peer.problems import ProblemError
+from sync.store import Database, StoreError
+
+log = logging.getLogger(__name__)
+
+_TURN: Final = 32
+"""Messages handed over before others in the event loop have their turn."""
+_LOOK_EVERY: Final = 5.0
+"""Seconds between looks at what nobody tells of: whether the policy allows anything now."""
+_PERSON_S: Final = 60.0
+"""Least seconds between attempts where a person has to do something."""
+OnForwarded = Callable[[list[str]], None]
+"""Told of documents that are ashore, by their ids."""
+
+
+class MqttGateway:
+    """One broker. All of it runs in one event loop."""
+
+    def __init__(
+        self,
+        database: Database,
+        configuration: MqttGatewayConfiguration,
+        *,
+        vessel: str,
+        on_forwarded: OnForwarded | None = None,
+        now: Callable[[], datetime] | None = None,
+        patience: Patience | None = None,
+        rng: random.Random | None = None,
+    ) -> None:
+        """`vessel`: whose gateway this is; `now`: the time that certificates are judged by (aware)."""
+        self.configuration: Final = configuration
+        self._database, self._vessel = database, vessel
+        self._patience = patience or Patience()
+        self._now = now or (lambda: datetime.now(UTC))
+        self._on_forwarded = on_forwarded
+        self._backoff = Backoff(
+            rng or random.Random(),  # noqa: S311 -- jitter
+            max_wait_s=self._patience.longest,
+            base_s=self._patience.retry,
+        )
+        self._cursor = Cursor(database, configuration.name)
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._is_stopping = False
+        self._protocol = aiomqtt.ProtocolVersion.V5
+        self._outbox: Outbox | None = None
+        self._client: Client | None = None
+        self._saved_at = 0.0
+        self._saved_standings = 0
+        self._has_spoken_5 = self._is_known = False
+        """Whether the broker should know us from a connection before."""
+        self._rate = Rate(time.monotonic)
+        self._presence: tuple[int | None, asyncio.Future[None]] | None = None
+        self._report = GatewayReport(configuration.name, "mqtt", configuration.url, since=time.time())
+
+    # What users call
+
+    def start(self) -> None:
+        """Begin, in the running event loop. Whatever goes wrong later is in `report`."""
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def stop(self) -> None:
+        """Say goodbye, and keep what was acknowledged."""
+        self._is_stopping = True
+        self._wake.set()
+        if self._task is None:
+            return
+        try:
+            async with asyncio.timeout(self._patience.stop):
+                await asyncio.shield(self._task)
+        except TimeoutError:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    def network_changed(self) -> None:
+        """Interfaces came or went: try at once."""
+        self._backoff.reachability_changed()
+        if self._outbox is not None:
+            self._outbox.try_again()
+        self._wake.set()
+
+    def report(self) -> GatewayReport:
+        """What it does just now."""
+        found = self._report
+        if self._outbox is not None:
+            found.backlog_documents, found.backlog_bytes = self._outbox.backlog
+        found.rate = self._rate.value()
+        return found
+
+    # The outer loop
+
+    async def _run(self) -> None:
+        try:
+            outbox = self._outbox = self._begin()
+            while not self._is_stopping:
+                if not outbox.is_open:
+                    self._say(GatewayState.WAITING, None)
+                    await self._rest(outbox, _LOOK_EVERY, lambda: outbox.is_open)
+                    continue
+                trouble = await self._attempt(outbox)
+                if trouble is not None and not self._is_stopping:
+                    await self._rest_after(outbox, trouble)
+        except StoreError as error:
+            # The daemon sees the store's state itself, and ends for it.
+            self._say(GatewayState.CONNECTING, f"the store: {error}")
+            log.error("gateway %s: the store: %s", self.configuration.name, error)
+
+    def _begin(self) -> Outbox:
+        configuration = self.configuration
+        options = Options(
+            self._vessel, home_assistant=configuration.home_assistant, signalk=configuration.signalk
+        )
+        feed = Feed(self._database, options, configuration.wants)
+        lanes = self._cursor.lanes(configuration.lanes)
+        feed.start_counting(lanes)
+        self._feed = feed
+        return Outbox(
+            lanes,
+            feed,
+            Standings(self._cursor.standings()),
+            limit=configuration.limit,
+            now=time.monotonic(),
+            patience=self._patience,
+        )
+
+    async def _attempt(self, outbox: Outbox) -> Trouble | None:
+        """One connection, from its making to its end; why it ended, None if we ended it."""
+        self._say(GatewayState.CONNECTING, self._report.problem)
+        try:
+            client = self._made()
+            await self._open(client)
+        except ProblemError as error:
+            return ConnectTrouble(error.problem.text, What.ASK_SOMEBODY)
+        except Trouble as trouble:
+            return self._named(trouble)
+        try:
+            return await self._talk(client, outbox)
+        finally:
+            self._client = self._presence = None
+            outbox.end()
+            self._save(outbox)
+
+    async def _open(self, client: Client) -> None:
+        """Connect; a stop need not wait for that. Raises Trouble."""
+        opening = asyncio.ensure_future(client.open())
+        while not opening.done() and not self._is_stopping:
+            self._wake.clear()
+            waiting = asyncio.ensure_future(self._wake.wait())
+            await asyncio.wait((opening, waiting), return_when=asyncio.FIRST_COMPLETED)
+            waiting.cancel()
+        if not opening.done():
+            opening.cancel()
+            with suppress(asyncio.CancelledError, Trouble):
+                await opening
+            raise LostTrouble("stopped", What.TRY_AGAIN)
+        await opening
+
+    def _made(self) -> Client:
+        """Raises Trouble, ProblemError."""
+        configuration = self.configuration
+        client = Client(
+            configuration,
+            identifier=f"logboat-{self._vessel}-{configuration.name}",
+            vessel=self._vessel,
+            protocol=self._protocol,
+            security=self._security(),
+            patience=self._patience,
+        )
+        client.on_acknowledged = self._acknowledged
+        client.on_heard = self._heard
+        client.on_ended = self._wake.set
+        return client
+
+    def _security(self) -> ClientTLS | None:
+        configuration = self.configuration
+        if not configuration.has_tls:
+            return None
+        try:
+            identity = None
+            if configuration.certificate is not None and configuration.key is not None:
+                identity = TLSIdentity.load(configuration.certificate, configuration.key)
+            roots = None if configuration.ca is None else tls.load_certificates(configuration.ca)
+            return client_context(roots=roots, identity=identity, now=self._now)
+        except (OSError, ValueError) as error:
+            where = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
+            raise ConnectTrouble(f"its certificates cannot be used: {where}", What.ASK_SOMEBODY) from error
+
+    def _named(self, trouble: Trouble) -> Trouble:
+        """Whether somebody else than a broker answers there, or one of an older kind."""
+        if trouble.what is not What.SPEAK_OLDER:
+            return trouble
+        if self._protocol is aiomqtt.ProtocolVersion.V5 and not self._has_spoken_5:
+            log.info("gateway %s: %s; trying MQTT 3.1.1", self.configuration.name, trouble)
+            self._protocol = aiomqtt.ProtocolVersion.V311
+            return trouble
+        self._protocol = aiomqtt.ProtocolVersion.V5
+        return ConnectTrouble(trouble.text, What.TRY_AGAIN)
+
+    async def _rest_after(self, outbox: Outbox, trouble: Trouble) -> None:
+        if trouble.what is What.SPEAK_OLDER:
+            return  # at once, the older way
+        if isinstance(trouble, ConnectTrouble) and trouble.what is What.TRY_AGAIN:
+            trouble = await self._stranger() or trouble
+        delay = self._backoff.next_delay() or 0.0
+        asks = trouble.what is What.ASK_SOMEBODY
+        if asks:
+            delay = max(delay, min(_PERSON_S, self._patience.longest))
+        if trouble.text != self._report.problem:
+            log.warning("gateway %s: %s", self.configuration.name, trouble)
+        self._say(GatewayState.REFUSED if asks else GatewayState.CONNECTING, trouble.text)
+        await self._rest(outbox, delay)
+
+    async def _stranger(self) -> Trouble | None:
+        """What answers there, if it is no broker."""
+        configuration = self.configuration
+        with suppress(ProblemError, Trouble):
+            security = self._security()
+            first = await strangers.first_bytes(
+                configuration.host,
+                configuration.port,
+                None if security is None else security.context,
+                self._patience.probe,
+            )
+            return troubles.of_stranger(first, f"{configuration.host}:{configuration.port}")
+        return None
+
+    async def _rest(self, outbox: Outbox, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
+        """So long, counting what waits meanwhile; less if somebody wants something of us."""
+        end = time.monotonic() + seconds
+        with self._database.watch() as watcher:
+            while not self._is_stopping and (left := end - time.monotonic()) > 0:
+                if watcher.drain() | watcher.ask():
+                    outbox.changed()
+                has_counted = not self._feed.count(outbox.lanes)
+                self._wake.clear()
+                if not has_counted:
+                    await asyncio.sleep(0)
+                    continue
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(min(left, _LOOK_EVERY)):
+                        await self._wake.wait()
+                        return
+                if until():
+                    return
+
+    # A connection
+
+    async def _talk(self, client: Client, outbox: Outbox) -> Trouble | None:
+        """Until it ends, or we do; why. Raises StoreError."""
+        must_hear = self._protocol is not aiomqtt.ProtocolVersion.V5
+        if client.terms.maximum_qos < 1:
+            await client.close()
+            return ConnectTrouble(
+                f"the broker at {self.configuration.host} takes no message at QoS 1", What.ASK_SOMEBODY
+            )
+        self._client = client
+        self._saved_at = time.monotonic()
+        window = Window(messages=min(Window().messages, client.terms.receive_maximum - 1))
+        outbox.begin(
+            time.monotonic(),
+            window=window,
+            must_hear=must_hear,
+            largest=client.terms.maximum_packet - 1_000,
+            is_forgotten=self._is_known and not client.is_known,
+        )
+        self._is_known = self._has_spoken_5 = not must_hear
+        self._protocol = aiomqtt.ProtocolVersion.V5  # the next connection asks anew
+        try:
+            await self._present(client, must_hear=must_hear)
+            self._say(GatewayState.CONNECTED, None)
+            with self._database.watch() as watcher:
+                while not self._is_stopping and outbox.is_open:
+                    if client.ended is not None:
+                        return client.ended
+                    if watcher.drain() | watcher.ask():
+                        outbox.changed()
+                    lost = outbox.overdue(time.monotonic())
+                    if isinstance(lost, LostTrouble):
+                        return lost
+                    self._wake.clear()
+                    later = await self._send(client, outbox, must_hear=must_hear)
+                    is_counted = not self._feed.count(outbox.lanes)
+                    self._take_note(outbox)
+                    await self._pause(later if is_counted else 0.0)
+            await self._end_well(client, outbox)
+        except Trouble as trouble:
+            return client.ended or trouble
+        finally:
+            if client.ended is None:
+                await client.close()
+            else:
+                client.abandon()
+        return None
+
+    async def _send(self, client: Client, outbox: Outbox, *, must_hear: bool) -> float:
+        """Hand over what is due; seconds until there may be more. Raises Trouble, StoreError."""
+        for _ in range(_TURN):
+            now = time.monotonic()
+            due = outbox.due(now)
+            if isinstance(due, Later):
+                return due.seconds
+            if isinstance(due, Unprepared):
+                await self._prepare(client, due.vessel, must_hear=must_hear)
+                outbox.prepared(due.vessel)
+            if isinstance(due, Ready):
+                message = due.message
+                number = client.send(message.topic, message.payload, retain=message.is_retained)
+                outbox.sent(due, number, now)
+        return 0.0
+
+    async def _prepare(self, client: Client, vessel: str, *, must_hear: bool) -> None:
+        """Hear what is retained of a vessel, so that nothing older takes its place. Raises Trouble."""
+        filters = topics.everything_of(vessel) if must_hear else topics.retained_of(vessel)
+        # At QoS 0 what is retained comes before the answer to whatever is asked next. What must be heard for
+        # sure comes at QoS 1, in the order of the broker's queue.
+        await client.listen(filters, qos=1 if must_hear else 0)
+        await self._present(client, must_hear=must_hear)
+
+    async def _present(self, client: Client, *, must_hear: bool) -> None:
+        """Say that we are here, and wait until that has come back. Raises Trouble."""
+        topic = topics.presence(self._vessel)
+        if must_hear:
+            await client.listen([topic], qos=1)
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        number = client.send(topic, topics.ONLINE, retain=True)
+        self._presence = (None if must_hear else number, done)
+        try:
+            async with asyncio.timeout(self._patience.connect):
+                while not done.done():
+                    if client.ended is not None:
+                        raise client.ended
+                    self._wake.clear()
+                    waiting = asyncio.ensure_future(self._wake.wait())
+                    await asyncio.wait((done, waiting), return_when=asyncio.FIRST_COMPLETED)
+                    waiting.cancel()
+            await done
+        except TimeoutError:
+            raise (
+                troubles.of_silence(topic)
+                if must_hear
+                else LostTrouble(f"the broker does not acknowledge {topic}", What.TRY_AGAIN)
+            ) from None
+        finally:
+            self._presence = None
+
+    async def _end_well(self, client: Client, outbox: Outbox) -> None:
+        """What is on its way may still be acknowledged; then others see that we are gone."""
+        with suppress(TimeoutError, Trouble):
+            async with asyncio.timeout(self._patience.stop / 2):
+                while outbox.on_the_way and client.ended is None:
+                    self._wake.clear()
+                    await self._wake.wait()
+                client.send(topics.presence(self._vessel), topics.OFFLINE, retain=True)
+
+    def _acknowledged(self, number: int, code: int, name: str) -> None:
+        self._wake.set()
+        if self._presence is not None and self._presence[0] == number:
+            done = self._presence[1]
+            if not done.done():
+                if code >= troubles.FAILURE:
+                    done.set_exception(troubles.of_puback(code, name, topics.presence(self._vessel)))
+                else:
+                    done.set_result(None)
+            return
+        if self._outbox is not None:
+            trouble = self._outbox.acknowledged(number, code, name, time.monotonic())
+            if trouble is not None:
+                log.warning("gateway %s: %s", self.configuration.name, trouble)
+
+    def _heard(self, topic: str, payload: bytes, is_retained: bool) -> None:
+        if topic == topics.presence(self._vessel):
+            if self._presence is not None and self._presence[0] is None and not is_retained:
+                done = self._presence[1]
+                if not done.done():
+                    done.set_result(None)
+                self._wake.set()
+            return
+        if self._outbox is not None:
+            self._outbox.heard(
+                topic, payload, is_retained=is_retained, vessel=vessel_of(topic), now=time.monotonic()
+            )
+            self._wake.set()
+
+    def _take_note(self, outbox: Outbox) -> None:
+        """Of what is ashore now, and of what the broker refuses. Raises StoreError."""
+        ended, outbox.ended = outbox.ended, []
+        if ended:
+            self._report.last_acknowledged = time.time()
+            self._rate.add(len(ended))
+            self._backoff.succeeded()
+            if self._on_forwarded is not None:
+                self._on_forwarded([entry.document_id for entry in ended])
+        idle = outbox.on_the_way == 0
+        if outbox.unsaved >= SAVE_DOCUMENTS or (
+            outbox.unsaved and (idle or time.monotonic() - self._saved_at >= self._patience.save)
+        ):
+            self._save(outbox)
+        refusal = outbox.refusal
+        if refusal is not None:
+            self._say(GatewayState.REFUSED, refusal.text)
+        elif self._report.state is not GatewayState.CONNECTED:
+            self._say(GatewayState.CONNECTED, None)
+
+    def _save(self, outbox: Outbox) -> None:
+        with self._database.transaction():
+            self._cursor.save(outbox.lanes)
+            if outbox.standings.changes != self._saved_standings:
+                self._cursor.save_standings(outbox.standings.known)
+        self._saved_standings = outbox.standings.changes
+        self._saved_at = time.monotonic()
+        outbox.saved()
+
+    async def _pause(self, seconds: float) -> None:
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(seconds, _LOOK_EVERY, self._patience.save)):
+                await self._wake.wait()
+
+    def _say(self, state: GatewayState, problem: str | None) -> None:
+        report = self._report
+        if state is not report.state:
+            report.state, report.since = state, time.time()
+            log.info("gateway %s: %s", self.configuration.name, state.value)
+        report.problem = problem

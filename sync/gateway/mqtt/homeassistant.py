@@ -1,0 +1,112 @@
+"""Tells Home Assistant of a vessel's sensors: what its MQTT discovery takes (home-assistant.io,
+integrations/mqtt, "MQTT discovery"). Pure.
+
+Home Assistant shows what people read; Logboat's values are SI. Where it converts by itself (temperatures,
+pressures, …) the unit is passed on as it is; a ratio is shown in percent, revolutions per minute.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sync import documents
+from sync.gateway.mqtt import topics
+from sync.gateway.mqtt.vessels import SensorFacts, VesselFacts
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """How a unit is shown."""
+
+    unit: str | None
+    device_class: str | None = None
+    factor: float = 1
+    state_class: str = "measurement"
+
+
+_UNITS: Final[Mapping[str, _Shown]] = {
+    "K": _Shown("K", "temperature"),
+    "Pa": _Shown("Pa", "pressure"),
+    "Hz": _Shown("Hz", "frequency"),
+    "V": _Shown("V", "voltage"),
+    "A": _Shown("A", "current"),
+    "W": _Shown("W", "power"),
+    "J": _Shown("J", "energy", state_class="total"),
+    "C": _Shown("Ah", factor=1 / 3600),
+    "s": _Shown("s", "duration", state_class="total_increasing"),
+    "m3": _Shown("m³", "volume", state_class="total"),
+    "m3/s": _Shown("L/h", factor=3_600_000),
+    "m": _Shown("m", "distance"),
+    "m/s": _Shown("m/s", "speed"),
+    "kg": _Shown("kg", "weight"),
+    "Lux": _Shown("lx", "illuminance"),
+    "ratio": _Shown("%", factor=100),
+    "rad": _Shown("°", factor=57.29577951308232),
+}
+_BY_ENDING: Final[tuple[tuple[str, str, _Shown], ...]] = (
+    ("revolutions", "Hz", _Shown("rpm", factor=60)),
+    ("relativeHumidity", "ratio", _Shown("%", "humidity", factor=100)),
+)
+"""Last name of the path, unit, how that is shown."""
+_CONTACT: Final = "bool"
+
+
+def discovery(vessel: VesselFacts, *, forwarder: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """For each sensor of a vessel: a topic, and the configuration to publish there, retained."""
+    device: dict[str, Any] = {
+        "identifiers": [topics.node(vessel.id)],
+        "name": vessel.name or vessel.id,
+        "manufacturer": "Logboat",
+    }
+    if vessel.version:
+        device["sw_version"] = vessel.version
+    for sensor in vessel.sensors:
+        if documents.NAME.fullmatch(sensor.id) is None:
+            continue
+        state = topics.sensor(vessel.id, sensor.id, "state")
+        config: dict[str, Any] = {
+            "name": sensor.name or sensor.id,
+            "unique_id": f"logboat_{vessel.id}_{sensor.id}",
+            "object_id": f"{vessel.id}_{sensor.id}".replace("-", "_"),
+            "state_topic": state,
+            "json_attributes_topic": state,
+            "availability_topic": topics.presence(forwarder),
+            "qos": 1,
+            "device": device,
+            "origin": {"name": "Logboat"},
+        }
+        if sensor.unit == _CONTACT:
+            config["value_template"] = _CONTACT_TEMPLATE
+            component = "binary_sensor"
+        else:
+            config |= _number(sensor)
+            component = "sensor"
+        yield topics.discovery(component, vessel.id, sensor.id), config
+
+
+_CONTACT_TEMPLATE: Final = (
+    "{{ 'ON' if value_json.value is true else 'OFF' if value_json.value is false else None }}"
+)
+
+
+def _number(sensor: SensorFacts) -> dict[str, Any]:
+    shown = _shown(sensor)
+    if shown is None:
+        return {"value_template": "{{ value_json.value }}"}
+    value = "value_json.value"
+    if shown.factor != 1:
+        value = f"{value} * {shown.factor!r} if value_json.value is number else None"
+    config: dict[str, Any] = {"value_template": "{{ " + value + " }}", "state_class": shown.state_class}
+    if shown.unit is not None:
+        config["unit_of_measurement"] = shown.unit
+    if shown.device_class is not None:
+        config["device_class"] = shown.device_class
+    return config
+
+
+def _shown(sensor: SensorFacts) -> _Shown | None:
+    ending = sensor.path.rpartition(".")[2]
+    for name, unit, shown in _BY_ENDING:
+        if sensor.unit == unit and ending == name:
+            return shown
+    return _UNITS.get(sensor.unit)

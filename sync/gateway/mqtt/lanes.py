@@ -1,0 +1,220 @@
+"""Lanes: parts of the documents that go ashore side by side, each in the order of the feed of changes. Pure.
+
+A lane knows how far the feed has been read for it, and what of that is not confirmed yet. Its position is
+what is kept durably: everything up to there is ashore. What comes after, though some of it may be confirmed
+already, is sent again when a connection breaks: that is the window, and no more.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from sync import documents
+from sync.gateway.mqtt.limits import WINDOW_MESSAGES
+from sync.gateway.mqtt.messages import Message, is_published
+from sync.mesh.streams import HISTORY
+
+TRAIL: Final = WINDOW_MESSAGES
+"""Documents sent once more to a broker that has forgotten us: when it is killed, what it acknowledged and did
+not pass on is lost with it."""
+
+
+def _always() -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class LaneSettings:
+    """What a lane is for. The first of several goes before the others."""
+
+    name: str
+    """Its position is kept under this name: a lane with a new one begins with the first document."""
+    holds: Callable[[str], bool]
+    """Whether a document belongs to it, by its id. What no lane holds is not published."""
+    is_open: Callable[[], bool] = _always
+    """Whether it may send now; asked again whenever something happens, and every few seconds."""
+    limit: float | None = None
+    """Bytes a second."""
+
+
+def of_channels(
+    name: str,
+    channels: Iterable[str],
+    *,
+    is_open: Callable[[], bool] = _always,
+    limit: float | None = None,
+) -> LaneSettings:
+    """A lane for what is in any of these channels."""
+    wanted = frozenset(channels)
+
+    def holds(document_id: str) -> bool:
+        found = documents.parse_id(document_id)
+        return found is not None and not wanted.isdisjoint(documents.channels(found.kind, found.vessel))
+
+    return LaneSettings(name, holds, is_open, limit)
+
+
+LIVE: Final = LaneSettings("live", lambda document_id: not HISTORY.holds(document_id))
+"""Alarms, current values, notes, boots, vessels."""
+PAST: Final = LaneSettings("history", HISTORY.holds)
+"""Readings, and what explains that some are missing."""
+DEFAULT: Final = (LIVE, PAST)
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """A document on its way."""
+
+    sequence: int
+    """Its place in the feed; 0 for one that was set aside before."""
+    document_id: str
+    vessel: str
+    messages: tuple[Message, ...]
+    size: int
+    """Bytes of its body."""
+    offered: int = 0
+    """Messages that were sent."""
+    confirmed: int = 0
+    is_aside: bool = False
+    """It was set aside; those after it go on."""
+    is_void: bool = False
+    """Its lane begins anew before it: what comes of its messages counts for nothing."""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all of it is ashore."""
+        return self.confirmed == len(self.messages)
+
+
+@dataclass(slots=True)
+class Lane:
+    """One lane and how far it has come."""
+
+    settings: LaneSettings
+    position: int = 0
+    """Everything in the feed up to here is ashore, but for `aside`."""
+    aside: dict[str, None] = field(default_factory=dict)
+    """Documents that the broker does not take, though it takes others: offered again on each connection."""
+    scanned: int = 0
+    """The feed has been read up to here."""
+    backlog_documents: int = 0
+    backlog_bytes: int = 0
+    _rewritten: set[str] = field(default_factory=set)
+    """Documents of the backlog that may change while they wait."""
+    _trail: deque[int] = field(default_factory=lambda: deque(maxlen=TRAIL))
+    """Positions before each of the last documents that went ashore."""
+    _sent: deque[Entry] = field(default_factory=deque)
+    _waiting: deque[Entry] = field(default_factory=deque)
+
+    def __post_init__(self) -> None:
+        self.scanned = self.position
+
+    def holds(self, document_id: str) -> bool:
+        """Whether a document belongs to it."""
+        return is_published(document_id) and self.settings.holds(document_id)
+
+    @property
+    def on_the_way(self) -> int:
+        """Documents that are sent in part or whole, and not confirmed in order."""
+        return len(self._sent)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing that was read waits or is on its way."""
+        return not (self._sent or self._waiting)
+
+    def load(self, entries: Iterable[Entry], scanned: int) -> None:
+        """What was read from the feed; `scanned`: how far."""
+        self._waiting.extend(entries)
+        self.scanned = scanned
+        self._advance()
+
+    def next(self) -> tuple[Entry, Message] | None:
+        """What is to be sent next; None if more must be read first."""
+        while self._waiting:
+            entry = self._waiting[0]
+            if entry.offered < len(entry.messages):
+                return entry, entry.messages[entry.offered]
+            self._sent.append(self._waiting.popleft())  # a document that has no messages after all
+            self._advance()
+        return None
+
+    def sent(self) -> None:
+        """What `next` gave was sent."""
+        entry = self._waiting[0]
+        entry.offered += 1
+        if entry.offered == len(entry.messages):
+            self._sent.append(self._waiting.popleft())
+
+    def skipped(self) -> list[Entry]:
+        """What `next` gave need not be sent; as `confirmed`."""
+        entry = self._waiting[0]
+        self.sent()
+        return self.confirmed(entry)
+
+    def confirmed(self, entry: Entry) -> list[Entry]:
+        """One more message of it is ashore; the documents of which all is now, in order, with all before."""
+        if entry.is_void or entry.is_aside:
+            return []
+        entry.confirmed += 1
+        return self._advance() if entry.is_done else []
+
+    def set_aside(self, entry: Entry) -> list[Entry]:
+        """It cannot go ashore as things are: those after it may. As `confirmed`."""
+        if entry.is_void:
+            return []
+        self.aside[entry.document_id] = None
+        if entry in self._waiting:
+            self._waiting.remove(entry)
+            self._sent.append(entry)  # in place: what waits comes after it, what was sent before
+        entry.offered = entry.confirmed = len(entry.messages)
+        entry.is_aside = True
+        return self._advance()
+
+    def step_back(self) -> None:
+        """The broker has forgotten: what it acknowledged last goes once more."""
+        self.rewind()
+        if self._trail:
+            self.position = self.scanned = self._trail[0]
+            self.backlog_documents += len(self._trail)
+            self._trail.clear()
+
+    def rewind(self) -> None:
+        """Begin again after what is ashore."""
+        for entries in (self._sent, self._waiting):
+            for entry in entries:
+                entry.is_void = True
+            entries.clear()
+        self.scanned = self.position
+
+    def counted(self, document_id: str, size: int) -> None:
+        """One more waits in the feed; one that is rewritten while it waits is still one."""
+        if not documents.is_immutable(document_id):
+            if document_id in self._rewritten:
+                return
+            self._rewritten.add(document_id)
+        self.backlog_documents += 1
+        self.backlog_bytes += size
+
+    def nothing_left(self) -> None:
+        """The end of the feed is reached and everything confirmed: whatever the count says, nothing waits."""
+        self.backlog_documents, self.backlog_bytes = len(self.aside), 0
+        self._rewritten.clear()
+
+    def _advance(self) -> list[Entry]:
+        done = []
+        while self._sent and self._sent[0].is_done:
+            entry = self._sent.popleft()
+            if not entry.is_aside:
+                self.aside.pop(entry.document_id, None)
+                done.append(entry)
+            if entry.sequence:
+                self._trail.append(self.position)
+                self.position = entry.sequence
+                self._rewritten.discard(entry.document_id)
+                self.backlog_documents = max(0, self.backlog_documents - 1)
+                self.backlog_bytes = max(0, self.backlog_bytes - entry.size)
+        if self.is_empty:
+            self.position = max(self.position, self.scanned)
+        return done

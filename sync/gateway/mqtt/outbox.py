@@ -1,0 +1,360 @@
+"""What is on its way to a broker, and what becomes of it: one for all connections of a gateway. No socket.
+
+Whoever has a connection asks for what is `due`, sends it, and says what was `acknowledged` and `heard`. A
+document counts as ashore once the broker has answered well for all its messages; with MQTT 3.1.1, whose
+answer says nothing, once each was read back, too.
+
+A broker that refuses stops the lane (what comes after must not overtake what is refused), not the others: the
+lane begins again at what was refused, alone, after a while.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sync.gateway.mqtt import limits, troubles
+from sync.gateway.mqtt.cursor import MOST_ASIDE
+from sync.gateway.mqtt.feed import Feed
+from sync.gateway.mqtt.lanes import Entry, Lane
+from sync.gateway.mqtt.limits import Patience, Window
+from sync.gateway.mqtt.messages import Message
+from sync.gateway.mqtt.standing import Standings
+from sync.gateway.mqtt.troubles import LostTrouble, RefusalTrouble, What
+from sync.net.throttle import TokenBucket
+
+
+@dataclass(slots=True)
+class _Line:
+    """A lane, and how it stands with it."""
+
+    lane: Lane
+    bucket: TokenBucket | None
+    is_read: bool = False
+    """Whether the feed has nothing more for it just now."""
+    refusal: RefusalTrouble | None = None
+    patience: float = 0.0
+    """Seconds from the last refusal until the next attempt."""
+    again_at: float = 0.0
+
+
+@dataclass(slots=True, eq=False)
+class _Flight:
+    """A message on its way."""
+
+    line: _Line
+    entry: Entry
+    message: Message
+    size: int
+    sent_at: float
+    answered_at: float | None = None
+    is_heard: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What is to be sent now; then call `Outbox.sent`."""
+
+    line: _Line
+    entry: Entry
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Unprepared:
+    """What is retained of this vessel must be heard first; then call `Outbox.prepared`."""
+
+    vessel: str
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Nothing just now; ask again in so many seconds, or when something has happened."""
+
+    seconds: float
+
+
+Due = Ready | Unprepared | Later
+_IDLE: Final = 5.0
+"""Seconds after which a lane that is closed is asked again."""
+
+
+class Outbox:
+    """The lanes of one gateway, and what is on its way of them."""
+
+    def __init__(
+        self,
+        lanes: Sequence[Lane],
+        feed: Feed,
+        standings: Standings,
+        *,
+        limit: float | None,
+        now: float,
+        patience: Patience | None = None,
+    ) -> None:
+        """`limit`: bytes a second of all lanes together; `now`: seconds of the clock that all calls go by."""
+        self.lanes: Final = tuple(lanes)
+        self.standings: Final = standings
+        self.unsaved = 0
+        """Documents confirmed since `saved`."""
+        self.ended: list[Entry] = []
+        """Documents that are ashore and that nobody has taken note of yet."""
+        self._feed, self._patience = feed, patience or Patience()
+        whole = None if limit is None else TokenBucket(limit, now=now)
+        self._whole = whole
+        self._lines = [
+            _Line(
+                lane,
+                None
+                if lane.settings.limit is None
+                else TokenBucket(lane.settings.limit, now=now, lower=whole),
+            )
+            for lane in lanes
+        ]
+        self._window = Window()
+        self._flights: dict[int, _Flight] = {}
+        self._unheard: dict[tuple[str, bytes], list[_Flight]] = {}
+        self._ready: set[str] = set()
+        self._must_hear = False
+        self._largest = limits.WINDOW_BYTES
+        self._answered_at = now
+
+    # A connection's life
+
+    def begin(
+        self, now: float, *, window: Window, must_hear: bool, largest: int, is_forgotten: bool = False
+    ) -> None:
+        """There is a connection: offer again what is not ashore.
+
+        `must_hear`: what is published comes back, and counts only then; `largest`: bytes of a packet;
+        `is_forgotten`: the broker knew us, and does no more, so that it was begun anew meanwhile.
+        """
+        self.end()
+        if is_forgotten:
+            for line in self._lines:
+                line.lane.step_back()
+        self._window, self._must_hear, self._largest = window, must_hear, largest
+        self._answered_at = now
+        for line in self._lines:
+            line.is_read = False
+            line.again_at = min(line.again_at, now)
+            self._feed.load_aside(line.lane)
+
+    def end(self) -> None:
+        """The connection is gone: what was on its way is not ashore."""
+        self._flights.clear()
+        self._unheard.clear()
+        self._ready.clear()
+        for line in self._lines:
+            line.lane.rewind()
+
+    def changed(self) -> None:
+        """There may be new documents."""
+        self._feed.changed()
+        for line in self._lines:
+            line.is_read = False
+
+    def prepared(self, vessel: str) -> None:
+        """What is retained of it has been heard."""
+        self._ready.add(vessel)
+
+    def try_again(self) -> None:
+        """Offer at once what was refused."""
+        for line in self._lines:
+            line.again_at = 0.0
+
+    # What goes out
+
+    def due(self, now: float) -> Due:
+        """What is to be done next. Raises StoreError."""
+        later = _IDLE
+        if len(self._flights) >= 2 * self._window.messages:
+            return Later(later)  # acknowledged, and not read back
+        for place, line in enumerate(self._lines):
+            lane = line.lane
+            if line.refusal is not None:
+                if now < line.again_at:
+                    later = min(later, line.again_at - now)
+                    continue
+                if lane.on_the_way or self._has_flight(line):
+                    continue  # one alone, to see whether it is taken now
+            if not lane.settings.is_open():
+                continue
+            bucket = line.bucket or self._whole
+            wait = 0.0 if bucket is None else bucket.wait(now)
+            if wait > 0:
+                later = min(later, wait)
+                continue
+            found = self._next(line)
+            if found is None:
+                if not line.is_read:
+                    later = 0.0  # others first, then the next part of the feed
+                continue
+            entry, message = found
+            if entry.vessel not in self._ready:
+                return Unprepared(entry.vessel)
+            if not self._window.takes(message.size, first=place == 0):
+                break  # only an answer makes room, and what comes first goes first
+            return Ready(line, entry, message)
+        return Later(later)
+
+    def sent(self, ready: Ready, number: int, now: float) -> None:
+        """It was sent, and will be acknowledged by this number."""
+        size = ready.message.size
+        flight = _Flight(ready.line, ready.entry, ready.message, size, now)
+        if not self._flights:
+            self._answered_at = now
+        self._flights[number] = flight
+        if self._must_hear:
+            self._unheard.setdefault((ready.message.topic, ready.message.payload), []).append(flight)
+        self._window.sent(size)
+        bucket = ready.line.bucket or self._whole
+        if bucket is not None:
+            bucket.spend(size, now)
+        ready.line.lane.sent()
+
+    def _next(self, line: _Line) -> tuple[Entry, Message] | None:
+        """What of a lane goes next, as it may be published now; None if it has nothing, or not yet."""
+        lane = line.lane
+        has_loaded = False
+        while True:
+            found = lane.next()
+            if found is None:
+                if line.is_read or has_loaded:
+                    if line.is_read and lane.is_empty:
+                        lane.nothing_left()
+                    return None
+                line.is_read, has_loaded = self._feed.load(lane), True
+                continue
+            entry, message = found
+            if entry.vessel not in self._ready:
+                return found
+            if message.size > self._largest:
+                self._set_aside(line, entry)
+                continue
+            judged = self.standings.judge(message, self._feed.facts(entry.vessel).logs)
+            if judged is not None:
+                return entry, judged
+            self._note(lane.skipped())
+
+    # What comes back
+
+    def acknowledged(self, number: int, code: int, name: str, now: float) -> RefusalTrouble | None:
+        """The broker has answered to a message; what is wrong, if it refuses."""
+        flight = self._flights.get(number)
+        if flight is None:
+            return None  # presence, or of a connection before
+        self._answered_at = now
+        if flight.answered_at is None:
+            self._window.answered(flight.size, sent_at=flight.sent_at, now=now)
+        if code >= troubles.FAILURE:
+            self._drop(number, flight)
+            return self._refused(flight, troubles.of_puback(code, name, flight.message.topic), now)
+        flight.answered_at = now
+        if flight.is_heard or not self._must_hear:
+            self._confirm(number, flight)
+        return None
+
+    def heard(self, topic: str, payload: bytes, *, is_retained: bool, vessel: str | None, now: float) -> None:
+        """Something was published: what was retained before, something of another gateway's, or our own."""
+        waiting = None if is_retained else self._unheard.get((topic, payload))
+        if waiting:
+            flight = waiting.pop(0)
+            if not waiting:
+                del self._unheard[topic, payload]
+            flight.is_heard = True
+            self._answered_at = now
+            if flight.answered_at is not None:
+                number = next(number for number, other in self._flights.items() if other is flight)
+                self._confirm(number, flight)
+            return
+        if vessel is not None:
+            self.standings.heard(topic, payload, self._feed.facts(vessel).logs)
+
+    def overdue(self, now: float) -> LostTrouble | RefusalTrouble | None:
+        """What has waited for an answer for too long; to be asked now and then."""
+        if not self._flights:
+            return None
+        if any(flight.answered_at is None for flight in self._flights.values()) and (
+            now - self._answered_at > self._patience.acknowledgement
+        ):
+            return LostTrouble("the broker has stopped acknowledging what it gets", What.TRY_AGAIN)
+        found: RefusalTrouble | None = None
+        for number, flight in list(self._flights.items()):
+            if flight.answered_at is not None and now - flight.answered_at > self._patience.echo:
+                self._drop(number, flight)
+                found = self._refused(flight, troubles.of_silence(flight.message.topic), now) or found
+        return found
+
+    def saved(self) -> None:
+        """What is confirmed has been written down."""
+        self.unsaved = 0
+
+    # How it stands
+
+    @property
+    def refusal(self) -> RefusalTrouble | None:
+        """What the broker does not take, and what a person must do something about."""
+        return next((line.refusal for line in self._lines if line.refusal is not None), None)
+
+    @property
+    def on_the_way(self) -> int:
+        """Messages without an answer."""
+        return len(self._flights)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether any lane may send now."""
+        return any(lane.settings.is_open() for lane in self.lanes)
+
+    @property
+    def backlog(self) -> tuple[int, int]:
+        """Documents that are not ashore, and their bytes."""
+        return (
+            sum(lane.backlog_documents for lane in self.lanes),
+            sum(lane.backlog_bytes for lane in self.lanes),
+        )
+
+    def _confirm(self, number: int, flight: _Flight) -> None:
+        del self._flights[number]
+        self.standings.published(flight.message)
+        if not flight.entry.is_void:
+            flight.line.refusal, flight.line.patience = None, 0.0
+        self._note(flight.line.lane.confirmed(flight.entry))
+
+    def _note(self, done: Sequence[Entry]) -> None:
+        self.unsaved += len(done)
+        self.ended.extend(done)
+
+    def _drop(self, number: int, flight: _Flight) -> None:
+        del self._flights[number]
+        key = (flight.message.topic, flight.message.payload)
+        waiting = self._unheard.get(key, [])
+        if flight in waiting:
+            waiting.remove(flight)
+            if not waiting:
+                del self._unheard[key]
+
+    def _refused(self, flight: _Flight, trouble: RefusalTrouble, now: float) -> RefusalTrouble | None:
+        line = flight.line
+        if flight.entry.is_void:
+            return None
+        if trouble.what is What.SET_ASIDE and len(line.lane.aside) < MOST_ASIDE:
+            self._set_aside(line, flight.entry)
+            return trouble
+        line.patience = min(max(self._patience.refusal, 2 * line.patience), self._patience.longest)
+        line.refusal, line.again_at = trouble, now + line.patience
+        line.is_read = False
+        line.lane.rewind()
+        return trouble
+
+    def _set_aside(self, line: _Line, entry: Entry) -> None:
+        self._note(line.lane.set_aside(entry))
+
+    def _has_flight(self, line: _Line) -> bool:
+        return any(flight.line is line for flight in self._flights.values())
+
+
+def vessel_of(topic: str) -> str | None:
+    """Whose topic it is; None if it is none of a vessel's."""
+    parts = topic.split("/", 2)
+    return parts[1] if len(parts) == 3 and parts[0] == "logboat" else None

@@ -1,0 +1,87 @@
+"""A store with a fleet's documents, as recorders write them."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from sync import documents
+from sync.documents import is_single_writer
+from sync.store import Database
+from tests.fleet.builders import body
+
+LOG = "qwerty"
+
+
+def store(path: Path) -> Database:
+    return Database.open(path, single_writer=is_single_writer)
+
+
+def write_vessel(
+    database: Database, vessel: str, sensors: Iterable[str], *, logs: Iterable[str] = (LOG,)
+) -> None:
+    name = documents.vessel_id(vessel)
+    found = {
+        sensor: {
+            "name": sensor.title(),
+            "path": f"tanks.fuel.{sensor}.currentLevel",
+            "unit": "ratio",
+            "kind": "analog",
+        }
+        for sensor in sensors
+    }
+    uuid = "urn:mrn:signalk:uuid:6a1b9d3c-56ef-4f1e-8b1e-000000000001"
+    now = database.get(name)
+    database.put(
+        name,
+        body(name, name=vessel.title(), uuid=uuid, logs=list(logs), sensors=found, versions={"logboat": "1"}),
+        parent=None if now is None else now.rev,
+    )
+
+
+def write_readings(
+    database: Database, vessel: str, sensor: str, numbers: Iterable[int], *, samples: int = 1, log: str = LOG
+) -> None:
+    with database.transaction():
+        for number in numbers:
+            name = documents.reading_id(vessel, sensor, log, number)
+            more = {"first": number, "last": number + samples - 1}
+            database.put(name, body(name, samples=[[i * 1000, 0.5] for i in range(samples)], **more))
+
+
+def write_equipment(
+    database: Database, vessel: str, sensor: str, sequence: int, value: float | bool, **more: Any
+) -> str:
+    name = documents.equipment_id(vessel, sensor)
+    now = database.get(name)
+    return database.put(
+        name,
+        body(
+            name,
+            **{
+                "log": LOG,
+                "sequence": sequence,
+                "value": value,
+                "boot": 1,
+                "clock": float(sequence),
+                "path": f"tanks.fuel.{sensor}.currentLevel",
+                "unit": "ratio",
+                "name": sensor.title(),
+                "time": "2026-11-25T12:00:00.000Z",
+                "state": "good",
+                **more,
+            },
+        ),
+        parent=None if now is None else now.rev,
+    )
+
+
+def write_alarm(database: Database, vessel: str, sensor: str, sequence: int, **more: Any) -> str:
+    name = documents.alarm_id(vessel, sensor, LOG, sequence)
+    database.put(name, body(name, acks=[], sequence=sequence, severity="alarm", **more))
+    return name
+
+
+def first_numbers(payloads: Iterable[bytes]) -> list[int]:
+    """The first sequence number of each reading."""
+    return [json.loads(each)["first"] for each in payloads]

@@ -1,0 +1,110 @@
+"""What may stand between a gateway and its broker, on loopback."""
+
+import asyncio
+import contextlib
+from typing import Self
+
+
+class Relay:
+    """Passes bytes on, both ways; a context manager. Ends all connections when it is closed."""
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self._is_open = True
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def url(self) -> str:
+        return f"mqtt://127.0.0.1:{self.port}"
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._accepted, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        self.close()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # for transports to close their sockets
+
+    def open(self) -> None:
+        self._is_open = True
+
+    def close(self) -> None:
+        self._is_open = False
+        for writer in self._writers:
+            writer.transport.abort()
+
+    def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        with contextlib.suppress(OSError):
+            first = await reader.read(4096)
+            if self._is_open and first and await self.lets_in(first, writer):
+                there, here = await asyncio.open_connection("127.0.0.1", self._target)
+                self._writers.add(here)
+                here.write(first)
+                back = asyncio.create_task(self.answers(there, writer))
+                await _pass(reader, here)
+                here.close()
+                await back
+                self._writers.discard(here)
+        writer.close()
+        self._writers.discard(writer)
+
+    async def lets_in(self, first: bytes, writer: asyncio.StreamWriter) -> bool:
+        """Whether whoever connects with these first bytes is passed on."""
+        del first, writer
+        return True
+
+    async def answers(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Pass on what the broker says, until the connection is to end."""
+        await _pass(reader, writer)
+        writer.close()
+
+
+class Cutting(Relay):
+    """Loses the broker's answers after so many bytes, one number for each connection, and then cuts it."""
+
+    def __init__(self, port: int, after: list[int]) -> None:
+        super().__init__(port)
+        self._after = list(after)
+        self.cuts = 0
+
+    async def answers(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        left = self._after.pop(0) if self._after else None
+        while data := await reader.read(256):
+            if left is not None:
+                left -= len(data)
+                if left < 0:
+                    self.cuts += 1
+                    break
+            writer.write(data)
+        writer.transport.abort()
+
+
+class Elderly(Relay):
+    """Lets nobody in who speaks MQTT 5, as a broker of 3.1.1 does."""
+
+    refused = 0
+
+    async def lets_in(self, first: bytes, writer: asyncio.StreamWriter) -> bool:
+        if b"MQTT\x05" not in first[:16]:
+            return True
+        self.refused += 1
+        writer.write(b"\x20\x02\x00\x01")  # CONNACK of 3.1.1: unacceptable protocol version
+        await writer.drain()
+        return False
+
+
+async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while data := await reader.read(65_536):
+            writer.write(data)
+            await writer.drain()

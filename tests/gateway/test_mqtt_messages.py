@@ -1,0 +1,174 @@
+"""Documents as messages: topics, payloads, what is retained, what others are told beside it."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sync import documents
+from sync.gateway.mqtt import homeassistant, signalk
+from sync.gateway.mqtt.configuration import MqttGatewayConfiguration
+from sync.gateway.mqtt.messages import Message, Options, Retention, Standing, messages_of, with_id
+from sync.gateway.mqtt.standing import Standings, is_older
+from sync.gateway.mqtt.vessels import SensorFacts, VesselFacts, facts_of
+from sync.store import bodies
+from tests.fleet.builders import body
+
+UUID = "urn:mrn:signalk:uuid:6a1b9d3c-56ef-4f1e-8b1e-000000000001"
+FACTS = VesselFacts("argo", "Argo", UUID, "1.0", ("aaaaaa", "bbbbbb"))
+PLAIN = Options("argo")
+
+
+def made(document_id: str, *, options: Options = PLAIN, deleted: bool = False, **more: Any) -> list[Message]:
+    raw = bodies.canonical(document_id, body(document_id, **more))
+    return list(messages_of(document_id, raw, deleted=deleted, facts=FACTS, options=options))
+
+
+@pytest.mark.parametrize(
+    ("document_id", "topic", "retention"),
+    [
+        ("equipment:argo:main", "logboat/argo/sensor/main/state", Retention.LATEST),
+        ("reading:argo:main:aaaaaa:000000000001", "logboat/argo/sensor/main/reading", Retention.NO),
+        (
+            "alarm:argo:main:aaaaaa:000000000001",
+            "logboat/argo/sensor/main/alarm",
+            Retention.LATEST_OR_PASSING,
+        ),
+        ("gap:argo:main:aaaaaa:000000000001", "logboat/argo/sensor/main/gap", Retention.NO),
+        ("boot:argo:aaaaaa:3", "logboat/argo/boot/aaaaaa/3", Retention.NO),
+        (
+            "note:argo:01ARZ3NDEKTSV4RRFFQ69G5FAV",
+            "logboat/argo/note/01ARZ3NDEKTSV4RRFFQ69G5FAV",
+            Retention.NO,
+        ),
+        ("vessel:argo", "logboat/argo/vessel", Retention.LATEST_OR_PASSING),
+    ],
+)
+def test_each_kind_has_its_topic(document_id: str, topic: str, retention: Retention) -> None:
+    (message,) = made(document_id)
+    assert (message.topic, message.retention) == (topic, retention)
+    assert json.loads(message.payload)["_id"] == document_id
+
+
+@pytest.mark.parametrize("document_id", ["fleet:revocations", "forwarded:shore:argo", "recipe:pancakes"])
+def test_affairs_of_the_fleet_and_of_apps_are_not_published(document_id: str) -> None:
+    assert list(messages_of(document_id, b"{}", deleted=False, facts=FACTS, options=PLAIN)) == []
+
+
+def test_deleted_current_value_empties_its_topic() -> None:
+    assert made("equipment:argo:main", deleted=True) == [
+        Message("logboat/argo/sensor/main/state", b"", Retention.ALWAYS)
+    ]
+
+
+@given(st.dictionaries(st.text(max_size=5), st.integers(-9, 9) | st.text(max_size=5), max_size=4))
+def test_id_comes_first_and_all_else_stays(found: dict[str, Any]) -> None:
+    found.pop("_id", None)
+    found = {key: value for key, value in found.items() if not key.startswith("_")}
+    raw = bodies.canonical("x", found)
+    assert json.loads(with_id("note:argo:x", raw)) == {"_id": "note:argo:x", **found}
+
+
+def test_current_value_is_told_in_signal_ks_way() -> None:
+    delta = signalk.delta(
+        UUID,
+        {"sensor": "main", "path": "tanks.fuel.0.currentLevel", "value": 0.5, "unit": "ratio", "time": "T"},
+    )
+    assert delta == {
+        "context": f"vessels.{UUID}",
+        "updates": [
+            {
+                "$source": "logboat.main",
+                "timestamp": "T",
+                "values": [{"path": "tanks.fuel.0.currentLevel", "value": 0.5}],
+                "meta": [{"path": "tanks.fuel.0.currentLevel", "value": {"units": "ratio"}}],
+            }
+        ],
+    }
+
+
+def test_value_that_is_not_good_is_none_in_signal_k() -> None:
+    delta = signalk.delta(UUID, {"sensor": "main", "path": "a.b", "value": 0.5, "state": "open"})
+    assert delta is not None
+    assert delta["updates"][0]["values"] == [{"path": "a.b", "value": None}]
+
+
+def test_home_assistant_is_told_of_each_sensor_as_people_read_it() -> None:
+    facts = VesselFacts(
+        "argo",
+        "Argo",
+        sensors=(
+            SensorFacts("bilge", "Bilge", "bilge.main.highWater", "bool", "switch"),
+            SensorFacts("main-rpm", "Main", "propulsion.main.revolutions", "Hz", "pulse"),
+        ),
+    )
+    found = dict(homeassistant.discovery(facts, forwarder="brigid"))
+    assert set(found) == {
+        "homeassistant/binary_sensor/logboat-argo/bilge/config",
+        "homeassistant/sensor/logboat-argo/main-rpm/config",
+    }
+    rpm = found["homeassistant/sensor/logboat-argo/main-rpm/config"]
+    assert rpm["unit_of_measurement"] == "rpm"
+    assert rpm["state_topic"] == "logboat/argo/sensor/main-rpm/state"
+    assert rpm["availability_topic"] == "logboat/brigid/presence"
+    assert rpm["device"]["identifiers"] == ["logboat-argo"]
+
+
+def test_document_that_a_stranger_wrote_awry_is_published_as_it_is() -> None:
+    (message,) = made("equipment:argo:main", log=7, sequence="x")
+    assert message.standing is None
+    assert facts_of("argo", {"logs": 3, "sensors": [1], "name": 4}).id == "argo"
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "older"),
+    [
+        (Standing("aaaaaa", 5), Standing("aaaaaa", 9), True),
+        (Standing("aaaaaa", 9), Standing("aaaaaa", 5), False),
+        (Standing("aaaaaa", 9), Standing("bbbbbb", 1), True),
+        (Standing("bbbbbb", 1), Standing("aaaaaa", 9), False),
+        (Standing("aaaaaa", 9), Standing("zzzzzz", 1), True),
+        (Standing("zzzzzz", 1), Standing("aaaaaa", 9), False),
+    ],
+)
+def test_what_is_newer_goes_by_log_then_number(ours: Standing, theirs: Standing, *, older: bool) -> None:
+    assert is_older(ours, theirs, ("aaaaaa", "bbbbbb")) is older
+
+
+def test_older_alarm_passes_and_older_state_does_not() -> None:
+    standings = Standings()
+    state = Message("t/state", b"{}", Retention.LATEST, Standing("aaaaaa", 5))
+    alarm = Message("t/alarm", b"{}", Retention.LATEST_OR_PASSING, Standing("aaaaaa", 5))
+    for topic in ("t/state", "t/alarm"):
+        standings.heard(topic, b'{"log":"aaaaaa","sequence":9,"type":"equipment"}', FACTS.logs)
+    assert standings.judge(state, FACTS.logs) is None
+    judged = standings.judge(alarm, FACTS.logs)
+    assert judged is not None
+    assert not judged.is_retained
+
+
+@pytest.mark.parametrize(
+    ("given_", "words"),
+    [
+        ({"url": "http://x"}, "is no address of an MQTT broker"),
+        ({"url": "mqtt://u:p@x"}, "stand in settings of their own"),
+        ({"url": "mqtt://x/topic"}, "ends with its port"),
+        ({"url": "mqtt://x", "password": "p"}, "but no user"),
+        ({"url": "mqtts://x", "certificate": "a"}, "belong together"),
+        ({"url": "mqtt://x", "ca": "a"}, "did you mean mqtts"),
+        ({"url": "mqtt://x", "limit": 0.0}, "more than 0"),
+    ],
+)
+def test_configuration_that_cannot_be_is_refused_in_words(given_: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        MqttGatewayConfiguration("shore", **given_)
+
+
+def test_documents_of_a_lane_are_those_of_its_channels() -> None:
+    from sync.gateway.mqtt.lanes import of_channels
+
+    lane = of_channels("alarms", ["alarms"])
+    assert lane.holds(documents.alarm_id("argo", "main", "aaaaaa", 1))
+    assert not lane.holds(documents.equipment_id("argo", "main"))

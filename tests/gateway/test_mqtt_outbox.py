@@ -1,0 +1,236 @@
+"""The outbox: whatever the broker and the network do, everything is ashore in the end, in order."""
+
+import random
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sync.gateway.mqtt import lanes
+from sync.gateway.mqtt.feed import Feed
+from sync.gateway.mqtt.limits import Patience, Rate, Window
+from sync.gateway.mqtt.messages import Options
+from sync.gateway.mqtt.outbox import Later, Outbox, Ready, Unprepared
+from sync.gateway.mqtt.standing import Standings
+from sync.gateway.mqtt.troubles import LostTrouble
+from sync.store import Database
+
+from . import builders
+
+SENSORS = ("main", "aft", "bilge")
+
+
+def outbox(database: Database, *, now: float = 0.0, limit: float | None = None) -> Outbox:
+    return Outbox(
+        [lanes.Lane(settings_) for settings_ in lanes.DEFAULT],
+        Feed(database, Options("argo"), None),
+        Standings(),
+        limit=limit,
+        now=now,
+        patience=Patience(refusal=1.0, longest=4.0),
+    )
+
+
+class Sea:
+    """A broker and a network that do what chance wants."""
+
+    def __init__(self, box: Outbox, chance: random.Random, *, echoes: bool) -> None:
+        self.box, self.chance, self.echoes = box, chance, echoes
+        self.now = 0.0
+        self.ashore: list[bytes] = []
+        self.line: list[tuple[int, Ready]] = []
+        self.number = 0
+        self.breaks = self.refusals = 0
+
+    def connect(self) -> None:
+        self.line.clear()
+        self.box.begin(self.now, window=Window(messages=8), must_hear=self.echoes, largest=1_000_000)
+
+    def send(self) -> bool:
+        due = self.box.due(self.now)
+        if isinstance(due, Unprepared):
+            self.box.prepared(due.vessel)
+            return True
+        if isinstance(due, Later):
+            self.now += due.seconds
+            return False
+        self.number += 1
+        self.line.append((self.number, due))
+        self.box.sent(due, self.number, self.now)
+        return True
+
+    def answer(self, *, refuse: bool = False) -> None:
+        if not self.line:
+            return
+        number, ready = self.line.pop(0)
+        self.now += 0.01
+        if refuse:
+            self.refusals += 1
+            self.box.acknowledged(number, 0x97, "quota", self.now)
+            return
+        self.ashore.append(ready.message.payload)
+        self.box.acknowledged(number, 0, "ok", self.now)
+        if self.echoes:
+            self.box.heard(
+                ready.message.topic, ready.message.payload, is_retained=False, vessel="argo", now=self.now
+            )
+
+    def cut(self) -> None:
+        self.breaks += 1
+        for number, ready in self.line[: self.chance.randrange(len(self.line) + 1)]:
+            del number
+            self.ashore.append(ready.message.payload)  # arrived; its answer did not
+        self.connect()
+
+
+@settings(max_examples=60)
+@given(seed=st.integers(0, 2**32), echoes=st.booleans())
+def test_everything_is_ashore_in_order_whatever_happens(
+    tmp_path_factory: Any, seed: int, *, echoes: bool
+) -> None:
+    chance = random.Random(seed)
+    path: Path = tmp_path_factory.mktemp("outbox") / "log.db"
+    with builders.store(path) as database:
+        for sensor in SENSORS:
+            builders.write_readings(database, "argo", sensor, range(1, 12))
+        builders.write_alarm(database, "argo", "main", 3)
+        sea = Sea(outbox(database), chance, echoes=echoes)
+        sea.connect()
+        for _ in range(60):
+            step = chance.random()
+            if step < 0.5:
+                sea.send()
+            elif step < 0.85:
+                sea.answer()
+            elif step < 0.93:
+                sea.answer(refuse=True)
+            else:
+                sea.cut()
+        for _ in range(400):
+            if not sea.send():
+                sea.answer()
+        assert sea.box.backlog == (0, 0)
+        assert sea.box.on_the_way == 0
+        assert sea.box.refusal is None
+    counted = Counter(sea.ashore)
+    assert len(counted) == 11 * len(SENSORS) + 1
+    # Repeated is at most what was on its way: at breaks, and at refusals, when a lane begins anew.
+    assert sum(counted.values()) - len(counted) <= 8 * (sea.breaks + sea.refusals)
+    for sensor in SENSORS:
+        readings = [each for each in sea.ashore if f'"_id":"reading:argo:{sensor}:'.encode() in each]
+        came = builders.first_numbers(readings)
+        assert list(dict.fromkeys(reversed(came))) == list(range(11, 0, -1)), "the last of each are in order"
+        if not sea.refusals:  # else what was on its way behind what is refused may be taken before it
+            assert list(dict.fromkeys(came)) == list(range(1, 12))
+
+
+def test_alarm_goes_before_history_that_waits(tmp_path: Path) -> None:
+    with builders.store(tmp_path / "log.db") as database:
+        builders.write_readings(database, "argo", "main", range(1, 500))
+        sea = Sea(outbox(database), random.Random(1), echoes=False)
+        sea.connect()
+        while sea.send():
+            pass
+        alarm = builders.write_alarm(database, "argo", "main", 3)
+        sea.box.changed()
+        assert sea.send(), "a place is kept for what goes first"
+        assert alarm.encode() in sea.line[-1][1].message.payload
+
+
+def test_refused_lane_holds_up_no_other_and_is_tried_alone_after_a_while(tmp_path: Path) -> None:
+    with builders.store(tmp_path / "log.db") as database:
+        builders.write_readings(database, "argo", "main", range(1, 50))
+        box = outbox(database)
+        sea = Sea(box, random.Random(1), echoes=False)
+        sea.connect()
+        while sea.send():
+            pass
+        sea.answer(refuse=True)
+        while sea.line:
+            sea.answer()
+        assert box.refusal is not None
+        builders.write_alarm(database, "argo", "main", 3)
+        box.changed()
+        before = sea.now
+        assert sea.send()
+        assert "/alarm" in sea.line[-1][1].message.topic
+        while not sea.send():
+            assert sea.now < before + 10
+        assert not sea.send(), "one alone, until it is taken"
+
+
+def test_broker_that_falls_silent_is_given_up(tmp_path: Path) -> None:
+    with builders.store(tmp_path / "log.db") as database:
+        builders.write_readings(database, "argo", "main", range(1, 5))
+        sea = Sea(outbox(database), random.Random(1), echoes=False)
+        sea.connect()
+        while sea.send():
+            pass
+        assert sea.box.overdue(sea.now) is None
+        assert isinstance(sea.box.overdue(sea.now + 1_000), LostTrouble)
+
+
+def test_broker_that_was_begun_anew_gets_its_last_documents_again(tmp_path: Path) -> None:
+    with builders.store(tmp_path / "log.db") as database:
+        builders.write_readings(database, "argo", "main", range(1, 301))
+        sea = Sea(outbox(database), random.Random(1), echoes=False)
+        sea.connect()
+        while sea.box.backlog != (0, 0) or len(sea.ashore) < 300:
+            if not sea.send():
+                sea.answer()
+        sea.box.begin(sea.now, window=Window(), must_hear=False, largest=1_000_000, is_forgotten=True)
+        again = []
+        for _ in range(1_000):
+            if not sea.send():
+                sea.answer()
+        again = sea.ashore[300:]
+        assert builders.first_numbers(again) == list(range(301 - lanes.TRAIL, 301))
+
+
+def test_limit_holds_over_time(tmp_path: Path) -> None:
+    with builders.store(tmp_path / "log.db") as database:
+        builders.write_readings(database, "argo", "main", range(1, 301))
+        sea = Sea(outbox(database, limit=10_000), random.Random(1), echoes=False)
+        sea.connect()
+        while len(sea.ashore) < 300:
+            if not sea.send():
+                sea.answer()
+        size = sum(map(len, sea.ashore))
+        assert size / sea.now <= 10_000 * 1.2
+
+
+def test_rewritten_document_counts_once_while_it_waits(tmp_path: Path) -> None:
+    with builders.store(tmp_path / "log.db") as database:
+        feed = Feed(database, Options("argo"), None)
+        found = [lanes.Lane(settings_) for settings_ in lanes.DEFAULT]
+        feed.start_counting(found)
+        for number in range(20):
+            builders.write_equipment(database, "argo", "main", number, 0.5)
+            feed.count(found)
+        assert found[0].backlog_documents == 1
+
+
+def test_rate_is_of_the_last_ten_seconds() -> None:
+    now = [100.0]
+    rate = Rate(lambda: now[0])
+    assert rate.value() is None
+    for _ in range(20):
+        rate.add(5)
+        now[0] += 1
+    assert 4.5 <= (rate.value() or 0) <= 5.5
+    now[0] += 30
+    assert rate.value() is None
+
+
+def test_window_shrinks_on_a_slow_line_and_grows_again() -> None:
+    window = Window()
+    before = window.bytes
+    window.sent(1_000)
+    window.answered(1_000, sent_at=0.0, now=10.0)
+    assert window.bytes == before // 2
+    for second in range(100):
+        window.sent(1_000)
+        window.answered(1_000, sent_at=20.0 + second, now=20.1 + second)
+    assert window.bytes > before
