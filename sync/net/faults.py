@@ -21,6 +21,9 @@ def problem_of(error: BaseException | None, doing: str) -> Problem:
     if isinstance(error, ssl.SSLError):
         return Problem(Domain.TLS, 0, f"{doing}: {tls.explain(error)}")
     if isinstance(error, OSError) and error.errno:
-        return Problem(Domain.POSIX, error.errno, f"{doing}: {error.strerror or os.strerror(error.errno)}")
+        said = error.strerror or ""
+        if not said or said.startswith("Connect call failed"):  # asyncio's own words for all of them
+            said = os.strerror(error.errno)
+        return Problem(Domain.POSIX, error.errno, f"{doing}: {said}")
     what = str(error) or type(error).__name__
     return Problem(Domain.WEBSOCKET, ABNORMAL, f"{doing}: {what}")

@@ -101,6 +101,8 @@ class ReplicatorConfiguration:
     chosen by `channels`."""
     acknowledged: Acknowledged | None = None
     """Told of each local change that the peer has said it holds, new there or known before."""
+    begun: Callable[[PushProgress], None] | None = None
+    """Told on each connection from where on is pushed, before anything is: `local` is 0 if that is all."""
     bandwidth: TokenBucket | None = None
     """How much may be sent; None for as much as the line takes."""
     peer: Peer | Callable[[Transport], Peer] | None = None
@@ -384,6 +386,7 @@ class Replicator:
             stream=configuration.stream,
             push_stream=configuration.push_stream,
             acknowledged=configuration.acknowledged,
+            begun=configuration.begun,
             push=configuration.push,
             pull=configuration.pull,
             continuous=configuration.continuous,

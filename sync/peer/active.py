@@ -74,6 +74,8 @@ class ActiveOptions:
     """Push only this part: a choice of ours, of which the peer knows nothing. Instead of `stream`."""
     acknowledged: Acknowledged | None = None
     """Told of each change that the peer has said it holds."""
+    begun: Callable[[PushProgress], None] | None = None
+    """Told from where on is pushed, once both sides' checkpoints are known, before anything is chosen."""
     pull_rule: Rule | None = None
     """Which of what comes is refused."""
     resolvers: Resolvers = field(default_factory=Resolvers)
@@ -220,6 +222,8 @@ class ActivePeer(PeerBase):
             )
         if options.push:
             self._push = PushProgress(checkpoint.completed)
+            if options.begun is not None:
+                options.begun(self._push)
             self.sender = Sender(
                 session,
                 self.database,

@@ -1,6 +1,7 @@
 """A store with a fleet's documents, as recorders write them."""
 
 import json
+import random
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,17 @@ def write_readings(
             name = documents.reading_id(vessel, sensor, log, number)
             more = {"first": number, "last": number + samples - 1}
             database.put(name, body(name, samples=[[i * 1000, 0.5] for i in range(samples)], **more))
+
+
+def write_windows(database: Database, vessel: str, sensor: str, count: int) -> None:
+    """Readings of two and a half minutes each, a sample a second: the same in every store."""
+    chance = random.Random(count)
+    with database.transaction():
+        for number in range(count):
+            first = number * 150 + 1
+            name = documents.reading_id(vessel, sensor, LOG, first)
+            samples = [[at * 1_000, round(chance.random(), 4)] for at in range(150)]
+            database.put(name, body(name, samples=samples, first=first, last=first + 149))
 
 
 def write_equipment(

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync import documents
 from sync.gateway.mqtt import homeassistant, signalk
 from sync.gateway.mqtt.configuration import MqttGatewayConfiguration
 from sync.gateway.mqtt.messages import Message, Options, Retention, Standing, messages_of, with_id
@@ -164,11 +163,3 @@ def test_older_alarm_passes_and_older_state_does_not() -> None:
 def test_configuration_that_cannot_be_is_refused_in_words(given_: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         MqttGatewayConfiguration("shore", **given_)
-
-
-def test_documents_of_a_lane_are_those_of_its_channels() -> None:
-    from sync.gateway.mqtt.lanes import of_channels
-
-    lane = of_channels("alarms", ["alarms"])
-    assert lane.holds(documents.alarm_id("argo", "main", "aaaaaa", 1))
-    assert not lane.holds(documents.equipment_id("argo", "main"))

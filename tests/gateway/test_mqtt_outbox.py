@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from sync.gateway.mqtt import lanes
 from sync.gateway.mqtt.feed import Feed
-from sync.gateway.mqtt.limits import Patience, Rate, Window
+from sync.gateway.mqtt.limits import Patience, Window
 from sync.gateway.mqtt.messages import Options
 from sync.gateway.mqtt.outbox import Later, Outbox, Ready, Unprepared
 from sync.gateway.mqtt.standing import Standings
 from sync.gateway.mqtt.troubles import LostTrouble
+from sync.gateway.progress import Rate
 from sync.store import Database
 
 from . import builders
@@ -209,7 +210,7 @@ def test_rewritten_document_counts_once_while_it_waits(tmp_path: Path) -> None:
         for number in range(20):
             builders.write_equipment(database, "argo", "main", number, 0.5)
             feed.count(found)
-        assert found[0].backlog_documents == 1
+        assert found[0].backlog.documents == 1
 
 
 def test_rate_is_of_the_last_ten_seconds() -> None:

@@ -75,7 +75,7 @@ class Feed:
         for change in changes:
             for lane in lanes:
                 if change.sequence > lane.position and lane.holds(change.id):
-                    lane.counted(change.id, change.size)
+                    lane.backlog.add(change)
                     break
         if changes:
             self._counted = changes[-1].sequence

@@ -22,11 +22,12 @@ from sync.gateway.mqtt.client import Client
 from sync.gateway.mqtt.configuration import MqttGatewayConfiguration
 from sync.gateway.mqtt.cursor import Cursor
 from sync.gateway.mqtt.feed import Feed
-from sync.gateway.mqtt.limits import SAVE_DOCUMENTS, Patience, Rate, Window
+from sync.gateway.mqtt.limits import SAVE_DOCUMENTS, Patience, Window
 from sync.gateway.mqtt.messages import Options
 from sync.gateway.mqtt.outbox import Later, Outbox, Ready, Unprepared, vessel_of
 from sync.gateway.mqtt.standing import Standings
 from sync.gateway.mqtt.troubles import ConnectTrouble, LostTrouble, Trouble, What
+from sync.gateway.progress import Rate
 from sync.gateway.report import GatewayReport, GatewayState
 from sync.net import tls
 from sync.net.retrying import Backoff

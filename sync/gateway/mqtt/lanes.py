@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from sync import documents
 from sync.gateway.mqtt.limits import WINDOW_MESSAGES
 from sync.gateway.mqtt.messages import Message, is_published
+from sync.gateway.progress import Backlog
 from sync.mesh.streams import HISTORY
 
 TRAIL: Final = WINDOW_MESSAGES
@@ -36,23 +36,6 @@ class LaneSettings:
     """Whether it may send now; asked again whenever something happens, and every few seconds."""
     limit: float | None = None
     """Bytes a second."""
-
-
-def of_channels(
-    name: str,
-    channels: Iterable[str],
-    *,
-    is_open: Callable[[], bool] = _always,
-    limit: float | None = None,
-) -> LaneSettings:
-    """A lane for what is in any of these channels."""
-    wanted = frozenset(channels)
-
-    def holds(document_id: str) -> bool:
-        found = documents.parse_id(document_id)
-        return found is not None and not wanted.isdisjoint(documents.channels(found.kind, found.vessel))
-
-    return LaneSettings(name, holds, is_open, limit)
 
 
 LIVE: Final = LaneSettings("live", lambda document_id: not HISTORY.holds(document_id))
@@ -98,10 +81,7 @@ class Lane:
     """Documents that the broker does not take, though it takes others: offered again on each connection."""
     scanned: int = 0
     """The feed has been read up to here."""
-    backlog_documents: int = 0
-    backlog_bytes: int = 0
-    _rewritten: set[str] = field(default_factory=set)
-    """Documents of the backlog that may change while they wait."""
+    backlog: Backlog = field(default_factory=Backlog)
     _trail: deque[int] = field(default_factory=lambda: deque(maxlen=TRAIL))
     """Positions before each of the last documents that went ashore."""
     _sent: deque[Entry] = field(default_factory=deque)
@@ -177,7 +157,7 @@ class Lane:
         self.rewind()
         if self._trail:
             self.position = self.scanned = self._trail[0]
-            self.backlog_documents += len(self._trail)
+            self.backlog.documents += len(self._trail)
             self._trail.clear()
 
     def rewind(self) -> None:
@@ -188,19 +168,9 @@ class Lane:
             entries.clear()
         self.scanned = self.position
 
-    def counted(self, document_id: str, size: int) -> None:
-        """One more waits in the feed; one that is rewritten while it waits is still one."""
-        if not documents.is_immutable(document_id):
-            if document_id in self._rewritten:
-                return
-            self._rewritten.add(document_id)
-        self.backlog_documents += 1
-        self.backlog_bytes += size
-
     def nothing_left(self) -> None:
         """The end of the feed is reached and everything confirmed: whatever the count says, nothing waits."""
-        self.backlog_documents, self.backlog_bytes = len(self.aside), 0
-        self._rewritten.clear()
+        self.backlog.reset(len(self.aside))
 
     def _advance(self) -> list[Entry]:
         done = []
@@ -212,9 +182,7 @@ class Lane:
             if entry.sequence:
                 self._trail.append(self.position)
                 self.position = entry.sequence
-                self._rewritten.discard(entry.document_id)
-                self.backlog_documents = max(0, self.backlog_documents - 1)
-                self.backlog_bytes = max(0, self.backlog_bytes - entry.size)
+                self.backlog.remove(entry.document_id, entry.size)
         if self.is_empty:
             self.position = max(self.position, self.scanned)
         return done

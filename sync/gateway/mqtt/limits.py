@@ -1,6 +1,5 @@
 """Numbers of the MQTT gateway, each with its reason, and what keeps within them. Pure."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -89,36 +88,3 @@ class Window:
             # Once a round trip: what was sent before is late for the same reason.
             self.bytes = max(LEAST_BYTES, self.bytes // 2)
             self._no_halving_before = now
-
-
-class Rate:
-    """Things a second over the last ten seconds."""
-
-    SPAN: Final = 10
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._counts: dict[int, int] = {}
-        self._began: float | None = None
-
-    def add(self, count: int = 1) -> None:
-        """So many, now."""
-        now = self._clock()
-        if not self._counts:
-            self._began = now
-        second = int(now)
-        self._counts[second] = self._counts.get(second, 0) + count
-        if len(self._counts) > self.SPAN:
-            self._forget(second)
-
-    def value(self) -> float | None:
-        """A second; None if there were none."""
-        now = self._clock()
-        self._forget(int(now))
-        if not self._counts or self._began is None:
-            return None
-        return sum(self._counts.values()) / min(self.SPAN, max(1.0, now - self._began))
-
-    def _forget(self, second: int) -> None:
-        for old in [old for old in self._counts if old <= second - self.SPAN]:
-            del self._counts[old]

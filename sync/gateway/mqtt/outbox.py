@@ -310,8 +310,8 @@ class Outbox:
     def backlog(self) -> tuple[int, int]:
         """Documents that are not ashore, and their bytes."""
         return (
-            sum(lane.backlog_documents for lane in self.lanes),
-            sum(lane.backlog_bytes for lane in self.lanes),
+            sum(lane.backlog.documents for lane in self.lanes),
+            sum(lane.backlog.bytes for lane in self.lanes),
         )
 
     def _confirm(self, number: int, flight: _Flight) -> None:
