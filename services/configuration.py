@@ -18,6 +18,7 @@ from sensors.schema import (
     Parser,
     Schema,
     Table,
+    boolean,
     choice,
     identifier,
     integer,
@@ -120,6 +121,7 @@ _MESH: Final[Schema] = {
     "hub": Key(list_of(identifier), ()),
     "direction": Key(_DIRECTION, Mesh().direction),
 }
+_RATE: Final = quantity("B/s", "10 B/s", "1 GB/s")
 _URLS: Final[Mapping[str, Parser]] = {
     "couchbase": keys.url("wss", "ws"),
     "mqtt": keys.url("mqtts", "mqtt"),
@@ -131,13 +133,27 @@ _GATEWAY: Final[Schema] = {
     "url": Key(text(2_000), required='url = "wss://sync.example.org:4984/fleet"'),
     "user": Key(text(200, least=1)),
     "password_file": Key(text(200, least=1)),
+    "session_file": Key(text(200, least=1)),
+    "ca": Key(text(200, least=1)),
+    "pin": Key(keys.fingerprint),
+    "certificate": Key(text(200, least=1)),
+    "key": Key(text(200, least=1)),
     "direction": Key(_DIRECTION, "push"),
+    "channels": Key(list_of(keys.gateway_channel, least=1), ("notes",)),
+    "limit": Key(_RATE),
+    "home_assistant": Key(boolean, default=False),
+    "signalk": Key(boolean, default=False),
     "policy": Key(_as_it_is),
 }
+_ONLY_OF_KIND: Final[Mapping[str, frozenset[str]]] = {
+    "couchbase": frozenset({"session_file", "pin", "direction", "channels"}),
+    "mqtt": frozenset({"home_assistant", "signalk"}),
+}
+"""Keys that only gateways of this kind have."""
 _POLICY: Final[Schema] = {
     "channels": Key(list_of(keys.document_channel, least=1), required='channels = ["alarms"]'),
     "when": Key(keys.condition),
-    "limit": Key(quantity("B/s", "10 B/s", "1 GB/s")),
+    "limit": Key(_RATE),
 }
 _RETENTION: Final[Schema] = {"budget": Key(keys.budget, Retention().budget)}
 LIGHTS: Final = ("power", "record", "mesh", "gateway", "fault")
@@ -226,10 +242,28 @@ def _gateway(table: Table) -> Gateway:
     values = table.read(_GATEWAY)
     if values["kind"] is not None and values["url"] is not None:
         values["url"] = table.value("url", _URLS[values["kind"]])
-    if "password_file" in table.data and "user" not in table.data:
-        table.complain("password_file", "there is a password, but no user", "Add: user = …")
+    _see_that_keys_agree(table, values)
     values["policy"] = tuple(Policy(**entry.read(_POLICY)) for entry in table.tables("policy"))
     return Gateway(**values)
+
+
+def _see_that_keys_agree(table: Table, values: Mapping[str, Any]) -> None:
+    given, kind = table.data, values["kind"]
+    if "password_file" in given and "user" not in given:
+        table.complain("password_file", "there is a password, but no user", "Add: user = …")
+    for other, only in _ONLY_OF_KIND.items():
+        for key in sorted(only & given.keys()):
+            if kind is not None and kind != other:
+                table.complain(key, f"a gateway of kind {kind} has no such key", "Take it out.")
+    for key, partner in (("certificate", "key"), ("key", "certificate")):
+        if key in given and partner not in given:
+            table.complain(key, f"without {partner} it is of no use", f"Add: {partner} = …")
+    if "pin" in given and "ca" in given:
+        table.complain("pin", "there is a CA, too", "Take out one of the two.")
+    if "session_file" in given and "user" in given:
+        table.complain("session_file", "there is a user, too", "Take out one of the two.")
+    if kind == "couchbase" and values["direction"] == "push" and "channels" in given:
+        table.complain("channels", "nothing is pulled", 'Add: direction = "both"')
 
 
 def _lights(table: Table) -> Lights:

@@ -52,6 +52,24 @@ class LiveCrew(Shape, frozen=True, kw_only=True):
     address: str
 
 
+class LiveGateway(Shape, frozen=True, kw_only=True):
+    """One way ashore; as `sync.gateway.report.GatewayReport`."""
+
+    name: str
+    kind: str
+    url: str
+    state: str
+    """`connected`, `connecting`, `waiting` or `refused`."""
+    since: float | None = None
+    last_acknowledged: float | None = None
+    """Seconds since 1970."""
+    backlog_documents: int = 0
+    backlog_bytes: int = 0
+    rate: float | None = None
+    problem: str | None = None
+    estimated_seconds: float | None = None
+
+
 class LiveMesh(Told, frozen=True, kw_only=True):
     """All of it."""
 
@@ -69,6 +87,8 @@ class LiveMesh(Told, frozen=True, kw_only=True):
     crew: list[LiveCrew] = field(default_factory=list)
     routes: dict[str, LiveRoute] = field(default_factory=dict)
     clones: list[str] = field(default_factory=list)
+    gateways: list[LiveGateway] = field(default_factory=list)
+    """With or without a mesh."""
 
     @property
     def nearby(self) -> list[LivePeer]:

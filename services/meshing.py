@@ -23,6 +23,7 @@ from sync.documents import is_single_writer
 from sync.fleet import identity_files
 from sync.fleet.errors import FleetError, IdentityError, NoIdentityError
 from sync.fleet.identity_files import FleetIdentity
+from sync.fleet.trust import Trust
 from sync.mesh import report
 from sync.mesh.greeting import Greeting
 from sync.mesh.manager import Mesh, MeshSettings
@@ -35,6 +36,7 @@ from sync.store import DamagedError, Database, StoreError
 from . import livestate, machine, meshstate, storecheck
 from .configuration import Configuration, ConfigurationError
 from .folderwatch import FolderWatch
+from .gateways import Gateways, Means, office_rule
 from .lastgood import load_or_last_good
 from .systemd import Notifier
 from .timekeeping import ClockQuality, Source, system_quality
@@ -148,6 +150,7 @@ class SyncDaemon:
         self._knows_of_damage = False
         self._turns = -1
         self._words = ""
+        self._gateways: Gateways | None = None
         self.mesh: Mesh | None = None
         self.damaged: str | None = None
         """What was found broken; then `run` ends with 1, and the next check repairs."""
@@ -197,8 +200,28 @@ class SyncDaemon:
             announce=self._places.run / "watchers",
         ) as database:
             self._notifier.ready()
-            while (identity := await self._identity(database)) is not None:
-                await self._take_part(database, identity)
+            self._gateways = gateways = self._gateways_of(database)
+            gateways.start()
+            try:
+                while (identity := await self._identity(database)) is not None:
+                    await self._take_part(database, identity)
+            finally:
+                self._notifier.stopping()
+                await gateways.stop()
+
+    def _gateways_of(self, database: Database) -> Gateways:
+        configuration = self._configuration
+        try:
+            vessel = identity_files.load(self._places.identity).vessel
+        except IdentityError:
+            vessel = configuration.vessel.id
+        floor = Floor(database, image=machine.image_epoch())
+        rule = office_rule(vessel, database, log_now=self._current_log, trust=self._trust)
+        means = Means(database, vessel, self._places.config.parent, floor.now, rule, self._rng)
+        return Gateways(configuration, means)
+
+    def _trust(self) -> Trust | None:
+        return None if self.mesh is None else self.mesh.membership.trust
 
     def _is_over(self, database: Database) -> bool:
         """Whether to end: because we were told to, or because the store must be checked."""
@@ -361,6 +384,8 @@ class SyncDaemon:
         waits_for_identity: bool = False,
     ) -> None:
         own = self._problems if problems is None else problems
+        if self._gateways is not None:
+            self._gateways.attend()
         state: dict[str, Any] = meshstate.state(
             vessel=self._configuration.vessel.id,
             board=self._board,
@@ -368,6 +393,7 @@ class SyncDaemon:
             problems=own,
             fault=fault,
             waits_for_identity=waits_for_identity,
+            gateways=[] if self._gateways is None else self._gateways.reports(),
         )
         words = f"no mesh: {fault}"
         if mesh is not None:

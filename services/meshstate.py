@@ -9,6 +9,8 @@ Shape, version 1 (`clock`: boot clock in seconds, `utc`: seconds since 1970):
     fleet, port, fingerprint null without a mesh; the last is that of our certificate
     peers                    [{vessel, state, address, dialled, upFor, behind, receiving, sent, received, log,
                              version, problem}]
+    gateways                 [{name, kind, url, state, since, lastAcknowledged, backlogDocuments,
+                             backlogBytes, rate, problem, estimatedSeconds}], with or without a mesh
     crew                     [{user, address}]
     routes                   vessel -> {path, hops, utc}
     clones                   in words
@@ -17,8 +19,10 @@ Shape, version 1 (`clock`: boot clock in seconds, `utc`: seconds since 1970):
 import dataclasses
 import os
 import time
+from collections.abc import Sequence
 from typing import Any
 
+from sync.gateway.report import GatewayReport
 from sync.mesh.report import MeshReport
 
 
@@ -30,6 +34,7 @@ def state(
     problems: list[str],
     fault: str | None = None,
     waits_for_identity: bool = False,
+    gateways: Sequence[GatewayReport] = (),
 ) -> dict[str, Any]:
     """What the file says while there is no mesh."""
     return {
@@ -42,6 +47,11 @@ def state(
         "problems": problems,
         "fault": fault,
         "waitsForIdentity": waits_for_identity,
+        "gateways": [
+            {_camel(name): value for name, value in dataclasses.asdict(gateway).items()}
+            | {"state": gateway.state.value, "estimatedSeconds": gateway.estimated_seconds}
+            for gateway in gateways
+        ],
     }
 
 

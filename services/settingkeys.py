@@ -12,6 +12,8 @@ from sensors.quantities import InputError, close, format_bytes, parse, shown
 from sensors.schema import Parser, integer, text
 from sync.fleet import users
 from sync.fleet.errors import PasswordHashError
+from sync.gateway.policy import When
+from sync.net import tls
 
 
 def mmsi(raw: Any) -> int:
@@ -121,18 +123,36 @@ def url(*schemes: str) -> Parser:
     return parser
 
 
-_CONDITION: Final = re.compile(r"interface\s*(==|!=)\s*([A-Za-z0-9._-]+)")
-
-
 def condition(raw: Any) -> str:
-    """`interface == NAME` or `interface != NAME`."""
+    """When a part of a gateway's policy holds."""
     written: str = text()(raw)
-    match = _CONDITION.fullmatch(written.strip())
-    if match is None:
+    try:
+        return str(When.parse(written))
+    except ValueError:
         raise InputError(
-            f"{shown(written)} is not understood", 'Write, for example: "interface != satellite".'
-        )
-    return f"interface {match[1]} {match[2]}"
+            f"{shown(written)} is not understood",
+            'Write, for example: "interface != satellite", or "hours == 22:00-06:00", or both with "and".',
+        ) from None
+
+
+def fingerprint(raw: Any) -> str:
+    """SHA-256 of a certificate, in any usual form."""
+    written: str = text()(raw)
+    try:
+        tls.parse_fingerprint(written)
+    except ValueError:
+        raise InputError(
+            f"{shown(written)} is no SHA-256 fingerprint", "It has 64 hexadecimal digits, colons or none."
+        ) from None
+    return written
+
+
+def gateway_channel(raw: Any) -> str:
+    """A channel of the office's own choice, or one of ours."""
+    written: str = text(200, least=1)(raw)
+    if "," in written:
+        raise InputError(f"{shown(written)} is no channel", "A channel has no comma.")
+    return written
 
 
 def password_hash(raw: Any) -> str:

@@ -102,7 +102,7 @@ class Policy:
 
     channels: tuple[str, ...]
     when: str | None = None
-    """`interface == NAME` or `interface != NAME`; None is always."""
+    """Conditions as `sync.gateway.policy.When` reads them; None is always."""
     limit: float | None = None
     """Bytes a second."""
 
@@ -117,9 +117,25 @@ class Gateway:
     url: str
     user: str | None = None
     password_file: str | None = None
-    """Beside the configuration."""
+    """As all files here: beside the configuration, or with the whole path."""
+    session_file: str | None = None
+    """A session's id, instead of user and password; `couchbase` only."""
+    ca: str | None = None
+    """The CAs that may vouch for it (PEM); the system's if None."""
+    pin: str | None = None
+    """SHA-256 of its certificate, instead of any CA; `couchbase` only."""
+    certificate: str | None = None
+    key: str | None = None
+    """Who we are, for a gateway that asks for a certificate (PEM)."""
     direction: str = "push"
-    """`push`, `pull` or `both`."""
+    """`push`, `pull` or `both`; `mqtt` is pushed to."""
+    channels: tuple[str, ...] = ("notes",)
+    """What is pulled, if anything is."""
+    limit: float | None = None
+    """Bytes a second, of all that is sent."""
+    home_assistant: bool = False
+    signalk: bool = False
+    """What else is published; `mqtt` only."""
     policy: tuple[Policy, ...] = ()
     """The first entry with a document's channel decides; none is everything, always."""
 

@@ -15,8 +15,8 @@ from . import livesync
 from .current import Current
 from .episodes import Episode
 from .live import LiveState, Sight
-from .livesync import LiveMesh
-from .present import count, moment_text, thousands
+from .livesync import LiveGateway, LiveMesh
+from .present import count, moment_text, thousands, time_text
 
 NEARLY_FULL: Final = 0.05
 """Share of the card below which free room is short."""
@@ -63,6 +63,12 @@ class Facts:
     def live(self) -> LiveState | None:
         """The recorder's state, if it is how things are now."""
         return self.sight.state if self.sight.is_live else None
+
+    @property
+    def gateways(self) -> Sequence[LiveGateway]:
+        """The ways ashore, as they are now."""
+        state = self.mesh_sight.state
+        return state.gateways if self.mesh_sight.is_live and state is not None else ()
 
     @property
     def mesh(self) -> LiveMesh | None:
@@ -185,6 +191,34 @@ def mesh(facts: Facts) -> str:
     return "; ".join(parts)
 
 
+def shore(facts: Facts) -> str:
+    """What goes ashore, and by which way."""
+    if not facts.gateways:
+        return (
+            "NO: the sync daemon is not running"
+            if not facts.mesh_sight.is_live
+            else "no gateway is configured"
+        )
+    return "; ".join(gateway_words(gateway, facts) for gateway in facts.gateways)
+
+
+def gateway_words(gateway: LiveGateway, facts: Facts) -> str:
+    """How it stands with one."""
+    parts = [f"{gateway.name} {gateway.state if gateway.state != 'refused' else 'REFUSED'}"]
+    if gateway.backlog_documents:
+        backlog = (
+            f"{count(gateway.backlog_documents, 'document')} ({format_bytes(gateway.backlog_bytes)}) to go"
+        )
+        if gateway.estimated_seconds:
+            backlog += f", about {format_duration(gateway.estimated_seconds)}"
+        parts.append(backlog)
+    elif gateway.state == "connected":
+        parts.append("all is ashore")
+    if gateway.last_acknowledged is not None:
+        parts.append(f"last {time_text(gateway.last_acknowledged, facts.zone)}")
+    return ", ".join(parts)
+
+
 LINES: Final[tuple[tuple[str, Callable[[Facts], str]], ...]] = (
     ("recording", recording),
     ("alarms", alarms),
@@ -193,6 +227,7 @@ LINES: Final[tuple[tuple[str, Callable[[Facts], str]], ...]] = (
     ("store", store),
     ("card", card),
     ("mesh", mesh),
+    ("shore", shore),
     ("configuration", configuration),
     ("identity", identity),
 )
@@ -300,6 +335,11 @@ def _refused(facts: Facts) -> str | None:
     return f"see why {first.vessel} is refused: {first.problem or 'no reason is told'}; more: logboat peers"
 
 
+def _gateway(facts: Facts) -> str | None:
+    refused = next((each for each in facts.gateways if each.state == "refused"), None)
+    return None if refused is None else f"see to gateway {refused.name}: {refused.problem}"
+
+
 def _membership(facts: Facts) -> str | None:
     state = facts.mesh_sight.state
     if state is None or not state.waits_for_identity:
@@ -322,6 +362,7 @@ ADVICE: Final[tuple[Callable[[Facts], str | None], ...]] = (
     _unseen,
     _identity,
     _refused,
+    _gateway,
     _time,
     _membership,
 )

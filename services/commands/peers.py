@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sensors.quantities import format_bytes, format_duration
-from services.livesync import LiveMesh, LivePeer, LiveRoute, Sight, look
+from services.livesync import LiveGateway, LiveMesh, LivePeer, LiveRoute, Sight, look
 from services.present import Screen, Style, clean, count, fitting, paint, screen, thousands, time_text, wrap
 
 from .common import FailedError, UsageError, World, print_json, zone
@@ -15,6 +15,7 @@ UNKNOWN: Final = "?"
 """A stretch of a route that nobody told (`sync.mesh.routes`)."""
 NOT_NEAR: Final = "not near"
 _STYLES: Final = {"linked": Style.GOOD, "connecting": Style.WARN, "refused": Style.BAD}
+_SHORE_STYLES: Final = {"connected": Style.GOOD, "refused": Style.BAD}
 _ORDER: Final = ("refused", "connecting", "linked", "in sight", NOT_NEAR)
 """What needs somebody comes first, what is far away last."""
 _LINES_KEPT: Final = 2
@@ -103,6 +104,9 @@ def overview(state: LiveMesh, where: Screen, utc: float, *, everything: bool = F
         top += [paint(line, Style.BAD, where) for line in wrap(f"CLONE: {clone}", where.width)]
     for problem in state.problems:
         top += [paint(line, Style.WARN, where) for line in wrap(f"problem: {problem}", where.width)]
+    for gateway in state.gateways:
+        style = _SHORE_STYLES.get(gateway.state, Style.WARN)
+        top += [paint(line, style, where) for line in wrap(shore_line(gateway, utc), where.width)]
     if state.crew:
         users = ", ".join(f"{each.user} ({each.address})" for each in state.crew)
         top += wrap(f"crew: {users}", where.width)
@@ -111,6 +115,22 @@ def overview(state: LiveMesh, where: Screen, utc: float, *, everything: bool = F
         return [*top, *wrap("nobody is in sight, and nothing has come from anybody yet", where.width)]
     room = where.height - _LINES_KEPT - len(top) if where.is_terminal and not everything else None
     return top + _table(found, where, utc, room)
+
+
+def shore_line(gateway: LiveGateway, utc: float) -> str:
+    """`shore office (couchbase): connected, all is ashore, last 3 s ago`."""
+    parts = [gateway.state]
+    if gateway.backlog_documents:
+        parts.append(f"{count(gateway.backlog_documents, 'document')} to go")
+        parts.append(format_bytes(gateway.backlog_bytes))
+        if gateway.estimated_seconds is not None:
+            parts.append(f"about {format_duration(gateway.estimated_seconds)}")
+    elif gateway.state == "connected":
+        parts.append("all is ashore")
+    if gateway.last_acknowledged is not None:
+        parts.append(f"last {format_duration(max(0.0, utc - gateway.last_acknowledged))} ago")
+    words = f"shore {gateway.name} ({gateway.kind}): {', '.join(parts)}"
+    return words if gateway.problem is None else f"{words}: {gateway.problem}"
 
 
 def headline(state: LiveMesh) -> str:
@@ -233,6 +253,7 @@ def _json(sight: Sight, vessel: str | None, world: World) -> dict[str, Any]:
         "clones": state.clones,
         "problems": state.problems,
         "crew": state.crew,
+        "gateways": state.gateways,
         "vessels": [
             {
                 "vessel": row.vessel,

@@ -141,6 +141,7 @@ def _json(facts: Facts, todo: str | None) -> dict[str, Any]:
         "toDo": todo,
         "recorder": facts.sight.state,
         "mesh": _mesh_json(facts),
+        "gateways": list(facts.gateways),
     }
 
 

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 from cryptography import x509
@@ -29,7 +30,6 @@ from sync.net.endpoints import URLEndpoint
 from sync.net.replicator import Replicator, ReplicatorConfiguration
 from sync.net.retrying import MAX_WAIT_S, Backoff
 from sync.net.throttle import TokenBucket
-from sync.net.tls_contexts import Judge
 from sync.peer.active import Activity
 from sync.peer.arrivals import Rule
 from sync.peer.problems import Domain, Problem
@@ -77,8 +77,8 @@ class CouchbaseGatewayConfiguration:
     """The CAs that may vouch for it; the system's if None."""
     pinned: str | None = None
     """SHA-256 fingerprint of its certificate; then nothing else is looked at."""
-    judge: Judge | None = None
-    """What else there is to say against a certificate that leads to a CA; None for dates and name."""
+    now: Callable[[], datetime] | None = None
+    """The time that certificates are judged by (aware); the clock's if None."""
     push: bool = True
     pull: bool = False
     channels: frozenset[str] = frozenset()
@@ -373,7 +373,7 @@ class _Way:
                 authenticator=configuration.authenticator,
                 pinned_server_certificate=configuration.pinned,
                 roots=configuration.roots,
-                judge=configuration.judge,
+                now=configuration.now,
                 peer=Peer.gateway(configuration.name),
                 max_attempt_wait_time=self._longest,
                 bandwidth=self._bucket(),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Protocol
 
 from cryptography import x509
@@ -33,6 +34,8 @@ class Security:
     """Whom the server's certificate must name, instead of the host in the URL."""
     judge: Judge | None = None
     """What else there is to say against a certificate that leads to `roots`; then dates are its business."""
+    now: Callable[[], datetime] | None = None
+    """The time that a certificate is judged by (aware); the clock's if None."""
 
 
 class Endpoint(Protocol):
@@ -114,6 +117,7 @@ class URLEndpoint:
                     roots=security.roots,
                     expected_uri=security.expected_uri,
                     judge=security.judge,
+                    now=security.now,
                     identity=None if authenticator is None else authenticator.identity,
                 )
             except ValueError as error:

@@ -11,6 +11,7 @@ import logging
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 from typing import Final
 
@@ -82,6 +83,8 @@ class ReplicatorConfiguration:
     accept_only_self_signed: bool = False
     roots: tuple[x509.Certificate, ...] | None = None
     expected_uri: str | None = None
+    now: Callable[[], datetime] | None = None
+    """The time that a server's certificate is judged by (aware); the clock's if None."""
     judge: Judge | None = None
     """What else there is to say against a server's certificate that leads to `roots`."""
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -328,6 +331,7 @@ class Replicator:
             configuration.roots,
             configuration.expected_uri,
             configuration.judge,
+            configuration.now,
         )
         try:
             await configuration.endpoint.connect(

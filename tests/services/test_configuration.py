@@ -279,6 +279,16 @@ def gateway(url: str = "wss://host/db", kind: str = "couchbase", more: str = "")
             "interface != satellite",
         ),
         (gateway(more="policy = [{ channels = ['readings'], limit = 50 }]"), "5: ", '"50 kB/s"'),
+        (
+            gateway(more="policy = [{ channels = ['readings'], when = 'hours == 8-18' }]"),
+            "5: ",
+            "22:00-06:00",
+        ),
+        (gateway(more="home_assistant = true"), "5: ", "kind couchbase has no such key"),
+        (gateway("mqtt://host", kind="mqtt", more="direction = 'both'"), "5: ", "kind mqtt has no such key"),
+        (gateway(more="certificate = 'c.pem'"), "5: ", "Add: key"),
+        (gateway(more="pin = 'abc'"), "5: ", "64 hexadecimal digits"),
+        (gateway(more="channels = ['notes']"), "5: ", "nothing is pulled"),
         (gateway() + gateway(), "7: ", "already the name of another gateway in line 2"),
         ("[retention]\nbudget = 80\n", "2: ", '"80 %" or "20 GB"'),
         ("[retention]\nbudget = '80'\n", "2: ", '"80 %" or "20 GB"'),
@@ -309,6 +319,11 @@ def test_a_mistake_is_told_once_with_its_line_and_remedy(
         network("vessel_radio = { mode = 'adhoc', channel = 36 }"),
         network("ssh_keys = ['sk-ssh-ed25519@openssh.com AAAA x y']"),
         gateway("mqtt://host:1883", kind="mqtt"),
+        gateway("mqtts://host", kind="mqtt", more="home_assistant = true\nsignalk = true\nlimit = '9 kB/s'"),
+        gateway(more="direction = 'both'\nchannels = ['office']\nca = 'ca.pem'\nsession_file = 's'"),
+        gateway(
+            more="policy = { channels = ['readings'], when = 'interface != x and hours == 22:00-06:00' }"
+        ),
         gateway(more="policy = { channels = ['vessel.argo'], when = 'interface == eth0' }"),
         "[retention]\nbudget = '1 %'\n",
         "[lights]\npower = 0\nrecord = 0\nmesh = 0\n",

@@ -10,13 +10,14 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import aiomqtt
 
+from sync.gateway.forwarded import Forwarded
 from sync.gateway.mqtt import strangers, topics, troubles
 from sync.gateway.mqtt.client import Client
 from sync.gateway.mqtt.configuration import MqttGatewayConfiguration
@@ -34,7 +35,7 @@ from sync.net.retrying import Backoff
 from sync.net.tls_contexts import ClientTLS, client_context
 from sync.net.tls_identity import TLSIdentity
 from sync.peer.problems import ProblemError
-from sync.store import Database, StoreError
+from sync.store import Database, Document, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +45,10 @@ _LOOK_EVERY: Final = 5.0
 """Seconds between looks at what nobody tells of: whether the policy allows anything now."""
 _PERSON_S: Final = 60.0
 """Least seconds between attempts where a person has to do something."""
-OnForwarded = Callable[[list[str]], None]
-"""Told of documents that are ashore, by their ids."""
+_WRITE_EVERY: Final = 30.0
+"""Seconds between two notes of what is ashore, while it grows."""
+_LAST_LOOKS: Final = 40
+"""Goes at what is ashore when a connection ends."""
 
 
 class MqttGateway:
@@ -57,17 +60,19 @@ class MqttGateway:
         configuration: MqttGatewayConfiguration,
         *,
         vessel: str,
-        on_forwarded: OnForwarded | None = None,
+        forwarded: Forwarded | None = None,
         now: Callable[[], datetime] | None = None,
         patience: Patience | None = None,
         rng: random.Random | None = None,
     ) -> None:
-        """`vessel`: whose gateway this is; `now`: the time that certificates are judged by (aware)."""
+        """`vessel`: whose gateway this is; `forwarded`: what vessels tell each other of it; `now`: the time
+        that certificates are judged by (aware)."""
         self.configuration: Final = configuration
         self._database, self._vessel = database, vessel
         self._patience = patience or Patience()
         self._now = now or (lambda: datetime.now(UTC))
-        self._on_forwarded = on_forwarded
+        self._forwarded = forwarded
+        self._noted_at = self._looked_at = 0.0
         self._backoff = Backoff(
             rng or random.Random(),  # noqa: S311 -- jitter
             max_wait_s=self._patience.longest,
@@ -147,7 +152,9 @@ class MqttGateway:
         options = Options(
             self._vessel, home_assistant=configuration.home_assistant, signalk=configuration.signalk
         )
-        feed = Feed(self._database, options, configuration.wants)
+        if self._forwarded is not None:
+            self._forwarded.everything()
+        feed = Feed(self._database, options, self._wants)
         lanes = self._cursor.lanes(configuration.lanes)
         feed.start_counting(lanes)
         self._feed = feed
@@ -159,6 +166,11 @@ class MqttGateway:
             now=time.monotonic(),
             patience=self._patience,
         )
+
+    def _wants(self, document_id: str, body: Mapping[str, Any]) -> bool:
+        if self._forwarded is not None and self._forwarded.is_ashore(document_id):
+            return False  # another vessel has brought it
+        return self.configuration.wants is None or self.configuration.wants(document_id, body)
 
     async def _attempt(self, outbox: Outbox) -> Trouble | None:
         """One connection, from its making to its end; why it ended, None if we ended it."""
@@ -176,6 +188,7 @@ class MqttGateway:
             self._client = self._presence = None
             outbox.end()
             self._save(outbox)
+            self._note(outbox, ends=True)
 
     async def _open(self, client: Client) -> None:
         """Connect; a stop need not wait for that. Raises Trouble."""
@@ -268,6 +281,7 @@ class MqttGateway:
             while not self._is_stopping and (left := end - time.monotonic()) > 0:
                 if watcher.drain() | watcher.ask():
                     outbox.changed()
+                    self._look()
                 has_counted = not self._feed.count(outbox.lanes)
                 self._wake.clear()
                 if not has_counted:
@@ -311,6 +325,7 @@ class MqttGateway:
                         return client.ended
                     if watcher.drain() | watcher.ask():
                         outbox.changed()
+                        self._look()
                     lost = outbox.overdue(time.monotonic())
                     if isinstance(lost, LostTrouble):
                         return lost
@@ -425,13 +440,15 @@ class MqttGateway:
             self._report.last_acknowledged = time.time()
             self._rate.add(len(ended))
             self._backoff.succeeded()
-            if self._on_forwarded is not None:
-                self._on_forwarded([entry.document_id for entry in ended])
+            if self._forwarded is not None:
+                for entry in ended:
+                    self._forwarded.acknowledged(entry.document_id)
         idle = outbox.on_the_way == 0
         if outbox.unsaved >= SAVE_DOCUMENTS or (
             outbox.unsaved and (idle or time.monotonic() - self._saved_at >= self._patience.save)
         ):
             self._save(outbox)
+        self._note(outbox)
         refusal = outbox.refusal
         if refusal is not None:
             self._say(GatewayState.REFUSED, refusal.text)
@@ -446,6 +463,30 @@ class MqttGateway:
         self._saved_standings = outbox.standings.changes
         self._saved_at = time.monotonic()
         outbox.saved()
+
+    def _look(self) -> None:
+        """What other vessels say, now and then. Raises StoreError."""
+        now = time.monotonic()
+        if self._forwarded is not None and now - self._looked_at >= _LOOK_EVERY:
+            self._looked_at = now
+            self._forwarded.look()
+
+    def _note(self, outbox: Outbox, *, ends: bool = False) -> None:
+        """Move bounds on over what is ashore, and tell them now and then. Raises StoreError."""
+        if self._forwarded is None:
+            return
+
+        def is_there(document: Document) -> bool:
+            lane = next((lane for lane in outbox.lanes if lane.holds(document.id)), None)
+            return lane is not None and lane.position >= document.sequence and document.id not in lane.aside
+
+        has_more = self._forwarded.advance(is_there)
+        for _ in range(_LAST_LOOKS if ends else 0):
+            has_more = has_more and self._forwarded.advance(is_there)
+        now = time.monotonic()
+        if ends or now - self._noted_at >= (_LOOK_EVERY if outbox.backlog[0] == 0 else _WRITE_EVERY):
+            self._noted_at = now
+            self._forwarded.write()
 
     async def _pause(self, seconds: float) -> None:
         if seconds <= 0:

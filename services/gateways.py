@@ -1,0 +1,304 @@
+"""The gateways of `logboat.toml`, made and kept: part of the sync daemon.
+
+They need no identity of a fleet: a vessel on its own forwards, too. What is wrong with one (a file that is
+not there) is told, and stops no other.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+import zoneinfo
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from sync import documents
+from sync.documents import Kind
+from sync.fleet.rights import Crew, Rights, Vessel
+from sync.fleet.trust import Trust
+from sync.gateway.couchbase import CouchbaseGateway, CouchbaseGatewayConfiguration
+from sync.gateway.forwarded import Forwarded
+from sync.gateway.mqtt.configuration import MqttGatewayConfiguration
+from sync.gateway.mqtt.gateway import MqttGateway
+from sync.gateway.mqtt.lanes import LaneSettings
+from sync.gateway.policy import Entry, Part, Situation, When, parts
+from sync.gateway.report import Gateway, GatewayReport, GatewayState
+from sync.gateway.ways import names_of_way
+from sync.mesh.interfaces import Interface, read_interfaces
+from sync.net import tls
+from sync.net.authenticators import (
+    Authenticator,
+    BasicAuthenticator,
+    ClientCertificateAuthenticator,
+    SessionAuthenticator,
+)
+from sync.net.tls_identity import TLSIdentity
+from sync.peer.arrivals import Rule
+from sync.store import Database, Document
+
+from . import settings
+from .configuration import Configuration
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY: Final = 5.0
+"""Seconds between looks at this machine's interfaces."""
+WAY_EVERY: Final = 60.0
+"""Seconds between questions for the way to a gateway, while interfaces stay as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What gateways are made with."""
+
+    database: Database
+    vessel: str
+    folder: Path
+    """Where `logboat.toml` is: files that it names are there."""
+    now: Callable[[], datetime]
+    """By which certificates are judged (aware)."""
+    rule: Rule
+    """Why not to take a document that an office sends."""
+    rng: random.Random
+
+
+class Gateways:
+    """All of them, from `start` to `stop`, in one event loop."""
+
+    def __init__(self, configuration: Configuration, means: Means) -> None:
+        """Raises StoreError."""
+        self._means = means
+        self._zone = _zone(configuration.vessel.timezone)
+        self._broken: list[GatewayReport] = []
+        self._keepers: list[_Keeper] = []
+        self._interfaces: tuple[Interface, ...] = ()
+        self._looked_at = float("-inf")
+        for gateway in configuration.gateways:
+            try:
+                self._keepers.append(_Keeper(gateway, means, self._minute))
+            except (OSError, ValueError) as error:
+                words = _words(error)
+                log.error("gateway %s: %s", gateway.name, words)
+                self._broken.append(
+                    GatewayReport(
+                        gateway.name,
+                        gateway.kind,
+                        gateway.url,
+                        GatewayState.REFUSED,
+                        since=time.time(),
+                        problem=f"it is not used: {words}",
+                    )
+                )
+
+    def start(self) -> None:
+        """Begin, in the running event loop."""
+        for keeper in self._keepers:
+            keeper.gateway.start()
+
+    async def stop(self) -> None:
+        """End, and keep what was acknowledged."""
+        await asyncio.gather(*(keeper.stop() for keeper in self._keepers))
+
+    def attend(self) -> None:
+        """What is due now and then: to be called every second or so."""
+        now = time.monotonic()
+        if self._keepers and now - self._looked_at >= LOOK_EVERY:
+            self._looked_at = now
+            try:
+                interfaces = read_interfaces()
+            except OSError as error:
+                log.warning("interfaces cannot be read: %s", error)
+                interfaces = self._interfaces
+            has_changed = interfaces != self._interfaces
+            self._interfaces = interfaces
+            for keeper in self._keepers:
+                keeper.look_at_way(now, has_changed=has_changed)
+
+    def reports(self) -> list[GatewayReport]:
+        """What each does just now, in the order of the configuration."""
+        return [*self._broken, *(keeper.gateway.report() for keeper in self._keepers)]
+
+    def _minute(self) -> int:
+        now = self._means.now().astimezone(self._zone)
+        return now.hour * 60 + now.minute
+
+
+class _Keeper:
+    """One gateway, and what it has to know of this machine."""
+
+    def __init__(self, given: settings.Gateway, means: Means, minute: Callable[[], int]) -> None:
+        """Raises OSError and ValueError for files that cannot be used."""
+        self._minute = minute
+        self._asks = False
+        self._interface: frozenset[str] | None = frozenset()
+        self._asked_at = float("-inf")
+        self._question: asyncio.Task[None] | None = None
+        address = urlsplit(given.url)
+        self._host, self._port = address.hostname or "", address.port or 443
+        found = parts([_entry(policy) for policy in given.policy])
+        self._asks = any(part.when.asks_for_interface for part in found)
+        if self._asks:
+            self._interface = None
+        self.gateway: Final[Gateway] = (
+            self._mqtt(given, means, found) if given.kind == "mqtt" else self._couchbase(given, means, found)
+        )
+
+    async def stop(self) -> None:
+        """End it."""
+        if self._question is not None:
+            self._question.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._question
+        await self.gateway.stop()
+
+    def situation(self) -> Situation:
+        """How it is just now."""
+        return Situation(self._interface, self._minute())
+
+    def look_at_way(self, now: float, *, has_changed: bool) -> None:
+        """Interfaces are so; ask for the way, if the policy wants to know."""
+        if self._asks and (self._question is None or self._question.done()):
+            if has_changed or now - self._asked_at >= WAY_EVERY:
+                self._asked_at = now
+                self._question = asyncio.get_running_loop().create_task(self._ask())
+        elif has_changed:
+            self.gateway.network_changed()
+
+    async def _ask(self) -> None:
+        names = await asyncio.to_thread(names_of_way, self._host, self._port)
+        if names != self._interface:
+            self._interface = names
+            self.gateway.network_changed()
+
+    def _couchbase(self, given: settings.Gateway, means: Means, found: Sequence[Part]) -> Gateway:
+        roots = None if given.ca is None else tuple(tls.load_certificates(means.folder / given.ca))
+        return CouchbaseGateway(
+            means.database,
+            CouchbaseGatewayConfiguration(
+                given.name,
+                given.url,
+                authenticator=_authenticator(given, means.folder),
+                roots=roots,
+                pinned=given.pin,
+                now=means.now,
+                push=given.direction != "pull",
+                pull=given.direction != "push",
+                channels=frozenset(given.channels),
+                pull_rule=means.rule,
+                parts=tuple(found),
+                limit=given.limit,
+            ),
+            vessel=means.vessel,
+            situation=self.situation,
+            rng=means.rng,
+        )
+
+    def _mqtt(self, given: settings.Gateway, means: Means, found: Sequence[Part]) -> Gateway:
+        def path(name: str | None) -> Path | None:
+            return None if name is None else means.folder / name
+
+        for each in (given.ca, given.certificate, given.key):
+            if each is not None:
+                (means.folder / each).read_bytes()  # raises OSError by its name now, not at the first attempt
+        configuration = MqttGatewayConfiguration(
+            given.name,
+            given.url,
+            user=given.user,
+            password=_secret(means.folder, given.password_file),
+            ca=path(given.ca),
+            certificate=path(given.certificate),
+            key=path(given.key),
+            home_assistant=given.home_assistant,
+            signalk=given.signalk,
+            limit=given.limit,
+            lanes=tuple(self._lane(part) for part in found),
+        )
+        return MqttGateway(
+            means.database,
+            configuration,
+            vessel=means.vessel,
+            now=means.now,
+            rng=means.rng,
+            forwarded=Forwarded(means.database, given.name, means.vessel),
+        )
+
+    def _lane(self, part: Part) -> LaneSettings:
+        return LaneSettings(
+            part.name, part.holds, is_open=lambda: part.when.holds(self.situation()), limit=part.limit
+        )
+
+
+def office_rule(
+    name: str, database: Database, *, log_now: Callable[[], str | None], trust: Callable[[], Trust | None]
+) -> Rule:
+    """What an office may write here, as one of the crew ashore: notes, acknowledgements, documents of its own
+    types; and what the fleet's CA has signed. The log comes from vessels alone.
+
+    `name`: of this vessel; `trust`: None while this vessel is of no fleet.
+    """
+
+    def needed() -> Trust:
+        found = trust()
+        assert found is not None
+        return found
+
+    rights = Rights(vessel=name, log=log_now, trust=needed, leaves=database.leaves)
+
+    def objection(document: Document) -> str | None:
+        parsed = documents.parse_id(document.id)
+        if parsed is None:
+            return rights.objection(Vessel(""), document)
+        if parsed.kind is Kind.FLEET:
+            if trust() is None:
+                return "this vessel has no identity, and cannot tell whether the fleet's CA has signed it"
+            return rights.objection(Vessel(""), document)
+        return rights.objection(Crew("the office"), document)
+
+    return objection
+
+
+def _entry(policy: settings.Policy) -> Entry:
+    when = When() if policy.when is None else When.parse(policy.when)
+    return Entry(policy.channels, when, policy.limit)
+
+
+def _authenticator(given: settings.Gateway, folder: Path) -> Authenticator | None:
+    if given.certificate is not None and given.key is not None:
+        return ClientCertificateAuthenticator(
+            TLSIdentity.load(folder / given.certificate, folder / given.key)
+        )
+    if given.session_file is not None:
+        return SessionAuthenticator(_secret(folder, given.session_file) or "")
+    if given.user is not None:
+        return BasicAuthenticator(given.user, _secret(folder, given.password_file) or "")
+    return None
+
+
+def _secret(folder: Path, name: str | None) -> str | None:
+    """The first line of a file. Raises OSError, and ValueError if there is nothing in it."""
+    if name is None:
+        return None
+    path = folder / name
+    lines = path.read_text().splitlines()
+    if not lines or not lines[0].strip():
+        msg = f"{path}: there is nothing in its first line"
+        raise ValueError(msg)
+    return lines[0].strip()
+
+
+def _zone(name: str) -> tzinfo:
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return UTC  # no time zones are installed here; `config check` has told
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror or error}"
+    return str(error)

@@ -1,0 +1,195 @@
+"""Gateways of the sync daemon: real processes, a real listener and a real mosquitto ashore."""
+
+import ipaddress
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.gateways import office_rule
+from sync import documents
+from sync.documents import is_single_writer
+from sync.gateway import ways
+from sync.mesh.interfaces import Interface
+from sync.store import Database, Document
+from tests.fleet.builders import document
+from tests.gateway import builders
+from tests.gateway.broker import Broker, Listener, wait_until
+
+from .syncing import Fleet, SyncProcess, free_port
+
+NOTE = documents.note_id("argo", "01ARZ3NDEKTSV4RRFFQ69G5FAV")
+
+
+class Shore:
+    """`logboat db serve`, as an office would run it."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self.store, self.port = folder / "fleet.db", free_port()
+        (folder / "password").write_text("secret\n")
+        self._log = (folder / "serve.log").open("ab")
+        self._process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "services", "db", "serve", str(self.store), "--name", "fleet"),
+                *("--host", "127.0.0.1", "--port", str(self.port)),
+                *("--user", "argo", "--password-file", str(folder / "password")),
+            ],
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        self.said = ""
+        while "SHA-256" not in self.said:
+            line = self._process.stdout.readline()
+            assert line, (folder / "serve.log").read_text()
+            self.said += line
+        self.pin = next(word for word in self.said.split() if word.count(":") == 31 or len(word) == 64)
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        self._log.close()
+
+    def database(self) -> Database:
+        return Database.open(self.store, single_writer=is_single_writer)
+
+    def toml(self, password: str, more: str = "") -> str:
+        return (
+            f'[[gateway]]\nname = "office"\nkind = "couchbase"\nurl = "wss://127.0.0.1:{self.port}/fleet"\n'
+            f'user = "argo"\npassword_file = "{password}"\npin = "{self.pin}"\n{more}\n'
+        )
+
+
+@pytest.fixture
+def shore(tmp_path: Path) -> Iterator[Shore]:
+    found = Shore(tmp_path / "shore")
+    yield found
+    found.end()
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    found = Broker(tmp_path / "broker").start()
+    yield found
+    found.stop()
+
+
+def state_of(found: dict[str, Any], name: str) -> dict[str, Any]:
+    chosen: dict[str, Any] = next(each for each in found["gateways"] if each["name"] == name)
+    return chosen
+
+
+def test_daemon_forwards_to_all_gateways_with_or_without_a_fleet(
+    tmp_path: Path, shore: Shore, broker: Broker
+) -> None:
+    toml = shore.toml("office.password", 'direction = "both"\n')
+    toml += f'[[gateway]]\nname = "club"\nkind = "mqtt"\nurl = "{broker.url}"\nsignalk = true\n'
+    with SyncProcess(tmp_path / "argo", toml=toml) as argo:
+        (argo.folder / "office.password").write_text("secret\n")
+        data = argo.folder / "data"
+        data.mkdir()
+        with Database.open(data / "log.db", single_writer=is_single_writer) as database:
+            builders.write_vessel(database, "argo", ["main"])
+            builders.write_readings(database, "argo", "main", range(1, 101))
+            alarm = builders.write_alarm(database, "argo", "main", 3)
+        with shore.database() as office, Listener(broker.port) as listener:
+            office.put(NOTE, {"type": "note", "vessel": "argo", "channels": ["notes"], "text": "Call us."})
+            argo.start()
+            argo.until(lambda found: {each["state"] for each in found["gateways"]} == {"connected"})
+            wait_until(lambda: office.count() == 103, "all is in the office")
+            wait_until(lambda: len(listener.on("/reading")) == 100, "all is at the club")
+            assert office.get(alarm) is not None
+            assert json.loads(listener.on("/alarm")[0].payload)["_id"] == alarm
+            with Database.open(data / "log.db", single_writer=is_single_writer) as database:
+                wait_until(lambda: database.get(NOTE) is not None, "the office's note is on board")
+                wait_until(
+                    lambda: all(
+                        (found := database.get(f"forwarded:{name}:argo")) is not None
+                        and found.body["bounds"] == {"argo:main:qwerty": 100}
+                        for name in ("office", "club")
+                    ),
+                    "it is noted what is ashore",
+                )
+        argo.until(lambda found: all(each["backlogDocuments"] == 0 for each in found["gateways"]))
+        done = argo.logboat("status")
+        assert "office connected, all is ashore" in " ".join(done.stdout.split())
+        Fleet().identity(argo.identity)
+        argo.until(
+            lambda found: (
+                found.get("port") and all(each["backlogDocuments"] == 0 for each in found["gateways"])
+            )
+        )
+        done = argo.logboat("peers")
+        assert "shore office (couchbase): connected, all is ashore" in done.stdout
+        assert "shore club (mqtt): connected, all is ashore" in done.stdout
+        assert argo.stop() == 0
+
+
+def test_gateway_that_cannot_be_used_is_told_and_stops_no_other(tmp_path: Path, shore: Shore) -> None:
+    toml = shore.toml("office.password") + shore.toml("missing.password").replace('"office"', '"other"')
+    with SyncProcess(tmp_path / "argo", toml=toml) as argo:
+        (argo.folder / "office.password").write_text("wrong\n")
+        argo.start()
+        found = argo.until(
+            lambda found: (
+                state_of(found, "office")["state"] == "refused"
+                and state_of(found, "other")["state"] == "refused"
+            )
+        )
+        assert "password or session is wrong" in state_of(found, "office")["problem"]
+        assert "missing.password: No such file" in state_of(found, "other")["problem"]
+        assert "secret" not in json.dumps(found)
+        status = argo.logboat("status")
+        assert "office REFUSED" in status.stdout
+        assert argo.stop() == 0
+
+
+# What an office may write
+
+
+def objection(database: Database, found: Document) -> str | None:
+    return office_rule("argo", database, log_now=lambda: None, trust=lambda: None)(found)
+
+
+def test_office_writes_notes_and_its_own_types_and_nothing_of_the_log(tmp_path: Path) -> None:
+    with builders.store(tmp_path / "log.db") as database:
+        assert objection(database, document(NOTE)) is None
+        assert objection(database, document("sensorconfig:argo", {"type": "sensorconfig"})) is None
+        for refused in (
+            "reading:argo:main:qwerty:000000000001",
+            "equipment:argo:main",
+            "boot:argo:qwerty:1",
+            "forwarded:office:argo",
+            "fleet:revocations",
+            "gap:argo:main:qwerty:000000000001",
+        ):
+            assert objection(database, document(refused)) is not None, refused
+
+
+# By which way
+
+
+def test_way_has_the_interfaces_name_its_alias_and_its_kind(tmp_path: Path) -> None:
+    folder = tmp_path / "eth1"
+    folder.mkdir()
+    (folder / "ifalias").write_text("satellite\n")
+    (folder / "uevent").write_text("INTERFACE=eth1\nIFINDEX=3\n")
+    assert ways.names_of("eth1", tmp_path) == {"eth1", "satellite", "ethernet"}
+    (folder / "uevent").write_text("DEVTYPE=wwan\nINTERFACE=eth1\n")
+    assert ways.names_of("eth1", tmp_path) == {"eth1", "satellite", "cellular"}
+    assert ways.names_of("lo", tmp_path) == {"lo", "ethernet"}
+
+
+def test_way_is_that_of_the_kernels_routes(tmp_path: Path) -> None:
+    loopback = Interface("lo", 1, 0, (ipaddress.IPv4Interface("127.0.0.1/8"),))
+    found = ways.names_of_way("127.0.0.1", 4984, interfaces=lambda: (loopback,), sys=tmp_path)
+    assert found == frozenset({"lo", "ethernet"})
+    assert ways.names_of_way("nowhere.invalid", 4984, interfaces=lambda: (loopback,), sys=tmp_path) is None
