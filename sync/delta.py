@@ -55,6 +55,7 @@ _INDEX: Final = re.compile(r"0|[1-9][0-9]{0,8}")
 _PLAIN: Final = frozenset({str, int, bool, type(None)})
 
 _encode: Final = msgspec.json.Encoder().encode
+_encode_sorted: Final = msgspec.json.Encoder(order="sorted").encode
 _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -130,14 +131,15 @@ def make_json(old: bytes, new: bytes, *, overhead: int = 0) -> bytes | None:
 
 
 def apply_json(old: bytes, delta: bytes) -> bytes:
-    """The document that a delta makes of another, all as JSON text.
+    """The document that a delta makes of another, all as JSON text; its keys in order, as in canonical JSON,
+    so that who gets a delta stores the same bytes as who got the document.
 
     Raises:
         DeltaError: the base is not a JSON object, the delta is not one, or it does not fit its base.
     """
     new = apply(_object(old, "the base"), _object(delta, "the delta"))
     try:
-        return _encode(new)
+        return _encode_sorted(new)
     except RecursionError:
         raise DeltaError("the result is nested too deeply") from None
 

@@ -16,8 +16,9 @@ from sync.store import StoreError
 
 from . import aboard, fleet, proof, summary
 from .course import SPARE_S, Course, Voyage
-from .fleet import Fleet
+from .fleet import SHORE, Fleet
 from .proof import Recorded
+from .shore import Shore
 from .vessel import DemoError
 
 LONGEST_S: Final = 86_400.0
@@ -52,11 +53,14 @@ def run(args: Namespace) -> int:
 def _demo(folder: Path, vessels: int, seconds: float) -> int:
     speed = round(aboard.length_s() / (seconds - SPARE_S), 3)
     made = fleet.make(folder, vessels=vessels, speed=speed, now=datetime.now(UTC))
+    shore = None if made.is_alone else Shore(folder / SHORE, made.linked_ashore.name)
     print(_greeting(made, seconds), flush=True)
     try:
-        voyage = Course(made, seconds).run()
+        voyage = Course(made, seconds, shore).run()
     finally:
         made.kill()
+        if shore is not None:
+            shore.kill()
     return conclude(made, voyage)
 
 

@@ -16,6 +16,7 @@ from sync.store import StoreError
 from . import aboard
 from .fleet import Fleet
 from .progress import Progress, Row
+from .shore import Ashore, Shore
 from .stores import Apart, Standing, apart, standing
 from .vessel import Daemon, DemoError, Vessel
 
@@ -54,13 +55,15 @@ class Voyage:
     outage: Outage | None = None
     agreed_s: float | None = None
     """From the end of the recorders until all stores held the same; None if they never did."""
+    ashore: Ashore | None = None
+    """What had come there then; None without a shore."""
 
 
 class Course:
     """One run. `progress` is shown what happens."""
 
-    def __init__(self, fleet: Fleet, seconds: float) -> None:
-        self._fleet, self._seconds = fleet, seconds
+    def __init__(self, fleet: Fleet, seconds: float, shore: Shore | None = None) -> None:
+        self._fleet, self._seconds, self._shore = fleet, seconds, shore
         self._began = time.monotonic()
         self._progress = Progress(lambda: time.monotonic() - self._began)
         self._voyage = Voyage()
@@ -68,6 +71,8 @@ class Course:
     def run(self) -> Voyage:
         """From start to stop. Raises DemoError, StoreError."""
         fleet = self._fleet
+        if self._shore is not None:
+            self._land(self._shore)
         for vessel in fleet:
             vessel.start(Daemon.RECORDER)
         # The mesh says under which log a vessel records.
@@ -83,8 +88,41 @@ class Course:
         self._stop(Daemon.RECORDER)
         if not fleet.is_alone:
             self._agree(stopped)
+            if self._shore is not None:
+                self._forward(self._shore)
+                self._agree(stopped)
+                self._voyage.ashore = self._shore.ashore(_standing(self._fleet.first))
             self._stop(Daemon.SYNC)
         return self._voyage
+
+    # The shore
+
+    def _land(self, shore: Shore) -> None:
+        vessel = self._fleet.linked_ashore
+        vessel.gateways = shore.start()
+        vessel.configure()
+        broker = "a mosquitto" if shore.has_broker else "NO MQTT broker (mosquitto is not installed)"
+        self._progress.say(
+            f"ashore: an office and {broker}, on loopback; only {vessel.name} has a link there"
+        )
+
+    def _forward(self, shore: Shore) -> None:
+        """Wait until all is ashore, and the fleet knows; if it never is, the proof will say so."""
+        vessel, began = self._fleet.linked_ashore, time.monotonic()
+
+        def is_there() -> bool:
+            store = vessel.database()
+            return store is not None and shore.ashore(standing(store)).is_complete and shore.is_noted(store)
+
+        try:
+            self._watch(is_there, "everything to be ashore")
+        except _ImpatientError as error:
+            self._progress.say(str(error))
+        else:
+            took = time.monotonic() - began
+            self._progress.say(
+                f"all of the fleet's log is ashore, by {vessel.name} alone, {took:.1f} s later"
+            )
 
     # The mesh
 
@@ -158,10 +196,11 @@ class Course:
         except _ImpatientError as error:
             self._progress.say(str(error))
         else:
-            self._voyage.agreed_s = time.monotonic() - stopped
-            self._progress.say(
-                f"all stores agree, {self._voyage.agreed_s:.1f} s after the recorders were told to stop"
-            )
+            if self._voyage.agreed_s is None:
+                self._voyage.agreed_s = time.monotonic() - stopped
+                self._progress.say(
+                    f"all stores agree, {self._voyage.agreed_s:.1f} s after the recorders were told to stop"
+                )
 
     def _apart(self, vessel: Vessel) -> Apart:
         """What is between one vessel's store and the others'."""
@@ -182,6 +221,8 @@ class Course:
         while not is_so():
             for vessel in self._fleet:
                 vessel.check()
+            if self._shore is not None:
+                self._shore.check()
             if time.monotonic() > ends:
                 raise _ImpatientError(f"waited {patience:.0f} s in vain for {what}")
             self._progress.show(lambda: [self._row(vessel) for vessel in self._fleet])

@@ -21,6 +21,8 @@ NAMES: Final = ("argo", "brigid", "carina", "dione", "elissa", "fram", "gudrun",
 """As many as link each with each (`max_peers`)."""
 FLEET: Final = "fleet"
 """The folder of the fleet's authority."""
+SHORE: Final = "shore"
+"""The folder of what stands ashore."""
 LOOPBACK: Final = "127.0.0.1"
 
 
@@ -46,6 +48,11 @@ class Fleet:
         """Whether there is nobody to link with."""
         return len(self.vessels) == 1
 
+    @property
+    def linked_ashore(self) -> Vessel:
+        """The only one with a link to the shore; never the one that is without network for a while."""
+        return self.vessels[(len(self.vessels) - 1) // 2]
+
     def tell_addresses(self) -> None:
         """Write the others' addresses into each vessel's configuration: they cannot find each other."""
         for each in self:
@@ -61,7 +68,7 @@ class Fleet:
 
 def in_the_way(folder: Path) -> Path | None:
     """What an earlier demo has left in a folder."""
-    return next((folder / name for name in (FLEET, *NAMES) if (folder / name).exists()), None)
+    return next((folder / name for name in (FLEET, SHORE, *NAMES) if (folder / name).exists()), None)
 
 
 def make(folder: Path, *, vessels: int, speed: float, now: datetime) -> Fleet:

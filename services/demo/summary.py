@@ -9,6 +9,7 @@ from services.present import count
 from . import proof
 from .course import Voyage
 from .proof import Comparison, Findings, Recorded
+from .shore import Ashore
 
 MOST_FAULTS: Final = 20
 
@@ -29,6 +30,7 @@ def summarise(fleet: Sequence[Recorded], stores: Sequence[Findings], voyage: Voy
     is_alike = len({store.digest for store in stores}) == 1
     if not is_alike and not faults:
         faults.append("the stores' digests differ")
+    faults += _not_ashore(voyage)
     lines = ["", "summary", *(_line(*each) for each in _events(fleet, voyage, name=name))]
     lines += [_line(*each) for each in _holdings(fleet, stores, is_alike=is_alike)]
     lines += [
@@ -63,6 +65,8 @@ def _events(fleet: Sequence[Recorded], voyage: Voyage, *, name: str) -> list[tup
             f"{count(len(outage.apart.lacked), 'document')}, all caught up {caught_up}"
         )
         lines.append(("network off", text))
+    if voyage.ashore is not None:
+        lines.append(("shore", _shore(voyage.ashore)))
     if voyage.linked_s is not None and voyage.agreed_s is None:
         lines.append(("agreement", "NONE in time"))
     return lines
@@ -92,6 +96,20 @@ def _holdings(
         ("repeats", f"{repeats}"),
         ("told durable", f"{told}, of which in {where}: {told - worst}"),
     ]
+
+
+def _shore(ashore: Ashore) -> str:
+    office = f"{ashore.in_office} of {ashore.wanted} documents in the office (Couchbase protocol)"
+    if ashore.news is None:
+        return f"{office}; no MQTT broker here"
+    return f"{office}; {ashore.heard} of {ashore.news} by MQTT, {ashore.twice} twice; by {ashore.by} alone"
+
+
+def _not_ashore(voyage: Voyage) -> list[str]:
+    ashore = voyage.ashore
+    if ashore is None or ashore.is_complete:
+        return []
+    return [f"not all is ashore: {_shore(ashore)}"]
 
 
 def _recording(found: Sequence[Comparison]) -> str:

@@ -51,6 +51,8 @@ class Vessel:
     port: int
     """Where its listener is, on loopback."""
     sensors: frozenset[str]
+    gateways: str = ""
+    """Of `logboat.toml`, its ways ashore."""
     samples: int = 0
     """Durable samples that the ledger has been seen to name; see `count`."""
     _read: int = 0
@@ -75,7 +77,7 @@ class Vessel:
         ]
         if static:
             lines.append(f"[mesh]\nstatic = {json.dumps(static)}\n")
-        (self.folder / "logboat.toml").write_text("\n".join(lines))
+        (self.folder / "logboat.toml").write_text("\n".join([*lines, self.gateways]))
 
     # Processes
 

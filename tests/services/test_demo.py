@@ -15,6 +15,7 @@ from services.demo import aboard, fleet, proof, summary, vessel
 from services.demo.course import Outage, Voyage
 from services.demo.progress import Progress, Row
 from services.demo.proof import Findings, Recorded
+from services.demo.shore import Ashore
 from services.demo.stores import Standing, apart, newer
 from sync.documents import is_single_writer
 from sync.fleet import identity_files
@@ -206,6 +207,24 @@ class TestSummary:
         assert told.lines[-1] == "  a is not in the store of brigid"
         assert any("THEY DIFFER" in line for line in told.lines)
         assert any("NONE in time" in line for line in told.lines)
+
+    def test_what_is_not_ashore_fails(self) -> None:
+        found = [_findings("argo", {})]
+        for ashore, is_good, words in (
+            (
+                Ashore("brigid", 9, 9, 5, 5, 1),
+                True,
+                "9 of 9 documents in the office (Couchbase protocol); 5 of 5 by MQTT, 1 twice",
+            ),
+            (Ashore("brigid", 9, 9, None), True, "no MQTT broker here"),
+            (Ashore("brigid", 9, 8, 5, 5), False, "not all is ashore: 8 of 9"),
+            (Ashore("brigid", 9, 9, 5, 4), False, "4 of 5 by MQTT"),
+        ):
+            told = summary.summarise(
+                [ARGO], found, Voyage(linked_s=2.0, agreed_s=1.0, ashore=ashore), name="demo-1"
+            )
+            assert told.is_good is is_good
+            assert words in "\n".join(told.lines)
 
     def test_a_long_list_of_faults_is_cut(self) -> None:
         found = [_findings("argo", {}, faults=[f"fault {number}" for number in range(23)])]

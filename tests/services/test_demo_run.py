@@ -42,6 +42,9 @@ def test_a_fleet_loses_nothing_and_what_is_lost_after_all_is_named(
     assert re.search(r"brigid's network is back: it brings [1-9]\d* documents?, and has missed [1-9]", course)
     assert "brigid has caught up" in course
     assert good.endswith("\n  nothing is missing\n")
+    assert re.search(
+        r"shore +(\d+) of \1 documents in the office .*; ([1-9]\d*) of \2 by MQTT, 0 twice", good
+    )
     assert "all 2 the same: ids, revisions, bodies" in good
     assert re.search(r"told durable +(\d+), of which in every store: \1\n", good)
     assert re.search(r"gaps +0\n +repeats +0\n", good)

@@ -1,0 +1,247 @@
+"""The demo's shore: a listener that stands as the gateway of an office, and a real MQTT broker with somebody
+who listens to it. One vessel alone has a link there; both are on loopback.
+"""
+
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
+
+from sync import documents
+from sync.documents import Kind, is_single_writer
+from sync.gateway.forwarded import bounds_of, forwarded_id
+from sync.store import Database
+
+from .stores import Standing
+from .vessel import DemoError
+
+OFFICE: Final = "office"
+BROKER: Final = "broker"
+"""What the gateways are called."""
+_LOOPBACK: Final = "127.0.0.1"
+_START_WITHIN_S: Final = 20.0
+_NEWS: Final = (Kind.READING, Kind.GAP, Kind.BOOT)
+"""What never changes: each has to come by MQTT just as it is in the stores."""
+
+
+class _Head(msgspec.Struct, gc=False):
+    id: str = msgspec.field(name="_id", default="")
+
+
+@dataclass(frozen=True, slots=True)
+class Ashore:
+    """What has come there."""
+
+    by: str
+    """The vessel with the link."""
+    wanted: int
+    """Documents of the fleet that belong ashore."""
+    in_office: int
+    """Of these, so many are in the office's store, at the same revision."""
+    news: int | None
+    """Documents that never change; None if there is no broker here."""
+    heard: int = 0
+    """Of these, so many came by MQTT."""
+    twice: int = 0
+    """And so many more than once."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all is there."""
+        return self.in_office == self.wanted and (self.news is None or self.heard == self.news)
+
+
+class Shore:
+    """Both, from `start` to `kill`."""
+
+    def __init__(self, folder: Path, vessel: str) -> None:
+        self.vessel: Final = vessel
+        self._folder = folder
+        self._password = secrets.token_urlsafe(12)
+        self._program = shutil.which("mosquitto") or shutil.which(
+            "mosquitto", path="/usr/sbin:/usr/local/sbin"
+        )
+        self._processes: list[subprocess.Popen[str]] = []
+        self._listener: _Listener | None = None
+        self._database: Database | None = None
+
+    @property
+    def has_broker(self) -> bool:
+        """Whether there is a broker on this machine."""
+        return self._program is not None
+
+    def start(self) -> str:
+        """Start all of it; `logboat.toml`'s part for the vessel. Raises DemoError."""
+        self._folder.mkdir()
+        found = self._office()
+        if self._program is not None:
+            found += self._broker(self._program)
+        return found
+
+    def ashore(self, standing: Standing) -> Ashore:
+        """What of a store's documents has come. Raises StoreError."""
+        wanted = {name: rev for name, rev in standing.items() if not name.startswith(f"{Kind.FORWARDED}:")}
+        there: dict[str, str] = {}
+        if self._database is None and self._store.exists():
+            self._database = Database.open(self._store, single_writer=is_single_writer, create=False)
+        if self._database is not None:
+            there = {change.id: change.rev for change in self._database.changes()}
+        in_office = sum(there.get(name) == rev for name, rev in wanted.items())
+        if self._listener is None:
+            return Ashore(self.vessel, len(wanted), in_office, None)
+        news = {name for name in wanted if name.startswith(tuple(f"{kind}:" for kind in _NEWS))}
+        heard = self._listener.heard
+        return Ashore(
+            self.vessel,
+            len(wanted),
+            in_office,
+            len(news),
+            sum(name in heard for name in news),
+            sum(heard.get(name, 0) > 1 for name in news),
+        )
+
+    def is_noted(self, store: Database) -> bool:
+        """Whether the vessel has told the fleet that all readings are ashore. Raises StoreError."""
+        ends: dict[tuple[str, str, str], int] = {}
+        for change in store.changes():
+            name = documents.parse_id(change.id)
+            if name is not None and name.kind is Kind.READING:
+                assert name.sensor is not None
+                assert name.log is not None
+                key = name.vessel, name.sensor, name.log
+                ends[key] = max(name.number or 0, ends.get(key, 0))
+        for gateway in (OFFICE, *((BROKER,) if self.has_broker else ())):
+            noted = store.get(forwarded_id(gateway, self.vessel))
+            bounds = {} if noted is None else bounds_of(noted)
+            if any(bounds.get(key, 0) < last for key, last in ends.items()):
+                return False
+        return True
+
+    def check(self) -> None:
+        """Raise DemoError if a process has ended by itself."""
+        for process in self._processes:
+            if process.poll() is not None:
+                raise DemoError(f"{Path(str(process.args[0])).name} has ended: see {self._folder}")  # type: ignore[index]
+
+    def kill(self) -> None:
+        """Whatever happens, leave nothing running."""
+        if self._listener is not None:
+            self._listener.end()
+        for process in self._processes:
+            process.kill()
+            process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+        self._processes.clear()
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+
+    @property
+    def _store(self) -> Path:
+        return self._folder / "office.db"
+
+    def _office(self) -> str:
+        port, secret = _free_port(), self._folder / "office.password"
+        secret.touch(mode=0o600)
+        secret.write_text(self._password)
+        command = [sys.executable, "-m", "services", "db", "serve", str(self._store), "--name", "fleet"]
+        command += ["--host", _LOOPBACK, "--port", str(port)]
+        command += ["--user", self.vessel, "--password-file", str(secret)]
+        with (self._folder / "office.log").open("ab") as log:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                start_new_session=True,
+            )
+        self._processes.append(process)
+        assert process.stdout is not None
+        pin = None
+        while pin is None:
+            line = process.stdout.readline()
+            if not line:
+                raise DemoError(f"`logboat db serve` does not start: see {self._folder / 'office.log'}")
+            pin = next((word for word in line.split() if len(word.replace(":", "")) == 64), None)
+        return (
+            f'[[gateway]]\nname = "{OFFICE}"\nkind = "couchbase"\nurl = "wss://{_LOOPBACK}:{port}/fleet"\n'
+            f'user = "{self.vessel}"\npassword_file = "{secret}"\npin = "{pin}"\n\n'
+        )
+
+    def _broker(self, program: str) -> str:
+        port, configuration = _free_port(), self._folder / "mosquitto.conf"
+        lines = (f"listener {port} {_LOOPBACK}", "allow_anonymous true", "max_queued_messages 1000000", "")
+        configuration.write_text("\n".join(lines))
+        with (self._folder / "mosquitto.log").open("ab") as log:
+            self._processes.append(
+                subprocess.Popen(
+                    [program, "-c", str(configuration)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    text=True,
+                    start_new_session=True,
+                )
+            )
+        ends = time.monotonic() + _START_WITHIN_S
+        while True:
+            self.check()
+            with socket.socket() as probe:
+                if probe.connect_ex((_LOOPBACK, port)) == 0:
+                    break
+            if time.monotonic() > ends:
+                raise DemoError(f"mosquitto does not answer: see {self._folder / 'mosquitto.log'}")
+            time.sleep(0.05)
+        self._listener = _Listener(port)
+        return f'[[gateway]]\nname = "{BROKER}"\nkind = "mqtt"\nurl = "mqtt://{_LOOPBACK}:{port}"\n\n'
+
+
+class _Listener:
+    """Listens to a broker, in a thread of its own."""
+
+    def __init__(self, port: int) -> None:
+        """Raises DemoError if it is not let in."""
+        self.heard: dict[str, int] = {}
+        """How often each document came."""
+        subscribed = threading.Event()
+        self._client = client = paho.Client(CallbackAPIVersion.VERSION2)
+        client.on_connect = self._connected
+        client.on_subscribe = lambda *_: subscribed.set()
+        client.on_message = self._message
+        client.connect(_LOOPBACK, port)
+        client.loop_start()
+        if not subscribed.wait(_START_WITHIN_S):
+            raise DemoError("mosquitto lets nobody subscribe")
+
+    def end(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _connected(self, *_: object) -> None:
+        self._client.subscribe("logboat/#", qos=1)
+
+    def _message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
+        try:
+            name = msgspec.json.decode(message.payload, type=_Head).id
+        except msgspec.DecodeError:
+            return  # presence is no document
+        self.heard[name] = self.heard.get(name, 0) + 1
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind((_LOOPBACK, 0))
+        port: int = found.getsockname()[1]
+        return port
