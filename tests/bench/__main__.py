@@ -4,7 +4,7 @@ import sys
 
 from tests.mesh import traffic
 
-from . import delay, recorder, replication, store
+from . import delay, gateway, recorder, replication, store
 
 
 def main() -> int:
@@ -13,6 +13,7 @@ def main() -> int:
     recorder.main(seconds)
     store.main()
     replication.main(quick="quick" in sys.argv[1:])
+    gateway.main(quick="quick" in sys.argv[1:])
     traffic.main(12 if "quick" in sys.argv[1:] else traffic.VESSELS, each=5)
     return delay.main(seconds)
 
