@@ -210,7 +210,7 @@ class Outward:
             self._on_change(self)
 
     def _begin_history(self) -> None:
-        if not self.is_up:
+        if not self.is_up or self.has_ended:  # nobody would ever stop what begins after the end
             return
         replicator = self._replicators[HISTORY]
         if replicator.status.activity is Activity.OFFLINE:

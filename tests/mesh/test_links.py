@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+from sync.mesh import whereabouts
 from sync.mesh.manager import Mesh
 from sync.mesh.plan import Place, Role
 from sync.mesh.report import LinkState, look
+from sync.peer.active import Activity
 
 from .inprocess import Fleet, run, until, vessel
 
@@ -100,5 +102,23 @@ def test_vessel_that_comes_back_is_linked_at_once(tmp_path: Path) -> None:
                     await until(lambda: argo.linked and brigid.linked, "they are linked")
                     assert loop.time() - began < 15  # no waiting out of a refusal, nor of a longer pause
                 await until(lambda: not argo.linked, "it has gone")
+
+    run(main())
+
+
+def test_link_that_is_given_up_while_it_is_being_made_leaves_nothing_behind(tmp_path: Path) -> None:
+    async def main() -> None:
+        fleet = Fleet.new()
+        async with (
+            vessel(tmp_path, fleet, "brigid", place=Place("brigid", role=Role.PASSIVE_ONLY)) as brigid,
+            vessel(tmp_path, fleet, "argo", place=Place("argo", role=Role.PASSIVE_ONLY)) as argo,
+        ):
+            link = argo._make(whereabouts.of_url(f"wss://127.0.0.1:{brigid.port}"), "brigid")
+            link.start()
+            await asyncio.sleep(0)  # it is connecting
+            await link.stop()
+            assert {status.activity for status in link.statuses.values()} == {Activity.STOPPED}
+            await until(lambda: not brigid.linked, "the other sees it go")
+            assert [peer.session.is_over for peer in link.peers] == []
 
     run(main())
