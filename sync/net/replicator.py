@@ -29,19 +29,20 @@ from sync.peer.active import ActiveOptions, ActivePeer, Activity
 from sync.peer.arrivals import Rule
 from sync.peer.checkpoints import stored
 from sync.peer.conflicts import ConflictResolver, Resolvers
-from sync.peer.problems import Problem, ProblemError
+from sync.peer.problems import Domain, Problem, ProblemError
 from sync.peer.progress import DocumentEnded, Ledger, Progress
 from sync.peer.selection import DocumentFilter, Selection, Stream
 from sync.peer.sending import Acknowledged
 from sync.peer.session import Session
 from sync.replication.checkpoint import PushProgress
 from sync.replication.checkpoint_id import Peer
-from sync.store import Database
+from sync.store import Database, StoreError
 
 log = logging.getLogger(__name__)
 
 _GATEWAY: Final = "Couchbase Sync Gateway"
 """How its `Server` header begins."""
+_INTERNAL: Final = 1011
 
 
 _CONNECTED: Final = frozenset({Activity.BUSY, Activity.IDLE})
@@ -305,6 +306,9 @@ class Replicator:
                 log.info("%s: %s; next attempt in %.0f s", self.configuration.endpoint.name, problem, delay)
                 self._say(Activity.OFFLINE, problem)
                 await self._rest(delay)
+        except Exception as error:
+            log.exception("%s: the replication stops: a fault of ours", self.configuration.endpoint.name)
+            problem = Problem(Domain.BLIP, _INTERNAL, f"a fault of ours: {error!r}")
         finally:
             self._abandon()
         self._say(Activity.STOPPED, None if self._stopping else problem)
@@ -339,12 +343,17 @@ class Replicator:
             )
         except ProblemError as error:
             return error.problem
+        except StoreError as error:
+            return Problem(Domain.STORE, 0, str(error))
         link, peer = self._link, self._peer
         assert link is not None
         assert peer is not None
         self._backoff.succeeded()
-        self._resets = False
-        peer.start()
+        try:
+            peer.start()
+            self._resets = False
+        except StoreError as error:
+            peer.session.fail(error)
         if self._stopping:
             peer.stop()
         link.run()

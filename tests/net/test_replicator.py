@@ -22,7 +22,7 @@ from sync.net.tls_identity import TLSIdentity
 from sync.peer.active import Activity
 from sync.peer.problems import Domain
 from sync.peer.progress import Direction, DocumentEnded
-from sync.store import Database
+from sync.store import BusyError, Database
 from tests.net.wire import run, unused_port
 from tests.peer.rig import assert_same, databases
 
@@ -436,5 +436,48 @@ def test_peers_replicate_over_a_connection_of_the_applications(tmp_path: Path) -
             assert status.problem is None
             assert_same(ours, theirs)
             await settled(lambda: listener.connection_count == 0)
+
+    run(main())
+
+
+def test_fault_of_ours_in_making_a_connection_is_told_as_the_end(tmp_path: Path) -> None:
+    async def main() -> None:
+        with databases(tmp_path) as (ours, theirs):
+            async with listening({"log": theirs}) as listener:
+
+                def fails(_: object) -> Any:
+                    raise RuntimeError("nobody thought of that")
+
+                followed = Followed(ours, url(listener), continuous=True, peer=fails)
+                status = await followed.replicator.run()
+                assert status.activity is followed.activities()[-1] is Activity.STOPPED
+                assert status.problem is not None
+                assert "nobody thought of that" in status.problem.text
+                assert listener.connections == []
+
+    run(main())
+
+
+def test_store_that_fails_while_connecting_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        with databases(tmp_path) as (ours, theirs):
+            theirs.put("d", {})
+            failures = [BusyError("another process holds the lock")]
+            get_local = ours.get_local
+
+            def fails_once(key: str) -> Any:
+                if failures:
+                    raise failures.pop()
+                return get_local(key)
+
+            monkeypatch.setattr(ours, "get_local", fails_once)
+            async with listening({"log": theirs}) as listener:
+                followed = Followed(ours, url(listener), max_attempt_wait_time=0.05)
+                status = await followed.replicator.run(reset_checkpoint=True)
+                assert status.problem is None
+                assert ours.get("d") is not None
+                assert Activity.OFFLINE in followed.activities()
 
     run(main())
