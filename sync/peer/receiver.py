@@ -94,6 +94,8 @@ class Receiver:
         self._expected: dict[tuple[str, str], _Expected] = {}
         """What we asked for in a subscription, by document and revision."""
         self._by_sequence: dict[str, tuple[str, str]] = {}
+        self._failed: dict[tuple[str, str], list[int]] = {}
+        """Tickets of what failed for now, by document and revision: a peer like ours sends it again."""
         self._proposed = 0
         """Revisions that a peer who proposes was told to send, and has not."""
         self._arrivals = Arrivals(session, database, options, echo)
@@ -221,17 +223,17 @@ class Receiver:
             is_removed = bool(change.gone & _TAKEN_AWAY)
             if is_removed:
                 self._removed(change)
+            key = (change.id, change.revision)
             if is_removed or ancestors is None:
                 answers.append(NOT_WANTED)
-                self._done([ticket])
+                self._done([*self._pop_failed(key), ticket])
                 continue
-            key = (change.id, change.revision)
             expected = self._expected.get(key)
             if expected is not None:
                 expected.tickets.append(ticket)
                 answers.append(NOT_WANTED)
                 continue
-            self._expected[key] = _Expected([ticket], change.sequence)
+            self._expected[key] = _Expected([*self._pop_failed(key), ticket], change.sequence)
             self._by_sequence[change.sequence] = key
             answers.append(tuple(ancestors))
         return answers
@@ -292,7 +294,7 @@ class Receiver:
         tickets = None
         if self._progress is not None:
             key = (rev.id, rev.replaced or rev.revision)
-            tickets = self._pop_expected(key)
+            tickets = self._pop_expected(key) or self._pop_failed(key) or None
         arrived = Arrived(event, rev, rev.body, tickets, len(event.body))
         try:
             if rev.delta_source is not None:
@@ -346,6 +348,16 @@ class Receiver:
         self._by_sequence.pop(expected.sequence, None)
         return expected.tickets
 
+    def _pop_failed(self, key: tuple[str, str]) -> list[int]:
+        tickets = self._failed.pop(key, [])
+        self._failed_for_now -= bool(tickets)
+        return tickets
+
+    def _fails_for_now(self, key: tuple[str, str], tickets: list[int] | None) -> None:
+        self._failed_for_now += 1
+        if tickets:
+            self._failed[key] = tickets
+
     def _patched(self, rev: Rev, source: str) -> bytes:
         base = self._database.get(rev.id, rev=source)
         if base is None:
@@ -379,16 +391,16 @@ class Receiver:
         if message.id is not None and message.revision is not None:
             key = (message.id, message.revision)
             self._claims.fails(key, self._session)
-        if key not in self._expected and message.sequence is not None:
+        if key not in self._expected and key not in self._failed and message.sequence is not None:
             key = self._by_sequence.get(message.sequence)
             if key is not None:
                 self._claims.fails(key, self._session)
-        tickets = None if key is None else self._pop_expected(key)
+        tickets = None if key is None else self._pop_expected(key) or self._pop_failed(key) or None
         if key is None or tickets is None:
             return
         transient = message.status in _TRANSIENT
         if transient:
-            self._failed_for_now += 1
+            self._fails_for_now(key, tickets)
         else:
             self._done(tickets)
         if message.status != 404 or message.reason:
@@ -463,7 +475,7 @@ class Receiver:
             problem = Problem(Domain.WEBSOCKET, error.code, error.text)
             self._tell(rev.id, rev.revision, deleted=rev.deleted, problem=problem, is_transient=transient)
             if transient:
-                self._failed_for_now += 1
+                self._fails_for_now(key, arrived.tickets)
                 return
         if arrived.tickets is not None:
             self._done(arrived.tickets)

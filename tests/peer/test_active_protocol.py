@@ -694,3 +694,24 @@ def test_winner_that_stays_a_conflict_is_proposed_once_more_and_then_given_up(st
     assert [ended.problem.code for ended in script.told if ended.problem] == [409]
     store_checkpoint(script)
     assert script.is_over
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_what_failed_for_now_and_comes_later_lets_the_checkpoint_go_on(store: Database, again: bool) -> None:
+    script = begun(store, push=False, continuous=True)
+    tell(script, ("4", "c", "1-c"), ("5", "d", "1-a"), ("6", "e", "1-b"))
+    give(script, "c", "1-c", sequence="4")
+    script.post({"Profile": "norev", "id": "d", "rev": "1-a", "error": "503"}, no_reply=True)
+    give(script, "e", "1-b", sequence="6")
+    caught_up(script)
+    script.rest(tuning.CHECKPOINT_EVERY)
+    assert remote(store_checkpoint(script)) == 4
+    assert script.peer.must_be_repeated == 1  # type: ignore[attr-defined]
+    if again:  # the peer tells of it once more, and it has come from elsewhere
+        store.insert("d", "1-a")
+        assert tell(script, ("7", "d", "1-a")) == [0]
+    else:  # the peer sends it again, as ours does after a while
+        give(script, "d", "1-a", sequence="5")
+    script.rest(tuning.CHECKPOINT_EVERY)
+    assert remote(store_checkpoint(script, "0-2")) == (7 if again else 6)
+    assert script.peer.must_be_repeated == 0  # type: ignore[attr-defined]
