@@ -60,6 +60,8 @@ class Sender:
         """Why nothing is pushed any more, while the rest goes on."""
         self._woken = True
         self._told_all = False
+        self._has_paused = False
+        """Whether more of the feed is to be read than was in this turn."""
         self._lists = 0
         self._again: set[tuple[str, str]] = set()
         """Revisions that were proposed a second time."""
@@ -103,6 +105,8 @@ class Sender:
     @property
     def deadline(self) -> float | None:
         """When `pump` has something to do even if nothing happens."""
+        if self._has_paused:
+            return self._session.clock()
         due = self._outcomes.deadline
         if self._place is None:
             return due
@@ -120,12 +124,17 @@ class Sender:
         for sending in self._outcomes.due():
             self._deliveries.want(sending)
         self._deliveries.pump()
+        scans, self._has_paused = 0, False
         while (
             self._woken
             and self._lists < tuning.LISTS_AWAITING
             and self._deliveries.waiting < tuning.BATCH
             and not self._session.is_over
         ):
+            if scans == tuning.SCANS_AT_ONCE:
+                self._has_paused = True
+                break
+            scans += 1
             self._scan()
         if not (self._woken or self._told_all or self._options.proposes or self._session.is_over):
             self._tell_all()

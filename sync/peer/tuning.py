@@ -5,6 +5,9 @@ from typing import Final
 BATCH: Final = 200
 """Changes in one list, and documents in one transaction: Couchbase Lite's size of a list, and some 10 ms of
 writing, well below the 50 ms that others may be made to wait for the store."""
+SCANS_AT_ONCE: Final = 8
+"""Times in one turn that BATCH changes are read of the feed. Where a filter leaves out nearly all, as alarms
+are few among a year of readings, everybody else would otherwise wait until all of the store has been read."""
 LISTS_AWAITING: Final = 4
 """Lists of changes sent whose reply has not come: two on the way and two being looked up keep a link busy."""
 REVISIONS_AWAITING: Final = 5 * BATCH

@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 from sync.blip import ErrorReceived, ResponseReceived
+from sync.peer import tuning
 from sync.peer.problems import Domain
 from sync.peer.progress import Direction
 from sync.peer.selection import Selection, Stream, channels
 from sync.replication.messages import Changes as ChangesMessage
-from sync.replication.messages import ChangesReply, Rev, Terms
+from sync.replication.messages import ChangesReply, Rev, SubChanges, Terms
 from sync.store import Database, Document
 
 from .rig import Wire, databases, replicate
@@ -258,3 +259,35 @@ def test_peer_that_gives_nothing_out_still_takes_what_is_pushed(tmp_path: Path) 
         assert "nothing is given out here" in wire.active.session.problem.text
         assert ids(ours) == {"here"}
         assert ids(theirs) == {"here", "there"}
+
+
+def test_long_stretch_of_what_is_left_out_is_not_read_in_one_turn(tmp_path: Path) -> None:
+    with databases(tmp_path, "store") as (store,):
+        for number in range(2 * tuning.SCANS_AT_ONCE):
+            store.put(f"other-{number}", {})
+        store.put("wanted", {})
+        script = passive(store, streams=(Stream("some", lambda document_id: document_id == "wanted"),))
+        reply = SubChanges(filter="some", batch=1, continuous=True).encode()
+        script.post(reply)
+        script.pump()
+        sender = script.peer.sender
+        assert sender is not None
+        assert sender.behind
+        assert script.taken(ChangesMessage) == []
+        due = script.peer.deadline
+        assert due is not None
+        assert due <= script.clock.now, "it goes on as soon as everybody else has had a turn"
+        script.rest(0.0)
+        assert [c.id for message, _ in script.taken(ChangesMessage) for c in message.changes] == ["wanted"]
+        assert script.peer.deadline is None
+
+
+def test_long_stretch_of_what_is_not_pushed_is_got_over(tmp_path: Path) -> None:
+    with databases(tmp_path) as (ours, theirs):
+        with ours.transaction():
+            for number in range((tuning.SCANS_AT_ONCE + 1) * tuning.BATCH):
+                ours.put(f"other-{number}", {})
+        ours.put("wanted", {})
+        wanted = Selection(filter=lambda document: document.id == "wanted")
+        replicate(ours, theirs, active={"push_selection": wanted, "pull": False})
+        assert ids(theirs) == {"wanted"}
