@@ -25,7 +25,8 @@ class Echo:
 
     def note(self, document_id: str, revision: str) -> None:
         """The peer has given us this, and it is stored."""
-        self._held[document_id] = revision
+        if len(self._held) < _MOST or document_id in self._held:
+            self._held[document_id] = revision
 
     def note_offered(self, offered: Iterable[tuple[str, str]], last: int) -> None:
         """The peer has offered these, and they are here; `last`: the highest local sequence."""

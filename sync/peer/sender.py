@@ -121,6 +121,8 @@ class Sender:
 
     def pump(self) -> None:
         """Send what may be sent now."""
+        if self.refused is not None:
+            self._echo.clear()  # nothing will be told, so nothing need be left out
         for sending in self._outcomes.due():
             self._deliveries.want(sending)
         self._deliveries.pump()

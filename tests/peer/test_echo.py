@@ -111,3 +111,12 @@ def test_offers_without_end_are_not_remembered_without_end() -> None:
     echo.note("b", "1-b")
     echo.read_through(1, is_all=True)
     assert not echo
+
+
+def test_gifts_without_end_are_not_remembered_without_end() -> None:
+    echo = Echo()
+    for number in range(20_000):
+        echo.note(str(number), "1-a")
+    echo.note("0", "2-b")
+    assert echo.take("19999") is None
+    assert echo.take("0") == "2-b"

@@ -187,3 +187,17 @@ def test_who_may_not_write_still_pulls_and_is_told_what_was_not_pushed(tmp_path:
         assert [ended.id for ended in wire.told if ended.problem is not None] == ["mine"]
         replicate(ours, theirs)  # once it may: nothing was taken for done
         assert_same(ours, theirs)
+
+
+def test_what_is_pulled_where_nothing_may_be_pushed_is_not_remembered(tmp_path: Path) -> None:
+    with databases(tmp_path) as (ours, theirs):
+        ours.put("mine", {})
+        wire = Wire(ours, theirs, active={"continuous": True}, passive={"read_only": True})
+        wire.settle()
+        fill(theirs, "theirs", 50)
+        wire.wake()
+        wire.settle()
+        assert ours.count() == 51
+        assert wire.active.sender is not None
+        assert not wire.active.sender._echo
+        wire.cut()
