@@ -264,7 +264,9 @@ class ActivePeer(PeerBase):
             )
             if failure.status == _FORBIDDEN and self._options.push:
                 log.warning("%s; what is ours goes there all the same", problem.text)
-                self._unfed, self.receiver = problem, None
+                self._unfed, self.receiver, self._inquiry = problem, None, None
+                if self.sender is not None:
+                    self.sender.cannot_pull()
             else:
                 self.session.end(problem)
 

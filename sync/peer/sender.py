@@ -144,6 +144,10 @@ class Sender:
             self._tell_place(self._place[1])
         self._outcomes.settle_if_due()
 
+    def cannot_pull(self) -> None:
+        """The peer gives nothing out: no pull of ours will resolve a conflict, so it is told."""
+        self._options = replace(self._options, inquire=None)
+
     def settle(self) -> None:
         """Write down which revisions the peer is known to hold."""
         self._outcomes.settle()

@@ -189,6 +189,20 @@ def test_who_may_not_write_still_pulls_and_is_told_what_was_not_pushed(tmp_path:
         assert_same(ours, theirs)
 
 
+def test_who_is_given_nothing_still_pushes_and_is_told_of_conflicts(tmp_path: Path) -> None:
+    with databases(tmp_path) as (ours, theirs):
+        ours.put("both", {"from": "ours"})
+        theirs.put("both", {"from": "theirs"})
+        ours.put("mine", {})
+        wire = Wire(ours, theirs, passive={"write_only": True})
+        wire.settle()
+        assert wire.active.session.is_over
+        assert wire.active.session.problem is not None
+        assert wire.active.session.problem.code == 403
+        assert theirs.get("mine") is not None
+        assert [ended.id for ended in wire.told if ended.problem is not None] == ["both"]
+
+
 def test_what_is_pulled_where_nothing_may_be_pushed_is_not_remembered(tmp_path: Path) -> None:
     with databases(tmp_path) as (ours, theirs):
         ours.put("mine", {})
