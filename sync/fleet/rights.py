@@ -38,8 +38,8 @@ from sync.fleet import signatures, signing
 from sync.fleet.errors import RevocationsError, SignatureError
 from sync.fleet.revocations import from_body
 from sync.fleet.trust import Trust
-from sync.peer.arrivals import Rule
-from sync.peer.conflicts import REVOCATIONS
+from sync.peer.arrivals import Offered, Rule
+from sync.peer.conflicts import REVOCATIONS, is_closing
 from sync.store import Document, bodies, revisions
 
 
@@ -161,9 +161,16 @@ class Rights:
         return None
 
     def _may_close(self, tombstone: Document) -> bool:
-        """Whether a tombstone is the end of a branch that lost a conflict, as far as can be told: it says
-        nothing, there is something here that it ends, and it is not the deletion of just that."""
+        """Whether a tombstone is the end of a branch that lost a conflict: it says nothing, it ends what its
+        history says as our stores do, and the document lives on. Where the history is not known, as far as
+        can be told: there is something here that it ends, and it is not the deletion of just that."""
         leaves = self.leaves(tombstone.id)
+        if isinstance(tombstone, Offered):
+            history = tombstone.history
+            if not history or not is_closing(tombstone.rev, history[0]):
+                return False
+            if not tombstone.is_replaced and all(leaf.deleted or leaf.rev in history for leaf in leaves):
+                return False
         return (
             tombstone.raw == bodies.EMPTY
             and bool(leaves)

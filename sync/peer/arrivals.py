@@ -22,7 +22,17 @@ _CONFLICT: Final = 409
 _FORBIDDEN: Final = 403
 
 Rule = Callable[[Document], str | None]
-"""Why a document that comes in may not be stored; None if it may. Its sequence is 0."""
+"""Why a document that comes in may not be stored; None if it may. It is an `Offered`, its sequence is 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offered(Document):
+    """A revision that a peer would have stored here."""
+
+    history: tuple[str, ...] = ()
+    """Its ancestors, newest first, as the peer says."""
+    is_replaced: bool = False
+    """Whether it is the end of a branch, and a live revision that takes its place comes with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,9 +100,9 @@ class Arrivals:
     def _resolve(self, document_id: str, deletion: str | None) -> object:
         return conflicts.resolve(self._database, document_id, self._options.resolvers, deletion=deletion)
 
-    def _is_wanted(self, arrived: Arrived) -> bool:
+    def _is_wanted(self, arrived: Arrived, *, is_replaced: bool = False) -> bool:
         rev, options = arrived.rev, self._options
-        if arrived.end is not None and not self._is_wanted(arrived.end):
+        if arrived.end is not None and not self._is_wanted(arrived.end, is_replaced=not rev.deleted):
             arrived.error = arrived.end.error
             return False
         if arrived.is_removed:
@@ -100,7 +110,9 @@ class Arrivals:
                 self._database.purge([rev.id])
             return False
         if options.rule is not None:
-            document = Document(rev.id, rev.revision, 0, rev.deleted, False, arrived.raw)
+            document = Offered(
+                rev.id, rev.revision, 0, rev.deleted, False, arrived.raw, tuple(rev.history), is_replaced
+            )
             try:
                 reason = options.rule(document)
             except DocumentError as error:  # it read a body that is malformed

@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +13,7 @@ from sync.fleet.revocations import Revocations, to_body
 from sync.fleet.rights import Crew, Rights, Vessel, Writer
 from sync.fleet.trust import Trust
 from sync.peer.conflicts import REVOCATIONS
-from sync.store import Database
+from sync.store import Database, bodies, revisions
 from tests.net.certificates import NOW
 from tests.peer.rig import assert_same, databases, replicate
 
@@ -144,3 +145,31 @@ def test_who_only_listens_is_told_of_the_branch_that_lost(tmp_path: Path) -> Non
             found = stores[1].get(ALARM)
             assert found is not None
             assert [ack["who"] for ack in found.body["acks"]] == ["anna", f"bo {number}"]
+
+
+@pytest.mark.parametrize("document_id", [REVOCATIONS, ALARM])
+@pytest.mark.parametrize("rogue_dials", [True, False])
+@pytest.mark.parametrize("form", ["made up", "closing", "beside", "beside, closing"])
+def test_nobody_deletes_what_must_live_by_a_tombstone_made_for_it(
+    tmp_path: Path, document_id: str, rogue_dials: bool, form: str
+) -> None:
+    """Such as revocations, which would be forgotten at the next start."""
+    said = alarm()
+    if document_id == REVOCATIONS:
+        said = to_body(Revocations(3, NOW, ()), fleet=trust().fleet, key=authority().key)
+    with databases(tmp_path, "argo", "brigid") as (rogue, other):
+        fleet = Meeting([rogue, other])
+        rev = other.put(document_id, said)
+        fleet.meet("argo", "brigid")
+        parent = "1-unheardof" if form.startswith("beside") else rev
+        tombstone = "2-ffffffff"
+        if form.endswith("closing"):
+            tombstone = revisions.make(parent, deleted=True, body=bodies.EMPTY, closing=True)
+        rogue.purge([document_id])
+        rogue.insert(document_id, tombstone, [parent], b"{}", deleted=True)
+        for _ in range(2):
+            fleet.meet(*(("argo", "brigid") if rogue_dials else ("brigid", "argo")))
+        found = other.get(document_id)
+        assert found is not None
+        assert not found.deleted
+        assert found.rev == rev
