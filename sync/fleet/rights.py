@@ -215,12 +215,16 @@ class Rights:
                 else "not signed by the fleet's CA"
             )
         try:
-            said = from_body(body, trust.root)
+            number = from_body(body, trust.root).number
         except RevocationsError as error:
             return _reason(error, document.id)
-        number = said.number
-        if number < trust.revocations.number:
-            return f"number {number} is out of date; {trust.revocations.number} is known here"
+        return self._outdated(document, number, trust.revocations.number)
+
+    def _outdated(self, document: Document, number: int, least: int) -> str | None:
+        if self._loses(document, number, least):
+            return None
+        if number < least:
+            return f"number {number} is out of date; {least} is known here"
         for leaf in self.leaves(document.id):
             if leaf.deleted:
                 continue
@@ -232,6 +236,17 @@ class Rights:
             if bodies.recanonical(leaf.id, leaf.raw) != bodies.recanonical(leaf.id, document.raw):
                 return f"another document with the same number {number} is here"
         return None
+
+    def _loses(self, document: Document, number: int, least: int) -> bool:
+        """Whether revocations that are out of date come as a branch beside those that are known here. The
+        conflict is for the higher number; if they were refused, their holder would never hear of it, since
+        ours does not follow on his."""
+        if not isinstance(document, Offered):
+            return False
+        live = [leaf for leaf in self.leaves(document.id) if not leaf.deleted]
+        numbers = [leaf.body.get("number") for leaf in live]
+        known = max((n for n in numbers if isinstance(n, int)), default=-1)
+        return number < known >= least and all(leaf.rev not in document.history for leaf in live)
 
     # The crew
 

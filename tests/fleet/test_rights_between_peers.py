@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sync.fleet.revocations import Revocations, to_body
@@ -77,6 +77,7 @@ steps = st.lists(
 
 
 @given(steps)
+@example([("revoke", ("argo", "brigid", "")), ("revoke", ("argo", "careen", "")), ("revoke", VESSELS)])
 @settings(max_examples=25)
 def test_vessels_converge_on_alarms_and_revocations(steps: list[tuple[str, tuple[str, ...]]]) -> None:
     with tempfile.TemporaryDirectory() as folder, databases(Path(folder), *VESSELS) as stores:
@@ -173,3 +174,40 @@ def test_nobody_deletes_what_must_live_by_a_tombstone_made_for_it(
         assert found is not None
         assert not found.deleted
         assert found.rev == rev
+
+
+@pytest.mark.parametrize("newer", ["argo", "brigid"])
+def test_newer_revocations_reach_who_has_older_ones_from_elsewhere(tmp_path: Path, newer: str) -> None:
+    """Whoever dials: argo always does."""
+    with databases(tmp_path, "argo", "brigid") as stores:
+        fleet = Meeting(stores)
+        older = "brigid" if newer == "argo" else "argo"
+        for vessel, number in ((older, 1), (newer, 2), (newer, 3)):
+            found = fleet.stores[vessel].get(REVOCATIONS)
+            said = to_body(Revocations(number, NOW), fleet="north", key=authority().key)
+            fleet.stores[vessel].put(REVOCATIONS, said, parent=found.rev if found else None)
+        fleet.meet("argo", "brigid")
+        assert_same(*stores)
+        for store in stores:
+            latest = store.get(REVOCATIONS)
+            assert latest is not None
+            assert latest.body["number"] == 3
+        assert fleet.told == []
+
+
+@pytest.mark.parametrize("rogue_dials", [True, False])
+@pytest.mark.parametrize("follows", [True, False])
+def test_older_revocations_never_take_the_place_of_newer_ones(
+    tmp_path: Path, rogue_dials: bool, follows: bool
+) -> None:
+    with databases(tmp_path, "argo", "brigid") as (rogue, other):
+        fleet = Meeting([rogue, other])
+        old, new = (to_body(Revocations(n, NOW), fleet="north", key=authority().key) for n in (1, 2))
+        rev = other.put(REVOCATIONS, new)
+        rogue.insert(REVOCATIONS, "9-ffffffff", [rev] if follows else ["8-eeeeeeee"], old)
+        for _ in range(2):
+            fleet.meet(*(("argo", "brigid") if rogue_dials else ("brigid", "argo")))
+        found = other.get(REVOCATIONS)
+        assert found is not None
+        assert found.body["number"] == 2
+        assert other.conflicts() == []
