@@ -340,8 +340,7 @@ class Mesh:
             if link.certificate is not None and (objection := self.membership.judge(link.certificate)):
                 log.warning("%s is left: %s", link.vessel, objection)
                 self._note_refusal(key, objection)
-                if link.link is not None:
-                    link.link.close(Problem(Domain.BLIP, _REVOKED, objection))
+                link.cut(Problem(Domain.BLIP, _REVOKED, objection))
                 self.dialling.end(key)
 
     # One look at the whole

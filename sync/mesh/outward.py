@@ -115,6 +115,12 @@ class Outward:
         self.has_ended = True
         await asyncio.gather(*(replicator.stop() for replicator in self._replicators.values()))
 
+    def cut(self, problem: Problem) -> None:
+        """End it now: with whom it leads to nothing more is shared. `stop` it all the same."""
+        self.has_ended = True
+        for replicator in self._replicators.values():
+            replicator.cut(problem)
+
     def meet_again(self, addresses: tuple[str, ...] | None = None) -> None:
         """The vessel was seen, or the network has changed: try at once."""
         if addresses:

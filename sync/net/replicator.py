@@ -45,6 +45,9 @@ _GATEWAY: Final = "Couchbase Sync Gateway"
 _INTERNAL: Final = 1011
 
 
+STOP_GRACE_S: Final = 10.0
+"""How long a stop waits for a peer to store the checkpoint: some round trips by satellite. Without it, some
+is repeated at the next meeting."""
 _CONNECTED: Final = frozenset({Activity.BUSY, Activity.IDLE})
 
 
@@ -200,14 +203,26 @@ class Replicator:
                 await asyncio.gather(self._task, return_exceptions=True)
             raise
 
-    async def stop(self) -> Status:
-        """End as soon as what is on its way is done with and the checkpoint stored, and wait for that."""
+    async def stop(self, *, grace: float = STOP_GRACE_S) -> Status:
+        """End as soon as what is on its way is done with and the checkpoint stored, and wait for that; for
+        `grace` seconds, since a peer may live and not answer."""
         self._stopping = True
         self._nudge.set()
         if self._peer is not None and self._link is not None:
             self._peer.stop()
             self._link.run()
-        return await self.wait()
+        late = asyncio.get_running_loop().call_later(grace, self.cut)
+        try:
+            return await self.wait()
+        finally:
+            late.cancel()
+
+    def cut(self, problem: Problem | None = None) -> None:
+        """End now, whatever is on its way: nothing more is given or taken."""
+        self._stopping = True
+        self._nudge.set()
+        if self._link is not None and not self._link.is_closed:
+            self._link.close(problem)
 
     def reachability_changed(self) -> None:
         """The network is another one, or the peer was seen: connect at once rather than later."""

@@ -1,5 +1,6 @@
 """Who is let in, and who is not: each refusal says why on both ends."""
 
+import asyncio
 import logging
 from datetime import timedelta
 from pathlib import Path
@@ -10,8 +11,10 @@ from services.meshing import Floor
 from sync import documents
 from sync.fleet.revocations import to_body
 from sync.mesh.report import look
+from sync.peer.checkpoints import PeersCheckpoints
 from sync.peer.conflicts import REVOCATIONS
 from sync.store import Database
+from tests.fleet.builders import body
 
 from .inprocess import NOW, Fleet, problem_of, run, said_about, until, vessel
 
@@ -115,8 +118,8 @@ def test_revocation_travels_and_ends_the_links_of_whom_it_names_with_the_reason_
             vessel(tmp_path, fleet, "carina", identity=stolen) as carina,
         ):
             await until(lambda: len(argo.linked) == len(brigid.linked) == 2, "all are linked")
-            body = to_body(fleet.revoke(stolen), fleet=fleet.name, key=fleet.authority.key)
-            argo.database.put(REVOCATIONS, body)
+            revoked = to_body(fleet.revoke(stolen), fleet=fleet.name, key=fleet.authority.key)
+            argo.database.put(REVOCATIONS, revoked)
             await until(
                 lambda: argo.linked == {"brigid"} and brigid.linked == {"argo"}, "carina is out everywhere"
             )
@@ -157,5 +160,31 @@ def test_vessel_that_meets_itself_by_its_configuration_makes_nothing_of_it(tmp_p
             await until(lambda: argo.turns > 3 and not argo.outward, "it was tried and left")
             assert look(argo).clones == []
             assert argo.linked == frozenset()
+
+    run(main())
+
+
+def test_revoked_vessel_that_stores_no_checkpoint_is_left_at_once_on_both_streams(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        fleet = Fleet.new()
+        stolen = fleet.issue("brigid")
+        async with (
+            vessel(tmp_path, fleet, "brigid", identity=stolen) as brigid,
+            vessel(tmp_path, fleet, "argo", knows=(brigid,)) as argo,
+        ):
+            await until(lambda: len([p for link in argo.outward.values() for p in link.peers]) == 2, "linked")
+            monkeypatch.setattr(PeersCheckpoints, "_set", lambda *_: None)
+            reading = "reading:argo:rpm:abcdef:000000000001"
+            argo.database.put(reading, body(reading))
+            await until(lambda: brigid.database.get(reading), "it passes")
+            peers = [peer for link in argo.outward.values() for peer in link.peers]
+            revoked = to_body(fleet.revoke(stolen), fleet=fleet.name, key=fleet.authority.key)
+            argo.database.put(REVOCATIONS, revoked)
+            argo._take_up_revocations()
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            assert [peer.session.is_over for peer in peers] == [True, True]
 
     run(main())

@@ -20,6 +20,7 @@ from sync.net.replicator import Replicator, ReplicatorConfiguration, Status
 from sync.net.streams import StreamConnection
 from sync.net.tls_identity import TLSIdentity
 from sync.peer.active import Activity
+from sync.peer.checkpoints import PeersCheckpoints
 from sync.peer.problems import Domain
 from sync.peer.progress import Direction, DocumentEnded
 from sync.store import BusyError, Database
@@ -479,5 +480,23 @@ def test_store_that_fails_while_connecting_is_tried_again(
                 assert status.problem is None
                 assert ours.get("d") is not None
                 assert Activity.OFFLINE in followed.activities()
+
+    run(main())
+
+
+def test_peer_that_never_stores_the_checkpoint_does_not_hold_up_a_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PeersCheckpoints, "_set", lambda *_: None)  # it has the question, and is silent
+
+    async def main() -> None:
+        with databases(tmp_path) as (ours, theirs):
+            async with listening({"log": theirs}) as listener:
+                followed = Followed(ours, url(listener), continuous=True)
+                followed.replicator.start()
+                ours.put("ours", {})
+                await followed.until(lambda: followed.replicated("ours"))
+                status = await asyncio.wait_for(followed.replicator.stop(grace=0.1), 10)
+                assert status.activity is Activity.STOPPED
 
     run(main())
