@@ -102,7 +102,7 @@ class Receiver:
         self._ends = BranchEnds[Arrived](database)
         self._claims = claims.of(database)
         self._turn = Turn(self._claims, session)
-        self._fetching = 0
+        self._fetching = self._fetching_bytes = 0
         self._batch: list[Arrived] = []
         self._batch_bytes = 0
         self._batch_since = 0.0
@@ -331,12 +331,14 @@ class Receiver:
             return
         arrived.end = self._ends.take(rev)
         if incoming.blobs and not rev.deleted:
-            if self._fetching >= tuning.DOCUMENTS_FETCHING:
+            waiting = self._fetching_bytes + len(arrived.raw)
+            if self._fetching >= tuning.DOCUMENTS_FETCHING or waiting > tuning.BYTES_FETCHING:
                 text = f"{rev.id}: too many documents wait for their blobs"
                 arrived.error = MessageError(text, code=_UNAVAILABLE)
                 self._take(arrived)
                 return
             self._fetching += 1
+            self._fetching_bytes = waiting
             self._blobs.fetch(incoming.blobs, rev.id, self._fetched, arrived)
             return
         self._take(arrived)
@@ -372,6 +374,7 @@ class Receiver:
 
     def _fetched(self, error: MessageError | None, arrived: Arrived) -> None:
         self._fetching -= 1
+        self._fetching_bytes -= len(arrived.raw)
         arrived.error = error
         self._take(arrived)
 

@@ -31,6 +31,8 @@ CHANGES_OPEN: Final = 200_000
 """Changes that a peer may announce after one whose revision it keeps back: some 40 MB of bookkeeping."""
 DOCUMENTS_FETCHING: Final = 2 * REVISIONS_WANTED
 """Documents that wait for blobs: all that we asked for, and as many that are pushed."""
+BYTES_FETCHING: Final = 64 * 1024 * 1024
+"""Their bodies' bytes together; peers like ours let far fewer wait (BYTES_AWAITING)."""
 FILES_OPEN: Final = 32
 """Blobs being sent at the same time on one connection; each holds a file open."""
 BLOB_BYTES: Final = 256 * 1024 * 1024

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sync.blip import Connection, ErrorReceived, ResponseReceived
 from sync.peer import tuning
 from sync.peer.problems import Domain
-from sync.replication.messages import Change, Changes, GetCheckpoint, Rev, SubChanges
+from sync.replication.messages import Change, Changes, GetAttachment, GetCheckpoint, Rev, SubChanges
 from sync.store import Database
 
 from .rig import contents, open_database
@@ -352,3 +352,22 @@ def test_only_the_session_of_who_breaks_the_protocol_ends(store: Database) -> No
     assert broken.is_over
     assert_ends_by_name(broken)
     assert other.refusal(GetCheckpoint("me").encode()) == ("HTTP", 404)
+
+
+def test_large_documents_that_wait_for_blobs_are_refused_beyond_a_few(
+    store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuning, "BYTES_FETCHING", 50_000)
+    script = passive(store)
+    digest = "sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk="
+    body = b'{"blob":{"@type":"blob","digest":"%s"},"filled":"%s"}' % (digest.encode(), b"x" * 20_000)
+    asked = [script.post(Rev(f"large-{number}", "1-a", body).encode()) for number in range(10)]
+    script.rest(1.0)
+    refused = [reply for number in asked if (reply := script.replies.get(number)) is not None]
+    assert {reply.code for reply in refused if isinstance(reply, ErrorReceived)} == {503}
+    assert len(refused) == 8
+    for _, event in script.taken(GetAttachment):
+        script.answer(event, body=b"")  # the empty blob it is
+    script.rest(1.0)
+    assert store.count("large-") == 2
+    assert isinstance(script.push("later", "1-a", body), ResponseReceived), "there is room again"
