@@ -73,7 +73,8 @@ class PassivePeer(PeerBase):
         self._echo = Echo()
         self._is_subscribed = False
         PeersCheckpoints(session, database)
-        BlobServer(session, database, ledger=ledger, readable=options.readable)
+        if not options.write_only:
+            BlobServer(session, database, ledger=ledger, readable=options.readable)
         session.handle(SubChanges, self._subscribe)
         session.handle(GetRev, self._get_revision)
         session.handle(Changes, self._told)
@@ -109,8 +110,7 @@ class PassivePeer(PeerBase):
                 code=LiteCoreCode.NOT_IMPLEMENTED,
                 domain=LITECORE_DOMAIN,
             )
-        if self._options.write_only:
-            raise MessageError("nothing is given out here", code=_FORBIDDEN)
+        self._check_readable()
         stream = next((known for known in self._options.streams if known.name == request.filter), None)
         if request.filter is not None and stream is None:
             raise MessageError(f"there is no filter {request.filter[:80]!r} here", code=_NOT_FOUND)
@@ -146,6 +146,7 @@ class PassivePeer(PeerBase):
         )
 
     def _get_revision(self, request: GetRev, event: RequestReceived) -> None:
+        self._check_readable()
         if self.session.connection.queued > tuning.MESSAGES_QUEUED:
             raise MessageError("ask for less at once", code=_UNAVAILABLE)
         document = self.database.get(request.id)
@@ -183,6 +184,10 @@ class PassivePeer(PeerBase):
     def _not_pushed(self, request: NoRev, event: RequestReceived) -> None:
         self._check_writable()
         self._taker.norev(request, event)
+
+    def _check_readable(self) -> None:
+        if self._options.write_only:
+            raise MessageError("nothing is given out here", code=_FORBIDDEN)
 
     def _check_writable(self) -> None:
         if self._options.read_only:

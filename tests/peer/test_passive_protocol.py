@@ -682,3 +682,12 @@ def test_trailing_answers_are_left_out_as_the_protocol_says(store: Database) -> 
     assert isinstance(reply, ResponseReceived)
     assert json.loads(reply.body) == [304]
     assert ChangesReply.decode(reply, DEFAULT, asked=3).answers == (304, 0, 0)
+
+
+def test_peer_that_may_only_write_reads_no_document_nor_blob_by_its_name(store: Database) -> None:
+    digest = store.blobs.put(b"a photograph")
+    store.put("d", {"photo": {"@type": "blob", "digest": digest, "length": 12}})
+    script = passive(store, write_only=True)
+    assert script.refusal({"Profile": "getRev", "id": "d"}) == ("HTTP", 403)
+    assert script.refusal({"Profile": "getAttachment", "digest": digest, "docID": "d"}) == ("HTTP", 403)
+    assert isinstance(script.push("mine", "1-a"), ResponseReceived)
