@@ -211,17 +211,23 @@ class _Guest(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._pipe = transport
         self.remote = spell_remote(transport.get_extra_info("peername"))
-        welcomes, came_by = self._server.welcomes, transport.get_extra_info("sockname")[0]
-        if welcomes is not None and not welcomes(came_by):
-            log.info("%s: dropped: nothing is offered at %s, where it came in", self.remote, came_by)
-            transport.abort()
-            return
-        if not self._server.admit(self):
+        if not self._is_welcome(transport.get_extra_info("sockname")[0]) or not self._server.admit(self):
             transport.abort()
             return
         if self._server.ssl is not None:
             transport.pause_reading()  # What comes is for TLS, which is not there yet.
         self._task = asyncio.get_running_loop().create_task(self._receive())
+
+    def _is_welcome(self, came_by: str) -> bool:
+        welcomes = self._server.welcomes
+        try:
+            if welcomes is None or welcomes(came_by):
+                return True
+        except OSError as error:  # else nobody would judge it, nor ever end it
+            log.warning("%s: dropped: where it came in cannot be told: %s", self.remote, error)
+            return False
+        log.info("%s: dropped: nothing is offered at %s, where it came in", self.remote, came_by)
+        return False
 
     def data_received(self, data: bytes) -> None:
         """Of the request, or frames behind it."""

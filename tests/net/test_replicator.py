@@ -500,3 +500,17 @@ def test_peer_that_never_stores_the_checkpoint_does_not_hold_up_a_stop(
                 assert status.activity is Activity.STOPPED
 
     run(main())
+
+
+def test_who_comes_in_while_nobody_can_tell_where_is_sent_away(tmp_path: Path) -> None:
+    def cannot_tell(_: str) -> bool:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    async def main() -> None:
+        with databases(tmp_path) as (ours, theirs):
+            async with listening({"log": theirs}, welcomes=cannot_tell, disable_tls=True) as listener:
+                status = await asyncio.wait_for(once(ours, url(listener), max_attempts=1), 10)
+                assert status.problem is not None
+                assert listener.connections == []
+
+    run(main())
