@@ -49,7 +49,13 @@ class Inquiry:
     @property
     def deadline(self) -> float | None:
         """When `pump` has something to do even if nothing happens."""
-        return self._waiting[0].due if self._waiting and self._receiver.is_caught_up else None
+        return self._waiting[0].due if self._waiting and self._may_ask else None
+
+    @property
+    def _may_ask(self) -> bool:
+        """Whether nothing that is on its way may still bring it; what comes is a reason to look again."""
+        receiver = self._receiver
+        return self._open < tuning.BATCH and receiver.is_caught_up and (self._open > 0 or receiver.is_idle)
 
     def about(self, document_id: str, revision: str, answered: Callable[[], None]) -> None:
         """Have the revision that the peer holds of a document, unless it is here or comes by the feed.
@@ -69,7 +75,7 @@ class Inquiry:
                 self._waiting.popleft()
                 question.answered()
                 continue
-            if question.due > self._session.clock() or not (self._open or receiver.is_idle):
+            if question.due > self._session.clock() or not self._may_ask:
                 return  # it may come yet
             self._waiting.popleft()
             self._asked.add(question.document_id)

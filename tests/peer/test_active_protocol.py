@@ -715,3 +715,22 @@ def test_what_failed_for_now_and_comes_later_lets_the_checkpoint_go_on(store: Da
     script.rest(tuning.CHECKPOINT_EVERY)
     assert remote(store_checkpoint(script, "0-2")) == (7 if again else 6)
     assert script.peer.must_be_repeated == 0  # type: ignore[attr-defined]
+
+
+def test_question_that_waits_for_a_slow_revision_leaves_the_processor_alone(store: Database) -> None:
+    script = begun(store, continuous=True)
+    tell(script, ("1", "slow", "1-aa"))
+    caught_up(script)
+    store.insert("d", "30-aa", ["29-aa"], {"n": 30})
+    script.peer.wake()
+    script.pump()
+    proposed(script, Verdict(409, "1-ff"))
+    script.clock.now += 10 * tuning.FEED_PATIENCE
+    script.pump()
+    if (due := script.peer.deadline) is not None and due <= script.clock.now:
+        store_checkpoint(script)
+    due = script.peer.deadline
+    assert due is None or due > script.clock.now, "a turn now has nothing to do"
+    assert script.taken(GetRev) == []
+    give(script, "slow", "1-aa", sequence="1")
+    assert [message.id for message, _ in script.taken(GetRev)] == ["d"]
