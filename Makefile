@@ -12,7 +12,7 @@ demo: .venv/.ready broker  ## the main job on this machine: a fleet records, mes
 	@$(BIN)/logboat demo
 
 test: .venv/.ready network-tools broker  ## unit, property and fault tests (under 10 minutes on 2 cores)
-	@$(BIN)/python -m pytest -n 2 -m "not torture" $(ARGS)
+	@$(BIN)/python -m pytest -n 4 -m "not torture" $(ARGS)
 
 torture: .venv/.ready network-tools broker  ## the full counts of kills and faults
 	@$(BIN)/python -m pytest -m torture -s $(ARGS)
