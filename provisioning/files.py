@@ -1,6 +1,11 @@
-"""Files that are there whole, or not at all, whatever is interrupted when."""
+"""Files that are there whole, or not at all, whatever is interrupted when.
+
+Everything that changes a file system for good goes through here, one step a function, so that a test can stop
+at each of them.
+"""
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Final
@@ -8,14 +13,17 @@ from typing import Final
 SECRET: Final = 0o600
 PUBLIC: Final = 0o644
 FOLDER: Final = 0o700
+_ON_FAT: Final = "LOGBOAT.TMP"
+"""A new file's name until it is whole; what is found of it was interrupted."""
 
 
-def write(path: Path, content: bytes, *, mode: int = PUBLIC) -> None:
+def write(path: Path, content: bytes, *, mode: int = PUBLIC, group: int = -1) -> None:
     """Replace a file's content durably. Raises OSError."""
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
+            os.fchown(descriptor, -1, group)
             os.fchmod(descriptor, mode)
             file.write(content)
             file.flush()
@@ -24,6 +32,52 @@ def write(path: Path, content: bytes, *, mode: int = PUBLIC) -> None:
     finally:
         temporary.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def write_on_fat(path: Path, content: bytes) -> None:
+    """The same where files have no modes. Raises OSError."""
+    temporary = path.with_name(_ON_FAT)
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def rename(old: Path, new: Path) -> None:
+    """Durably. Raises OSError."""
+    old.rename(new)
+    sync_folder(new.parent)
+
+
+def remove(path: Path) -> None:
+    """A file or a whole folder; nothing if there is none. Raises OSError."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def overwrite(path: Path) -> None:
+    """Put zeros in a file's place, down to the medium as far as it lets us. Raises OSError."""
+    with path.open("r+b", buffering=0) as file:
+        left = os.fstat(file.fileno()).st_size
+        while left:
+            left -= file.write(bytes(min(left, 2**20)))
+        os.fsync(file.fileno())
+
+
+def read_back(path: Path) -> bytes:
+    """A file's content, from the medium and not from memory as far as the kernel lets us. Raises OSError."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        return file.read()
 
 
 def sync_folder(path: Path) -> None:

@@ -3,10 +3,13 @@
     fleet.pem                       the fleet's own certificate
     fleet.key                       its key, encrypted with the operator's passphrase
     revocations.json                the document fleet:revocations, as last signed
+    radio.key                       the password of the radio between vessels, the same for all
     vessels/<vessel>/
         vessel.toml                 id, name, MMSI: where its configuration begins
         certificates/<serial>.pem   every certificate it was ever given, to be listed and revoked
+        sensors.toml                what is wired to it, if the operator keeps that; and files that both name
         identity/                   what its appliance has as /etc/logboat/identity/
+        carded.json                 which of its certificates went to a card, and when
 
 Back it up: who loses it visits every vessel. Who copies it has all vessels' keys, but without the passphrase
 cannot add one. Every change is whole or not at all, and none overwrites what was made before; one command at
@@ -16,6 +19,7 @@ a time changes a folder.
 import fcntl
 import json
 import os
+import secrets
 import shutil
 import tempfile
 import tomllib
@@ -39,6 +43,7 @@ from sync.peer.problems import ProblemError
 
 from . import files
 from .authority import ROOT_VALID, VESSEL_VALID, Authority, fleet_of
+from .bundle.contents import RADIO_KEY
 from .errors import FolderError, UnknownVesselError
 
 ROOT_KEY: Final = "fleet.key"
@@ -46,6 +51,7 @@ VESSELS: Final = "vessels"
 IDENTITY: Final = "identity"
 CERTIFICATES: Final = "certificates"
 ABOUT: Final = "vessel.toml"
+CARDED: Final = "carded.json"
 _PREPARED: Final = ".identity.new"
 _REPLACED: Final = ".identity.old"
 
@@ -78,6 +84,17 @@ class Vessel:
         return next((found for found in self.issued if found.is_current), None)
 
 
+@dataclass(frozen=True, slots=True)
+class Carded:
+    """A card that was written."""
+
+    serial: str
+    """Of the certificate on it."""
+    when: datetime
+    where: str
+    """The device or file."""
+
+
 class FleetFolder:
     """One fleet's folder. What raises FolderError names the file; OSError may come from any file."""
 
@@ -104,12 +121,14 @@ class FleetFolder:
         check_free(path)
         authority = Authority.create(fleet, now=now, valid_for=valid_for)
         key = authority.key_pem(passphrase)
+        radio = _radio_key()
         parent = path.resolve().parent
         parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=parent))
         try:
             (made / VESSELS).mkdir(mode=files.FOLDER)
             files.write(made / ROOT_KEY, key, mode=files.SECRET)
+            files.write(made / RADIO_KEY, radio, mode=files.SECRET)
             files.write(made / REVOCATIONS, _json(authority.state(Revocations(0, now))))
             files.write(made / FLEET_CERTIFICATE, _pem(authority.certificate))
             made.replace(path)
@@ -153,7 +172,35 @@ class FleetFolder:
         """The authority. Raises PassphraseError, FolderError."""
         return Authority.load(self.root, (self.path / ROOT_KEY).read_bytes(), passphrase)
 
+    def place(self, vessel: str) -> Path:
+        """A vessel's folder: its configuration, and what that names. Raises UnknownVesselError."""
+        return self._at(self._known(vessel))
+
+    def carded(self, vessel: str) -> Carded | None:
+        """The last card that was written for it; None if there was none, or nobody can tell."""
+        try:
+            raw = json.loads((self._at(vessel) / CARDED).read_bytes())
+            return Carded(str(raw["serial"]), datetime.fromisoformat(raw["when"]), str(raw["where"]))
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return None
+
     # Changing
+
+    def note_card(self, vessel: str, card: Carded) -> None:
+        """Remember that a card was written. Raises UnknownVesselError, FolderError."""
+        with self._alone():
+            body = {"serial": card.serial, "when": card.when.isoformat(), "where": card.where}
+            files.write(self._at(self._known(vessel)) / CARDED, _json(body))
+
+    def prepare_radio(self) -> None:
+        """See that every identity has the fleet's radio key: a folder from before there was one has none.
+
+        Raises FolderError.
+        """
+        with self._alone():
+            if not (self.path / RADIO_KEY).exists():
+                files.write(self.path / RADIO_KEY, _radio_key(), mode=files.SECRET)
+            self._tell()
 
     def add(
         self,
@@ -293,6 +340,9 @@ class FleetFolder:
         files.write(identity / VESSEL_KEY, made.key_pem(), mode=files.SECRET)
         files.write(identity / FLEET_CERTIFICATE, _pem(self.root))
         files.write(identity / REVOCATIONS, (self.path / REVOCATIONS).read_bytes())
+        if (self.path / RADIO_KEY).exists():
+            radio = (self.path / RADIO_KEY).read_bytes()
+            files.write(identity / RADIO_KEY, radio, mode=files.SECRET)
         files.write(identity / VESSEL_CERTIFICATE, made.chain_pem())
 
     def _replace_identity(self, place: Path, prepared: Path) -> None:
@@ -305,12 +355,15 @@ class FleetFolder:
         shutil.rmtree(old)
 
     def _tell(self) -> None:
-        """Give every vessel's identity folder what was last signed."""
-        said = (self.path / REVOCATIONS).read_bytes()
-        for vessel in self._ids():
-            path = self.identity(vessel) / REVOCATIONS
-            if not path.exists() or path.read_bytes() != said:
-                files.write(path, said)
+        """Give every vessel's identity folder what was last signed, and the fleet's radio key."""
+        for name, mode in ((REVOCATIONS, files.PUBLIC), (RADIO_KEY, files.SECRET)):
+            if not (self.path / name).exists():
+                continue
+            said = (self.path / name).read_bytes()
+            for vessel in self._ids():
+                path = self.identity(vessel) / name
+                if not path.exists() or path.read_bytes() != said:
+                    files.write(path, said, mode=mode)
 
     def _mend(self) -> None:
         """Finish what an interrupted command has begun, and remove what it has left."""
@@ -346,6 +399,11 @@ def check_free(path: Path) -> None:
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         text = f"{path}: there is something already; name a new folder"
         raise FolderError(text)
+
+
+def _radio_key() -> bytes:
+    """A password as WPA takes it (63 characters at most): 256 bits, as 43 characters."""
+    return secrets.token_urlsafe(32).encode() + b"\n"
 
 
 def _pem(certificate: x509.Certificate) -> bytes:

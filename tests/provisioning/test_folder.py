@@ -42,6 +42,7 @@ def test_an_identity_is_what_an_appliance_loads(folder: FleetFolder, authority: 
     assert identity.trust.objection(identity.tls.certificate, NOW) is None
     assert sorted(path.name for path in folder.identity("argo").iterdir()) == [
         "fleet.pem",
+        "radio.key",
         "revocations.json",
         "vessel.key",
         "vessel.pem",

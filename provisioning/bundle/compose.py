@@ -1,0 +1,27 @@
+"""A vessel's bundle, from what the fleet's folder has of it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from provisioning.bundle import contents
+from provisioning.bundle import identity as identities
+from provisioning.bundle.contents import MANIFEST
+from provisioning.errors import BundleError
+from provisioning.folder import FleetFolder
+
+
+def compose(folder: FleetFolder, vessel: str, *, now: datetime) -> Mapping[str, bytes]:
+    """The files of its bundle, by name, `bundle.json` among them.
+
+    Says nothing of the configuration: whoever calls checks it. Raises UnknownVesselError, and BundleError for
+    an identity that an appliance would refuse.
+    """
+    place = folder.place(vessel)
+    for text, remedy in identities.objections(folder.identity(vessel), present=None, now=now):
+        raise BundleError(f"{vessel}: {text}; {remedy.rstrip('.')}")
+    found = contents.read(place)
+    contents.check(found)
+    files = dict(found.files)
+    made = f"{now:%Y-%m-%d %H:%M} UTC"
+    files[MANIFEST] = contents.manifest(vessel=vessel, fleet=folder.fleet, made=made, files=files)
+    return files

@@ -1,0 +1,202 @@
+"""What stands in a bundle, a folder that makes a card one vessel's, and in which version.
+
+    bundle.json           what follows: version, vessel, fleet, SHA-256 of what nobody is to edit
+    vessel.toml           the vessel's configuration
+    sensors.toml          what is wired to it; may be missing
+    identity/             vessel.pem, vessel.key, fleet.pem, revocations.json; radio.key from version 2 on
+    NAME.password         a gateway's, named by password_file in vessel.toml; so are NAME.pem and NAME.key
+    NAME.csv              a recording, named by a sensor of kind replay
+
+Version 1 has no bundle.json: an identity folder as `logboat fleet add` leaves it, a vessel.toml beside it or
+not. Version 2 has it. Reading takes names as FAT does, whatever their case, and overlooks what editors
+and systems leave beside them. Nothing here writes.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from provisioning.errors import BundleError
+from sync.fleet.identity_files import FLEET_CERTIFICATE, REVOCATIONS, VESSEL_CERTIFICATE, VESSEL_KEY
+
+VERSION: Final = 2
+MANIFEST: Final = "bundle.json"
+VESSEL: Final = "vessel.toml"
+SENSORS: Final = "sensors.toml"
+IDENTITY: Final = "identity"
+RADIO_KEY: Final = "radio.key"
+IDENTITY_FILES: Final = (VESSEL_CERTIFICATE, VESSEL_KEY, FLEET_CERTIFICATE, REVOCATIONS)
+"""Without one of these there is no identity."""
+SECRETS: Final = (".password", ".key")
+"""How a file's name ends that is wiped once it is taken in."""
+BESIDE: Final = (*SECRETS, ".pem", ".csv")
+"""How files' names end that a configuration may name."""
+MOST_BYTES: Final = 16_000_000
+"""Of one file: a recording of a whole day is shorter."""
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+"""No `.vessel.toml.swp`, no `._vessel.toml`, no `vessel.toml~`, no `vessel (1).toml`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """A folder's files that concern us, by name (`identity/vessel.pem`)."""
+
+    folder: Path
+    files: Mapping[str, bytes]
+
+    @property
+    def identity(self) -> dict[str, bytes]:
+        """Those of the identity, by their bare names; empty if there is none."""
+        return {
+            name.removeprefix(f"{IDENTITY}/"): content
+            for name, content in self.files.items()
+            if name.startswith(f"{IDENTITY}/")
+        }
+
+    @property
+    def beside(self) -> dict[str, bytes]:
+        """Those that a configuration may name."""
+        return {
+            name: content
+            for name, content in self.files.items()
+            if "/" not in name and name.lower().endswith(BESIDE)
+        }
+
+    @property
+    def secrets(self) -> list[Path]:
+        """What is to be wiped when it has been taken in."""
+        names = [name for name in self.beside if name.lower().endswith(SECRETS)]
+        return [self.folder / name for name in names]
+
+
+def read(folder: Path) -> Contents:
+    """What stands in a folder; nothing if it is not there. Raises OSError, BundleError."""
+    files: dict[str, bytes] = {}
+    for path in _entries(folder):
+        lower = path.name.lower()
+        if path.is_dir():
+            if lower == IDENTITY:
+                files |= {f"{IDENTITY}/{each.name.lower()}": _content(each) for each in _identity(path)}
+        elif lower in (MANIFEST, VESSEL, SENSORS):
+            files[lower] = _content(path)
+        elif lower.endswith(BESIDE) and _NAME.fullmatch(path.name):
+            files[path.name] = _content(path)
+    return Contents(folder, files)
+
+
+def identity_folder(folder: Path) -> Path:
+    """Where its identity stands, as it is spelt there."""
+    found = (path for path in _entries(folder) if path.is_dir() and path.name.lower() == IDENTITY)
+    return next(found, folder / IDENTITY)
+
+
+def others(folder: Path) -> list[Path]:
+    """Folders in it that are bundles themselves: somebody has copied them one level too deep."""
+    return [
+        path
+        for path in _entries(folder)
+        if path.is_dir()
+        and path.name.lower() != IDENTITY
+        and any(_is_bundle(each) for each in _entries(path))
+    ]
+
+
+def check(contents: Contents) -> None:
+    """Raise BundleError unless what it has of an identity and secrets is whole, and of a version we read."""
+    found = _manifest(contents)
+    if found is not None:
+        _check_digests(contents, found)
+    identity = contents.identity
+    missing = [name for name in IDENTITY_FILES if name not in identity]
+    if identity and missing:
+        text = (
+            f"{contents.folder.name}/{IDENTITY}: {' and '.join(missing)} missing;"
+            " write the bundle anew with `logboat fleet card --bundle-only`"
+        )
+        raise BundleError(text)
+
+
+def vessel(contents: Contents) -> str | None:
+    """Whose bundle it is, as its manifest says; None if it has none. Raises BundleError."""
+    found = _manifest(contents)
+    return None if found is None else str(found.get("vessel"))
+
+
+def manifest(*, vessel: str, fleet: str, made: str, files: Mapping[str, bytes]) -> bytes:
+    """The text of bundle.json for these files; `made` is a time for people."""
+    fixed = sorted(name for name in files if name not in (VESSEL, SENSORS, MANIFEST))
+    body = {
+        "version": VERSION,
+        "vessel": vessel,
+        "fleet": fleet,
+        "made": made,
+        "files": {name: hashlib.sha256(files[name]).hexdigest() for name in fixed},
+    }
+    return json.dumps(body, indent=2).encode() + b"\n"
+
+
+def _manifest(contents: Contents) -> dict[str, Any] | None:
+    raw = contents.files.get(MANIFEST)
+    if raw is None:
+        return None
+    where = f"{contents.folder.name}/{MANIFEST}"
+    again = "write the bundle anew with `logboat fleet card --bundle-only`"
+    try:
+        body = json.loads(raw.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        text = f"{where}: not JSON; {again}"
+        raise BundleError(text) from error
+    if not isinstance(body, dict) or not isinstance(body.get("version"), int):
+        text = f"{where}: says no version; {again}"
+        raise BundleError(text)
+    if body["version"] != VERSION:
+        text = (
+            f"{where}: the bundle is of version {body['version']}, and this image reads 1 and {VERSION};"
+            " put the newer image on the card, or write the bundle with the older logboat"
+        )
+        raise BundleError(text)
+    if not isinstance(body.get("files"), dict) or not isinstance(body.get("vessel"), str):
+        text = f"{where}: says no vessel or no files; {again}"
+        raise BundleError(text)
+    return body
+
+
+def _check_digests(contents: Contents, found: Mapping[str, Any]) -> None:
+    """Once taken in and wiped they are gone together: none at all is no half bundle."""
+    present = {name for name in found["files"] if name in contents.files}
+    for name, digest in found["files"].items():
+        if not present:
+            return
+        if name not in present:
+            text = f"{contents.folder.name}/{name}: missing, and bundle.json names it; write the bundle anew"
+            raise BundleError(text)
+        if hashlib.sha256(contents.files[name]).hexdigest() != digest:
+            text = f"{contents.folder.name}/{name}: not what was written; write the bundle anew"
+            raise BundleError(text)
+
+
+def _entries(folder: Path) -> Iterable[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _identity(folder: Path) -> Iterable[Path]:
+    known = (*IDENTITY_FILES, RADIO_KEY)
+    return [path for path in _entries(folder) if path.name.lower() in known and path.is_file()]
+
+
+def _is_bundle(path: Path) -> bool:
+    return path.name.lower() in (MANIFEST, IDENTITY)
+
+
+def _content(path: Path) -> bytes:
+    if path.stat().st_size > MOST_BYTES:
+        text = f"{path.name}: is far too long; is this the right file?"
+        raise BundleError(text)
+    return path.read_bytes()

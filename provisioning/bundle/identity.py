@@ -1,0 +1,52 @@
+"""Whether an identity may be put in force on a vessel: whole, valid, of its fleet, and the vessel's own."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from sync.fleet import identity_files
+from sync.fleet.errors import IdentityError, NoIdentityError
+from sync.fleet.identity_files import FleetIdentity
+from sync.net.tls import fingerprint
+
+
+def load(folder: Path) -> FleetIdentity | None:
+    """The one in a folder; None if there is none, or it is damaged: it cannot say who we are then."""
+    try:
+        return identity_files.load(folder)
+    except IdentityError:
+        return None
+
+
+def objections(offered: Path, *, present: FleetIdentity | None, now: datetime) -> Iterator[tuple[str, str]]:
+    """Why not to take one in: what is wrong, and what to do. `present` is the one in force.
+
+    `now` is the clock, or what it cannot be earlier than.
+    """
+    try:
+        identity = identity_files.load(offered)
+    except NoIdentityError:
+        yield "there is no identity in it", "Write the bundle anew."
+        return
+    except IdentityError as error:
+        what, _, remedy = str(error).partition("; ")
+        yield what.removeprefix(f"{offered}/"), f"{remedy[:1].upper()}{remedy[1:]}."
+        return
+    if why := identity.trust.objection(identity.tls.certificate, now):
+        yield (
+            why,
+            f"`logboat fleet renew` makes a new certificate for {identity.vessel}; write the bundle anew.",
+        )
+    if present is None:
+        return
+    if fingerprint(present.trust.root) != fingerprint(identity.trust.root):
+        yield (
+            f"it is of fleet {identity.fleet!r}, and this vessel is of fleet {present.fleet!r}"
+            + (", another one of the same name" if identity.fleet == present.fleet else ""),
+            "A vessel that changes fleets gets a new card: `logboat fleet card`.",
+        )
+    elif present.vessel != identity.vessel:
+        yield (
+            f"it is {identity.vessel}'s, and this is {present.vessel}",
+            f"Take {identity.vessel}'s card, or write a new one for it: `logboat fleet card`.",
+        )

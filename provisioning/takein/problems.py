@@ -1,0 +1,51 @@
+"""PROBLEMS.txt on the card: what could not be taken in, and why, for whoever has a laptop and no shell."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from provisioning import files
+from sensors.tomlfile import Problem
+
+NAME: Final = "PROBLEMS.txt"
+_HEAD: Final = (
+    "Logboat could not take in what stands on this card.",
+    "What was in force before stays in force, and recording goes on.",
+)
+_FOOT: Final = (
+    "Correct it, save it, put the card back and switch on.",
+    "This file goes away when all is well.",
+)
+
+
+def text(problems: Sequence[Problem]) -> bytes:
+    """For any editor: Windows' line ends, which the others understand too."""
+    rows = [*_HEAD, ""]
+    for problem in problems:
+        line = "" if problem.line is None else f", line {problem.line}"
+        subject = ": ".join(part for part in (problem.table, problem.key) if part)
+        rows += [
+            f"{problem.file.name}{line}" + (f", {subject}" if subject else ""),
+            f"    {problem.text}",
+            *([f"    {problem.remedy}"] if problem.remedy else []),
+            "",
+        ]
+    safe = ["".join(c if c.isprintable() else "·" for c in row) for row in [*rows, *_FOOT, ""]]
+    return "\r\n".join(safe).encode()
+
+
+def show(folder: Path, problems: Sequence[Problem], *, before: Callable[[], None]) -> None:
+    """Write it, or take it away when there are none; an equal one stays. Raises OSError.
+
+    `before` is called before anything is written.
+    """
+    path = folder / NAME
+    found = path.read_bytes() if path.exists() else None
+    wanted = text(problems) if problems else None
+    if found == wanted:
+        return
+    before()
+    if wanted is None:
+        files.remove(path)
+    else:
+        files.write_on_fat(path, wanted)

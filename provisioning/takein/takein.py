@@ -1,0 +1,315 @@
+"""One start's taking-in: what is offered is checked, put in force, read back, and its secrets wiped.
+
+If anything of it is wrong, all that was in force stays so, and what was offered stays where it is. Promises
+that nothing here stops the start: what cannot be done is among the problems.
+"""
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from provisioning import files
+from provisioning.bundle import identity as identities
+from provisioning.bundle.contents import IDENTITY, RADIO_KEY, SENSORS, VESSEL
+from provisioning.errors import BundleError
+from sensors.tomlfile import Problem
+from sync.fleet import identity_files
+from sync.fleet.errors import IdentityError
+
+from . import owners, problems, wiping
+from .inforce import CONFIG, InForce, Memory, digest
+from .offers import IN_FORCE, Offer, collect
+
+_ON_CARD: Final = {in_force: name for name, in_force in IN_FORCE.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a check of a folder with `logboat.toml` and `sensors.toml` found."""
+
+    problems: tuple[Problem, ...]
+    vessel: str = ""
+    """Whose configuration it is."""
+
+
+Check = Callable[[Path], Verdict]
+"""Raises nothing: whatever is wrong is in the verdict."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a start's taking-in ended."""
+
+    problems: tuple[Problem, ...]
+    taken: tuple[str, ...]
+    """Names in force of what was new, and taken in."""
+    generated: bool
+    """Whether nobody has said yet which vessel this is."""
+
+
+class TakeIn:
+    """For one start, or one `config apply`."""
+
+    def __init__(
+        self,
+        force: InForce,
+        *,
+        card: Path | None,
+        inbox: Path | None,
+        check: Check,
+        now: datetime,
+        fallback: str,
+        writable: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        """`card` and `inbox` are folders, `None` where there is none; `fallback` is what the vessel is called
+        until somebody says; `writable` lets the card be written while entered, and may raise OSError."""
+        self._force = force
+        self._card = card
+        self._inbox = inbox
+        self._check = check
+        self._now = now
+        self._fallback = fallback
+        self._writable = writable
+        self._stack = ExitStack()
+        self._is_open = False
+        self._problems: list[Problem] = []
+        self._refused: set[str] = set()
+
+    def run(self, extra: Offer | None = None) -> Outcome:
+        """Take in what is offered, and `extra`."""
+        taken: tuple[str, ...] = ()
+        with self._stack:
+            if self._attempt(self._force.folder, self._force.recover):
+                self._attempt(self._card, self._finish_wiping)
+                offer = self._collect(extra)
+                if offer is not None:
+                    taken = self._take(offer)
+                self._attempt(self._force.folder, self._name)
+                if offer is not None:
+                    self._attempt(self._card, self._show)
+            self._attempt(self._card, self._tell)
+        return Outcome(tuple(self._problems), taken, self._force.memory.generated)
+
+    # Taking in
+
+    def _collect(self, extra: Offer | None) -> Offer | None:
+        inbox = self._inbox
+        if inbox is not None and not owners.is_ours(inbox):
+            self._complain(inbox, "is not root's, and is not believed", "Write the card anew.")
+            inbox = None
+        try:
+            offer = collect(self._card, inbox, memory=self._force.memory)
+        except BundleError as error:
+            what, _, remedy = str(error).partition("; ")
+            self._complain(self._card or self._force.folder, what, f"{remedy[:1].upper()}{remedy[1:]}.")
+            self._refused |= set(_ON_CARD)
+            return None
+        except OSError as error:
+            self._fail(self._card, error)
+            return None
+        if extra is not None:
+            offer.configuration |= extra.configuration
+            offer.origins |= extra.origins
+        return offer
+
+    def _take(self, offer: Offer) -> tuple[str, ...]:
+        try:
+            present = self._force.configuration()
+            new = {name for name, each in offer.configuration.items() if present.get(name) != each}
+            if offer.identity and not self._holds_identity(offer):
+                new.add(IDENTITY)
+            if new and not self._change(offer, present):
+                self._refused |= set(_ON_CARD)
+                return ()
+            self._force.remember(
+                replace(self._force.memory, shown={**self._force.memory.shown, **offer.shown})
+            )
+        except OSError as error:
+            self._fail(self._force.folder, error)
+            self._refused |= set(_ON_CARD)
+            return ()
+        self._attempt(self._card, lambda: self._wipe(offer))
+        return tuple(sorted(new))
+
+    def _change(self, offer: Offer, present: dict[str, bytes]) -> bool:
+        """Whether the offer is in force now; else it is told why not."""
+        memory, wanted = self._force.memory, present | offer.configuration
+        if offer.identity and memory.generated and CONFIG not in offer.configuration:
+            wanted.pop(CONFIG, None)
+        identity = self._with_radio_key(offer.identity)
+        staged = self._force.prepare(wanted, identity)
+        found = list(self._objections(offer, staged))
+        if not found:
+            self._complete(staged, wanted)
+            found = list(self._judged(offer, staged))
+        if found:
+            self._force.discard()
+            self._problems += found
+            return False
+        told = CONFIG in offer.configuration or bool(offer.identity)
+        self._force.commit(
+            Memory(
+                shown={**memory.shown, **offer.shown},
+                forced={name: digest(wanted[name]) for name in _ON_CARD if name in wanted},
+                wipe=memory.wipe,
+                generated=memory.generated and not told,
+            )
+        )
+        return True
+
+    def _objections(self, offer: Offer, staged: Path) -> Iterable[Problem]:
+        if offer.identity:
+            place = offer.origins[IDENTITY]
+            present = identities.load(self._force.identity)
+            for text, remedy in identities.objections(staged / IDENTITY, present=present, now=self._now):
+                yield Problem(place, None, "", text, remedy)
+
+    def _judged(self, offer: Offer, staged: Path) -> Iterable[Problem]:
+        verdict = self._check(staged)
+        for problem in verdict.problems:
+            name = problem.file.name
+            place = offer.origins.get(name, self._force.folder / _ON_CARD.get(name, name))
+            yield replace(problem, file=place)
+        whose = identities.load(staged / IDENTITY) or identities.load(self._force.identity)
+        if not verdict.problems and whose is not None and whose.vessel != verdict.vessel:
+            yield Problem(
+                offer.origins.get(CONFIG, self._force.folder / VESSEL),
+                None,
+                "id",
+                f'the vessel is "{verdict.vessel}" here, and "{whose.vessel}" by its certificate',
+                f'Write: id = "{whose.vessel}". Another vessel needs another card: `logboat fleet card`.',
+                table="[vessel]",
+            )
+
+    def _complete(self, staged: Path, wanted: dict[str, bytes]) -> None:
+        """What the offer leaves out: the vessel's id, revocations newer than those offered."""
+        if not (staged / IDENTITY).is_dir():
+            return
+        offered = identity_files.load(staged / IDENTITY)
+        if CONFIG not in wanted:
+            wanted[CONFIG] = _named(offered.vessel)
+            self._stage(staged / CONFIG, wanted[CONFIG])
+        present = identities.load(self._force.identity)
+        if present is not None and present.trust.revocations.number > offered.trust.revocations.number:
+            newer = (self._force.identity / identity_files.REVOCATIONS).read_bytes()
+            self._stage(staged / IDENTITY / identity_files.REVOCATIONS, newer)
+
+    def _stage(self, path: Path, content: bytes) -> None:
+        files.write(path, content, mode=owners.mode(), group=owners.group())
+
+    def _with_radio_key(self, identity: dict[str, bytes]) -> dict[str, bytes]:
+        """A bundle of version 1 has none: the one in force stays."""
+        present = self._force.identity / RADIO_KEY
+        if identity and RADIO_KEY not in identity and present.exists():
+            return {**identity, RADIO_KEY: present.read_bytes()}
+        return identity
+
+    def _holds_identity(self, offer: Offer) -> bool:
+        """Whether it is in force, but for revocations, of which the newer ones are kept."""
+        return all(
+            (self._force.identity / name).is_file() and (self._force.identity / name).read_bytes() == content
+            for name, content in offer.identity.items()
+            if name != identity_files.REVOCATIONS
+        )
+
+    # Wiping
+
+    def _wipe(self, offer: Offer) -> None:
+        """Only what was read back from where it now belongs."""
+        if not offer.secrets:
+            return
+        for name, content in offer.configuration.items():
+            self._compare(self._force.folder / name, content)
+        for name, content in offer.identity.items():
+            if name != identity_files.REVOCATIONS:
+                self._compare(self._force.identity / name, content)
+        memory = self._force.memory
+        self._force.remember(replace(memory, wipe={**memory.wipe, **offer.secrets}))
+        self._finish_wiping()
+
+    def _compare(self, path: Path, content: bytes) -> None:
+        if files.read_back(path) != content:
+            text = "was written, and reads differently"
+            raise OSError(None, text, str(path))
+
+    def _finish_wiping(self) -> None:
+        memory = self._force.memory
+        if memory.wipe:
+            self._open()
+            wiping.wipe(memory.wipe)
+            self._force.remember(replace(memory, wipe={}))
+
+    # What is there without an offer, and what the card shows
+
+    def _name(self) -> None:
+        """A vessel that nobody has named gets a name of its own: it records as that."""
+        if not (self._force.folder / CONFIG).exists():
+            files.write(
+                self._force.folder / CONFIG,
+                _named(self._fallback),
+                mode=owners.mode(),
+                group=owners.group(),
+            )
+            self._force.remember(replace(self._force.memory, generated=True))
+
+    def _show(self) -> None:
+        """The card's files show what is in force, but for those that were refused."""
+        if self._card is None:
+            return
+        in_force, memory = self._force.configuration(), self._force.memory
+        shown = dict(memory.shown)
+        for name, on_card in _ON_CARD.items():
+            content, path = in_force.get(name), self._card / on_card
+            if content is None or name in self._refused or shown.get(on_card) == digest(content):
+                continue
+            if self._check(self._force.folder).problems:
+                return  # somebody has changed it since, awry: the recorder tells that
+            self._open()
+            path.parent.mkdir(exist_ok=True)
+            files.write_on_fat(path, content)
+            shown[on_card] = digest(content)
+        forced = {name: digest(in_force[name]) for name in _ON_CARD if name in in_force}
+        self._force.remember(replace(memory, shown=shown, forced=forced))
+
+    def _tell(self) -> None:
+        if self._card is not None and (self._card.is_dir() or self._problems):
+            problems.show(self._card, self._problems, before=self._open)
+
+    def _open(self) -> None:
+        """Let the card be written, from now until the end."""
+        if not self._is_open:
+            self._stack.enter_context(self._writable())
+            self._is_open = True
+
+    # Problems
+
+    def _attempt(self, where: Path | None, action: Callable[[], None]) -> bool:
+        try:
+            action()
+        except (OSError, IdentityError) as error:
+            self._fail(where, error)
+            return False
+        return True
+
+    def _fail(self, where: Path | None, error: Exception) -> None:
+        words = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        name = error.filename if isinstance(error, OSError) else None
+        place = Path(str(name)) if name else where or self._force.folder
+        self._complain(
+            place,
+            f"could not be read or written: {words}",
+            "Is the card's lock switch on? Else the card is failing: replace it soon.",
+        )
+
+    def _complain(self, place: Path, text: str, remedy: str) -> None:
+        self._problems.append(Problem(place, None, "", text, remedy))
+
+
+def _named(vessel: str) -> bytes:
+    return f'[vessel]\nid = "{vessel}"\n'.encode()
+
+
+__all__ = ["SENSORS", "Check", "Outcome", "TakeIn", "Verdict"]

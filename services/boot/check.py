@@ -1,0 +1,44 @@
+"""Whether a folder's `logboat.toml`, `sensors.toml` and what they name could be put in force together."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from provisioning.takein.inforce import CONFIG
+from provisioning.takein.takein import SENSORS, Verdict
+from sensors import tomlfile
+from sensors.configuration import read_sensors
+from sensors.tomlfile import ConfigurationError, Problem, TomlFile
+from services.configuration import Configuration, read_configuration, reserved_pins
+
+
+def check(folder: Path) -> Verdict:
+    """Both files; one that is missing is empty. Whatever is wrong is in the verdict."""
+    problems: list[Problem] = []
+    configuration = None
+    try:
+        file = tomlfile.read(folder / CONFIG, missing_ok=True)
+        configuration = read_configuration(file)
+        problems += _missing(file, configuration)
+    except ConfigurationError as error:
+        problems += error.problems
+    try:
+        sensors = tomlfile.read(folder / SENSORS, missing_ok=True)
+        read_sensors(sensors, reserved={} if configuration is None else reserved_pins(configuration))
+    except ConfigurationError as error:
+        problems += error.problems
+    return Verdict(tuple(problems), "" if configuration is None else configuration.vessel.id)
+
+
+def _missing(file: TomlFile, configuration: Configuration) -> Iterator[Problem]:
+    """Files that gateways name and that are not beside the configuration."""
+    for number, gateway in enumerate(configuration.gateways):
+        name = gateway.password_file
+        if name is not None and not (file.path.parent / name).is_file():
+            yield Problem(
+                file.path,
+                file.line(("gateway", number, "password_file")),
+                "password_file",
+                f'there is no file "{name}" beside this one',
+                "Put it there, with a name that ends with .password.",
+                table=f'gateway "{gateway.name}"',
+            )

@@ -1,0 +1,392 @@
+"""What stands on a card is taken in as a whole, or not at all; and nothing is lost by it."""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from sync.fleet import identity_files
+from tests.net.certificates import NOW
+from tests.provisioning.bundles import SENSORS, VESSEL, Card, Cut, Cutter, bundle, content, put
+
+KEY = b"PRIVATE KEY"
+
+
+@pytest.fixture
+def card(tmp_path: Path) -> Card:
+    return Card(tmp_path)
+
+
+def secret_bytes(folder: Path) -> list[str]:
+    return [name for name, each in content(folder).items() if KEY in each or name.endswith(".password")]
+
+
+# The first start
+
+
+def test_bundle_on_fat_is_taken_in_and_its_secrets_are_wiped(card: Card) -> None:
+    put(card.fat, {**bundle(), "office.password": b"hunter-two\n"})
+    outcome = card.start()
+    assert outcome.problems == ()
+    assert not outcome.generated
+    assert identity_files.load(card.etc / "identity").vessel == "argo"
+    assert card.force["logboat.toml"] == bundle()["vessel.toml"]
+    assert card.force["office.password"] == b"hunter-two\n"
+    assert secret_bytes(card.fat) == []
+    assert sorted(content(card.fat)) == ["sensors.toml", "vessel.toml"]
+
+
+def test_bundle_in_the_inbox_never_touches_fat_but_for_showing_it(card: Card) -> None:
+    put(card.inbox, bundle())
+    assert card.start().problems == ()
+    assert identity_files.load(card.etc / "identity").vessel == "argo"
+    assert not card.inbox.exists()
+    assert content(card.fat) == {name: bundle()[name] for name in ("vessel.toml", "sensors.toml")}
+
+
+def test_an_identity_folder_of_before_there_were_manifests_is_read(card: Card) -> None:
+    old = {name: each for name, each in bundle().items() if name.startswith("identity/")}
+    del old["identity/radio.key"]
+    put(card.fat, old)
+    assert card.start().problems == ()
+    assert identity_files.load(card.etc / "identity").vessel == "argo"
+    assert card.force["logboat.toml"] == b'[vessel]\nid = "argo"\n'
+    assert secret_bytes(card.fat) == []
+
+
+def test_without_a_bundle_the_vessel_has_a_name_of_its_own_until_one_comes(card: Card) -> None:
+    outcome = card.start()
+    assert outcome.generated
+    assert b'id = "vessel-123456"' in card.force["logboat.toml"]
+    assert content(card.fat) == {"vessel.toml": card.force["logboat.toml"]}
+    assert card.start().generated
+    put(card.fat, bundle())
+    outcome = card.start()
+    assert (outcome.problems, outcome.generated) == ((), False)
+    assert card.force["logboat.toml"] == bundle()["vessel.toml"]
+
+
+def test_an_identity_alone_names_a_vessel_that_nobody_had_named(card: Card) -> None:
+    card.start()
+    put(card.fat, {name: each for name, each in bundle().items() if name.startswith("identity/")})
+    outcome = card.start()
+    assert (outcome.problems, outcome.generated) == ((), False)
+    assert card.force["logboat.toml"] == b'[vessel]\nid = "argo"\n'
+    assert (card.fat / "vessel.toml").read_bytes() == card.force["logboat.toml"]
+
+
+def test_nothing_is_written_when_nothing_has_changed(card: Card) -> None:
+    put(card.fat, bundle())
+    card.start()
+    before, opened = content(card.etc), card.opened
+    times = {path: path.stat().st_mtime_ns for path in card.etc.rglob("*")}
+    assert card.start().taken == ()
+    assert (content(card.etc), card.opened) == (before, opened)
+    assert {path: path.stat().st_mtime_ns for path in card.etc.rglob("*")} == times
+
+
+# Editing on a laptop
+
+
+@pytest.fixture
+def argo(card: Card) -> Card:
+    """Argo's card after its first start."""
+    put(card.inbox, bundle())
+    card.start()
+    return card
+
+
+def test_an_edited_file_is_taken_in(argo: Card) -> None:
+    (argo.fat / "sensors.toml").write_text(SENSORS.format(27))
+    outcome = argo.start()
+    assert (outcome.problems, outcome.taken) == ((), ("sensors.toml",))
+    assert argo.force["sensors.toml"] == SENSORS.format(27).encode()
+    assert (argo.etc / "before" / "sensors.toml").read_text() == SENSORS.format(17)
+
+
+def test_windows_line_ends_and_mark_are_taken_as_they_are(argo: Card) -> None:
+    edited = b"\xef\xbb\xbf" + SENSORS.format(27).replace("\n", "\r\n").encode()
+    (argo.fat / "sensors.toml").write_bytes(edited)
+    assert argo.start().problems == ()
+    assert argo.force["sensors.toml"] == (argo.fat / "sensors.toml").read_bytes() == edited
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sensors.toml~",
+        ".sensors.toml.swp",
+        "._sensors.toml",
+        "sensors (1).toml",
+        "sensors.toml.bak",
+        ".DS_Store",
+    ],
+)
+def test_what_editors_leave_beside_does_no_harm(argo: Card, name: str) -> None:
+    before = argo.force
+    (argo.fat / name).write_bytes(b"\0 not TOML")
+    outcome = argo.start()
+    assert (outcome.problems, outcome.taken, argo.force) == ((), (), before)
+    assert (argo.fat / name).exists()
+
+
+def test_a_laptop_may_shout_the_names(argo: Card) -> None:
+    (argo.fat / "sensors.toml").rename(argo.fat / "SENSORS.TOML")
+    (argo.fat / "SENSORS.TOML").write_text(SENSORS.format(27))
+    assert argo.start().taken == ("sensors.toml",)
+
+
+def test_a_wrong_file_leaves_the_old_one_in_force_and_says_where_it_is_wrong(argo: Card) -> None:
+    before = argo.force
+    wrong = SENSORS.format(5) + "colour = 1\n"
+    (argo.fat / "sensors.toml").write_text(wrong)
+    (argo.fat / "vessel.toml").write_text(VESSEL.format("argo", "Good"))
+    outcome = argo.start()
+    assert [(found.line, found.key) for found in outcome.problems] == [(4, "pin"), (6, "colour")]
+    assert argo.force == before
+    assert 'sensors.toml, line 4, sensor "float": pin\n    5 is used by the power light' in argo.problems
+    assert "line 6" in argo.problems
+    assert b"\r\n" in (argo.fat / "PROBLEMS.txt").read_bytes()
+    assert (argo.fat / "sensors.toml").read_text() == wrong
+    assert argo.start().problems == outcome.problems
+    (argo.fat / "sensors.toml").write_text(SENSORS.format(27))
+    assert argo.start().taken == ("logboat.toml", "sensors.toml")
+    assert argo.problems == ""
+
+
+def test_broken_toml_and_a_missing_password_are_told_of_the_cards_own_file(argo: Card) -> None:
+    before = argo.force
+    gateway = '[[gateway]]\nname = "office"\nkind = "couchbase"\nurl = "wss://a.example:4984/x"\nuser = "a"\n'
+    (argo.fat / "vessel.toml").write_text(
+        VESSEL.format("argo", "Argo") + gateway + 'password_file = "office.password"\n'
+    )
+    argo.start()
+    assert 'vessel.toml, line 9, gateway "office": password_file' in argo.problems
+    assert "ends with .password" in argo.problems
+    (argo.fat / "vessel.toml").write_text("[vessel\nid = argo\n")
+    argo.start()
+    assert "vessel.toml, line 1" in argo.problems
+    assert argo.force == before
+
+
+def test_what_was_changed_over_ssh_is_shown_and_not_undone_by_a_stale_copy(argo: Card) -> None:
+    changed = SENSORS.format(22).encode()
+    (argo.etc / "sensors.toml").write_bytes(changed)
+    assert argo.start().taken == ()
+    assert argo.force["sensors.toml"] == (argo.fat / "sensors.toml").read_bytes() == changed
+    (argo.etc / "sensors.toml").write_bytes(b"awry")
+    argo.start()
+    assert (argo.fat / "sensors.toml").read_bytes() == changed
+
+
+def test_an_id_that_is_not_the_certificates_is_refused(argo: Card) -> None:
+    (argo.fat / "vessel.toml").write_text(VESSEL.format("brigid", "Brigid"))
+    argo.start()
+    assert "[vessel]: id" in argo.problems
+    assert 'Write: id = "argo"' in argo.problems
+
+
+# Wrong cards
+
+
+def without(found: Mapping[str, bytes], name: str) -> dict[str, bytes]:
+    return {key: each for key, each in found.items() if key != name}
+
+
+WRONG = {
+    "a missing key": (without(bundle(), "identity/vessel.key"), "identity/vessel.key: missing"),
+    "a damaged key": ({**bundle(), "identity/vessel.key": b"x"}, "not what was written"),
+    "a missing key, no manifest": (
+        without(without(bundle(), "identity/vessel.key"), "bundle.json"),
+        "vessel.key missing",
+    ),
+    "another's key": (
+        without({**bundle(), "identity/vessel.key": bundle(number=2)["identity/vessel.key"]}, "bundle.json"),
+        "identity",
+    ),
+    "an expired identity": (bundle(number=3, valid_for=timedelta(days=-10)), "logboat fleet renew"),
+    "an identity of another fleet": (bundle(fleet="south"), "of fleet 'south', and this vessel is of fleet"),
+    "an identity of another fleet of that name": (bundle(number=4), "another one of the same name"),
+    "a manifest that is none": ({**bundle(), "bundle.json": b"{"}, "bundle.json: not JSON"),
+    "a bundle from the future": (
+        {**bundle(), "bundle.json": b'{"version": 3}'},
+        "of version 3, and this image reads 1 and 2",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_a_wrong_bundle_destroys_nothing(argo: Card, what: str) -> None:
+    found, said = WRONG[what]
+    before = argo.force
+    put(argo.fat, found)
+    on_card = content(argo.fat)
+    outcome = argo.start()
+    assert outcome.problems
+    assert said in argo.problems
+    assert argo.force == before
+    assert {name: each for name, each in content(argo.fat).items() if name != "PROBLEMS.txt"} == on_card
+
+
+def test_another_vessels_identity_is_refused(argo: Card, tmp_path: Path) -> None:
+    from provisioning.bundle import identity as identities
+    from provisioning.folder import FleetFolder
+
+    folder = FleetFolder.create(tmp_path / "f", fleet="f", passphrase="four words and more", now=NOW)
+    authority = folder.unlock("four words and more")
+    for vessel in ("argo", "brigid"):
+        folder.add(authority, vessel, now=NOW)
+    present = identities.load(folder.identity("argo"))
+    [(text, _)] = identities.objections(folder.identity("brigid"), present=present, now=NOW)
+    assert text == "it is brigid's, and this is argo"
+
+
+def test_two_bundles_are_one_too_many(card: Card) -> None:
+    put(card.inbox, bundle())
+    put(card.fat, bundle("brigid"))
+    card.start()
+    assert "two bundles with different identities" in card.problems
+    assert "identity/vessel.key" not in card.force
+    assert content(card.fat).keys() >= bundle("brigid").keys()
+    assert content(card.inbox) == bundle()
+
+
+def test_bundles_in_folders_of_their_own_are_told(card: Card) -> None:
+    put(card.fat / "argo", bundle())
+    put(card.fat / "brigid", bundle("brigid"))
+    card.start()
+    assert "logboat/argo and logboat/brigid: a bundle in a folder of its own" in card.problems
+    assert content(card.fat / "argo") == bundle()
+
+
+def test_a_card_that_cannot_be_written_is_in_force_all_the_same_and_told(card: Card) -> None:
+    put(card.fat, bundle())
+    card.read_only = True
+    outcome = card.start()
+    assert identity_files.load(card.etc / "identity").vessel == "argo"
+    assert "Read-only file system" in str(outcome.problems[0])
+    assert "lock switch" in str(outcome.problems[0])
+    card.read_only = False
+    assert card.start().problems == ()
+    assert secret_bytes(card.fat) == []
+
+
+def test_a_new_identity_on_a_card_that_waits_for_wiping_is_not_wiped(card: Card) -> None:
+    put(card.fat, bundle())
+    card.read_only = True
+    card.start()
+    card.read_only = False
+    put(card.fat, bundle(fleet="south"))
+    card.start()
+    assert content(card.fat).keys() >= {"identity/vessel.key", "identity/vessel.pem"}
+    assert "of fleet 'south'" in card.problems
+
+
+@pytest.mark.parametrize("year", [1970, 2026])
+def test_a_clock_that_is_behind_takes_a_card_in(card: Card, year: int) -> None:
+    put(card.fat, bundle())
+    assert card.start(max(datetime(year, 1, 1, tzinfo=UTC), NOW)).problems == ()
+
+
+def test_an_inbox_that_a_daemon_could_have_made_is_not_believed(card: Card, tmp_path: Path) -> None:
+    put(tmp_path / "elsewhere", bundle())
+    card.inbox.symlink_to(tmp_path / "elsewhere")
+    outcome = card.start()
+    assert "is not root's" in str(outcome.problems[0])
+    assert "identity/vessel.key" not in card.force
+
+
+def test_newer_revocations_outlast_an_older_bundle(argo: Card) -> None:
+    statement = json.loads((argo.etc / "identity/revocations.json").read_bytes())
+    assert statement["number"] == 0
+    again = {name: each for name, each in bundle().items() if name.startswith("identity/")}
+    (argo.etc / "identity/revocations.json").write_bytes(b"newer, as far as this goes")
+    put(argo.fat, again)
+    assert argo.start().taken == ()
+    assert argo.force["identity/revocations.json"] == b"newer, as far as this goes"
+    assert secret_bytes(argo.fat) == []
+
+
+# Power cuts
+
+
+def first(card: Card) -> None:
+    put(card.fat, {**bundle(), "office.password": b"hunter-two\n"})
+
+
+def from_inbox(card: Card) -> None:
+    put(card.inbox, bundle())
+
+
+def renewed(card: Card) -> None:
+    """Everything is new: configuration, sensors, and a radio key."""
+    put(card.fat, {**bundle()})
+    card.start()
+    (card.fat / "sensors.toml").write_text(SENSORS.format(27))
+    (card.fat / "vessel.toml").write_text(VESSEL.format("argo", "Renamed"))
+    put(card.fat, {"identity/" + name: bundle()["identity/" + name] for name in (*IDENTITY, "fleet.pem")})
+    put(card.fat, {"identity/radio.key": b"another-radio-key\n"})
+
+
+IDENTITY = ("vessel.pem", "vessel.key", "revocations.json")
+
+
+@pytest.mark.parametrize("prepare", [first, from_inbox, renewed])
+def test_power_may_go_at_each_step(
+    prepare: Callable[[Card], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "whole").mkdir()
+    whole = Card(tmp_path / "whole")
+    prepare(whole)
+    whole.start()
+    new = whole.force
+    cutter = Cutter()
+    cutter.install(monkeypatch)
+    for steps in range(200):
+        root = tmp_path / str(steps)
+        root.mkdir()
+        cutter.left = None
+        card = Card(root)
+        prepare(card)
+        cutter.left = steps
+        try:
+            card.start()
+        except Cut:
+            pass
+        else:
+            break
+        cutter.left = None
+        held = {**content(card.fat), **card.force, **content(card.etc), **content(root)}
+        assert any(KEY in each for each in held.values())  # somewhere, always
+        outcome = card.start()
+        assert outcome.problems == ()
+        assert card.force == new, f"cut at step {steps}"
+        assert secret_bytes(card.fat) == []
+        assert not card.inbox.exists()
+    assert steps > 15
+
+
+def test_a_change_is_seen_as_a_whole_after_a_cut(argo: Card, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once it is recovered, never one file of the old and one of the new."""
+    old = argo.force
+    (argo.fat / "sensors.toml").write_text(SENSORS.format(27))
+    (argo.fat / "vessel.toml").write_text(VESSEL.format("argo", "New"))
+    cutter = Cutter()
+    cutter.install(monkeypatch)
+    from provisioning.takein.inforce import InForce
+
+    seen = set()
+    for steps in range(60):
+        cutter.left = steps
+        try:
+            argo.start()
+        except Cut:
+            cutter.left = None
+            InForce(argo.etc).recover()
+            seen.add(is_new := argo.force["sensors.toml"] != old["sensors.toml"])
+            assert (argo.force["logboat.toml"] != old["logboat.toml"]) is is_new
+            continue
+        break
+    assert seen == {False, True}
