@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test torture bench lint lock clean network-tools broker
+.PHONY: help demo test torture bench lint lock clean network-tools broker card-tools
 
 help:            ## list these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -11,10 +11,10 @@ help:            ## list these targets
 demo: .venv/.ready broker  ## the main job on this machine: a fleet records, meshes, and proves that nothing is missing
 	@$(BIN)/logboat demo
 
-test: .venv/.ready network-tools broker  ## unit, property and fault tests (under 10 minutes on 2 cores)
+test: .venv/.ready network-tools card-tools broker  ## unit, property and fault tests (under 10 minutes on 2 cores)
 	@$(BIN)/python -m pytest -n 4 -m "not torture" $(ARGS)
 
-torture: .venv/.ready network-tools broker  ## the full counts of kills and faults
+torture: .venv/.ready network-tools card-tools broker  ## the full counts of kills and faults
 	@$(BIN)/python -m pytest -m torture -s $(ARGS)
 
 bench: .venv/.ready broker  ## measures: rates, bytes, memory
@@ -53,6 +53,14 @@ broker:
 	@PATH="$$PATH:/usr/sbin"; command -v mosquitto >/dev/null || \
 	  { $(MAKE) --no-print-directory debian-mosquitto && \
 	    { systemctl disable --now mosquitto >/dev/null 2>&1 || true; }; } || true
+
+# Tests make small cards: partitions and file systems in files. Without these they are skipped likewise.
+card-tools:
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then export PATH="$$PATH:/usr/sbin:/sbin"; \
+	  command -v mcopy >/dev/null || $(MAKE) --no-print-directory debian-mtools; \
+	  command -v mkfs.vfat >/dev/null || $(MAKE) --no-print-directory debian-dosfstools; \
+	  command -v debugfs >/dev/null || $(MAKE) --no-print-directory debian-e2fsprogs; \
+	  command -v sfdisk >/dev/null || $(MAKE) --no-print-directory debian-fdisk; fi || true
 
 # A Debian package that set-up needs: by apt as root, through sudo where there is one, else a clear word.
 debian-%:

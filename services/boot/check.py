@@ -11,19 +11,19 @@ from sensors.tomlfile import ConfigurationError, Problem, TomlFile
 from services.configuration import Configuration, read_configuration, reserved_pins
 
 
-def check(folder: Path) -> Verdict:
-    """Both files; one that is missing is empty. Whatever is wrong is in the verdict."""
+def check(folder: Path, *, config: str = CONFIG, sensors: str = SENSORS) -> Verdict:
+    """Both files, by these names; one that is missing is empty. Whatever is wrong is in the verdict."""
     problems: list[Problem] = []
     configuration = None
     try:
-        file = tomlfile.read(folder / CONFIG, missing_ok=True)
+        file = tomlfile.read(folder / config, missing_ok=True)
         configuration = read_configuration(file)
         problems += _missing(file, configuration)
     except ConfigurationError as error:
         problems += error.problems
     try:
-        sensors = tomlfile.read(folder / SENSORS, missing_ok=True)
-        read_sensors(sensors, reserved={} if configuration is None else reserved_pins(configuration))
+        wired = tomlfile.read(folder / sensors, missing_ok=True)
+        read_sensors(wired, reserved={} if configuration is None else reserved_pins(configuration))
     except ConfigurationError as error:
         problems += error.problems
     return Verdict(tuple(problems), "" if configuration is None else configuration.vessel.id)

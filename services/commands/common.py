@@ -76,6 +76,16 @@ def ask_secret(prompt: str) -> str:
         raise UsageError("nothing was typed") from None
 
 
+def ask_person(question: str) -> str:
+    """What a person answers at the terminal. Raises UsageError if there is none."""
+    if not sys.stdin.isatty():
+        raise UsageError("there is no terminal to ask at; --yes does it without asking")
+    try:
+        return input(question)
+    except EOFError:
+        raise UsageError("nothing was typed") from None
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """What is outside of a command, so that tests can put something else there."""
@@ -85,6 +95,7 @@ class World:
     alive: Callable[[int], bool] = is_alive
     user: Callable[[], str] = login_name
     secret: Callable[[str], str] = ask_secret
+    ask: Callable[[str], str] = ask_person
 
     @property
     def utc(self) -> float:

@@ -16,11 +16,12 @@ from services.fleetidentity import USUAL
 from services.present import clean, count, table
 
 from .common import FailedError, UsageError, World, print_json
+from .fleetcard import card, card_arguments, passphrase
 from .options import actions
 
 if TYPE_CHECKING:
     from provisioning.authority import Authority
-    from provisioning.folder import FleetFolder, Issued, Vessel
+    from provisioning.folder import Carded, FleetFolder, Issued, Vessel
 
 SOON_DAYS: Final = 180
 """A vessel may be at sea for months: its next certificate should be aboard before."""
@@ -28,7 +29,7 @@ LONGEST_TEXT: Final = 200
 
 
 def fleet_arguments(parser: ArgumentParser) -> None:
-    """`logboat fleet init|add|renew|revoke|list|password …`."""
+    """`logboat fleet init|add|card|renew|revoke|list|password …`."""
     add = actions(parser, "ACTION")
 
     def action(name: str, words: str, *, vessel: bool = True, signs: bool = True) -> ArgumentParser:
@@ -50,6 +51,7 @@ def fleet_arguments(parser: ArgumentParser) -> None:
     adding = action("add", "take a vessel into the fleet: an identity for its appliance")
     adding.add_argument("--name", metavar="NAME", help="the vessel's name, for people")
     adding.add_argument("--mmsi", metavar="MMSI", help="its number in radio, nine digits")
+    card_arguments(add("card", "write vessels' cards: image and bundle, one card after another"))
     action("renew", "give a vessel a new key and certificate")
     revoke = action("revoke", "revoke all certificates that a vessel was given until now")
     revoke.add_argument("--reason", default="", metavar="WHY", help="for whoever is told of it")
@@ -65,6 +67,7 @@ def fleet(args: Namespace, world: World) -> int:
     action: Callable[[Namespace, World], int] = {
         "init": _init,
         "add": _add,
+        "card": card,
         "renew": _renew,
         "revoke": _revoke,
         "list": _list,
@@ -121,7 +124,8 @@ def _made(args: Namespace, folder: "FleetFolder", vessel: "Vessel", what: str) -
         print_json({"vessel": vessel.id, "identity": str(place), "serial": serial, "expires": expires})
     else:
         print(f"{what}, until {expires}")
-        print(f"next: copy {place} to its appliance, as {USUAL}")
+        print(f"next: logboat fleet card {folder.path} {vessel.id} --image IMAGE --to DEVICE")
+        print(f"or, by hand: copy {place} to its appliance, as {USUAL}")
     return 0
 
 
@@ -153,7 +157,7 @@ def _list(args: Namespace, world: World) -> int:
                 "fleet": folder.fleet,
                 "expires": _day(folder.root.not_valid_after_utc),
                 "revocations": folder.revocations.number,
-                "vessels": [_vessel_json(vessel, now) for vessel in vessels],
+                "vessels": [_vessel_json(vessel, now, folder.carded(vessel.id)) for vessel in vessels],
             }
         )
         return 0
@@ -171,19 +175,30 @@ def _list(args: Namespace, world: World) -> int:
             "-" if vessel.mmsi is None else str(vessel.mmsi),
             "-" if vessel.current is None else _day(vessel.current.ends),
             _standing(vessel.current, now),
+            _card_words(vessel, folder.carded(vessel.id)),
         )
         for vessel in vessels
     ]
-    print(table(rows, head=("vessel", "name", "MMSI", "expires", "certificate")))
+    print(table(rows, head=("vessel", "name", "MMSI", "expires", "certificate", "card")))
     return 0
 
 
-def _vessel_json(vessel: "Vessel", now: datetime) -> dict[str, Any]:
+def _card_words(vessel: "Vessel", carded: "Carded | None") -> str:
+    if carded is None:
+        return "none yet"
+    is_current = vessel.current is not None and vessel.current.serial == carded.serial
+    return _day(carded.when) + ("" if is_current else ", with an older certificate")
+
+
+def _vessel_json(vessel: "Vessel", now: datetime, carded: "Carded | None") -> dict[str, Any]:
     return {
         "id": vessel.id,
         "name": vessel.name,
         "mmsi": vessel.mmsi,
         "standing": _standing(vessel.current, now),
+        "card": None
+        if carded is None
+        else {"serial": carded.serial, "when": _day(carded.when), "where": carded.where},
         "certificates": [
             {
                 "serial": issued.serial,
@@ -256,11 +271,9 @@ def _must_be_known(folder: "FleetFolder", vessel: str) -> None:
 
 
 def _passphrase(args: Namespace, world: World, prompt: str, *, again: bool = False) -> str:
-    if args.passphrase_file is not None:
-        from .dbsync import password
-
-        return password(args.passphrase_file)
-    return _twice(world, prompt) if again else world.secret(prompt)
+    if args.passphrase_file is None and again:
+        return _twice(world, prompt)
+    return passphrase(args, world, prompt)
 
 
 def _twice(world: World, prompt: str) -> str:

@@ -1,6 +1,7 @@
 """What stands on a card is taken in as a whole, or not at all; and nothing is lost by it."""
 
 import json
+import subprocess
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from sync.fleet import identity_files
 from tests.net.certificates import NOW
+from tests.provisioning import images
 from tests.provisioning.bundles import SENSORS, VESSEL, Card, Cut, Cutter, bundle, content, put
 
 KEY = b"PRIVATE KEY"
@@ -307,6 +309,33 @@ def test_newer_revocations_outlast_an_older_bundle(argo: Card) -> None:
     assert argo.start().taken == ()
     assert argo.force["identity/revocations.json"] == b"newer, as far as this goes"
     assert secret_bytes(argo.fat) == []
+
+
+def test_wiped_secrets_are_gone_from_the_medium_itself(tmp_path: Path) -> None:
+    """Searched in the raw file of a file system that is mounted from it."""
+    images.need_tools()
+    raw, mount = tmp_path / "raw", tmp_path / "mount"
+    mount.mkdir()
+    with raw.open("wb") as file:
+        file.truncate(4 * 2**20)
+    images.run("mke2fs", "-q", "-t", "ext2", str(raw))
+    command = ["mount", "-o", "loop", str(raw), str(mount)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("no loop devices here, or not root")
+    try:
+        card = Card(mount)
+        put(card.fat, {**bundle(), "office.password": b"hunter-two\n"})
+        card.etc = tmp_path / "etc"
+        subprocess.run(["sync", "-f", str(mount)], check=True)
+        before = raw.read_bytes()
+        assert card.start().problems == ()
+    finally:
+        subprocess.run(["umount", str(mount)], check=True)
+    after = raw.read_bytes()
+    for name in ("identity/vessel.key", "identity/radio.key"):
+        assert bundle()[name] in before
+        assert bundle()[name] not in after
+    assert b"hunter-two" not in after
 
 
 # Power cuts

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,9 @@ class Appliance:
     secrets: list[str] = field(default_factory=list)
     """What is typed when a command asks for a secret; none is a terminal that is not there."""
 
+    answers: list[str] = field(default_factory=list)
+    """What is typed when a command asks whether to do it; none is a terminal that is not there."""
+
     def __post_init__(self) -> None:
         for folder in (self.data, self.run_folder):
             folder.mkdir(parents=True)
@@ -114,6 +117,8 @@ class Appliance:
             user=lambda: self.user,
             **({"secret": lambda _: self.secrets.pop(0)} if self.secrets else {}),
         )
+        if self.answers:
+            world = replace(world, ask=lambda _: self.answers.pop(0))
         status = main([*arguments, *self.places], world=world)
         out, err = self.capture.readouterr()
         assert "Traceback" not in err

@@ -35,10 +35,11 @@ def test_a_fleet_is_made_and_a_vessel_added(logboat: Appliance, north: Path) -> 
     place = north / "vessels/argo/identity"
     assert (added.status, added.err) == (0, "")
     assert added.lines[0].startswith("argo is of fleet north, until ")
-    assert added.lines[1] == f"next: copy {place} to its appliance, as /etc/logboat/identity"
+    assert added.lines[1] == f"next: logboat fleet card {north} argo --image IMAGE --to DEVICE"
+    assert added.lines[2] == f"or, by hand: copy {place} to its appliance, as /etc/logboat/identity"
     assert identity_files.load(place).vessel == "argo"
     listed = logboat("fleet", "list", str(north))
-    assert listed.lines[1].split() == ["vessel", "name", "MMSI", "expires", "certificate"]
+    assert listed.lines[1].split() == ["vessel", "name", "MMSI", "expires", "certificate", "card"]
     assert listed.lines[2].split()[:4] == ["argo", "SY", "Argo", "211234560"]
 
 
@@ -60,9 +61,9 @@ def test_revoking_and_renewing_show_in_the_list(logboat: Appliance, north: Path)
 def test_a_certificate_that_ends_soon_is_to_be_renewed(logboat: Appliance, north: Path) -> None:
     run(logboat, "add", north, "argo")
     logboat.clock.utc += 1750 * 86_400
-    assert logboat("fleet", "list", str(north)).lines[-1].endswith("good for 74 days: renew it")
+    assert logboat("fleet", "list", str(north)).lines[-1].endswith("good for 74 days: renew it  none yet")
     logboat.clock.utc += 100 * 86_400
-    assert logboat("fleet", "list", str(north)).lines[-1].endswith("EXPIRED: renew it")
+    assert logboat("fleet", "list", str(north)).lines[-1].endswith("EXPIRED: renew it  none yet")
 
 
 def test_the_passphrase_is_asked_for_twice_at_first(logboat: Appliance) -> None:

@@ -1,0 +1,54 @@
+"""A card for one vessel: image, bundle, first sector, in that order, each read back."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from provisioning.card import filling, partitions, writing
+from provisioning.card.target import Target
+from provisioning.card.writing import Progress
+from provisioning.errors import CardError
+
+_FULL: Final = "it is full: the card is too small for this image"
+
+
+def write_card(image: Path, target: Target, bundle: Mapping[str, bytes], *, progress: Progress) -> None:
+    """Image and bundle to a target that was judged. Raises CardError; then the card starts nothing, or
+    was not touched.
+    """
+    if writing.size_of(image) is not None:
+        with image.open("rb") as file:
+            partitions.ours(partitions.at(file.fileno()), str(image))
+    with writing.opened(target) as (descriptor, path):
+        try:
+            written = writing.write(image, descriptor, is_device=target.is_device, progress=progress)
+        except OSError as error:
+            if error.errno == 28:  # ENOSPC
+                text = f"{path}: {_FULL}"
+                raise CardError(text) from error
+            raise
+        writing.verify(descriptor, written, progress)
+        read_at = partitions.at(descriptor)
+
+        def with_first_sector(offset: int, length: int) -> bytes:
+            return written.first_sector[:length] if offset == 0 else read_at(offset, length)
+
+        _, data = partitions.ours(with_first_sector, image.name)
+        filling.into_data(path, data, bundle)
+        writing.finish(descriptor, written)
+
+
+def write_bundle(target: Path, bundle: Mapping[str, bytes], *, vessel: str) -> None:
+    """A bundle onto the FAT of a card that has its image already: a folder where that is mounted, or a device
+    or file that was judged. Raises CardError, OSError.
+    """
+    if target.is_dir():
+        filling.into_folder(target, bundle, vessel=vessel)
+        return
+    try:
+        with target.open("rb") as file:
+            fat, _ = partitions.ours(partitions.at(file.fileno()), str(target))
+    except PermissionError as error:
+        text = f"{target}: {error.strerror}; try it with sudo"
+        raise CardError(text) from error
+    filling.onto_fat(target, fat, bundle, vessel=vessel)

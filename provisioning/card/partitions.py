@@ -1,0 +1,89 @@
+"""Where the partitions of a card or an image are: an MBR, as all our boards boot from one.
+
+Partition 1 is FAT, for people; 2 and 3 start the two systems, 5 and 6 are those; 7 is data, to the end.
+"""
+
+import os
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from provisioning.errors import CardError
+
+SECTOR: Final = 512
+FAT_PARTITION: Final = 1
+DATA_PARTITION: Final = 7
+_TABLE, _ENTRY, _MAGIC = 446, struct.Struct("<B3xB3xII"), b"\x55\xaa"
+_EXTENDED: Final = (0x05, 0x0F, 0x85)
+_FAT: Final = (0x01, 0x04, 0x06, 0x0B, 0x0C, 0x0E)
+_LINUX: Final = 0x83
+_MOST_LOGICAL: Final = 32
+
+ReadAt = Callable[[int, int], bytes]
+"""Bytes at an offset, so many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """One of them, in bytes."""
+
+    number: int
+    type: int
+    start: int
+    size: int
+
+
+def at(descriptor: int) -> ReadAt:
+    """Reads a file or device by its descriptor."""
+    return lambda offset, length: os.pread(descriptor, length, offset)
+
+
+def read(read_at: ReadAt) -> Mapping[int, Partition]:
+    """All of a table, by number. Raises CardError if there is none."""
+    found: dict[int, Partition] = {}
+    table = _table(read_at, 0)
+    if table is None:
+        text = "there is no partition table (MBR)"
+        raise CardError(text)
+    extended = 0
+    for number, (_, kind, start, size) in enumerate(table, start=1):
+        if kind and size:
+            found[number] = Partition(number, kind, start * SECTOR, size * SECTOR)
+        if kind in _EXTENDED:
+            extended = start
+    link, number = extended, 5
+    while link and number < 5 + _MOST_LOGICAL:
+        table = _table(read_at, link * SECTOR)
+        if table is None:
+            break
+        (_, kind, start, size), (_, next_kind, next_start, _) = table[:2]
+        if kind and size:
+            found[number] = Partition(number, kind, (link + start) * SECTOR, size * SECTOR)
+            number += 1
+        link = extended + next_start if next_kind in _EXTENDED else 0
+    return found
+
+
+def ours(read_at: ReadAt, what: str) -> tuple[Partition, Partition]:
+    """FAT and data of a Logboat card or image. Raises CardError that says what `what` lacks."""
+    try:
+        found = read(read_at)
+    except CardError as error:
+        text = f"{what}: {error}; is this a Logboat image?"
+        raise CardError(text) from error
+    fat, data = found.get(FAT_PARTITION), found.get(DATA_PARTITION)
+    if fat is None or fat.type not in _FAT:
+        text = f"{what}: its first partition is not FAT; is this a Logboat image?"
+        raise CardError(text)
+    if data is None or data.type != _LINUX:
+        text = f"{what}: it has no data partition ({DATA_PARTITION}); is this a Logboat image?"
+        raise CardError(text)
+    return fat, data
+
+
+def _table(read_at: ReadAt, offset: int) -> list[tuple[int, int, int, int]] | None:
+    sector = read_at(offset, SECTOR)
+    if len(sector) < SECTOR or sector[510:] != _MAGIC:
+        return None
+    return [_ENTRY.unpack_from(sector, _TABLE + 16 * each) for each in range(4)]

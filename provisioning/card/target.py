@@ -1,0 +1,100 @@
+"""Whether something may be overwritten: a removable device, whole, not mounted, large enough; or a file.
+
+What there is comes from `lsblk --json`; judging it touches nothing.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from provisioning.card.tools import run
+from provisioning.errors import CardError
+from sensors.quantities import format_bytes
+
+_COLUMNS: Final = "NAME,PATH,TYPE,SIZE,RM,HOTPLUG,RO,MODEL,VENDOR,TRAN,MOUNTPOINTS"
+_YES: Final = (True, "1", "true")
+"""What lsblk writes, by its age."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a card is written to."""
+
+    path: Path
+    size: int | None
+    """Bytes; None for a file, which grows."""
+    words: str
+    """For whoever has to confirm it."""
+
+    @property
+    def is_device(self) -> bool:
+        """Whether it is a device, not a file."""
+        return self.size is not None
+
+
+def devices() -> Mapping[str, Any]:
+    """What lsblk says of this machine's devices. Raises CardError."""
+    found: Mapping[str, Any] = json.loads(run(["lsblk", "--json", "--bytes", "--output", _COLUMNS]))
+    return found
+
+
+def judge(path: Path, *, need: int, listed: Mapping[str, Any]) -> Target:
+    """The target, if a card of `need` bytes may be written there. `listed` is what lsblk says.
+
+    Raises CardError that says what is in the way, and what to do.
+    """
+    if not str(path.resolve()).startswith("/dev/"):
+        return _file(path)
+    path = path.resolve()
+    found = next(
+        (each for each in _all(listed.get("blockdevices", [])) if each.get("path") == str(path)), None
+    )
+    if found is None:
+        text = f"{path}: there is no such device; is the card in its reader?"
+        raise CardError(text)
+    size = int(found.get("size") or 0)
+    words = " ".join(str(found[key]).strip() for key in ("vendor", "model") if found.get(key))
+    words = f"{path}: {words or 'a card reader'}, {format_bytes(size)}"
+    for objection in _objections(found, size, need):
+        raise CardError(f"{words}: {objection}")
+    return Target(path, size, words)
+
+
+def _objections(found: Mapping[str, Any], size: int, need: int) -> Iterator[str]:
+    kind = found.get("type")
+    if kind != "disk":
+        yield f"it is a {kind or 'thing'}, not a whole card; name the device that it is on"
+    mounted = [
+        str(point)
+        for each in _all([found])
+        for point in each.get("mountpoints") or [each.get("mountpoint")]
+        if point
+    ]
+    if mounted:
+        yield f"it is in use at {', '.join(mounted)}; unmount it first, if that is the card"
+    if not any(found.get(key) in _YES for key in ("rm", "hotplug")) and found.get("tran") != "usb":
+        yield "it is not removable, so it is no card"
+    if size == 0:
+        yield "there is no card in it"
+    if found.get("ro") in _YES:
+        yield "it cannot be written; is the card's lock switch on?"
+    if size < need:
+        yield f"it is too small: the image needs {format_bytes(need)}"
+
+
+def _file(path: Path) -> Target:
+    if path.exists() and not path.is_file():
+        text = f"{path}: neither a file nor a device"
+        raise CardError(text)
+    if not path.parent.is_dir():
+        text = f"{path.parent}: there is no such folder; make it first"
+        raise CardError(text)
+    return Target(path, None, f"file {path}" + (", which is there already" if path.exists() else ""))
+
+
+def _all(listed: list[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    for each in listed:
+        yield each
+        yield from _all(each.get("children") or [])

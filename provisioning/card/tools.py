@@ -1,0 +1,45 @@
+"""Running what others have made: file systems' and disks' own tools. One that fails says what was run."""
+
+import os
+import shlex
+import shutil
+import subprocess
+from collections.abc import Sequence
+from typing import Final
+
+from provisioning.errors import CardError
+
+PACKAGES: Final = {
+    "mcopy": "mtools",
+    "mmd": "mtools",
+    "mdir": "mtools",
+    "mdeltree": "mtools",
+    "debugfs": "e2fsprogs",
+    "e2fsck": "e2fsprogs",
+    "resize2fs": "e2fsprogs",
+    "sfdisk": "fdisk",
+    "partx": "util-linux",
+    "lsblk": "util-linux",
+}
+"""Debian's package of each."""
+_ENVIRONMENT: Final = {
+    "LC_ALL": "C",
+    "MTOOLS_SKIP_CHECK": "1",
+    "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin",  # not on everybody's path
+}
+
+
+def run(command: Sequence[str], *, given: bytes = b"", good: Sequence[int] = (0,)) -> bytes:
+    """What a tool says on standard output. Raises CardError with its words, or the package it is in."""
+    tool = command[0]
+    if shutil.which(tool, path=_ENVIRONMENT["PATH"]) is None:
+        text = f"{tool} is not on this machine; install it (Debian: apt install {PACKAGES.get(tool, tool)})"
+        raise CardError(text)
+    done = subprocess.run(
+        command, input=given, capture_output=True, env={**os.environ, **_ENVIRONMENT}, check=False
+    )
+    if done.returncode not in good:
+        words = done.stderr.decode(errors="replace").strip() or done.stdout.decode(errors="replace").strip()
+        text = f"{shlex.join(command)}: {words or f'exit status {done.returncode}'}"
+        raise CardError(text)
+    return done.stdout

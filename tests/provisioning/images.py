@@ -1,0 +1,87 @@
+"""Small images with the partitions of a card: MBR, FAT for people, two of two systems, data. No mounting."""
+
+import os
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+
+import pytest
+
+from provisioning.card import partitions
+
+TOOLS = ("sfdisk", "mkfs.vfat", "mke2fs", "debugfs", "mcopy", "e2fsck", "resize2fs")
+MIB = 2**20
+LAYOUT = """\
+label: dos
+label-id: 0x10b0a7
+start=2048, size=16384, type=c
+start=18432, size=8192, type=c
+start=26624, size=8192, type=c
+start=34816, type=5
+start=36864, size=8192, type=83
+start=47104, size=8192, type=83
+start=57344, type=83
+"""
+SIZE = 64 * MIB
+
+
+def need_tools() -> None:
+    """Skip where they are missing, or fail where CI is set."""
+    path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+    missing = [tool for tool in TOOLS if shutil.which(tool, path=path) is None]
+    if missing and os.environ.get("CI"):
+        pytest.fail(f"{', '.join(missing)} missing: Debian's mtools, dosfstools, e2fsprogs, fdisk")
+    if missing:
+        pytest.skip(f"{', '.join(missing)} not here (Debian's mtools, dosfstools, e2fsprogs, fdisk)")
+
+
+def run(*command: str, given: str = "") -> str:
+    environment = {**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin", "MTOOLS_SKIP_CHECK": "1"}
+    done = subprocess.run(
+        command, input=given, capture_output=True, text=True, check=True, env=environment, errors="replace"
+    )
+    return done.stdout
+
+
+@cache
+def image() -> Path:
+    """The same file each time: nobody writes it."""
+    need_tools()
+    path = Path(mkdtemp(prefix="logboat-image-")) / "logboat.img"
+    with path.open("wb") as file:
+        file.truncate(SIZE)
+    run("sfdisk", "--quiet", str(path), given=LAYOUT)
+    with path.open("rb") as file:
+        found = partitions.read(partitions.at(file.fileno()))
+    fat, data = found[1], found[7]
+    # Made in files of their own: the tools' words for an offset differ between their versions.
+    for partition, command in (
+        (fat, ["mkfs.vfat", "-n", "LOGBOAT"]),
+        (data, ["mke2fs", "-q", "-t", "ext4", "-L", "logboat-data"]),
+    ):
+        part = path.with_suffix(".part")
+        with part.open("wb") as file:
+            file.truncate(partition.size)
+        run(*command, str(part))
+        if partition is fat:
+            run("mmd", "-i", str(part), "::logboat")
+            run("mcopy", "-i", str(part), "-", "::autoboot.txt", given="[all]\n")
+        with path.open("r+b") as file:
+            file.seek(partition.start)
+            file.write(part.read_bytes())
+        part.unlink()
+    return path
+
+
+def on_fat(path: Path, name: str) -> str:
+    """A file's text on the FAT partition."""
+    return run("mcopy", "-n", "-i", f"{path}@@{MIB}", f"::{name}", "-")
+
+
+def in_data(path: Path, command: str) -> str:
+    """What debugfs says of the data partition."""
+    with path.open("rb") as file:
+        data = partitions.read(partitions.at(file.fileno()))[7]
+    return run("debugfs", "-R", command, f"{path}?offset={data.start}")

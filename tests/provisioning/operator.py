@@ -1,0 +1,52 @@
+"""What an operator ashore does, from nothing to cards, by the command alone: for whoever boots them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from provisioning.card import partitions
+from services.command import main
+
+PASSPHRASE: Final = "four words and more"
+
+
+def cards(
+    root: Path,
+    image: Path,
+    vessels: Sequence[str] = ("argo", "brigid"),
+    *,
+    configurations: Mapping[str, str] | None = None,
+    sensors: str = "",
+) -> Mapping[str, Path]:
+    """A fleet `north` in `root`, and a card for each vessel from an image: files, by vessel.
+
+    `configurations` is a whole `vessel.toml` for vessels that need more than their id; `sensors` is every
+    vessel's `sensors.toml`. Each card is as it comes out of the operator's reader: never started.
+    """
+    (root / "passphrase").write_text(f"{PASSPHRASE}\n")
+    secret = ["--passphrase-file", str(root / "passphrase")]
+    fleet = root / "north"
+    assert main(["fleet", "init", str(fleet), "--name", "north", *secret]) == 0
+    for vessel in vessels:
+        assert main(["fleet", "add", str(fleet), vessel, "--name", f"SY {vessel.title()}", *secret]) == 0
+        place = fleet / "vessels" / vessel
+        if configurations and vessel in configurations:
+            (place / "vessel.toml").write_text(configurations[vessel])
+        if sensors:
+            (place / "sensors.toml").write_text(sensors)
+    to = str(root / "{vessel}.img")
+    assert main(["fleet", "card", str(fleet), *vessels, "--image", str(image), "--to", to, "--yes"]) == 0
+    return {vessel: root / f"{vessel}.img" for vessel in vessels}
+
+
+def assert_gone_from_fat(image: Path, fleet: Path, vessel: str) -> None:
+    """No secret of a vessel's bundle stands anywhere on the FAT partition, deleted files' room included."""
+    with image.open("rb") as file:
+        fat, _ = partitions.ours(partitions.at(file.fileno()), str(image))
+        file.seek(fat.start)
+        raw = file.read(fat.size)
+    place = fleet / "vessels" / vessel
+    for path in (place / "identity/vessel.key", place / "identity/radio.key", *place.glob("*.password")):
+        # Any line of it: a file may lie in pieces. PEM's own first and last line are nobody's secret.
+        lines = [line for line in path.read_bytes().split(b"\n") if line and not line.startswith(b"-----")]
+        assert not any(line in raw for line in lines), f"{path.name} can still be read on FAT"

@@ -1,0 +1,266 @@
+"""Cards: what may be overwritten, what is written, and that half a card is none."""
+
+import hashlib
+import json
+import lzma
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provisioning.card import growing, make, partitions, target, tools, writing
+from provisioning.card.target import Target, judge
+from provisioning.errors import CardError
+from tests.provisioning import images
+from tests.provisioning.bundles import bundle
+
+SECRET = bundle()["identity/vessel.key"]
+
+
+def nothing(_what: str, _so_far: int, _total: int | None) -> None:
+    """No progress to show."""
+
+
+def card(path: Path, image: Path | None = None) -> None:
+    make.write_card(image or images.image(), Target(path, None, ""), bundle(), progress=nothing)
+
+
+# What may be overwritten
+
+READER = {
+    "path": "/dev/sdb",
+    "type": "disk",
+    "size": 32_000_000_000,
+    "rm": True,
+    "hotplug": True,
+    "ro": False,
+    "model": "SD Reader",
+    "vendor": "Any     ",
+    "tran": "usb",
+    "mountpoints": [None],
+}
+
+
+def listed(**changed: Any) -> Mapping[str, Any]:
+    return {"blockdevices": [{**READER, **changed}]}
+
+
+def test_a_card_in_a_reader_may_be_written_and_is_named() -> None:
+    found = judge(Path("/dev/sdb"), need=4_000_000_000, listed=listed())
+    assert found.is_device
+    assert found.words == "/dev/sdb: Any SD Reader, 32 GB"
+    old = listed(rm="1", ro="0", size="32000000000")
+    assert judge(Path("/dev/sdb"), need=0, listed=old).size == 32_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"mountpoints": ["/media/card"]}, "in use at /media/card; unmount it"),
+        ({"children": [{"path": "/dev/sdb1", "mountpoints": [None, "/"]}]}, "in use at /;"),
+        ({"children": [{"path": "/dev/sdb1", "mountpoint": "[SWAP]"}]}, "in use at"),
+        ({"rm": False, "hotplug": False, "tran": "sata"}, "not removable"),
+        ({"rm": "0", "hotplug": "0", "tran": "nvme"}, "not removable"),
+        ({"size": 1_000_000}, "too small: the image needs 4 GB"),
+        ({"size": 0}, "no card in it"),
+        ({"ro": True}, "lock switch"),
+        ({"type": "part"}, "not a whole card"),
+        ({"path": "/dev/sdc"}, "no such device"),
+    ],
+)
+def test_what_is_no_card_is_refused(changed: Mapping[str, Any], said: str) -> None:
+    with pytest.raises(CardError, match=said):
+        judge(Path("/dev/sdb"), need=4_000_000_000, listed=listed(**changed))
+
+
+def test_this_machines_own_disks_are_listed_and_none_of_them_is_a_file(tmp_path: Path) -> None:
+    images.need_tools()
+    assert "blockdevices" in target.devices()
+    with pytest.raises(CardError, match="no such folder"):
+        judge(tmp_path / "no" / "card.img", need=1, listed={})
+    with pytest.raises(CardError, match="neither a file nor a device"):
+        judge(tmp_path, need=1, listed={})
+
+
+# What is written
+
+
+def test_a_card_has_image_and_bundle_and_no_key_on_fat(tmp_path: Path) -> None:
+    path = tmp_path / "argo.img"
+    card(path)
+    for name, content in bundle().items():
+        assert images.in_data(path, f"cat /inbox/{name}").encode() == content
+    assert "User:     0   Group:     0" in images.in_data(path, "stat /inbox/identity/vessel.key")
+    assert "Mode:  0600" in images.in_data(path, "stat /inbox/identity/vessel.key")
+    assert "Mode:  0700" in images.in_data(path, "stat /inbox")
+    raw = path.read_bytes()
+    with path.open("rb") as file:
+        found = partitions.read(partitions.at(file.fileno()))
+    assert sorted(found) == [1, 2, 3, 4, 5, 6, 7]
+    where = raw.index(SECRET)
+    assert found[7].start <= where < found[7].start + found[7].size
+    assert raw[: found[7].start] == images.image().read_bytes()[: found[7].start]
+    assert path.stat().st_blocks * 512 < images.SIZE / 2
+    assert [each.name for each in tmp_path.iterdir()] == ["argo.img"]
+
+
+def test_a_packed_image_makes_the_same_card(tmp_path: Path) -> None:
+    packed = tmp_path / "logboat.img.xz"
+    packed.write_bytes(lzma.compress(images.image().read_bytes(), preset=0))
+    card(tmp_path / "argo.img", packed)
+    assert images.in_data(tmp_path / "argo.img", "cat /inbox/identity/vessel.key").encode() == SECRET
+    packed.write_bytes(packed.read_bytes()[:-1000])
+    with pytest.raises(CardError, match="fetch or build the image anew"):
+        card(tmp_path / "brigid.img", packed)
+    assert not (tmp_path / "brigid.img").exists()
+
+
+def test_an_image_is_held_against_its_digest(tmp_path: Path) -> None:
+    image = tmp_path / "logboat.img"
+    shutil.copy(images.image(), image)
+    right = hashlib.sha256(image.read_bytes()).hexdigest()
+    beside = tmp_path / "logboat.img.sha256"
+    beside.write_text(f"{right}  logboat.img\n")
+    card(tmp_path / "argo.img", image)
+    beside.write_text(f"{'0' * 64}  logboat.img\n")
+    with pytest.raises(CardError, match=r"not what logboat\.img\.sha256 says"):
+        card(tmp_path / "brigid.img", image)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(b"no image" * 1000, "partition table"), (b"", "partition table")]
+)
+def test_what_is_no_image_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "a.img").write_bytes(content)
+    with pytest.raises(CardError, match=said):
+        card(tmp_path / "argo.img", tmp_path / "a.img")
+    assert not (tmp_path / "argo.img").exists()
+
+
+class UsedCard:
+    """A file that is taken for a device: it has a size, is full of an older card, and is not grown."""
+
+    def __init__(self, path: Path, size: int = images.SIZE) -> None:
+        self.path = path
+        path.write_bytes(os.urandom(2**20) * (size // 2**20))
+        self.target = Target(path, size, "")
+
+    def write(self) -> None:
+        make.write_card(images.image(), self.target, bundle(), progress=nothing)
+
+
+def test_a_used_card_keeps_nothing_of_its_past(tmp_path: Path) -> None:
+    used, fresh = UsedCard(tmp_path / "used"), tmp_path / "fresh.img"
+    used.write()
+    card(fresh)
+    with used.path.open("rb") as file:
+        _, data = partitions.ours(partitions.at(file.fileno()), "")
+    assert used.path.read_bytes()[: data.start] == fresh.read_bytes()[: data.start]
+    assert images.in_data(used.path, "cat /inbox/vessel.toml").encode() == bundle()["vessel.toml"]
+
+
+def test_where_a_device_cannot_clear_zeros_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "_punch", lambda *_: False)
+    test_a_used_card_keeps_nothing_of_its_past(tmp_path)
+
+
+@pytest.mark.parametrize("steps", [0, 1, 3])
+def test_an_interrupted_card_starts_nothing_and_is_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int
+) -> None:
+    used = UsedCard(tmp_path / "used")
+    real, left = writing._write_at, steps
+
+    def pulled(descriptor: int, content: bytes, offset: int) -> None:
+        nonlocal left
+        if left == 0:
+            raise OSError(5, "Input/output error")
+        left -= 1
+        real(descriptor, content, offset)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writing, "_write_at", pulled)
+        with pytest.raises(CardError, match="it starts nothing now: write it again"):
+            used.write()
+    with used.path.open("rb") as file, pytest.raises(CardError, match="no partition table"):
+        partitions.read(partitions.at(file.fileno()))
+    used.write()
+    assert images.in_data(used.path, "cat /inbox/identity/vessel.key").encode() == SECRET
+
+
+def test_a_card_that_keeps_nothing_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A counterfeit card takes everything, and gives back something else."""
+    used = UsedCard(tmp_path / "used")
+    monkeypatch.setattr(writing, "_write_at", lambda *_: None)
+    with pytest.raises(CardError, match="reads otherwise than was written: take another card"):
+        used.write()
+
+
+# A card that has its image already
+
+
+def test_a_bundle_goes_onto_the_fat_of_a_card_that_was_flashed(tmp_path: Path) -> None:
+    path = tmp_path / "flashed.img"
+    shutil.copy(images.image(), path)
+    make.write_bundle(path, bundle(), vessel="argo")
+    for name, content in bundle().items():
+        assert images.on_fat(path, f"logboat/{name}").encode() == content
+    make.write_bundle(path, bundle(number=2), vessel="argo")
+    assert (
+        images.on_fat(path, "logboat/identity/vessel.key").encode() == bundle(number=2)["identity/vessel.key"]
+    )
+    with pytest.raises(CardError, match="a bundle of argo already"):
+        make.write_bundle(path, bundle("brigid"), vessel="brigid")
+    assert json.loads(images.on_fat(path, "logboat/bundle.json"))["vessel"] == "argo"
+
+
+def test_a_bundle_goes_onto_a_fat_that_is_mounted(tmp_path: Path) -> None:
+    with pytest.raises(CardError, match="not the first partition of a Logboat card"):
+        make.write_bundle(tmp_path, bundle(), vessel="argo")
+    (tmp_path / "autoboot.txt").touch()
+    make.write_bundle(tmp_path, bundle(), vessel="argo")
+    assert (tmp_path / "logboat/identity/vessel.key").read_bytes() == SECRET
+    with pytest.raises(CardError, match="a bundle of argo already"):
+        make.write_bundle(tmp_path, bundle("brigid"), vessel="brigid")
+
+
+# The first start, on a card larger than its image
+
+
+def test_the_data_partition_grows_to_the_end_of_the_card(tmp_path: Path) -> None:
+    disk = tmp_path / "card.img"
+    card(disk)
+    os.truncate(disk, 2 * images.SIZE)
+    assert growing.missing(disk) > growing.SLACK
+    with disk.open("rb") as file:
+        before = partitions.read(partitions.at(file.fileno()))
+    ran: list[Sequence[str]] = []
+
+    def tool(command: Sequence[str], **named: Any) -> bytes:
+        ran.append(command)
+        return tools.run(command, **named) if command[0] == "sfdisk" else b""
+
+    assert growing.grow(disk, tmp_path / "card.img7", tool=tool)
+    assert [command[0] for command in ran] == ["sfdisk", "sfdisk", "partx", "resize2fs"]
+    with disk.open("rb") as file:
+        after = partitions.read(partitions.at(file.fileno()))
+        assert growing.missing(disk) < growing.SLACK
+        assert {number: after[number] for number in (1, 2, 3, 5, 6)} == {
+            number: before[number] for number in (1, 2, 3, 5, 6)
+        }
+        assert after[7].start == before[7].start
+        file.seek(after[7].start)
+        (tmp_path / "data").write_bytes(file.read(after[7].size))
+    images.run("resize2fs", str(tmp_path / "data"))
+    assert (
+        images.run("debugfs", "-R", "cat /inbox/identity/vessel.key", str(tmp_path / "data")).encode()
+        == SECRET
+    )
+    ran.clear()
+    assert not growing.grow(disk, tmp_path / "card.img7", tool=tool)
+    assert [command[0] for command in ran] == ["resize2fs"]

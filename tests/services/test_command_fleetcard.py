@@ -1,0 +1,150 @@
+"""`logboat fleet card`: as an operator does it for the first time, and what goes wrong then."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from provisioning.takein.inforce import InForce
+from provisioning.takein.takein import Outcome as TakenIn
+from provisioning.takein.takein import TakeIn
+from services.boot.check import check
+from sync.fleet import identity_files
+from tests.net.certificates import NOW
+from tests.provisioning import images
+from tests.provisioning.bundles import SENSORS, Card
+from tests.provisioning.operator import assert_gone_from_fat, cards
+
+from .appliance import Appliance, Outcome, logboat
+from .test_command_fleet import north, run
+
+__all__ = ["logboat", "north"]  # fixtures
+
+
+def first_start(root: Path, image: Path) -> tuple[Card, TakenIn]:
+    """A card's data partition, read without mounting, and what the first start makes of it."""
+    root.mkdir()
+    card = Card(root)
+    images.in_data(image, f"rdump /inbox {root}")
+    takein = TakeIn(
+        InForce(card.etc),
+        card=card.fat,
+        inbox=card.inbox,
+        check=check,
+        now=max(NOW, NOW),
+        fallback="vessel-1",
+        writable=card._writable,
+    )
+    return card, takein.run()
+
+
+def test_from_nothing_to_two_vessels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = cards(tmp_path, images.image(), sensors=SENSORS.format(17))
+    assert "brigid's card is written and read back" in capsys.readouterr().out
+    radio = set()
+    for vessel, image in made.items():
+        card, outcome = first_start(tmp_path / vessel, image)
+        assert (outcome.problems, outcome.generated) == ((), False)
+        identity = identity_files.load(card.etc / "identity")
+        assert (identity.vessel, identity.fleet) == (vessel, "north")
+        assert (
+            card.fat / "vessel.toml"
+        ).read_text() == f'[vessel]\nid = "{vessel}"\nname = "SY {vessel.title()}"\n'
+        radio.add(card.force["identity/radio.key"])
+    assert len(radio) == 1
+
+
+def card(logboat: Appliance, north: Path, *more: str, vessel: str = "argo") -> Outcome:
+    to = str(logboat.root / "card.img")
+    return run(logboat, "card", north, vessel, "--image", str(images.image()), "--to", to, *more)
+
+
+def test_a_certificate_goes_to_one_card(logboat: Appliance, north: Path) -> None:
+    run(logboat, "add", north, "argo")
+    assert card(logboat, north, "--yes").status == 0
+    first = identity_files.load(north / "vessels/argo/identity").tls.certificate
+    refused = card(logboat, north, "--yes")
+    assert refused.status == 1
+    assert "two cards with one certificate are a clone: --replace" in refused.err
+    assert card(logboat, north, "--yes", "--again").status == 0
+    assert card(logboat, north, "--yes", "--replace").status == 0
+    second = identity_files.load(north / "vessels/argo/identity").tls.certificate
+    assert first != second
+    listed = logboat("fleet", "list", str(north), "--json").json["vessels"][0]
+    assert listed["card"]["serial"] == listed["certificates"][0]["serial"]
+    assert len(listed["certificates"]) == 2
+
+
+def test_nothing_is_written_that_its_appliance_would_refuse(logboat: Appliance, north: Path) -> None:
+    run(logboat, "add", north, "argo")
+    place = north / "vessels/argo"
+    (place / "sensors.toml").write_text(SENSORS.format(5))
+    refused = card(logboat, north, "--yes")
+    assert (refused.status, "sensors.toml:4" in refused.err) == (1, True)
+    (place / "sensors.toml").unlink()
+    (place / "vessel.toml").write_text('[vessel]\nid = "argos"\n')
+    assert 'write: id = "argo"' in card(logboat, north, "--yes").err
+    gateway = '[[gateway]]\nname = "o"\nkind = "couchbase"\nurl = "wss://a.example:4984/x"\nuser = "a"\n'
+    (place / "vessel.toml").write_text(f'[vessel]\nid = "argo"\n{gateway}password_file = "o.password"\n')
+    assert 'there is no file "o.password" beside this one' in card(logboat, north, "--yes").err
+    (place / "o.password").write_text("hunter-two\n")
+    assert card(logboat, north, "--yes").status == 0
+    assert images.in_data(logboat.root / "card.img", "cat /inbox/o.password") == "hunter-two\n"
+
+
+def test_it_asks_before_it_overwrites(
+    logboat: Appliance, north: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(logboat, "add", north, "argo")
+    (logboat.root / "card.img").write_text("precious")
+    refused = card(logboat, north)
+    assert (refused.status, "--yes does it without asking" in refused.err) == (2, True)
+    logboat.answers = ["no"]
+    assert card(logboat, north).err == "logboat: nothing was written\n"
+    assert (logboat.root / "card.img").read_text() == "precious"
+    logboat.answers = ["yes"]
+    assert card(logboat, north).status == 0
+
+
+def test_a_renewed_certificate_that_is_expired_or_revoked_makes_no_card(
+    logboat: Appliance, north: Path
+) -> None:
+    run(logboat, "add", north, "argo")
+    run(logboat, "revoke", north, "argo")
+    assert "is revoked; --replace" in card(logboat, north, "--yes").err
+    assert card(logboat, north, "--yes", "--replace").status == 0
+    logboat.clock.utc += 6 * 365 * 86400
+    expired = card(logboat, north, "--yes", "--again")
+    assert (expired.status, "fleet renew" in expired.err) == (1, True)
+
+
+def test_several_cards_need_several_files_and_are_told_apart(logboat: Appliance, north: Path) -> None:
+    for vessel in ("argo", "brigid"):
+        run(logboat, "add", north, vessel)
+    to, each = str(logboat.root / "card.img"), str(logboat.root / "{vessel}.img")
+    both = ("brigid", "--image", str(images.image()), "--to")
+    assert "{vessel}.img" in run(logboat, "card", north, "argo", *both, to, "--yes").err
+    assert run(logboat, "card", north, "argo", *both, each, "--yes").status == 0
+    for vessel in ("argo", "brigid"):
+        found = json.loads(images.in_data(logboat.root / f"{vessel}.img", "cat /inbox/bundle.json"))
+        assert found["vessel"] == vessel
+
+
+def test_a_bundle_alone_lies_on_fat_and_that_is_said(logboat: Appliance, north: Path) -> None:
+    run(logboat, "add", north, "argo")
+    image = logboat.root / "flashed.img"
+    shutil.copy(images.image(), image)
+    done = run(logboat, "card", north, "argo", "--bundle-only", "--to", str(image), "--yes")
+    assert "its identity lies on FAT" in done.out
+    with pytest.raises(AssertionError, match=r"vessel\.key"):
+        assert_gone_from_fat(image, north, "argo")
+    card(logboat, north, "--yes", "--again")
+    assert_gone_from_fat(logboat.root / "card.img", north, "argo")
+
+
+def test_no_disk_of_this_machine_is_ever_taken_for_a_card(logboat: Appliance, north: Path) -> None:
+    run(logboat, "add", north, "argo")
+    image = str(images.image())
+    refused = run(logboat, "card", north, "argo", "--image", image, "--to", "/dev/no-such-disk", "--yes")
+    assert (refused.status, "there is no such device" in refused.err) == (1, True)
