@@ -49,7 +49,7 @@ def read_sensors(file: TomlFile, *, reserved: Mapping[int, str] = NO_LIGHTS) -> 
     return tuple(_settings(draft) for draft in drafts)
 
 
-SECTIONS: Final = ("vessel", "network", "listener", "user", "mesh", "gateway", "retention", "lights")
+SECTIONS: Final = ("vessel", "network", "listener", "user", "mesh", "gateway", "retention", "lights", "clock")
 """What stands in the other file."""
 _OTHER_FILE: Final[Mapping[str, Advice]] = dict.fromkeys(
     SECTIONS, ("this belongs into logboat.toml (on the card: vessel.toml)", "Move it there.")

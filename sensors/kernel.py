@@ -89,8 +89,19 @@ class Chip:
     names: frozenset[str]
     """What the attribute `name` may say."""
     usual_address: int
-    binding: Callable[[int, int], str]
-    """What to do that the kernel binds it, from bus and address."""
+    overlay: Callable[[int, int], str] | None
+    """What `dtoverlay=` in config.txt makes the kernel bind it, from bus and address; None: nothing does."""
+    device: str = ""
+    """What an I2C bus's `new_device` calls it, where no overlay does."""
+
+    def binding(self, bus: int, address: int) -> str:
+        """What to do that the kernel binds it, in words."""
+        if self.overlay is not None:
+            return config_line(self.overlay(bus, address))
+        return (
+            "switch the bus on (dtparam=i2c_arm=on in /boot/firmware/config.txt) and at each start, as root:"
+            f" echo {self.device} 0x{address:02x} > {new_device(bus)}"
+        )
 
     def find(self, root: Path, *, bus: int | None, address: int | None) -> Path:
         """The chip's directory. With no `bus` or `address` it must be the only one of its kind.
@@ -187,6 +198,11 @@ def read_number(attribute: Path) -> float:
     return number
 
 
+def new_device(bus: int) -> Path:
+    """Where an I2C bus is told of a chip on it."""
+    return Path(f"/sys/bus/i2c/devices/i2c-{bus}/new_device")
+
+
 def config_line(overlay: str) -> str:
     """What to do when an overlay is missing."""
     return f"add this line to /boot/firmware/config.txt and restart: dtoverlay={overlay}"
@@ -194,23 +210,11 @@ def config_line(overlay: str) -> str:
 
 def _i2c(overlay: str) -> Callable[[int, int], str]:
     """An overlay for an I2C chip; the bus is a parameter of it where it is not the header's own."""
-
-    def binding(bus: int, address: int) -> str:
-        return config_line(overlay.format(address) + ("" if bus == 1 else f",i2c{bus}"))
-
-    return binding
+    return lambda bus, address: overlay.format(address) + ("" if bus == 1 else f",i2c{bus}")
 
 
 def _spi(overlay: str) -> Callable[[int, int], str]:
-    return lambda bus, address: config_line(overlay.format(bus, address))
-
-
-def _new_device(name: str) -> Callable[[int, int], str]:
-    """For chips that Raspberry Pi OS has a driver, yet no overlay for."""
-    return lambda bus, address: (
-        f"switch the bus on (dtparam=i2c_arm=on in /boot/firmware/config.txt) and at each start, as root: "
-        f"echo {name} 0x{address:02x} > /sys/bus/i2c/devices/i2c-{bus}/new_device"
-    )
+    return overlay.format
 
 
 CHIPS: Final[dict[str, Chip]] = {
@@ -255,7 +259,8 @@ CHIPS: Final[dict[str, Chip]] = {
         Wiring.I2C,
         frozenset({"ina219", "ina220"}),
         0x40,
-        _new_device("ina219"),
+        None,  # Raspberry Pi OS has a driver, yet no overlay
+        "ina219",
     ),
     "ina226": Chip(
         "INA226",
@@ -263,7 +268,8 @@ CHIPS: Final[dict[str, Chip]] = {
         Wiring.I2C,
         frozenset({"ina226", "ina230", "ina231"}),
         0x40,
-        _new_device("ina226"),
+        None,
+        "ina226",
     ),
     "bme280": Chip(
         "BME280",

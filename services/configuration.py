@@ -33,7 +33,9 @@ from . import settingkeys as keys
 from .settings import (
     AccessPoint,
     Configuration,
+    Ethernet,
     Gateway,
+    HardwareClock,
     Lights,
     Listener,
     Mesh,
@@ -83,6 +85,7 @@ _NETWORK: Final[Schema] = {
     "wifi": Key(_as_it_is),
     "access_point": Key(_as_it_is),
     "vessel_radio": Key(_as_it_is),
+    "ethernet": Key(_as_it_is),
     "ssh_keys": Key(list_of(keys.ssh_key), ()),
 }
 _WIFI: Final[Schema] = {
@@ -97,6 +100,11 @@ _ACCESS_POINT: Final[Schema] = {
 _VESSEL_RADIO: Final[Schema] = {
     "mode": Key(choice("mesh", "adhoc", "off"), required='mode = "mesh"'),
     "channel": Key(keys.wifi_channel, VesselRadio().channel),
+}
+_ETHERNET: Final[Schema] = {
+    "address": Key(keys.interface_address),
+    "gateway": Key(keys.host_address),
+    "dns": Key(list_of(keys.host_address), ()),
 }
 _LISTENER: Final[Schema] = {
     "port": Key(integer(1024, 65535), Listener().port),
@@ -159,6 +167,10 @@ _RETENTION: Final[Schema] = {"budget": Key(keys.budget, Retention().budget)}
 LIGHTS: Final = ("power", "record", "mesh", "gateway", "fault")
 _LIGHTS: Final[Schema] = {name: Key(keys.light_pin, getattr(Lights(), name)) for name in LIGHTS}
 
+RTCS: Final = ("ds1307", "ds3231", "pcf8523", "pcf8563", "pcf85063a", "rv3028", "rv8803")
+"""Clock chips by their names as parameters of the overlay i2c-rtc (`/boot/firmware/overlays/README`)."""
+_CLOCK: Final[Schema] = {"rtc": Key(choice(*RTCS)), "pps": Key(keys.header_pin)}
+
 _OTHER_FILE: Final[Mapping[str, Advice]] = {
     "sensor": ("sensors are not described in this file", "Move them into sensors.toml."),
 }
@@ -177,6 +189,7 @@ def read_configuration(file: TomlFile) -> Configuration:
         gateways=_gateways(root.sections("gateway")),
         retention=Retention(**root.section("retention").read(_RETENTION)),
         lights=_lights(root.section("lights")),
+        clock=_clock(root),
     )
     raise_if_any(root.problems)
     return configuration
@@ -191,7 +204,8 @@ def _network(table: Table) -> Network:
     values = table.read(_NETWORK)
     points = [AccessPoint(**point.read(_ACCESS_POINT)) for point in table.tables("access_point")]
     radios = [VesselRadio(**radio.read(_VESSEL_RADIO)) for radio in table.tables("vessel_radio")]
-    for key, found in (("access_point", points), ("vessel_radio", radios)):
+    cables = [_ethernet(cable) for cable in table.tables("ethernet")]
+    for key, found in (("access_point", points), ("vessel_radio", radios), ("ethernet", cables)):
         if len(found) > 1:
             table.complain(key, "there can be only one", f"Write: {key} = {{ … }}")
     network = Network(
@@ -199,6 +213,7 @@ def _network(table: Table) -> Network:
         wifi=tuple(Wifi(**wifi.read(_WIFI)) for wifi in table.tables("wifi")),
         access_point=points[0] if points else None,
         vessel_radio=radios[0] if radios else VesselRadio(),
+        ethernet=cables[0] if cables else Ethernet(),
         ssh_keys=values["ssh_keys"],
     )
     users = [
@@ -218,6 +233,16 @@ def _network(table: Table) -> Network:
             line=table.line(users[0]),
         )
     return network
+
+
+def _ethernet(table: Table) -> Ethernet:
+    values = table.read(_ETHERNET)
+    for key in ("gateway", "dns"):
+        if key in table.data and "address" not in table.data:
+            table.complain(
+                key, "this goes with an address, and there is none", 'Add: address = "192.168.1.10/24".'
+            )
+    return Ethernet(**values)
 
 
 def _users(tables: Sequence[Table]) -> tuple[User, ...]:
@@ -278,6 +303,19 @@ def _lights(table: Table) -> Lights:
                 "Choose another pin for one of them, or 0 for no light.",
             )
     return Lights(**values)
+
+
+def _clock(root: Table) -> HardwareClock:
+    table, lights = root.section("clock"), root.section("lights").data
+    values = table.read(_CLOCK)
+    used = {pin: name for name in LIGHTS if (pin := lights.get(name, getattr(Lights(), name)))}
+    if values["pps"] in used:
+        table.complain(
+            "pps",
+            f"{values['pps']} is used by the {used[values['pps']]} light",
+            "Choose another pin, or another for the light.",
+        )
+    return HardwareClock(**values)
 
 
 def _label(what: str, table: Table, number: int) -> str:

@@ -3,6 +3,7 @@
 Parsers for `sensors.schema`; they raise `InputError`, and none shows a secret in its message.
 """
 
+import ipaddress
 import re
 import zoneinfo
 from typing import Any, Final
@@ -76,6 +77,30 @@ def wifi_channel(raw: Any) -> int:
     if not isinstance(raw, bool) and isinstance(raw, int) and raw in _WIFI_CHANNELS:
         return raw
     raise InputError(f"{shown(raw)} is not a Wi-Fi channel", "Write 1 to 13, or one of 5 GHz (36, 40 …).")
+
+
+def interface_address(raw: Any) -> str:
+    """An IPv4 address with the length of its network."""
+    written: str = text()(raw)
+    try:
+        if "/" not in written:
+            raise ValueError
+        return str(ipaddress.IPv4Interface(written))
+    except ValueError:
+        raise InputError(
+            f"{shown(written)} is not an address with its network", 'Write, for example: "192.168.1.10/24".'
+        ) from None
+
+
+def host_address(raw: Any) -> str:
+    """An IPv4 address."""
+    written: str = text()(raw)
+    try:
+        return str(ipaddress.IPv4Address(written))
+    except ValueError:
+        raise InputError(
+            f"{shown(written)} is not an address", 'Write, for example: "192.168.1.1".'
+        ) from None
 
 
 _SSH_KEYS: Final = (
@@ -195,6 +220,12 @@ def budget(raw: Any) -> str:
     if size is None or size < _LEAST_BYTES:
         raise InputError(f"{shown(raw)} is too little", f"It must be {format_bytes(_LEAST_BYTES)} or more.")
     return f"{size:.0f} B"
+
+
+def header_pin(raw: Any) -> int:
+    """A BCM pin of the header that serves as one."""
+    found: int = integer(2, 27)(raw)
+    return found
 
 
 def light_pin(raw: Any) -> int:

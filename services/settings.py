@@ -49,6 +49,16 @@ class VesselRadio:
 
 
 @dataclass(frozen=True, slots=True)
+class Ethernet:
+    """A cable; without an address one is asked for."""
+
+    address: str | None = None
+    """With its length: `192.168.1.10/24`."""
+    gateway: str | None = None
+    dns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Network:
     """[network]"""
 
@@ -57,6 +67,7 @@ class Network:
     wifi: tuple[Wifi, ...] = ()
     access_point: AccessPoint | None = None
     vessel_radio: VesselRadio = VesselRadio()
+    ethernet: Ethernet = Ethernet()
     ssh_keys: tuple[str, ...] = ()
 
 
@@ -160,6 +171,16 @@ class Lights:
 
 
 @dataclass(frozen=True, slots=True)
+class HardwareClock:
+    """[clock]: what keeps or tells the time without a network."""
+
+    rtc: str | None = None
+    """The clock chip on the header's I2C bus, as the overlay i2c-rtc calls it."""
+    pps: int | None = None
+    """BCM pin with a pulse a second, of a satellite receiver."""
+
+
+@dataclass(frozen=True, slots=True)
 class Configuration:
     """A whole `logboat.toml`."""
 
@@ -171,3 +192,4 @@ class Configuration:
     gateways: tuple[Gateway, ...] = ()
     retention: Retention = Retention()
     lights: Lights = Lights()
+    clock: HardwareClock = HardwareClock()

@@ -1,0 +1,6 @@
+"""The vessel's networks: NetworkManager's profiles, made anew at each start from the configuration.
+
+- `adapters`: what this machine's radios can, and which of them does what
+- `profiles`: a network as NetworkManager's keyfile
+- `plan`: all of a vessel's profiles, and what there is no adapter for
+"""

@@ -1,0 +1,92 @@
+"""What this machine's radios can, and which of them does what. Pure: what `iw phy` says is handed in.
+
+One radio can be on one channel at a time. The radio between vessels has a channel of its own, so it gets an
+adapter of its own, a plugged-in one if there is one; joining networks and the crew's own network share the
+first one if there is no third: then the crew's is a second interface of it, on the joined one's channel.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+CREW: Final = "crew0"
+"""The second interface of a radio that both joins a network and has one of its own."""
+_MODES: Final = {"mesh": "mesh point", "adhoc": "IBSS"}
+_NAMES: Final = {"mesh": "802.11s mesh", "adhoc": "ad-hoc networks"}
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """A radio."""
+
+    phy: str
+    interface: str
+    modes: frozenset[str]
+    """As `iw phy` calls them: `managed`, `AP`, `mesh point`, `IBSS`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Which interface does what; None where nothing is wanted, or nothing can."""
+
+    client: str | None = None
+    access_point: str | None = None
+    radio: str | None = None
+    second: str | None = None
+    """The phy on which `CREW` has to be made."""
+    missing: tuple[str, ...] = ()
+    """What there is no adapter for, and what to do."""
+
+
+def parse(iw: str, interfaces: Mapping[str, str]) -> tuple[Adapter, ...]:
+    """From `iw phy`, and each interface's phy; in the order of the interfaces' names: on board ones first."""
+    modes: dict[str, set[str]] = {}
+    phy, listing = "", False
+    for row in iw.splitlines():
+        if match := re.match(r"Wiphy (\S+)", row):
+            phy, listing = match[1], False
+            modes[phy] = set()
+        elif row.strip().startswith("Supported interface modes"):
+            listing = True
+        elif listing and (match := re.match(r"\s+\* (.+)", row)):
+            modes[phy].add(match[1].strip())
+        else:
+            listing = False
+    return tuple(
+        Adapter(phy, name, frozenset(modes[phy])) for name, phy in sorted(interfaces.items()) if phy in modes
+    )
+
+
+def assign(adapters: Sequence[Adapter], *, joins: bool, access_point: bool, radio: str = "off") -> Assignment:
+    """Who does what; `radio` is `mesh`, `adhoc` or `off`."""
+    free, missing = list(adapters), []
+    for_radio = None
+    if radio != "off":
+        able = [each for each in free if _MODES[radio] in each.modes]
+        if able:
+            for_radio = able[-1]
+            free.remove(for_radio)
+        else:
+            missing.append(
+                f"no Wi-Fi adapter here can do {_NAMES[radio]}: plug in one that can, or choose another mode"
+            )
+    client = free[0] if joins and free else None
+    if joins and client is None:
+        missing.append("no Wi-Fi adapter is left to join a network with: plug in another")
+    point, second = None, None
+    if access_point:
+        able = [each for each in free if "AP" in each.modes]
+        if not able:
+            missing.append("no Wi-Fi adapter is left that can be an access point: plug in another")
+        elif able[-1] is client:
+            point, second = CREW, client.phy
+        else:
+            point = able[-1].interface
+    return Assignment(
+        client=None if client is None else client.interface,
+        access_point=point,
+        radio=None if for_radio is None else for_radio.interface,
+        second=second,
+        missing=tuple(missing),
+    )

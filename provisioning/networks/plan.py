@@ -1,0 +1,114 @@
+"""All of a vessel's profiles, and what there is no adapter or key for. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from provisioning.networks import adapters as radios
+from provisioning.networks import profiles
+from provisioning.networks.adapters import Adapter, Assignment
+from provisioning.networks.profiles import Profile
+
+
+class WifiLike(Protocol):
+    """A network to join."""
+
+    @property
+    def ssid(self) -> str: ...  # noqa: D102
+    @property
+    def password(self) -> str: ...  # noqa: D102
+    @property
+    def priority(self) -> int: ...  # noqa: D102
+
+
+class PointLike(Protocol):
+    """The crew's own network."""
+
+    @property
+    def ssid(self) -> str: ...  # noqa: D102
+    @property
+    def password(self) -> str: ...  # noqa: D102
+
+
+class RadioLike(Protocol):
+    """The link between vessels."""
+
+    @property
+    def mode(self) -> str: ...  # noqa: D102
+    @property
+    def channel(self) -> int: ...  # noqa: D102
+
+
+class CableLike(Protocol):
+    """Ethernet."""
+
+    @property
+    def address(self) -> str | None: ...  # noqa: D102
+    @property
+    def gateway(self) -> str | None: ...  # noqa: D102
+    @property
+    def dns(self) -> Sequence[str]: ...  # noqa: D102
+
+
+class NetworkLike(Protocol):
+    """`[network]` of a configuration."""
+
+    @property
+    def wifi(self) -> Sequence[WifiLike]: ...  # noqa: D102
+    @property
+    def access_point(self) -> PointLike | None: ...  # noqa: D102
+    @property
+    def vessel_radio(self) -> RadioLike: ...  # noqa: D102
+    @property
+    def ethernet(self) -> CableLike: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do."""
+
+    profiles: tuple[Profile, ...]
+    assignment: Assignment
+    missing: tuple[str, ...]
+    """What cannot be, and what to do."""
+
+
+def plan(
+    network: NetworkLike, *, fleet: str | None, radio_key: str | None, adapters: Sequence[Adapter]
+) -> Plan:
+    """`fleet` and its `radio_key` come with the vessel's identity; None without one."""
+    mode, missing = network.vessel_radio.mode, []
+    if mode != "off" and (fleet is None or radio_key is None):
+        missing.append("the radio between vessels needs the fleet's key: it comes with the vessel's bundle")
+        mode = "off"
+    found = radios.assign(
+        adapters, joins=bool(network.wifi), access_point=network.access_point is not None, radio=mode
+    )
+    made = [
+        profiles.ethernet(
+            address=network.ethernet.address, gateway=network.ethernet.gateway, dns=network.ethernet.dns
+        )
+    ]
+    if found.client is not None:
+        made += [
+            profiles.join(
+                ssid=each.ssid, password=each.password, priority=each.priority, interface=found.client
+            )
+            for each in network.wifi
+        ]
+    if found.access_point is not None and network.access_point is not None:
+        point = network.access_point
+        made.append(
+            profiles.access_point(ssid=point.ssid, password=point.password, interface=found.access_point)
+        )
+    if found.radio is not None and fleet is not None and radio_key is not None:
+        made.append(
+            profiles.radio(
+                mode=mode,
+                fleet=fleet,
+                password=radio_key,
+                channel=network.vessel_radio.channel,
+                interface=found.radio,
+            )
+        )
+    return Plan(tuple(made), found, (*missing, *found.missing))

@@ -1,0 +1,153 @@
+"""A network as NetworkManager's keyfile (nm-settings-keyfile(5)). Pure.
+
+They lie in `/run`, so that none outlives the configuration it came from. No name or password is put there as
+it came: names are written as bytes, passwords escaped as GKeyFile does it.
+"""
+
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+SUFFIX: Final = ".nmconnection"
+CREW_ADDRESS: Final = "10.84.0.1/24"
+"""Of the crew's own network; the appliance hands out the rest of it."""
+_OURS: Final = uuid.UUID("6f7c1f2e-3d0c-4a51-9a55-1f0b0a7d4e1c")
+_FOR_EVER: Final = "0"
+"""autoconnect-retries: a network that was away for a month is joined when it is back."""
+_HIGHEST_2_4_GHZ: Final = 14
+
+Section = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One keyfile."""
+
+    name: str
+    """Of the file, without its ending, and for people."""
+    sections: Mapping[str, Section]
+
+    @property
+    def text(self) -> str:
+        """The file."""
+        rows: list[str] = []
+        for section, values in self.sections.items():
+            rows += [f"[{section}]", *(f"{key}={value}" for key, value in values.items()), ""]
+        return "\n".join(rows)
+
+
+def join(*, ssid: str, password: str, priority: int, interface: str | None) -> Profile:
+    """A marina's or the ship's Wi-Fi; '' as password is an open one."""
+    name = f"logboat-join-{uuid.uuid5(_OURS, ssid).hex[:8]}"
+    security = {"key-mgmt": "wpa-psk", "psk": escaped(password)} if password else None
+    return _wifi(
+        name,
+        interface,
+        wifi={"mode": "infrastructure", "ssid": _bytes(ssid)},
+        security=security,
+        ipv4={"method": "auto"},
+        ipv6={"method": "auto"},
+        priority=priority,
+    )
+
+
+def access_point(*, ssid: str, password: str, interface: str | None) -> Profile:
+    """The crew's own network: addresses and names are handed out, upstream or not."""
+    return _wifi(
+        "logboat-crew",
+        interface,
+        wifi={"mode": "ap", "band": "bg", "ssid": _bytes(ssid)},
+        security={"key-mgmt": "wpa-psk", "proto": "rsn;", "pairwise": "ccmp;", "psk": escaped(password)},
+        ipv4={"method": "shared", "address1": CREW_ADDRESS},
+        ipv6={"method": "link-local"},
+        priority=0,
+    )
+
+
+def radio(*, mode: str, fleet: str, password: str, channel: int, interface: str | None) -> Profile:
+    """The link between vessels, `mesh` (802.11s, SAE) or `adhoc` (IBSS, RSN); link-local addresses only."""
+    security = {"key-mgmt": "sae", "psk": escaped(password)}
+    if mode == "adhoc":
+        rsn = {"proto": "rsn;", "pairwise": "ccmp;", "group": "ccmp;"}
+        security = {"key-mgmt": "wpa-psk", **rsn, "psk": escaped(password)}
+    return _wifi(
+        "logboat-radio",
+        interface,
+        wifi={
+            "mode": mode,
+            "band": "bg" if channel <= _HIGHEST_2_4_GHZ else "a",
+            "channel": str(channel),
+            "ssid": _bytes(radio_name(fleet)),
+        },
+        security=security,
+        ipv4={"method": "disabled"},
+        ipv6={"method": "link-local"},
+        priority=0,
+    )
+
+
+def radio_name(fleet: str) -> str:
+    """What the fleet's radio network is called; 32 bytes at most (IEEE 802.11, 9.4.2.2)."""
+    return f"logboat-{fleet}"[:32]
+
+
+def ethernet(*, address: str | None, gateway: str | None, dns: Iterable[str]) -> Profile:
+    """A cable: addresses from whoever hands them out, and one of its own beside; or as given."""
+    ipv4 = {"method": "auto", "link-local": "3"}  # 3: enabled, whatever else there is
+    if address is not None:
+        ipv4 = {"method": "manual", "address1": address if gateway is None else f"{address},{gateway}"}
+    servers = list(dns)
+    if servers:
+        ipv4["dns"] = "".join(f"{server};" for server in servers)
+    return Profile(
+        "logboat-ethernet",
+        {
+            "connection": {**_connection("logboat-ethernet", "ethernet", 0), "multi-connect": "3"},
+            "ethernet": {},
+            "ipv4": {**ipv4, "may-fail": "true"},
+            "ipv6": {"method": "auto"},
+        },
+    )
+
+
+def escaped(text: str) -> str:
+    """A value as GKeyFile reads it back: backslashes, and spaces where it would strip them."""
+    found = text.replace("\\", "\\\\")
+    lead = len(found) - len(found.lstrip(" "))
+    return "\\s" * lead + found[lead:]
+
+
+def _wifi(
+    name: str,
+    interface: str | None,
+    *,
+    wifi: Section,
+    security: Section | None,
+    ipv4: Section,
+    ipv6: Section,
+    priority: int,
+) -> Profile:
+    bound = {} if interface is None else {"interface-name": interface}
+    sections: dict[str, Section] = {
+        "connection": {**_connection(name, "wifi", priority), **bound},
+        "wifi": wifi,
+    }
+    if security is not None:
+        sections["wifi-security"] = security
+    return Profile(name, {**sections, "ipv4": ipv4, "ipv6": ipv6})
+
+
+def _connection(name: str, kind: str, priority: int) -> dict[str, str]:
+    return {
+        "id": name,
+        "uuid": str(uuid.uuid5(_OURS, name)),
+        "type": kind,
+        "autoconnect": "true",
+        "autoconnect-priority": str(priority),
+        "autoconnect-retries": _FOR_EVER,
+    }
+
+
+def _bytes(ssid: str) -> str:
+    return "".join(f"{byte};" for byte in ssid.encode())

@@ -1,0 +1,160 @@
+"""NetworkManager's profiles, as NetworkManager itself reads them; and which adapter does what."""
+
+import shutil
+import string
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from provisioning.networks import adapters, profiles
+from provisioning.networks.adapters import CREW, Adapter, Assignment, assign, parse
+from provisioning.networks.plan import plan
+from services.configuration import load
+from services.settings import AccessPoint, Ethernet, Network, VesselRadio, Wifi
+
+FULL = Network(
+    country="DE",
+    wifi=(Wifi("marina", "correct horse", 10), Wifi("Häfen; #1", "", -5)),
+    access_point=AccessPoint("argo", "battery staple"),
+    vessel_radio=VesselRadio("mesh", 6),
+)
+ONBOARD = Adapter("phy0", "wlan0", frozenset({"managed", "AP", "IBSS", "P2P-client"}))
+STICK = Adapter("phy1", "wlan1", frozenset({"managed", "AP", "IBSS", "mesh point", "monitor"}))
+THIRD = Adapter("phy2", "wlan2", frozenset({"managed", "AP"}))
+
+IW = """\
+Wiphy phy1
+\tmax # scan SSIDs: 4
+\tSupported interface modes:
+\t\t * IBSS
+\t\t * managed
+\t\t * AP
+\t\t * mesh point
+\tBand 1:
+\t\t * 2412 MHz [1] (20.0 dBm)
+\tsoftware interface modes (can always be added):
+\t\t * AP/VLAN
+Wiphy phy0
+\tSupported interface modes:
+\t\t * managed
+\t\t * AP
+\tBand 1:
+"""
+
+
+def test_what_iw_says_is_understood() -> None:
+    assert parse(IW, {"wlan1": "phy1", "wlan0": "phy0", "wlan9": "phy9"}) == (
+        Adapter("phy0", "wlan0", frozenset({"managed", "AP"})),
+        Adapter("phy1", "wlan1", frozenset({"IBSS", "managed", "AP", "mesh point"})),
+    )
+    assert parse("", {"wlan0": "phy0"}) == ()
+
+
+@pytest.mark.parametrize(
+    ("there", "expected"),
+    [
+        ((ONBOARD, STICK, THIRD), Assignment("wlan0", "wlan2", "wlan1")),
+        ((ONBOARD, STICK), Assignment("wlan0", CREW, "wlan1", second="phy0")),
+    ],
+)
+def test_each_adapter_has_its_task(there: tuple[Adapter, ...], expected: Assignment) -> None:
+    assert assign(there, joins=True, access_point=True, radio="mesh") == expected
+
+
+def test_what_no_adapter_can_is_said_and_the_rest_is_done() -> None:
+    alone = assign([ONBOARD], joins=True, access_point=True, radio="mesh")
+    assert (alone.client, alone.access_point, alone.radio) == ("wlan0", CREW, None)
+    assert "no Wi-Fi adapter here can do 802.11s mesh" in alone.missing[0]
+    assert assign([ONBOARD], joins=False, access_point=False, radio="adhoc").radio == "wlan0"
+    assert assign([ONBOARD], joins=False, access_point=True).access_point == "wlan0"
+    assert len(assign([], joins=True, access_point=True, radio="mesh").missing) == 3
+    assert assign([], joins=False, access_point=False) == Assignment()
+
+
+def test_a_plan_has_everything_that_can_be() -> None:
+    found = plan(FULL, fleet="north", radio_key="secret-radio", adapters=[ONBOARD, STICK])
+    assert [profile.name.rpartition("-")[0] or profile.name for profile in found.profiles] == [
+        "logboat",
+        "logboat-join",
+        "logboat-join",
+        "logboat",
+        "logboat",
+    ]
+    assert found.missing == ()
+    without = plan(FULL, fleet=None, radio_key=None, adapters=[ONBOARD, STICK])
+    assert "needs the fleet's key" in without.missing[0]
+    assert len(without.profiles) == 4
+
+
+# As NetworkManager reads them
+
+
+def reads(profile: profiles.Profile, *fields: str) -> list[str]:
+    """What NetworkManager's own tool makes of a keyfile, without a daemon."""
+    nmcli = shutil.which("nmcli")
+    if nmcli is None:
+        pytest.skip("nmcli is not here (Debian's network-manager)")
+    command = [nmcli, "--offline", "connection", "modify", "connection.lldp", "disable"]
+    done = subprocess.run(command, input=profile.text.encode(), capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    normal = dict(row.split("=", 1) for row in done.stdout.decode().splitlines() if "=" in row)
+    return [normal.get(field, "") for field in fields]
+
+
+def test_profiles_are_valid_to_networkmanager() -> None:
+    found = plan(FULL, fleet="north", radio_key="secret-radio", adapters=[ONBOARD, STICK])
+    for profile in found.profiles:
+        assert reads(profile, "id") == [profile.name]
+    ethernet = profiles.ethernet(address="192.168.1.10/24", gateway="192.168.1.1", dns=["1.1.1.1"])
+    assert reads(ethernet, "address1", "dns") == ["192.168.1.10/24,192.168.1.1", "1.1.1.1;"]
+    assert reads(profiles.ethernet(address=None, gateway=None, dns=())) == []
+
+
+@pytest.mark.parametrize(("mode", "key"), [("mesh", "sae"), ("adhoc", "wpa-psk")])
+@pytest.mark.parametrize(("channel", "band"), [(6, "bg"), (36, "a")])
+def test_the_radio_has_its_channel_and_no_address_but_its_own(
+    mode: str, key: str, channel: int, band: str
+) -> None:
+    made = profiles.radio(mode=mode, fleet="n" * 32, password="k" * 43, channel=channel, interface="wlan1")
+    found = reads(made, "mode", "channel", "band", "key-mgmt", "ssid", "interface-name")
+    assert found == [mode, str(channel), band, key, "logboat-" + "n" * 24, "wlan1"]
+    assert made.sections["ipv4"] == {"method": "disabled"}
+    assert made.sections["ipv6"] == {"method": "link-local"}
+
+
+PASSWORDS = st.text(st.sampled_from(string.printable[:95]), min_size=8, max_size=63)
+
+
+@settings(max_examples=30)
+@given(PASSWORDS)
+def test_any_password_arrives_as_it_is(password: str) -> None:
+    found = profiles.join(ssid="marina", password=password, priority=1, interface=None)
+    again = profiles.join(ssid="marina", password="x" * 8, priority=1, interface=None)
+    [psk] = reads(found, "psk")
+    assert psk == profiles.escaped(password)  # its own way to write it, and back
+    assert found.sections["connection"]["uuid"] == again.sections["connection"]["uuid"]
+
+
+@pytest.mark.parametrize("ssid", ["marina", "Häfen; #1", " lead", "a=b", "\\", "日本"])
+def test_any_name_arrives_as_it_is(ssid: str) -> None:
+    [found] = reads(profiles.join(ssid=ssid, password="", priority=0, interface=None), "ssid")
+    plain = found.replace("\\;", ";").replace("\\\\", "\\").replace("\\s", " ")
+    listed = (
+        bytes(int(each) for each in found.split(";") if each.isdigit()).decode()
+        if found[:1].isdigit()
+        else ""
+    )
+    assert ssid in (plain, listed)
+
+
+def test_a_cable_may_have_an_address(tmp_path: Path) -> None:
+    path = tmp_path / "vessel.toml"
+    path.write_text('[network]\nethernet = { address = "192.168.1.10/24", gateway = "192.168.1.1" }\n')
+    assert load(path).network.ethernet == Ethernet("192.168.1.10/24", "192.168.1.1")
+    path.write_text('[network]\nethernet = { address = "192.168.1.10", gateway = "x" }\n')
+    with pytest.raises(Exception, match="not an address with its network"):
+        load(path)
+    assert adapters.CREW == "crew0"

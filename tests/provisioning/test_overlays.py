@@ -1,0 +1,114 @@
+"""What config.txt needs for the wiring; one restart for it, and never a loop."""
+
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provisioning.overlays import configtxt
+from provisioning.overlays.configtxt import decide, digest, has, rewritten
+from provisioning.overlays.wanted import Wanted, wanted
+from sensors.configuration import load_sensors
+
+SENSORS = """\
+[[sensor]]
+id = "float"
+kind = "switch"
+pin = 17
+path = "bilge.main.highWater"
+[[sensor]]
+id = "exhaust"
+kind = "ds18b20"
+path = "propulsion.main.exhaustTemperature"
+[[sensor]]
+id = "fuel"
+kind = "analog"
+chip = "mcp3008"
+channel = 0
+calibration = [[0.4, 1.0], [1.65, 0.0]]
+valid = [0.2, 2.5]
+path = "tanks.fuel.main.currentLevel"
+[[sensor]]
+id = "water"
+kind = "analog"
+chip = "mcp3008"
+channel = 1
+calibration = [[0.4, 1.0], [1.65, 0.0]]
+valid = [0.2, 2.5]
+path = "tanks.freshWater.main.currentLevel"
+[[sensor]]
+id = "humidity"
+kind = "bme280"
+measure = "relativeHumidity"
+path = "environment.inside.saloon.relativeHumidity"
+[[sensor]]
+id = "house"
+kind = "ina226"
+address = 0x41
+measure = "voltage"
+path = "electrical.batteries.1.voltage"
+"""
+
+
+def test_each_chip_and_bus_has_its_line_once(tmp_path: Path) -> None:
+    (tmp_path / "sensors.toml").write_text(SENSORS)
+    found = wanted(load_sensors(tmp_path / "sensors.toml"), rtc="ds3231", pps=18)
+    assert found.lines == (
+        "dtparam=i2c_arm=on",
+        "dtparam=spi=on",
+        "dtoverlay=w1-gpio",
+        "dtoverlay=mcp3008,spi0-0-present",
+        "dtoverlay=i2c-sensor,bme280,addr=0x76",
+        "dtoverlay=i2c-rtc,ds3231",
+        "dtoverlay=pps-gpio,gpiopin=18",
+    )
+    assert found.devices == ((1, "ina226", 0x41),)
+    assert wanted([]) == Wanted()
+
+
+def test_our_part_stands_at_the_end_under_all() -> None:
+    text = rewritten("arm_64bit=1\n[pi4]\narm_boost=1", ["dtparam=spi=on"])
+    assert text.splitlines()[:5] == ["arm_64bit=1", "[pi4]", "arm_boost=1", configtxt.BEGIN, "[all]"]
+    assert text.splitlines()[5:] == ["dtparam=spi=on", configtxt.END]
+
+
+LINES = st.lists(st.sampled_from(["dtparam=spi=on", "dtoverlay=w1-gpio", "dtparam=i2c_arm=on"]), unique=True)
+
+
+@given(st.text(st.sampled_from("ab=[]#\n\r")), LINES, LINES)
+def test_the_rest_of_a_config_txt_is_left_as_it_is(text: str, first: list[str], second: list[str]) -> None:
+    once = rewritten(text, first)
+    assert has(once, first)
+    again = rewritten(once, second)
+    assert has(again, second)
+    assert rewritten(again, first).removesuffix("\n") == once.removesuffix("\n")
+    assert rewritten(again, []).removesuffix("\n") == text.removesuffix("\n")
+
+
+def test_new_lines_are_written_to_both_slots_and_ask_for_one_restart() -> None:
+    lines = ["dtparam=spi=on"]
+    decision = decide(["", ""], lines, active=0, asked=None)
+    assert (decision.write, decision.restart) == ((0, 1), True)
+    there = rewritten("", lines)
+    assert decide([there, there], lines, active=0, asked=digest(lines)) == configtxt.Decision(
+        (), restart=False
+    )
+
+
+def test_lines_that_do_not_stay_are_not_tried_again() -> None:
+    lines = ["dtparam=spi=on"]
+    decision = decide(["", ""], lines, active=0, asked=digest(lines))
+    assert (decision.write, decision.restart, decision.gave_up) == ((), False, True)
+
+
+def test_the_other_slot_alone_needs_no_restart() -> None:
+    lines = ["dtparam=spi=on"]
+    decision = decide([rewritten("", lines), ""], lines, active=0, asked=None)
+    assert (decision.write, decision.restart) == ((1,), False)
+
+
+def test_sensors_that_are_gone_give_their_pins_back_after_a_restart() -> None:
+    there = rewritten("", ["dtparam=spi=on"])
+    decision = decide([there, there], [], active=1, asked=digest(["dtparam=spi=on"]))
+    assert (decision.write, decision.restart) == ((0, 1), True)
+    assert rewritten(there, []) == ""
