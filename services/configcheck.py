@@ -47,6 +47,11 @@ def check(path: Path) -> Checked:
     return Checked(f"{path.name}: good\n{summary}")
 
 
+def name_in_force(path: Path) -> str:
+    """What a file is called once it is in force. Raises `ConfigurationError` if nobody can tell."""
+    return "sensors.toml" if _describes_sensors(tomlfile.read(path)) else BESIDE[0]
+
+
 def _describes_sensors(file: TomlFile) -> bool:
     """Raises `ConfigurationError` if nobody can tell."""
     if file.path.name == "sensors.toml":

@@ -5,13 +5,14 @@ Lines and advice are tables: another line or another advice is another row.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import Final
 
 from sensors.quantities import format_bytes, format_duration
 
 from . import livesync
+from .boot.state import BootState
 from .current import Current
 from .episodes import Episode
 from .live import LiveState, Sight
@@ -57,6 +58,8 @@ class Facts:
     """Those that hold, or that nobody has acknowledged; the worst first."""
     problems: Sequence[str] = ()
     """Of the configuration."""
+    boot: BootState = field(default_factory=BootState)
+    """How the start's taking-in and set-up ended."""
     zone: tzinfo = UTC
 
     @property
@@ -156,11 +159,12 @@ def alarms(facts: Facts) -> str:
 
 def configuration(facts: Facts) -> str:
     """Whether the files are in force."""
-    if not facts.problems:
-        return "good"
-    more = f" (and {len(facts.problems) - 1} more)" if len(facts.problems) > 1 else ""
+    told = [*facts.problems, *(words for words in facts.boot.problems if words not in facts.problems)]
+    if not told:
+        return "good, but nobody has said which vessel this is" if facts.boot.generated else "good"
+    more = f" (and {len(told) - 1} more)" if len(told) > 1 else ""
     force = "the last good one is in force; " if facts.live is not None else ""
-    return f"WRONG: {force}{facts.problems[0]}{more}"
+    return f"WRONG: {force}{told[0]}{more}"
 
 
 def identity(facts: Facts) -> str:
@@ -281,6 +285,24 @@ def _identity(facts: Facts) -> str | None:
     return None if fault is None else f"put the vessel's identity right: {fault}"
 
 
+def _boot(facts: Facts) -> str | None:
+    told = [words for words in facts.boot.problems if words not in facts.problems]
+    return f"put right what is on the card: {told[0]}" if told else None
+
+
+def _network(facts: Facts) -> str | None:
+    return f"look after the networks: {facts.boot.networks[0]}" if facts.boot.networks else None
+
+
+def _unnamed(facts: Facts) -> str | None:
+    if not facts.boot.generated:
+        return None
+    return (
+        "say which vessel this is: write [vessel] id into logboat/vessel.toml on the card, or put its bundle"
+        " there (`logboat fleet card --bundle-only`)"
+    )
+
+
 def _full(facts: Facts) -> str | None:
     storage = None if facts.live is None else facts.live.storage
     if storage is None or storage.free >= NEARLY_FULL * storage.total:
@@ -354,6 +376,7 @@ ADVICE: Final[tuple[Callable[[Facts], str | None], ...]] = (
     _documents,
     _copies,
     _problems,
+    _boot,
     _full,
     _clone,
     _sync,
@@ -364,6 +387,8 @@ ADVICE: Final[tuple[Callable[[Facts], str | None], ...]] = (
     _refused,
     _gateway,
     _time,
+    _unnamed,
+    _network,
     _membership,
 )
 """Most worth doing first."""

@@ -20,6 +20,9 @@ PACKAGES: Final = {
     "sfdisk": "fdisk",
     "partx": "util-linux",
     "lsblk": "util-linux",
+    "findmnt": "util-linux",
+    "iw": "iw",
+    "ssh-keygen": "openssh-client",
 }
 """Debian's package of each."""
 _ENVIRONMENT: Final = {

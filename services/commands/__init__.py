@@ -4,9 +4,9 @@
 - `common`: what commands share: errors, the store, whose vessel this is, JSON
 - `status`, `sensors`, `peers`: what is so now
 - `log` (`logview`, `logadd`), `alarms`, `notes`, `verify`: what is on record
-- `config`, `daemons`, `db`: set-up, the daemons, the store itself
+- `config`, `boot`, `daemons`, `db`: set-up, an appliance's start, the daemons, the store itself
 - `dbsync` (`dbrun`), `dbserve`: the store, over the network
-- `fleet`: the operator's: identities of vessels, hashes of passwords
+- `fleet` (`fleetcard`): the operator's: identities of vessels, their cards, hashes of passwords
 
 A module has two functions for each command, `<name>_arguments(parser)` and `<name>(args, world)`; it is
 imported only when its command runs, so that `logboat` starts fast on a small machine.

@@ -1,44 +1,88 @@
-"""`logboat config check FILE…`: the same check that boot uses."""
+"""`logboat config check FILE…`: the same check that boot uses; `config apply FILE`: put it in force."""
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import Any
 
-from .common import World, print_json
+from sensors.tomlfile import Problem
+from services.boot.places import FIRMWARE
+
+from .common import FailedError, UsageError, World, print_json
 from .options import actions
 
 
 def config_arguments(parser: ArgumentParser) -> None:
-    """`logboat config check FILE…`."""
-    check = actions(parser, "check")("check", "the same check that boot uses")
+    """`logboat config check|apply FILE…`."""
+    add = actions(parser, "check|apply")
+    check = add("check", "the same check that boot uses")
     check.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a sensors.toml or logboat.toml")
+    apply = add("apply", "check a file, and put it in force: on the card and in its folder alike")
+    apply.add_argument("file", type=Path, metavar="FILE", help="a sensors.toml, logboat.toml or vessel.toml")
+    apply.add_argument(
+        "--firmware",
+        type=Path,
+        default=FIRMWARE,
+        metavar="DIR",
+        help=f"where the card's first partition is mounted ({FIRMWARE})",
+    )
 
 
-def config(args: Namespace, world: World) -> int:  # noqa: ARG001
-    """Check each file; 2 if any is wrong."""
+def config(args: Namespace, world: World) -> int:
+    """Check each file, or apply one; 2 if any is wrong."""
+    return _apply(args, world) if args.action == "apply" else _check(args)
+
+
+def _check(args: Namespace) -> int:
     from services.configcheck import check
 
     checked = {path: check(path) for path in args.files}
     if args.json:
         print_json(
             [
-                {
-                    "file": str(path),
-                    "good": found.good,
-                    "problems": [
-                        {
-                            "line": problem.line,
-                            "table": problem.table,
-                            "key": problem.key,
-                            "text": problem.text,
-                            "remedy": problem.remedy,
-                            "message": str(problem),
-                        }
-                        for problem in found.problems
-                    ],
-                }
+                {"file": str(path), "good": found.good, "problems": [_json(each) for each in found.problems]}
                 for path, found in checked.items()
             ]
         )
     else:
         print("\n".join(found.text for found in checked.values()))
     return 0 if all(found.good for found in checked.values()) else 2
+
+
+def _apply(args: Namespace, world: World) -> int:
+    from provisioning.takein.offers import Offer
+    from sensors.tomlfile import ConfigurationError
+    from services.boot import run
+    from services.configcheck import name_in_force
+
+    from .boot import places_of
+
+    try:
+        name = name_in_force(args.file)
+    except ConfigurationError as error:
+        raise UsageError(str(error)) from error
+    offer = Offer({name: args.file.read_bytes()}, origins={name: args.file})
+    try:
+        outcome = run.Boot(places_of(args), run.now(args.data, utc=world.utc)).take_in(offer)
+    except PermissionError as error:
+        raise FailedError(f"{error.filename}: {error.strerror}; try it with sudo") from error
+    if args.json:
+        print_json({"taken": outcome.taken, "problems": [_json(each) for each in outcome.problems]})
+    elif outcome.problems:
+        print("\n".join(str(problem) for problem in outcome.problems))
+        print("nothing was changed" if not outcome.taken else f"in force: {', '.join(outcome.taken)}")
+    else:
+        print(f"in force: {', '.join(outcome.taken)}" if outcome.taken else "it was in force already")
+        if outcome.taken:
+            print("next: sudo systemctl restart logboat-boot logboat-recorder logboat-sync")
+    return 2 if outcome.problems else 0
+
+
+def _json(problem: Problem) -> dict[str, Any]:
+    return {
+        "line": problem.line,
+        "table": problem.table,
+        "key": problem.key,
+        "text": problem.text,
+        "remedy": problem.remedy,
+        "message": str(problem),
+    }

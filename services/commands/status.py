@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from services import livesync
+from services.boot import state as bootstate
 from services.current import Current, from_documents, from_recorder
 from services.live import Sight, look
 from services.present import clean, table
@@ -74,6 +75,7 @@ def gather(args: Namespace, world: World) -> Facts:
         sensors=stored.sensors if live is None else tuple(from_recorder(live, boottime=world.boottime)),
         alarms=stored.alarms,
         problems=_problems(args) if live is None else tuple(live.problems),
+        boot=bootstate.read(args.run),
         zone=zone(args),
     )
 
@@ -137,6 +139,7 @@ def _json(facts: Facts, todo: str | None) -> dict[str, Any]:
         },
         "faulty": [found.sensor for found in facts.sensors if found.is_faulty],
         "problems": facts.problems,
+        "boot": facts.boot,
         "lines": {label: words(facts) for label, words in LINES},
         "toDo": todo,
         "recorder": facts.sight.state,

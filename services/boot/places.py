@@ -1,0 +1,43 @@
+"""Where things are on an appliance, at its start."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from provisioning.card.filling import INBOX, ON_FAT
+
+FIRMWARE: Final = Path("/boot/firmware")
+"""Where the card's first partition is mounted: FAT, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The defaults are an appliance's."""
+
+    config: Path = Path("/etc/logboat/logboat.toml")
+    data: Path = Path("/var/lib/logboat")
+    run: Path = Path("/run/logboat")
+    firmware: Path = FIRMWARE
+    profiles: Path = Path("/run/NetworkManager/system-connections")
+    root: Path = Path("/")
+    """Below which `sys` and `proc` are."""
+
+    @property
+    def etc(self) -> Path:
+        """The folder in force."""
+        return self.config.parent
+
+    @property
+    def card(self) -> Path:
+        """Our folder on FAT."""
+        return self.firmware / ON_FAT
+
+    @property
+    def inbox(self) -> Path:
+        """Where a bundle lies that came with the card."""
+        return self.data / INBOX
+
+    @property
+    def ssh(self) -> Path:
+        """Host keys, and the keys of who may log in."""
+        return self.etc / "ssh"

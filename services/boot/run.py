@@ -1,0 +1,198 @@
+"""A start's steps, in their order: each is done whatever became of the others, and nothing stops the start.
+
+The taking-in comes first, for everything follows from what is in force; the restart, if one is due, last.
+"""
+
+import contextlib
+import hashlib
+import logging
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from provisioning import files
+from provisioning.bundle import identity as identities
+from provisioning.bundle.contents import RADIO_KEY
+from provisioning.card.growing import grow
+from provisioning.card.tools import run
+from provisioning.errors import CardError
+from provisioning.networks.plan import plan
+from provisioning.overlays import configtxt
+from provisioning.overlays.wanted import Wanted, wanted
+from provisioning.takein.inforce import InForce
+from provisioning.takein.offers import Offer
+from provisioning.takein.takein import SENSORS, Outcome, TakeIn
+from sensors.configuration import load_sensors
+from sensors.settings import SensorSettings
+from services import machine
+from services.boot import state, system
+from services.boot.check import check
+from services.boot.places import Places
+from services.boot.state import BootState
+from services.boot.system import Run
+from services.configuration import Configuration, ConfigurationError, load, reserved_pins
+from services.lastgood import LastGood
+from sync.fleet import names
+
+log = logging.getLogger(__name__)
+
+_ASKED: Final = ".restart-asked"
+"""In the folder in force: for which lines of config.txt the machine was last restarted."""
+
+
+@dataclass(slots=True)
+class Boot:
+    """One start."""
+
+    places: Places
+    now: datetime
+    tool: Run = run
+    slots: Callable[[], Iterable[AbstractContextManager[Path]]] | None = None
+    """The boot partitions, each to be entered; None: those of the card that is mounted."""
+    problems: list[str] = field(default_factory=list)
+    networks: tuple[str, ...] = ()
+    restarts: bool = False
+
+    def run(self) -> BootState:
+        """Every step; what became of them is written, and returned."""
+        outcome = self.take_in()
+        self.problems += [str(problem) for problem in outcome.problems]
+        configuration, sensors = self._in_force()
+        host = names.host(configuration.vessel.id).removesuffix(".local")
+        self._step("the host name", lambda: system.set_host_name(host, tool=self.tool))
+        self._step("SSH's host keys", lambda: system.make_host_keys(self.places.ssh, tool=self.tool))
+        self._step("SSH's keys", lambda: self._authorize(configuration))
+        self._step("the networks", lambda: self._networks(configuration))
+        clock = configuration.clock
+        self._step("config.txt", lambda: self._wiring(wanted(sensors, rtc=clock.rtc, pps=clock.pps)))
+        found = BootState(
+            problems=tuple(self.problems),
+            generated=outcome.generated,
+            taken=outcome.taken,
+            networks=self.networks,
+            restarts=self.restarts,
+        )
+        self._step("what the lights show of it", lambda: state.write(self.places.run, found))
+        for problem in found.problems:
+            log.error("%s", problem)
+        if self.restarts:
+            log.warning("restarting once, for the kernel to learn of the wiring")
+            self._step("the restart", lambda: system.restart(tool=self.tool))
+        return found
+
+    def take_in(self, extra: Offer | None = None) -> Outcome:
+        """What the card offers, and `extra`."""
+        places = self.places
+        takein = TakeIn(
+            InForce(places.etc),
+            card=places.card if places.firmware.is_dir() else None,
+            inbox=places.inbox,
+            check=check,
+            now=self.now,
+            fallback=fallback_name(places.root),
+            writable=lambda: system.writable(places.firmware, tool=self.tool),
+        )
+        return takein.run(extra)
+
+    def _in_force(self) -> tuple[Configuration, tuple[SensorSettings, ...]]:
+        """As the daemons will have it: what the files say, or said when last good; else the defaults."""
+        places = self.places
+        try:
+            configuration = load(places.config, missing_ok=True)
+            sensors = load_sensors(
+                places.etc / SENSORS, reserved=reserved_pins(configuration), missing_ok=True
+            )
+        except ConfigurationError as error:
+            try:
+                loaded = LastGood(places.data / "last-good").load(error)
+            except ConfigurationError:
+                return Configuration(), ()
+            return loaded.configuration, loaded.sensors
+        return configuration, sensors
+
+    def _authorize(self, configuration: Configuration) -> None:
+        system.write_authorized_keys(self.places.ssh, configuration.network.ssh_keys)
+
+    def _networks(self, configuration: Configuration) -> None:
+        network, places = configuration.network, self.places
+        there = system.radios(places.root, tool=self.tool)
+        if there and network.country is not None:
+            system.set_country(network.country, tool=self.tool)
+        identity = identities.load(places.etc / "identity")
+        key = places.etc / "identity" / RADIO_KEY
+        found = plan(
+            network,
+            fleet=None if identity is None else identity.fleet,
+            radio_key=key.read_text().strip() if key.exists() else None,
+            adapters=there,
+        )
+        self.networks = found.missing
+        if found.assignment.second is not None:
+            system.make_second(found.assignment.second, root=places.root, tool=self.tool)
+        system.write_profiles(places.profiles, found.profiles)
+
+    def _wiring(self, found: Wanted) -> None:
+        system.introduce(found.devices, self.places.root)
+        with contextlib.ExitStack() as stack:
+            paths = [stack.enter_context(each) / "config.txt" for each in self._slots()]
+            paths = [path for path in paths if path.exists()]
+            if not paths:
+                return  # a board whose firmware reads none
+            texts = [path.read_text(errors="surrogateescape") for path in paths]
+            asked = self.places.etc / _ASKED
+            before = asked.read_text().strip() if asked.exists() else None
+            active = system.active_slot(self.places.root)
+            decision = configtxt.decide(
+                texts, found.lines, active=active if len(paths) > 1 else 0, asked=before
+            )
+            if decision.gave_up:
+                self.problems.append(
+                    "config.txt: the lines that sensors need were written, and are gone after the restart;"
+                    " is the card failing? Replace it soon"
+                )
+                return
+            if decision.restart:  # remembered first: whatever happens now, there is no second one
+                files.write(asked, configtxt.digest(found.lines).encode() + b"\n")
+            for number in decision.write:
+                text = configtxt.rewritten(texts[number], found.lines)
+                files.write_on_fat(paths[number], text.encode(errors="surrogateescape"))
+            self.restarts = decision.restart
+
+    def _slots(self) -> Iterable[AbstractContextManager[Path]]:
+        if self.slots is not None:
+            return self.slots()
+        if not self.places.firmware.is_mount():
+            return []
+        disk, _ = system.disk_of(self.places.firmware, tool=self.tool, root=self.places.root)
+        devices = [system.partition_of(disk, number) for number in system.SLOTS]
+        return [system.slot(device, tool=self.tool) for device in devices if device.exists()]
+
+    def _step(self, what: str, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except (OSError, CardError, ValueError) as error:
+            words = error.strerror or str(error) if isinstance(error, OSError) else str(error)
+            self.problems.append(f"{what} could not be set up: {words}")
+
+
+def fallback_name(root: Path = Path("/")) -> str:
+    """What a vessel is called until somebody says: the same at each start on a board, another on others."""
+    return f"vessel-{hashlib.sha256(machine.board(root).encode()).hexdigest()[:6]}"
+
+
+def now(data: Path, *, utc: float) -> datetime:
+    """What time it is at least: the clock's, the image's, or when anything was last recorded here."""
+    times = [utc, machine.image_epoch()]
+    for name in ("samples.db", "log.db"):
+        with contextlib.suppress(OSError):
+            times.append((data / name).stat().st_mtime)
+    return datetime.fromtimestamp(max(times), UTC)
+
+
+def grow_data(places: Places, *, tool: Run = run) -> bool:
+    """The data partition to the end of its card; whether it grew. Raises CardError, OSError."""
+    disk, partition = system.disk_of(places.data, tool=tool, root=places.root)
+    return grow(disk, partition, tool=tool)

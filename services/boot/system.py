@@ -1,0 +1,164 @@
+"""What of the system a start changes, one step a function. Each raises OSError or CardError.
+
+Without systemd, NetworkManager or a Raspberry Pi, in tests say, the steps that have nothing to work on do
+nothing.
+"""
+
+import os
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from provisioning import files
+from provisioning.card.tools import run
+from provisioning.errors import CardError
+from provisioning.networks import adapters
+from provisioning.networks.adapters import CREW, Adapter
+from provisioning.networks.profiles import SUFFIX, Profile
+from provisioning.takein import owners
+from sensors.kernel import new_device
+
+Run = Callable[..., bytes]
+HOST_KEYS: Final = ("ed25519", "ecdsa")
+"""RSA takes a Zero 2 W half a minute, and nobody needs it."""
+SLOTS: Final = (2, 3)
+"""Partitions that start the two systems: each has a config.txt."""
+_ROOTS: Final = {"05": 0, "06": 1}
+"""Which slot a start came from, by the end of its root's PARTUUID."""
+
+
+@contextmanager
+def writable(mount: Path, *, tool: Run = run) -> Iterator[None]:
+    """Let a mounted card be written, and give back what was freed; read-only again afterwards."""
+    if not mount.is_mount():
+        yield
+        return
+    try:
+        tool(["mount", "-o", "remount,rw", str(mount)])
+    except CardError as error:
+        raise OSError(None, str(error), str(mount)) from error
+    try:
+        yield
+    finally:
+        tool(["sync", "-f", str(mount)])
+        with suppress(CardError):  # not every card can
+            tool(["fstrim", str(mount)])
+        tool(["mount", "-o", "remount,ro", str(mount)])
+
+
+def disk_of(mount: Path, *, tool: Run = run, root: Path = Path("/")) -> tuple[Path, Path]:
+    """The disk, and the partition on it, of a mount."""
+    partition = Path(
+        tool(["findmnt", "--noheadings", "--output", "SOURCE", str(mount)]).decode().split("[")[0].strip()
+    )
+    entry = (root / "sys/class/block" / partition.name).resolve()
+    return Path("/dev") / entry.parent.name, partition
+
+
+def partition_of(disk: Path, number: int) -> Path:
+    """How the kernel names a disk's partition."""
+    between = "p" if disk.name[-1].isdigit() else ""
+    return disk.with_name(f"{disk.name}{between}{number}")
+
+
+def set_host_name(name: str, *, tool: Run = run) -> None:
+    """Until the next start."""
+    if socket.gethostname() != name:
+        tool(["hostname", name])
+
+
+def make_host_keys(folder: Path, *, tool: Run = run) -> None:
+    """SSH's host keys, where there are none. One that is there was finished."""
+    owners.make_folder(folder)
+    folder.chmod(0o755)  # sshd reads who may log in as that user
+    for kind in HOST_KEYS:
+        name = f"ssh_host_{kind}_key"
+        if (folder / name).exists():
+            continue
+        with TemporaryDirectory(prefix=".new-", dir=folder) as temporary:
+            made = Path(temporary) / name
+            tool(["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "", "-f", str(made)])
+            content, public = made.read_bytes(), made.with_suffix(".pub").read_bytes()
+        files.write(folder / f"{name}.pub", public)
+        files.write(folder / name, content, mode=files.SECRET)
+
+
+def write_authorized_keys(folder: Path, keys: Sequence[str]) -> None:
+    """Who may log in."""
+    path, content = folder / "authorized_keys", "".join(f"{key}\n" for key in keys).encode()
+    if not path.exists() or path.read_bytes() != content:
+        files.write(path, content)
+
+
+def radios(root: Path, *, tool: Run = run) -> tuple[Adapter, ...]:
+    """What this machine's radios can; none where there are none."""
+    interfaces: Mapping[str, str] = {
+        path.parent.parent.name: path.read_text().strip()
+        for path in (root / "sys/class/net").glob("*/phy80211/name")
+        if path.parent.parent.name != CREW
+    }
+    return adapters.parse(tool(["iw", "phy"]).decode(errors="replace"), interfaces) if interfaces else ()
+
+
+def set_country(country: str, *, tool: Run = run) -> None:
+    """Whose rules the radio follows."""
+    tool(["iw", "reg", "set", country])
+
+
+def make_second(phy: str, *, root: Path, tool: Run = run) -> None:
+    """The crew's interface on a radio that joins a network, too."""
+    if not (root / "sys/class/net" / CREW).exists():
+        tool(["iw", "phy", phy, "interface", "add", CREW, "type", "__ap"])
+
+
+def write_profiles(folder: Path, profiles: Sequence[Profile]) -> None:
+    """Just these of ours; what others have put there stays."""
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = {f"{profile.name}{SUFFIX}": profile.text.encode() for profile in profiles}
+    for path in folder.glob(f"logboat-*{SUFFIX}"):
+        if path.name not in wanted:
+            path.unlink()
+    for name, content in wanted.items():
+        files.write(folder / name, content, mode=files.SECRET)
+
+
+def active_slot(root: Path) -> int | None:
+    """Which slot this start came from; None where the kernel was not told by PARTUUID."""
+    with suppress(OSError):
+        for word in (root / "proc/cmdline").read_text().split():
+            if word.startswith("root=PARTUUID="):
+                return _ROOTS.get(word.rpartition("-")[2])
+    return None
+
+
+@contextmanager
+def slot(device: Path, *, tool: Run = run) -> Iterator[Path]:
+    """A slot's boot partition, mounted for a moment, to be written."""
+    with TemporaryDirectory(prefix="logboat-slot-") as place:
+        tool(["mount", "-o", "rw,sync", str(device), place])
+        try:
+            yield Path(place)
+        finally:
+            tool(["umount", place])
+
+
+def introduce(devices: Sequence[tuple[int, str, int]], root: Path) -> None:
+    """Tell I2C buses of chips that no overlay names; those that are known already stay."""
+    for bus, name, address in devices:
+        place = root / str(new_device(bus)).lstrip("/")
+        known = place.parent.parent / f"{bus}-{address:04x}"
+        if not known.exists() and place.parent.is_dir():
+            place.write_text(f"{name} 0x{address:02x}\n")
+
+
+def restart(*, tool: Run = run) -> None:
+    """The whole machine."""
+    tool(["systemctl", "--no-block", "reboot"])
+
+
+def is_root() -> bool:
+    """Whether this can change the system."""
+    return os.geteuid() == 0

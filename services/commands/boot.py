@@ -1,0 +1,62 @@
+"""`logboat boot`: what systemd runs at each start, before anything records; `--grow` once before that."""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from services.boot.places import FIRMWARE, Places
+
+from .common import FailedError, World, print_json
+
+
+def boot_arguments(parser: ArgumentParser) -> None:
+    """`logboat boot [--grow] [--firmware DIR]`."""
+    parser.add_argument("--grow", action="store_true", help="only grow the data partition to the card's end")
+    parser.add_argument(
+        "--firmware",
+        type=Path,
+        default=FIRMWARE,
+        metavar="DIR",
+        help=f"where the card's first partition is mounted ({FIRMWARE})",
+    )
+
+
+def boot(args: Namespace, world: World) -> int:
+    """Take in what is on the card, set up what follows from it. 0 whatever it finds: it stops no start."""
+    from services.boot import run, system
+
+    if not system.is_root():
+        raise FailedError("this changes the system: run it as root (systemd does, at each start)")
+    places = places_of(args)
+    if args.grow:
+        _grow(args, places)
+        return 0
+    found = run.Boot(places, run.now(args.data, utc=world.utc)).run()
+    if args.json:
+        print_json(found)
+        return 0
+    for line in (*found.problems, *found.networks):
+        print(line)
+    if found.taken:
+        print(f"taken in: {', '.join(found.taken)}")
+    if found.generated:
+        print("no bundle has come yet: the vessel records under a name of its own")
+    return 0
+
+
+def _grow(args: Namespace, places: Places) -> None:
+    from provisioning.errors import CardError
+    from services.boot import run
+
+    try:
+        grown = run.grow_data(places)
+    except CardError as error:
+        raise FailedError(str(error)) from error
+    if args.json:
+        print_json({"grown": grown})
+    elif grown:
+        print("the data partition reaches to the card's end now")
+
+
+def places_of(args: Namespace) -> Places:
+    """Where things are, as the command's options say."""
+    return Places(config=args.config, data=args.data, run=args.run, firmware=args.firmware)

@@ -1,0 +1,270 @@
+"""A start: what it takes in, what it sets up, and that nothing stops it."""
+
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from provisioning.card.tools import run as run_tool
+from provisioning.errors import CardError
+from services.boot import run, state, system
+from services.boot.places import Places
+from services.boot.run import Boot
+from services.boot.state import BootState
+from services.command import main
+from services.commands.common import World
+from sync.fleet import identity_files
+from tests.net.certificates import NOW
+from tests.provisioning.bundles import SENSORS, VESSEL, bundle, put
+from tests.provisioning.test_networks import IW
+from tests.provisioning.test_overlays import SENSORS as WIRED
+
+from .appliance import Appliance, Outcome, StoppedClock, logboat
+
+__all__ = ["logboat"]  # a fixture
+
+NETWORK = """
+[network]
+country = "DE"
+ssh_keys = ["ssh-ed25519 AAAAC3Nza anna"]
+wifi = [{ ssid = "marina", password = "correct horse" }]
+access_point = { ssid = "argo", password = "battery staple" }
+vessel_radio = { mode = "mesh", channel = 6 }
+"""
+
+
+class Pi:
+    """An appliance's folders, slots and radios; its tools are recorded, and ssh-keygen is the real one."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.places = Places(
+            config=root / "etc/logboat/logboat.toml",
+            data=root / "data",
+            run=root / "run",
+            firmware=root / "firmware",
+            profiles=root / "profiles",
+            root=root / "system",
+        )
+        self.slots = [root / "slot-a", root / "slot-b"]
+        for folder in (self.places.card, self.places.data, self.places.etc, *self.slots):
+            folder.mkdir(parents=True)
+        for slot in self.slots:
+            (slot / "config.txt").write_text("arm_64bit=1\n")
+        self.file("proc/cmdline", "console=tty1 root=PARTUUID=10b0a7-05 ro")
+        self.ran: list[str] = []
+        self.broken: set[str] = set()
+
+    def file(self, name: str, text: str) -> Path:
+        path = self.places.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    def radio(self, interface: str, phy: str) -> None:
+        self.file(f"sys/class/net/{interface}/phy80211/name", f"{phy}\n")
+
+    def tool(self, command: Sequence[str], **_named: object) -> bytes:
+        self.ran.append(" ".join(command))
+        if command[0] in self.broken:
+            raise CardError(f"{command[0]}: broken")
+        if command[0] == "ssh-keygen":
+            if shutil.which("ssh-keygen") is None:
+                Path(command[-1]).write_text("private")
+                Path(command[-1]).with_suffix(".pub").write_text("public")
+            else:
+                run_tool(command)
+        return IW.encode() if command[:2] == ["iw", "phy"] and len(command) == 2 else b""
+
+    def start(self) -> BootState:
+        self.ran.clear()
+
+        @contextmanager
+        def entered(slot: Path) -> Iterator[Path]:
+            yield slot
+
+        return Boot(
+            self.places, NOW, tool=self.tool, slots=lambda: [entered(slot) for slot in self.slots]
+        ).run()
+
+
+@pytest.fixture
+def pi(tmp_path: Path) -> Pi:
+    return Pi(tmp_path / "pi")
+
+
+def test_a_start_makes_a_vessel_of_a_card(pi: Pi) -> None:
+    put(pi.places.inbox, {**bundle(), "vessel.toml": (VESSEL.format("argo", "Argo") + NETWORK).encode()})
+    pi.radio("wlan0", "phy0")
+    pi.radio("wlan1", "phy1")
+    found = pi.start()
+    assert found == BootState(taken=("identity", "logboat.toml", "sensors.toml"))
+    assert state.read(pi.places.run) == found
+    assert "hostname logboat-argo" in pi.ran
+    assert "iw reg set DE" in pi.ran
+    assert "iw phy phy0 interface add crew0 type __ap" in pi.ran
+    keys = pi.places.ssh
+    assert (keys / "authorized_keys").read_text() == "ssh-ed25519 AAAAC3Nza anna\n"
+    assert stat.S_IMODE((keys / "ssh_host_ed25519_key").stat().st_mode) == 0o600
+    names = sorted(path.name.rpartition(".")[0] for path in pi.places.profiles.iterdir())
+    assert [name for name in names if "join" not in name] == [
+        "logboat-crew",
+        "logboat-ethernet",
+        "logboat-radio",
+    ]
+    radio = (pi.places.profiles / "logboat-radio.nmconnection").read_text()
+    assert f"psk={bundle()['identity/radio.key'].decode().strip()}\n" in radio
+    assert "interface-name=wlan1" in radio
+    assert stat.S_IMODE((pi.places.profiles / "logboat-radio.nmconnection").stat().st_mode) == 0o600
+
+
+def test_the_second_start_changes_nothing(pi: Pi) -> None:
+    put(pi.places.inbox, bundle())
+    pi.start()
+    host_key = (pi.places.ssh / "ssh_host_ed25519_key").read_bytes()
+    assert pi.start() == BootState()
+    assert not [command for command in pi.ran if command.startswith(("ssh-keygen", "systemctl", "mount"))]
+    assert (pi.places.ssh / "ssh_host_ed25519_key").read_bytes() == host_key
+
+
+def test_without_a_bundle_it_has_a_name_of_its_own_and_says_so(pi: Pi, logboat: Appliance) -> None:
+    pi.file("proc/device-tree/serial-number", "10000000abcdef\0")
+    found = pi.start()
+    assert found.generated
+    assert f'id = "{run.fallback_name(pi.places.root)}"' in pi.places.config.read_text()
+    logboat.live()
+    state.write(logboat.run_folder, found)
+    shown = logboat("status")
+    assert "nobody has said which vessel this is" in shown.out
+    assert logboat("status", "--json").json["boot"]["generated"] is True
+
+
+def test_what_is_wrong_on_the_card_is_in_status(pi: Pi, logboat: Appliance) -> None:
+    put(pi.places.inbox, bundle())
+    pi.start()
+    (pi.places.card / "sensors.toml").write_text(SENSORS.format(5))
+    found = pi.start()
+    [problem] = found.problems
+    assert problem.startswith('sensors.toml:4: sensor "float", pin: 5 is used by the power light')
+    assert "line 4" in (pi.places.card / "PROBLEMS.txt").read_text()
+    logboat.live()
+    state.write(logboat.run_folder, found)
+    shown = logboat("status").out
+    assert "configuration  WRONG: the last good one is in force; sensors.toml:4" in shown
+    assert logboat("status", "--json").json["boot"]["problems"] == [problem]
+
+
+def test_wiring_is_told_to_the_kernel_with_one_restart(pi: Pi) -> None:
+    put(pi.places.inbox, {**bundle(), "sensors.toml": WIRED.encode()})
+    chips = pi.file("sys/bus/i2c/devices/i2c-1/new_device", "")
+    assert pi.start().restarts
+    assert pi.ran[-1] == "systemctl --no-block reboot"
+    for slot in pi.slots:
+        assert "dtoverlay=w1-gpio\n" in (slot / "config.txt").read_text()
+        assert (slot / "config.txt").read_text().startswith("arm_64bit=1\n")
+    assert chips.read_text() == "ina226 0x41\n"
+    assert pi.start() == BootState()
+
+
+def test_a_card_that_forgets_its_wiring_is_told_and_not_restarted_for_ever(pi: Pi) -> None:
+    put(pi.places.inbox, {**bundle(), "sensors.toml": WIRED.encode()})
+    pi.start()
+    for slot in pi.slots:
+        (slot / "config.txt").write_text("arm_64bit=1\n")
+    for _ in range(3):
+        found = pi.start()
+        assert not found.restarts
+        assert "gone after the restart" in found.problems[0]
+        assert "systemctl --no-block reboot" not in pi.ran
+
+
+@pytest.mark.parametrize("broken", ["hostname", "ssh-keygen", "iw", "systemctl"])
+def test_no_step_that_fails_stops_the_others(pi: Pi, broken: str) -> None:
+    wired = {"sensors.toml": WIRED.encode(), "vessel.toml": (VESSEL.format("argo", "A") + NETWORK).encode()}
+    put(pi.places.inbox, {**bundle(), **wired})
+    pi.radio("wlan0", "phy0")
+    pi.broken.add(broken)
+    found = pi.start()
+    assert [problem for problem in found.problems if f"{broken}: broken" in problem] or broken == "systemctl"
+    assert identity_files.load(pi.places.etc / "identity").vessel == "argo"
+    assert (pi.places.ssh / "authorized_keys").exists() or broken == "ssh-keygen"
+    assert "dtoverlay=w1-gpio" in (pi.slots[0] / "config.txt").read_text()
+    assert state.read(pi.places.run).taken
+
+
+def test_networks_that_no_adapter_can_are_told(pi: Pi, logboat: Appliance) -> None:
+    put(pi.places.inbox, {**bundle(), "vessel.toml": (VESSEL.format("argo", "Argo") + NETWORK).encode()})
+    found = pi.start()
+    assert len(found.networks) == 3
+    logboat.live()
+    state.write(logboat.run_folder, found)
+    assert logboat("status", "--json").json["boot"]["networks"] == list(found.networks)
+    assert found.problems == ()
+
+
+def test_a_configuration_damaged_since_is_the_last_good_one(pi: Pi) -> None:
+    put(pi.places.inbox, bundle())
+    pi.start()
+    pi.places.config.write_text("[vessel\n")
+    found = pi.start()
+    assert found.problems == ()  # the recorder tells of it, from its own look
+    assert not (pi.places.data / "last-good").exists()  # the daemons' own, not made as root
+
+
+def test_a_clock_in_1970_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", str(int(NOW.timestamp())))
+    assert run.now(tmp_path, utc=0.0) == NOW
+    (tmp_path / "samples.db").touch()
+    os.utime(tmp_path / "samples.db", (NOW.timestamp() + 86_400,) * 2)
+    assert run.now(tmp_path, utc=0.0) == datetime(2026, 5, 2, tzinfo=UTC)
+
+
+def test_a_disk_names_its_partitions() -> None:
+    assert str(system.partition_of(Path("/dev/mmcblk0"), 2)) == "/dev/mmcblk0p2"
+    assert str(system.partition_of(Path("/dev/sda"), 7)) == "/dev/sda7"
+
+
+# logboat config apply
+
+
+def test_a_file_that_is_applied_is_in_force_and_on_the_card(pi: Pi, logboat: Appliance) -> None:
+    put(pi.places.inbox, bundle())
+    pi.start()
+    apply = applier(pi, logboat)
+    new = logboat.root / "new-sensors.toml"
+    new.write_text(SENSORS.format(27))
+    done = apply(new)
+    assert (done.status, done.lines[0]) == (0, "in force: sensors.toml")
+    assert (pi.places.card / "sensors.toml").read_text() == SENSORS.format(27)
+    assert (pi.places.etc / "sensors.toml").read_text() == SENSORS.format(27)
+    assert pi.start() == BootState()
+    assert apply(new).lines == ["it was in force already"]
+
+
+def test_a_wrong_file_is_not_applied(pi: Pi, logboat: Appliance) -> None:
+    put(pi.places.inbox, bundle())
+    pi.start()
+    new = logboat.root / "vessel.toml"
+    new.write_text('[vessel]\nid = "brigid"\n')
+    done = applier(pi, logboat)(new)
+    assert (done.status, done.lines[-1]) == (2, "nothing was changed")
+    assert 'Write: id = "argo"' in done.out
+    assert (pi.places.etc / "logboat.toml").read_bytes() == bundle()["vessel.toml"]
+    assert "Traceback" not in applier(pi, logboat)(logboat.root / "missing.toml").err
+
+
+def applier(pi: Pi, logboat: Appliance) -> Callable[[Path], Outcome]:
+    def apply(file: Path) -> Outcome:
+        logboat.capture.readouterr()
+        places = ["--config", str(pi.places.config), "--data", str(pi.places.data)]
+        command = ["config", "apply", str(file), "--firmware", str(pi.places.firmware), *places]
+        status = main(command, world=World(clock=StoppedClock()))
+        out, err = logboat.capture.readouterr()
+        return Outcome(status, out, err)
+
+    return apply
