@@ -1,0 +1,118 @@
+"""A card that died: its vessel gets another one, and finds its own history in the fleet."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from provisioning.bundle.compose import compose
+from provisioning.folder import FleetFolder
+from services.demo.vessel import Daemon, Vessel, make
+from sync.documents import Kind
+from sync.fleet import identity_files
+from tests.provisioning.bundles import PASSPHRASE, Card, put
+
+from .syncing import PATIENCE_S, free_port
+
+SENSOR = """\
+[[sensor]]
+id = "rpm"
+kind = "simulated"
+model = "engine"
+path = "propulsion.main.revolutions"
+rate = "1000 Hz"
+"""
+
+
+def until(what: str, holds: Callable[[], object], *vessels: Vessel) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not holds():
+        for vessel in vessels:
+            vessel.check()
+        assert time.monotonic() < deadline, f"not in time: {what}"
+        time.sleep(0.05)
+
+
+def aboard(root: Path, folder: FleetFolder, name: str) -> Vessel:
+    """A new card's first start: the vessel's bundle is taken in, and nothing is recorded yet."""
+    root.mkdir()
+    card = Card(root)
+    put(card.inbox, compose(folder, name, now=datetime.now(UTC)))
+    assert card.start(datetime.now(UTC)).problems == ()
+    vessel = make(root, name, identity=card.etc / "identity", port=free_port(), sensors=frozenset({"rpm"}))
+    (vessel.folder / "sensors.toml").write_text(SENSOR)
+    return vessel
+
+
+def readings(vessel: Vessel, of: str) -> set[str]:
+    database = vessel.database()
+    if database is None:
+        return set()
+    return {document.id for document in database.documents(f"{Kind.READING}:{of}:")}
+
+
+@contextmanager
+def running(*vessels: Vessel) -> Iterator[None]:
+    for vessel in vessels:
+        for daemon in (Daemon.RECORDER, Daemon.SYNC):
+            vessel.start(daemon)
+    try:
+        yield
+    finally:
+        for vessel in vessels:
+            vessel.kill()
+            vessel.close()
+
+
+def verify(vessel: Vessel) -> dict[str, Any]:
+    places = ["--config", vessel.folder / "logboat.toml", "--data", vessel.folder / "data"]
+    command = [sys.executable, "-m", "services", "verify", "--vessel", "argo", "--json", *map(str, places)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_a_dead_cards_history_comes_back_and_the_new_log_stands_beside_it(tmp_path: Path) -> None:
+    folder = FleetFolder.create(
+        tmp_path / "north", fleet=f"t-{os.getpid()}", passphrase=PASSPHRASE, now=datetime.now(UTC)
+    )
+    authority = folder.unlock(PASSPHRASE)
+    for name in ("argo", "brigid"):
+        folder.add(authority, name, now=datetime.now(UTC))
+    argo, brigid = aboard(tmp_path / "1", folder, "argo"), aboard(tmp_path / "2", folder, "brigid")
+    argo.configure(static=(f"wss://127.0.0.1:{brigid.port}",))
+    with running(argo, brigid):
+        until("brigid has argo's", lambda: readings(brigid, "argo"), argo, brigid)
+        argo.kill()
+        argo.close()
+        known = readings(brigid, "argo")
+        shutil.rmtree(argo.folder)  # the card died, with its store and its key
+
+        before = identity_files.load(argo.identity)
+        folder.renew(authority, "argo", now=datetime.now(UTC))
+        again = aboard(tmp_path / "3", folder, "argo")
+        again.configure(static=(f"wss://127.0.0.1:{brigid.port}",))
+        after = identity_files.load(again.identity)
+        assert before.vessel == after.vessel
+        assert before.tls.certificate != after.tls.certificate
+        with running(again):
+            until("its old log is back", lambda: readings(again, "argo") >= known, again, brigid)
+            until("the new one is at brigid", lambda: readings(brigid, "argo") - known, again, brigid)
+            logs = {document_id.split(":")[3] for document_id in readings(again, "argo")}
+            assert len(logs) == 2
+    for vessel in (again, brigid):
+        found = verify(vessel)
+        [report] = found["vessels"]
+        by_log = {sensor["log"]: sensor for sensor in report["sensors"]}
+        assert set(by_log) == logs
+        for sensor in by_log.values():
+            assert sensor["last"] > 0
+            assert sensor["repeated"]["samples"] == 0
+            assert sensor["missing"]["samples"] == 0
