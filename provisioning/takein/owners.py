@@ -6,6 +6,7 @@ that a daemon has put in its place is not believed.
 
 import grp
 import os
+import shutil
 from pathlib import Path
 from typing import Final
 
@@ -34,6 +35,20 @@ def make_folder(path: Path) -> None:
     path.mkdir(parents=True, exist_ok=True)
     os.chown(path, -1, group())
     path.chmod(files.FOLDER if group() == -1 else FOLDER)
+
+
+def give_to_daemons(folder: Path) -> None:
+    """The data partition's own folder to the daemons; what is in it stays whose it is.
+
+    Else systemd would give them all of it at their first start. Raises OSError.
+    """
+    if os.geteuid() != 0:
+        return
+    try:
+        shutil.chown(folder, GROUP, GROUP)
+    except LookupError:  # no such user: not an appliance
+        return
+    folder.chmod(0o2770)
 
 
 def is_ours(path: Path) -> bool:

@@ -22,6 +22,7 @@ from provisioning.errors import CardError
 from provisioning.networks.plan import plan
 from provisioning.overlays import configtxt
 from provisioning.overlays.wanted import Wanted, wanted
+from provisioning.takein import owners
 from provisioning.takein.inforce import InForce
 from provisioning.takein.offers import Offer
 from provisioning.takein.takein import SENSORS, Outcome, TakeIn
@@ -58,6 +59,13 @@ class Boot:
 
     def run(self) -> BootState:
         """Every step; what became of them is written, and returned."""
+        self._step("the data partition", lambda: owners.give_to_daemons(self.places.data))
+        if not owners.is_ours(self.places.etc.resolve()):
+            self.problems.append(
+                f"{self.places.etc}: is not root's, so nothing of it is believed but what is recorded;"
+                " write the card anew"
+            )
+            return self._told(BootState(problems=tuple(self.problems)))
         outcome = self.take_in()
         self.problems += [str(problem) for problem in outcome.problems]
         configuration, sensors = self._in_force()
@@ -75,12 +83,16 @@ class Boot:
             networks=self.networks,
             restarts=self.restarts,
         )
-        self._step("what the lights show of it", lambda: state.write(self.places.run, found))
-        for problem in found.problems:
-            log.error("%s", problem)
+        self._told(found)
         if self.restarts:
             log.warning("restarting once, for the kernel to learn of the wiring")
             self._step("the restart", lambda: system.restart(tool=self.tool))
+        return found
+
+    def _told(self, found: BootState) -> BootState:
+        self._step("what the lights show of it", lambda: state.write(self.places.run, found))
+        for problem in found.problems:
+            log.error("%s", problem)
         return found
 
     def take_in(self, extra: Offer | None = None) -> Outcome:

@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from provisioning.bundle import identity as identities
+from provisioning.bundle.compose import compose
+from provisioning.folder import FleetFolder
+from provisioning.takein.inforce import InForce
 from sync.fleet import identity_files
 from tests.net.certificates import NOW
 from tests.provisioning import images
@@ -233,9 +237,6 @@ def test_a_wrong_bundle_destroys_nothing(argo: Card, what: str) -> None:
 
 
 def test_another_vessels_identity_is_refused(argo: Card, tmp_path: Path) -> None:
-    from provisioning.bundle import identity as identities
-    from provisioning.folder import FleetFolder
-
     folder = FleetFolder.create(tmp_path / "f", fleet="f", passphrase="four words and more", now=NOW)
     authority = folder.unlock("four words and more")
     for vessel in ("argo", "brigid"):
@@ -298,6 +299,22 @@ def test_an_inbox_that_a_daemon_could_have_made_is_not_believed(card: Card, tmp_
     outcome = card.start()
     assert "is not root's" in str(outcome.problems[0])
     assert "identity/vessel.key" not in card.force
+
+
+def test_a_renewed_identity_on_a_card_replaces_the_old_one(card: Card, tmp_path: Path) -> None:
+    folder = FleetFolder.create(tmp_path / "f", fleet="f", passphrase="four words and more", now=NOW)
+    authority = folder.unlock("four words and more")
+    folder.add(authority, "argo", now=NOW)
+    put(card.inbox, compose(folder, "argo", now=NOW))
+    card.start()
+    old = identity_files.load(card.etc / "identity")
+    folder.renew(authority, "argo", now=NOW)
+    put(card.fat, compose(folder, "argo", now=NOW))
+    outcome = card.start()
+    assert (outcome.problems, outcome.taken) == ((), ("identity",))
+    assert identity_files.load(card.etc / "identity").tls.certificate != old.tls.certificate
+    assert secret_bytes(card.fat) == []
+    assert not (card.etc / ".identity.old").exists()
 
 
 def test_newer_revocations_outlast_an_older_bundle(argo: Card) -> None:
@@ -404,8 +421,6 @@ def test_a_change_is_seen_as_a_whole_after_a_cut(argo: Card, monkeypatch: pytest
     (argo.fat / "vessel.toml").write_text(VESSEL.format("argo", "New"))
     cutter = Cutter()
     cutter.install(monkeypatch)
-    from provisioning.takein.inforce import InForce
-
     seen = set()
     for steps in range(60):
         cutter.left = steps

@@ -216,6 +216,16 @@ def test_a_configuration_damaged_since_is_the_last_good_one(pi: Pi) -> None:
     assert not (pi.places.data / "last-good").exists()  # the daemons' own, not made as root
 
 
+def test_a_folder_that_a_daemon_has_put_in_its_place_is_not_believed(pi: Pi) -> None:
+    put(pi.places.inbox, bundle())
+    pi.start()
+    pi.places.etc.chmod(0o777)
+    (pi.places.ssh / "authorized_keys").write_text("ssh-ed25519 AAAA intruder\n")
+    found = pi.start()
+    assert "is not root's" in found.problems[0]
+    assert pi.ran == []
+
+
 def test_a_clock_in_1970_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", str(int(NOW.timestamp())))
     assert run.now(tmp_path, utc=0.0) == NOW
