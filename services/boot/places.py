@@ -19,6 +19,8 @@ class Places:
     run: Path = Path("/run/logboat")
     firmware: Path = FIRMWARE
     profiles: Path = Path("/run/NetworkManager/system-connections")
+    users: Path = Path("/run/userdb")
+    homes: Path = Path("/run/logboat-home")
     root: Path = Path("/")
     """Below which `sys` and `proc` are."""
 

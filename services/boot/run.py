@@ -19,6 +19,7 @@ from provisioning.bundle.contents import RADIO_KEY
 from provisioning.card.growing import grow
 from provisioning.card.tools import run
 from provisioning.errors import CardError
+from provisioning.imager import Customisation
 from provisioning.networks.plan import plan
 from provisioning.overlays import configtxt
 from provisioning.overlays.wanted import Wanted, wanted
@@ -29,17 +30,20 @@ from provisioning.takein.takein import SENSORS, Outcome, TakeIn
 from sensors.configuration import load_sensors
 from sensors.settings import SensorSettings
 from services import machine
-from services.boot import state, system
+from services.boot import imager, state, system
 from services.boot.check import check
 from services.boot.places import Places
 from services.boot.state import BootState
 from services.boot.system import Run
 from services.configuration import Configuration, ConfigurationError, load, reserved_pins
 from services.lastgood import LastGood
+from services.settings import Network
 from sync.fleet import names
 
 log = logging.getLogger(__name__)
 
+_IMAGERS_USER: Final = 1100
+"""Its number; the image's own are below."""
 _ASKED: Final = ".restart-asked"
 """In the folder in force: for which lines of config.txt the machine was last restarted."""
 
@@ -54,6 +58,8 @@ class Boot:
     slots: Callable[[], Iterable[AbstractContextManager[Path]]] | None = None
     """The boot partitions, each to be entered; None: those of the card that is mounted."""
     problems: list[str] = field(default_factory=list)
+    asked: Customisation | None = None
+    """Of Raspberry Pi Imager."""
     networks: tuple[str, ...] = ()
     restarts: bool = False
 
@@ -69,11 +75,16 @@ class Boot:
         outcome = self.take_in()
         self.problems += [str(problem) for problem in outcome.problems]
         configuration, sensors = self._in_force()
+        self._step("what Raspberry Pi Imager was asked for", self._imager)
+        asked = self.asked
+        network = imager.added(configuration.network, asked)
         host = names.host(configuration.vessel.id).removesuffix(".local")
+        if asked is not None and asked.host_name:
+            host = asked.host_name
         self._step("the host name", lambda: system.set_host_name(host, tool=self.tool))
         self._step("SSH's host keys", lambda: system.make_host_keys(self.places.ssh, tool=self.tool))
-        self._step("SSH's keys", lambda: self._authorize(configuration))
-        self._step("the networks", lambda: self._networks(configuration))
+        self._step("SSH's keys", lambda: self._authorize(network))
+        self._step("the networks", lambda: self._networks(network))
         clock = configuration.clock
         self._step("config.txt", lambda: self._wiring(wanted(sensors, rtc=clock.rtc, pps=clock.pps)))
         found = BootState(
@@ -125,11 +136,19 @@ class Boot:
             return loaded.configuration, loaded.sensors
         return configuration, sensors
 
-    def _authorize(self, configuration: Configuration) -> None:
-        system.write_authorized_keys(self.places.ssh, configuration.network.ssh_keys)
+    def _imager(self) -> None:
+        places = self.places
+        card = system.writable(places.firmware, tool=self.tool)
+        self.asked = imager.take_in(places.firmware, places.etc, writable=card)
+        if self.asked is not None:
+            records = imager.user_records(self.asked, home=places.homes, uid=_IMAGERS_USER)
+            system.make_user(records, folder=places.users, home=places.homes, uid=_IMAGERS_USER)
 
-    def _networks(self, configuration: Configuration) -> None:
-        network, places = configuration.network, self.places
+    def _authorize(self, network: Network) -> None:
+        system.write_authorized_keys(self.places.ssh, network.ssh_keys)
+
+    def _networks(self, network: Network) -> None:
+        places = self.places
         there = system.radios(places.root, tool=self.tool)
         if there and network.country is not None:
             system.set_country(network.country, tool=self.tool)

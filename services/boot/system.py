@@ -154,6 +154,24 @@ def introduce(devices: Sequence[tuple[int, str, int]], root: Path) -> None:
             place.write_text(f"{name} 0x{address:02x}\n")
 
 
+def make_user(records: Mapping[str, str], *, folder: Path, home: Path, uid: int) -> None:
+    """A user of systemd's database, with a home that lasts until the next start."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in records.items():
+        is_secret = name.endswith("-privileged")
+        files.write(folder / name, text.encode(), mode=files.SECRET if is_secret else files.PUBLIC)
+    for name in records:
+        if name.endswith(".user"):
+            # Numbers have links of their own, by which they are found (nss-systemd(8)).
+            for ending in ("user", "group"):
+                link = folder / f"{uid}.{ending}"
+                link.unlink(missing_ok=True)
+                link.symlink_to(f"{name.removesuffix('.user')}.{ending}")
+            place = home / name.removesuffix(".user")
+            place.mkdir(parents=True, exist_ok=True)
+            os.chown(place, uid, uid)
+
+
 def restart(*, tool: Run = run) -> None:
     """The whole machine."""
     tool(["systemctl", "--no-block", "reboot"])

@@ -1,5 +1,6 @@
 """A start: what it takes in, what it sets up, and that nothing stops it."""
 
+import json
 import os
 import shutil
 import stat
@@ -21,6 +22,7 @@ from services.commands.common import World
 from sync.fleet import identity_files
 from tests.net.certificates import NOW
 from tests.provisioning.bundles import SENSORS, VESSEL, bundle, put
+from tests.provisioning.test_imager import SCRIPT
 from tests.provisioning.test_networks import IW
 from tests.provisioning.test_overlays import SENSORS as WIRED
 
@@ -49,6 +51,8 @@ class Pi:
             run=root / "run",
             firmware=root / "firmware",
             profiles=root / "profiles",
+            users=root / "userdb",
+            homes=root / "homes",
             root=root / "system",
         )
         self.slots = [root / "slot-a", root / "slot-b"]
@@ -237,6 +241,29 @@ def test_a_clock_in_1970_is_not_believed(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_disk_names_its_partitions() -> None:
     assert str(system.partition_of(Path("/dev/mmcblk0"), 2)) == "/dev/mmcblk0p2"
     assert str(system.partition_of(Path("/dev/sda"), 7)) == "/dev/sda7"
+
+
+@pytest.mark.parametrize("with_bundle", [True, False])
+def test_what_imager_was_asked_for_is_honoured_and_wiped_from_the_card(pi: Pi, with_bundle: bool) -> None:
+    if with_bundle:
+        put(pi.places.inbox, bundle())
+    (pi.places.firmware / "firstrun.sh").write_text(SCRIPT)
+    pi.radio("wlan0", "phy0")
+    for _ in range(2):  # it stays so
+        assert pi.start().problems == ()
+        assert "hostname dinghy" in pi.ran
+        assert "iw reg set DE" in pi.ran
+        [joined] = pi.places.profiles.glob("logboat-join-*")
+        assert "psk=0123456789abcdef\n" in joined.read_text()
+        shutil.rmtree(pi.places.profiles)
+        assert (pi.places.ssh / "authorized_keys").read_text().splitlines() == [
+            "ssh-ed25519 AAAAC3Nza anna",
+            "ssh-rsa AAAAB3 bob",
+        ]
+        record = json.loads((pi.places.users / "anna.user").read_text())
+        assert (record["userName"], record["uid"]) == ("anna", 1100)
+        assert "$5$" in (pi.places.users / "anna.user-privileged").read_text()
+    assert not (pi.places.firmware / "firstrun.sh").exists()
 
 
 # logboat config apply
