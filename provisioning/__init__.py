@@ -8,5 +8,6 @@
 - `card`: writing it, with or without an image
 - `takein`: what the appliance makes of it at its start
 - `networks`, `overlays`: what follows from the configuration: profiles, lines in config.txt
+- `places`: names of places on a card
 - `imager`: what Raspberry Pi Imager was asked for
 """

@@ -8,18 +8,13 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
 
 from provisioning import files
 from provisioning.bundle.contents import MANIFEST
 from provisioning.card.partitions import Partition
 from provisioning.card.tools import run
 from provisioning.errors import CardError
-
-INBOX: Final = "inbox"
-"""In the data partition."""
-ON_FAT: Final = "logboat"
-"""In the FAT partition."""
+from provisioning.places import INBOX, ON_FAT
 
 
 def into_data(path: Path, partition: Partition, bundle: Mapping[str, bytes]) -> None:

@@ -22,6 +22,11 @@ def rewritten(text: str, lines: Sequence[str]) -> str:
     return "\n".join([f"{rest}{gap}{BEGIN}", "[all]", *lines, END, ""])
 
 
+def carried(old: str, new: str) -> str:
+    """Our part of an old config.txt in a new one: for whoever writes another system into a slot."""
+    return rewritten(new, _ours(old))
+
+
 def has(text: str, lines: Sequence[str]) -> bool:
     """Whether just these are our part of it."""
     return _ours(text) == tuple(lines)
@@ -46,7 +51,7 @@ class Decision:
 
 def decide(texts: Sequence[str], lines: Sequence[str], *, active: int | None, asked: str | None) -> Decision:
     """`texts` is every slot's config.txt, `active` the one that this start came from (None: nobody knows),
-    `asked` the digest for which a restart was last asked."""
+    `asked` the digest for which a restart was last asked, and not yet seen to have been of use."""
     write = tuple(number for number, text in enumerate(texts) if not has(text, lines))
     due = active in write if active is not None else bool(write)
     if due and asked == digest(lines):

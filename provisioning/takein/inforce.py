@@ -87,7 +87,7 @@ class InForce:
             return Memory(
                 dict(raw["shown"]), dict(raw["forced"]), dict(raw["wipe"]), raw["generated"] is True
             )
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError):
             return Memory()
 
     def remember(self, memory: Memory) -> None:

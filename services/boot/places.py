@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from provisioning.card.filling import INBOX, ON_FAT
+from provisioning.places import INBOX, ON_FAT
 
 FIRMWARE: Final = Path("/boot/firmware")
 """Where the card's first partition is mounted: FAT, for people."""

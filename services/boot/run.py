@@ -72,7 +72,11 @@ class Boot:
                 " write the card anew"
             )
             return self._told(BootState(problems=tuple(self.problems)))
-        outcome = self.take_in()
+        outcome = Outcome((), (), generated=False)
+        try:
+            outcome = self.take_in()
+        except OSError as error:
+            self.problems.append(f"{error.filename or self.places.etc}: {error.strerror or error}")
         self.problems += [str(problem) for problem in outcome.problems]
         configuration, sensors = self._in_force()
         self._step("what Raspberry Pi Imager was asked for", self._imager)
@@ -187,6 +191,8 @@ class Boot:
                 return
             if decision.restart:  # remembered first: whatever happens now, there is no second one
                 files.write(asked, configtxt.digest(found.lines).encode() + b"\n")
+            if not decision.write and before is not None:
+                files.remove(asked)  # it was of use; whoever takes the lines away later may ask again
             for number in decision.write:
                 text = configtxt.rewritten(texts[number], found.lines)
                 files.write_on_fat(paths[number], text.encode(errors="surrogateescape"))

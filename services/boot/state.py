@@ -7,14 +7,16 @@ to show: each one line, with what to do.
 import contextlib
 import shutil
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from services import livestate
 from services.liveness import Shape
-from sync.fleet.identity_files import GROUP
 
-NAME = "boot"
+NAME: Final = "boot"
+DAEMONS: Final = "logboat"
+"""Their user and group."""
 
 
 class BootState(Shape, frozen=True, kw_only=True):
@@ -37,12 +39,12 @@ def write(run: Path, state: BootState) -> None:
     if not run.exists():
         run.mkdir(parents=True)
         with contextlib.suppress(LookupError, PermissionError):  # no such user: not an appliance
-            shutil.chown(run, GROUP, GROUP)
+            shutil.chown(run, DAEMONS, DAEMONS)
             run.chmod(0o2770)
     path = livestate.path(run, NAME)
     livestate.write(path, msgspec.to_builtins(state))
     with contextlib.suppress(LookupError, PermissionError):
-        shutil.chown(path, group=GROUP)
+        shutil.chown(path, group=DAEMONS)
 
 
 def read(run: Path) -> BootState:

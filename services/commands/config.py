@@ -1,5 +1,6 @@
 """`logboat config check FILE…`: the same check that boot uses; `config apply FILE`: put it in force."""
 
+import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
@@ -60,11 +61,10 @@ def _apply(args: Namespace, world: World) -> int:
         name = name_in_force(args.file)
     except ConfigurationError as error:
         raise UsageError(str(error)) from error
+    if not os.access(args.config.parent, os.W_OK):
+        raise FailedError(f"{args.config.parent}: cannot be written; try it with sudo")
     offer = Offer({name: args.file.read_bytes()}, origins={name: args.file})
-    try:
-        outcome = run.Boot(places_of(args), run.now(args.data, utc=world.utc)).take_in(offer)
-    except PermissionError as error:
-        raise FailedError(f"{error.filename}: {error.strerror}; try it with sudo") from error
+    outcome = run.Boot(places_of(args), run.now(args.data, utc=world.utc)).take_in(offer)
     if args.json:
         print_json({"taken": outcome.taken, "problems": [_json(each) for each in outcome.problems]})
     elif outcome.problems:

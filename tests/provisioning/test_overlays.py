@@ -112,3 +112,9 @@ def test_sensors_that_are_gone_give_their_pins_back_after_a_restart() -> None:
     decision = decide([there, there], [], active=1, asked=digest(["dtparam=spi=on"]))
     assert (decision.write, decision.restart) == ((0, 1), True)
     assert rewritten(there, []) == ""
+
+
+def test_who_writes_another_system_into_a_slot_carries_our_part_over() -> None:
+    old = rewritten("arm_64bit=1\n", ["dtparam=spi=on"])
+    assert configtxt.carried(old, "next=1\n") == rewritten("next=1\n", ["dtparam=spi=on"])
+    assert configtxt.carried("", "next=1\n") == "next=1\n"

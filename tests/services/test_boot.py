@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from provisioning import files
 from provisioning.card.tools import run as run_tool
 from provisioning.errors import CardError
 from services.boot import run, state, system
@@ -185,6 +186,31 @@ def test_a_card_that_forgets_its_wiring_is_told_and_not_restarted_for_ever(pi: P
         assert not found.restarts
         assert "gone after the restart" in found.problems[0]
         assert "systemctl --no-block reboot" not in pi.ran
+
+
+def test_another_system_in_a_slot_may_ask_for_its_own_restart(pi: Pi) -> None:
+    put(pi.places.inbox, {**bundle(), "sensors.toml": WIRED.encode()})
+    assert pi.start().restarts
+    assert pi.start() == BootState()
+    (pi.slots[0] / "config.txt").write_text("arm_64bit=1\n# of the next release\n")
+    assert pi.start().restarts
+    assert pi.start() == BootState()
+
+
+def test_a_folder_that_cannot_be_written_stops_nothing(pi: Pi, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(pi.places.inbox, bundle())
+    pi.start()
+
+    def failing(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    for step in ("write", "rename", "remove"):
+        monkeypatch.setattr(files, step, failing)
+    (pi.places.card / "sensors.toml").write_text(SENSORS.format(27))
+    found = pi.start()
+    assert any("Read-only file system" in problem for problem in found.problems)
+    assert state.read(pi.places.run) == found
+    assert (pi.places.etc / "sensors.toml").read_text() == SENSORS.format(17)
 
 
 @pytest.mark.parametrize("broken", ["hostname", "ssh-keygen", "iw", "systemctl"])
