@@ -1,12 +1,11 @@
 """Whose the files in force are: root's, who acts on them; the daemons' group may read them.
 
-The data partition belongs to the daemons. So what root acts on must be root's own, down from its folder: one
-that a daemon has put in its place is not believed.
+What root acts on must be root's own, down from its folder: one that somebody else has put in its place is not
+believed.
 """
 
 import grp
 import os
-import shutil
 from pathlib import Path
 from typing import Final
 
@@ -35,20 +34,6 @@ def make_folder(path: Path) -> None:
     path.mkdir(parents=True, exist_ok=True)
     os.chown(path, -1, group())
     path.chmod(files.FOLDER if group() == -1 else FOLDER)
-
-
-def give_to_daemons(folder: Path) -> None:
-    """The data partition's own folder to the daemons; what is in it stays whose it is.
-
-    Else systemd would give them all of it at their first start. Raises OSError.
-    """
-    if os.geteuid() != 0:
-        return
-    try:
-        shutil.chown(folder, GROUP, GROUP)
-    except LookupError:  # no such user: not an appliance
-        return
-    folder.chmod(0o2770)
 
 
 def is_ours(path: Path) -> bool:

@@ -22,6 +22,8 @@ from services.settings import Network, Wifi
 
 KEPT: Final = ".imager.json"
 """In the folder in force."""
+_GROUPS: Final = ("sudo", "logboat", "adm")
+"""Its user's: the daemons' group may read who may log in."""
 _PRIORITY: Final = -1
 """Below the vessel's own networks."""
 
@@ -79,10 +81,10 @@ def user_records(asked: Customisation, *, home: Path, uid: int) -> Mapping[str, 
         "disposition": "regular",
     }
     privileged = {"privileged": {"hashedPassword": [asked.password_hash]}} if asked.password_hash else {}
-    group = {"groupName": name, "gid": uid, "disposition": "regular"}
+    own = {"groupName": name, "gid": uid, "disposition": "regular"}
     records = {
         f"{name}.user": json.dumps(public),
-        f"{name}.group": json.dumps(group),
-        f"{name}:sudo.membership": "",
+        f"{name}.group": json.dumps(own),
+        **{f"{name}:{group}.membership": "" for group in _GROUPS},
     }
     return records | ({f"{name}.user-privileged": json.dumps(privileged)} if privileged else {})

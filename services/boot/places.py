@@ -9,6 +9,9 @@ from provisioning.places import INBOX, ON_FAT
 FIRMWARE: Final = Path("/boot/firmware")
 """Where the card's first partition is mounted: FAT, for people."""
 
+PARTITION: Final = Path("/data")
+"""Where the card's data partition is mounted; folders of it are bound to where they are used."""
+
 
 @dataclass(frozen=True, slots=True)
 class Places:
@@ -18,9 +21,10 @@ class Places:
     data: Path = Path("/var/lib/logboat")
     run: Path = Path("/run/logboat")
     firmware: Path = FIRMWARE
+    partition: Path = PARTITION
     profiles: Path = Path("/run/NetworkManager/system-connections")
     users: Path = Path("/run/userdb")
-    homes: Path = Path("/run/logboat-home")
+    homes: Path = Path("/home")
     root: Path = Path("/")
     """Below which `sys` and `proc` are."""
 
@@ -37,7 +41,7 @@ class Places:
     @property
     def inbox(self) -> Path:
         """Where a bundle lies that came with the card."""
-        return self.data / INBOX
+        return self.partition / INBOX
 
     @property
     def ssh(self) -> Path:

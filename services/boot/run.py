@@ -65,7 +65,6 @@ class Boot:
 
     def run(self) -> BootState:
         """Every step; what became of them is written, and returned."""
-        self._step("the data partition", lambda: owners.give_to_daemons(self.places.data))
         if not owners.is_ours(self.places.etc.resolve()):
             self.problems.append(
                 f"{self.places.etc}: is not root's, so nothing of it is believed but what is recorded;"
@@ -231,5 +230,5 @@ def now(data: Path, *, utc: float) -> datetime:
 
 def grow_data(places: Places, *, tool: Run = run) -> bool:
     """The data partition to the end of its card; whether it grew. Raises CardError, OSError."""
-    disk, partition = system.disk_of(places.data, tool=tool, root=places.root)
+    disk, partition = system.disk_of(places.partition, tool=tool, root=places.root)
     return grow(disk, partition, tool=tool)

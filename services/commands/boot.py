@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from services.boot.places import FIRMWARE, Places
+from services.boot.places import FIRMWARE, PARTITION, Places
 
 from .common import FailedError, World, print_json
 
@@ -17,6 +17,13 @@ def boot_arguments(parser: ArgumentParser) -> None:
         default=FIRMWARE,
         metavar="DIR",
         help=f"where the card's first partition is mounted ({FIRMWARE})",
+    )
+    parser.add_argument(
+        "--partition",
+        type=Path,
+        default=PARTITION,
+        metavar="DIR",
+        help=f"where the card's data partition is mounted ({PARTITION})",
     )
 
 
@@ -59,4 +66,7 @@ def _grow(args: Namespace, places: Places) -> None:
 
 def places_of(args: Namespace) -> Places:
     """Where things are, as the command's options say."""
-    return Places(config=args.config, data=args.data, run=args.run, firmware=args.firmware)
+    partition = getattr(args, "partition", PARTITION)
+    return Places(
+        config=args.config, data=args.data, run=args.run, firmware=args.firmware, partition=partition
+    )

@@ -51,13 +51,20 @@ class Pi:
             data=root / "data",
             run=root / "run",
             firmware=root / "firmware",
+            partition=root / "partition",
             profiles=root / "profiles",
             users=root / "userdb",
             homes=root / "homes",
             root=root / "system",
         )
         self.slots = [root / "slot-a", root / "slot-b"]
-        for folder in (self.places.card, self.places.data, self.places.etc, *self.slots):
+        for folder in (
+            self.places.card,
+            self.places.data,
+            self.places.partition,
+            self.places.etc,
+            *self.slots,
+        ):
             folder.mkdir(parents=True)
         for slot in self.slots:
             (slot / "config.txt").write_text("arm_64bit=1\n")
