@@ -59,15 +59,14 @@ def bridged(revision: str, history: Iterable[str]) -> list[str]:
 
     For Sync Gateway, which takes the generations of a history to be consecutive, and would tell others of
     ancestors that never were in place of those that it was told; and for our own deletions that skip some.
-    It ends where too many are missing.
+    Where too many are missing, none are made up: the gateway takes that, and has itself long forgotten so old
+    an ancestor when others ask.
     """
     found: list[str] = []
     above = generation(revision)
     for ancestor in history:
         number = generation(ancestor)
-        if above - number > BRIDGE_LIMIT:
-            break
-        for missing in range(above - 1, number, -1):
+        for missing in range(above - 1, number, -1) if above - number <= BRIDGE_LIMIT else ():
             digest = hashlib.sha256(f"{missing} before {ancestor}".encode()).hexdigest()[:32]
             found.append(join(missing, digest))
         found.append(ancestor)

@@ -2,19 +2,21 @@
 
 import asyncio
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sync import documents
+from sync.gateway.couchbase import CouchbaseGateway, CouchbaseGatewayConfiguration
 from sync.net.authenticators import Authenticator, BasicAuthenticator, SessionAuthenticator
 from sync.net.endpoints import URLEndpoint
 from sync.net.replicator import Replicator, ReplicatorConfiguration, Status
 from sync.peer.active import Activity
 from sync.peer.progress import DocumentEnded
 from sync.store import Database
+from tests.gateway import builders
 from tests.interop.sync_gateway.gateway import Gateway, GatewayDatabase, running
 
 pytestmark = pytest.mark.timeout(600)  # the first one builds the gateway
@@ -347,3 +349,73 @@ def test_deletion_goes_through_although_another_branch_ended_above_it(
         replicate(vessel, ashore)
         assert vessel.get("note").body["n"] == 2  # type: ignore[union-attr]
     assert body_ashore(ashore, "note") == {"channels": ["notes"], "n": 2}
+
+
+# As the gateway of a configuration
+
+
+async def forward(
+    database: Database, ashore: GatewayDatabase, vessel: str, is_done: Callable[[], bool]
+) -> int:
+    """Let a gateway run until that is so; the bytes that it sent."""
+    configuration = CouchbaseGatewayConfiguration("office", ashore.url, authenticator=ARGO)
+    gateway = CouchbaseGateway(database, configuration, vessel=vessel, look_every=0.3)
+    gateway.start()
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while not await asyncio.to_thread(is_done):  # noqa: ASYNC110 -- it is another process
+                await asyncio.sleep(0.05)
+            while gateway.report().backlog_documents:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        assert gateway.report().problem is None
+    finally:
+        await gateway.stop()
+    return gateway.transferred[0]
+
+
+def test_two_vessels_at_once_bring_one_copy_of_what_both_have(
+    ours: Database, theirs: Database, ashore: GatewayDatabase
+) -> None:
+    for database in (ours, theirs):
+        builders.write_windows(database, "argo", "main", 1_000)
+        builders.write_equipment(database, "argo", "main", 1, 0.5)
+
+    def is_done() -> bool:
+        return len(ashore.revisions()) == 1_001
+
+    async def main() -> None:
+        await asyncio.gather(
+            forward(ours, ashore, "argo", is_done), forward(theirs, ashore, "brigid", is_done)
+        )
+
+    asyncio.run(main())
+    there = ashore.revisions()
+    for database in (ours, theirs):
+        held = {document.id: document.rev for document in database.documents()}
+        assert there == {name: rev for name, rev in held.items() if not name.startswith("forwarded:")}
+    for database, vessel in ((ours, "argo"), (theirs, "brigid")):
+        noted = database.get(f"forwarded:office:{vessel}")
+        assert noted is not None
+        assert noted.body["bounds"] == {"argo:main:qwerty": 150_000}
+
+
+def test_vessel_that_knows_only_the_newest_of_many_states_brings_it(
+    ours: Database, theirs: Database, ashore: GatewayDatabase
+) -> None:
+    builders.write_equipment(ours, "argo", "main", 0, 0.0)
+    asyncio.run(forward(ours, ashore, "argo", lambda: ashore.document("equipment:argo:main") is not None))
+    for number in range(1, 1_001):
+        builders.write_equipment(ours, "argo", "main", number, number / 1_000)
+    found = ours.get("equipment:argo:main")
+    assert found is not None
+    revision = ours.revision(found.id, found.rev)
+    assert revision is not None
+    theirs.insert(found.id, found.rev, revision.history[:20], found.raw)
+
+    def is_newest() -> bool:
+        there = ashore.document(found.id)
+        return there is not None and there["value"] == 1.0
+
+    asyncio.run(forward(theirs, ashore, "brigid", is_newest))
+    asyncio.run(forward(ours, ashore, "argo", is_newest))
+    assert ashore.revisions()[found.id] == found.rev

@@ -78,5 +78,5 @@ def test_history_is_bridged_with_names_that_are_always_the_same() -> None:
     assert revisions.bridged("2-b", ["1-a"]) == ["1-a"]
 
 
-def test_gap_too_wide_to_bridge_ends_the_history() -> None:
-    assert revisions.bridged("1003-x", ["1002-w", "1-a"]) == ["1002-w"]
+def test_gap_too_wide_to_bridge_is_left_as_it_is() -> None:
+    assert revisions.bridged("1003-x", ["1002-w", "1-a"]) == ["1002-w", "1-a"]
