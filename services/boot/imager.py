@@ -22,7 +22,7 @@ from services.settings import Network, Wifi
 
 KEPT: Final = ".imager.json"
 """In the folder in force."""
-_GROUPS: Final = ("sudo", "logboat", "adm")
+GROUPS: Final = ("sudo", "logboat", "adm")
 """Its user's: the daemons' group may read who may log in."""
 _PRIORITY: Final = -1
 """Below the vessel's own networks."""
@@ -64,10 +64,13 @@ def added(network: Network, asked: Customisation | None) -> Network:
     return dataclasses.replace(network, country=country, wifi=wifi, ssh_keys=tuple(ssh_keys))
 
 
-def user_records(asked: Customisation, *, home: Path, uid: int) -> Mapping[str, str]:
+def user_records(
+    asked: Customisation, *, home: Path, uid: int, groups: Mapping[str, int]
+) -> Mapping[str, str]:
     """Its user, for systemd's user database (userdb's JSON user records), by file name in `/run/userdb`.
 
-    The root file system is read-only, so there is no other place for a user. Empty if none was asked for.
+    The root file system is read-only, so there is no other place for a user. `groups`, which it joins, by
+    name: each needs a record for somebody to be found in it (nss-systemd(8)). Empty if none was asked for.
     """
     name = asked.user
     if not name:
@@ -85,6 +88,10 @@ def user_records(asked: Customisation, *, home: Path, uid: int) -> Mapping[str, 
     records = {
         f"{name}.user": json.dumps(public),
         f"{name}.group": json.dumps(own),
-        **{f"{name}:{group}.membership": "" for group in _GROUPS},
+        **{f"{name}:{group}.membership": "{}" for group in groups},
+        **{
+            f"{group}.group": json.dumps({"groupName": group, "gid": gid, "disposition": "system"})
+            for group, gid in groups.items()
+        },
     }
     return records | ({f"{name}.user-privileged": json.dumps(privileged)} if privileged else {})

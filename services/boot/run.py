@@ -84,10 +84,12 @@ class Boot:
         host = names.host(configuration.vessel.id).removesuffix(".local")
         if asked is not None and asked.host_name:
             host = asked.host_name
-        self._step("the host name", lambda: system.set_host_name(host, tool=self.tool))
+        etc, root = self.places.etc, self.places.root
+        self._step("the host name", lambda: system.set_host_name(host, etc=etc, root=root, tool=self.tool))
         self._step("SSH's host keys", lambda: system.make_host_keys(self.places.ssh, tool=self.tool))
         self._step("SSH's keys", lambda: self._authorize(network))
         self._step("the networks", lambda: self._networks(network))
+        self._step("room for the log", self._grow)
         clock = configuration.clock
         self._step("config.txt", lambda: self._wiring(wanted(sensors, rtc=clock.rtc, pps=clock.pps)))
         found = BootState(
@@ -139,12 +141,21 @@ class Boot:
             return loaded.configuration, loaded.sensors
         return configuration, sensors
 
+    def _grow(self) -> None:
+        """The data partition to the end of its card."""
+        place = self.places.partition
+        if place.is_mount():
+            disk, partition = system.disk_of(place, tool=self.tool, root=self.places.root)
+            if disk.name != partition.name:
+                grow(disk, partition, tool=self.tool)
+
     def _imager(self) -> None:
         places = self.places
         card = system.writable(places.firmware, tool=self.tool)
         self.asked = imager.take_in(places.firmware, places.etc, writable=card)
         if self.asked is not None:
-            records = imager.user_records(self.asked, home=places.homes, uid=_IMAGERS_USER)
+            groups = system.groups(imager.GROUPS)
+            records = imager.user_records(self.asked, home=places.homes, uid=_IMAGERS_USER, groups=groups)
             system.make_user(records, folder=places.users, home=places.homes, uid=_IMAGERS_USER)
 
     def _authorize(self, network: Network) -> None:
@@ -226,9 +237,3 @@ def now(data: Path, *, utc: float) -> datetime:
         with contextlib.suppress(OSError):
             times.append((data / name).stat().st_mtime)
     return datetime.fromtimestamp(max(times), UTC)
-
-
-def grow_data(places: Places, *, tool: Run = run) -> bool:
-    """The data partition to the end of its card; whether it grew. Raises CardError, OSError."""
-    disk, partition = system.disk_of(places.partition, tool=tool, root=places.root)
-    return grow(disk, partition, tool=tool)

@@ -4,6 +4,7 @@ Without systemd, NetworkManager or a Raspberry Pi, in tests say, the steps that 
 nothing.
 """
 
+import grp
 import os
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -64,10 +65,16 @@ def partition_of(disk: Path, number: int) -> Path:
     return disk.with_name(f"{disk.name}{between}{number}")
 
 
-def set_host_name(name: str, *, tool: Run = run) -> None:
-    """Until the next start."""
+def set_host_name(name: str, *, etc: Path, root: Path, tool: Run = run) -> None:
+    """Until the next start. `/etc/hostname` says the same, else others would put the old one back; the root is
+    read-only, so it lies under another."""
     if socket.gethostname() != name:
         tool(["hostname", name])
+    place, ours, content = root / "etc/hostname", etc / "hostname", f"{name}\n".encode()
+    if not place.exists() or place.read_bytes() == content:
+        return
+    files.write(ours, content)
+    tool(["mount", "--bind", str(ours), str(place)])
 
 
 def make_host_keys(folder: Path, *, tool: Run = run) -> None:
@@ -152,6 +159,15 @@ def introduce(devices: Sequence[tuple[int, str, int]], root: Path) -> None:
         known = place.parent.parent / f"{bus}-{address:04x}"
         if not known.exists() and place.parent.is_dir():
             place.write_text(f"{name} 0x{address:02x}\n")
+
+
+def groups(names: Sequence[str]) -> Mapping[str, int]:
+    """Those of them that there are, with their numbers."""
+    found = {}
+    for name in names:
+        with suppress(KeyError):
+            found[name] = grp.getgrnam(name).gr_gid
+    return found
 
 
 def make_user(records: Mapping[str, str], *, folder: Path, home: Path, uid: int) -> None:

@@ -1,4 +1,4 @@
-"""`logboat boot`: what systemd runs at each start, before anything records; `--grow` once before that."""
+"""`logboat boot`: what systemd runs at each start, before anything records."""
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
@@ -9,8 +9,7 @@ from .common import FailedError, World, print_json
 
 
 def boot_arguments(parser: ArgumentParser) -> None:
-    """`logboat boot [--grow] [--firmware DIR]`."""
-    parser.add_argument("--grow", action="store_true", help="only grow the data partition to the card's end")
+    """`logboat boot [--firmware DIR] [--partition DIR]`."""
     parser.add_argument(
         "--firmware",
         type=Path,
@@ -34,9 +33,6 @@ def boot(args: Namespace, world: World) -> int:
     if not system.is_root():
         raise FailedError("this changes the system: run it as root (systemd does, at each start)")
     places = places_of(args)
-    if args.grow:
-        _grow(args, places)
-        return 0
     found = run.Boot(places, run.now(args.data, utc=world.utc)).run()
     if args.json:
         print_json(found)
@@ -48,20 +44,6 @@ def boot(args: Namespace, world: World) -> int:
     if found.generated:
         print("no bundle has come yet: the vessel records under a name of its own")
     return 0
-
-
-def _grow(args: Namespace, places: Places) -> None:
-    from provisioning.errors import CardError
-    from services.boot import run
-
-    try:
-        grown = run.grow_data(places)
-    except CardError as error:
-        raise FailedError(str(error)) from error
-    if args.json:
-        print_json({"grown": grown})
-    elif grown:
-        print("the data partition reaches to the card's end now")
 
 
 def places_of(args: Namespace) -> Places:
