@@ -44,6 +44,7 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
         Command("config", "config", "check a configuration file, or put it in force"),
         Command("record", "daemons", "the recorder, in the foreground"),
         Command("sync", "daemons", "the mesh with vessels nearby, in the foreground"),
+        Command("lights", "lights", "the LEDs, in the foreground; test them, explain what they show"),
         Command("store", "daemons", "check the stores and repair what is broken"),
         Command("boot", "boot", "what an appliance does at each start: takes in what is on the card"),
         Command("demo", "daemons", "a simulated fleet on this machine, end to end"),

@@ -165,7 +165,12 @@ _POLICY: Final[Schema] = {
 }
 _RETENTION: Final[Schema] = {"budget": Key(keys.budget, Retention().budget)}
 LIGHTS: Final = ("power", "record", "mesh", "gateway", "fault")
-_LIGHTS: Final[Schema] = {name: Key(keys.light_pin, getattr(Lights(), name)) for name in LIGHTS}
+_LIGHTS: Final[Schema] = {
+    **{name: Key(keys.light_pin, getattr(Lights(), name)) for name in LIGHTS},
+    "active": Key(choice("high", "low"), Lights().active),
+    "single": Key(keys.led),
+    "night": Key(keys.hours),
+}
 
 RTCS: Final = ("ds1307", "ds3231", "pcf8523", "pcf8563", "pcf85063a", "rv3028", "rv8803")
 """Clock chips by their names as parameters of the overlay i2c-rtc (`/boot/firmware/overlays/README`)."""

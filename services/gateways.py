@@ -73,7 +73,7 @@ class Gateways:
     def __init__(self, configuration: Configuration, means: Means) -> None:
         """Raises StoreError."""
         self._means = means
-        self._zone = _zone(configuration.vessel.timezone)
+        self._zone = zone_of(configuration.vessel.timezone)
         self._broken: list[GatewayReport] = []
         self._keepers: list[_Keeper] = []
         self._interfaces: tuple[Interface, ...] = ()
@@ -291,7 +291,8 @@ def _secret(folder: Path, name: str | None) -> str | None:
     return lines[0].strip()
 
 
-def _zone(name: str) -> tzinfo:
+def zone_of(name: str) -> tzinfo:
+    """A vessel's time zone; UTC where none are installed."""
     try:
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):

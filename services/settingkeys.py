@@ -228,6 +228,27 @@ def header_pin(raw: Any) -> int:
     return found
 
 
+def led(raw: Any) -> str:
+    """One of the kernel's LEDs, by its name in `/sys/class/leds`."""
+    name: str = text(60, least=1)(raw)
+    if "/" in name or name in (".", ".."):
+        raise InputError(f"{shown(name)} is no LED", 'Write its name in /sys/class/leds, such as "ACT".')
+    return name
+
+
+_HOURS: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)\s*-\s*([01]\d|2[0-3]):([0-5]\d)")
+
+
+def hours(raw: Any) -> tuple[int, int]:
+    """A time of the day, from and to, as minutes; over midnight if the first is later."""
+    written: str = text()(raw)
+    match = _HOURS.fullmatch(written.strip())
+    if match is None:
+        raise InputError(f"{shown(written)} is no time of the day", 'Write, for example: "22:00-06:00".')
+    begin, end = (int(match[n]) * 60 + int(match[n + 1]) for n in (1, 3))
+    return begin, end
+
+
 def light_pin(raw: Any) -> int:
     """A light's BCM pin; 0 is no light."""
     try:

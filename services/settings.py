@@ -168,6 +168,12 @@ class Lights:
     mesh: int = 13
     gateway: int = 19
     fault: int = 26
+    active: str = "high"
+    """Whether a pin that is `high` lights, or one that is `low`."""
+    single: str | None = None
+    """The only light there is, one of the kernel's (`/sys/class/leds`), instead of pins."""
+    night: tuple[int, int] | None = None
+    """Minutes of the day between which what is well stays dark."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,8 +66,8 @@ def partition_of(disk: Path, number: int) -> Path:
 
 
 def set_host_name(name: str, *, etc: Path, root: Path, tool: Run = run) -> None:
-    """Until the next start. `/etc/hostname` says the same, else others would put the old one back; the root is
-    read-only, so it lies under another."""
+    """Until the next start. `/etc/hostname` says the same, else others would put the old one back; the root
+    is read-only, so it lies under another."""
     if socket.gethostname() != name:
         tool(["hostname", name])
     place, ours, content = root / "etc/hostname", etc / "hostname", f"{name}\n".encode()

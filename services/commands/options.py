@@ -37,9 +37,11 @@ def common_options(default: str | None) -> ArgumentParser:
     return parser
 
 
-def actions(parser: ArgumentParser, metavar: str) -> Callable[[str, str], ArgumentParser]:
+def actions(
+    parser: ArgumentParser, metavar: str, *, required: bool = True
+) -> Callable[[str, str], ArgumentParser]:
     """Let a command have actions (`db get`): call what is returned with the name and help of each."""
-    added = parser.add_subparsers(dest="action", required=True, metavar=metavar)
+    added = parser.add_subparsers(dest="action", required=required, metavar=metavar)
 
     def add(name: str, words: str) -> ArgumentParser:
         return added.add_parser(

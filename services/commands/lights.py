@@ -1,0 +1,82 @@
+"""`logboat lights`, `lights test`, `lights explain`: the daemon, each LED, what they show and why."""
+
+import os
+import signal
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any
+
+from services.present import screen
+
+from .common import FailedError, World, print_json
+from .options import actions
+
+
+def lights_arguments(parser: ArgumentParser) -> None:
+    """`logboat lights [test | explain [--table] | off]`."""
+    parser.add_argument(
+        "--identity",
+        type=Path,
+        default=Path("/etc/logboat/identity"),
+        metavar="DIR",
+        help="folder of the vessel's certificate (/etc/logboat/identity)",
+    )
+    choose = actions(parser, "test | explain", required=False)
+    choose("test", "light all for a moment")
+    choose("off", "make all dark, when no daemon does")
+    explain = choose("explain", "what the lights show now, and why")
+    explain.add_argument("--table", action="store_true", help="everything that they can show, as a table")
+
+
+def lights(args: Namespace, world: World) -> int:
+    """The daemon, without a word; else what was asked for."""
+    if args.action == "test":
+        return _test(args, world)
+    if args.action == "explain":
+        return _explain(args, world)
+    from services.lights import daemon
+
+    return daemon.off(args) if args.action == "off" else daemon.run(args)
+
+
+def _test(args: Namespace, world: World) -> int:
+    from services import livestate
+
+    state = livestate.read(livestate.path(args.run, "lights"))
+    pid = None if state is None else state.get("pid")
+    if not isinstance(pid, int) or not world.alive(pid):
+        raise FailedError("the lights' daemon is not running; start it: systemctl start logboat-lights")
+    try:
+        os.kill(pid, signal.SIGUSR1)
+    except OSError as error:
+        raise FailedError(
+            f"the lights' daemon cannot be told: {error.strerror or error}; use sudo"
+        ) from error
+    print("all lights are lit for a moment")
+    return 0
+
+
+def _explain(args: Namespace, world: World) -> int:
+    from services.lights import explain
+    from services.lights.facts import Machine
+    from services.lights.states import shown
+
+    if args.table:
+        print(explain.markdown())
+        return 0
+    machine = Machine(args.run, args.identity)
+    states = shown(machine.look(boottime=world.boottime, utc=world.utc, alive=world.alive))
+    if args.json:
+        told: dict[str, Any] = {
+            light: {
+                "pattern": state.pattern.name,
+                "means": state.means,
+                "cure": state.cure,
+                "severity": state.severity,
+            }
+            for light, state in states.items()
+        }
+        print_json({"lights": told})
+        return 0
+    print("\n".join(explain.now(states, screen().width)))
+    return 0

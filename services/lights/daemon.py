@@ -1,0 +1,190 @@
+"""`logboat lights`: looks at how things stand once a second, and lights what `states` says.
+
+It reads state only. A light that cannot be used is told, and stops no other.
+"""
+
+import logging
+import math
+import os
+import signal
+import sys
+import threading
+import time
+import zoneinfo
+from argparse import Namespace
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, tzinfo
+from typing import Final
+
+from sensors.driver import DriverError
+from sensors.pinfactory import GpiodFactory
+from services import livestate
+from services.configuration import Configuration, ConfigurationError
+from services.lastgood import load_or_last_good
+from services.settings import Lights
+from services.systemd import Notifier
+
+from .facts import Facts, Machine
+from .panel import HeaderPanel, KernelPanel, Panel, PanelError
+from .patterns import OFF, Pattern
+from .states import LIGHTS, State, shown, single, worst
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S: Final = 1.0
+LAMP_TEST_S: Final = 1.5
+"""All lit, at the start and on demand."""
+_LONGEST_S: Final = 0.5
+
+
+class LightsDaemon:
+    """From facts to light, by a clock that comes in."""
+
+    def __init__(
+        self,
+        panel: Panel,
+        look: Callable[[], Facts],
+        *,
+        night: Callable[[], bool] = lambda: False,
+        tell: Callable[[Mapping[str, State]], None] = lambda _states: None,
+    ) -> None:
+        """`look`: how things stand now; `night`: whether what is well stays dark; `tell` hears what is
+        shown."""
+        self._panel, self._look, self._night, self._tell = panel, look, night, tell
+        self._looked_at = -math.inf
+        self._test_until = -math.inf
+        self._patterns: dict[str, Pattern] = {}
+        self._states: Mapping[str, State] = {}
+
+    def test(self, now: float) -> None:
+        """Light all for a moment."""
+        self._test_until = now + LAMP_TEST_S
+
+    def turn(self, now: float) -> float:
+        """Light what is to be lit at this moment; seconds until there is something to do again."""
+        if now - self._looked_at >= LOOK_EVERY_S:
+            self._looked_at = now
+            self._choose()
+        if now < self._test_until:
+            self._panel.show(dict.fromkeys(self._panel.lights, True))
+            return min(self._test_until - now, _LONGEST_S)
+        self._panel.show({name: pattern.is_lit(now) for name, pattern in self._patterns.items()})
+        changes = (pattern.next_change(now) for pattern in self._patterns.values())
+        return min((change for change in changes if change is not None), default=_LONGEST_S)
+
+    def _choose(self) -> None:
+        states = shown(self._look())
+        if self._panel.lights == ("status",):
+            found = worst(states)
+            patterns = {"status": OFF if self._night() and found.severity == 0 else single(states)}
+        else:
+            patterns = {
+                name: OFF if self._night() and state.severity == 0 else state.pattern
+                for name, state in states.items()
+            }
+        if states != self._states:
+            for name in LIGHTS:
+                if self._states.get(name) is not states[name]:
+                    log.info("%s: %s, %s", name, states[name].pattern, states[name].means)
+            self._states = states
+        self._patterns = patterns
+        self._tell(states)
+
+
+def is_night(lights: Lights, moment: datetime) -> bool:
+    """Whether it is within the hours in which what is well stays dark."""
+    if lights.night is None:
+        return False
+    begin, end = lights.night
+    minute = moment.hour * 60 + moment.minute
+    return begin <= minute < end if begin <= end else minute >= begin or minute < end
+
+
+def open_panel(lights: Lights) -> Panel:
+    """The LEDs of the configuration. Raises PanelError."""
+    if lights.single is not None:
+        return KernelPanel(lights.single)
+    pins = {name: pin for name in LIGHTS if (pin := getattr(lights, name))}
+    if not pins:
+        raise PanelError("[lights] has no pin, and no single LED")
+    try:
+        factory = GpiodFactory()
+    except (DriverError, OSError) as error:
+        raise PanelError(f"no GPIO header: {error}") from error
+    return HeaderPanel(pins, factory=factory, active_high=lights.active == "high")
+
+
+def run(args: Namespace) -> int:
+    """`logboat lights`: 0 stopped, 1 if there is nothing to be lit, 2 wrong configuration."""
+    logging.basicConfig(
+        level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr, force=True
+    )
+    try:
+        loaded = load_or_last_good(args.config, args.sensors, args.data)
+    except ConfigurationError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    try:
+        panel = open_panel(loaded.configuration.lights)
+    except PanelError as error:
+        sys.stderr.write(f"logboat lights: {error}\n")
+        return 1
+    _serve(args, loaded.configuration, panel)
+    return 0
+
+
+def off(args: Namespace) -> int:
+    """Make all dark: for when the daemon has been killed, and its lights stand as they were."""
+    try:
+        open_panel(load_or_last_good(args.config, args.sensors, args.data).configuration.lights).close()
+    except (PanelError, ConfigurationError) as error:
+        sys.stderr.write(f"logboat lights: {error}\n")
+        return 1
+    return 0
+
+
+def _zone(name: str) -> tzinfo:
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return UTC
+
+
+def _serve(args: Namespace, configuration: Configuration, panel: Panel) -> None:
+    from services.commands.common import is_alive
+
+    machine = Machine(args.run, args.identity)
+    zone = _zone(configuration.vessel.timezone)
+    notifier = Notifier()
+    stopping = threading.Event()
+
+    def look() -> Facts:
+        return machine.look(boottime=time.clock_gettime(time.CLOCK_BOOTTIME), utc=time.time(), alive=is_alive)
+
+    def tell(states: Mapping[str, State]) -> None:
+        found = {
+            name: {"pattern": state.pattern.name, "means": state.means} for name, state in states.items()
+        }
+        clock = {"clock": time.clock_gettime(time.CLOCK_BOOTTIME), "utc": time.time()}
+        try:
+            livestate.write(
+                livestate.path(args.run, "lights"), {"pid": os.getpid(), "updated": clock, "lights": found}
+            )
+        except OSError as error:
+            log.warning("what is shown cannot be told: %s", error)
+        notifier.alive()
+
+    daemon = LightsDaemon(
+        panel, look, night=lambda: is_night(configuration.lights, datetime.now(zone)), tell=tell
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    signal.signal(signal.SIGUSR1, lambda *_: daemon.test(time.monotonic()))
+    daemon.test(time.monotonic())
+    notifier.ready()
+    try:
+        while not stopping.is_set():
+            stopping.wait(max(daemon.turn(time.monotonic()), 0.005))
+    finally:
+        notifier.stopping()
+        panel.close()

@@ -1,0 +1,142 @@
+"""How everything stands, as far as lights tell of it: from the daemons' live states, and from the machine.
+
+A daemon that hangs writes no state; one older than `liveness.FRESH_S` is never taken for how things are.
+"""
+
+import subprocess
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+
+from services import live, livesync
+from services.boot.state import BootState
+from services.boot.state import read as read_boot
+from services.live import LiveState, Sight
+from services.livesync import LiveGateway, LiveMesh
+
+DURABLE_WITHIN_S: Final = 10.0
+"""A recorder commits once a second at least, samples or not."""
+NEARLY_FULL: Final = 0.02
+"""Share of the card that retention keeps free at the very least."""
+EXPIRES_SOON_S: Final = 30 * 86_400.0
+_UNDER_VOLTAGE, _THROTTLED = 0x1, 0x4 | 0x8
+"""Bits of the firmware's `get_throttled`: now too low; now slowed down, now too hot."""
+_FIRMWARE: Final = "sys/devices/platform/soc/soc:firmware/get_throttled"
+_UNITS: Final = ("systemctl", "list-units", "--failed", "--plain", "--no-legend", "logboat-*")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All of it."""
+
+    recorder: Sight
+    sync: livesync.Sight
+    boottime: float
+    utc: float
+    boot: BootState = field(default_factory=BootState)
+    under_voltage: bool = False
+    throttled: bool = False
+    failed_units: tuple[str, ...] = ()
+    expires: float | None = None
+    """When our certificate does, seconds since 1970; None without one."""
+    maintenance: bool = False
+    """Whether root is writable for a while."""
+
+    @property
+    def live(self) -> LiveState | None:
+        """The recorder's state, if that is how things are now."""
+        return self.recorder.state if self.recorder.is_live else None
+
+    @property
+    def mesh(self) -> LiveMesh | None:
+        """The sync daemon's."""
+        return self.sync.state if self.sync.is_live else None
+
+    @property
+    def gateways(self) -> Sequence[LiveGateway]:
+        """The ways ashore."""
+        return () if self.mesh is None else self.mesh.gateways
+
+    @property
+    def is_recording(self) -> bool:
+        """Whether what is taken now is made durable: not whether somebody says so."""
+        found = self.live
+        return (
+            found is not None
+            and found.recording
+            and found.fault is None
+            and found.last_durable is not None
+            and self.boottime - found.last_durable.clock <= DURABLE_WITHIN_S
+        )
+
+
+@dataclass(slots=True)
+class Machine:
+    """What is read of this machine. `root` is that of the file system; tests have another."""
+
+    run: Path
+    identity: Path
+    root: Path = Path("/")
+    ask_units: Callable[[], str] | None = None
+    """What systemd lists of failed units; None asks it."""
+
+    def look(self, *, boottime: float, utc: float, alive: Callable[[int], bool]) -> Facts:
+        """How everything stands. Raises nothing: what cannot be read is not there."""
+        voltage, throttled = self._power()
+        return Facts(
+            recorder=live.look(self.run, boottime=boottime, alive=alive),
+            sync=livesync.look(self.run, boottime=boottime, alive=alive),
+            boottime=boottime,
+            utc=utc,
+            boot=read_boot(self.run),
+            under_voltage=voltage,
+            throttled=throttled,
+            failed_units=self._failed(),
+            expires=self._expires(),
+            maintenance=(self.run / "maintenance").exists(),
+        )
+
+    def _power(self) -> tuple[bool, bool]:
+        bits = 0
+        with suppress(OSError, ValueError):  # no Raspberry Pi, or another kernel
+            bits = int((self.root / _FIRMWARE).read_text(), 16)
+        low = bool(bits & _UNDER_VOLTAGE)
+        for folder in sorted((self.root / "sys/class/hwmon").glob("hwmon*")):
+            if _text(folder / "name") == "rpi_volt":
+                low |= _text(folder / "in0_lcrit_alarm") == "1"
+        return low, bool(bits & _THROTTLED)
+
+    def _failed(self) -> tuple[str, ...]:
+        try:
+            told = _list_failed() if self.ask_units is None else self.ask_units()
+        except (OSError, subprocess.SubprocessError):
+            return ()  # no systemd here
+        return tuple(line.split()[0] for line in told.splitlines() if line.strip())
+
+    def _expires(self) -> float | None:
+        try:
+            data = (self.identity / "vessel.pem").read_bytes()
+            return x509.load_pem_x509_certificate(data).not_valid_after_utc.timestamp()
+        except (OSError, ValueError):
+            return None  # none, or one that the sync daemon complains of
+
+
+def _list_failed() -> str:
+    return subprocess.run(_UNITS, capture_output=True, text=True, timeout=5, check=False).stdout
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
+
+
+def day(utc: float) -> str:
+    """A date for people."""
+    return f"{datetime.fromtimestamp(utc, UTC):%Y-%m-%d}"

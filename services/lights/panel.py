@@ -1,0 +1,101 @@
+"""LEDs: five on the header through gpiozero, or one of the kernel's."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from gpiozero import LED
+from gpiozero.exc import GPIOZeroError
+
+from sensors.driver import DriverError
+
+LED_CLASS: Final = Path("/sys/class/leds")
+
+
+class PanelError(Exception):
+    """A light cannot be used; in words."""
+
+
+class Panel(Protocol):
+    """What can be lit."""
+
+    @property
+    def lights(self) -> tuple[str, ...]:
+        """By name; `status` for a single one."""
+
+    def show(self, lit: Mapping[str, bool]) -> None:
+        """Light these, and no others."""
+
+    def close(self) -> None:
+        """All dark, and let go."""
+
+
+class HeaderPanel:
+    """LEDs on pins, by light."""
+
+    def __init__(self, pins: Mapping[str, int], *, factory: Any = None, active_high: bool = True) -> None:
+        """Raises PanelError."""
+        self._leds: dict[str, LED] = {}
+        self._lit: dict[str, bool] = {}
+        for name, pin in pins.items():
+            try:
+                self._leds[name] = LED(pin, active_high=active_high, pin_factory=factory)
+            except (GPIOZeroError, DriverError, OSError) as error:
+                self.close()
+                raise PanelError(
+                    f"the {name} light on pin {pin}: {error}; choose another pin in [lights], or 0 for none"
+                ) from error
+            self._lit[name] = False
+
+    @property
+    def lights(self) -> tuple[str, ...]:
+        """By name."""
+        return tuple(self._leds)
+
+    def show(self, lit: Mapping[str, bool]) -> None:
+        """Light these, and no others. Writes only what changes."""
+        for name, led in self._leds.items():
+            wanted = lit.get(name, False)
+            if wanted != self._lit[name]:
+                led.value = wanted
+                self._lit[name] = wanted
+
+    def close(self) -> None:
+        """All dark, and let go."""
+        for led in self._leds.values():
+            led.off()
+            led.close()
+        self._leds.clear()
+
+
+class KernelPanel:
+    """One LED of the kernel's, such as the board's green one (ACT)."""
+
+    def __init__(self, name: str, *, leds: Path = LED_CLASS) -> None:
+        """Raises PanelError."""
+        self._folder = leds / name
+        self._lit: bool | None = None
+        try:
+            (self._folder / "trigger").write_text("none")
+            self._most = (self._folder / "max_brightness").read_text().strip() or "1"
+        except OSError as error:
+            there = ", ".join(sorted(path.name for path in leds.glob("*"))) or "none"
+            raise PanelError(
+                f"the board's LED {name}: {error.strerror or error}; there are: {there}"
+            ) from error
+
+    @property
+    def lights(self) -> tuple[str, ...]:
+        """The only one."""
+        return ("status",)
+
+    def show(self, lit: Mapping[str, bool]) -> None:
+        """Light it, or not."""
+        wanted = lit.get("status", False)
+        if wanted is not self._lit:
+            (self._folder / "brightness").write_text(self._most if wanted else "0")
+            self._lit = wanted
+
+    def close(self) -> None:
+        """Dark."""
+        self.show({})

@@ -1,0 +1,60 @@
+"""How a light is lit over time. Pure.
+
+A state is a pattern, never a colour: off, on, slow blink (1 Hz), fast blink (4 Hz), or n short flashes and a
+pause. All lights go by one clock, so that two that blink do so together.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+FLASH_S: Final = 0.2
+"""A flash, and the dark after it."""
+PAUSE_S: Final = 1.2
+"""The dark after the last flash."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """Spans of light and dark that repeat, in seconds; the first is lit."""
+
+    name: str
+    spans: tuple[float, ...] = ()
+    steady: bool | None = None
+    """Lit or dark for ever, instead."""
+
+    def is_lit(self, now: float) -> bool:
+        """Whether it is lit at this moment of a clock that all lights share."""
+        if self.steady is not None:
+            return self.steady
+        left = now % sum(self.spans)
+        for number, span in enumerate(self.spans):
+            if left < span:
+                return number % 2 == 0
+            left -= span
+        return False
+
+    def next_change(self, now: float) -> float | None:
+        """Seconds until it changes; None if it never does."""
+        if self.steady is not None:
+            return None
+        left = now % sum(self.spans)
+        for span in self.spans:
+            if left < span:
+                return span - left
+            left -= span
+        return 0.0
+
+    def __str__(self) -> str:
+        return self.name
+
+
+OFF: Final = Pattern("off", steady=False)
+ON: Final = Pattern("on", steady=True)
+SLOW: Final = Pattern("slow blink", (0.5, 0.5))
+FAST: Final = Pattern("fast blink", (0.125, 0.125))
+
+
+def flashes(count: int) -> Pattern:
+    """So many flashes, and a pause."""
+    spans = (FLASH_S, FLASH_S) * (count - 1) + (FLASH_S, PAUSE_S)
+    return Pattern(f"{count} flash{'es' if count > 1 else ''}", spans)

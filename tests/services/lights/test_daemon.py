@@ -1,0 +1,206 @@
+"""The daemon: from how things stand to light on pins, by a clock of the test's own."""
+
+import itertools
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from services import livestate
+from services.lights.daemon import LAMP_TEST_S, LightsDaemon, is_night
+from services.lights.facts import Facts, Machine
+from services.lights.panel import HeaderPanel, KernelPanel, PanelError
+from services.settings import Lights
+from tests.net.certificates import CA, END
+from tests.sensors.gpio import Board, board
+
+from .builders import NOW, facts, recorder
+
+PINS = {"power": 5, "record": 6, "mesh": 13, "gateway": 19, "fault": 26}
+
+
+@pytest.fixture
+def pi(tmp_path: Path) -> Iterator[Board]:
+    (tmp_path / "dev").mkdir()
+    made = board(tmp_path / "dev")
+    yield made
+    made.factory.close()
+
+
+class Eye:
+    """Watches the pins while time passes."""
+
+    def __init__(self, pi: Board, daemon: LightsDaemon) -> None:
+        self.pi, self.daemon, self.now = pi, daemon, 1_000.0
+        self._due = self.now
+
+    def watch(self, seconds: float, light: str) -> str:
+        """What a light did, in steps of 25 ms: `#` lit, `.` dark."""
+        seen = ""
+        for _ in range(round(seconds / 0.025)):
+            while self._due <= self.now:
+                self._due = max(self._due, self.now) + max(self.daemon.turn(self._due), 0.001)
+            seen += "#" if self.pi.line(PINS[light]).level else "."
+            self.now += 0.025
+        return seen
+
+    def blinks(self, seconds: float, light: str) -> int:
+        return self.watch(seconds, light).count(".#")
+
+
+def daemon_on(pi: Board, stands: list[Facts], **more: object) -> LightsDaemon:
+    panel = HeaderPanel(PINS, factory=pi.factory)
+    return LightsDaemon(panel, lambda: stands[0], **more)  # type: ignore[arg-type]
+
+
+def test_lights_follow_how_things_stand_within_a_second(pi: Board) -> None:
+    stands = [facts()]
+    eye = Eye(pi, daemon_on(pi, stands))
+    assert set(eye.watch(2, "record")) == {"#"}
+    stands[0] = facts(dead=("recorder",))
+    eye.watch(1.1, "record")
+    assert eye.blinks(5, "record") == 20
+    stands[0] = facts()
+    eye.watch(1.1, "record")
+    assert set(eye.watch(5, "record")) == {"#"}
+    assert set(eye.watch(5, "fault")) == {"."}
+
+
+def test_lamp_test_lights_all_and_then_shows_what_is(pi: Board) -> None:
+    daemon = daemon_on(pi, [facts()])
+    eye = Eye(pi, daemon)
+    daemon.test(eye.now)
+    assert set(eye.watch(LAMP_TEST_S - 0.1, "fault")) == {"#"}
+    eye.watch(0.7, "fault")
+    assert set(eye.watch(2, "fault")) == {"."}
+
+
+def test_lamp_test_goes_before_a_blink_that_is_far_off(pi: Board) -> None:
+    stands = [facts(dead=("recorder", "sync"))]
+    daemon = daemon_on(pi, stands)
+    eye = Eye(pi, daemon)
+    eye.watch(3, "mesh")
+    daemon.test(eye.now)
+    eye.watch(0.5, "power")
+    assert set(eye.watch(0.5, "fault")) == {"#"}
+
+
+def test_at_night_what_is_well_is_dark_and_what_is_wrong_is_not(pi: Board) -> None:
+    stands = [facts()]
+    eye = Eye(pi, daemon_on(pi, stands, night=lambda: True))
+    for light in PINS:
+        assert set(eye.watch(1.5, light)) == {"."}
+    stands[0] = facts(dead=("recorder",))
+    eye.watch(1.1, "record")
+    assert eye.blinks(5, "record") == 20
+
+
+def test_all_is_dark_when_the_daemon_ends(pi: Board) -> None:
+    panel = HeaderPanel(PINS, factory=pi.factory)
+    panel.show(dict.fromkeys(PINS, True))
+    lines = [pi.line(pin) for pin in PINS.values()]
+    assert all(line.level for line in lines)
+    panel.close()
+    assert [line.writes[-1] for line in lines] == [False] * 5
+
+
+def test_pins_that_light_when_low(pi: Board) -> None:
+    panel = HeaderPanel({"power": 5}, factory=pi.factory, active_high=False)
+    assert pi.line(5).level
+    panel.show({"power": True})
+    assert not pi.line(5).level
+    panel.close()
+
+
+def test_pin_that_somebody_else_has_is_named(pi: Board) -> None:
+    pi.line(13).holder = "spi0 CS1"
+    with pytest.raises(PanelError, match="the mesh light on pin 13"):
+        HeaderPanel(PINS, factory=pi.factory)
+
+
+def test_what_is_shown_is_told(pi: Board) -> None:
+    told: list[dict[str, str]] = []
+    daemon = daemon_on(
+        pi, [facts()], tell=lambda states: told.append({k: v.means for k, v in states.items()})
+    )
+    daemon.turn(1.0)
+    assert told[-1]["gateway"] == "all is ashore"
+
+
+def test_single_led_of_the_kernel(tmp_path: Path) -> None:
+    led = tmp_path / "ACT"
+    led.mkdir()
+    (led / "trigger").write_text("[mmc0] none")
+    (led / "max_brightness").write_text("255\n")
+    (led / "brightness").write_text("0")
+    stands = [facts()]
+    daemon = LightsDaemon(KernelPanel("ACT", leds=tmp_path), lambda: stands[0])
+    daemon.turn(10.0)
+    assert (led / "brightness").read_text() == "255"
+    assert (led / "trigger").read_text() == "none"
+    stands[0] = facts(dead=("recorder",))
+    daemon.turn(20.0)
+    levels = []
+    for step in range(80):
+        daemon.turn(20.0 + step * 0.0125)
+        levels.append((led / "brightness").read_text())
+    assert sum(a == "0" and b == "255" for a, b in itertools.pairwise(levels)) in (3, 4)
+    with pytest.raises(PanelError, match="there are: ACT"):
+        KernelPanel("PWR", leds=tmp_path)
+
+
+def test_night_may_go_over_midnight() -> None:
+    lights = Lights(night=(22 * 60, 6 * 60))
+    assert is_night(lights, datetime(2026, 1, 1, 23, 0, tzinfo=UTC))
+    assert is_night(lights, datetime(2026, 1, 1, 5, 59, tzinfo=UTC))
+    assert not is_night(lights, datetime(2026, 1, 1, 6, 0, tzinfo=UTC))
+    assert not is_night(Lights(), datetime(2026, 1, 1, 0, 0, tzinfo=UTC))
+
+
+# How things stand, from files
+
+
+def look(machine: Machine, *, boottime: float = NOW) -> Facts:
+    return machine.look(boottime=boottime, utc=0.0, alive=lambda _pid: True)
+
+
+def test_recorder_that_hangs_is_seen_within_ten_seconds(tmp_path: Path) -> None:
+    state = msgspec.to_builtins(recorder())
+    livestate.write(livestate.path(tmp_path), state)
+    machine = Machine(tmp_path, tmp_path, tmp_path, ask_units=lambda: "")
+    assert look(machine).is_recording
+    assert not look(machine, boottime=NOW + 10.1).is_recording
+
+
+def test_machine_tells_of_voltage_heat_units_and_certificate(tmp_path: Path) -> None:
+    throttled = tmp_path / "sys/devices/platform/soc/soc:firmware/get_throttled"
+    throttled.parent.mkdir(parents=True)
+    throttled.write_text("50005\n")
+    CA.new().issue("argo").save(tmp_path / "vessel.pem", tmp_path / "vessel.key")
+    failed = "logboat-store.service loaded failed failed Logboat: store\n"
+    found = look(Machine(tmp_path, tmp_path, tmp_path, ask_units=lambda: failed))
+    assert found.under_voltage
+    assert found.throttled
+    assert found.failed_units == ("logboat-store.service",)
+    assert found.expires == END.timestamp()
+    throttled.write_text("50000\n")
+    hwmon = tmp_path / "sys/class/hwmon/hwmon1"
+    hwmon.mkdir(parents=True)
+    (hwmon / "name").write_text("rpi_volt\n")
+    (hwmon / "in0_lcrit_alarm").write_text("1\n")
+    found = look(Machine(tmp_path, tmp_path, tmp_path, ask_units=lambda: ""))
+    assert found.under_voltage
+    assert not found.throttled
+
+
+def test_machine_that_is_no_pi_tells_of_nothing(tmp_path: Path) -> None:
+    found = look(Machine(tmp_path, tmp_path, tmp_path, ask_units=lambda: ""))
+    assert (found.under_voltage, found.throttled, found.failed_units, found.expires) == (
+        False,
+        False,
+        (),
+        None,
+    )
+    assert not found.is_recording
