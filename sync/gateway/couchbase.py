@@ -215,7 +215,7 @@ class CouchbaseGateway:
     async def _run(self) -> None:
         try:
             with self._database.watch() as watcher:
-                while self._count():  # else it would be said that all is ashore
+                while self._count():  # noqa: ASYNC110 -- else it would be said that all is ashore
                     await asyncio.sleep(0)
                 while not self._is_stopping:
                     self._wake.clear()

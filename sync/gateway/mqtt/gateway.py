@@ -134,7 +134,7 @@ class MqttGateway:
     async def _run(self) -> None:
         try:
             outbox = self._outbox = self._begin()
-            while self._feed.count(outbox.lanes):  # else it would be said that all is ashore
+            while self._feed.count(outbox.lanes):  # noqa: ASYNC110 -- else it would be said that all is ashore
                 await asyncio.sleep(0)
             while not self._is_stopping:
                 if not outbox.is_open:
