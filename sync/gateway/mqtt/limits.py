@@ -21,7 +21,7 @@ PAGE_BYTES: Final = 262_144
 """Read from the store at a time: what a backlog takes of memory, however long it is."""
 SAVE_DOCUMENTS: Final = 50
 """Confirmed documents after which the cursor is written down, whatever the time."""
-SCAN: Final = 500
+SCAN: Final = 1_000
 """Entries of the feed of changes looked at before others in the event loop have their turn."""
 
 

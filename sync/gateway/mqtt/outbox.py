@@ -187,7 +187,9 @@ class Outbox:
             found = self._next(line)
             if found is None:
                 if not line.is_read:
-                    later = 0.0  # others first, then the next part of the feed
+                    # What comes first goes first, also if the feed must be read far to find it; the event
+                    # loop's others have their turn in between.
+                    return Later(0.0)
                 continue
             entry, message = found
             if entry.vessel not in self._ready:

@@ -1,0 +1,105 @@
+"""`logboat doctor`: many small questions, each with what was seen, why it matters, what to do."""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from services.present import Screen, Style, paint, screen, wrap
+
+from .common import World, print_json
+
+if TYPE_CHECKING:
+    from services.doctor.checks import Check
+    from services.doctor.findings import Finding
+
+_MARKS: Final = {"good": "ok", "warn": "WARN", "bad": "BAD", "skipped": "-"}
+_STYLES: Final = {"good": Style.GOOD, "warn": Style.WARN, "bad": Style.BAD}
+
+
+def doctor_arguments(parser: ArgumentParser) -> None:
+    """`logboat doctor [--fix] [--all]`."""
+    parser.add_argument(
+        "--identity",
+        type=Path,
+        default=Path("/etc/logboat/identity"),
+        metavar="DIR",
+        help="folder of the vessel's certificate and key (/etc/logboat/identity)",
+    )
+    parser.add_argument(
+        "--fix", action="store_true", help="do what does no harm and may help, then ask again"
+    )
+    parser.add_argument("--all", action="store_true", help="what is good, too")
+
+
+def doctor(args: Namespace, world: World) -> int:
+    """1 if anything is wrong."""
+    from services.doctor.checks import examine, is_well
+    from services.doctor.findings import Verdict
+    from services.doctor.patient import Patient, run_command
+
+    def patient() -> Patient:
+        return Patient(
+            config=args.config,
+            sensors_file=args.sensors,
+            data=args.data,
+            run=args.run,
+            identity=args.identity,
+            boottime=world.boottime,
+            utc=world.utc,
+            alive=world.alive,
+        )
+
+    found = list(examine(patient()))
+    done: list[str] = []
+    if args.fix:
+        for check, finding in found:
+            if check.fix is not None and finding.verdict in (Verdict.WARN, Verdict.BAD):
+                done.append(" ".join(check.fix))
+                try:
+                    run_command(check.fix)
+                except OSError as error:
+                    done[-1] += f" (did not work: {error})"
+        if done:
+            found = list(examine(patient()))
+    if args.json:
+        print_json(
+            {
+                "well": is_well(found),
+                "done": done,
+                "checks": [
+                    {
+                        "name": check.name,
+                        "verdict": finding.verdict.value,
+                        "seen": finding.seen,
+                        "why": check.why,
+                        "cure": finding.cure,
+                    }
+                    for check, finding in found
+                ],
+            }
+        )
+    else:
+        where = screen()
+        for line in done:
+            print(f"done: {line}")
+        for check, finding in found:
+            if args.all or finding.verdict in (Verdict.WARN, Verdict.BAD):
+                print("\n".join(_lines(check, finding, where)))
+        counts = {verdict: sum(f.verdict is verdict for _, f in found) for verdict in Verdict}
+        print(
+            f"{len(found)} checks: {counts[Verdict.GOOD]} good, {counts[Verdict.WARN]} to be seen to,"
+            f" {counts[Verdict.BAD]} wrong, {counts[Verdict.SKIPPED]} do not apply"
+        )
+    return 0 if is_well(found) else 1
+
+
+def _lines(check: "Check", finding: "Finding", where: Screen) -> Iterator[str]:
+    mark = _MARKS[finding.verdict.value]
+    head = f"{mark:<5} {check.name:<14} {finding.seen}"
+    style = _STYLES.get(finding.verdict.value)
+    for line in wrap(head, where.width):
+        yield line if style is None else paint(line, style, where)
+    if finding.cure:
+        yield from wrap(f"why: {check.why}", where.width, indent="      ")
+        yield from wrap(f"do:  {finding.cure}", where.width, indent="      ")

@@ -1,0 +1,73 @@
+"""The card: room, wear, errors, how it is mounted."""
+
+import shutil
+from typing import Final
+
+from sensors.quantities import format_bytes
+
+from .findings import Finding, bad, good, skipped, warn
+from .patient import Patient
+
+_LITTLE: Final = 0.05
+_WORN: Final = 9
+"""eMMC and newer SD tell their life in tenths (JESD84-B51, 7.4.40): 9 is 80 to 90 %."""
+
+
+def space(patient: Patient) -> Finding:
+    """Whether there is room, and for how long at the present rate."""
+    try:
+        usage = shutil.disk_usage(patient.data)
+    except OSError as error:
+        return bad(f"{patient.data}: {error.strerror or error}", "Is the data partition mounted?")
+    free = f"{format_bytes(usage.free)} of {format_bytes(usage.total)} are free"
+    state = patient.recorder
+    storage = None if state is None else state.storage
+    if usage.free < _LITTLE * usage.total:
+        return bad(free, "Bring the log ashore, or put in a larger card; the oldest history goes first.")
+    if storage is not None and storage.used > 0.9 * storage.budget:
+        return warn(f"{free}; 90 % of the budget are used", "The oldest history goes soon; bring it ashore.")
+    return good(free)
+
+
+def mounted(patient: Patient) -> Finding:
+    """Whether data can be written."""
+    lines = [line.split() for line in (patient.text("proc/mounts") or "").splitlines()]
+    chosen = [fields for fields in lines if len(fields) > 3 and str(patient.data).startswith(fields[1])]
+    if not chosen:
+        return skipped("mounts cannot be read")
+    fields = max(chosen, key=lambda each: len(each[1]))
+    if "ro" in fields[3].split(","):
+        return bad(
+            f"{fields[1]} is mounted read-only",
+            "The kernel does that after an error of the card: start once more; then replace the card.",
+        )
+    return good(f"{fields[1]} is writable ({fields[2]})")
+
+
+def filesystem(patient: Patient) -> Finding:
+    """Whether the file systems have counted errors."""
+    counts = {
+        path.parent.name: path.read_text().strip() for path in patient.glob("sys/fs/ext4/*/errors_count")
+    }
+    if not counts:
+        return skipped("no ext4 file system tells of errors")
+    wrong = {name: number for name, number in counts.items() if number not in ("", "0")}
+    if wrong:
+        name, number = next(iter(wrong.items()))
+        return bad(
+            f"{name} has counted {number} errors", "Replace the card soon; its log returns from the fleet."
+        )
+    return good(f"{', '.join(counts)}: no errors counted")
+
+
+def wear(patient: Patient) -> Finding:
+    """How much of its life a card says it has used."""
+    told = [path.read_text().split() for path in patient.glob("sys/class/block/mmcblk*/device/life_time")]
+    used = [int(value, 16) for values in told for value in values if value.startswith("0x")]
+    if not used or max(used) == 0:
+        return skipped("this card does not tell its wear")
+    if max(used) >= _WORN:
+        return warn(
+            f"{(max(used) - 1) * 10} to {max(used) * 10} % of its life are used", "Replace it in port."
+        )
+    return good(f"at most {max(used) * 10} % of its life are used")

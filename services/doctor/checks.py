@@ -1,0 +1,82 @@
+"""The table of checks."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from . import card, daemons, hardware, header, network, record
+from .findings import Finding, Verdict, skipped
+from .patient import Patient
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One question."""
+
+    name: str
+    ask: Callable[[Patient], Finding]
+    why: str
+    """Why it matters, a clause."""
+    fix: Sequence[str] | None = None
+    """A command that does no harm and may help."""
+
+
+CHECKS: Final[tuple[Check, ...]] = (
+    Check("recorder", daemons.recorder, "what is not recorded now is lost for ever"),
+    Check("sync", daemons.sync, "without it nothing is shared or forwarded"),
+    Check("lights", daemons.lights, "people look at them, not at logs"),
+    Check(
+        "units",
+        daemons.failed,
+        "a unit that has failed does nothing",
+        ("systemctl", "reset-failed", "logboat-*"),
+    ),
+    Check("restarts", daemons.restarts, "a daemon that ends again and again hides a fault"),
+    Check("configuration", record.configuration, "a wrong file is not in force"),
+    Check("name", record.named, "others tell vessels apart by their names"),
+    Check("gpio-chip", header.chip, "contacts and pulses come by it"),
+    Check("pins", header.pins, "a pin that a bus drives reads nonsense"),
+    Check("overlays", header.overlays, "the kernel must know what is wired"),
+    Check("1-wire", header.one_wire, "thermometers hang on it"),
+    Check("i2c", header.i2c, "shunts, converters and clock chips hang on it"),
+    Check("spi", header.spi, "converters hang on it"),
+    Check("sensors", header.sensors, "a fault is no reading"),
+    Check("silent", header.silent, "a sensor that never spoke may not be there"),
+    Check("edges", header.edges, "revolutions and flow are counted by them"),
+    Check("clock", hardware.clock, "times of readings are told by it"),
+    Check("clock-chip", hardware.rtc, "it keeps the time without network"),
+    Check("age", hardware.sane_time, "a clock at its beginning was never set"),
+    Check("voltage", hardware.voltage, "low voltage damages cards, and restarts boards"),
+    Check("heat", hardware.heat, "a hot processor slows down, then stops"),
+    Check("memory", hardware.memory, "what runs out of memory is killed"),
+    Check("space", card.space, "a full card drops the oldest history"),
+    Check("mounted", card.mounted, "on a read-only card nothing is recorded"),
+    Check("file-systems", card.filesystem, "errors announce the end of a card"),
+    Check("wear", card.wear, "cards wear out by being written"),
+    Check("store", record.store, "documents are in it"),
+    Check("copies", record.copies, "they outlive a bad page"),
+    Check("gaps", record.gaps, "completeness is what a log is worth"),
+    Check("interfaces", network.interfaces, "the mesh and the shore are reached by them"),
+    Check("radio", network.country, "Wi-Fi is silent until a country is set", ("rfkill", "unblock", "wifi")),
+    Check("signal", network.signal, "a weak signal loses links"),
+    Check("multicast", network.multicast, "vessels find each other by it"),
+    Check("firewall", network.firewall, "a closed port keeps others out"),
+    Check("identity", network.identity, "vessels know each other by it"),
+    Check("mesh", network.mesh, "what others hold is your log's second home"),
+    Check("clones", network.clones, "two vessels of one name mix up their logs"),
+    Check("gateways", network.gateways, "the log goes ashore by them"),
+)
+
+
+def examine(patient: Patient, checks: Sequence[Check] = CHECKS) -> Iterator[tuple[Check, Finding]]:
+    """All answers, in order. A question that fails is skipped, and says why."""
+    for check in checks:
+        try:
+            yield check, check.ask(patient)
+        except OSError as error:
+            yield check, skipped(f"it cannot be asked: {error.strerror or error}")
+
+
+def is_well(findings: Sequence[tuple[Check, Finding]]) -> bool:
+    """Whether nothing is wrong; warnings do not count."""
+    return all(finding.verdict is not Verdict.BAD for _, finding in findings)

@@ -1,0 +1,94 @@
+"""The board: clock, heat, voltage, memory."""
+
+from typing import Final
+
+from .findings import Finding, bad, good, skipped, warn
+from .patient import Patient
+
+HOT_C: Final = 80.0
+"""Where the firmware begins to slow down."""
+LITTLE_MEMORY: Final = 0.08
+_NOW, _SINCE = 0x1, 0x10000
+_SLOW_NOW: Final = 0x4 | 0x8
+_FIRMWARE: Final = "sys/devices/platform/soc/soc:firmware/get_throttled"
+
+
+def clock(patient: Patient) -> Finding:
+    """Whether the time is known, and how well."""
+    state = patient.recorder
+    if state is None:
+        return skipped("the recorder is not running")
+    if state.clock.source == "floor":
+        return warn(
+            "the time is not known: readings are in order, their times follow later",
+            "Give it a network with a time server, a GNSS receiver, or a clock chip.",
+        )
+    if state.clock.uncertainty > _DRIFTED_S:
+        return warn(
+            f"by {state.clock.source}, give or take {state.clock.uncertainty:.0f} s",
+            "Let a network or a GNSS receiver set it once; a chip's battery may be old.",
+        )
+    return good(f"by {state.clock.source}, give or take {state.clock.uncertainty:.3g} s")
+
+
+def rtc(patient: Patient) -> Finding:
+    """Whether the clock chip that is configured answers."""
+    name = patient.configuration.clock.rtc
+    if name is None:
+        return skipped("no clock chip is configured")
+    if not patient.glob("sys/class/rtc/rtc0"):
+        return bad(f"{name} does not answer", "Check its place on the header, and its battery.")
+    return good(f"{patient.text('sys/class/rtc/rtc0/name') or name} answers")
+
+
+def sane_time(patient: Patient) -> Finding:
+    """Whether the clock is before anything that can be."""
+    if patient.utc < _EARLIEST:
+        return warn(
+            "the clock stands before 2025", "As for clock; certificates are judged by the last known time."
+        )
+    return good("the clock stands in this age")
+
+
+def voltage(patient: Patient) -> Finding:
+    """Whether the supply is strong enough."""
+    bits = patient.number(_FIRMWARE, 16)
+    if bits is None:
+        return skipped("this board does not tell its voltage")
+    if bits & _NOW:
+        return bad(
+            "the supply voltage is too low now", "Another supply, a thicker cable; cards are damaged by this."
+        )
+    if bits & _SINCE:
+        return warn("the supply voltage was too low since the start", "As before; it comes with load.")
+    return good("the supply has been strong enough since the start")
+
+
+def heat(patient: Patient) -> Finding:
+    """Whether the processor is too hot."""
+    millidegrees = patient.number("sys/class/thermal/thermal_zone0/temp")
+    bits = patient.number(_FIRMWARE, 16) or 0
+    if millidegrees is None:
+        return skipped("this board does not tell its temperature")
+    degrees = millidegrees / 1_000
+    if degrees >= HOT_C or bits & _SLOW_NOW:
+        return warn(f"{degrees:.0f} °C, and slowed down", "Give it air; not in the engine's own space.")
+    return good(f"{degrees:.0f} °C")
+
+
+def memory(patient: Patient) -> Finding:
+    """Whether there is memory left."""
+    found = patient.text("proc/meminfo")
+    if found is None:
+        return skipped("memory cannot be read")
+    sizes = {line.split(":")[0]: int(line.split()[1]) for line in found.splitlines() if ":" in line}
+    total, free = sizes.get("MemTotal", 0), sizes.get("MemAvailable", 0)
+    if total and free < LITTLE_MEMORY * total:
+        return warn(
+            f"{free // 1024} MB of {total // 1024} MB are free", "See what takes it: systemctl status."
+        )
+    return good(f"{free // 1024} MB of {total // 1024} MB are free")
+
+
+_DRIFTED_S: Final = 60.0
+_EARLIEST: Final = 1_735_689_600.0

@@ -1,0 +1,174 @@
+"""The network: interfaces, radio, multicast, firewall; the mesh, gateways, the identity."""
+
+import socket
+import struct
+from typing import Final
+
+from services.lights.facts import EXPIRES_SOON_S, day
+from sync.fleet import identity_files
+from sync.fleet.errors import IdentityError, NoIdentityError
+from sync.mesh.interfaces import read_interfaces, suitable
+
+from .findings import Finding, bad, good, skipped, warn
+from .patient import Patient
+
+_WEAK_DBM: Final = -80
+_GROUP: Final = "239.255.76.66"
+"""Of those that stay on the link (RFC 2365, section 6.1); nobody else's."""
+_PROBE_S: Final = 1.0
+
+
+def interfaces(patient: Patient) -> Finding:
+    """Whether there is a network at all."""
+    up = [
+        path.parent.name
+        for path in patient.glob("sys/class/net/*/operstate")
+        if path.read_text().strip() in ("up", "unknown") and path.parent.name != "lo"
+    ]
+    if not up:
+        return warn("no interface is up", "Recording goes on. Check cable and Wi-Fi; the mesh needs one.")
+    return good(", ".join(up))
+
+
+def country(patient: Patient) -> Finding:
+    """Whether radio is allowed to send."""
+    network = patient.configuration.network
+    if not (network.wifi or network.access_point or network.vessel_radio.mode != "off"):
+        return skipped("no radio is configured")
+    blocked = [
+        path.parent.name
+        for kind in ("soft", "hard")
+        for path in patient.glob(f"sys/class/rfkill/*/{kind}")
+        if path.read_text().strip() == "1" and (path.parent / "type").read_text().strip() == "wlan"
+    ]
+    if blocked:
+        return bad(f"Wi-Fi is blocked ({blocked[0]})", "Set [network] country; rfkill unblock wifi.")
+    return good(f"Wi-Fi may send, by the rules of {network.country}")
+
+
+def signal(patient: Patient) -> Finding:
+    """How well Wi-Fi is heard."""
+    lines = (patient.text("proc/net/wireless") or "").splitlines()[2:]
+    levels = {line.split(":")[0].strip(): float(line.split()[3].rstrip(".")) for line in lines if ":" in line}
+    if not levels:
+        return skipped("no Wi-Fi is connected")
+    name, level = min(levels.items(), key=lambda each: each[1])
+    if level < _WEAK_DBM:
+        return warn(
+            f"{name}: {level:.0f} dBm, which is weak", "Bring the aerial out of metal and away from it."
+        )
+    return good(f"{name}: {level:.0f} dBm")
+
+
+def multicast(patient: Patient) -> Finding:
+    """Whether multicast goes out and comes back, on each interface: by a real probe."""
+    del patient
+    try:
+        found = [interface for interface in suitable(read_interfaces()) if not interface.is_loopback]
+    except OSError as error:
+        return skipped(f"interfaces cannot be read: {error}")
+    if not found:
+        return skipped("no interface is up that could carry it")
+    deaf = [each.name for each in found if not _comes_back(each.index)]
+    if deaf:
+        return warn(
+            f"{', '.join(deaf)}: nothing came back",
+            "Vessels are not found by themselves there: name them in [mesh] static, or end AP isolation.",
+        )
+    return good(f"comes back on {', '.join(each.name for each in found)}")
+
+
+def _comes_back(index: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.settimeout(_PROBE_S)
+        try:
+            probe.bind(("", 0))
+            member = struct.pack("4s4si", socket.inet_aton(_GROUP), b"\0\0\0\0", index)
+            probe.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
+            probe.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, member)
+            probe.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 1)
+            probe.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 1)
+            probe.sendto(b"logboat doctor", (_GROUP, probe.getsockname()[1]))
+            return probe.recv(64) == b"logboat doctor"
+        except OSError:
+            return False
+
+
+def firewall(patient: Patient) -> Finding:
+    """Whether the listener's port is let in."""
+    try:
+        rules = patient.ask(("nft", "list", "ruleset"))
+    except OSError:
+        return skipped("there is no nftables here")
+    if not rules.strip():
+        return skipped("no rules, or no right to read them: sudo logboat doctor")
+    port = str(patient.configuration.listener.port)
+    if port not in rules:
+        return bad(
+            f"port {port} is not let in", "Let it in in /etc/nftables.conf, or listen on another port."
+        )
+    return good(f"port {port} is let in")
+
+
+def identity(patient: Patient) -> Finding:
+    """Whether this vessel can prove who it is."""
+    try:
+        found = identity_files.load(patient.identity)
+    except NoIdentityError:
+        return warn("this vessel is of no fleet, and shares nothing", "logboat fleet add and card, ashore.")
+    except IdentityError as error:
+        return bad(str(error), "Bring the identity once more: logboat fleet card --bundle-only.")
+    ends = found.tls.certificate.not_valid_after_utc.timestamp()
+    if ends <= patient.utc:
+        return bad(
+            f"the certificate expired on {day(ends)}", "logboat fleet renew, ashore; then a card or SSH."
+        )
+    if ends - patient.utc < EXPIRES_SOON_S:
+        return warn(
+            f"the certificate expires on {day(ends)}", "logboat fleet renew, ashore; then a card or SSH."
+        )
+    return good(f"{found.vessel} of fleet {found.fleet}, until {day(ends)}")
+
+
+def mesh(patient: Patient) -> Finding:
+    """Whether vessels nearby are linked with."""
+    state = patient.sync
+    if state is None:
+        return skipped("the sync daemon is not running")
+    if state.fault is not None:
+        return skipped(state.fault) if state.waits_for_identity else bad(state.fault, "See the words.")
+    if state.refused:
+        first = state.refused[0]
+        return warn(
+            f"{first.vessel}: {first.problem or 'refused'}", "Its certificate, or one of the two clocks."
+        )
+    return good(f"linked with {len(state.linked)} of {len(state.nearby)} nearby")
+
+
+def clones(patient: Patient) -> Finding:
+    """Whether two boards say that they are one vessel."""
+    state = patient.sync
+    if state is None or state.fault is not None:
+        return skipped("there is no mesh")
+    if state.clones:
+        return bad(state.clones[0], "Find the second card; give it a name of its own, or revoke it.")
+    return good("nobody else says that it is this vessel")
+
+
+def gateways(patient: Patient) -> Finding:
+    """How the connections ashore stand: those of the daemon, which are real ones."""
+    state = patient.sync
+    if state is None:
+        return skipped("the sync daemon is not running")
+    if not state.gateways:
+        return skipped("no gateway is configured")
+    for gateway in state.gateways:
+        if gateway.state == "refused":
+            return bad(f"{gateway.name}: {gateway.problem}", "See the words; docs/gateways.md has the table.")
+    away = [gateway for gateway in state.gateways if gateway.state == "connecting"]
+    if away and all(gateway.state != "connected" for gateway in state.gateways):
+        return warn(
+            f"{away[0].name}: {away[0].problem or 'no answer yet'}", "Nothing is lost; check the uplink."
+        )
+    behind = sum(gateway.backlog_documents for gateway in state.gateways)
+    return good(f"{len(state.gateways)} configured, {behind} documents to go")

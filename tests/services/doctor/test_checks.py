@@ -1,0 +1,358 @@
+"""Every check of the doctor: with its fault planted, and on a healthy appliance."""
+
+import shutil
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+
+from services import livestate, storecheck
+from services.boot.state import BootState
+from services.boot.state import write as write_boot
+from services.command import main
+from services.doctor import network
+from services.doctor.checks import CHECKS, Check, examine, is_well
+from services.doctor.findings import Verdict
+from services.doctor.patient import Patient
+from services.live import LiveClock, LiveSensor, LiveStorage
+from services.liveness import Stamp
+from services.livesync import LivePeer
+from sync.mesh.interfaces import MULTICAST, RUNNING, UP, Interface
+from tests.gateway import builders
+from tests.services import documents as build
+from tests.services.lights.builders import NOW, UTC, gateway, mesh, recorder
+from tests.services.syncing import Fleet
+
+CONFIG = """\
+[vessel]
+id = "argo"
+[network]
+country = "DE"
+wifi = [{ ssid = "marina", password = "12345678" }]
+[clock]
+rtc = "ds3231"
+"""
+SENSORS = """\
+[[sensor]]
+id = "bilge"
+kind = "switch"
+pin = 17
+path = "bilge.main.highWater"
+
+[[sensor]]
+id = "cabin"
+kind = "ds18b20"
+path = "environment.inside.temperature"
+
+[[sensor]]
+id = "fuel"
+kind = "analog"
+chip = "mcp3008"
+channel = 0
+calibration = [[0.4, 1.0], [1.65, 0.0]]
+valid = [0.3, 3.0]
+path = "tanks.fuel.0.currentLevel"
+"""
+CONFIG_TXT = """\
+dtparam=i2c_arm=on
+dtparam=spi=on
+dtoverlay=w1-gpio
+dtoverlay=mcp3008,spi0-0-present
+dtoverlay=i2c-rtc,ds3231
+"""
+
+
+class Rig:
+    """A healthy appliance, in a folder; tests break it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder
+        self.said = {
+            "systemctl list-units": "",
+            "systemctl show": "Id=logboat-recorder.service\nNRestarts=0\n",
+            "nft list": "tcp dport 4984 accept\n",
+        }
+        for name in ("etc", "data", "run"):
+            (folder / name).mkdir()
+        self.put("etc/logboat.toml", CONFIG)
+        self.put("etc/sensors.toml", SENSORS)
+        self.put("fw/config.txt", CONFIG_TXT)
+        self.put("dev/gpiochip0", "")
+        self.put("dev/i2c-1", "")
+        self.put("sys/class/gpio/gpiochip512/label", "pinctrl-bcm2711")
+        self.put("sys/bus/w1/devices/28-0316a2/name", "28-0316a2")
+        self.put("sys/bus/spi/devices/spi0.0/modalias", "spi:mcp3008")
+        self.put("sys/class/rtc/rtc0/name", "rtc-ds1307 1-0068")
+        self.put("sys/devices/platform/soc/soc:firmware/get_throttled", "0")
+        self.put("sys/class/thermal/thermal_zone0/temp", "45000")
+        self.put("proc/meminfo", "MemTotal: 1000000 kB\nMemAvailable: 600000 kB\n")
+        self.put("proc/mounts", f"/dev/mmcblk0p7 {folder} ext4 rw,noatime 0 0\n")
+        self.put("sys/fs/ext4/mmcblk0p7/errors_count", "0")
+        self.put("sys/class/block/mmcblk0/device/life_time", "0x01 0x01")
+        self.put("sys/class/net/eth0/operstate", "up")
+        self.put("sys/class/rfkill/rfkill0/soft", "0")
+        self.put("sys/class/rfkill/rfkill0/hard", "0")
+        self.put("sys/class/rfkill/rfkill0/type", "wlan")
+        self.put("proc/net/wireless", "head\nhead\n wlan0: 0000   60.  -50.  -256        0\n")
+        Fleet("north").identity(folder / "identity")
+        with builders.store(folder / "data/log.db") as database:
+            builders.write_vessel(database, "argo", ["main"])
+        self.recorder()
+        self.sync()
+        self.live("lights", {"pid": 1, "updated": {"clock": NOW, "utc": UTC}})
+
+    def put(self, path: str, text: str) -> None:
+        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / path).write_text(text)
+
+    def live(self, daemon: str, state: dict[str, Any]) -> None:
+        livestate.write(livestate.path(self.root / "run", daemon), state)
+
+    def recorder(self, **more: Any) -> None:
+        self.live("recorder", msgspec.to_builtins(recorder(started=1.0, **more)))
+
+    def sync(self, **more: Any) -> None:
+        self.live("sync", msgspec.to_builtins(mesh(**more)))
+
+    def remove(self, path: str) -> None:
+        target = self.root / path
+        shutil.rmtree(target) if target.is_dir() else target.unlink()
+
+    def ask(self, command: Sequence[str]) -> str:
+        found = self.said.get(" ".join(command[:2]))
+        if found is None:
+            raise OSError(2, "No such file or directory")
+        return found
+
+    def patient(self, **more: Any) -> Patient:
+        given = {"boottime": NOW, "utc": UTC, "alive": lambda _pid: True, **more}
+        return Patient(
+            config=self.root / "etc/logboat.toml",
+            sensors_file=self.root / "etc/sensors.toml",
+            data=self.root / "data",
+            run=self.root / "run",
+            identity=self.root / "identity",
+            root=self.root,
+            firmware=self.root / "fw",
+            ask=self.ask,
+            **given,
+        )
+
+
+@pytest.fixture
+def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
+    # Nothing is sent anywhere: the probe of multicast has tests of its own.
+    monkeypatch.setattr(network, "read_interfaces", lambda: (interface("eth0"),))
+    monkeypatch.setattr(network, "_comes_back", lambda _index: True)
+    monkeypatch.setattr(
+        shutil, "disk_usage", lambda _path: SimpleNamespace(total=100e9, used=50e9, free=50e9)
+    )
+    return Rig(tmp_path)
+
+
+def interface(name: str) -> Interface:
+    import ipaddress
+
+    return Interface(name, 2, UP | RUNNING | MULTICAST, (ipaddress.IPv4Interface("10.0.0.1/8"),))
+
+
+def check(name: str) -> Check:
+    return next(each for each in CHECKS if each.name == name)
+
+
+@pytest.mark.parametrize("name", [each.name for each in CHECKS])
+def test_healthy(rig: Rig, name: str) -> None:
+    if name in ("gaps", "name"):
+        finding = check(name).ask(rig.patient())
+        assert finding.verdict in (Verdict.GOOD, Verdict.SKIPPED)
+        return
+    finding = check(name).ask(rig.patient())
+    assert finding.verdict is Verdict.GOOD, finding
+    assert finding.seen
+
+
+def damage(rig: Rig) -> None:
+    storecheck.mark_damaged(rig.root / "data", "a bad page")
+
+
+def lose_reading(rig: Rig) -> None:
+    with builders.store(rig.root / "data/log.db") as database:
+        for first in (1, 9):
+            database.put(*build.reading(1.0, 2.0, first=first))
+
+
+def full(_rig: Rig) -> None:
+    shutil.disk_usage = lambda _path: SimpleNamespace(total=100e9, used=99e9, free=1e9)  # type: ignore[assignment,return-value]
+
+
+FAULTS: list[tuple[str, Callable[[Rig], object], str]] = [
+    ("recorder", lambda r: r.remove("run/recorder.json"), "is not running"),
+    ("recorder", lambda r: r.recorder(fault="disk is full", recording=False), "disk is full"),
+    ("recorder", lambda r: r.recorder(last_durable=Stamp(clock=NOW - 20, utc=UTC)), "for 10 s"),
+    ("sync", lambda r: r.remove("run/sync.json"), "is not running"),
+    ("lights", lambda r: r.remove("run/lights.json"), "dark"),
+    ("lights", lambda r: r.live("lights", {"updated": {"clock": NOW - 60, "utc": UTC}}), "what was"),
+    (
+        "units",
+        lambda r: r.said.update({"systemctl list-units": "logboat-store.service x\n"}),
+        "logboat-store",
+    ),
+    ("restarts", lambda r: r.said.update({"systemctl show": "Id=logboat-sync\nNRestarts=12\n"}), "12 times"),
+    ("configuration", lambda r: r.put("etc/sensors.toml", "[[sensor]]\nid = 3\n"), "sensors.toml:"),
+    (
+        "configuration",
+        lambda r: write_boot(r.root / "run", BootState(problems=("vessel.toml:3: no",))),
+        "vessel.toml",
+    ),
+    ("name", lambda r: write_boot(r.root / "run", BootState(generated=True)), "made up a name"),
+    ("gpio-chip", lambda r: r.remove("dev/gpiochip0"), "no /dev/gpiochip"),
+    ("gpio-chip", lambda r: r.put("sys/class/gpio/gpiochip512/label", "pl061"), "pl061"),
+    (
+        "pins",
+        lambda r: r.put("etc/sensors.toml", SENSORS.replace("pin = 17", "pin = 2")),
+        "pin 2, which I2C has",
+    ),
+    ("overlays", lambda r: r.put("fw/config.txt", "dtparam=spi=on\n"), "lacks"),
+    ("1-wire", lambda r: r.remove("sys/bus/w1/devices/28-0316a2"), "no thermometer"),
+    ("i2c", lambda r: r.remove("dev/i2c-1"), "no /dev/i2c-1"),
+    ("spi", lambda r: r.remove("sys/bus/spi/devices/spi0.0"), "no SPI device"),
+    (
+        "sensors",
+        lambda r: r.recorder(sensors={"fuel": LiveSensor(state="open", detail="3.3 V")}),
+        "fuel: open, 3.3 V",
+    ),
+    ("silent", lambda r: r.recorder(sensors={"fuel": LiveSensor()}), "nothing since"),
+    ("edges", lambda r: r.recorder(sensors={"rpm": LiveSensor(state="edges-lost")}), "edges were dropped"),
+    ("clock", lambda r: r.recorder(clock=LiveClock(source="floor", uncertainty=0)), "not known"),
+    ("clock", lambda r: r.recorder(clock=LiveClock(source="rtc", uncertainty=500)), "500 s"),
+    ("clock-chip", lambda r: r.remove("sys/class/rtc/rtc0"), "does not answer"),
+    (
+        "voltage",
+        lambda r: r.put("sys/devices/platform/soc/soc:firmware/get_throttled", "50005"),
+        "too low now",
+    ),
+    (
+        "voltage",
+        lambda r: r.put("sys/devices/platform/soc/soc:firmware/get_throttled", "50000"),
+        "since the start",
+    ),
+    ("heat", lambda r: r.put("sys/class/thermal/thermal_zone0/temp", "84000"), "84 °C"),
+    ("memory", lambda r: r.put("proc/meminfo", "MemTotal: 1000000 kB\nMemAvailable: 9000 kB\n"), "8 MB of"),
+    ("space", full, "are free"),
+    (
+        "space",
+        lambda r: r.recorder(storage=LiveStorage(free=5e10, total=1e11, budget=1e9, used=9.9e8)),
+        "90 %",
+    ),
+    ("mounted", lambda r: r.put("proc/mounts", f"/dev/x {r.root} ext4 ro 0 0\n"), "read-only"),
+    ("file-systems", lambda r: r.put("sys/fs/ext4/mmcblk0p7/errors_count", "3"), "3 errors"),
+    ("wear", lambda r: r.put("sys/class/block/mmcblk0/device/life_time", "0x02 0x0a"), "90 to 100 %"),
+    ("store", damage, "found damage"),
+    ("copies", lambda r: r.recorder(copies="no room"), "no room"),
+    ("gaps", lose_reading, "6 samples missing"),
+    ("interfaces", lambda r: r.put("sys/class/net/eth0/operstate", "down"), "no interface"),
+    ("radio", lambda r: r.put("sys/class/rfkill/rfkill0/soft", "1"), "blocked"),
+    ("signal", lambda r: r.put("proc/net/wireless", "h\nh\n wlan0: 0 20.  -88.  -256 0\n"), "-88 dBm"),
+    ("firewall", lambda r: r.said.update({"nft list": "tcp dport 22 accept\n"}), "4984"),
+    ("identity", lambda r: r.remove("identity"), "of no fleet"),
+    ("identity", lambda r: r.put("identity/vessel.key", "rubbish"), "vessel.key"),
+    (
+        "mesh",
+        lambda r: r.sync(peers=[LivePeer(vessel="b", state="refused", problem="expired")]),
+        "b: expired",
+    ),
+    ("mesh", lambda r: r.sync(fault="port 4984 is taken"), "port 4984"),
+    ("clones", lambda r: r.sync(clones=["argo is there twice"]), "twice"),
+    ("gateways", lambda r: r.sync(gateways=[gateway("refused", problem="wrong password")]), "wrong password"),
+    ("gateways", lambda r: r.sync(gateways=[gateway("connecting", problem="no answer")]), "no answer"),
+]
+
+
+@pytest.mark.parametrize(("name", "plant", "words"), FAULTS, ids=[f"{f[0]}: {f[2]}" for f in FAULTS])
+def test_planted_fault_is_seen(
+    rig: Rig, name: str, plant: Callable[[Rig], object], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", shutil.disk_usage)  # put back afterwards, whatever is planted
+    plant(rig)
+    finding = check(name).ask(rig.patient())
+    assert finding.verdict in (Verdict.WARN, Verdict.BAD), finding
+    assert words in finding.seen
+    assert finding.cure
+
+
+def test_every_check_has_a_fault_that_it_sees() -> None:
+    assert {each.name for each in CHECKS} - {name for name, _, _ in FAULTS} == {"age", "multicast"}
+    assert len(CHECKS) >= 25
+
+
+def test_clock_before_this_age_is_seen(rig: Rig) -> None:
+    assert check("age").ask(rig.patient(utc=1_000.0)).verdict is Verdict.WARN
+
+
+def test_certificate_that_expires_is_seen(rig: Rig) -> None:
+    assert "expired" in check("identity").ask(rig.patient(utc=UTC + 200 * 365 * 86_400)).seen
+
+
+def test_multicast_that_does_not_come_back_is_seen(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network, "_comes_back", lambda _index: False)
+    finding = check("multicast").ask(rig.patient())
+    assert finding.verdict is Verdict.WARN
+    assert "eth0" in finding.seen
+
+
+def test_damaged_store_is_seen(rig: Rig) -> None:
+    (rig.root / "data/log.db").write_bytes(b"SQLite format 3\0" + bytes(8_000))
+    assert check("store").ask(rig.patient()).verdict is Verdict.BAD
+
+
+def test_store_of_another_program_is_seen(rig: Rig) -> None:
+    (rig.root / "data/log.db").unlink()
+    with sqlite3.connect(rig.root / "data/log.db") as other:
+        other.execute("create table x (y)")
+    other.close()
+    assert check("store").ask(rig.patient()).verdict is Verdict.BAD
+
+
+def test_question_that_cannot_be_asked_is_skipped(rig: Rig) -> None:
+    def fail(_patient: Patient) -> Any:
+        raise PermissionError(13, "Permission denied")
+
+    ((_, finding),) = examine(rig.patient(), [Check("x", fail, "y")])
+    assert finding.verdict is Verdict.SKIPPED
+    assert "Permission denied" in finding.seen
+
+
+def test_warnings_do_not_make_it_ill(rig: Rig) -> None:
+    rig.remove("run/lights.json")
+    assert is_well(list(examine(rig.patient())))
+    rig.remove("run/recorder.json")
+    assert not is_well(list(examine(rig.patient())))
+
+
+def test_command_says_what_is_wrong_and_exits_1(
+    rig: Rig, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.doctor.patient.run_command", lambda _command: "")
+    rig.remove("run/recorder.json")
+    places = ["--config", str(rig.root / "etc/logboat.toml"), "--sensors", str(rig.root / "etc/sensors.toml")]
+    places += [
+        "--data",
+        str(rig.root / "data"),
+        "--run",
+        str(rig.root / "run"),
+        "--identity",
+        str(rig.root / "identity"),
+    ]
+    assert main(["doctor", *places]) == 1
+    said = capsys.readouterr().out
+    assert "BAD   recorder" in said
+    assert "do:  systemctl start logboat-recorder" in said
+    assert f"{len(CHECKS)} checks: " in said
+    assert main(["doctor", "--json", *places]) == 1
+    told = msgspec.json.decode(capsys.readouterr().out)
+    assert not told["well"]
+    assert [each["name"] for each in told["checks"]] == [each.name for each in CHECKS]
