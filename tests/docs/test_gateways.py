@@ -16,7 +16,7 @@ GATEWAY = '[[gateway]]\nname = "office"\nkind = "couchbase"\nurl = "wss://host/f
 
 
 def test_there_are_examples() -> None:
-    assert sum("[[gateway]]" in example for example in EXAMPLES) == 2
+    assert sum("[[gateway]]" in example for example in EXAMPLES) == 3
 
 
 @pytest.mark.parametrize("example", [each for each in EXAMPLES if "gateway" in each or "policy" in each])
