@@ -1,6 +1,7 @@
-"""The vessel's networks: NetworkManager's profiles, made anew at each start from the configuration.
+"""The vessel's networks, made anew at each start from the configuration.
 
 - `adapters`: what this machine's radios can, and which of them does what
 - `profiles`: a network as NetworkManager's keyfile
+- `radio`: the link between vessels, as wpa_supplicant's configuration
 - `plan`: all of a vessel's profiles, and what there is no adapter for
 """

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from provisioning.networks import adapters as radios
-from provisioning.networks import profiles
+from provisioning.networks import profiles, radio
 from provisioning.networks.adapters import Adapter, Assignment
 from provisioning.networks.profiles import Profile
+from provisioning.networks.radio import Radio
 
 
 class WifiLike(Protocol):
@@ -54,6 +55,8 @@ class NetworkLike(Protocol):
     """`[network]` of a configuration."""
 
     @property
+    def country(self) -> str | None: ...  # noqa: D102
+    @property
     def wifi(self) -> Sequence[WifiLike]: ...  # noqa: D102
     @property
     def access_point(self) -> PointLike | None: ...  # noqa: D102
@@ -68,6 +71,8 @@ class Plan:
     """What to do."""
 
     profiles: tuple[Profile, ...]
+    radio: Radio | None
+    """The link between vessels; NetworkManager has to leave its interface alone."""
     assignment: Assignment
     missing: tuple[str, ...]
     """What cannot be, and what to do."""
@@ -101,14 +106,14 @@ def plan(
         made.append(
             profiles.access_point(ssid=point.ssid, password=point.password, interface=found.access_point)
         )
+    between = None
     if found.radio is not None and fleet is not None and radio_key is not None:
-        made.append(
-            profiles.radio(
-                mode=mode,
-                fleet=fleet,
-                password=radio_key,
-                channel=network.vessel_radio.channel,
-                interface=found.radio,
-            )
+        between = radio.radio(
+            mode=mode,
+            fleet=fleet,
+            key=radio_key,
+            channel=network.vessel_radio.channel,
+            interface=found.radio,
+            country=network.country,
         )
-    return Plan(tuple(made), found, (*missing, *found.missing))
+    return Plan(tuple(made), between, found, (*missing, *found.missing))

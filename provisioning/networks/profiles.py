@@ -15,7 +15,6 @@ CREW_ADDRESS: Final = "10.84.0.1/24"
 _OURS: Final = uuid.UUID("6f7c1f2e-3d0c-4a51-9a55-1f0b0a7d4e1c")
 _FOR_EVER: Final = "0"
 """autoconnect-retries: a network that was away for a month is joined when it is back."""
-_HIGHEST_2_4_GHZ: Final = 14
 
 Section = Mapping[str, str]
 
@@ -63,33 +62,6 @@ def access_point(*, ssid: str, password: str, interface: str | None) -> Profile:
         ipv6={"method": "link-local"},
         priority=0,
     )
-
-
-def radio(*, mode: str, fleet: str, password: str, channel: int, interface: str | None) -> Profile:
-    """The link between vessels, `mesh` (802.11s, SAE) or `adhoc` (IBSS, RSN); link-local addresses only."""
-    security = {"key-mgmt": "sae", "psk": escaped(password)}
-    if mode == "adhoc":
-        rsn = {"proto": "rsn;", "pairwise": "ccmp;", "group": "ccmp;"}
-        security = {"key-mgmt": "wpa-psk", **rsn, "psk": escaped(password)}
-    return _wifi(
-        "logboat-radio",
-        interface,
-        wifi={
-            "mode": mode,
-            "band": "bg" if channel <= _HIGHEST_2_4_GHZ else "a",
-            "channel": str(channel),
-            "ssid": _bytes(radio_name(fleet)),
-        },
-        security=security,
-        ipv4={"method": "disabled"},
-        ipv6={"method": "link-local"},
-        priority=0,
-    )
-
-
-def radio_name(fleet: str) -> str:
-    """What the fleet's radio network is called; 32 bytes at most (IEEE 802.11, 9.4.2.2)."""
-    return f"logboat-{fleet}"[:32]
 
 
 def ethernet(*, address: str | None, gateway: str | None, dns: Iterable[str]) -> Profile:

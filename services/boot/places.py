@@ -23,6 +23,8 @@ class Places:
     firmware: Path = FIRMWARE
     partition: Path = PARTITION
     profiles: Path = Path("/run/NetworkManager/system-connections")
+    unmanaged: Path = Path("/run/NetworkManager/conf.d/logboat-radio.conf")
+    radio: Path = Path("/run/logboat-radio")
     users: Path = Path("/run/userdb")
     homes: Path = Path("/home")
     root: Path = Path("/")

@@ -178,6 +178,7 @@ class Boot:
         if found.assignment.second is not None:
             system.make_second(found.assignment.second, root=places.root, tool=self.tool)
         system.write_profiles(places.profiles, found.profiles)
+        system.write_radio(places.radio, found.radio, unmanaged=places.unmanaged)
 
     def _wiring(self, found: Wanted) -> None:
         system.introduce(found.devices, self.places.root)

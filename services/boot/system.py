@@ -19,6 +19,7 @@ from provisioning.errors import CardError
 from provisioning.networks import adapters
 from provisioning.networks.adapters import CREW, Adapter
 from provisioning.networks.profiles import SUFFIX, Profile
+from provisioning.networks.radio import Radio
 from provisioning.takein import owners
 from sensors.kernel import new_device
 
@@ -66,8 +67,8 @@ def partition_of(disk: Path, number: int) -> Path:
 
 
 def set_host_name(name: str, *, etc: Path, root: Path, tool: Run = run) -> None:
-    """Until the next start. `/etc/hostname` says the same, else others would put the old one back; the root
-    is read-only, so it lies under another."""
+    """Until the next start. `/etc/hostname` says the same, else others would put the old one back; the
+    root is read-only, so it lies under another."""
     if socket.gethostname() != name:
         tool(["hostname", name])
     place, ours, content = root / "etc/hostname", etc / "hostname", f"{name}\n".encode()
@@ -130,6 +131,19 @@ def write_profiles(folder: Path, profiles: Sequence[Profile]) -> None:
             path.unlink()
     for name, content in wanted.items():
         files.write(folder / name, content, mode=files.SECRET)
+
+
+def write_radio(folder: Path, radio: Radio | None, *, unmanaged: Path) -> None:
+    """What logboat-radio.service starts; and a word to NetworkManager to leave that interface alone."""
+    if radio is None:
+        for path in (*folder.glob("*"), unmanaged):
+            path.unlink(missing_ok=True)
+        return
+    folder.mkdir(mode=files.FOLDER, parents=True, exist_ok=True)
+    unmanaged.parent.mkdir(parents=True, exist_ok=True)
+    files.write(unmanaged, f"[keyfile]\nunmanaged-devices=interface-name:{radio.interface}\n".encode())
+    files.write(folder / "interface", f"INTERFACE={radio.interface}\n".encode())
+    files.write(folder / "supplicant.conf", radio.text.encode(), mode=files.SECRET)
 
 
 def active_slot(root: Path) -> int | None:

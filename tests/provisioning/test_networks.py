@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from provisioning.networks import adapters, profiles
 from provisioning.networks.adapters import CREW, Adapter, Assignment, assign, parse
 from provisioning.networks.plan import plan
+from provisioning.networks.radio import frequency, radio
 from services.configuration import load
 from services.settings import AccessPoint, Ethernet, Network, VesselRadio, Wifi
 
@@ -81,12 +82,11 @@ def test_a_plan_has_everything_that_can_be() -> None:
         "logboat-join",
         "logboat-join",
         "logboat",
-        "logboat",
     ]
     assert found.missing == ()
     without = plan(FULL, fleet=None, radio_key=None, adapters=[ONBOARD, STICK])
     assert "needs the fleet's key" in without.missing[0]
-    assert len(without.profiles) == 4
+    assert without.radio is None
 
 
 # As NetworkManager reads them
@@ -113,16 +113,32 @@ def test_profiles_are_valid_to_networkmanager() -> None:
     assert reads(profiles.ethernet(address=None, gateway=None, dns=())) == []
 
 
-@pytest.mark.parametrize(("mode", "key"), [("mesh", "sae"), ("adhoc", "wpa-psk")])
-@pytest.mark.parametrize(("channel", "band"), [(6, "bg"), (36, "a")])
-def test_the_radio_has_its_channel_and_no_address_but_its_own(
-    mode: str, key: str, channel: int, band: str
-) -> None:
-    made = profiles.radio(mode=mode, fleet="n" * 32, password="k" * 43, channel=channel, interface="wlan1")
-    found = reads(made, "mode", "channel", "band", "key-mgmt", "ssid", "interface-name")
-    assert found == [mode, str(channel), band, key, "logboat-" + "n" * 24, "wlan1"]
-    assert made.sections["ipv4"] == {"method": "disabled"}
-    assert made.sections["ipv6"] == {"method": "link-local"}
+@pytest.mark.parametrize(
+    ("channel", "megahertz"), [(1, 2412), (6, 2437), (13, 2472), (36, 5180), (165, 5825)]
+)
+def test_channels_are_frequencies(channel: int, megahertz: int) -> None:
+    assert frequency(channel) == megahertz
+
+
+def test_the_radio_is_wpa_supplicants_and_has_the_fleets_key() -> None:
+    found = plan(FULL, fleet="north", radio_key="secret-radio", adapters=[ONBOARD, STICK]).radio
+    assert found is not None
+    assert found.interface == "wlan1"
+    assert found.text.splitlines() == [
+        "country=DE",
+        "update_config=0",
+        "network={",
+        f"\tssid={b'logboat-north'.hex()}",
+        "\tfrequency=2437",
+        "\tmode=5",
+        "\tkey_mgmt=SAE",
+        '\tsae_password="secret-radio"',
+        "}",
+    ]
+    adhoc = radio(mode="adhoc", fleet="n" * 32, key="k", channel=36, interface="w", country=None).text
+    assert "ap_scan=2\n" in adhoc
+    assert "\tmode=1\n" in adhoc
+    assert f"\tssid={('logboat-' + 'n' * 24).encode().hex()}\n" in adhoc
 
 
 PASSWORDS = st.text(st.sampled_from(string.printable[:95]), min_size=8, max_size=63)

@@ -53,6 +53,8 @@ class Pi:
             firmware=root / "firmware",
             partition=root / "partition",
             profiles=root / "profiles",
+            unmanaged=root / "unmanaged.conf",
+            radio=root / "radio",
             users=root / "userdb",
             homes=root / "homes",
             root=root / "system",
@@ -130,12 +132,12 @@ def test_a_start_makes_a_vessel_of_a_card(pi: Pi) -> None:
     assert [name for name in names if "join" not in name] == [
         "logboat-crew",
         "logboat-ethernet",
-        "logboat-radio",
     ]
-    radio = (pi.places.profiles / "logboat-radio.nmconnection").read_text()
-    assert f"psk={bundle()['identity/radio.key'].decode().strip()}\n" in radio
-    assert "interface-name=wlan1" in radio
-    assert stat.S_IMODE((pi.places.profiles / "logboat-radio.nmconnection").stat().st_mode) == 0o600
+    radio = pi.places.radio / "supplicant.conf"
+    assert f'sae_password="{bundle()["identity/radio.key"].decode().strip()}"\n' in radio.read_text()
+    assert (pi.places.radio / "interface").read_text() == "INTERFACE=wlan1\n"
+    assert "interface-name:wlan1" in pi.places.unmanaged.read_text()
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (radio, *pi.places.profiles.iterdir())} == {0o600}
 
 
 def test_the_second_start_changes_nothing(pi: Pi) -> None:
