@@ -1,0 +1,110 @@
+"""Radios without radios: run as root in a guest with five of mac80211_hwsim, its card made from `NETWORK`.
+
+The crew's own network and the mesh come up with nobody else there; another vessel's radio with the fleet's
+key reaches us over the mesh, and one with another key does not. It needs the appliance's services, OpenSSH
+among them, and tells each step; exit status 0 if all is as it should be. The radios are `wlan0` (joins),
+`wlan3` (crew), `wlan4` (mesh), and `wlan1`, `wlan2` of the others' side.
+"""
+
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+NETWORK: Final = """
+[network]
+country = "DE"
+wifi = [{ ssid = "marina", password = "correct horse" }]
+access_point = { ssid = "argo", password = "battery staple" }
+vessel_radio = { mode = "mesh", channel = 6 }
+"""
+RADIOS: Final = "options mac80211_hwsim radios=5"
+"""In `/etc/modprobe.d/`; the module is loaded before logboat-boot.service (`/etc/modules-load.d/`)."""
+PATIENCE_S: Final = 90.0
+OURS: Final = Path("/run/logboat-radio/supplicant.conf")
+CREW: Final = 'network={\n ssid="argo"\n psk="battery staple"\n}\n'
+BEYOND: Final = ("ip", "netns", "exec", "others")
+
+
+def said(*command: str) -> str:
+    """What a tool says; nothing where it fails."""
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+
+def until(what: str, holds: Callable[[], object], *, within: float = PATIENCE_S) -> None:
+    """Ask until it is so."""
+    deadline = time.monotonic() + within
+    while not holds():
+        if time.monotonic() > deadline:
+            sys.exit(f"NOT within {within:g} s: {what}")
+        time.sleep(0.5)
+    print(f"so it is: {what}", flush=True)
+
+
+def join(interface: str, configuration: str) -> "subprocess.Popen[bytes]":
+    """Another computer joins, in a network namespace of its own."""
+    path = Path(f"/run/{interface}.conf")
+    path.write_text(configuration)
+    return subprocess.Popen(
+        [*BEYOND, "wpa_supplicant", f"-i{interface}", f"-c{path}"], stdout=subprocess.DEVNULL
+    )
+
+
+def reaches(address: str, *, within: float) -> bool:
+    """Whether the other side gets SSH's greeting from us."""
+    code = "import socket, sys; print(socket.create_connection((sys.argv[1], 22), 5).recv(7))"
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        if "SSH-2.0" in said(*BEYOND, sys.executable, "-c", code, address):
+            return True
+    return False
+
+
+def main() -> None:
+    """All of it."""
+    until("the crew's network is up", lambda: "type AP" in said("iw", "dev", "wlan3", "info"))
+    until(
+        "the mesh is up",
+        lambda: re.search(r"mesh point\n(.*\n)*.*channel 6 ", said("iw", "dev", "wlan4", "info")),
+    )
+    link_local = re.compile(r"inet6 (fe80:[^/ ]*)")
+    until(
+        "it has an address of its own", lambda: link_local.search(said("ip", "-6", "addr", "show", "wlan4"))
+    )
+    found = link_local.search(said("ip", "-6", "addr", "show", "wlan4"))
+    assert found is not None
+
+    said("ip", "netns", "add", "others")
+    for interface in ("wlan1", "wlan2"):
+        said("nmcli", "device", "set", interface, "managed", "no")
+        phy = Path(f"/sys/class/net/{interface}/phy80211/name").read_text().strip()
+        said("iw", "phy", phy, "set", "netns", "name", "others")
+    phone = join("wlan1", CREW)
+    until("a phone joins", lambda: "Connected" in said(*BEYOND, "iw", "dev", "wlan1", "link"))
+    said(*BEYOND, "ip", "addr", "add", "10.84.0.77/24", "dev", "wlan1")
+    until("it reaches us", lambda: reaches("10.84.0.1", within=10))
+    phone.terminate()
+
+    stranger = join("wlan2", re.sub(r"sae_password=.*", 'sae_password="another key"', OURS.read_text()))
+    if reaches(f"{found[1]}%wlan2", within=15):
+        sys.exit("a stranger reaches us over the mesh")
+    print("so it is: a stranger does not reach us", flush=True)
+    stranger.terminate()
+    stranger.wait()
+    vessel = join("wlan2", OURS.read_text())
+    until("a vessel of the fleet reaches us", lambda: reaches(f"{found[1]}%wlan2", within=10))
+    vessel.terminate()
+    running = said("systemctl", "show", "--property=NRestarts", "NetworkManager", "logboat-radio")
+    if set(running.split()) != {"NRestarts=0"}:
+        sys.exit(f"something was started again: {running}")
+    print("all is as it should be")
+
+
+if __name__ == "__main__":
+    assert shutil.which("wpa_supplicant"), socket.gethostname()
+    main()
