@@ -1,9 +1,13 @@
 # Logboat. Each target does its own set-up; the second time is quick.
 PYTHON ?= python3
 BIN := .venv/bin
+BOARD ?= pi
+BASE ?= raspios
+OUT ?= build/image
+AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test torture bench lint lock clean network-tools broker card-tools
+.PHONY: help demo test torture bench lint lock clean network-tools broker card-tools image image-lock image-tools
 
 help:            ## list these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -19,6 +23,12 @@ torture: .venv/.ready network-tools card-tools broker  ## the full counts of kil
 
 bench: .venv/.ready broker  ## measures: rates, bytes, memory
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+image: .venv/.ready image-tools   ## a card's image in build/image: BOARD=pi|virt BASE=raspios|debian, as root or by sudo
+	@$(AS_ROOT) $(abspath $(BIN))/python -m provisioning.image --board $(BOARD) --base $(BASE) --output $(OUT) $(ARGS)
+
+image-lock: ARGS := --write-lock
+image-lock: image        ## the same, and lock the versions of packages that the archive has now
 
 lint: .venv/.ready       ## ruff and mypy --strict
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
@@ -61,6 +71,14 @@ card-tools:
 	  command -v mkfs.vfat >/dev/null || $(MAKE) --no-print-directory debian-dosfstools; \
 	  command -v debugfs >/dev/null || $(MAKE) --no-print-directory debian-e2fsprogs; \
 	  command -v sfdisk >/dev/null || $(MAKE) --no-print-directory debian-fdisk; fi || true
+
+# What an image is made with. Other architectures' programs run by emulation while their root is made.
+image-tools:
+	@command -v mmdebstrap >/dev/null || $(MAKE) --no-print-directory debian-mmdebstrap
+	@command -v git >/dev/null || $(MAKE) --no-print-directory debian-git
+	@command -v curl >/dev/null || $(MAKE) --no-print-directory debian-curl
+	@[ "$(BOARD)" != pi ] || [ "$$(uname -m)" = aarch64 ] || command -v qemu-aarch64-static >/dev/null || \
+	  $(MAKE) --no-print-directory debian-qemu-user-static
 
 # A Debian package that set-up needs: by apt as root, through sudo where there is one, else a clear word.
 debian-%:

@@ -1,0 +1,55 @@
+"""`python -m provisioning.image`: what `make image` runs. Exits 0, 1 (failed) or 2 (wrong usage)."""
+
+import sys
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from provisioning.image import recipe
+from provisioning.image.build import Build, native
+from provisioning.image.errors import ImageError, RecipeError
+
+REPOSITORY: Final = Path(__file__).resolve().parents[2]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Make one image."""
+    parser = ArgumentParser(prog="make image", description="Make a card's image.")
+    parser.add_argument("--board", default="pi", help="a file of image/boards (pi)")
+    parser.add_argument("--base", default="raspios", help="a file of image/bases (raspios)")
+    parser.add_argument("--output", type=Path, default=REPOSITORY / "build/image", metavar="DIR")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="what is kept for the next build")
+    parser.add_argument("--locked", action="store_true", help="fail if the archive has other versions")
+    parser.add_argument("--write-lock", action="store_true", help="lock the versions that the archive has")
+    parser.add_argument("--url", default="", help="where the image will be, for Raspberry Pi Imager's list")
+    args = parser.parse_args(argv)
+    try:
+        found = recipe.read(REPOSITORY / "image", board=args.board, base=args.base, native=native())
+        output = args.output.absolute()
+        Build(
+            found,
+            REPOSITORY,
+            output,
+            (args.cache or output / "cache").absolute(),
+            locked=args.locked,
+            write_lock=args.write_lock,
+            url=args.url,
+        ).run()
+    except RecipeError as error:
+        print(f"make image: {error}", file=sys.stderr)
+        return 2
+    except ImageError as error:
+        print(f"make image: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"make image: {error.filename or 'disk'}: {error.strerror or error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("make image: interrupted; nothing half-made is left", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

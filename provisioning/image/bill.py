@@ -1,0 +1,147 @@
+"""What is in an image: a bill of materials (CycloneDX), a manifest, Raspberry Pi Imager's entry. Pure."""
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.parser import HeaderParser
+from pathlib import Path
+from typing import Any, Final
+
+from provisioning.image.lock import Package
+
+_NAMES: Final = uuid.UUID("7a8f0e7c-2c6b-5a0e-9d3b-6c6f67626f61")
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """A Python package."""
+
+    name: str
+    version: str
+    license: str
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The files of an image, as a list of downloads needs them."""
+
+    url: str
+    size: int
+    sha256: str
+    download_size: int
+    download_sha256: str
+
+
+def distributions(site: Path) -> tuple[Distribution, ...]:
+    """Of a site-packages, by name."""
+    found = []
+    for path in site.glob("*.dist-info/METADATA"):
+        head = HeaderParser().parsestr(path.read_text())
+        licence = head.get("License-Expression") or head.get("License") or ""
+        found.append(Distribution(head["Name"], head["Version"], licence.splitlines()[0] if licence else ""))
+    return tuple(sorted(found, key=lambda each: each.name.lower()))
+
+
+def cyclonedx(
+    about: Mapping[str, Any], packages: Iterable[Package], python: Iterable[Distribution], *, epoch: int
+) -> Mapping[str, Any]:
+    """CycloneDX 1.6 of Debian's and Python's packages."""
+    name = str(about["name"])
+    components = [
+        _component(
+            each.name,
+            each.version,
+            f"pkg:deb/debian/{each.name}@{_quoted(each.version)}?arch={each.architecture}&distro=debian-13",
+            "",
+            {"debian:source": each.source},
+        )
+        for each in packages
+    ] + [
+        _component(
+            each.name,
+            each.version,
+            f"pkg:pypi/{each.name.lower().replace('_', '-')}@{_quoted(each.version)}",
+            each.license,
+            {},
+        )
+        for each in python
+    ]
+    return {
+        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "serialNumber": _serial(name, str(about["commit"]), epoch),
+        "version": 1,
+        "metadata": {
+            "timestamp": iso(epoch),
+            "component": {
+                "type": "operating-system",
+                "bom-ref": name,
+                "name": name,
+                "version": about["version"],
+            },
+        },
+        "components": components,
+    }
+
+
+def imager(
+    entry: Mapping[str, Any], about: Mapping[str, Any], made: Made, *, epoch: int
+) -> Mapping[str, Any]:
+    """A list that Raspberry Pi Imager takes with `--repo`."""
+    return {
+        "os_list": [
+            {
+                "name": f"{entry['name']} {about['version']}",
+                "description": entry["description"],
+                "url": made.url,
+                "extract_size": made.size,
+                "extract_sha256": made.sha256,
+                "image_download_size": made.download_size,
+                "image_download_sha256": made.download_sha256,
+                "release_date": iso(epoch)[:10],
+                "devices": entry["devices"],
+                "init_format": "none",
+                "architecture": "armv8",
+            }
+        ]
+    }
+
+
+def packages_of(packages: Sequence[Package], python: Sequence[Distribution]) -> Mapping[str, Any]:
+    """The manifest's part of them."""
+    return {
+        "debian": {each.name: each.version for each in packages},
+        "python": {each.name: each.version for each in python},
+    }
+
+
+def iso(epoch: int) -> str:
+    """UTC, as ISO 8601."""
+    return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _component(
+    name: str, version: str, purl: str, licence: str, properties: Mapping[str, str]
+) -> Mapping[str, Any]:
+    found: dict[str, Any] = {
+        "type": "library",
+        "bom-ref": purl,
+        "name": name,
+        "version": version,
+        "purl": purl,
+    }
+    if licence:
+        found["licenses"] = [{"license": {"name": licence}}]
+    if properties:
+        found["properties"] = [{"name": key, "value": value} for key, value in properties.items()]
+    return found
+
+
+def _quoted(version: str) -> str:
+    return version.replace("+", "%2B").replace(":", "%3A").replace("~", "%7E")
+
+
+def _serial(name: str, commit: str, epoch: int) -> str:
+    return f"urn:uuid:{uuid.uuid5(_NAMES, f'{name} {commit} {epoch}')}"

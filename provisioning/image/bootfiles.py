@@ -1,0 +1,66 @@
+"""What lies on the selector and on a boot partition: files by name, ready to be written."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from provisioning.image.recipe import Kernel, Recipe, one, several
+
+FIRST: Final = "bootcode.bin"
+"""What the ROM of a Pi 3 and a Zero 2 W loads from the first FAT partition; it reads autoboot.txt there."""
+_HELLO: Final = """This folder is for the vessel's files: vessel.toml, sensors.toml,
+or a bundle from `logboat fleet card`.
+What is put here is taken in at the next start.
+"""
+
+Files = Mapping[str, bytes | Path]
+"""Content, or where it is, by name on the partition."""
+
+
+def selector(recipe: Recipe, root: Path) -> Files:
+    """The first FAT partition: says which slot is started, and takes people's files."""
+    files: dict[str, bytes | Path] = {"logboat/README.txt": _HELLO.encode()}
+    if recipe.start == "raspberry-pi":
+        files["autoboot.txt"] = (recipe.source / "boot/autoboot.txt").read_bytes()
+        files[FIRST] = next(path for path in several(root, recipe.boot.firmware) if path.name == FIRST)
+    return files
+
+
+def boot(recipe: Recipe, root: Path, *, slot: str) -> Files:
+    """A boot partition of slot `a` or `b`. Raises RecipeError where the base lacks something."""
+    files: dict[str, bytes | Path] = {}
+    for kernel in recipe.kernels:
+        image, initramfs = names(kernel)
+        files[image] = one(root, kernel.image)
+        files[initramfs] = one(root, kernel.initramfs)
+    files["cmdline.txt"] = command_line(recipe, slot=slot).encode()
+    if recipe.start == "raspberry-pi":
+        files["config.txt"] = config(recipe).encode()
+        files |= {path.name: path for path in several(root, recipe.boot.firmware)}
+        files |= {path.name: path for path in several(root, recipe.boot.device_trees)}
+        files |= {f"overlays/{path.name}": path for path in several(root, recipe.boot.overlays)}
+    return files
+
+
+def command_line(recipe: Recipe, *, slot: str) -> str:
+    """One line: the firmware reads no more of it."""
+    text = (recipe.source / "boot/cmdline.txt").read_text()
+    return text.format(console=recipe.console, root=recipe.layout.partuuid(f"root-{slot}"))
+
+
+def config(recipe: Recipe) -> str:
+    """The recipe's part, then the base's; each board its kernel."""
+    lines = [(recipe.source / "boot/config.txt").read_text().rstrip("\n"), *recipe.boot.config]
+    general = [kernel for kernel in recipe.kernels if "*" in kernel.boards]
+    special = [kernel for kernel in recipe.kernels if "*" not in kernel.boards]
+    for kernel in (*general, *special):
+        image, initramfs = names(kernel)
+        for board in ("all",) if kernel in general else kernel.boards:
+            lines += [f"[{board}]", f"kernel={image}", f"initramfs {initramfs} followkernel"]
+    return "\n".join([*lines, "[all]", ""])
+
+
+def names(kernel: Kernel) -> tuple[str, str]:
+    """Of a kernel and its initramfs, on the partition."""
+    suffix = "" if "*" in kernel.boards else f"-{kernel.boards[0]}"
+    return f"vmlinuz{suffix}", f"initrd{suffix}.img"

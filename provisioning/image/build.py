@@ -1,0 +1,259 @@
+"""An image from a recipe and a commit: every step in its order, into a folder that appears at the end."""
+
+import fcntl
+import os
+import platform
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+from provisioning.image import bill, bootfiles, disk, firmware, keeping, lock, outputs, roots, system, wheels
+from provisioning.image.errors import ImageError, RoomError, ToolError
+from provisioning.image.recipe import Recipe
+from provisioning.image.tools import Teller, run
+
+NEEDED: Final = 6 * 2**30
+"""Bytes: root's tree, the disk (sparse), what it is packed into, and what is kept."""
+_NATIVE: Final = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What is in an image."""
+
+    about: Mapping[str, Any]
+    packages: tuple[lock.Package, ...]
+    python: tuple[bill.Distribution, ...]
+    differs: tuple[str, ...]
+    """What is not as the lock says."""
+    epoch: int
+
+
+@dataclass(slots=True)
+class Build:
+    """One build."""
+
+    recipe: Recipe
+    repository: Path
+    output: Path
+    """Where the folder of the image appears."""
+    cache: Path
+    locked: bool = False
+    """Whether versions other than the lock's are an error."""
+    write_lock: bool = False
+    url: str = ""
+    """Where the image will be downloaded from, for Imager's list."""
+    teller: Teller = field(default_factory=Teller)
+
+    def run(self) -> Path:
+        """Make it; the folder that it is in. Raises ImageError, OSError."""
+        if os.geteuid() != 0:
+            raise ImageError("an image is made as root (owners of files, chroot): try it with sudo")
+        self.output.mkdir(parents=True, exist_ok=True)
+        self.cache.mkdir(parents=True, exist_ok=True)
+        check_room(self.output, NEEDED)
+        with alone(self.cache), self._work() as (tools, partial):
+            return self._run(tools, partial)
+
+    @contextmanager
+    def _work(self) -> Iterator[tuple[Path, Path]]:
+        """Two folders that are gone afterwards, whatever happens; a killed build's are cleared away now."""
+        for old in self.output.glob(".work-*"):
+            shutil.rmtree(old)
+        work = self.output / f".work-{os.getpid()}"
+        try:
+            (work / "tools").mkdir(parents=True)
+            (work / "made").mkdir()
+            yield work / "tools", work / "made"
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+    def _run(self, tools: Path, made: Path) -> Path:
+        recipe, teller = self.recipe, self.teller
+        log = self.output / f"{recipe.name}.log"
+        log.unlink(missing_ok=True)
+        about = commit_of(self.repository)
+        epoch = int(about["epoch"])
+        with teller.step("root of tools"):
+            roots.unpack(roots.tools(recipe, self.cache, native=native(), log=log), tools)
+            (tools / "work").mkdir()
+        with teller.step(f"base: {recipe.base}, {recipe.suite}, {recipe.architecture}"):
+            base = roots.base(recipe, self.cache, log=log)
+            packages = lock.installed(read_from(base, "./var/lib/dpkg/status"))
+        differs = self._lock(packages)
+        with teller.step("Python packages"):
+            dependencies = wheels.dependencies(
+                self.repository, recipe.architecture, tools, self.cache, log=log
+            )
+            wheel = wheels.ours(self.repository, tools / "work", log=log)
+        about = {
+            **about,
+            "name": recipe.name,
+            "version": version("logboat"),
+            "board": recipe.board,
+            "base": recipe.base,
+            "architecture": recipe.architecture,
+            "suite": recipe.suite,
+            "built": bill.iso(epoch),
+        }
+        with teller.step("root and data"):
+            root, data = system.assemble(
+                recipe,
+                base=base,
+                dependencies=dependencies,
+                wheel=wheel,
+                repository=self.repository,
+                tools=tools,
+                about=about,
+                epoch=epoch,
+            )
+        with teller.step("disk"):
+            image = self._disk(tools, root, data, epoch)
+        python = bill.distributions(root / wheels.SITE)
+        peak = disk.used(tools)
+        shutil.rmtree(root)
+        with teller.step("files"):
+            self._files(tools, image, made, Contents(about, packages, python, differs, epoch))
+        peak = max(peak, disk.used(tools.parent))
+        final = self.output / recipe.name
+        outputs.publish(made, final)
+        self._tell(final, peak)
+        return final
+
+    def _lock(self, packages: tuple[lock.Package, ...]) -> tuple[str, ...]:
+        path = self.recipe.lock
+        if self.write_lock:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(lock.text_of(packages))
+            self.teller.say(f"locked: {len(packages)} packages in {path}")
+        if not path.exists():
+            found: tuple[str, ...] = ("there is no lock for this board and base",)
+        else:
+            found = lock.differences(path.read_text(), packages)
+        if found and self.locked:
+            text = "\n".join(["the archive has other versions than the lock (make image-lock):", *found])
+            raise ImageError(text)
+        for line in found:
+            self.teller.say(f"note: {line}")
+        return found
+
+    def _disk(self, tools: Path, root: Path, data: Path, epoch: int) -> Path:
+        recipe, layout = self.recipe, self.recipe.layout
+        selector = bootfiles.selector(recipe, root)
+        boot = bootfiles.boot(recipe, root, slot="a")
+        if recipe.start == "raspberry-pi":
+            problems = firmware.problems(selector, boot, layout)
+            if problems:
+                raise ImageError("\n".join(["the firmware would not start this:", *problems]))
+        image = disk.make(tools, layout, epoch=epoch)
+        disk.fat(tools, layout.partition("selector"), selector, epoch=epoch)
+        disk.fat(tools, layout.partition("boot-a"), boot, epoch=epoch)
+        disk.fat(tools, layout.partition("boot-b"), {}, epoch=epoch)
+        disk.root(tools, layout.partition("root-a"), root, epoch=epoch)
+        disk.data(tools, layout.partition("data"), data, epoch=epoch)
+        return image
+
+    def _files(self, tools: Path, image: Path, made: Path, contents: Contents) -> None:
+        about, packages, python = contents.about, contents.packages, contents.python
+        epoch = contents.epoch
+        name = self.recipe.name
+        digest = keeping.file_digest(image)
+        outputs.write_json(made, f"{name}.cdx.json", bill.cyclonedx(about, packages, python, epoch=epoch))
+        manifest = {
+            **about,
+            "packages": bill.packages_of(packages, python),
+            "not as locked": list(contents.differs),
+            "image": {"size": image.stat().st_size, "sha256": digest},
+        }
+        outputs.write_json(made, f"{name}.manifest.json", manifest)
+        outputs.block_map(tools, image, name, made, epoch=epoch)
+        if self.recipe.start == "raspberry-pi":
+            packed = outputs.compress(tools, image, name, made, epoch=epoch)
+            entry = bill.Made(
+                url=f"{self.url}{packed.name}",
+                size=image.stat().st_size,
+                sha256=digest,
+                download_size=packed.stat().st_size,
+                download_sha256=keeping.file_digest(packed),
+            )
+            listed = bill.imager(self.recipe.imager, about, entry, epoch=epoch)
+            outputs.write_json(made, f"{name}.os_list.json", listed)
+            image.unlink()
+        else:
+            shutil.move(image, made / f"{name}.img")
+        outputs.write_digests(made, {f"{name}.img": digest})
+
+    def _tell(self, final: Path, peak: int) -> None:
+        for path in sorted(final.iterdir()):
+            size = path.stat().st_size
+            sparse = f", {disk.mebibytes(disk.used(path))} on the disk" if path.suffix == ".img" else ""
+            self.teller.say(f"{path.name}: {disk.mebibytes(size) if size > 2**20 else size}{sparse}")
+        took = time.monotonic() - self.teller.started
+        self.teller.say(
+            f"image {disk.mebibytes(self.recipe.layout.size)} raw; {took:.0f} s,"
+            f" at most {disk.mebibytes(peak)} of disk;"
+            f" kept for the next build: {disk.mebibytes(disk.used(self.cache))}"
+        )
+        self.teller.say(f"done: {final}")
+
+
+def check_room(place: Path, needed: int) -> None:
+    """Raises RoomError."""
+    free = shutil.disk_usage(place).free
+    if free < needed:
+        text = (
+            f"{place}: {disk.mebibytes(free)} are free, a build needs {disk.mebibytes(needed)};"
+            " make room, or build elsewhere: make image OUT=DIR"
+        )
+        raise RoomError(text)
+
+
+@contextmanager
+def alone(cache: Path) -> Iterator[None]:
+    """One build at a time with one cache. Raises ImageError."""
+    with (cache / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            text = f"another build is at work with {cache}; wait for it, or take another cache"
+            raise ImageError(text) from error
+        yield
+
+
+def native() -> str:
+    """This machine's architecture, as Debian names it. Raises ImageError."""
+    found = _NATIVE.get(platform.machine())
+    if found is None:
+        text = f"an image cannot be made on {platform.machine()}: only on x86_64 and aarch64"
+        raise ImageError(text)
+    return found
+
+
+def commit_of(repository: Path) -> Mapping[str, Any]:
+    """Commit, its time (or SOURCE_DATE_EPOCH's), and whether anything was changed since. Raises ToolError."""
+    git = ["git", "-c", "safe.directory=*", "-C", str(repository)]
+    try:
+        commit, when = run([*git, "log", "-1", "--format=%H %ct"]).decode().split()
+        changed = bool(run([*git, "status", "--porcelain"]).strip())
+    except ToolError as error:
+        text = f"{repository} is no checkout of Logboat: {error}"
+        raise ImageError(text) from error
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", when)
+    return {"commit": commit, "changed": changed, "epoch": int(epoch)}
+
+
+def read_from(tar: Path, name: str) -> str:
+    """A file of a tar. Raises ImageError if it is not there."""
+    try:
+        return subprocess.run(
+            ["tar", "--extract", "--to-stdout", "--file", str(tar), name], capture_output=True, check=True
+        ).stdout.decode()
+    except subprocess.CalledProcessError as error:
+        text = f"{tar} is damaged: it has no {name}; remove it, and try again"
+        raise ImageError(text) from error

@@ -1,0 +1,120 @@
+"""The rules of Raspberry Pi's firmware, checked on what is put on the FAT partitions. Pure: no board needed.
+
+Sources: Raspberry Pi's documentation of `config.txt`, `autoboot.txt` and the boot flow.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from provisioning.image.bootfiles import FIRST, Files
+from provisioning.image.layout import Layout
+
+LINE: Final = 98
+"""Characters of a line of config.txt that the firmware reads."""
+AUTOBOOT: Final = 512
+"""Bytes of autoboot.txt: one sector."""
+DEVICE_TREES: Final = (
+    ("bcm2710-rpi-zero-2-w.dtb", "bcm2837-rpi-zero-2-w.dtb"),
+    ("bcm2710-rpi-3-b.dtb", "bcm2837-rpi-3-b.dtb"),
+    ("bcm2710-rpi-3-b-plus.dtb", "bcm2837-rpi-3-b-plus.dtb"),
+    ("bcm2711-rpi-4-b.dtb",),
+    ("bcm2711-rpi-cm4.dtb", "bcm2711-rpi-cm4-io.dtb"),
+    ("bcm2712-rpi-5-b.dtb",),
+)
+"""Of each board, one of them: Raspberry Pi's name, or the mainline kernel's."""
+_FILTERS: Final = re.compile(
+    r"\[(all|none|tryboot|pi\d[\w+]*|cm\d\w*|cm\d|board-type=\w+|0x[0-9a-f]+|EDID=.+|gpio\d+=[01])\]"
+)
+
+
+def problems(selector: Files, boot: Files, layout: Layout) -> Sequence[str]:
+    """What would not start, a sentence each; none if all is well."""
+    return [*_selector(selector, layout), *_boot(boot), *_partitions(layout)]
+
+
+def _selector(files: Files, layout: Layout) -> Iterator[str]:
+    if FIRST not in files:
+        yield f"selector: {FIRST} is not there: Pi 3 and Zero 2 W load nothing else"
+    text = _text(files, "autoboot.txt")
+    if text is None:
+        yield "selector: autoboot.txt is not there: no slot is chosen"
+        return
+    if len(text.encode()) > AUTOBOOT:
+        yield f"selector: autoboot.txt is longer than {AUTOBOOT} bytes: the rest is not read"
+    sections = _sections(text)
+    numbers = {
+        where: {value for key, value in pairs if key == "boot_partition"} for where, pairs in sections.items()
+    }
+    for where, slot in (("all", "boot-a"), ("tryboot", "boot-b")):
+        wanted = str(layout.partition(slot).number)
+        if numbers.get(where) != {wanted}:
+            yield f"selector: autoboot.txt: [{where}] does not choose partition {wanted}, {slot}"
+    if ("tryboot_a_b", "1") not in sections.get("all", ()):
+        yield "selector: autoboot.txt: without tryboot_a_b=1 a trial boot would look for tryboot.txt"
+
+
+def _boot(files: Files) -> Iterator[str]:
+    text = _text(files, "config.txt")
+    if text is None:
+        yield "boot: config.txt is not there"
+        return
+    for number, line in enumerate(text.splitlines(), start=1):
+        if len(line) > LINE and not line.startswith("#"):
+            yield f"boot: config.txt, line {number} is longer than {LINE} characters: the rest is not read"
+        if line.startswith("[") and not _FILTERS.fullmatch(line):
+            yield f"boot: config.txt, line {number}: the firmware knows no {line}"
+    named = [value for pairs in _sections(text).values() for key, value in pairs if key == "kernel"]
+    loaded = re.findall(r"^initramfs (\S+) followkernel$", text, re.MULTILINE)
+    for name in (*named, *loaded):
+        if name not in files:
+            yield f"boot: config.txt names {name}, which is not there"
+    if not named:
+        yield "boot: config.txt names no kernel"
+    for name in ("start.elf", "fixup.dat", "start4.elf", "fixup4.dat", FIRST):
+        if name not in files:
+            yield f"boot: {name} is not there"
+    for names in DEVICE_TREES:
+        if not any(name in files for name in names):
+            yield f"boot: there is no {' or '.join(names)}"
+    yield from _command_line(_text(files, "cmdline.txt"))
+
+
+def _command_line(text: str | None) -> Iterator[str]:
+    if text is None:
+        yield "boot: cmdline.txt is not there"
+        return
+    if "\n" in text.rstrip("\n"):
+        yield "boot: cmdline.txt has more than one line: only the first is read"
+    if not re.search(r"(^| )root=PARTUUID=[0-9a-f]{8}-0[56]( |$)", text):
+        yield "boot: cmdline.txt does not name a slot's root by PARTUUID"
+
+
+def _partitions(layout: Layout) -> Iterator[str]:
+    for name in ("selector", "boot-a", "boot-b"):
+        each = layout.partition(name)
+        if each.type != "0c" or each.is_logical:
+            yield f"{name} is no primary FAT32 partition: the firmware reads no other"
+    if layout.partition("selector").number != 1:
+        yield "selector is not the first partition: the ROM reads no other"
+    if layout.disk_id == 0:
+        yield "the disk has no id: the kernel would find no root by PARTUUID"
+
+
+def _sections(text: str) -> dict[str, list[tuple[str, str]]]:
+    found: dict[str, list[tuple[str, str]]] = {"all": []}
+    where = "all"
+    for line in text.splitlines():
+        if line.startswith("["):
+            where = line.strip("[]")
+        elif "=" in line and not line.startswith("#"):
+            key, value = line.split("=", 1)
+            found.setdefault(where, []).append((key.strip(), value.strip()))
+    return found
+
+
+def _text(files: Files, name: str) -> str | None:
+    content = files.get(name)
+    if content is None:
+        return None
+    return (content if isinstance(content, bytes) else content.read_bytes()).decode()

@@ -1,0 +1,202 @@
+"""Debian roots, as tar files, by mmdebstrap: the base of an image, and a root with the tools that make it.
+
+Packages are kept between builds. The base is the same for the same packages: what differs from run to run
+(host keys, logs, caches, the machine's id) is taken out.
+"""
+
+import os
+import shutil
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from provisioning.image import keeping
+from provisioning.image.errors import BaseError, ToolError
+from provisioning.image.recipe import Archive, Recipe
+from provisioning.image.tools import run
+
+_BINFMT: Final = Path("/proc/sys/fs/binfmt_misc")
+_VERSION: Final = 1
+"""To be raised when what is done here changes what comes of it."""
+
+_INITRAMFS: Final = "etc/initramfs-tools"
+_MODULES: Final = "usr/share/initramfs-tools/modules.d"
+_FORGET: Final = (
+    "etc/ssh/ssh_host_*",
+    "etc/.pwd.lock",
+    "etc/.resolv.conf*",
+    "etc/hostname",
+    "etc/*-",
+    "var/lib/systemd/random-seed",
+    "var/lib/dbus/machine-id",
+    "var/lib/dpkg/*-old",
+    "var/log/*.log",
+    "var/log/apt/*",
+    "var/log/btmp",
+    "var/log/lastlog",
+    "var/log/wtmp",
+    "var/cache/ldconfig/aux-cache",
+    "var/cache/debconf/*-old",
+    "boot/firmware/*",
+    "tmp/*",
+    "var/tmp/*",
+)
+_CLEAN: Final = (
+    *(f'rm -rf "$1"/{each}' for each in _FORGET),
+    ': > "$1"/etc/machine-id; : > "$1"/etc/resolv.conf; echo logboat > "$1"/etc/hostname',
+)
+
+
+def base(recipe: Recipe, cache: Path, *, log: Path) -> Path:
+    """The tar of an image's base. Raises ToolError, OSError."""
+    inputs = _inputs(recipe)
+    return keeping.kept(
+        cache,
+        f"base_{recipe.board}_{recipe.base}_{recipe.architecture}.tar",
+        keeping.digest(inputs),
+        lambda path: _make_base(recipe, path, cache=cache, log=log),
+    )
+
+
+def tools(recipe: Recipe, cache: Path, *, native: str, log: Path) -> Path:
+    """The tar of a root of this machine's architecture and the image's suite. Raises ToolError, OSError."""
+    inputs = [_VERSION, recipe.suite, native, recipe.tools, recipe.epoch]
+    return keeping.kept(
+        cache,
+        f"tools_{recipe.suite}_{native}.tar",
+        keeping.digest(inputs),
+        lambda path: _mmdebstrap(
+            ["--variant=apt", f"--architectures={native}", f"--include={','.join(recipe.tools)}"],
+            recipe.suite,
+            path,
+            cache=cache,
+            epoch=recipe.epoch,
+            log=log,
+        ),
+    )
+
+
+def unpack(tar: Path, place: Path) -> None:
+    """A root's tree, owners and all. Raises ToolError."""
+    place.mkdir(parents=True, exist_ok=True)
+    run(["tar", "--extract", "--file", str(tar), "--directory", str(place), "--numeric-owner", "--xattrs"])
+
+
+def _inputs(recipe: Recipe) -> list[Any]:
+    scripts = recipe.source / "initramfs"
+    return [
+        _VERSION,
+        recipe.suite,
+        recipe.components,
+        recipe.architecture,
+        recipe.packages,
+        recipe.epoch,
+        recipe.initramfs,
+        recipe.leave_out,
+        recipe.leave_in,
+        [_CLEAN, str(recipe.archive)],
+        {path.name: path.read_text() for path in sorted(scripts.iterdir())},
+        recipe.lock.read_text() if recipe.lock.exists() else "",
+    ]
+
+
+def _make_base(recipe: Recipe, path: Path, *, cache: Path, log: Path) -> None:
+    ensure_runnable(recipe.architecture)
+    staging = cache / f".initramfs-{recipe.board}"
+    shutil.rmtree(staging, ignore_errors=True)
+    try:
+        for folder in ("conf.d", "scripts/init-bottom"):
+            (staging / "etc" / folder).mkdir(parents=True)
+        (staging / "etc/conf.d/logboat").write_text("MODULES=list\nCOMPRESS=zstd\nRESUME=none\n")
+        (staging / "modules").write_text("\n".join([*recipe.initramfs, ""]))
+        for script in (recipe.source / "initramfs").iterdir():
+            target = staging / "etc/scripts/init-bottom" / f"logboat-{script.name}"
+            target.write_bytes(script.read_bytes())
+            target.chmod(0o755)
+        arguments = [
+            "--variant=apt",
+            f"--architectures={recipe.architecture}",
+            f"--components={','.join(recipe.components)}",
+            f"--include={','.join(recipe.packages)}",
+            '--aptopt=Acquire::Languages "none"',
+            *(f"--dpkgopt=path-exclude={each}" for each in recipe.leave_out),
+            *(f"--dpkgopt=path-include={each}" for each in recipe.leave_in),
+            # Before the kernel comes, so that its initramfs is made small, and once.
+            f'--essential-hook=mkdir -p "$1/{_INITRAMFS}" "$1/{_MODULES}"',
+            f'--essential-hook=cp -r "{staging}/etc/." "$1/{_INITRAMFS}/"',
+            f'--essential-hook=cp "{staging}/modules" "$1/{_MODULES}/logboat"',
+            *(f"--customize-hook={each}" for each in _CLEAN),
+        ]
+        more = [] if recipe.archive is None else ["-", _source(recipe.archive, cache, log=log)]
+        _mmdebstrap(arguments, recipe.suite, path, cache=cache, epoch=recipe.epoch, log=log, more=more)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _source(archive: Archive, cache: Path, *, log: Path) -> str:
+    """The line for apt of an archive whose key is here, and is the one that the recipe names."""
+    key = cache / f"archive-{archive.fingerprint[-16:]}.asc"
+    if not key.exists():
+        run(["curl", "-fsSL", "--max-time", "60", "-o", f"{key}.part", archive.key], log=log)
+        listed = run(["gpg", "--show-keys", "--with-colons", f"{key}.part"], log=log).decode()
+        found = [line.split(":")[9] for line in listed.splitlines() if line.startswith("fpr:")]
+        if archive.fingerprint not in found:
+            text = f"{archive.key} is not the key that the recipe names: {', '.join(found) or 'it is none'}"
+            raise BaseError(text)
+        Path(f"{key}.part").replace(key)
+    return f"deb [signed-by={key}] {archive.url} {archive.suite} {' '.join(archive.components)}"
+
+
+def _mmdebstrap(
+    arguments: Sequence[str],
+    suite: str,
+    path: Path,
+    *,
+    cache: Path,
+    epoch: int,
+    log: Path,
+    more: Sequence[str] = (),
+) -> None:
+    # Packages come from the last build if they are still what the archive names, and stay for the next.
+    packages, inside = cache / "packages", '"$1"/var/cache/apt/archives'
+    packages.mkdir(parents=True, exist_ok=True)
+    keep = f'cp -an {inside}/*.deb "{packages}/" || true'
+    run(
+        [
+            *("mmdebstrap", "--mode=root", "--format=tar", "--skip=download/empty,essential/unlink"),
+            f'--setup-hook=mkdir -p {inside} && cp -a "{packages}/." {inside}/',
+            f"--essential-hook={keep}",
+            *arguments,
+            f"--customize-hook={keep}",
+            *(suite, str(path), *more),
+        ],
+        env={"SOURCE_DATE_EPOCH": str(epoch)},
+        log=log,
+    )
+
+
+def ensure_runnable(architecture: str) -> None:
+    """This machine can run programs of an architecture, by emulation if need be. Raises ToolError."""
+    if architecture != "arm64" or os.uname().machine == "aarch64":
+        return
+    if not (_BINFMT / "register").exists():
+        run(["mount", "-t", "binfmt_misc", "binfmt_misc", str(_BINFMT)])
+    if (_BINFMT / "qemu-aarch64").exists():
+        return
+    interpreter = shutil.which("qemu-aarch64-static") or shutil.which("qemu-aarch64")
+    if interpreter is None:
+        text = "programs of arm64 cannot be run here: install qemu-user-static (make image does)"
+        raise ToolError(text)
+    (_BINFMT / "register").write_bytes(_registration(interpreter))
+
+
+def _registration(interpreter: str) -> bytes:
+    """The line for binfmt_misc: ELF, 64 bit, little endian, executable, machine 183 (AArch64)."""
+    head = b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HH", 2, 183)
+    mask = b"\xff" * 7 + b"\x00" + b"\xff" * 8 + b"\xfe\xff\xff\xff"
+
+    def quoted(text: bytes) -> bytes:
+        return b"".join(b"\\x%02x" % byte for byte in text)
+
+    return b":qemu-aarch64:M::%s:%s:%s:OCF" % (quoted(head), quoted(mask), interpreter.encode())

@@ -1,0 +1,100 @@
+"""Tools outside Python: a step is told with the time it took, one that fails with its last words."""
+
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+from provisioning.image.errors import ToolError
+
+_LAST_LINES = 6
+
+
+@dataclass(slots=True)
+class Teller:
+    """Tells people how a build goes."""
+
+    out: TextIO = sys.stderr
+    started: float = field(default_factory=time.monotonic)
+    times: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def step(self, what: str) -> Iterator[None]:
+        """Something that takes a while: announced, and its time told when it is done."""
+        begun = time.monotonic()
+        self.say(f"{what} …")
+        yield
+        took = time.monotonic() - begun
+        self.times[what] = took
+        self.say(f"{what}: {took:.1f} s")
+
+    def say(self, text: str) -> None:
+        """One line, with the time since the start."""
+        print(f"[{time.monotonic() - self.started:6.1f}] {text}", file=self.out, flush=True)
+
+
+def run(
+    command: Sequence[str],
+    *,
+    given: bytes | None = None,
+    env: Mapping[str, str] | None = None,
+    log: Path | None = None,
+    cwd: Path | None = None,
+) -> bytes:
+    """A tool's output. Raises ToolError with what it said; all of that goes to `log`, if there is one."""
+    try:
+        done = subprocess.run(
+            command,
+            input=given if given is not None else b"",
+            capture_output=True,
+            env=None if env is None else {**os.environ, **env},
+            cwd=cwd,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        text = f"{command[0]} is not installed on this machine"
+        raise ToolError(text) from error
+    if log is not None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as file:
+            file.write(f"$ {shlex.join(command)}\n".encode() + done.stdout + done.stderr)
+    if done.returncode:
+        said = last_words((done.stderr or done.stdout).decode(errors="replace"))
+        where = f"; all of it is in {log}" if log is not None else ""
+        text = f"{Path(command[0]).name} failed ({_end(done.returncode)}){where}. It said:\n{said}"
+        raise ToolError(text)
+    return done.stdout
+
+
+def in_root(root: Path, command: Sequence[str], *, given: bytes | None = None, epoch: int = 0) -> bytes:
+    """A tool of another root's, run there. Raises ToolError."""
+    clean = {
+        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+        "LC_ALL": "C.UTF-8",
+        "TZ": "UTC",
+        "HOME": "/",
+        "SOURCE_DATE_EPOCH": str(epoch),
+        "PYTHONHASHSEED": "0",
+    }
+    words = [f"{key}={value}" for key, value in clean.items()]
+    try:
+        return run(["chroot", str(root), "/usr/bin/env", "-i", *words, *command], given=given)
+    except ToolError as error:
+        raise ToolError(str(error).replace("chroot failed", f"{command[0]} failed", 1)) from error
+
+
+def last_words(text: str) -> str:
+    """What is worth reading of what a tool said: its errors if it marks them, else its last lines."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    marked = [line for line in lines if line.lstrip().startswith(("E:", "Err:", "error:", "ERROR:"))]
+    return "\n".join(f"  {line.rstrip()}" for line in (marked or lines)[-_LAST_LINES:]) or "  (nothing)"
+
+
+def _end(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"exit status {code}"
