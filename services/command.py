@@ -32,6 +32,7 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
         Command("status", "status", "one screen: is it recording, and if not, why not"),
         Command("sensors", "sensors", "every sensor: value, age, rate, faults"),
         Command("doctor", "doctor", "checks wiring, clock, card, network, daemons; says what to do"),
+        Command("bundle", "bundle", "one archive for whoever helps, secrets removed"),
         Command("peers", "peers", "who is near, how the links stand, by which way documents come"),
     ),
     "on record": (

@@ -1,0 +1,64 @@
+"""`logboat bundle`: one archive for whoever helps, secrets removed."""
+
+import sys
+from argparse import ArgumentParser, Namespace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sensors.quantities import format_bytes
+
+from .common import FailedError, World, print_json
+
+
+def bundle_arguments(parser: ArgumentParser) -> None:
+    """`logboat bundle [FILE]`."""
+    parser.add_argument(
+        "file",
+        nargs="?",
+        metavar="FILE",
+        help="where to write it; - for standard output (logboat-….tar.gz here)",
+    )
+    parser.add_argument(
+        "--identity",
+        type=Path,
+        default=Path("/etc/logboat/identity"),
+        metavar="DIR",
+        help="folder of the vessel's certificate and key, whose secrets are left out (/etc/logboat/identity)",
+    )
+
+
+def bundle(args: Namespace, world: World) -> int:
+    """Write the archive."""
+    from services.doctor.patient import Patient
+    from services.support.archive import packed
+    from services.support.contents import parts
+
+    patient = Patient(
+        config=args.config,
+        sensors_file=args.sensors,
+        data=args.data,
+        run=args.run,
+        identity=args.identity,
+        boottime=world.boottime,
+        utc=world.utc,
+        alive=world.alive,
+    )
+    moment = f"{datetime.fromtimestamp(world.utc, UTC):%Y%m%d-%H%M%S}"
+    name = f"logboat-{patient.configuration.vessel.id}-{moment}"
+    data = packed(parts(patient), folder=name, utc=world.utc)
+    if args.file == "-":
+        sys.stdout.buffer.write(data)
+        return 0
+    path = Path(args.file or f"{name}.tar.gz")
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise FailedError(
+            f"{path}: {error.strerror or error}; send it elsewhere: logboat bundle - > FILE, or over SSH"
+        ) from error
+    if args.json:
+        print_json({"file": str(path), "bytes": len(data)})
+    else:
+        print(f"{path}: {format_bytes(len(data))}; passwords, keys and hashes were left out")
+    return 0

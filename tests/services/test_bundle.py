@@ -1,0 +1,147 @@
+"""The archive for whoever helps: it says much, and no secret; it can be had when much is broken."""
+
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from services.command import main
+from services.doctor import network
+from services.support.archive import packed
+from services.support.contents import MOST_BYTES, parts
+from services.support.secrets import REMOVED, Remover
+from tests.gateway import builders
+from tests.services.doctor.test_checks import Rig, interface
+
+SECRETS = {
+    "wifi": "harbour-wifi-password",
+    "access point": "crews-own-password",
+    "hash": "scrypt$8192$8$1$cQv5wvzFlGCK8Rqa9BCF2g$CDaYbf0o",
+    "gateway": "officepassword77",
+    "in an address": "inaddress99",
+    "in the journal": "harbour-wifi-password",
+}
+CONFIG = f"""\
+[vessel]
+id = "argo"
+[network]
+country = "DE"
+wifi = [{{ ssid = "marina", password = "{SECRETS["wifi"]}" }}]
+access_point = {{ ssid = "argo", password = '{SECRETS["access point"]}' }}
+[[user]]
+name = "bridge"
+password_hash = "{SECRETS["hash"]}"
+[[gateway]]
+name = "office"
+kind = "couchbase"
+url = "wss://sync.example.org/fleet"
+user = "argo"
+password_file = "office.password"
+"""
+
+
+@pytest.fixture
+def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
+    monkeypatch.setattr(network, "read_interfaces", lambda: (interface("eth0"),))
+    monkeypatch.setattr(network, "_comes_back", lambda _index: True)
+    made = Rig(tmp_path)
+    made.put("etc/logboat.toml", CONFIG)
+    made.put("etc/office.password", f"{SECRETS['gateway']}\n")
+    made.put("fw/logboat/vessel.toml", CONFIG)
+    made.put("fw/logboat/PROBLEMS.txt", "vessel.toml:3: what\n")
+    made.said["journalctl --no-pager"] = (
+        f"argo wpa_supplicant: psk={SECRETS['wifi']}\n"
+        f"argo sync: https://argo:{SECRETS['in an address']}@sync.example.org\n"
+        f"argo sync: sent {SECRETS['gateway']} and got 401\n"
+    )
+    with builders.store(tmp_path / "data/log.db") as database:
+        builders.write_readings(database, "argo", "main", [1], samples=200)
+    return made
+
+
+def contents(rig: Rig) -> dict[str, str]:
+    data = packed(parts(rig.patient()), folder="x", utc=0.0)
+    found = {}
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        for entry in archive:
+            file = archive.extractfile(entry)
+            assert file is not None
+            found[entry.name.removeprefix("x/")] = file.read().decode()
+    return found
+
+
+def test_no_secret_leaves_the_vessel(rig: Rig) -> None:
+    key = (rig.root / "identity/vessel.key").read_text()
+    whole = "\n".join(contents(rig).values())
+    for what, secret in SECRETS.items():
+        assert secret not in whole, what
+    for line in key.splitlines():
+        if not line.startswith("-----"):
+            assert line not in whole
+    assert REMOVED in whole
+
+
+def test_it_says_what_a_helper_needs(rig: Rig) -> None:
+    found = contents(rig)
+    assert 'ssid = "marina"' in found["config/logboat.toml"]
+    assert 'id = "bilge"' in found["config/sensors.toml"]
+    assert "vessel.toml:3" in found["card/PROBLEMS.txt"]
+    assert "recorder" in found["doctor.txt"]
+    assert '"log": "qwerty"' in found["live/recorder.json"]
+    assert "reading:argo:main:qwerty:000000000001" in found["documents.json"]
+    assert "and 195 more" in found["documents.json"]
+    assert "got 401" in found["logs/daemons.txt"]
+    assert "log.db" in found["data.txt"]
+    assert "python: 3." in found["versions.txt"]
+
+
+def test_damaged_store_is_told_in_its_place(rig: Rig) -> None:
+    (rig.root / "data/log.db").write_bytes(b"rubbish" * 1_000)
+    found = contents(rig)
+    assert "not to be had" in found["documents.json"]
+    assert "store" in found["doctor.txt"]
+
+
+def test_long_log_keeps_its_end(rig: Rig) -> None:
+    rig.said["journalctl --no-pager"] = "early\n" + "x" * MOST_BYTES + "\nlate\n"
+    log = contents(rig)["logs/daemons.txt"]
+    assert "early" not in log
+    assert log.endswith("late\n")
+
+
+def test_full_disk_is_told_and_standard_output_helps(
+    rig: Rig, capsysbinary: pytest.CaptureFixture[bytes], tmp_path: Path
+) -> None:
+    places = ["--config", str(rig.root / "etc/logboat.toml"), "--sensors", str(rig.root / "etc/sensors.toml")]
+    places += ["--data", str(rig.root / "data"), "--run", str(rig.root / "run")]
+    places += ["--identity", str(rig.root / "identity")]
+    assert main(["bundle", "/dev/full", *places]) == 1
+    assert b"logboat bundle - > FILE" in capsysbinary.readouterr().err
+    assert main(["bundle", str(tmp_path / "b.tar.gz"), *places]) == 0
+    assert b"were left out" in capsysbinary.readouterr().out
+    assert (tmp_path / "b.tar.gz").stat().st_size < 2_000_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "password = 'SECRET1'",
+        'password: "SECRET1"',
+        '{"password":"SECRET1"}',
+        "psk=SECRET1",
+        "sae_password=SECRET1 x",
+        "wss://user:SECRET1@host/x",
+        "Cookie: SyncGatewaySession=SECRET1; path=/",
+        "Authorization: Basic SECRET1",
+        "-----BEGIN EC PRIVATE KEY-----\nSECRET1\n-----END EC PRIVATE KEY-----",
+        "-----BEGIN PRIVATE KEY-----\nSECRET1",
+    ],
+)
+def test_secret_is_known_by_its_form(text: str) -> None:
+    assert "SECRET1" not in Remover().clean(text)
+
+
+def test_what_is_no_secret_stays() -> None:
+    text = 'password_file = "office.password"\nkey = "argo.key"\nname = "x"\n'
+    assert Remover(["abc"]).clean(text) == text
