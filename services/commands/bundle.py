@@ -53,7 +53,8 @@ def bundle(args: Namespace, world: World) -> int:
     try:
         path.write_bytes(data)
     except OSError as error:
-        path.unlink(missing_ok=True)
+        if path.is_file():  # half of it; a device stays
+            path.unlink()
         raise FailedError(
             f"{path}: {error.strerror or error}; send it elsewhere: logboat bundle - > FILE, or over SSH"
         ) from error

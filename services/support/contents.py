@@ -85,8 +85,8 @@ def _parts(patient: Patient) -> Iterator[tuple[str, Callable[[], str]]]:
         "system/units.txt",
         lambda: patient.ask(("systemctl", "list-units", "--all", "--no-pager", "logboat-*")),
     )
-    yield "system/mounts.txt", lambda: (patient.root / "proc/mounts").read_text()
-    yield "system/memory.txt", lambda: (patient.root / "proc/meminfo").read_text()
+    yield "system/mounts.txt", partial((patient.root / "proc/mounts").read_text)
+    yield "system/memory.txt", partial((patient.root / "proc/meminfo").read_text)
     yield "system/network.txt", lambda: patient.ask(("ip", "-brief", "address"))
 
 

@@ -117,6 +117,7 @@ def test_full_disk_is_told_and_standard_output_helps(
     places += ["--data", str(rig.root / "data"), "--run", str(rig.root / "run")]
     places += ["--identity", str(rig.root / "identity")]
     assert main(["bundle", "/dev/full", *places]) == 1
+    assert Path("/dev/full").is_char_device()
     assert b"logboat bundle - > FILE" in capsysbinary.readouterr().err
     assert main(["bundle", str(tmp_path / "b.tar.gz"), *places]) == 0
     assert b"were left out" in capsysbinary.readouterr().out
