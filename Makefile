@@ -7,7 +7,8 @@ OUT ?= build/image
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test torture bench lint lock clean network-tools broker card-tools image image-lock image-tools
+.PHONY: help demo test torture bench lint lock clean network-tools broker card-tools image image-lock image-test \
+  image-torture image-tools guest-tools
 
 help:            ## list these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -16,10 +17,10 @@ demo: .venv/.ready broker  ## the main job on this machine: a fleet records, mes
 	@$(BIN)/logboat demo
 
 test: .venv/.ready network-tools card-tools broker  ## unit, property and fault tests (under 10 minutes on 2 cores)
-	@$(BIN)/python -m pytest -n 4 -m "not torture" $(ARGS)
+	@$(BIN)/python -m pytest -n 4 -m "not torture and not image" $(ARGS)
 
 torture: .venv/.ready network-tools card-tools broker  ## the full counts of kills and faults
-	@$(BIN)/python -m pytest -m torture -s $(ARGS)
+	@$(BIN)/python -m pytest -m "torture and not image" -s $(ARGS)
 
 bench: .venv/.ready broker  ## measures: rates, bytes, memory
 	@$(BIN)/python -m tests.bench $(ARGS)
@@ -29,6 +30,12 @@ image: .venv/.ready image-tools   ## a card's image in build/image: BOARD=pi|vir
 
 image-lock: ARGS := --write-lock
 image-lock: image        ## the same, and lock the versions of packages that the archive has now
+
+image-test: .venv/.ready image-tools guest-tools   ## boot the image in QEMU and try to break it (an hour on 2 cores)
+	@$(AS_ROOT) $(abspath $(BIN))/python -m pytest -n 0 -m "image and not torture" -v $(ARGS) tests/image
+
+image-torture: .venv/.ready image-tools guest-tools   ## the full counts of power cuts (half an hour)
+	@$(AS_ROOT) $(abspath $(BIN))/python -m pytest -n 0 -m "image and torture" -s $(ARGS) tests/image
 
 lint: .venv/.ready       ## ruff and mypy --strict
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
@@ -79,6 +86,16 @@ image-tools:
 	@command -v curl >/dev/null || $(MAKE) --no-print-directory debian-curl
 	@[ "$(BOARD)" != pi ] || [ "$$(uname -m)" = aarch64 ] || command -v qemu-aarch64-static >/dev/null || \
 	  $(MAKE) --no-print-directory debian-qemu-user-static
+
+# What boots an image and looks into it.
+guest-tools: network-tools
+	@export PATH="$$PATH:/usr/sbin:/sbin"; \
+	  command -v qemu-system-x86_64 >/dev/null || $(MAKE) --no-print-directory debian-qemu-system-x86; \
+	  command -v qemu-system-aarch64 >/dev/null || $(MAKE) --no-print-directory debian-qemu-system-arm; \
+	  command -v qemu-aarch64-static >/dev/null || $(MAKE) --no-print-directory debian-qemu-user-static; \
+	  command -v nbdkit >/dev/null || $(MAKE) --no-print-directory debian-nbdkit; \
+	  command -v mcopy >/dev/null || $(MAKE) --no-print-directory debian-mtools; \
+	  command -v ssh >/dev/null || $(MAKE) --no-print-directory debian-openssh-client
 
 # A Debian package that set-up needs: by apt as root, through sudo where there is one, else a clear word.
 debian-%:

@@ -1,5 +1,6 @@
 """`python -m provisioning.image`: what `make image` runs. Exits 0, 1 (failed) or 2 (wrong usage)."""
 
+import signal
 import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
@@ -24,6 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--write-lock", action="store_true", help="lock the versions that the archive has")
     parser.add_argument("--url", default="", help="where the image will be, for Raspberry Pi Imager's list")
     args = parser.parse_args(argv)
+    signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         found = recipe.read(REPOSITORY / "image", board=args.board, base=args.base, native=native())
         output = args.output.absolute()
@@ -49,6 +52,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("make image: interrupted; nothing half-made is left", file=sys.stderr)
         return 1
     return 0
+
+
+def _interrupt(number: int, _: object) -> None:
+    raise KeyboardInterrupt(number)
 
 
 if __name__ == "__main__":

@@ -86,7 +86,11 @@ class Build:
         with teller.step(f"base: {recipe.base}, {recipe.suite}, {recipe.architecture}"):
             base = roots.base(recipe, self.cache, log=log)
             packages = lock.installed(read_from(base, "./var/lib/dpkg/status"))
-        differs = self._lock(packages)
+            if self.write_lock:
+                recipe.lock.parent.mkdir(exist_ok=True)
+                recipe.lock.write_text(lock.text_of(packages))
+                base = roots.locked(recipe, base, self.cache)
+        differs = self._differs(packages)
         with teller.step("Python packages"):
             dependencies = wheels.dependencies(
                 self.repository, recipe.architecture, tools, self.cache, log=log
@@ -126,12 +130,9 @@ class Build:
         self._tell(final, peak)
         return final
 
-    def _lock(self, packages: tuple[lock.Package, ...]) -> tuple[str, ...]:
+    def _differs(self, packages: tuple[lock.Package, ...]) -> tuple[str, ...]:
+        """What is not as the lock says, told; an error where the lock is to be kept."""
         path = self.recipe.lock
-        if self.write_lock:
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(lock.text_of(packages))
-            self.teller.say(f"locked: {len(packages)} packages in {path}")
         if not path.exists():
             found: tuple[str, ...] = ("there is no lock for this board and base",)
         else:

@@ -50,13 +50,25 @@ _CLEAN: Final = (
 
 def base(recipe: Recipe, cache: Path, *, log: Path) -> Path:
     """The tar of an image's base. Raises ToolError, OSError."""
-    inputs = _inputs(recipe)
     return keeping.kept(
         cache,
-        f"base_{recipe.board}_{recipe.base}_{recipe.architecture}.tar",
-        keeping.digest(inputs),
+        _name(recipe),
+        keeping.digest(_inputs(recipe)),
         lambda path: _make_base(recipe, path, cache=cache, log=log),
     )
+
+
+def locked(recipe: Recipe, base: Path, cache: Path) -> Path:
+    """A base from whose packages the lock was just written is what the lock asks for: where it is now."""
+    return keeping.kept(cache, _name(recipe), keeping.digest(_inputs(recipe)), lambda path: _take(base, path))
+
+
+def _take(base: Path, path: Path) -> None:
+    base.rename(path)
+
+
+def _name(recipe: Recipe) -> str:
+    return f"base_{recipe.board}_{recipe.base}_{recipe.architecture}.tar"
 
 
 def tools(recipe: Recipe, cache: Path, *, native: str, log: Path) -> Path:
@@ -75,6 +87,14 @@ def tools(recipe: Recipe, cache: Path, *, native: str, log: Path) -> Path:
             log=log,
         ),
     )
+
+
+def clear(scratch: Path) -> None:
+    """Remove a root in the making; what is mounted in it goes first. Raises ToolError."""
+    mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    for mount in sorted((each for each in mounts if Path(each).is_relative_to(scratch)), reverse=True):
+        run(["umount", "--lazy", mount])
+    shutil.rmtree(scratch, ignore_errors=True)
 
 
 def unpack(tar: Path, place: Path) -> None:
@@ -161,6 +181,9 @@ def _mmdebstrap(
     # Packages come from the last build if they are still what the archive names, and stay for the next.
     packages, inside = cache / "packages", '"$1"/var/cache/apt/archives'
     packages.mkdir(parents=True, exist_ok=True)
+    scratch = cache / ".scratch"  # a killed build's may be there still
+    clear(scratch)
+    scratch.mkdir()
     keep = f'cp -an {inside}/*.deb "{packages}/" || true'
     run(
         [
@@ -171,9 +194,10 @@ def _mmdebstrap(
             f"--customize-hook={keep}",
             *(suite, str(path), *more),
         ],
-        env={"SOURCE_DATE_EPOCH": str(epoch)},
+        env={"SOURCE_DATE_EPOCH": str(epoch), "TMPDIR": str(scratch)},
         log=log,
     )
+    shutil.rmtree(scratch)
 
 
 def ensure_runnable(architecture: str) -> None:

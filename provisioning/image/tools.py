@@ -2,11 +2,12 @@
 
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
@@ -14,6 +15,7 @@ from typing import TextIO
 from provisioning.image.errors import ToolError
 
 _LAST_LINES = 6
+_PATIENCE_S = 20.0
 
 
 @dataclass(slots=True)
@@ -49,27 +51,53 @@ def run(
 ) -> bytes:
     """A tool's output. Raises ToolError with what it said; all of that goes to `log`, if there is one."""
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             command,
-            input=given if given is not None else b"",
-            capture_output=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             env=None if env is None else {**os.environ, **env},
             cwd=cwd,
-            check=False,
         )
     except FileNotFoundError as error:
         text = f"{command[0]} is not installed on this machine"
         raise ToolError(text) from error
+    with process:
+        try:
+            out, err = process.communicate(given or b"")
+        except BaseException:
+            end(process)
+            raise
     if log is not None:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as file:
-            file.write(f"$ {shlex.join(command)}\n".encode() + done.stdout + done.stderr)
-    if done.returncode:
-        said = last_words((done.stderr or done.stdout).decode(errors="replace"))
+            file.write(f"$ {shlex.join(command)}\n".encode() + out + err)
+    if process.returncode:
+        said = last_words((err or out).decode(errors="replace"))
         where = f"; all of it is in {log}" if log is not None else ""
-        text = f"{Path(command[0]).name} failed ({_end(done.returncode)}){where}. It said:\n{said}"
+        text = f"{Path(command[0]).name} failed ({_end(process.returncode)}){where}. It said:\n{said}"
         raise ToolError(text)
-    return done.stdout
+    return out
+
+
+def end(process: "subprocess.Popen[bytes]") -> None:
+    """A tool that is not wanted any more, and all that it started; it is given a moment to clear up."""
+    for each in (signal.SIGTERM, signal.SIGKILL):
+        for child in reversed(descendants(process.pid)):
+            with suppress(ProcessLookupError):
+                os.kill(child, each)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_PATIENCE_S)
+            return
+
+
+def descendants(pid: int) -> list[int]:
+    """A process and all below it, parents first."""
+    found = [pid]
+    for each in found:
+        with suppress(OSError):
+            found += map(int, Path(f"/proc/{each}/task/{each}/children").read_text().split())
+    return found
 
 
 def in_root(root: Path, command: Sequence[str], *, given: bytes | None = None, epoch: int = 0) -> bytes:

@@ -1,0 +1,233 @@
+"""A machine in QEMU, booted from a card, and what can be asked of it over SSH.
+
+KVM is not tried: where it is broken, kernels die in it late. Emulation is slow and sure. A guest that dies
+ends QEMU (`-no-reboot`, `panic=-1`), and whoever waits is told at once, with the end of its console.
+"""
+
+import base64
+import json
+import os
+import shlex
+import signal
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from tests.image.card import Card
+
+USER = "skipper"
+BOOT_S = 480.0
+"""A start takes half a minute on an idle machine; this is for a busy one."""
+
+
+class GuestError(Exception):
+    """The guest died, or did not do what it was waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """How QEMU plays an architecture."""
+
+    command: tuple[str, ...]
+
+
+MACHINES: Mapping[str, Machine] = {
+    "amd64": Machine(("qemu-system-x86_64", "-M", "q35", "-cpu", "qemu64")),
+    "arm64": Machine(("qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a53")),
+}
+
+
+@dataclass(slots=True)
+class Guest:
+    """One machine. A context: it is gone at the end."""
+
+    card: Card
+    place: Path
+    key: Path
+    """The private key of who may log in."""
+    architecture: str = "amd64"
+    number: int = 1
+    memory: int = 1024
+    drop_ins: Mapping[str, str] = field(default_factory=dict)
+    """Of units, by their names; they reach systemd as credentials, so that the card stays as it is."""
+    forwards: Sequence[int] = ()
+    """Ports of the guest that are to be reached from here, beside SSH's."""
+    drive: str | None = None
+    """What QEMU is to take for the card, if not the file itself."""
+    serial: Path | None = None
+    """Where what the guest writes to its second serial port goes."""
+    network: str | None = None
+    """A multicast address and port: guests with the same one are on one network."""
+    ports: dict[int, int] = field(default_factory=dict)
+    _process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    @property
+    def console(self) -> Path:
+        """What it said."""
+        return self.place / f"console-{self.number}.log"
+
+    def start(self) -> None:
+        """Switch it on."""
+        self.ports = {port: free_port() for port in (22, *self.forwards)}
+        forwards = "".join(f",hostfwd=tcp:127.0.0.1:{here}-:{port}" for port, here in self.ports.items())
+        drive = self.drive or f"file={self.card.disk},if=none,id=card,format=raw,cache=writeback"
+        command = [
+            *MACHINES[self.architecture].command,
+            *("-accel", "tcg", "-smp", "1", "-m", str(self.memory), "-display", "none", "-vga", "none"),
+            *("-nodefaults", "-no-reboot", "-serial", f"file:{self.console}"),
+            *("-drive", drive, "-device", "virtio-blk-pci,drive=card"),
+            *("-netdev", f"user,id=n0{forwards}", "-device", "virtio-net-pci,netdev=n0,romfile="),
+            *("-device", "virtio-rng-pci"),
+            *("-kernel", str(self.card.kernel), "-initrd", str(self.card.initramfs)),
+            *("-append", self._command_line()),
+        ]
+        if self.serial is not None:
+            command += [
+                "-chardev",
+                f"file,id=ledger,path={self.serial},append=on",
+                "-serial",
+                "chardev:ledger",
+            ]
+        if self.network is not None:
+            mac = f"52:54:00:00:00:{self.number:02x}"
+            command += ["-netdev", f"socket,id=l2,mcast={self.network},localaddr=127.0.0.1"]
+            command += ["-device", f"virtio-net-pci,netdev=l2,mac={mac},romfile="]
+        for unit, text in self.drop_ins.items():
+            value = base64.b64encode(text.encode()).decode()
+            name = f"io.systemd.credential.binary:systemd.unit-dropin.{unit}"
+            command += ["-smbios", f"type=11,value={name}={value}"]
+        self.console.unlink(missing_ok=True)
+        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, cwd=self.place)
+
+    def _command_line(self) -> str:
+        line = self.card.command_line.replace("panic=10", "panic=-1")
+        if self.architecture == "arm64":
+            line = line.replace("console=serial0,115200 console=tty1", "console=ttyAMA0")
+        return line
+
+    def kill(self) -> None:
+        """As a power cut: at once."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    def is_alive(self) -> bool:
+        """Whether QEMU runs."""
+        return self._process is not None and self._process.poll() is None
+
+    def wait_for(self, what: str, done: Callable[[], bool], *, seconds: float = BOOT_S) -> None:
+        """Until it is so. Raises GuestError: in time, or at once if the guest is dead."""
+        end = time.monotonic() + seconds
+        while not done():
+            if not self.is_alive():
+                raise GuestError(f"the guest died before {what}:\n{self.last_words()}")
+            if time.monotonic() > end:
+                raise GuestError(f"after {seconds:.0f} s still not {what}:\n{self.last_words()}")
+            time.sleep(0.5)
+
+    def wait_for_login(self) -> None:
+        """Until it can be logged in."""
+        self.wait_for("login", lambda: self._ssh("true", seconds=20).returncode == 0)
+
+    def last_words(self) -> str:
+        """The end of its console."""
+        if not self.console.exists():
+            return "(nothing)"
+        return self.console.read_bytes()[-2500:].decode(errors="replace")
+
+    def run(self, command: str, *, seconds: float = 120, check: bool = True) -> str:
+        """Output of a shell command, as the skipper."""
+        done = self._ssh(command, seconds=seconds)
+        if check and done.returncode:
+            raise GuestError(f"{command}: {done.returncode}\n{done.stdout}{done.stderr}")
+        return done.stdout.strip()
+
+    def root(self, command: str, *, seconds: float = 120, check: bool = True) -> str:
+        """The same as root."""
+        return self.run(f"sudo sh -c {shlex.quote(command)}", seconds=seconds, check=check)
+
+    def json(self, command: str) -> Any:
+        """What a command prints, as JSON."""
+        return json.loads(self.run(command))
+
+    def ssh(self, *options: str, user: str = USER, command: str = "true") -> subprocess.CompletedProcess[str]:
+        """SSH with other options, or as somebody else."""
+        first, *rest = self._options()  # of an option that is given twice, ssh takes the first
+        words = [first, *options, *rest, f"{user}@127.0.0.1", command]
+        return subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+
+    def put(self, source: Path, target: str) -> None:
+        """A file into the guest."""
+        command = [*self._options(), f"{USER}@127.0.0.1", f"cat > {shlex.quote(target)}"]
+        subprocess.run(command, input=source.read_bytes(), check=True, timeout=120)
+
+    def _ssh(self, command: str, *, seconds: float) -> subprocess.CompletedProcess[str]:
+        words = [*self._options(), f"{USER}@127.0.0.1", command]
+        try:
+            return subprocess.run(
+                words, capture_output=True, text=True, check=False, timeout=seconds, stdin=subprocess.DEVNULL
+            )
+        except subprocess.TimeoutExpired as error:
+            return subprocess.CompletedProcess(words, 124, "", str(error))
+
+    def _options(self) -> list[str]:
+        options = {
+            "StrictHostKeyChecking": "no",
+            "UserKnownHostsFile": os.devnull,
+            "IdentitiesOnly": "yes",
+            "BatchMode": "yes",
+            "LogLevel": "ERROR",
+            "ConnectTimeout": "20",
+            "ControlMaster": "auto",
+            "ControlPath": str(self.place / f"ssh-{self.number}-{self.ports[22]}"),
+            "ControlPersist": "60",
+            "ServerAliveInterval": "15",
+        }
+        words = ["ssh", "-F", os.devnull, "-i", str(self.key), "-p", str(self.ports[22])]
+        return [*words, *(word for key, value in options.items() for word in ("-o", f"{key}={value}"))]
+
+
+def free_port() -> int:
+    """One that nobody has at the moment."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+def answers_tls(port: int, *, seconds: float = 20.0) -> bool:
+    """Whether somebody behind a forwarded port shakes hands. QEMU itself accepts, so that says nothing."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=seconds) as plain:
+            context.wrap_socket(plain).close()
+    except ssl.SSLError as error:  # it speaks TLS, and wants a certificate of us
+        return "ALERT" in str(error) or "CERTIFICATE" in str(error)
+    except OSError:
+        return False
+    return True
+
+
+def answers_http(port: int, *, seconds: float = 10.0) -> bool:
+    """Whether somebody behind a forwarded port answers a request."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=seconds) as plain:
+            plain.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            return plain.recv(4) == b"HTTP"
+    except OSError:
+        return False
