@@ -1,0 +1,39 @@
+"""The card's own root, once, in an arm64 machine that QEMU has: to a recorder that records. No firmware."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.image import card
+from tests.image.conftest import build, vessel
+from tests.image.guest import Guest
+
+pytestmark = [pytest.mark.image, pytest.mark.timeout(7200)]
+
+
+def test_the_cards_root_boots_to_a_recorder_that_records(key: Path, tmp_path: Path) -> None:
+    folder = build("pi")
+    raw = tmp_path / "raw.img"
+    with (folder / f"{folder.name}.img.xz").open("rb") as packed, raw.open("wb") as file:
+        unpack = subprocess.Popen(["xz", "-dc", "-T0"], stdin=packed, stdout=subprocess.PIPE)
+        subprocess.run(
+            ["dd", "bs=1M", "conv=sparse", "status=none", f"of={raw}"], stdin=unpack.stdout, check=True
+        )
+        assert unpack.wait() == 0
+        file.close()
+    flashed = card.copy(raw, tmp_path / "card")
+    raw.unlink()
+    flashed.put({"vessel.toml": vessel(key)})
+    with Guest(flashed, tmp_path, key, architecture="arm64") as guest:
+        guest.wait_for_login()
+        guest.wait_for(
+            "recording", lambda: "lastDurable" in guest.run("logboat status --json", check=False), seconds=600
+        )
+        assert guest.run("uname -m") == "aarch64"
+        before = guest.json("logboat status --json")["recorder"]["lastDurable"]["samples"]
+        guest.wait_for(
+            "more samples",
+            lambda: guest.json("logboat status --json")["recorder"]["lastDurable"]["samples"] > before,
+            seconds=120,
+        )

@@ -1,0 +1,110 @@
+"""The header: a simulated chip, driven from outside, seen as readings through gpiozero and our pin factory."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provisioning.image.build import native
+from tests.image.conftest import OUTPUT
+from tests.image.gpiosim import Header, build
+from tests.image.guest import Guest
+
+pytestmark = [pytest.mark.image, pytest.mark.timeout(1800)]
+
+SENSORS = """
+[[sensor]]
+id = "bilge-float"
+name = "Main bilge float switch"
+kind = "switch"
+pin = 17
+pull = "down"
+active = "high"
+debounce = "20 ms"
+path = "bilge.main.highWater"
+
+[[sensor]]
+id = "main-rpm"
+name = "Main engine"
+kind = "pulse"
+pin = 27
+pulses_per_unit = 1
+path = "propulsion.main.revolutions"
+rate = "1 Hz"
+"""
+
+
+@pytest.fixture(scope="module")
+def header(booted: Guest, tmp_path_factory: pytest.TempPathFactory) -> Header:
+    cache = Path(os.environ.get("LOGBOAT_IMAGE_CACHE", str(OUTPUT / "cache")))
+    found = Header.fit(booted, build(booted.run("uname -r"), native(), cache))
+    sensors = tmp_path_factory.mktemp("sensors") / "sensors.toml"
+    sensors.write_text(SENSORS)
+    booted.put(sensors, "sensors.toml")
+    booted.root("install -g logboat -m 640 /home/skipper/sensors.toml /etc/logboat/sensors.toml")
+    booted.root("systemctl restart logboat-recorder")
+    booted.wait_for("reading the header", lambda: state(booted, "bilge-float") == "good")
+    return found
+
+
+def sensor(guest: Guest, name: str) -> Any:
+    """What `logboat sensors` says of one now."""
+    found = {each["sensor"]: each for each in guest.json("logboat sensors --json")["sensors"]}
+    return found.get(name, {"state": None, "value": None})
+
+
+def state(guest: Guest, name: str) -> Any:
+    return sensor(guest, name)["state"]
+
+
+def count(guest: Guest) -> int:
+    """Pulses that are on record."""
+    body = guest.json("logboat db get /var/lib/logboat/log.db equipment:argo:main-rpm")
+    return int(body["count"])
+
+
+def test_header_is_the_groups(booted: Guest, header: Header) -> None:
+    assert booted.run("stat -c '%G %a' /dev/gpiochip0") == "gpio 660"
+
+
+def test_contact_is_seen_as_a_reading(booted: Guest, header: Header) -> None:
+    for level in (True, False, True):
+        header.set(17, level)
+        booted.wait_for(
+            f"a reading of {level}",
+            lambda level=level: bool(sensor(booted, "bilge-float")["value"]) is level,
+            seconds=30,
+        )
+
+
+@pytest.mark.parametrize(("number", "hertz"), [(5, 1.0), (300, 100.0), (2000, 1000.0)])
+def test_every_pulse_counts(booted: Guest, header: Header, number: int, hertz: float) -> None:
+    booted.wait_for("the first count", lambda: "count" in booted.run(_BODY, check=False), seconds=60)
+    before = count(booted)
+    reached = header.pulses(27, number, hertz)
+    booted.wait_for("the last pulse on record", lambda: count(booted) >= before + number, seconds=90)
+    assert count(booted) == before + number
+    print(f"{number} pulses at {reached:.0f} Hz: every one counted")
+
+
+_BODY = "logboat db get /var/lib/logboat/log.db equipment:argo:main-rpm"
+
+
+def test_an_output_is_read_back(booted: Guest, header: Header) -> None:
+    """As lights drive theirs: gpiozero, on our pin factory, as the daemons' user."""
+    program = (
+        "import os,sys; os.environ['GPIOZERO_PIN_FACTORY']='gpiod'\n"
+        "from gpiozero import LED\n"
+        "led = LED(5)\n"
+        "for line in sys.stdin:\n"
+        "    led.value = int(line); print('done', flush=True)\n"
+    )
+    held = f'(echo 1; sleep 8; echo 0; sleep 8) | sudo -u logboat /opt/logboat/bin/python3 -c "$0"'
+    booted.run(f"nohup bash -c {_quoted(held)} {_quoted(program)} >/tmp/led 2>&1 </dev/null &")
+    booted.wait_for("the light on", lambda: header.level(5), seconds=60)
+    booted.wait_for("the light off", lambda: not header.level(5), seconds=60)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "'\\''") + "'"
