@@ -1,6 +1,7 @@
-"""The header: a simulated chip, driven from outside, seen as readings through gpiozero and our pin factory."""
+"""The header: a simulated chip, driven from outside, seen as readings through our pin factory."""
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,10 @@ def state(guest: Guest, name: str) -> Any:
     return sensor(guest, name)["state"]
 
 
+def reads(guest: Guest, level: bool) -> bool:
+    return bool(sensor(guest, "bilge-float")["value"]) is level
+
+
 def count(guest: Guest) -> int:
     """Pulses that are on record."""
     body = guest.json("logboat db get /var/lib/logboat/log.db equipment:argo:main-rpm")
@@ -73,7 +78,7 @@ def test_contact_is_seen_as_a_reading(booted: Guest, header: Header) -> None:
         header.set(17, level)
         booted.wait_for(
             f"a reading of {level}",
-            lambda level=level: bool(sensor(booted, "bilge-float")["value"]) is level,
+            partial(reads, booted, level),
             seconds=30,
         )
 
@@ -100,7 +105,7 @@ def test_an_output_is_read_back(booted: Guest, header: Header) -> None:
         "for line in sys.stdin:\n"
         "    led.value = int(line); print('done', flush=True)\n"
     )
-    held = f'(echo 1; sleep 8; echo 0; sleep 8) | sudo -u logboat /opt/logboat/bin/python3 -c "$0"'
+    held = '(echo 1; sleep 8; echo 0; sleep 8) | sudo -u logboat /opt/logboat/bin/python3 -c "$0"'
     booted.run(f"nohup bash -c {_quoted(held)} {_quoted(program)} >/tmp/led 2>&1 </dev/null &")
     booted.wait_for("the light on", lambda: header.level(5), seconds=60)
     booted.wait_for("the light off", lambda: not header.level(5), seconds=60)

@@ -1,7 +1,7 @@
-"""Power cuts, behind a disk that forgets what was not flushed. The ledger is kept outside, over a serial port.
+"""Power cuts, behind a disk that forgets what was not flushed. The ledger is kept outside, by a serial port.
 
-Killing QEMU alone loses nothing that the guest has written, in any of its cache modes. So the disk is nbdkit's
-with a cache of its own: both are killed, and what was not flushed is gone.
+Killing QEMU alone loses nothing that the guest has written, in any of its cache modes. So the disk is
+nbdkit's with a cache of its own: both are killed, and what was not flushed is gone.
 """
 
 import os
@@ -10,6 +10,7 @@ import signal
 import subprocess
 import time
 from collections import defaultdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,10 @@ def told(serial: Path) -> dict[tuple[str, str], int]:
     return found
 
 
+def tells_more(serial: Path, before: int) -> bool:
+    return sum(told(serial).values()) > before
+
+
 def on_record(guest: Guest) -> Any:
     return guest.json("logboat verify --json")
 
@@ -121,7 +126,7 @@ def test_what_was_told_durable_survives(image: Path, key: Path, tmp_path: Path, 
             guest.drive = disk.start()
             before = sum(told(serial).values())
             guest.start()
-            guest.wait_for("telling", lambda before=before: sum(told(serial).values()) > before)
+            guest.wait_for("telling", partial(tells_more, serial, before))
             time.sleep(chance.uniform(0.0, 25.0))
             guest.kill()
             disk.cut()
