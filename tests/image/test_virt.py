@@ -173,7 +173,8 @@ def test_a_stop_keeps_what_was_there(booted: Guest) -> None:
     """Host keys, the machine's id, the log: the same after a restart; nothing was taken in twice."""
     asked = (
         "cat /etc/machine-id /etc/logboat/ssh/ssh_host_ed25519_key.pub;"
-        ' logboat status --json | python3 -c \'import json,sys; print(json.load(sys.stdin)["recorder"]["log"])\''
+        " logboat status --json"
+        """ | python3 -c 'import json,sys; print(json.load(sys.stdin)["recorder"]["log"])'"""
     )
     before = booted.run(asked)
     booted.root("systemctl poweroff", check=False)
