@@ -260,6 +260,35 @@ async def test_refused_topic_loses_nothing_and_is_told(tmp_path: Path, database:
         broker.stop()
 
 
+async def test_what_is_too_large_for_the_broker_is_set_aside_until_it_takes_it(
+    tmp_path: Path, database: Database
+) -> None:
+    broker = Broker(tmp_path / "broker", "message_size_limit 2000").start()
+    builders.write_readings(database, "argo", "main", [1])
+    builders.write_readings(database, "argo", "main", [2], samples=400)
+    builders.write_readings(database, "argo", "main", range(402, 502))
+    try:
+        with Listener(broker.port) as listener:
+            async with Relay(broker.port) as relay, forwarding(database, relay.url) as gateway:
+                await until(lambda: len(listener.on("/reading")) == 101, "the others come")
+                await until(lambda: gateway.report().backlog_documents == 1, "it is left")
+                assert gateway.report().state is GatewayState.CONNECTED
+                assert len(listener.on("/presence")) <= 2, "it lost the connection"
+                relay.close()
+                subscribed = listener.subscribed
+                await asyncio.to_thread(broker.stop)
+                broker.configuration.write_text(broker.configuration.read_text().replace("2000", "20000"))
+                await asyncio.to_thread(broker.start)
+                await until(lambda: listener.subscribed > subscribed, "the listener is back")
+                relay.open()
+                await until(lambda: is_ashore(gateway), "it is offered again, and taken")
+                await until(
+                    lambda: 2 in builders.first_numbers(e.payload for e in listener.on("/reading")), "heard"
+                )
+    finally:
+        broker.stop()
+
+
 async def test_wrong_password_is_told_and_tried_rarely(tmp_path: Path, database: Database) -> None:
     folder = tmp_path / "broker"
     folder.mkdir(mode=0o755)

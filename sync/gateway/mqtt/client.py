@@ -1,8 +1,9 @@
 """aiomqtt's client, with what it keeps to itself and a gateway needs.
 
 aiomqtt's `publish` looks at no reason code, its `_connected` waits in vain for a broker that hangs up without
-a word, and what it receives goes to a queue without end; it is on paho-mqtt, which tells all of that. Here
-paho's calls are taken where aiomqtt takes them. Reading and writing the socket stays aiomqtt's.
+a word, and what it receives goes to a queue without end; it is on paho-mqtt, which tells all of that (but for
+reason codes that MQTT 5 does not list: at these it breaks off). Here paho's calls are taken where aiomqtt
+takes them. Reading and writing the socket stays aiomqtt's.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ import socket
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import aiomqtt
 from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY as CLEAN_START_FIRST_ONLY
@@ -35,6 +36,9 @@ PACKETS_SIZE: Final = 268_435_455
 
 SESSION_S: Final = 86_400
 """Seconds for which a broker is to know us after a connection. If it does not, it was begun anew."""
+_CODE_AT: Final = 2
+"""Where a PUBACK has its reason code, after the message's number (MQTT 5, section 3.4.2)."""
+_UNSPECIFIED: Final = 0x80
 _quiet: Final = logging.getLogger("sync.gateway.mqtt.paho")
 """What paho logs as it goes, `Client.ended` says in better words."""
 _quiet.setLevel(logging.CRITICAL)
@@ -109,6 +113,10 @@ class Client(aiomqtt.Client):
             tls_context=None if security is None else security.context,
             socket_options=((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),),
         )
+        self._handle_puback = self._client._handle_pubackcomp  # noqa: SLF001 -- see `_on_puback`
+        self._client._handle_pubackcomp = self._on_puback  # type: ignore[method-assign]  # noqa: SLF001
+        self._unlisted: int | None = None
+        """The reason code of the acknowledgement that is read just now, if paho does not know it."""
         self._security = security
         self._socket: object = None
         if security is not None:
@@ -274,12 +282,35 @@ class Client(aiomqtt.Client):
         super()._on_disconnect(client, userdata, flags, reason_code, properties)
         self.on_ended()
 
+    def _on_puback(self, cmd: Literal["PUBACK", "PUBCOMP"]) -> MQTTErrorCode:
+        # mosquitto answers what is above its `message_size_limit` with 0x95, which MQTT 5 (section 3.4.2.1)
+        # has for other packets only. At that paho raises an error, which ends the connection, and the next
+        # one likewise: the message would be sent for ever, and nothing after it.
+        packet: bytearray = self._client._in_packet["packet"]  # noqa: SLF001
+        self._unlisted = None
+        if self._is_5 and len(packet) > _CODE_AT and not _is_listed(packet[_CODE_AT]):
+            self._unlisted = packet[_CODE_AT]
+            packet[_CODE_AT] = _UNSPECIFIED if self._unlisted >= troubles.FAILURE else 0
+        return self._handle_puback(cmd)
+
     def _on_publish(
         self, client: Paho, userdata: Any, mid: int, reason_code: ReasonCode, properties: Properties
     ) -> None:
         super()._on_publish(client, userdata, mid, reason_code, properties)
-        self.on_acknowledged(mid, reason_code.value, reason_code.getName())
+        if self._unlisted is None:
+            self.on_acknowledged(mid, reason_code.value, reason_code.getName())
+        else:
+            self.on_acknowledged(mid, self._unlisted, f"reason code 0x{self._unlisted:02X}")
 
     def _on_message(self, client: Paho, userdata: Any, message: MQTTMessage) -> None:  # noqa: ARG002
         # Not to aiomqtt's queue: nobody would empty it.
         self.on_heard(message.topic, bytes(message.payload), message.retain)
+
+
+def _is_listed(code: int) -> bool:
+    """Whether paho knows it as an answer to a message."""
+    try:
+        ReasonCode(PacketTypes.PUBACK, identifier=code)
+    except (KeyError, ValueError):
+        return False
+    return True
