@@ -1,0 +1,370 @@
+"""The image's pipeline: its plain functions. That what it makes starts is `tests/image`'s matter."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from provisioning.image import bill, bootfiles, build, firmware, keeping, lock, outputs, recipe, tools, wheels
+from provisioning.image.errors import ImageError, RecipeError, RoomError, ToolError
+from provisioning.image.layout import MIB, layout_of, sfdisk_script
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+DATA = REPOSITORY / "image"
+
+
+def read(board: str = "pi", base: str = "debian") -> recipe.Recipe:
+    return recipe.read(DATA, board=board, base=base, native="amd64")
+
+
+# Recipes -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("base", ["debian", "raspios"])
+@pytest.mark.parametrize("board", ["pi", "virt"])
+def test_every_board_has_a_recipe_on_every_base(board: str, base: str) -> None:
+    found = read(board, base)
+    assert "openssh-server" in found.packages
+    assert found.architecture == ("arm64" if board == "pi" else "amd64")
+
+
+def test_an_unknown_board_is_told_with_those_that_there_are() -> None:
+    with pytest.raises(RecipeError, match=r"there is no board 'pie'; there are: pi, virt"):
+        read("pie")
+
+
+def test_an_unknown_base_is_told_with_those_that_there_are() -> None:
+    with pytest.raises(RecipeError, match=r"there is no base 'ubuntu'; there are: debian, raspios"):
+        read(base="ubuntu")
+
+
+def test_the_command_tells_wrong_words_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "provisioning.image", "--board", "pie"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=REPOSITORY,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("make image: there is no board 'pie'")
+    assert "Traceback" not in done.stderr
+
+
+# The card ------------------------------------------------------------------------------------------
+
+
+def test_partitions_lie_one_after_another_on_the_alignment() -> None:
+    layout = read().layout
+    for one, other in zip(layout.partitions, layout.partitions[1:], strict=False):
+        assert one.start + one.size <= other.start
+        assert other.start % (4 * MIB) == 0
+    start, size = layout.extended
+    inside = [each for each in layout.partitions if each.is_logical]
+    assert all(start < each.start and each.start + each.size <= start + size for each in inside)
+    assert layout.size == layout.partition("data").start + layout.partition("data").size
+
+
+def test_roots_are_named_by_the_disks_id_and_their_numbers() -> None:
+    layout = read().layout
+    assert layout.partuuid("root-a") == "4c4f4742-05"
+    assert layout.partuuid("root-b") == "4c4f4742-06"
+
+
+def test_sfdisk_makes_the_table_that_was_meant(tmp_path: Path) -> None:
+    layout = read().layout
+    disk = tmp_path / "disk"
+    with disk.open("wb") as file:
+        file.truncate(layout.size)
+    environment = {**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"}
+    subprocess.run(
+        ["sfdisk", "--quiet", str(disk)], input=sfdisk_script(layout).encode(), check=True, env=environment
+    )
+    dumped = subprocess.run(
+        ["sfdisk", "--json", str(disk)], capture_output=True, check=True, env=environment
+    ).stdout
+    made = json.loads(dumped)["partitiontable"]["partitions"]
+    found = {int(each["node"].removeprefix(str(disk))): (each["start"], each["size"]) for each in made}
+    wanted = {each.number: (each.start // 512, each.size // 512) for each in layout.partitions}
+    assert {number: found[number] for number in wanted} == wanted
+
+
+def test_a_partition_that_is_off_the_alignment_is_a_mistake() -> None:
+    data = {
+        "disk_id": 1,
+        "alignment": 4,
+        "partition": [{"number": 1, "name": "odd", "type": "0c", "size": 3, "label": "ODD"}],
+    }
+    with pytest.raises(RecipeError, match="odd"):
+        layout_of(data)
+
+
+# The firmware's rules ------------------------------------------------------------------------------
+
+
+def good(found: recipe.Recipe) -> tuple[dict[str, bytes | Path], dict[str, bytes | Path]]:
+    """Partitions as the firmware wants them."""
+    trees = [names[0] for names in firmware.DEVICE_TREES]
+    names = [
+        "start.elf",
+        "fixup.dat",
+        "start4.elf",
+        "fixup4.dat",
+        "bootcode.bin",
+        "vmlinuz",
+        "initrd.img",
+        *trees,
+    ]
+    boot: dict[str, bytes | Path] = dict.fromkeys(names, b"\1")
+    boot["config.txt"] = bootfiles.config(found).encode()
+    boot["cmdline.txt"] = bootfiles.command_line(found, slot="a").encode()
+    selector: dict[str, bytes | Path] = {"autoboot.txt": DATA / "boot/autoboot.txt", "bootcode.bin": b"\1"}
+    return selector, boot
+
+
+def test_the_recipes_own_files_are_as_the_firmware_wants_them() -> None:
+    found = read()
+    assert firmware.problems(*good(found), found.layout) == []
+
+
+def test_on_raspberry_pi_os_each_board_gets_its_kernel() -> None:
+    found = read(base="raspios")
+    selector, boot = good(found)
+    boot |= {"vmlinuz-pi5": b"\1", "initrd-pi5.img": b"\1"}
+    assert firmware.problems(selector, boot, found.layout) == []
+    text = bootfiles.config(found)
+    assert "[pi5]\nkernel=vmlinuz-pi5\ninitramfs initrd-pi5.img followkernel" in text
+    assert text.rstrip().endswith("[all]")
+
+
+@pytest.mark.parametrize(
+    ("partition", "name", "content", "said"),
+    [
+        ("selector", "bootcode.bin", None, "bootcode.bin is not there"),
+        ("selector", "autoboot.txt", None, "no slot is chosen"),
+        ("selector", "autoboot.txt", b"[all]\nboot_partition=2\n", "does not choose partition 3"),
+        (
+            "selector",
+            "autoboot.txt",
+            b"[all]\nboot_partition=2\n[tryboot]\nboot_partition=3\n",
+            "tryboot_a_b=1",
+        ),
+        ("boot", "vmlinuz", None, "names vmlinuz, which is not there"),
+        ("boot", "start4.elf", None, "start4.elf is not there"),
+        ("boot", "bcm2711-rpi-4-b.dtb", None, "there is no bcm2711-rpi-4-b.dtb"),
+        ("boot", "cmdline.txt", b"a\nroot=PARTUUID=4c4f4742-05\n", "more than one line"),
+        ("boot", "cmdline.txt", b"root=/dev/mmcblk0p5\n", "by PARTUUID"),
+        ("boot", "config.txt", b"[pi7000 x]\nkernel=vmlinuz\n", "the firmware knows no"),
+        ("boot", "config.txt", b"kernel=vmlinuz\nx=" + b"1" * 99, "line 2 is longer"),
+    ],
+)
+def test_what_the_firmware_would_not_start_is_told(
+    partition: str, name: str, content: bytes | None, said: str
+) -> None:
+    found = read()
+    selector, boot = good(found)
+    files = selector if partition == "selector" else boot
+    if content is None:
+        del files[name]
+    else:
+        files[name] = content
+    problems = firmware.problems(selector, boot, found.layout)
+    assert any(said in each for each in problems), problems
+
+
+# What is in it -------------------------------------------------------------------------------------
+
+STATUS = """Package: zlib1g
+Status: install ok installed
+Architecture: amd64
+Source: zlib
+Version: 1:1.3.dfsg+really1.3.1-1
+Description: compression
+ Package: not a field
+
+Package: gone
+Status: deinstall ok config-files
+Architecture: amd64
+Version: 1
+"""
+
+
+def test_installed_packages_are_locked_and_differences_told() -> None:
+    packages = lock.installed(STATUS)
+    assert [(each.name, each.source) for each in packages] == [("zlib1g", "zlib")]
+    assert lock.differences(lock.text_of(packages), packages) == ()
+    newer = (replace(packages[0], version="2"),)
+    assert lock.differences(lock.text_of(packages), newer) == (
+        "zlib1g: locked 1:1.3.dfsg+really1.3.1-1, is 2",
+    )
+    assert lock.differences("", packages) == ("zlib1g: locked not at all, is 1:1.3.dfsg+really1.3.1-1",)
+
+
+def test_the_bill_names_every_package_once_and_says_the_same_each_time() -> None:
+    about = {"name": "logboat-pi", "version": "1", "commit": "abc"}
+    python = (bill.Distribution("apsw", "3.54.1.0", "any-OSI"),)
+    one = bill.cyclonedx(about, lock.installed(STATUS), python, epoch=86400)
+    assert one == bill.cyclonedx(about, lock.installed(STATUS), python, epoch=86400)
+    assert [each["purl"] for each in one["components"]] == [
+        "pkg:deb/debian/zlib1g@1%3A1.3.dfsg%2Breally1.3.1-1?arch=amd64&distro=debian-13",
+        "pkg:pypi/apsw@3.54.1.0",
+    ]
+    assert one["metadata"]["timestamp"] == "1970-01-02T00:00:00Z"
+
+
+def test_imagers_list_has_sizes_and_digests() -> None:
+    made = bill.Made(url="x.img.xz", size=2, sha256="a", download_size=1, download_sha256="b")
+    listed = bill.imager(read().imager, {"version": "1"}, made, epoch=86400)
+    (entry,) = listed["os_list"]
+    assert (entry["extract_size"], entry["extract_sha256"]) == (2, "a")
+    assert (entry["image_download_size"], entry["image_download_sha256"]) == (1, "b")
+    assert entry["release_date"] == "1970-01-02"
+
+
+# Kept, or not there --------------------------------------------------------------------------------
+
+
+def test_what_was_made_is_taken_the_second_time(tmp_path: Path) -> None:
+    made = []
+
+    def make(path: Path) -> None:
+        made.append(path)
+        path.write_text("whole")
+
+    first = keeping.kept(tmp_path, "thing.tar", keeping.digest([1]), make)
+    assert keeping.kept(tmp_path, "thing.tar", keeping.digest([1]), make) == first
+    assert len(made) == 1
+    assert keeping.kept(tmp_path, "thing.tar", keeping.digest([2]), make) != first
+
+
+def test_what_was_interrupted_is_not_there(tmp_path: Path) -> None:
+    def make(path: Path) -> None:
+        path.write_text("hal")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        keeping.kept(tmp_path, "thing.tar", keeping.digest([1]), make)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_image_takes_the_place_of_the_one_before_as_a_whole(tmp_path: Path) -> None:
+    for text in ("old", "new"):
+        partial = tmp_path / ".work"
+        partial.mkdir()
+        (partial / "image").write_text(text)
+        outputs.publish(partial, tmp_path / "final")
+    assert (tmp_path / "final/image").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["final"]
+
+
+def test_too_little_room_is_told_before_anything_is_made(tmp_path: Path) -> None:
+    with pytest.raises(RoomError, match="are free, a build needs"):
+        build.check_room(tmp_path, 2**60)
+
+
+def test_two_builds_do_not_share_a_cache(tmp_path: Path) -> None:
+    with build.alone(tmp_path), pytest.raises(ImageError, match="another build"), build.alone(tmp_path):
+        pass
+
+
+def test_a_damaged_base_is_named(tmp_path: Path) -> None:
+    damaged = tmp_path / "base.tar"
+    damaged.write_bytes(b"nothing of a tar")
+    with pytest.raises(ImageError, match=r"base\.tar is damaged"):
+        build.read_from(damaged, "./var/lib/dpkg/status")
+
+
+# Tools ---------------------------------------------------------------------------------------------
+
+
+def test_a_tool_that_fails_is_named_with_its_errors(tmp_path: Path) -> None:
+    script = "echo working; echo 'E: Unable to fetch some archives' >&2; echo more >&2; exit 25"
+    with pytest.raises(ToolError) as caught:
+        tools.run(["sh", "-c", script], log=tmp_path / "log")
+    assert "sh failed (exit status 25)" in str(caught.value)
+    assert str(caught.value).endswith("  E: Unable to fetch some archives")
+    assert "working" in (tmp_path / "log").read_text()
+
+
+def test_a_tool_that_is_missing_is_named() -> None:
+    with pytest.raises(ToolError, match="no-such-tool is not installed"):
+        tools.run(["no-such-tool"])
+
+
+def test_a_tool_that_is_not_wanted_any_more_ends_with_all_that_it_started(tmp_path: Path) -> None:
+    script = f"sleep 600 & echo $! > {tmp_path}/pid; wait"
+    with subprocess.Popen(["sh", "-c", script]) as process:
+        end = time.monotonic() + 20
+        while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text().strip():
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        child = int((tmp_path / "pid").read_text())
+        tools.end(process)
+    with pytest.raises(ProcessLookupError):
+        _wait_gone(child)
+
+
+def _wait_gone(pid: int) -> None:
+    for _ in range(1000):
+        os.kill(pid, 0)
+        if Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z":
+            raise ProcessLookupError
+        time.sleep(0.01)
+
+
+def test_a_wheels_files_go_where_they_belong(tmp_path: Path) -> None:
+    import zipfile
+
+    wheel = tmp_path / "a-1-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("a/__init__.py", "x = 1")
+        archive.writestr("a-1.data/purelib/b.py", "y = 1")
+        archive.writestr("a-1.data/scripts/a", "#!/usr/bin/python")
+    wheels.unpack(wheel, tmp_path / "site")
+    found = sorted(str(path.relative_to(tmp_path / "site")) for path in (tmp_path / "site").rglob("*.py"))
+    assert found == ["a/__init__.py", "b.py"]
+    assert not (tmp_path / "site/a").is_file()
+
+
+def test_a_wheel_that_would_write_elsewhere_is_refused(tmp_path: Path) -> None:
+    import zipfile
+
+    wheel = tmp_path / "a-1-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("../evil.py", "")
+    with pytest.raises(RecipeError, match="elsewhere"):
+        wheels.unpack(wheel, tmp_path / "site")
+    assert not (tmp_path / "evil.py").exists()
+
+
+# What stands on the image --------------------------------------------------------------------------
+
+
+def test_units_and_scripts_are_sound() -> None:
+    scripts = [
+        DATA / "files/usr/lib/systemd/system-generators/logboat-card-generator",
+        DATA / "initramfs/machine-id",
+        DATA / "files/etc/update-motd.d/10-logboat",
+    ]
+    for script in scripts:
+        assert os.access(script, os.X_OK), script
+        subprocess.run(["sh", "-n", str(script)], check=True)
+
+
+def test_every_bind_in_fstab_has_its_folder_on_data() -> None:
+    import tomllib
+
+    folders = {each["path"] for each in tomllib.loads((DATA / "data.toml").read_text())["folder"]}
+    places = set(tomllib.loads((DATA / "services.toml").read_text())["folders"]["paths"])
+    lines = (DATA / "files/etc/fstab").read_text().splitlines()
+    mounts = [line.split() for line in lines if line and not line.startswith("#")]
+    for source, _, kind, *_ in mounts:
+        if kind == "none":
+            assert source.removeprefix("/data/") in folders, source
+    made = {where.strip("/") for _, where, *_ in mounts} - {"var/lib/NetworkManager", "var/lib/systemd"}
+    assert made <= places
