@@ -44,6 +44,7 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
     ),
     "set-up and daemons": (
         Command("config", "config", "check a configuration file, or put it in force"),
+        Command("maintenance", "maintenance", "an appliance's root, writable for a while"),
         Command("record", "daemons", "the recorder, in the foreground"),
         Command("sync", "daemons", "the mesh with vessels nearby, in the foreground"),
         Command("lights", "lights", "the LEDs, in the foreground; test them, explain what they show"),

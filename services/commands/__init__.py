@@ -5,6 +5,8 @@
 - `status`, `sensors`, `peers`: what is so now
 - `log` (`logview`, `logadd`), `alarms`, `notes`, `verify`: what is on record
 - `config`, `boot`, `daemons`, `db`: set-up, an appliance's start, the daemons, the store itself
+- `maintenance`: an appliance's root, writable for a while
+- `doctor`, `lights`, `bundle`: what is wrong, what is shown, what a helper needs
 - `dbsync` (`dbrun`), `dbserve`: the store, over the network
 - `fleet` (`fleetcard`): the operator's: identities of vessels, their cards, hashes of passwords
 

@@ -58,6 +58,13 @@ def test_root_is_read_only_and_what_is_written_is_on_data_or_in_memory(booted: G
     assert booted.run("ls -d /run/log/journal")
 
 
+def test_maintenance_opens_the_root_for_a_while(booted: Guest) -> None:
+    booted.run("sudo logboat maintenance --for 15s")
+    booted.root("touch /usr/written && rm /usr/written")
+    booted.wait_for("closed", lambda: booted.run("findmnt -n -o OPTIONS /").startswith("ro"), seconds=60)
+    assert booted.run("ls /run/logboat/maintenance.json 2>/dev/null", check=False) == ""
+
+
 def test_data_was_grown_to_the_end_of_the_card(booted: Guest) -> None:
     size = int(booted.root("blockdev --getsize64 /dev/vda"))
     start = int(booted.run("cat /sys/class/block/vda7/start")) * 512
