@@ -18,6 +18,7 @@ from services.boot.state import BootState
 from services.boot.state import read as read_boot
 from services.live import LiveState, Sight
 from services.livesync import LiveGateway, LiveMesh
+from services.maintenance import STATE as MAINTENANCE
 
 DURABLE_WITHIN_S: Final = 10.0
 """A recorder commits once a second at least, samples or not."""
@@ -98,7 +99,7 @@ class Machine:
             throttled=throttled,
             failed_units=self._failed(),
             expires=self._expires(),
-            maintenance=(self.run / "maintenance").exists(),
+            maintenance=(self.run / MAINTENANCE).exists(),
         )
 
     def _power(self) -> tuple[bool, bool]:

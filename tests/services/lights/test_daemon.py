@@ -12,6 +12,7 @@ from services import livestate
 from services.lights.daemon import LAMP_TEST_S, LightsDaemon, is_night
 from services.lights.facts import Facts, Machine
 from services.lights.panel import HeaderPanel, KernelPanel, PanelError
+from services.maintenance import STATE as MAINTENANCE
 from services.settings import Lights
 from tests.net.certificates import CA, END
 from tests.sensors.gpio import Board, board
@@ -204,3 +205,10 @@ def test_machine_that_is_no_pi_tells_of_nothing(tmp_path: Path) -> None:
         None,
     )
     assert not found.is_recording
+
+
+def test_machine_tells_of_maintenance(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, tmp_path, tmp_path, ask_units=lambda: "")
+    assert not look(machine).maintenance
+    (tmp_path / MAINTENANCE).write_text("{}")
+    assert look(machine).maintenance
