@@ -4,7 +4,10 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+from cryptography import x509
+
 from sync.fleet import identity_files
+from sync.fleet import trust as trusting
 from sync.fleet.errors import IdentityError, NoIdentityError
 from sync.fleet.identity_files import FleetIdentity
 from sync.net.tls import fingerprint
@@ -16,6 +19,15 @@ def load(folder: Path) -> FleetIdentity | None:
         return identity_files.load(folder)
     except IdentityError:
         return None
+
+
+def vessel_of(certificate: bytes) -> str | None:
+    """The vessel that a certificate in PEM names; None if it is none, or names none."""
+    try:
+        name = trusting.named(x509.load_pem_x509_certificate(certificate))
+    except ValueError:
+        return None
+    return None if name is None else name.vessel
 
 
 def objections(offered: Path, *, present: FleetIdentity | None, now: datetime) -> Iterator[tuple[str, str]]:

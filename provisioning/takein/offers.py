@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from provisioning.bundle import contents
+from provisioning.bundle import contents, identity
 from provisioning.bundle.contents import MANIFEST, SENSORS, VESSEL, Contents
 from provisioning.errors import BundleError
+from sync.fleet.identity_files import VESSEL_CERTIFICATE
 
 from .inforce import CONFIG, Memory, digest
 
@@ -45,10 +46,14 @@ def collect(card: Path | None, inbox: Path | None, *, memory: Memory) -> Offer:
         contents.check(source)
         found.append(source)
         _add(offer, source, memory if folder == card else None)
-    keys = {source.files["identity/vessel.key"]: source for source in found if source.identity}
-    if len(keys) > 1:
-        where = " and ".join(str(source.folder) for source in keys.values())
-        text = f"there are two bundles with different identities, in {where}; remove one of them"
+    whose = {
+        identity.vessel_of(source.files[f"{contents.IDENTITY}/{VESSEL_CERTIFICATE}"]) or "nobody": source
+        for source in found
+        if source.identity
+    }
+    if len(whose) > 1:  # of one vessel, the card's is the later one: somebody has put it there
+        where = " and ".join(f"{vessel}'s in {source.folder}" for vessel, source in whose.items())
+        text = f"there are two bundles of different vessels, {where}; remove that on FAT, or write a new card"
         raise BundleError(text)
     return offer
 

@@ -276,7 +276,12 @@ class TakeIn:
 
     def _tell(self) -> None:
         if self._card is not None and (self._card.is_dir() or self._problems):
-            problems.show(self._card, self._problems, before=self._open)
+            problems.show(self._card, self._problems, before=self._open_folder)
+
+    def _open_folder(self) -> None:
+        self._open()
+        if self._card is not None:
+            self._card.mkdir(exist_ok=True)
 
     def _open(self) -> None:
         """Let the card be written, from now until the end."""

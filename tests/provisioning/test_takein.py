@@ -1,6 +1,7 @@
 """What stands on a card is taken in as a whole, or not at all; and nothing is lost by it."""
 
 import json
+import os
 import subprocess
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -250,10 +251,30 @@ def test_two_bundles_are_one_too_many(card: Card) -> None:
     put(card.inbox, bundle())
     put(card.fat, bundle("brigid"))
     card.start()
-    assert "two bundles with different identities" in card.problems
+    assert "two bundles of different vessels, argo's in" in card.problems
     assert "identity/vessel.key" not in card.force
     assert content(card.fat).keys() >= bundle("brigid").keys()
     assert content(card.inbox) == bundle()
+
+
+def test_a_bundle_on_the_card_goes_before_one_of_the_same_vessel_in_the_inbox(card: Card) -> None:
+    """The one in the inbox may be what the appliance has refused."""
+    put(card.inbox, bundle(number=3, valid_for=timedelta(days=-10)))
+    assert card.start().generated
+    assert "logboat fleet renew" in card.problems
+    put(card.fat, bundle())
+    outcome = card.start()
+    assert (outcome.problems, outcome.generated) == ((), False)
+    assert card.force["identity/vessel.key"] == bundle()["identity/vessel.key"]
+    assert not card.inbox.exists()
+    assert secret_bytes(card.fat) == []
+
+
+def test_problems_are_told_where_there_was_no_folder_for_them(card: Card) -> None:
+    card.fat.rmdir()
+    put(card.inbox, bundle(number=3, valid_for=timedelta(days=-10)))
+    card.start()
+    assert "logboat fleet renew" in card.problems
 
 
 def test_bundles_in_folders_of_their_own_are_told(card: Card) -> None:
@@ -358,6 +379,12 @@ def test_wiped_secrets_are_gone_from_the_medium_itself(tmp_path: Path) -> None:
 # Power cuts
 
 
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cut is between two steps here; what the medium has kept by then is not what is asked."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+
+
 def first(card: Card) -> None:
     put(card.fat, {**bundle(), "office.password": b"hunter-two\n"})
 
@@ -379,6 +406,7 @@ def renewed(card: Card) -> None:
 IDENTITY = ("vessel.pem", "vessel.key", "revocations.json")
 
 
+@pytest.mark.usefixtures("no_waiting")
 @pytest.mark.parametrize("prepare", [first, from_inbox, renewed])
 def test_power_may_go_at_each_step(
     prepare: Callable[[Card], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -414,6 +442,7 @@ def test_power_may_go_at_each_step(
     assert steps > 15
 
 
+@pytest.mark.usefixtures("no_waiting")
 def test_a_change_is_seen_as_a_whole_after_a_cut(argo: Card, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once it is recovered, never one file of the old and one of the new."""
     old = argo.force
