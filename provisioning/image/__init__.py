@@ -4,6 +4,7 @@
 - `keeping`: what was made before is kept, by a digest of all that it was made of
 - `tools`: tools outside Python: what they say, how long they take, and which of them failed
 - `roots`: Debian roots by mmdebstrap: the base of an image, and the tools that make its file systems
+- `official`: an official Raspberry Pi OS image as the base
 - `lock`: which versions of packages a base has, and whether these are the ones it should have
 - `wheels`: Python packages for the target, without running anything of the target
 - `system`: the root's tree: base, our files, Python, units, dates

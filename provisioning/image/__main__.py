@@ -18,7 +18,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Make one image."""
     parser = ArgumentParser(prog="make image", description="Make a card's image.")
     parser.add_argument("--board", default="pi", help="a file of image/boards (pi)")
-    parser.add_argument("--base", default="raspios", help="a file of image/bases (raspios)")
+    parser.add_argument(
+        "--base", default="raspios", help="a file of image/bases, or an official image (raspios)"
+    )
     parser.add_argument("--output", type=Path, default=REPOSITORY / "build/image", metavar="DIR")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="what is kept for the next build")
     parser.add_argument("--locked", action="store_true", help="fail if the archive has other versions")

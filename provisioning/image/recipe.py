@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +11,7 @@ from provisioning.image.errors import RecipeError
 from provisioning.image.layout import Layout, layout_of
 
 CONSOLES: Final = "consoles"
+OFFICIAL: Final = "official"
 PYTHON: Final = "3.13"
 """Trixie's."""
 
@@ -73,6 +74,10 @@ class Recipe:
     kernels: tuple[Kernel, ...]
     imager: Mapping[str, Any]
     layout: Layout
+    mask: tuple[str, ...] = ()
+    """Units of the base that a vessel does not want."""
+    official: Path | None = None
+    """The official image that is its base, if one was handed in."""
 
     @property
     def name(self) -> str:
@@ -86,15 +91,24 @@ class Recipe:
 
 
 def read(source: Path, *, board: str, base: str, native: str) -> Recipe:
-    """The recipe of a board on a base; `native` is this machine's architecture. Raises RecipeError."""
+    """The recipe of a board on a base: a name, or an official image's path; `native` is this machine's
+    architecture. Raises RecipeError."""
+    official = Path(base).absolute() if is_image(base) else None
+    base = OFFICIAL if official else base
     boards = _load(source / "boards" / f"{board}.toml", "board", board)
     bases = _load(source / "bases" / f"{base}.toml", "base", base)
     common = _load(source / "packages.toml", "file", "packages")
     try:
-        return _recipe(source, board=board, base=base, native=native, data=(boards, bases, common))
+        found = _recipe(source, board=board, base=base, native=native, data=(boards, bases, common))
     except (KeyError, TypeError) as error:
         text = f"{source}: the recipe of board {board} on base {base} lacks {error}"
         raise RecipeError(text) from error
+    return replace(found, official=official)
+
+
+def is_image(base: str) -> bool:
+    """Whether a base is an image's path, and no name."""
+    return "/" in base or any(base.endswith(end) for end in (".img", ".img.xz", ".img.zst", ".img.gz"))
 
 
 def _recipe(
@@ -119,7 +133,8 @@ def _recipe(
         text = f"board {board}: no console is named for {architecture} (image/boards/{board}.toml)"
         raise RecipeError(text)
     kernels = tuple(
-        Kernel(tuple(each["boards"]), each["image"], each["initramfs"]) for each in bases["kernel"]
+        Kernel(tuple(each["boards"]), each["image"], each["initramfs"])
+        for each in special.get("kernel") or bases["kernel"]
     )
     return Recipe(
         source=source,
@@ -140,6 +155,7 @@ def _recipe(
         boot=BootData(**{key: tuple(value) for key, value in special.get("boot", {}).items()}),
         kernels=kernels,
         imager=boards.get("imager", {}),
+        mask=tuple(bases.get("mask", ())),
         layout=layout_of(_load(source / "layout.toml", "file", "layout")),
     )
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from provisioning.image import keeping
+from provisioning.image import keeping, official
 from provisioning.image.errors import BaseError, ToolError
 from provisioning.image.recipe import Archive, Recipe
 from provisioning.image.tools import run
@@ -118,11 +118,15 @@ def _inputs(recipe: Recipe) -> list[Any]:
         [_CLEAN, str(recipe.archive)],
         {path.name: path.read_text() for path in sorted(scripts.iterdir())},
         recipe.lock.read_text() if recipe.lock.exists() else "",
+        *([keeping.file_digest(recipe.official)] if recipe.official else []),
     ]
 
 
 def _make_base(recipe: Recipe, path: Path, *, cache: Path, log: Path) -> None:
     ensure_runnable(recipe.architecture)
+    if recipe.official is not None:
+        official.make_base(recipe, recipe.official, path, cache=cache, log=log)
+        return
     staging = cache / f".initramfs-{recipe.board}"
     shutil.rmtree(staging, ignore_errors=True)
     try:

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -57,7 +57,7 @@ def assemble(
     (target / ABOUT).write_text(json.dumps(about, indent=1, sort_keys=True) + "\n")
     (target / "etc/apt/sources.list").write_text(_SOURCES)
     in_root(tools, ["systemd-sysusers", "--root=/work/root"], epoch=epoch)
-    _services(target, settings, tools)
+    _services(target, settings, recipe.mask, tools)
     _data(recipe, target, data)
     for name in ("etc/passwd-", "etc/group-", "etc/shadow-", "etc/gshadow-", "etc/.pwd.lock"):
         (target / name).unlink(missing_ok=True)
@@ -110,7 +110,7 @@ def _dates(target: Path, epoch: int) -> None:
     place.write_text(f"[Manager]\nDefaultEnvironment=SOURCE_DATE_EPOCH={epoch}\n")
 
 
-def _services(target: Path, settings: Mapping[str, Any], tools: Path) -> None:
+def _services(target: Path, settings: Mapping[str, Any], more: Sequence[str], tools: Path) -> None:
     ours = [
         path.name
         for path in sorted((target / UNITS).glob("logboat-*.service"))
@@ -120,7 +120,7 @@ def _services(target: Path, settings: Mapping[str, Any], tools: Path) -> None:
     control = ["systemctl", "--root=/work/root"]
     in_root(tools, [*control, "enable", *ours, *settings["enable"]])
     in_root(tools, [*control, "disable", *there])
-    in_root(tools, [*control, "mask", *settings["mask"]])
+    in_root(tools, [*control, "mask", *settings["mask"], *more])
 
 
 def _exists(target: Path, unit: str) -> bool:

@@ -10,8 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from provisioning.image import bill, bootfiles, build, firmware, keeping, lock, outputs, recipe, tools, wheels
-from provisioning.image.errors import ImageError, RecipeError, RoomError, ToolError
+from provisioning.image import (
+    bill,
+    bootfiles,
+    build,
+    firmware,
+    keeping,
+    lock,
+    official,
+    outputs,
+    recipe,
+    tools,
+    wheels,
+)
+from provisioning.image.errors import BaseError, ImageError, RecipeError, RoomError, ToolError
 from provisioning.image.layout import MIB, layout_of, sfdisk_script
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -39,7 +51,7 @@ def test_an_unknown_board_is_told_with_those_that_there_are() -> None:
 
 
 def test_an_unknown_base_is_told_with_those_that_there_are() -> None:
-    with pytest.raises(RecipeError, match=r"there is no base 'ubuntu'; there are: debian, raspios"):
+    with pytest.raises(RecipeError, match=r"there is no base 'ubuntu'; there are: debian, official, raspios"):
         read(base="ubuntu")
 
 
@@ -54,6 +66,39 @@ def test_the_command_tells_wrong_words_without_a_traceback(capsys: pytest.Captur
     assert done.returncode == 2
     assert done.stderr.startswith("make image: there is no board 'pie'")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("base", ["raspios.img.xz", "here/raspios.img", "raspios.img.zst"])
+def test_an_official_image_can_be_the_base(base: str) -> None:
+    found = read(base=base)
+    assert found.official == Path(base).absolute()
+    assert found.name == "logboat-pi-official-arm64"
+    assert "userconfig.service" in found.mask
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("raspios.img.xz", b"no xz", "is damaged"),
+        ("raspios.img", bytes(4096), "is no image of a card"),
+    ],
+)
+def test_a_base_image_that_is_none_is_told(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+    image, log = tmp_path / name, tmp_path / "log"
+    image.write_bytes(content)
+    with pytest.raises(BaseError, match=said):
+        official.partitions(official.unpacked(image, tmp_path / "disk", log=log), image, log=log)
+
+
+def test_a_base_image_that_was_cut_off_is_told(tmp_path: Path) -> None:
+    image, log = tmp_path / "raspios.img", tmp_path / "log"
+    script = "label: dos\n1: start=2048, size=2048, type=c\n2: start=4096, size=8192, type=83\n"
+    image.write_bytes(bytes(8 * 2**20))
+    subprocess.run(["/usr/sbin/sfdisk", "--quiet", str(image)], input=script.encode(), check=True)
+    with image.open("r+b") as file:
+        file.truncate(4 * 2**20)
+    with pytest.raises(BaseError, match="is damaged: its root should end"):
+        official.partitions(image, image, log=log)
 
 
 # The card ------------------------------------------------------------------------------------------
