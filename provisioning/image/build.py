@@ -80,9 +80,6 @@ class Build:
         log.unlink(missing_ok=True)
         about = commit_of(self.repository)
         epoch = int(about["epoch"])
-        with teller.step("root of tools"):
-            roots.unpack(roots.tools(recipe, self.cache, native=native(), log=log), tools)
-            (tools / "work").mkdir()
         with teller.step(f"base: {recipe.base}, {recipe.suite}, {recipe.architecture}"):
             base = roots.base(recipe, self.cache, log=log)
             packages = lock.installed(read_from(base, "./var/lib/dpkg/status"))
@@ -91,6 +88,9 @@ class Build:
                 recipe.lock.write_text(lock.text_of(packages))
                 base = roots.locked(recipe, base, self.cache)
         differs = self._differs(packages)
+        with teller.step("root of tools"):
+            roots.unpack(roots.tools(recipe, self.cache, native=native(), log=log), tools)
+            (tools / "work").mkdir()
         with teller.step("Python packages"):
             dependencies = wheels.dependencies(
                 self.repository, recipe.architecture, tools, self.cache, log=log
