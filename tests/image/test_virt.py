@@ -12,7 +12,7 @@ from tests.image.guest import Guest, answers_http, answers_tls
 
 pytestmark = [pytest.mark.image, pytest.mark.timeout(1800)]
 
-UNITS = ("logboat-store", "logboat-recorder", "logboat-sync", "logboat-machine-id")
+UNITS = ("logboat-store", "logboat-recorder", "logboat-sync", "logboat-machine-id", "logboat-clock")
 HTTP = 8080
 
 
@@ -145,6 +145,17 @@ def make_fleet(place: Path, fleet: str) -> Path:
 def test_units_are_sandboxed(booted: Guest) -> None:
     for unit in UNITS:
         booted.root(f"systemd-analyze security --no-pager --threshold=20 {unit}.service")
+
+
+def test_the_last_known_time_is_kept_on_data(booted: Guest) -> None:
+    clock = "/var/lib/systemd/timesync/clock"
+    assert booted.run("systemctl is-active logboat-clock.timer") == "active"
+    assert booted.run(f"findmnt -n -o SOURCE --target {clock}").startswith("/dev/vda7[")
+    booted.root(f"touch -d '2026-01-01' {clock} && systemctl start logboat-clock.service")
+    assert abs(int(booted.run(f"stat -c %Y {clock}")) - int(booted.run("date +%s"))) < 60
+    booted.root(f"touch -d '2036-01-01' {clock} && systemctl start logboat-clock.service")
+    assert booted.run(f"date -u -d @$(stat -c %Y {clock}) +%Y") == "2036"
+    booted.root(f"touch {clock}")
 
 
 def test_devices_are_the_groups_not_roots_alone(booted: Guest) -> None:
