@@ -122,9 +122,8 @@ def give_identity(guest: Guest, place: Path, *, fleet: str, vessel: str) -> None
         ["tar", "-cf", str(packed), "-C", str(folder / "vessels" / vessel), "identity"], check=True
     )
     guest.put(packed, "identity.tar")
-    guest.root(
-        "tar -xf /home/skipper/identity.tar -C /etc/logboat && chown -R logboat: /etc/logboat/identity"
-    )
+    guest.root("tar -xf /home/skipper/identity.tar -C /etc/logboat")
+    guest.root("chown -R logboat: /etc/logboat/identity")
     guest.root("systemctl restart logboat-recorder")
 
 
@@ -191,8 +190,7 @@ def test_a_stop_keeps_what_was_there(booted: Guest) -> None:
     """Host keys, the machine's id, the log: the same after a restart; nothing was taken in twice."""
     asked = (
         "cat /etc/machine-id /etc/logboat/ssh/ssh_host_ed25519_key.pub;"
-        " logboat status --json"
-        """ | python3 -c 'import json,sys; print(json.load(sys.stdin)["recorder"]["log"])'"""
+        ' logboat status --json | grep -o \'"log":"[a-z]*"\''
     )
     before = booted.run(asked)
     booted.root("systemctl poweroff", check=False)
