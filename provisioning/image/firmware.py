@@ -5,6 +5,7 @@ Sources: Raspberry Pi's documentation of `config.txt`, `autoboot.txt` and the bo
 
 import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Final
 
 from provisioning.image.bootfiles import FIRST, Files
@@ -59,18 +60,8 @@ def _boot(files: Files) -> Iterator[str]:
     if text is None:
         yield "boot: config.txt is not there"
         return
-    for number, line in enumerate(text.splitlines(), start=1):
-        if len(line) > LINE and not line.startswith("#"):
-            yield f"boot: config.txt, line {number} is longer than {LINE} characters: the rest is not read"
-        if line.startswith("[") and not _FILTERS.fullmatch(line):
-            yield f"boot: config.txt, line {number}: the firmware knows no {line}"
-    named = [value for pairs in _sections(text).values() for key, value in pairs if key == "kernel"]
-    loaded = re.findall(r"^initramfs (\S+) followkernel$", text, re.MULTILINE)
-    for name in (*named, *loaded):
-        if name not in files:
-            yield f"boot: config.txt names {name}, which is not there"
-    if not named:
-        yield "boot: config.txt names no kernel"
+    yield from _lines(text)
+    yield from _kernels(text, files)
     for name in ("start.elf", "fixup.dat", "start4.elf", "fixup4.dat", FIRST):
         if name not in files:
             yield f"boot: {name} is not there"
@@ -78,6 +69,26 @@ def _boot(files: Files) -> Iterator[str]:
         if not any(name in files for name in names):
             yield f"boot: there is no {' or '.join(names)}"
     yield from _command_line(_text(files, "cmdline.txt"))
+
+
+def _lines(text: str) -> Iterator[str]:
+    for number, line in enumerate(text.splitlines(), start=1):
+        if len(line) > LINE and not line.startswith("#"):
+            yield f"boot: config.txt, line {number} is longer than {LINE} characters: the rest is not read"
+        if line.startswith("[") and not _FILTERS.fullmatch(line):
+            yield f"boot: config.txt, line {number}: the firmware knows no {line}"
+
+
+def _kernels(text: str, files: Files) -> Iterator[str]:
+    named = [value for pairs in _sections(text).values() for key, value in pairs if key == "kernel"]
+    loaded = re.findall(r"^initramfs (\S+) followkernel$", text, re.MULTILINE)
+    for name in (*named, *loaded):
+        if name not in files:
+            yield f"boot: config.txt names {name}, which is not there"
+        elif name in named and not _is_image(_bytes(files[name])):
+            yield f"boot: {name} is no kernel that the firmware can load: no arm64 Image, nor one in gzip"
+    if not named:
+        yield "boot: config.txt names no kernel"
 
 
 def _command_line(text: str | None) -> Iterator[str]:
@@ -111,6 +122,19 @@ def _sections(text: str) -> dict[str, list[tuple[str, str]]]:
             key, value = line.split("=", 1)
             found.setdefault(where, []).append((key.strip(), value.strip()))
     return found
+
+
+def _is_image(content: bytes) -> bool:
+    """`Documentation/arch/arm64/booting.rst`: a magic number at 56; one that unpacks itself (EFI) is none."""
+    packed, unpacks_itself = content[:2] == b"\x1f\x8b", content[4:8] == b"zimg"
+    return packed or (content[56:60] == b"ARM\x64" and not unpacks_itself)
+
+
+def _bytes(content: bytes | Path) -> bytes:
+    if isinstance(content, bytes):
+        return content
+    with content.open("rb") as file:
+        return file.read(64)
 
 
 def _text(files: Files, name: str) -> str | None:

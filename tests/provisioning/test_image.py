@@ -152,6 +152,9 @@ def test_a_partition_that_is_off_the_alignment_is_a_mistake() -> None:
 # The firmware's rules ------------------------------------------------------------------------------
 
 
+KERNEL = bytes(56) + b"ARM\x64"
+
+
 def good(found: recipe.Recipe) -> tuple[dict[str, bytes | Path], dict[str, bytes | Path]]:
     """Partitions as the firmware wants them."""
     trees = [names[0] for names in firmware.DEVICE_TREES]
@@ -166,6 +169,7 @@ def good(found: recipe.Recipe) -> tuple[dict[str, bytes | Path], dict[str, bytes
         *trees,
     ]
     boot: dict[str, bytes | Path] = dict.fromkeys(names, b"\1")
+    boot["vmlinuz"] = KERNEL
     boot["config.txt"] = bootfiles.config(found).encode()
     boot["cmdline.txt"] = bootfiles.command_line(found, slot="a").encode()
     selector: dict[str, bytes | Path] = {"autoboot.txt": DATA / "boot/autoboot.txt", "bootcode.bin": b"\1"}
@@ -180,7 +184,7 @@ def test_the_recipes_own_files_are_as_the_firmware_wants_them() -> None:
 def test_on_raspberry_pi_os_each_board_gets_its_kernel() -> None:
     found = read(base="raspios")
     selector, boot = good(found)
-    boot |= {"vmlinuz-pi5": b"\1", "initrd-pi5.img": b"\1"}
+    boot |= {"vmlinuz-pi5": b"\x1f\x8b", "initrd-pi5.img": b"\1"}
     assert firmware.problems(selector, boot, found.layout) == []
     text = bootfiles.config(found)
     assert "[pi5]\nkernel=vmlinuz-pi5\ninitramfs initrd-pi5.img followkernel" in text
@@ -200,6 +204,7 @@ def test_on_raspberry_pi_os_each_board_gets_its_kernel() -> None:
             "tryboot_a_b=1",
         ),
         ("boot", "vmlinuz", None, "names vmlinuz, which is not there"),
+        ("boot", "vmlinuz", b"MZ\0\0zimg" + KERNEL[8:], "no kernel that the firmware can load"),
         ("boot", "start4.elf", None, "start4.elf is not there"),
         ("boot", "bcm2711-rpi-4-b.dtb", None, "there is no bcm2711-rpi-4-b.dtb"),
         ("boot", "cmdline.txt", b"a\nroot=PARTUUID=4c4f4742-05\n", "more than one line"),
