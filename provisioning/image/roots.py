@@ -79,9 +79,10 @@ def tools(recipe: Recipe, cache: Path, *, native: str, log: Path) -> Path:
         f"tools_{recipe.suite}_{native}.tar",
         keeping.digest(inputs),
         lambda path: _mmdebstrap(
-            ["--variant=apt", f"--architectures={native}", f"--include={','.join(recipe.tools)}"],
+            [f"--include={','.join(recipe.tools)}"],
             recipe.suite,
             path,
+            architecture=native,
             cache=cache,
             epoch=recipe.epoch,
             log=log,
@@ -139,8 +140,6 @@ def _make_base(recipe: Recipe, path: Path, *, cache: Path, log: Path) -> None:
             target.write_bytes(script.read_bytes())
             target.chmod(0o755)
         arguments = [
-            "--variant=apt",
-            f"--architectures={recipe.architecture}",
             f"--components={','.join(recipe.components)}",
             f"--include={','.join(recipe.packages)}",
             '--aptopt=Acquire::Languages "none"',
@@ -153,7 +152,16 @@ def _make_base(recipe: Recipe, path: Path, *, cache: Path, log: Path) -> None:
             *(f"--customize-hook={each}" for each in _CLEAN),
         ]
         more = [] if recipe.archive is None else ["-", _source(recipe.archive, cache, log=log)]
-        _mmdebstrap(arguments, recipe.suite, path, cache=cache, epoch=recipe.epoch, log=log, more=more)
+        _mmdebstrap(
+            arguments,
+            recipe.suite,
+            path,
+            architecture=recipe.architecture,
+            cache=cache,
+            epoch=recipe.epoch,
+            log=log,
+            more=more,
+        )
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
@@ -177,13 +185,14 @@ def _mmdebstrap(
     suite: str,
     path: Path,
     *,
+    architecture: str,
     cache: Path,
     epoch: int,
     log: Path,
     more: Sequence[str] = (),
 ) -> None:
     # Packages come from the last build if they are still what the archive names, and stay for the next.
-    packages, inside = cache / "packages", '"$1"/var/cache/apt/archives'
+    packages, inside = cache / f"packages-{architecture}", '"$1"/var/cache/apt/archives'
     packages.mkdir(parents=True, exist_ok=True)
     scratch = cache / ".scratch"  # a killed build's may be there still
     clear(scratch)
@@ -192,6 +201,7 @@ def _mmdebstrap(
     run(
         [
             *("mmdebstrap", "--mode=root", "--format=tar", "--skip=download/empty,essential/unlink"),
+            *("--variant=apt", f"--architectures={architecture}"),
             f'--setup-hook=mkdir -p {inside} && cp -a "{packages}/." {inside}/',
             f"--essential-hook={keep}",
             *arguments,

@@ -20,6 +20,8 @@ ABOUT: Final = "usr/lib/logboat/image.json"
 _SOURCES: Final = (
     "# A vessel's packages come with its image. In maintenance, name a mirror of Debian's here.\n"
 )
+_FORGET: Final = ("var/cache/*", "var/lib/apt/lists/*", "var/lib/apt/mirrors/*", "var/log/*")
+"""What apt has of the builder's mirror, and what is in memory on a vessel."""
 _SCRIPT: Final = """#!/opt/logboat/bin/python3
 import sys
 
@@ -43,6 +45,8 @@ def assemble(
     """Both trees, below `tools`: the root's and data's. Raises ToolError, RecipeError, OSError."""
     target, data = tools / "work/root", tools / "work/data"
     roots.unpack(base, target)
+    for path in (path for pattern in _FORGET for path in target.glob(pattern)):
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     _python(target, dependencies, wheel, tools)
     copy_tree(recipe.source / "files", target)
     for unit in sorted((repository / "services/units").glob("*.service")):
