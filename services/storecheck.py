@@ -413,7 +413,11 @@ def _lock_file(data: Path) -> int:
 
 
 def run(args: Namespace) -> int:
-    """`logboat store check [--repair]`: 0 sound or repaired, 1 broken and not repaired."""
+    """`logboat store check [--repair]`: 0 sound or repaired, 1 broken and not repaired.
+
+    Asked to repair while a daemon has the stores open, and nobody has found damage, there is nothing to do:
+    so it is at the start of the second of two daemons, and no failure.
+    """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
     if not args.data.is_dir():
         print(f"logboat store check: {args.data}: there is no such folder", file=sys.stderr)
@@ -431,5 +435,6 @@ def run(args: Namespace) -> int:
     if not args.json:
         for line in report.copies:
             print(line)
-    left = report.in_use or report.unchecked or (report.findings and not report.repaired)
+    in_the_way = report.in_use and not (args.repair and not is_marked(args.data))
+    left = in_the_way or report.unchecked or (report.findings and not report.repaired)
     return 1 if left or report.copies_damaged else 0

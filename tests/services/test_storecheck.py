@@ -269,6 +269,13 @@ def test_damaged_journal_begins_a_new_log_so_that_no_number_is_given_twice(tmp_p
         assert opened.sensors == {}
 
 
+def test_second_daemon_to_start_finds_the_stores_in_use_and_that_is_no_failure(tmp_path: Path) -> None:
+    args = Namespace(data=tmp_path, repair=True, json=False)
+    with storecheck.using(tmp_path):
+        assert storecheck.run(args) == 0
+        assert storecheck.run(Namespace(data=tmp_path, repair=False, json=False)) == 1
+
+
 def test_stores_in_use_are_not_repaired(tmp_path: Path) -> None:
     record(tmp_path, commits=400, documented_to=100)
     damage(tmp_path / "samples.db", 3)
