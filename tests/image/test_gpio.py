@@ -101,14 +101,14 @@ def test_an_output_is_read_back(booted: Guest, header: Header) -> None:
     program = (
         "import os,sys; os.environ['GPIOZERO_PIN_FACTORY']='gpiod'\n"
         "from gpiozero import LED\n"
-        "led = LED(5)\n"
+        "led = LED(12)\n"
         "for line in sys.stdin:\n"
         "    led.value = int(line); print('done', flush=True)\n"
     )
     held = '(echo 1; sleep 8; echo 0; sleep 8) | sudo -u logboat /opt/logboat/bin/python3 -c "$0"'
     booted.run(f"nohup bash -c {_quoted(held)} {_quoted(program)} >/tmp/led 2>&1 </dev/null &")
-    booted.wait_for("the light on", lambda: header.level(5), seconds=60)
-    booted.wait_for("the light off", lambda: not header.level(5), seconds=60)
+    booted.wait_for("the light on", lambda: header.level(12), seconds=60)
+    booted.wait_for("the light off", lambda: not header.level(12), seconds=60)
 
 
 def _quoted(text: str) -> str:
