@@ -170,7 +170,11 @@ def _source(archive: Archive, cache: Path, *, log: Path) -> str:
     """The line for apt of an archive whose key is here, and is the one that the recipe names."""
     key = cache / f"archive-{archive.fingerprint[-16:]}.asc"
     if not key.exists():
-        run(["curl", "-fsSL", "--max-time", "60", "-o", f"{key}.part", archive.key], log=log)
+        try:
+            run(["curl", "-fsSL", "--max-time", "60", "-o", f"{key}.part", archive.key], log=log)
+        except ToolError as error:
+            text = f"{archive.key} cannot be had (where it cannot be reached: BASE=debian): {error}"
+            raise BaseError(text) from error
         listed = run(["gpg", "--show-keys", "--with-colons", f"{key}.part"], log=log).decode()
         found = [line.split(":")[9] for line in listed.splitlines() if line.startswith("fpr:")]
         if archive.fingerprint not in found:
