@@ -14,6 +14,7 @@ from tests.image.guest import Guest
 
 pytestmark = [pytest.mark.image, pytest.mark.timeout(1800)]
 
+SLOW = 15
 SENSORS = """
 [[sensor]]
 id = "bilge-float"
@@ -79,17 +80,20 @@ def test_contact_is_seen_as_a_reading(booted: Guest, header: Header) -> None:
         booted.wait_for(
             f"a reading of {level}",
             partial(reads, booted, level),
-            seconds=30,
+            seconds=120,
         )
 
 
-@pytest.mark.parametrize(("number", "hertz"), [(5, 1.0), (300, 100.0), (2000, 1000.0)])
+@pytest.mark.parametrize(("number", "hertz"), [(5, 1.0), (300, 100.0), (2000, 1000.0), (10000, 5000.0)])
 def test_every_pulse_counts(booted: Guest, header: Header, number: int, hertz: float) -> None:
     booted.wait_for("the first count", lambda: "count" in booted.run(_BODY, check=False), seconds=60)
     before = count(booted)
     reached = header.pulses(27, number, hertz)
-    booted.wait_for("the last pulse on record", lambda: count(booted) >= before + number, seconds=90)
-    assert count(booted) == before + number
+    # What is current goes on record when the value has moved: a slow train after the fast one sees to that.
+    header.pulses(27, SLOW, 1.0)
+    wanted = before + number + SLOW
+    booted.wait_for("the last pulse on record", lambda: count(booted) >= wanted, seconds=120)
+    assert count(booted) == wanted
     print(f"{number} pulses at {reached:.0f} Hz: every one counted")
 
 
