@@ -102,7 +102,7 @@ def imager(
                 "image_download_sha256": made.download_sha256,
                 "release_date": iso(epoch)[:10],
                 "devices": entry["devices"],
-                "init_format": "none",
+                "init_format": entry["init_format"],
                 "architecture": "armv8",
             }
         ]
