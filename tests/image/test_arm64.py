@@ -15,13 +15,9 @@ pytestmark = [pytest.mark.image, pytest.mark.timeout(7200)]
 def test_the_cards_root_boots_to_a_recorder_that_records(key: Path, tmp_path: Path) -> None:
     folder = build("pi")
     raw = tmp_path / "raw.img"
-    with (folder / f"{folder.name}.img.xz").open("rb") as packed, raw.open("wb") as file:
-        unpack = subprocess.Popen(["xz", "-dc", "-T0"], stdin=packed, stdout=subprocess.PIPE)
-        subprocess.run(
-            ["dd", "bs=1M", "conv=sparse", "status=none", f"of={raw}"], stdin=unpack.stdout, check=True
-        )
-        assert unpack.wait() == 0
-        file.close()
+    packed = folder / f"{folder.name}.img.xz"
+    script = 'set -o pipefail; xz -dc -T0 "$1" | dd bs=1M conv=sparse iflag=fullblock status=none of="$2"'
+    subprocess.run(["bash", "-c", script, "unpack", str(packed), str(raw)], check=True)
     flashed = card.copy(raw, tmp_path / "card")
     raw.unlink()
     flashed.put({"vessel.toml": vessel(key)})
