@@ -31,10 +31,10 @@ image: .venv/.ready image-tools   ## a card's image in build/image: BOARD=pi|vir
 image-lock: ARGS := --write-lock
 image-lock: image        ## the same, and lock the versions of packages that the archive has now
 
-image-test: .venv/.ready image-tools guest-tools   ## boot the image in QEMU and try to break it (an hour on 2 cores)
+image-test: .venv/.ready image-tools guest-tools   ## boot the image in QEMU and try to break it (long)
 	@$(AS_ROOT) $(abspath $(BIN))/python -m pytest -n 0 -m "image and not torture" -v $(ARGS) tests/image
 
-image-torture: .venv/.ready image-tools guest-tools   ## the full counts of power cuts (half an hour)
+image-torture: .venv/.ready image-tools guest-tools   ## the full counts of power cuts (long)
 	@$(AS_ROOT) $(abspath $(BIN))/python -m pytest -n 0 -m "image and torture" -s $(ARGS) tests/image
 
 lint: .venv/.ready       ## ruff and mypy --strict

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import itertools
 import random
+import socket
 import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
@@ -379,6 +381,53 @@ async def test_answer_that_is_no_gateways_is_told_in_words(
         before = len(asked)
         await until(lambda: len(asked) >= before + 2, "it is tried again")
         assert len(asked) <= 12, "and not in a busy loop"
+
+
+async def test_where_a_person_must_do_something_it_is_tried_more_rarely(stores: dict[str, Database]) -> None:
+    asked: dict[str, list[float]] = {}
+
+    async def attempts(answer: str) -> list[float]:
+        times = asked[answer] = []
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            times.append(time.monotonic())
+            writer.write(f"HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n".encode())
+            await writer.drain()
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        where = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/fleet"
+        gateway = CouchbaseGateway(
+            stores["argo"],
+            CouchbaseGatewayConfiguration("office", where, parts=policy.parts([Entry(("alarms",))])),
+            vessel="argo",
+            rng=random.Random(1),
+            longest_wait=0.1,
+            person_wait=1.0,
+            look_every=0.1,
+        )
+        async with server:
+            gateway.start()
+            await until(lambda: len(times) >= 3, "it is tried again")
+            await gateway.stop()
+        return [later - earlier for earlier, later in itertools.pairwise(times)]
+
+    assert min(await attempts("403 Forbidden")) >= 0.9
+    assert min(await attempts("503 Service Unavailable")) < 0.9
+
+
+async def test_name_that_nobody_knows_is_told_and_tried_again(
+    stores: dict[str, Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", nobody)
+    async with forwarding(stores["argo"], "wss://shore.example/fleet") as gateway:
+        await until(lambda: gateway.report().problem, "it is told")
+        assert gateway.report().state is GatewayState.CONNECTING
+        assert "check the name" in (gateway.report().problem or "")
 
 
 async def test_expired_certificate_is_told(stores: dict[str, Database]) -> None:

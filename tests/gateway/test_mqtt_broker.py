@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import random
+import socket
 import time
 import tracemalloc
 from collections.abc import AsyncIterator, Iterator
@@ -410,6 +411,17 @@ async def test_captive_portal_on_the_brokers_port_is_named(database: Database) -
     async with server, forwarding(database, f"mqtt://127.0.0.1:{port}") as gateway:
         await until(lambda: "captive portal" in (gateway.report().problem or ""), "it is named")
         assert gateway.report().state is GatewayState.CONNECTING
+
+
+async def test_name_that_nobody_knows_is_told(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", nobody)
+    async with forwarding(database, "mqtt://broker.example") as gateway:
+        await until(lambda: gateway.report().problem, "it is told")
+        assert gateway.report().state is GatewayState.CONNECTING
+        assert "check the name" in (gateway.report().problem or "")
 
 
 async def test_nobody_there_is_told_and_tried_again(database: Database, tmp_path: Path) -> None:

@@ -111,6 +111,13 @@ class SyncProcess:
         assert self._process is not None
         self._process.send_signal(number)
 
+    def kill(self) -> None:
+        """SIGKILL, as a power cut would end it."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(PATIENCE_S)
+        self._process = None
+
     def stop(self) -> int:
         """SIGTERM; the exit status."""
         self.send(signal.SIGTERM)

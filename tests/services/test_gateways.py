@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from services.gateways import office_rule
 from sync import documents
 from sync.documents import is_single_writer
 from sync.gateway import ways
+from sync.gateway.mqtt.limits import SAVE_DOCUMENTS, WINDOW_MESSAGES
 from sync.mesh.interfaces import Interface
 from sync.store import Database, Document
 from tests.fleet.builders import document
@@ -133,6 +135,30 @@ def test_daemon_forwards_to_all_gateways_with_or_without_a_fleet(
         assert argo.stop() == 0
 
 
+def test_daemon_that_is_killed_goes_on_where_the_broker_had_acknowledged(
+    tmp_path: Path, broker: Broker
+) -> None:
+    toml = f'[[gateway]]\nname = "club"\nkind = "mqtt"\nurl = "{broker.url}"\nlimit = "250 kB/s"\n'
+    with SyncProcess(tmp_path / "argo", toml=toml) as argo, Listener(broker.port) as listener:
+        data = argo.folder / "data"
+        data.mkdir()
+        with Database.open(data / "log.db", single_writer=is_single_writer) as database:
+            builders.write_readings(database, "argo", "main", range(1, 3_001))
+        kills = 2
+        for wanted in (1_000, 2_000):
+            argo.start()
+            wait_until(lambda: len(listener.on("/reading")) >= wanted, "some come")  # noqa: B023
+            argo.kill()
+        argo.start()
+        wait_until(lambda: len({each.payload for each in listener.on("/reading")}) == 3_000, "all come")
+        assert argo.stop() == 0
+    came = builders.first_numbers(each.payload for each in listener.on("/reading"))
+    assert list(dict.fromkeys(came)) == list(range(1, 3_001))
+    twice = len(came) - 3_000
+    print(f"\n  {kills} kills: {twice} of 3,000 came twice")
+    assert twice <= kills * (WINDOW_MESSAGES + SAVE_DOCUMENTS)
+
+
 def test_gateway_that_cannot_be_used_is_told_and_stops_no_other(tmp_path: Path, shore: Shore) -> None:
     toml = shore.toml("office.password") + shore.toml("missing.password").replace('"office"', '"other"')
     with SyncProcess(tmp_path / "argo", toml=toml) as argo:
@@ -188,8 +214,13 @@ def test_way_has_the_interfaces_name_its_alias_and_its_kind(tmp_path: Path) -> N
     assert ways.names_of("lo", tmp_path) == {"lo", "ethernet"}
 
 
-def test_way_is_that_of_the_kernels_routes(tmp_path: Path) -> None:
+def test_way_is_that_of_the_kernels_routes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loopback = Interface("lo", 1, 0, (ipaddress.IPv4Interface("127.0.0.1/8"),))
     found = ways.names_of_way("127.0.0.1", 4984, interfaces=lambda: (loopback,), sys=tmp_path)
     assert found == frozenset({"lo", "ethernet"})
-    assert ways.names_of_way("nowhere.invalid", 4984, interfaces=lambda: (loopback,), sys=tmp_path) is None
+
+    def nobody(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", nobody)
+    assert ways.names_of_way("nowhere", 4984, interfaces=lambda: (loopback,), sys=tmp_path) is None
