@@ -9,10 +9,9 @@ import contextlib
 import logging
 import random
 import time
-import zoneinfo
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -43,6 +42,7 @@ from sync.store import Database, Document
 
 from . import settings
 from .configuration import Configuration
+from .zones import zone_of
 
 log = logging.getLogger(__name__)
 
@@ -289,14 +289,6 @@ def _secret(folder: Path, name: str | None) -> str | None:
         msg = f"{path}: there is nothing in its first line"
         raise ValueError(msg)
     return lines[0].strip()
-
-
-def zone_of(name: str) -> tzinfo:
-    """A vessel's time zone; UTC where none are installed."""
-    try:
-        return zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        return UTC  # no time zones are installed here; `config check` has told
 
 
 def _words(error: Exception) -> str:

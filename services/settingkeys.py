@@ -13,7 +13,7 @@ from sensors.quantities import InputError, close, format_bytes, parse, shown
 from sensors.schema import Parser, integer, text
 from sync.fleet import users
 from sync.fleet.errors import PasswordHashError
-from sync.gateway.policy import When
+from sync.gateway.policy import HoursAre, When
 from sync.net import tls
 
 
@@ -236,17 +236,17 @@ def led(raw: Any) -> str:
     return name
 
 
-_HOURS: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)\s*-\s*([01]\d|2[0-3]):([0-5]\d)")
-
-
-def hours(raw: Any) -> tuple[int, int]:
-    """A time of the day, from and to, as minutes; over midnight if the first is later."""
+def hours(raw: Any) -> HoursAre:
+    """A time of the day, from and to."""
     written: str = text()(raw)
-    match = _HOURS.fullmatch(written.strip())
-    if match is None:
-        raise InputError(f"{shown(written)} is no time of the day", 'Write, for example: "22:00-06:00".')
-    begin, end = (int(match[n]) * 60 + int(match[n + 1]) for n in (1, 3))
-    return begin, end
+    try:
+        (found,) = When.parse(f"hours == {written.strip()}").conditions
+    except ValueError:
+        raise InputError(
+            f"{shown(written)} is no time of the day", 'Write, for example: "22:00-06:00".'
+        ) from None
+    assert isinstance(found, HoursAre)
+    return found
 
 
 def light_pin(raw: Any) -> int:

@@ -6,6 +6,8 @@ Secrets do not show in a `repr`.
 
 from dataclasses import dataclass, field
 
+from sync.gateway.policy import HoursAre
+
 
 @dataclass(frozen=True, slots=True)
 class Vessel:
@@ -172,8 +174,8 @@ class Lights:
     """Whether a pin that is `high` lights, or one that is `low`."""
     single: str | None = None
     """The only light there is, one of the kernel's (`/sys/class/leds`), instead of pins."""
-    night: tuple[int, int] | None = None
-    """Minutes of the day between which what is well stays dark."""
+    night: HoursAre | None = None
+    """When what is well stays dark."""
 
 
 @dataclass(frozen=True, slots=True)

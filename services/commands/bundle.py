@@ -8,6 +8,8 @@ from pathlib import Path
 from sensors.quantities import format_bytes
 
 from .common import FailedError, World, print_json
+from .doctor import patient_of
+from .options import identity_option
 
 
 def bundle_arguments(parser: ArgumentParser) -> None:
@@ -18,31 +20,15 @@ def bundle_arguments(parser: ArgumentParser) -> None:
         metavar="FILE",
         help="where to write it; - for standard output (logboat-….tar.gz here)",
     )
-    parser.add_argument(
-        "--identity",
-        type=Path,
-        default=Path("/etc/logboat/identity"),
-        metavar="DIR",
-        help="folder of the vessel's certificate and key, whose secrets are left out (/etc/logboat/identity)",
-    )
+    identity_option(parser, "folder of the vessel's certificate and key, whose secrets are left out")
 
 
 def bundle(args: Namespace, world: World) -> int:
     """Write the archive."""
-    from services.doctor.patient import Patient
     from services.support.archive import packed
     from services.support.contents import parts
 
-    patient = Patient(
-        config=args.config,
-        sensors_file=args.sensors,
-        data=args.data,
-        run=args.run,
-        identity=args.identity,
-        boottime=world.boottime,
-        utc=world.utc,
-        alive=world.alive,
-    )
+    patient = patient_of(args, world)
     moment = f"{datetime.fromtimestamp(world.utc, UTC):%Y%m%d-%H%M%S}"
     name = f"logboat-{patient.configuration.vessel.id}-{moment}"
     data = packed(parts(patient), folder=name, utc=world.utc)

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sensors.clock import Clock, SystemClock
+from services.zones import zone_of
 
 if TYPE_CHECKING:
     from services.settings import Vessel
@@ -211,12 +211,7 @@ def chosen_vessel(args: Namespace, database: "Database") -> str:
 def zone(args: Namespace) -> tzinfo:
     """The vessel's time zone, for showing times."""
     configured = configured_vessel(args)
-    if configured is None or configured.timezone == "UTC":
-        return UTC
-    try:
-        return ZoneInfo(configured.timezone)
-    except (ZoneInfoNotFoundError, ValueError):  # no tzdata here
-        return UTC
+    return UTC if configured is None or configured.timezone == "UTC" else zone_of(configured.timezone)
 
 
 def moment_json(moment: "Moment") -> dict[str, Any]:

@@ -2,16 +2,17 @@
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from services.present import Screen, Style, paint, screen, wrap
 
 from .common import World, print_json
+from .options import identity_option
 
 if TYPE_CHECKING:
     from services.doctor.checks import Check
     from services.doctor.findings import Finding
+    from services.doctor.patient import Patient
 
 _MARKS: Final = {"good": "ok", "warn": "WARN", "bad": "BAD", "skipped": "-"}
 _STYLES: Final = {"good": Style.GOOD, "warn": Style.WARN, "bad": Style.BAD}
@@ -19,13 +20,7 @@ _STYLES: Final = {"good": Style.GOOD, "warn": Style.WARN, "bad": Style.BAD}
 
 def doctor_arguments(parser: ArgumentParser) -> None:
     """`logboat doctor [--fix] [--all]`."""
-    parser.add_argument(
-        "--identity",
-        type=Path,
-        default=Path("/etc/logboat/identity"),
-        metavar="DIR",
-        help="folder of the vessel's certificate and key (/etc/logboat/identity)",
-    )
+    identity_option(parser, "folder of the vessel's certificate and key")
     parser.add_argument(
         "--fix", action="store_true", help="do what does no harm and may help, then ask again"
     )
@@ -36,21 +31,9 @@ def doctor(args: Namespace, world: World) -> int:
     """1 if anything is wrong."""
     from services.doctor.checks import examine, is_well
     from services.doctor.findings import Verdict
-    from services.doctor.patient import Patient, run_command
+    from services.doctor.patient import run_command
 
-    def patient() -> Patient:
-        return Patient(
-            config=args.config,
-            sensors_file=args.sensors,
-            data=args.data,
-            run=args.run,
-            identity=args.identity,
-            boottime=world.boottime,
-            utc=world.utc,
-            alive=world.alive,
-        )
-
-    found = list(examine(patient()))
+    found = list(examine(patient_of(args, world)))
     done: list[str] = []
     if args.fix:
         for check, finding in found:
@@ -61,7 +44,7 @@ def doctor(args: Namespace, world: World) -> int:
                 except OSError as error:
                     done[-1] += f" (did not work: {error})"
         if done:
-            found = list(examine(patient()))
+            found = list(examine(patient_of(args, world)))
     if args.json:
         print_json(
             {
@@ -92,6 +75,22 @@ def doctor(args: Namespace, world: World) -> int:
             f" {counts[Verdict.BAD]} wrong, {counts[Verdict.SKIPPED]} do not apply"
         )
     return 0 if is_well(found) else 1
+
+
+def patient_of(args: Namespace, world: World) -> "Patient":
+    """The appliance whose places the options name."""
+    from services.doctor.patient import Patient
+
+    return Patient(
+        config=args.config,
+        sensors_file=args.sensors,
+        data=args.data,
+        run=args.run,
+        identity=args.identity,
+        boottime=world.boottime,
+        utc=world.utc,
+        alive=world.alive,
+    )
 
 
 def _lines(check: "Check", finding: "Finding", where: Screen) -> Iterator[str]:

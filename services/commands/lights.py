@@ -3,24 +3,17 @@
 import os
 import signal
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 from typing import Any
 
 from services.present import screen
 
 from .common import FailedError, World, print_json
-from .options import actions
+from .options import actions, identity_option
 
 
 def lights_arguments(parser: ArgumentParser) -> None:
     """`logboat lights [test | explain [--table] | off]`."""
-    parser.add_argument(
-        "--identity",
-        type=Path,
-        default=Path("/etc/logboat/identity"),
-        metavar="DIR",
-        help="folder of the vessel's certificate (/etc/logboat/identity)",
-    )
+    identity_option(parser, "folder of the vessel's certificate")
     choose = actions(parser, "test | explain", required=False)
     choose("test", "light all for a moment")
     choose("off", "make all dark, when no daemon does")

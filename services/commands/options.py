@@ -49,3 +49,11 @@ def actions(
         )
 
     return add
+
+
+def identity_option(parser: ArgumentParser, words: str) -> None:
+    """`--identity DIR`; `words`: what the folder is of interest for."""
+    usual = "/etc/logboat/identity"
+    parser.add_argument(
+        "--identity", type=Path, default=Path(usual), metavar="DIR", help=f"{words} ({usual})"
+    )

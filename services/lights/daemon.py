@@ -10,10 +10,9 @@ import signal
 import sys
 import threading
 import time
-import zoneinfo
 from argparse import Namespace
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime
 from typing import Final
 
 from sensors.driver import DriverError
@@ -23,6 +22,8 @@ from services.configuration import Configuration, ConfigurationError
 from services.lastgood import load_or_last_good
 from services.settings import Lights
 from services.systemd import Notifier
+from services.zones import zone_of
+from sync.gateway.policy import Situation
 
 from .facts import Facts, Machine
 from .panel import HeaderPanel, KernelPanel, Panel, PanelError
@@ -93,11 +94,8 @@ class LightsDaemon:
 
 def is_night(lights: Lights, moment: datetime) -> bool:
     """Whether it is within the hours in which what is well stays dark."""
-    if lights.night is None:
-        return False
-    begin, end = lights.night
-    minute = moment.hour * 60 + moment.minute
-    return begin <= minute < end if begin <= end else minute >= begin or minute < end
+    situation = Situation(minute=moment.hour * 60 + moment.minute)
+    return lights.night is not None and lights.night.holds(situation)
 
 
 def open_panel(lights: Lights) -> Panel:
@@ -143,18 +141,11 @@ def off(args: Namespace) -> int:
     return 0
 
 
-def _zone(name: str) -> tzinfo:
-    try:
-        return zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        return UTC
-
-
 def _serve(args: Namespace, configuration: Configuration, panel: Panel) -> None:
     from services.commands.common import is_alive
 
     machine = Machine(args.run, args.identity)
-    zone = _zone(configuration.vessel.timezone)
+    zone = zone_of(configuration.vessel.timezone)
     notifier = Notifier()
     stopping = threading.Event()
 

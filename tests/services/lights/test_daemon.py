@@ -14,6 +14,7 @@ from services.lights.facts import Facts, Machine
 from services.lights.panel import HeaderPanel, KernelPanel, PanelError
 from services.maintenance import STATE as MAINTENANCE
 from services.settings import Lights
+from sync.gateway.policy import HoursAre
 from tests.net.certificates import CA, END
 from tests.sensors.gpio import Board, board
 
@@ -153,7 +154,7 @@ def test_single_led_of_the_kernel(tmp_path: Path) -> None:
 
 
 def test_night_may_go_over_midnight() -> None:
-    lights = Lights(night=(22 * 60, 6 * 60))
+    lights = Lights(night=HoursAre(22 * 60, 6 * 60, negated=False))
     assert is_night(lights, datetime(2026, 1, 1, 23, 0, tzinfo=UTC))
     assert is_night(lights, datetime(2026, 1, 1, 5, 59, tzinfo=UTC))
     assert not is_night(lights, datetime(2026, 1, 1, 6, 0, tzinfo=UTC))
