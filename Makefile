@@ -11,7 +11,7 @@ AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
   image-torture image-tools guest-tools
 
 help:            ## list these targets
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 demo: .venv/.ready broker  ## the main job on this machine: a fleet records, meshes, and proves that nothing is missing
 	@$(BIN)/logboat demo
