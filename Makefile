@@ -7,8 +7,8 @@ OUT ?= build/image
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test torture bench lint lock clean network-tools broker card-tools image image-lock image-test \
-  image-torture image-tools guest-tools
+.PHONY: help demo test torture bench lint lock clean network-tools broker card-tools nmcli image image-lock \
+  image-test image-torture image-tools guest-tools
 
 help:            ## list these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -16,7 +16,7 @@ help:            ## list these targets
 demo: .venv/.ready broker  ## the main job on this machine: a fleet records, meshes, and proves that nothing is missing
 	@$(BIN)/logboat demo
 
-test: .venv/.ready network-tools card-tools broker  ## unit, property and fault tests (under 10 minutes on 2 cores)
+test: .venv/.ready network-tools card-tools broker nmcli  ## unit, property and fault tests (under 10 minutes on 2 cores)
 	@$(BIN)/python -m pytest -n 4 -m "not torture and not image" $(ARGS)
 
 torture: .venv/.ready network-tools card-tools broker  ## the full counts of kills and faults
@@ -78,6 +78,18 @@ card-tools:
 	  command -v mkfs.vfat >/dev/null || $(MAKE) --no-print-directory debian-dosfstools; \
 	  command -v debugfs >/dev/null || $(MAKE) --no-print-directory debian-e2fsprogs; \
 	  command -v sfdisk >/dev/null || $(MAKE) --no-print-directory debian-fdisk; fi || true
+
+# NetworkManager's own tool reads the profiles that tests make. Unpacked only: installed, the package would take
+# over this machine's networks.
+NMCLI := build/nmcli
+nmcli:
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+	  ! command -v nmcli >/dev/null && ! [ -x $(NMCLI)/usr/bin/nmcli ]; then \
+	  echo "unpacking Debian's nmcli …"; rm -rf $(NMCLI) && mkdir -p $(NMCLI).new/partial && \
+	  apt-get -qq update && apt-get -qq -y --no-install-recommends --download-only \
+	    -o Dir::Cache::archives=$(abspath $(NMCLI).new) install network-manager >/dev/null && \
+	  for package in $(NMCLI).new/*.deb; do dpkg -x $$package $(NMCLI).new/root; done && \
+	  mv $(NMCLI).new/root $(NMCLI) && rm -rf $(NMCLI).new; fi || true
 
 # What an image is made with. Other architectures' programs run by emulation while their root is made.
 image-tools:

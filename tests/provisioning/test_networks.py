@@ -1,5 +1,6 @@
 """NetworkManager's profiles, as NetworkManager itself reads them; and which adapter does what."""
 
+import os
 import shutil
 import string
 import subprocess
@@ -92,13 +93,34 @@ def test_a_plan_has_everything_that_can_be() -> None:
 # As NetworkManager reads them
 
 
+UNPACKED = Path(__file__).parents[2] / "build/nmcli"
+
+
+def tool() -> tuple[str, str]:
+    """nmcli, and where its libraries are: this machine's, or what `make test` has unpacked."""
+    if (installed := shutil.which("nmcli")) is not None:
+        return installed, os.environ.get("LD_LIBRARY_PATH", "")
+    unpacked = UNPACKED / "usr/bin/nmcli"
+    if not unpacked.exists():
+        missing = "nmcli is not here (Debian's network-manager)"
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    folders = [*UNPACKED.glob("usr/lib/*-linux-gnu"), *UNPACKED.glob("lib/*-linux-gnu")]
+    return str(unpacked), ":".join(map(str, folders))
+
+
 def reads(profile: profiles.Profile, *fields: str) -> list[str]:
     """What NetworkManager's own tool makes of a keyfile, without a daemon."""
-    nmcli = shutil.which("nmcli")
-    if nmcli is None:
-        pytest.skip("nmcli is not here (Debian's network-manager)")
+    nmcli, libraries = tool()
     command = [nmcli, "--offline", "connection", "modify", "connection.lldp", "disable"]
-    done = subprocess.run(command, input=profile.text.encode(), capture_output=True, check=False)
+    done = subprocess.run(
+        command,
+        input=profile.text.encode(),
+        capture_output=True,
+        check=False,
+        env={**os.environ, "LD_LIBRARY_PATH": libraries},
+    )
     assert done.returncode == 0, done.stderr.decode()
     normal = dict(row.split("=", 1) for row in done.stdout.decode().splitlines() if "=" in row)
     return [normal.get(field, "") for field in fields]
