@@ -39,9 +39,10 @@ _FORGET: Final = (
     "var/cache/ldconfig/aux-cache",
     "var/cache/debconf/*-old",
     "boot/firmware/*",
-    "tmp/*",
     "var/tmp/*",
 )
+"""Not `/tmp`: mmdebstrap keeps its configuration of apt there, without which it would clean this machine's
+lists; it empties the folder itself."""
 _CLEAN: Final = (
     *(f'rm -rf "$1"/{each}' for each in _FORGET),
     ': > "$1"/etc/machine-id; : > "$1"/etc/resolv.conf; echo logboat > "$1"/etc/hostname',

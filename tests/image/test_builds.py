@@ -37,8 +37,8 @@ def clone(place: Path) -> Path:
 
 
 def test_two_builds_of_a_commit_are_the_same(tmp_path: Path) -> None:
-    """In two clones, with nothing in common but the packages that were fetched before."""
-    found = []
+    """In two clones, with nothing in common; and this machine's own apt is as it was."""
+    found, lists = [], sorted(Path("/var/lib/apt/lists").iterdir())
     for name in ("one", "other/farther"):
         checkout = clone(tmp_path / name)
         command = [sys.executable, "-m", "provisioning.image", "--board", "virt", "--base", "debian"]
@@ -49,6 +49,7 @@ def test_two_builds_of_a_commit_are_the_same(tmp_path: Path) -> None:
         found.append(digests(folder))
         subprocess.run(["rm", "-rf", str(checkout / "build")], check=True)
     assert found[0] == found[1]
+    assert sorted(Path("/var/lib/apt/lists").iterdir()) == lists
 
 
 def unfinished(output: Path) -> list[str]:
