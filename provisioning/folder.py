@@ -11,9 +11,9 @@
         identity/                   what its appliance has as /etc/logboat/identity/
         carded.json                 which of its certificates went to a card, and when
 
-Back it up: who loses it visits every vessel. Who copies it has all vessels' keys, but without the passphrase
-cannot add one. Every change is whole or not at all, and none overwrites what was made before; one command at
-a time changes a folder.
+Back it up (`provisioning.backup` makes a file of it that nobody else can read): who loses it visits every
+vessel. Who copies it has all vessels' keys, but without the passphrase cannot add one. Every change is whole
+or not at all, and none overwrites what was made before; one command at a time changes a folder.
 """
 
 import fcntl
@@ -188,7 +188,7 @@ class FleetFolder:
 
     def note_card(self, vessel: str, card: Carded) -> None:
         """Remember that a card was written. Raises UnknownVesselError, FolderError."""
-        with self._alone():
+        with self.alone():
             body = {"serial": card.serial, "when": card.when.isoformat(), "where": card.where}
             files.write(self._at(self._known(vessel)) / CARDED, _json(body))
 
@@ -197,7 +197,7 @@ class FleetFolder:
 
         Raises FolderError.
         """
-        with self._alone():
+        with self.alone():
             if not (self.path / RADIO_KEY).exists():
                 files.write(self.path / RADIO_KEY, _radio_key(), mode=files.SECRET)
             self._tell()
@@ -215,7 +215,7 @@ class FleetFolder:
         """Take a vessel into the fleet: a new identity. Raises FleetNameError, FolderError."""
         names.check("vessel", vessel)
         place = self._at(vessel)
-        with self._alone():
+        with self.alone():
             self.check_new(vessel)
             made = Path(tempfile.mkdtemp(prefix=f".{vessel}.", dir=place.parent))
             try:
@@ -235,7 +235,7 @@ class FleetFolder:
 
         Raises UnknownVesselError, FolderError.
         """
-        with self._alone():
+        with self.alone():
             place = self._at(self._known(vessel))
             prepared = place / _PREPARED
             self._issue(authority, vessel, place, prepared, now=now, valid_for=valid_for)
@@ -249,7 +249,7 @@ class FleetFolder:
 
         Returns what was added. Raises UnknownVesselError; FolderError if they all were revoked before.
         """
-        with self._alone():
+        with self.alone():
             before = self.revocations
             found = self._vessel(self._known(vessel), before)
             added = tuple(
@@ -379,7 +379,7 @@ class FleetFolder:
         self._tell()
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def alone(self) -> Iterator[None]:
         """Nobody else changes the folder meanwhile. Raises FolderError if somebody does."""
         descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
         try:

@@ -29,7 +29,7 @@ LONGEST_TEXT: Final = 200
 
 
 def fleet_arguments(parser: ArgumentParser) -> None:
-    """`logboat fleet init|add|card|renew|revoke|list|password …`."""
+    """`logboat fleet init|add|card|renew|revoke|list|backup|restore|password …`."""
     add = actions(parser, "ACTION")
 
     def action(name: str, words: str, *, vessel: bool = True, signs: bool = True) -> ArgumentParser:
@@ -56,6 +56,10 @@ def fleet_arguments(parser: ArgumentParser) -> None:
     revoke = action("revoke", "revoke all certificates that a vessel was given until now")
     revoke.add_argument("--reason", default="", metavar="WHY", help="for whoever is told of it")
     action("list", "the fleet's vessels, and when their certificates expire", vessel=False, signs=False)
+    backup = action("backup", "all of the folder into one encrypted file", vessel=False)
+    backup.add_argument("--to", type=Path, required=True, metavar="FILE", help="replaced if it is there")
+    restore = action("restore", "the folder again, from a backup", vessel=False)
+    restore.add_argument("--from", dest="source", type=Path, required=True, metavar="FILE", help="the backup")
     add("password", "the hash of a crew's password, for [[user]]; asked for, or read from standard input")
 
 
@@ -71,6 +75,8 @@ def fleet(args: Namespace, world: World) -> int:
         "renew": _renew,
         "revoke": _revoke,
         "list": _list,
+        "backup": _backup,
+        "restore": _restore,
         "password": _password,
     }[args.action]
     try:
@@ -222,6 +228,38 @@ def _standing(issued: "Issued | None", now: datetime) -> str:
     if days < 0:
         return "EXPIRED: renew it"
     return f"good for {count(days, 'day')}" + (": renew it" if days < SOON_DAYS else "")
+
+
+def _backup(args: Namespace, world: World) -> int:
+    from provisioning import backup, files
+    from provisioning.folder import FleetFolder
+
+    folder = FleetFolder(args.folder)
+    given = _passphrase(args, world, f"Passphrase of fleet {folder.fleet}: ")
+    salt, nonce = os.urandom(backup.SALT_BYTES), os.urandom(backup.NONCE_BYTES)
+    content = backup.pack(folder, given, salt=salt, nonce=nonce)
+    files.write(args.to, content, mode=files.SECRET)
+    if args.json:
+        print_json({"fleet": folder.fleet, "file": str(args.to), "bytes": len(content)})
+    else:
+        print(f"all of fleet {folder.fleet} is in {args.to}, under its passphrase ({len(content)} bytes)")
+    return 0
+
+
+def _restore(args: Namespace, world: World) -> int:
+    from provisioning import backup
+    from provisioning.folder import check_free
+
+    check_free(args.folder)
+    content = args.source.read_bytes()
+    given = _passphrase(args, world, "Passphrase of the fleet: ")
+    folder = backup.restore(content, given, args.folder, source=str(args.source))
+    vessels = [vessel.id for vessel in folder.vessels()]
+    if args.json:
+        print_json({"fleet": folder.fleet, "folder": str(args.folder), "vessels": vessels})
+    else:
+        print(f"fleet {folder.fleet} is in {args.folder} again: {', '.join(vessels) or 'no vessels yet'}")
+    return 0
 
 
 def _password(args: Namespace, world: World) -> int:

@@ -43,6 +43,22 @@ def test_a_fleet_is_made_and_a_vessel_added(logboat: Appliance, north: Path) -> 
     assert listed.lines[2].split()[:4] == ["argo", "SY", "Argo", "211234560"]
 
 
+def test_a_lost_folder_comes_back_from_its_backup(logboat: Appliance, north: Path) -> None:
+    run(logboat, "add", north, "argo")
+    packed, again = logboat.root / "north.backup", logboat.root / "again"
+    made = run(logboat, "backup", north, "--to", str(packed))
+    assert made.lines[0].startswith(f"all of fleet north is in {packed}, under its passphrase (")
+    assert packed.stat().st_mode & 0o777 == 0o600
+    restored = run(logboat, "restore", again, "--from", str(packed))
+    assert restored.lines == [f"fleet north is in {again} again: argo"]
+    assert run(logboat, "add", again, "brigid").status == 0
+    taken = run(logboat, "restore", north, "--from", str(packed))
+    assert (taken.status, taken.err.endswith("there is something already; name a new folder\n")) == (1, True)
+    missing = run(logboat, "restore", logboat.root / "other", "--from", "nowhere")
+    assert missing.status == 1
+    assert "nowhere" in missing.err
+
+
 def test_revoking_and_renewing_show_in_the_list(logboat: Appliance, north: Path) -> None:
     for vessel in ("argo", "brigid"):
         run(logboat, "add", north, vessel)
