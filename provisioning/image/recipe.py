@@ -23,10 +23,12 @@ class Archive:
     url: str
     suite: str
     components: tuple[str, ...]
-    key: str
-    """Where its key is to be had."""
-    fingerprint: str
-    """By which that key is believed."""
+    keyring: str
+    """Where the package with its keys is to be had."""
+    sha256: str
+    """By which that package is believed."""
+    file: str
+    """The keys in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +165,9 @@ def _recipe(
 def _archive(data: Mapping[str, Any] | None) -> Archive | None:
     if data is None:
         return None
-    return Archive(data["url"], data["suite"], tuple(data["components"]), data["key"], data["fingerprint"])
+    keyring = data["keyring"]
+    where = (keyring["url"], keyring["sha256"], keyring["file"])
+    return Archive(data["url"], data["suite"], tuple(data["components"]), *where)
 
 
 def _load(path: Path, kind: str, name: str) -> Mapping[str, Any]:

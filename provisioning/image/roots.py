@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from provisioning.image import keeping, official
-from provisioning.image.errors import BaseError, ToolError
-from provisioning.image.recipe import Archive, Recipe
+from provisioning.image import archive, keeping, official
+from provisioning.image.errors import ToolError
+from provisioning.image.recipe import Recipe
 from provisioning.image.tools import run
 
 _BINFMT: Final = Path("/proc/sys/fs/binfmt_misc")
@@ -152,7 +152,7 @@ def _make_base(recipe: Recipe, path: Path, *, cache: Path, log: Path) -> None:
             f'--essential-hook=cp "{staging}/modules" "$1/{_MODULES}/logboat"',
             *(f"--customize-hook={each}" for each in _CLEAN),
         ]
-        more = [] if recipe.archive is None else ["-", _source(recipe.archive, cache, log=log)]
+        more = [] if recipe.archive is None else ["-", archive.source(recipe.archive, cache, log=log)]
         _mmdebstrap(
             arguments,
             recipe.suite,
@@ -165,24 +165,6 @@ def _make_base(recipe: Recipe, path: Path, *, cache: Path, log: Path) -> None:
         )
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-
-
-def _source(archive: Archive, cache: Path, *, log: Path) -> str:
-    """The line for apt of an archive whose key is here, and is the one that the recipe names."""
-    key = cache / f"archive-{archive.fingerprint[-16:]}.asc"
-    if not key.exists():
-        try:
-            run(["curl", "-fsSL", "--max-time", "60", "-o", f"{key}.part", archive.key], log=log)
-        except ToolError as error:
-            text = f"{archive.key} cannot be had (where it cannot be reached: BASE=debian): {error}"
-            raise BaseError(text) from error
-        listed = run(["gpg", "--show-keys", "--with-colons", f"{key}.part"], log=log).decode()
-        found = [line.split(":")[9] for line in listed.splitlines() if line.startswith("fpr:")]
-        if archive.fingerprint not in found:
-            text = f"{archive.key} is not the key that the recipe names: {', '.join(found) or 'it is none'}"
-            raise BaseError(text)
-        Path(f"{key}.part").replace(key)
-    return f"deb [signed-by={key}] {archive.url} {archive.suite} {' '.join(archive.components)}"
 
 
 def _mmdebstrap(

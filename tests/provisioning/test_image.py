@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from provisioning.image import (
+    archive,
     bill,
     bootfiles,
     build,
@@ -53,6 +55,57 @@ def test_an_unknown_board_is_told_with_those_that_there_are() -> None:
 def test_an_unknown_base_is_told_with_those_that_there_are() -> None:
     with pytest.raises(RecipeError, match=r"there is no base 'ubuntu'; there are: debian, official, raspios"):
         read(base="ubuntu")
+
+
+# Archives ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def keyring(tmp_path: Path) -> Path:
+    """A package with an archive's keys."""
+    if shutil.which("dpkg-deb") is None:
+        pytest.skip("dpkg-deb is not here (Debian's dpkg)")
+    tree, package = tmp_path / "tree", tmp_path / "keyring.deb"
+    (tree / "DEBIAN").mkdir(parents=True)
+    (tree / "DEBIAN/control").write_text(
+        "Package: keyring\nVersion: 1\nArchitecture: all\nMaintainer: nobody <no@body>\nDescription: keys\n"
+    )
+    (tree / "usr/share/keyrings").mkdir(parents=True)
+    (tree / "usr/share/keyrings/keys.pgp").write_bytes(b"keys")
+    subprocess.run(["dpkg-deb", "--build", str(tree), str(package)], check=True, capture_output=True)
+    return package
+
+
+def archive_of(keyring: str, sha256: str) -> recipe.Archive:
+    file = "usr/share/keyrings/keys.pgp"
+    return recipe.Archive("http://localhost/", "trixie", ("main",), keyring, sha256, file)
+
+
+def test_an_archive_is_believed_by_the_keys_that_the_recipe_names(keyring: Path, tmp_path: Path) -> None:
+    found = archive_of(keyring.as_uri(), keeping.file_digest(keyring))
+    line = archive.source(found, tmp_path, log=tmp_path / "log")
+    keys = tmp_path / f"archive-{found.sha256[:16]}.pgp"
+    assert line == f"deb [signed-by={keys}] http://localhost/ trixie main"
+    assert keys.read_bytes() == b"keys"
+    keyring.unlink()
+    assert archive.source(found, tmp_path, log=tmp_path / "log") == line
+
+
+def test_other_keys_than_the_recipes_are_refused(keyring: Path, tmp_path: Path) -> None:
+    with pytest.raises(BaseError, match="is not what the recipe names: its SHA-256 is"):
+        archive.source(archive_of(keyring.as_uri(), "0" * 64), tmp_path, log=tmp_path / "log")
+    missing = archive_of((tmp_path / "missing.deb").as_uri(), "0" * 64)
+    with pytest.raises(
+        BaseError, match=r"missing\.deb cannot be had \(where it cannot be reached: BASE=debian\)"
+    ):
+        archive.source(missing, tmp_path, log=tmp_path / "log")
+    assert not list(tmp_path.glob("archive-*"))
+
+
+def test_raspberry_pis_keys_are_named_by_their_digest() -> None:
+    found = read(base="raspios").archive
+    assert found is not None
+    assert len(bytes.fromhex(found.sha256)) == 32
 
 
 def test_the_command_tells_wrong_words_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,38 @@
+"""An archive of packages beside the builder's own mirror, and the keys that vouch for it.
+
+The keys come in the archive's own package of them, which the recipe names by its digest. A lone key file
+would not do: Raspberry Pi's is signed by SHA-1 alone, which apt has refused since February 2026.
+"""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from provisioning.image import keeping
+from provisioning.image.errors import BaseError, ToolError
+from provisioning.image.recipe import Archive
+from provisioning.image.tools import run
+
+
+def source(archive: Archive, cache: Path, *, log: Path) -> str:
+    """The line for apt. Raises BaseError: it cannot be reached, or its keys are not the recipe's."""
+    keys = cache / f"archive-{archive.sha256[:16]}.pgp"
+    if not keys.exists():
+        _fetch(archive, keys, log=log)
+    return f"deb [signed-by={keys}] {archive.url} {archive.suite} {' '.join(archive.components)}"
+
+
+def _fetch(archive: Archive, keys: Path, *, log: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=keys.parent, prefix=".keyring-") as scratch:
+        package, tree = Path(scratch, "keyring.deb"), Path(scratch, "tree")
+        try:
+            run(["curl", "-fsSL", "--max-time", "60", "-o", str(package), archive.keyring], log=log)
+        except ToolError as error:
+            text = f"{archive.keyring} cannot be had (where it cannot be reached: BASE=debian): {error}"
+            raise BaseError(text) from error
+        if (found := keeping.file_digest(package)) != archive.sha256:
+            text = f"{archive.keyring} is not what the recipe names: its SHA-256 is {found}"
+            raise BaseError(text)
+        run(["dpkg-deb", "--extract", str(package), str(tree)], log=log)
+        shutil.copy(tree / archive.file, f"{keys}.part")
+    Path(f"{keys}.part").replace(keys)
