@@ -84,8 +84,7 @@ class Boot:
         host = names.host(configuration.vessel.id).removesuffix(".local")
         if asked is not None and asked.host_name:
             host = asked.host_name
-        etc, root = self.places.etc, self.places.root
-        self._step("the host name", lambda: system.set_host_name(host, etc=etc, root=root, tool=self.tool))
+        self._step("the host name", lambda: system.set_host_name(host, etc=self.places.etc, tool=self.tool))
         self._step("SSH's host keys", lambda: system.make_host_keys(self.places.ssh, tool=self.tool))
         self._step("SSH's keys", lambda: self._authorize(network))
         self._step("the networks", lambda: self._networks(network))

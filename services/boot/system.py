@@ -66,16 +66,14 @@ def partition_of(disk: Path, number: int) -> Path:
     return disk.with_name(f"{disk.name}{between}{number}")
 
 
-def set_host_name(name: str, *, etc: Path, root: Path, tool: Run = run) -> None:
-    """Until the next start. `/etc/hostname` says the same, else others would put the old one back; the
-    root is read-only, so it lies under another."""
+def set_host_name(name: str, *, etc: Path, tool: Run = run) -> None:
+    """The kernel's, until the next start; and that of whoever reads `/etc/hostname`, which is a link to this
+    file: NetworkManager would put an old one back."""
     if socket.gethostname() != name:
         tool(["hostname", name])
-    place, ours, content = root / "etc/hostname", etc / "hostname", f"{name}\n".encode()
-    if not place.exists() or place.read_bytes() == content:
-        return
-    files.write(ours, content)
-    tool(["mount", "--bind", str(ours), str(place)])
+    ours, content = etc / "hostname", f"{name}\n".encode()
+    if not ours.exists() or ours.read_bytes() != content:
+        files.write(ours, content)
 
 
 def make_host_keys(folder: Path, *, tool: Run = run) -> None:

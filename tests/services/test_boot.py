@@ -70,7 +70,6 @@ class Pi:
             folder.mkdir(parents=True)
         for slot in self.slots:
             (slot / "config.txt").write_text("arm_64bit=1\n")
-        self.file("etc/hostname", "logboat\n")
         self.file("proc/cmdline", "console=tty1 root=PARTUUID=10b0a7-05 ro")
         self.ran: list[str] = []
         self.broken: set[str] = set()
@@ -121,7 +120,6 @@ def test_a_start_makes_a_vessel_of_a_card(pi: Pi) -> None:
     assert found == BootState(taken=("identity", "logboat.toml", "sensors.toml"))
     assert state.read(pi.places.run) == found
     assert "hostname logboat-argo" in pi.ran
-    assert f"mount --bind {pi.places.etc}/hostname {pi.places.root}/etc/hostname" in pi.ran
     assert (pi.places.etc / "hostname").read_text() == "logboat-argo\n"
     assert "iw reg set DE" in pi.ran
     assert "iw phy phy0 interface add crew0 type __ap" in pi.ran
@@ -143,7 +141,6 @@ def test_a_start_makes_a_vessel_of_a_card(pi: Pi) -> None:
 def test_the_second_start_changes_nothing(pi: Pi) -> None:
     put(pi.places.inbox, bundle())
     pi.start()
-    pi.file("etc/hostname", "logboat-argo\n")
     host_key = (pi.places.ssh / "ssh_host_ed25519_key").read_bytes()
     assert pi.start() == BootState()
     assert not [command for command in pi.ran if command.startswith(("ssh-keygen", "systemctl", "mount"))]
