@@ -1,12 +1,13 @@
-"""Runs inside a guest: pulses on a line of a simulated chip. Prints how many a second it came to."""
+"""Runs inside a guest, at a simulated chip: pulses on a line, or a look at one for a while."""
 
 import os
 import sys
 import time
+from pathlib import Path
 
 
-def main(path: str, count: int, hertz: float) -> float:
-    """`count` pulses, up and down, as even as this machine can."""
+def pulses(path: str, count: int, hertz: float) -> float:
+    """`count` pulses, up and down, as even as this machine can; how many a second it came to."""
     line = os.open(path, os.O_WRONLY)
     begun = time.monotonic()
     for number in range(count):
@@ -18,5 +19,15 @@ def main(path: str, count: int, hertz: float) -> float:
     return count / (time.monotonic() - begun)
 
 
+def look(path: str, count: int, hertz: float) -> str:
+    """What a line is at `count` moments: `#` lit, `.` dark."""
+    seen = ""
+    for _ in range(count):
+        seen += "#" if Path(path).read_bytes().startswith(b"1") else "."
+        time.sleep(1 / hertz)
+    return seen
+
+
 if __name__ == "__main__":
-    print(main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3])))
+    do = pulses if sys.argv[1].endswith("/pull") else look
+    print(do(sys.argv[1], int(sys.argv[2]), float(sys.argv[3])))

@@ -92,6 +92,11 @@ class Header:
         )
         return float(said)
 
+    def look(self, pin: int, seconds: float) -> str:
+        """What the guest drives a line to for a while, looked at 40 times a second: `#` high, `.` low."""
+        script = f"python3 /home/skipper/drive.py {CHIP}/sim_gpio{pin}/value {round(seconds * 40)} 40"
+        return self.guest.root(script, seconds=seconds * 4 + 60)
+
     def level(self, pin: int) -> bool:
         """What the guest drives a line to."""
         return self.guest.root(f"cat {CHIP}/sim_gpio{pin}/value") == "1"

@@ -138,6 +138,15 @@ class Guest:
                 raise GuestError(f"after {seconds:.0f} s still not {what}:\n{self.last_words()}")
             time.sleep(0.5)
 
+    def wait_for_end(self, what: str, *, seconds: float = BOOT_S) -> None:
+        """Until the machine has been switched off, or restarts, which ends QEMU too. Raises GuestError."""
+        if self._process is None:
+            raise GuestError(f"no guest runs before {what}")
+        try:
+            self._process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired as error:
+            raise GuestError(f"after {seconds:.0f} s still not {what}:\n{self.last_words()}") from error
+
     def wait_for_login(self) -> None:
         """Until it can be logged in."""
         self.wait_for("login", lambda: self._ssh("true", seconds=20).returncode == 0)

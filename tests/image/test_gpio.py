@@ -1,6 +1,7 @@
 """The header: a simulated chip, driven from outside, seen as readings through our pin factory."""
 
 import os
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from tests.image.guest import Guest
 pytestmark = [pytest.mark.image, pytest.mark.timeout(1800)]
 
 SLOW = 15
+POWER_LIGHT, RECORD_LIGHT = 5, 6
 SENSORS = """
 [[sensor]]
 id = "bilge-float"
@@ -113,6 +115,28 @@ def test_an_output_is_read_back(booted: Guest, header: Header) -> None:
     booted.run(f"nohup bash -c {_quoted(held)} {_quoted(program)} >/tmp/led 2>&1 </dev/null &")
     booted.wait_for("the light on", lambda: header.level(12), seconds=60)
     booted.wait_for("the light off", lambda: not header.level(12), seconds=60)
+
+
+def test_lights_follow_the_recorder(booted: Guest, header: Header) -> None:
+    """What an eye sees: steady light while it records; else a fast blink, which no other state has there."""
+    for _ in range(2):
+        booted.wait_for("a steady light", partial(is_steady, header, RECORD_LIGHT), seconds=180)
+        assert header.level(POWER_LIGHT)
+        booted.root("systemctl stop logboat-recorder")
+        begun = time.monotonic()
+        booted.wait_for("a fast blink", partial(is_blinking, header, RECORD_LIGHT), seconds=60)
+        print(f"the record light told of a stop within {time.monotonic() - begun:.0f} s")
+        booted.root("systemctl start logboat-recorder")
+    booted.wait_for("a steady light", partial(is_steady, header, RECORD_LIGHT), seconds=180)
+
+
+def is_steady(header: Header, pin: int) -> bool:
+    return set(header.look(pin, 2.0)) == {"#"}
+
+
+def is_blinking(header: Header, pin: int) -> bool:
+    """About four flashes a second: how many exactly, a busy machine's emulation does not keep."""
+    return header.look(pin, 2.0).count(".#") >= 5
 
 
 def _quoted(text: str) -> str:

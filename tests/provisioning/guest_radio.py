@@ -1,9 +1,11 @@
 """Radios without radios: run as root in a guest with five of mac80211_hwsim, its card made from `NETWORK`.
 
 The crew's own network and the mesh come up with nobody else there; another vessel's radio with the fleet's
-key reaches us over the mesh, and one with another key does not. It needs the appliance's services, OpenSSH
-among them, and tells each step; exit status 0 if all is as it should be. The radios are `wlan0` (joins),
-`wlan3` (crew), `wlan4` (mesh), and `wlan1`, `wlan2` of the others' side.
+key reaches us over the mesh, documents go both ways, and one with another key reaches nobody. It needs the
+appliance's services, OpenSSH among them, and tells each step; exit status 0 if all is as it should be. The
+radios are `wlan0` (joins), `wlan3` (crew), `wlan4` (mesh), and `wlan1`, `wlan2` of the others' side.
+
+Its argument is the folder of the other vessel's identity; that vessel is `OTHER`.
 """
 
 import re
@@ -23,8 +25,19 @@ wifi = [{ ssid = "marina", password = "correct horse" }]
 access_point = { ssid = "argo", password = "battery staple" }
 vessel_radio = { mode = "mesh", channel = 6 }
 """
-RADIOS: Final = "options mac80211_hwsim radios=5"
-"""In `/etc/modprobe.d/`; the module is loaded before logboat-boot.service (`/etc/modules-load.d/`)."""
+RADIOS: Final = "modules_load=mac80211_hwsim mac80211_hwsim.radios=5"
+"""For the kernel's command line: the module is there before logboat-boot.service."""
+OTHER: Final = "brigid"
+SENSORS: Final = """
+[[sensor]]
+id = "bilge"
+name = "Bilge"
+kind = "simulated"
+model = "temperature"
+path = "environment.inside.bilge.temperature"
+rate = "1 Hz"
+window = "10 s"
+"""
 PATIENCE_S: Final = 90.0
 OURS: Final = Path("/run/logboat-radio/supplicant.conf")
 CREW: Final = 'network={\n ssid="argo"\n psk="battery staple"\n}\n'
@@ -65,7 +78,29 @@ def reaches(address: str, *, within: float) -> bool:
     return False
 
 
-def main() -> None:
+def another_vessel(place: Path, identity: Path) -> "list[subprocess.Popen[bytes]]":
+    """A vessel's daemons on the others' side, with its card's identity and all else as it comes."""
+    place.mkdir()
+    (place / "logboat.toml").write_text(f'[vessel]\nid = "{OTHER}"\n')
+    (place / "sensors.toml").write_text(SENSORS)
+    options = [f"--config={place}/logboat.toml", f"--sensors={place}/sensors.toml"]
+    options += [f"--identity={identity}", f"--data={place}/data", f"--run={place}/run"]
+    for folder in ("data", "run"):
+        (place / folder).mkdir()
+    command = [*BEYOND, "logboat"]
+    board = [f"--board={OTHER}"]  # else it would be a copy of this one's card
+    return [
+        subprocess.Popen([*command, daemon, *options, *more])
+        for daemon, more in (("record", []), ("sync", board))
+    ]
+
+
+def readings(store: Path, vessel: str) -> bool:
+    """Whether a store has any of a vessel's."""
+    return f"reading:{vessel}:" in said("logboat", "db", "ls", str(store))
+
+
+def main(identity: Path) -> None:
     """All of it."""
     until("the crew's network is up", lambda: "type AP" in said("iw", "dev", "wlan3", "info"))
     until(
@@ -98,6 +133,14 @@ def main() -> None:
     stranger.wait()
     vessel = join("wlan2", OURS.read_text())
     until("a vessel of the fleet reaches us", lambda: reaches(f"{found[1]}%wlan2", within=10))
+    said(*BEYOND, "ip", "link", "set", "lo", "up")
+    place = Path("/run/other-vessel")
+    daemons = another_vessel(place, identity)
+    until("it has our readings", lambda: readings(place / "data/log.db", "argo"))
+    until("we have its readings", lambda: readings(Path("/var/lib/logboat/log.db"), OTHER))
+    for daemon in daemons:
+        daemon.terminate()
+        daemon.wait()
     vessel.terminate()
     running = said("systemctl", "show", "--property=NRestarts", "NetworkManager", "logboat-radio")
     if set(running.split()) != {"NRestarts=0"}:
@@ -107,4 +150,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     assert shutil.which("wpa_supplicant"), socket.gethostname()
-    main()
+    main(Path(sys.argv[1]))
