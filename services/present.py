@@ -64,6 +64,14 @@ def screen(stream: TextIO | None = None, *, zone: tzinfo = UTC) -> Screen:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line, cleaned, and how it stands out."""
+
+    text: str
+    style: Style | None = None
+
+
 def clean(text: str) -> str:
     """The text without anything that steers a terminal."""
     return "".join(c if c.isprintable() else "·" for c in text)
@@ -199,10 +207,17 @@ class Curve:
                 sums[place] += total
                 counts[place] += number
         means = [total / number if number else None for total, number in zip(sums, counts, strict=True)]
-        known = [mean for mean in means if mean is not None]
-        low, high = min(known, default=0.0), max(known, default=0.0)
-        bars = BARS if unicode else PLAIN_BARS
-        return "".join(" " if mean is None else bars[_height(mean, low, high, len(bars))] for mean in means)
+        return bars(means, unicode=unicode)
+
+
+def bars(values: Sequence[float | None], *, unicode: bool = True) -> str:
+    """A bar for each value, from the lowest to the highest of them; blank where there is none."""
+    known = [value for value in values if value is not None]
+    low, high = min(known, default=0.0), max(known, default=0.0)
+    shapes = BARS if unicode else PLAIN_BARS
+    return "".join(
+        " " if value is None else shapes[_height(value, low, high, len(shapes))] for value in values
+    )
 
 
 def _height(value: float, low: float, high: float, heights: int) -> int:

@@ -85,8 +85,8 @@ class Facts:
         return self.live is not None and self.live.recording and self.live.fault is None
 
 
-def recording(facts: Facts) -> str:
-    """Is it recording right now, and if not, why not."""
+def committed(facts: Facts) -> str:
+    """Is it recording right now, as its last durable write tells; if not, why not."""
     state = facts.live
     if state is None:
         return f"NO: {facts.sight.why_not}"
@@ -96,9 +96,18 @@ def recording(facts: Facts) -> str:
     if not state.recording or durable is None:
         return "NOT YET: nothing is durable so far"
     ago = format_duration(round(max(facts.boottime - durable.clock, 0.0), 1))
+    return f"yes; the last commit was {ago} ago"
+
+
+def recording(facts: Facts) -> str:
+    """The same, and what there is of it since its start."""
+    state = facts.live
+    durable = None if state is None else state.last_durable
+    if state is None or durable is None or not facts.is_recording:
+        return committed(facts)
     since = format_duration(max(state.updated.utc - state.started, 0.0))
     samples = "" if durable.samples is None else f", {count(durable.samples, 'sample')} since its start"
-    return f"yes; the last commit was {ago} ago{samples} {since} ago"
+    return f"{committed(facts)}{samples} {since} ago"
 
 
 def clock(facts: Facts) -> str:

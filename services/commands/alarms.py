@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import tzinfo
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sensors.quantities import format_value
 from services.present import clean, count, moment_text, table
@@ -12,6 +12,9 @@ from .common import UsageError, World, chosen_vessel, moment_json, print_json, r
 
 if TYPE_CHECKING:
     from services.episodes import Episode
+
+
+NONE_OPEN: Final = "no alarm holds, and none awaits an eye"
 
 
 def alarms_arguments(parser: ArgumentParser) -> None:
@@ -36,9 +39,9 @@ def alarms(args: Namespace, world: World) -> int:  # noqa: ARG001
     for fault in faults:
         say(f"passed over: {clean(fault)}")
     if args.json:
-        print_json([_json(episode, names) for episode in shown])
+        print_json([as_json(episode, names) for episode in shown])
     elif not shown:
-        print("no alarm is on record" if args.all or not every else "no alarm holds, and none awaits an eye")
+        print("no alarm is on record" if args.all or not every else NONE_OPEN)
     else:
         print("\n".join(_lines(shown, names, zone(args))))
     return 0
@@ -75,7 +78,8 @@ def words(episode: "Episode") -> str:
     return f"{alarm.text} ({reason})" if alarm.text and reason else alarm.text or reason or alarm.path
 
 
-def _json(episode: "Episode", names: Mapping[str, str]) -> dict[str, Any]:
+def as_json(episode: "Episode", names: Mapping[str, str]) -> dict[str, Any]:
+    """For programs."""
     from services.windows import iso
 
     alarm = episode.alarm
@@ -108,21 +112,37 @@ def ack_arguments(parser: ArgumentParser) -> None:
 
 def ack(args: Namespace, world: World) -> int:
     """Note that somebody has seen an alarm."""
-    from services.episodes import AlarmIdError, acknowledge, find
+    who = by_whom(args, world)
+    document_id, added = acknowledged(args, world, args.id, who=who)
+    if args.json:
+        print_json({"id": document_id, "who": who, "added": added})
+    else:
+        print(acknowledged_words(document_id, who, added=added))
+    return 0
 
+
+def by_whom(args: Namespace, world: World) -> str:
+    """Who acknowledges: `--by`, else who typed. Raises UsageError."""
     who = (args.by if args.by is not None else world.user()).strip()
     if not who:
         raise UsageError("--by needs a name")
+    return who
+
+
+def acknowledged(args: Namespace, world: World, name: str, *, who: str) -> tuple[str, bool]:
+    """Acknowledge the alarm that `name` names: its id, and whether that is new. Raises CommandError."""
+    from services.episodes import AlarmIdError, acknowledge, find
+
     with reading_store(args) as database:
         try:
-            document_id = find(database, args.id)
-            added = acknowledge(database, document_id, who=who, utc=world.utc)
+            document_id = find(database, name)
+            return document_id, acknowledge(database, document_id, who=who, utc=world.utc)
         except AlarmIdError as error:
             raise UsageError(str(error)) from error
-    if args.json:
-        print_json({"id": document_id, "who": who, "added": added})
-    elif added:
-        print(f"{document_id}: acknowledged by {clean(who)}")
-    else:
-        print(f"{document_id}: {clean(who)} had acknowledged it before")
-    return 0
+
+
+def acknowledged_words(document_id: str, who: str, *, added: bool) -> str:
+    """What became of it."""
+    if added:
+        return clean(f"{document_id}: acknowledged by {who}")
+    return clean(f"{document_id}: {who} had acknowledged it before")

@@ -3,12 +3,16 @@
 import os
 import signal
 from argparse import ArgumentParser, Namespace
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from services.present import screen
 
 from .common import FailedError, World, print_json
 from .options import actions, identity_option
+
+if TYPE_CHECKING:
+    from services.lights.states import State
 
 
 def lights_arguments(parser: ArgumentParser) -> None:
@@ -60,16 +64,20 @@ def _explain(args: Namespace, world: World) -> int:
     machine = Machine(args.run, args.identity)
     states = shown(machine.look(boottime=world.boottime, utc=world.utc, alive=world.alive))
     if args.json:
-        told: dict[str, Any] = {
-            light: {
-                "pattern": state.pattern.name,
-                "means": state.means,
-                "cure": state.cure,
-                "severity": state.severity,
-            }
-            for light, state in states.items()
-        }
-        print_json({"lights": told})
+        print_json({"lights": as_json(states)})
         return 0
     print("\n".join(explain.now(states, screen().width)))
     return 0
+
+
+def as_json(states: "Mapping[str, State]") -> dict[str, Any]:
+    """For programs."""
+    return {
+        light: {
+            "pattern": state.pattern.name,
+            "means": state.means,
+            "cure": state.cure,
+            "severity": state.severity,
+        }
+        for light, state in states.items()
+    }

@@ -7,7 +7,19 @@ from typing import Any, Final
 
 from sensors.quantities import format_bytes, format_duration
 from services.livesync import LiveGateway, LiveMesh, LivePeer, LiveRoute, Sight, look
-from services.present import Screen, Style, clean, count, fitting, paint, screen, thousands, time_text, wrap
+from services.present import (
+    Line,
+    Screen,
+    Style,
+    clean,
+    count,
+    fitting,
+    paint,
+    screen,
+    thousands,
+    time_text,
+    wrap,
+)
 
 from .common import FailedError, UsageError, World, print_json, zone
 
@@ -51,7 +63,7 @@ def peers(args: Namespace, world: World) -> int:
     if args.json:
         if args.route is not None and state is not None:
             _chosen(rows(state), args.route)
-        print_json(_json(sight, args.route, world))
+        print_json(as_json(sight, args.route, world))
         return 0 if why_not(sight) is None else 1
     if (words := why_not(sight)) is not None or state is None:
         raise FailedError(words or "")
@@ -99,22 +111,41 @@ def _chosen(found: Sequence[Row], vessel: str) -> Row:
 
 def overview(state: LiveMesh, where: Screen, utc: float, *, everything: bool = False) -> list[str]:
     """What is wrong, then a line for each vessel, as many as the screen has room for."""
-    top = [paint(line, Style.TITLE, where) for line in wrap(headline(state), where.width)]
+    top = _top(state, where.width, utc)
+    room = where.height - _LINES_KEPT - len(top) if where.is_terminal and not everything else None
+    shown = [*top, *_table(rows(state), where.width, utc, room)]
+    return [line.text if line.style is None else paint(line.text, line.style, where) for line in shown]
+
+
+def all_lines(state: LiveMesh, width: int, utc: float) -> list[Line]:
+    """The same, on lines of at most `width`, however many."""
+    return [*_top(state, width, utc), *_table(rows(state), width, utc, None)]
+
+
+def shore_lines(state: LiveMesh, width: int, utc: float) -> list[Line]:
+    """Every way ashore."""
+    return [
+        line
+        for gateway in state.gateways
+        for line in _styled(shore_line(gateway, utc), _SHORE_STYLES.get(gateway.state, Style.WARN), width)
+    ]
+
+
+def _top(state: LiveMesh, width: int, utc: float) -> list[Line]:
+    top = _styled(headline(state), Style.TITLE, width)
     for clone in state.clones:
-        top += [paint(line, Style.BAD, where) for line in wrap(f"CLONE: {clone}", where.width)]
+        top += _styled(f"CLONE: {clone}", Style.BAD, width)
     for problem in state.problems:
-        top += [paint(line, Style.WARN, where) for line in wrap(f"problem: {problem}", where.width)]
-    for gateway in state.gateways:
-        style = _SHORE_STYLES.get(gateway.state, Style.WARN)
-        top += [paint(line, style, where) for line in wrap(shore_line(gateway, utc), where.width)]
+        top += _styled(f"problem: {problem}", Style.WARN, width)
+    top += shore_lines(state, width, utc)
     if state.crew:
         users = ", ".join(f"{each.user} ({each.address})" for each in state.crew)
-        top += wrap(f"crew: {users}", where.width)
-    found = rows(state)
-    if not found:
-        return [*top, *wrap("nobody is in sight, and nothing has come from anybody yet", where.width)]
-    room = where.height - _LINES_KEPT - len(top) if where.is_terminal and not everything else None
-    return top + _table(found, where, utc, room)
+        top += _styled(f"crew: {users}", None, width)
+    return top
+
+
+def _styled(text: str, style: Style | None, width: int) -> list[Line]:
+    return [Line(line, style) for line in wrap(text, width)]
 
 
 def shore_line(gateway: LiveGateway, utc: float) -> str:
@@ -142,24 +173,26 @@ def headline(state: LiveMesh) -> str:
     )
 
 
-def _table(found: Sequence[Row], where: Screen, utc: float, room: int | None) -> list[str]:
+def _table(found: Sequence[Row], width: int, utc: float, room: int | None) -> list[Line]:
+    if not found:
+        return _styled("nobody is in sight, and nothing has come from anybody yet", None, width)
     head, *lines = fitting(
         [("vessel", "state", "behind", "to come", "came by", "last", "sent", "received")]
         + [_cells(row, utc) for row in found],
         right=(2, 3, 5, 6, 7),
         drop=(7, 6, 3, 5, 4),
-        width=where.width,
+        width=width,
     )
-    shown, left = [paint(head, Style.TITLE, where)], len(found)
+    shown, left = [Line(head, Style.TITLE)], len(found)
     for row, line in zip(found, lines, strict=True):
         words = row.peer.problem if row.peer is not None else None
-        block = [paint(line, _STYLES[row.state], where) if row.state in _STYLES else line]
-        block += wrap(words, where.width, indent="  ") if words else []
+        block = [Line(line, _STYLES.get(row.state))]
+        block += [Line(more) for more in wrap(words, width, indent="  ")] if words else []
         if room is not None and len(shown) + len(block) > room:
             break
         shown += block
         left -= 1
-    return shown + ([f"and {count(left, 'vessel')} more: --all"] if left else [])
+    return shown + ([Line(f"and {count(left, 'vessel')} more: --all")] if left else [])
 
 
 def _cells(row: Row, utc: float) -> tuple[str, ...]:
@@ -239,7 +272,8 @@ def _link_words(peer: LivePeer) -> str:
     return "; ".join(parts) or "where it is, is not known"
 
 
-def _json(sight: Sight, vessel: str | None, world: World) -> dict[str, Any]:
+def as_json(sight: Sight, vessel: str | None, world: World) -> dict[str, Any]:
+    """For programs; `vessel`: just this one."""
     state = sight.state
     facts: dict[str, Any] = {"live": sight.is_live, "whyNot": why_not(sight)}
     if state is None:

@@ -14,6 +14,7 @@ from services.present import clean, count, moment_text, screen, table
 from .common import UsageError, World, chosen_vessel, moment_json, own_vessel, print_json, reading_store, zone
 
 EVERY_S: Final = 1.0
+HEAD: Final = ("sensor", "value", "state", "age", "rate", "name")
 HOME_AND_CLEAR: Final = "\x1b[H\x1b[J"
 """ECMA-48: cursor to the top, erase to the end; no flicker, unlike erasing first."""
 
@@ -49,7 +50,7 @@ def sensors(args: Namespace, world: World) -> int:
         while True:
             seen = view(args, world)
             if args.json:
-                print_json(_json(seen))
+                print_json(as_json(seen))
             else:
                 text = "\n".join(lines(seen, place))
                 print(f"{HOME_AND_CLEAR}{text}" if args.watch and where.is_terminal else text, flush=True)
@@ -80,26 +81,32 @@ def view(args: Namespace, world: World) -> View:
 
 def lines(seen: View, place: tzinfo) -> list[str]:
     """The table, and what must be known to read it rightly."""
-    head = ("sensor", "value", "state", "age", "rate", "name")
-    rows = [
-        (
-            found.sensor,
-            format_value(found.value, found.unit, path=found.path),
-            state_words(found),
-            "-" if found.age is None else format_duration(round(found.age, 1)),
-            "-" if found.rate is None else f"{found.rate:.3g}/s",
-            found.name,
-        )
-        for found in seen.sensors
-    ]
+    rows = [cells(found) for found in seen.sensors]
     shown = [f"{seen.vessel}: {count(len(rows), 'sensor')}"]
     if seen.why_not:
-        newest = max((s.moment for s in seen.sensors), key=lambda moment: moment.utc or 0.0, default=None)
-        until = "" if newest is None else f", the newest of {moment_text(newest, place)}"
-        shown.append(f"{seen.why_not}: these are the last values in documents{until}")
+        shown.append(old_words(seen, place))
     if rows:
-        shown.append(table(rows, head=head, right=(1, 3, 4)))
+        shown.append(table(rows, head=HEAD, right=(1, 3, 4)))
     return shown + [f"passed over: {clean(fault)}" for fault in seen.faults]
+
+
+def cells(found: Current) -> tuple[str, ...]:
+    """A sensor's row under `HEAD`."""
+    return (
+        found.sensor,
+        format_value(found.value, found.unit, path=found.path),
+        state_words(found),
+        "-" if found.age is None else format_duration(round(found.age, 1)),
+        "-" if found.rate is None else f"{found.rate:.3g}/s",
+        found.name,
+    )
+
+
+def old_words(seen: View, place: tzinfo) -> str:
+    """Why these are not the values of now, and of when they are."""
+    newest = max((s.moment for s in seen.sensors), key=lambda moment: moment.utc or 0.0, default=None)
+    until = "" if newest is None else f", the newest of {moment_text(newest, place)}"
+    return f"{seen.why_not}: these are the last values in documents{until}"
 
 
 def state_words(found: Current) -> str:
@@ -114,7 +121,8 @@ def state_words(found: Current) -> str:
     return "; ".join(parts) or "good"
 
 
-def _json(seen: View) -> dict[str, Any]:
+def as_json(seen: View) -> dict[str, Any]:
+    """For programs."""
     return {
         "vessel": seen.vessel,
         "live": not seen.why_not,

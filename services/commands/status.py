@@ -2,6 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import TYPE_CHECKING, Any
 
 from services import livesync
@@ -37,21 +38,27 @@ def status(args: Namespace, world: World) -> int:
     facts = gather(args, world)
     todo = advice(facts)
     if args.json:
-        print_json(_json(facts, todo))
+        print_json(as_json(facts, todo))
         return 0
-    name = _name(args)
-    title = f"{facts.vessel} ({name})" if name and name != facts.vessel else facts.vessel
-    state = facts.live
-    where = "" if state is None else f", log {state.log}, boot {state.boot}"
-    print(clean(f"{title or 'a vessel without a name'}{where}"))
+    print(clean(title(facts, _name(args))))
     print(table([(f"  {label}", words(facts)) for label, words in LINES]))
     if todo is not None:
         print(clean(f"to do: {todo}"))
     return 0
 
 
+def title(facts: Facts, name: str) -> str:
+    """`argo (SY Argo), log abcdef, boot 1`; `name` as it is configured."""
+    who = f"{facts.vessel} ({name})" if name and name != facts.vessel else facts.vessel
+    state = facts.live
+    where = "" if state is None else f", log {state.log}, boot {state.boot}"
+    return f"{who or 'a vessel without a name'}{where}"
+
+
 @dataclass(frozen=True, slots=True)
-class _FromStore:
+class FromStore:
+    """What the document store tells."""
+
     vessel: str = ""
     store: StoreFacts | None = None
     fault: str = ""
@@ -62,49 +69,79 @@ class _FromStore:
 def gather(args: Namespace, world: World) -> Facts:
     """Everything the summary needs; what cannot be had is a fact, too."""
     sight = look(args.run, boottime=world.boottime, alive=world.alive)
+    mesh_sight = livesync.look(args.run, boottime=world.boottime, alive=world.alive)
+    problems = () if sight.is_live else problems_of(args)
     stored = _from_store(args, world, sight)
+    return compose(
+        args, sight, mesh_sight, stored, boottime=world.boottime, problems=problems, place=zone(args)
+    )
+
+
+def compose(
+    args: Namespace,
+    sight: Sight,
+    mesh_sight: livesync.Sight,
+    stored: FromStore,
+    *,
+    boottime: float,
+    problems: tuple[str, ...],
+    place: tzinfo,
+) -> Facts:
+    """The facts, from what was read; `problems` of the configuration, for when no recorder tells of them."""
     state = sight.state
     live = state if sight.is_live else None
     return Facts(
         vessel=state.vessel if state is not None else stored.vessel,
         sight=sight,
-        mesh_sight=livesync.look(args.run, boottime=world.boottime, alive=world.alive),
-        boottime=world.boottime,
+        mesh_sight=mesh_sight,
+        boottime=boottime,
         store=stored.store,
         store_fault=stored.fault,
-        sensors=stored.sensors if live is None else tuple(from_recorder(live, boottime=world.boottime)),
+        sensors=stored.sensors if live is None else tuple(from_recorder(live, boottime=boottime)),
         alarms=stored.alarms,
-        problems=_problems(args) if live is None else tuple(live.problems),
+        problems=problems if live is None else tuple(live.problems),
         boot=bootstate.read(args.run),
-        zone=zone(args),
+        zone=place,
     )
 
 
-def _from_store(args: Namespace, world: World, sight: Sight) -> _FromStore:
+def _from_store(args: Namespace, world: World, sight: Sight) -> FromStore:
     try:
         with reading_store(args) as database:
             return _read(args, world, sight, database)
     except FailedError as error:
         configured = configured_vessel(args)
-        return _FromStore(vessel="" if configured is None else configured.id, fault=str(error))
+        return FromStore(vessel="" if configured is None else configured.id, fault=str(error))
 
 
-def _read(args: Namespace, world: World, sight: Sight, database: "Database") -> _FromStore:
+def _read(args: Namespace, world: World, sight: Sight, database: "Database") -> FromStore:
     from services.episodes import episodes
 
-    facts = StoreFacts(
-        documents=database.count(), bytes=database.usage().total, last_sequence=database.last_sequence
-    )
-    try:
-        vessel = sight.state.vessel if sight.state is not None else own_vessel(args, database)
-    except CommandError:  # several vessels, and nobody says which is ours
-        return _FromStore(store=facts)
+    facts = store_facts(database)
+    vessel = vessel_of(args, sight, database)
+    if not vessel:
+        return FromStore(store=facts)
     alarms = [episode for episode in episodes(database, vessel)[0] if episode.is_open]
     found = () if sight.is_live else tuple(from_documents(database, vessel, utc=world.utc)[0])
-    return _FromStore(vessel=vessel, store=facts, alarms=tuple(alarms), sensors=found)
+    return FromStore(vessel=vessel, store=facts, alarms=tuple(alarms), sensors=found)
 
 
-def _problems(args: Namespace) -> tuple[str, ...]:
+def store_facts(database: "Database") -> StoreFacts:
+    """How much there is. Reads the index of all documents."""
+    return StoreFacts(
+        documents=database.count(), bytes=database.usage().total, last_sequence=database.last_sequence
+    )
+
+
+def vessel_of(args: Namespace, sight: Sight, database: "Database") -> str:
+    """Which vessel this is; '' if there are several, and nobody says which is ours."""
+    try:
+        return sight.state.vessel if sight.state is not None else own_vessel(args, database)
+    except CommandError:
+        return ""
+
+
+def problems_of(args: Namespace) -> tuple[str, ...]:
     """What is wrong with the files, when no recorder says so."""
     from services.configcheck import check
 
@@ -121,7 +158,8 @@ def _name(args: Namespace) -> str:
     return "" if configured is None else configured.name
 
 
-def _json(facts: Facts, todo: str | None) -> dict[str, Any]:
+def as_json(facts: Facts, todo: str | None) -> dict[str, Any]:
+    """For programs."""
     store = facts.store
     return {
         "vessel": facts.vessel,

@@ -88,10 +88,19 @@ class Machine:
 
     def look(self, *, boottime: float, utc: float, alive: Callable[[int], bool]) -> Facts:
         """How everything stands. Raises nothing: what cannot be read is not there."""
+        return self.around(
+            live.look(self.run, boottime=boottime, alive=alive),
+            livesync.look(self.run, boottime=boottime, alive=alive),
+            boottime=boottime,
+            utc=utc,
+        )
+
+    def around(self, recorder: Sight, sync: livesync.Sight, *, boottime: float, utc: float) -> Facts:
+        """The same, of daemons that have been looked at."""
         voltage, throttled = self._power()
         return Facts(
-            recorder=live.look(self.run, boottime=boottime, alive=alive),
-            sync=livesync.look(self.run, boottime=boottime, alive=alive),
+            recorder=recorder,
+            sync=sync,
             boottime=boottime,
             utc=utc,
             boot=read_boot(self.run),
@@ -114,7 +123,7 @@ class Machine:
 
     def _failed(self) -> tuple[str, ...]:
         try:
-            told = _list_failed() if self.ask_units is None else self.ask_units()
+            told = list_failed() if self.ask_units is None else self.ask_units()
         except (OSError, subprocess.SubprocessError):
             return ()  # no systemd here
         return tuple(line.split()[0] for line in told.splitlines() if line.strip())
@@ -127,7 +136,8 @@ class Machine:
             return None  # none, or one that the sync daemon complains of
 
 
-def _list_failed() -> str:
+def list_failed() -> str:
+    """What systemd lists of our units that have failed. Raises OSError, SubprocessError."""
     return subprocess.run(_UNITS, capture_output=True, text=True, timeout=5, check=False).stdout
 
 
