@@ -30,6 +30,7 @@ class Command:
 GROUPS: Final[dict[str, tuple[Command, ...]]] = {
     "now": (
         Command("status", "status", "one screen: is it recording, and if not, why not"),
+        Command("top", "top", "all of it at one look, live: alarms, sensors, peers, lights; acknowledges"),
         Command("sensors", "sensors", "every sensor: value, age, rate, faults"),
         Command("doctor", "doctor", "checks wiring, clock, card, network, daemons; says what to do"),
         Command("bundle", "bundle", "one archive for whoever helps, secrets removed"),

@@ -2,7 +2,7 @@
 
 - `options`: what every command can be told
 - `common`: what commands share: errors, the store, whose vessel this is, JSON
-- `status`, `sensors`, `peers`: what is so now
+- `status`, `sensors`, `peers`: what is so now; `top`: all of it, live
 - `log` (`logview`, `logadd`), `alarms`, `notes`, `verify`: what is on record
 - `config`, `boot`, `daemons`, `db`: set-up, an appliance's start, the daemons, the store itself
 - `maintenance`: an appliance's root, writable for a while

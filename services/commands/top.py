@@ -1,0 +1,90 @@
+"""`logboat top`: everything at one look, live: the full screen, or line by line."""
+
+import os
+import sys
+from argparse import ArgumentParser, Namespace
+from functools import partial
+from typing import Final
+
+from services.present import screen
+
+from .alarms import by_whom
+from .common import UsageError, World, configured_vessel, say
+from .options import identity_option
+
+EVERY_S: Final = {"screen": 1.0, "plain": 10.0}
+LEAST_S, MOST_S = 0.2, 3600.0
+_PATIENCE_S: Final = 2.0
+"""For the first look; what is on file later than that is shown when it is there."""
+_LONG_S: Final = 15.0
+"""For the only look: longer than a store that is locked is waited for."""
+
+_HELP: Final = """\
+Shows, once a second: whether it records, and by which clock; alarms, sensors with
+the curve of their last ten minutes, vessels nearby, gateways, lights; each as
+`logboat status`, `alarms`, `sensors`, `peers` and `lights explain` tell it, with
+its age. Keys: tab and the arrows go to a part and through it; a acknowledges the
+chosen alarm, as `logboat ack` does, and asks first; l explains the lights; ? tells
+of all keys; q quits.
+
+--plain writes sentences, a line for each change, and no control sequences: for a
+serial console or a screen reader. It says at most what 9600 baud carry (960
+characters a second, over the time between looks): alarms first, then what has
+changed its state, then values; what there is no room for is said with its value
+of then in the next turn. Acknowledge with `logboat ack`.
+
+Where output is no terminal, it is one look, as with --plain --once; --plain itself
+goes on there, too. --json: a look as one line of JSON. Ctrl-C ends it."""
+
+
+def top_arguments(parser: ArgumentParser) -> None:
+    """`logboat top [--plain] [--once] [--every SECONDS] [--by WHO]`."""
+    parser.description = f"{parser.description}\n\n{_HELP}"
+    parser.add_argument("--plain", action="store_true", help="line by line, for a serial console")
+    parser.add_argument("--once", action="store_true", help="one look, line by line, and no more")
+    parser.add_argument(
+        "--every",
+        type=float,
+        metavar="SECONDS",
+        help=f"time between looks ({EVERY_S['screen']:g}; with --plain {EVERY_S['plain']:g})",
+    )
+    parser.add_argument("--by", metavar="WHO", help="who acknowledges (you)")
+    identity_option(parser, "folder of the vessel's certificate")
+
+
+def top(args: Namespace, world: World) -> int:
+    """Show it: on the whole screen where there is one."""
+    every = args.every
+    if every is not None and not LEAST_S <= every <= MOST_S:
+        raise UsageError(f"--every takes {LEAST_S:g} to {MOST_S:g} seconds")
+    if args.by is not None:
+        by_whom(args, world)
+    configured_vessel(args)  # --config that names no file is wrong usage, here as elsewhere
+    from services.top import plain
+    from services.top.looking import Looker
+
+    where = screen()
+    looker = Looker(args, world)
+    if args.once or not (where.is_terminal or args.plain or _is_dumb()):
+        return plain.once(looker, looker.look(patience=_LONG_S), args, where)
+    is_plain = args.plain or args.json or not _has_screen()
+    args.every = every or EVERY_S["plain" if is_plain else "screen"]
+    look = looker.look(patience=_PATIENCE_S)
+    if is_plain:
+        if not (args.plain or args.json):
+            say("logboat: this terminal has no keys or no screen to use: line by line")
+        return plain.follow(looker, look, args, world, where)
+    from services.top.app import Top
+
+    app = Top(looker, look, every=args.every, who=partial(by_whom, args, world), unicode=where.unicode)
+    return app.show()
+
+
+def _is_dumb() -> bool:
+    return sys.stdout.isatty() and os.environ.get("TERM") == "dumb"
+
+
+def _has_screen() -> bool:
+    """Whether there is all that a full screen needs: keys come from standard input, and Textual draws on
+    standard error."""
+    return not _is_dumb() and all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))

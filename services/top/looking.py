@@ -1,0 +1,163 @@
+"""All facts of one moment: the daemons' live states as they are now, what is on file as it was last read."""
+
+from argparse import Namespace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from sensors.quantities import format_duration
+from services import live, livesync
+from services.commands import alarms, lights, peers, sensors, status
+from services.commands.common import STORE, World
+from services.commands.sensors import View
+from services.lights.facts import Machine, list_failed
+from services.lights.states import State, shown
+from services.live import LiveState
+from services.summary import Facts, advice
+
+from .background import Background
+from .onfile import Files, OnFile, aged
+from .recent import Recent
+
+if TYPE_CHECKING:
+    from services.episodes import Episode
+
+SLOW_S: Final = 3.0
+"""Files that take longer to be read than this are said to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How everything stands."""
+
+    facts: Facts
+    """As `logboat status` tells them."""
+    name: str
+    """The vessel's, as it is configured."""
+    sensors: View
+    recent: Mapping[str, Recent]
+    """By sensor; up to now if the sensors are live, else up to their last."""
+    alarms: "tuple[Episode, ...]"
+    """Of all vessels on record: those that hold, or that nobody has acknowledged; the worst first."""
+    names: Mapping[str, str]
+    """Their short ids."""
+    alarms_age: float | None
+    """How long ago they were read, seconds; None if they never were."""
+    lights: Mapping[str, State]
+    utc: float
+    passed_over: tuple[str, ...] = ()
+
+    @property
+    def todo(self) -> str | None:
+        """The one thing most worth doing."""
+        return advice(self.facts)
+
+    @property
+    def title(self) -> str:
+        """Which vessel, log and boot."""
+        return status.title(self.facts, self.name)
+
+
+class Looker:
+    """Looks, again and again."""
+
+    def __init__(self, args: Namespace, world: World, *, ask_units: Callable[[], str] = list_failed) -> None:
+        """`args`: places, as of every command, and `identity`."""
+        self._args, self._world = args, world
+        self._files = Files(args, world, ask_units=ask_units)
+        self._background = Background(self._files.read, lambda: world.boottime)
+        self._machine = Machine(args.run, args.identity, ask_units=lambda: self._on_file().units)
+        self._recent: dict[str, Recent] = {}
+        self._recent_of: tuple[str, int] | None = None
+        self._followed: set[str] = set()
+
+    def read_again(self, patience: float) -> None:
+        """Read files anew, for the next look; waits `patience` seconds at most. From any thread."""
+        self._background.wait(patience)
+        self._background.start()
+        self._background.wait(patience)
+
+    def look(self, *, patience: float = 0.0) -> Look:
+        """How everything stands now.
+
+        Never waits for files longer than `patience` seconds. Raises OSError if the run directory cannot be
+        looked into.
+        """
+        args, world = self._args, self._world
+        if self._files.is_due():
+            self._background.start()
+        if patience:
+            self._background.wait(patience)
+        now, utc = world.boottime, world.utc
+        sight = live.look(args.run, boottime=now, alive=world.alive)
+        mesh_sight = livesync.look(args.run, boottime=now, alive=world.alive)
+        kept = self._on_file()
+        found = aged(kept, now)
+        vessel = kept.vessel if sight.state is None else sight.state.vessel
+        stored = status.FromStore(
+            vessel=kept.vessel,
+            store=kept.store,
+            fault=self._fault(kept),
+            alarms=tuple(episode for episode in kept.alarms if episode.alarm.vessel == vessel),
+            sensors=found,
+        )
+        facts = status.compose(
+            args, sight, mesh_sight, stored, boottime=now, problems=kept.problems, place=kept.zone
+        )
+        return Look(
+            facts=facts,
+            name=kept.name,
+            sensors=View(
+                facts.vessel,
+                facts.sensors,
+                sight.why_not,
+                () if sight.is_live else kept.sensors_passed_over,
+            ),
+            recent=kept.past if facts.live is None else self._values(facts.live, kept),
+            alarms=kept.alarms,
+            names=kept.names,
+            alarms_age=None if kept.read_at is None else max(now - kept.read_at, 0.0),
+            lights=shown(self._machine.around(sight, mesh_sight, boottime=now, utc=utc)),
+            utc=utc,
+            passed_over=kept.passed_over,
+        )
+
+    def acknowledge(self, name: str, *, who: str) -> str:
+        """As `logboat ack`, by its code: in words what became of it. Raises CommandError, OSError."""
+        document_id, added = alarms.acknowledged(self._args, self._world, name, who=who)
+        return alarms.acknowledged_words(document_id, who, added=added)
+
+    def as_json(self, look: Look) -> dict[str, Any]:
+        """For programs: what each command tells them."""
+        return {
+            "status": status.as_json(look.facts, look.todo),
+            "sensors": sensors.as_json(look.sensors),
+            "alarms": [alarms.as_json(episode, look.names) for episode in look.alarms],
+            "peers": peers.as_json(look.facts.mesh_sight, None, self._world),
+            "lights": lights.as_json(look.lights),
+        }
+
+    def _on_file(self) -> OnFile:
+        return self._background.result or OnFile()
+
+    def _fault(self, kept: OnFile) -> str:
+        busy = self._background.busy_for
+        if busy is not None and busy > SLOW_S:
+            long = format_duration(round(busy))
+            return (
+                f"{self._args.data / STORE} has not answered for {long}: somebody holds it, or the card fails"
+            )
+        return kept.fault
+
+    def _values(self, state: LiveState, kept: OnFile) -> Mapping[str, Recent]:
+        of = (state.log, state.boot)
+        if of != self._recent_of:
+            self._recent, self._recent_of, self._followed = {}, of, set()
+        for name, found in state.sensors.items():
+            recent = self._recent.setdefault(name, Recent())
+            if found.clock is not None:
+                recent.add(found.clock, found.value)
+            if kept.past_of == of and name in kept.past and name not in self._followed:
+                self._followed.add(name)
+                recent.follow(kept.past[name])
+        return self._recent

@@ -1,0 +1,270 @@
+"""What is read of files: alarms and past values of the store, the configuration, what systemd tells.
+
+All that may be slow, locked, damaged or gone. What was read once stays until it can be read again, and says
+how old it is. The store is opened for each reading and closed again, as by any other command.
+"""
+
+import subprocess
+from argparse import Namespace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, tzinfo
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from services import live, shapes
+from services.commands.common import (
+    STORE,
+    CommandError,
+    World,
+    configured_vessel,
+    reading_store,
+    zone,
+)
+from services.commands.status import problems_of, store_facts, vessel_of
+from services.current import Current, from_documents
+from services.lights.facts import list_failed
+from services.live import Sight
+from services.summary import StoreFacts
+from sync.documents import Kind, reading_prefix
+
+from .recent import SPAN_S, Recent
+
+if TYPE_CHECKING:
+    from services.episodes import Episode
+    from sync.store import Database
+
+AT_MOST_EVERY_S: Final = 2.0
+"""A recorder may change the store every second; what is looked for there is not that urgent: a sensor's alarm
+is in its live state at once."""
+AT_LEAST_EVERY_S: Final = 30.0
+"""Should a change be overlooked: of files, a time may be all that differs."""
+RETRY_S: Final = 10.0
+UNITS_EVERY_S: Final = 15.0
+COUNT_EVERY_S: Final = 300.0
+"""Counting the documents reads the index of all."""
+_WINDOWS: Final = 8
+"""Read of each sensor, once, at most: ten minutes of usual ones, and more than a minute of the fastest."""
+BEING_CHECKED: Final = "it was found damaged; it is read again when `logboat store check` has seen to it"
+
+
+@dataclass(frozen=True, slots=True)
+class OnFile:
+    """What files told when they were last read."""
+
+    vessel: str = ""
+    """'' if nobody knows."""
+    name: str = ""
+    """As it is configured."""
+    zone: tzinfo = UTC
+    problems: tuple[str, ...] = ()
+    """Of the configuration, for when no recorder tells of them."""
+    units: str = ""
+    """What systemd lists of failed ones."""
+    fault: str = ""
+    """Why the store could not be read this time; '' if it could."""
+    read_at: float | None = None
+    """When it could: boot clock, seconds."""
+    store: StoreFacts | None = None
+    alarms: "tuple[Episode, ...]" = ()
+    """Of all vessels on record: those that hold, or that nobody has acknowledged; the worst first."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Short ids of alarms."""
+    passed_over: tuple[str, ...] = ()
+    sensors: tuple[Current, ...] = ()
+    """From documents, while no recorder tells of them; as old as they were at `sensors_at`."""
+    sensors_at: float = 0.0
+    """Boot clock, seconds."""
+    sensors_passed_over: tuple[str, ...] = ()
+    past: Mapping[str, Recent] = field(default_factory=dict)
+    """Recorded values by sensor, of the log and boot of `past_of`."""
+    past_of: tuple[str, int] | None = None
+
+
+class Files:
+    """Reads them, and remembers what it need not read again."""
+
+    def __init__(self, args: Namespace, world: World, *, ask_units: Callable[[], str] = list_failed) -> None:
+        self._args, self._world, self._ask_units = args, world, ask_units
+        self._kept = OnFile()
+        self._read_at = self._asked_at = self._counted_at = float("-inf")
+        self._signature: object = None
+        self._configured: object = None
+        self._store_of: tuple[str, int] | None = None
+        self._sensors_of: tuple[str, int] | None = None
+
+    def is_due(self) -> bool:
+        """Whether to read: something has changed, or might have."""
+        since = self._world.boottime - self._read_at
+        if since >= AT_LEAST_EVERY_S or (self._kept.fault and since >= RETRY_S):
+            return True
+        return since >= AT_MOST_EVERY_S and self._signed() != self._signature
+
+    def read(self) -> OnFile:
+        """Read what may have changed. Raises nothing: what cannot be read is a fact, too."""
+        world, args = self._world, self._args
+        sight = live.look(args.run, boottime=world.boottime, alive=world.alive)
+        self._signature, self._read_at = self._signed(), world.boottime
+        kept = self._asked(self._configuration(self._kept, sight))
+        try:
+            self._kept = self._store(kept, sight)
+        except CommandError as error:
+            self._kept = replace(kept, fault=str(error))
+        except OSError as error:
+            self._kept = replace(kept, fault=f"{error.filename or 'store'}: {error.strerror or error}")
+        except Exception as error:  # noqa: BLE001  # what nobody foresaw is shown: it must not end the view
+            self._kept = replace(kept, fault=f"it cannot be read: {type(error).__name__}: {error}")
+        return self._kept
+
+    def _signed(self) -> object:
+        """Changes with each commit, and when another file takes the store's place."""
+        args, store = self._args, self._args.data / STORE
+        log = _stamp(store.with_name(f"{STORE}-wal"))
+        # An empty log is made and removed by whoever opens the store alone.
+        written = log if log is not None and log[2] else None
+        return _stamp(store), written, _stamp(args.config), _stamp(args.sensors)
+
+    def _configuration(self, kept: OnFile, sight: Sight) -> OnFile:
+        args = self._args
+        stamps = (_stamp(args.config), _stamp(args.sensors), sight.is_live)
+        if stamps == self._configured:
+            return kept
+        try:
+            found = configured_vessel(args)
+            kept = replace(
+                kept,
+                name="" if found is None else found.name,
+                zone=zone(args),
+                vessel=kept.vessel or ("" if found is None else found.id),
+                problems=() if sight.is_live else problems_of(args),
+            )
+        except (CommandError, OSError) as error:
+            return replace(kept, problems=(str(error),))
+        self._configured = stamps
+        return kept
+
+    def _asked(self, kept: OnFile) -> OnFile:
+        if self._world.boottime - self._asked_at < UNITS_EVERY_S:
+            return kept
+        self._asked_at = self._world.boottime
+        try:
+            return replace(kept, units=self._ask_units())
+        except (OSError, subprocess.SubprocessError):  # no systemd here, or it does not answer
+            return replace(kept, units="")
+
+    def _store(self, kept: OnFile, sight: Sight) -> OnFile:
+        from services.storecheck import is_marked
+
+        store = self._args.data / STORE
+        if is_marked(self._args.data):
+            return replace(kept, fault=f"{store}: {BEING_CHECKED}")
+        with reading_store(self._args) as database:
+            now = (database.uuid, database.last_sequence)
+            vessel = vessel_of(self._args, sight, database)
+            kept = replace(kept, vessel=vessel or kept.vessel, fault="", read_at=self._world.boottime)
+            if self._alarms_changed(database, now):
+                kept = _alarms(kept, database)
+            kept = self._counted(kept, database, now)
+            kept = self._sensors(kept, sight, database, now)
+            kept = _past(kept, sight, database, self._world.boottime)
+            self._store_of = now
+            return kept
+
+    def _alarms_changed(self, database: "Database", now: tuple[str, int]) -> bool:
+        before = self._store_of
+        if before is None or before[0] != now[0]:
+            return True
+        kinds = (f"{Kind.ALARM}:", f"{Kind.BOOT}:")
+        return now != before and any(change.id.startswith(kinds) for change in database.changes(before[1]))
+
+    def _counted(self, kept: OnFile, database: "Database", now: tuple[str, int]) -> OnFile:
+        since = self._world.boottime - self._counted_at
+        if kept.store is not None and (since < COUNT_EVERY_S or now == self._store_of):
+            return kept
+        self._counted_at = self._world.boottime
+        return replace(kept, store=store_facts(database))
+
+    def _sensors(self, kept: OnFile, sight: Sight, database: "Database", now: tuple[str, int]) -> OnFile:
+        if sight.is_live:
+            self._sensors_of = None
+            return kept
+        if now == self._sensors_of:
+            return kept
+        self._sensors_of = now
+        if not kept.vessel:
+            return replace(kept, sensors=())
+        found, faults = from_documents(database, kept.vessel, utc=self._world.utc)
+        return replace(
+            kept,
+            sensors=tuple(found),
+            sensors_at=self._world.boottime,
+            sensors_passed_over=tuple(dict.fromkeys(faults)),
+        )
+
+
+def _alarms(kept: OnFile, database: "Database") -> OnFile:
+    from services.episodes import episodes, short_ids
+
+    every, faults = episodes(database)
+    return replace(
+        kept,
+        alarms=tuple(episode for episode in every if episode.is_open),
+        names=short_ids([episode.id for episode in every]),
+        passed_over=tuple(faults),
+    )
+
+
+def aged(kept: OnFile, now: float) -> tuple[Current, ...]:
+    """Its sensors, as old as they are now: boot clock, seconds."""
+    passed = max(now - kept.sensors_at, 0.0)
+    return tuple(
+        found if found.age is None else replace(found, age=found.age + passed) for found in kept.sensors
+    )
+
+
+def _past(kept: OnFile, sight: Sight, database: "Database", now: float) -> OnFile:
+    """Values that were recorded before this began to look: read once for each sensor."""
+    state = sight.state
+    if sight.is_live and state is not None:
+        of = (state.log, state.boot)
+        past = dict(kept.past) if kept.past_of == of else {}
+        for sensor in state.sensors.keys() - past.keys():
+            prefix = reading_prefix(state.vessel, sensor, state.log)
+            past[sensor] = _recorded(database, prefix, boot=state.boot, since=now - SPAN_S)
+        return replace(kept, past=past, past_of=of)
+    past = {}
+    for found in kept.sensors:
+        logs = shapes.logs(database, kept.vessel, found.sensor)
+        if logs:
+            past[found.sensor] = _recorded(database, reading_prefix(kept.vessel, found.sensor, logs[-1]))
+    return replace(kept, past=past, past_of=None)
+
+
+def _recorded(
+    database: "Database", prefix: str, *, boot: int | None = None, since: float | None = None
+) -> Recent:
+    """The last windows' values: of one boot's, those since a moment of its clock; else of the last boot."""
+    windows = []
+    for document in database.documents(prefix, reverse=True, limit=_WINDOWS):
+        try:
+            reading = shapes.read(document, shapes.Reading)
+        except shapes.ShapeError:  # `logboat verify` tells; a curve can do without
+            continue
+        boot = reading.boot if boot is None else boot
+        since = reading.end - SPAN_S if since is None else since
+        if reading.boot != boot or reading.end < since:
+            break
+        windows.append(reading)
+    found = Recent()
+    for reading in reversed(windows):
+        for entry in reading.samples:
+            found.add(reading.start + entry.offset / 1000, entry.value)
+    return found
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size

@@ -1,0 +1,260 @@
+"""What the screen says, line by line, for a width; and how much room each part of it gets. Pure."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from sensors.quantities import format_duration
+from services.commands import alarms, peers, sensors
+from services.current import Current
+from services.lights.states import LIGHTS, State, worst
+from services.present import Line, Style, clean, fitting, table, time_text, wrap
+from services.summary import clock, committed
+
+from .looking import Look
+
+if TYPE_CHECKING:
+    from services.episodes import Episode
+
+NARROW: Final = 60
+"""Below this many columns (a phone) a sensor's state has a line of its own."""
+WIDE: Final = 100
+_CURVE: Final = (8, 60)
+"""Columns of a curve: no fewer, no more."""
+_GRAVE: Final = 5
+"""Severity of a light from which on it is bad, below it a warning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What belongs together, and can be chosen if it has a key."""
+
+    lines: tuple[Line, ...]
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of the screen: its head, and what can be scrolled below it."""
+
+    head: str
+    items: tuple[Item, ...]
+
+    @property
+    def height(self) -> int:
+        """Lines, with the head."""
+        return 1 + sum(len(item.lines) for item in self.items)
+
+
+def header(look: Look, width: int) -> list[Line]:
+    """Which vessel; whether it records, and by which clock; what is most worth doing."""
+    facts = look.facts
+    moment = time_text(look.utc, facts.zone)
+    title = clean(look.title)
+    gap = width - len(title) - len(moment)
+    lines = [Line(title + " " * gap + moment, Style.TITLE)] if gap >= 2 else _lines(title, width, Style.TITLE)
+    style = Style.GOOD if facts.is_recording else Style.BAD
+    lines += _lines(f"recording {committed(facts)}; clock {clock(facts)}", width, style)
+    if look.todo is not None:
+        lines += _lines(f"to do: {look.todo}", width, Style.WARN)
+    return lines
+
+
+def alarms_part(look: Look, width: int) -> Part:
+    """Those that hold, and those that nobody has acknowledged."""
+    holding = sum(episode.cleared is None for episode in look.alarms)
+    waiting = sum(not episode.is_acknowledged for episode in look.alarms)
+    age = "not read yet" if look.alarms_age is None else f"{_duration(look.alarms_age)} ago"
+    head = f"alarms: {holding} holding, {waiting} not acknowledged, {age}"
+    items = []
+    if look.facts.store_fault:
+        items.append(_item(f"the store cannot be read: {look.facts.store_fault}", width, Style.BAD))
+    elif not look.alarms and look.alarms_age is not None:
+        items.append(_item(alarms.NONE_OPEN, width))
+    items += _alarm_items(look, width)
+    items += [_item(f"passed over: {fault}", width, Style.WARN) for fault in look.passed_over]
+    return Part(head, tuple(items))
+
+
+def _alarm_items(look: Look, width: int) -> Iterator[Item]:
+    """A line for each if all fit, else two or more."""
+    cells = [_alarm_cells(episode, look) for episode in look.alarms]
+    rows = table(cells, right=(0, 3)).split("\n")
+    is_roomy = max(map(len, rows)) <= width - 2
+    for episode, row, (short, severity, standing, age, seen, where, words) in zip(
+        look.alarms, rows, cells, strict=False
+    ):
+        if is_roomy:
+            lines = [f"  {row}"]
+        else:
+            lines = wrap(f"{short} {severity}, {standing}, {age}, {seen}", width, indent="  ")
+            lines += wrap(f"{where}: {words}", width, indent="    ")
+        yield Item(tuple(Line(line, _alarm_style(episode)) for line in lines), episode.id)
+
+
+def _alarm_cells(episode: "Episode", look: Look) -> tuple[str, ...]:
+    alarm = episode.alarm
+    who = ", ".join(ack.who for ack in alarm.acks)
+    since = episode.raised.utc
+    return (
+        look.names[episode.id],
+        alarm.severity,
+        "HOLDS" if episode.cleared is None else "over",
+        "-" if since is None else _duration(max(look.utc - since, 0.0)),
+        f"acknowledged by {who}" if who else "not acknowledged",
+        f"{alarm.vessel} {alarm.sensor}",
+        alarms.words(episode),
+    )
+
+
+def alarm_words(look: Look, key: str) -> str | None:
+    """All of one alarm, for who is about to acknowledge it; None if it is not there any more."""
+    for episode in look.alarms:
+        if episode.id == key:
+            short, severity, standing, age, seen, where, words = map(clean, _alarm_cells(episode, look))
+            return f"{short}: {severity}, {words}\n{where}; {standing}, raised {age} ago; {seen}"
+    return None
+
+
+def _alarm_style(episode: "Episode") -> Style | None:
+    if episode.cleared is None:
+        return Style.WARN if episode.is_acknowledged else Style.BAD
+    return None
+
+
+def sensors_part(look: Look, width: int, *, unicode: bool = True) -> Part:
+    """Each with its value, age, state and the curve of its last ten minutes; what is wrong comes first."""
+    seen = look.sensors
+    live = look.facts.live
+    head = f"sensors: {len(seen.sensors)}"
+    if live is not None:
+        head += f", {_duration(max(look.facts.boottime - live.updated.clock, 0.0))} ago"
+    items = []
+    if seen.why_not:
+        items.append(_item(sensors.old_words(seen, look.facts.zone), width, Style.BAD))
+    items += _sensor_items(look, width, unicode=unicode)
+    items += [_item(f"passed over: {fault}", width, Style.WARN) for fault in seen.faults]
+    return Part(head, tuple(items))
+
+
+def _sensor_items(look: Look, width: int, *, unicode: bool) -> Iterator[Item]:
+    ordered = sorted(look.sensors.sensors, key=_is_well)
+    if not ordered:
+        return
+    cells = [sensors.cells(found) for found in ordered]
+    states = ["" if width < NARROW else _in_short(found) for found in ordered]
+    spare = width - sum(max(len(row[place]) for row in cells) + 2 for place in (0, 1, 3))
+    spare -= max(map(len, states)) + 2
+    if width >= WIDE:
+        spare -= sum(max(len(row[place]) for row in cells) + 2 for place in (4, 5))
+    columns = min(max(spare, _CURVE[0]), _CURVE[1])
+    rows = []
+    for (sensor, value, _, age, rate, name), state in zip(cells, states, strict=True):
+        row = [sensor, value, age, _curve(look, sensor, columns, unicode=unicode), state]
+        rows.append([*row, rate, name] if width >= WIDE else row)
+    lines_of = fitting(rows, right=(1, 2, 5), drop=(6, 5, 3) if width >= WIDE else (3,), width=width)
+    for found, row, text in zip(ordered, rows, lines_of, strict=True):
+        style = None if _is_well(found) else Style.BAD
+        lines = [Line(text, style)]
+        words = sensors.state_words(found)
+        if words not in (row[4], "good"):
+            lines += [Line(line, style) for line in wrap(words, width, indent="    ")]
+        yield Item(tuple(lines))
+
+
+def _is_well(found: Current) -> bool:
+    return not found.is_faulty and found.alarm is None
+
+
+def _in_short(found: Current) -> str:
+    """The state, without details."""
+    words = sensors.state_words(found)
+    if found.is_faulty and found.detail and found.state is not None:
+        return found.state.upper()
+    return words
+
+
+def _curve(look: Look, sensor: str, columns: int, *, unicode: bool) -> str:
+    recent = look.recent.get(sensor)
+    if recent is None or recent.is_empty:
+        return ""
+    now = look.facts.boottime if look.facts.live is not None else recent.last
+    return recent.line(now, width=columns, unicode=unicode)
+
+
+def peers_part(look: Look, width: int) -> Part:
+    """Vessels nearby, and the ways ashore."""
+    sight = look.facts.mesh_sight
+    head, lines = "peers and shore", []
+    if sight.is_live and sight.state is not None:
+        age = max(look.facts.boottime - sight.state.updated.clock, 0.0)
+        head += f", {_duration(age)} ago"
+    if (words := peers.why_not(sight)) is None and sight.state is not None:
+        lines = peers.all_lines(sight.state, width, look.utc)
+    else:
+        waits = sight.is_live and sight.state is not None and sight.state.waits_for_identity
+        lines = _lines(words or "", width, None if waits else Style.BAD)
+        if sight.is_live and sight.state is not None:
+            lines += peers.shore_lines(sight.state, width, look.utc)
+    return Part(head, tuple(Item((line,)) for line in lines))
+
+
+def lights_part(look: Look, width: int, *, in_short: bool) -> Part:
+    """What the five show, and what it means; `in_short`: their patterns alone, in a line if that suffices."""
+    head = "lights"
+    states = [(light, look.lights[light]) for light in LIGHTS]
+    if in_short:
+        words = ", ".join(f"{light} {state.pattern}" for light, state in states)
+        whole = f"{head}: {words}"
+        if len(whole) <= width - 4:
+            return Part(whole, ())
+        return Part(head, (_item(words, width, _light_style(worst(look.lights))),))
+    rows = [(light, state.pattern.name, state.means) for light, state in states]
+    lines = fitting(rows, right=(), drop=(), width=width)
+    return Part(
+        head,
+        tuple(
+            Item((Line(line, _light_style(state)),)) for line, (_, state) in zip(lines, states, strict=True)
+        ),
+    )
+
+
+def _light_style(state: State) -> Style:
+    if state.severity == 0:
+        return Style.GOOD
+    return Style.BAD if state.severity >= _GRAVE else Style.WARN
+
+
+def head_line(part: Part, width: int, *, first: int, room: int, is_chosen: bool, unicode: bool) -> str:
+    """A part's head: whether the keys go to it, and which of its lines are to be seen."""
+    total = part.height - 1
+    mark = ">" if is_chosen else ("─" if unicode else "-")
+    more = "" if total <= room else f" [{first + 1}-{min(first + room, total)} of {total}]"
+    text = clean(f"{mark} {part.head}{more} ")
+    if len(text) > width:
+        text = f"{mark} {clean(part.head)[: max(width - len(more) - 4, 0)]}…{more}"[:width]
+    return text.ljust(width, "─" if unicode else "-")
+
+
+def share(room: int, wanted: Sequence[int], least: Sequence[int], most: Sequence[int]) -> list[int]:
+    """Heights within `room` for parts that want so many lines: first each its least, as long as there is
+    room, then in their order what they want up to their most, then the rest."""
+    given = [0] * len(wanted)
+    for bounds in (least, most, wanted):
+        for place, (want, bound) in enumerate(zip(wanted, bounds, strict=True)):
+            more = min(max(min(want, bound) - given[place], 0), room)
+            given[place] += more
+            room -= more
+    return given
+
+
+def _duration(seconds: float) -> str:
+    return format_duration(round(seconds, 1) if seconds < 10 else round(seconds))
+
+
+def _lines(text: str, width: int, style: Style | None) -> list[Line]:
+    return [Line(line, style) for line in wrap(text, width)]
+
+
+def _item(text: str, width: int, style: Style | None = None) -> Item:
+    return Item(tuple(_lines(text, width, style)))

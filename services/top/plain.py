@@ -1,0 +1,62 @@
+"""`logboat top --plain`: sentences, a line for each change. For a serial console, a screen reader, a file."""
+
+from argparse import Namespace
+from datetime import datetime
+from typing import Final
+
+from services.commands.common import World, print_json
+from services.present import Screen, clean
+
+from .looking import Look, Looker
+from .sentences import Teller, facts
+
+BYTES_A_SECOND: Final = 960
+"""9600 baud, 8 data bits, no parity, one stop bit: ten bits a character."""
+
+
+def once(looker: Looker, look: Look, args: Namespace, where: Screen) -> int:
+    """All that is so, once."""
+    if args.json:
+        print_json(looker.as_json(look))
+        return 0
+    teller = Teller(bytes_each=10**9, unicode=where.unicode)
+    _say([_first(look), *teller.turn(0.0, _stamp(look), facts(look))])
+    return 0
+
+
+def follow(looker: Looker, look: Look, args: Namespace, world: World, where: Screen) -> int:
+    """The same, then each change, until Ctrl-C."""
+    teller = Teller(bytes_each=int(BYTES_A_SECOND * args.every), unicode=where.unicode)
+    trouble = ""
+    try:
+        if not args.json:
+            _say([_first(look)])
+        while True:
+            if args.json:
+                print_json(looker.as_json(look))
+            elif not trouble:
+                _say(teller.turn(world.boottime, _stamp(look), facts(look)))
+            world.sleep(args.every)
+            before, trouble = trouble, ""
+            try:
+                look = looker.look()
+            except OSError as error:
+                trouble = f"{error.filename or 'input/output'}: {error.strerror or error}"
+                if trouble != before:
+                    _say([clean(f"{_stamp(look)} Cannot look, and goes on trying: {trouble}.")])
+    except KeyboardInterrupt:
+        return 0
+
+
+def _say(lines: list[str]) -> None:
+    if lines:
+        print("\n".join(lines), flush=True)
+
+
+def _first(look: Look) -> str:
+    moment = datetime.fromtimestamp(look.utc, look.facts.zone)
+    return clean(f"{look.title}. Times are of {moment:%Y-%m-%d}, {moment.tzname()}.")
+
+
+def _stamp(look: Look) -> str:
+    return f"{datetime.fromtimestamp(look.utc, look.facts.zone):%H:%M:%S}"
