@@ -2,7 +2,9 @@
 
 import asyncio
 import signal
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import ClassVar, Final
 
 from textual import work
@@ -11,7 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Footer
 
-from services.commands.common import CommandError
+from services.commands.common import CommandError, FailedError
 from services.lights import explain
 from services.present import Line, Style, wrap
 
@@ -65,6 +67,7 @@ class Top(App[None]):
         self._looker, self._look, self._every, self._who = looker, first, every, who
         self._unicode = unicode
         self._is_ready = False
+        self._failure: Exception | None = None
         self._trouble = ""
         self._said: tuple[str, Style | None] = ("", None)
 
@@ -153,6 +156,11 @@ class Top(App[None]):
     def show(self) -> int:
         """Run it on this terminal until somebody quits, or it is told to end; the exit status."""
         asyncio.run(self._until_quit())
+        if self._failure is not None:
+            *_, frame = traceback.extract_tb(self._failure.__traceback__)
+            where = f"{Path(frame.filename).name}:{frame.lineno}"
+            what = f"{type(self._failure).__name__}: {self._failure}"
+            raise FailedError(f"the screen cannot be shown ({what}, {where}); try: logboat top --plain")
         return self.return_code or 0
 
     async def _until_quit(self) -> None:
@@ -163,7 +171,20 @@ class Top(App[None]):
         # Without a mouse, the terminal's own selection works, and no movement of it costs anything.
         await self.run_async(mouse=False)
 
+    def _handle_exception(self, error: Exception) -> None:
+        """Textual's, which prints pages of a traceback; here it becomes a sentence."""
+        if self.is_headless:
+            super()._handle_exception(error)
+            return
+        self._failure = error
+        self.exit(return_code=1)
+
     # Keys
+
+    def action_suspend_process(self) -> None:
+        """To the shell. Not while the store is being read: who holds that open lets its log grow."""
+        self._looker.rest(_PATIENCE_S)
+        super().action_suspend_process()
 
     def say(self, text: str, style: Style | None = None) -> None:
         """Say it above the keys, until the next one is pressed."""

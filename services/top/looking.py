@@ -77,6 +77,10 @@ class Looker:
         self._background.start()
         self._background.wait(patience)
 
+    def rest(self, patience: float) -> None:
+        """Wait until no file is being read, `patience` seconds at most."""
+        self._background.wait(patience)
+
     def look(self, *, patience: float = 0.0) -> Look:
         """How everything stands now.
 

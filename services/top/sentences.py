@@ -155,7 +155,7 @@ class Teller:
         for place, found in enumerate(news):
             line = self._line(stamp, found.words)
             waiting = len(news) - place
-            more = self._line(stamp, f"{waiting} more to be said: this line is too slow to say all at once")
+            more = self._line(stamp, f"{waiting} more to be said; 9600 baud carry no more now")
             if lines and _size(line) + (_size(more) if waiting > 1 else 0) > left:
                 lines.append(more)
                 break

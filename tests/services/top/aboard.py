@@ -1,0 +1,138 @@
+"""An appliance with something to be seen, who looks at it, and what the screen says."""
+
+import contextlib
+from argparse import Namespace
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from textual.pilot import Pilot
+
+from services.commands.common import World
+from services.top.app import Top
+from services.top.looking import Looker
+from services.top.parts import PartView
+from tests.services import documents as build
+from tests.services.appliance import Appliance
+
+SYNCED = build.boot(1, build.network(0, build.UTC))
+PATIENCE_S = 30.0
+
+
+def arguments(logboat: Appliance, **changes: Any) -> Namespace:
+    """What the command is told."""
+    places = {
+        "config": logboat.root / "logboat.toml",
+        "sensors": logboat.root / "sensors.toml",
+        "data": logboat.data,
+        "run": logboat.run_folder,
+        "identity": logboat.root / "identity",
+        "json": False,
+        "by": None,
+    }
+    return Namespace(**(places | changes))
+
+
+def world(logboat: Appliance) -> World:
+    """Its clock, and who is on board."""
+    return World(clock=logboat.clock, alive=lambda pid: pid in logboat.living, user=lambda: logboat.user)
+
+
+def looker(logboat: Appliance, **changes: Any) -> Looker:
+    """Who looks at it; there is no systemd."""
+    return Looker(arguments(logboat, **changes), world(logboat), ask_units=lambda: "")
+
+
+def busy(logboat: Appliance) -> None:
+    """Sensors, good, faulty and alarmed; alarms, one of which is over; a vessel linked, one refused; two ways
+    ashore."""
+    sensors = {f"tank-{place:02d}": _tank(place / 20) for place in range(20)}
+    sensors["main-rpm"] = build.live_sensor(64.0, alarm="alarm")
+    sensors["fuel"] = build.live_sensor(
+        None,
+        name="Fuel",
+        path="tanks.fuel.main.currentLevel",
+        unit="ratio",
+        state="open",
+        detail="2.97 V is above 2.9 V",
+    )
+    logboat.put(
+        build.vessel(),
+        SYNCED,
+        build.reading(*range(300), sensor="main-rpm", start=99_690.0),
+        build.alarm(sensor="main-rpm", raised=99_820.0),
+        build.alarm(
+            18,
+            severity="warn",
+            text="Fuel is low",
+            condition="below 0.15",
+            value=0.1,
+            unit="ratio",
+            sensor="fuel",
+            raised=96_400.0,
+            cleared=97_000.0,
+        ),
+    )
+    logboat.live(sensors=sensors)
+    logboat.mesh(
+        peers=[
+            build.peer("brigid"),
+            build.peer("carrick", "refused", problem="its certificate expired on 2025-01-01"),
+        ],
+        routes={"brigid": build.route("brigid")},
+        gateways=[
+            gateway("office", lastAcknowledged=build.UTC + 99_997.2),
+            gateway("club", "mqtt", state="waiting", backlogDocuments=12, backlogBytes=34_000),
+        ],
+    )
+
+
+def _tank(level: float) -> dict[str, Any]:
+    return build.live_sensor(level, name="Tank", path="tanks.freshWater.1.currentLevel", unit="ratio")
+
+
+def gateway(name: str, kind: str = "couchbase", **changes: Any) -> dict[str, Any]:
+    """A way ashore."""
+    return {"name": name, "kind": kind, "url": "wss://example.org/log", "state": "connected"} | changes
+
+
+@contextlib.asynccontextmanager
+async def screen(
+    logboat: Appliance, size: tuple[int, int] = (80, 24), looks: Looker | None = None
+) -> AsyncIterator[Pilot[None]]:
+    """`logboat top` on a terminal of that size. It looks when it is told to."""
+    looks = looks or looker(logboat)
+    first = looks.look(patience=PATIENCE_S)
+    app = Top(looks, first, every=3600.0, who=lambda: logboat.user)
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        yield pilot
+
+
+async def look_again(pilot: Pilot[None]) -> None:
+    """Look, with what is on file."""
+    app = top(pilot)
+    app._looker.read_again(PATIENCE_S)
+    app.look_again()
+    await pilot.pause()
+
+
+def top(pilot: Pilot[None]) -> Top:
+    assert isinstance(pilot.app, Top)
+    return pilot.app
+
+
+def part(pilot: Pilot[None], name: str) -> PartView:
+    return pilot.app.screen_stack[0].query_one(f"#{name}", PartView)
+
+
+def shown(pilot: Pilot[None]) -> str:
+    """What the screen says, line by line."""
+    return "\n".join(strip.text.rstrip() for strip in pilot.app.screen._compositor.render_strips())
+
+
+def spoilt(path: Path) -> None:
+    """A store in the middle of which there is nothing."""
+    content = bytearray(path.read_bytes())
+    content[8_192 : len(content) - 4_096] = bytes(len(content) - 12_288)
+    path.write_bytes(content)

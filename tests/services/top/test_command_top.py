@@ -1,0 +1,304 @@
+"""`logboat top` as it is typed: on a terminal, into a pipe, on a serial console."""
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from services import livestate
+from sync.documents import is_single_writer
+from sync.store import Database
+from tests.services import documents as build
+from tests.services.appliance import Appliance, logboat
+
+from .aboard import SYNCED, busy
+
+__all__ = ["logboat"]
+
+SCRIPT = str(Path(sys.executable).with_name("logboat"))
+PATIENCE_S = 40.0
+CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f\x9b]")
+
+
+def places(logboat: Appliance) -> list[str]:
+    return [*logboat.places, "--identity", str(logboat.root / "identity")]
+
+
+def alive(logboat: Appliance, **changes: object) -> None:
+    """Let this process be the recorder that told how things are, just now by the real clocks."""
+    clock, utc = time.clock_gettime(time.CLOCK_BOOTTIME), time.time()
+    now = {"clock": clock, "utc": utc}
+    state = build.live_state(**({"pid": os.getpid(), "updated": now, "lastDurable": now} | changes))
+    livestate.write(livestate.path(logboat.run_folder), state)
+
+
+class Terminal:
+    """A pseudo-terminal on which the command runs."""
+
+    def __init__(self, command: list[str], *, size: tuple[int, int] = (80, 24), **environment: str) -> None:
+        env = {**os.environ, "TERM": "xterm", "PYTHONIOENCODING": "utf-8", **environment}
+        env.pop("COLUMNS", None), env.pop("LINES", None)
+        self.outer, inner = pty.openpty()
+        termios.tcsetwinsize(inner, (size[1], size[0]))
+        self.before = termios.tcgetattr(inner)
+        self.process = subprocess.Popen(
+            ["setsid", "--ctty", *command], stdin=inner, stdout=inner, stderr=inner, env=env
+        )
+        self.inner = inner
+        self.text = ""
+
+    def until(self, words: str) -> str:
+        """Read until these words have come."""
+        deadline = time.monotonic() + PATIENCE_S
+        while words not in self.text:
+            left = deadline - time.monotonic()
+            assert left > 0, f"{words!r} did not come: {self.text!r}"
+            if select.select([self.outer], [], [], left)[0]:
+                self.text += os.read(self.outer, 65_536).decode(errors="replace")
+        return self.text
+
+    def press(self, keys: str) -> None:
+        self.text = ""
+        os.write(self.outer, keys.encode())
+
+    def ended(self) -> int:
+        """Read on until it has ended; its exit status."""
+        deadline = time.monotonic() + PATIENCE_S
+        while (status := self.process.poll()) is None or select.select([self.outer], [], [], 0)[0]:
+            assert time.monotonic() < deadline
+            if select.select([self.outer], [], [], 0.05)[0]:
+                self.text += os.read(self.outer, 65_536).decode(errors="replace")
+        return status
+
+
+@contextmanager
+def terminal(command: list[str], **more: str) -> Iterator[Terminal]:
+    made = Terminal(command, **more)  # type: ignore[arg-type]
+    try:
+        yield made
+    finally:
+        made.process.kill()
+        made.process.wait()
+        for end in (made.outer, made.inner):
+            try:
+                os.close(end)
+            except OSError:  # a test has closed it
+                continue
+
+
+class TestOneLook:
+    def test_a_pipe_gets_one_look_in_sentences(self, logboat: Appliance) -> None:
+        busy(logboat)
+        done = logboat("top", *places(logboat)[-2:])
+        assert done.status == 0
+        assert done.lines[0] == "argo (SY Argo), log abcdef, boot 1. Times are of 2025-10-10, UTC."
+        assert done.lines[1].startswith("12:40:00 Alarm 17 HOLDS, alarm: Overspeed")
+        assert all(line.endswith(".") for line in done.lines)
+        assert not CONTROL.search(done.out)
+        once = logboat("top", "--plain", "--once", *places(logboat)[-2:])
+        assert once.out == done.out
+
+    def test_programs_get_what_each_command_tells_them(self, logboat: Appliance) -> None:
+        busy(logboat)
+        found = logboat("top", "--json", *places(logboat)[-2:]).json
+        assert found["sensors"] == logboat("sensors", "--json").json
+        assert found["alarms"] == logboat("alarms", "--json").json
+        assert found["peers"] == logboat("peers", "--json").json
+        assert found["lights"]["fault"]["means"] == "an alarm holds"
+        status = logboat("status", "--json").json
+        assert found["status"] == status
+
+    def test_daemons_that_are_stopped_and_a_store_that_is_not_there_are_facts(
+        self, logboat: Appliance
+    ) -> None:
+        done = logboat("top", *places(logboat)[-2:])
+        assert done.status == 0
+        assert "Recording: NO: the recorder is not running" in done.out
+        assert "there is no document store" in done.out
+        assert "Light record: fast blink, NOTHING IS RECORDED." in done.out
+        assert not logboat.store.exists()
+
+    @pytest.mark.parametrize(
+        ("arguments", "sentence"),
+        [
+            (["--every", "0"], "--every takes 0.2 to 3600 seconds"),
+            (["--every", "nan"], "--every takes 0.2 to 3600 seconds"),
+            (["--by", " "], "--by needs a name"),
+            (["now"], "unrecognized arguments: now"),
+        ],
+    )
+    def test_wrong_usage_is_a_sentence(self, logboat: Appliance, arguments: list[str], sentence: str) -> None:
+        done = logboat("top", *arguments)
+        assert (done.status, done.out) == (2, "")
+        assert sentence in done.err
+
+    def test_a_configuration_that_is_not_there_is_wrong_usage(self, logboat: Appliance) -> None:
+        (logboat.root / "logboat.toml").unlink()
+        done = logboat("top")
+        assert (done.status, done.out) == (2, "")
+        assert "logboat.toml: there is no such file" in done.err
+
+
+class TestLineByLine:
+    def test_each_change_is_a_line_and_ctrl_c_ends_it(self, logboat: Appliance) -> None:
+        logboat.put(SYNCED)
+        logboat.live()
+        values = iter([30.0, 40.0, 40.0])
+
+        def later(_: float) -> None:
+            logboat.clock.boottime += 10
+            logboat.clock.utc += 10
+            try:
+                value = next(values)
+            except StopIteration:
+                raise KeyboardInterrupt from None
+            now = {"clock": logboat.clock.boottime, "utc": logboat.clock.utc}
+            sensor = build.live_sensor(value, clock=logboat.clock.boottime - 0.7)
+            logboat.live(updated=now, lastDurable=now, sensors={"rpm": sensor})
+            logboat.mesh(updated=now)
+
+        logboat.sleep = later
+        done = logboat("top", "--plain", *places(logboat)[-2:])
+        assert done.status == 0
+        after = [line for line in done.lines if "12:40:00" not in line][1:]
+        assert after == ["12:40:20 Sensor rpm (Main engine): 2400 rpm, good, 700 ms ago."]
+
+    def test_the_interval_is_as_told(self, logboat: Appliance) -> None:
+        slept: list[float] = []
+
+        def once(seconds: float) -> None:
+            slept.append(seconds)
+            raise KeyboardInterrupt
+
+        logboat.live()
+        logboat.sleep = once
+        logboat("top", "--plain")
+        logboat("top", "--plain", "--every", "2.5")
+        assert slept == [10.0, 2.5]
+
+    def test_it_goes_on_into_a_pipe_and_says_an_alarm(self, logboat: Appliance) -> None:
+        logboat.put(SYNCED)
+        alive(logboat)
+        with subprocess.Popen(
+            ["env", "--default-signal=INT", SCRIPT, "top", "--plain", "--every", "0.2", *places(logboat)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+        ) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            assert b"argo" in process.stdout.readline()
+            logboat.put(build.alarm(text="Water in the main bilge"))
+            while b"Water in the main bilge" not in process.stdout.readline():
+                alive(logboat)
+            process.send_signal(signal.SIGINT)
+            assert process.stderr.read() == b""
+            assert process.wait(PATIENCE_S) == 0
+
+    def test_a_serial_console_gets_no_control_sequence(self, logboat: Appliance) -> None:
+        busy(logboat)
+        alive(logboat)
+        with terminal([SCRIPT, "top", "--plain", "--every", "1", *places(logboat)], LC_ALL="C") as serial:
+            text = serial.until("Recording: yes").replace("\r\n", "\n")
+            assert not CONTROL.search(text)
+            assert "\x1b" not in text
+            serial.press("\x03")
+            assert serial.ended() == 0
+
+    def test_a_dumb_terminal_is_read_line_by_line(self, logboat: Appliance) -> None:
+        logboat.put(SYNCED)
+        alive(logboat)
+        with terminal([SCRIPT, "top", *places(logboat)], TERM="dumb") as serial:
+            assert "\x1b" not in serial.until("Recording: yes")
+            serial.press("\x03")
+            assert serial.ended() == 0
+
+
+class TestOnATerminal:
+    def test_it_shows_acknowledges_and_leaves_the_terminal_as_it_was(self, logboat: Appliance) -> None:
+        logboat.put(SYNCED, build.alarm())
+        alive(logboat)
+        with terminal([SCRIPT, "top", "--by", "bo", *places(logboat)]) as screen:
+            assert "\x1b[?1049h" in screen.until("Overspeed")
+            screen.press("a")
+            screen.until("as bo?")
+            screen.press("y")
+            screen.until("acknowledged by bo")
+            screen.press("q")
+            assert screen.ended() == 0
+            assert "\x1b[?1049l" in screen.text
+            assert termios.tcgetattr(screen.inner) == screen.before
+        with Database.open(logboat.store, single_writer=is_single_writer) as database:
+            document = database.get("alarm:argo:rpm:abcdef:000000000017")
+            assert document is not None
+            assert [ack["who"] for ack in document.body["acks"]] == ["bo"]
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+    def test_told_to_end_it_leaves_the_terminal_as_it_was(
+        self, logboat: Appliance, number: signal.Signals
+    ) -> None:
+        alive(logboat)
+        with terminal([SCRIPT, "top", *places(logboat)]) as screen:
+            screen.until(" Quit")
+            screen.process.send_signal(number)
+            assert screen.ended() == 0
+            assert "\x1b[?1049l" in screen.text
+            assert "Traceback" not in screen.text
+
+    def test_it_ends_when_its_terminal_goes(self, logboat: Appliance) -> None:
+        """As when a connection over SSH breaks: nothing goes on, least of all at full speed."""
+        alive(logboat)
+        with terminal([SCRIPT, "top", *places(logboat)]) as screen:
+            screen.until(" Quit")
+            os.close(screen.inner)
+            os.close(screen.outer)
+            screen.process.wait(PATIENCE_S)
+
+    def test_a_fault_of_its_own_is_a_sentence(self, logboat: Appliance) -> None:
+        alive(logboat)
+        code = (
+            "import sys, services.top.page as page\n"
+            "def broken(look, width): raise ZeroDivisionError('division by zero')\n"
+            "page.header = broken\n"
+            "from services.command import main\n"
+            "sys.exit(main(sys.argv[1:]))"
+        )
+        with terminal([sys.executable, "-c", code, "top", *places(logboat)]) as screen:
+            assert screen.ended() == 1
+            said = screen.text.rpartition("\x1b[?1049l")[2]
+            assert "logboat: the screen cannot be shown (ZeroDivisionError: division by zero" in said
+            assert "try: logboat top --plain" in said
+            assert "Traceback" not in screen.text
+
+
+class TestOthersAreNotSlowed:
+    @pytest.mark.parametrize(
+        "command", [["status"], ["sensors"], ["alarms"], ["peers"], ["top", "--plain", "--once"]]
+    )
+    def test_no_other_command_loads_the_screen(self, logboat: Appliance, command: list[str]) -> None:
+        logboat.put(SYNCED)
+        code = (
+            "import json, sys\n"
+            "from services.command import main\n"
+            "main(sys.argv[1:])\n"
+            "print(json.dumps(sorted({'textual', 'rich', 'markdown_it', 'pygments'} & set(sys.modules))))"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code, *command, *logboat.places],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=True,
+        )
+        assert json.loads(done.stdout.splitlines()[-1]) == []

@@ -1,0 +1,222 @@
+"""What is read of files, when, and what becomes of a view while they cannot be read."""
+
+import subprocess
+import sys
+
+import pytest
+
+from services.top.onfile import AT_LEAST_EVERY_S, AT_MOST_EVERY_S, RETRY_S, Files
+from sync.documents import is_single_writer
+from sync.store import Database
+from tests.services import documents as build
+from tests.services.appliance import Appliance, logboat
+
+from .aboard import PATIENCE_S, SYNCED, arguments, looker, spoilt, world
+
+__all__ = ["logboat"]
+
+
+def files(logboat: Appliance) -> Files:
+    return Files(arguments(logboat), world(logboat), ask_units=lambda: "")
+
+
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is asked of the store from now on."""
+    asked: list[str] = []
+    documents = Database.documents
+
+    def telling(self: Database, prefix: str = "", **options: object) -> object:
+        asked.append(prefix)
+        return documents(self, prefix, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Database, "documents", telling)
+    return asked
+
+
+class TestWhenItIsRead:
+    def test_nothing_is_read_again_while_nothing_changes(self, logboat: Appliance) -> None:
+        logboat.put(SYNCED, build.alarm())
+        logboat.live()
+        reads = files(logboat)
+        assert reads.is_due()
+        reads.read()
+        for _ in range(int(AT_LEAST_EVERY_S) - 1):
+            logboat.clock.boottime += 1
+            assert not reads.is_due()
+        logboat.clock.boottime += 1
+        assert reads.is_due()
+
+    def test_a_change_is_read_but_not_each_at_once(self, logboat: Appliance) -> None:
+        logboat.put(SYNCED)
+        logboat.live()
+        reads = files(logboat)
+        reads.read()
+        logboat.put(build.alarm())
+        assert not reads.is_due()
+        logboat.clock.boottime += AT_MOST_EVERY_S
+        assert reads.is_due()
+        assert [episode.alarm.sequence for episode in reads.read().alarms] == [17]
+
+    def test_a_commit_that_is_in_the_log_alone_is_a_change(self, logboat: Appliance) -> None:
+        logboat.put(SYNCED)
+        logboat.live()
+        with Database.open(logboat.store, single_writer=is_single_writer, checkpoint_pages=0) as recorder:
+            build.write(recorder, build.alarm())
+            reads = files(logboat)
+            reads.read()
+            logboat.clock.boottime += AT_MOST_EVERY_S
+            assert not reads.is_due()
+            build.write(recorder, build.alarm(18))
+            assert reads.is_due()
+            assert len(reads.read().alarms) == 2
+
+    def test_alarms_are_read_again_only_when_one_has_changed(
+        self, logboat: Appliance, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        logboat.put(SYNCED, build.alarm())
+        logboat.live()
+        reads = files(logboat)
+        reads.read()
+        asked = opened(monkeypatch)
+        logboat.put(build.reading(1, 2, 3), build.equipment(30.0))
+        asked.clear()
+        reads.read()
+        assert asked == []
+        logboat.put(build.alarm(18))
+        reads.read()
+        assert "alarm:" in asked
+
+    def test_a_store_that_took_the_place_of_another_is_read_anew(self, logboat: Appliance) -> None:
+        logboat.put(SYNCED, build.alarm())
+        logboat.live()
+        reads = files(logboat)
+        assert len(reads.read().alarms) == 1
+        logboat.store.rename(logboat.data / "set-aside")
+        logboat.put(SYNCED, build.vessel())
+        logboat.clock.boottime += AT_MOST_EVERY_S
+        assert reads.is_due()
+        assert reads.read().alarms == ()
+
+    def test_past_values_are_read_once_of_this_boot_alone(
+        self, logboat: Appliance, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        logboat.put(
+            SYNCED,
+            build.reading(7, 7, boot=1, start=99_980.0),
+            build.reading(*range(20), first=3, boot=2, start=99_900.0),
+        )
+        logboat.live(boot=2)
+        reads = files(logboat)
+        past = reads.read().past
+        assert sum(number for _, number in past["rpm"].cells.values()) == 20
+        asked = opened(monkeypatch)
+        logboat.put(build.reading(1, first=30, boot=2, start=99_930.0))
+        asked.clear()
+        assert reads.read().past["rpm"] is past["rpm"]
+        assert not any(prefix.startswith("reading:") for prefix in asked)
+
+    def test_systemd_is_asked_rarely_and_need_not_be_there(self, logboat: Appliance) -> None:
+        asked = []
+
+        def units() -> str:
+            asked.append(1)
+            if len(asked) > 1:
+                raise FileNotFoundError("systemctl")
+            return "logboat-sync.service loaded failed failed x"
+
+        reads = Files(arguments(logboat), world(logboat), ask_units=units)
+        logboat.live()
+        assert "logboat-sync" in reads.read().units
+        reads.read()
+        assert len(asked) == 1
+        logboat.clock.boottime += 60
+        assert reads.read().units == ""
+
+
+class TestWhatCannotBeRead:
+    def test_it_is_tried_again_and_what_was_known_stays(self, logboat: Appliance) -> None:
+        logboat.put(SYNCED, build.alarm(), *(build.reading(*range(50), first=50 * n + 1) for n in range(40)))
+        logboat.live()
+        reads = files(logboat)
+        reads.read()
+        sound = logboat.store.read_bytes()
+        spoilt(logboat.store)
+        found = reads.read()
+        assert "damaged" in found.fault
+        assert len(found.alarms) == 1
+        logboat.store.write_bytes(sound)
+        logboat.clock.boottime += RETRY_S
+        assert reads.is_due()
+        found = reads.read()
+        assert (found.fault, len(found.alarms)) == ("", 1)
+
+    def test_nobody_looks_into_a_store_that_is_being_repaired(
+        self, logboat: Appliance, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def open_store(*_: object, **__: object) -> None:
+            raise AssertionError("the store was opened")
+
+        logboat.put(SYNCED, build.alarm())
+        logboat.live()
+        monkeypatch.setattr(Database, "open", open_store)
+        (logboat.data / "damaged").write_text("page 7\n")
+        found = files(logboat).read()
+        assert "it was found damaged" in found.fault
+        assert found.read_at is None
+
+    def test_a_configuration_that_is_wrong_is_a_fact(self, logboat: Appliance) -> None:
+        logboat.put(SYNCED)
+        logboat.configure('[vessel]\nid = "argo"\nmmsi = 7\n')
+        look = looker(logboat).look(patience=PATIENCE_S)
+        assert "logboat.toml:3" in look.facts.problems[0]
+
+    def test_what_nobody_foresaw_is_a_fault_and_ends_nothing(
+        self, logboat: Appliance, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def broken(*_: object, **__: object) -> None:
+            raise ZeroDivisionError("division by zero")
+
+        logboat.put(SYNCED)
+        monkeypatch.setattr(Database, "documents", broken)
+        assert files(logboat).read().fault == "it cannot be read: ZeroDivisionError: division by zero"
+
+    def test_a_store_that_somebody_holds_is_waited_for_by_nobody(self, logboat: Appliance) -> None:
+        logboat.put(SYNCED, build.alarm())
+        logboat.live()
+        holds = (
+            "import sys, apsw; c = apsw.Connection(sys.argv[1]); c.pragma('locking_mode', 'exclusive');"
+            "c.execute('BEGIN IMMEDIATE; CREATE TABLE x(y); ROLLBACK');"
+            "print('held', flush=True); sys.stdin.read()"
+        )
+        with subprocess.Popen(
+            [sys.executable, "-c", holds, str(logboat.store)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as other:
+            assert other.stdout is not None
+            assert other.stdout.readline() == "held\n"
+            looks = looker(logboat)
+            look = looks.look()
+            assert look.facts.is_recording
+            assert look.alarms_age is None
+            logboat.clock.boottime += 5
+            assert "log.db has not answered for 5 s" in looks.look().facts.store_fault
+            assert other.stdin is not None
+            other.stdin.close()
+        looks.rest(PATIENCE_S)
+        look = looks.look()
+        assert (look.facts.store_fault, len(look.alarms)) == ("", 1)
+
+    def test_a_recorder_writes_while_it_is_read(self, logboat: Appliance) -> None:
+        """Readings are taken and put away by others while somebody looks, again and again."""
+        logboat.put(SYNCED, build.alarm())
+        logboat.live()
+        reads = files(logboat)
+        with Database.open(logboat.store, single_writer=is_single_writer, checkpoint_pages=0) as recorder:
+            for number in range(20):
+                with recorder.transaction():
+                    recorder.put(f"note:argo:{number}", {"type": "note"})
+                    assert reads.read().fault == ""
+                recorder.checkpoint()
+        assert reads.read().fault == ""

@@ -1,0 +1,108 @@
+"""What the screen says for a width, and how its height is shared."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.present import Line
+from services.top import page
+from services.top.page import Item, Part, head_line, share
+from tests.services import documents as build
+from tests.services.appliance import Appliance, logboat
+
+from .aboard import PATIENCE_S, SYNCED, busy, looker
+
+__all__ = ["logboat"]
+
+heights = st.lists(
+    st.tuples(st.integers(0, 60), st.integers(0, 5), st.integers(0, 30)), min_size=1, max_size=5
+)
+
+
+@given(st.integers(-3, 100), heights)
+def test_no_more_room_is_shared_than_there_is_and_none_gets_more_than_it_wants(
+    room: int, parts: list[tuple[int, int, int]]
+) -> None:
+    wanted, least, most = (list(column) for column in zip(*parts, strict=True))
+    given_out = share(max(room, 0), wanted, least, most)
+    assert sum(given_out) <= max(room, 0)
+    assert all(0 <= got <= want for got, want in zip(given_out, wanted, strict=True))
+    if sum(given_out) < room:
+        assert given_out == wanted
+
+
+def test_each_gets_its_least_before_any_gets_more() -> None:
+    assert share(10, [20, 20, 3], [3, 4, 3], [8, 8, 8]) == [3, 4, 3]
+    assert share(16, [20, 20, 3], [3, 4, 3], [8, 8, 8]) == [8, 5, 3]
+    assert share(4, [20, 20, 3], [3, 4, 3], [8, 8, 8]) == [3, 1, 0]
+
+
+@pytest.mark.parametrize("width", [20, 39, 40, 59, 60, 80, 99, 100, 200])
+def test_no_line_is_wider_than_the_screen(logboat: Appliance, width: int) -> None:
+    busy(logboat)
+    look = looker(logboat).look(patience=PATIENCE_S)
+    parts = [
+        page.alarms_part(look, width),
+        page.sensors_part(look, width),
+        page.peers_part(look, width),
+        page.lights_part(look, width, in_short=True),
+        page.lights_part(look, width, in_short=False),
+    ]
+    lines = [
+        *page.header(look, width),
+        *(line for part in parts for item in part.items for line in item.lines),
+    ]
+    assert max(len(line.text) for line in lines) <= width
+    for part in parts:
+        assert len(head_line(part, width, first=3, room=1, is_chosen=True, unicode=True)) == width
+
+
+def test_a_head_says_which_of_its_lines_are_seen() -> None:
+    part = Part("sensors: 50", tuple(Item((Line(str(place)),)) for place in range(50)))
+    assert head_line(part, 40, first=12, room=8, is_chosen=True, unicode=False) == (
+        "> sensors: 50 [13-20 of 50] ------------"
+    )
+    assert head_line(part, 40, first=0, room=50, is_chosen=False, unicode=False).startswith(
+        "- sensors: 50 --"
+    )
+
+
+def test_an_alarm_is_told_whole_to_who_acknowledges_it(logboat: Appliance) -> None:
+    logboat.put(SYNCED, build.alarm(raised=99_820.0, acks=[{"who": "bo", "when": "2025-10-10T10:00:00Z"}]))
+    logboat.live()
+    look = looker(logboat).look(patience=PATIENCE_S)
+    assert page.alarm_words(look, "alarm:argo:rpm:abcdef:000000000017") == (
+        "17: alarm, Overspeed (above 63, at 3840 rpm)\nargo rpm; HOLDS, raised 3 min ago; acknowledged by bo"
+    )
+    assert page.alarm_words(look, "alarm:argo:rpm:abcdef:000000000099") is None
+
+
+def test_the_same_words_as_the_commands(logboat: Appliance) -> None:
+    """One look, and what `status`, `sensors`, `alarms`, `peers` and `lights` say at the same moment."""
+    busy(logboat)
+    look = looker(logboat).look(patience=PATIENCE_S)
+    text = {
+        "peers": page.peers_part(look, 100),
+        "alarms": page.alarms_part(look, 200),
+        "sensors": page.sensors_part(look, 200),
+        "lights": page.lights_part(look, 200, in_short=False),
+    }
+    said = {
+        name: "\n".join(line.text for item in part.items for line in item.lines)
+        for name, part in text.items()
+    }
+    assert said["peers"].splitlines() == logboat("peers").lines
+    status = logboat("status").out
+    assert look.title in status
+    assert f"to do: {look.todo}" in status
+    for row in logboat("sensors").lines[2:]:
+        for words in row.split("  "):
+            if words.strip() and "OPEN" not in words:
+                assert words.strip() in said["sensors"]
+    for words in ("Overspeed (above 63, at 3840 rpm)", "Fuel is low (below 0.15, at 10.0 %)"):
+        assert words in logboat("alarms").out
+        assert words in said["alarms"]
+    explained = logboat("lights", "--identity", str(logboat.root / "identity"), "explain", "--json").json
+    for light in explained["lights"].values():
+        assert light["means"] in said["lights"]
+        assert light["pattern"] in said["lights"]

@@ -1,0 +1,384 @@
+"""The full screen, driven by keys, on a real store: what it shows, and what it does."""
+
+from pathlib import Path
+
+import pytest
+
+from sensors.quality import State
+from services.commands.common import FailedError
+from services.present import Style
+from services.top.looking import Look, Looker
+from sync.documents import is_single_writer
+from sync.store import Database
+from tests.services import documents as build
+from tests.services.appliance import Appliance, logboat
+
+from .aboard import SYNCED, busy, look_again, looker, part, screen, shown, spoilt, top
+
+__all__ = ["logboat"]
+
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+ALARM = "alarm:argo:main-rpm:abcdef:000000000017"
+
+
+def acks(logboat: Appliance, alarm: str = ALARM) -> list[dict[str, str]]:
+    with Database.open(logboat.store, single_writer=is_single_writer) as database:
+        document = database.get(alarm)
+        assert document is not None
+        found: list[dict[str, str]] = document.body["acks"]
+        return found
+
+
+class TestWhatIsShown:
+    @pytest.mark.parametrize("size", [(80, 24), (40, 24), (120, 40)])
+    async def test_the_screen_says_what_it_said_when_it_was_last_approved(
+        self, logboat: Appliance, size: tuple[int, int]
+    ) -> None:
+        """After a change that is meant, remove the file; the next run writes it anew, to be looked at."""
+        busy(logboat)
+        async with screen(logboat, size) as pilot:
+            said = f"{shown(pilot)}\n"
+        approved = SNAPSHOTS / f"{size[0]}x{size[1]}.txt"
+        if not approved.exists():
+            approved.write_text(said)
+            pytest.fail(f"{approved.name} is new: look at it")
+        assert said == approved.read_text()
+
+    @pytest.mark.parametrize("size", [(80, 24), (40, 24), (120, 40)])
+    async def test_what_matters_is_seen_at_every_size(
+        self, logboat: Appliance, size: tuple[int, int]
+    ) -> None:
+        busy(logboat)
+        async with screen(logboat, size) as pilot:
+            said = " ".join(shown(pilot).split())
+            assert "recording yes; the last commit was 700 ms ago; clock set by the network, ± 20 ms" in said
+            assert "Overspeed (above 63, at 3840 rpm)" in said
+            assert "OPEN: 2.97 V is above 2.9 V" in said
+            assert "alarm raised" in said
+            assert "power on, record on, mesh 2 flashes" in said or "a vessel nearby is refused" in said
+            for key in ("q Quit", "? Help", "a Acknowledge"):
+                assert key in said
+
+    @pytest.mark.parametrize("size", [(20, 5), (1, 1), (200, 60), (80, 8)])
+    async def test_no_terminal_is_too_small_or_too_large(
+        self, logboat: Appliance, size: tuple[int, int]
+    ) -> None:
+        busy(logboat)
+        async with screen(logboat, size) as pilot:
+            for _ in range(5):
+                await pilot.press("tab", "down", "end")
+            assert top(pilot).is_running
+
+    async def test_a_terminal_that_grows_shows_more(self, logboat: Appliance) -> None:
+        busy(logboat)
+        async with screen(logboat, (80, 24)) as pilot:
+            assert "tank-19" not in shown(pilot)
+            await pilot.resize_terminal(120, 60)
+            await pilot.pause()
+            assert "tank-19" in shown(pilot)
+            assert "mesh     2 flashes   a vessel nearby is refused, or refuses us" in shown(pilot)
+
+    async def test_it_follows_what_changes(self, logboat: Appliance) -> None:
+        logboat.put(SYNCED)
+        logboat.live(sensors={"rpm": build.live_sensor(30.0)})
+        async with screen(logboat) as pilot:
+            assert "1800 rpm" in shown(pilot)
+            logboat.live(sensors={"rpm": build.live_sensor(40.0)})
+            top(pilot).look_again()
+            await pilot.pause()
+            assert "2400 rpm" in shown(pilot)
+            assert "1800 rpm" not in shown(pilot)
+
+    async def test_an_alarm_that_is_raised_meanwhile_appears(self, logboat: Appliance) -> None:
+        logboat.put(SYNCED)
+        logboat.live()
+        async with screen(logboat) as pilot:
+            assert "no alarm holds, and none awaits an eye" in shown(pilot)
+            logboat.put(build.alarm(text="Water in the main bilge"))
+            await look_again(pilot)
+            assert "Water in the main bilge" in shown(pilot)
+
+    async def test_ages_grow_while_nothing_comes(self, logboat: Appliance) -> None:
+        logboat.put(SYNCED, build.equipment(30.0, clock=99_999.2))
+        async with screen(logboat) as pilot:
+            assert "  1 s  " in shown(pilot)
+            logboat.clock.boottime += 100
+            logboat.clock.utc += 100
+            top(pilot).look_again()
+            await pilot.pause()
+            assert "1 min 41 s" in shown(pilot)
+
+    async def test_words_of_others_do_not_steer_the_terminal(self, logboat: Appliance) -> None:
+        logboat.put(SYNCED, build.alarm(text="\x1b[2J[bold]Fire[/bold]"))
+        logboat.live(
+            sensors={"rpm": build.live_sensor(30.0, name="\x1b]0;x\x07", state="open", detail="[/]")}
+        )
+        async with screen(logboat, (120, 40)) as pilot:
+            assert "\x1b" not in shown(pilot)
+            assert "[bold]Fire[/bold]" in shown(pilot)
+            await pilot.press("a")
+            assert "[bold]Fire[/bold]" in shown(pilot)
+
+    async def test_without_colours_the_words_are_the_same(
+        self, logboat: Appliance, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        busy(logboat)
+        async with screen(logboat) as pilot:
+            coloured = shown(pilot)
+        monkeypatch.setenv("NO_COLOR", "1")
+        async with screen(logboat) as pilot:
+            assert shown(pilot) == coloured
+
+
+class TestKeys:
+    async def test_an_alarm_is_acknowledged_once_it_was_asked_for(self, logboat: Appliance) -> None:
+        busy(logboat)
+        async with screen(logboat) as pilot:
+            await pilot.press("a")
+            asked = " ".join(shown(pilot).split())
+            assert "Acknowledge alarm 17: alarm, Overspeed (above 63, at 3840 rpm)" in asked
+            assert "as anna?" in asked
+            assert acks(logboat) == []
+            await pilot.press("y")
+            await top(pilot).workers.wait_for_complete()
+            await pilot.pause()
+            assert f"{ALARM}: acknowledged by anna" in shown(pilot)
+            assert "alarms: 1 holding, 1 not acknowledged" in shown(pilot)
+            assert "acknowledged by anna" in shown(pilot)
+        assert [ack["who"] for ack in acks(logboat)] == ["anna"]
+
+    async def test_who_says_no_acknowledges_nothing(self, logboat: Appliance) -> None:
+        busy(logboat)
+        async with screen(logboat) as pilot:
+            for key in ("n", "escape"):
+                await pilot.press("a")
+                assert "as anna?" in shown(pilot)
+                await pilot.press(key)
+                assert "as anna?" not in shown(pilot)
+        assert acks(logboat) == []
+
+    async def test_the_one_that_was_chosen_is_acknowledged(self, logboat: Appliance) -> None:
+        busy(logboat)
+        async with screen(logboat) as pilot:
+            await pilot.press("down")
+            assert "> 18 warn" in shown(pilot)
+            await pilot.press("a", "y")
+            await top(pilot).workers.wait_for_complete()
+        assert acks(logboat) == []
+        assert len(acks(logboat, "alarm:argo:fuel:abcdef:000000000018")) == 1
+
+    async def test_a_choice_stays_with_its_alarm_when_another_comes_before_it(
+        self, logboat: Appliance
+    ) -> None:
+        busy(logboat)
+        async with screen(logboat, (120, 40)) as pilot:
+            await pilot.press("down")
+            logboat.put(build.alarm(19, severity="emergency", text="Fire"))
+            await look_again(pilot)
+            assert "> 18  warn" in shown(pilot)
+            assert part(pilot, "alarms").chosen == "alarm:argo:fuel:abcdef:000000000018"
+
+    async def test_nothing_to_acknowledge_is_said(self, logboat: Appliance) -> None:
+        logboat.put(SYNCED)
+        logboat.live()
+        async with screen(logboat) as pilot:
+            await pilot.press("a")
+            assert "there is no alarm to acknowledge" in shown(pilot)
+            await pilot.press("down")
+            assert "there is no alarm" not in shown(pilot)
+
+    async def test_a_store_that_is_gone_by_then_is_said_and_ends_nothing(self, logboat: Appliance) -> None:
+        busy(logboat)
+        async with screen(logboat) as pilot:
+            await pilot.press("a")
+            logboat.store.unlink()
+            await pilot.press("y")
+            await top(pilot).workers.wait_for_complete()
+            await pilot.pause()
+            said = " ".join(shown(pilot).split())
+            assert "NOT acknowledged" in said
+            assert "there is no document store" in said
+            assert "Overspeed" in said, "what was known of alarms stays"
+            assert not logboat.store.exists()
+
+    async def test_an_alarm_that_has_gone_meanwhile_is_said(self, logboat: Appliance) -> None:
+        busy(logboat)
+        async with screen(logboat) as pilot:
+            await pilot.press("a")
+            with Database.open(logboat.store, single_writer=is_single_writer) as database:
+                database.purge([ALARM])
+            await pilot.press("y")
+            await top(pilot).workers.wait_for_complete()
+            await pilot.pause()
+            assert "NOT acknowledged: there is no alarm" in " ".join(shown(pilot).split())
+
+    async def test_every_part_can_be_scrolled_to_its_end(self, logboat: Appliance) -> None:
+        busy(logboat)
+        async with screen(logboat) as pilot:
+            await pilot.press("tab")
+            assert "> sensors: 22" in shown(pilot)
+            assert "tank-19" not in shown(pilot)
+            await pilot.press("end")
+            assert "tank-19" in shown(pilot)
+            assert "of 23]" in shown(pilot)
+            await pilot.press("home", "pagedown")
+            assert "fuel" not in shown(pilot).split("sensors: 22")[1].split("peers and shore")[0]
+            await pilot.press("tab", "end")
+            assert "> peers and shore" in shown(pilot)
+            assert "brigid" in shown(pilot)
+
+    async def test_a_phone_gets_to_everything(self, logboat: Appliance) -> None:
+        busy(logboat)
+        async with screen(logboat, (40, 24)) as pilot:
+            await pilot.press("tab", "tab")
+            seen = ""
+            for _ in range(12):
+                seen += shown(pilot)
+                await pilot.press("down")
+            for words in ("shore office", "shore club", "carrick", "brigid"):
+                assert words in seen
+
+    async def test_help_tells_of_every_key_that_stands_below(self, logboat: Appliance) -> None:
+        busy(logboat)
+        async with screen(logboat, (100, 40)) as pilot:
+            below = shown(pilot).splitlines()[-1]
+            await pilot.press("question_mark")
+            said = shown(pilot)
+            for key in ("q", "?", "a", "l", "tab"):
+                assert f"{key} " in below
+                assert f"| {key}: " in said
+            await pilot.press("escape")
+            assert shown(pilot).splitlines()[-1] == below
+
+    async def test_the_lights_are_explained_with_what_to_do(self, logboat: Appliance) -> None:
+        busy(logboat)
+        async with screen(logboat) as pilot:
+            await pilot.press("l")
+            said = " ".join(shown(pilot).replace("|", " ").split())
+            assert "fault fast blink an alarm holds -> logboat alarms, then see to it." in said
+
+    @pytest.mark.parametrize("key", ["q", "ctrl+c"])
+    async def test_it_ends(self, logboat: Appliance, key: str) -> None:
+        logboat.live()
+        async with screen(logboat) as pilot:
+            await pilot.press(key)
+            await pilot.pause()
+            assert not top(pilot).is_running
+            assert top(pilot).return_code == 0
+
+
+class TestTrouble:
+    async def test_stopped_daemons_are_said(self, logboat: Appliance) -> None:
+        logboat.put(SYNCED, build.equipment(30.0), build.alarm(), build.reading(28, 29, 30))
+        async with screen(logboat) as pilot:
+            said = " ".join(shown(pilot).split())
+            assert "recording NO: the recorder is not running" in said
+            assert "to do: see to it: alarm, Overspeed" in said
+            assert "these are the last values in documents" in said
+            assert "1800 rpm" in said
+            assert "the sync daemon is not running" in said
+
+    async def test_a_recorder_that_is_started_again_is_followed(self, logboat: Appliance) -> None:
+        logboat.put(SYNCED)
+        logboat.live()
+        async with screen(logboat) as pilot:
+            logboat.living.clear()
+            top(pilot).look_again()
+            await pilot.pause()
+            assert "recording NO: the recorder is not running" in shown(pilot)
+            logboat.living.add(9000)
+            logboat.live(pid=9000, log="ghijkl", boot=2)
+            top(pilot).look_again()
+            await pilot.pause()
+            assert "argo (SY Argo), log ghijkl, boot 2" in shown(pilot)
+            assert "recording yes" in shown(pilot)
+
+    async def test_a_store_that_is_missing_hides_nothing_else(self, logboat: Appliance) -> None:
+        logboat.live()
+        async with screen(logboat) as pilot:
+            said = " ".join(shown(pilot).split())
+            assert "the store cannot be read" in said
+            assert "there is no document store" in said
+            assert "recording yes" in said
+            assert "1800 rpm" in said
+        assert not logboat.store.exists()
+
+    async def test_a_damaged_store_is_said_and_recording_is_shown(self, logboat: Appliance) -> None:
+        logboat.put(
+            SYNCED,
+            build.alarm(),
+            *(build.reading(*range(50), first=1 + 50 * n, start=50 * n) for n in range(40)),
+        )
+        spoilt(logboat.store)
+        logboat.live()
+        async with screen(logboat) as pilot:
+            said = " ".join(shown(pilot).split())
+            assert "damaged" in said
+            assert "recording yes" in said
+
+    async def test_damage_that_comes_meanwhile_leaves_what_was_known(self, logboat: Appliance) -> None:
+        busy(logboat)
+        async with screen(logboat, (120, 40)) as pilot:
+            (logboat.data / "damaged").write_text("page 7\n")
+            await look_again(pilot)
+            said = " ".join(shown(pilot).split())
+            assert "it was found damaged; it is read again when" in said
+            assert "Overspeed" in said
+            (logboat.data / "damaged").unlink()
+            await look_again(pilot)
+            assert "damaged" not in shown(pilot)
+
+    async def test_what_cannot_be_looked_at_is_said_and_what_was_seen_stays(self, logboat: Appliance) -> None:
+        class Forbidden(Looker):
+            looks = 0
+
+            def look(self, *, patience: float = 0.0) -> Look:
+                self.looks += 1
+                if self.looks == 2:
+                    raise PermissionError(13, "Permission denied", "/run/logboat/recorder.json")
+                if self.looks == 3:
+                    raise ZeroDivisionError("division by zero")
+                return super().look(patience=patience)
+
+        logboat.put(SYNCED)
+        logboat.live()
+        base = looker(logboat)
+        looks = Forbidden(base._args, base._world, ask_units=lambda: "")
+        async with screen(logboat, looks=looks) as pilot:
+            for words in (
+                "NOT AS IT IS NOW: /run/logboat/recorder.json: Permission denied",
+                "NOT AS IT IS NOW: cannot look: ZeroDivisionError: division by zero",
+            ):
+                top(pilot).look_again()
+                await pilot.pause()
+                assert words in shown(pilot)
+                assert "1800 rpm" in shown(pilot)
+            top(pilot).look_again()
+            await pilot.pause()
+            assert "NOT AS IT IS NOW" not in shown(pilot)
+
+    async def test_who_has_no_name_cannot_acknowledge_and_learns_why(self, logboat: Appliance) -> None:
+        def nobody() -> str:
+            raise FailedError("--by needs a name")
+
+        busy(logboat)
+        async with screen(logboat) as pilot:
+            top(pilot)._who = nobody
+            await pilot.press("a")
+            assert "--by needs a name" in shown(pilot)
+
+    async def test_a_bad_sensor_stands_first_and_says_so_without_colour(self, logboat: Appliance) -> None:
+        logboat.put(SYNCED)
+        sensors = {f"a{place}": build.live_sensor(30.0) for place in range(30)}
+        logboat.live(sensors=sensors | {"z": build.live_sensor(None, state=State.SHORT.value)})
+        async with screen(logboat) as pilot:
+            lines = shown(pilot).splitlines()
+            first = next(place for place, line in enumerate(lines) if "sensors: 31" in line) + 1
+            assert lines[first].split()[0] == "z"
+            assert "SHORT" in lines[first]
+
+
+def test_the_styles_say_nothing_that_words_do_not_say() -> None:
+    from services.top.parts import STYLES
+
+    assert set(STYLES) == {None, *Style}
