@@ -34,5 +34,6 @@ What people look at, from documents and live state:
 - `verify`: what is missing, and why
 - `liveness`, `live`, `livesync`: whether a daemon lives, and its own word: the recorder's, the sync daemon's
 - `summary`, `present`: what `status` says; how things are written for people
-- `command`, `commands/`: the `logboat` command; `demo/`: the main job, end to end; `ulid`: ids of notes
+- `command`, `commands/`: the `logboat` command; `top/`: its live view; `demo/`: the main job, end to end;
+  `ulid`: ids of notes
 """

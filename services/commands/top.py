@@ -30,8 +30,9 @@ of all keys; q quits.
 --plain writes sentences, a line for each change, and no control sequences: for a
 serial console or a screen reader. It says at most what 9600 baud carry (960
 characters a second, over the time between looks): alarms first, then what has
-changed its state, then values; what there is no room for is said with its value
-of then in the next turn. Acknowledge with `logboat ack`.
+changed its state, then values; what there is no room for is said in the next turn,
+with its value of then. Once a minute it says whether it records. Acknowledge with
+`logboat ack`.
 
 Where output is no terminal, it is one look, as with --plain --once; --plain itself
 goes on there, too. --json: a look as one line of JSON. Ctrl-C ends it."""

@@ -54,6 +54,8 @@ def header(look: Look, width: int) -> list[Line]:
     gap = width - len(title) - len(moment)
     lines = [Line(title + " " * gap + moment, Style.TITLE)] if gap >= 2 else _lines(title, width, Style.TITLE)
     style = Style.GOOD if facts.is_recording else Style.BAD
+    if facts.live is not None and facts.is_recording and facts.live.clock.source == "floor":
+        style = Style.WARN
     lines += _lines(f"recording {committed(facts)}; clock {clock(facts)}", width, style)
     if look.todo is not None:
         lines += _lines(f"to do: {look.todo}", width, Style.WARN)

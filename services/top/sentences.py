@@ -18,6 +18,8 @@ from services.summary import card, clock, committed, configuration, identity, me
 from .looking import Look
 
 _AGE: Final = re.compile(r"\d[\d.]* (?:us|ms|s|min|h|d)\b")
+RECORDING: Final = "recording"
+"""The subject that is told again and again."""
 _PLAIN: Final = str.maketrans({"°": "deg ", "±": "+/-", "…": "...", "·": "?"})
 
 
@@ -81,7 +83,7 @@ def _alarms(look: Look) -> Iterator[Told]:
 
 def _machine(look: Look) -> Iterator[Told]:
     found = look.facts
-    yield _told("recording", f"Recording: {committed(found)}", Rank.RECORDING)
+    yield _told(RECORDING, f"Recording: {committed(found)}", Rank.RECORDING)
     yield _told("clock", f"Clock: {clock(found)}", Rank.STATE)
     # How much is free changes with each commit; that it is short is told by what is to be done.
     yield _told("card", f"Card: {card(found)}", Rank.STATE, news="known" if found.live else "")
@@ -135,8 +137,8 @@ def _ago(seconds: float) -> str:
 class Teller:
     """Knows what was said, and says what is news: as much as the line carries, what matters first."""
 
-    QUIET_S: Final = 60.0
-    """After so long without news it says that there is none: silence could be a broken line."""
+    AGAIN_S: Final = 60.0
+    """So often it says whether it records, news or not: silence could be a broken line."""
 
     def __init__(self, *, bytes_each: int, unicode: bool = True) -> None:
         """`bytes_each`: of lines, in one turn; at least one line is said."""
@@ -144,12 +146,12 @@ class Teller:
         self._said: dict[str, Told] = {}
         self._turn = 0
         self._said_in: dict[str, int] = {}
-        self._spoke_at: float | None = None
+        self._recording_at = 0.0
 
     def turn(self, now: float, stamp: str, told: list[Told]) -> list[str]:
         """The lines to be said now; `now`: seconds that never go back, `stamp`: the time for people."""
         self._turn += 1
-        news = self._news(told)
+        news = self._news(told, now)
         lines: list[str] = []
         left = self._most
         for place, found in enumerate(news):
@@ -162,18 +164,11 @@ class Teller:
             left -= _size(line)
             lines.append(line)
             self._note(found)
-        if lines or self._spoke_at is None:
-            self._spoke_at = now
-        elif now - self._spoke_at >= self.QUIET_S:
-            self._spoke_at = now
-            lines = [
-                self._line(stamp, f"Nothing else has changed. {found.words}")
-                for found in told
-                if found.subject == "recording"
-            ]
+            if found.subject == RECORDING:
+                self._recording_at = now
         return lines
 
-    def _news(self, told: list[Told]) -> list[Told]:
+    def _news(self, told: list[Told], moment: float) -> list[Told]:
         now = {found.subject for found in told}
         gone = [
             replace(found, words=found.gone, is_gone=True)
@@ -186,7 +181,9 @@ class Teller:
         new = [
             found
             for found in told
-            if (before := self._said.get(found.subject)) is None or before.news != found.news
+            if (before := self._said.get(found.subject)) is None
+            or before.news != found.news
+            or (found.subject == RECORDING and moment - self._recording_at >= self.AGAIN_S)
         ]
         # A value that has waited longest comes first, so that many that change cannot hide one.
         said = [found for found in gone if found.words] + new

@@ -46,12 +46,12 @@ class TestNews:
         assert says.turn(2.0, "-", []) == []
         assert says.turn(3.0, "-", [told("b", "1")]) == ["- b is 1."]
 
-    def test_quiet_is_said_to_be_quiet(self) -> None:
+    def test_whether_it_records_is_said_once_a_minute_though_nothing_has_changed(self) -> None:
         says = teller()
         found = [told("recording", "yes", Rank.RECORDING, "Recording: yes")]
         says.turn(0.0, "-", found)
         assert says.turn(59.0, "-", found) == []
-        assert says.turn(60.0, "-", found) == ["- Nothing else has changed. Recording: yes."]
+        assert says.turn(60.0, "-", found) == ["- Recording: yes."]
         assert says.turn(61.0, "-", found) == []
 
     def test_a_console_without_unicode_gets_none(self) -> None:

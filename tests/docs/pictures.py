@@ -1,0 +1,42 @@
+"""Makes docs/pictures/top.svg of a vessel that sails in the demo.
+
+logboat demo --for 120 --keep /tmp/fleet &        and, a minute and a half later:
+python -m tests.docs.pictures /tmp/fleet/brigid
+"""
+
+import asyncio
+import re
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import Final
+
+from services.commands.common import World
+from services.top.app import Top
+from services.top.looking import Looker
+
+PICTURES: Final = Path(__file__).parents[2] / "docs/pictures"
+SIZE: Final = (100, 28)
+
+
+async def picture_of_top(vessel: Path) -> str:
+    """An SVG of what `logboat top` shows of a vessel of the demo at this moment."""
+    places = {
+        "config": vessel / "logboat.toml",
+        "sensors": vessel / "sensors.toml",
+        "data": vessel / "data",
+        "run": vessel / "run",
+        "identity": vessel.parent / "fleet/vessels" / vessel.name / "identity",
+    }
+    looker = Looker(Namespace(**places, json=False, by=None), World(), ask_units=lambda: "")
+    app = Top(looker, looker.look(patience=10.0), every=3600.0, who=lambda: "skipper")
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.pause()
+        made = app.export_screenshot(title=f"logboat top, aboard SY {vessel.name.title()}")
+    # It would have a font fetched by whoever looks at it: any of one width will do.
+    return re.sub(r"@font-face \{.*?\}\n", "", made, flags=re.DOTALL).replace("Fira Code, ", "")
+
+
+if __name__ == "__main__":
+    PICTURES.mkdir(exist_ok=True)
+    (PICTURES / "top.svg").write_text(asyncio.run(picture_of_top(Path(sys.argv[1]).resolve())))
