@@ -74,7 +74,7 @@ class Line:
 
 def clean(text: str) -> str:
     """The text without anything that steers a terminal."""
-    return "".join(c if c.isprintable() else "·" for c in text)
+    return text if text.isprintable() else "".join(c if c.isprintable() else "·" for c in text)
 
 
 def paint(text: str, style: Style, where: Screen) -> str:

@@ -102,11 +102,11 @@ class Files:
 
     def read(self) -> OnFile:
         """Read what may have changed. Raises nothing: what cannot be read is a fact, too."""
-        world, args = self._world, self._args
-        sight = live.look(args.run, boottime=world.boottime, alive=world.alive)
+        world, kept = self._world, self._kept
         self._signature, self._read_at = self._signed(), world.boottime
-        kept = self._asked(self._configuration(self._kept, sight))
         try:
+            sight = live.look(self._args.run, boottime=world.boottime, alive=world.alive)
+            kept = self._asked(self._configuration(kept, sight))
             self._kept = self._store(kept, sight)
         except CommandError as error:
             self._kept = replace(kept, fault=str(error))

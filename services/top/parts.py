@@ -37,6 +37,7 @@ class Lines(Widget):
         super().__init__(id=id)
         self._lines: list[Line] = []
         self._drawn: list[Line] = []
+        self._base: RichStyle | None = None
 
     def show(self, lines: Sequence[Line]) -> None:
         """Show these instead."""
@@ -64,11 +65,13 @@ class Lines(Widget):
     def render_line(self, y: int) -> Strip:
         """One line as Textual draws it."""
         width = self.size.width
+        if self._base is None:
+            self._base = self.rich_style  # which Textual works out anew each time
         if y >= len(self._drawn):
-            return Strip.blank(width, self.rich_style)
+            return Strip.blank(width, self._base)
         line = self._drawn[y]
-        strip = Strip([Segment(line.text, self.rich_style + STYLES[line.style])])
-        return strip.adjust_cell_length(width, self.rich_style)
+        strip = Strip([Segment(line.text, self._base + STYLES[line.style])])
+        return strip.adjust_cell_length(width, self._base)
 
 
 class PartView(Lines, can_focus=True):

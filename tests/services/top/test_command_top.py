@@ -149,6 +149,18 @@ class TestOneLook:
         assert (done.status, done.out) == (2, "")
         assert "logboat.toml: there is no such file" in done.err
 
+    def test_who_may_not_look_is_told_so(self, logboat: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As an account does that is not of the group logboat."""
+
+        def forbidden(run: Path, **_: object) -> None:
+            raise PermissionError(13, "Permission denied", str(run / "recorder.json"))
+
+        logboat.put(SYNCED)
+        monkeypatch.setattr("services.live.look", forbidden)
+        done = logboat("top")
+        assert (done.status, done.out) == (1, "")
+        assert done.err == f"logboat: {logboat.run_folder}/recorder.json: Permission denied\n"
+
 
 class TestLineByLine:
     def test_each_change_is_a_line_and_ctrl_c_ends_it(self, logboat: Appliance) -> None:
@@ -210,7 +222,7 @@ class TestLineByLine:
         busy(logboat)
         alive(logboat)
         with terminal([SCRIPT, "top", "--plain", "--every", "1", *places(logboat)], LC_ALL="C") as serial:
-            text = serial.until("Recording: yes").replace("\r\n", "\n")
+            text = serial.until("Recording: ").replace("\r\n", "\n")
             assert not CONTROL.search(text)
             assert "\x1b" not in text
             serial.press("\x03")
@@ -220,7 +232,7 @@ class TestLineByLine:
         logboat.put(SYNCED)
         alive(logboat)
         with terminal([SCRIPT, "top", *places(logboat)], TERM="dumb") as serial:
-            assert "\x1b" not in serial.until("Recording: yes")
+            assert "\x1b" not in serial.until("Recording: ")
             serial.press("\x03")
             assert serial.ended() == 0
 
