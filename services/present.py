@@ -77,6 +77,14 @@ def clean(text: str) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else "·" for c in text)
 
 
+_ASCII: Final = str.maketrans({"°": "deg ", "±": "+/-", "…": "...", "·": "?", "─": "-"})
+
+
+def spelt(text: str, *, unicode: bool) -> str:
+    """The text; with its signs spelt in ASCII, where there is no Unicode."""
+    return text if unicode else text.translate(_ASCII)
+
+
 def paint(text: str, style: Style, where: Screen) -> str:
     """The text, made to stand out where there are colours."""
     return f"\x1b[{style.value}m{text}\x1b[0m" if where.is_coloured and text else text

@@ -15,7 +15,7 @@ from textual.widgets import Footer
 
 from services.commands.common import CommandError, FailedError
 from services.lights import explain
-from services.present import Line, Style, wrap
+from services.present import Line, Style, clean, spelt, wrap
 
 from . import page
 from .dialogs import Ask, Tell, help_text
@@ -77,10 +77,10 @@ class Top(App[None]):
 
     def compose(self) -> ComposeResult:
         """Textual's."""
-        yield Lines(id="header")
+        yield Lines(id="header", unicode=self._unicode)
         for name in ("alarms", "sensors", "peers", "lights"):
             yield PartView(id=name, unicode=self._unicode)
-        yield Lines(id="said")
+        yield Lines(id="said", unicode=self._unicode)
         yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
@@ -206,7 +206,8 @@ class Top(App[None]):
 
     def action_lights(self) -> None:
         """What the lights show, and what to do."""
-        self.push_screen(Tell("\n".join(explain.now(self._look.lights, self._dialog_width))))
+        lines = explain.now(self._look.lights, self._dialog_width)
+        self.push_screen(Tell(spelt("\n".join(lines), unicode=self._unicode)))
 
     def action_acknowledge(self) -> None:
         """Ask, and acknowledge the chosen alarm."""
@@ -227,7 +228,8 @@ class Top(App[None]):
                 self.say(f"acknowledging {alarm} …")
                 self._acknowledge(alarm, who)
 
-        self.push_screen(Ask(f"Acknowledge alarm {words}\n\nas {who}?"), answered)
+        asked = f"Acknowledge alarm {words}\n\nas {clean(who)}?"
+        self.push_screen(Ask(spelt(asked, unicode=self._unicode)), answered)
 
     @work(thread=True)
     def _acknowledge(self, key: str, who: str) -> None:

@@ -22,6 +22,7 @@ from .recent import Recent
 if TYPE_CHECKING:
     from services.episodes import Episode
 
+MOST_ALARMS: Final = 100
 SLOW_S: Final = 3.0
 """Files that take longer to be read than this are said to."""
 
@@ -39,6 +40,8 @@ class Look:
     """By sensor; up to now if the sensors are live, else up to their last."""
     alarms: "tuple[Episode, ...]"
     """Of all vessels on record: those that hold, or that nobody has acknowledged; the worst first."""
+    more_alarms: int
+    """How many there are besides: who has that many reads no list."""
     names: Mapping[str, str]
     """Their short ids."""
     alarms_age: float | None
@@ -88,12 +91,12 @@ class Looker:
         looked into.
         """
         args, world = self._args, self._world
-        if self._files.is_due():
+        now, utc = world.boottime, world.utc
+        sight = live.look(args.run, boottime=now, alive=world.alive)
+        if self._files.is_due(is_live=sight.is_live):
             self._background.start()
         if patience:
             self._background.wait(patience)
-        now, utc = world.boottime, world.utc
-        sight = live.look(args.run, boottime=now, alive=world.alive)
         mesh_sight = livesync.look(args.run, boottime=now, alive=world.alive)
         kept = self._on_file()
         found = aged(kept, now)
@@ -118,7 +121,8 @@ class Looker:
                 () if sight.is_live else kept.sensors_passed_over,
             ),
             recent=kept.past if facts.live is None else self._values(facts.live, kept),
-            alarms=kept.alarms,
+            alarms=kept.alarms[:MOST_ALARMS],
+            more_alarms=max(len(kept.alarms) - MOST_ALARMS, 0),
             names=kept.names,
             alarms_age=None if kept.read_at is None else max(now - kept.read_at, 0.0),
             lights=shown(self._machine.around(sight, mesh_sight, boottime=now, utc=utc)),

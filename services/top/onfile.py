@@ -88,13 +88,19 @@ class Files:
         self._args, self._world, self._ask_units = args, world, ask_units
         self._kept = OnFile()
         self._read_at = self._asked_at = self._counted_at = float("-inf")
+        self._was_live: bool | None = None
         self._signature: object = None
         self._configured: object = None
         self._store_of: tuple[str, int] | None = None
         self._sensors_of: tuple[str, int] | None = None
 
-    def is_due(self) -> bool:
-        """Whether to read: something has changed, or might have."""
+    def is_due(self, *, is_live: bool) -> bool:
+        """Whether to read: something has changed, or might have; `is_live`: whether the recorder is now.
+
+        While it is, sensors are not read of files.
+        """
+        if is_live != self._was_live:
+            return True
         since = self._world.boottime - self._read_at
         if since >= AT_LEAST_EVERY_S or (self._kept.fault and since >= RETRY_S):
             return True
@@ -106,6 +112,7 @@ class Files:
         self._signature, self._read_at = self._signed(), world.boottime
         try:
             sight = live.look(self._args.run, boottime=world.boottime, alive=world.alive)
+            self._was_live = sight.is_live
             kept = self._asked(self._configuration(kept, sight))
             self._kept = self._store(kept, sight)
         except CommandError as error:

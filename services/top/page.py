@@ -8,7 +8,7 @@ from sensors.quantities import format_duration
 from services.commands import alarms, peers, sensors
 from services.current import Current
 from services.lights.states import LIGHTS, State, worst
-from services.present import Line, Style, clean, fitting, table, time_text, wrap
+from services.present import Line, Style, clean, count, fitting, table, time_text, wrap
 from services.summary import clock, committed
 
 from .looking import Look
@@ -66,14 +66,17 @@ def alarms_part(look: Look, width: int) -> Part:
     """Those that hold, and those that nobody has acknowledged."""
     holding = sum(episode.cleared is None for episode in look.alarms)
     waiting = sum(not episode.is_acknowledged for episode in look.alarms)
+    more = " of the worst" if look.more_alarms else ""
     age = "not read yet" if look.alarms_age is None else f"{_duration(look.alarms_age)} ago"
-    head = f"alarms: {holding} holding, {waiting} not acknowledged, {age}"
+    head = f"alarms: {holding} holding, {waiting} not acknowledged{more}, {age}"
     items = []
     if look.facts.store_fault:
         items.append(_item(f"the store cannot be read: {look.facts.store_fault}", width, Style.BAD))
     elif not look.alarms and look.alarms_age is not None:
         items.append(_item(alarms.NONE_OPEN, width))
     items += _alarm_items(look, width)
+    if look.more_alarms:
+        items.append(_item(f"and {count(look.more_alarms, 'alarm')} more: logboat alarms", width))
     items += [_item(f"passed over: {fault}", width, Style.WARN) for fault in look.passed_over]
     return Part(head, tuple(items))
 

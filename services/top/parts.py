@@ -15,7 +15,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from services.present import Line, Style
+from services.present import Line, Style, spelt
 
 from .page import Part, head_line
 
@@ -33,8 +33,9 @@ CHOSEN: Final = "> "
 class Lines(Widget):
     """Lines, from the top, as many as there is room for."""
 
-    def __init__(self, *, id: str) -> None:  # noqa: A002  # Textual's word
+    def __init__(self, *, id: str, unicode: bool) -> None:  # noqa: A002  # Textual's word
         super().__init__(id=id)
+        self._unicode = unicode
         self._lines: list[Line] = []
         self._drawn: list[Line] = []
         self._base: RichStyle | None = None
@@ -70,7 +71,7 @@ class Lines(Widget):
         if y >= len(self._drawn):
             return Strip.blank(width, self._base)
         line = self._drawn[y]
-        strip = Strip([Segment(line.text, self._base + STYLES[line.style])])
+        strip = Strip([Segment(spelt(line.text, unicode=self._unicode), self._base + STYLES[line.style])])
         return strip.adjust_cell_length(width, self._base)
 
 
@@ -87,9 +88,8 @@ class PartView(Lines, can_focus=True):
     ]
 
     def __init__(self, *, id: str, unicode: bool) -> None:  # noqa: A002
-        super().__init__(id=id)
+        super().__init__(id=id, unicode=unicode)
         self._part = Part("", ())
-        self._unicode = unicode
         self._top = 0
         self.chosen: str | None = None
         """Key of the chosen item."""

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from services.commands.common import World, print_json
-from services.present import Screen, clean
+from services.present import Screen, clean, spelt
 
 from .looking import Look, Looker
 from .sentences import Teller, facts
@@ -20,7 +20,7 @@ def once(looker: Looker, look: Look, args: Namespace, where: Screen) -> int:
         print_json(looker.as_json(look))
         return 0
     teller = Teller(bytes_each=10**9, unicode=where.unicode)
-    _say([_first(look), *teller.turn(0.0, _stamp(look), facts(look))])
+    _say([spelt(_first(look), unicode=where.unicode), *teller.turn(0.0, _stamp(look), facts(look))])
     return 0
 
 
@@ -30,7 +30,7 @@ def follow(looker: Looker, look: Look, args: Namespace, world: World, where: Scr
     trouble = ""
     try:
         if not args.json:
-            _say([_first(look)])
+            _say([spelt(_first(look), unicode=where.unicode)])
         while True:
             if args.json:
                 print_json(looker.as_json(look))
@@ -43,7 +43,8 @@ def follow(looker: Looker, look: Look, args: Namespace, world: World, where: Scr
             except OSError as error:
                 trouble = f"{error.filename or 'input/output'}: {error.strerror or error}"
                 if trouble != before:
-                    _say([clean(f"{_stamp(look)} Cannot look, and goes on trying: {trouble}.")])
+                    words = clean(f"{_stamp(look)} Cannot look, and goes on trying: {trouble}.")
+                    _say([spelt(words, unicode=where.unicode)])
     except KeyboardInterrupt:
         return 0
 

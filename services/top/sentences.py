@@ -12,7 +12,7 @@ from typing import Final
 from sensors.quantities import format_duration
 from services.commands import alarms, peers, sensors
 from services.lights.states import LIGHTS
-from services.present import clean
+from services.present import clean, count, spelt
 from services.summary import card, clock, committed, configuration, identity, mesh
 
 from .looking import Look
@@ -20,7 +20,6 @@ from .looking import Look
 _AGE: Final = re.compile(r"\d[\d.]* (?:us|ms|s|min|h|d)\b")
 RECORDING: Final = "recording"
 """The subject that is told again and again."""
-_PLAIN: Final = str.maketrans({"°": "deg ", "±": "+/-", "…": "...", "·": "?"})
 
 
 class Rank(IntEnum):
@@ -66,6 +65,8 @@ def _alarms(look: Look) -> Iterator[Told]:
         yield _told("store", f"The store was read {_ago(look.alarms_age)}", Rank.STATE)
     if look.alarms_age is not None and not look.alarms:
         yield _told("alarms", f"Alarms: {alarms.NONE_OPEN}", Rank.STATE)
+    if look.more_alarms:
+        yield _told("more alarms", f"Besides these {count(look.more_alarms, 'alarm')} more", Rank.RECORDING)
     for episode in look.alarms:
         alarm = episode.alarm
         who = ", ".join(ack.who for ack in alarm.acks)
@@ -204,8 +205,7 @@ class Teller:
             self._said_in[found.subject] = self._turn
 
     def _line(self, stamp: str, words: str) -> str:
-        line = f"{stamp} {words}."
-        return line if self._unicode else line.translate(_PLAIN)
+        return spelt(f"{stamp} {words}.", unicode=self._unicode)
 
 
 def _size(line: str) -> int:

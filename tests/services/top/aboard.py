@@ -98,12 +98,16 @@ def gateway(name: str, kind: str = "couchbase", **changes: Any) -> dict[str, Any
 
 @contextlib.asynccontextmanager
 async def screen(
-    logboat: Appliance, size: tuple[int, int] = (80, 24), looks: Looker | None = None
+    logboat: Appliance,
+    size: tuple[int, int] = (80, 24),
+    looks: Looker | None = None,
+    *,
+    unicode: bool = True,
 ) -> AsyncIterator[Pilot[None]]:
     """`logboat top` on a terminal of that size. It looks when it is told to."""
     looks = looks or looker(logboat)
     first = looks.look(patience=PATIENCE_S)
-    app = Top(looks, first, every=3600.0, who=lambda: logboat.user)
+    app = Top(looks, first, every=3600.0, who=lambda: logboat.user, unicode=unicode)
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         yield pilot

@@ -38,13 +38,13 @@ class TestWhenItIsRead:
         logboat.put(SYNCED, build.alarm())
         logboat.live()
         reads = files(logboat)
-        assert reads.is_due()
+        assert reads.is_due(is_live=True)
         reads.read()
         for _ in range(int(AT_LEAST_EVERY_S) - 1):
             logboat.clock.boottime += 1
-            assert not reads.is_due()
+            assert not reads.is_due(is_live=True)
         logboat.clock.boottime += 1
-        assert reads.is_due()
+        assert reads.is_due(is_live=True)
 
     def test_a_change_is_read_but_not_each_at_once(self, logboat: Appliance) -> None:
         logboat.put(SYNCED)
@@ -52,9 +52,9 @@ class TestWhenItIsRead:
         reads = files(logboat)
         reads.read()
         logboat.put(build.alarm())
-        assert not reads.is_due()
+        assert not reads.is_due(is_live=True)
         logboat.clock.boottime += AT_MOST_EVERY_S
-        assert reads.is_due()
+        assert reads.is_due(is_live=True)
         assert [episode.alarm.sequence for episode in reads.read().alarms] == [17]
 
     def test_a_commit_that_is_in_the_log_alone_is_a_change(self, logboat: Appliance) -> None:
@@ -65,9 +65,9 @@ class TestWhenItIsRead:
             reads = files(logboat)
             reads.read()
             logboat.clock.boottime += AT_MOST_EVERY_S
-            assert not reads.is_due()
+            assert not reads.is_due(is_live=True)
             build.write(recorder, build.alarm(18))
-            assert reads.is_due()
+            assert reads.is_due(is_live=True)
             assert len(reads.read().alarms) == 2
 
     def test_alarms_are_read_again_only_when_one_has_changed(
@@ -86,6 +86,15 @@ class TestWhenItIsRead:
         reads.read()
         assert "alarm:" in asked
 
+    def test_sensors_are_read_as_soon_as_no_recorder_tells_of_them(self, logboat: Appliance) -> None:
+        logboat.put(SYNCED, build.equipment(30.0))
+        logboat.live()
+        looks = looker(logboat)
+        assert looks.look(patience=PATIENCE_S).facts.live is not None
+        logboat.living.clear()
+        look = looks.look(patience=PATIENCE_S)
+        assert [(found.sensor, found.value) for found in look.sensors.sensors] == [("rpm", 30.0)]
+
     def test_a_store_that_took_the_place_of_another_is_read_anew(self, logboat: Appliance) -> None:
         logboat.put(SYNCED, build.alarm())
         logboat.live()
@@ -94,7 +103,7 @@ class TestWhenItIsRead:
         logboat.store.rename(logboat.data / "set-aside")
         logboat.put(SYNCED, build.vessel())
         logboat.clock.boottime += AT_MOST_EVERY_S
-        assert reads.is_due()
+        assert reads.is_due(is_live=True)
         assert reads.read().alarms == ()
 
     def test_past_values_are_read_once_of_this_boot_alone(
@@ -146,7 +155,7 @@ class TestWhatCannotBeRead:
         assert len(found.alarms) == 1
         logboat.store.write_bytes(sound)
         logboat.clock.boottime += RETRY_S
-        assert reads.is_due()
+        assert reads.is_due(is_live=True)
         found = reads.read()
         assert (found.fault, len(found.alarms)) == ("", 1)
 

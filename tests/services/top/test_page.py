@@ -77,6 +77,16 @@ def test_an_alarm_is_told_whole_to_who_acknowledges_it(logboat: Appliance) -> No
     assert page.alarm_words(look, "alarm:argo:rpm:abcdef:000000000099") is None
 
 
+def test_a_flood_of_alarms_is_counted_not_listed(logboat: Appliance) -> None:
+    logboat.put(SYNCED, *(build.alarm(number) for number in range(1, 151)))
+    logboat.live()
+    look = looker(logboat).look(patience=PATIENCE_S)
+    part = page.alarms_part(look, 120)
+    assert part.head == "alarms: 100 holding, 100 not acknowledged of the worst, 0 s ago"
+    assert len(part.items) == 101
+    assert part.items[-1].lines[0].text == "and 50 alarms more: logboat alarms"
+
+
 def test_the_same_words_as_the_commands(logboat: Appliance) -> None:
     """One look, and what `status`, `sensors`, `alarms`, `peers` and `lights` say at the same moment."""
     busy(logboat)

@@ -129,6 +129,13 @@ class TestWhatIsShown:
         async with screen(logboat) as pilot:
             assert shown(pilot) == coloured
 
+    async def test_a_terminal_without_unicode_gets_none(self, logboat: Appliance) -> None:
+        busy(logboat)
+        async with screen(logboat, unicode=False) as pilot:
+            assert shown(pilot).isascii()
+            await pilot.press("a")
+            assert shown(pilot).isascii()
+
 
 class TestKeys:
     async def test_an_alarm_is_acknowledged_once_it_was_asked_for(self, logboat: Appliance) -> None:
