@@ -122,7 +122,7 @@ class Top(App[None]):
         most = max(height * 2 // 5, 3)
         if len(head) > most:
             head = [*head[: most - 1], Line(f"{head[most - 1].text[: width - 1]}…", head[most - 1].style)]
-        room = height - len(head) - len(said) - 1
+        room = max(height - len(head) - len(said) - 1, 0)
         parts = {
             "alarms": page.alarms_part(look, width),
             "sensors": page.sensors_part(look, width, unicode=self._unicode),
@@ -239,10 +239,13 @@ class Top(App[None]):
             words, style = f"NOT acknowledged: {error}", Style.BAD
         except OSError as error:
             words, style = f"NOT acknowledged: {error.filename}: {error.strerror or error}", Style.BAD
-        self._looker.read_again(_PATIENCE_S)
-        self.call_from_thread(self._acknowledged, words, style)
+        if self.is_running:  # else somebody has quit, and it is done all the same
+            self._looker.read_again(_PATIENCE_S)
+            self.call_from_thread(self._acknowledged, words, style)
 
     def _acknowledged(self, words: str, style: Style) -> None:
+        if not self.is_running:
+            return
         self.say(words, style)
         self.look_again()
 

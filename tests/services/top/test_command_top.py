@@ -256,6 +256,30 @@ class TestOnATerminal:
             assert document is not None
             assert [ack["who"] for ack in document.body["acks"]] == ["bo"]
 
+    def test_who_quits_at_once_has_acknowledged_all_the_same(self, logboat: Appliance) -> None:
+        """Somebody else is writing just then, and it has to wait."""
+        logboat.put(SYNCED, build.alarm())
+        alive(logboat)
+        with (
+            terminal([SCRIPT, "top", "--by", "bo", *places(logboat)]) as screen,
+            Database.open(logboat.store, single_writer=is_single_writer) as database,
+        ):
+            screen.until("Overspeed")
+            with database.transaction():
+                database.put("note:argo:1", {"type": "note"})
+                screen.press("a")
+                screen.until("as bo?")
+                screen.press("y")
+                screen.until("acknowledging alarm:argo")
+                screen.press("q")
+                screen.until("\x1b[?1049l")
+                assert screen.process.poll() is None
+            assert screen.ended() == 0
+            assert "Traceback" not in screen.text
+            document = database.get("alarm:argo:rpm:abcdef:000000000017")
+            assert document is not None
+            assert [ack["who"] for ack in document.body["acks"]] == ["bo"]
+
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
     def test_told_to_end_it_leaves_the_terminal_as_it_was(
         self, logboat: Appliance, number: signal.Signals
