@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 from services.commands.common import World
 from services.top.app import Top
 from services.top.looking import Looker
-from services.top.parts import PartView
+from services.top.parts import Lines, PartView
 from tests.services import documents as build
 from tests.services.appliance import Appliance
 
@@ -109,7 +109,7 @@ async def screen(
     first = looks.look(patience=PATIENCE_S)
     app = Top(looks, first, every=3600.0, who=lambda: logboat.user, unicode=unicode)
     async with app.run_test(size=size) as pilot:
-        await pilot.pause()
+        await settled(pilot)
         yield pilot
 
 
@@ -118,7 +118,33 @@ async def look_again(pilot: Pilot[None]) -> None:
     app = top(pilot)
     app._looker.read_again(PATIENCE_S)
     app.look_again()
-    await pilot.pause()
+    await settled(pilot)
+
+
+async def press(pilot: Pilot[None], *keys: str) -> None:
+    """Press keys, one after the other."""
+    for key in keys:
+        await pilot.press(key)
+        await settled(pilot)
+
+
+async def settled(pilot: Pilot[None]) -> None:
+    """Until all is drawn: parts have the heights that they are to have, and nothing moves any more."""
+    before = None
+    for _ in range(200):
+        await pilot.pause()
+        views = pilot.app.screen_stack[0].query(Lines)
+        now = shown(pilot)
+        if now == before and all(view._drawn == view.visible_lines() and _has_height(view) for view in views):
+            return
+        before = now
+    raise AssertionError("the screen does not come to rest")
+
+
+def _has_height(view: Lines) -> bool:
+    """Whether the layout has given it what it asked for: less, where there is no more."""
+    wanted = view.styles.height
+    return wanted is None or view.size.height == wanted.value or view.app.size.height < 24
 
 
 def top(pilot: Pilot[None]) -> Top:

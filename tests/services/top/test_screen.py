@@ -13,7 +13,7 @@ from sync.store import Database
 from tests.services import documents as build
 from tests.services.appliance import Appliance, logboat
 
-from .aboard import SYNCED, busy, look_again, looker, part, screen, shown, spoilt, top
+from .aboard import SYNCED, busy, look_again, looker, part, press, screen, settled, shown, spoilt, top
 
 __all__ = ["logboat"]
 
@@ -65,7 +65,7 @@ class TestWhatIsShown:
     ) -> None:
         busy(logboat)
         async with screen(logboat, size) as pilot:
-            for _ in range(5):
+            for _ in range(4):
                 await pilot.press("tab", "down", "end")
             assert top(pilot).is_running
 
@@ -74,7 +74,7 @@ class TestWhatIsShown:
         async with screen(logboat, (80, 24)) as pilot:
             assert "tank-19" not in shown(pilot)
             await pilot.resize_terminal(120, 60)
-            await pilot.pause()
+            await settled(pilot)
             assert "tank-19" in shown(pilot)
             assert "mesh     2 flashes   a vessel nearby is refused, or refuses us" in shown(pilot)
 
@@ -85,7 +85,7 @@ class TestWhatIsShown:
             assert "1800 rpm" in shown(pilot)
             logboat.live(sensors={"rpm": build.live_sensor(40.0)})
             top(pilot).look_again()
-            await pilot.pause()
+            await settled(pilot)
             assert "2400 rpm" in shown(pilot)
             assert "1800 rpm" not in shown(pilot)
 
@@ -105,7 +105,7 @@ class TestWhatIsShown:
             logboat.clock.boottime += 100
             logboat.clock.utc += 100
             top(pilot).look_again()
-            await pilot.pause()
+            await settled(pilot)
             assert "1 min 41 s" in shown(pilot)
 
     async def test_words_of_others_do_not_steer_the_terminal(self, logboat: Appliance) -> None:
@@ -116,7 +116,7 @@ class TestWhatIsShown:
         async with screen(logboat, (120, 40)) as pilot:
             assert "\x1b" not in shown(pilot)
             assert "[bold]Fire[/bold]" in shown(pilot)
-            await pilot.press("a")
+            await press(pilot, "a")
             assert "[bold]Fire[/bold]" in shown(pilot)
 
     async def test_without_colours_the_words_are_the_same(
@@ -133,7 +133,7 @@ class TestWhatIsShown:
         busy(logboat)
         async with screen(logboat, unicode=False) as pilot:
             assert shown(pilot).isascii()
-            await pilot.press("a")
+            await press(pilot, "a")
             assert shown(pilot).isascii()
 
 
@@ -141,14 +141,14 @@ class TestKeys:
     async def test_an_alarm_is_acknowledged_once_it_was_asked_for(self, logboat: Appliance) -> None:
         busy(logboat)
         async with screen(logboat) as pilot:
-            await pilot.press("a")
+            await press(pilot, "a")
             asked = " ".join(shown(pilot).split())
             assert "Acknowledge alarm 17: alarm, Overspeed (above 63, at 3840 rpm)" in asked
             assert "as anna?" in asked
             assert acks(logboat) == []
-            await pilot.press("y")
+            await press(pilot, "y")
             await top(pilot).workers.wait_for_complete()
-            await pilot.pause()
+            await settled(pilot)
             assert f"{ALARM}: acknowledged by anna" in shown(pilot)
             assert "alarms: 1 holding, 1 not acknowledged" in shown(pilot)
             assert "acknowledged by anna" in shown(pilot)
@@ -158,18 +158,18 @@ class TestKeys:
         busy(logboat)
         async with screen(logboat) as pilot:
             for key in ("n", "escape"):
-                await pilot.press("a")
+                await press(pilot, "a")
                 assert "as anna?" in shown(pilot)
-                await pilot.press(key)
+                await press(pilot, key)
                 assert "as anna?" not in shown(pilot)
         assert acks(logboat) == []
 
     async def test_the_one_that_was_chosen_is_acknowledged(self, logboat: Appliance) -> None:
         busy(logboat)
         async with screen(logboat) as pilot:
-            await pilot.press("down")
+            await press(pilot, "down")
             assert "> 18 warn" in shown(pilot)
-            await pilot.press("a", "y")
+            await press(pilot, "a", "y")
             await top(pilot).workers.wait_for_complete()
         assert acks(logboat) == []
         assert len(acks(logboat, "alarm:argo:fuel:abcdef:000000000018")) == 1
@@ -179,7 +179,7 @@ class TestKeys:
     ) -> None:
         busy(logboat)
         async with screen(logboat, (120, 40)) as pilot:
-            await pilot.press("down")
+            await press(pilot, "down")
             logboat.put(build.alarm(19, severity="emergency", text="Fire"))
             await look_again(pilot)
             assert "> 18  warn" in shown(pilot)
@@ -189,19 +189,19 @@ class TestKeys:
         logboat.put(SYNCED)
         logboat.live()
         async with screen(logboat) as pilot:
-            await pilot.press("a")
+            await press(pilot, "a")
             assert "there is no alarm to acknowledge" in shown(pilot)
-            await pilot.press("down")
+            await press(pilot, "down")
             assert "there is no alarm" not in shown(pilot)
 
     async def test_a_store_that_is_gone_by_then_is_said_and_ends_nothing(self, logboat: Appliance) -> None:
         busy(logboat)
         async with screen(logboat) as pilot:
-            await pilot.press("a")
+            await press(pilot, "a")
             logboat.store.unlink()
-            await pilot.press("y")
+            await press(pilot, "y")
             await top(pilot).workers.wait_for_complete()
-            await pilot.pause()
+            await settled(pilot)
             said = " ".join(shown(pilot).split())
             assert "NOT acknowledged" in said
             assert "there is no document store" in said
@@ -211,37 +211,37 @@ class TestKeys:
     async def test_an_alarm_that_has_gone_meanwhile_is_said(self, logboat: Appliance) -> None:
         busy(logboat)
         async with screen(logboat) as pilot:
-            await pilot.press("a")
+            await press(pilot, "a")
             with Database.open(logboat.store, single_writer=is_single_writer) as database:
                 database.purge([ALARM])
-            await pilot.press("y")
+            await press(pilot, "y")
             await top(pilot).workers.wait_for_complete()
-            await pilot.pause()
+            await settled(pilot)
             assert "NOT acknowledged: there is no alarm" in " ".join(shown(pilot).split())
 
     async def test_every_part_can_be_scrolled_to_its_end(self, logboat: Appliance) -> None:
         busy(logboat)
         async with screen(logboat) as pilot:
-            await pilot.press("tab")
+            await press(pilot, "tab")
             assert "> sensors: 22" in shown(pilot)
             assert "tank-19" not in shown(pilot)
-            await pilot.press("end")
+            await press(pilot, "end")
             assert "tank-19" in shown(pilot)
             assert "of 23]" in shown(pilot)
-            await pilot.press("home", "pagedown")
+            await press(pilot, "home", "pagedown")
             assert "fuel" not in shown(pilot).split("sensors: 22")[1].split("peers and shore")[0]
-            await pilot.press("tab", "end")
+            await press(pilot, "tab", "end")
             assert "> peers and shore" in shown(pilot)
             assert "brigid" in shown(pilot)
 
     async def test_a_phone_gets_to_everything(self, logboat: Appliance) -> None:
         busy(logboat)
         async with screen(logboat, (40, 24)) as pilot:
-            await pilot.press("tab", "tab")
+            await press(pilot, "tab", "tab")
             seen = ""
             for _ in range(12):
                 seen += shown(pilot)
-                await pilot.press("down")
+                await press(pilot, "down")
             for words in ("shore office", "shore club", "carrick", "brigid"):
                 assert words in seen
 
@@ -249,18 +249,18 @@ class TestKeys:
         busy(logboat)
         async with screen(logboat, (100, 40)) as pilot:
             below = shown(pilot).splitlines()[-1]
-            await pilot.press("question_mark")
+            await press(pilot, "question_mark")
             said = shown(pilot)
             for key in ("q", "?", "a", "l", "tab"):
                 assert f"{key} " in below
                 assert f"| {key}: " in said
-            await pilot.press("escape")
+            await press(pilot, "escape")
             assert shown(pilot).splitlines()[-1] == below
 
     async def test_the_lights_are_explained_with_what_to_do(self, logboat: Appliance) -> None:
         busy(logboat)
         async with screen(logboat) as pilot:
-            await pilot.press("l")
+            await press(pilot, "l")
             said = " ".join(shown(pilot).replace("|", " ").split())
             assert "fault fast blink an alarm holds -> logboat alarms, then see to it." in said
 
@@ -291,12 +291,12 @@ class TestTrouble:
         async with screen(logboat) as pilot:
             logboat.living.clear()
             top(pilot).look_again()
-            await pilot.pause()
+            await settled(pilot)
             assert "recording NO: the recorder is not running" in shown(pilot)
             logboat.living.add(9000)
             logboat.live(pid=9000, log="ghijkl", boot=2)
             top(pilot).look_again()
-            await pilot.pause()
+            await settled(pilot)
             assert "argo (SY Argo), log ghijkl, boot 2" in shown(pilot)
             assert "recording yes" in shown(pilot)
 
@@ -357,11 +357,11 @@ class TestTrouble:
                 "NOT AS IT IS NOW: cannot look: ZeroDivisionError: division by zero",
             ):
                 top(pilot).look_again()
-                await pilot.pause()
+                await settled(pilot)
                 assert words in shown(pilot)
                 assert "1800 rpm" in shown(pilot)
             top(pilot).look_again()
-            await pilot.pause()
+            await settled(pilot)
             assert "NOT AS IT IS NOW" not in shown(pilot)
 
     async def test_who_has_no_name_cannot_acknowledge_and_learns_why(self, logboat: Appliance) -> None:
@@ -371,7 +371,7 @@ class TestTrouble:
         busy(logboat)
         async with screen(logboat) as pilot:
             top(pilot)._who = nobody
-            await pilot.press("a")
+            await press(pilot, "a")
             assert "--by needs a name" in shown(pilot)
 
     async def test_a_bad_sensor_stands_first_and_says_so_without_colour(self, logboat: Appliance) -> None:
