@@ -23,9 +23,9 @@ _HELP: Final = """\
 Shows, once a second: whether it records, and by which clock; alarms, sensors with
 the curve of their last ten minutes, vessels nearby, gateways, lights; each as
 `logboat status`, `alarms`, `sensors`, `peers` and `lights explain` tell it, with
-its age. Keys: tab and the arrows go to a part and through it; a acknowledges the
-chosen alarm, as `logboat ack` does, and asks first; l explains the lights; ? tells
-of all keys; q quits.
+its age. Keys: `tab` and the arrows go to a part and through it; `a` acknowledges
+the chosen alarm, as `logboat ack` does, and asks first; `l` explains the lights;
+`?` tells of all keys; `q` quits.
 
 --plain writes sentences, a line for each change, and no control sequences: for a
 serial console or a screen reader. It says at most what 9600 baud carry (960
