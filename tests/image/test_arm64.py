@@ -23,13 +23,10 @@ def test_the_cards_root_boots_to_a_recorder_that_records(key: Path, tmp_path: Pa
     flashed.put({"vessel.toml": vessel(key)})
     with Guest(flashed, tmp_path, key, architecture="arm64") as guest:
         guest.wait_for_login()
-        guest.wait_for(
-            "recording", lambda: "lastDurable" in guest.run("logboat status --json", check=False), seconds=600
-        )
+        guest.wait_for("recording", lambda: "lastDurable" in guest.run("logboat status --json", check=False))
         assert guest.run("uname -m") == "aarch64"
         before = guest.json("logboat status --json")["recorder"]["lastDurable"]["samples"]
         guest.wait_for(
             "more samples",
             lambda: guest.json("logboat status --json")["recorder"]["lastDurable"]["samples"] > before,
-            seconds=120,
         )

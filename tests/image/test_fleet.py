@@ -134,8 +134,8 @@ def test_each_vessel_is_itself(fleet: Fleet, guests: tuple[Guest, Guest]) -> Non
 
 def test_the_vessels_mesh(guests: tuple[Guest, Guest]) -> None:
     for guest, other in zip(guests, ("brigid", "argo"), strict=True):
-        guest.wait_for("linked", partial(tells, guest, "linked"), seconds=300)
-        guest.wait_for("readings of the other", partial(has, guest, other), seconds=300)
+        guest.wait_for("linked", partial(tells, guest, "linked"))
+        guest.wait_for("readings of the other", partial(has, guest, other))
 
 
 def test_no_secret_is_left_on_fat(fleet: Fleet, guests: tuple[Guest, Guest]) -> None:
@@ -158,6 +158,6 @@ def test_a_second_board_with_the_same_card_is_reported_on_both(
     with fleet.guest("argo", 3, flashed) as copy:
         copy.wait_for_login()
         for guest in (argo, copy):
-            guest.wait_for("reported", partial(tells, guest, "clones"), seconds=300)
+            guest.wait_for("reported", partial(tells, guest, "clones"))
             assert "argo" in mesh(guest, "clones")[0]
             assert "clone" in guest.run("logboat status")

@@ -65,9 +65,7 @@ def test_an_official_image_becomes_a_vessels(tmp_path: Path, key: Path) -> None:
     flashed.put({"vessel.toml": vessel(key)})
     with Guest(flashed, tmp_path, key, architecture=build.native()) as guest:
         guest.wait_for_login()
-        guest.wait_for(
-            "recording", lambda: "lastDurable" in guest.run("logboat status --json", check=False), seconds=300
-        )
+        guest.wait_for("recording", lambda: "lastDurable" in guest.run("logboat status --json", check=False))
         assert guest.run("findmnt -n -o OPTIONS /").startswith("ro")
         assert guest.run("systemctl is-enabled userconfig.service", check=False) == "masked"
         assert guest.run(f"dpkg-query -W -f '${{Status}}' {LACKS}") == "install ok installed"

@@ -148,9 +148,7 @@ def check(guest: Guest, disk: Disk, promised: dict[tuple[str, str], int]) -> Non
     assert guest.run("systemctl --failed --no-legend --plain") == ""
     assert guest.root("ls /var/lib/logboat/set-aside 2>/dev/null", check=False) == ""
     assert guest.run("findmnt -n -o OPTIONS /data").startswith("rw")
-    guest.wait_for(
-        "verified", lambda: guest.run("logboat verify --json", check=False).startswith("{"), seconds=90
-    )
+    guest.wait_for("verified", lambda: guest.run("logboat verify --json", check=False).startswith("{"))
     report = on_record(guest)
     assert report["complete"], report
     there = {

@@ -25,13 +25,11 @@ def test_recorder_is_active_and_readings_grow(booted: Guest) -> None:
     booted.wait_for("recording", lambda: "lastDurable" in booted.run("logboat status --json", check=False))
     assert booted.run("systemctl is-active logboat-recorder") == "active"
     before = samples(booted)
-    booted.wait_for("more samples", lambda: samples(booted) > before + 3, seconds=60)
+    booted.wait_for("more samples", lambda: samples(booted) > before + 3)
 
 
 def test_nothing_failed(booted: Guest) -> None:
-    booted.wait_for(
-        "started", lambda: booted.run("systemctl is-system-running", check=False) != "starting", seconds=300
-    )
+    booted.wait_for("started", lambda: booted.run("systemctl is-system-running", check=False) != "starting")
     assert booted.run("systemctl --failed --no-legend --plain") == ""
     assert booted.run("systemctl is-system-running") == "running"
 
@@ -60,7 +58,7 @@ def test_root_is_read_only_and_what_is_written_is_on_data_or_in_memory(booted: G
 def test_maintenance_opens_the_root_for_a_while(booted: Guest) -> None:
     booted.run("sudo logboat maintenance --for 15s")
     booted.root("touch /usr/written && rm /usr/written")
-    booted.wait_for("closed", lambda: booted.run("findmnt -n -o OPTIONS /").startswith("ro"), seconds=60)
+    booted.wait_for("closed", lambda: booted.run("findmnt -n -o OPTIONS /").startswith("ro"))
     assert booted.run("ls /run/logboat/maintenance.json 2>/dev/null", check=False) == ""
 
 
@@ -104,7 +102,7 @@ _ASK = (
 
 def test_sync_listens_once_the_vessel_has_an_identity(booted: Guest, tmp_path: Path) -> None:
     give_identity(booted, tmp_path, fleet="north", vessel="argo")
-    booted.wait_for("listening", lambda: answers_tls(booted.ports[4984]), seconds=180)
+    booted.wait_for("listening", lambda: answers_tls(booted.ports[4984]))
     assert booted.json("logboat status --json")["mesh"]["whyNot"] is None
 
 
@@ -181,9 +179,7 @@ def test_who_logs_in_is_greeted_by_the_vessels_state(booted: Guest) -> None:
 
 
 def test_the_log_is_complete(booted: Guest) -> None:
-    booted.wait_for(
-        "a document", lambda: "complete" in booted.run("logboat verify", check=False), seconds=120
-    )
+    booted.wait_for("a document", lambda: "complete" in booted.run("logboat verify", check=False))
     booted.run("logboat verify")
 
 
@@ -195,9 +191,9 @@ def test_a_stop_keeps_what_was_there(booted: Guest) -> None:
     )
     before = booted.run(asked)
     booted.root("systemctl poweroff", check=False)
-    booted.wait_for_end("a power-off", seconds=180)
+    booted.wait_for_end("a power-off")
     booted.start()
     booted.wait_for_login()
     booted.wait_for("recording", lambda: "lastDurable" in booted.run("logboat status --json", check=False))
     assert booted.run(asked) == before
-    booted.wait_for("complete", lambda: "complete" in booted.run("logboat verify", check=False), seconds=120)
+    booted.wait_for("complete", lambda: "complete" in booted.run("logboat verify", check=False))
