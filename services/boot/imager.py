@@ -37,9 +37,14 @@ def take_in(firmware: Path, etc: Path, *, writable: AbstractContextManager[None]
         with writable:
             wiping.wipe({str(firmware / name): digest(content) for name, content in found.items()})
         return asked
-    with contextlib.suppress(FileNotFoundError, ValueError, TypeError):
-        kept = json.loads((etc / KEPT).read_bytes())
-        return Customisation(**{**kept, "ssh_keys": tuple(kept["ssh_keys"])})
+    return kept(etc)
+
+
+def kept(etc: Path) -> Customisation | None:
+    """What was taken in at some start."""
+    with contextlib.suppress(FileNotFoundError, ValueError, TypeError, KeyError):
+        found = json.loads((etc / KEPT).read_bytes())
+        return Customisation(**{**found, "ssh_keys": tuple(found["ssh_keys"])})
     return None
 
 

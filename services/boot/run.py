@@ -1,6 +1,7 @@
 """A start's steps, in their order: each is done whatever became of the others, and nothing stops the start.
 
-The taking-in comes first, for everything follows from what is in force; the restart, if one is due, last.
+The taking-in comes first, for everything follows from what is in force; the restart, if one is due, last. The
+networks are set up by themselves: what reads a stranger's card can reach none.
 """
 
 import contextlib
@@ -12,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from provisioning import files
 from provisioning.bundle import identity as identities
@@ -44,6 +47,7 @@ log = logging.getLogger(__name__)
 
 _IMAGERS_USER: Final = 1100
 """Its number; the image's own are below."""
+_NETWORKS: Final = "the networks"
 _ASKED: Final = ".restart-asked"
 """In the folder in force: for which lines of config.txt the machine was last restarted."""
 
@@ -62,9 +66,15 @@ class Boot:
     """Of Raspberry Pi Imager."""
     networks: tuple[str, ...] = ()
     restarts: bool = False
+    _logged: set[str] = field(default_factory=set)
 
     def run(self) -> BootState:
         """Every step; what became of them is written, and returned."""
+        self.take_up()
+        return self.join()
+
+    def take_up(self) -> BootState:
+        """Every step but the networks'."""
         if not owners.is_ours(self.places.etc.resolve()):
             self.problems.append(
                 f"{self.places.etc}: is not root's, so nothing of it is believed but what is recorded;"
@@ -87,7 +97,6 @@ class Boot:
         self._step("the host name", lambda: system.set_host_name(host, etc=self.places.etc, tool=self.tool))
         self._step("SSH's host keys", lambda: system.make_host_keys(self.places.ssh, tool=self.tool))
         self._step("SSH's keys", lambda: self._authorize(network))
-        self._step("the networks", lambda: self._networks(network))
         self._step("room for the log", self._grow)
         clock = configuration.clock
         self._step("config.txt", lambda: self._wiring(wanted(sensors, rtc=clock.rtc, pps=clock.pps)))
@@ -95,7 +104,6 @@ class Boot:
             problems=tuple(self.problems),
             generated=outcome.generated,
             taken=outcome.taken,
-            networks=self.networks,
             restarts=self.restarts,
         )
         self._told(found)
@@ -104,10 +112,26 @@ class Boot:
             self._step("the restart", lambda: system.restart(tool=self.tool))
         return found
 
+    def join(self) -> BootState:
+        """The networks, from what is in force; added to what the other steps have told."""
+        before, known = state.read(self.places.run), len(self.problems)
+        if owners.is_ours(self.places.etc.resolve()):
+            configuration, _ = self._in_force()
+            network = imager.added(configuration.network, imager.kept(self.places.etc))
+            self._step(_NETWORKS, lambda: self._networks(network))
+        earlier = [problem for problem in before.problems if not problem.startswith(_NETWORKS)]
+        return self._told(
+            msgspec.structs.replace(
+                before, networks=self.networks, problems=(*earlier, *self.problems[known:])
+            )
+        )
+
     def _told(self, found: BootState) -> BootState:
         self._step("what the lights show of it", lambda: state.write(self.places.run, found))
         for problem in found.problems:
-            log.error("%s", problem)
+            if problem not in self._logged:
+                log.error("%s", problem)
+        self._logged.update(found.problems)
         return found
 
     def take_in(self, extra: Offer | None = None) -> Outcome:

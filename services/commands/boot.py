@@ -9,7 +9,13 @@ from .common import FailedError, World, print_json
 
 
 def boot_arguments(parser: ArgumentParser) -> None:
-    """`logboat boot [--firmware DIR] [--partition DIR]`."""
+    """`logboat boot [card|networks] [--firmware DIR] [--partition DIR]`."""
+    parser.add_argument(
+        "part",
+        nargs="?",
+        choices=("card", "networks"),
+        help="this part alone: what is on the card, or the networks that follow from it",
+    )
     parser.add_argument(
         "--firmware",
         type=Path,
@@ -33,12 +39,15 @@ def boot(args: Namespace, world: World) -> int:
     if not system.is_root():
         raise FailedError("this changes the system: run it as root (systemd does, at each start)")
     places = places_of(args)
-    found = run.Boot(places, run.now(args.data, utc=world.utc)).run()
+    boot = run.Boot(places, run.now(args.data, utc=world.utc))
+    found = {None: boot.run, "card": boot.take_up, "networks": boot.join}[args.part]()
     if args.json:
         print_json(found)
         return 0
     for line in (*found.problems, *found.networks):
         print(line)
+    if args.part == "networks":
+        return 0
     if found.taken:
         print(f"taken in: {', '.join(found.taken)}")
     if found.generated:

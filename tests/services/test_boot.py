@@ -97,14 +97,15 @@ class Pi:
 
     def start(self) -> BootState:
         self.ran.clear()
+        return self.boot().run()
+
+    def boot(self) -> Boot:
 
         @contextmanager
         def entered(slot: Path) -> Iterator[Path]:
             yield slot
 
-        return Boot(
-            self.places, NOW, tool=self.tool, slots=lambda: [entered(slot) for slot in self.slots]
-        ).run()
+        return Boot(self.places, NOW, tool=self.tool, slots=lambda: [entered(slot) for slot in self.slots])
 
 
 @pytest.fixture
@@ -136,6 +137,26 @@ def test_a_start_makes_a_vessel_of_a_card(pi: Pi) -> None:
     assert (pi.places.radio / "interface").read_text() == "INTERFACE=wlan1\n"
     assert "interface-name:wlan1" in pi.places.unmanaged.read_text()
     assert {stat.S_IMODE(path.stat().st_mode) for path in (radio, *pi.places.profiles.iterdir())} == {0o600}
+
+
+def test_the_card_is_taken_up_without_network_and_the_networks_follow(pi: Pi) -> None:
+    put(pi.places.inbox, {**bundle(), "vessel.toml": (VESSEL.format("argo", "Argo") + NETWORK).encode()})
+    pi.radio("wlan0", "phy0")
+    taken = pi.boot().take_up()
+    assert not [command for command in pi.ran if command.startswith("iw ")]
+    assert not pi.places.profiles.exists()
+    found = pi.boot().join()
+    assert "iw reg set DE" in pi.ran
+    assert list(pi.places.profiles.iterdir())
+    assert (found.taken, found.problems) == (taken.taken, ())
+    assert len(found.networks) == 1  # one adapter has no room for the vessels' radio
+    pi.broken.add("iw")
+    for _ in range(2):
+        failed = pi.boot().join()
+        assert failed.taken == taken.taken
+        assert [problem.split(" could")[0] for problem in failed.problems] == ["the networks"]
+    pi.broken.clear()
+    assert pi.boot().join() == state.read(pi.places.run) == found
 
 
 def test_the_second_start_changes_nothing(pi: Pi) -> None:

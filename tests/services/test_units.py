@@ -11,11 +11,7 @@ import pytest
 UNITS = Path(str(files("services") / "units"))
 MOST_EXPOSED = 20
 """In tenths of systemd's own scale, which calls 2.0 and less OK or SAFE."""
-OF_ROOT = ("logboat-boot.service",)
-"""It changes the system, once at each start, without network; nothing else is root's."""
-RADIO = "logboat-radio.service"
-"""Another's program, which sets up an interface; of root too, and shut in by itself."""
-DAEMONS = sorted(unit for unit in UNITS.glob("*.service") if unit.name not in (*OF_ROOT, RADIO))
+ALL = sorted(UNITS.glob("*.service"))
 
 
 def analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -26,13 +22,13 @@ def analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["systemd-analyze", *arguments], capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("unit", DAEMONS, ids=lambda unit: unit.name)
+@pytest.mark.parametrize("unit", ALL, ids=lambda unit: unit.name)
 def test_unit_is_shut_in(unit: Path) -> None:
     done = analyze("security", "--offline=true", f"--threshold={MOST_EXPOSED}", "--no-pager", str(unit))
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("unit", sorted(UNITS.glob("*.service")), ids=lambda unit: unit.name)
+@pytest.mark.parametrize("unit", ALL, ids=lambda unit: unit.name)
 def test_unit_is_understood_by_systemd(unit: Path, tmp_path: Path) -> None:
     for file in UNITS.glob("*.service"):
         text = file.read_text()
@@ -69,6 +65,11 @@ def test_sync_has_the_network_and_no_device() -> None:
     assert set(families.split()) == {"AF_INET", "AF_INET6", "AF_NETLINK", "AF_UNIX"}
 
 
+def test_what_reads_a_strangers_card_has_no_network() -> None:
+    assert values("logboat-boot.service", "PrivateNetwork") == ["yes"]
+    assert values("logboat-boot.service", "RestrictAddressFamilies") == ["AF_UNIX"]
+
+
 @pytest.mark.parametrize("unit", ["logboat-recorder.service", "logboat-sync.service"])
 def test_daemon_starts_after_a_check_of_the_stores_and_is_started_for_ever(unit: str) -> None:
     assert "logboat-store.service" in values(unit, "Wants")[0].split()
@@ -81,7 +82,7 @@ def test_daemon_starts_after_a_check_of_the_stores_and_is_started_for_ever(unit:
 
 
 def test_folders_that_daemons_share_are_made_alike() -> None:
-    units = [unit.name for unit in DAEMONS]
+    units = [unit.name for unit in ALL if values(unit.name, "User")]
     for key in (
         "User",
         "Group",
@@ -95,7 +96,7 @@ def test_folders_that_daemons_share_are_made_alike() -> None:
         assert len({tuple(values(unit, key)) for unit in units}) == 1, key
 
 
-@pytest.mark.parametrize("unit", OF_ROOT)
+@pytest.mark.parametrize("unit", ["logboat-boot.service"])
 def test_what_root_does_comes_before_recording_and_holds_it_up_for_less_than_a_minute(unit: str) -> None:
     before = " ".join(values(unit, "Before")).split()
     assert {"logboat-store.service", "logboat-recorder.service"} <= set(before)
@@ -106,6 +107,6 @@ def test_what_root_does_comes_before_recording_and_holds_it_up_for_less_than_a_m
 
 
 def test_the_radios_program_may_set_up_interfaces_and_nothing_else() -> None:
-    assert values(RADIO, "CapabilityBoundingSet") == ["CAP_NET_ADMIN CAP_NET_RAW"]
-    assert values(RADIO, "ProtectSystem") == ["strict"]
-    assert values(RADIO, "ConditionPathExists") == ["/run/logboat-radio/supplicant.conf"]
+    assert values("logboat-radio.service", "CapabilityBoundingSet") == ["CAP_NET_ADMIN CAP_NET_RAW"]
+    assert values("logboat-radio.service", "ProtectSystem") == ["strict"]
+    assert values("logboat-radio.service", "ConditionPathExists") == ["/run/logboat-radio/supplicant.conf"]
