@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
+from types import ModuleType
 from typing import Final, TextIO
 
 from .commands.common import CommandError, UsageError, World
@@ -113,7 +114,14 @@ def _run(arguments: list[str], world: World) -> int:
         near = get_close_matches(args.command, COMMANDS, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise UsageError(f"there is no command {args.command!r}{hint}\ntry: logboat --help")
-    module = import_module(f"services.commands.{command.module}")
+    parser = parser_of(command)
+    parsed = parser.parse_args(args.rest, Namespace(**_without(vars(args), "command", "rest", "version")))
+    status: int = getattr(_module(command), command.name)(parsed, world)
+    return status
+
+
+def parser_of(command: Command) -> Parser:
+    """What understands its arguments."""
     parser = Parser(
         prog=f"logboat {command.name}",
         description=command.words,
@@ -121,10 +129,12 @@ def _run(arguments: list[str], world: World) -> int:
         formatter_class=RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    getattr(module, f"{command.name}_arguments")(parser)
-    parsed = parser.parse_args(args.rest, Namespace(**_without(vars(args), "command", "rest", "version")))
-    status: int = getattr(module, command.name)(parsed, world)
-    return status
+    getattr(_module(command), f"{command.name}_arguments")(parser)
+    return parser
+
+
+def _module(command: Command) -> ModuleType:
+    return import_module(f"services.commands.{command.module}")
 
 
 def _without(values: dict[str, object], *names: str) -> dict[str, object]:

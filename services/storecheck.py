@@ -50,6 +50,7 @@ from .journalfile import (
 )
 from .putback import put_back
 from .salvage import Salvaged, batches, salvage
+from .schemas import format_of
 
 log = logging.getLogger(__name__)
 
@@ -424,7 +425,7 @@ def run(args: Namespace) -> int:
         return 1
     report = prepare(args.data, repair=args.repair)
     if args.json:
-        print(msgspec.json.encode(asdict(report)).decode())
+        print(msgspec.json.encode({"format": format_of("store-check"), **asdict(report)}).decode())
     elif report.in_use:
         print("the stores are in use: nothing was checked; stop logboat-recorder and logboat-sync first")
     elif not report.findings and not report.unchecked:

@@ -39,7 +39,7 @@ def alarms(args: Namespace, world: World) -> int:  # noqa: ARG001
     for fault in faults:
         say(f"passed over: {clean(fault)}")
     if args.json:
-        print_json([as_json(episode, names) for episode in shown])
+        print_json("alarms", as_json(shown, names, faults))
     elif not shown:
         print("no alarm is on record" if args.all or not every else NONE_OPEN)
     else:
@@ -78,8 +78,12 @@ def words(episode: "Episode") -> str:
     return f"{alarm.text} ({reason})" if alarm.text and reason else alarm.text or reason or alarm.path
 
 
-def as_json(episode: "Episode", names: Mapping[str, str]) -> dict[str, Any]:
-    """For programs."""
+def as_json(shown: "Sequence[Episode]", names: Mapping[str, str], faults: Sequence[str]) -> dict[str, Any]:
+    """For programs; `faults`: what was passed over."""
+    return {"alarms": [_json(episode, names) for episode in shown], "faults": list(faults)}
+
+
+def _json(episode: "Episode", names: Mapping[str, str]) -> dict[str, Any]:
     from services.windows import iso
 
     alarm = episode.alarm
@@ -115,7 +119,7 @@ def ack(args: Namespace, world: World) -> int:
     who = by_whom(args, world)
     document_id, added = acknowledged(args, world, args.id, who=who)
     if args.json:
-        print_json({"id": document_id, "who": who, "added": added})
+        print_json("acknowledgement", {"id": document_id, "who": who, "added": added})
     else:
         print(acknowledged_words(document_id, who, added=added))
     return 0

@@ -3,6 +3,8 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+import msgspec
+
 from services.boot.places import FIRMWARE, PARTITION, Places
 
 from .common import FailedError, World, print_json
@@ -42,7 +44,7 @@ def boot(args: Namespace, world: World) -> int:
     boot = run.Boot(places, run.now(args.data, utc=world.utc))
     found = {None: boot.run, "card": boot.take_up, "networks": boot.join}[args.part]()
     if args.json:
-        print_json(found)
+        print_json("boot", msgspec.to_builtins(found))
         return 0
     for line in (*found.problems, *found.networks):
         print(line)

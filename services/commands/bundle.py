@@ -45,7 +45,7 @@ def bundle(args: Namespace, world: World) -> int:
             f"{path}: {error.strerror or error}; send it elsewhere: logboat bundle - > FILE, or over SSH"
         ) from error
     if args.json:
-        print_json({"file": str(path), "bytes": len(data)})
+        print_json("bundle", {"file": str(path), "bytes": len(data)})
     else:
         print(f"{path}: {format_bytes(len(data))}; passwords, keys and hashes were left out")
     return 0

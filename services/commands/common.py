@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from pathlib import Path
@@ -113,11 +113,21 @@ def say(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def print_json(value: Any) -> None:
-    """One line of JSON on standard output; its lines come out as they are made."""
+def shaped(shape: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts, saying of what shape they are.
+
+    `shape`: one of `services.schemas`, whose file there describes `facts`.
+    """
+    from services.schemas import format_of
+
+    return {"format": format_of(shape), **facts}
+
+
+def print_json(shape: str, facts: Mapping[str, Any]) -> None:
+    """One line of JSON on standard output, `shaped`; it comes out at once."""
     import msgspec
 
-    print(msgspec.json.encode(value).decode(), flush=True)
+    print(msgspec.json.encode(shaped(shape, facts)).decode(), flush=True)
 
 
 @contextlib.contextmanager

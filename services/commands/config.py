@@ -38,12 +38,11 @@ def _check(args: Namespace) -> int:
 
     checked = {path: check(path) for path in args.files}
     if args.json:
-        print_json(
-            [
-                {"file": str(path), "good": found.good, "problems": [_json(each) for each in found.problems]}
-                for path, found in checked.items()
-            ]
-        )
+        files = [
+            {"file": str(path), "good": found.good, "problems": [_json(each) for each in found.problems]}
+            for path, found in checked.items()
+        ]
+        print_json("config-check", {"files": files})
     else:
         print("\n".join(found.text for found in checked.values()))
     return 0 if all(found.good for found in checked.values()) else 2
@@ -66,7 +65,8 @@ def _apply(args: Namespace, world: World) -> int:
     offer = Offer({name: args.file.read_bytes()}, origins={name: args.file})
     outcome = run.Boot(places_of(args), run.now(args.data, utc=world.utc)).take_in(offer)
     if args.json:
-        print_json({"taken": outcome.taken, "problems": [_json(each) for each in outcome.problems]})
+        facts = {"taken": outcome.taken, "problems": [_json(each) for each in outcome.problems]}
+        print_json("config-apply", facts)
     elif outcome.problems:
         print("\n".join(str(problem) for problem in outcome.problems))
         print("nothing was changed" if not outcome.taken else f"in force: {', '.join(outcome.taken)}")

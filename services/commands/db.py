@@ -104,7 +104,7 @@ def _put(args: Namespace) -> int:
             revision = database.put(args.id, body, parent=args.rev)
         except DocumentError as error:
             raise UsageError(str(error)) from error
-    _tell(args, {"id": args.id, "rev": revision}, revision)
+    _tell(args, "db-revision", {"id": args.id, "rev": revision}, revision)
     return 0
 
 
@@ -136,7 +136,7 @@ def _ls(database: "Database", args: Namespace) -> int:
         found = _first(_live_since(database, args.since, args.prefix), args.limit)
     for entry in found:
         if args.json:
-            print_json({"id": entry.id, "rev": entry.rev, "seq": entry.sequence})
+            print_json("db-document", {"id": entry.id, "rev": entry.rev, "seq": entry.sequence})
         elif args.long:
             print(f"{clean(entry.id)}  {entry.rev}  {entry.sequence}")
         else:
@@ -166,7 +166,7 @@ def _rm(database: "Database", args: Namespace) -> int:
     if current is None or current.deleted:
         raise FailedError(f"{args.id}: there is no such document")
     revision = database.delete(args.id, parent=args.rev or current.rev)
-    _tell(args, {"id": args.id, "rev": revision}, revision)
+    _tell(args, "db-revision", {"id": args.id, "rev": revision}, revision)
     return 0
 
 
@@ -191,6 +191,7 @@ def _changes(database: "Database", args: Namespace) -> int:
 def _print_change(change: "Change", args: Namespace) -> None:
     if args.json:
         print_json(
+            "db-change",
             {
                 "seq": change.sequence,
                 "id": change.id,
@@ -198,7 +199,7 @@ def _print_change(change: "Change", args: Namespace) -> None:
                 "deleted": change.deleted,
                 "conflicted": change.conflicted,
                 "size": change.size,
-            }
+            },
         )
     else:
         marks = ("  deleted" if change.deleted else "") + ("  conflicted" if change.conflicted else "")
@@ -216,7 +217,7 @@ def _info(database: "Database", args: Namespace) -> int:
         "bytes": {"used": usage.used, "free": usage.free, "wal": usage.wal, "blobs": usage.blobs},
     }
     if args.json:
-        print_json(facts)
+        print_json("db-info", facts)
         return 0
     from sensors.quantities import format_bytes
     from services.present import table
@@ -233,7 +234,7 @@ def _info(database: "Database", args: Namespace) -> int:
 def _check(database: "Database", args: Namespace) -> int:
     findings = database.check(deep=not args.quick)
     if args.json:
-        print_json({"sound": not findings, "findings": findings})
+        print_json("db-check", {"sound": not findings, "findings": findings})
     else:
         print("\n".join(map(clean, findings)) or f"sound: {count(database.count(), 'document')}")
     return 1 if findings else 0
@@ -244,6 +245,7 @@ def _compact(database: "Database", args: Namespace) -> int:
     facts = {"fileBytes": done.file_bytes, "blobs": done.blobs, "blobBytes": done.blob_bytes}
     _tell(
         args,
+        "db-compact",
         facts,
         f"the file is {done.file_bytes} bytes smaller; {done.blobs} blobs ({done.blob_bytes} bytes) removed",
     )
@@ -272,9 +274,9 @@ def _export(database: "Database", args: Namespace) -> int:
     return 0
 
 
-def _tell(args: Namespace, facts: dict[str, Any], words: str) -> None:
+def _tell(args: Namespace, shape: str, facts: dict[str, Any], words: str) -> None:
     if args.json:
-        print_json(facts)
+        print_json(shape, facts)
     else:
         print(words)
 

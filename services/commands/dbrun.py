@@ -138,7 +138,7 @@ class _Run:
         failures, self._new_failures = self._new_failures, []
         self._clear_line()
         if self._as_json:
-            print_json(self._facts(status, failures))
+            print_json("db-replication", self._facts(status, failures))
             return
         _name(failures)
         if is_news:
@@ -172,7 +172,8 @@ class _Run:
         is_cut_short = self._is_stopping and not continuous
         if self._as_json:
             news = self._new_failures if continuous else failed
-            print_json(self._facts(status, news) | {"stopped": self._is_stopping})
+            facts = self._facts(status, news) | {"stopped": self._is_stopping}
+            print_json("db-replication", facts)
         else:
             _name(self._new_failures if continuous else failed)
             head = "stopped: " if self._is_stopping else ""

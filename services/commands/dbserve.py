@@ -187,7 +187,7 @@ async def _listen(configuration: "URLEndpointListenerConfiguration", *, as_json:
             except TimeoutError:
                 say(f"peers did not close their connections within {STOP_WITHIN_S:g} s")
     if as_json:
-        print_json({"event": "stopped"})
+        print_json("db-serve", {"event": "stopped"})
     else:
         print("stopped", flush=True)
     return 0
@@ -197,7 +197,7 @@ def _announce(listener: "URLEndpointListener", *, as_json: bool) -> None:
     configuration = listener.configuration
     ours = listener.tls_identity
     if as_json:
-        print_json(_facts(listener))
+        print_json("db-serve", _facts(listener))
         return
     for url in listener.urls:
         print(f"listening on {url}")

@@ -47,6 +47,7 @@ def doctor(args: Namespace, world: World) -> int:
             found = list(examine(patient_of(args, world)))
     if args.json:
         print_json(
+            "doctor",
             {
                 "well": is_well(found),
                 "done": done,
@@ -60,7 +61,7 @@ def doctor(args: Namespace, world: World) -> int:
                     }
                     for check, finding in found
                 ],
-            }
+            },
         )
     else:
         where = screen()

@@ -101,7 +101,7 @@ def _init(args: Namespace, world: World) -> int:
     made = FleetFolder.create(args.folder, fleet=args.name, passphrase=passphrase, now=_now(world))
     if args.json:
         expires = _day(made.root.not_valid_after_utc)
-        print_json({"fleet": made.fleet, "folder": str(made.path), "expires": expires})
+        print_json("fleet", {"fleet": made.fleet, "folder": str(made.path), "expires": expires})
     else:
         print(f"fleet {made.fleet} is made in {made.path}; back that folder up, and remember the passphrase")
         print(f"next: logboat fleet add {made.path} VESSEL")
@@ -127,7 +127,8 @@ def _made(args: Namespace, folder: "FleetFolder", vessel: "Vessel", what: str) -
     expires = "-" if issued is None else _day(issued.ends)
     if args.json:
         serial = None if issued is None else issued.serial
-        print_json({"vessel": vessel.id, "identity": str(place), "serial": serial, "expires": expires})
+        facts = {"vessel": vessel.id, "identity": str(place), "serial": serial, "expires": expires}
+        print_json("fleet-identity", facts)
     else:
         print(f"{what}, until {expires}")
         print(f"next: logboat fleet card {folder.path} {vessel.id} --image IMAGE --to DEVICE")
@@ -142,7 +143,7 @@ def _revoke(args: Namespace, world: World) -> int:
         number = folder.revocations.number
     if args.json:
         serials = [revoked.serial for revoked in added]
-        print_json({"vessel": args.vessel, "revoked": serials, "number": number})
+        print_json("fleet-revocation", {"vessel": args.vessel, "revoked": serials, "number": number})
     else:
         print(
             f"revoked {count(len(added), 'certificate')} of {args.vessel}: revocations number {number}\n"
@@ -159,12 +160,13 @@ def _list(args: Namespace, world: World) -> int:
     vessels = folder.vessels()
     if args.json:
         print_json(
+            "fleet-list",
             {
                 "fleet": folder.fleet,
                 "expires": _day(folder.root.not_valid_after_utc),
                 "revocations": folder.revocations.number,
                 "vessels": [_vessel_json(vessel, now, folder.carded(vessel.id)) for vessel in vessels],
-            }
+            },
         )
         return 0
     print(
@@ -240,7 +242,8 @@ def _backup(args: Namespace, world: World) -> int:
     content = backup.pack(folder, given, salt=salt, nonce=nonce)
     files.write(args.to, content, mode=files.SECRET)
     if args.json:
-        print_json({"fleet": folder.fleet, "file": str(args.to), "bytes": len(content)})
+        facts = {"fleet": folder.fleet, "file": str(args.to), "bytes": len(content)}
+        print_json("fleet-backup", facts)
     else:
         print(f"all of fleet {folder.fleet} is in {args.to}, under its passphrase ({len(content)} bytes)")
     return 0
@@ -256,7 +259,8 @@ def _restore(args: Namespace, world: World) -> int:
     folder = backup.restore(content, given, args.folder, source=str(args.source))
     vessels = [vessel.id for vessel in folder.vessels()]
     if args.json:
-        print_json({"fleet": folder.fleet, "folder": str(args.folder), "vessels": vessels})
+        facts = {"fleet": folder.fleet, "folder": str(args.folder), "vessels": vessels}
+        print_json("fleet-restored", facts)
     else:
         print(f"fleet {folder.fleet} is in {args.folder} again: {', '.join(vessels) or 'no vessels yet'}")
     return 0
@@ -275,7 +279,7 @@ def _password(args: Namespace, world: World) -> int:
     except PasswordHashError as error:
         raise UsageError(str(error)) from error
     if args.json:
-        print_json({"password_hash": made})
+        print_json("fleet-password", {"password_hash": made})
     else:
         print(made)
     return 0

@@ -99,7 +99,7 @@ def _one(args: Namespace, world: World, folder: "FleetFolder", vessel: str) -> N
 
 def _told(args: Namespace, vessel: str, target: Path, bundle: Mapping[str, bytes]) -> None:
     if args.json:
-        print_json({"vessel": vessel, "target": str(target), "files": sorted(bundle)})
+        print_json("fleet-card", {"vessel": vessel, "target": str(target), "files": sorted(bundle)})
         return
     print(f"{vessel}'s card is written and read back: {target}")
     if args.bundle_only:

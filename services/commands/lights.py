@@ -56,15 +56,22 @@ def _test(args: Namespace, world: World) -> int:
 def _explain(args: Namespace, world: World) -> int:
     from services.lights import explain
     from services.lights.facts import Machine
-    from services.lights.states import shown
+    from services.lights.states import TABLE, shown
 
     if args.table:
-        print(explain.markdown())
+        if args.json:
+            table = [
+                {"light": state.light, "pin": explain.DEFAULT_PINS[state.light], **_json(state)}
+                for state in TABLE
+            ]
+            print_json("lights-table", {"states": table})
+        else:
+            print(explain.markdown())
         return 0
     machine = Machine(args.run, args.identity)
     states = shown(machine.look(boottime=world.boottime, utc=world.utc, alive=world.alive))
     if args.json:
-        print_json({"lights": as_json(states)})
+        print_json("lights", as_json(states))
         return 0
     print("\n".join(explain.now(states, screen().width)))
     return 0
@@ -72,12 +79,13 @@ def _explain(args: Namespace, world: World) -> int:
 
 def as_json(states: "Mapping[str, State]") -> dict[str, Any]:
     """For programs."""
+    return {"lights": {light: _json(state) for light, state in states.items()}}
+
+
+def _json(state: "State") -> dict[str, Any]:
     return {
-        light: {
-            "pattern": state.pattern.name,
-            "means": state.means,
-            "cure": state.cure,
-            "severity": state.severity,
-        }
-        for light, state in states.items()
+        "pattern": state.pattern.name,
+        "means": state.means,
+        "cure": state.cure,
+        "severity": state.severity,
     }

@@ -152,8 +152,10 @@ def _write_json(samples: "Iterable[Recorded]", args: Namespace, vessel: str) -> 
     """One object, written as it is read."""
     import msgspec
 
+    from services.schemas import format_of
+
     encode = msgspec.json.encode
-    head = encode({"vessel": vessel, "sensor": args.sensor}).decode()
+    head = encode({"format": format_of("log"), "vessel": vessel, "sensor": args.sensor}).decode()
     sys.stdout.write(head[:-1] + ',"samples":[')
     for place, sample in enumerate(samples):
         sys.stdout.write((",\n" if place else "\n") + encode(_sample_json(sample)).decode())

@@ -37,6 +37,7 @@ def add(args: Namespace, world: World) -> int:
         raise FailedError(answer.error or "the recorder refused, and did not say why")
     if args.json:
         print_json(
+            "log-added",
             {
                 "vessel": sight.state.vessel,
                 "sensor": args.sensor,
@@ -44,7 +45,7 @@ def add(args: Namespace, world: World) -> int:
                 "seq": answer.sequence,
                 "value": value,
                 "unit": sensor.unit,
-            }
+            },
         )
     else:
         text = shown(value, sensor.unit, sensor.path, raw=args.raw_units)

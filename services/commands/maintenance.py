@@ -31,7 +31,7 @@ def maintenance(args: Namespace, world: World) -> int:
     except work.MaintenanceError as error:
         raise FailedError(str(error)) from error
     if args.json:
-        print_json({"until": work.until(args.run)})
+        print_json("maintenance", {"until": work.until(args.run)})
     elif args.end:
         print("the root is read-only again")
     else:

@@ -49,7 +49,7 @@ def note(args: Namespace, world: World) -> int:
         document_id = note_id(vessel, ulid(utc))
         database.put(document_id, records.note(vessel, text=text, who=who, utc=utc))
     if args.json:
-        print_json({"id": document_id, "vessel": vessel, "text": text, "who": who})
+        print_json("note", {"id": document_id, "vessel": vessel, "text": text, "who": who})
     else:
         print(f"noted as {document_id}")
     return 0
@@ -66,7 +66,7 @@ def _show(args: Namespace) -> int:
         newest = list(database.documents(f"{Kind.NOTE}:{vessel}:", reverse=True, limit=args.limit))
         bodies = [(document.id, document.body) for document in reversed(newest)]
     if args.json:
-        print_json([{"id": document_id, **body} for document_id, body in bodies])
+        print_json("notes", {"notes": [{"id": document_id, **body} for document_id, body in bodies]})
         return 0
     place = zone(args)
     for _, body in bodies:

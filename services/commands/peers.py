@@ -63,7 +63,7 @@ def peers(args: Namespace, world: World) -> int:
     if args.json:
         if args.route is not None and state is not None:
             _chosen(rows(state), args.route)
-        print_json(as_json(sight, args.route, world))
+        print_json("peers", as_json(sight, args.route, world))
         return 0 if why_not(sight) is None else 1
     if (words := why_not(sight)) is not None or state is None:
         raise FailedError(words or "")

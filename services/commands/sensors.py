@@ -50,7 +50,7 @@ def sensors(args: Namespace, world: World) -> int:
         while True:
             seen = view(args, world)
             if args.json:
-                print_json(as_json(seen))
+                print_json("sensors", as_json(seen))
             else:
                 text = "\n".join(lines(seen, place))
                 print(f"{HOME_AND_CLEAR}{text}" if args.watch and where.is_terminal else text, flush=True)
@@ -144,4 +144,5 @@ def as_json(seen: View) -> dict[str, Any]:
             }
             for found in seen.sensors
         ],
+        "faults": list(seen.faults),
     }

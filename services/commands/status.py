@@ -38,7 +38,7 @@ def status(args: Namespace, world: World) -> int:
     facts = gather(args, world)
     todo = advice(facts)
     if args.json:
-        print_json(as_json(facts, todo))
+        print_json("status", as_json(facts, todo))
         return 0
     print(clean(title(facts, _name(args))))
     print(table([(f"  {label}", words(facts)) for label, words in LINES]))

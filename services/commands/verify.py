@@ -33,7 +33,8 @@ def verify(args: Namespace, world: World) -> int:  # noqa: ARG001
                 print("\n".join(_vessel_lines(report, when)), flush=True)
     complete = all(report.is_complete for report in reports)
     if args.json:
-        print_json({"complete": complete, "vessels": [_vessel_json(report) for report in reports]})
+        facts = {"complete": complete, "vessels": [_vessel_json(report) for report in reports]}
+        print_json("verify", facts)
     else:
         print(_conclusion(reports))
     return 0 if complete else 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sensors.quantities import format_duration
 from services import live, livesync
 from services.commands import alarms, lights, peers, sensors, status
-from services.commands.common import STORE, World
+from services.commands.common import STORE, World, shaped
 from services.commands.sensors import View
 from services.lights.facts import Machine, list_failed
 from services.lights.states import State, shown
@@ -138,11 +138,11 @@ class Looker:
     def as_json(self, look: Look) -> dict[str, Any]:
         """For programs: what each command tells them."""
         return {
-            "status": status.as_json(look.facts, look.todo),
-            "sensors": sensors.as_json(look.sensors),
-            "alarms": [alarms.as_json(episode, look.names) for episode in look.alarms],
-            "peers": peers.as_json(look.facts.mesh_sight, None, self._world),
-            "lights": lights.as_json(look.lights),
+            "status": shaped("status", status.as_json(look.facts, look.todo)),
+            "sensors": shaped("sensors", sensors.as_json(look.sensors)),
+            "alarms": shaped("alarms", alarms.as_json(look.alarms, look.names, look.passed_over)),
+            "peers": shaped("peers", peers.as_json(look.facts.mesh_sight, None, self._world)),
+            "lights": shaped("lights", lights.as_json(look.lights)),
         }
 
     def _on_file(self) -> OnFile:

@@ -17,7 +17,7 @@ BYTES_A_SECOND: Final = 960
 def once(looker: Looker, look: Look, args: Namespace, where: Screen) -> int:
     """All that is so, once."""
     if args.json:
-        print_json(looker.as_json(look))
+        print_json("top", looker.as_json(look))
         return 0
     teller = Teller(bytes_each=10**9, unicode=where.unicode)
     _say([spelt(_first(look), unicode=where.unicode), *teller.turn(0.0, _stamp(look), facts(look))])
@@ -33,7 +33,7 @@ def follow(looker: Looker, look: Look, args: Namespace, world: World, where: Scr
             _say([spelt(_first(look), unicode=where.unicode)])
         while True:
             if args.json:
-                print_json(looker.as_json(look))
+                print_json("top", looker.as_json(look))
             elif not trouble:
                 _say(teller.turn(world.boottime, _stamp(look), facts(look)))
             world.sleep(args.every)

@@ -354,11 +354,11 @@ def test_a_wrong_file_is_not_applied(pi: Pi, logboat: Appliance) -> None:
     assert "Traceback" not in applier(pi, logboat)(logboat.root / "missing.toml").err
 
 
-def applier(pi: Pi, logboat: Appliance) -> Callable[[Path], Outcome]:
-    def apply(file: Path) -> Outcome:
+def applier(pi: Pi, logboat: Appliance) -> Callable[..., Outcome]:
+    def apply(file: Path, *more: str) -> Outcome:
         logboat.capture.readouterr()
         places = ["--config", str(pi.places.config), "--data", str(pi.places.data)]
-        command = ["config", "apply", str(file), "--firmware", str(pi.places.firmware), *places]
+        command = ["config", "apply", str(file), "--firmware", str(pi.places.firmware), *places, *more]
         status = main(command, world=World(clock=StoppedClock()))
         out, err = logboat.capture.readouterr()
         return Outcome(status, out, err)

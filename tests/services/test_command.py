@@ -235,7 +235,7 @@ class TestConfigCheck:
 
     def test_programs_get_line_key_and_remedy(self, logboat: Appliance) -> None:
         (logboat.root / "sensors.toml").write_text(self.GOOD.replace("manual", "manul"))
-        (found,) = logboat("config", "check", str(logboat.root / "sensors.toml"), "--json").json
+        (found,) = logboat("config", "check", str(logboat.root / "sensors.toml"), "--json").json["files"]
         assert not found["good"]
         assert (found["problems"][0]["line"], found["problems"][0]["key"]) == (3, "kind")
 

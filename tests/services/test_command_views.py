@@ -454,7 +454,7 @@ class TestAlarms:
             build.alarm(2, severity="emergency", sensor="bilge"),
             build.alarm(3, severity="emergency", sensor="gas", cleared=200),
         )
-        found = logboat("alarms", "--json").json
+        found = logboat("alarms", "--json").json["alarms"]
         assert [alarm["sensor"] for alarm in found] == ["bilge", "rpm", "gas"]
 
     def test_no_alarm_is_said_to_be_none(self, logboat: Appliance) -> None:
@@ -468,7 +468,7 @@ class TestAlarms:
         done = logboat("ack", "17")
         assert done.status == 0
         assert "acknowledged by anna" in done.out
-        (alarm,) = logboat("alarms", "--json").json
+        (alarm,) = logboat("alarms", "--json").json["alarms"]
         assert alarm["acks"] == [{"who": "anna", "when": "2025-10-10T12:40:00.200Z"}]
 
     def test_each_person_acknowledges_once(self, logboat: Appliance) -> None:
@@ -478,7 +478,7 @@ class TestAlarms:
         assert done.status == 0
         assert "had acknowledged it before" in done.out
         logboat("ack", "17", "--by", "ben")
-        (alarm,) = logboat("alarms", "--json").json
+        (alarm,) = logboat("alarms", "--json").json["alarms"]
         assert [ack["who"] for ack in alarm["acks"]] == ["anna", "ben"]
 
     def test_an_acknowledgement_changes_nothing_else(self, logboat: Appliance) -> None:
@@ -503,7 +503,7 @@ class TestAlarms:
             thread.start()
         for thread in threads:
             thread.join()
-        (alarm,) = logboat("alarms", "--json").json
+        (alarm,) = logboat("alarms", "--json").json["alarms"]
         assert {ack["who"] for ack in alarm["acks"]} == {f"p{n}" for n in range(8)}
 
     def test_the_shown_id_names_one_alarm_also_among_like_numbers(self, logboat: Appliance) -> None:
@@ -515,12 +515,12 @@ class TestAlarms:
             build.alarm(5, sensor="b"),
             build.alarm(5, sensor="b", vessel="brigid"),
         )
-        shorts = [alarm["short"] for alarm in logboat("alarms", "--json").json]
+        shorts = [alarm["short"] for alarm in logboat("alarms", "--json").json["alarms"]]
         assert sorted(shorts)[-2:] == ["argo:b:abcdef:000000000005", "brigid:b:abcdef:000000000005"]
         assert {"17", "117", "a:abcdef:000000000005"} <= set(shorts)
         for short in shorts:
             assert logboat("ack", short).status == 0
-        assert all(alarm["acks"] for alarm in logboat("alarms", "--json").json)
+        assert all(alarm["acks"] for alarm in logboat("alarms", "--json").json["alarms"])
 
     @pytest.mark.parametrize(
         ("name", "sentence"),

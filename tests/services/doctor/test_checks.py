@@ -145,13 +145,17 @@ class Rig:
 
 @pytest.fixture
 def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
+    return healthy(tmp_path, monkeypatch)
+
+
+def healthy(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
     # Nothing is sent anywhere: the probe of multicast has tests of its own.
     monkeypatch.setattr(network, "read_interfaces", lambda: (interface("eth0"),))
     monkeypatch.setattr(network, "_comes_back", lambda _index: True)
     monkeypatch.setattr(
         shutil, "disk_usage", lambda _path: SimpleNamespace(total=100e9, used=50e9, free=50e9)
     )
-    return Rig(tmp_path)
+    return Rig(folder)
 
 
 def interface(name: str) -> Interface:

@@ -115,7 +115,7 @@ class TestOneLook:
         assert found["sensors"] == logboat("sensors", "--json").json
         assert found["alarms"] == logboat("alarms", "--json").json
         assert found["peers"] == logboat("peers", "--json").json
-        assert found["lights"]["fault"]["means"] == "an alarm holds"
+        assert found["lights"]["lights"]["fault"]["means"] == "an alarm holds"
         status = logboat("status", "--json").json
         assert found["status"] == status
 
