@@ -7,6 +7,7 @@ Whatever comes from a document is shown through `clean`: another vessel's words 
 import enum
 import math
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -25,6 +26,16 @@ PLAIN_BARS: Final = "_.:-=+*#"
 """Where there are none of the others, as on a serial console."""
 EXACT_S: Final = 1.0
 """A time surer than this is shown without its uncertainty."""
+ENDLESS: Final = sys.maxsize
+"""Columns of what is no terminal: whatever reads it gets a fact on a line."""
+NARROWEST: Final = 20
+"""Columns that are taken for granted."""
+_KEPT: Final = "\N{NO-BREAK SPACE}"
+"""`clean` leaves none: it is not printable."""
+_WITHIN: Final = re.compile(
+    r"(?<=\d) (?=\d{3}(?!\d))|(?<=\d) (?=[^\W\d]{1,3}(?!\w))|(?<=\d) (?=[%°])|(?<=±) | (?=±)"
+)
+"""Blanks within a figure, between it and its unit, and around what it may be off by."""
 
 
 class Style(enum.Enum):
@@ -42,7 +53,7 @@ class Screen:
 
     is_terminal: bool = False
     is_coloured: bool = False
-    width: int = 100
+    width: int = ENDLESS
     height: int = 24
     unicode: bool = True
     zone: tzinfo = UTC
@@ -57,7 +68,7 @@ def screen(stream: TextIO | None = None, *, zone: tzinfo = UTC) -> Screen:
     return Screen(
         is_terminal=is_terminal,
         is_coloured=is_terminal and not os.environ.get("NO_COLOR"),  # https://no-color.org
-        width=size.columns if is_terminal else 100,
+        width=size.columns if is_terminal else ENDLESS,
         height=size.lines,
         unicode=encoding.replace("_", "-").startswith("utf"),
         zone=zone,
@@ -85,29 +96,28 @@ def spelt(text: str, *, unicode: bool) -> str:
     return text if unicode else text.translate(_ASCII)
 
 
-def paint(text: str, style: Style, where: Screen) -> str:
+def paint(text: str, style: Style | None, where: Screen) -> str:
     """The text, made to stand out where there are colours."""
-    return f"\x1b[{style.value}m{text}\x1b[0m" if where.is_coloured and text else text
+    if style is None or not text or not where.is_coloured:
+        return text
+    return f"\x1b[{style.value}m{text}\x1b[0m"
 
 
-def wrap(text: str, width: int, *, indent: str = "") -> list[str]:
-    """The text, cleaned, in lines of at most `width`; those after the first stand in by two more."""
-    return textwrap.wrap(clean(text), max(width, 20), initial_indent=indent, subsequent_indent=f"{indent}  ")
+def wrap(text: str, width: int, *, indent: str = "", hang: int = 2) -> list[str]:
+    """The text, cleaned, in lines of at most `width`; those after the first stand in by `hang` more."""
+    room = max(width, NARROWEST)
+    return broken(whole(clean(text)), room, first=indent, rest=indent + " " * hang)
 
 
-def fitting(
-    rows: Sequence[Sequence[str]], *, right: Iterable[int], drop: Iterable[int], width: int
-) -> list[str]:
-    """Rows in columns, the first one their heads, on lines of at most `width`: where that is too narrow,
-    the columns of `drop` go, one after the other, and in the end what is too long is cut."""
-    kept = list(range(len(rows[0])))
-    going = list(drop)
-    while True:
-        to_right = [place for place, column in enumerate(kept) if column in set(right)]
-        lines = table([[row[column] for column in kept] for row in rows], right=to_right).split("\n")
-        if not going or max(map(len, lines)) <= width:
-            return [line if len(line) <= width else f"{line[: width - 1]}…" for line in lines]
-        kept.remove(going.pop(0))
+def whole(text: str) -> str:
+    """A clean text whose blanks at which a line must not end are marked: `12 345 kB`, `± 2 s`."""
+    return _WITHIN.sub(_KEPT, text)
+
+
+def broken(text: str, width: int, *, first: str = "", rest: str = "") -> list[str]:
+    """What `whole` has marked, in lines of at most `width`; only a word longer than that is broken."""
+    lines = textwrap.wrap(text, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
+    return [line.replace(_KEPT, " ") for line in lines]
 
 
 def table(rows: Iterable[Sequence[str]], *, head: Sequence[str] = (), right: Iterable[int] = ()) -> str:

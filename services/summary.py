@@ -17,12 +17,17 @@ from .current import Current
 from .episodes import Episode
 from .live import LiveState, Sight
 from .livesync import LiveGateway, LiveMesh
-from .present import count, moment_text, thousands, time_text
+from .present import count, moment_text, thousands
 
 NEARLY_FULL: Final = 0.05
 """Share of the card below which free room is short."""
 LATE_S: Final = 10.0
 """A commit is at most 1 s after a sample; a recorder whose last one is older has trouble."""
+
+NAMED: Final = 4
+"""Names in a line before the rest is counted; `logboat sensors` and `peers` have all."""
+NAMED_GATEWAYS: Final = 2
+"""Gateways that are told of one by one; `logboat peers` tells of all."""
 
 SOURCES: Final = {
     "gnss": "set by satellite",
@@ -50,6 +55,8 @@ class Facts:
     sight: Sight
     mesh_sight: livesync.Sight
     boottime: float
+    utc: float
+    """Now, seconds since 1970."""
     store: StoreFacts | None
     store_fault: str = ""
     """Why there is nothing of the store."""
@@ -106,8 +113,8 @@ def recording(facts: Facts) -> str:
     if state is None or durable is None or not facts.is_recording:
         return committed(facts)
     since = format_duration(max(state.updated.utc - state.started, 0.0))
-    samples = "" if durable.samples is None else f", {count(durable.samples, 'sample')} since its start"
-    return f"{committed(facts)}{samples} {since} ago"
+    samples = "" if durable.samples is None else f", {count(durable.samples, 'sample')} in {since}"
+    return f"{committed(facts)}{samples}"
 
 
 def clock(facts: Facts) -> str:
@@ -139,7 +146,7 @@ def card(facts: Facts) -> str:
         return "not known" if facts.live is not None else "not known while the recorder is not running"
     return (
         f"{format_bytes(storage.free)} free of {format_bytes(storage.total)}; history takes "
-        f"{format_bytes(storage.used)} of the {format_bytes(storage.budget)} it may have"
+        f"{format_bytes(storage.used)} of {format_bytes(storage.budget)} at most"
     )
 
 
@@ -150,8 +157,8 @@ def sensors(facts: Facts) -> str:
     faulty = [f"{found.sensor} ({found.state})" for found in facts.sensors if found.is_faulty]
     silent = [found.sensor for found in facts.sensors if found.state is None and found.kind != "manual"]
     words = count(len(facts.sensors), "sensor")
-    parts = [f"{len(faulty)} faulty: {', '.join(faulty)}"] if faulty else []
-    parts += [f"nothing yet from {', '.join(silent)}"] if silent else []
+    parts = [f"{len(faulty)} faulty: {_named(faulty)}"] if faulty else []
+    parts += [f"nothing yet from {_named(silent)}"] if silent else []
     old = "" if facts.live is not None else "; as last heard of"
     return f"{words}, {'; '.join(parts) or 'all good'}{old}"
 
@@ -198,7 +205,7 @@ def mesh(facts: Facts) -> str:
     if behind := max((peer.behind for peer in state.linked), default=0):
         parts.append(f"behind by {count(behind, 'change')} at most")
     if state.refused:
-        parts.append(f"{len(state.refused)} refused: {', '.join(peer.vessel for peer in state.refused)}")
+        parts.append(f"{len(state.refused)} refused: {_named([peer.vessel for peer in state.refused])}")
     if state.clones:
         parts.append("CLONED: two boards say they are one vessel")
     return "; ".join(parts)
@@ -212,11 +219,19 @@ def shore(facts: Facts) -> str:
             if not facts.mesh_sight.is_live
             else "no gateway is configured"
         )
-    return "; ".join(gateway_words(gateway, facts) for gateway in facts.gateways)
+    if len(facts.gateways) <= NAMED_GATEWAYS:
+        return "; ".join(gateway_words(gateway, facts.utc) for gateway in facts.gateways)
+    states: dict[str, list[str]] = {}
+    for gateway in facts.gateways:
+        states.setdefault(gateway.state, []).append(gateway.name)
+    parts = [f"{len(names)} {state}: {_named(names)}" for state, names in sorted(states.items())]
+    if most := max(gateway.backlog_documents for gateway in facts.gateways):
+        parts.append(f"{count(most, 'document')} to go at most")
+    return "; ".join(parts)
 
 
-def gateway_words(gateway: LiveGateway, facts: Facts) -> str:
-    """How it stands with one."""
+def gateway_words(gateway: LiveGateway, utc: float) -> str:
+    """How it stands with one; `utc`: now."""
     parts = [f"{gateway.name} {gateway.state if gateway.state != 'refused' else 'REFUSED'}"]
     if gateway.backlog_documents:
         backlog = (
@@ -228,8 +243,15 @@ def gateway_words(gateway: LiveGateway, facts: Facts) -> str:
     elif gateway.state == "connected":
         parts.append("all is ashore")
     if gateway.last_acknowledged is not None:
-        parts.append(f"last {time_text(gateway.last_acknowledged, facts.zone)}")
+        parts.append(f"last {format_duration(max(round(utc - gateway.last_acknowledged), 0))} ago")
     return ", ".join(parts)
+
+
+def _named(names: Sequence[str]) -> str:
+    """`a, b, c and 4 more`."""
+    if len(names) <= NAMED + 1:
+        return ", ".join(names)
+    return f"{', '.join(names[:NAMED])} and {len(names) - NAMED} more"
 
 
 LINES: Final[tuple[tuple[str, Callable[[Facts], str]], ...]] = (

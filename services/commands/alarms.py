@@ -6,7 +6,8 @@ from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, Final
 
 from sensors.quantities import format_value
-from services.present import clean, count, moment_text, table
+from services.columns import fitted
+from services.present import Screen, Style, clean, count, moment_text, paint, screen, wrap
 
 from .common import UsageError, World, chosen_vessel, moment_json, print_json, reading_store, say, zone
 
@@ -43,18 +44,26 @@ def alarms(args: Namespace, world: World) -> int:  # noqa: ARG001
     elif not shown:
         print("no alarm is on record" if args.all or not every else NONE_OPEN)
     else:
-        print("\n".join(_lines(shown, names, zone(args))))
+        print("\n".join(_lines(shown, names, screen(zone=zone(args)))))
     return 0
 
 
-def _lines(shown: "Sequence[Episode]", names: Mapping[str, str], place: tzinfo) -> Iterator[str]:
-    yield table(
-        [_row(episode, names, place) for episode in shown],
-        head=("id", "severity", "what", "sensor", "since", "until", "acknowledged"),
-    )
+def _lines(shown: "Sequence[Episode]", names: Mapping[str, str], where: Screen) -> Iterator[str]:
+    head = ("id", "severity", "what", "sensor", "since", "until", "acknowledged")
+    rows = [_row(episode, names, where.zone) for episode in shown]
+    heads, blocks = fitted([head, *rows], width=where.width)
+    yield from (paint(line, Style.TITLE, where) for line in heads)
+    for episode, block in zip(shown, blocks, strict=True):
+        yield from (paint(line, _style(episode), where) for line in block)
     waiting = sum(not episode.is_acknowledged for episode in shown)
     if waiting:
-        yield f"{count(waiting, 'alarm')} not acknowledged: logboat ack ID"
+        yield from wrap(f"{count(waiting, 'alarm')} not acknowledged: logboat ack ID", where.width)
+
+
+def _style(episode: "Episode") -> Style | None:
+    if episode.is_acknowledged:
+        return None
+    return Style.BAD if episode.cleared is None else Style.WARN
 
 
 def _row(episode: "Episode", names: Mapping[str, str], place: tzinfo) -> tuple[str, ...]:

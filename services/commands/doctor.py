@@ -65,16 +65,17 @@ def doctor(args: Namespace, world: World) -> int:
         )
     else:
         where = screen()
-        for line in done:
-            print(f"done: {line}")
+        for command in done:
+            print("\n".join(wrap(f"done: {command}", where.width)))
         for check, finding in found:
             if args.all or finding.verdict in (Verdict.WARN, Verdict.BAD):
                 print("\n".join(_lines(check, finding, where)))
         counts = {verdict: sum(f.verdict is verdict for _, f in found) for verdict in Verdict}
-        print(
+        summary = (
             f"{len(found)} checks: {counts[Verdict.GOOD]} good, {counts[Verdict.WARN]} to be seen to,"
             f" {counts[Verdict.BAD]} wrong, {counts[Verdict.SKIPPED]} do not apply"
         )
+        print("\n".join(wrap(summary, where.width)))
     return 0 if is_well(found) else 1
 
 

@@ -73,7 +73,7 @@ def _explain(args: Namespace, world: World) -> int:
     if args.json:
         print_json("lights", as_json(states))
         return 0
-    print("\n".join(explain.now(states, screen().width)))
+    print("\n".join(explain.now(states, screen())))
     return 0
 
 

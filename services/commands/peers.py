@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sensors.quantities import format_bytes, format_duration
+from services.columns import fitted
 from services.livesync import LiveGateway, LiveMesh, LivePeer, LiveRoute, Sight, look
 from services.present import (
     Line,
     Screen,
     Style,
-    clean,
     count,
-    fitting,
     paint,
     screen,
     thousands,
@@ -114,7 +113,7 @@ def overview(state: LiveMesh, where: Screen, utc: float, *, everything: bool = F
     top = _top(state, where.width, utc)
     room = where.height - _LINES_KEPT - len(top) if where.is_terminal and not everything else None
     shown = [*top, *_table(rows(state), where.width, utc, room)]
-    return [line.text if line.style is None else paint(line.text, line.style, where) for line in shown]
+    return [paint(line.text, line.style, where) for line in shown]
 
 
 def all_lines(state: LiveMesh, width: int, utc: float) -> list[Line]:
@@ -176,17 +175,16 @@ def headline(state: LiveMesh) -> str:
 def _table(found: Sequence[Row], width: int, utc: float, room: int | None) -> list[Line]:
     if not found:
         return _styled("nobody is in sight, and nothing has come from anybody yet", None, width)
-    head, *lines = fitting(
+    head, blocks = fitted(
         [("vessel", "state", "behind", "to come", "came by", "last", "sent", "received")]
         + [_cells(row, utc) for row in found],
         right=(2, 3, 5, 6, 7),
-        drop=(7, 6, 3, 5, 4),
         width=width,
     )
-    shown, left = [Line(head, Style.TITLE)], len(found)
-    for row, line in zip(found, lines, strict=True):
+    shown, left = [Line(line, Style.TITLE) for line in head], len(found)
+    for row, lines in zip(found, blocks, strict=True):
         words = row.peer.problem if row.peer is not None else None
-        block = [Line(line, _STYLES.get(row.state))]
+        block = [Line(line, _STYLES.get(row.state)) for line in lines]
         block += [Line(more) for more in wrap(words, width, indent="  ")] if words else []
         if room is not None and len(shown) + len(block) > room:
             break
@@ -232,7 +230,8 @@ def _ago(route: LiveRoute, utc: float) -> str:
 def route_lines(state: LiveMesh, row: Row, where: Screen, utc: float) -> Iterator[str]:
     """All that is known of one vessel."""
     peer, route = row.peer, row.route
-    yield paint(clean(f"{row.vessel}: {row.state}"), _STYLES.get(row.state, Style.TITLE), where)
+    for line in wrap(f"{row.vessel}: {row.state}", where.width):
+        yield paint(line, _STYLES.get(row.state, Style.TITLE), where)
     if peer is not None:
         yield from wrap(_link_words(peer), where.width, indent="  ")
         if peer.problem:

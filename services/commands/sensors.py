@@ -7,9 +7,10 @@ from datetime import tzinfo
 from typing import Any, Final
 
 from sensors.quantities import format_duration, format_value
+from services.columns import fitted
 from services.current import Current, from_documents, from_recorder
 from services.live import look
-from services.present import clean, count, moment_text, screen, table
+from services.present import Screen, Style, count, moment_text, paint, screen, thousands, wrap
 
 from .common import UsageError, World, chosen_vessel, moment_json, own_vessel, print_json, reading_store, zone
 
@@ -44,7 +45,7 @@ def sensors(args: Namespace, world: World) -> int:
     if args.count is not None and (args.count < 1 or not args.watch):
         raise UsageError("--count takes a number from 1 on, and goes with --watch")
     place = zone(args)
-    where = screen()
+    is_terminal = screen().is_terminal
     left = 1 if not args.watch else args.count
     try:
         while True:
@@ -52,8 +53,8 @@ def sensors(args: Namespace, world: World) -> int:
             if args.json:
                 print_json("sensors", as_json(seen))
             else:
-                text = "\n".join(lines(seen, place))
-                print(f"{HOME_AND_CLEAR}{text}" if args.watch and where.is_terminal else text, flush=True)
+                text = "\n".join(lines(seen, screen(zone=place)))
+                print(f"{HOME_AND_CLEAR}{text}" if args.watch and is_terminal else text, flush=True)
             if left is not None:
                 left -= 1
                 if left == 0:
@@ -79,15 +80,27 @@ def view(args: Namespace, world: World) -> View:
     return View(vessel, found, why_not, faults)
 
 
-def lines(seen: View, place: tzinfo) -> list[str]:
+def lines(seen: View, where: Screen) -> list[str]:
     """The table, and what must be known to read it rightly."""
     rows = [cells(found) for found in seen.sensors]
-    shown = [f"{seen.vessel}: {count(len(rows), 'sensor')}"]
+    title = wrap(f"{seen.vessel}: {count(len(rows), 'sensor')}", where.width)
+    shown = [paint(line, Style.TITLE, where) for line in title]
     if seen.why_not:
-        shown.append(old_words(seen, place))
+        shown += [paint(line, Style.WARN, where) for line in wrap(old_words(seen, where.zone), where.width)]
     if rows:
-        shown.append(table(rows, head=HEAD, right=(1, 3, 4)))
-    return shown + [f"passed over: {clean(fault)}" for fault in seen.faults]
+        heads, blocks = fitted([HEAD, *rows], right=(1, 3, 4), width=where.width)
+        shown += [paint(line, Style.TITLE, where) for line in heads]
+        for found, block in zip(seen.sensors, blocks, strict=True):
+            shown += [paint(line, _style(found), where) for line in block]
+    for fault in seen.faults:
+        shown += wrap(f"passed over: {fault}", where.width)
+    return shown
+
+
+def _style(found: Current) -> Style | None:
+    if found.alarm is not None:
+        return Style.BAD
+    return Style.WARN if found.is_faulty else None
 
 
 def cells(found: Current) -> tuple[str, ...]:
@@ -97,9 +110,13 @@ def cells(found: Current) -> tuple[str, ...]:
         format_value(found.value, found.unit, path=found.path),
         state_words(found),
         "-" if found.age is None else format_duration(round(found.age, 1)),
-        "-" if found.rate is None else f"{found.rate:.3g}/s",
+        "-" if found.rate is None else f"{_rate(found.rate)}/s",
         found.name,
     )
+
+
+def _rate(rate: float) -> str:
+    return thousands(round(rate)) if rate >= 100 else f"{rate:.3g}"
 
 
 def old_words(seen: View, place: tzinfo) -> str:

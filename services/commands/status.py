@@ -1,15 +1,16 @@
 """`logboat status`: one screen. Is it recording? Alarms, sensors, clock, store, card, mesh? And why not?"""
 
+import re
 from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
 from datetime import tzinfo
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from services import livesync
 from services.boot import state as bootstate
 from services.current import Current, from_documents, from_recorder
 from services.live import Sight, look
-from services.present import clean, table
+from services.present import Screen, Style, paint, screen, wrap
 from services.summary import LINES, Facts, StoreFacts, advice
 
 from .common import (
@@ -28,6 +29,17 @@ if TYPE_CHECKING:
     from sync.store import Database
 
 
+ROOMY: Final = 60
+"""Columns from which on words are in a column of their own beside the labels."""
+LABEL: Final = max(len(label) for label, _ in LINES) + 2
+MARKS: Final = (
+    (re.compile(r"^(NO|WRONG|NOT YET)\b|^[1-9][0-9]* holding"), Style.BAD),
+    (re.compile(r"\b(NOT|REFUSED|CLONED)\b|[1-9][0-9]* (faulty|not acknowledged|refused)"), Style.WARN),
+    (re.compile(r"^yes;"), Style.GOOD),
+)
+"""How words stand out; the first that is found."""
+
+
 def status_arguments(parser: ArgumentParser) -> None:
     """`logboat status`."""
     del parser  # it takes none of its own
@@ -40,10 +52,14 @@ def status(args: Namespace, world: World) -> int:
     if args.json:
         print_json("status", as_json(facts, todo))
         return 0
-    print(clean(title(facts, _name(args))))
-    print(table([(f"  {label}", words(facts)) for label, words in LINES]))
+    shown = screen(zone=facts.zone)
+    for line in wrap(title(facts, _name(args)), shown.width):
+        print(paint(line, Style.TITLE, shown))
+    for label, words in LINES:
+        print("\n".join(_lines(label, words(facts), shown)))
     if todo is not None:
-        print(clean(f"to do: {todo}"))
+        for line in wrap(f"to do: {todo}", shown.width):
+            print(paint(line, Style.WARN, shown))
     return 0
 
 
@@ -53,6 +69,16 @@ def title(facts: Facts, name: str) -> str:
     state = facts.live
     where = "" if state is None else f", log {state.log}, boot {state.boot}"
     return f"{who or 'a vessel without a name'}{where}"
+
+
+def _lines(label: str, words: str, where: Screen) -> list[str]:
+    """`  clock          set by the network`; what goes on does so below its beginning, if there is room."""
+    style = next((style for mark, style in MARKS if mark.search(words)), None)
+    if where.width >= ROOMY:
+        found = wrap(f"{label:<{LABEL}}{words}", where.width, indent="  ", hang=LABEL)
+    else:
+        found = wrap(f"{label}: {words}", where.width, indent="  ")
+    return [paint(line, style, where) for line in found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +99,14 @@ def gather(args: Namespace, world: World) -> Facts:
     problems = () if sight.is_live else problems_of(args)
     stored = _from_store(args, world, sight)
     return compose(
-        args, sight, mesh_sight, stored, boottime=world.boottime, problems=problems, place=zone(args)
+        args,
+        sight,
+        mesh_sight,
+        stored,
+        boottime=world.boottime,
+        utc=world.utc,
+        problems=problems,
+        place=zone(args),
     )
 
 
@@ -84,6 +117,7 @@ def compose(
     stored: FromStore,
     *,
     boottime: float,
+    utc: float,
     problems: tuple[str, ...],
     place: tzinfo,
 ) -> Facts:
@@ -95,6 +129,7 @@ def compose(
         sight=sight,
         mesh_sight=mesh_sight,
         boottime=boottime,
+        utc=utc,
         store=stored.store,
         store_fault=stored.fault,
         sensors=stored.sensors if live is None else tuple(from_recorder(live, boottime=boottime)),

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from services.present import wrap
+from services.present import Screen, Style, paint, wrap
 
+from .patterns import FAST
 from .states import LIGHTS, TABLE, State
 
 DEFAULT_PINS: Final = {"power": 5, "record": 6, "mesh": 13, "gateway": 19, "fault": 26}
@@ -19,11 +20,12 @@ def markdown() -> str:
     return "\n".join(lines)
 
 
-def now(states: Mapping[str, State], width: int) -> Iterator[str]:
+def now(states: Mapping[str, State], where: Screen) -> Iterator[str]:
     """What the lights show just now, and why."""
     for light in LIGHTS:
         state = states[light]
-        yield f"{light:<8} {state.pattern.name}"
-        yield from wrap(state.means, width, indent="  ")
+        style = Style.GOOD if state.severity == 0 else Style.BAD if state.pattern is FAST else Style.WARN
+        yield paint(f"{light:<8} {state.pattern.name}", style, where)
+        yield from wrap(state.means, where.width, indent="  ")
         if state.cure:
-            yield from wrap(f"-> {state.cure}", width, indent="  ")
+            yield from wrap(f"-> {state.cure}", where.width, indent="  ")

@@ -16,6 +16,7 @@ from textual.widgets import Footer
 from services.commands.common import CommandError, FailedError
 from services.lights import explain
 from services.present import Line, Style, clean, spelt, wrap
+from services.present import Screen as Terminal
 
 from . import page
 from .dialogs import Ask, Tell, help_text
@@ -206,7 +207,7 @@ class Top(App[None]):
 
     def action_lights(self) -> None:
         """What the lights show, and what to do."""
-        lines = explain.now(self._look.lights, self._dialog_width)
+        lines = explain.now(self._look.lights, Terminal(width=self._dialog_width))
         self.push_screen(Tell(spelt("\n".join(lines), unicode=self._unicode)))
 
     def action_acknowledge(self) -> None:

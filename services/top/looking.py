@@ -109,7 +109,7 @@ class Looker:
             sensors=found,
         )
         facts = status.compose(
-            args, sight, mesh_sight, stored, boottime=now, problems=kept.problems, place=kept.zone
+            args, sight, mesh_sight, stored, boottime=now, utc=utc, problems=kept.problems, place=kept.zone
         )
         return Look(
             facts=facts,

@@ -1,14 +1,15 @@
 """What the screen says, line by line, for a width; and how much room each part of it gets. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from sensors.quantities import format_duration
+from services.columns import fitted
 from services.commands import alarms, peers, sensors
 from services.current import Current
 from services.lights.states import LIGHTS, State, worst
-from services.present import Line, Style, clean, count, fitting, table, time_text, wrap
+from services.present import Line, Style, clean, count, table, time_text, wrap
 from services.summary import clock, committed
 
 from .looking import Look
@@ -157,7 +158,7 @@ def _sensor_items(look: Look, width: int, *, unicode: bool) -> Iterator[Item]:
     for (sensor, value, _, age, rate, name), state in zip(cells, states, strict=True):
         row = [sensor, value, age, _curve(look, sensor, columns, unicode=unicode), state]
         rows.append([*row, rate, name] if width >= WIDE else row)
-    lines_of = fitting(rows, right=(1, 2, 5), drop=(6, 5, 3) if width >= WIDE else (3,), width=width)
+    lines_of = _fitting(rows, right=(1, 2, 5), drop=(6, 5, 3) if width >= WIDE else (3,), width=width)
     for found, row, text in zip(ordered, rows, lines_of, strict=True):
         style = None if _is_well(found) else Style.BAD
         lines = [Line(text, style)]
@@ -165,6 +166,21 @@ def _sensor_items(look: Look, width: int, *, unicode: bool) -> Iterator[Item]:
         if words not in (row[4], "good"):
             lines += [Line(line, style) for line in wrap(words, width, indent="    ")]
         yield Item(tuple(lines))
+
+
+def _fitting(
+    rows: Sequence[Sequence[str]], *, right: Collection[int], drop: Collection[int], width: int
+) -> list[str]:
+    """Each row on one line, as who looks again and again wants it: where that is too narrow, the columns of
+    `drop` go, one after the other, and in the end what is too long is cut."""
+    kept = list(range(len(rows[0])))
+    going = list(drop)
+    while True:
+        to_right = [place for place, column in enumerate(kept) if column in right]
+        lines = table([[row[column] for column in kept] for row in rows], right=to_right).split("\n")
+        if not going or max(map(len, lines)) <= width:
+            return [line if len(line) <= width else f"{line[: width - 1]}…" for line in lines]
+        kept.remove(going.pop(0))
 
 
 def _is_well(found: Current) -> bool:
@@ -215,11 +231,12 @@ def lights_part(look: Look, width: int, *, in_short: bool) -> Part:
             return Part(whole, ())
         return Part(head, (_item(words, width, _light_style(worst(look.lights))),))
     rows = [(light, state.pattern.name, state.means) for light, state in states]
-    lines = fitting(rows, right=(), drop=(), width=width)
+    _, blocks = fitted([("", "", ""), *rows], width=width)
     return Part(
         head,
         tuple(
-            Item((Line(line, _light_style(state)),)) for line, (_, state) in zip(lines, states, strict=True)
+            Item(tuple(Line(line, _light_style(state)) for line in block))
+            for block, (_, state) in zip(blocks, states, strict=True)
         ),
     )
 

@@ -13,6 +13,7 @@ from services.lights.states import LIGHTS, TABLE, shown, single, worst
 from services.live import LiveClock, LiveSensor, LiveStorage
 from services.liveness import Stamp
 from services.livesync import LivePeer
+from services.present import Screen
 
 from .builders import NOW, UTC, facts, gateway, mesh, recorder
 
@@ -149,6 +150,6 @@ def test_readme_has_the_table() -> None:
 
 @pytest.mark.parametrize("width", [40, 80])
 def test_explanation_fits_the_screen(width: int) -> None:
-    lines = list(explain.now(shown(facts(dead=("recorder", "sync"))), width))
+    lines = list(explain.now(shown(facts(dead=("recorder", "sync"))), Screen(width=width)))
     assert max(map(len, lines)) <= width
     assert "NOTHING IS RECORDED" in " ".join(lines)

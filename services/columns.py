@@ -1,0 +1,74 @@
+"""Rows in columns on a screen of any width: where they do not fit, cells are wrapped at words, and where that
+would take more lines than sentences, each row becomes one. Nothing is left out. Pure.
+"""
+
+from collections.abc import Collection, Sequence
+from itertools import zip_longest
+from typing import Final
+
+from .present import broken, clean, whole, wrap
+
+GAP: Final = 2
+"""Blanks between columns."""
+
+Lines = list[str]
+
+
+def fitted(
+    rows: Sequence[Sequence[str]], *, right: Collection[int] = (), width: int
+) -> tuple[Lines, list[Lines]]:
+    """Heads, and for each row its lines, none longer than `width`. The first of `rows` are the heads, `right`
+    the columns that are aligned to the right, and are never wrapped."""
+    cells = [[whole(clean(cell)) for cell in row] for row in rows]
+    sentences = [_sentence(rows[0], row, width) for row in rows[1:]]
+    widths = _widths(cells, right, width)
+    if widths is None:
+        return [], sentences
+    head, *blocks = [_block(row, widths, right) for row in cells]
+    if sum(map(len, blocks)) > sum(map(len, sentences)):
+        return [], sentences
+    return head, blocks
+
+
+def _widths(cells: Sequence[Sequence[str]], right: Collection[int], width: int) -> list[int] | None:
+    """Of each column, so that no word is broken; None if there is no room for that."""
+    columns = list(zip(*cells, strict=True))
+    widths = [max(map(len, column)) for column in columns]
+    least = [
+        natural
+        if place in right
+        else max((len(word) for cell in column for word in cell.split(" ")), default=0)
+        for place, (natural, column) in enumerate(zip(widths, columns, strict=True))
+    ]
+    room = width - GAP * (len(columns) - 1)
+    if sum(least) > room:
+        return None
+    while sum(widths) > room:
+        widest = max(
+            (place for place in range(len(widths)) if widths[place] > least[place]), key=widths.__getitem__
+        )
+        widths[widest] -= 1
+    return widths
+
+
+def _block(row: Sequence[str], widths: Sequence[int], right: Collection[int]) -> Lines:
+    wrapped = [broken(cell, width) for cell, width in zip(row, widths, strict=True)]
+    return [
+        (" " * GAP)
+        .join(
+            cell.rjust(width) if place in right else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        .rstrip()
+        for line in zip_longest(*wrapped, fillvalue="")
+    ]
+
+
+def _sentence(heads: Sequence[str], row: Sequence[str], width: int) -> Lines:
+    """`brigid: state linked; behind 3; came by direct`."""
+    facts = [
+        f"{head} {cell}".strip()
+        for head, cell in zip(heads[1:], row[1:], strict=True)
+        if cell not in ("", "-")
+    ]
+    return wrap(f"{row[0]}: {'; '.join(facts)}" if facts else row[0], width)

@@ -1,0 +1,343 @@
+"""What people see on a terminal: no line is cut or wider than it, no fact is missing; and in a pipe."""
+
+import fcntl
+import io
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from itertools import chain, pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sensors.quality import State
+from services.columns import fitted
+from services.present import wrap
+from services.summary import LINES
+
+from . import documents as build
+from .appliance import Appliance, logboat
+from .doctor.test_checks import healthy
+from .documents import UTC, network, peer, route
+
+__all__ = ["logboat"]  # a fixture
+
+LONG = "the-starboard-generator-18-kva"
+SENSORS = [
+    "bilge-float",
+    "main-rpm",
+    "fuel-level",
+    "house-voltage",
+    "house-current",
+    "exhaust",
+    "cabin",
+    "water",
+]
+SENSORS += ["oil-pressure", "engine-hours", "log-speed", "black-water"]
+VESSELS = ["brigid", "carrick", "dagda", "erin", "ferry", "gull"]
+HEADS = {"-", *("id", "sensor", "vessel", "value", "state", "age", "rate", "name", "until", "acknowledged")}
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class Terminal(io.StringIO):
+    """Standard output that says it is one."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+Show = Callable[..., str]
+
+
+@pytest.fixture
+def show(logboat: Appliance, monkeypatch: pytest.MonkeyPatch) -> Show:
+    """A command's output on a terminal, with its colours."""
+
+    def shown(width: int, *arguments: str, lines: int = 24) -> str:
+        for name, value in (("COLUMNS", str(width)), ("LINES", str(lines)), ("TERM", "xterm")):
+            monkeypatch.setenv(name, value)
+        terminal = Terminal()
+        with redirect_stdout(terminal):
+            logboat(*arguments)
+        return terminal.getvalue()
+
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    return shown
+
+
+@dataclass(frozen=True)
+class Case:
+    """An appliance, and what a person types there."""
+
+    prepare: Callable[[Appliance, pytest.MonkeyPatch], None]
+    commands: Sequence[str] = ("status", "sensors", "peers --all", "alarms", "lights explain", "doctor")
+
+
+def usual(appliance: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Six vessels, twelve sensors, two ways ashore; a wire is broken, an alarm holds, a vessel is refused."""
+    sensors = {name: build.live_sensor(name=name.replace("-", " ").title()) for name in SENSORS}
+    sensors["fuel-level"] |= {
+        "value": None,
+        "state": "open",
+        "detail": "2.97 V is above 2.5 V",
+        "unit": "ratio",
+    }
+    sensors["bilge-float"] |= {
+        "value": True,
+        "unit": "bool",
+        "alarm": "alarm",
+        "path": "bilge.main.highWater",
+    }
+    appliance.put(
+        build.vessel(),
+        build.boot(1, network(0, UTC)),
+        build.reading(1.0),
+        build.alarm(1, text="Fuel is low", severity="warn", cleared=400.0),
+        build.alarm(2, text="Water in the main bilge", sensor="bilge-float", condition="active", value=True),
+    )
+    appliance.live(sensors=sensors)
+    peers = [peer(name, behind=number * 7) for number, name in enumerate(VESSELS)]
+    peers[4] = peer("ferry", "refused", problem="the certificate of ferry was revoked on 2026-05-01 (stolen)")
+    ways = {name: route(name) for name in VESSELS[:3]} | {"hull": route("brigid", "hull", ago=86_400.0)}
+    gateways = [
+        gateway("office", backlogDocuments=1_234, backlogBytes=2_300_000, estimatedSeconds=740.0),
+        gateway("club"),
+    ]
+    appliance.mesh(peers=peers, routes=ways, gateways=gateways)
+    doctor(appliance, monkeypatch)
+
+
+def gateway(name: str, state: str = "connected", **changes: Any) -> dict[str, Any]:
+    return {
+        "name": name,
+        "kind": "mqtt",
+        "url": "mqtts://broker.example.org:8883",
+        "state": state,
+        "lastAcknowledged": UTC + 99_990.0,
+    } | changes
+
+
+def ugly(appliance: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Long names, long faults, eight gateways, twelve vessels; nearly everything is wrong."""
+    fault = "The voltage at the sender's terminal, 2.97 V, is beyond what a sender of 240 ohm can give, 2.5 V"
+    path = "/var/lib/logboat/set-aside/log.db-2026-05-01T08:55:00Z-which-no-narrow-screen-can-show-whole"
+    sensors: dict[str, dict[str, Any]] = {
+        f"{LONG}-{number:02d}": build.live_sensor(
+            None,
+            state="out-of-range",
+            detail=fault,
+            name=f"The temperature of the {number}th exhaust of the starboard generator, at its elbow",
+            alarm="emergency",
+            rate=1234.5,
+            clock=1.0,
+        )
+        for number in range(12)
+    }
+    sensors["dip"] = build.live_sensor(None, state=None, kind="manual", clock=None, utc=None)
+    appliance.put(
+        build.vessel(),
+        build.boot(1, network(0, UTC, 1_000.0)),
+        build.reading(1.0),
+        *(
+            build.alarm(
+                number,
+                sensor=LONG,
+                text=f"The {number}th exhaust is too hot: reduce the load, look at the impeller",
+                acks=[
+                    {"who": name, "when": "2025-10-09T10:00:00Z"}
+                    for name in ("anna", "bartholomew")[: number % 3]
+                ],
+            )
+            for number in range(1, 5)
+        ),
+        build.equipment(3.0, sensor="x", state=State.NOISY),
+    )
+    appliance.live(
+        fault=f"{path}: the card is full",
+        recording=False,
+        documents=fault,
+        copies=fault,
+        problems=[f"{path}: {fault}"] * 3,
+        sensors=sensors,
+        clock={"source": "floor", "uncertainty": 0.0},
+        identity={"fault": f"{path}: {fault}"},
+    )
+    names = [f"{LONG}-{number:02d}" for number in range(12)]
+    states = ["linked", "refused", "connecting", "in sight"] * 3
+    appliance.mesh(
+        peers=[
+            peer(name, state, behind=1_234_567, problem=f"{path}: {fault}" if state == "refused" else None)
+            for name, state in zip(names, states, strict=True)
+        ],
+        routes={name: route(names[0], names[1], names[2], name, ago=864_000.0) for name in names[3:]},
+        gateways=[
+            gateway(
+                f"the-office-{number}",
+                "refused" if number % 2 else "connecting",
+                problem=fault,
+                backlogDocuments=1_234_567,
+            )
+            for number in range(8)
+        ],
+        clones=[f"{names[0]} and {names[1]} say that they are one vessel"],
+        problems=[fault],
+        crew=[
+            {"user": f"the-bridge-{number}", "address": "[2001:db8::1234:5678:9abc:def0]:50000"}
+            for number in range(4)
+        ],
+    )
+    doctor(appliance, monkeypatch)
+
+
+def doctor(appliance: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the doctor see an appliance with two faults."""
+    (appliance.root / "rig").mkdir()
+    rig = healthy(appliance.root / "rig", monkeypatch)
+    rig.recorder(problems=["sensors.toml:3: bad pin"])
+    rig.remove("run/lights.json")
+    monkeypatch.setattr("services.commands.doctor.patient_of", lambda _args, _world: rig.patient())
+
+
+def silent(appliance: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody records or shares, and nothing is on record but a few values."""
+    del monkeypatch
+    appliance.put(build.equipment(30.0), build.equipment(None, sensor="fuel", state=State.STALE))
+
+
+CASES = {
+    "usual": Case(usual),
+    "ugly": Case(ugly),
+    "silent": Case(silent, ("status", "sensors", "alarms", "lights explain")),
+}
+TYPED = [
+    pytest.param(case, command, id=f"{name}: {command}")
+    for name, case in CASES.items()
+    for command in case.commands
+]
+
+
+def squeezed(text: str) -> str:
+    return "".join(COLOUR.sub("", text).split())
+
+
+@pytest.mark.parametrize("width", [40, 80])
+@pytest.mark.parametrize(("case", "command"), TYPED)
+def test_no_line_is_too_long_and_no_fact_is_lost(
+    case: Case, command: str, width: int, logboat: Appliance, show: Show, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case.prepare(logboat, monkeypatch)
+    piped = logboat(*command.split()).out
+    shown = show(width, *command.split())
+    assert max(len(line) for line in COLOUR.sub("", shown).splitlines()) <= width
+    if command.split(maxsplit=1)[0] in ("status", "lights", "doctor"):
+        told = COLOUR.sub("", shown)
+        if command == "status":  # narrow, it has no columns: a colon parts label and words
+            told = re.sub(rf"(?m)^  ({'|'.join(label for label, _ in LINES)}):", r"\1", told)
+        assert squeezed(told) == squeezed(piped)
+    else:
+        lost = {word for word in piped.split() if word.strip(":;,") not in squeezed(shown)}
+        assert lost <= HEADS  # a row that is a sentence names no column that it has nothing for
+    whole = re.compile(r"\d$|±$")
+    unit = re.compile(r"\s*(\d{3}|kB|MB|GB|ms|s|min|h|d|V|%|±)\b")
+    lines = COLOUR.sub("", shown).splitlines()
+    if "  " not in shown.strip():  # not in columns
+        assert not [line for line, after in pairwise(lines) if whole.search(line) and unit.match(after)]
+
+
+@pytest.mark.parametrize("command", CASES["usual"].commands)
+def test_a_usual_fleet_fits_on_one_screen(
+    command: str, logboat: Appliance, show: Show, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual(logboat, monkeypatch)
+    shown = show(80, *command.split())
+    assert len(shown.splitlines()) < 24, shown  # the prompt takes one
+
+
+@pytest.mark.parametrize("command", CASES["usual"].commands)
+def test_colours_are_for_terminals_whose_user_wants_them(
+    command: str, logboat: Appliance, show: Show, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual(logboat, monkeypatch)
+    typed = command.split()
+    assert COLOUR.search(show(80, *typed))
+    assert "\x1b" not in logboat(*typed).out
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b" not in show(80, *typed)
+
+
+def test_what_is_piped_is_a_fact_a_line_whatever_columns_says(
+    logboat: Appliance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ugly(logboat, monkeypatch)
+    monkeypatch.setenv("COLUMNS", "40")
+    for command in ("status", "sensors", "peers", "alarms"):
+        assert max(map(len, logboat(command).lines)) > 130, command
+    assert len(logboat("status").lines) == 12
+
+
+@pytest.mark.parametrize(("width", "more"), [(80, 0), (40, 5)])
+def test_a_real_terminal_of_that_size_shows_it_whole(width: int, more: int, logboat: Appliance) -> None:
+    logboat.put(build.vessel(), build.boot(1, network(0, UTC)))
+    (logboat.root / "sensors.toml").write_text("")
+    outer, inner = pty.openpty()
+    fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")} | {
+        "TERM": "xterm"
+    }
+    command = [str(Path(sys.executable).with_name("logboat")), "status", *logboat.places]
+    with subprocess.Popen(command, stdout=inner, stdin=inner, env=environment) as process:
+        os.close(inner)
+        told = b""
+        while chunk := _read(outer):
+            told += chunk
+        assert process.wait(30) == 0
+    os.close(outer)
+    lines = COLOUR.sub("", told.decode()).splitlines()
+    assert max(map(len, lines)) <= width
+    assert 12 + more <= len(lines) < 24 + more
+    assert any(line.startswith("  recording") for line in lines)
+
+
+def _read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 4096)
+    except OSError:  # Linux: the other end of a pseudo-terminal has been closed
+        return b""
+
+
+class TestColumns:
+    ROWS = (("id", "what", "n"), ("a", "red and green and blue", "1"), ("bb", "white", "22"))
+
+    def test_where_there_is_room_they_are_columns(self) -> None:
+        head, blocks = fitted(self.ROWS, right=(2,), width=80)
+        assert [*head, *chain(*blocks)] == [
+            "id  what                     n",
+            "a   red and green and blue   1",
+            "bb  white                   22",
+        ]
+
+    def test_where_there_is_less_words_go_on_below(self) -> None:
+        head, blocks = fitted(self.ROWS, right=(2,), width=22)
+        assert [*head, *chain(*blocks)] == [
+            "id  what             n",
+            "a   red and green    1",
+            "    and blue",
+            "bb  white           22",
+        ]
+
+    def test_where_that_is_longer_each_row_is_a_sentence(self) -> None:
+        rows = (("id", "one", "other"), ("a-very-long-id", "red", "white"))
+        assert fitted(rows, width=20) == ([], [["a-very-long-id: one", "  red; other white"]])
+
+    def test_a_number_stays_with_its_thousands_and_its_unit(self) -> None:
+        assert wrap("it is 12 345 kB now", 20) == ["it is 12 345 kB now"]
+        assert wrap("the log is now 12 345 kB", 20) == ["the log is now", "  12 345 kB"]
+        assert wrap("as of 08:55:00Z ± 20 s", 20) == ["as of", "  08:55:00Z ± 20 s"]
