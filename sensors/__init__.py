@@ -5,8 +5,8 @@ In the order in which data flows:
 - `quantities`, `paths`: how people write quantities; Signal K paths and their SI units
 - `tomllines`, `tomlfile`, `schema`: a TOML file with line numbers, what may stand in it, all its problems at
   once
-- `settings`, `sensorkeys`, `kinds`, `conflicts`, `configuration`: what a sensor is told; `sensors.toml` into
-  settings
+- `settings`, `sensorkeys`, `kinds`, `conflicts`, `sections`, `configuration`: what a sensor is told;
+  `sensors.toml` into settings
 - `clock`, `quality`, `sample`: when, how good, what
 - `chips`, `lines`, `watcher`, `pinfactory`: the GPIO chip by its label; a line in gpiod's words; the thread
   that waits for edges; gpiozero's pin factory on `gpiod`

@@ -16,6 +16,7 @@ from .kinds import KINDS, Draft, Kind, Values
 from .paths import CONTACT
 from .quantities import DIMENSIONS, InputError, parse_value, shown, si_of
 from .schema import Advice, Key, Schema, Table, choice, identifier, one_of, quantity, text
+from .sections import SECTIONS
 from .sensorkeys import unit_words
 from .settings import AlarmRule, SensorSettings, Severity, When
 from .tomlfile import UNREADABLE, ConfigurationError, Problem, TomlFile, raise_if_any
@@ -49,8 +50,6 @@ def read_sensors(file: TomlFile, *, reserved: Mapping[int, str] = NO_LIGHTS) -> 
     return tuple(_settings(draft) for draft in drafts)
 
 
-SECTIONS: Final = ("vessel", "network", "listener", "user", "mesh", "gateway", "retention", "lights", "clock")
-"""What stands in the other file."""
 _OTHER_FILE: Final[Mapping[str, Advice]] = dict.fromkeys(
     SECTIONS, ("this belongs into logboat.toml (on the card: vessel.toml)", "Move it there.")
 )

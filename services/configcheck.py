@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from sensors import tomlfile
-from sensors.configuration import SECTIONS, read_sensors
+from sensors.configuration import read_sensors
 from sensors.quantities import format_duration
 from sensors.schema import Table
+from sensors.sections import SECTIONS
 from sensors.sensorkeys import unit_words
 from sensors.settings import SensorSettings
 from sensors.tomlfile import TomlFile

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from sensors import tomlfile
-from sensors.configuration import SECTIONS
 from sensors.quantities import shown
 from sensors.schema import (
     Advice,
@@ -27,6 +26,7 @@ from sensors.schema import (
     text,
     unique,
 )
+from sensors.sections import SECTIONS
 from sensors.tomlfile import ConfigurationError, Problem, TomlFile, raise_if_any
 
 from . import settingkeys as keys

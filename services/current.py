@@ -10,10 +10,10 @@ from sensors.sample import Value
 from sync.documents import Kind
 
 from . import shapes
+from .boots import timeline_around
 from .live import LiveState
 from .shapes import Documents, Equipment, ShapeError
-from .timeline import NEVER, Moment, Timeline, Trust
-from .verify import boots_of
+from .timeline import NEVER, Moment, Trust
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +73,18 @@ def from_recorder(state: LiveState, *, boottime: float) -> list[Current]:
 
 def from_documents(source: Documents, vessel: str, *, utc: float) -> tuple[list[Current], list[str]]:
     """As documents have them, and what is wrong with those that were passed over; `utc`: now."""
-    boots, faults = boots_of(source, vessel)
-    timeline = Timeline(boots)
-    found = []
+    known, faults = [], []
     for document in source.documents(f"{Kind.EQUIPMENT}:{vessel}:"):
         try:
-            equipment = shapes.read(document, Equipment)
+            known.append(shapes.read(document, Equipment))
         except ShapeError as error:
             faults.append(str(error))
-            continue
+    timeline = timeline_around(source, vessel, [(equipment.log, equipment.boot) for equipment in known])
+    found = []
+    for equipment in known:
         recorded = None if equipment.time is None else equipment.time.timestamp()
         moment = timeline.at(equipment.log, equipment.boot, equipment.clock, recorded=recorded)
-        known = moment.utc is not None and moment.trust is not Trust.BEFORE
+        is_known = moment.utc is not None and moment.trust is not Trust.BEFORE
         found.append(
             Current(
                 sensor=equipment.sensor,
@@ -96,7 +96,7 @@ def from_documents(source: Documents, vessel: str, *, utc: float) -> tuple[list[
                 state=equipment.state,
                 detail="",
                 moment=moment,
-                age=max(utc - moment.utc, 0.0) if known and moment.utc is not None else None,
+                age=max(utc - moment.utc, 0.0) if is_known and moment.utc is not None else None,
                 rate=None,
                 alarm=equipment.alarm,
                 sequence=equipment.sequence,

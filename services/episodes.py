@@ -4,7 +4,7 @@ An acknowledgement adds {who, when} once for each person and changes nothing els
 other and with the alarm's clearing.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,9 @@ from sync.documents import Kind
 from sync.store import Database
 
 from . import shapes
+from .boots import boots_of
 from .shapes import Alarm, Documents, ShapeError, When
 from .timeline import Moment, Timeline
-from .verify import boots_of
-from .windows import iso
 
 
 class AlarmIdError(ValueError):
@@ -66,13 +65,18 @@ def episodes(source: Documents, vessel: str | None = None) -> tuple[list[Episode
         if alarm.vessel not in timelines:
             timelines[alarm.vessel] = Timeline(boots_of(source, alarm.vessel)[0])
         timeline = timelines[alarm.vessel]
-        cleared = None if alarm.cleared is None else _moment(timeline, alarm, alarm.cleared)
-        found.append(Episode(document.id, alarm, _moment(timeline, alarm, alarm.raised), cleared))
-    found.sort(key=lambda e: (e.cleared is not None, -e.rank, -(e.raised.utc or 0.0)))
-    return found, faults
+        cleared = None if alarm.cleared is None else moment(timeline, alarm, alarm.cleared)
+        found.append(Episode(document.id, alarm, moment(timeline, alarm, alarm.raised), cleared))
+    return in_order(found), faults
 
 
-def _moment(timeline: Timeline, alarm: Alarm, when: When) -> Moment:
+def in_order(found: Iterable[Episode]) -> list[Episode]:
+    """Those that hold first, the severest first, the latest first."""
+    return sorted(found, key=lambda e: (e.cleared is not None, -e.rank, -(e.raised.utc or 0.0)))
+
+
+def moment(timeline: Timeline, alarm: Alarm, when: When) -> Moment:
+    """When an alarm was raised or cleared."""
     recorded = None if when.utc is None else when.utc.timestamp()
     return timeline.at(alarm.log, when.boot or 0, when.clock, recorded=recorded)
 
@@ -120,6 +124,8 @@ def acknowledge(database: Database, document_id: str, *, who: str, utc: float) -
 
     Raises AlarmIdError if it is not there, StoreError if it cannot be written.
     """
+    from .windows import iso
+
     with database.transaction():  # nobody else writes between reading and writing
         current = database.get(document_id)
         if current is None or current.deleted:

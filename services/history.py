@@ -12,9 +12,9 @@ from sensors.sample import Value
 from sync import documents
 
 from . import shapes
+from .boots import boots_of
 from .shapes import Documents, Reading, ReadingHead, ShapeError, Stored
 from .timeline import NEVER, Moment, Timeline
-from .verify import boots_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,8 @@ from urllib.parse import urlsplit
 
 from sensors.quantities import InputError, close, format_bytes, parse, shown
 from sensors.schema import Parser, integer, text
-from sync.fleet import users
 from sync.fleet.errors import PasswordHashError
 from sync.gateway.policy import HoursAre, When
-from sync.net import tls
 
 
 def mmsi(raw: Any) -> int:
@@ -162,6 +160,8 @@ def condition(raw: Any) -> str:
 
 def fingerprint(raw: Any) -> str:
     """SHA-256 of a certificate, in any usual form."""
+    from sync.net import tls  # it takes cryptography along, which few commands need
+
     written: str = text()(raw)
     try:
         tls.parse_fingerprint(written)
@@ -182,6 +182,8 @@ def gateway_channel(raw: Any) -> str:
 
 def password_hash(raw: Any) -> str:
     """A hash as `logboat fleet password` makes it; never shown, as it may be the password itself."""
+    from sync.fleet import users
+
     stored = raw if isinstance(raw, str) else ""
     try:
         users.parse(stored)

@@ -17,7 +17,7 @@ from .current import Current
 from .episodes import Episode
 from .live import LiveState, Sight
 from .livesync import LiveGateway, LiveMesh
-from .present import count, moment_text, thousands
+from .present import count, moment_text
 
 NEARLY_FULL: Final = 0.05
 """Share of the card below which free room is short."""
@@ -39,11 +39,12 @@ SOURCES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class StoreFacts:
-    """The document store."""
+    """The document store: what can be known of it without reading through it."""
 
-    documents: int
     bytes: int
+    """On the card."""
     last_sequence: int
+    """Changes so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +131,13 @@ def store(facts: Facts) -> str:
     """The document store, and what is on its way there."""
     if facts.store is None:
         return f"NO: {facts.store_fault}"
-    words = f"{count(facts.store.documents, 'document')}, {format_bytes(facts.store.bytes)}"
+    words = f"{format_bytes(facts.store.bytes)}, {count(facts.store.last_sequence, 'change')} so far"
     state = facts.live
     if state is None:
         return words
     if state.documents is not None:
         return f"{words}; NOT WRITTEN NOW, samples wait in the journal: {state.documents}"
-    return f"{words}; {thousands(state.backlog.open)} samples in windows that are still open"
+    return f"{words}; {count(state.backlog.open, 'sample')} in windows that are open"
 
 
 def card(facts: Facts) -> str:

@@ -22,8 +22,9 @@ from sync import documents
 from sync.documents import Kind
 
 from . import shapes
-from .shapes import BootFacts, Documents, Equipment, Gap, Reading, ShapeError, Stored, Vessel
-from .timeline import NEVER, Boot, Downtime, Moment, Timeline, downtimes
+from .boots import boots_of
+from .shapes import Documents, Equipment, Gap, Reading, ShapeError, Stored, Vessel
+from .timeline import NEVER, Downtime, Moment, Timeline, downtimes
 
 MOST_LISTED: Final = 100
 """Spans and faults that are listed for one sensor's log; all are counted."""
@@ -134,31 +135,6 @@ def verify(source: Documents, vessels: Iterable[str] | None = None) -> Iterator[
     """A report for each vessel (all of the fleet if None), in turn. Raises what the source raises."""
     for vessel in shapes.vessels(source) if vessels is None else vessels:
         yield _verify_vessel(source, vessel)
-
-
-def boots_of(source: Documents, vessel: str) -> tuple[list[Boot], list[str]]:
-    """The boots of a vessel for a timeline, and what is wrong with documents that cannot be read."""
-    boots, faults = [], []
-    for document in source.documents(f"{Kind.BOOT}:{vessel}:"):
-        try:
-            facts = shapes.read(document, BootFacts)
-        except ShapeError as error:
-            faults.append(str(error))
-            continue
-        name = documents.parse_id(document.id)
-        if name is None or (name.log, name.number) != (facts.log, facts.number):
-            faults.append(f"{document.id}: says it is boot {facts.number} of log {facts.log}")
-            continue
-        end = facts.previous_end
-        boots.append(
-            Boot(
-                log=facts.log,
-                number=facts.number,
-                anchors=facts.as_anchors(),
-                previous_end=None if end is None else (end.boot, end.clock),
-            )
-        )
-    return boots, faults
 
 
 def _verify_vessel(source: Documents, vessel: str) -> VesselReport:

@@ -168,15 +168,18 @@ def opened(
 def configured_vessel(args: Namespace) -> "Vessel | None":
     """The vessel as the configuration names it, or as it was last good; None if there is none."""
     from services.configuration import ConfigurationError, load
-    from services.lastgood import USUAL_PLACES, LastGood
 
     if not args.config.exists():
+        from services.lastgood import USUAL_PLACES
+
         if args.config in USUAL_PLACES:
             return None
         raise UsageError(f"{args.config}: there is no such file")
     try:
         return load(args.config).vessel
     except ConfigurationError as error:
+        from services.lastgood import LastGood
+
         try:
             return LastGood(args.data / "last-good").load(error).configuration.vessel
         except ConfigurationError:
@@ -220,7 +223,11 @@ def chosen_vessel(args: Namespace, database: "Database") -> str:
 
 def zone(args: Namespace) -> tzinfo:
     """The vessel's time zone, for showing times."""
-    configured = configured_vessel(args)
+    return zone_for(configured_vessel(args))
+
+
+def zone_for(configured: "Vessel | None") -> tzinfo:
+    """The time zone of a vessel as its configuration has it; UTC without one."""
     return UTC if configured is None or configured.timezone == "UTC" else zone_of(configured.timezone)
 
 

@@ -41,8 +41,6 @@ AT_LEAST_EVERY_S: Final = 30.0
 """Should a change be overlooked: of files, a time may be all that differs."""
 RETRY_S: Final = 10.0
 UNITS_EVERY_S: Final = 15.0
-COUNT_EVERY_S: Final = 300.0
-"""Counting the documents reads the index of all."""
 _WINDOWS: Final = 8
 """Read of each sensor, once, at most: ten minutes of usual ones, and more than a minute of the fastest."""
 BEING_CHECKED: Final = "it was found damaged; it is read again when `logboat store check` has seen to it"
@@ -87,7 +85,7 @@ class Files:
     def __init__(self, args: Namespace, world: World, *, ask_units: Callable[[], str] = list_failed) -> None:
         self._args, self._world, self._ask_units = args, world, ask_units
         self._kept = OnFile()
-        self._read_at = self._asked_at = self._counted_at = float("-inf")
+        self._read_at = self._asked_at = float("-inf")
         self._was_live: bool | None = None
         self._signature: object = None
         self._configured: object = None
@@ -171,7 +169,7 @@ class Files:
             kept = replace(kept, vessel=vessel or kept.vessel, fault="", read_at=self._world.boottime)
             if self._alarms_changed(database, now):
                 kept = _alarms(kept, database)
-            kept = self._counted(kept, database, now)
+            kept = replace(kept, store=store_facts(database))
             kept = self._sensors(kept, sight, database, now)
             kept = _past(kept, sight, database, self._world.boottime)
             self._store_of = now
@@ -183,13 +181,6 @@ class Files:
             return True
         kinds = (f"{Kind.ALARM}:", f"{Kind.BOOT}:")
         return now != before and any(change.id.startswith(kinds) for change in database.changes(before[1]))
-
-    def _counted(self, kept: OnFile, database: "Database", now: tuple[str, int]) -> OnFile:
-        since = self._world.boottime - self._counted_at
-        if kept.store is not None and (since < COUNT_EVERY_S or now == self._store_of):
-            return kept
-        self._counted_at = self._world.boottime
-        return replace(kept, store=store_facts(database))
 
     def _sensors(self, kept: OnFile, sight: Sight, database: "Database", now: tuple[str, int]) -> OnFile:
         if sight.is_live:

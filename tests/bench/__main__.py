@@ -1,22 +1,54 @@
-"""All measures, one after the other: `make bench`. `ARGS=quick` takes a sixth of the time."""
+"""All measures, one after the other: `make bench`; `ARGS=quick` takes a sixth of the time. One of them alone:
+`ARGS=status`, with a figure of its own: `ARGS="status 100000"` (documents on record)."""
 
 import sys
 
 from tests.mesh import traffic
 
-from . import delay, gateway, recorder, replication, store
+from . import delay, gateway, lights, recorder, replication, status, store
 
 
-def main() -> int:
-    """Prints the tables; 1 if a promise about time was broken."""
-    seconds = 10.0 if "quick" in sys.argv[1:] else 60.0
+def main(arguments: list[str]) -> int:
+    """Prints the tables; 1 if a promise about time was broken, 2 for wrong usage."""
+    if arguments and arguments != ["quick"]:
+        return one(arguments[0], arguments[1:])
+    quick = bool(arguments)
+    seconds = 10.0 if quick else 60.0
     recorder.main(seconds)
+    lights.main(seconds / 2)
     store.main()
-    replication.main(quick="quick" in sys.argv[1:])
-    gateway.main(quick="quick" in sys.argv[1:])
-    traffic.main(12 if "quick" in sys.argv[1:] else traffic.VESSELS, each=5)
+    status.main(50_000 if quick else 1_000_000)
+    replication.main(quick=quick)
+    gateway.main(quick=quick)
+    traffic.main(12 if quick else traffic.VESSELS, each=5)
     return delay.main(seconds)
 
 
+def one(name: str, figures: list[str]) -> int:
+    """One measure: of so many seconds, or documents."""
+    figure = float(figures[0]) if figures else None
+    match name:
+        case "status":
+            status.main(1_000_000 if figure is None else int(figure))
+        case "lights":
+            lights.main(figure or 30.0)
+        case "recorder":
+            recorder.main(figure or 60.0)
+        case "delay":
+            return delay.main(figure or 60.0)
+        case "store":
+            store.main()
+        case "replication":
+            replication.main(quick=False)
+        case "gateway":
+            gateway.main(quick=False)
+        case "traffic":
+            traffic.main(traffic.VESSELS, each=5)
+        case _:
+            print(f"there is no measure {name!r}", file=sys.stderr)
+            return 2
+    return 0
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -33,7 +33,7 @@ class TestStatus:
         assert "recording      yes; the last commit was 700 ms ago, 12 345 samples" in done.out
         assert "set by the network, ± 20 ms" in done.out
         assert "12 GB free of 32 GB" in done.out
-        assert "3 documents" in done.out
+        assert "3 changes so far" in done.out
         assert "to do" not in done.out
 
     @pytest.mark.parametrize(

@@ -1,0 +1,70 @@
+"""What the lights cost while nothing happens: `logboat lights`, beside a recorder of 50 sensors.
+
+It has five LEDs on gpiozero's mock pins; all else is as on an appliance, systemd's list of failed units too,
+where there is a systemd.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from services import livestate
+
+from .recorder import SENSORS, configure, cpu_seconds, resident_kib
+
+DAEMON = """
+import sys
+from gpiozero.pins.mock import MockFactory
+from services.lights import daemon
+daemon.GpiodFactory = MockFactory
+from services.command import main
+sys.exit(main(["lights", *sys.argv[1:]]))
+"""
+SETTLED_S = 8.0
+"""The lamp test is over, and the recorder has committed."""
+
+
+def with_children(pid: int) -> float:
+    """User and system time of a process and of its children that have ended (proc(5), fields 14 to 17)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(int(field) for field in fields[11:15]) / os.sysconf("SC_CLK_TCK")
+
+
+def main(seconds: float = 30.0) -> None:
+    """Measure for so long."""
+    print(f"lights, beside a recorder of {SENSORS} sensors at 1 Hz, {seconds:g} s")
+    with tempfile.TemporaryDirectory() as work:
+        folder = Path(work)
+        configure(folder, 1.0)
+        places = ["--config", str(folder / "logboat.toml"), "--sensors", str(folder / "sensors.toml")]
+        places += ["--data", str(folder / "data"), "--run", str(folder / "run")]
+        quiet = subprocess.DEVNULL
+        recorder = subprocess.Popen([sys.executable, "-m", "services", "record", *places], stderr=quiet)
+        lights = subprocess.Popen([sys.executable, "-c", DAEMON, *places], stderr=quiet)
+        try:
+            time.sleep(SETTLED_S)
+            before, began = (cpu_seconds(lights.pid), with_children(lights.pid)), time.monotonic()
+            time.sleep(seconds)
+            elapsed = time.monotonic() - began
+            own = cpu_seconds(lights.pid) - before[0]
+            both = with_children(lights.pid) - before[1]
+            now_kib, most_kib = resident_kib(lights.pid)
+            shown = livestate.read(livestate.path(folder / "run", "lights"))
+            assert shown is not None
+            assert shown["lights"]["record"]["means"].startswith("recording"), shown
+        finally:
+            for process in (lights, recorder):
+                process.send_signal(signal.SIGTERM)
+                process.wait(timeout=30)
+    print(
+        f"  {100 * own / elapsed:5.2f} % of a core, {100 * (both - own) / elapsed:.2f} % more in systemctl; "
+        f"{now_kib / 1024:.1f} MiB resident ({most_kib / 1024:.1f} at most)"
+    )
+
+
+if __name__ == "__main__":
+    main(float(sys.argv[1]) if len(sys.argv) > 1 else 30.0)

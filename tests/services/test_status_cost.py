@@ -1,0 +1,220 @@
+"""`logboat status` costs the same with little and with much on record, and misses nothing."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import apsw
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services import livestate
+from services.boots import boots_of, timeline_around
+from services.episodes import acknowledge, episodes
+from services.openalarms import MANY, NAME, open_alarms
+from services.timekeeping import Anchor, Source
+from services.timeline import Timeline
+from sync import documents
+from sync.store import Database, schema
+
+from . import documents as build
+from .appliance import Appliance, logboat
+from .documents import UTC, network
+
+__all__ = ["logboat"]
+
+EVERY = 5
+"""Steps of SQLite's machine between two counts."""
+
+
+class Steps:
+    """Counts the steps of SQLite's machine in every store that is opened."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.taken = 0
+        connect = schema.connect
+
+        def counted(*arguments: object, **named: object) -> apsw.Connection:
+            connection: apsw.Connection = connect(*arguments, **named)  # type: ignore[arg-type]
+            connection.set_progress_handler(self._count, EVERY)
+            return connection
+
+        monkeypatch.setattr(schema, "connect", counted)
+
+    def _count(self) -> bool:
+        self.taken += EVERY
+        return False
+
+
+def fill(appliance: Appliance, total: int) -> None:
+    """A store of so many documents: of 20 one is an alarm, one a boot; few of the alarms are open."""
+    path = appliance.store
+    with Database.open(path, single_writer=documents.is_single_writer) as database, database.transaction():
+        for number in range(total // 20):
+            seen = [{"who": "anna", "when": "2025-10-09T10:00:00Z"}]
+            alarm = build.alarm(1 + number, cleared=200.0, acks=seen if number > 3 else [])
+            boot = build.boot(1 + number, network(0, UTC + number), previous_end=(number, 10.0))
+            readings = (build.reading(1.0, first=1 + number * 18 + n, start=100.0 + n) for n in range(18))
+            for document_id, body in (alarm, boot, *readings):
+                database.put(document_id, body)
+    appliance.put(*(build.equipment(3.0, sensor=f"s{number}") for number in range(12)))
+
+
+@pytest.mark.parametrize("is_live", [True, False])
+def test_with_twenty_times_as_much_on_record_it_takes_as_many_steps(
+    is_live: bool, logboat: Appliance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = Steps(monkeypatch)
+    taken = []
+    for total in (1_000, 20_000):
+        logboat.store.unlink(missing_ok=True)
+        fill(logboat, total)
+        if is_live:
+            logboat.live()
+        logboat("status")  # the first look at the alarms
+        steps.taken = 0
+        done = logboat("status")
+        assert "0 holding, 4 not acknowledged" in done.out
+        taken.append(steps.taken)
+    assert 0 < taken[1] <= 1.1 * taken[0] + 50, taken
+
+
+def test_after_changes_it_reads_what_changed(logboat: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(logboat, 4_000)
+    steps = Steps(monkeypatch)
+    logboat("status")
+    first, steps.taken = steps.taken, 0
+    logboat.put(build.alarm(999_999, text="Fire", cleared=None), build.reading(1.0, first=900_000))
+    assert "1 holding, 5 not acknowledged; the worst: alarm, Fire" in logboat("status").out
+    assert steps.taken < first / 3
+
+
+class TestOpenAlarms:
+    def look(self, database: Database, run: Path) -> list[str]:
+        """What is remembered, and a look at all there is, come to the same."""
+        found = open_alarms(database, build.VESSEL, run)
+        assert found == [episode for episode in episodes(database, build.VESSEL)[0] if episode.is_open]
+        return [episode.id.rpartition(":")[2].lstrip("0") for episode in found]
+
+    @pytest.fixture
+    def database(self, tmp_path: Path) -> Database:
+        path = build.store(
+            tmp_path / "log.db", build.boot(1, network(0, UTC)), build.alarm(1), build.alarm(2)
+        )
+        return Database.open(path, single_writer=documents.is_single_writer)
+
+    def test_what_is_raised_cleared_and_acknowledged_is_followed(
+        self, database: Database, tmp_path: Path
+    ) -> None:
+        with database:
+            assert sorted(self.look(database, tmp_path)) == ["1", "2"]
+            build.write(database, build.alarm(3, cleared=200.0), build.alarm(2, cleared=200.0))
+            assert sorted(self.look(database, tmp_path)) == ["1", "2", "3"]
+            for number in (2, 3):
+                acknowledge(database, build.alarm(number)[0], who="anna", utc=UTC)
+            assert self.look(database, tmp_path) == ["1"]
+            database.delete(build.alarm(1)[0], parent=_revision(database, build.alarm(1)[0]))
+            assert self.look(database, tmp_path) == []
+
+    def test_one_that_makes_no_sense_hides_no_other(self, database: Database, tmp_path: Path) -> None:
+        with database:
+            build.write(database, ("alarm:argo:rpm:abcdef:000000000009", {"type": "alarm"}))
+            assert sorted(self.look(database, tmp_path)) == ["1", "2"]
+
+    @pytest.mark.parametrize(
+        "remembered",
+        [
+            {"uuid": "another store's", "vessel": "argo", "sequence": 1, "ids": []},
+            {"vessel": "brigid", "sequence": 1, "ids": []},
+            {"vessel": "argo", "sequence": 10**9, "ids": []},
+            {"vessel": "argo", "sequence": -MANY, "ids": []},
+            {"vessel": "argo", "sequence": "x", "ids": []},
+            {"vessel": "argo", "sequence": 1, "ids": None},
+        ],
+    )
+    def test_what_is_remembered_of_something_else_is_of_no_use(
+        self, remembered: dict[str, object], database: Database, tmp_path: Path
+    ) -> None:
+        with database:
+            livestate.write(livestate.path(tmp_path, NAME), {"uuid": database.uuid} | remembered)
+            assert sorted(self.look(database, tmp_path)) == ["1", "2"]
+
+    def test_where_nothing_can_be_remembered_it_is_told_all_the_same(
+        self, database: Database, tmp_path: Path
+    ) -> None:
+        with database:
+            assert sorted(self.look(database, tmp_path / "none")) == ["1", "2"]
+
+
+def _revision(database: Database, document_id: str) -> str:
+    document = database.get(document_id)
+    assert document is not None
+    return document.rev
+
+
+ANCHOR = st.builds(
+    Anchor,
+    st.floats(0, 5_000),
+    st.floats(UTC, UTC + 1e6),
+    st.sampled_from([*Source]),
+    st.floats(0, 100),
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.dictionaries(st.integers(0, 12), st.lists(ANCHOR, max_size=2), min_size=1),
+    st.lists(st.tuples(st.integers(0, 12), st.floats(0, 6_000)), min_size=1, max_size=4),
+)
+def test_times_are_those_that_all_boots_together_give(
+    tmp_path_factory: pytest.TempPathFactory,
+    boots: dict[int, list[Anchor]],
+    moments: list[tuple[int, float]],
+) -> None:
+    path = tmp_path_factory.mktemp("boots") / "log.db"
+    build.store(
+        path,
+        *(
+            build.boot(n, *anchors, previous_end=(n - 1, 4_000.0) if n else None)
+            for n, anchors in boots.items()
+        ),
+    )
+    with Database.open(path, single_writer=documents.is_single_writer) as database:
+        whole = Timeline(boots_of(database, build.VESSEL)[0])
+        near = timeline_around(database, build.VESSEL, [(build.LOG, number) for number, _ in moments])
+    for number, clock in moments:
+        assert near.at(build.LOG, number, clock) == whole.at(build.LOG, number, clock)
+    path.unlink()  # there are many of them
+
+
+def test_a_usual_look_imports_nothing_that_it_has_no_use_for(logboat: Appliance) -> None:
+    """Most of the time that a person waits goes into imports."""
+    fill(logboat, 20)
+    logboat.live(
+        pid=os.getpid(), updated={"clock": time.clock_gettime(time.CLOCK_BOOTTIME), "utc": time.time()}
+    )
+    program = (
+        "import sys; from services.command import main; assert main(sys.argv[1:]) == 0;"
+        " print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, "status", *logboat.places],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert "the recorder is not running" not in done.stdout
+    heavy = {
+        "cryptography",
+        "asyncio",
+        "websockets",
+        "zeroconf",
+        "gpiozero",
+        "sensors.kinds",
+        "services.verify",
+    }
+    assert heavy.isdisjoint(done.stderr.split())
