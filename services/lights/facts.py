@@ -3,6 +3,7 @@
 A daemon that hangs writes no state; one older than `liveness.FRESH_S` is never taken for how things are.
 """
 
+import math
 import subprocess
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -28,6 +29,8 @@ EXPIRES_SOON_S: Final = 30 * 86_400.0
 _UNDER_VOLTAGE, _THROTTLED = 0x1, 0x4 | 0x8
 """Bits of the firmware's `get_throttled`: now too low; now slowed down, now too hot."""
 _FIRMWARE: Final = "sys/devices/platform/soc/soc:firmware/get_throttled"
+UNITS_EVERY_S: Final = 10.0
+"""systemd is asked this often for units that have failed."""
 _UNITS: Final = ("systemctl", "list-units", "--failed", "--plain", "--no-legend", "logboat-*")
 
 
@@ -85,6 +88,12 @@ class Machine:
     root: Path = Path("/")
     ask_units: Callable[[], str] | None = None
     """What systemd lists of failed units; None asks it."""
+    units_every: float = UNITS_EVERY_S
+    """How often, seconds."""
+    _asked: float = field(default=-math.inf, init=False)
+    _units: tuple[str, ...] = field(default=(), init=False)
+    _certificate: tuple[int, float | None] = field(default=(-1, None), init=False)
+    """When the file was written, and when what is in it ends."""
 
     def look(self, *, boottime: float, utc: float, alive: Callable[[int], bool]) -> Facts:
         """How everything stands. Raises nothing: what cannot be read is not there."""
@@ -106,7 +115,7 @@ class Machine:
             boot=read_boot(self.run),
             under_voltage=voltage,
             throttled=throttled,
-            failed_units=self._failed(),
+            failed_units=self._failed(boottime),
             expires=self._expires(),
             maintenance=(self.run / MAINTENANCE).exists(),
         )
@@ -121,17 +130,25 @@ class Machine:
                 low |= _text(folder / "in0_lcrit_alarm") == "1"
         return low, bool(bits & _THROTTLED)
 
-    def _failed(self) -> tuple[str, ...]:
-        try:
-            told = list_failed() if self.ask_units is None else self.ask_units()
-        except (OSError, subprocess.SubprocessError):
-            return ()  # no systemd here
-        return tuple(line.split()[0] for line in told.splitlines() if line.strip())
+    def _failed(self, boottime: float) -> tuple[str, ...]:
+        """A process each time, which would cost more than all else here."""
+        if not 0 <= boottime - self._asked < self.units_every:
+            self._asked = boottime
+            try:
+                told = list_failed() if self.ask_units is None else self.ask_units()
+            except (OSError, subprocess.SubprocessError):
+                told = ""  # no systemd here
+            self._units = tuple(line.split()[0] for line in told.splitlines() if line.strip())
+        return self._units
 
     def _expires(self) -> float | None:
+        path = self.identity / "vessel.pem"
         try:
-            data = (self.identity / "vessel.pem").read_bytes()
-            return x509.load_pem_x509_certificate(data).not_valid_after_utc.timestamp()
+            written = path.stat().st_mtime_ns
+            if written != self._certificate[0]:
+                ends = x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc.timestamp()
+                self._certificate = (written, ends)
+            return self._certificate[1]
         except (OSError, ValueError):
             return None  # none, or one that the sync daemon complains of
 

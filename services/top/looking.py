@@ -69,7 +69,10 @@ class Looker:
         self._args, self._world = args, world
         self._files = Files(args, world, ask_units=ask_units)
         self._background = Background(self._files.read, lambda: world.boottime)
-        self._machine = Machine(args.run, args.identity, ask_units=lambda: self._on_file().units)
+        # What it asks is what has been read already.
+        self._machine = Machine(
+            args.run, args.identity, ask_units=lambda: self._on_file().units, units_every=0.0
+        )
         self._recent: dict[str, Recent] = {}
         self._recent_of: tuple[str, int] | None = None
         self._followed: set[str] = set()

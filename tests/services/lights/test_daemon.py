@@ -197,6 +197,25 @@ def test_machine_tells_of_voltage_heat_units_and_certificate(tmp_path: Path) -> 
     assert not found.throttled
 
 
+def test_systemd_is_asked_every_ten_seconds_and_a_new_certificate_is_seen_at_once(tmp_path: Path) -> None:
+    asked: list[float] = []
+
+    def units() -> str:
+        asked.append(now)
+        return "" if now < NOW + 20 else "logboat-sync.service loaded failed failed Logboat: mesh\n"
+
+    machine = Machine(tmp_path, tmp_path, tmp_path, ask_units=units)
+    CA.new().issue("argo").save(tmp_path / "vessel.pem", tmp_path / "vessel.key")
+    for now in [NOW + second for second in range(31)]:
+        found = look(machine, boottime=now)
+    assert asked == [NOW, NOW + 10, NOW + 20, NOW + 30]
+    assert found.failed_units == ("logboat-sync.service",)
+    (tmp_path / "vessel.pem").write_text("nonsense")
+    assert look(machine, boottime=now).expires is None
+    CA.new().issue("argo").save(tmp_path / "vessel.pem", tmp_path / "vessel.key")
+    assert look(machine, boottime=now).expires == END.timestamp()
+
+
 def test_machine_that_is_no_pi_tells_of_nothing(tmp_path: Path) -> None:
     found = look(Machine(tmp_path, tmp_path, tmp_path, ask_units=lambda: ""))
     assert (found.under_voltage, found.throttled, found.failed_units, found.expires) == (
