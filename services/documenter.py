@@ -64,6 +64,14 @@ class _Current:
         value = self.row.value
         return (self.row.state, self.severity, value if isinstance(value, bool) else None)
 
+    def moved(self) -> tuple[Any, ...]:
+        """What, when it changes, is written with the next look. Totals count once a sample is recorded: a
+        tacho that is still again has gone on meanwhile. While a value is merely held they wait."""
+        if self.written is not None and self.written[2] == self.row.sequence:
+            told: tuple[Any, ...] = self.written[1]
+            return told
+        return (self.row.value, self.count, self.seconds)
+
 
 class Documenter:
     """Makes documents of batches. Used from one thread."""
@@ -310,9 +318,13 @@ class Documenter:
                 continue
             standing = current.standing()
             last = current.written
-            if last is not None and last[0] == standing and not (periodic and last[1] != current.row.value):
+            if last is not None and last[0] == standing and not (periodic and last[1] != current.moved()):
                 continue
-            current.written = (standing, current.row.value)
+            current.written = (
+                standing,
+                (current.row.value, current.count, current.seconds),
+                current.row.sequence,
+            )
             self._put(
                 *records.equipment(
                     self.identity,

@@ -253,6 +253,57 @@ def test_totals_are_shown_with_the_current_value(vessel: Vessel) -> None:
     assert (body["count"], body["runSeconds"]) == (12, 3.25)
 
 
+def counted(count: int, *rows: Row, seconds: float = 0.0) -> Batch:
+    return Batch(
+        run=1,
+        boot=1,
+        clock_ms=max((found.clock_ms for found in rows), default=100_000),
+        utc=UTC,
+        synced=True,
+        rows=rows,
+        totals={"rpm": Totals(count=count, seconds=seconds)},
+    )
+
+
+def test_totals_are_shown_though_the_value_is_again_what_it_was(vessel: Vessel) -> None:
+    """An engine that turned for a moment between two looks: its value is 0 again, its pulses are more."""
+    vessel.journal.commit(counted(12, row(1, 0.0)))
+    vessel.documenter.step(101_000)
+    vessel.journal.commit(counted(40, row(2, 7.5), row(3, 0.0), seconds=2.5))
+    vessel.documenter.step(104_000)
+    vessel.documenter.step(112_000)
+    (body,) = vessel.bodies("equipment")
+    assert (body["value"], body["sequence"]) == (0.0, 3)
+    assert (body["count"], body["runSeconds"]) == (40, 2.5)
+
+
+def test_totals_of_a_held_value_are_written_when_it_is_recorded_and_no_oftener(vessel: Vessel) -> None:
+    vessel.journal.commit(counted(0, row(1, 7.5)))
+    vessel.documenter.step(101_000)
+    for second in range(60):
+        rows = [row(2, 7.5, ms=131_000)] if second == 30 else []
+        vessel.journal.commit(counted(second, *rows, seconds=float(second)))
+        vessel.documenter.step(101_000 + second * 1_000)
+    found = vessel.database.get("equipment:argo:rpm")
+    assert found is not None
+    assert found.rev.startswith("2-")
+    assert found.body["sequence"] == 2
+    assert 30 <= found.body["count"] < 45
+
+
+@pytest.mark.parametrize("value", [7.5, 0.0])
+def test_a_value_that_comes_back_as_it_was_is_stale_no_longer(vessel: Vessel, value: float) -> None:
+    vessel.journal.commit(batch(row(1, value)))
+    vessel.documenter.step(101_000)
+    vessel.journal.commit(batch(Row("rpm", 2, 102_000, None, State.STALE)))
+    vessel.documenter.step(102_000)
+    assert vessel.bodies("equipment")[0]["state"] == "stale"
+    vessel.journal.commit(batch(row(3, value)))
+    vessel.documenter.step(103_000)
+    (body,) = vessel.bodies("equipment")
+    assert (body["state"], body["value"], body["sequence"]) == ("good", value, 3)
+
+
 def test_alarm_document_follows_its_episode_and_keeps_what_people_acknowledged(tmp_path: Path) -> None:
     made = settings(alarms=[above(63.0)])
     vessel, clock = Vessel(tmp_path, made), FakeClock()
