@@ -15,12 +15,14 @@ Lines = list[str]
 
 
 def fitted(
-    rows: Sequence[Sequence[str]], *, right: Collection[int] = (), width: int
+    rows: Sequence[Sequence[str]], *, right: Collection[int] = (), plain: Collection[int] = (), width: int
 ) -> tuple[Lines, list[Lines]]:
     """Heads, and for each row its lines, none longer than `width`. The first of `rows` are the heads, `right`
-    the columns that are aligned to the right, and are never wrapped."""
+    the columns that are aligned to the right, and are never wrapped; those in `plain` say in a sentence what
+    they are without their head."""
     cells = [[whole(clean(cell)) for cell in row] for row in rows]
-    sentences = [_sentence(rows[0], row, width) for row in rows[1:]]
+    heads = ["" if place in plain else head for place, head in enumerate(rows[0])]
+    sentences = [_sentence(heads, row, width) for row in rows[1:]]
     widths = _widths(cells, right, width)
     if widths is None:
         return [], sentences

@@ -31,7 +31,7 @@ class Command:
 GROUPS: Final[dict[str, tuple[Command, ...]]] = {
     "now": (
         Command("status", "status", "one screen: is it recording, and if not, why not"),
-        Command("top", "top", "all of it at one look, live: alarms, sensors, peers, lights; acknowledges"),
+        Command("top", "top", "all of it at one look, live; acknowledges alarms"),
         Command("sensors", "sensors", "every sensor: value, age, rate, faults"),
         Command("doctor", "doctor", "checks wiring, clock, card, network, daemons; says what to do"),
         Command("bundle", "bundle", "one archive for whoever helps, secrets removed"),
@@ -55,10 +55,10 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
         Command("demo", "daemons", "a simulated fleet on this machine, end to end"),
     ),
     "ashore, on the operator's machine": (
-        Command("fleet", "fleet", "make vessels' identities: init, add, renew, revoke, list, password"),
+        Command("fleet", "fleet", "make vessels' identities: init, add, renew, revoke, list, backup …"),
     ),
     "for diagnostics and scripts": (
-        Command("db", "db", "a document store: put, get, ls, rm, changes …; push, pull, sync, serve"),
+        Command("db", "db", "a document store: put, get, ls, changes …; push, pull, sync, serve"),
     ),
 }
 COMMANDS: Final = {command.name: command for group in GROUPS.values() for command in group}

@@ -34,8 +34,9 @@ _KEPT: Final = "\N{NO-BREAK SPACE}"
 """`clean` leaves none: it is not printable."""
 _WITHIN: Final = re.compile(
     r"(?<=\d) (?=\d{3}(?!\d))|(?<=\d) (?=[^\W\d]{1,3}(?!\w))|(?<=\d) (?=[%°])|(?<=±) | (?=±)"
+    r"|(?<=-\d\d) (?=\d\d:\d\d)"
 )
-"""Blanks within a figure, between it and its unit, and around what it may be off by."""
+"""Blanks within a figure or a time, between a figure and its unit, and around what it may be off by."""
 
 
 class Style(enum.Enum):

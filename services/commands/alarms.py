@@ -51,7 +51,7 @@ def alarms(args: Namespace, world: World) -> int:  # noqa: ARG001
 def _lines(shown: "Sequence[Episode]", names: Mapping[str, str], where: Screen) -> Iterator[str]:
     head = ("id", "severity", "what", "sensor", "since", "until", "acknowledged")
     rows = [_row(episode, names, where.zone) for episode in shown]
-    heads, blocks = fitted([head, *rows], width=where.width)
+    heads, blocks = fitted([head, *rows], plain=(1, 2, 3), width=where.width)
     yield from (paint(line, Style.TITLE, where) for line in heads)
     for episode, block in zip(shown, blocks, strict=True):
         yield from (paint(line, _style(episode), where) for line in block)

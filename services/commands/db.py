@@ -36,11 +36,11 @@ def db_arguments(parser: ArgumentParser) -> None:
         return found
 
     put = action("put", "store a document; prints its new revision")
-    put.add_argument("id", metavar="DOCID")
+    put.add_argument("id", metavar="DOCID", help="the document's id")
     put.add_argument("body", metavar="JSON", help="the body, an object; - reads it from standard input")
     put.add_argument("--rev", metavar="R", help="the revision that it replaces")
     get = action("get", "print a document's body")
-    get.add_argument("id", metavar="DOCID")
+    get.add_argument("id", metavar="DOCID", help="the document's id")
     get.add_argument("--rev", metavar="R", help="this revision instead of the current one, if it is kept")
     get.add_argument("--meta", action="store_true", help="with _id, _rev and, if it is, _deleted")
     listing = action("ls", "list ids, one a line")
@@ -51,7 +51,7 @@ def db_arguments(parser: ArgumentParser) -> None:
     listing.add_argument("--limit", type=int, metavar="N", help="at most N")
     listing.add_argument("-l", dest="long", action="store_true", help="with revision and sequence")
     remove = action("rm", "delete a document; prints the revision of its tombstone")
-    remove.add_argument("id", metavar="DOCID")
+    remove.add_argument("id", metavar="DOCID", help="the document's id")
     remove.add_argument("--rev", metavar="R", help="only if this is its current revision")
     changes = action("changes", "list changes, one a line: sequence, id, revision")
     changes.add_argument("--since", type=int, default=0, metavar="SEQ", help="those after this sequence")

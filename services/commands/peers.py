@@ -179,6 +179,7 @@ def _table(found: Sequence[Row], width: int, utc: float, room: int | None) -> li
         [("vessel", "state", "behind", "to come", "came by", "last", "sent", "received")]
         + [_cells(row, utc) for row in found],
         right=(2, 3, 5, 6, 7),
+        plain=(1,),
         width=width,
     )
     shown, left = [Line(line, Style.TITLE) for line in head], len(found)

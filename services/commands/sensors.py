@@ -88,7 +88,7 @@ def lines(seen: View, where: Screen) -> list[str]:
     if seen.why_not:
         shown += [paint(line, Style.WARN, where) for line in wrap(old_words(seen, where.zone), where.width)]
     if rows:
-        heads, blocks = fitted([HEAD, *rows], right=(1, 3, 4), width=where.width)
+        heads, blocks = fitted([HEAD, *rows], right=(1, 3, 4), plain=(1, 2, 5), width=where.width)
         shown += [paint(line, Style.TITLE, where) for line in heads]
         for found, block in zip(seen.sensors, blocks, strict=True):
             shown += [paint(line, _style(found), where) for line in block]

@@ -20,22 +20,22 @@ _LONG_S: Final = 15.0
 """For the only look: longer than a store that is locked is waited for."""
 
 _HELP: Final = """\
-Shows, once a second: whether it records, and by which clock; alarms, sensors with
-the curve of their last ten minutes, vessels nearby, gateways, lights; each as
-`logboat status`, `alarms`, `sensors`, `peers` and `lights explain` tell it, with
-its age. Keys: `tab` and the arrows go to a part and through it; `a` acknowledges
-the chosen alarm, as `logboat ack` does, and asks first; `l` explains the lights;
-`?` tells of all keys; `q` quits.
+Shows, once a second: whether it records, and by which clock; alarms, sensors
+with the curve of their last ten minutes, vessels nearby, gateways, lights;
+each as `logboat status`, `alarms`, `sensors`, `peers` and `lights explain`
+tell it, with its age. Keys: `tab` and the arrows go to a part and through it;
+`a` acknowledges the chosen alarm, as `logboat ack` does, and asks first; `l`
+explains the lights; `?` tells of all keys; `q` quits.
 
---plain writes sentences, a line for each change, and no control sequences: for a
-serial console or a screen reader. It says at most what 9600 baud carry (960
-characters a second, over the time between looks): alarms first, then what has
-changed its state, then values; what there is no room for is said in the next turn,
-with its value of then. Once a minute it says whether it records. Acknowledge with
-`logboat ack`.
+--plain writes sentences, a line for each change, and no control sequences:
+for a serial console or a screen reader. It says at most what 9600 baud carry
+(960 characters a second, over the time between looks): alarms first, then
+what has changed its state, then values; what there is no room for is said in
+the next turn, with its value of then. Once a minute it says whether it
+records. Acknowledge with `logboat ack`.
 
-Where output is no terminal, it is one look, as with --plain --once; --plain itself
-goes on there, too. --json: a look as one line of JSON. Ctrl-C ends it."""
+Where output is no terminal, it is one look, as with --plain --once; --plain
+itself goes on there, too. --json: a look as one line of JSON. Ctrl-C ends it."""
 
 
 def top_arguments(parser: ArgumentParser) -> None:

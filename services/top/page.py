@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from services.episodes import Episode
 
 NARROW: Final = 60
-"""Below this many columns (a phone) a sensor's state has a line of its own."""
+"""Below this many columns (a phone) a sensor's state has a line of its own, and no line of the head is
+indented."""
 WIDE: Final = 100
 _CURVE: Final = (8, 60)
 """Columns of a curve: no fewer, no more."""
@@ -57,9 +58,10 @@ def header(look: Look, width: int) -> list[Line]:
     style = Style.GOOD if facts.is_recording else Style.BAD
     if facts.live is not None and facts.is_recording and facts.live.clock.source == "floor":
         style = Style.WARN
-    lines += _lines(f"recording {committed(facts)}; clock {clock(facts)}", width, style)
+    hang = 0 if width < NARROW else 2
+    lines += _lines(f"recording {committed(facts)}; clock {clock(facts)}", width, style, hang=hang)
     if look.todo is not None:
-        lines += _lines(f"to do: {look.todo}", width, Style.WARN)
+        lines += _lines(f"to do: {look.todo}", width, Style.WARN, hang=hang)
     return lines
 
 
@@ -274,8 +276,8 @@ def _duration(seconds: float) -> str:
     return format_duration(round(seconds, 1) if seconds < 10 else round(seconds))
 
 
-def _lines(text: str, width: int, style: Style | None) -> list[Line]:
-    return [Line(line, style) for line in wrap(text, width)]
+def _lines(text: str, width: int, style: Style | None, *, hang: int = 2) -> list[Line]:
+    return [Line(line, style) for line in wrap(text, width, hang=hang)]
 
 
 def _item(text: str, width: int, style: Style | None = None) -> Item:

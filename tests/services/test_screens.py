@@ -44,6 +44,7 @@ SENSORS = [
 SENSORS += ["oil-pressure", "engine-hours", "log-speed", "black-water"]
 VESSELS = ["brigid", "carrick", "dagda", "erin", "ferry", "gull"]
 HEADS = {"-", *("id", "sensor", "vessel", "value", "state", "age", "rate", "name", "until", "acknowledged")}
+HEADS |= {"severity", "what", "since"}
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -336,6 +337,7 @@ class TestColumns:
     def test_where_that_is_longer_each_row_is_a_sentence(self) -> None:
         rows = (("id", "one", "other"), ("a-very-long-id", "red", "white"))
         assert fitted(rows, width=20) == ([], [["a-very-long-id: one", "  red; other white"]])
+        assert fitted(rows, plain=(1, 2), width=20) == ([], [["a-very-long-id: red;", "  white"]])
 
     def test_a_number_stays_with_its_thousands_and_its_unit(self) -> None:
         assert wrap("it is 12 345 kB now", 20) == ["it is 12 345 kB now"]

@@ -1,0 +1,84 @@
+"""Every command explains itself on a screen of 80 columns; the documentation names none that is not there."""
+
+import re
+import shlex
+from argparse import SUPPRESS, ArgumentParser, _SubParsersAction
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from services.command import COMMANDS, main
+from tests.services.parsers import every_parser
+
+ROOT = Path(__file__).parents[2]
+PARSERS = every_parser()
+UNTYPED = {"ack", "demo"}
+"""Shown as `alarms | ack ID`, and as `make demo`."""
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("words", ["", *COMMANDS, *sorted(PARSERS.keys() - COMMANDS.keys())])
+def test_its_help_fits_on_the_screen(
+    words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main([*words.split(), "--help"]) == 0
+    shown = capsys.readouterr()
+    assert shown.err == ""
+    assert [line for line in shown.out.splitlines() if len(line) > 80] == []
+    assert f"logboat {words}".strip() in shown.out
+
+
+@pytest.mark.parametrize("words", PARSERS)
+def test_it_says_what_it_does_and_what_each_of_its_arguments_is(words: str) -> None:
+    parser = PARSERS[words]
+    assert parser.description
+    untold = [
+        action.dest
+        for action in parser._actions
+        if not action.help and action.help is not SUPPRESS and not isinstance(action, _SubParsersAction)
+    ]
+    assert untold == []
+
+
+def typed(page: Path) -> Iterator[str]:
+    """What a page shows being typed, as far as `logboat` understands it: in blocks, and between backticks."""
+    text = page.read_text()
+    for block in re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        for line in block.splitlines():
+            found = re.match(r"(?:\$ )?(?:sudo )?(logboat .*)", line)
+            if found and not found[1].startswith("logboat  "):
+                yield re.split(r"  +", found[1])[0]
+    yield from (found.replace("\n", " ") for found in re.findall(r"`(logboat [^`]*)`", text))
+
+
+TYPED = sorted({(page.name, line) for page in PAGES for line in typed(page)})
+
+
+def test_the_documentation_shows_commands() -> None:
+    assert {line.split()[1] for name, line in TYPED if name == "README.md"} >= COMMANDS.keys() - UNTYPED
+
+
+@pytest.mark.parametrize(("page", "line"), TYPED)
+def test_what_the_documentation_types_is_a_command(page: str, line: str) -> None:
+    del page
+    words = shlex.split(re.sub(r"[\[\]|…]|'\{.*\}'", " ", line))[1:]
+    assert words[0] in COMMANDS, line
+    parsers = [parser for known, parser in PARSERS.items() if (known + " ").startswith(_path(words) + " ")]
+    assert parsers, line
+    options = {option for parser in parsers for option in parser._option_string_actions}
+    assert {word.partition("=")[0] for word in words if word.startswith("--")} <= options | {"--help"}, line
+
+
+def _path(words: list[str]) -> str:
+    """The command, and its action if it has some."""
+    actions = {known.split()[1] for known in PARSERS if known.startswith(f"{words[0]} ")}
+    if not actions or len(words) < 2 or words[1] not in actions:
+        return words[0]
+    return f"{words[0]} {words[1]}"
+
+
+def test_the_walk_finds_actions_too() -> None:
+    assert {"status", "db put", "lights", "lights explain", "fleet card"} <= PARSERS.keys()
+    assert all(isinstance(parser, ArgumentParser) for parser in PARSERS.values())
