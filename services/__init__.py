@@ -29,11 +29,12 @@ Configuration:
 
 What people look at, from documents and live state:
 
-- `shapes`, `timeline`: documents decoded; when it was
-- `history`, `current`, `episodes`: samples, values, alarms
+- `shapes`, `timeline`, `boots`: documents decoded; when it was, by which boots
+- `history`, `current`, `episodes`, `openalarms`: samples, values, alarms, those that still need somebody
 - `verify`: what is missing, and why
 - `liveness`, `live`, `livesync`: whether a daemon lives, and its own word: the recorder's, the sync daemon's
-- `summary`, `present`: what `status` says; how things are written for people
+- `summary`, `present`, `columns`: what `status` says; how things are written for people, on any screen
+- `schemas/`: what is written for programs
 - `command`, `commands/`: the `logboat` command; `top/`: its live view; `demo/`: the main job, end to end;
   `ulid`: ids of notes
 """

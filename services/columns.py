@@ -21,15 +21,15 @@ def fitted(
     the columns that are aligned to the right, and are never wrapped; those in `plain` say in a sentence what
     they are without their head."""
     cells = [[whole(clean(cell)) for cell in row] for row in rows]
+    widths = _widths(cells, right, width)
+    blocks = [] if widths is None else [_block(row, widths, right) for row in cells]
+    if widths is not None and len(blocks) == sum(map(len, blocks)):
+        return blocks[0], blocks[1:]
     heads = ["" if place in plain else head for place, head in enumerate(rows[0])]
     sentences = [_sentence(heads, row, width) for row in rows[1:]]
-    widths = _widths(cells, right, width)
-    if widths is None:
+    if widths is None or sum(map(len, blocks[1:])) > sum(map(len, sentences)):
         return [], sentences
-    head, *blocks = [_block(row, widths, right) for row in cells]
-    if sum(map(len, blocks)) > sum(map(len, sentences)):
-        return [], sentences
-    return head, blocks
+    return blocks[0], blocks[1:]
 
 
 def _widths(cells: Sequence[Sequence[str]], right: Collection[int], width: int) -> list[int] | None:

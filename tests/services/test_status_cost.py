@@ -4,11 +4,13 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import apsw
+import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services import livestate
@@ -18,7 +20,7 @@ from services.openalarms import MANY, NAME, open_alarms
 from services.timekeeping import Anchor, Source
 from services.timeline import Timeline
 from sync import documents
-from sync.store import Database, schema
+from sync.store import Database, Document, revisions, schema
 
 from . import documents as build
 from .appliance import Appliance, logboat
@@ -51,15 +53,16 @@ class Steps:
 
 def fill(appliance: Appliance, total: int) -> None:
     """A store of so many documents: of 20 one is an alarm, one a boot; few of the alarms are open."""
-    path = appliance.store
-    with Database.open(path, single_writer=documents.is_single_writer) as database, database.transaction():
-        for number in range(total // 20):
-            seen = [{"who": "anna", "when": "2025-10-09T10:00:00Z"}]
-            alarm = build.alarm(1 + number, cleared=200.0, acks=seen if number > 3 else [])
-            boot = build.boot(1 + number, network(0, UTC + number), previous_end=(number, 10.0))
-            readings = (build.reading(1.0, first=1 + number * 18 + n, start=100.0 + n) for n in range(18))
-            for document_id, body in (alarm, boot, *readings):
-                database.put(document_id, body)
+    seen = [{"who": "anna", "when": "2025-10-09T10:00:00Z"}]
+    built = []
+    for number in range(total // 20):
+        built.append(build.alarm(1 + number, cleared=200.0, acks=seen if number > 3 else []))
+        built.append(build.boot(1 + number, network(0, UTC + number), previous_end=(number, 10.0)))
+        built += [build.reading(1.0, first=1 + number * 18 + n, start=100.0 + n) for n in range(18)]
+    with Database.open(appliance.store, single_writer=documents.is_single_writer) as database:
+        bodies = [(document_id, msgspec.json.encode(body)) for document_id, body in built]
+        made = [(name, revisions.make(None, deleted=False, body=raw), raw, False) for name, raw in bodies]
+        assert database.insert_new(made)
     appliance.put(*(build.equipment(3.0, sensor=f"s{number}") for number in range(12)))
 
 
@@ -164,30 +167,42 @@ ANCHOR = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=60)
+class InMemory:
+    """Documents without a file."""
+
+    def __init__(self, *built: build.Built) -> None:
+        self._found = {
+            name: Document(name, "1-a", place, False, False, msgspec.json.encode(body))
+            for place, (name, body) in enumerate(sorted(built), start=1)
+        }
+
+    def get(self, doc_id: str, /) -> Document | None:
+        return self._found.get(doc_id)
+
+    def documents(
+        self, prefix: str = "", /, *, after: str = "", reverse: bool = False, limit: int | None = None
+    ) -> Iterator[Document]:
+        assert (after, reverse, limit) == ("", False, None)
+        return (document for name, document in self._found.items() if name.startswith(prefix))
+
+
 @given(
     st.dictionaries(st.integers(0, 12), st.lists(ANCHOR, max_size=2), min_size=1),
     st.lists(st.tuples(st.integers(0, 12), st.floats(0, 6_000)), min_size=1, max_size=4),
 )
 def test_times_are_those_that_all_boots_together_give(
-    tmp_path_factory: pytest.TempPathFactory,
-    boots: dict[int, list[Anchor]],
-    moments: list[tuple[int, float]],
+    boots: dict[int, list[Anchor]], moments: list[tuple[int, float]]
 ) -> None:
-    path = tmp_path_factory.mktemp("boots") / "log.db"
-    build.store(
-        path,
+    source = InMemory(
         *(
             build.boot(n, *anchors, previous_end=(n - 1, 4_000.0) if n else None)
             for n, anchors in boots.items()
-        ),
+        )
     )
-    with Database.open(path, single_writer=documents.is_single_writer) as database:
-        whole = Timeline(boots_of(database, build.VESSEL)[0])
-        near = timeline_around(database, build.VESSEL, [(build.LOG, number) for number, _ in moments])
+    whole = Timeline(boots_of(source, build.VESSEL)[0])
+    near = timeline_around(source, build.VESSEL, [(build.LOG, number) for number, _ in moments])
     for number, clock in moments:
         assert near.at(build.LOG, number, clock) == whole.at(build.LOG, number, clock)
-    path.unlink()  # there are many of them
 
 
 def test_a_usual_look_imports_nothing_that_it_has_no_use_for(logboat: Appliance) -> None:
