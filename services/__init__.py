@@ -12,6 +12,11 @@ The recorder, in the order in which data flows:
 - `view`, `livestate`, `systemd`, `control`: what the recorder tells, and how people reach it
 - `recorder`: the daemon
 
+What all daemons share:
+
+- `logs/`: one line a record, errors kept; `ends`: which of them end again and again
+- `thresholds`: from when on something is told
+
 The mesh:
 
 - `meshing`: the sync daemon; `folderwatch`: whether its identity's files have changed
@@ -32,7 +37,8 @@ What people look at, from documents and live state:
 - `shapes`, `timeline`, `boots`: documents decoded; when it was, by which boots
 - `history`, `current`, `episodes`, `openalarms`: samples, values, alarms, those that still need somebody
 - `verify`: what is missing, and why
-- `liveness`, `live`, `livesync`: whether a daemon lives, and its own word: the recorder's, the sync daemon's
+- `liveness`, `live`, `livesync`, `livelights`: whether a daemon lives, and its own word: the recorder's, the
+  sync daemon's, the lights'
 - `summary`, `present`, `columns`: what `status` says; how things are written for people, on any screen
 - `schemas/`: what is written for programs
 - `command`, `commands/`: the `logboat` command; `top/`: its live view; `demo/`: the main job, end to end;

@@ -51,6 +51,7 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
         Command("sync", "daemons", "the mesh with vessels nearby, in the foreground"),
         Command("lights", "lights", "the LEDs, in the foreground; test them, explain what they show"),
         Command("store", "daemons", "check the stores and repair what is broken"),
+        Command("ended", "daemons", "what systemd runs when a daemon has ended: notes how"),
         Command("boot", "boot", "what an appliance does at each start: takes in what is on the card"),
         Command("demo", "daemons", "a simulated fleet on this machine, end to end"),
     ),

@@ -14,8 +14,9 @@ from sensors.quantities import format_duration
 
 from . import livestate
 
-FRESH_S: Final = 10.0
-"""It is written once a second; a machine under load may be late."""
+FRESH_S: Final = 8.0
+"""It is written once a second; a machine under load may be late. With this, whoever looks once a second has
+told within 10 s of a daemon that hangs."""
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -82,6 +82,8 @@ class LiveMesh(Told, frozen=True, kw_only=True):
     port: int | None = None
     fingerprint: str | None = None
     """Of our certificate."""
+    expires: float | None = None
+    """When our certificate does, seconds since 1970."""
     problems: list[str] = field(default_factory=list)
     peers: list[LivePeer] = field(default_factory=list)
     crew: list[LiveCrew] = field(default_factory=list)

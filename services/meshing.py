@@ -9,7 +9,6 @@ import hashlib
 import logging
 import random
 import signal
-import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable
@@ -38,6 +37,7 @@ from .configuration import Configuration, ConfigurationError
 from .folderwatch import FolderWatch
 from .gateways import Gateways, Means, office_rule
 from .lastgood import load_or_last_good
+from .logs.setup import fatal, running
 from .systemd import Notifier
 from .timekeeping import ClockQuality, Source, system_quality
 
@@ -398,8 +398,9 @@ class SyncDaemon:
         words = f"no mesh: {fault}"
         if mesh is not None:
             found = report.look(mesh)
-            fingerprint = mesh.membership.identity.tls.fingerprint
-            state |= meshstate.of_mesh(found, fingerprint=fingerprint, problems=own)
+            tls = mesh.membership.identity.tls
+            expires = tls.certificate.not_valid_after_utc.timestamp()
+            state |= meshstate.of_mesh(found, fingerprint=tls.fingerprint, expires=expires, problems=own)
             words = _status(found)
         if words != self._words:
             self._notifier.status(words)
@@ -417,25 +418,27 @@ def _status(found: MeshReport) -> str:
 
 def run(args: Namespace) -> int:
     """`logboat sync`: 0 stopped, 1 failed or in need of repair, 2 wrong configuration."""
-    logging.basicConfig(
-        level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr, force=True
-    )
+    with running("sync", args.data):
+        return _serve(args)
+
+
+def _serve(args: Namespace) -> int:
     places = Places(args.config, args.sensors, args.data, args.run, args.identity)
     try:
         loaded = load_or_last_good(args.config, args.sensors, args.data)
     except ConfigurationError as error:
-        sys.stderr.write(f"{error}\n")
+        fatal(str(error))
         return 2
     for problem in loaded.problems:
         log.warning("%s", problem)
     try:
         return asyncio.run(_run(places, loaded.configuration, tuple(map(str, loaded.problems)), args.board))
     except ProblemError as error:
-        sys.stderr.write(f"logboat sync: {error.problem.text}\n")
+        fatal(f"logboat sync: {error.problem.text}")
     except (StoreError, FleetError) as error:
-        sys.stderr.write(f"logboat sync: {error}\n")
+        fatal(f"logboat sync: {error}")
     except OSError as error:
-        sys.stderr.write(f"logboat sync: {error.filename or places.data}: {error.strerror or error}\n")
+        fatal(f"logboat sync: {error.filename or places.data}: {error.strerror or error}")
     return 1
 
 

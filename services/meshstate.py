@@ -7,6 +7,7 @@ Shape, version 1 (`clock`: boot clock in seconds, `utc`: seconds since 1970):
     fault                    null, or why there is no mesh
     waitsForIdentity         whether that is because there is no identity yet
     fleet, port, fingerprint null without a mesh; the last is that of our certificate
+    expires                  when that does, null without a mesh
     peers                    [{vessel, state, address, dialled, upFor, behind, receiving, sent, received, log,
                              version, problem}]
     gateways                 [{name, kind, url, state, since, lastAcknowledged, backlogDocuments,
@@ -55,13 +56,14 @@ def state(
     }
 
 
-def of_mesh(found: MeshReport, *, fingerprint: str, problems: list[str]) -> dict[str, Any]:
+def of_mesh(found: MeshReport, *, fingerprint: str, expires: float, problems: list[str]) -> dict[str, Any]:
     """What a mesh adds to it; `problems` are the daemon's own."""
     return {
         "vessel": found.vessel,
         "fleet": found.fleet,
         "port": found.port,
         "fingerprint": fingerprint,
+        "expires": expires,
         "problems": [*problems, *found.problems],
         "peers": [
             {_camel(name): value for name, value in dataclasses.asdict(peer).items()}

@@ -9,7 +9,6 @@ import logging
 import queue
 import shutil
 import signal
-import sys
 import threading
 from argparse import Namespace
 from collections import defaultdict, deque
@@ -37,6 +36,7 @@ from .journalfile import JournalError
 from .lastgood import load_or_last_good
 from .ledger import LedgerFile
 from .library import Library, make_room_to_start
+from .logs.setup import fatal, running
 from .recording import Ledger, Recording
 from .room import room_on
 from .systemd import Notifier
@@ -333,7 +333,11 @@ class Recorder:
 
 def run(args: Namespace) -> int:
     """`logboat record`: the daemon in the foreground. 0 stopped, 1 failed, 2 wrong configuration."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
+    with running("recorder", args.data):
+        return _run(args)
+
+
+def _run(args: Namespace) -> int:
     places = Places(config=args.config, sensors=args.sensors, data=args.data, run=args.run)
     try:
         places.data.mkdir(parents=True, exist_ok=True)
@@ -352,13 +356,13 @@ def run(args: Namespace) -> int:
             own=own,
         )
     except ConfigurationError as error:
-        print(error, file=sys.stderr)
+        fatal(str(error))
         return 2
     except (JournalError, StoreError) as error:
-        print(f"logboat record: {error}", file=sys.stderr)
+        fatal(f"logboat record: {error}")
         return 1
     except OSError as error:
-        print(f"logboat record: {error.filename or places.data}: {error.strerror}", file=sys.stderr)
+        fatal(f"logboat record: {error.filename or places.data}: {error.strerror}")
         return 1
     for problem in loaded.problems:
         log.warning("%s", problem)

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 GROUP_MS: Final = 1_000
 """The longest that an accepted sample waits for its commit."""
-HEARTBEAT_MS: Final = 10_000
+HEARTBEAT_MS: Final = 5_000
 """Without samples, a commit this often shows that recording works, and when the boot was last alive."""
 RETRY_MS: Final = 1_000
 """Between attempts at a journal that cannot be written."""

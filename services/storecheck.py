@@ -48,6 +48,7 @@ from .journalfile import (
     translating,
     unechoed,
 )
+from .logs.setup import running
 from .putback import put_back
 from .salvage import Salvaged, batches, salvage
 from .schemas import format_of
@@ -419,10 +420,15 @@ def run(args: Namespace) -> int:
     Asked to repair while a daemon has the stores open, and nobody has found damage, there is nothing to do:
     so it is at the start of the second of two daemons, and no failure.
     """
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
     if not args.data.is_dir():
         print(f"logboat store check: {args.data}: there is no such folder", file=sys.stderr)
         return 1
+    # Only who repairs works for the appliance; a person who looks is told on the screen.
+    with running("store", args.data if args.repair else None):
+        return _run(args)
+
+
+def _run(args: Namespace) -> int:
     report = prepare(args.data, repair=args.repair)
     if args.json:
         print(msgspec.json.encode({"format": format_of("store-check"), **asdict(report)}).decode())

@@ -11,18 +11,15 @@ from typing import Final
 
 from sensors.quantities import format_bytes, format_duration
 
-from . import livesync
+from . import livelights, livesync
 from .boot.state import BootState
 from .current import Current
+from .ends import Restless
 from .episodes import Episode
 from .live import LiveState, Sight
 from .livesync import LiveGateway, LiveMesh
-from .present import count, moment_text
-
-NEARLY_FULL: Final = 0.05
-"""Share of the card below which free room is short."""
-LATE_S: Final = 10.0
-"""A commit is at most 1 s after a sample; a recorder whose last one is older has trouble."""
+from .present import count, moment_text, time_text
+from .thresholds import DURABLE_WITHIN_S, EXPIRES_SOON_S, NEARLY_FULL
 
 NAMED: Final = 4
 """Names in a line before the rest is counted; `logboat sensors` and `peers` have all."""
@@ -55,6 +52,7 @@ class Facts:
     """'' if nobody knows."""
     sight: Sight
     mesh_sight: livesync.Sight
+    lights_sight: livelights.Sight
     boottime: float
     utc: float
     """Now, seconds since 1970."""
@@ -66,6 +64,8 @@ class Facts:
     """Those that hold, or that nobody has acknowledged; the worst first."""
     problems: Sequence[str] = ()
     """Of the configuration."""
+    restless: Sequence[Restless] = ()
+    """Daemons that end again and again."""
     boot: BootState = field(default_factory=BootState)
     """How the start's taking-in and set-up ended."""
     zone: tzinfo = UTC
@@ -90,7 +90,14 @@ class Facts:
     @property
     def is_recording(self) -> bool:
         """Whether samples become durable at this moment."""
-        return self.live is not None and self.live.recording and self.live.fault is None
+        state = self.live
+        return (
+            state is not None
+            and state.recording
+            and state.fault is None
+            and state.last_durable is not None
+            and self.boottime - state.last_durable.clock <= DURABLE_WITHIN_S
+        )
 
 
 def committed(facts: Facts) -> str:
@@ -104,6 +111,8 @@ def committed(facts: Facts) -> str:
     if not state.recording or durable is None:
         return "NOT YET: nothing is durable so far"
     ago = format_duration(round(max(facts.boottime - durable.clock, 0.0), 1))
+    if not facts.is_recording:
+        return f"NO: nothing has been made durable for {ago}"
     return f"yes; the last commit was {ago} ago"
 
 
@@ -191,7 +200,24 @@ def identity(facts: Facts) -> str:
     found = facts.live.identity
     if found.fault is not None:
         return f"WRONG, boots are not signed: {found.fault}"
-    return "none, so this vessel is of no fleet" if found.fleet is None else f"of fleet {found.fleet}"
+    if found.fleet is None:
+        return "none, so this vessel is of no fleet"
+    ends = None if facts.mesh is None else facts.mesh.expires
+    if ends is None or ends - facts.utc >= EXPIRES_SOON_S:
+        return f"of fleet {found.fleet}"
+    return f"of fleet {found.fleet}; {_expiry(ends, facts)}"
+
+
+def daemons(facts: Facts) -> str:
+    """Whether what records, shares and shows keeps running."""
+    if facts.restless:
+        return f"FAILING: {'; '.join(map(str, facts.restless))}"
+    lights = facts.lights_sight
+    if lights.is_live:
+        return "good"
+    if lights.state is None:
+        return "no lights are shown"
+    return f"THE LIGHTS ARE NOT TRUE: {lights.why_not}"
 
 
 def mesh(facts: Facts) -> str:
@@ -264,6 +290,7 @@ LINES: Final[tuple[tuple[str, Callable[[Facts], str]], ...]] = (
     ("card", card),
     ("mesh", mesh),
     ("shore", shore),
+    ("daemons", daemons),
     ("configuration", configuration),
     ("identity", identity),
 )
@@ -295,6 +322,32 @@ def _fault(facts: Facts) -> str | None:
     if facts.live is None or facts.live.fault is None:
         return None
     return f"nothing is recorded until this is put right: {facts.live.fault}"
+
+
+def _restless(facts: Facts) -> str | None:
+    if not facts.restless:
+        return None
+    first = facts.restless[0]
+    return f"see why {first}; it is tried on: journalctl -u logboat-{first.daemon}, logboat doctor"
+
+
+def _lights(facts: Facts) -> str | None:
+    sight = facts.lights_sight
+    if sight.is_live or sight.state is None:
+        return None
+    return f"do not trust the lights, {sight.why_not}: systemctl restart logboat-lights"
+
+
+def _expires(facts: Facts) -> str | None:
+    ends = None if facts.mesh is None else facts.mesh.expires
+    if ends is None or ends - facts.utc >= EXPIRES_SOON_S:
+        return None
+    return f"{_expiry(ends, facts)}: logboat fleet renew, ashore, then a new card or SSH"
+
+
+def _expiry(ends: float, facts: Facts) -> str:
+    is_over = ends <= facts.utc
+    return f"the certificate {'EXPIRED' if is_over else 'expires'} on {time_text(ends, facts.zone)[:10]}"
 
 
 def _documents(facts: Facts) -> str | None:
@@ -404,6 +457,7 @@ def _membership(facts: Facts) -> str | None:
 ADVICE: Final[tuple[Callable[[Facts], str | None], ...]] = (
     _water,
     _fault,
+    _restless,
     _start,
     _documents,
     _copies,
@@ -412,9 +466,11 @@ ADVICE: Final[tuple[Callable[[Facts], str | None], ...]] = (
     _full,
     _clone,
     _sync,
+    _expires,
     _mesh_problem,
     _faulty,
     _unseen,
+    _lights,
     _identity,
     _refused,
     _gateway,

@@ -37,12 +37,14 @@ def boot_arguments(parser: ArgumentParser) -> None:
 def boot(args: Namespace, world: World) -> int:
     """Take in what is on the card, set up what follows from it. 0 whatever it finds: it stops no start."""
     from services.boot import run, system
+    from services.logs.setup import running
 
     if not system.is_root():
         raise FailedError("this changes the system: run it as root (systemd does, at each start)")
     places = places_of(args)
     boot = run.Boot(places, run.now(args.data, utc=world.utc))
-    found = {None: boot.run, "card": boot.take_up, "networks": boot.join}[args.part]()
+    with running("networks" if args.part == "networks" else "boot", args.data):
+        found = {None: boot.run, "card": boot.take_up, "networks": boot.join}[args.part]()
     if args.json:
         print_json("boot", msgspec.to_builtins(found))
         return 0

@@ -1,7 +1,9 @@
-"""`logboat record`, `sync`, `store` and `demo`: their arguments; what they do is in `services.recorder`,
-`services.meshing`, `services.storecheck` and `services.demo`.
+"""`logboat record`, `sync`, `store`, `ended` and `demo`: their arguments; what they do is in
+`services.recorder`, `services.meshing`, `services.storecheck`, `services.ends` and `services.demo`.
 """
 
+import logging
+import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -65,6 +67,28 @@ def store(args: Namespace, world: World) -> int:  # noqa: ARG001
     from services import storecheck
 
     return storecheck.run(args)
+
+
+def ended_arguments(parser: ArgumentParser) -> None:
+    """`logboat ended DAEMON`."""
+    from services.ends import DAEMONS
+
+    parser.add_argument("daemon", choices=DAEMONS, help="which one; how it ended is in the environment")
+
+
+def ended(args: Namespace, world: World) -> int:
+    """Note how a daemon has ended: what systemd tells in the environment of `ExecStopPost=`."""
+    from services import ends
+    from services.logs.setup import running
+
+    how = ends.in_words(os.environ)
+    if how is None:
+        return 0
+    with running(args.daemon, args.data):
+        words = ends.note(args.run, args.daemon, how, clock=world.boottime)
+        if words is not None:
+            logging.getLogger(ends.__name__).error("%s", words)
+    return 0
 
 
 def demo_arguments(parser: ArgumentParser) -> None:

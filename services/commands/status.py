@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, Final
 
-from services import livesync
+from services import ends, livelights, livesync
 from services.boot import state as bootstate
 from services.current import Current, from_documents, from_recorder
 from services.live import Sight, look
@@ -99,12 +99,14 @@ def gather(args: Namespace, world: World, configured: "Vessel | None") -> Facts:
     configuration has it."""
     sight = look(args.run, boottime=world.boottime, alive=world.alive)
     mesh_sight = livesync.look(args.run, boottime=world.boottime, alive=world.alive)
+    lights_sight = livelights.look(args.run, boottime=world.boottime, alive=world.alive)
     problems = () if sight.is_live else problems_of(args)
     stored = _from_store(args, world, sight, configured)
     return compose(
         args,
         sight,
         mesh_sight,
+        lights_sight,
         stored,
         boottime=world.boottime,
         utc=world.utc,
@@ -117,6 +119,7 @@ def compose(
     args: Namespace,
     sight: Sight,
     mesh_sight: livesync.Sight,
+    lights_sight: livelights.Sight,
     stored: FromStore,
     *,
     boottime: float,
@@ -131,6 +134,7 @@ def compose(
         vessel=state.vessel if state is not None else stored.vessel,
         sight=sight,
         mesh_sight=mesh_sight,
+        lights_sight=lights_sight,
         boottime=boottime,
         utc=utc,
         store=stored.store,
@@ -138,6 +142,7 @@ def compose(
         sensors=stored.sensors if live is None else tuple(from_recorder(live, boottime=boottime)),
         alarms=stored.alarms,
         problems=problems if live is None else tuple(live.problems),
+        restless=ends.restless(args.run, clock=boottime),
         boot=bootstate.read(args.run),
         zone=place,
     )
@@ -207,6 +212,7 @@ def as_json(facts: Facts, todo: str | None) -> dict[str, Any]:
             "ids": [alarm.id for alarm in facts.alarms],
         },
         "faulty": [found.sensor for found in facts.sensors if found.is_faulty],
+        "restless": [str(each) for each in facts.restless],
         "problems": facts.problems,
         "boot": facts.boot,
         "lines": {label: words(facts) for label, words in LINES},

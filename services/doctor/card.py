@@ -4,11 +4,11 @@ import shutil
 from typing import Final
 
 from sensors.quantities import format_bytes
+from services.thresholds import NEARLY_FULL
 
 from .findings import Finding, bad, good, skipped, warn
 from .patient import Patient
 
-_LITTLE: Final = 0.05
 _WORN: Final = 9
 """eMMC and newer SD tell their life in tenths (JESD84-B51, 7.4.40): 9 is 80 to 90 %."""
 
@@ -22,7 +22,7 @@ def space(patient: Patient) -> Finding:
     free = f"{format_bytes(usage.free)} of {format_bytes(usage.total)} are free"
     state = patient.recorder
     storage = None if state is None else state.storage
-    if usage.free < _LITTLE * usage.total:
+    if usage.free < NEARLY_FULL * usage.total:
         return bad(free, "Bring the log ashore, or put in a larger card; the oldest history goes first.")
     if storage is not None and storage.used > 0.9 * storage.budget:
         return warn(f"{free}; 90 % of the budget are used", "The oldest history goes soon; bring it ashore.")

@@ -32,6 +32,7 @@ CHECKS: Final[tuple[Check, ...]] = (
         ("systemctl", "reset-failed", "logboat-*"),
     ),
     Check("restarts", daemons.restarts, "a daemon that ends again and again hides a fault"),
+    Check("errors", daemons.errors, "the journal is in memory; these were kept over a power cut"),
     Check("configuration", record.configuration, "a wrong file is not in force"),
     Check("name", record.named, "others tell vessels apart by their names"),
     Check("gpio-chip", header.chip, "contacts and pulses come by it"),

@@ -1,13 +1,17 @@
 """The daemons and their units."""
 
+from datetime import UTC, datetime
 from typing import Final
 
-from services import livestate
+from sensors.quantities import format_duration
+from services import ends
+from services.logs import kept
+from services.present import count
+from services.thresholds import DURABLE_WITHIN_S
 
 from .findings import Finding, bad, good, skipped, warn
 from .patient import Patient
 
-_FRESH_S: Final = 10.0
 UNITS: Final = ("logboat-recorder", "logboat-sync", "logboat-lights")
 _MANY: Final = 5
 
@@ -25,9 +29,10 @@ def recorder(patient: Patient) -> Finding:
             state.fault or "it does not record", "Put right what it says: nothing is recorded until then."
         )
     age = None if state.last_durable is None else patient.boottime - state.last_durable.clock
-    if age is None or age > _FRESH_S:
+    if age is None or age > DURABLE_WITHIN_S:
         return bad(
-            "nothing has been made durable for 10 s", "systemctl restart logboat-recorder; check the card."
+            f"nothing has been made durable for {DURABLE_WITHIN_S:g} s",
+            "systemctl restart logboat-recorder; check the card.",
         )
     return good(f"the last sample is durable since {max(0.0, age):.1f} s")
 
@@ -42,13 +47,11 @@ def sync(patient: Patient) -> Finding:
 
 def lights(patient: Patient) -> Finding:
     """Whether the lights tell how things stand."""
-    state = livestate.read(livestate.path(patient.run, "lights"))
-    updated = (state or {}).get("updated")
-    clock = updated.get("clock") if isinstance(updated, dict) else None
-    if not isinstance(clock, (int, float)):
-        return warn("the lights' daemon does not run: they are dark", "systemctl start logboat-lights.")
-    if patient.boottime - clock > _FRESH_S:
-        return bad("the lights show what was, not what is", "systemctl restart logboat-lights.")
+    sight = patient.lights_sight
+    if sight.state is None:
+        return warn(f"{sight.why_not}: they are dark", "systemctl start logboat-lights.")
+    if not sight.is_live:
+        return bad(f"{sight.why_not}: they show what was, or nothing", "systemctl restart logboat-lights.")
     return good("they show how things stand")
 
 
@@ -66,6 +69,10 @@ def failed(patient: Patient) -> Finding:
 
 def restarts(patient: Patient) -> Finding:
     """Whether a daemon ends again and again."""
+    now = ends.restless(patient.run, clock=patient.boottime)
+    if now:
+        unit = f"logboat-{now[0].daemon}"
+        return bad(str(now[0]), f"journalctl -u {unit} says why; it is tried on, every 30 s.")
     try:
         told = patient.ask(("systemctl", "show", "-p", "Id,NRestarts", *UNITS))
     except OSError:
@@ -80,3 +87,20 @@ def restarts(patient: Patient) -> Finding:
     if many:
         return warn(f"{', '.join(many)} since the start", "journalctl -u logboat-… says why it ends.")
     return good("no daemon had to be started again often")
+
+
+def errors(patient: Patient) -> Finding:
+    """Whether the daemons had errors lately: what was kept of them, over power cuts, too."""
+    found = kept.recent(patient.data, utc=patient.utc, within_s=_LATELY_S)
+    if not found:
+        return good(f"none in {format_duration(_LATELY_S)}")
+    last = found[-1]
+    moment = datetime.fromtimestamp(last.utc, UTC)
+    return warn(
+        f"{count(len(found), 'error')} in {format_duration(_LATELY_S)}; the last one, of"
+        f" {last.line.daemon}, {moment:%Y-%m-%d %H:%M:%S}Z: {last.line.text}",
+        f"{patient.data / kept.NAME} has them all; logboat bundle, for whoever helps.",
+    )
+
+
+_LATELY_S: Final = 86_400.0

@@ -4,7 +4,8 @@ import socket
 import struct
 from typing import Final
 
-from services.lights.facts import EXPIRES_SOON_S, day
+from services.lights.facts import day
+from services.thresholds import EXPIRES_SOON_S
 from sync.fleet import identity_files
 from sync.fleet.errors import IdentityError, NoIdentityError
 from sync.mesh.interfaces import read_interfaces, suitable

@@ -10,7 +10,7 @@ from sensors import tomlfile
 from sensors.configuration import read_sensors
 from sensors.settings import SensorSettings
 from sensors.tomlfile import ConfigurationError
-from services import live, livesync
+from services import live, livelights, livesync
 from services.boot.state import BootState
 from services.boot.state import read as read_boot
 from services.configuration import Configuration, read_configuration
@@ -69,6 +69,11 @@ class Patient:
     def sync_sight(self) -> livesync.Sight:
         """What can be seen of the sync daemon."""
         return livesync.look(self.run, boottime=self.boottime, alive=self.alive)
+
+    @cached_property
+    def lights_sight(self) -> livelights.Sight:
+        """What can be seen of the lights' daemon."""
+        return livelights.look(self.run, boottime=self.boottime, alive=self.alive)
 
     @property
     def recorder(self) -> LiveState | None:

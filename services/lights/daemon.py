@@ -20,13 +20,14 @@ from sensors.pinfactory import GpiodFactory
 from services import livestate
 from services.configuration import Configuration, ConfigurationError
 from services.lastgood import load_or_last_good
+from services.logs.setup import fatal, running
 from services.settings import Lights
 from services.systemd import Notifier
 from services.zones import zone_of
 from sync.gateway.policy import Situation
 
 from .facts import Facts, Machine
-from .panel import HeaderPanel, KernelPanel, Panel, PanelError
+from .panel import DarkPanel, HeaderPanel, KernelPanel, Panel, PanelError
 from .patterns import OFF, Pattern
 from .states import LIGHTS, State, shown, single, worst
 
@@ -104,7 +105,7 @@ def open_panel(lights: Lights) -> Panel:
         return KernelPanel(lights.single)
     pins = {name: pin for name in LIGHTS if (pin := getattr(lights, name))}
     if not pins:
-        raise PanelError("[lights] has no pin, and no single LED")
+        return DarkPanel()  # nobody wants any; it is no reason to fail
     try:
         factory = GpiodFactory()
     except (DriverError, OSError) as error:
@@ -113,19 +114,21 @@ def open_panel(lights: Lights) -> Panel:
 
 
 def run(args: Namespace) -> int:
-    """`logboat lights`: 0 stopped, 1 if there is nothing to be lit, 2 wrong configuration."""
-    logging.basicConfig(
-        level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr, force=True
-    )
+    """`logboat lights`: 0 stopped, 1 if a light cannot be used, 2 wrong configuration."""
+    with running("lights", args.data):
+        return _run(args)
+
+
+def _run(args: Namespace) -> int:
     try:
         loaded = load_or_last_good(args.config, args.sensors, args.data)
     except ConfigurationError as error:
-        sys.stderr.write(f"{error}\n")
+        fatal(str(error))
         return 2
     try:
         panel = open_panel(loaded.configuration.lights)
     except PanelError as error:
-        sys.stderr.write(f"logboat lights: {error}\n")
+        fatal(f"logboat lights: {error}")
         return 1
     _serve(args, loaded.configuration, panel)
     return 0
@@ -179,3 +182,4 @@ def _serve(args: Namespace, configuration: Configuration, panel: Panel) -> None:
     finally:
         notifier.stopping()
         panel.close()
+        livestate.path(args.run, "lights").unlink(missing_ok=True)

@@ -14,18 +14,14 @@ from typing import Final
 
 from cryptography import x509
 
-from services import live, livesync
+from services import ends, live, livesync
 from services.boot.state import BootState
 from services.boot.state import read as read_boot
 from services.live import LiveState, Sight
 from services.livesync import LiveGateway, LiveMesh
 from services.maintenance import STATE as MAINTENANCE
+from services.thresholds import DURABLE_WITHIN_S
 
-DURABLE_WITHIN_S: Final = 10.0
-"""A recorder commits once a second at least, samples or not."""
-NEARLY_FULL: Final = 0.02
-"""Share of the card that retention keeps free at the very least."""
-EXPIRES_SOON_S: Final = 30 * 86_400.0
 _UNDER_VOLTAGE, _THROTTLED = 0x1, 0x4 | 0x8
 """Bits of the firmware's `get_throttled`: now too low; now slowed down, now too hot."""
 _FIRMWARE: Final = "sys/devices/platform/soc/soc:firmware/get_throttled"
@@ -46,6 +42,8 @@ class Facts:
     under_voltage: bool = False
     throttled: bool = False
     failed_units: tuple[str, ...] = ()
+    restless: tuple[ends.Restless, ...] = ()
+    """Daemons that end again and again."""
     expires: float | None = None
     """When our certificate does, seconds since 1970; None without one."""
     maintenance: bool = False
@@ -116,6 +114,7 @@ class Machine:
             under_voltage=voltage,
             throttled=throttled,
             failed_units=self._failed(boottime),
+            restless=tuple(ends.restless(self.run, clock=boottime)),
             expires=self._expires(),
             maintenance=(self.run / MAINTENANCE).exists(),
         )

@@ -68,6 +68,18 @@ class HeaderPanel:
         self._leds.clear()
 
 
+class DarkPanel:
+    """None: what they would show is told all the same."""
+
+    lights: tuple[str, ...] = ()
+
+    def show(self, lit: Mapping[str, bool]) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
 class KernelPanel:
     """One LED of the kernel's, such as the board's green one (ACT)."""
 

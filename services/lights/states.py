@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from .facts import EXPIRES_SOON_S, NEARLY_FULL, Facts
+from services.thresholds import EXPIRES_SOON_S, NEARLY_FULL
+
+from .facts import Facts
 from .patterns import FAST, OFF, ON, SLOW, Pattern, flashes
 
 LIGHTS: Final = ("power", "record", "mesh", "gateway", "fault")
@@ -79,7 +81,9 @@ def _certificate(facts: Facts) -> bool:
 
 
 def _units(facts: Facts) -> bool:
-    return bool(facts.failed_units) or facts.recorder.state is None or facts.sync.state is None
+    return (
+        bool(facts.failed_units or facts.restless) or facts.recorder.state is None or facts.sync.state is None
+    )
 
 
 def _any(state: str) -> Callable[[Facts], bool]:
@@ -210,7 +214,7 @@ TABLE: Final[tuple[State, ...]] = (
         "fault",
         flashes(5),
         _units,
-        "a service of the appliance has failed or never started",
+        "a service of the appliance has failed, ends again and again, or never started",
         "logboat status, then systemctl status 'logboat-*'.",
         7,
     ),

@@ -15,6 +15,7 @@ import msgspec
 from services import machine
 from services.doctor.checks import examine
 from services.doctor.patient import Patient
+from services.logs.kept import NAME, OLDER
 from sync.documents import Kind, is_single_writer
 from sync.store import Database, StoreError
 
@@ -80,7 +81,7 @@ def _parts(patient: Patient) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "documents.json", partial(_documents, patient)
     yield "logs/daemons.txt", lambda: patient.ask((*_JOURNAL, "-u", "logboat-*"))
     yield "logs/kernel.txt", lambda: patient.ask((*_JOURNAL, "-k", "-p", "warning"))
-    yield "logs/kept.txt", partial(_newest, patient.data / "errors.log")
+    yield "logs/kept.txt", partial(_kept, patient.data)
     yield (
         "system/units.txt",
         lambda: patient.ask(("systemctl", "list-units", "--all", "--no-pager", "logboat-*")),
@@ -151,8 +152,10 @@ def _indented(path: Path) -> str:
     return msgspec.json.format(path.read_bytes(), indent=1).decode(errors="replace")
 
 
-def _newest(path: Path) -> str:
-    return path.read_text(errors="replace")[-MOST_BYTES:] if path.exists() else "(nothing was kept)\n"
+def _kept(data: Path) -> str:
+    """The last errors, the oldest first."""
+    texts = [path.read_text(errors="replace") for path in (data / OLDER, data / NAME) if path.exists()]
+    return "".join(texts) or "(nothing was kept)\n"
 
 
 def _text(path: Path) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from sensors.quantities import format_duration
-from services import live, livesync
+from services import live, livelights, livesync
 from services.commands import alarms, lights, peers, sensors, status
 from services.commands.common import STORE, World, shaped
 from services.commands.sensors import View
@@ -101,6 +101,7 @@ class Looker:
         if patience:
             self._background.wait(patience)
         mesh_sight = livesync.look(args.run, boottime=now, alive=world.alive)
+        lights_sight = livelights.look(args.run, boottime=now, alive=world.alive)
         kept = self._on_file()
         found = aged(kept, now)
         vessel = kept.vessel if sight.state is None else sight.state.vessel
@@ -112,7 +113,15 @@ class Looker:
             sensors=found,
         )
         facts = status.compose(
-            args, sight, mesh_sight, stored, boottime=now, utc=utc, problems=kept.problems, place=kept.zone
+            args,
+            sight,
+            mesh_sight,
+            lights_sight,
+            stored,
+            boottime=now,
+            utc=utc,
+            problems=kept.problems,
+            place=kept.zone,
         )
         return Look(
             facts=facts,

@@ -13,7 +13,7 @@ from sensors.quantities import format_duration
 from services.commands import alarms, peers, sensors
 from services.lights.states import LIGHTS
 from services.present import clean, count, spelt
-from services.summary import card, clock, committed, configuration, identity, mesh
+from services.summary import card, clock, committed, configuration, daemons, identity, mesh
 
 from .looking import Look
 
@@ -88,6 +88,7 @@ def _machine(look: Look) -> Iterator[Told]:
     yield _told("clock", f"Clock: {clock(found)}", Rank.STATE)
     # How much is free changes with each commit; that it is short is told by what is to be done.
     yield _told("card", f"Card: {card(found)}", Rank.STATE, news="known" if found.live else "")
+    yield _told("daemons", f"Daemons: {daemons(found)}", Rank.STATE)
     yield _told("configuration", f"Configuration: {configuration(found)}", Rank.STATE)
     yield _told("identity", f"Identity: {identity(found)}", Rank.STATE)
     todo = look.todo

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from services import livestate
 from services.live import LiveSensor
 from tests.services import documents as build
 from tests.services.appliance import Appliance, logboat
@@ -85,6 +86,10 @@ def at_sea(appliance: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
                 "office", kind="couchbase", backlogDocuments=321, backlogBytes=776_000, estimatedSeconds=12.0
             )
         ],
+    )
+    livestate.write(
+        livestate.path(appliance.run_folder, "lights"),
+        {"pid": 4712, "updated": {"clock": 100_000.0, "utc": UTC + 100_000}},
     )
     (appliance.root / "rig").mkdir()
     rig = healthy(appliance.root / "rig", monkeypatch)

@@ -281,7 +281,7 @@ def test_what_is_piped_is_a_fact_a_line_whatever_columns_says(
     monkeypatch.setenv("COLUMNS", "40")
     for command in ("status", "sensors", "peers", "alarms"):
         assert max(map(len, logboat(command).lines)) > 130, command
-    assert len(logboat("status").lines) == 12
+    assert len(logboat("status").lines) == 13
 
 
 @pytest.mark.parametrize(("width", "more"), [(80, 0), (40, 5)])

@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from services import ends
+
 UNITS = Path(str(files("services") / "units"))
 MOST_EXPOSED = 20
 """In tenths of systemd's own scale, which calls 2.0 and less OK or SAFE."""
 ALL = sorted(UNITS.glob("*.service"))
+OF_ROOT = ("logboat-boot.service", "logboat-networks.service")
+RADIO = "logboat-radio.service"
 
 
 def analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -107,6 +111,27 @@ def test_what_root_does_comes_before_recording_and_holds_it_up_for_less_than_a_m
 
 
 def test_the_radios_program_may_set_up_interfaces_and_nothing_else() -> None:
-    assert values("logboat-radio.service", "CapabilityBoundingSet") == ["CAP_NET_ADMIN CAP_NET_RAW"]
-    assert values("logboat-radio.service", "ProtectSystem") == ["strict"]
-    assert values("logboat-radio.service", "ConditionPathExists") == ["/run/logboat-radio/supplicant.conf"]
+    assert values(RADIO, "CapabilityBoundingSet") == ["CAP_NET_ADMIN CAP_NET_RAW"]
+    assert values(RADIO, "ProtectSystem") == ["strict"]
+    assert values(RADIO, "ConditionPathExists") == ["/run/logboat-radio/supplicant.conf"]
+
+
+@pytest.mark.parametrize("unit", ALL, ids=lambda unit: unit.name)
+def test_every_end_is_noted_and_nothing_is_given_up(unit: Path) -> None:
+    """With a limit of starts systemd would end in silence; so there is none, and what ends often is told."""
+    noted = [value.lstrip("-+") for value in values(unit.name, "ExecStopPost")]
+    assert f"/usr/bin/logboat ended {unit.stem.removeprefix('logboat-')}" in noted
+    assert unit.stem.removeprefix("logboat-") in ends.DAEMONS
+    if unit.name not in OF_ROOT:
+        assert values(unit.name, "StartLimitIntervalSec") == ["0"]
+    if values(unit.name, "Restart"):
+        slowest = values(unit.name, "RestartMaxDelaySec") or values(unit.name, "RestartSec")
+        assert values(unit.name, "Restart") == ["always"]
+        assert int(slowest[0]) < ends.OVER_AFTER_S / 2, "a fault must not be forgotten between two tries"
+
+
+@pytest.mark.parametrize("unit", ALL, ids=lambda unit: unit.name)
+def test_nothing_can_hang_for_ever(unit: Path) -> None:
+    """A watchdog, or an end to how long a start takes; the radio's program has neither."""
+    if unit.name != RADIO:
+        assert values(unit.name, "WatchdogSec") or values(unit.name, "TimeoutStartSec")

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from services import livestate, storecheck
+from services import ends, livestate, storecheck
 from services.boot.state import BootState
 from services.boot.state import write as write_boot
 from services.command import main
@@ -21,6 +21,8 @@ from services.doctor.patient import Patient
 from services.live import LiveClock, LiveSensor, LiveStorage
 from services.liveness import Stamp
 from services.livesync import LivePeer
+from services.logs.kept import ErrorLog
+from services.logs.lines import Line
 from sync.mesh.interfaces import MULTICAST, RUNNING, UP, Interface
 from tests.gateway import builders
 from tests.services import documents as build
@@ -189,6 +191,16 @@ def lose_reading(rig: Rig) -> None:
             database.put(*build.reading(1.0, 2.0, first=first))
 
 
+def end_often(rig: Rig, clock: float) -> None:
+    for second in range(6):
+        ends.note(rig.root / "run", "sync", "exit status 1", clock=clock - 60 + second)
+
+
+def keep_error(rig: Rig, utc: float) -> None:
+    line = Line("error", "recorder", "recording", "the card is gone")
+    ErrorLog(rig.root / "data").append(line, utc=utc, clock=1.0, now=0.0)
+
+
 def full(_rig: Rig) -> None:
     shutil.disk_usage = lambda _path: SimpleNamespace(total=100e9, used=99e9, free=1e9)  # type: ignore[assignment,return-value]
 
@@ -196,16 +208,22 @@ def full(_rig: Rig) -> None:
 FAULTS: list[tuple[str, Callable[[Rig], object], str]] = [
     ("recorder", lambda r: r.remove("run/recorder.json"), "is not running"),
     ("recorder", lambda r: r.recorder(fault="disk is full", recording=False), "disk is full"),
-    ("recorder", lambda r: r.recorder(last_durable=Stamp(clock=NOW - 20, utc=UTC)), "for 10 s"),
+    ("recorder", lambda r: r.recorder(last_durable=Stamp(clock=NOW - 20, utc=UTC)), "for 8 s"),
     ("sync", lambda r: r.remove("run/sync.json"), "is not running"),
     ("lights", lambda r: r.remove("run/lights.json"), "dark"),
-    ("lights", lambda r: r.live("lights", {"updated": {"clock": NOW - 60, "utc": UTC}}), "what was"),
+    (
+        "lights",
+        lambda r: r.live("lights", {"pid": 1, "updated": {"clock": NOW - 60, "utc": UTC}}),
+        "what was",
+    ),
     (
         "units",
         lambda r: r.said.update({"systemctl list-units": "logboat-store.service x\n"}),
         "logboat-store",
     ),
     ("restarts", lambda r: r.said.update({"systemctl show": "Id=logboat-sync\nNRestarts=12\n"}), "12 times"),
+    ("restarts", lambda r: end_often(r, NOW), "logboat-sync has ended 6 times in 10 min"),
+    ("errors", lambda r: keep_error(r, UTC - 60), "of recorder, 2026-09-21 14:12:20Z: the card is gone"),
     ("configuration", lambda r: r.put("etc/sensors.toml", "[[sensor]]\nid = 3\n"), "sensors.toml:"),
     (
         "configuration",
@@ -286,6 +304,13 @@ def test_planted_fault_is_seen(
     assert finding.verdict in (Verdict.WARN, Verdict.BAD), finding
     assert words in finding.seen
     assert finding.cure
+
+
+def test_what_is_over_is_told_no_more(rig: Rig) -> None:
+    end_often(rig, NOW - 120)
+    keep_error(rig, UTC - 90_000)
+    assert check("restarts").ask(rig.patient()).verdict is Verdict.GOOD
+    assert check("errors").ask(rig.patient()).verdict is Verdict.GOOD
 
 
 def test_every_check_has_a_fault_that_it_sees() -> None:

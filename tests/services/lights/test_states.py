@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from services.boot.state import BootState
+from services.ends import Restless
 from services.lights import explain
 from services.lights.facts import Facts
 from services.lights.patterns import FAST, OFF, ON, SLOW, Pattern, flashes
@@ -97,6 +98,11 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Pattern]]] = [
     ),
     ("a wrong file on the card", {"boot": BootState(problems=("vessel.toml:3: x",))}, {"fault": flashes(3)}),
     ("a failed unit", {"failed_units": ("logboat-store.service",)}, {"fault": flashes(5)}),
+    (
+        "a service that ends again and again",
+        {"restless": (Restless("sync", 7, "exit status 1"),)},
+        {"fault": flashes(5)},
+    ),
     ("a certificate that expires", {"expires": UTC + 86_400}, {"fault": flashes(6)}),
     ("low voltage", {"under_voltage": True}, {"power": FAST}),
     ("heat", {"throttled": True}, {"power": SLOW}),

@@ -1,0 +1,153 @@
+"""`errors.log` on the data partition: the last errors, which the journal, in memory, loses with the power.
+
+Two files of `LIMIT` bytes at most, the newer one first; whole lines, appended by several daemons. Each append
+is made durable, but at most once every `SYNC_EVERY_S`. Where the disk is full it says nothing and counts.
+A daemon that starts and fails again and again does not fill it: what one of the last lines says already is
+counted, and not written again for a while.
+"""
+
+import fcntl
+import os
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from .limits import same
+from .lines import Kept, Line, parse
+
+NAME: Final = "errors.log"
+OLDER: Final = "errors.log.1"
+LIMIT: Final = 128 * 1024
+SYNC_EVERY_S: Final = 5.0
+REPEATED_WITHIN_S: Final = 600.0
+_TAIL: Final = 4_096
+"""Bytes of the newest lines, which are compared."""
+_MODE: Final = 0o660
+"""The daemons' group writes it, whoever of them made it."""
+
+
+class ErrorLog:
+    """The writing side; one a process, used by one thread."""
+
+    def __init__(self, data: Path) -> None:
+        """`data`: the data partition's folder; touches nothing yet."""
+        self._path, self._older = data / NAME, data / OLDER
+        self._synced_at = float("-inf")
+        self._waiting: int | None = None
+        self.lost = 0
+        """Lines that could not be written since the last one that could."""
+        self._again = 0
+
+    def append(self, line: Line, *, utc: float, clock: float, now: float) -> None:
+        """Keep a line; `clock`: seconds since the board's start; `now`: of a clock that only moves on. Raises
+        nothing: see `lost`."""
+        try:
+            file = self._open()
+        except OSError:
+            self.lost += 1
+            return
+        try:
+            tail = _tail(file)
+            if _is_among(tail, line, utc, clock):
+                self._again += 1
+                return
+            kept = Kept(utc, clock, replace(line, again=line.again + self._again), self.lost)
+            begin = "" if not tail or tail.endswith("\n") else "\n"
+            data = f"{begin}{kept}\n".encode(errors="replace")
+            if os.fstat(file).st_size + len(data) > LIMIT:
+                file = self._turn_over(file)
+            if os.write(file, data) != len(data):
+                self.lost += 1  # a full disk took half of it; the next line begins anew
+                return
+            self.lost = self._again = 0
+            file = self._keep(file)
+            self.sync(now)
+        except OSError:
+            self.lost += 1
+        finally:
+            if file >= 0:
+                os.close(file)
+
+    def sync(self, now: float, *, at_once: bool = False) -> None:
+        """Make durable what waits for it, if it is time. Raises nothing."""
+        if self._waiting is None or not (at_once or self.is_due(now)):
+            return
+        file, self._waiting = self._waiting, None
+        self._synced_at = now
+        try:
+            os.fsync(file)
+        except OSError:
+            self.lost += 1
+        finally:
+            os.close(file)
+
+    def is_due(self, now: float) -> bool:
+        """Whether enough time has gone since the last time."""
+        return now - self._synced_at >= SYNC_EVERY_S
+
+    @property
+    def waits(self) -> bool:
+        """Whether something is not durable yet."""
+        return self._waiting is not None
+
+    def _keep(self, file: int) -> int:
+        """Let it be synchronised later; the file that is to be closed now, or -1."""
+        before, self._waiting = self._waiting, file
+        return -1 if before is None else before
+
+    def _open(self) -> int:
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        is_new = not self._path.exists()
+        file = os.open(self._path, flags, _MODE)
+        if is_new:
+            os.fchmod(file, _MODE)
+        return file
+
+    def _turn_over(self, file: int) -> int:
+        """The full file becomes the older one; of several processes one does it."""
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return file  # another does it just now
+        try:
+            if os.fstat(file).st_ino == self._path.stat().st_ino:
+                self._path.replace(self._older)
+        finally:
+            fcntl.flock(file, fcntl.LOCK_UN)
+        fresh = self._open()
+        os.close(file)
+        return fresh
+
+
+def read(data: Path) -> Iterator[Kept]:
+    """What was kept, the oldest first; what is not whole is left out."""
+    for name in (OLDER, NAME):
+        try:
+            text = (data / name).read_text(errors="replace")
+        except OSError:
+            continue
+        yield from filter(None, map(parse, text.splitlines()))
+
+
+def recent(data: Path, *, utc: float, within_s: float) -> list[Kept]:
+    """The last ones, by the clock as it was; one from later than now counts, too: its clock was wrong."""
+    return [kept for kept in read(data) if utc - kept.utc < within_s]
+
+
+def _tail(file: int) -> str:
+    size = os.fstat(file).st_size
+    return os.pread(file, _TAIL, max(0, size - _TAIL)).decode(errors="replace")
+
+
+def _is_among(tail: str, line: Line, utc: float, clock: float) -> bool:
+    """Whether one of these lines said the same a short while ago, in this boot of the board or before."""
+    for text in deque(tail.splitlines(), maxlen=10):
+        kept = parse(text) if f" what={line.what} " in text else None
+        if kept is None or (kept.line.daemon, kept.line.what) != (line.daemon, line.what):
+            continue
+        is_near = 0 <= clock - kept.clock < REPEATED_WITHIN_S or 0 <= utc - kept.utc < REPEATED_WITHIN_S
+        if is_near and same(kept.line.text) == same(line.text):
+            return True
+    return False

@@ -1,0 +1,98 @@
+"""A record as one line of fields, and a kept line read again. Pure.
+
+    level=error daemon=recorder what=recording msg="samples.db: disk I/O error" again=12
+
+`what` is the module that says it; `again`: how often it was said meanwhile and not written. A kept line has
+two fields before these, `time` (UTC) and `clock` (seconds since the board's start).
+"""
+
+import json
+import logging
+import re
+import traceback
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+MOST_CHARACTERS: Final = 2_000
+"""Of a text; a peer's words may be in it."""
+_FRAMES: Final = 4
+"""Of a traceback, the innermost: the place, and how it came there."""
+_JOURNAL_LEVELS: Final = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
+"""Python's levels, and the journal's (sd-daemon(3))."""
+_FIELD: Final = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S+)')
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What one line says."""
+
+    level: str
+    """In small letters, as Python names it."""
+    daemon: str
+    what: str
+    text: str
+    again: int = 0
+
+    def __str__(self) -> str:
+        text = json.dumps(self.text[:MOST_CHARACTERS], ensure_ascii=False)
+        more = f" again={self.again}" if self.again else ""
+        return f"level={self.level} daemon={self.daemon} what={self.what} msg={text}{more}"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A line that was kept."""
+
+    utc: float
+    """Seconds since 1970, as the clock was then."""
+    clock: float
+    """Since the board's start."""
+    line: Line
+    lost: int = 0
+    """How many before it could not be kept."""
+
+    def __str__(self) -> str:
+        lost = f" lost={self.lost}" if self.lost else ""
+        moment = datetime.fromtimestamp(self.utc, UTC)
+        return f"time={moment:%Y-%m-%dT%H:%M:%SZ} clock={self.clock:.1f} {self.line}{lost}"
+
+
+def of_record(record: logging.LogRecord, daemon: str, *, again: int = 0) -> Line:
+    """A record of Python's logging, an exception's place with it."""
+    text = record.getMessage()
+    if record.exc_info and record.exc_info[1] is not None:
+        text = f"{text}: {of_exception(record.exc_info[1], record.exc_info[2])}"
+    what = record.name.removeprefix("services.")
+    return Line(record.levelname.lower(), daemon, what, text, again)
+
+
+def of_exception(error: BaseException, trace: TracebackType | None) -> str:
+    """What it is, and where, on one line: the innermost place first."""
+    frames = traceback.extract_tb(trace)[-_FRAMES:]
+    places = (f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in reversed(frames))
+    told = f"{type(error).__name__}: {error}"
+    return f"{told} ({' < '.join(places)})" if frames else told
+
+
+def journal_level(level: int) -> str:
+    """What the journal takes a line's level from: `<3>` before it."""
+    return f"<{next((number for least, number in _JOURNAL_LEVELS if level >= least), 7)}>"
+
+
+def parse(text: str) -> Kept | None:
+    """A kept line; None if it is none, or not whole: power may have gone while it was written."""
+    try:
+        fields = {
+            name: str(json.loads(value)) if value.startswith('"') else value
+            for name, value in _FIELD.findall(text)
+        }
+        moment = datetime.strptime(fields["time"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+        line = Line(
+            fields["level"], fields["daemon"], fields["what"], fields["msg"], int(fields.get("again", 0))
+        )
+        return Kept(moment.timestamp(), float(fields["clock"]), line, int(fields.get("lost", 0)))
+    except (KeyError, ValueError):
+        return None

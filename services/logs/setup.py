@@ -1,0 +1,167 @@
+"""What a daemon does at its start so that it logs as all do.
+
+A thread of its own writes: to standard error, which is the journal, and errors to `errors.log`, too. Whoever
+logs only puts a line into a queue: no commit waits for a journal or a card.
+"""
+
+import contextlib
+import logging
+import os
+import queue
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TextIO
+
+from .kept import ErrorLog
+from .limits import Limiter
+from .lines import Line, journal_level, of_exception, of_record
+
+MOST_WAITING: Final = 1_000
+"""Lines; a journal that takes nothing costs no more memory than that."""
+_IDLE_S: Final = 1.0
+_ENDS_WITHIN_S: Final = 3.0
+_ONLY_KEPT: Final = "only_kept"
+"""Of a record that is on standard error already."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    line: Line
+    level: int
+    is_shown: bool = True
+
+
+class _Writer(threading.Thread):
+    """Writes what is in the queue, in order."""
+
+    def __init__(self, stream: TextIO, kept: ErrorLog | None) -> None:
+        super().__init__(name="log", daemon=True)
+        self._stream, self._kept = stream, kept
+        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._to_journal = "JOURNAL_STREAM" in os.environ
+        self.dropped = 0
+
+    def put(self, job: _Job) -> None:
+        """Never waits."""
+        if self._queue.qsize() >= MOST_WAITING:
+            self.dropped += 1
+        else:
+            self._queue.put(job)
+
+    def finish(self) -> None:
+        """Write what there is; a journal that does not take it is not waited for."""
+        self._queue.put(None)
+        self.join(_ENDS_WITHIN_S)
+
+    def run(self) -> None:
+        while True:
+            try:
+                job = self._queue.get(
+                    timeout=_IDLE_S if self._kept is not None and self._kept.waits else None
+                )
+            except queue.Empty:
+                job = _IDLE
+            if self._kept is not None:
+                self._kept.sync(time.monotonic(), at_once=job is None)
+            if job is None:
+                return
+            if job is not _IDLE:
+                self._write(job)
+
+    def _write(self, job: _Job) -> None:
+        if job.is_shown:
+            head = journal_level(job.level) if self._to_journal else ""
+            with contextlib.suppress(OSError, ValueError):  # nobody listens any more
+                self._stream.write(f"{head}{job.line}\n")
+                self._stream.flush()
+        if job.level >= logging.ERROR and self._kept is not None:
+            clock = time.clock_gettime(time.CLOCK_BOOTTIME)
+            self._kept.append(job.line, utc=time.time(), clock=clock, now=time.monotonic())
+
+
+_IDLE: Final = _Job(Line("", "", "", ""), 0)
+
+
+class _Handler(logging.Handler):
+    """Hands records on, unless the same was said often."""
+
+    def __init__(self, daemon: str, writer: _Writer) -> None:
+        super().__init__()
+        self._daemon, self._writer = daemon, writer
+        self._limiter = Limiter()
+        self._levels: dict[str, tuple[int, str]] = {}
+        self._told_at = 0.0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._emit(record, time.monotonic())
+        except Exception:  # noqa: BLE001 -- a record that cannot be written must not end who logs
+            self.handleError(record)
+
+    def _emit(self, record: logging.LogRecord, now: float) -> None:
+        line = of_record(record, self._daemon)
+        place = f"{record.pathname}:{record.lineno}"
+        self._levels[place] = (record.levelno, line.what)
+        if now - self._told_at >= 1.0:
+            self._told_at = now
+            self.tell_kept_back(now)
+        again = self._limiter.admit(place, line.text, now)
+        if again is not None:
+            line = Line(line.level, line.daemon, line.what, line.text, again)
+            self._writer.put(_Job(line, record.levelno, not getattr(record, _ONLY_KEPT, False)))
+
+    def tell_kept_back(self, now: float) -> None:
+        """What was kept back, and is over."""
+        for place, words, count in self._limiter.due(now):
+            level, what = self._levels[place]
+            name = logging.getLevelName(level).lower()
+            line = Line(name, self._daemon, what, words or "much more that is not written", count)
+            self._writer.put(_Job(line, min(level, logging.WARNING)))
+
+
+@contextlib.contextmanager
+def running(daemon: str, data: Path | None) -> Iterator[None]:
+    """While a daemon runs: its records go to standard error, its errors to `errors.log` in `data` as well.
+
+    What ends it is an error, too, in whichever thread it was.
+    """
+    writer = _Writer(sys.stderr, None if data is None else ErrorLog(data))
+    handler = _Handler(daemon, writer)
+    root = logging.getLogger()
+    level_before, hook_before = root.level, threading.excepthook
+    writer.start()
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    threading.excepthook = _thread_ended
+    try:
+        yield
+    except Exception as error:
+        log.critical("it ends: %s", of_exception(error, error.__traceback__), extra={_ONLY_KEPT: True})
+        raise
+    finally:
+        threading.excepthook = hook_before
+        root.removeHandler(handler)
+        root.setLevel(level_before)
+        handler.tell_kept_back(float("inf"))
+        writer.finish()
+
+
+def fatal(text: str) -> None:
+    """Why a daemon ends: as it is for who started it by hand, and kept."""
+    sys.stderr.write(f"{text}\n")
+    log.critical("%s", text, extra={_ONLY_KEPT: True})
+
+
+def _thread_ended(args: threading.ExceptHookArgs) -> None:
+    if args.exc_type is SystemExit:
+        return
+    name = "?" if args.thread is None else args.thread.name
+    error = args.exc_value if args.exc_value is not None else args.exc_type()
+    log.critical("thread %s has ended: %s", name, of_exception(error, args.exc_traceback))
+
+
+log = logging.getLogger("services.daemon")

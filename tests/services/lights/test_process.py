@@ -1,0 +1,74 @@
+"""The lights' daemon as a process, without LEDs: what it tells, and what feeds its watchdog."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from services import livestate
+
+PATIENCE_S = 60.0
+DARK = '[vessel]\nid = "argo"\n[lights]\n' + "".join(
+    f"{name} = 0\n" for name in ("power", "record", "mesh", "gateway", "fault")
+)
+
+
+@pytest.fixture
+def systemd(tmp_path: Path) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
+        heard.bind(str(tmp_path / "notify"))
+        heard.settimeout(PATIENCE_S)
+        yield heard
+
+
+@pytest.fixture
+def lights(tmp_path: Path, systemd: socket.socket) -> Iterator[subprocess.Popen[bytes]]:
+    for name in ("data", "run", "identity"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "logboat.toml").write_text(DARK)
+    (tmp_path / "sensors.toml").write_text("")
+    command = [sys.executable, "-m", "services", "lights", "--identity", str(tmp_path / "identity")]
+    for option in ("config", "sensors", "data", "run"):
+        place = f"{'logboat' if option == 'config' else option}.toml"
+        command += [f"--{option}", str(tmp_path / (place if option in ("config", "sensors") else option))]
+    environment = os.environ | {"NOTIFY_SOCKET": str(tmp_path / "notify")}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
+        yield process
+        process.kill()
+
+
+def until(systemd: socket.socket, word: str) -> None:
+    while systemd.recv(4096).decode() != word:
+        pass
+
+
+def test_without_leds_it_tells_what_they_would_show_and_takes_it_back(
+    lights: subprocess.Popen[bytes], systemd: socket.socket, tmp_path: Path
+) -> None:
+    until(systemd, "WATCHDOG=1")
+    told = livestate.read(livestate.path(tmp_path / "run", "lights"))
+    assert told is not None
+    assert told["lights"]["record"] == {"pattern": "fast blink", "means": "NOTHING IS RECORDED"}
+    lights.send_signal(signal.SIGTERM)
+    assert lights.wait(PATIENCE_S) == 0
+    assert not livestate.path(tmp_path / "run", "lights").exists()
+
+
+def test_the_watchdog_is_fed_by_looks_alone(
+    lights: subprocess.Popen[bytes], systemd: socket.socket, tmp_path: Path
+) -> None:
+    """A look that hangs, here at a file that nobody writes, starves it."""
+    until(systemd, "WATCHDOG=1")
+    os.mkfifo(tmp_path / "identity/vessel.pem")
+    systemd.settimeout(3.0)
+    with contextlib.suppress(TimeoutError):
+        for _ in range(5):
+            systemd.recv(4096)
+        pytest.fail("it is still fed")
+    assert lights.poll() is None

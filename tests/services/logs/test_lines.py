@@ -1,0 +1,58 @@
+"""A record as a line of fields, and read again."""
+
+import logging
+import sys
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.logs.lines import MOST_CHARACTERS, Kept, Line, journal_level, of_record, parse
+
+NAMES = st.from_regex(r"[a-z][a-z.]{0,20}", fullmatch=True)
+LINES = st.builds(
+    Line,
+    st.sampled_from(["warning", "error", "critical"]),
+    NAMES,
+    NAMES,
+    st.text(max_size=200),
+    st.integers(0, 10**6),
+)
+
+
+@given(st.builds(Kept, st.integers(0, 4 * 10**9).map(float), st.integers(0, 10**6).map(float), LINES))
+def test_a_kept_line_is_one_line_and_read_as_it_was(kept: Kept) -> None:
+    assert "\n" not in str(kept)
+    assert parse(str(kept)) == kept
+
+
+@given(st.builds(Kept, st.just(1e9), st.just(5.0), LINES), st.data())
+def test_half_a_line_is_no_other_line(kept: Kept, data: st.DataObject) -> None:
+    whole = str(kept)
+    found = parse(whole[: data.draw(st.integers(0, len(whole) - 1))])
+    assert found is None or (found.line.daemon, found.line.text) == (kept.line.daemon, kept.line.text)
+
+
+def test_a_traceback_is_one_line_with_the_places() -> None:
+    try:
+        _fail()
+    except ValueError:
+        record = logging.LogRecord(
+            "services.x", logging.ERROR, "x.py", 1, "it %s", ("broke",), sys.exc_info()
+        )
+    line = of_record(record, "recorder")
+    assert (line.level, line.daemon, line.what) == ("error", "recorder", "x")
+    assert line.text.startswith("it broke: ValueError: two\nlines (test_lines.py:")
+    assert "_fail < test_lines.py:" in line.text
+    assert "\n" not in str(line)
+
+
+def _fail() -> None:
+    raise ValueError("two\nlines")
+
+
+def test_a_strangers_words_are_cut() -> None:
+    assert len(str(Line("error", "sync", "mesh", "x" * 100_000))) < MOST_CHARACTERS + 100
+
+
+def test_levels_are_the_journals() -> None:
+    assert [journal_level(level) for level in (10, 20, 30, 40, 50)] == ["<7>", "<6>", "<4>", "<3>", "<2>"]
