@@ -40,6 +40,7 @@ What people look at, from documents and live state:
 - `liveness`, `live`, `livesync`, `livelights`: whether a daemon lives, and its own word: the recorder's, the
   sync daemon's, the lights'
 - `summary`, `present`, `columns`: what `status` says; how things are written for people, on any screen
+- `troubles`: the usual ones, with the words of lights, `status` and doctor, and what to do
 - `schemas/`: what is written for programs
 - `command`, `commands/`: the `logboat` command; `top/`: its live view; `demo/`: the main job, end to end;
   `ulid`: ids of notes

@@ -12,7 +12,7 @@ import os
 import shutil
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -288,6 +288,8 @@ class Library:
         free = shutil.disk_usage(self._data).free
         is_short = free < self._room.spare
         if not is_short and self._retained_ms is not None and now - self._retained_ms < RETENTION_MS:
+            if self.storage is not None:
+                self.storage = replace(self.storage, free=free)  # others take room, and give it back
             return
         self._retained_ms = now
         if self._documenter is not None:

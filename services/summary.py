@@ -154,8 +154,9 @@ def card(facts: Facts) -> str:
     storage = None if facts.live is None else facts.live.storage
     if storage is None:
         return "not known" if facts.live is not None else "not known while the recorder is not running"
+    little = "NEARLY FULL: " if storage.free < NEARLY_FULL * storage.total else ""
     return (
-        f"{format_bytes(storage.free)} free of {format_bytes(storage.total)}; history takes "
+        f"{little}{format_bytes(storage.free)} free of {format_bytes(storage.total)}; history takes "
         f"{format_bytes(storage.used)} of {format_bytes(storage.budget)} at most"
     )
 
@@ -314,7 +315,8 @@ def _start(facts: Facts) -> str | None:
     if facts.problems:
         return f"correct the configuration, then start the recorder: {facts.problems[0]}"
     return (
-        "start the recorder: systemctl start logboat-recorder; why it stopped: journalctl -u logboat-recorder"
+        "start the recorder: systemctl restart logboat-recorder; why it stopped:"
+        " journalctl -u logboat-recorder"
     )
 
 
@@ -422,7 +424,8 @@ def _sync(facts: Facts) -> str | None:
     sight, state = facts.mesh_sight, facts.mesh_sight.state
     if not sight.is_live:
         return (
-            "start the sync daemon: systemctl start logboat-sync; why it stopped: journalctl -u logboat-sync"
+            "start the sync daemon: systemctl restart logboat-sync; why it stopped:"
+            " journalctl -u logboat-sync"
         )
     if state is not None and state.fault is not None and not state.waits_for_identity:
         return f"let the log be shared again: {state.fault}"

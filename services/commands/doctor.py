@@ -2,7 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from services.present import Screen, Style, paint, screen, wrap
 
@@ -24,11 +24,16 @@ def doctor_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--fix", action="store_true", help="do what does no harm and may help, then ask again"
     )
+    parser.add_argument(
+        "--guide", action="store_true", help="the usual troubles, as lights show them; what to do"
+    )
     parser.add_argument("--all", action="store_true", help="what is good, too")
 
 
 def doctor(args: Namespace, world: World) -> int:
     """1 if anything is wrong."""
+    if args.guide:
+        return _tell_guide(args)
     from services.doctor.checks import examine, is_well
     from services.doctor.findings import Verdict
     from services.doctor.patient import run_command
@@ -77,6 +82,42 @@ def doctor(args: Namespace, world: World) -> int:
         )
         print("\n".join(wrap(summary, where.width)))
     return 0 if is_well(found) else 1
+
+
+def _tell_guide(args: Namespace) -> int:
+    if args.json:
+        print_json("doctor-guide", _guide_json())
+    else:
+        print("\n".join(_guide(screen())))
+    return 0
+
+
+def _guide(where: Screen) -> Iterator[str]:
+    from services.troubles import TROUBLES, lights_of
+
+    for trouble in TROUBLES:
+        yield paint(trouble.what.replace("`", ""), Style.TITLE, where)
+        yield from wrap(f"lights: {lights_of(trouble)}", where.width, indent="  ")
+        for command, (place, words) in (("status", trouble.status), ("doctor", trouble.doctor)):
+            yield from wrap(f"{command}: {place}: {words}", where.width, indent="  ")
+        yield from wrap(f"-> {trouble.do.replace('`', '')}", where.width, indent="  ")
+
+
+def _guide_json() -> dict[str, Any]:
+    from services.troubles import TROUBLES, lights_of
+
+    return {
+        "troubles": [
+            {
+                "what": trouble.what,
+                "lights": lights_of(trouble),
+                "status": dict(zip(("line", "words"), trouble.status, strict=True)),
+                "doctor": dict(zip(("check", "words"), trouble.doctor, strict=True)),
+                "do": trouble.do,
+            }
+            for trouble in TROUBLES
+        ]
+    }
 
 
 def patient_of(args: Namespace, world: World) -> "Patient":

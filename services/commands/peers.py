@@ -78,7 +78,7 @@ def peers(args: Namespace, world: World) -> int:
 def why_not(sight: Sight) -> str | None:
     """Why there is no mesh, and what to do; None if there is one."""
     if not sight.is_live or sight.state is None:
-        start = "start it: systemctl start logboat-sync; why it stopped: journalctl -u logboat-sync"
+        start = "start it: systemctl restart logboat-sync; why it stopped: journalctl -u logboat-sync"
         return f"{sight.why_not}; {start}"
     if sight.state.fault is not None:
         return f"no mesh: {sight.state.fault}"

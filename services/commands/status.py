@@ -34,8 +34,13 @@ ROOMY: Final = 60
 """Columns from which on words are in a column of their own beside the labels."""
 LABEL: Final = max(len(label) for label, _ in LINES) + 2
 MARKS: Final = (
-    (re.compile(r"^(NO|WRONG|NOT YET)\b|^[1-9][0-9]* holding"), Style.BAD),
-    (re.compile(r"\b(NOT|REFUSED|CLONED)\b|[1-9][0-9]* (faulty|not acknowledged|refused)"), Style.WARN),
+    (re.compile(r"^(NO|WRONG|NOT YET|FAILING)\b|^[1-9][0-9]* holding"), Style.BAD),
+    (
+        re.compile(
+            r"\b(NOT|REFUSED|CLONED|EXPIRED|NEARLY FULL)\b|[1-9][0-9]* (faulty|not acknowledged|refused)"
+        ),
+        Style.WARN,
+    ),
     (re.compile(r"^yes;"), Style.GOOD),
 )
 """How words stand out; the first that is found."""

@@ -21,7 +21,7 @@ def recorder(patient: Patient) -> Finding:
     sight = patient.recorder_sight
     if not sight.is_live or sight.state is None:
         return bad(
-            sight.why_not, "systemctl start logboat-recorder; journalctl -u logboat-recorder says why."
+            sight.why_not, "systemctl restart logboat-recorder; journalctl -u logboat-recorder says why."
         )
     state = sight.state
     if state.fault is not None or not state.recording:
@@ -41,7 +41,7 @@ def sync(patient: Patient) -> Finding:
     """Whether the sync daemon works."""
     sight = patient.sync_sight
     if not sight.is_live:
-        return bad(sight.why_not, "systemctl start logboat-sync; journalctl -u logboat-sync says why.")
+        return bad(sight.why_not, "systemctl restart logboat-sync; journalctl -u logboat-sync says why.")
     return good("it works")
 
 

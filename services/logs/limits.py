@@ -24,6 +24,8 @@ class _Span:
     began: float
     said: int = 0
     kept_back: int = 0
+    text: str = ""
+    """What was kept back last."""
 
 
 def same(text: str) -> str:
@@ -55,6 +57,7 @@ class Limiter:
             self._forget()
         if words.said >= SAME:
             words.kept_back += 1
+            words.text = text
             return None
         words.said += 1
         whole.said += 1
@@ -64,7 +67,8 @@ class Limiter:
         """What was kept back and not said since, once its minute is over: place, words ('' if they were
         many), how often."""
         over = [key for key, span in self._words.items() if now - span.began >= WITHIN_S]
-        found = [(*key, self._words.pop(key).kept_back) for key in over]
+        spans = [(key[0], self._words.pop(key)) for key in over]
+        found = [(place, span.text, span.kept_back) for place, span in spans]
         for place, span in self._places.items():
             if now - span.began >= WITHIN_S:
                 found.append((place, "", span.kept_back))

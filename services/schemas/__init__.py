@@ -24,6 +24,7 @@ VERSIONS: Final = {
     "db-revision": 1,
     "db-serve": 1,
     "doctor": 1,
+    "doctor-guide": 1,
     "fleet": 1,
     "fleet-backup": 1,
     "fleet-card": 1,

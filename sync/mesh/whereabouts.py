@@ -16,9 +16,10 @@ from sync.replication.checkpoint_id import Peer
 CONNECT_WITHIN: Final = 5.0
 """Seconds for TCP, TLS and HTTP: a neighbour is near, and who does not answer may be elsewhere by now."""
 HEARTBEAT: Final = 4.0
-"""Seconds between pings; half as much again is waited for an answer, so that a vessel that went out of
-reach is known to be gone before TCP's own waits (doubling, RFC 6298) have grown to be long."""
+"""Seconds between pings. A vessel that went out of reach is known to be gone `GRACE` after the next one:
+before TCP's own waits (doubling, RFC 6298) have grown to be long."""
 GRACE: Final = 8.0
+"""Seconds that an answer is waited for: on a slow radio, behind what else is on its way."""
 TUNING: Final = Tuning(heartbeat=HEARTBEAT, grace=GRACE)
 
 

@@ -2,6 +2,10 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Final
+
+_NEAR: Final = 0.001
+"""Seconds; timers come a little early now and then."""
 
 
 class Heartbeat:
@@ -26,6 +30,7 @@ class Heartbeat:
         self._lost = lost
         self.heard = True
         self.is_deaf = False
+        self._pinged_at = loop.time()
         self._next = loop.call_later(interval, self._beat)
 
     def stop(self) -> None:
@@ -34,11 +39,17 @@ class Heartbeat:
 
     def _beat(self) -> None:
         self.heard = False
-        self._next = self._loop.call_later(self._grace, self._judge)
+        self._pinged_at = self._loop.time()
+        self._next = self._loop.call_later(min(self._interval, self._grace), self._judge)
         self._ping()
 
     def _judge(self) -> None:
+        since = self._loop.time() - self._pinged_at
         if self.heard or self.is_deaf:
-            self._next = self._loop.call_later(self._interval, self._beat)
+            # The next ping is due an interval after the last one, not after its judgement: who falls silent
+            # just after an answer is known to be lost within `interval` and `grace`.
+            self._next = self._loop.call_later(max(0.0, self._interval - since), self._beat)
+        elif since < self._grace - _NEAR:
+            self._next = self._loop.call_later(self._grace - since, self._judge)
         else:
             self._lost()

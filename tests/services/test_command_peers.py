@@ -160,7 +160,7 @@ class TestNoMesh:
         done = logboat("peers")
         assert (done.status, done.out) == (1, "")
         assert "the sync daemon is not running" in done.err
-        assert "systemctl start logboat-sync" in done.err
+        assert "systemctl restart logboat-sync" in done.err
         assert logboat("peers", "--json").json["live"] is False
 
     def test_a_daemon_that_ended_for_a_reason_has_left_it(self, logboat: Appliance) -> None:

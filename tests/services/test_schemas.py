@@ -279,7 +279,7 @@ def _lights(stage: Stage) -> Iterator[str]:
     yield stage.told("lights", "explain", "--table")
 
 
-@prints("doctor", "doctor")
+@prints("doctor", "doctor", "doctor-guide")
 def _doctor(stage: Stage) -> Iterator[str]:
     rig = stage.rig()
     stage.monkeypatch.setattr("services.commands.doctor.patient_of", lambda _args, _world: rig.patient())
@@ -289,6 +289,7 @@ def _doctor(stage: Stage) -> Iterator[str]:
     rig.remove("run/lights.json")
     stage.monkeypatch.setattr("services.doctor.patient.run_command", lambda _command: "")
     yield stage.told("doctor", "--fix")
+    yield stage.told("doctor", "--guide")
 
 
 @prints("bundle", "bundle")

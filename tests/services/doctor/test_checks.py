@@ -379,7 +379,7 @@ def test_command_says_what_is_wrong_and_exits_1(
     assert main(["doctor", *places]) == 1
     said = capsys.readouterr().out
     assert "BAD   recorder" in said
-    assert "do:  systemctl start logboat-recorder" in said
+    assert "do:  systemctl restart logboat-recorder" in said
     assert f"{len(CHECKS)} checks: " in said
     assert main(["doctor", "--json", *places]) == 1
     told = msgspec.json.decode(capsys.readouterr().out)

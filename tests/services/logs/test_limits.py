@@ -32,10 +32,10 @@ def test_a_place_that_says_ever_other_words_has_a_limit_and_memory_has_one() -> 
 
 def test_what_was_kept_back_and_not_said_since_is_told_once() -> None:
     limiter = Limiter()
-    for _ in range(SAME + 4):
-        limiter.admit("a.py:1", "one", 0.0)
+    for number in range(SAME + 4):
+        limiter.admit("a.py:1", f"{number} wait", 0.0)
     assert limiter.due(WITHIN_S - 1) == []
-    assert limiter.due(WITHIN_S) == [("a.py:1", "one", 4)]
+    assert limiter.due(WITHIN_S) == [("a.py:1", "6 wait", 4)]
     assert limiter.due(WITHIN_S) == []
 
 

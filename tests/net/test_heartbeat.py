@@ -1,0 +1,97 @@
+"""When the other side is taken for lost, by a clock of the test's own."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sync.net.heartbeat import Heartbeat
+
+
+class Loop:
+    """Timers, and a clock that moves when told."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._timers: list[tuple[float, asyncio.TimerHandle]] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def call_later(self, delay: float, call: Callable[[], None]) -> asyncio.TimerHandle:
+        timer = asyncio.TimerHandle(self.now + delay, call, (), self)  # type: ignore[arg-type]
+        self._timers.append((self.now + delay, timer))
+        return timer
+
+    def _timer_handle_cancelled(self, _timer: Any) -> None: ...
+
+    def get_debug(self) -> bool:
+        return False
+
+    def run_until(self, end: float) -> None:
+        while due := [each for each in self._timers if each[0] <= end]:
+            first = min(due, key=lambda each: each[0])
+            self._timers.remove(first)
+            self.now = max(self.now, first[0])
+            if not first[1].cancelled():
+                first[1]._run()
+        self.now = end
+
+
+class Rig:
+    """A peer that answers until it falls silent."""
+
+    def __init__(self, *, interval: float, grace: float, silent_from: float = float("inf")) -> None:
+        self.loop = Loop()
+        self.pings: list[float] = []
+        self.lost_at: float | None = None
+        self._silent_from = silent_from
+        self.heartbeat = Heartbeat(
+            self.loop,  # type: ignore[arg-type]
+            interval=interval,
+            grace=grace,
+            ping=self._ping,
+            lost=self._lost,
+        )
+
+    def _ping(self) -> None:
+        self.pings.append(self.loop.now)
+        if self.loop.now < self._silent_from:
+            self.heartbeat.heard = True
+
+    def _lost(self) -> None:
+        self.lost_at = self.loop.now
+
+
+TIMES = st.floats(0.1, 400)
+
+
+@given(TIMES, TIMES, st.floats(0, 2_000))
+def test_who_falls_silent_is_lost_after_grace_and_at_most_an_interval_more(
+    interval: float, grace: float, silent: float
+) -> None:
+    rig = Rig(interval=interval, grace=grace, silent_from=silent)
+    rig.loop.run_until(silent + interval + grace + 0.001)
+    assert rig.lost_at is not None
+    assert silent + grace - 0.001 <= rig.lost_at
+
+
+@given(TIMES, TIMES)
+def test_who_answers_is_kept_and_pinged_every_interval(interval: float, grace: float) -> None:
+    rig = Rig(interval=interval, grace=grace)
+    rig.loop.run_until(interval * 10.5)
+    assert rig.lost_at is None
+    assert len(rig.pings) == 10
+    rig.heartbeat.stop()
+
+
+def test_who_does_not_listen_judges_nobody() -> None:
+    rig = Rig(interval=4, grace=8, silent_from=0)
+    rig.heartbeat.is_deaf = True
+    rig.loop.run_until(100)
+    assert rig.lost_at is None
+    rig.heartbeat.is_deaf = False
+    rig.loop.run_until(112)
+    assert rig.lost_at is not None

@@ -1,0 +1,183 @@
+"""One vessel: its files, its daemons as real processes, and what it tells of itself."""
+
+import contextlib
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Final, Self
+
+from services import livestate
+from services.command import main
+from services.commands.common import World
+from tests.faults.disks import Disk
+from tests.services.syncing import PATIENCE_S, Fleet, free_port
+
+from .board import Board
+
+SENSORS: Final = """\
+[[sensor]]
+id = "fuel-level"
+name = "Fuel"
+kind = "analog"
+chip = "mcp3008"
+channel = 0
+calibration = [[0.40, 1.0], [1.65, 0.0]]
+valid = [0.2, 2.5]
+path = "tanks.fuel.main.currentLevel"
+rate = "5 Hz"
+
+[[sensor]]
+id = "cabin"
+name = "Cabin"
+kind = "simulated"
+model = "temperature"
+path = "environment.inside.saloon.temperature"
+rate = "1 Hz"
+"""
+STILL_S: Final = 3.0
+"""Lights that nobody has looked after for so long stand still, for an eye."""
+
+Lights = dict[str, tuple[str, str]]
+"""By light: pattern and meaning."""
+
+
+class Ship:
+    """A context manager that ends what still runs."""
+
+    def __init__(
+        self,
+        folder: Path,
+        fleet: Fleet,
+        *,
+        vessel: str = "argo",
+        number: str = "1",
+        gateway: str = "",
+        disk: Disk | None = None,
+    ) -> None:
+        """`number`: of its board; `gateway`: a broker's address; `disk`: where its data is."""
+        self.folder, self._number = folder, number
+        self.data = folder / "data" if disk is None else disk.data
+        self._prefix = [] if disk is None else disk.prefix
+        for place in (folder / "run", self.data if disk is None else disk.seen):
+            place.mkdir(parents=True, exist_ok=True)
+        self.run = folder / "run"
+        self.identity = folder / "identity"
+        fleet.identity(self.identity, vessel)
+        self.board = Board(folder)
+        lights = "".join(f"{name} = 0\n" for name in ("power", "record", "mesh", "gateway", "fault"))
+        club = f'[[gateway]]\nname = "club"\nkind = "mqtt"\nurl = "{gateway}"\n' if gateway else ""
+        self.config = folder / "logboat.toml"
+        self.config.write_text(
+            f'[vessel]\nid = "{vessel}"\n[listener]\nport = {free_port()}\ninterfaces = ["lo"]\n'
+            f"[lights]\n{lights}{club}"
+        )
+        self.sensors = folder / "sensors.toml"
+        self.sensors.write_text(SENSORS)
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill(*self._processes)
+
+    def _command(self, *words: str) -> list[str]:
+        return [
+            *(*self._prefix, sys.executable, "-m", "tests.services.walk.daemon", str(self.folder), *words),
+            *self._places(),
+        ]
+
+    def _places(self) -> list[str]:
+        return [
+            *("--config", str(self.config), "--sensors", str(self.sensors)),
+            *("--data", str(self.data), "--run", str(self.run)),
+        ]
+
+    # Its daemons
+
+    def start(self, *daemons: str) -> None:
+        for daemon in daemons:
+            board = ("--board", self._number) if daemon == "sync" else ()
+            with (self.folder / f"{daemon}.log").open("ab") as log:
+                self._processes[daemon] = subprocess.Popen(
+                    self._command(daemon, "--identity", str(self.identity), *board),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    env=_environment(),
+                )
+
+    def send(self, daemon: str, number: signal.Signals) -> None:
+        self._processes[daemon].send_signal(number)
+
+    def kill(self, *daemons: str) -> None:
+        for daemon in daemons:
+            self._processes[daemon].kill()
+        for daemon in daemons:
+            self._processes.pop(daemon).wait(PATIENCE_S)
+
+    def restart(self, daemon: str) -> None:
+        """As systemd does it."""
+        process = self._processes.pop(daemon)
+        process.terminate()
+        assert process.wait(PATIENCE_S) == 0, self.said()
+        self.start(daemon)
+
+    def said(self) -> str:
+        """The ends of its logs, for whoever looks into a failure."""
+        logs = sorted(self.folder.glob("*.log"))
+        return "\n".join(f"== {log.name}\n{log.read_text(errors='replace')[-2_000:]}" for log in logs)
+
+    # What it tells
+
+    def lights(self) -> Lights:
+        """What the daemon's own code shows now; none if it has stopped looking."""
+        state = livestate.read(livestate.path(self.run, "lights"))
+        if state is None or time.clock_gettime(time.CLOCK_BOOTTIME) - state["updated"]["clock"] > STILL_S:
+            return {}
+        return {name: (each["pattern"], each["means"]) for name, each in state["lights"].items()}
+
+    def status(self) -> tuple[dict[str, str], str]:
+        """Its lines, and what is to be done."""
+        told = self._ask("status")
+        return told["lines"], told["toDo"] or ""
+
+    def doctor(self) -> dict[str, tuple[str, str, str]]:
+        """By check: verdict, what was seen, what to do."""
+        checks = self._ask("doctor", "--identity", str(self.identity))["checks"]
+        return {each["name"]: (each["verdict"], each["seen"], each["cure"]) for each in checks}
+
+    def _ask(self, *command: str) -> Any:
+        if not self._prefix:
+            said = io.StringIO()
+            with contextlib.redirect_stdout(said):
+                main([*command, "--json", *self._places()], world=World(clock=self))
+            return json.loads(said.getvalue())
+        # Its data is in another mount namespace.
+        done = subprocess.run(
+            self._command(*command, "--json"),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+            env=_environment(),
+        )
+        assert done.stdout, f"{command}: {done.stderr}"
+        return json.loads(done.stdout)
+
+    # The clocks that its commands go by
+
+    def boottime_ns(self) -> int:
+        return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+    def utc_ns(self) -> int:
+        return time.time_ns() - round(self.board.slow * 1e9)
+
+
+def _environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}

@@ -1,0 +1,213 @@
+"""The table of troubles: each is planted on real daemons, told by lights, `status` and doctor, and over."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from services.doctor import network
+from services.lights.states import TABLE
+from services.present import screen
+from services.troubles import TROUBLES, Trouble, lights_of, markdown, says
+from tests.faults.disks import in_memory
+from tests.gateway.broker import Broker
+from tests.services.appliance import Appliance, logboat
+from tests.services.syncing import PATIENCE_S, Fleet
+
+from .plants import PLANTS, Scene
+from .ship import Lights, Ship
+
+__all__ = ["logboat"]
+
+BY_NAME = {trouble.name: trouble for trouble in TROUBLES}
+OF_DAEMONS = (
+    *("recorder-killed", "sync-killed", "lights-killed", "recorder-hangs", "sync-hangs", "lights-hang"),
+    *("daemon-restless", "sensors-toml-broken"),
+)
+OF_THE_CARD = ("card-nearly-full", "card-full")
+OF_THE_WORLD = tuple(name for name in BY_NAME if name not in (*OF_DAEMONS, *OF_THE_CARD))
+GOOD_WAYS_ASHORE = ("on", "slow blink", "off")
+
+
+# Waiting
+
+
+def allowed(seconds: float) -> float:
+    """On a machine with more to do than it has processors nothing is told in time; an appliance has less."""
+    busy = os.getloadavg()[0] / (os.cpu_count() or 1)
+    return seconds * min(max(1.0, busy), 4.0)
+
+
+def until(holds: Callable[[], object], what: str, *, began: float, within: float, ship: Ship) -> None:
+    """Ask until it is so. A question counts by when it was asked: what it costs is none of the vessel's."""
+    while True:
+        asked = time.monotonic()
+        if holds():
+            return
+        late = asked - began > max(within, allowed(within))
+        assert not late, f"not within {within:g} s: {what}\n{ship.said()}"
+        time.sleep(0.1)  # other processes' files, which tell nobody
+
+
+# What is told
+
+
+def are_lit(trouble: Trouble, lights: Lights) -> bool:
+    """The patterns of the table, each with a meaning that the table of lights has for it."""
+    if not trouble.lights:
+        return not lights
+    meanings = {(state.light, state.pattern.name, state.means) for state in TABLE}
+    return all(
+        (found := lights.get(light)) is not None and found[0] == pattern.name and (light, *found) in meanings
+        for light, pattern in trouble.lights.items()
+    )
+
+
+def is_in_status(trouble: Trouble, ship: Ship) -> bool:
+    lines, to_do = ship.status()
+    where, words = trouble.status
+    return says(words, lines[where]) and says(trouble.to_do, to_do)
+
+
+def is_the_doctors(trouble: Trouble, ship: Ship) -> bool:
+    where, words = trouble.doctor
+    verdict, seen, cure = ship.doctor()[where]
+    if not trouble.is_wrong:
+        return says(words, seen)
+    return says(words, seen) and verdict in ("warn", "bad") and bool(cure)
+
+
+def walk(names: tuple[str, ...], scene: Scene, well: Lights) -> None:
+    """Plant each, wait for the words, put it right, wait until all is well again."""
+    for name in names:
+        plant_and_clear(BY_NAME[name], scene, well)
+
+
+def plant_and_clear(trouble: Trouble, scene: Scene, well: Lights) -> None:
+    ship, name = scene.ship, trouble.name
+
+    def is_well() -> bool:
+        lights = ship.lights()
+        ashore = lights.pop("gateway", ("", ""))[0]
+        return ashore in GOOD_WAYS_ASHORE and lights == {k: v for k, v in well.items() if k != "gateway"}
+
+    checks: list[tuple[str, Callable[[], bool]]] = [
+        (f"lights: {lights_of(trouble)}", lambda: are_lit(trouble, ship.lights())),
+        (f"status: {trouble.status}, to do: {trouble.to_do}", lambda: is_in_status(trouble, ship)),
+        (f"doctor: {trouble.doctor}", lambda: is_the_doctors(trouble, ship)),
+    ]
+    began = time.monotonic()
+    with PLANTS[name](scene):
+        if name == "card-full":
+            began = time.monotonic()  # it was not full before
+        for what, holds in checks:
+            until(holds, f"{name}: {what}", began=began, within=trouble.within_s, ship=ship)
+        told = time.monotonic() - began
+    began = time.monotonic()
+    until(is_well, f"{name}: well again: {well}", began=began, within=PATIENCE_S, ship=ship)
+    for what, holds in checks[1:]:
+        until(partial(_is_over, holds), f"{name}: over: {what}", began=began, within=PATIENCE_S, ship=ship)
+    print(f"{name}: told after {told:.1f} s, over after {time.monotonic() - began:.1f} s")
+
+
+def _is_over(holds: Callable[[], bool]) -> bool:
+    return not holds()
+
+
+def settled(ship: Ship, **wanted: str) -> Lights:
+    """The lights, once they show that all is well."""
+
+    def is_so() -> bool:
+        found = ship.lights()
+        return all(found.get(light, ("", ""))[0] == pattern for light, pattern in wanted.items())
+
+    until(is_so, f"well: {wanted}", began=time.monotonic(), within=PATIENCE_S, ship=ship)
+    return ship.lights()
+
+
+@pytest.fixture(autouse=True)
+def _no_probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The doctor's probe of multicast sends nothing anywhere."""
+    monkeypatch.setattr(network, "read_interfaces", lambda: ())
+
+
+@pytest.fixture
+def fleet_at_sea(tmp_path: Path) -> Iterator[tuple[Scene, Lights]]:
+    """argo, with a broker ashore and brigid nearby; all is well."""
+    fleet = Fleet()
+    broker = Broker(tmp_path / "broker").start()
+    with ExitStack() as stack:
+        stack.callback(broker.kill)
+        argo = stack.enter_context(Ship(tmp_path / "argo", fleet, gateway=broker.url))
+        brigid = stack.enter_context(Ship(tmp_path / "brigid", fleet, vessel="brigid", number="2"))
+        argo.start("record", "sync", "lights")
+        brigid.start("sync")
+        well = settled(argo, power="on", record="on", mesh="on", gateway="on", fault="off")
+        yield Scene(tmp_path, fleet, argo, brigid, broker), well
+
+
+@pytest.mark.timeout(400)
+def test_daemons_that_hang_or_end_are_told_and_over(fleet_at_sea: tuple[Scene, Lights]) -> None:
+    walk(OF_DAEMONS, *fleet_at_sea)
+
+
+@pytest.mark.timeout(400)
+def test_what_happens_to_a_vessel_is_told_and_over(fleet_at_sea: tuple[Scene, Lights]) -> None:
+    walk(OF_THE_WORLD, *fleet_at_sea)
+
+
+@pytest.mark.timeout(300)
+def test_a_card_that_fills_is_told_and_over(tmp_path: Path) -> None:
+    fleet = Fleet()
+    with (
+        in_memory(tmp_path, megabytes=64) as disk,
+        Ship(tmp_path / "argo", fleet, disk=disk) as argo,
+    ):
+        argo.start("record", "sync", "lights")
+        well = settled(argo, record="on", mesh="slow blink", fault="off")
+        walk(OF_THE_CARD, Scene(tmp_path, fleet, argo, disk=disk), well)
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(1_800)
+def test_all_of_it_again_and_again_in_any_order(fleet_at_sea: tuple[Scene, Lights]) -> None:
+    import random
+
+    chance = random.Random(os.environ["LOGBOAT_SEED"])
+    names = [*OF_DAEMONS, *OF_THE_WORLD] * 4
+    chance.shuffle(names)
+    walk(tuple(names), *fleet_at_sea)
+
+
+# The table
+
+
+def test_every_trouble_is_walked() -> None:
+    assert sorted(PLANTS) == sorted(BY_NAME)
+    assert len(BY_NAME) == len(TROUBLES)
+
+
+def test_readme_has_the_guide() -> None:
+    assert markdown() in (Path(__file__).parents[3] / "README.md").read_text()
+
+
+def test_whatever_takes_longer_says_why() -> None:
+    assert [trouble.name for trouble in TROUBLES if (trouble.within_s > 10) != bool(trouble.why_later)] == []
+
+
+def test_words_have_room_for_names_and_figures() -> None:
+    assert says("1 faulty: … (open)", "2 sensors, 1 faulty: fuel-level (open)")
+    assert not says("1 faulty: … (open)", "2 sensors, 1 faulty: fuel-level (short)")
+    assert says("", "anything")
+
+
+def test_the_guide_is_aboard_too(logboat: Appliance) -> None:
+    done = logboat("doctor", "--guide")
+    assert done.status == 0
+    assert "lights: fault: 1 flash" in done.out
+    assert max(map(len, done.lines)) <= screen().width
+    assert all(trouble.what.replace("`", "") in done.out for trouble in TROUBLES)
