@@ -12,6 +12,7 @@ from typing import Final
 from .kernel import CHIPS
 from .kinds import Draft
 from .schema import unique
+from .sections import PPS
 from .sensorkeys import THERMOMETER
 
 PROPOSED_PINS: Final = (12, 16, 17, 18, *range(20, 26), 27, 5, 6, 13, 19, 26)
@@ -29,7 +30,8 @@ _PROPOSED: Final = 3
 
 
 def check(drafts: Sequence[Draft], reserved: Mapping[int, str]) -> None:
-    """Complain of every conflict. `reserved`: the lights' pins, each with its name under [lights]."""
+    """Complain of every conflict. `reserved`: pins that others have, each with its light's name under
+    [lights], or `pps`."""
     unique(
         ((draft.table, draft.given("id")) for draft in drafts),
         "id",
@@ -78,8 +80,8 @@ def _check_pins(drafts: Sequence[Draft], reserved: Mapping[int, str]) -> None:
         elif pin in reserved:
             draft.table.complain(
                 "pin",
-                f"{pin} is used by the {reserved[pin]} light",
-                f"{choose}, or set {reserved[pin]} = 0 under [lights] in logboat.toml.",
+                f"{pin} is used by {_holder(reserved[pin])}",
+                f"{choose}, or {_release(reserved[pin])}.",
             )
         elif earlier is not draft:
             draft.table.complain("pin", f"{pin} is already used by {_name(earlier)}", f"{choose}.")
@@ -91,9 +93,21 @@ def _check_lights(draft: Draft, lane: str, reserved: Mapping[int, str]) -> None:
         pin = lights[0]
         draft.table.complain(
             "bus" if "bus" in draft.table.data else "",
-            f"the bus {lane} takes pin {pin}, which is used by the {reserved[pin]} light",
-            f"Use another bus, or set {reserved[pin]} = 0 under [lights] in logboat.toml.",
+            f"the bus {lane} takes pin {pin}, which is used by {_holder(reserved[pin])}",
+            f"Use another bus, or {_release(reserved[pin])}.",
         )
+
+
+def _holder(name: str) -> str:
+    """Who has a reserved pin."""
+    return "the satellite receiver's pulse, [clock] pps" if name == PPS else f"the {name} light"
+
+
+def _release(name: str) -> str:
+    """How to make it give that up."""
+    if name == PPS:
+        return "give pps another under [clock] in logboat.toml"
+    return f"set {name} = 0 under [lights] in logboat.toml"
 
 
 def _some(free: Sequence[int]) -> str:

@@ -17,7 +17,15 @@ from sensors.sensorkeys import unit_words
 from sensors.settings import SensorSettings
 from sensors.tomlfile import TomlFile
 
-from .configuration import Configuration, ConfigurationError, Problem, load, read_configuration, reserved_pins
+from .configuration import (
+    LIGHTS,
+    Configuration,
+    ConfigurationError,
+    Problem,
+    load,
+    read_configuration,
+    reserved_pins,
+)
 
 BESIDE: Final = ("logboat.toml", "vessel.toml")
 """Where a `sensors.toml` finds the lights' pins: in force, and on the card."""
@@ -82,7 +90,7 @@ def _sensors(file: TomlFile) -> str:
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     ]
-    return "\n".join([*lines, f"{len(sensors)} sensors; pins of the lights: {source}"])
+    return "\n".join([*lines, f"{len(sensors)} sensors; pins of lights and clock: {source}"])
 
 
 def _lights_beside(folder: Path) -> tuple[Mapping[int, str], str]:
@@ -110,7 +118,9 @@ def _row(sensor: SensorSettings) -> tuple[str, ...]:
 def _configuration(configuration: Configuration) -> str:
     vessel, network, mesh = configuration.vessel, configuration.network, configuration.mesh
     networks = [wifi.ssid for wifi in network.wifi]
-    lights = ", ".join(f"{name} {pin}" for pin, name in reserved_pins(configuration).items())
+    lights = ", ".join(
+        f"{name} {pin}" for pin, name in reserved_pins(configuration).items() if name in LIGHTS
+    )
     rows = {
         "vessel": f"{vessel.id} ({vessel.name})" + (f", MMSI {vessel.mmsi}" if vessel.mmsi else ""),
         "network": ", ".join(networks) or "no Wi-Fi to join",

@@ -26,7 +26,7 @@ from sensors.schema import (
     text,
     unique,
 )
-from sensors.sections import SECTIONS
+from sensors.sections import PPS, SECTIONS
 from sensors.tomlfile import ConfigurationError, Problem, TomlFile, raise_if_any
 
 from . import settingkeys as keys
@@ -60,9 +60,10 @@ def load(path: Path, *, missing_ok: bool = False) -> Configuration:
 
 
 def reserved_pins(configuration: Configuration) -> dict[int, str]:
-    """The pins that lights use, each with its light's name."""
-    lights = configuration.lights
-    return {pin: name for name in LIGHTS if (pin := getattr(lights, name))}
+    """The pins that sensors may not have, each with who has it: a light's name, or `pps`."""
+    lights, pps = configuration.lights, configuration.clock.pps
+    pins = {pin: name for name in LIGHTS if (pin := getattr(lights, name))}
+    return pins if pps is None else {pps: PPS, **pins}
 
 
 # Sections ------------------------------------------------------------------------------------------

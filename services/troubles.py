@@ -86,7 +86,7 @@ TROUBLES: Final[tuple[Trouble, ...]] = (
         {"record": FAST, "fault": flashes(2)},
         ("recording", "NO: the card is full: …"),
         ("recorder", "the card is full: …"),
-        "Take away what is no log from the data partition (`sudo du -xh /data | sort -h | tail`), or put in a"
+        "Take away what is no log from the data partition (`sudo du -xhd 2 /data`), or put in a"
         " larger card. What was taken meanwhile waits in memory, and is recorded once there is room.",
         to_do="nothing is recorded until this is put right: the card is full",
     ),

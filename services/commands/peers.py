@@ -56,7 +56,7 @@ class Row:
 
 
 def peers(args: Namespace, world: World) -> int:
-    """Show the mesh; exit status 1 if there is none to be shown."""
+    """Show the mesh; exit status 1 if there is none to be shown, though gateways are."""
     sight = look(args.run, boottime=world.boottime, alive=world.alive)
     state = sight.state
     if args.json:
@@ -64,9 +64,13 @@ def peers(args: Namespace, world: World) -> int:
             _chosen(rows(state), args.route)
         print_json("peers", as_json(sight, args.route, world))
         return 0 if why_not(sight) is None else 1
-    if (words := why_not(sight)) is not None or state is None:
-        raise FailedError(words or "")
     where = screen(zone=zone(args))
+    if (words := why_not(sight)) is not None or state is None:
+        if state is not None and sight.is_live and args.route is None:
+            # The ways ashore need no mesh.
+            for line in shore_lines(state, where.width, world.utc):
+                print(paint(line.text, line.style, where))
+        raise FailedError(words or "")
     if args.route is not None:
         shown = list(route_lines(state, _chosen(rows(state), args.route), where, world.utc))
     else:

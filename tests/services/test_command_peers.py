@@ -168,6 +168,14 @@ class TestNoMesh:
         logboat.living.clear()
         assert "is not running (last heard of 200 ms ago): port 4984 is taken" in logboat("peers").err
 
+    def test_the_ways_ashore_are_shown_without_a_fleet(self, logboat: Appliance) -> None:
+        club = {"name": "club", "kind": "mqtt", "url": "mqtt://x", "state": "connected"}
+        logboat.mesh(fleet=None, fault="no identity yet", waitsForIdentity=True, gateways=[club])
+        done = logboat("peers")
+        assert done.status == 1
+        assert done.lines == ["shore club (mqtt): connected, all is ashore"]
+        assert "no mesh: no identity yet" in done.err
+
     def test_a_daemon_that_hangs_is_no_mesh(self, logboat: Appliance) -> None:
         logboat.mesh(**FLEET)
         logboat.clock.boottime += 60

@@ -55,6 +55,22 @@ def test_a_file_of_neither_kind_is_told(tmp_path: Path, content: str) -> None:
     assert "neither a sensors.toml nor a logboat.toml" in checked.text
 
 
+@pytest.mark.parametrize("beside", ["logboat.toml", "vessel.toml"])
+def test_a_pin_that_the_receivers_pulse_has_is_no_sensors(tmp_path: Path, beside: str) -> None:
+    (tmp_path / beside).write_text("[clock]\npps = 17\n")
+    path = tmp_path / "sensors.toml"
+    path.write_text(SENSORS.format(pin=17))
+    checked = check(path)
+    assert not checked.good
+    assert (
+        "pin: 17 is used by the satellite receiver's pulse, [clock] pps. Choose another pin" in checked.text
+    )
+    assert "or give pps another under [clock] in logboat.toml" in checked.text
+    path.write_text(SENSORS.format(pin=27))
+    assert check(path).good
+    assert "17" not in check(tmp_path / beside).text
+
+
 def test_problems_are_one_a_line_and_counted(tmp_path: Path) -> None:
     path = tmp_path / "sensors.toml"
     path.write_text(SENSORS.format(pin=5).replace("bilge-float", "Float"))
