@@ -66,6 +66,8 @@ class Facts:
     """Of the configuration."""
     restless: Sequence[Restless] = ()
     """Daemons that end again and again."""
+    failed_units: Sequence[str] = ()
+    """Services of systemd's that have failed, and are not tried again."""
     boot: BootState = field(default_factory=BootState)
     """How the start's taking-in and set-up ended."""
     zone: tzinfo = UTC
@@ -213,6 +215,8 @@ def daemons(facts: Facts) -> str:
     """Whether what records, shares and shows keeps running."""
     if facts.restless:
         return f"FAILING: {'; '.join(map(str, facts.restless))}"
+    if facts.failed_units:
+        return f"FAILED: {', '.join(facts.failed_units)}"
     lights = facts.lights_sight
     if lights.is_live:
         return "good"
@@ -331,6 +335,12 @@ def _restless(facts: Facts) -> str | None:
         return None
     first = facts.restless[0]
     return f"see why {first}; it is tried on: journalctl -u logboat-{first.daemon}, logboat doctor"
+
+
+def _failed(facts: Facts) -> str | None:
+    if not facts.failed_units:
+        return None
+    return f"see why {facts.failed_units[0]} has failed: systemctl status {facts.failed_units[0]}"
 
 
 def _lights(facts: Facts) -> str | None:
@@ -462,6 +472,7 @@ ADVICE: Final[tuple[Callable[[Facts], str | None], ...]] = (
     _fault,
     _restless,
     _start,
+    _failed,
     _documents,
     _copies,
     _problems,

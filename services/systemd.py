@@ -1,8 +1,14 @@
-"""What a daemon tells systemd: ready, alive, stopping, in words (sd_notify(3)). Without systemd, nothing."""
+"""What a daemon tells systemd: ready, alive, stopping, in words (sd_notify(3)); what systemd says has failed.
+
+Without systemd, nothing.
+"""
 
 import logging
 import os
 import socket
+import subprocess
+from collections.abc import Callable
+from typing import Final
 
 log = logging.getLogger(__name__)
 
@@ -45,3 +51,20 @@ class Notifier:
             self._is_heard = False
         else:
             self._is_heard = True
+
+
+def failed_units(ask: Callable[[], str] | None = None) -> tuple[str, ...]:
+    """Names of Logboat's units that have failed; none where there is no systemd. `ask`: what lists them."""
+    try:
+        told = list_failed() if ask is None else ask()
+    except (OSError, subprocess.SubprocessError):
+        return ()
+    return tuple(line.split()[0] for line in told.splitlines() if line.strip())
+
+
+_UNITS: Final = ("systemctl", "list-units", "--failed", "--plain", "--no-legend", "logboat-*")
+
+
+def list_failed() -> str:
+    """What systemd lists of our units that have failed. Raises OSError, SubprocessError."""
+    return subprocess.run(_UNITS, capture_output=True, text=True, timeout=5, check=False).stdout

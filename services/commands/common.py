@@ -10,13 +10,14 @@ import os
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sensors.clock import Clock, SystemClock
+from services.systemd import failed_units
 from services.zones import zone_of
 
 if TYPE_CHECKING:
@@ -93,6 +94,8 @@ class World:
     clock: Clock = field(default_factory=SystemClock)
     sleep: Callable[[float], None] = time.sleep
     alive: Callable[[int], bool] = is_alive
+    failed_units: Callable[[], Sequence[str]] = failed_units
+    """Of systemd's, ours."""
     user: Callable[[], str] = login_name
     secret: Callable[[str], str] = ask_secret
     ask: Callable[[str], str] = ask_person

@@ -2,6 +2,7 @@
 
 import re
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, Final
@@ -34,7 +35,7 @@ ROOMY: Final = 60
 """Columns from which on words are in a column of their own beside the labels."""
 LABEL: Final = max(len(label) for label, _ in LINES) + 2
 MARKS: Final = (
-    (re.compile(r"^(NO|WRONG|NOT YET|FAILING)\b|^[1-9][0-9]* holding"), Style.BAD),
+    (re.compile(r"^(NO|WRONG|NOT YET|FAILING|FAILED)\b|^[1-9][0-9]* holding"), Style.BAD),
     (
         re.compile(
             r"\b(NOT|REFUSED|CLONED|EXPIRED|NEARLY FULL)\b|[1-9][0-9]* (faulty|not acknowledged|refused)"
@@ -116,6 +117,7 @@ def gather(args: Namespace, world: World, configured: "Vessel | None") -> Facts:
         boottime=world.boottime,
         utc=world.utc,
         problems=problems,
+        failed_units=world.failed_units(),
         place=zone_for(configured),
     )
 
@@ -130,9 +132,11 @@ def compose(
     boottime: float,
     utc: float,
     problems: tuple[str, ...],
+    failed_units: Sequence[str],
     place: tzinfo,
 ) -> Facts:
-    """The facts, from what was read; `problems` of the configuration, for when no recorder tells of them."""
+    """The facts, from what was read; `problems` of the configuration, for when no recorder tells of them;
+    `failed_units`: of systemd's."""
     state = sight.state
     live = state if sight.is_live else None
     return Facts(
@@ -147,6 +151,7 @@ def compose(
         sensors=stored.sensors if live is None else tuple(from_recorder(live, boottime=boottime)),
         alarms=stored.alarms,
         problems=problems if live is None else tuple(live.problems),
+        failed_units=failed_units,
         restless=ends.restless(args.run, clock=boottime),
         boot=bootstate.read(args.run),
         zone=place,
@@ -217,6 +222,7 @@ def as_json(facts: Facts, todo: str | None) -> dict[str, Any]:
             "ids": [alarm.id for alarm in facts.alarms],
         },
         "faulty": [found.sensor for found in facts.sensors if found.is_faulty],
+        "failedUnits": facts.failed_units,
         "restless": [str(each) for each in facts.restless],
         "problems": facts.problems,
         "boot": facts.boot,

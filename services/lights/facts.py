@@ -4,7 +4,6 @@ A daemon that hangs writes no state; one older than `liveness.FRESH_S` is never 
 """
 
 import math
-import subprocess
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from services.boot.state import read as read_boot
 from services.live import LiveState, Sight
 from services.livesync import LiveGateway, LiveMesh
 from services.maintenance import STATE as MAINTENANCE
+from services.systemd import failed_units
 from services.thresholds import DURABLE_WITHIN_S
 
 _UNDER_VOLTAGE, _THROTTLED = 0x1, 0x4 | 0x8
@@ -27,7 +27,6 @@ _UNDER_VOLTAGE, _THROTTLED = 0x1, 0x4 | 0x8
 _FIRMWARE: Final = "sys/devices/platform/soc/soc:firmware/get_throttled"
 UNITS_EVERY_S: Final = 10.0
 """systemd is asked this often for units that have failed."""
-_UNITS: Final = ("systemctl", "list-units", "--failed", "--plain", "--no-legend", "logboat-*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +132,7 @@ class Machine:
         """A process each time, which would cost more than all else here."""
         if not 0 <= boottime - self._asked < self.units_every:
             self._asked = boottime
-            try:
-                told = list_failed() if self.ask_units is None else self.ask_units()
-            except (OSError, subprocess.SubprocessError):
-                told = ""  # no systemd here
-            self._units = tuple(line.split()[0] for line in told.splitlines() if line.strip())
+            self._units = failed_units(self.ask_units)
         return self._units
 
     def _expires(self) -> float | None:
@@ -150,11 +145,6 @@ class Machine:
             return self._certificate[1]
         except (OSError, ValueError):
             return None  # none, or one that the sync daemon complains of
-
-
-def list_failed() -> str:
-    """What systemd lists of our units that have failed. Raises OSError, SubprocessError."""
-    return subprocess.run(_UNITS, capture_output=True, text=True, timeout=5, check=False).stdout
 
 
 def _text(path: Path) -> str:

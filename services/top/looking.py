@@ -10,10 +10,11 @@ from services import live, livelights, livesync
 from services.commands import alarms, lights, peers, sensors, status
 from services.commands.common import STORE, World, shaped
 from services.commands.sensors import View
-from services.lights.facts import Machine, list_failed
+from services.lights.facts import Machine
 from services.lights.states import State, shown
 from services.live import LiveState
 from services.summary import Facts, advice
+from services.systemd import failed_units, list_failed
 
 from .background import Background
 from .onfile import Files, OnFile, aged
@@ -121,6 +122,7 @@ class Looker:
             boottime=now,
             utc=utc,
             problems=kept.problems,
+            failed_units=failed_units(lambda: kept.units),
             place=kept.zone,
         )
         return Look(

@@ -23,9 +23,9 @@ from services.commands.common import (
 )
 from services.commands.status import problems_of, store_facts, vessel_of
 from services.current import Current, from_documents
-from services.lights.facts import list_failed
 from services.live import Sight
 from services.summary import StoreFacts
+from services.systemd import list_failed
 from sync.documents import Kind, reading_prefix
 
 from .recent import SPAN_S, Recent

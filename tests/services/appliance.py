@@ -56,6 +56,8 @@ class Appliance:
     capture: pytest.CaptureFixture[str]
     clock: StoppedClock = field(default_factory=StoppedClock)
     living: set[int] = field(default_factory=lambda: {4711, 4712})
+    failed: list[str] = field(default_factory=list)
+    """What systemd would say has failed."""
     sleep: Callable[[float], None] = lambda _: None
     user: str = "anna"
     secrets: list[str] = field(default_factory=list)
@@ -114,6 +116,7 @@ class Appliance:
             clock=self.clock,
             sleep=self.sleep,
             alive=lambda pid: pid in self.living,
+            failed_units=lambda: self.failed,
             user=lambda: self.user,
             **({"secret": lambda _: self.secrets.pop(0)} if self.secrets else {}),
         )

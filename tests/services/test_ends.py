@@ -114,6 +114,14 @@ def test_what_systemd_runs_makes_it_known_everywhere(
     assert "FAILING" not in logboat("status").out
 
 
+def test_a_unit_that_has_failed_is_told(logboat: Appliance) -> None:
+    logboat.live()
+    logboat.failed.append("logboat-store.service")
+    status = logboat("status")
+    assert "FAILED: logboat-store.service" in status.out
+    assert "see why logboat-store.service has failed: systemctl status logboat-store.service" in status.out
+
+
 def test_a_run_directory_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         ends.note(tmp_path / "gone", "sync", HOW, clock=1.0)
