@@ -85,7 +85,10 @@ def ended(args: Namespace, world: World) -> int:
     if how is None:
         return 0
     with running(args.daemon, args.data):
-        words = ends.note(args.run, args.daemon, how, clock=world.boottime)
+        try:
+            words = ends.note(args.run, args.daemon, how, clock=world.boottime)
+        except OSError as error:  # it cannot be counted; what has happened is kept all the same
+            words = f"logboat-{args.daemon} has ended: {how} ({args.run}: {error.strerror or error})"
         if words is not None:
             logging.getLogger(ends.__name__).error("%s", words)
     return 0

@@ -1,7 +1,5 @@
 """A daemon that ends again and again: kept, counted, told, and tried on; and over when it runs."""
 
-from pathlib import Path
-
 import pytest
 
 from services import ends
@@ -122,6 +120,12 @@ def test_a_unit_that_has_failed_is_told(logboat: Appliance) -> None:
     assert "see why logboat-store.service has failed: systemctl status logboat-store.service" in status.out
 
 
-def test_a_run_directory_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="No such file"):
-        ends.note(tmp_path / "gone", "sync", HOW, clock=1.0)
+def test_an_end_is_kept_though_the_run_directory_is_not_there_yet(
+    logboat: Appliance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SERVICE_RESULT", "timeout")
+    logboat.run_folder.rmdir()
+    assert logboat("ended", "boot").status == 0
+    [found] = kept.read(logboat.data)
+    assert found.line.text.startswith("logboat-boot has ended: it did not start or end in time (")
+    assert found.line.text.endswith("No such file or directory)")
