@@ -2,6 +2,7 @@
 who listens to it. One vessel alone has a link there; both are on loopback.
 """
 
+import os
 import secrets
 import shutil
 import socket
@@ -182,8 +183,10 @@ class Shore:
 
     def _broker(self, program: str) -> str:
         port, configuration = _free_port(), self._folder / "mosquitto.conf"
-        lines = (f"listener {port} {_LOOPBACK}", "allow_anonymous true", "max_queued_messages 1000000", "")
-        configuration.write_text("\n".join(lines))
+        lines = [f"listener {port} {_LOOPBACK}", "allow_anonymous true", "max_queued_messages 1000000"]
+        if os.geteuid() == 0:
+            lines.append("user root")  # it would become another, which root of a user namespace may not
+        configuration.write_text("\n".join([*lines, ""]))
         with (self._folder / "mosquitto.log").open("ab") as log:
             self._processes.append(
                 subprocess.Popen(
