@@ -22,6 +22,8 @@ class LiveLights(Told, frozen=True, kw_only=True):
     """All of them, by name."""
 
     lights: dict[str, LiveLight] = field(default_factory=dict)
+    why_dark: str | None = None
+    """Why the LEDs cannot be used, if so."""
 
 
 Sight = liveness.Sight[LiveLights]

@@ -52,6 +52,11 @@ def lights(patient: Patient) -> Finding:
         return warn(f"{sight.why_not}: they are dark", "systemctl start logboat-lights.")
     if not sight.is_live:
         return bad(f"{sight.why_not}: they show what was, or nothing", "systemctl restart logboat-lights.")
+    if sight.state.why_dark is not None:
+        return warn(
+            f"they are dark: {sight.state.why_dark}",
+            'Other pins in [lights]; single = "ACT" for the board\'s own LED; 0 for none.',
+        )
     return good("they show how things stand")
 
 

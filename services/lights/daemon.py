@@ -27,7 +27,7 @@ from services.zones import zone_of
 from sync.gateway.policy import Situation
 
 from .facts import Facts, Machine
-from .panel import DarkPanel, HeaderPanel, KernelPanel, Panel, PanelError
+from .panel import DarkPanel, HeaderPanel, KernelPanel, Panel, PanelError, PatientPanel
 from .patterns import OFF, Pattern
 from .states import LIGHTS, State, shown, single, worst
 
@@ -114,7 +114,7 @@ def open_panel(lights: Lights) -> Panel:
 
 
 def run(args: Namespace) -> int:
-    """`logboat lights`: 0 stopped, 1 if a light cannot be used, 2 wrong configuration."""
+    """`logboat lights`: 0 stopped, 2 wrong configuration."""
     with running("lights", args.data):
         return _run(args)
 
@@ -125,12 +125,8 @@ def _run(args: Namespace) -> int:
     except ConfigurationError as error:
         fatal(str(error))
         return 2
-    try:
-        panel = open_panel(loaded.configuration.lights)
-    except PanelError as error:
-        fatal(f"logboat lights: {error}")
-        return 1
-    _serve(args, loaded.configuration, panel)
+    lights = loaded.configuration.lights
+    _serve(args, loaded.configuration, PatientPanel(lambda: open_panel(lights), clock=time.monotonic))
     return 0
 
 
@@ -144,7 +140,7 @@ def off(args: Namespace) -> int:
     return 0
 
 
-def _serve(args: Namespace, configuration: Configuration, panel: Panel) -> None:
+def _serve(args: Namespace, configuration: Configuration, panel: PatientPanel) -> None:
     from services.commands.common import is_alive
 
     machine = Machine(args.run, args.identity)
@@ -161,9 +157,8 @@ def _serve(args: Namespace, configuration: Configuration, panel: Panel) -> None:
         }
         clock = {"clock": time.clock_gettime(time.CLOCK_BOOTTIME), "utc": time.time()}
         try:
-            livestate.write(
-                livestate.path(args.run, "lights"), {"pid": os.getpid(), "updated": clock, "lights": found}
-            )
+            state = {"pid": os.getpid(), "updated": clock, "lights": found, "whyDark": panel.why_dark}
+            livestate.write(livestate.path(args.run, "lights"), state)
         except OSError as error:
             log.warning("what is shown cannot be told: %s", error)
         notifier.alive()

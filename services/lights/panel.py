@@ -1,6 +1,7 @@
 """LEDs: five on the header through gpiozero, or one of the kernel's."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -9,6 +10,9 @@ from gpiozero.exc import GPIOZeroError
 
 from sensors.driver import DriverError
 
+log = logging.getLogger(__name__)
+
+TRY_EVERY_S: Final = 10.0
 LED_CLASS: Final = Path("/sys/class/leds")
 
 
@@ -78,6 +82,48 @@ class DarkPanel:
 
     def close(self) -> None:
         """Nothing."""
+
+
+class PatientPanel:
+    """LEDs that may not be usable yet: dark until they are, and tried again every so often.
+
+    A header's driver may come late, somebody else may hold a pin: nothing for which a daemon has to end.
+    """
+
+    def __init__(self, opened: Callable[[], Panel], *, clock: Callable[[], float]) -> None:
+        """`opened` opens the LEDs, or raises PanelError; `clock`: seconds."""
+        self._opened, self._clock = opened, clock
+        self._panel: Panel = DarkPanel()
+        self._again_at: float | None = None
+        self.why_dark: str | None = None
+        self._try()
+
+    @property
+    def lights(self) -> tuple[str, ...]:
+        """By name; none while they cannot be used."""
+        return self._panel.lights
+
+    def show(self, lit: Mapping[str, bool]) -> None:
+        """Light these, and no others."""
+        if self._again_at is not None and self._clock() >= self._again_at:
+            self._try()
+        self._panel.show(lit)
+
+    def close(self) -> None:
+        """All dark, and let go."""
+        self._panel.close()
+
+    def _try(self) -> None:
+        try:
+            self._panel = self._opened()
+        except PanelError as error:
+            if str(error) != self.why_dark:
+                log.error("%s; tried again every %g s", str(error), TRY_EVERY_S)  # not what holds the pins
+            self.why_dark, self._again_at = str(error), self._clock() + TRY_EVERY_S
+            return
+        if self.why_dark is not None:
+            log.info("the lights can be used")
+        self.why_dark = self._again_at = None
 
 
 class KernelPanel:

@@ -213,6 +213,13 @@ FAULTS: list[tuple[str, Callable[[Rig], object], str]] = [
     ("lights", lambda r: r.remove("run/lights.json"), "dark"),
     (
         "lights",
+        lambda r: r.live(
+            "lights", {"pid": 1, "updated": {"clock": NOW, "utc": UTC}, "whyDark": "no GPIO header"}
+        ),
+        "they are dark: no GPIO header",
+    ),
+    (
+        "lights",
         lambda r: r.live("lights", {"pid": 1, "updated": {"clock": NOW - 60, "utc": UTC}}),
         "what was",
     ),

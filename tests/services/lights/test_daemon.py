@@ -11,7 +11,7 @@ import pytest
 from services import livestate
 from services.lights.daemon import LAMP_TEST_S, LightsDaemon, is_night
 from services.lights.facts import Facts, Machine
-from services.lights.panel import HeaderPanel, KernelPanel, PanelError
+from services.lights.panel import TRY_EVERY_S, HeaderPanel, KernelPanel, PanelError, PatientPanel
 from services.maintenance import STATE as MAINTENANCE
 from services.settings import Lights
 from sync.gateway.policy import HoursAre
@@ -120,6 +120,28 @@ def test_pin_that_somebody_else_has_is_named(pi: Board) -> None:
     pi.line(13).holder = "spi0 CS1"
     with pytest.raises(PanelError, match="the mesh light on pin 13"):
         HeaderPanel(PINS, factory=pi.factory)
+
+
+def test_leds_that_cannot_be_used_yet_are_tried_again(pi: Board, caplog: pytest.LogCaptureFixture) -> None:
+    pi.line(13).holder = "spi0 CS1"
+    seconds = [100.0]
+    panel = PatientPanel(lambda: HeaderPanel(PINS, factory=pi.factory), clock=lambda: seconds[0])
+    daemon = LightsDaemon(panel, facts)
+    for now in (100.0, 105.0, 100.0 + TRY_EVERY_S, 125.0):
+        seconds[0] = now
+        daemon.turn(now)
+    assert panel.lights == ()
+    assert "the mesh light on pin 13" in (panel.why_dark or "")
+    assert len([record for record in caplog.records if record.levelname == "ERROR"]) == 1
+    pi.line(13).holder = ""
+    seconds[0] = 131.0
+    daemon.turn(131.0)
+    assert not pi.line(PINS["record"]).level
+    seconds[0] = 136.0
+    daemon.turn(136.0)
+    assert panel.why_dark is None
+    assert pi.line(PINS["record"]).level
+    panel.close()
 
 
 def test_what_is_shown_is_told(pi: Board) -> None:

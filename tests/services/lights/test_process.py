@@ -29,9 +29,21 @@ def systemd(tmp_path: Path) -> Iterator[socket.socket]:
 
 @pytest.fixture
 def lights(tmp_path: Path, systemd: socket.socket) -> Iterator[subprocess.Popen[bytes]]:
+    with daemon(tmp_path, DARK) as process:
+        yield process
+
+
+@pytest.fixture
+def lights_on_pins(tmp_path: Path, systemd: socket.socket) -> Iterator[subprocess.Popen[bytes]]:
+    with daemon(tmp_path, '[vessel]\nid = "argo"\n') as process:
+        yield process
+
+
+@contextlib.contextmanager
+def daemon(tmp_path: Path, configuration: str) -> Iterator[subprocess.Popen[bytes]]:
     for name in ("data", "run", "identity"):
         (tmp_path / name).mkdir()
-    (tmp_path / "logboat.toml").write_text(DARK)
+    (tmp_path / "logboat.toml").write_text(configuration)
     (tmp_path / "sensors.toml").write_text("")
     command = [sys.executable, "-m", "services", "lights", "--identity", str(tmp_path / "identity")]
     for option in ("config", "sensors", "data", "run"):
@@ -41,6 +53,20 @@ def lights(tmp_path: Path, systemd: socket.socket) -> Iterator[subprocess.Popen[
     with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
         yield process
         process.kill()
+
+
+def test_without_a_header_it_says_so_and_goes_on(
+    lights_on_pins: subprocess.Popen[bytes], systemd: socket.socket, tmp_path: Path
+) -> None:
+    if list(Path("/dev").glob("gpiochip*")):
+        pytest.skip("this machine has a header")
+    until(systemd, "WATCHDOG=1")
+    told = livestate.read(livestate.path(tmp_path / "run", "lights"))
+    assert told is not None
+    assert told["whyDark"].startswith("no GPIO header")
+    assert told["lights"]["record"]["means"] == "NOTHING IS RECORDED"
+    lights_on_pins.send_signal(signal.SIGTERM)
+    assert lights_on_pins.wait(PATIENCE_S) == 0
 
 
 def until(systemd: socket.socket, word: str) -> None:
