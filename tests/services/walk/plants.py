@@ -127,7 +127,7 @@ def sensors_broken(scene: Scene) -> Iterator[None]:
 def expired(scene: Scene) -> Iterator[None]:
     """It is taken up as it is: a renewed one comes by the same way."""
     folder, kept = scene.ship.identity, scene.folder / "kept"
-    shutil.copytree(folder, kept)
+    shutil.copytree(folder, kept, dirs_exist_ok=True)
     made = scene.fleet.ca.issue(
         "argo",
         hosts=[names.host("argo")],
