@@ -18,7 +18,7 @@ class LivePeer(Shape, frozen=True, kw_only=True):
 
     vessel: str
     state: str
-    """`linked`, `connecting`, `refused` or `in sight`."""
+    """`linked`, `silent`, `connecting`, `refused` or `in sight`."""
     address: str = ""
     dialled: bool = False
     up_for: float | None = None
@@ -33,6 +33,11 @@ class LivePeer(Shape, frozen=True, kw_only=True):
     log: str = ""
     version: str = ""
     problem: str | None = None
+
+    @property
+    def has_link(self) -> bool:
+        """Whether a link stands, answered or not."""
+        return self.state in ("linked", "silent")
 
 
 class LiveRoute(Shape, frozen=True, kw_only=True):
@@ -99,8 +104,14 @@ class LiveMesh(Told, frozen=True, kw_only=True):
 
     @property
     def linked(self) -> list[LivePeer]:
-        """Those with whom a link stands."""
+        """Those with whom a link stands, and that answer."""
         return [peer for peer in self.peers if peer.state == "linked"]
+
+    @property
+    def unreached(self) -> list[LivePeer]:
+        """Those nearby that do not answer, for now; the problem is what is known of it."""
+        at_hand = ("silent", "connecting", "in sight")
+        return [peer for peer in self.nearby if peer.state in at_hand and peer.problem]
 
     @property
     def refused(self) -> list[LivePeer]:

@@ -234,7 +234,9 @@ def mesh(facts: Facts) -> str:
         return f"{'none' if state.waits_for_identity else 'NO'}: {state.fault}"
     near = f"linked with {len(state.linked)} of {len(state.nearby)} nearby"
     parts = [near if state.nearby else "nobody is nearby"]
-    if behind := max((peer.behind for peer in state.linked), default=0):
+    if state.unreached:
+        parts.append(f"not reached: {_named([peer.vessel for peer in state.unreached])}")
+    if behind := max((peer.behind for peer in state.peers if peer.has_link), default=0):
         parts.append(f"behind by {count(behind, 'change')} at most")
     if state.refused:
         parts.append(f"{len(state.refused)} refused: {_named([peer.vessel for peer in state.refused])}")

@@ -12,6 +12,7 @@ from typing import Final
 from .lights.patterns import FAST, SLOW, Pattern, flashes
 
 TOLD_WITHIN_S: Final = 10.0
+"""From the moment it happens until lights, `status` and doctor tell."""
 ANYTHING: Final = "…"
 
 
@@ -33,12 +34,6 @@ class Trouble:
     """What `status` says is to be done; '' if there is nothing."""
     seen: str = ""
     """What the lights look like, where that is no pattern of theirs."""
-    is_wrong: bool = True
-    """Whether it is a fault: else the doctor says so, and calls it good."""
-    within_s: float = TOLD_WITHIN_S
-    """From the moment it happens until lights, `status` and doctor tell."""
-    why_later: str = ""
-    """Where that is longer than `TOLD_WITHIN_S`."""
 
 
 def says(words: str, text: str) -> bool:
@@ -104,14 +99,11 @@ TROUBLES: Final[tuple[Trouble, ...]] = (
         "peer-cut",
         "a vessel that was linked is out of reach",
         {"mesh": SLOW},
-        ("mesh", "linked with 0 of … nearby"),
-        ("mesh", "linked with 0 of … nearby"),
+        ("mesh", "linked with 0 of … nearby; not reached: …"),
+        ("mesh", "linked with 0 of … nearby; … is not reached: …"),
         "Nothing, if it has sailed: what was missed is exchanged at the next meeting. If it lies"
         " alongside, look at"
         " its lights, then at Wi-Fi or cable; `logboat peers` on both.",
-        is_wrong=False,
-        within_s=15.0,
-        why_later="a neighbour is asked every 4 s, and its answer waited for 8 s, as on a slow radio",
     ),
     Trouble(
         "clock-wrong",
@@ -230,8 +222,6 @@ TROUBLES: Final[tuple[Trouble, ...]] = (
         " stolen, `logboat fleet revoke`. The light goes out an hour after the two last met, or with"
         " `systemctl restart logboat-sync`.",
         to_do="see to a clone: …",
-        within_s=20.0,
-        why_later="the two must find each other, and then prove who they are",
     ),
 )
 
@@ -244,8 +234,7 @@ def markdown() -> str:
     ]
     for trouble in TROUBLES:
         status, doctor = (f"{where}: {words}" for where, words in (trouble.status, trouble.doctor))
-        later = f" (told within {trouble.within_s:.0f} s: {trouble.why_later})" if trouble.why_later else ""
-        lines.append(f"| {trouble.what}{later} | {lights_of(trouble)} | {status} | {doctor} | {trouble.do} |")
+        lines.append(f"| {trouble.what} | {lights_of(trouble)} | {status} | {doctor} | {trouble.do} |")
     return "\n".join(lines)
 
 

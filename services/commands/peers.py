@@ -25,9 +25,9 @@ from .common import FailedError, UsageError, World, print_json, zone
 UNKNOWN: Final = "?"
 """A stretch of a route that nobody told (`sync.mesh.routes`)."""
 NOT_NEAR: Final = "not near"
-_STYLES: Final = {"linked": Style.GOOD, "connecting": Style.WARN, "refused": Style.BAD}
+_STYLES: Final = {"linked": Style.GOOD, "silent": Style.WARN, "connecting": Style.WARN, "refused": Style.BAD}
 _SHORE_STYLES: Final = {"connected": Style.GOOD, "refused": Style.BAD}
-_ORDER: Final = ("refused", "connecting", "linked", "in sight", NOT_NEAR)
+_ORDER: Final = ("refused", "connecting", "silent", "linked", "in sight", NOT_NEAR)
 """What needs somebody comes first, what is far away last."""
 _LINES_KEPT: Final = 2
 """Of a screen, for the prompt and for the word that there is more."""
@@ -201,7 +201,7 @@ def _table(found: Sequence[Row], width: int, utc: float, room: int | None) -> li
 def _cells(row: Row, utc: float) -> tuple[str, ...]:
     peer, route = row.peer, row.route
     figures = ("", "", "", "")
-    if peer is not None and peer.state == "linked":
+    if peer is not None and peer.has_link:
         figures = (
             thousands(peer.behind),
             thousands(peer.receiving),

@@ -143,7 +143,14 @@ def mesh(patient: Patient) -> Finding:
         return warn(
             f"{first.vessel}: {first.problem or 'refused'}", "Its certificate, or one of the two clocks."
         )
-    return good(f"linked with {len(state.linked)} of {len(state.nearby)} nearby")
+    near = f"linked with {len(state.linked)} of {len(state.nearby)} nearby"
+    if state.unreached:
+        first = state.unreached[0]
+        return warn(
+            f"{near}; {first.vessel} is not reached: {first.problem}",
+            "Nothing if it has sailed. If it lies alongside: its lights, then Wi-Fi or cable.",
+        )
+    return good(near)
 
 
 def clones(patient: Patient) -> Finding:

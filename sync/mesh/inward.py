@@ -46,6 +46,12 @@ class Inward:
             received += connection.link.transport.bytes_received
         return sent, received
 
+    @property
+    def silence(self) -> float:
+        """Seconds for which it has owed any sign of life, on all connections; 0 if all is well."""
+        found = [connection.link.transport.silence for connection in self.connections.values()]
+        return min(found, default=0.0)
+
 
 class InwardLinks:
     """All of them."""

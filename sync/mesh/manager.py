@@ -79,7 +79,7 @@ class Mesh:
         self.listener: URLEndpointListener | None = None
         """None if we only dial."""
         self.discovery: Discovery | None = None
-        self.refused: dict[str, str] = {}
+        self.problems: dict[str, Problem] = {}
         """By vessel or address: why there is no link with it."""
         self.turns = 0
         """Looks at the whole so far."""
@@ -229,7 +229,7 @@ class Mesh:
         if link is None:
             return
         self._hear(link.vessel, None if link.greeting is None else link.greeting.board)
-        self.refused.pop(link.vessel, None)
+        self.problems.pop(link.vessel, None)
         self.traffic.introduce(link.vessel, connection.link)
         self._wake.set()
 
@@ -239,7 +239,7 @@ class Mesh:
         if link is not None and not link.is_up:
             self._left(link.vessel)
             if problem is not None:
-                self._note_refusal(link.vessel, problem.text)
+                self._note(link.vessel, problem)
         self._wake.set()
 
     def _changed(self, link: Outward) -> None:
@@ -249,14 +249,14 @@ class Mesh:
         if key is None:
             return  # it was ended from here, and is on its way out
         if link.is_up and vessel is not None:
-            self.refused.pop(vessel, None)
-            self.refused.pop(key, None)
+            self.problems.pop(vessel, None)
+            self.problems.pop(key, None)
             log.info("linked with %s, dialled at %s", vessel, link.where.name)
             self._hear(vessel, None if link.greeting is None else link.greeting.board)
         elif vessel is not None:
             self._left(vessel)
         if link.problem is not None:
-            self._note_refusal(key, link.problem.text)
+            self._note(key, link.problem)
             if link.problem.code == _CONFLICT and vessel == self.vessel:
                 # Which board it is it says when it calls; until then it is another.
                 known = [clone.boards[1] for clone in self.clones.found if clone.is_ours]
@@ -279,10 +279,10 @@ class Mesh:
         if link.vessel is not None:
             self._left(link.vessel)
 
-    def _note_refusal(self, name: str, why: str) -> None:
-        if self.refused.get(name) != why:
-            log.warning("no link with %s: %s", name, why)
-        self.refused[name] = why
+    def _note(self, name: str, why: Problem) -> None:
+        if self.problems.get(name) != why:
+            log.warning("no link with %s: %s", name, why.text)
+        self.problems[name] = why
 
     def _left(self, vessel: str) -> None:
         if vessel not in self.linked:
@@ -339,8 +339,9 @@ class Mesh:
         for key, link in list(self.outward.items()):
             if link.certificate is not None and (objection := self.membership.judge(link.certificate)):
                 log.warning("%s is left: %s", link.vessel, objection)
-                self._note_refusal(key, objection)
-                link.cut(Problem(Domain.BLIP, _REVOKED, objection))
+                revoked = Problem(Domain.BLIP, _REVOKED, objection)
+                self._note(key, revoked)
+                link.cut(revoked)
                 self.dialling.end(key)
 
     # One look at the whole
@@ -396,8 +397,8 @@ class Mesh:
     def _forget(self, now: float, in_sight: set[str]) -> None:
         """What was said of those who are no longer there."""
         self.clones.forget(now, CLONE_FORGOTTEN)
-        for name in set(self.refused) - in_sight - set(self.outward) - set(self.settings.static):
-            del self.refused[name]
+        for name in set(self.problems) - in_sight - set(self.outward) - set(self.settings.static):
+            del self.problems[name]
 
     def _tell_links(self, linked: frozenset[str]) -> None:
         if linked == self._advertised or self.discovery is None:

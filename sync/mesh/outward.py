@@ -156,6 +156,12 @@ class Outward:
         both = [replicator.transferred for replicator in self._replicators.values()]
         return sum(sent for sent, _ in both), sum(received for _, received in both)
 
+    @property
+    def silence(self) -> float:
+        """Seconds for which the vessel has owed any sign of life, on all connections; 0 if all is well."""
+        found = [replicator.silence for replicator in self._replicators.values()]
+        return min((seconds for seconds in found if seconds is not None), default=0.0)
+
     # Replications
 
     def _configuration(self, stream: Stream, longest: float) -> ReplicatorConfiguration:

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Final
 
 from sync.mesh.inward import Inward
 from sync.mesh.manager import Mesh
@@ -10,19 +11,27 @@ from sync.mesh.outward import Outward
 from sync.mesh.routes import Route
 from sync.mesh.streams import LIVE
 from sync.net.authenticators import User
+from sync.net.retrying import is_worth_retrying
 from sync.peer.peer import PeerBase
+
+SILENT_AFTER: Final = 2.5
+"""Seconds for which an answer may be owed. With a ping every 4 s whoever goes out of reach is told of within
+7 s; the link itself is given up later (`sync.mesh.whereabouts.GRACE`), since to make it again costs more."""
 
 
 class LinkState(Enum):
     """How it stands with a vessel."""
 
     LINKED = "linked"
+    SILENT = "silent"
+    """A link stands, and it no longer answers: out of reach, hanging, or on a very bad radio."""
     CONNECTING = "connecting"
     """We dial, and have had no answer yet; the problem is why not."""
     REFUSED = "refused"
     """It does not take us, or we do not take it; it is dialled again after a while."""
     IN_SIGHT = "in sight"
-    """It is there; a link is not wanted, or the other one dials."""
+    """It is there, or was two minutes ago; no link is wanted, or the other one dials. The problem is why the
+    last one ended."""
 
 
 @dataclass(slots=True)
@@ -75,10 +84,13 @@ def look(mesh: Mesh) -> MeshReport:
                 sighting.vessel, LinkState.IN_SIGHT, f"{address}:{sighting.port}", log=sighting.log
             )
     names = {key: outward.vessel or key for key, outward in mesh.outward.items()}
-    for key, problem in mesh.refused.items():
+    for key, problem in mesh.problems.items():
         name = names.get(key, key)
         found = peers.setdefault(name, PeerReport(name, LinkState.REFUSED))
-        found.state, found.problem = LinkState.REFUSED, problem
+        found.problem = problem.text
+        # Whoever has only sailed away has refused nobody.
+        if not is_worth_retrying(problem, continuous=True):
+            found.state = LinkState.REFUSED
     for key, outward in mesh.outward.items():
         name = names[key]
         _outward(peers.setdefault(name, PeerReport(name, LinkState.CONNECTING)), outward, now)
@@ -105,11 +117,12 @@ def _outward(report: PeerReport, link: Outward, now: float) -> None:
     report.address = report.address or link.where.name
     report.dialled = True
     if link.is_up:
-        report.state, report.problem = LinkState.LINKED, None
+        _stands(report, link.silence)
         report.up_for = now - (link.up_since or now)
-    elif not link.has_ended:
-        report.state = LinkState.CONNECTING
-    report.problem = None if link.is_up else link.problem.text if link.problem else report.problem
+    else:
+        if not link.has_ended:
+            report.state = LinkState.CONNECTING
+        report.problem = link.problem.text if link.problem else report.problem
     _say_who(report, None if link.greeting is None else (link.greeting.log, link.greeting.version))
     report.sent, report.received = link.transferred
     for peer in link.peers:
@@ -118,7 +131,8 @@ def _outward(report: PeerReport, link: Outward, now: float) -> None:
 
 def _inward(report: PeerReport, link: Inward, now: float) -> None:
     if link.is_up:
-        report.state, report.problem, report.dialled = LinkState.LINKED, None, False
+        _stands(report, link.silence)
+        report.dialled = False
         report.address = link.connections[LIVE.name].remote
         report.up_for = now - link.since
     _say_who(report, None if link.greeting is None else (link.greeting.log, link.greeting.version))
@@ -126,6 +140,14 @@ def _inward(report: PeerReport, link: Inward, now: float) -> None:
     report.sent, report.received = report.sent + sent, report.received + received
     for connection in link.connections.values():
         _count(report, connection.link.peer)
+
+
+def _stands(report: PeerReport, silence: float) -> None:
+    """A link stands. Of two with one vessel, which are soon settled, one that is answered is enough."""
+    if silence < SILENT_AFTER:
+        report.state, report.problem = LinkState.LINKED, None
+    elif report.state is not LinkState.LINKED:
+        report.state, report.problem = LinkState.SILENT, f"no answer for {silence:.0f} s"
 
 
 def _say_who(report: PeerReport, told: tuple[str, str] | None) -> None:

@@ -33,6 +33,11 @@ class Heartbeat:
         self._pinged_at = loop.time()
         self._next = loop.call_later(interval, self._beat)
 
+    @property
+    def silence(self) -> float:
+        """Seconds since a ping that nothing has come after; 0 if something has."""
+        return 0.0 if self.heard or self.is_deaf else self._loop.time() - self._pinged_at
+
     def stop(self) -> None:
         """No more of it."""
         self._next.cancel()

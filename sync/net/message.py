@@ -145,6 +145,8 @@ class MessageTransport(asyncio.Protocol):
         self.remote = remote
         self.bytes_received = 0
         self.bytes_sent = 0
+        self.silence = 0.0
+        """There are no pings over a message connection; whoever made it knows when it ends."""
         self._pipe = pipe
         self._tuning = tuning
         self._receiver: Receiver | None = None

@@ -260,6 +260,11 @@ class Replicator:
             received += self._link.transport.bytes_received
         return sent, received
 
+    @property
+    def silence(self) -> float | None:
+        """Seconds for which the peer has owed a sign of life, 0 if all is well; None without a connection."""
+        return None if self._link is None or self._link.is_closed else self._link.transport.silence
+
     def pending_document_ids(self) -> set[str]:
         """Documents whose last change the peer does not have, as far as is known.
 

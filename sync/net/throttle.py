@@ -76,6 +76,11 @@ class Throttled:
         return self._transport.bytes_sent
 
     @property
+    def silence(self) -> float:
+        """As the transport's."""
+        return self._transport.silence
+
+    @property
     def is_writable(self) -> bool:
         """Whether the transport has room, and nothing is owed; else `has_room` is called in time."""
         wait = self._bucket.wait(self._loop.time())

@@ -36,6 +36,11 @@ class Transport(Protocol):
     def is_writable(self) -> bool:
         """Whether it is sensible to send more: what was sent is not waiting in a long buffer."""
 
+    @property
+    def silence(self) -> float:
+        """Seconds for which the other side has owed a sign of life: it was asked for one, and not a byte has
+        come since. 0 if all is well, or if it is never asked."""
+
     def send(self, frame: bytes) -> None:
         """Put one frame in line; nothing is written before `flush`. A transport that is over ignores it."""
 

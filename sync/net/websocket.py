@@ -113,6 +113,11 @@ class WebSocketTransport(asyncio.Protocol):
         """Whether it is sensible to send more: what was sent is not waiting in a long buffer."""
         return not self._is_stuffed
 
+    @property
+    def silence(self) -> float:
+        """Seconds since a ping that nothing has come after; 0 if something has."""
+        return 0.0 if self._heartbeat is None else self._heartbeat.silence
+
     def send(self, frame: bytes) -> None:
         """Put one frame in line; nothing is written before `flush`."""
         if self._framing.is_open and not self._is_hung_up:

@@ -127,6 +127,38 @@ def test_mule_carries_between_islands_that_never_meet(network: Network, launch: 
     assert "carina" not in islands[0].linked
 
 
+def test_a_vessel_out_of_reach_is_told_of_before_its_link_is_given_up(
+    network: Network, launch: Launch
+) -> None:
+    argo, brigid = network.hosts("argo", "brigid")
+    roads = network.segment("roads", argo, brigid)
+    fleet = [launch(argo), launch(brigid)]
+    for vessel, other in (fleet, reversed(fleet)):
+        wait_until(lambda vessel=vessel, other=other: vessel.linked == {other.vessel}, "a link", fleet)  # type: ignore[misc]
+    roads.cut_silently(brigid)
+    for vessel, other in (fleet, reversed(fleet)):
+        wait_until(
+            lambda vessel=vessel, other=other: vessel.peer(other.vessel).get("state") == "silent",  # type: ignore[misc]
+            f"{vessel.vessel} tells that {other.vessel} is silent",
+            fleet,
+        )
+        assert vessel.peer(other.vessel)["problem"].startswith("no answer for ")
+        assert vessel.peer(other.vessel)["upFor"] is not None
+    for vessel, other in (fleet, reversed(fleet)):
+        wait_until(
+            lambda vessel=vessel, other=other: vessel.peer(other.vessel).get("state") != "silent",  # type: ignore[misc]
+            f"{vessel.vessel} gives up the link with {other.vessel}",
+            fleet,
+        )
+        given_up = vessel.peer(other.vessel)
+        assert given_up["state"] in ("connecting", "in sight")  # nobody was refused
+        assert "is gone: nothing has come for 8 s" in given_up["problem"]
+    roads.heal_silently(brigid)
+    for vessel, other in (fleet, reversed(fleet)):
+        wait_until(lambda vessel=vessel, other=other: vessel.linked == {other.vessel}, "linked again", fleet)  # type: ignore[misc]
+        assert vessel.peer(other.vessel)["problem"] is None
+
+
 @pytest.mark.parametrize(
     ("rounds", "longest"),
     [(4, 0.0), pytest.param(30, 40.0, marks=(pytest.mark.torture, pytest.mark.timeout(3600)))],

@@ -87,11 +87,25 @@ def test_who_answers_is_kept_and_pinged_every_interval(interval: float, grace: f
     rig.heartbeat.stop()
 
 
+@given(TIMES, TIMES, st.floats(0, 2_000), st.floats(0, 1))
+def test_silence_is_how_long_an_answer_has_been_owed(
+    interval: float, grace: float, silent: float, part: float
+) -> None:
+    rig = Rig(interval=interval, grace=grace, silent_from=silent)
+    while not rig.pings or rig.pings[-1] < silent:
+        assert rig.heartbeat.silence == 0
+        rig.loop.run_until(rig.loop.now + interval / 2)
+    rig.loop.run_until(max(rig.loop.now, rig.pings[-1] + grace * part * 0.99))
+    if rig.lost_at is None:
+        assert rig.heartbeat.silence == rig.loop.now - rig.pings[-1]
+
+
 def test_who_does_not_listen_judges_nobody() -> None:
     rig = Rig(interval=4, grace=8, silent_from=0)
     rig.heartbeat.is_deaf = True
     rig.loop.run_until(100)
     assert rig.lost_at is None
+    assert rig.heartbeat.silence == 0
     rig.heartbeat.is_deaf = False
     rig.loop.run_until(112)
     assert rig.lost_at is not None

@@ -27,6 +27,7 @@ class Memory:
     """A transport in memory, to another of its kind."""
 
     remote = "memory"
+    silence = 0.0
 
     def __init__(self) -> None:
         self.bytes_received = self.bytes_sent = 0

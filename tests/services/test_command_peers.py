@@ -231,6 +231,21 @@ class TestScreen:
 
 
 class TestStatus:
+    def test_a_link_that_is_not_answered_is_none(self, logboat: Appliance) -> None:
+        logboat.put(build.boot(1, build.network(0, UTC)))
+        logboat.live()
+        logboat.mesh(peers=[peer("brigid", "silent", behind=3, upFor=60.0, problem="no answer for 4 s")])
+        assert (
+            "mesh           linked with 0 of 1 nearby; not reached: brigid; behind by 3 changes at most"
+            in logboat("status").out
+        )
+        assert logboat("status", "--json").json["mesh"]["linked"] == []
+        lines = logboat("peers").lines
+        assert lines[2].split()[:3] == ["brigid", "silent", "3"]
+        assert lines[3] == "  no answer for 4 s"
+        assert "dialled from here, for 1 min" in logboat("peers", "--route", "brigid").out
+        assert "linked with 0 of 1 nearby; brigid is not reached: no answer for 4 s" in logboat("doctor").out
+
     def test_it_tells_how_many_are_linked(self, logboat: Appliance) -> None:
         logboat.put(build.boot(1, build.network(0, UTC)))
         logboat.live()

@@ -147,6 +147,7 @@ def cloned(scene: Scene) -> Iterator[None]:
         shutil.copytree(scene.ship.identity, clone.identity, dirs_exist_ok=True)
         clone.start("sync")
         yield
+    shutil.rmtree(clone.folder)
     scene.ship.restart("sync")
 
 

@@ -13,7 +13,7 @@ import pytest
 from services.doctor import network
 from services.lights.states import TABLE
 from services.present import screen
-from services.troubles import TROUBLES, Trouble, lights_of, markdown, says
+from services.troubles import TOLD_WITHIN_S, TROUBLES, Trouble, lights_of, markdown, says
 from tests.faults.disks import in_memory
 from tests.gateway.broker import Broker
 from tests.services.appliance import Appliance, logboat
@@ -82,8 +82,6 @@ def is_in_status(trouble: Trouble, ship: Ship) -> bool:
 def is_the_doctors(trouble: Trouble, ship: Ship) -> bool:
     where, words = trouble.doctor
     verdict, seen, cure = ship.doctor()[where]
-    if not trouble.is_wrong:
-        return says(words, seen)
     return says(words, seen) and verdict in ("warn", "bad") and bool(cure)
 
 
@@ -111,7 +109,7 @@ def plant_and_clear(trouble: Trouble, scene: Scene, well: Lights) -> None:
         if name == "card-full":
             began = time.monotonic()  # it was not full before
         for what, holds in checks:
-            until(holds, f"{name}: {what}", began=began, within=trouble.within_s, ship=ship)
+            until(holds, f"{name}: {what}", began=began, within=TOLD_WITHIN_S, ship=ship)
         told = time.monotonic() - began
     began = time.monotonic()
     until(is_well, f"{name}: well again: {well}", began=began, within=PATIENCE_S, ship=ship)
@@ -194,10 +192,6 @@ def test_every_trouble_is_walked() -> None:
 
 def test_readme_has_the_guide() -> None:
     assert markdown() in (Path(__file__).parents[3] / "README.md").read_text()
-
-
-def test_whatever_takes_longer_says_why() -> None:
-    assert [trouble.name for trouble in TROUBLES if (trouble.within_s > 10) != bool(trouble.why_later)] == []
 
 
 def test_words_have_room_for_names_and_figures() -> None:
