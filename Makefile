@@ -14,7 +14,7 @@ help:            ## list these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 demo: .venv/.ready broker  ## the main job on this machine: a fleet records, meshes, and proves that nothing is missing
-	@$(BIN)/logboat demo
+	@$(BIN)/logboat demo $(ARGS)
 
 test: .venv/.ready network-tools card-tools broker nmcli  ## unit, property and fault tests (under 10 minutes on 2 cores)
 	@$(BIN)/python -m pytest -n 4 -m "not torture and not image" $(ARGS)

@@ -294,6 +294,7 @@ _SIMULATED: Final[Schema] = {
     "model": Key(choice(*MODELS), required='model = "engine"'),
     "seed": Key(integer(0, 2**31), 0),
     "faults": Key(boolean, default=False),
+    "wire": Key(choice("good", "open", "short"), "good"),
 }
 _REPLAY: Final[Schema] = {
     "file": Key(sensorkeys.recording, required='file = "yacht.csv"'),
@@ -304,7 +305,9 @@ _REPLAY: Final[Schema] = {
 
 def _simulated_options(draft: Draft) -> SimulatedOptions:
     values = draft.values
-    return SimulatedOptions(model=values["model"], seed=values["seed"], faults=values["faults"])
+    return SimulatedOptions(
+        model=values["model"], seed=values["seed"], faults=values["faults"], wire=values["wire"]
+    )
 
 
 def _replay_options(draft: Draft) -> ReplayOptions:

@@ -140,6 +140,8 @@ class SimulatedOptions:
     seed: int = 0
     faults: bool = False
     """Whether the model also plays wiring faults now and then."""
+    wire: str = "good"
+    """`open` or `short`: it plays that fault all the time, as if somebody had pulled the plug."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ class SimulatedDriver(Driver):
         self._seed = settings.options.seed
         self._grain = self._seed ^ zlib.crc32(settings.id.encode())
         self._faults = settings.options.faults
+        self._wire = None if settings.options.wire == State.GOOD else State(settings.options.wire)
         model = models.MODELS[settings.options.model]
         self._number = model.numbers.get(settings.unit, model.numbers[""])
         self._active = model.active if settings.unit == "bool" else None
@@ -55,7 +56,7 @@ class SimulatedDriver(Driver):
         if self._first_ns is None:
             self._first_ns = now_ns
         t_s = (now_ns - self._first_ns) / 1e9
-        fault = models.wire_fault(self._grain, t_s) if self._faults else None
+        fault = self._wire or (models.wire_fault(self._grain, t_s) if self._faults else None)
         changed, self._fault = fault is not self._fault, fault
         if fault is not None:
             self._level = None

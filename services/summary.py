@@ -316,9 +316,10 @@ def _water(facts: Facts) -> str | None:
 
 
 def _start(facts: Facts) -> str | None:
-    if facts.live is not None:
+    is_starting = facts.live is not None and facts.live.last_durable is None
+    if facts.is_recording or is_starting:
         return None
-    if facts.problems:
+    if facts.live is None and facts.problems:
         return f"correct the configuration, then start the recorder: {facts.problems[0]}"
     return (
         "start the recorder: systemctl restart logboat-recorder; why it stopped:"
@@ -482,11 +483,11 @@ ADVICE: Final[tuple[Callable[[Facts], str | None], ...]] = (
     _full,
     _clone,
     _sync,
+    _lights,
     _expires,
     _mesh_problem,
     _faulty,
     _unseen,
-    _lights,
     _identity,
     _refused,
     _gateway,

@@ -95,12 +95,15 @@ def ended(args: Namespace, world: World) -> int:
 
 
 def demo_arguments(parser: ArgumentParser) -> None:
-    """`logboat demo [--vessels N] [--for SECONDS] [--keep DIR]`."""
+    """`logboat demo [--vessels N] [--for SECONDS] [--keep DIR] [--stay DIR]`."""
     parser.add_argument("--vessels", type=int, default=3, metavar="N", help="how many vessels (3)")
     parser.add_argument(
         "--for", dest="for_seconds", type=float, default=45.0, metavar="SECONDS", help="how long (45)"
     )
     parser.add_argument("--keep", type=Path, metavar="DIR", help="leave everything in this folder")
+    parser.add_argument(
+        "--stay", type=Path, metavar="DIR", help="a fleet in this folder to try things on, until Ctrl-C"
+    )
 
 
 def demo(args: Namespace, world: World) -> int:  # noqa: ARG001

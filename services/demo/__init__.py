@@ -12,6 +12,7 @@ needed:
 - `shore`: an office and a broker, to which one vessel has a link
 - `progress`: what is to be seen meanwhile
 - `stores`: how the stores stand to each other while they are written to (pure)
+- `keeping`: where it stays, whatever ends is started again
 - `course`: what happens when
 - `proof`: what the stores hold, against what was recorded (pure)
 - `summary`: what is printed of that

@@ -64,17 +64,17 @@ def sensor_ids(*, plays: bool) -> frozenset[str]:
     return frozenset([*(REPLAYED if plays else ()), *(sensor for sensor, *_ in SIMULATED)])
 
 
-def write(folder: Path, *, seed: int, speed: float | None) -> None:
+def write(folder: Path, *, seed: int, speed: float | None, repeat: bool = False) -> None:
     """Write a vessel's `sensors.toml`, with the recording beside it if it plays that, at `speed`.
 
-    `seed` decides what happens aboard.
+    `seed` decides what happens aboard; `repeat`: play the recording again and again.
     """
     tables = []
     if speed is not None:
         (folder / RECORDING).write_bytes(recording().read_bytes())
         tables += [
             f'[[sensor]]\nid = "{sensor}"\nname = "{sensor}"\nkind = "replay"\nfile = "{RECORDING}"\n'
-            f'path = "{path}"\nspeed = {speed}\nwindow = "{WINDOW}"\n'
+            f'path = "{path}"\nspeed = {speed}\nrepeat = {str(repeat).lower()}\nwindow = "{WINDOW}"\n'
             for sensor, path in REPLAYED.items()
         ]
     tables += [

@@ -19,7 +19,7 @@ from .course import SPARE_S, Course, Voyage
 from .fleet import SHORE, Fleet
 from .proof import Recorded
 from .shore import Shore
-from .vessel import DemoError
+from .vessel import COMMAND, DemoError
 
 LONGEST_S: Final = 86_400.0
 """What the ledgers name is held in memory."""
@@ -27,22 +27,27 @@ LONGEST_S: Final = 86_400.0
 
 def run(args: Namespace) -> int:
     """`logboat demo`: 0 if nothing was lost."""
-    seconds, vessels = float(args.for_seconds), int(args.vessels)
+    seconds, vessels, kept = float(args.for_seconds), int(args.vessels), args.stay or args.keep
     wrong = None
     if not 2 * SPARE_S <= seconds <= LONGEST_S:
         wrong = f"--for {seconds:g}: give it {2 * SPARE_S:g} s or more, and no more than a day"
     elif not 1 <= vessels <= len(fleet.NAMES):
         wrong = f"--vessels {vessels}: there can be 1 to {len(fleet.NAMES)}"
-    elif args.keep is not None and (there := fleet.in_the_way(args.keep)) is not None:
+    elif args.stay is not None and args.keep is not None:
+        wrong = "--stay DIR leaves everything there: no --keep"
+    elif kept is not None and (there := fleet.in_the_way(kept)) is not None:
         wrong = f"{there} exists: name another folder"
     if wrong is not None:
         print(f"logboat demo: {wrong}", file=sys.stderr)
         return 2
     try:
         with _ending_cleanly():
-            if args.keep is not None:
-                args.keep.mkdir(parents=True, exist_ok=True)
-                return _demo(args.keep.resolve(), vessels, seconds)
+            if kept is not None:
+                kept.mkdir(parents=True, exist_ok=True)
+            if args.stay is not None:
+                return _stay(args.stay.resolve(), vessels)
+            if kept is not None:
+                return _demo(kept.resolve(), vessels, seconds)
             with tempfile.TemporaryDirectory(prefix="logboat-") as folder:
                 return _demo(Path(folder), vessels, seconds)
     except (DemoError, ProvisioningError, StoreError) as error:
@@ -62,6 +67,29 @@ def _demo(folder: Path, vessels: int, seconds: float) -> int:
         if shore is not None:
             shore.kill()
     return conclude(made, voyage)
+
+
+def _stay(folder: Path, vessels: int) -> int:
+    """A fleet to try things on, until told to end."""
+    made = fleet.make(folder, vessels=vessels, speed=1.0, now=datetime.now(UTC), repeat=True)
+    shore = None if made.is_alone else Shore(folder / SHORE, made.linked_ashore.name)
+    for each in made:
+        each.write_command()
+    names = ", ".join(each.name for each in made)
+    print(
+        f"{names} stay until Ctrl-C. In another terminal, on any of them:\n"
+        f"  {made.first.folder / COMMAND} top       or status, sensors, peers, doctor, lights explain, …\n"
+        f"Whatever ends is started again. What all of them say is in {folder}.",
+        flush=True,
+    )
+    try:
+        Course(made, 0.0, shore).stay()
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        made.kill()
+        if shore is not None:
+            shore.kill()
 
 
 def conclude(made: Fleet, voyage: Voyage) -> int:

@@ -8,13 +8,14 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from services.present import count
 from sync.store import StoreError
 
 from . import aboard
 from .fleet import Fleet
+from .keeping import Keeper
 from .progress import Progress, Row
 from .shore import Ashore, Shore
 from .stores import Apart, Standing, apart, standing
@@ -71,15 +72,8 @@ class Course:
     def run(self) -> Voyage:
         """From start to stop. Raises DemoError, StoreError."""
         fleet = self._fleet
-        if self._shore is not None:
-            self._land(self._shore)
-        for vessel in fleet:
-            vessel.start(Daemon.RECORDER)
-        # The mesh says under which log a vessel records.
-        self._watch(lambda: all(vessel.state(Daemon.RECORDER) for vessel in fleet), "the recorders to start")
-        sailed = time.monotonic()
+        sailed = self._set_out()
         if not fleet.is_alone:
-            self._link()
             self._sail_until(sailed + self._seconds * OFF)
             self._outage(sailed + self._seconds * BACK)
         self._sail_until(sailed + self._seconds)
@@ -94,6 +88,36 @@ class Course:
                 self._voyage.ashore = self._shore.ashore(_standing(self._fleet.first))
             self._stop(Daemon.SYNC)
         return self._voyage
+
+    def stay(self) -> NoReturn:
+        """Until told to end: what ends by itself is started again, as systemd does it. Raises DemoError."""
+        self._set_out()
+        for vessel in self._fleet:
+            vessel.start(Daemon.LIGHTS)
+        keepers = [Keeper(vessel) for vessel in self._fleet]
+        while True:
+            for keeper in keepers:
+                for words in keeper.look(time.monotonic()):
+                    self._progress.say(words)
+            if self._shore is not None:
+                for words in self._shore.look(time.monotonic()):
+                    self._progress.say(words)
+            self._progress.show(lambda: [self._row(vessel) for vessel in self._fleet])
+            time.sleep(LOOK_EVERY_S)
+
+    def _set_out(self) -> float:
+        """Start everything; the moment from which all are recording."""
+        fleet = self._fleet
+        if self._shore is not None:
+            self._land(self._shore)
+        for vessel in fleet:
+            vessel.start(Daemon.RECORDER)
+        # The mesh says under which log a vessel records.
+        self._watch(lambda: all(vessel.state(Daemon.RECORDER) for vessel in fleet), "the recorders to start")
+        sailed = time.monotonic()
+        if not fleet.is_alone:
+            self._link()
+        return sailed
 
     # The shore
 

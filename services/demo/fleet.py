@@ -71,8 +71,11 @@ def in_the_way(folder: Path) -> Path | None:
     return next((folder / name for name in (FLEET, SHORE, *NAMES) if (folder / name).exists()), None)
 
 
-def make(folder: Path, *, vessels: int, speed: float, now: datetime) -> Fleet:
-    """Write everything that a fleet has before it sails, where nothing is `in_the_way`."""
+def make(folder: Path, *, vessels: int, speed: float, now: datetime, repeat: bool = False) -> Fleet:
+    """Write everything that a fleet has before it sails, where nothing is `in_the_way`.
+
+    `speed`, `repeat`: how the recording is played.
+    """
     names = NAMES[:vessels]
     passphrase = secrets.token_urlsafe(16)
     authority_folder = FleetFolder.create(
@@ -90,7 +93,7 @@ def make(folder: Path, *, vessels: int, speed: float, now: datetime) -> Fleet:
             port=port,
             sensors=aboard.sensor_ids(plays=plays),
         )
-        aboard.write(each.folder, seed=seed, speed=speed if plays else None)
+        aboard.write(each.folder, seed=seed, speed=speed if plays else None, repeat=repeat)
         made.append(each)
     return Fleet(authority_folder.fleet, tuple(made), speed)
 

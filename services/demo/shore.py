@@ -31,6 +31,8 @@ BROKER: Final = "broker"
 """What the gateways are called."""
 _LOOPBACK: Final = "127.0.0.1"
 _START_WITHIN_S: Final = 20.0
+AGAIN_AFTER_S: Final = 30.0
+"""Where the demo stays: time to see what the vessels tell of it."""
 _NEWS: Final = (Kind.READING, Kind.GAP, Kind.BOOT)
 """What never changes: each has to come by MQTT just as it is in the stores."""
 
@@ -72,7 +74,7 @@ class Shore:
         self._program = shutil.which("mosquitto") or shutil.which(
             "mosquitto", path="/usr/sbin:/usr/local/sbin"
         )
-        self._processes: list[subprocess.Popen[str]] = []
+        self._stations: list[_Station] = []
         self._listener: _Listener | None = None
         self._database: Database | None = None
 
@@ -130,20 +132,31 @@ class Shore:
 
     def check(self) -> None:
         """Raise DemoError if a process has ended by itself."""
-        for process in self._processes:
-            if process.poll() is not None:
-                raise DemoError(f"{Path(str(process.args[0])).name} has ended: see {self._folder}")  # type: ignore[index]
+        for station in self._stations:
+            if station.process.poll() is not None:
+                raise DemoError(f"{station.name} has ended: see {station.log}")
+
+    def look(self, now: float) -> list[str]:
+        """Start again what ended a while ago; what to say of it. `now`: seconds, of any clock."""
+        said = []
+        for station in self._stations:
+            if station.process.poll() is None:
+                continue
+            if station.ended is None:
+                station.ended = now
+                said.append(f"ashore: {station.name} has ended; again in {AGAIN_AFTER_S:.0f} s")
+            elif now - station.ended >= AGAIN_AFTER_S:
+                station.start(stdout=subprocess.DEVNULL)
+                said.append(f"ashore: {station.name} is started again")
+        return said
 
     def kill(self) -> None:
         """Whatever happens, leave nothing running."""
         if self._listener is not None:
             self._listener.end()
-        for process in self._processes:
-            process.kill()
-            process.wait()
-            if process.stdout is not None:
-                process.stdout.close()
-        self._processes.clear()
+        for station in self._stations:
+            station.kill()
+        self._stations.clear()
         if self._database is not None:
             self._database.close()
             self._database = None
@@ -159,22 +172,15 @@ class Shore:
         command = [sys.executable, "-m", "services", "db", "serve", str(self._store), "--name", "fleet"]
         command += ["--host", _LOOPBACK, "--port", str(port)]
         command += ["--user", self.vessel, "--password-file", str(secret)]
-        with (self._folder / "office.log").open("ab") as log:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                start_new_session=True,
-            )
-        self._processes.append(process)
+        station = _Station("the office", command, self._folder / "office.log")
+        process = station.start(stdout=subprocess.PIPE)
+        self._stations.append(station)
         assert process.stdout is not None
         pin = None
         while pin is None:
             line = process.stdout.readline()
             if not line:
-                raise DemoError(f"`logboat db serve` does not start: see {self._folder / 'office.log'}")
+                raise DemoError(f"`logboat db serve` does not start: see {station.log}")
             pin = next((word for word in line.split() if len(word.replace(":", "")) == 64), None)
         return (
             f'[[gateway]]\nname = "{OFFICE}"\nkind = "couchbase"\nurl = "wss://{_LOOPBACK}:{port}/fleet"\n'
@@ -187,17 +193,9 @@ class Shore:
         if os.geteuid() == 0:
             lines.append("user root")  # it would become another, which root of a user namespace may not
         configuration.write_text("\n".join([*lines, ""]))
-        with (self._folder / "mosquitto.log").open("ab") as log:
-            self._processes.append(
-                subprocess.Popen(
-                    [program, "-c", str(configuration)],
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    text=True,
-                    start_new_session=True,
-                )
-            )
+        station = _Station("mosquitto", [program, "-c", str(configuration)], self._folder / "mosquitto.log")
+        station.start()
+        self._stations.append(station)
         ends = time.monotonic() + _START_WITHIN_S
         while True:
             self.check()
@@ -205,10 +203,47 @@ class Shore:
                 if probe.connect_ex((_LOOPBACK, port)) == 0:
                     break
             if time.monotonic() > ends:
-                raise DemoError(f"mosquitto does not answer: see {self._folder / 'mosquitto.log'}")
+                raise DemoError(f"mosquitto does not answer: see {station.log}")
             time.sleep(0.05)
         self._listener = _Listener(port)
         return f'[[gateway]]\nname = "{BROKER}"\nkind = "mqtt"\nurl = "mqtt://{_LOOPBACK}:{port}"\n\n'
+
+
+class _Station:
+    """A process ashore."""
+
+    def __init__(self, name: str, command: list[str], log: Path) -> None:
+        self.name, self.log = name, log
+        self.ended: float | None = None
+        """When it was seen to have ended by itself."""
+        self._command = command
+        self._process: subprocess.Popen[str] | None = None
+
+    @property
+    def process(self) -> subprocess.Popen[str]:
+        """It was started."""
+        assert self._process is not None
+        return self._process
+
+    def start(self, *, stdout: int | None = None) -> subprocess.Popen[str]:
+        """`stdout`: as `subprocess.Popen` has it; None: with all else that it says."""
+        self.ended = None
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=log if stdout is None else stdout,
+                stderr=log,
+                text=True,
+                start_new_session=True,
+            )
+        return self._process
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
 
 
 class _Listener:

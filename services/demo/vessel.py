@@ -5,6 +5,7 @@ durable) into a file that only the demo reads.
 """
 
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -20,6 +21,10 @@ from sync.documents import is_single_writer
 from sync.store import Database
 
 STOP_WITHIN_S: Final = 30.0
+COMMAND: Final = "logboat"
+"""The script beside a vessel's files."""
+NO_LEDS: Final = "[lights]\npower = 0\nrecord = 0\nmesh = 0\ngateway = 0\nfault = 0\n"
+"""Of `logboat.toml`: there are none here, whatever machine it is; `logboat lights explain` tells of them."""
 
 Ledger = dict[tuple[str, str], set[int]]
 """Numbers of the samples that are durable, by sensor and log."""
@@ -34,6 +39,12 @@ class Daemon(Enum):
 
     RECORDER = "record"
     SYNC = "sync"
+    LIGHTS = "lights"
+
+    @property
+    def state(self) -> str:
+        """The name of its live state, which is that of its unit too."""
+        return "recorder" if self is Daemon.RECORDER else self.value
 
     @property
     def log(self) -> str:
@@ -74,28 +85,40 @@ class Vessel:
         lines = [
             f'[vessel]\nid = "{self.name}"\nname = "{self.title}"\n',
             f'[listener]\nport = {self.port}\ninterfaces = ["lo"]\n',
+            NO_LEDS,
         ]
         if static:
             lines.append(f"[mesh]\nstatic = {json.dumps(static)}\n")
         (self.folder / "logboat.toml").write_text("\n".join([*lines, self.gateways]))
 
+    def write_command(self) -> None:
+        """Write a script beside its files: `logboat` as if aboard this vessel."""
+        identity = f"--identity {shlex.quote(str(self.identity))}"
+        places = " ".join(shlex.quote(word) for word in self._places())
+        path = self.folder / COMMAND
+        path.write_text(
+            "#!/bin/sh\n"
+            f"# logboat, of {self.title}: {COMMAND} COMMAND …\n"
+            'word="${1:-status}"; [ $# -gt 0 ] && shift\n'
+            f'case "$word" in doctor | bundle | lights | record | sync) set -- {identity} "$@" ;; esac\n'
+            f'exec {shlex.quote(sys.executable)} -m services "$word" {places} "$@"\n'
+        )
+        path.chmod(0o755)
+
+    def _places(self) -> list[str]:
+        named = (("config", "logboat.toml"), ("sensors", "sensors.toml"), ("data", "data"), ("run", "run"))
+        return [word for option, place in named for word in (f"--{option}", str(self.folder / place))]
+
     # Processes
 
     def start(self, daemon: Daemon) -> None:
         """Start one of its processes."""
-        command = [sys.executable, "-m", "services", daemon.value]
-        for option, place in (
-            ("--config", "logboat.toml"),
-            ("--sensors", "sensors.toml"),
-            ("--data", "data"),
-            ("--run", "run"),
-        ):
-            command += [option, str(self.folder / place)]
+        command = [sys.executable, "-m", "services", daemon.value, *self._places()]
         command += ["--identity", str(self.identity)]
         with (self.folder / daemon.log).open("ab") as log, self._ledger_path.open("ab") as ledger:
             if daemon is Daemon.RECORDER:
                 command += ["--ledger", str(ledger.fileno())]
-            else:
+            elif daemon is Daemon.SYNC:
                 # All are on this machine: the board is what would tell them from a cloned card.
                 command += ["--board", f"demo {self.name}"]
             self._processes[daemon] = subprocess.Popen(
@@ -142,6 +165,14 @@ class Vessel:
             if process.poll() is not None:
                 raise DemoError(f"`logboat {daemon.value}` of {self.name} has ended{self._said(daemon)}")
 
+    def ended(self) -> list[tuple[Daemon, int]]:
+        """The processes that have ended by themselves since this was last asked, each with its status."""
+        found = [(daemon, process.poll()) for daemon, process in self._processes.items()]
+        gone = [(daemon, status) for daemon, status in found if status is not None]
+        for daemon, _ in gone:
+            del self._processes[daemon]
+        return gone
+
     def runs(self, daemon: Daemon) -> bool:
         """Whether it was started, and not ended from here."""
         return daemon in self._processes
@@ -155,8 +186,7 @@ class Vessel:
     def state(self, daemon: Daemon) -> dict[str, Any] | None:
         """The daemon's live state; None if it does not run, or has not told yet."""
         process = self._processes.get(daemon)
-        name = "recorder" if daemon is Daemon.RECORDER else "sync"
-        found = livestate.read(livestate.path(self.folder / "run", name))
+        found = livestate.read(livestate.path(self.folder / "run", daemon.state))
         is_its_own = process is not None and found is not None and found.get("pid") == process.pid
         return found if is_its_own else None
 

@@ -22,13 +22,14 @@ def play(
     unit: str | None = None,
     seed: int = 1,
     faults: bool = False,
+    wire: str = "good",
     sensor_id: str = "probe",
     seconds: float = 120.0,
     rate_hz: float = 2.0,
 ) -> Collector:
     """All that a simulated sensor says in a while."""
     unit = UNITS[model] if unit is None else unit
-    options = SimulatedOptions(model, seed, faults)
+    options = SimulatedOptions(model, seed, faults, wire)
     driver = SimulatedDriver(sensor(options, unit=unit, id=sensor_id))
     said = Collector()
     driver.open(said, resume=Totals())
@@ -146,6 +147,12 @@ class TestFaults:
         said = play("tank", faults=True, seconds=1800)
         assert set(said.states) == {"good", "open", "short", "stale"}
         assert said.states.count("good") > 0.8 * len(said)
+
+    @pytest.mark.parametrize("wire", ["open", "short"])
+    def test_a_wire_that_is_broken_stays_broken(self, wire: str) -> None:
+        said = play("tank", wire=wire)
+        assert set(said.states) == {wire}
+        assert set(said.values) == {None}
 
     def test_a_fault_never_has_a_value(self) -> None:
         for model in UNITS:

@@ -1,0 +1,73 @@
+"""A vessel's daemons in the demo that stays: what ends is started again, and counted, as systemd does it.
+
+The waits are those of the units: `RestartSec=1`, `RestartSteps=8`, `RestartMaxDelaySec=30`.
+"""
+
+import math
+import signal
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from services import ends
+
+from .vessel import Daemon, Vessel
+
+FIRST_S: Final = 1.0
+LONGEST_S: Final = 30.0
+STEPS: Final = 8
+
+
+def wait_s(ended: int) -> float:
+    """Seconds until a daemon that has ended so many times lately is started again (systemd.service(5))."""
+    steps = min(max(ended, 1) - 1, STEPS)
+    return FIRST_S * math.exp(math.log(LONGEST_S / FIRST_S) * steps / STEPS)
+
+
+@dataclass(slots=True)
+class _Down:
+    daemon: Daemon
+    until: float
+
+
+class Keeper:
+    """Of one vessel."""
+
+    def __init__(self, vessel: Vessel) -> None:
+        self._vessel = vessel
+        self._down: list[_Down] = []
+        self._ended: dict[Daemon, list[float]] = {}
+
+    def look(self, now: float) -> list[str]:
+        """Start what is due, note what has ended; what to say of it. `now`: seconds, of any clock.
+
+        Raises OSError.
+        """
+        said = []
+        for daemon, status in self._vessel.ended():
+            how = in_words(status)
+            times = self._ended[daemon] = [
+                at for at in self._ended.get(daemon, ()) if now - at < ends.WITHIN_S
+            ]
+            times.append(now)
+            if status != 0:  # told to end, it ends well, and is no fault
+                clock = time.clock_gettime(time.CLOCK_BOOTTIME)
+                ends.note(self._vessel.folder / "run", daemon.state, how, clock=clock)
+            wait = wait_s(len(times))
+            self._down.append(_Down(daemon, now + wait))
+            said.append(f"{self._vessel.name}: {daemon.state} has ended ({how}); again in {wait:.0f} s")
+        for down in [each for each in self._down if each.until <= now]:
+            self._down.remove(down)
+            self._vessel.start(down.daemon)
+        return said
+
+
+def in_words(status: int) -> str:
+    """A process's end, as `ends.in_words` has it of a unit's."""
+    if status >= 0:
+        return f"exit status {status}"
+    try:
+        name = signal.Signals(-status).name.removeprefix("SIG")
+    except ValueError:
+        name = str(-status)
+    return f"killed by signal {name}"

@@ -1,0 +1,148 @@
+"""`logboat demo --stay`: a fleet to try things on, whose daemons are started again as systemd does it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services import ends, livestate
+from services.demo.keeping import Keeper, in_words, wait_s
+from services.demo.vessel import Daemon
+
+PATIENCE_S = 60.0
+UNITS = Path(__file__).parents[2] / "services" / "units"
+
+
+def until(holds: Callable[[], Any], what: str) -> Any:
+    ends_at = time.monotonic() + PATIENCE_S
+    while not (found := holds()):
+        assert time.monotonic() < ends_at, what
+        time.sleep(0.1)  # other processes' files, which tell nobody
+    return found
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[tuple[Path, "subprocess.Popen[str]"]]:
+    """Its folder, and the demo."""
+    folder = tmp_path / "a fleet's"
+    command = [sys.executable, "-m", "services", "demo", "--vessels", "2", "--stay", str(folder)]
+    demo = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    yield folder, demo
+    if demo.poll() is None:
+        demo.terminate()
+        demo.communicate(timeout=PATIENCE_S)
+
+
+def pid(folder: Path, vessel: str, state: str) -> int | None:
+    found = livestate.read(livestate.path(folder / vessel / "run", state))
+    return None if found is None else int(found["pid"])
+
+
+@pytest.mark.timeout(200)
+def test_a_fleet_stays_and_whatever_is_killed_comes_back(
+    fleet: tuple[Path, "subprocess.Popen[str]"],
+) -> None:
+    folder, demo = fleet
+    script = folder / "argo" / "logboat"
+
+    def told(*words: str) -> dict[str, Any]:
+        done = subprocess.run([script, *words, "--json"], capture_output=True, text=True, check=False)
+        return json.loads(done.stdout) if done.stdout else {}
+
+    until(lambda: pid(folder, "argo", "lights"), "the lights")
+    until(lambda: told("status").get("mesh", {}).get("linked") == ["brigid"], "argo's words of brigid")
+    assert {each["name"] for each in told("doctor")["checks"]} > {"recorder", "identity"}
+    assert told("status")["lines"]["identity"].startswith("of fleet demo-")
+    before = pid(folder, "argo", "recorder")
+    assert before is not None
+    os.kill(before, signal.SIGKILL)
+    after = until(
+        lambda: (now := pid(folder, "argo", "recorder")) != before and now, "the recorder to come back"
+    )
+    noted = livestate.read(livestate.path(folder / "argo" / "run", "ended-recorder"))
+    assert noted is not None
+    assert [end["how"] for end in noted["ends"]] == ["killed by signal KILL"]
+    demo.terminate()
+    said, _ = demo.communicate(timeout=PATIENCE_S)
+    assert demo.returncode == 0, said
+    assert str(script) in said
+    assert "argo: recorder has ended (killed by signal KILL); again in 1 s" in said
+    with pytest.raises(ProcessLookupError):
+        os.kill(after, 0)
+
+
+def test_a_folder_of_another_demo_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from services.command import main
+
+    (tmp_path / "argo").mkdir()
+    assert main(["demo", "--stay", str(tmp_path)]) == 2
+    assert "argo exists: name another folder" in capsys.readouterr().err
+    assert main(["demo", "--stay", str(tmp_path), "--keep", str(tmp_path)]) == 2
+
+
+class Ended:
+    """A vessel whose daemons end when told."""
+
+    name = "argo"
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "run").mkdir()
+        self.gone: list[tuple[Daemon, int]] = []
+        self.started: list[Daemon] = []
+
+    def ended(self) -> list[tuple[Daemon, int]]:
+        gone, self.gone = self.gone, []
+        return gone
+
+    def start(self, daemon: Daemon) -> None:
+        self.started.append(daemon)
+
+
+def test_what_ends_again_and_again_waits_longer_and_becomes_a_fault(tmp_path: Path) -> None:
+    vessel = Ended(tmp_path)
+    keeper, now, waits = Keeper(vessel), 0.0, []  # type: ignore[arg-type]
+    for _ in range(ends.MANY):
+        vessel.gone, vessel.started = [(Daemon.SYNC, -signal.SIGKILL)], []
+        [words] = keeper.look(now)
+        began = now
+        while not vessel.started:
+            now += 0.1
+            assert keeper.look(now) == []
+        waits.append(now - began)
+    assert waits == pytest.approx([wait_s(number) for number in range(1, ends.MANY + 1)], abs=0.11)
+    assert words == f"argo: sync has ended (killed by signal KILL); again in {wait_s(ends.MANY):.0f} s"
+    [restless] = ends.restless(tmp_path / "run", clock=time.clock_gettime(time.CLOCK_BOOTTIME))
+    assert (restless.daemon, restless.count) == ("sync", ends.MANY)
+
+
+def test_what_was_told_to_end_is_no_fault(tmp_path: Path) -> None:
+    vessel = Ended(tmp_path)
+    vessel.gone = [(Daemon.RECORDER, 0)]
+    assert Keeper(vessel).look(0.0) == ["argo: recorder has ended (exit status 0); again in 1 s"]  # type: ignore[arg-type]
+    assert not any((tmp_path / "run").iterdir())
+
+
+def test_waits_are_those_of_the_units() -> None:
+    unit = (UNITS / "logboat-recorder.service").read_text().splitlines()
+    first, longest, steps = wait_s(1), wait_s(10_000), 8
+    assert {f"RestartSec={first:.0f}", f"RestartMaxDelaySec={longest:.0f}", f"RestartSteps={steps}"} <= set(
+        unit
+    )
+    waits = [wait_s(number) for number in range(1, 12)]
+    assert waits == sorted(waits)
+    assert waits[steps] == pytest.approx(longest)
+    assert waits[steps - 1] < longest
+
+
+def test_ends_are_in_words() -> None:
+    assert in_words(1) == "exit status 1"
+    assert in_words(-signal.SIGSEGV) == "killed by signal SEGV"
+    assert in_words(-63) == "killed by signal 63"
