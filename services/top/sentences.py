@@ -54,7 +54,7 @@ def facts(look: Look) -> list[Told]:
 
 
 def _told(subject: str, words: str, rank: Rank, news: str | None = None, gone: str = "") -> Told:
-    words = clean(words)
+    words = clean(words).removesuffix(".")
     return Told(subject, words, _AGE.sub("", words) if news is None else news, rank, clean(gone))
 
 

@@ -30,6 +30,7 @@ kind = "simulated"
 model = "temperature"
 path = "environment.inside.bilge.temperature"
 rate = "1 Hz"
+window = "10 s"
 """
 
 

@@ -7,7 +7,7 @@ from services.top.sentences import Rank, Teller, Told, facts
 from tests.services import documents as build
 from tests.services.appliance import Appliance, logboat
 
-from .aboard import PATIENCE_S, SYNCED, busy, looker
+from .aboard import PATIENCE_S, SYNCED, busy, gateway, looker
 
 __all__ = ["logboat"]
 
@@ -124,6 +124,14 @@ class TestFacts:
             "- Sensor main-rpm (Main engine): 3840 rpm, alarm raised, 700 ms ago.",
         ):
             assert line in lines
+
+    def test_a_sentence_of_others_has_one_full_stop_too(self, logboat: Appliance) -> None:
+        busy(logboat)
+        logboat.mesh(gateways=[gateway("office", state="refused", problem="The password is wrong.")])
+        lines = teller(bytes_each=100_000).turn(0.0, "-", facts(looker(logboat).look(patience=PATIENCE_S)))
+        assert "- Shore office (couchbase): refused: The password is wrong." in [
+            line.replace(", last 3 s ago", "") for line in lines
+        ]
 
     def test_an_alarm_that_somebody_acknowledges_is_news_and_so_is_its_end(self, logboat: Appliance) -> None:
         logboat.put(SYNCED, build.alarm())
