@@ -321,6 +321,11 @@ def _start(facts: Facts) -> str | None:
         return None
     if facts.live is None and facts.problems:
         return f"correct the configuration, then start the recorder: {facts.problems[0]}"
+    if facts.live is not None:
+        return (
+            "see why the recorder stores nothing: journalctl -u logboat-recorder;"
+            " systemctl restart logboat-recorder"
+        )
     return (
         "start the recorder: systemctl restart logboat-recorder; why it stopped:"
         " journalctl -u logboat-recorder"

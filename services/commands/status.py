@@ -243,6 +243,7 @@ def _mesh_json(facts: Facts) -> dict[str, Any]:
         "waitsForIdentity": sight.is_live and sight.state is not None and sight.state.waits_for_identity,
         "linked": [] if mesh is None else [peer.vessel for peer in mesh.linked],
         "nearby": [] if mesh is None else [peer.vessel for peer in mesh.nearby],
+        "unreached": [] if mesh is None else [peer.vessel for peer in mesh.unreached],
         "refused": {} if mesh is None else {peer.vessel: peer.problem for peer in mesh.refused},
         "clones": [] if mesh is None else mesh.clones,
     }

@@ -29,7 +29,7 @@ def run(args: Namespace) -> int:
     """`logboat demo`: 0 if nothing was lost."""
     seconds, vessels, kept = float(args.for_seconds), int(args.vessels), args.stay or args.keep
     wrong = None
-    if not 2 * SPARE_S <= seconds <= LONGEST_S:
+    if args.stay is None and not 2 * SPARE_S <= seconds <= LONGEST_S:
         wrong = f"--for {seconds:g}: give it {2 * SPARE_S:g} s or more, and no more than a day"
     elif not 1 <= vessels <= len(fleet.NAMES):
         wrong = f"--vessels {vessels}: there can be 1 to {len(fleet.NAMES)}"
@@ -72,7 +72,7 @@ def _demo(folder: Path, vessels: int, seconds: float) -> int:
 def _stay(folder: Path, vessels: int) -> int:
     """A fleet to try things on, until told to end."""
     made = fleet.make(folder, vessels=vessels, speed=1.0, now=datetime.now(UTC), repeat=True)
-    shore = None if made.is_alone else Shore(folder / SHORE, made.linked_ashore.name)
+    shore = None if made.is_alone else Shore(folder / SHORE, made.linked_ashore.name, listens=False)
     for each in made:
         each.write_command()
     names = ", ".join(each.name for each in made)

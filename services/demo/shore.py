@@ -67,8 +67,10 @@ class Ashore:
 class Shore:
     """Both, from `start` to `kill`."""
 
-    def __init__(self, folder: Path, vessel: str) -> None:
+    def __init__(self, folder: Path, vessel: str, *, listens: bool = True) -> None:
+        """`listens`: whether somebody counts what comes by MQTT, which takes memory for each document."""
         self.vessel: Final = vessel
+        self._listens = listens
         self._folder = folder
         self._password = secrets.token_urlsafe(12)
         self._program = shutil.which("mosquitto") or shutil.which(
@@ -146,7 +148,7 @@ class Shore:
                 station.ended = now
                 said.append(f"ashore: {station.name} has ended; again in {AGAIN_AFTER_S:.0f} s")
             elif now - station.ended >= AGAIN_AFTER_S:
-                station.start(stdout=subprocess.DEVNULL)
+                station.start()
                 said.append(f"ashore: {station.name} is started again")
         return said
 
@@ -205,7 +207,8 @@ class Shore:
             if time.monotonic() > ends:
                 raise DemoError(f"mosquitto does not answer: see {station.log}")
             time.sleep(0.05)
-        self._listener = _Listener(port)
+        if self._listens:
+            self._listener = _Listener(port)
         return f'[[gateway]]\nname = "{BROKER}"\nkind = "mqtt"\nurl = "mqtt://{_LOOPBACK}:{port}"\n\n'
 
 
@@ -228,6 +231,8 @@ class _Station:
     def start(self, *, stdout: int | None = None) -> subprocess.Popen[str]:
         """`stdout`: as `subprocess.Popen` has it; None: with all else that it says."""
         self.ended = None
+        if self._process is not None and self._process.stdout is not None:
+            self._process.stdout.close()
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command,

@@ -31,6 +31,7 @@ from sync.net.listener import (
     URLEndpointListener,
     URLEndpointListenerConfiguration,
 )
+from sync.net.retrying import is_worth_retrying
 from sync.peer.conflicts import REVOCATIONS
 from sync.peer.problems import Domain, Problem
 from sync.peer.progress import DocumentEnded
@@ -39,6 +40,8 @@ from sync.store import Database, StoreError
 log = logging.getLogger(__name__)
 
 CLONE_FORGOTTEN: Final = 3600.0
+PASSED_AFTER: Final = 120.0
+"""Seconds after which a broken link with a vessel in sight that is not dialled from here is no news."""
 _CONFLICT: Final = 409
 _REVOKED: Final = 1008
 
@@ -81,6 +84,8 @@ class Mesh:
         self.discovery: Discovery | None = None
         self.problems: dict[str, Problem] = {}
         """By vessel or address: why there is no link with it."""
+        self._noted: dict[str, float] = {}
+        """When each was, by the event loop's clock."""
         self.turns = 0
         """Looks at the whole so far."""
         identity = membership.identity
@@ -283,6 +288,7 @@ class Mesh:
         if self.problems.get(name) != why:
             log.warning("no link with %s: %s", name, why.text)
         self.problems[name] = why
+        self._noted[name] = asyncio.get_running_loop().time()
 
     def _left(self, vessel: str) -> None:
         if vessel not in self.linked:
@@ -368,8 +374,8 @@ class Mesh:
         self._take_up_revocations()
         self._hear_again()
         by_vessel = self._in_sight()
-        self._forget(now, set(by_vessel))
         self.dialling.clear_away(set(by_vessel))
+        self._forget(now, set(by_vessel))
         links: dict[str, frozenset[str]] = {
             vessel: frozenset(sighting.links) for vessel, sighting in by_vessel.items()
         }
@@ -397,8 +403,11 @@ class Mesh:
     def _forget(self, now: float, in_sight: set[str]) -> None:
         """What was said of those who are no longer there."""
         self.clones.forget(now, CLONE_FORGOTTEN)
-        for name in set(self.problems) - in_sight - set(self.outward) - set(self.settings.static):
-            del self.problems[name]
+        for name in set(self.problems) - set(self.outward) - set(self.settings.static):
+            has_passed = is_worth_retrying(self.problems[name], continuous=True)
+            if name not in in_sight or (has_passed and now - self._noted[name] > PASSED_AFTER):
+                del self.problems[name]
+        self._noted = {name: when for name, when in self._noted.items() if name in self.problems}
 
     def _tell_links(self, linked: frozenset[str]) -> None:
         if linked == self._advertised or self.discovery is None:

@@ -86,16 +86,16 @@ def look(mesh: Mesh) -> MeshReport:
     names = {key: outward.vessel or key for key, outward in mesh.outward.items()}
     for key, problem in mesh.problems.items():
         name = names.get(key, key)
-        found = peers.setdefault(name, PeerReport(name, LinkState.REFUSED))
-        found.problem = problem.text
-        # Whoever has only sailed away has refused nobody.
         if not is_worth_retrying(problem, continuous=True):
-            found.state = LinkState.REFUSED
+            peers.setdefault(name, PeerReport(name, LinkState.REFUSED)).state = LinkState.REFUSED
+        elif name not in peers:
+            continue  # it has sailed away, and refused nobody
+        peers[name].problem = problem.text
     for key, outward in mesh.outward.items():
         name = names[key]
         _outward(peers.setdefault(name, PeerReport(name, LinkState.CONNECTING)), outward, now)
     for inward in mesh.inward:
-        _inward(peers.setdefault(inward.vessel, PeerReport(inward.vessel, LinkState.LINKED)), inward, now)
+        _inward(peers.setdefault(inward.vessel, PeerReport(inward.vessel, LinkState.IN_SIGHT)), inward, now)
     problems = [] if mesh.discovery is None or mesh.discovery.problem is None else [mesh.discovery.problem]
     return MeshReport(
         vessel=mesh.vessel,

@@ -115,8 +115,8 @@ class WebSocketTransport(asyncio.Protocol):
 
     @property
     def silence(self) -> float:
-        """Seconds since a ping that nothing has come after; 0 if something has."""
-        return 0.0 if self._heartbeat is None else self._heartbeat.silence
+        """Seconds since a ping that nothing has come after; 0 if something has, or much waits to be sent."""
+        return 0.0 if self._heartbeat is None or self._is_stuffed else self._heartbeat.silence
 
     def send(self, frame: bytes) -> None:
         """Put one frame in line; nothing is written before `flush`."""

@@ -1,14 +1,19 @@
 """Which links come to be between vessels: one a pair, whoever dials, and by the roles that were given."""
 
 import asyncio
+import errno
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 from sync.mesh import whereabouts
-from sync.mesh.manager import Mesh
+from sync.mesh.inward import Inward
+from sync.mesh.manager import PASSED_AFTER, Mesh
 from sync.mesh.plan import Place, Role
 from sync.mesh.report import LinkState, look
 from sync.peer.active import Activity
+from sync.peer.problems import Domain, Problem
 
 from .inprocess import Fleet, run, until, vessel
 
@@ -88,6 +93,55 @@ def test_vessel_that_only_listens_is_dialled_by_those_with_higher_ids_too(tmp_pa
             assert not argo.outward
             [peer] = look(argo).peers
             assert (peer.state, peer.dialled) == (LinkState.LINKED, False)
+
+    run(main())
+
+
+def test_who_is_not_seen_and_does_not_answer_is_silent_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        fleet = Fleet.new()
+        alone = Place("argo", role=Role.ACTIVE_ONLY)
+        async with (
+            vessel(tmp_path, fleet, "brigid") as brigid,
+            vessel(tmp_path, fleet, "argo", place=alone, knows=(brigid,)) as argo,
+        ):
+            await until(lambda: brigid.linked == {"argo"}, "it has dialled")
+            assert [peer.state for peer in look(brigid).peers] == [LinkState.LINKED]
+            assert argo.linked
+            monkeypatch.setattr(Inward, "silence", 4.4)
+            [peer] = look(brigid).peers
+            assert (peer.state, peer.problem) == (LinkState.SILENT, "no answer for 4 s")
+
+    run(main())
+
+
+def test_who_has_sailed_away_has_refused_nobody(tmp_path: Path) -> None:
+    async def main() -> None:
+        fleet = Fleet.new()
+        async with vessel(tmp_path, fleet, "argo") as argo:
+            argo._note("brigid", Problem(Domain.POSIX, errno.ETIMEDOUT, "brigid is gone"))
+            assert look(argo).peers == []
+            argo._note("carina", Problem(Domain.WEBSOCKET, 403, "carina was revoked"))
+            assert [(peer.vessel, peer.state) for peer in look(argo).peers] == [("carina", LinkState.REFUSED)]
+            await turned([argo])
+            assert argo.problems == {}
+
+    run(main())
+
+
+def test_a_link_that_broke_with_a_vessel_in_sight_is_no_news_after_a_while(tmp_path: Path) -> None:
+    async def main() -> None:
+        fleet = Fleet.new()
+        async with vessel(tmp_path, fleet, "argo") as argo:
+            now = asyncio.get_running_loop().time()
+            argo._note("brigid", Problem(Domain.POSIX, errno.ETIMEDOUT, "brigid is gone"))
+            argo._note("carina", Problem(Domain.WEBSOCKET, 403, "carina was revoked"))
+            argo._forget(now + PASSED_AFTER - 1, {"brigid", "carina"})
+            assert set(argo.problems) == {"brigid", "carina"}
+            argo._forget(now + PASSED_AFTER + 1, {"brigid", "carina"})
+            assert set(argo.problems) == {"carina"}
 
     run(main())
 

@@ -175,6 +175,7 @@ def test_every_key_of_a_switch_arrives_in_si(load: Load) -> None:
         (CLIMATE, "ratio", 1.0, BusOptions(bus=1, address=None, measure="relativeHumidity")),
         (MANUAL, "ratio", 1.0, ManualOptions()),
         (SIMULATED, "Hz", 1.0, SimulatedOptions(model="engine")),
+        (f'{SIMULATED}wire = "open"\n', "Hz", 1.0, SimulatedOptions(model="engine", wire="open")),
     ],
     ids=lambda value: (
         value.split('kind = "')[1].split('"')[0] if isinstance(value, str) and "kind" in value else ""
