@@ -94,6 +94,8 @@ class Course:
         self._set_out()
         for vessel in self._fleet:
             vessel.start(Daemon.LIGHTS)
+            if self._fleet.is_alone:  # it looks for others, as any
+                vessel.start(Daemon.SYNC)
         keepers = [Keeper(vessel) for vessel in self._fleet]
         while True:
             for keeper in keepers:
