@@ -107,9 +107,8 @@ def test_who_is_not_seen_and_does_not_answer_is_silent_too(
             vessel(tmp_path, fleet, "brigid") as brigid,
             vessel(tmp_path, fleet, "argo", place=alone, knows=(brigid,)) as argo,
         ):
-            await until(lambda: brigid.linked == {"argo"}, "it has dialled")
+            await until(lambda: brigid.linked == {"argo"} and argo.linked, "both know of the link")
             assert [peer.state for peer in look(brigid).peers] == [LinkState.LINKED]
-            assert argo.linked
             monkeypatch.setattr(Inward, "silence", 4.4)
             [peer] = look(brigid).peers
             assert (peer.state, peer.problem) == (LinkState.SILENT, "no answer for 4 s")
