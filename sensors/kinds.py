@@ -14,6 +14,7 @@ from .driver import DriverError
 from .kernel import CHIPS
 from .models import MODELS
 from .paths import CONTACT
+from .quality import State
 from .quantities import DIMENSIONS, RATES
 from .replay import load
 from .schema import Key, Schema, Table, boolean, choice, integer, list_of, number, one_of, positive, quantity
@@ -306,7 +307,7 @@ _REPLAY: Final[Schema] = {
 def _simulated_options(draft: Draft) -> SimulatedOptions:
     values = draft.values
     return SimulatedOptions(
-        model=values["model"], seed=values["seed"], faults=values["faults"], wire=values["wire"]
+        model=values["model"], seed=values["seed"], faults=values["faults"], wire=State(values["wire"])
     )
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from .quality import State
+
 
 class Severity(StrEnum):
     """Signal K's alarm states, least first."""
@@ -140,8 +142,8 @@ class SimulatedOptions:
     seed: int = 0
     faults: bool = False
     """Whether the model also plays wiring faults now and then."""
-    wire: str = "good"
-    """`open` or `short`: it plays that fault all the time, as if somebody had pulled the plug."""
+    wire: State = State.GOOD
+    """`OPEN` or `SHORT`: it plays that fault all the time, as if somebody had pulled the plug."""
 
 
 @dataclass(frozen=True, slots=True)

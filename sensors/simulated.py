@@ -32,7 +32,7 @@ class SimulatedDriver(Driver):
         self._seed = settings.options.seed
         self._grain = self._seed ^ zlib.crc32(settings.id.encode())
         self._faults = settings.options.faults
-        self._wire = None if settings.options.wire == State.GOOD else State(settings.options.wire)
+        self._wire = None if settings.options.wire is State.GOOD else settings.options.wire
         model = models.MODELS[settings.options.model]
         self._number = model.numbers.get(settings.unit, model.numbers[""])
         self._active = model.active if settings.unit == "bool" else None

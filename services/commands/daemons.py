@@ -98,12 +98,7 @@ def demo_arguments(parser: ArgumentParser) -> None:
     """`logboat demo [--vessels N] [--for SECONDS] [--keep DIR] [--stay DIR]`."""
     parser.add_argument("--vessels", type=int, default=3, metavar="N", help="how many vessels (3)")
     parser.add_argument(
-        "--for",
-        dest="for_seconds",
-        type=float,
-        default=45.0,
-        metavar="SECONDS",
-        help="how long (45)",
+        "--for", dest="for_seconds", type=float, default=45.0, metavar="SECONDS", help="how long (45)"
     )
     parser.add_argument("--keep", type=Path, metavar="DIR", help="leave everything in this folder")
     parser.add_argument(

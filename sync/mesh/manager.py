@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from sync.mesh.clones import Clones
 from sync.mesh.dialling import TICK, Dialling
@@ -60,6 +60,19 @@ class MeshSettings:
     max_connections: int = 100
 
 
+class Noted(NamedTuple):
+    """Why there is no link with somebody."""
+
+    problem: Problem
+    at: float
+    """When that was, by the event loop's clock."""
+
+    @property
+    def passes(self) -> bool:
+        """Whether it is over by itself, as when a vessel sails away: nobody has refused anybody."""
+        return is_worth_retrying(self.problem, continuous=True)
+
+
 class Mesh:
     """One vessel's mesh, from `start` to `stop`."""
 
@@ -82,10 +95,8 @@ class Mesh:
         self.listener: URLEndpointListener | None = None
         """None if we only dial."""
         self.discovery: Discovery | None = None
-        self.problems: dict[str, Problem] = {}
+        self.problems: dict[str, Noted] = {}
         """By vessel or address: why there is no link with it."""
-        self._noted: dict[str, float] = {}
-        """When each was, by the event loop's clock."""
         self.turns = 0
         """Looks at the whole so far."""
         identity = membership.identity
@@ -285,10 +296,9 @@ class Mesh:
             self._left(link.vessel)
 
     def _note(self, name: str, why: Problem) -> None:
-        if self.problems.get(name) != why:
+        if name not in self.problems or self.problems[name].problem != why:
             log.warning("no link with %s: %s", name, why.text)
-        self.problems[name] = why
-        self._noted[name] = asyncio.get_running_loop().time()
+        self.problems[name] = Noted(why, asyncio.get_running_loop().time())
 
     def _left(self, vessel: str) -> None:
         if vessel not in self.linked:
@@ -404,10 +414,9 @@ class Mesh:
         """What was said of those who are no longer there."""
         self.clones.forget(now, CLONE_FORGOTTEN)
         for name in set(self.problems) - set(self.outward) - set(self.settings.static):
-            has_passed = is_worth_retrying(self.problems[name], continuous=True)
-            if name not in in_sight or (has_passed and now - self._noted[name] > PASSED_AFTER):
+            noted = self.problems[name]
+            if name not in in_sight or (noted.passes and now - noted.at > PASSED_AFTER):
                 del self.problems[name]
-        self._noted = {name: when for name, when in self._noted.items() if name in self.problems}
 
     def _tell_links(self, linked: frozenset[str]) -> None:
         if linked == self._advertised or self.discovery is None:

@@ -11,7 +11,6 @@ from sync.mesh.outward import Outward
 from sync.mesh.routes import Route
 from sync.mesh.streams import LIVE
 from sync.net.authenticators import User
-from sync.net.retrying import is_worth_retrying
 from sync.peer.peer import PeerBase
 
 SILENT_AFTER: Final = 2.5
@@ -84,13 +83,13 @@ def look(mesh: Mesh) -> MeshReport:
                 sighting.vessel, LinkState.IN_SIGHT, f"{address}:{sighting.port}", log=sighting.log
             )
     names = {key: outward.vessel or key for key, outward in mesh.outward.items()}
-    for key, problem in mesh.problems.items():
+    for key, noted in mesh.problems.items():
         name = names.get(key, key)
-        if not is_worth_retrying(problem, continuous=True):
+        if not noted.passes:
             peers.setdefault(name, PeerReport(name, LinkState.REFUSED)).state = LinkState.REFUSED
         elif name not in peers:
             continue  # it has sailed away, and refused nobody
-        peers[name].problem = problem.text
+        peers[name].problem = noted.problem.text
     for key, outward in mesh.outward.items():
         name = names[key]
         _outward(peers.setdefault(name, PeerReport(name, LinkState.CONNECTING)), outward, now)

@@ -2,7 +2,8 @@
 
 import asyncio
 import errno
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,17 @@ async def turned(meshes: Sequence[Mesh], times: int = 3) -> None:
     await until(lambda: all(m.turns >= w for m, w in zip(meshes, wanted, strict=True)), "they looked again")
 
 
+@asynccontextmanager
+async def dialled_unseen(folder: Path) -> AsyncIterator[tuple[Mesh, Mesh]]:
+    """argo, which nobody sees, dials brigid at a configured address."""
+    fleet, alone = Fleet.new(), Place("argo", role=Role.ACTIVE_ONLY)
+    async with (
+        vessel(folder, fleet, "brigid") as brigid,
+        vessel(folder, fleet, "argo", place=alone, knows=(brigid,)) as argo,
+    ):
+        yield argo, brigid
+
+
 def test_two_that_are_seen_and_configured_both_ways_settle_on_one_link(tmp_path: Path) -> None:
     async def main() -> None:
         fleet = Fleet.new()
@@ -55,12 +67,7 @@ def test_two_that_are_seen_and_configured_both_ways_settle_on_one_link(tmp_path:
 
 def test_configured_address_is_enough_where_nobody_is_seen(tmp_path: Path) -> None:
     async def main() -> None:
-        fleet = Fleet.new()
-        alone = Place("argo", role=Role.ACTIVE_ONLY)
-        async with (
-            vessel(tmp_path, fleet, "brigid") as brigid,
-            vessel(tmp_path, fleet, "argo", place=alone, knows=(brigid,)) as argo,
-        ):
+        async with dialled_unseen(tmp_path) as (argo, brigid):
             await until(lambda: argo.linked == {"brigid"}, "it has dialled")
             assert brigid.linked == {"argo"}
 
@@ -101,12 +108,7 @@ def test_who_is_not_seen_and_does_not_answer_is_silent_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def main() -> None:
-        fleet = Fleet.new()
-        alone = Place("argo", role=Role.ACTIVE_ONLY)
-        async with (
-            vessel(tmp_path, fleet, "brigid") as brigid,
-            vessel(tmp_path, fleet, "argo", place=alone, knows=(brigid,)) as argo,
-        ):
+        async with dialled_unseen(tmp_path) as (argo, brigid):
             await until(lambda: brigid.linked == {"argo"} and argo.linked, "both know of the link")
             assert [peer.state for peer in look(brigid).peers] == [LinkState.LINKED]
             monkeypatch.setattr(Inward, "silence", 4.4)

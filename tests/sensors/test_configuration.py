@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from sensors.configuration import COMMON, load_sensors
 from sensors.kinds import KINDS
+from sensors.quality import State
 from sensors.settings import (
     AlarmRule,
     AnalogOptions,
@@ -175,7 +176,7 @@ def test_every_key_of_a_switch_arrives_in_si(load: Load) -> None:
         (CLIMATE, "ratio", 1.0, BusOptions(bus=1, address=None, measure="relativeHumidity")),
         (MANUAL, "ratio", 1.0, ManualOptions()),
         (SIMULATED, "Hz", 1.0, SimulatedOptions(model="engine")),
-        (f'{SIMULATED}wire = "open"\n', "Hz", 1.0, SimulatedOptions(model="engine", wire="open")),
+        (f'{SIMULATED}wire = "open"\n', "Hz", 1.0, SimulatedOptions(model="engine", wire=State.OPEN)),
     ],
     ids=lambda value: (
         value.split('kind = "')[1].split('"')[0] if isinstance(value, str) and "kind" in value else ""

@@ -22,7 +22,7 @@ def play(
     unit: str | None = None,
     seed: int = 1,
     faults: bool = False,
-    wire: str = "good",
+    wire: State = State.GOOD,
     sensor_id: str = "probe",
     seconds: float = 120.0,
     rate_hz: float = 2.0,
@@ -148,8 +148,8 @@ class TestFaults:
         assert set(said.states) == {"good", "open", "short", "stale"}
         assert said.states.count("good") > 0.8 * len(said)
 
-    @pytest.mark.parametrize("wire", ["open", "short"])
-    def test_a_wire_that_is_broken_stays_broken(self, wire: str) -> None:
+    @pytest.mark.parametrize("wire", [State.OPEN, State.SHORT])
+    def test_a_wire_that_is_broken_stays_broken(self, wire: State) -> None:
         said = play("tank", wire=wire)
         assert set(said.states) == {wire}
         assert set(said.values) == {None}
