@@ -350,7 +350,7 @@ def test_a_conflict_is_resolved_over_there_and_ends_alike(
     held = log.get("note:argo:1")
     assert held is not None
     log.put("note:argo:1", {"of": "log", "log": True}, parent=held.rev)
-    app.replicator(listener.url, resolver=resolver).run()
+    app.replicator(listener.url, resolver=resolver).run(left=listener.wait_until_left)
     replicate(app, listener.url, resolver=resolver)
     assert app.body("note:argo:1") == end
     assert body_of(log, "note:argo:1") == end

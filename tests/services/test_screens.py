@@ -171,11 +171,16 @@ def ugly(appliance: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
         clock={"source": "floor", "uncertainty": 0.0},
         identity={"fault": f"{path}: {fault}"},
     )
-    names = [f"{LONG}-{number:02d}" for number in range(12)]
-    states = ["linked", "refused", "connecting", "in sight"] * 3
+    names = [f"{LONG}-{number:02d}" for number in range(15)]
+    states = ["linked", "silent", "refused", "connecting", "in sight"] * 3
     appliance.mesh(
         peers=[
-            peer(name, state, behind=1_234_567, problem=f"{path}: {fault}" if state == "refused" else None)
+            peer(
+                name,
+                state,
+                behind=1_234_567,
+                problem=f"{path}: {fault}" if state in ("refused", "silent") else None,
+            )
             for name, state in zip(names, states, strict=True)
         ],
         routes={name: route(names[0], names[1], names[2], name, ago=864_000.0) for name in names[3:]},

@@ -6,6 +6,7 @@ with ListenerThread(database, users={"bridge": "secret"}, tls=True) as listener:
 
 import asyncio
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from types import TracebackType
 from typing import Final, Self
@@ -13,7 +14,8 @@ from typing import Final, Self
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from sync.net.authenticators import ListenerPasswordAuthenticator
-from sync.net.listener import URLEndpointListener, URLEndpointListenerConfiguration
+from sync.net.listener import Connection, URLEndpointListener, URLEndpointListenerConfiguration
+from sync.peer.problems import Problem
 from sync.store import Database
 
 NAME: Final = "log"
@@ -28,6 +30,7 @@ def make_listener(
     users: dict[str, str] | None,
     deltas: bool,
     read_only: bool,
+    on_disconnected: Callable[[Connection, Problem | None], None],
 ) -> URLEndpointListener:
     """A listener on 127.0.0.1 with one database; `users` are passwords by name, None lets anybody in."""
     authenticator = None
@@ -43,6 +46,7 @@ def make_listener(
             authenticator=authenticator,
             enable_delta_sync=deltas,
             read_only=read_only,
+            on_disconnected=on_disconnected,
         )
     )
 
@@ -93,6 +97,15 @@ class ListenerThread:
             self._thread = None
             raise
 
+    def wait_until_left(self) -> None:
+        """Until nobody is connected any more; TimeoutError if somebody stays."""
+        asyncio.run_coroutine_threadsafe(self._left(), self._loop).result(WAIT)
+
+    async def _left(self) -> None:
+        while self._listener.connections:
+            self._somebody_left.clear()
+            await self._somebody_left.wait()
+
     def stop(self) -> None:
         """Close all connections and listen no more; raises what the listener raised meanwhile."""
         if self._thread is None:
@@ -113,6 +126,7 @@ class ListenerThread:
 
     async def _listen(self, started: "Future[None]") -> None:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
+        self._somebody_left = asyncio.Event()
         listener = make_listener(
             self._database,
             port=self.port,
@@ -120,8 +134,10 @@ class ListenerThread:
             users=self._users,
             deltas=self._deltas,
             read_only=self._read_only,
+            on_disconnected=lambda *_: self._somebody_left.set(),
         )
         await listener.start()
+        self._listener = listener
         try:
             assert listener.port is not None
             self.port = listener.port
