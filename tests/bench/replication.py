@@ -20,8 +20,9 @@ from typing import Final
 
 from sync.net.replicator import Replicator
 from sync.store import Database
+from tests.interop.builds import MissingError
 from tests.interop.couchbase_lite.client import PULL, PUSH
-from tests.interop.couchbase_lite.runtime import MissingError, prepare
+from tests.interop.couchbase_lite.runtime import prepare
 
 from . import lite, pipe, updates
 from .serving import WARM_UP, Other, Steady, fill, open_store, pushed, replicator, served

@@ -3,7 +3,6 @@
 import os
 import time
 from collections.abc import Callable, Iterator
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from tests.interop.couchbase_lite.client import (
 from tests.interop.couchbase_lite.client import Database as App
 from tests.interop.couchbase_lite.counting import CountingRelay
 from tests.interop.couchbase_lite.listening import ListenerThread
-from tests.interop.couchbase_lite.running import running
 from tests.peer.rig import Wire
 
 WAIT = 60.0
@@ -31,17 +29,6 @@ VALUES = {
     "truth": [True, False, None],
     "nested": {"a": {"b": [{"c": []}, {}]}},
 }
-
-
-@pytest.fixture(scope="module")
-def couchbase_lite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CouchbaseLite]:
-    with running(tmp_path_factory.mktemp("couchbase-lite")) as program:
-        yield program
-
-
-@pytest.fixture(scope="module")
-def numbers() -> Iterator[int]:
-    return count()
 
 
 @pytest.fixture

@@ -17,18 +17,12 @@ from sync.peer.active import Activity
 from sync.peer.progress import DocumentEnded
 from sync.store import Database
 from tests.gateway import builders
-from tests.interop.sync_gateway.gateway import Gateway, GatewayDatabase, running
+from tests.interop.sync_gateway.gateway import Gateway, GatewayDatabase
 
 pytestmark = pytest.mark.timeout(600)  # the first one builds the gateway
 ARGO = BasicAuthenticator("argo", "secret")
 NUMBERS = itertools.count()
 PATIENCE_S = 60.0
-
-
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    with running(tmp_path_factory.mktemp("gateway")) as gateway:
-        yield gateway
 
 
 @pytest.fixture

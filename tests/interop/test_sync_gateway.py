@@ -10,17 +10,11 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from tests.interop.sync_gateway.conversation import Conversation, RefusedError, password, talking
-from tests.interop.sync_gateway.gateway import Gateway, GatewayDatabase, running
+from tests.interop.sync_gateway.gateway import Gateway, GatewayDatabase
 
 pytestmark = pytest.mark.timeout(600)  # the first one builds the gateway
 ARGO = password("argo", "secret")
 NUMBERS = itertools.count()
-
-
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    with running(tmp_path_factory.mktemp("gateway")) as gateway:
-        yield gateway
 
 
 @pytest.fixture

@@ -14,19 +14,13 @@ import pytest
 from sync import documents
 from sync.store import Database
 from tests.interop.couchbase_lite.listening import ListenerThread
-from tests.interop.sync_gateway.gateway import Gateway, GatewayDatabase, eventually, running
+from tests.interop.sync_gateway.gateway import Gateway, GatewayDatabase, eventually
 
 pytestmark = pytest.mark.timeout(600)  # the first one builds the gateway
 NUMBERS = itertools.count()
 DEFAULT = "_default._default"
 AT_MOST = 5
 CREDENTIALS = {"remote_username": "shore", "remote_password": "s3cret"}
-
-
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    with running(tmp_path_factory.mktemp("gateway")) as gateway:
-        yield gateway
 
 
 @pytest.fixture

@@ -1,43 +1,25 @@
-"""Builds and starts the peer made of Couchbase's own Go library, `main.go` beside this file."""
+"""Builds the peer made of Couchbase's own Go library: `main.go` beside this file."""
 
-import fcntl
-import os
-import shutil
-import subprocess
 from pathlib import Path
-from typing import NoReturn
+from typing import Final
 
-import pytest
+from tests.interop import builds
 
-SOURCES = Path(__file__).parent
-BUILD_SECONDS = 100
-
-
-def unavailable(why: str) -> NoReturn:
-    """Skip, saying why; where nothing may be skipped, fail."""
-    if os.environ.get("CI"):
-        pytest.fail(f"{why} (and CI skips nothing)")
-    pytest.skip(why)
+SOURCES: Final = Path(__file__).parent
+BUILD_SECONDS: Final = 300
+"""Compiles the standard library's packages too, on a machine that is busy with tests."""
+_INPUTS: Final = ("main.go", "go.mod", "go.sum")
 
 
-def build(shared: Path) -> Path:
-    """The program, built into `shared` unless another test process has done so."""
-    go = shutil.which("go")
-    if go is None:
-        unavailable("the Go toolchain is not installed; install Go 1.23 or newer to test against go-blip")
-    program = shared / "blipinterop"
-    with (shared / "blipinterop.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not program.exists():
-            built = subprocess.run(
-                [go, "build", "-o", str(program), "."],
-                cwd=SOURCES,
-                env={**os.environ, "CGO_ENABLED": "0", "GOWORK": "off"},
-                capture_output=True,
-                text=True,
-                timeout=BUILD_SECONDS,
-                check=False,
-            )
-            if built.returncode != 0:
-                unavailable(f"the Go peer could not be built: {built.stderr.strip()}")
-    return program
+def go_peer(cache: Path = builds.CACHE) -> Path:
+    """Return the path of the program, built if it is not there yet.
+
+    Raises:
+        MissingError: there is no Go, or the build failed.
+    """
+    inputs = builds.contents(*(SOURCES / name for name in _INPUTS))
+
+    def make(folder: Path) -> None:
+        builds.go_build(SOURCES, folder / "blip-peer", seconds=BUILD_SECONDS)
+
+    return builds.built("go-blip", inputs, make, cache=cache) / "blip-peer"

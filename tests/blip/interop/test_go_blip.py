@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import io
-import os
 import subprocess
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -13,17 +12,17 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
 from sync.blip import ErrorReceived, Limits, ResponseReceived
-from tests.blip.interop.go_peer import build
+from tests.blip.interop.go_peer import go_peer
 from tests.blip.interop.talker import SUBPROTOCOL, Talker, pattern
+from tests.interop.availability import or_skip
 
 MOST = Limits().frame_bytes
 WAIT = 60
 
 
 @pytest.fixture(scope="session")
-def go_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    shared = tmp_path_factory.getbasetemp()
-    return build(shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared)
+def go_program() -> Path:
+    return or_skip(go_peer)
 
 
 @pytest.fixture(scope="module")

@@ -4,17 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.blip.interop.go_peer import unavailable
+from tests.interop.availability import or_skip
 from tests.interop.couchbase_lite.client import CouchbaseLite
-from tests.interop.couchbase_lite.runtime import MissingError, prepare
+from tests.interop.couchbase_lite.runtime import prepare
 
 
 @contextmanager
 def running(directory: Path) -> Iterator[CouchbaseLite]:
     """The program, with its databases in `directory`; where a run may skip nothing, it must be there."""
-    try:
-        runtime = prepare()
-    except MissingError as missing:
-        unavailable(f"Couchbase Lite cannot run here: {missing}")
-    with CouchbaseLite(runtime, directory) as couchbase_lite:
+    with CouchbaseLite(or_skip(prepare), directory) as couchbase_lite:
         yield couchbase_lite

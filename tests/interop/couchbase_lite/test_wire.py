@@ -32,7 +32,6 @@ import ssl
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -49,17 +48,10 @@ from tests.interop.couchbase_lite.client import (
     Database,
     Failure,
 )
-from tests.interop.couchbase_lite.running import running
 from tests.interop.couchbase_lite.scripted_peer import Offered, ScriptedPeer
 
 WORDS = {f"remark {place}": "topped up the header tank, a litre and a half" for place in range(20)}
 """A body long enough that a delta pays."""
-
-
-@pytest.fixture(scope="module")
-def couchbase_lite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CouchbaseLite]:
-    with running(tmp_path_factory.mktemp("couchbase-lite")) as program:
-        yield program
 
 
 @pytest.fixture
@@ -67,11 +59,6 @@ def app(couchbase_lite: CouchbaseLite, numbers: Iterator[int]) -> Iterator[Datab
     database = couchbase_lite.open(f"app{next(numbers)}")
     yield database
     database.close()
-
-
-@pytest.fixture(scope="module")
-def numbers() -> Iterator[int]:
-    return count()
 
 
 def bodies(requests: Any) -> list[Any]:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
+from tests.interop.availability import or_skip
 from tests.interop.sync_gateway.program import sync_gateway
 
 HOST: Final = "127.0.0.1"
@@ -221,7 +222,7 @@ def running(home: Path, *, scopes: Mapping[str, Json] | None = None) -> Iterator
     Skips the test, or under CI fails it, if the gateway cannot be built. Raises GatewayError if it does not
     start.
     """
-    program = sync_gateway()
+    program = or_skip(sync_gateway)
     gateway = next(filter(None, (_start(program, home, scopes or {}) for _ in range(ATTEMPTS))), None)
     if gateway is None:
         raise GatewayError(f"Sync Gateway found its ports taken {ATTEMPTS} times; see {home}")

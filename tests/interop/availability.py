@@ -1,0 +1,21 @@
+"""Says what becomes of a test whose real peer cannot run on this machine."""
+
+import os
+from collections.abc import Callable
+from typing import TypeVar
+
+import pytest
+
+from tests.interop.builds import MissingError
+
+T = TypeVar("T")
+
+
+def or_skip(prepare: Callable[[], T]) -> T:
+    """Return what `prepare` makes; skip the test, or fail it where CI is set, if something is missing."""
+    try:
+        return prepare()
+    except MissingError as missing:
+        if os.environ.get("CI"):
+            pytest.fail(f"{missing} (and CI skips nothing)")
+        pytest.skip(str(missing))

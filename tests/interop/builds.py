@@ -1,0 +1,129 @@
+"""Builds the real peers that tests talk to, each once per machine.
+
+A build is kept in a folder of `CACHE` that is named for the digest of its inputs. So a change of a source
+builds again, and another checkout of the same sources does not. Processes that ask for the same build at the
+same time wait for the one that makes it.
+
+`make test` runs `python3 -m tests.interop.builds` before the virtual environment is there: this module, and
+the modules with the recipes, import nothing but the standard library.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+CACHE: Final = Path(
+    os.environ.get("LOGBOAT_PEERS_CACHE")
+    or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "logboat-peers"
+)
+"""Outlives `make clean` and the checkout: building takes minutes of a processor."""
+
+
+class MissingError(Exception):
+    """A peer cannot be built or run here. The text says what is missing."""
+
+
+def tool(name: str, *, hint: str) -> str:
+    """Return the path of an installed program.
+
+    Raises:
+        MissingError: it is not installed; `hint` says what to install.
+    """
+    path = shutil.which(name)
+    if path is None:
+        raise MissingError(f"{name} is not installed; {hint}")
+    return path
+
+
+def run(
+    command: Sequence[str], *, seconds: int, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> None:
+    """Run one step of a build.
+
+    Raises:
+        MissingError: it failed or took longer than `seconds`; the text ends with what it printed last.
+    """
+    name = Path(command[0]).name
+    try:
+        done = subprocess.run(
+            command, cwd=cwd, env=env, capture_output=True, text=True, timeout=seconds, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise MissingError(f"{name} did not end within {seconds} s") from None
+    if done.returncode != 0:
+        raise MissingError(f"{name} failed: {(done.stdout + done.stderr).strip()[-2000:]}")
+
+
+def go_build(sources: Path, program: Path, *, seconds: int) -> None:
+    """Build the Go program in `sources` without debugging information, which nobody here would read.
+
+    Raises:
+        MissingError: Go is not installed, or the build failed.
+    """
+    go = tool("go", hint="install Go 1.23 or newer to test against the peers written in it")
+    stripped = ("-gcflags=all=-dwarf=false", "-ldflags=-s -w")
+    environment = {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off"}
+    run(
+        [go, "build", "-trimpath", *stripped, "-o", str(program), "."],
+        cwd=sources,
+        env=environment,
+        seconds=seconds,
+    )
+
+
+def built(name: str, inputs: bytes, make: Callable[[Path], None], *, cache: Path = CACHE) -> Path:
+    """Return the folder `<name>-<digest of inputs>` of the cache, filled by `make` if it is not there yet.
+
+    `make` is given an empty folder, which gets its name once `make` has returned. So a build that was
+    interrupted leaves nothing that would pass for a finished one.
+    """
+    folder = cache / f"{name}-{hashlib.sha256(inputs).hexdigest()[:16]}"
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            began = time.monotonic()
+            print(f"building {name}, once for this machine …", file=sys.stderr, flush=True)
+            unfinished = folder.with_suffix(".unfinished")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.mkdir()
+            make(unfinished)
+            unfinished.rename(folder)
+            print(f"built {name} in {time.monotonic() - began:.0f} s: {folder}", file=sys.stderr, flush=True)
+    return folder
+
+
+def contents(*paths: Path) -> bytes:
+    """Return the names and bytes of the files that a build is made of, to be digested."""
+    return b"\0".join(path.name.encode() + b"\0" + path.read_bytes() for path in paths)
+
+
+def main() -> int:
+    """Build all peers, those that wait for the network beside the one that needs the processors."""
+    # These import this module.
+    from tests.blip.interop.go_peer import go_peer
+    from tests.interop.couchbase_lite.runtime import prepare
+    from tests.interop.sync_gateway.program import sync_gateway
+
+    def attempt(build: Callable[[], object]) -> bool:
+        try:
+            build()
+        except MissingError as missing:
+            print(missing, file=sys.stderr, flush=True)
+            return False
+        return True
+
+    with ThreadPoolExecutor() as threads:
+        return 0 if all(list(threads.map(attempt, (sync_gateway, go_peer, prepare)))) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

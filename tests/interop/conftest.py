@@ -1,0 +1,29 @@
+"""The real peers, started once for all tests of a worker; each test has databases of its own in them."""
+
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+
+from tests.interop.couchbase_lite.client import CouchbaseLite
+from tests.interop.couchbase_lite.running import running as couchbase_lite_running
+from tests.interop.sync_gateway.gateway import Gateway
+from tests.interop.sync_gateway.gateway import running as gateway_running
+
+
+@pytest.fixture(scope="session")
+def couchbase_lite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CouchbaseLite]:
+    with couchbase_lite_running(tmp_path_factory.mktemp("couchbase-lite")) as program:
+        yield program
+
+
+@pytest.fixture(scope="session")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    with gateway_running(tmp_path_factory.mktemp("gateway")) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="session")
+def numbers() -> Iterator[int]:
+    """For names of databases, which must not come twice in one program."""
+    return count()
