@@ -4,11 +4,16 @@ BIN := .venv/bin
 BOARD ?= pi
 BASE ?= raspios
 OUT ?= build/image
+# Tests mostly wait, for other processes and for one another; three to a processor keep it busy.
+WORKERS ?= $(shell n=$$((3 * $$(nproc))); echo $$((n < 12 ? n : 12)))
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+# Everything here starts many Python processes; where this is set, each compiles all of its sources again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test torture bench lint lock clean network-tools broker card-tools nmcli image image-lock \
-  image-test image-torture image-tools guest-tools
+  image-test image-torture image-tools guest-tools peers
 
 help:            ## list these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -16,8 +21,8 @@ help:            ## list these targets
 demo: .venv/.ready broker  ## the main job on this machine: a fleet records, meshes, and proves that nothing is missing
 	@$(BIN)/logboat demo $(ARGS)
 
-test: .venv/.ready network-tools card-tools broker nmcli  ## unit, property and fault tests (under 10 minutes on 2 cores)
-	@$(BIN)/python -m pytest -n 4 -m "not torture and not image" $(ARGS)
+test: peers .venv/.ready network-tools card-tools broker nmcli  ## unit, property and fault tests (under 5 minutes on 2 cores)
+	@$(BIN)/python -m pytest -n $(WORKERS) -m "not torture and not image" $(ARGS)
 
 torture: .venv/.ready network-tools card-tools broker  ## the full counts of kills and faults
 	@$(BIN)/python -m pytest -m "torture and not image" -s $(ARGS)
@@ -58,6 +63,11 @@ clean:           ## forget the virtual environment and caches
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
+
+# The real peers that tests talk to are built once for this machine, in the background: tests that need none run
+# meanwhile, those that need one wait for it. It says what it builds, and nothing if all is there.
+peers:
+	@$(PYTHON) -m tests.interop.builds </dev/null &
 
 # Tests build networks of their own, as root. Without these they are skipped, and fail where CI is set.
 network-tools:

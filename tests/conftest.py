@@ -4,12 +4,16 @@ An ordinary run repeats exactly: its seed is fixed, and Hypothesis derives its e
 themselves. A run that asks for the torture draws a fresh seed. `LOGBOAT_SEED` decides over both.
 """
 
+import gc
 import os
 import random
 import re
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests import scheduling
 
 ORDINARY_SEED = "1"
 
@@ -21,7 +25,7 @@ for profile, repeats in (("ordinary", True), ("torture", False)):
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Before workers start, so that they have it too."""
+    """Choose the seed and the profile, before workers start, so that they have them too."""
     torture = asks_for_torture(str(config.getoption("markexpr") or ""))
     fresh = str(random.SystemRandom().randrange(1_000_000))
     os.environ.setdefault("LOGBOAT_SEED", fresh if torture else ORDINARY_SEED)
@@ -30,8 +34,26 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def asks_for_torture(marks: str) -> bool:
-    """Whether a `-m` expression selects the full counts."""
+    """Return True if a `-m` expression selects the full counts."""
     return re.search(r"(?<!not )\btorture\b", marks) is not None
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> scheduling.Scheduling:
+    """Give out tests to workers as `tests.scheduling` says."""
+    return scheduling.Scheduling(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Sort what a worker was given to collect. All workers must come to the same order."""
+    if hasattr(config, "workerinput"):
+        scheduling.order(items)
+
+
+def pytest_collection_finish() -> None:
+    """Take what was collected out of the garbage collector's sight: it stays, and there is much of it."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_report_header() -> str:

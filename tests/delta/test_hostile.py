@@ -142,20 +142,29 @@ SIZE = 300_000
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        pytest.param("ab" * SIZE, "ba" * SIZE, id="text_shifted"),
-        pytest.param("a" * SIZE + "b", "b" + "a" * SIZE, id="text_turned_round"),
-        pytest.param("🛶" * SIZE, "🛶" * (SIZE - 1) + "é", id="text_of_many_bytes"),
-        pytest.param(list(range(SIZE)), list(range(1, SIZE)), id="array_shifted"),
-        pytest.param([[n] for n in range(SIZE)], [[n + 1] for n in range(SIZE)], id="all_items_changed"),
-        pytest.param({str(n): n for n in range(SIZE)}, {}, id="all_keys_deleted"),
+        pytest.param(lambda: "ab" * SIZE, lambda: "ba" * SIZE, id="text_shifted"),
+        pytest.param(lambda: "a" * SIZE + "b", lambda: "b" + "a" * SIZE, id="text_turned_round"),
+        pytest.param(lambda: "🛶" * SIZE, lambda: "🛶" * (SIZE - 1) + "é", id="text_of_many_bytes"),
+        pytest.param(lambda: list(range(SIZE)), lambda: list(range(1, SIZE)), id="array_shifted"),
         pytest.param(
-            {str(n): n for n in range(SIZE)}, {str(n): -n for n in range(SIZE)}, id="all_keys_changed"
+            lambda: [[n] for n in range(SIZE)], lambda: [[n + 1] for n in range(SIZE)], id="all_items_changed"
+        ),
+        pytest.param(lambda: {str(n): n for n in range(SIZE)}, dict, id="all_keys_deleted"),
+        pytest.param(
+            lambda: {str(n): n for n in range(SIZE)},
+            lambda: {str(n): -n for n in range(SIZE)},
+            id="all_keys_changed",
         ),
     ],
 )
-def test_large_values_are_compared_without_effort_beyond_their_size(old: Any, new: Any) -> None:
-    """With any step that grows with the square of the size this would not end within the time limit."""
-    wrapped = {"a": old}, {"a": new}
+def test_large_values_are_compared_without_effort_beyond_their_size(
+    old: Callable[[], Any], new: Callable[[], Any]
+) -> None:
+    """With any step that grows with the square of the size this would not end within the time limit.
+
+    The values are made here: as parameters, every worker would keep millions of objects for its whole life.
+    """
+    wrapped = {"a": old()}, {"a": new()}
     made = delta.make(*wrapped)
     assert delta.apply(wrapped[0], made) == wrapped[1]
     assert len(encode(made)) <= len(encode(wrapped[1])) + 2

@@ -1,0 +1,66 @@
+"""Which tests go to which worker, and in which order: the longest first, and what shares a peer together.
+
+A run on several workers ends when its last test does. So the tests that take seconds, mostly waiting for
+other processes, begin first and are given out one by one. The many quick ones fill the gaps afterwards, a
+file at a time, so that a file's fixtures are made once. A run without workers keeps the order of the files.
+"""
+
+from typing import Final
+
+import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
+
+TOGETHER: Final = {
+    "tests/interop/test_couchbase_lite.py": "Couchbase Lite",
+    "tests/interop/couchbase_lite/test_wire.py": "Couchbase Lite",
+    "tests/interop/test_replicating_with_sync_gateway.py": "Sync Gateway",
+    "tests/interop/test_sync_gateway_replicating_with_us.py": "Sync Gateway",
+    "tests/interop/test_sync_gateway.py": "Sync Gateway",
+}
+"""Files that share a program which takes a second or more to start, by the name of the program."""
+
+APART: Final = (
+    "tests/services/walk/test_walk.py",
+    "tests/faults/test_full_card.py",
+    "tests/mesh/test_fleets.py",
+    "tests/faults/test_damage.py",
+    "tests/mesh/test_links.py",
+    "tests/services/test_demo_run.py",
+    "tests/faults/test_delay.py",
+    "tests/faults/test_kill.py",
+    "tests/faults/test_read_only.py",
+    "tests/mesh/test_discovery.py",
+    "tests/mesh/test_trust.py",
+    "tests/services/test_replacement.py",
+    "tests/services/test_sync_daemon.py",
+    "tests/services/test_storecheck.py",
+    "tests/gateway/test_couchbase.py",
+    "tests/gateway/test_mqtt_broker.py",
+    "tests/services/test_gateways.py",
+    "tests/services/test_command_dbsync.py",
+    "tests/net/test_proxy.py",
+)
+"""Files whose tests take seconds each, those with the longest tests first."""
+
+
+def order(items: list[pytest.Item]) -> None:
+    """Sort the tests in place: peers that many share, then the long ones, then the rest as they were."""
+    rank = {file: place for place, file in enumerate((*TOGETHER, *APART))}
+    items.sort(key=lambda item: rank.get(_file(item.nodeid), len(rank)))
+
+
+def _file(nodeid: str) -> str:
+    return nodeid.split("::", 1)[0]
+
+
+class Scheduling(LoadScopeScheduling):
+    """Gives out single tests of `APART`, all tests of a program of `TOGETHER`, else a file's tests."""
+
+    def __init__(self, config: pytest.Config, log: Producer | None = None) -> None:
+        super().__init__(config, log)
+        self.config.option.loadscopereorder = False
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = _file(nodeid)
+        return nodeid if file in APART else TOGETHER.get(file, file)
