@@ -10,6 +10,7 @@ from typing import Final
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 TOGETHER: Final = {
     "tests/interop/test_couchbase_lite.py": "Couchbase Lite",
@@ -34,7 +35,6 @@ APART: Final = (
     "tests/mesh/test_trust.py",
     "tests/services/test_replacement.py",
     "tests/services/test_sync_daemon.py",
-    "tests/services/test_storecheck.py",
     "tests/gateway/test_couchbase.py",
     "tests/gateway/test_mqtt_broker.py",
     "tests/services/test_gateways.py",
@@ -60,6 +60,11 @@ class Scheduling(LoadScopeScheduling):
     def __init__(self, config: pytest.Config, log: Producer | None = None) -> None:
         super().__init__(config, log)
         self.config.option.loadscopereorder = False
+
+    def _reschedule(self, node: WorkerController) -> None:
+        """Give a worker more to do, once it has told what it collected: one that replaces another is late."""
+        if node in self.registered_collections:
+            super()._reschedule(node)
 
     def _split_scope(self, nodeid: str) -> str:
         file = _file(nodeid)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Final
 
 from sync import documents
 from sync.documents import Kind
@@ -52,6 +53,19 @@ def replayed(
     (folder / f"{name}.csv").write_text(f"time,path,value\n{rows}")
     more = f"alarm = [{', '.join(alarms)}]\n" if alarms else ""
     return _table(name, kind="replay", file=f"{name}.csv", path=path, repeat=True, window="10 s") + more
+
+
+WHOLE: Final = tuple(float(value) for value in range(997))
+MANY_DIGITS: Final = tuple(1 / (number + 3) for number in range(997))
+"""Values to replay, short and long ones. Their number is prime, so that windows begin anywhere in them."""
+
+
+def rapid(folder: Path, count: int, values: Sequence[float]) -> list[str]:
+    """Return sensors `rapid-0` … that each repeat these values, 1,000 a second.
+
+    What a fault test waits for is a number of samples: the more a second, the shorter it waits.
+    """
+    return [replayed(folder, f"rapid-{number}", values, rate_hz=1_000.0) for number in range(count)]
 
 
 def fill_store(data: Path, size: int) -> None:

@@ -9,12 +9,12 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 from services import livestate
+from tests.polling import wait_until
 
 PATIENCE_S = 110.0
 """For things that must happen, on a machine that may be busy; a test that waits this long has failed."""
@@ -140,10 +140,10 @@ class RecorderProcess:
             found.update(self.state() or {})
             return bool(found) and wanted(found)
 
-        until(
+        wait_until(
             is_wanted,
             lambda: f"the state is {found}; the recorder says: {self.log[-2000:]}",
-            timeout=timeout,
+            within=timeout,
         )
         return found
 
@@ -180,11 +180,3 @@ class RecorderProcess:
 def _parse(line: bytes) -> Line:
     sensor, log, sequence = line.decode().split(",")
     return sensor, log, int(sequence)
-
-
-def until(wanted: Callable[[], bool], told: Callable[[], str], *, timeout: float = PATIENCE_S) -> None:
-    """Ask until the answer is yes; `told` explains what was waited for in vain."""
-    deadline = time.monotonic() + timeout
-    while not wanted():
-        assert time.monotonic() < deadline, told()
-        time.sleep(0.01)

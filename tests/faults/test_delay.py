@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.polling import wait_until
+
 from . import loads, proof
-from .processes import RecorderProcess, until
+from .processes import RecorderProcess
 
 _HOLDER = """
 import sys
@@ -39,13 +41,13 @@ def locked(database: Path) -> Iterator[None]:
 
 
 def vessel(folder: Path) -> Path:
-    """1,300 samples/s, alarms, and a window that is full every 2.5 s."""
+    """2,500 samples/s, alarms, and windows that are full every 2 s."""
     return loads.write(
         folder,
         [
             *loads.simulated(10, rate_hz=50.0),
-            loads.replayed(folder, "rapid", [float(value) for value in range(997)], rate_hz=800.0),
-            loads.flapping(folder, "flap", rate_hz=5.0),
+            *loads.rapid(folder, 2, loads.WHOLE),
+            loads.flapping(folder, "flap", rate_hz=10.0),
         ],
     )
 
@@ -64,7 +66,7 @@ def test_commits_go_on_while_another_process_holds_the_document_store(tmp_path: 
     with RecorderProcess(vessel(tmp_path / "vessel")) as recorder:
         recorder.start()
         recorder.wait_for_lines(500)
-        until((recorder.data / "log.db").exists, lambda: recorder.log)
+        wait_until((recorder.data / "log.db").exists, lambda: recorder.log)
         with locked(recorder.data / "log.db"):
             before = proof.documented(recorder.data, tmp_path / "before")
             recorder.wait_for_lines(8_000)
@@ -83,7 +85,7 @@ def test_store_that_is_held_for_longer_than_anybody_waits_is_reported_and_caught
     with RecorderProcess(vessel(tmp_path / "vessel")) as recorder:
         recorder.start()
         recorder.wait_for_lines(500)
-        until((recorder.data / "log.db").exists, lambda: recorder.log)
+        wait_until((recorder.data / "log.db").exists, lambda: recorder.log)
         with locked(recorder.data / "log.db"):
             state = recorder.wait_for_state(lambda state: state["documents"] is not None)
             assert "lock" in state["documents"]

@@ -19,28 +19,23 @@ TORTURE = (pytest.mark.torture, pytest.mark.timeout(3600))
 
 
 def busy_vessel(folder: Path) -> Path:
-    """24 sensors, 1,200 samples/s: commits, windows that end in every way, and alarms, all the time."""
+    """25 sensors, 2,400 samples/s: commits, windows of every kind of end, and alarms, all the time."""
     return loads.write(
         folder,
         [
             *loads.simulated(14, rate_hz=5.0, name="slow"),
             *loads.simulated(6, rate_hz=50.0, name="quick"),
-            # A window of 2,000 samples is full every 2.5 s.
-            loads.replayed(folder, "rapid", [float(value) for value in range(997)], rate_hz=800.0),
+            *loads.rapid(folder, 2, loads.WHOLE),  # a window of 2,000 samples is full every 2 s
             *(loads.flapping(folder, name, rate_hz=rate) for name, rate in FLAPPING.items()),
         ],
     )
 
 
 def hoarding_vessel(folder: Path) -> Path:
-    """2,000 samples/s with many digits, and an alarm now and then; the smallest budget there can be."""
-    digits = [1 / (number + 3) for number in range(997)]
+    """4,000 samples/s with many digits, and an alarm now and then; the smallest budget there can be."""
     return loads.write(
         folder,
-        [
-            loads.flapping(folder, "flap", rate_hz=2.0),
-            *(loads.replayed(folder, f"rapid-{name}", digits, rate_hz=1_000.0) for name in "ab"),
-        ],
+        [loads.flapping(folder, "flap", rate_hz=4.0), *loads.rapid(folder, 4, loads.MANY_DIGITS)],
         budget="10 MB",
     )
 

@@ -11,9 +11,14 @@ from .vfs import FaultyDisk
 
 
 def vessel(folder: Path) -> Path:
-    """500 samples/s and alarms."""
+    """2,500 samples/s and alarms."""
     return loads.write(
-        folder, [*loads.simulated(10, rate_hz=50.0), loads.flapping(folder, "flap", rate_hz=5.0)]
+        folder,
+        [
+            *loads.simulated(10, rate_hz=50.0),
+            *loads.rapid(folder, 2, loads.WHOLE),
+            loads.flapping(folder, "flap", rate_hz=15.0),
+        ],
     )
 
 
@@ -74,7 +79,8 @@ def test_recorder_whose_card_became_read_only_has_what_it_had_told_after_a_repai
         recorder.start()
         recorder.wait_for_lines(2_000)
         card.fail()
-        state = recorder.wait_for_state(lambda state: not state["recording"])
+        state = recorder.wait_for_state(lambda state: state["fault"] is not None)
+        assert not state["recording"]
         assert "cannot be written" in state["fault"]
         told = len(recorder.ledger)
         recorder.wait_for_state(lambda state: state["backlog"]["samples"] > 1_000)

@@ -6,8 +6,7 @@ import signal
 import socket
 import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -15,6 +14,8 @@ from typing import Any, Self
 import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
+
+from tests.polling import wait_until
 
 PATIENCE = 30.0
 
@@ -150,15 +151,6 @@ class Listener:
     def on(self, ending: str) -> list[Heard]:
         """What came on topics that end so, in order."""
         return [each for each in list(self.heard) if each.topic.endswith(ending)]
-
-
-def wait_until(holds: Callable[[], object], what: str, *, within: float = PATIENCE) -> float:
-    """Ask until it is so; seconds that it took."""
-    began = time.monotonic()
-    while not holds():
-        assert time.monotonic() - began < within, f"not within {within:g} s: {what}"
-        time.sleep(0.02)  # what another process does cannot be waited for otherwise
-    return time.monotonic() - began
 
 
 def passwords(folder: Path, users: Iterable[tuple[str, str]]) -> Path:

@@ -10,6 +10,7 @@ import time
 import tracemalloc
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,10 @@ from sync.gateway.mqtt.limits import SAVE_DOCUMENTS, WINDOW_MESSAGES, Patience
 from sync.gateway.report import GatewayState
 from sync.store import Database
 from tests.net.certificates import CA
+from tests.polling import until
 
 from . import builders
-from .broker import PATIENCE, Broker, Listener, free_port, passwords
+from .broker import Broker, Listener, free_port, passwords
 from .relays import Cutting, Elderly, Relay
 
 QUICK = Patience(
@@ -64,13 +66,6 @@ async def forwarding(
         yield gateway
     finally:
         await gateway.stop()
-
-
-async def until(holds: Any, what: str, *, within: float = PATIENCE) -> None:
-    began = time.monotonic()
-    while not holds():
-        assert time.monotonic() - began < within, f"not within {within:g} s: {what}"
-        await asyncio.sleep(0.01)  # what a broker does cannot be waited for otherwise
 
 
 def is_ashore(gateway: MqttGateway) -> bool:
@@ -165,6 +160,9 @@ async def test_broker_killed_again_and_again_loses_nothing(
         heard = len({each.payload for each in listener.on("/reading")})
         return heard >= wanted and documents - gateway.report().backlog_documents - heard < TRAIL // 2
 
+    def is_back(before: int) -> bool:
+        return listener.subscribed > before
+
     with Listener(broker.port) as listener:
         async with (
             Relay(broker.port) as relay,
@@ -172,14 +170,14 @@ async def test_broker_killed_again_and_again_loses_nothing(
         ):
             for _ in range(kills):
                 wanted = len(listener.on("/reading")) + chance.randrange(1, documents // 5)
-                await until(lambda wanted=wanted: keeps_up(wanted), "some come")
+                await until(partial(keeps_up, wanted), "some come")
                 subscribed = listener.subscribed
                 await asyncio.to_thread(broker.kill)
                 relay.close()
                 await until(lambda: gateway.report().state is GatewayState.CONNECTING, "it notices")
                 await asyncio.to_thread(broker.start)
                 # A broker that was killed forgets who listens; who does not listen cannot count.
-                await until(lambda before=subscribed: listener.subscribed > before, "the listener is back")
+                await until(partial(is_back, subscribed), "the listener is back")
                 relay.open()
             await until(lambda: is_ashore(gateway), "all is ashore")
             await until(lambda: len({each.payload for each in listener.on("/reading")}) == documents, "heard")

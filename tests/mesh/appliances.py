@@ -17,6 +17,7 @@ from sync.documents import Kind
 from sync.fleet.revocations import Revocations, to_body
 from sync.net.tls_identity import TLSIdentity
 from sync.store import Database
+from tests import polling
 from tests.faults import loads
 from tests.faults.processes import RecorderProcess
 from tests.fleet import builders
@@ -172,13 +173,14 @@ def write_revocations(folder: Path, revocations: Revocations, *, fleet: str = bu
 def wait_until(
     holds: Callable[[], object], what: str, appliances: Iterable[Appliance] = (), *, within: float = PATIENCE
 ) -> float:
-    """Ask until it is so; seconds that it took."""
+    """Ask until it is so; return the seconds that it took."""
+
+    def in_vain() -> str:
+        said = "\n".join(f"== {each.vessel}: {each.log[-3000:]}" for each in appliances)
+        return f"{what}\n{said}"
+
     began = time.monotonic()
-    while not holds():
-        if time.monotonic() - began > within:
-            said = "\n".join(f"== {each.vessel}: {each.log[-3000:]}" for each in appliances)
-            raise AssertionError(f"not within {within:g} s: {what}\n{said}")
-        time.sleep(0.05)  # what another process does cannot be waited for otherwise
+    polling.wait_until(holds, in_vain, within=within)
     return time.monotonic() - began
 
 

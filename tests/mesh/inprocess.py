@@ -95,12 +95,6 @@ async def vessel(
             await mesh.stop()
 
 
-async def until(holds: Callable[[], object], what: str) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not holds():  # noqa: ASYNC110 -- several vessels and what they log: there is no one event
-            await asyncio.sleep(0.02)
-
-
 def said_about(caplog: pytest.LogCaptureFixture, words: str) -> list[str]:
     return [record.getMessage() for record in caplog.records if words in record.getMessage()]
 

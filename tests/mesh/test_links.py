@@ -15,8 +15,9 @@ from sync.mesh.plan import Place, Role
 from sync.mesh.report import LinkState, look
 from sync.peer.active import Activity
 from sync.peer.problems import Domain, Problem
+from tests.polling import until
 
-from .inprocess import Fleet, run, until, vessel
+from .inprocess import Fleet, run, vessel
 
 PORTS = (4101, 4102)
 

@@ -15,8 +15,9 @@ from sync.peer.checkpoints import PeersCheckpoints
 from sync.peer.conflicts import REVOCATIONS
 from sync.store import Database
 from tests.fleet.builders import body
+from tests.polling import until
 
-from .inprocess import NOW, Fleet, problem_of, run, said_about, until, vessel
+from .inprocess import NOW, Fleet, problem_of, run, said_about, vessel
 
 
 def test_vessel_of_another_fleet_is_refused_in_the_handshake_by_both(

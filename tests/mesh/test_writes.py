@@ -12,8 +12,9 @@ from sync.net.authenticators import ClientCertificateAuthenticator
 from sync.net.replicator import Replicator, ReplicatorConfiguration
 from sync.store import Database
 from tests.fleet.builders import body
+from tests.polling import until
 
-from .inprocess import NOW, Fleet, run, said_about, until, vessel
+from .inprocess import NOW, Fleet, run, said_about, vessel
 
 LOG = "zxcvbn"
 

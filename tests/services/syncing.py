@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,9 +18,7 @@ from sync.fleet import names
 from sync.fleet.revocations import Revocations, Revoked, serial_text, to_body
 from sync.net.tls_identity import TLSIdentity
 from tests.net.certificates import CA, NOW
-
-PATIENCE_S = 60.0
-"""For things that must happen, on a machine that may be busy."""
+from tests.polling import PATIENCE_S, wait_until
 
 
 @dataclass
@@ -136,11 +133,14 @@ class SyncProcess:
 
     def until(self, wanted: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
         """Until its live state is as wanted."""
-        deadline = time.monotonic() + PATIENCE_S
-        while not (found := self.state()) or not wanted(found):
-            assert time.monotonic() < deadline, f"the state is {found}; it says: {self.log[-3000:]}"
-            time.sleep(0.02)
-        return found
+
+        def found() -> dict[str, Any] | None:
+            state = self.state()
+            return state if state and wanted(state) else None
+
+        state = wait_until(found, lambda: f"the state is {self.state()}; it says: {self.log[-3000:]}")
+        assert state is not None
+        return state
 
     def logboat(self, *arguments: str, places: bool = True) -> subprocess.CompletedProcess[str]:
         """The command, on this vessel."""

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +15,9 @@ import pytest
 from services import ends, livestate
 from services.demo.keeping import Keeper, in_words, wait_s
 from services.demo.vessel import Daemon
+from tests.polling import PATIENCE_S, wait_until
 
-PATIENCE_S = 60.0
 UNITS = Path(__file__).parents[2] / "services" / "units"
-
-
-def until(holds: Callable[[], Any], what: str) -> Any:
-    ends_at = time.monotonic() + PATIENCE_S
-    while not (found := holds()):
-        assert time.monotonic() < ends_at, what
-        time.sleep(0.1)  # other processes' files, which tell nobody
-    return found
 
 
 @pytest.fixture
@@ -56,16 +48,19 @@ def test_a_fleet_stays_and_whatever_is_killed_comes_back(
         done = subprocess.run([script, *words, "--json"], capture_output=True, text=True, check=False)
         return json.loads(done.stdout) if done.stdout else {}
 
-    until(lambda: pid(folder, "argo", "lights"), "the lights")
-    until(lambda: told("status").get("mesh", {}).get("linked") == ["brigid"], "argo's words of brigid")
+    wait_until(lambda: pid(folder, "argo", "lights"), "the lights")
+    wait_until(lambda: told("status").get("mesh", {}).get("linked") == ["brigid"], "argo's words of brigid")
     assert {each["name"] for each in told("doctor")["checks"]} > {"recorder", "identity"}
     assert told("status")["lines"]["identity"].startswith("of fleet demo-")
     before = pid(folder, "argo", "recorder")
     assert before is not None
     os.kill(before, signal.SIGKILL)
-    after = until(
-        lambda: (now := pid(folder, "argo", "recorder")) != before and now, "the recorder to come back"
-    )
+
+    def another() -> int | None:
+        now = pid(folder, "argo", "recorder")
+        return None if now == before else now
+
+    after = wait_until(another, "the recorder comes back")
     noted = livestate.read(livestate.path(folder / "argo" / "run", "ended-recorder"))
     assert noted is not None
     assert [end["how"] for end in noted["ends"]] == ["killed by signal KILL"]

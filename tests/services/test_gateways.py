@@ -20,7 +20,8 @@ from sync.mesh.interfaces import Interface
 from sync.store import Database, Document
 from tests.fleet.builders import document
 from tests.gateway import builders
-from tests.gateway.broker import Broker, Listener, wait_until
+from tests.gateway.broker import Broker, Listener
+from tests.polling import wait_until
 
 from .syncing import Fleet, SyncProcess, free_port
 

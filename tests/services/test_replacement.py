@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -17,9 +16,10 @@ from provisioning.folder import FleetFolder
 from services.demo.vessel import Daemon, Vessel, make
 from sync.documents import Kind
 from sync.fleet import identity_files
+from tests.polling import wait_until
 from tests.provisioning.bundles import PASSPHRASE, Card, put
 
-from .syncing import PATIENCE_S, free_port
+from .syncing import free_port
 
 SENSOR = """\
 [[sensor]]
@@ -32,12 +32,12 @@ rate = "1000 Hz"
 
 
 def until(what: str, holds: Callable[[], object], *vessels: Vessel) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds():
+    def holds_and_all_run() -> object:
         for vessel in vessels:
             vessel.check()
-        assert time.monotonic() < deadline, f"not in time: {what}"
-        time.sleep(0.05)
+        return holds()
+
+    wait_until(holds_and_all_run, what)
 
 
 def aboard(root: Path, folder: FleetFolder, name: str) -> Vessel:

@@ -27,8 +27,28 @@ PAGE = 4096
 NAMES = ("coolant", "rpm")
 
 
-def record(data: Path, *, commits: int, documented_to: int) -> dict[str, int]:
-    """A vessel that recorded; its last numbers. Documents hold the first `documented_to` commits."""
+class Recorded:
+    """Data folders of vessels that recorded and lost power, each made once and copied for every test."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __call__(self, data: Path, *, commits: int, documented_to: int) -> dict[str, int]:
+        """Fill a data folder; return each sensor's last number. Documents hold the first `documented_to`."""
+        original = self._folder / f"{commits}-{documented_to}"
+        if not original.exists():
+            original.mkdir()
+            _record(original, commits=commits, documented_to=documented_to)
+        shutil.copytree(original, data, dirs_exist_ok=True)
+        return dict.fromkeys(NAMES, commits)
+
+
+@pytest.fixture(scope="module")
+def record(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+    return Recorded(tmp_path_factory.mktemp("recorded"))
+
+
+def _record(data: Path, *, commits: int, documented_to: int) -> None:
     with Journal(data / "samples.db") as opened:
         identity = establish(opened, vessel="argo", board="b", boot_id="x", documents=data / "log.db")
         opened.register((name, "a.b", "Hz") for name in NAMES)
@@ -55,7 +75,6 @@ def record(data: Path, *, commits: int, documented_to: int) -> dict[str, int]:
             reader.close()
         cut(data)
     after_cut(data)
-    return dict.fromkeys(NAMES, commits)
 
 
 def cut(data: Path) -> None:
@@ -110,7 +129,7 @@ def samples(data: Path) -> dict[str, list[int]]:
     return found
 
 
-def test_sound_stores_are_left_alone(tmp_path: Path) -> None:
+def test_sound_stores_are_left_alone(tmp_path: Path, record: Recorded) -> None:
     record(tmp_path, commits=100, documented_to=50)
     report = storecheck.prepare(tmp_path)
     assert report.findings == []
@@ -122,7 +141,7 @@ def test_empty_folder_is_sound(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("page", range(1, 18))
-def test_one_bad_page_of_the_journal_loses_no_sample(tmp_path: Path, page: int) -> None:
+def test_one_bad_page_of_the_journal_loses_no_sample(tmp_path: Path, record: Recorded, page: int) -> None:
     last = record(tmp_path, commits=450, documented_to=100)
     assert pages(tmp_path / "samples.db") >= 18
     damage(tmp_path / "samples.db", page)
@@ -136,7 +155,7 @@ def test_one_bad_page_of_the_journal_loses_no_sample(tmp_path: Path, page: int) 
         assert set(found) | journaled(tmp_path)[name] == set(range(1, number + 1))
 
 
-def test_bad_block_of_the_journals_write_ahead_log_loses_no_sample(tmp_path: Path) -> None:
+def test_bad_block_of_the_journals_write_ahead_log_loses_no_sample(tmp_path: Path, record: Recorded) -> None:
     sound = tmp_path / "sound"
     sound.mkdir()
     last = record(sound, commits=90, documented_to=85)
@@ -156,7 +175,9 @@ def test_bad_block_of_the_journals_write_ahead_log_loses_no_sample(tmp_path: Pat
     assert noticed
 
 
-def test_commit_that_a_power_cut_left_whole_beyond_the_end_of_the_log_is_taken_in(tmp_path: Path) -> None:
+def test_commit_that_a_power_cut_left_whole_beyond_the_end_of_the_log_is_taken_in(
+    tmp_path: Path, record: Recorded
+) -> None:
     record(tmp_path, commits=100, documented_to=50)
     with (tmp_path / "samples.db-wal").open("rb") as file:
         newest = wal.read(file, PAGE).seen[-1]
@@ -222,7 +243,7 @@ def test_numbers_on_two_bad_pages_are_explained_if_any_later_batch_is_left_whate
 
 @pytest.mark.parametrize("page", range(1, 24))
 def test_one_bad_page_of_the_document_store_loses_no_sample_that_the_ring_still_has(
-    tmp_path: Path, page: int
+    tmp_path: Path, record: Recorded, page: int
 ) -> None:
     last = record(tmp_path, commits=400, documented_to=390)
     assert pages(tmp_path / "log.db") >= 24
@@ -236,7 +257,7 @@ def test_one_bad_page_of_the_document_store_loses_no_sample_that_the_ring_still_
 
 
 @pytest.mark.parametrize("name", ["samples.db", "log.db"])
-def test_file_that_is_rubbish_altogether_is_set_aside(tmp_path: Path, name: str) -> None:
+def test_file_that_is_rubbish_altogether_is_set_aside(tmp_path: Path, record: Recorded, name: str) -> None:
     record(tmp_path, commits=50, documented_to=40)
     (tmp_path / name).write_bytes(random.Random(0).randbytes(50_000))
     (tmp_path / f"{name}-wal").unlink(missing_ok=True)
@@ -246,7 +267,7 @@ def test_file_that_is_rubbish_altogether_is_set_aside(tmp_path: Path, name: str)
     assert storecheck.prepare(tmp_path).findings == []
 
 
-def test_both_stores_damaged_at_once_still_leave_a_working_pair(tmp_path: Path) -> None:
+def test_both_stores_damaged_at_once_still_leave_a_working_pair(tmp_path: Path, record: Recorded) -> None:
     record(tmp_path, commits=400, documented_to=390)
     damage(tmp_path / "samples.db", 5)
     damage(tmp_path / "log.db", 5)
@@ -257,7 +278,9 @@ def test_both_stores_damaged_at_once_still_leave_a_working_pair(tmp_path: Path) 
         assert spans.holes(400) == []
 
 
-def test_damaged_journal_begins_a_new_log_so_that_no_number_is_given_twice(tmp_path: Path) -> None:
+def test_damaged_journal_begins_a_new_log_so_that_no_number_is_given_twice(
+    tmp_path: Path, record: Recorded
+) -> None:
     record(tmp_path, commits=400, documented_to=100)
     with Journal(tmp_path / "samples.db") as opened:
         before = (opened.get_meta("log"), opened.get_meta("uuid"))
@@ -276,7 +299,7 @@ def test_second_daemon_to_start_finds_the_stores_in_use_and_that_is_no_failure(t
         assert storecheck.run(Namespace(data=tmp_path, repair=False, json=False)) == 1
 
 
-def test_stores_in_use_are_not_repaired(tmp_path: Path) -> None:
+def test_stores_in_use_are_not_repaired(tmp_path: Path, record: Recorded) -> None:
     record(tmp_path, commits=400, documented_to=100)
     damage(tmp_path / "samples.db", 3)
     with storecheck.using(tmp_path):
@@ -285,7 +308,9 @@ def test_stores_in_use_are_not_repaired(tmp_path: Path) -> None:
     assert not report.repaired
 
 
-def test_mark_left_by_a_daemon_asks_for_a_whole_check_and_goes_after_it(tmp_path: Path) -> None:
+def test_mark_left_by_a_daemon_asks_for_a_whole_check_and_goes_after_it(
+    tmp_path: Path, record: Recorded
+) -> None:
     record(tmp_path, commits=20, documented_to=10)
     storecheck.mark_damaged(tmp_path, "a page did not match")
     assert storecheck.prepare(tmp_path).findings == []
@@ -293,7 +318,7 @@ def test_mark_left_by_a_daemon_asks_for_a_whole_check_and_goes_after_it(tmp_path
 
 
 def test_check_waits_for_daemons_that_are_about_to_end_because_of_damage(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, record: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record(tmp_path, commits=20, documented_to=10)
     storecheck.mark_damaged(tmp_path, "a page did not match")
@@ -318,7 +343,9 @@ def test_only_the_newest_broken_files_are_kept(tmp_path: Path) -> None:
     assert len(list((tmp_path / "set-aside").glob("samples.db.*"))) == storecheck.KEPT_ASIDE
 
 
-def test_command_tells_and_exits_by_what_it_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_tells_and_exits_by_what_it_found(
+    tmp_path: Path, record: Recorded, capsys: pytest.CaptureFixture[str]
+) -> None:
     record(tmp_path, commits=400, documented_to=100)
     arguments = Namespace(data=tmp_path, repair=False, json=False)
     assert storecheck.run(arguments) == 0
@@ -346,7 +373,7 @@ def test_samples_that_nothing_holds_any_more_become_gap_documents(tmp_path: Path
         assert found == [(1, 2), (5, 7), (9, 10)]
 
 
-def test_refilling_twice_changes_nothing(tmp_path: Path) -> None:
+def test_refilling_twice_changes_nothing(tmp_path: Path, record: Recorded) -> None:
     record(tmp_path, commits=100, documented_to=40)
     found = salvage(tmp_path / "samples.db")
     assert found.identity is not None
@@ -363,7 +390,7 @@ class PowerCut(BaseException):
     """The machine is off."""
 
 
-def broken_store(data: Path) -> None:
+def broken_store(record: Recorded, data: Path) -> None:
     record(data, commits=300, documented_to=200)
     for suffix in ("-wal", "-shm"):
         Path(f"{data / 'log.db'}{suffix}").unlink(missing_ok=True)
@@ -372,12 +399,12 @@ def broken_store(data: Path) -> None:
 
 @pytest.mark.parametrize("moment", ["before the samples are documented again", "between the two moves"])
 def test_cut_during_a_repair_is_made_good_by_the_next_start(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+    tmp_path: Path, record: Recorded, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     def cut_power(*_: object, **__: object) -> None:
         raise PowerCut
 
-    broken_store(tmp_path)
+    broken_store(record, tmp_path)
     target, name = (storecheck, "_adopt") if moment.startswith("between") else (rescue, "refill")
     with monkeypatch.context() as patch:
         if moment.startswith("between"):
@@ -399,7 +426,7 @@ def test_cut_during_a_repair_is_made_good_by_the_next_start(
 
 
 def test_store_that_cannot_be_looked_at_just_now_is_no_reason_not_to_record(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, record: Recorded, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     record(tmp_path, commits=5, documented_to=3)
 
@@ -437,7 +464,9 @@ def copy_all(data: Path) -> None:
         copies.close()
 
 
-def test_documents_that_the_journal_has_let_go_come_back_from_copies(tmp_path: Path) -> None:
+def test_documents_that_the_journal_has_let_go_come_back_from_copies(
+    tmp_path: Path, record: Recorded
+) -> None:
     record(tmp_path, commits=300, documented_to=300)
     copy_all(tmp_path)
     (tmp_path / "samples.db").unlink()  # as if its ring had dropped them
@@ -455,7 +484,7 @@ def test_documents_that_the_journal_has_let_go_come_back_from_copies(tmp_path: P
     assert copied(tmp_path) == there  # what came from copies is not copied again
 
 
-def test_store_that_is_not_there_comes_back_from_copies(tmp_path: Path) -> None:
+def test_store_that_is_not_there_comes_back_from_copies(tmp_path: Path, record: Recorded) -> None:
     record(tmp_path, commits=300, documented_to=300)
     copy_all(tmp_path)
     before = samples(tmp_path)
@@ -469,7 +498,7 @@ def test_store_that_is_not_there_comes_back_from_copies(tmp_path: Path) -> None:
 
 
 def test_damaged_copies_are_told_and_made_good_from_the_store(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, record: Recorded, capsys: pytest.CaptureFixture[str]
 ) -> None:
     record(tmp_path, commits=300, documented_to=300)
     copy_all(tmp_path)

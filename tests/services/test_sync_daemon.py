@@ -5,7 +5,7 @@ import json
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import apsw
@@ -18,9 +18,10 @@ from services.systemd import Notifier
 from sync import documents
 from sync.peer.conflicts import REVOCATIONS
 from sync.store import Database
+from tests.polling import PATIENCE_S, until
 
 from . import documents as build
-from .syncing import PATIENCE_S, Fleet, SyncProcess
+from .syncing import Fleet, SyncProcess
 
 
 @pytest.fixture
@@ -218,11 +219,6 @@ def test_the_watchdog_is_fed_by_the_meshs_own_work_alone(
     def broken() -> float:
         raise RuntimeError("a fault of ours")
 
-    async def until(done: Callable[[], bool]) -> None:
-        async with asyncio.timeout(PATIENCE_S):
-            while not done():  # noqa: ASYNC110 -- a file, which tells nobody
-                await asyncio.sleep(0.01)
-
     async def live() -> None:
         daemon = SyncDaemon(
             places=Places(
@@ -236,15 +232,15 @@ def test_the_watchdog_is_fed_by_the_meshs_own_work_alone(
             notifier=heard,
         )
         running = asyncio.create_task(daemon.run())
-        await until(lambda: heard.fed >= 2)
+        await until(lambda: heard.fed >= 2, "the watchdog is fed")
         assert heard.words[0] == "READY=1"
         assert daemon.mesh is not None
         monkeypatch.setattr(daemon.mesh, "_reconsider", broken)
-        await until(lambda: "the mesh stands still" in caplog.text)
+        await until(lambda: "the mesh stands still" in caplog.text, "it is said")
         clock = told(tmp_path)
-        await until(lambda: told(tmp_path) > clock + 1)
+        await until(lambda: told(tmp_path) > clock + 1, "it goes on telling its state")
         fed = heard.fed
-        await until(lambda: told(tmp_path) > clock + 3)
+        await until(lambda: told(tmp_path) > clock + 3, "it still does")
         assert heard.fed == fed
         daemon.stop()
         assert await running == 0

@@ -15,7 +15,8 @@ from services import livestate
 from services.command import main
 from services.commands.common import World
 from tests.faults.disks import Disk
-from tests.services.syncing import PATIENCE_S, Fleet, free_port
+from tests.polling import PATIENCE_S
+from tests.services.syncing import Fleet, free_port
 
 from .board import Board
 

@@ -16,8 +16,9 @@ from services.present import screen
 from services.troubles import TOLD_WITHIN_S, TROUBLES, Trouble, lights_of, markdown, says
 from tests.faults.disks import in_memory
 from tests.gateway.broker import Broker
+from tests.polling import PATIENCE_S
 from tests.services.appliance import Appliance, logboat
-from tests.services.syncing import PATIENCE_S, Fleet
+from tests.services.syncing import Fleet
 
 from .plants import PLANTS, Scene
 from .ship import Lights, Ship
