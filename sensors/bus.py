@@ -149,11 +149,13 @@ def doubt(scratchpad: Scratchpad, *, previous: float | None) -> str:
 class ThermometerDriver(KernelDriver):
     """DS18B20 by `w1_therm`. A read takes the 750 ms of a conversion.
 
-    1-wire sensors drop out for moments: what is unreadable or not to be believed is skipped, and becomes a
-    fault when nothing good has come for `PATIENCE_NS` (or three intervals, whichever is longer).
+    1-wire sensors drop out for moments: what is unreadable or not to be believed is skipped. It becomes a
+    fault when nothing good has come for `PATIENCE_NS` (or three intervals, whichever is longer), in at least
+    `PATIENCE_READS` reads: on a bus with many sensors one round can take longer than 10 s.
     """
 
     PATIENCE_NS: ClassVar[int] = 10_000_000_000
+    PATIENCE_READS: ClassVar[int] = 3
     RANGE: ClassVar[Range] = Range(-55 + ZERO_CELSIUS, 125 + ZERO_CELSIUS, "K")
 
     def __init__(self, settings: SensorSettings, *, root: Path) -> None:
@@ -162,10 +164,12 @@ class ThermometerDriver(KernelDriver):
         self._address = bus_options(settings).address
         self._previous: float | None = None
         self._good_ns: int | None = None
+        self._bad_reads = 0
+        """Number of reads in a row that gave nothing to be believed."""
 
     def find(self) -> Path:
         """By its id, or the only one on the bus."""
-        self._good_ns = None
+        self._good_ns, self._bad_reads = None, 0
         return find_thermometer(self._root, None if self._address is None else str(self._address))
 
     def read(self, directory: Path, now_ns: int) -> Reading | None:
@@ -179,11 +183,13 @@ class ThermometerDriver(KernelDriver):
                 )
             reading = self._measure(directory)
         except DriverError as error:
-            if now_ns - self._good_ns <= self._patience_ns:
+            self._bad_reads += 1
+            silent_ns = now_ns - self._good_ns
+            if silent_ns <= self._patience_ns or self._bad_reads < self.PATIENCE_READS:
                 return None
             self._previous = None
             raise DriverError(f"no good reading for {self._patience_ns / 1e9:g} s: {error}") from error
-        self._good_ns = now_ns
+        self._good_ns, self._bad_reads = now_ns, 0
         self._previous = None if reading.value is None else float(reading.value)
         return reading
 

@@ -3,8 +3,10 @@
 Owns when a driver is opened, polled and given up for a while. Promises that one sensor's failure disturbs no
 other: a `DriverError` or any other exception makes that sensor `failed` and is tried again later (after 1 s,
 then ever longer, at most a minute); a call that hangs stalls its lane alone, whose sensors `overdue` then
-reports as `stale`. Samples of one sensor leave in the order of their times. Polls keep their cadence; those
-that were missed are left out, not caught up. Does not number, filter or store samples.
+reports as `stale`. A lane is judged by whether it moves, not by how late it is: a 1-wire bus takes 750 ms for
+each thermometer, and many of them are slow without anything hanging. Samples of one sensor leave in the order
+of their times. Polls keep their cadence; those that were missed are left out, not caught up. Does not number,
+filter or store samples.
 
 `Schedule` and `Lane.step` know no threads: time comes in by the clock.
 """
@@ -13,7 +15,8 @@ import heapq
 import logging
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
 
@@ -29,7 +32,10 @@ RETRY_FIRST_NS: Final = 1 * _SECOND
 RETRY_MOST_NS: Final = 60 * _SECOND
 """A sensor that is plugged in again is back within a minute; a missing one costs a look a minute."""
 OVERDUE_NS: Final = 10 * _SECOND
+"""A lane that has not moved for this long hangs. No single call into the kernel takes half of it."""
 OVERDUE_INTERVALS: Final = 3
+TOO_SLOW_POLLS: Final = 3
+"""Polls in a row that come a whole interval late before a lane is called too slow: a busy moment is not."""
 
 
 def next_on_cadence(due_ns: int, interval_ns: int, now_ns: int) -> int:
@@ -78,8 +84,8 @@ class Channel:
         self.failures = 0
         self.due_ns: int | None = None
         """When it is to be polled (or, while not open, opened) next; None for never."""
-        self.lateness_ns = 0
-        """By how much its latest poll was late: a slow bus is not a hung one."""
+        self.late_polls = 0
+        """Number of polls in a row that came at least one interval late."""
         self.emitted = 0
         self._emit = emit
         self._lock = threading.Lock()
@@ -132,19 +138,24 @@ class Lane:
         self.name = name
         self.channels = tuple(channels)
         self.stopping = threading.Event()
+        self.moved_ns = 0
+        """When the lane last began or ended a call of a driver, or looked for one to make (boot clock)."""
+        self.calling: str | None = None
+        """The sensor whose driver is being called; None between calls."""
         self._clock = clock
         self._schedule = Schedule()
+        self._is_too_slow = False
 
     def begin(self) -> None:
         """Every driver is due to be opened now."""
-        now_ns = self._clock.boottime_ns()
+        now_ns = self.moved_ns = self._clock.boottime_ns()
         for channel in self.channels:
             self._put(channel, now_ns)
 
     def step(self) -> int | None:
         """Do all that is due; returns when something is due next, None for never."""
         while not self.stopping.is_set():
-            now_ns = self._clock.boottime_ns()
+            now_ns = self.moved_ns = self._clock.boottime_ns()
             channel = self._schedule.take(now_ns)
             if channel is None:
                 break
@@ -163,6 +174,15 @@ class Lane:
         for channel in self.channels:
             self._close(channel)
 
+    @contextmanager
+    def _calling(self, channel: Channel) -> Iterator[None]:
+        """A driver is called: the lane moves when that begins, and when it ends."""
+        self.calling, self.moved_ns = channel.sensor, self._clock.boottime_ns()
+        try:
+            yield
+        finally:
+            self.calling, self.moved_ns = None, self._clock.boottime_ns()
+
     def _put(self, channel: Channel, due_ns: int) -> None:
         channel.due_ns = due_ns
         self._schedule.add(due_ns, channel)
@@ -171,7 +191,8 @@ class Lane:
         due_ns = channel.due_ns
         assert due_ns is not None
         try:
-            channel.driver.open(channel.accept, resume=channel.totals)
+            with self._calling(channel):
+                channel.driver.open(channel.accept, resume=channel.totals)
         except Exception as error:  # noqa: BLE001  # whatever one driver raises, the lane goes on
             self._failed(channel, error)
             return
@@ -191,19 +212,35 @@ class Lane:
         emitted = channel.emitted
         was_stale = channel.stale
         try:
-            channel.driver.poll(now_ns)
+            with self._calling(channel):
+                channel.driver.poll(now_ns)
         except Exception as error:  # noqa: BLE001  # as above
             self._failed(channel, error)
             return
         channel.failures = 0
-        channel.lateness_ns = now_ns - due_ns
         channel.stale = False
+        self._note_lateness(channel, now_ns - due_ns, interval_ns)
         if was_stale and channel.emitted == emitted:
             # it speaks only of changes, and what it said last was taken back: opened anew it says what is
             self._close(channel)
             self._put(channel, now_ns)
         else:
             self._put(channel, next_on_cadence(due_ns, interval_ns, self._clock.boottime_ns()))
+
+    def _note_lateness(self, channel: Channel, late_ns: int, interval_ns: int) -> None:
+        """Warn once if the lane cannot keep the rate that is configured for its sensors."""
+        channel.late_polls = channel.late_polls + 1 if late_ns >= interval_ns else 0
+        if channel.late_polls >= TOO_SLOW_POLLS and not self._is_too_slow:
+            self._is_too_slow = True
+            _log.warning(
+                "lane %s is too slow for its %d sensors: %s is read every %.3g s instead of every %.3g s;"
+                " give the sensors of this lane a longer interval",
+                self.name,
+                len(self.channels),
+                channel.sensor,
+                (late_ns + interval_ns) / _SECOND,
+                interval_ns / _SECOND,
+            )
 
     def _failed(self, channel: Channel, error: Exception) -> None:
         now_ns = self._clock.boottime_ns()
@@ -267,23 +304,29 @@ class Sampler:
         return tuple(hung)
 
     def overdue(self, now_ns: int) -> tuple[str, ...]:
-        """Emit `stale` for each sensor whose poll is overdue; to be called about once a second.
+        """Emit `stale` for each sensor of a lane that hangs; to be called about once a second.
 
-        Overdue is later than three intervals, and than 10 s, and than twice what its lane last was late by.
-        Returns the sensors that became stale just now.
+        A lane hangs if it has not moved for `OVERDUE_NS`. A sensor of it becomes stale when its poll is late
+        by three intervals, and by 10 s. Returns the sensors that became stale just now.
         """
         found = []
         for lane in self.lanes:
+            still_ns = now_ns - lane.moved_ns
+            if still_ns <= OVERDUE_NS:
+                continue
             for channel in lane.channels:
                 due_ns = channel.due_ns
                 if due_ns is None or channel.stale or channel.failures:
                     continue
-                late_ns = now_ns - due_ns
                 interval_ns = channel.driver.interval_ns or 0
-                if late_ns > max(OVERDUE_INTERVALS * interval_ns, OVERDUE_NS, 2 * channel.lateness_ns):
+                if now_ns - due_ns > max(OVERDUE_INTERVALS * interval_ns, OVERDUE_NS):
                     channel.stale = True
-                    channel.report(
-                        now_ns, State.STALE, f"nothing from lane {lane.name}: a driver there hangs"
-                    )
+                    channel.report(now_ns, State.STALE, _hung(lane, still_ns))
                     found.append(channel.sensor)
         return tuple(found)
+
+
+def _hung(lane: Lane, still_ns: int) -> str:
+    """What is wrong with a lane that hangs."""
+    by = "" if lane.calling is None else f" by the driver of {lane.calling}"
+    return f"lane {lane.name} has been held up for {still_ns // _SECOND} s{by}"

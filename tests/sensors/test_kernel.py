@@ -13,6 +13,7 @@ from sensors.bus import (
     ClimateDriver,
     KernelDriver,
     PowerDriver,
+    Reading,
     ThermocoupleDriver,
     ThermometerDriver,
     parse_scratchpad,
@@ -21,6 +22,7 @@ from sensors.driver import DriverError
 from sensors.kernel import CHIPS, read_number, read_text
 from sensors.quality import State
 from sensors.sample import Totals
+from sensors.sampling import Sampler
 from sensors.settings import BusOptions
 from tests.sensors.fakes import SECOND, Collector, FakeClock, read_once, sensor
 from tests.sensors.sysfs import UNREADABLE, Sysfs, w1_slave
@@ -285,6 +287,25 @@ class TestThermometer:
         with pytest.raises(DriverError, match="no good reading for 180 s"):
             driver.poll(181 * SECOND)
 
+    def test_one_bad_reading_on_a_bus_whose_round_takes_longer_than_ten_seconds_is_no_fault(
+        self, sysfs: Sysfs
+    ) -> None:
+        device = sysfs.thermometer(ADDRESS, w1_slave(21))
+        driver = thermometer(sysfs)
+        driver.open(said := Collector(), resume=Totals())
+        driver.poll(0)
+        (device / "w1_slave").write_text(w1_slave(21, crc="NO"))
+        driver.poll(21 * SECOND)
+        driver.poll(42 * SECOND)
+        (device / "w1_slave").write_text(w1_slave(22))
+        driver.poll(63 * SECOND)
+        assert said.values == [294.15, 295.15]
+        (device / "w1_slave").write_text(w1_slave(22, crc="NO"))
+        driver.poll(84 * SECOND)
+        driver.poll(105 * SECOND)
+        with pytest.raises(DriverError, match="no good reading for 10 s: the CRC is wrong"):
+            driver.poll(126 * SECOND)
+
     def test_a_replaced_sensor_is_taken_when_no_address_is_set(self, sysfs: Sysfs) -> None:
         sysfs.thermometer("28-old", w1_slave(21))
         bench = Bench(thermometer(sysfs, address=None))
@@ -309,6 +330,54 @@ class TestThermometer:
     @given(text=st.text(max_size=120))
     def test_any_other_text_is_no_scratchpad(self, text: str) -> None:
         assert parse_scratchpad(text) is None
+
+
+class TestManyThermometers:
+    """One 1-wire bus with many sensors: a read takes as long as a conversion, one after the other."""
+
+    @pytest.mark.parametrize(
+        ("count", "interval_s", "conversion_s"),
+        [(12, 1.0, 0.75), (14, 1.0, 0.75), (20, 5.0, 0.75), (45, 10.0, 0.75), (8, 1.0, 1.9), (6, 2.0, 1.9)],
+    )
+    def test_none_of_them_is_a_fault_while_the_bus_moves(
+        self, sysfs: Sysfs, count: int, interval_s: float, conversion_s: float
+    ) -> None:
+        clock = FakeClock()
+        said = Collector()
+        addresses = [f"28-{number:012x}" for number in range(count)]
+        for number, address in enumerate(addresses):
+            sysfs.thermometer(address, w1_slave(20 + number))
+
+        class Slow(ThermometerDriver):
+            def read(self, directory: Path, now_ns: int) -> Reading | None:
+                for _ in range(3):  # the recorder looks for hung buses meanwhile
+                    sampler.overdue(clock.advance(conversion_s / 3))
+                if clock.now_ns >= end_ns:
+                    lane.stopping.set()
+                return super().read(directory, now_ns)
+
+        drivers = [
+            Slow(
+                sensor(
+                    BusOptions(None, address, "temperature"),
+                    kind="ds18b20",
+                    unit="K",
+                    id=address,
+                    interval_s=interval_s,
+                ),
+                root=sysfs.root,
+            )
+            for address in addresses
+        ]
+        sampler = Sampler(drivers, said, clock=clock)
+        [lane] = sampler.lanes
+        end_ns = clock.now_ns + 120 * SECOND
+        lane.begin()
+        while not lane.stopping.is_set():
+            lane.step()
+            sampler.overdue(clock.advance(0.1))
+        assert {sample.sensor for sample in said} == set(addresses)
+        assert {(sample.state, sample.detail) for sample in said} == {(State.GOOD, "")}
 
 
 class TestThermocouple:

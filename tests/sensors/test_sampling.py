@@ -374,8 +374,7 @@ class TestOverdue:
             nonlocal polls
             polls += 1
             bench.clock.advance(0.75)
-            if polls > 60:  # from the second round on it is known how slow the bus is
-                assert bench.sampler.overdue(bench.clock.now_ns) == ()
+            assert bench.sampler.overdue(bench.clock.now_ns) == ()
             if polls == 200:
                 lane.stopping.set()
 
@@ -384,6 +383,63 @@ class TestOverdue:
         lane.step()
         assert polls == 200
         assert "failed" not in bench.said.states
+
+    def test_a_slow_bus_that_hangs_is_told_after_ten_seconds_however_late_its_sensors_were(self) -> None:
+        drivers = [ScriptedDriver(str(n), lane="w1") for n in range(30)]
+        bench = Bench(*drivers)
+        lane = bench.sampler.lanes[0]
+        polls = 0
+        stale: list[str] = []
+
+        def poll(_: Emit, __: int) -> None:
+            nonlocal polls
+            polls += 1
+            if polls < 100:
+                bench.clock.advance(0.75)
+                return
+            for second in range(1, 16):
+                found = bench.sampler.overdue(bench.clock.advance(1))
+                assert not found or second == 11
+                stale.extend(found)
+            lane.stopping.set()
+
+        for driver in drivers:
+            driver.on_poll = poll
+        lane.step()
+        assert sorted(stale, key=int) == [str(n) for n in range(30)]
+        assert {sample.detail for sample in bench.said} == {
+            "lane w1 has been held up for 11 s by the driver of 9"
+        }
+
+    def test_a_bus_that_cannot_keep_its_rate_is_told_once(self, caplog: pytest.LogCaptureFixture) -> None:
+        drivers = [ScriptedDriver(f"t{n:02d}", lane="w1") for n in range(14)]
+        bench = Bench(*drivers)
+        lane = bench.sampler.lanes[0]
+        polls = 0
+
+        def poll(emit: Emit, now_ns: int) -> None:
+            nonlocal polls
+            polls += 1
+            bench.clock.advance(0.75)
+            if polls == 14 * 10:
+                lane.stopping.set()
+
+        for driver in drivers:
+            driver.on_poll = poll
+        with caplog.at_level(logging.WARNING):
+            lane.step()
+        [told] = [record.getMessage() for record in caplog.records]
+        assert told == (
+            "lane w1 is too slow for its 14 sensors: t02 is read every 10.5 s instead of every 1 s;"
+            " give the sensors of this lane a longer interval"
+        )
+
+    def test_one_busy_moment_does_not_make_a_bus_too_slow(self, caplog: pytest.LogCaptureFixture) -> None:
+        bench = Bench(ScriptedDriver())
+        for _ in range(3):
+            bench.run(5)
+            bench.clock.advance(7)
+        assert caplog.records == []
 
 
 class TestThreads:
