@@ -17,40 +17,35 @@ they are not found anew then, and it is for the caller to go on dialling them.
 """
 
 import asyncio
-import ipaddress
 import logging
 import random
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
-from typing import Final
+from typing import Any, Final
 
 from zeroconf import (  # type: ignore[attr-defined]  # exported, though not in __all__
     DNSAddress,
     DNSOutgoing,
     DNSPointer,
     DNSQuestion,
-    DNSRecord,
     DNSService,
-    DNSText,
     IPVersion,
-    RecordUpdate,
-    RecordUpdateListener,
     ServiceInfo,
     Zeroconf,
     current_time_millis,
 )
 from zeroconf.asyncio import AsyncZeroconf
 
+from sync.mesh import answers
+from sync.mesh.answers import Answer, Listener, instance_of
 from sync.mesh.hearing import Hearing
 from sync.mesh.interface_watch import Event, InterfaceWatch
 from sync.mesh.interfaces import (
     Interface,
     advertised,
-    dialable,
     multicast_choice,
     read_interfaces,
     suitable,
@@ -62,12 +57,13 @@ from sync.mesh.sightings import (
     Change,
     Sighting,
     Sightings,
+    is_instance,
 )
 
 log = logging.getLogger(__name__)
 
-# RFC 1035, 2782, 3596; class IN; a query is a packet without flags.
-_A, _PTR, _TXT, _AAAA, _SRV, _ANY = 1, 12, 16, 28, 33, 255
+# RFC 1035, 3596; class IN; a query is a packet without flags.
+_PTR, _AAAA, _ANY = 12, 28, 255
 _IN: Final = 1
 _QUERY: Final = 0
 
@@ -94,6 +90,9 @@ _RETRY: Final = 10.0
 """Seconds until the next attempt if the sockets cannot be opened."""
 _LOOK: Final = 60.0
 """Seconds until the interfaces are looked at without an event; reports of the kernel can get lost."""
+
+
+_Handler = Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +143,10 @@ class Discovery:
         self._heard_names: set[str] = set()
         self._heard_services: list[DNSService] = []
         self._complained: set[str] = set()
+        self._raised_before: set[str] = set()
         self._interfaces: tuple[Interface, ...] = ()
         self._zeroconf: AsyncZeroconf | None = None
-        self._records = _Records(self._records_changed)
+        self._records = Listener(self._records_changed)
         self._hearing = Hearing(memory=self._pace.forget, clock=time.monotonic)
         self._watch = InterfaceWatch(self._interfaces_changed)
         self._registered: ServiceInfo | None = None
@@ -162,6 +162,8 @@ class Discovery:
         self._asked = 0
         self._asks_all = True
 
+        self._handler: _Handler | None = None
+        """What was called for exceptions in the event loop before `start`."""
         self._complained_of: str | None = None
         self.problem: str | None = None
         """Why nobody can be seen now, and what to do; None if nothing is known to be wrong."""
@@ -176,11 +178,14 @@ class Discovery:
     @property
     def instance(self) -> str | None:
         """The name under which we are advertised; None until the network was asked whether it is free."""
-        return None if self._registered is None else _instance_of(self._registered.name)
+        return None if self._registered is None else instance_of(self._registered.name)
 
     async def start(self) -> None:
         """Begin to listen and to ask; advertising follows within about a second. See `problem`."""
         assert self._main is None, "started twice"
+        loop = asyncio.get_running_loop()
+        self._handler = loop.get_exception_handler()
+        loop.set_exception_handler(self._raised)
         self._watch.start()
         await self._open()
         self._wake.set()
@@ -202,6 +207,7 @@ class Discovery:
             zeroconf, self._zeroconf = self._zeroconf, None
             zeroconf.zeroconf.async_remove_listener(self._records)
             await zeroconf.async_close()
+        asyncio.get_running_loop().set_exception_handler(self._handler)
 
     async def advertise(self, new: Advertisement) -> None:
         """Say this from now on. It is announced at once: spare the network what changes often."""
@@ -218,6 +224,19 @@ class Discovery:
         """Seconds between later questions. A stranger is found by whoever asks first: many can ask less."""
         while True:
             yield min(self._pace.ask * max(1.0, len(self._table) / _NEIGHBOURS), _AT_MOST)
+
+    def _raised(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """A callback of the event loop has raised. Some packets make zeroconf's own do so; it goes on."""
+        error = context.get("exception")
+        if error is not None and answers.is_zeroconf_alone(error):
+            kind = type(error).__name__
+            if kind not in self._raised_before:
+                self._raised_before.add(kind)
+                log.warning("discovery: a packet that zeroconf cannot answer is ignored: %s: %s", kind, error)
+        elif self._handler is not None:
+            self._handler(loop, context)
+        else:
+            loop.default_exception_handler(context)
 
     # --- keeping up with what shall be said, and where
 
@@ -247,7 +266,7 @@ class Discovery:
             self._forget_zones(zeroconf.zeroconf)
         is_named = self._registered_for == self._advertisement.instance
         if self._registered is not None and is_named:
-            info = self._service_info(_instance_of(self._registered.name))
+            info = self._service_info(instance_of(self._registered.name))
             if must_announce or links_changed or is_elsewhere or not _says_the_same(info, self._registered):
                 self._registered = info
                 for outdated in tuple(self._announcements):
@@ -343,7 +362,7 @@ class Discovery:
         self._registered = info
         self._registered_for = wanted
         self.name_taken = None
-        if (given := _instance_of(info.name)) != wanted:
+        if (given := instance_of(info.name)) != wanted:
             self._tell_name_taken(wanted, f"this one goes on as {given}")
         self._wake.set()  # What should be said may have changed meanwhile.
 
@@ -380,7 +399,10 @@ class Discovery:
         if self._zeroconf is None:
             return
         zeroconf = self._zeroconf.zeroconf
+        zeroconf.async_send(self._question(zeroconf))
         self._judge(self._names())
+
+    def _question(self, zeroconf: Zeroconf) -> DNSOutgoing:
         now = current_time_millis()
         out = DNSOutgoing(_QUERY)
         out.add_question(DNSQuestion(SERVICE_TYPE, _PTR, _IN))
@@ -392,27 +414,22 @@ class Discovery:
             out.add_answer_at_time(self._registered.dns_pointer(), 0)
         nameless = 0
         for name, pointer in self._pointers().items():
-            service = _newest(zeroconf, name, _SRV)
+            service = answers.service(zeroconf, name)
             if service is None:
                 if now - pointer.created < self._pace.stale * 1000 and nameless < _NAMES_ASKED:
                     nameless += 1
                     out.add_question(DNSQuestion(name, _ANY, _IN))
             elif name != own and service.created > fresh_since:
                 out.add_answer_at_time(pointer, now)
-        zeroconf.async_send(out)
+        return out
 
     def _pointers(self) -> dict[str, DNSPointer]:
         """By the names that they point to; if there are too many, those that we know."""
         if self._zeroconf is None:
             return {}
-        now = current_time_millis()
-        found = [
-            record
-            for record in self._zeroconf.zeroconf.cache.entries_with_name(SERVICE_TYPE)
-            if isinstance(record, DNSPointer) and not record.is_expired(now)
-        ]
+        found = answers.pointers(self._zeroconf.zeroconf)
         if len(found) > _POINTERS:
-            found.sort(key=lambda pointer: self._table.get(_instance_of(pointer.alias)) is None)
+            found.sort(key=lambda pointer: self._table.get(instance_of(pointer.alias)) is None)
         return {pointer.alias: pointer for pointer in found[:_POINTERS]}
 
     # --- seeing
@@ -440,7 +457,7 @@ class Discovery:
     def _contest(self, own: ServiceInfo, other: DNSService) -> None:
         """Two have our name: the lesser host name keeps it, as both can tell."""
         assert self._zeroconf is not None
-        name = _instance_of(own.name)
+        name = instance_of(own.name)
         if (own.server_key or "") < other.server_key:
             if self.name_taken != name:
                 self._tell_name_taken(name, "this one keeps the name")
@@ -462,15 +479,18 @@ class Discovery:
         refused = self._table.refused
         pointers = self._pointers()
         for name in sorted(names):
-            instance = _instance_of(name)
-            sighting, heard = self._look_up(name) if name in pointers else (None, 0.0)
-            if sighting is None:
+            instance = instance_of(name)
+            if not is_instance(instance):
+                self._complain(instance, "its name is not <vessel>-<log>")
+                continue
+            found = self._look_up(name) if name in pointers else None
+            if found is None:
                 self._heard.pop(instance, None)
                 change = self._table.lose(instance)
             else:
-                was_silent = heard - self._heard.get(instance, heard) > self._pace.silent * 1000
-                self._heard[instance] = heard
-                change = self._table.see(sighting, was_silent=was_silent)
+                silence = found.heard - self._heard.get(instance, found.heard)
+                self._heard[instance] = found.heard
+                change = self._table.see(found.sighting, was_silent=silence > self._pace.silent * 1000)
             if change is not None:
                 changes.append(change)
         if refused == 0 and self._table.refused:
@@ -480,91 +500,26 @@ class Discovery:
         if changes:
             self._on_change(changes)
 
-    def _look_up(self, name: str) -> tuple[Sighting | None, float]:
-        """What the cache has about an instance, and when it was heard, in zeroconf's milliseconds."""
+    def _look_up(self, name: str) -> Answer | None:
+        """What the cache has about an instance; None, and a complaint, if it is not what a vessel says."""
         if self._zeroconf is None:
-            return None, 0.0
-        zeroconf = self._zeroconf.zeroconf
-        service = _newest(zeroconf, name, _SRV, but_not_from=self._own_hosts)
-        text = _newest(zeroconf, name, _TXT)
-        if not isinstance(service, DNSService) or not isinstance(text, DNSText):
-            return None, 0.0
-        instance = _instance_of(name)
-        txt = ServiceInfo(SERVICE_TYPE, name, properties=text.text).properties
-        told = _addresses(zeroconf, service.server)
-        addresses = dialable(told, self._interfaces, self._hearing.sources(name))
+            return None
         try:
-            sighting = Sighting.from_txt(instance, txt, addresses, service.port)
+            return answers.answer(
+                self._zeroconf.zeroconf,
+                name,
+                but_not_from=self._own_hosts,
+                interfaces=self._interfaces,
+                heard_from=self._hearing.sources(name),
+            )
         except AdvertisementError as error:
-            if instance not in self._complained and len(self._complained) < _COMPLAINTS:
-                self._complained.add(instance)
-                log.warning("discovery: %r on the network is ignored: %s", instance[:80], error)
-            return None, 0.0
-        return sighting, service.created
+            self._complain(instance_of(name), str(error))
+            return None
 
-
-class _Records(RecordUpdateListener):
-    """Every record that zeroconf hears, as the names of the instances that it is about."""
-
-    def __init__(self, changed: Callable[[set[str], list[DNSService]], None]) -> None:
-        super().__init__()
-        self._changed = changed
-        self._names: set[str] = set()
-        self._services: list[DNSService] = []
-
-    def async_update_records(self, zc: Zeroconf, now: float, records: list[RecordUpdate]) -> None:
-        for update in records:
-            record = update.new
-            if isinstance(record, DNSPointer) and record.key == SERVICE_TYPE:
-                self._add(record.alias)
-            elif isinstance(record, DNSService | DNSText):
-                self._add(record.name)
-                if isinstance(record, DNSService) and not record.is_expired(now):
-                    self._services.append(record)
-            elif isinstance(record, DNSAddress):
-                for service in zc.cache.entries_with_server(record.name):
-                    self._add(service.name)
-
-    def async_update_records_complete(self) -> None:
-        if self._names:
-            names, self._names = self._names, set()
-            services, self._services = self._services, []
-            self._changed(names, services)
-
-    def _add(self, name: str) -> None:
-        if name.endswith(f".{SERVICE_TYPE}"):
-            self._names.add(name)
-
-
-def _newest(zeroconf: Zeroconf, name: str, kind: int, *, but_not_from: str = "") -> DNSRecord | None:
-    """The record that holds longest: what a newer one replaced stays until it is swept out."""
-    now = current_time_millis()
-    valid = [
-        record
-        for record in zeroconf.cache.get_all_by_details(name, kind, _IN)
-        if not record.is_expired(now)
-        and not (but_not_from and isinstance(record, DNSService) and record.server.endswith(but_not_from))
-    ]
-    return max(valid, key=lambda record: record.created + record.ttl * 1000.0, default=None)
-
-
-def _addresses(zeroconf: Zeroconf, server: str) -> list[str]:
-    """With the index of the interface as zone, where the address was heard on one."""
-    now = current_time_millis()
-    found = []
-    for kind in (_A, _AAAA):
-        for record in zeroconf.cache.get_all_by_details(server, kind, _IN):
-            assert isinstance(record, DNSAddress)
-            if record.is_expired(now):
-                continue
-            with suppress(ValueError):
-                ip = ipaddress.ip_address(record.address)
-                found.append(f"{ip}%{record.scope_id}" if record.scope_id else str(ip))
-    return found
-
-
-def _instance_of(name: str) -> str:
-    return name.removesuffix(f".{SERVICE_TYPE}")
+    def _complain(self, instance: str, what: str) -> None:
+        if instance not in self._complained and len(self._complained) < _COMPLAINTS:
+            self._complained.add(instance)
+            log.warning("discovery: %r on the network is ignored: %s", instance[:80], what)
 
 
 def _says_the_same(one: ServiceInfo, other: ServiceInfo) -> bool:

@@ -7,14 +7,16 @@ listens beside it, to the same packets (Linux gives multicast to every socket on
 """
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
 from zeroconf import DNSIncoming, DNSService  # type: ignore[attr-defined]  # exported, not in __all__
 
 from sync.mesh.sightings import SERVICE_TYPE
+
+log = logging.getLogger(__name__)
 
 PORT: Final = 5353
 NAMES: Final = 512
@@ -83,8 +85,10 @@ class _Ears(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: tuple[object, ...]) -> None:
         address = str(addr[0]).partition("%")[0]
         zone = addr[3] if len(addr) > 3 else 0
-        with suppress(ValueError):  # A packet that zeroconf cannot read is none.
+        try:
             self._hear(data, f"{address}%{zone}" if zone else address)
+        except Exception as error:  # noqa: BLE001 -- whatever zeroconf makes of a packet, the next one counts
+            log.debug("a packet of %s cannot be read: %s: %s", address, type(error).__name__, error)
 
 
 def _open(family: socket.AddressFamily, anywhere: str) -> socket.socket:

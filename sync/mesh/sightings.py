@@ -32,6 +32,8 @@ TABLE_LIMIT: Final = 256
 _LOG: Final = re.compile(r"[a-z]{1,8}")
 _DB: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _FLEET_BYTES: Final = 64
+_INSTANCE: Final = re.compile(r"[a-z0-9-]{1,32}-[a-z]{1,8}(?:-[0-9]{1,20})?")
+"""`<vessel>-<log>`, with a number behind it if that name was taken. At most 62 of a label's 63 bytes."""
 _MORE_LINKS: Final = tuple("links" if n == 1 else f"links{n}" for n in range(1, LINKS_STRINGS + 1))
 
 
@@ -195,6 +197,15 @@ class Sightings:
 
     def __len__(self) -> int:
         return len(self._seen)
+
+
+def is_instance(name: str) -> bool:
+    """Return True if a vessel can be advertised by this DNS-SD instance name.
+
+    Every other name is a stranger's, and may hold anything that fits into a packet: control characters,
+    dots, bytes that are no text.
+    """
+    return _INSTANCE.fullmatch(name) is not None
 
 
 def with_links(advertisement: Advertisement, links: Iterable[str]) -> Advertisement:

@@ -29,6 +29,13 @@ class Warnings(logging.Handler):
         say(event="warning", text=record.getMessage())
 
 
+class Tracebacks(logging.Handler):
+    """What the event loop reports of callbacks that have raised."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say(event="traceback", text=f"{record.getMessage()}: {record.exc_info and record.exc_info[1]!r}")
+
+
 async def main() -> None:
     """Advertise and watch until the input ends."""
     parser = argparse.ArgumentParser()
@@ -41,6 +48,7 @@ async def main() -> None:
     parser.add_argument("--pace", type=float, nargs=4, default=(0.5, 1.5, 2.5, 120.0))
     args = parser.parse_args()
     logging.getLogger("sync").addHandler(Warnings())
+    logging.getLogger("asyncio").addHandler(Tracebacks())
 
     server = await asyncio.start_server(lambda _, writer: writer.close(), None, args.port)
     dialling: set[asyncio.Task[None]] = set()

@@ -258,3 +258,96 @@ def test_nonsense_on_the_network_is_named_once_and_ignored(network: Network) -> 
     assert any("'brigid-logone' on the network is ignored: it speaks version '9'" in text for text in texts)
     assert vessel.await_state(lambda state: state["instance"] is not None)["instance"] == "argo-logone"
     assert vessel.state()["seen"] == []
+
+
+STRANGER = """
+import socket, struct, sys
+from zeroconf import DNSIncoming
+
+TYPE = (b"_logboat", b"_tcp", b"local")
+
+def name(*labels):
+    return b"".join(bytes([len(label)]) + label for label in labels) + bytes(1)
+
+def record(owner, kind, data):
+    return owner + struct.pack(">HHIH", kind, 1 if kind == 12 else 0x8001, 4500, len(data)) + data
+
+def packet(label, text, host):
+    records = [record(name(*TYPE), 12, name(label, *TYPE))]
+    if text is not None:
+        service = struct.pack(">HHH", 0, 0, 80) + name(host, b"local")
+        records += [record(name(label, *TYPE), 33, service), record(name(label, *TYPE), 16, text)]
+    return struct.pack(">HHHHHH", 0, 0x8400, 0, len(records), 0, 0) + b"".join(records)
+
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+sock.bind(("", 5353))
+group = socket.inet_aton("224.0.0.251") + socket.inet_aton("10.77.1.2")
+sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group)
+sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("10.77.1.2"))
+for label in map(bytes.fromhex, sys.argv[1:]):
+    for text, host in ((None, b"h"), (b"\\x03v=1", b"h"), (b"\\xff", b"\\xff" * 63), (b"", b"a..b")):
+        sock.sendto(packet(label, text, host), ("224.0.0.251", 5353))
+print("said", flush=True)
+for line in sys.stdin:
+    if line == "ask\\n":
+        names = name(*TYPE), name(bytes([255]) * 63, *TYPE)
+        questions = [owner + struct.pack(">HH", 12, 1) for owner in names]
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:  # so the answer quotes the questions
+            other.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("10.77.1.2"))
+            header = struct.pack(">HHHHHH", 7, 0, len(questions), 0, 0, 0)
+            other.sendto(header + b"".join(questions), ("224.0.0.251", 5353))
+    while line == "listen\\n":
+        data, sender = sock.recvfrom(9000)
+        asked = DNSIncoming(data)
+        if sender[0] == "10.77.1.1" and not data[2] & 0x80:
+            answers = asked.answers()
+            is_whole = asked.valid and len(answers) == sum(struct.unpack_from(">HHH", data, 6))
+            print(is_whole, *sorted({question.name for question in asked.questions}), flush=True)
+            break
+"""
+"""Says each name alone, then with records of several kinds. `ask` sends a question that no answer can quote;
+`listen` prints the next questions of 10.77.1.1, and whether their packet can be read to its end."""
+
+
+STRANGE_NAMES = (
+    b"Gate_01:\r\n",  # zeroconf refuses control characters in names
+    b"\xff" * 63,  # no text: what stands for it in text is longer than a name may be
+    b"x..y",  # written label by label it ends in the middle, and the rest of the packet is nonsense
+    b"argo.",
+    b"\0",
+    b"brigid-logone",  # a vessel's name, with records that say nothing
+)
+
+
+def test_whatever_names_hold_asking_goes_on_and_vessels_are_found(network: Network) -> None:
+    argo, stranger, brigid = network.hosts("argo", "stranger", "brigid")
+    network.segment("quay", argo, stranger, brigid)
+    first = Vessel(argo, "argo")
+    first.await_("started")
+    with stranger.popen(
+        [sys.executable, "-c", STRANGER, *(name.hex() for name in STRANGE_NAMES)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as hostile:
+        assert hostile.stdin is not None
+        assert hostile.stdout is not None
+        assert hostile.stdout.readline() == "said\n"
+        assert len([first.await_("warning") for _ in STRANGE_NAMES]) == len(STRANGE_NAMES)
+        for _ in range(2):
+            hostile.stdin.write("listen\n")
+            hostile.stdin.flush()
+            is_whole, *questions = hostile.stdout.readline().split()
+            assert is_whole == "True"
+            assert "_logboat._tcp.local." in questions
+        second = Vessel(brigid, "brigid", "logtwo")
+        first.await_("found", instance="brigid-logtwo")
+        second.await_("found", instance="argo-logone")
+        hostile.stdin.write("ask\n")
+        hostile.stdin.flush()
+        while "that zeroconf cannot answer" not in first.await_("warning")["text"]:
+            pass
+        hostile.kill()
+    assert first.state()["seen"] == ["brigid-logtwo"]
+    assert not first.has_told("traceback")

@@ -18,6 +18,7 @@ from sync.mesh.sightings import (
     ChangeKind,
     Sighting,
     Sightings,
+    is_instance,
     with_links,
 )
 
@@ -45,6 +46,7 @@ def over_the_wire(advertisement: Advertisement) -> dict[bytes, bytes | None]:
 @given(ADVERTISEMENTS, st.sampled_from(["", "-2", "-17"]))
 def test_what_is_said_is_understood(said: Advertisement, suffix: str) -> None:
     instance = said.instance + suffix
+    assert is_instance(instance)
     seen = Sighting.from_txt(instance, over_the_wire(said), ("10.0.0.1",), said.port)
     assert seen == Sighting(
         vessel=said.vessel,
@@ -87,6 +89,7 @@ def test_anything_else_is_refused_with_a_line_that_can_be_shown(
     else:
         text = seen.url("10.0.0.1") + seen.fleet + "".join(seen.links)
         assert instance.startswith(f"{seen.vessel}-{seen.log}")
+        assert is_instance(instance) or len(instance) > 63
     assert text.isprintable()
     assert len(text) < 1200
 
@@ -118,6 +121,23 @@ def test_a_field_that_is_wrong_is_named(key: str, value: bytes | None, what: str
 def test_a_name_that_is_not_vessel_log_and_perhaps_a_number_is_refused(instance: str) -> None:
     with pytest.raises(AdvertisementError):
         Sighting.from_txt(instance, over_the_wire(ARGO), (), 4984)
+
+
+@pytest.mark.parametrize(
+    "instance",
+    [
+        "",
+        "argo",
+        "argo-abcdef\n",
+        "argo-abcdef.",
+        "argo-abcdef-",
+        "Argo-abcdef",
+        "a..b-abcdef",
+        "\ufffd" * 63,
+    ],
+)
+def test_a_name_that_no_vessel_has_is_known_by_itself(instance: str) -> None:
+    assert not is_instance(instance)
 
 
 def test_nobody_can_advertise_what_nobody_would_accept() -> None:

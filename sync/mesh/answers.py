@@ -1,0 +1,167 @@
+"""What zeroconf's cache holds about instances of our service. Reads it, and keeps no state.
+
+Anybody on the network decides what stands there. For names and records that it has itself taken from the
+network, zeroconf raises exceptions of many types, or writes a packet that nobody can read. So only names that
+`is_instance` accepts are ever put into a packet, and `answer` raises AdvertisementError alone, whatever the
+records hold.
+"""
+
+import ipaddress
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from traceback import walk_tb
+from typing import Final
+
+from zeroconf import (  # type: ignore[attr-defined]  # exported, though not in __all__
+    DNSAddress,
+    DNSPointer,
+    DNSRecord,
+    DNSService,
+    DNSText,
+    RecordUpdate,
+    RecordUpdateListener,
+    ServiceInfo,
+    Zeroconf,
+    current_time_millis,
+)
+
+from sync.mesh.interfaces import Interface, dialable
+from sync.mesh.sightings import SERVICE_TYPE, AdvertisementError, Sighting, is_instance
+
+# RFC 1035, 2782, 3596; class IN.
+_A, _TXT, _AAAA, _SRV = 1, 16, 28, 33
+_IN: Final = 1
+_ANY_NAME: Final = f"any.{SERVICE_TYPE}"
+"""Stands for the instance's own name, which zeroconf might refuse, where only a record's content is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the cache has about one instance."""
+
+    sighting: Sighting
+    heard: float
+    """When it was heard, in zeroconf's milliseconds."""
+
+
+class Listener(RecordUpdateListener):
+    """Every record that zeroconf hears, as the names of the instances that it is about."""
+
+    def __init__(self, changed: Callable[[set[str], list[DNSService]], None]) -> None:
+        super().__init__()
+        self._changed = changed
+        self._names: set[str] = set()
+        self._services: list[DNSService] = []
+
+    def async_update_records(self, zc: Zeroconf, now: float, records: list[RecordUpdate]) -> None:
+        """Note what a packet is about."""
+        for update in records:
+            record = update.new
+            if isinstance(record, DNSPointer) and record.key == SERVICE_TYPE:
+                self._add(record.alias)
+            elif isinstance(record, DNSService | DNSText):
+                self._add(record.name)
+                if isinstance(record, DNSService) and not record.is_expired(now):
+                    self._services.append(record)
+            elif isinstance(record, DNSAddress):
+                for service in zc.cache.entries_with_server(record.name):
+                    self._add(service.name)
+
+    def async_update_records_complete(self) -> None:
+        """Report the names of the packet that has been dealt with."""
+        if self._names:
+            names, self._names = self._names, set()
+            services, self._services = self._services, []
+            self._changed(names, services)
+
+    def _add(self, name: str) -> None:
+        if name.endswith(f".{SERVICE_TYPE}"):
+            self._names.add(name)
+
+
+def is_zeroconf_alone(error: BaseException) -> bool:
+    """Return True if an exception was raised in zeroconf's own work on a packet, without a call of ours."""
+    modules = [str(frame.f_globals.get("__name__")) for frame, _ in walk_tb(error.__traceback__)]
+    return any(name.startswith("zeroconf") for name in modules) and not any(
+        name.startswith("sync.") for name in modules
+    )
+
+
+def instance_of(name: str) -> str:
+    """Return the instance of a service's full name."""
+    return name.removesuffix(f".{SERVICE_TYPE}")
+
+
+def pointers(zeroconf: Zeroconf) -> list[DNSPointer]:
+    """Return the records that name an instance of our service, without those that no vessel can have."""
+    now = current_time_millis()
+    return [
+        record
+        for record in zeroconf.cache.entries_with_name(SERVICE_TYPE)
+        if isinstance(record, DNSPointer)
+        and not record.is_expired(now)
+        and is_instance(instance_of(record.alias))
+    ]
+
+
+def service(zeroconf: Zeroconf, name: str, *, but_not_from: str = "") -> DNSService | None:
+    """Return the newest record that says where an instance listens; None if there is none.
+
+    Records whose host name ends in `but_not_from` are not looked at.
+    """
+    found = _newest(zeroconf, name, _SRV, but_not_from=but_not_from)
+    return found if isinstance(found, DNSService) else None
+
+
+def answer(
+    zeroconf: Zeroconf,
+    name: str,
+    *,
+    but_not_from: str,
+    interfaces: Sequence[Interface],
+    heard_from: Collection[str],
+) -> Answer | None:
+    """Return what the cache has about an instance; None if that is not all that is needed.
+
+    Raises AdvertisementError, with what is wrong, if it is none of ours or cannot be understood.
+    """
+    where = service(zeroconf, name, but_not_from=but_not_from)
+    text = _newest(zeroconf, name, _TXT)
+    if where is None or not isinstance(text, DNSText):
+        return None
+    try:
+        properties = ServiceInfo(SERVICE_TYPE, _ANY_NAME, properties=text.text).properties
+        addresses = dialable(_addresses(zeroconf, where.server), interfaces, heard_from)
+        sighting = Sighting.from_txt(instance_of(name), properties, addresses, where.port)
+    except AdvertisementError:
+        raise
+    except Exception as error:  # whatever a library or we stumble over, it is this name's fault alone
+        raise AdvertisementError(f"its records cannot be read: {type(error).__name__}: {error}") from error
+    return Answer(sighting, where.created)
+
+
+def _newest(zeroconf: Zeroconf, name: str, kind: int, *, but_not_from: str = "") -> DNSRecord | None:
+    """The record that holds longest: what a newer one replaced stays until it is swept out."""
+    now = current_time_millis()
+    valid = [
+        record
+        for record in zeroconf.cache.get_all_by_details(name, kind, _IN)
+        if not record.is_expired(now)
+        and not (but_not_from and isinstance(record, DNSService) and record.server.endswith(but_not_from))
+    ]
+    return max(valid, key=lambda record: record.created + record.ttl * 1000.0, default=None)
+
+
+def _addresses(zeroconf: Zeroconf, server: str) -> list[str]:
+    """With the index of the interface as zone, where the address was heard on one."""
+    now = current_time_millis()
+    found = []
+    for kind in (_A, _AAAA):
+        for record in zeroconf.cache.get_all_by_details(server, kind, _IN):
+            if not isinstance(record, DNSAddress) or record.is_expired(now):
+                continue
+            with suppress(ValueError):
+                ip = ipaddress.ip_address(record.address)
+                found.append(f"{ip}%{record.scope_id}" if record.scope_id else str(ip))
+    return found
