@@ -25,7 +25,7 @@ def vessel_of(certificate: bytes) -> str | None:
     """The vessel that a certificate in PEM names; None if it is none, or names none."""
     try:
         name = trusting.named(x509.load_pem_x509_certificate(certificate))
-    except ValueError:
+    except Exception:  # noqa: BLE001 -- `cryptography` raises many types for what it cannot read
         return None
     return None if name is None else name.vessel
 

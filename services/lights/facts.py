@@ -143,7 +143,7 @@ class Machine:
                 ends = x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc.timestamp()
                 self._certificate = (written, ends)
             return self._certificate[1]
-        except (OSError, ValueError):
+        except Exception:  # noqa: BLE001 -- `cryptography` raises many types for what it cannot read
             return None  # none, or one that the sync daemon complains of
 
 

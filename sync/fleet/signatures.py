@@ -43,8 +43,11 @@ def holds(certificate: x509.Certificate, signature: object, name: str, message: 
         return False
     try:
         key = certificate.public_key()
-        if not isinstance(key, ec.EllipticCurvePublicKey):
-            return False
+    except Exception:  # noqa: BLE001 -- whatever `cryptography` makes of what somebody else made
+        return False
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        return False
+    try:
         key.verify(base64.b64decode(signature, validate=True), _canonical(name, message), _VERIFIES)
     except (InvalidSignature, UnsupportedAlgorithm, SignatureError, binascii.Error, ValueError):
         return False

@@ -1,5 +1,6 @@
 """Peers that hold each other to their rights still come to the same documents, conflicts resolved."""
 
+import base64
 import itertools
 import tempfile
 from pathlib import Path
@@ -9,15 +10,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from sync.fleet import signing
 from sync.fleet.revocations import Revocations, to_body
 from sync.fleet.rights import Crew, Rights, Vessel, Writer
 from sync.fleet.trust import Trust
 from sync.peer.conflicts import REVOCATIONS
 from sync.store import Database, bodies, revisions
-from tests.net.certificates import NOW
+from tests.net.certificates import NOW, of_unknown_version, with_unreadable_extensions
 from tests.peer.rig import assert_same, databases, replicate
 
-from .builders import authority, body, trust
+from .builders import authority, body, trust, vessel
 from .test_rights import ALARM, NOTE
 
 VESSELS = ("argo", "brigid", "careen")
@@ -211,3 +213,24 @@ def test_older_revocations_never_take_the_place_of_newer_ones(
         assert found is not None
         assert found.body["number"] == 2
         assert other.conflicts() == []
+
+
+@pytest.mark.parametrize("rogue_dials", [True, False])
+def test_a_certificate_that_no_library_reads_costs_its_document_and_no_other(
+    tmp_path: Path, rogue_dials: bool
+) -> None:
+    odd = base64.b64encode(of_unknown_version(vessel("cygnet").certificate)).decode()
+    unread = with_unreadable_extensions("cygnet", authority())
+    signed = signing.sign(vessel("cygnet"), "boot:cygnet:abcdef:3", body("boot:cygnet:abcdef:3"))
+    with databases(tmp_path, "argo", "brigid") as (rogue, other):
+        fleet = Meeting([rogue, other])
+        found = body("boot:cygnet:abcdef:1")
+        rogue.put("boot:cygnet:abcdef:1", found | {"certificate": odd, "sig": "AAAA"})
+        found = body("boot:cygnet:abcdef:2")
+        rogue.put("boot:cygnet:abcdef:2", signing.sign(unread, "boot:cygnet:abcdef:2", found))
+        rogue.put("boot:cygnet:abcdef:3", signed)
+        fleet.meet(*(("argo", "brigid") if rogue_dials else ("brigid", "argo")))
+        assert [document.id for document in other.documents()] == ["boot:cygnet:abcdef:3"]
+        assert len(fleet.told) == 2
+        assert any("its certificate cannot be read" in told for told in fleet.told)
+        assert any("none of a vessel of fleet 'north'" in told for told in fleet.told)

@@ -1,5 +1,6 @@
 """What a vessel signs, and what the fleet's CA does: nobody else makes it, nothing of it changes."""
 
+import base64
 import copy
 from typing import Any
 
@@ -11,11 +12,12 @@ from sync.fleet import signatures, signing
 from sync.fleet.errors import RevocationsError, SignatureError
 from sync.fleet.revocations import from_body, to_body
 from sync.store import bodies
-from tests.net.certificates import self_signed
+from tests.net.certificates import of_unknown_version, self_signed, with_unreadable_extensions
 
 from .builders import authority, body, revoked, trust, vessel
 
 BOOT = "boot:argo:abcdef:1"
+ODD = with_unreadable_extensions("argo", authority())
 
 values = st.recursive(
     st.none()
@@ -29,6 +31,10 @@ values = st.recursive(
 members = st.dictionaries(
     st.text(min_size=1, max_size=6).filter(lambda member: member[0] != "_"), values, max_size=5
 )
+
+
+def b64(encoded: bytes) -> str:
+    return base64.b64encode(encoded).decode()
 
 
 def signed(document_id: str = BOOT, by: str = "argo", **more: Any) -> dict[str, Any]:
@@ -76,6 +82,8 @@ def test_the_same_body_gets_the_same_signature_and_so_makes_no_new_revision() ->
         (signed() | {"certificate": 7}, "cannot be read"),
         (signed() | {"certificate": "AAAA"}, "cannot be read"),
         (signed() | {"certificate": "A" * 100_000}, "cannot be read"),
+        (signed() | {"certificate": b64(of_unknown_version(vessel("argo").certificate))}, "cannot be read"),
+        (signing.sign(ODD, BOOT, body(BOOT)), "none of a vessel of fleet 'north'"),
         (signed() | {"sig": "no"}, "not as argo has signed it"),
         (signed() | {"sig": None}, "not as argo has signed it"),
         (signed("boot:argo:abcdef:2"), "not as argo has signed it"),

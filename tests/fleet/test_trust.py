@@ -7,7 +7,7 @@ import pytest
 from sync.fleet import names
 from sync.fleet.errors import FleetNameError
 from sync.fleet.revocations import Revocations
-from tests.net.certificates import BEGIN, NOW, self_signed
+from tests.net.certificates import BEGIN, NOW, self_signed, with_unreadable_extensions
 
 from .builders import authority, revoked, trust, vessel
 
@@ -34,6 +34,12 @@ def test_a_certificate_that_our_ca_made_for_another_fleet_is_not_ours() -> None:
 @pytest.mark.parametrize("uri", [None, "logboat:north", "logboat:north:ARGO", "https://example.org"])
 def test_a_certificate_without_a_vessel_is_refused(uri: str | None) -> None:
     certificate = authority().issue("argo", uri=uri).certificate
+    assert trust().objection(certificate, NOW) == "the certificate 'argo' names no vessel"
+
+
+def test_a_certificate_whose_extensions_cannot_be_read_is_refused() -> None:
+    certificate = with_unreadable_extensions("argo", authority()).certificate
+    assert trust().vessel(certificate) is None
     assert trust().objection(certificate, NOW) == "the certificate 'argo' names no vessel"
 
 

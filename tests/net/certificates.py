@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
 
 from sync.net.tls import peer_certificate
 from sync.net.tls_identity import TLSIdentity
@@ -68,6 +69,22 @@ def _builder(
         .not_valid_before(begin)
         .not_valid_after(end)
     )
+
+
+def with_unreadable_extensions(name: str, ca: CA) -> TLSIdentity:
+    """An identity whose extensions `cryptography` refuses to read; OpenSSL has no objection."""
+    x400 = bytes.fromhex("3004a3023000")  # a subject's alternative name of the form x400Address
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = _builder(name, key, BEGIN, END, ca).add_extension(
+        x509.UnrecognizedExtension(ExtensionOID.SUBJECT_ALTERNATIVE_NAME, x400), critical=False
+    )
+    return TLSIdentity((builder.sign(ca.key, hashes.SHA256()),), key)
+
+
+def of_unknown_version(certificate: x509.Certificate) -> bytes:
+    """The certificate in DER form, as one of version 10; its signature is wrong then."""
+    third, tenth = bytes.fromhex("a003020102"), bytes.fromhex("a003020109")
+    return certificate.public_bytes(Encoding.DER).replace(third, tenth, 1)
 
 
 def self_signed(name: str = "argo", *, hosts: Sequence[str] = ()) -> TLSIdentity:

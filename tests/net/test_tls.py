@@ -1,5 +1,6 @@
 """Judging certificates: fingerprints, dates, names, signatures."""
 
+import base64
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from sync.net import tls
 from sync.peer.problems import Domain, ProblemError
-from tests.net.certificates import BEGIN, CA, END, NOW, self_signed
+from tests.net.certificates import BEGIN, CA, END, NOW, of_unknown_version, self_signed
 
 DIGESTS = st.binary(min_size=32, max_size=32)
 
@@ -46,6 +47,14 @@ def test_anything_is_a_fingerprint_of_32_bytes_or_refused(text: str) -> None:
 def test_what_is_no_sha256_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="no SHA-256 fingerprint"):
         tls.parse_fingerprint(text)
+
+
+def test_a_file_with_a_certificate_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "ca.pem"
+    encoded = base64.encodebytes(of_unknown_version(self_signed().certificate))
+    path.write_bytes(b"-----BEGIN CERTIFICATE-----\n" + encoded + b"-----END CERTIFICATE-----\n")
+    with pytest.raises(ProblemError, match=f"{path} holds a certificate that cannot be read"):
+        tls.load_certificates(path)
 
 
 def test_dates_hold_to_the_second() -> None:
