@@ -148,6 +148,10 @@ class Listener:
     def _message(self, _client: Any, _data: Any, message: paho.MQTTMessage) -> None:
         self.heard.append(Heard(message.topic, bytes(message.payload), message.retain))
 
+    def retain(self, topic: str, payload: bytes) -> None:
+        """Publish a message that the broker keeps, and wait until it has it."""
+        self._client.publish(topic, payload, qos=1, retain=True).wait_for_publish(PATIENCE)
+
     def on(self, ending: str) -> list[Heard]:
         """What came on topics that end so, in order."""
         return [each for each in list(self.heard) if each.topic.endswith(ending)]

@@ -118,6 +118,24 @@ async def test_late_subscriber_sees_what_is_retained(database: Database, broker:
     assert found["logboat/argo/presence"].payload == b"online"
 
 
+async def test_whatever_somebody_else_has_published_on_our_topics_nothing_waits_for_it(
+    database: Database, broker: Broker
+) -> None:
+    payloads = (b"[" * 100_000, b"\xff", b'{"log":1,"sequence":1e400}', b"{}", b'"' + b"x" * 100_000 + b'"')
+    with Listener(broker.port) as stranger:
+        for number, payload in enumerate(payloads):
+            stranger.retain(f"logboat/argo/sensor/s{number}/state", payload)
+        for number in range(len(payloads)):
+            builders.write_equipment(database, "argo", f"s{number}", 3, 0.5)
+        builders.write_readings(database, "argo", "main", range(1, 30))
+        async with forwarding(database, broker.url) as gateway:
+            await until(lambda: is_ashore(gateway), "all is ashore")
+            await until(lambda: len(stranger.on("/reading")) == 29, "readings are heard")
+    with Listener(broker.port) as late:
+        await until(lambda: len(late.on("/state")) == len(payloads), "states come")
+    assert {json.loads(each.payload)["value"] for each in late.on("/state")} == {0.5}
+
+
 async def test_older_state_never_replaces_a_newer_one(tmp_path: Path, broker: Broker) -> None:
     with builders.store(tmp_path / "own.db") as own, builders.store(tmp_path / "other.db") as other:
         for database, sequence, value in ((own, 9, 0.9), (other, 5, 0.5)):

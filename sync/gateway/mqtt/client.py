@@ -39,6 +39,8 @@ SESSION_S: Final = 86_400
 _CODE_AT: Final = 2
 """Where a PUBACK has its reason code, after the message's number (MQTT 5, section 3.4.2)."""
 _UNSPECIFIED: Final = 0x80
+log = logging.getLogger(__name__)
+
 _quiet: Final = logging.getLogger("sync.gateway.mqtt.paho")
 """What paho logs as it goes, `Client.ended` says in better words."""
 _quiet.setLevel(logging.CRITICAL)
@@ -304,7 +306,11 @@ class Client(aiomqtt.Client):
 
     def _on_message(self, client: Paho, userdata: Any, message: MQTTMessage) -> None:  # noqa: ARG002
         # Not to aiomqtt's queue: nobody would empty it.
-        self.on_heard(message.topic, bytes(message.payload), message.retain)
+        try:
+            self.on_heard(message.topic, bytes(message.payload), message.retain)
+        except Exception as error:  # noqa: BLE001 -- anybody may have published it
+            # Let out, it would make paho take the same packet for new again and again, and hear nothing else.
+            log.warning("a message at %s is ignored: %s: %s", self._where, type(error).__name__, error)
 
 
 def _is_listed(code: int) -> bool:
