@@ -98,7 +98,9 @@ class Mesh:
         self.problems: dict[str, Noted] = {}
         """By vessel or address: why there is no link with it."""
         self.turns = 0
-        """Looks at the whole so far."""
+        """Number of looks at the whole that were finished, or ended by the store."""
+        self._stumbled_over = ""
+        """What ended a look at the whole that should never end it; logged once."""
         identity = membership.identity
         self._ties = Ties(
             vessel=identity.vessel,
@@ -371,12 +373,23 @@ class Mesh:
             except TimeoutError:
                 pass
             self._wake.clear()
-            self.turns += 1
             try:
                 wait = min(TICK, max(0.05, self._reconsider()))
             except StoreError as error:
                 log.error("%s", error)
                 wait = TICK
+            except Exception as error:  # noqa: BLE001 -- logged with its traceback, once
+                # Not counted as a turn: if this goes on, the watchdog starts the daemon again.
+                self._stumble(error)
+                wait = TICK
+                continue
+            self.turns += 1
+
+    def _stumble(self, error: Exception) -> None:
+        words = f"{type(error).__name__}: {error}"
+        if words != self._stumbled_over:
+            self._stumbled_over = words
+            log.critical("the mesh stands still: a fault of ours; trying again", exc_info=error)
 
     def _reconsider(self) -> float:
         """Do what is to be done now; seconds until there may be more."""

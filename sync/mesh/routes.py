@@ -83,9 +83,10 @@ class Routes:
     def load(self, kept: bytes) -> None:
         """Take up a table that was kept; one that cannot be read is forgotten: it is only for people."""
         try:
-            self._routes = msgspec.json.decode(kept, type=_Kept).routes
-        except msgspec.MsgspecError:
-            self._routes = {}
+            found = msgspec.json.decode(kept, type=_Kept).routes
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            found = {}
+        self._routes = {vessel: route for vessel, route in found.items() if route.path}
         self.version += 1
 
     def _note(self, vessel: str, route: Route) -> None:
