@@ -272,7 +272,10 @@ class FleetFolder:
 
     def _ids(self) -> list[str]:
         try:
-            return sorted(path.name for path in (self.path / VESSELS).iterdir() if path.name[0] != ".")
+            # File managers leave files of their own among the vessels' folders.
+            return sorted(
+                path.name for path in (self.path / VESSELS).iterdir() if path.name[0] != "." and path.is_dir()
+            )
         except FileNotFoundError:
             text = f"{self.path / VESSELS}: not there; bring the fleet's folder back from a backup"
             raise FolderError(text) from None

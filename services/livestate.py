@@ -23,7 +23,7 @@ def read(path: Path) -> dict[str, Any] | None:
     """What was last written; None if there is nothing, or nothing that can be read."""
     try:
         state = msgspec.json.decode(path.read_bytes())
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return state if isinstance(state, dict) and state.get("version") == VERSION else None
 

@@ -81,10 +81,9 @@ def end(place: Path, *, tool: Run = run) -> None:
 def until(place: Path) -> float | None:
     """When it ends, UTC; None if the root is closed."""
     try:
-        found = json.loads((place / STATE).read_bytes())["until"]
+        return float(json.loads((place / STATE).read_bytes())["until"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return float(found)
 
 
 def _forget_timer(tool: Run) -> None:

@@ -93,7 +93,7 @@ def _listed(drive: str) -> set[str]:
 def _check_same(manifest: bytes, vessel: str, where: str) -> None:
     try:
         found = json.loads(manifest).get("vessel")
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return  # damaged, and replaced
     if found != vessel:
         text = f"{where}: there is a bundle of {found} already; remove it, or take another card"

@@ -91,7 +91,7 @@ def _put(args: Namespace) -> int:
     raw = sys.stdin.buffer.read() if args.body == "-" else os.fsencode(args.body)
     try:
         body = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"the body is no JSON: {error}") from error
     if not isinstance(body, dict):
         raise UsageError("the body is no JSON object")

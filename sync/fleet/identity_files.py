@@ -103,7 +103,7 @@ def _stated(path: Path, root: x509.Certificate) -> tuple[dict[str, Any], Revocat
         return body, from_body(body, root)
     except OSError as error:
         text = f"{path}: cannot be read: {error.strerror}; {_AGAIN}"
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         text = f"{path}: not JSON: {error}; {_AGAIN}"
     except RevocationsError as error:
         text = f"{path}: {error}; {_AGAIN}"

@@ -123,6 +123,19 @@ def test_revoking_reaches_every_vessels_folder(folder: FleetFolder, authority: A
         folder.revoke(authority, "argo", now=NOW)
 
 
+def test_files_that_other_programs_leave_among_the_vessels_stop_no_revocation(
+    folder: FleetFolder, authority: Authority
+) -> None:
+    for vessel in ("argo", "brigid"):
+        folder.add(authority, vessel, now=NOW)
+    for name in ("Thumbs.db", "desktop.ini", "argo.zip"):
+        (folder.path / "vessels" / name).write_bytes(b"?")
+    assert [vessel.id for vessel in folder.vessels()] == ["argo", "brigid"]
+    folder.revoke(authority, "argo", now=NOW)
+    assert identity_files.load(folder.identity("brigid")).trust.revocations.number == 1
+    assert (folder.path / "vessels" / "Thumbs.db").exists()
+
+
 def test_a_revoked_vessel_goes_on_with_a_new_certificate(folder: FleetFolder, authority: Authority) -> None:
     folder.add(authority, "argo", now=NOW)
     folder.revoke(authority, "argo", now=NOW)
