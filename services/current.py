@@ -82,7 +82,7 @@ def from_documents(source: Documents, vessel: str, *, utc: float) -> tuple[list[
     timeline = timeline_around(source, vessel, [(equipment.log, equipment.boot) for equipment in known])
     found = []
     for equipment in known:
-        recorded = None if equipment.time is None else equipment.time.timestamp()
+        recorded = None if equipment.time is None else shapes.seconds_of(equipment.time)
         moment = timeline.at(equipment.log, equipment.boot, equipment.clock, recorded=recorded)
         is_known = moment.utc is not None and moment.trust is not Trust.BEFORE
         found.append(

@@ -23,6 +23,7 @@ from . import records
 from .batch import Batch, Episode, Gap, Identity, Row
 from .fleetidentity import Sign
 from .journal import JournalReader
+from .spans import span_of
 from .windows import ClockReading, Origin, Window, reading
 
 log = logging.getLogger(__name__)
@@ -257,9 +258,9 @@ class Documenter:
                 reverse=True,
                 limit=1,
             ):
-                last = int(found.body["last"])
-                if last >= row.sequence:
-                    self._closed[row.sensor] = last
+                span = span_of(found.id, found.raw)
+                if span is not None and span[1] >= row.sequence:
+                    self._closed[row.sensor] = span[1]
                     return True
         self._catching_up.discard(row.sensor)
         return False

@@ -77,7 +77,7 @@ def in_order(found: Iterable[Episode]) -> list[Episode]:
 
 def moment(timeline: Timeline, alarm: Alarm, when: When) -> Moment:
     """When an alarm was raised or cleared."""
-    recorded = None if when.utc is None else when.utc.timestamp()
+    recorded = None if when.utc is None else shapes.seconds_of(when.utc)
     return timeline.at(alarm.log, when.boot or 0, when.clock, recorded=recorded)
 
 

@@ -105,6 +105,8 @@ class Library:
         self._documenter: Documenter | None = None
         self._boot_before: dict[str, Any] | None = None
         self._retained_ms: int | None = None
+        self._house_fault = ""
+        """What went wrong when history was last removed; logged once."""
         self._laid_out = False
         self._copies = SecondCopy(
             data, vessel=identity.vessel, journal=journal, budget=self._budget(), files=files
@@ -167,7 +169,7 @@ class Library:
         """One round of work; False if it could not be done, with `damaged` or `fault` saying why."""
         try:
             documenter = self._opened()
-            self._keep_house()
+            self._try_to_keep_house()
             self._tell_boot(documenter)
             if finish:
                 documenter.finish(self._now_ms())
@@ -275,11 +277,24 @@ class Library:
         before = self._boot_before
         if before is not None:
             # The recorder was restarted within one boot, or the store opened anew: what was known stays so.
-            known = before["anchors"]
+            found = before.get("anchors")
+            known = found if isinstance(found, list) else []
             body["anchors"] = [*known, *(anchor for anchor in body["anchors"] if anchor not in known)]
-            body["previousEnd"] = before["previousEnd"]
+            body["previousEnd"] = before.get("previousEnd")
         documenter.set_boot(body)
         self._anchors_written = anchors
+
+    def _try_to_keep_house(self) -> None:
+        """Keep house. A fault of ours there must not keep documents from being written."""
+        try:
+            self._keep_house()
+        except (StoreError, JournalError, OSError):
+            raise
+        except Exception as error:
+            words = f"{type(error).__name__}: {error}"
+            if words != self._house_fault:
+                log.exception("old history cannot be removed, documents are written all the same")
+            self._house_fault = words
 
     def _keep_house(self) -> None:
         """Retention: once a minute, and at once if the card has no room to spare."""

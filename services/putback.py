@@ -6,17 +6,16 @@ alarms. What the store has at the same or a later revision stays as it is.
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
-
-import msgspec
+from typing import Final
 
 from sync import documents
 from sync.documents import Kind
-from sync.store import Database
+from sync.store import Database, bodies
 
 from . import retention, segments
 from .copies import contents
 from .segments import Copy
+from .spans import span_of
 
 A_TIME: Final = 200
 """Documents looked at, and written, in one transaction."""
@@ -32,9 +31,10 @@ def put_back(database: Database, folder: Path) -> int:
         gone |= content.removed()
         for record in content.records:
             if record.kind is segments.Kind.GAP:
-                _keep_away(database, msgspec.json.decode(record.copy().body))
+                copy = record.copy()
+                _keep_away(database, copy.id, bytes(copy.body))
     for document in database.documents(f"{Kind.GAP}:"):
-        _keep_away(database, document.body)
+        _keep_away(database, document.id, document.raw)
     written: set[str] = set()
     for _, content in contents(folder):
         some: list[Copy] = []
@@ -48,13 +48,15 @@ def put_back(database: Database, folder: Path) -> int:
     return len(written)
 
 
-def _keep_away(database: Database, gap: dict[str, Any]) -> None:
+def _keep_away(database: Database, document_id: str, raw: bytes) -> None:
     """What made room on the card is below a floor, if the store has lost that, too."""
-    if gap.get("reason") == retention.REASON:
-        vessel, sensor, log = str(gap["vessel"]), str(gap["sensor"]), str(gap["log"])
+    name, span = documents.parse_id(document_id), span_of(document_id, raw)
+    if name is None or name.sensor is None or name.log is None or span is None:
+        return
+    if bodies.decode(document_id, raw).get("reason") == retention.REASON:
         database.set_floor(
-            documents.reading_prefix(vessel, sensor, log),
-            documents.reading_id(vessel, sensor, log, int(gap["last"]) + 1),
+            documents.reading_prefix(name.vessel, name.sensor, name.log),
+            documents.reading_id(name.vessel, name.sensor, name.log, span[1] + 1),
         )
 
 

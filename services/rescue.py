@@ -16,6 +16,7 @@ from sync.store import Database
 
 from . import records
 from .batch import Batch, Gap, Identity, Row
+from .spans import span_of
 from .windows import ClockReading, Origin, Window, reading
 
 LOST: Final = "lost: the card was damaged"
@@ -68,10 +69,9 @@ def documented(database: Database, vessel: str) -> dict[tuple[str, str], Spans]:
     spans: defaultdict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
     for kind in (Kind.READING, Kind.GAP):
         for document in database.documents(prefix=f"{kind}:{vessel}:"):
-            name = documents.parse_id(document.id)
-            if name is not None and name.sensor is not None and name.log is not None:
-                body = document.body
-                spans[name.sensor, name.log].append((int(body["first"]), int(body["last"])))
+            name, span = documents.parse_id(document.id), span_of(document.id, document.raw)
+            if name is not None and name.sensor is not None and name.log is not None and span is not None:
+                spans[name.sensor, name.log].append(span)
     return {key: Spans(found) for key, found in spans.items()}
 
 

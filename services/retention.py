@@ -20,6 +20,7 @@ from sync.store import Database, Document
 
 from . import records
 from .batch import Gap
+from .spans import span_of
 
 REASON: Final = "removed to make room on the card"
 SLACK: Final = 0.02
@@ -81,8 +82,10 @@ def _ashore(
     database: Database, key: tuple[str, str, str], last: int
 ) -> Iterator[tuple[Document, DocumentName]]:
     for document in database.documents(prefix=documents.reading_prefix(*key)):
-        name = documents.parse_id(document.id)
-        if name is None or document.body["last"] > last:
+        name, span = documents.parse_id(document.id), span_of(document.id, document.raw)
+        if name is None or span is None:
+            continue
+        if span[1] > last:
             return
         yield document, name
 
@@ -139,9 +142,10 @@ def _remove(
 ) -> None:
     spans: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
     for document, name in chosen:
-        if name.kind is not Kind.READING or name.sensor is None or name.log is None:
+        span = span_of(document.id, document.raw)
+        if name.kind is not Kind.READING or name.sensor is None or name.log is None or span is None:
             continue
-        first, last = int(document.body["first"]), int(document.body["last"])
+        first, last = span
         database.set_floor(
             documents.reading_prefix(name.vessel, name.sensor, name.log),
             documents.reading_id(name.vessel, name.sensor, name.log, last + 1),
@@ -159,10 +163,13 @@ def _explain(database: Database, vessel: str, log: str, gap: Gap, utc: float) ->
     ever shorter."""
     prefix = documents.gap_prefix(vessel, gap.sensor, log)
     for before in database.documents(prefix=prefix, reverse=True):
-        body = before.body
-        if body["first"] <= gap.first <= body["last"] + 1 and body["reason"] == gap.reason:
+        span = span_of(before.id, before.raw)
+        if span is None or before.body.get("reason") != gap.reason:
+            continue
+        first, last = span
+        if first <= gap.first <= last + 1:
             document_id, longer = records.gap(
-                vessel, log, Gap(gap.sensor, body["first"], max(gap.last, body["last"]), REASON), utc
+                vessel, log, Gap(gap.sensor, first, max(gap.last, last), REASON), utc
             )
             records.upsert(database, document_id, longer)
             return

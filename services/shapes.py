@@ -6,7 +6,7 @@ recorder writes is in `records`.
 """
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Protocol, TypeVar
 
 import msgspec
@@ -22,6 +22,12 @@ Whole = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
 """A count, number or offset: what JSON can say exactly (RFC 8259, section 6)."""
 Measured = bool | Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)] | float | None
 """`sensors.sample.Value`, within what can be reckoned with."""
+
+
+def seconds_of(when: datetime) -> float:
+    """Return a document's time as seconds since 1970; one that names no zone is taken for UTC."""
+    # A datetime without zone asks the machine's calendar, which raises ValueError at both of its ends.
+    return (when if when.tzinfo is not None else when.replace(tzinfo=UTC)).timestamp()
 
 
 class ShapeError(ValueError):
@@ -99,7 +105,7 @@ class ReadingHead(_Span, frozen=True, kw_only=True):
         None if the machine did not know the time then."""
         if self.start_utc is None or self.clock != "synced":
             return None
-        return self.start_utc.timestamp() + clock - self.start
+        return seconds_of(self.start_utc) + clock - self.start
 
 
 class Reading(ReadingHead, frozen=True, kw_only=True):

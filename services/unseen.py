@@ -18,6 +18,7 @@ from sync.store.wal import Unseen
 from .batch import BatchError, unpack
 from .journalfile import SCHEMA_VERSION, JournalDamagedError, connect, insert, translated, translating
 from .salvage import Salvaged, salvage
+from .spans import span_of
 
 BROKEN: Final = "its write-ahead log is broken before commits that were durable"
 
@@ -93,11 +94,11 @@ def is_behind(store: Path, journal: Path) -> bool:
 
 def _documented(database: Database, vessel: str, sensor: str, log: str) -> int:
     """The last number of a sensor that a document holds or explains."""
-    return max(
-        (
-            int(found.body["last"])
-            for prefix in (documents.reading_prefix, documents.gap_prefix)
-            for found in database.documents(prefix(vessel, sensor, log), reverse=True, limit=1)
-        ),
-        default=0,
-    )
+    last = 0
+    for prefix in (documents.reading_prefix, documents.gap_prefix):
+        for found in database.documents(prefix(vessel, sensor, log), reverse=True):
+            span = span_of(found.id, found.raw)
+            if span is not None:
+                last = max(last, span[1])
+                break
+    return last

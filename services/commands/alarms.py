@@ -93,6 +93,7 @@ def as_json(shown: "Sequence[Episode]", names: Mapping[str, str], faults: Sequen
 
 
 def _json(episode: "Episode", names: Mapping[str, str]) -> dict[str, Any]:
+    from services.shapes import seconds_of
     from services.windows import iso
 
     alarm = episode.alarm
@@ -111,7 +112,7 @@ def _json(episode: "Episode", names: Mapping[str, str]) -> dict[str, Any]:
         "raised": moment_json(episode.raised),
         "cleared": None if episode.cleared is None else moment_json(episode.cleared),
         "acks": [
-            {"who": ack.who, "when": None if ack.when is None else iso(ack.when.timestamp())}
+            {"who": ack.who, "when": None if ack.when is None else iso(seconds_of(ack.when))}
             for ack in alarm.acks
         ],
     }

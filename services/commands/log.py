@@ -127,10 +127,10 @@ def _write_csv(samples: "Iterable[Recorded]", args: Namespace, vessel: str) -> N
     for sample in samples:
         moment = sample.moment
         time = "" if moment.utc is None else iso(moment.utc)
-        row = [time, sample.sequence, _csv_value(sample.value), sample.unit, sample.state]
+        row = [time, sample.sequence, _csv_value(sample.value), clean(sample.unit), clean(sample.state)]
         if args.wide:
             give = "" if moment.uncertainty is None else round(moment.uncertainty, 3)
-            row += [sample.log, sample.boot, round(sample.clock, 3), moment.trust.value, give]
+            row += [clean(sample.log), sample.boot, round(sample.clock, 3), moment.trust.value, give]
         writer.writerow(row)
         trusts[moment.trust.value] += 1
         logs.add(sample.log)

@@ -79,7 +79,9 @@ def _show(args: Namespace) -> int:
 
 
 def _when(when: Any, place: tzinfo) -> str:
+    from services.shapes import seconds_of
+
     try:
-        return time_text(datetime.fromisoformat(when).timestamp(), place)
+        return time_text(seconds_of(datetime.fromisoformat(when)), place)
     except (TypeError, ValueError):
         return "time not known"

@@ -203,5 +203,8 @@ def _first_of_each_log(database: Database, prefix: str) -> Iterable[str]:
         found = next(iter(database.documents(prefix=prefix, after=after, limit=1)), None)
         if found is None:
             return
+        if documents.parse_id(found.id) is None:
+            after = found.id  # an id that is none hides no log
+            continue
         yield found.id
         after = found.id.rpartition(":")[0] + ":~"

@@ -14,7 +14,7 @@ from services import livestate, machine, storecheck
 from services.control import Addition, ask
 from services.fleetidentity import OwnIdentity
 from services.recorder import Places, Recorder
-from services.settings import Configuration, Vessel
+from services.settings import Configuration, Retention, Vessel
 from services.systemd import Notifier
 from services.verify import verify
 from sync import documents
@@ -75,11 +75,13 @@ def places(folder: Path) -> Places:
 
 
 @contextmanager
-def running(folder: Path, text: str = MANUAL, **more: Any) -> Iterator[tuple[Recorder, Heard]]:
+def running(
+    folder: Path, text: str = MANUAL, *, budget: str = "80 %", **more: Any
+) -> Iterator[tuple[Recorder, Heard]]:
     heard = Heard()
     made = Recorder(
         places=places(folder),
-        configuration=Configuration(vessel=Vessel(id="argo")),
+        configuration=Configuration(vessel=Vessel(id="argo"), retention=Retention(budget)),
         sensors=sensors(folder, text),
         notifier=heard,
         **more,
@@ -108,6 +110,22 @@ def test_stopped_recorder_leaves_every_sample_in_documents(tmp_path: Path) -> No
         (report,) = verify(database)
         assert report.is_complete
         assert {s.sensor: s.last for s in report.sensors if s.samples}["cabin"] == len(ledger) > 20
+
+
+def test_a_reading_that_cannot_be_understood_keeps_no_room_and_no_document_from_being_made(
+    tmp_path: Path,
+) -> None:
+    places(tmp_path)
+    strange = "reading:brigid:rpm:abcdef:000000000001"
+    with store(tmp_path) as database:
+        database.put(strange, {"type": "reading", "last": "x" * 2_000})
+    with running(tmp_path, budget="1 kB") as (_, heard):
+        heard.wait(lambda words: words.count("WATCHDOG=1") >= 2)
+    with store(tmp_path) as database:
+        assert database.get(strange) is None
+        assert database.floor(strange)
+        written = {document.id.partition(":")[0] for document in database.documents()}
+        assert {"vessel", "boot", "equipment"} <= written
 
 
 def test_persons_value_is_answered_once_it_is_durable(tmp_path: Path) -> None:
