@@ -4,6 +4,7 @@ import ipaddress
 from typing import Final
 from urllib.parse import urlsplit
 
+from websockets.datastructures import Headers
 from websockets.exceptions import InvalidURI
 from websockets.uri import WebSocketURI, parse_uri
 
@@ -54,6 +55,20 @@ class Head:
             return None
         end += len(_END)
         return bytes(self._bytes[:end]), bytes(self._bytes[end:])
+
+
+def joined(headers: Headers) -> Headers:
+    """Return the headers with each name once, the values of a repeated one separated by commas.
+
+    Looking up a repeated name raises an exception that no reader of headers expects. `Set-Cookie` stays as it
+    is: it is the one header that must not be joined (RFC 9110, 5.3).
+    """
+    found = Headers()
+    for name in headers:
+        values = headers.get_all(name)
+        for value in values if name == "set-cookie" else [", ".join(values)]:
+            found[name] = value
+    return found
 
 
 def parse_address(url: str) -> tuple[WebSocketURI, str]:

@@ -319,7 +319,10 @@ def _combined(authenticator: Authenticator | None) -> ListenerAuthenticators:
 
 def _database_name(path: str) -> str | None:
     """Of `/<name>/_blipsync`; None if the path is of another form."""
-    parts = urlsplit(path).path.split("/")
+    try:
+        parts = urlsplit(path).path.split("/")
+    except ValueError:
+        return None
     if len(parts) != 3 or parts[0] or parts[2] != _ENDPOINT:
         return None
     return unquote(parts[1])

@@ -19,7 +19,7 @@ from websockets.uri import WebSocketURI
 from sync.net.connect import dial
 from sync.net.faults import problem_of
 from sync.net.framing import Framing, package_log
-from sync.net.handshake import Head, parse_address, spell_remote
+from sync.net.handshake import Head, joined, parse_address, spell_remote
 from sync.net.tls_alerts import alerts_by
 from sync.net.transport import Receiver
 from sync.net.websocket import Tuning, WebSocketTransport
@@ -248,7 +248,7 @@ class _Handshake(asyncio.Protocol):
             pipe,
             remote=spell_remote(pipe.get_extra_info("peername")),
             subprotocol=self._protocol.subprotocol or "",
-            headers=response.headers,
+            headers=joined(response.headers),
             tuning=self._tuning,
         )
         try:
@@ -281,7 +281,7 @@ class _Handshake(asyncio.Protocol):
             what += f", a redirect to {_plain(targets[0])}; redirects are not followed: give that address"
         elif body := _plain(bytes(response.body[: _BODY_SHOWN * 4]).decode(errors="replace")):
             what += f": {body}"
-        return UpgradeRefusedError(Problem(Domain.WEBSOCKET, status, what), response.headers)
+        return UpgradeRefusedError(Problem(Domain.WEBSOCKET, status, what), joined(response.headers))
 
     def _half_read(self, what: str) -> ProblemError:
         """An answer that the package does not take; the status still says the most, if there is one."""

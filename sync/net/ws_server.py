@@ -18,7 +18,7 @@ from websockets.typing import Subprotocol
 from sync.net.decisions import Accept, Decide, Look, Reject, Request
 from sync.net.faults import problem_of
 from sync.net.framing import Framing, package_log
-from sync.net.handshake import Head, spell_remote
+from sync.net.handshake import Head, joined, spell_remote
 from sync.net.tls_alerts import alerts_by
 from sync.net.websocket import Tuning, WebSocketTransport
 from sync.peer.problems import ProblemError
@@ -345,7 +345,7 @@ class _Guest(asyncio.Protocol):
 
     async def _answer(self, request: HttpRequest, rest: bytes, ssl_object: tls.SSLObject | None) -> None:
         if self._server.look is not None and "Upgrade" not in request.headers:
-            asked = Request(request.path, request.headers, (), self.remote, ssl_object)
+            asked = Request(request.path, joined(request.headers), (), self.remote, ssl_object)
             self._refuse(await self._decided(asked, self._server.look))
             return
         response = self._protocol.accept(request)
@@ -357,7 +357,7 @@ class _Guest(asyncio.Protocol):
             for value in request.headers.get_all("Sec-WebSocket-Protocol")
             for name in parse_subprotocol(value)
         ]
-        asked = Request(request.path, request.headers, tuple(offered), self.remote, ssl_object)
+        asked = Request(request.path, joined(request.headers), tuple(offered), self.remote, ssl_object)
         decision = await self._decided(asked, self._server.decide)
         if isinstance(decision, Reject):
             self._refuse(decision)
@@ -396,7 +396,7 @@ class _Guest(asyncio.Protocol):
             pipe,
             remote=self.remote,
             subprotocol=decision.subprotocol,
-            headers=request.headers,
+            headers=joined(request.headers),
             tuning=self._server.tuning,
             ended=self._server.forget,
         )

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import logging
 import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
+from sync.mesh.greeting import Greeting
 from sync.net.authenticators import (
     ClientCertificateAuthenticator,
     ListenerCertificateAuthenticator,
@@ -72,6 +74,45 @@ def test_who_looks_must_show_who_it_is_and_be_allowed_to_enter(tmp_path: Path) -
                 assert [(await ask(listener, path))[0] for path in ("/log", "/crew")] == [200, 403]
 
     run(main())
+
+
+CREDENTIALS = "Authorization: Basic eDpzM2NyZXQ=\r\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        pytest.param("http://[/_blipsync", CREDENTIALS, 404, id="no path"),
+        pytest.param("/log/_blipsync", CREDENTIALS * 2, 401, id="two passwords"),
+        pytest.param(
+            "/log/_blipsync",
+            f"{CREDENTIALS}Logboat-Store: a\r\nLogboat-Store: b\r\n",
+            101,
+            id="two greetings",
+        ),
+    ],
+)
+def test_headers_that_come_twice_and_a_path_that_is_none_are_no_fault_of_ours(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, path: str, headers: str, status: int
+) -> None:
+    def authorize(visitor: Visitor) -> PassiveOptions:
+        assert Greeting.of(visitor.headers) is None
+        return PassiveOptions()
+
+    async def main() -> None:
+        with databases(tmp_path) as (store, _):
+            password = ListenerPasswordAuthenticator(lambda _, password: password == "s3cret")
+            options = {"disable_tls": True, "authenticator": password, "authorize": authorize}
+            async with listening({"log": store}, **options) as listener:
+                reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+                request = REQUEST.replace(b"/db/_blipsync", path.encode())
+                writer.write(request.replace(b"\r\n\r\n", f"\r\n{headers}\r\n".encode()))
+                answer = await reader.readuntil(b"\r\n")
+                writer.close()
+                assert int(answer.split()[1]) == status
+
+    run(main())
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
 async def connected(port: int) -> Open:

@@ -120,12 +120,15 @@ def test_both_sides_know_the_subprotocol_the_headers_and_each_other() -> None:
                 made.append(Recorder(transport))
                 return made[-1]
 
-            return Accept(receive, "BLIP_3+CBMobile_2", (("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")))
+            cookies = (("Set-Cookie", "a=1"), ("Set-Cookie", "b=2"))
+            servers = (("Server", "proxy"), ("Server", "boat"))
+            return Accept(receive, "BLIP_3+CBMobile_2", (*cookies, *servers))
 
         async with host(answer=answer) as there:
             here = await dial(there.url, headers=[("Authorization", "Basic YTpi")])
             assert here.transport.subprotocol == "BLIP_3+CBMobile_2"
             assert here.transport.headers.get_all("Set-Cookie") == ["a=1", "b=2"]
+            assert here.transport.headers["Server"].endswith("proxy, boat")
             assert here.transport.remote == f"127.0.0.1:{there.server.port}"
             sockname = here.transport._pipe.get_extra_info("sockname")
             assert made[0].transport.remote == f"127.0.0.1:{sockname[1]}"
