@@ -8,43 +8,56 @@ import pytest
 
 from sensors.analog import AnalogDriver
 from sensors.bus import ClimateDriver, PowerDriver, ThermocoupleDriver, ThermometerDriver
+from sensors.configuration import load_sensors
 from sensors.contact import ContactDriver
 from sensors.driver import Driver, DriverError
 from sensors.drivers import FACTORIES, DriverContext, make_driver
+from sensors.kinds import KINDS
 from sensors.manual import ManualDriver
 from sensors.pulse import PulseDriver
 from sensors.replay import ReplayDriver
 from sensors.sample import Totals
-from sensors.settings import (
-    AnalogOptions,
-    BusOptions,
-    ContactOptions,
-    ManualOptions,
-    Options,
-    PulseOptions,
-    ReplayOptions,
-    SimulatedOptions,
-)
+from sensors.settings import ManualOptions, SensorSettings
 from sensors.simulated import SimulatedDriver
-from tests.sensors.fakes import RECORDING, Collector, FakeClock, read_once, sensor
+from tests.sensors.fakes import Collector, FakeClock, read_once, sensor
 from tests.sensors.sysfs import Sysfs
 
-ADC = AnalogOptions("mcp3008", 0, 0, 0, ((0.5, 0.0), (2.5, 1.0)), (0.2, 2.9))
-CONTACT = ContactOptions(17)
-KINDS: dict[str, tuple[Options, type[Driver]]] = {
-    "switch": (CONTACT, ContactDriver),
-    "runtime": (CONTACT, ContactDriver),
-    "pulse": (PulseOptions(27, 12.0), PulseDriver),
-    "analog": (ADC, AnalogDriver),
-    "ds18b20": (BusOptions(None, "28-0316a2", "temperature"), ThermometerDriver),
-    "thermocouple": (BusOptions(0, 0, "temperature"), ThermocoupleDriver),
-    "ina219": (BusOptions(1, 0x40, "voltage"), PowerDriver),
-    "ina226": (BusOptions(1, 0x40, "current", 0.001), PowerDriver),
-    "bme280": (BusOptions(1, 0x76, "pressure"), ClimateDriver),
-    "manual": (ManualOptions(), ManualDriver),
-    "simulated": (SimulatedOptions("engine"), SimulatedDriver),
-    "replay": (ReplayOptions(RECORDING), ReplayDriver),
+EXAMPLES: dict[str, tuple[str, type[Driver]]] = {
+    "switch": ('pin = 17\npath = "bilge.main.highWater"', ContactDriver),
+    "runtime": ('pin = 17\npath = "propulsion.main.runTime"', ContactDriver),
+    "pulse": ('pin = 27\npulses_per_unit = 12\npath = "propulsion.main.revolutions"', PulseDriver),
+    "analog": (
+        """
+        chip = "mcp3008"
+        channel = 0
+        calibration = [[0.5, 0.0], [2.5, 1.0]]
+        valid = [0.2, 2.9]
+        path = "tanks.fuel.main.currentLevel"
+        """,
+        AnalogDriver,
+    ),
+    "ds18b20": (
+        'address = "28-0316a2f9b1ff"\npath = "propulsion.main.exhaustTemperature"',
+        ThermometerDriver,
+    ),
+    "thermocouple": ('path = "propulsion.main.exhaustTemperature"', ThermocoupleDriver),
+    "ina219": ('measure = "voltage"\npath = "electrical.batteries.1.voltage"', PowerDriver),
+    "ina226": ('measure = "current"\nshunt = "1 mohm"\npath = "electrical.batteries.1.current"', PowerDriver),
+    "bme280": ('measure = "pressure"\npath = "environment.inside.saloon.pressure"', ClimateDriver),
+    "manual": ('path = "tanks.fuel.main.currentLevel"', ManualDriver),
+    "simulated": ('model = "engine"\npath = "propulsion.main.revolutions"', SimulatedDriver),
+    "replay": ('file = "yacht.csv"\npath = "electrical.batteries.1.voltage"', ReplayDriver),
 }
+"""By the key `kind`: the rest of a `[[sensor]]` table, and the driver that it leads to."""
+
+
+def described(kind: str, folder: Path) -> SensorSettings:
+    """One sensor of this kind, as `sensors.toml` has it."""
+    (folder / "yacht.csv").write_text("time,path,value\n0,electrical.batteries.1.voltage,12.8\n")
+    table, _ = EXAMPLES[kind]
+    (folder / "sensors.toml").write_text(f'[[sensor]]\nid = "probe"\nkind = "{kind}"\n{table}\n')
+    [found] = load_sensors(folder / "sensors.toml")
+    return found
 
 
 @pytest.fixture
@@ -52,37 +65,59 @@ def context(tmp_path: Path) -> DriverContext:
     return DriverContext(FakeClock(), root=tmp_path)
 
 
-def test_every_kind_of_sensors_toml_has_a_driver() -> None:
+def test_every_kind_of_sensors_toml_has_a_driver_and_an_example_here() -> None:
     assert set(FACTORIES) == set(KINDS)
+    assert set(EXAMPLES) == set(KINDS)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_kind_is_made_by_its_driver_and_touches_nothing_before_it_is_opened(
-    kind: str, context: DriverContext
+def test_what_sensors_toml_says_of_a_kind_makes_its_driver_which_touches_nothing_before_it_is_opened(
+    kind: str, context: DriverContext, tmp_path: Path
 ) -> None:
-    options, driver_type = KINDS[kind]
-    driver = make_driver(sensor(options, kind=kind, path="test.probe"), context=context)
-    assert isinstance(driver, driver_type)
-    assert driver.settings.kind == kind
+    settings = described(kind, tmp_path)
+    driver = make_driver(settings, context=context)
+    assert type(driver) is EXAMPLES[kind][1]
+    assert driver.settings is settings
+    assert settings.kind == kind
     driver.close()
 
 
-@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"manual", "simulated", "switch", "runtime", "pulse"}))
-def test_hardware_that_is_not_there_is_a_driver_error_and_leaves_it_closed(
-    kind: str, context: DriverContext
+@pytest.mark.parametrize("kind", [kind for kind, entry in KINDS.items() if entry.interval_s is not None])
+def test_a_driver_is_polled_at_the_interval_of_its_kind(
+    kind: str, context: DriverContext, tmp_path: Path
 ) -> None:
-    driver = make_driver(sensor(KINDS[kind][0], kind=kind), context=context)
+    usual_s = KINDS[kind].interval_s
+    assert usual_s is not None
+    driver = make_driver(described(kind, tmp_path), context=context)
+    assert driver.interval_ns == round(usual_s * 1e9)
+    driver.close()
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind, entry in KINDS.items() if entry.chip is not KINDS["manual"].chip]
+)
+def test_a_chip_that_is_not_there_is_a_driver_error_and_leaves_it_closed(
+    kind: str, context: DriverContext, tmp_path: Path
+) -> None:
+    driver = make_driver(described(kind, tmp_path), context=context)
     for _ in range(2):
         with pytest.raises(DriverError):
             driver.open(Collector(), resume=Totals())
     driver.close()
 
 
+def test_a_recording_that_has_gone_is_a_driver_error(context: DriverContext, tmp_path: Path) -> None:
+    driver = make_driver(described("replay", tmp_path), context=context)
+    (tmp_path / "yacht.csv").unlink()
+    with pytest.raises(DriverError):
+        driver.open(Collector(), resume=Totals())
+    driver.close()
+
+
 def test_the_root_of_the_context_is_where_chips_are_looked_for(context: DriverContext) -> None:
     Sysfs(context.root).iio("mcp3008", "spi0/spi0.0", {"in_voltage0_raw": 466})
-    assert read_once(make_driver(sensor(ADC, kind="analog"), context=context)).value == pytest.approx(
-        0.5, abs=0.001
-    )
+    driver = make_driver(described("analog", context.root), context=context)
+    assert read_once(driver).value == pytest.approx(0.5, abs=0.001)
 
 
 @pytest.mark.parametrize("kind", sorted(set(KINDS) - {"manual"}))
