@@ -6,8 +6,7 @@ The recorder, in the order in which data flows:
 - `batch`, `journalfile`, `journal`: what one commit makes durable, and the file that holds it
 - `recording`: numbers samples and commits them
 - `windows`, `records`: what documents hold (pure)
-- `documenter`, `spans`, `retention`, `library`: follows the journal with documents; which numbers a document
-  stands for; makes room; the thread that does
+- `documenter`, `retention`, `library`: follows the journal with documents; makes room; the thread that does
 - `timekeeping`, `machine`, `identity`: what the clock is worth; which board; which log, boot and run
 - `fleetidentity`: what boots are signed with, if the vessel is of a fleet
 - `view`, `livestate`, `systemd`, `control`: what the recorder tells, and how people reach it

@@ -68,6 +68,7 @@ def test_a_receiver_acknowledges_all_it_has_about_every_50000_bytes() -> None:
             assert event == Acknowledged(1, is_reply=False, frame_bytes=received)
             told.append(received)
     gaps = [after - before for before, after in zip([0, *told], told, strict=False)]
+    assert ACKNOWLEDGE_EVERY == 50_000
     assert len(told) == 500_000 // (ACKNOWLEDGE_EVERY + BIG_FRAME)
     assert all(ACKNOWLEDGE_EVERY <= gap < ACKNOWLEDGE_EVERY + BIG_FRAME for gap in gaps)
 

@@ -141,7 +141,7 @@ def test_silent_peer_delays_another_for_a_second(store: Database, clock: Clock) 
     first, second = Pusher(store, clock), Pusher(store, clock)
     first.offer((ALARM, "1-a"))
     waiting = second.offer((ALARM, "1-a"))
-    assert until_answered(second, waiting, clock) == pytest.approx(PATIENCE)
+    assert until_answered(second, waiting, clock) == pytest.approx(PATIENCE) == 1.0
     assert second.verdicts(waiting) == ASKED
     third = Pusher(store, clock)
     assert third.verdicts(third.offer((ALARM, "1-a"))) is None, "now it is the second that is waited for"
@@ -158,6 +158,7 @@ def test_peer_that_goes_on_sending_something_else_delays_another_for_ten_seconds
         first.script.peer.session.received += SLOWEST
         clock.now += 0.5
         assert clock.now < began + 20
+    assert LONGEST == 10.0
     assert clock.now - began == pytest.approx(LONGEST, abs=0.5)
 
 

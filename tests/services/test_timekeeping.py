@@ -37,6 +37,7 @@ def test_better_source_adds_an_anchor_and_a_worse_one_does_not() -> None:
 def test_good_clock_that_runs_true_adds_nothing_until_hours_have_passed() -> None:
     keeper = Timekeeper(floor_utc=0)
     keeper.observe(clock_s=0, utc=NOW, quality=NETWORK)
+    assert REANCHOR_S == 6 * 3_600
     assert keeper.observe(clock_s=3_600, utc=NOW + 3_600, quality=NETWORK) is None
     assert keeper.observe(clock_s=REANCHOR_S, utc=NOW + REANCHOR_S, quality=NETWORK) is not None
 

@@ -9,6 +9,7 @@ from services.logs.limits import PLACE, SAME, WITHIN_S, Limiter
 def test_the_same_is_said_a_few_times_a_minute_and_what_was_kept_back_is_told() -> None:
     limiter = Limiter()
     said = [limiter.admit("a.py:1", f"{number} samples wait", number * 0.1) for number in range(100)]
+    assert (SAME, WITHIN_S) == (3, 60.0)
     assert said == [0] * SAME + [None] * (100 - SAME)
     assert limiter.admit("a.py:1", "7 samples wait", WITHIN_S) == 100 - SAME
     assert limiter.admit("a.py:1", "8 samples wait", WITHIN_S + 1) == 0
