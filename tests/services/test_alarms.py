@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensors.settings import AlarmRule, Severity
-from services.alarms import AlarmWatch, in_words
+from sensors.settings import AlarmRule, Severity, When
+from services.alarms import AlarmWatch, RuleState, Standing, in_words
 
 from .recorder_builders import above, when_active
 
@@ -58,6 +58,77 @@ def test_clearing_waits_for_its_own_delay() -> None:
     assert not raised(watch)
 
 
+def test_clearing_is_called_off_by_a_value_that_meets_the_condition_again() -> None:
+    watch = AlarmWatch([above(63.0, clear_after_s=5.0)])
+    watch.observe(64.0, 0)
+    watch.observe(50.0, 1_000)
+    watch.observe(64.0, 5_000)
+    watch.elapse(60_000)
+    assert raised(watch)
+    watch.observe(50.0, 61_000)
+    watch.observe(50.0, 65_999)
+    assert raised(watch)
+    watch.observe(50.0, 66_000)
+    assert not raised(watch)
+
+
+def test_there_is_a_deadline_only_while_a_delay_runs_and_the_next_one_counts() -> None:
+    watch = AlarmWatch([above(63.0, raise_after_s=1.0, clear_after_s=2.0), above(70.0, raise_after_s=0.5)])
+    watch.observe(1.0, 1_000)
+    assert watch.deadline() is None
+    watch.observe(71.0, 2_000)
+    assert watch.deadline() == 2_500
+    watch.elapse(2_500)
+    assert watch.deadline() == 3_000
+    watch.elapse(3_000)
+    assert watch.deadline() is None
+    watch.observe(1.0, 4_000)
+    assert watch.deadline() == 6_000
+    watch.observe(None, 4_500)
+    assert watch.deadline() is None
+    watch.elapse(7_000)
+    assert raised(watch)
+    watch.observe(1.0, 7_500)
+    assert watch.deadline() is None
+    assert not raised(watch)
+
+
+def test_value_below_the_limit_raises_and_its_hysteresis_counts_upwards() -> None:
+    watch = AlarmWatch([AlarmRule(severity=Severity.WARN, below=0.2, hysteresis=0.1)])
+    watch.observe(0.2, 0)
+    assert not raised(watch)
+    watch.observe(0.19, 1)
+    assert raised(watch)
+    watch.observe(0.29, 2)
+    assert raised(watch)
+    watch.observe(0.31, 3)
+    assert not raised(watch)
+
+
+def test_either_of_two_limits_raises() -> None:
+    watch = AlarmWatch([AlarmRule(severity=Severity.WARN, above=15.0, below=11.0)])
+    for number, (value, stands) in enumerate(((12.0, False), (10.9, True), (12.0, False), (15.1, True))):
+        watch.observe(value, number)
+        assert raised(watch) is stands
+
+
+def test_contact_raises_while_inactive_if_that_is_the_condition() -> None:
+    watch = AlarmWatch([AlarmRule(severity=Severity.WARN, when=When.INACTIVE)])
+    watch.observe(value=True, now_ms=0)
+    assert not raised(watch)
+    watch.observe(value=False, now_ms=1)
+    assert raised(watch)
+
+
+def test_a_watch_without_rules_is_nothing_unless_an_episode_waits_for_its_first_value() -> None:
+    assert not AlarmWatch([])
+    assert AlarmWatch([above(1.0)])
+    left = AlarmWatch([], standing=True)
+    assert left
+    left.observe(1.0, 0)
+    assert not left
+
+
 def test_fault_neither_raises_nor_clears() -> None:
     watch = AlarmWatch([above(63.0, raise_after_s=1.0)])
     watch.observe(64.0, 0)
@@ -72,22 +143,28 @@ def test_fault_neither_raises_nor_clears() -> None:
 
 
 def test_severity_is_the_highest_of_the_rules_that_hold() -> None:
-    watch = AlarmWatch([above(63.0), AlarmRule(severity=Severity.EMERGENCY, above=70.0)])
+    seized = AlarmRule(severity=Severity.EMERGENCY, above=70.0, text="Seized")
+    watch = AlarmWatch([above(63.0), seized, above(80.0)], unit="Hz")
     watch.observe(64.0, 0)
     standing = watch.standing()
     assert standing is not None
     assert standing.severity is Severity.WARN
     watch.observe(71.0, 1)
-    standing = watch.standing()
-    assert standing is not None
-    assert standing.severity is Severity.EMERGENCY
+    assert watch.standing() == Standing(Severity.EMERGENCY, "Seized", "above 70 Hz")
 
 
 def test_episode_from_before_a_restart_goes_on_without_waiting_out_its_delay_again() -> None:
-    watch = AlarmWatch([when_active(10)], standing=True)
+    watch = AlarmWatch([when_active(10), when_active(20), when_active(0)], standing=True)
     assert watch.is_unknown
     watch.observe(value=True, now_ms=0)
     assert not watch.is_unknown
+    assert raised(watch)
+    assert watch.signature() == (RuleState.ACTIVE,) * 3
+
+
+def test_what_holds_after_a_restart_is_judged_by_the_hysteresis() -> None:
+    watch = AlarmWatch([above(63.0, hysteresis=2.0, raise_after_s=5.0)], standing=True)
+    watch.observe(62.0, 0)
     assert raised(watch)
 
 
@@ -104,6 +181,11 @@ def test_condition_reads_as_a_person_would_say_it() -> None:
     assert in_words(above(63.0, raise_after_s=5.0), "Hz") == "above 63 Hz for 5 s"
     assert in_words(above(0.9), "ratio") == "above 0.9"
     assert in_words(when_active()) == "active"
+    assert in_words(AlarmRule(severity=Severity.WARN, above=15.0, below=11.0), "V") == (
+        "above 15 V or below 11 V"
+    )
+    assert in_words(above(1.0), "") == "above 1"
+    assert in_words(above(0.5), "bool") == "above 0.5"
 
 
 @given(st.lists(st.tuples(st.floats(0, 100), st.integers(0, 5_000)), max_size=60))
@@ -115,3 +197,19 @@ def test_it_stands_only_after_the_condition_held_for_its_delay(steps: list[tuple
         watch.observe(value, now)
         since = (now if since is None else since) if value > 50.0 else None
         assert raised(watch) == (since is not None and now - since >= 3_000)
+
+
+@given(st.lists(st.tuples(st.floats(0, 100), st.integers(0, 5_000)), max_size=60))
+def test_it_is_over_only_after_the_condition_was_away_for_its_delay(steps: list[tuple[float, int]]) -> None:
+    watch, now, away, stands = AlarmWatch([above(50.0, clear_after_s=3.0)]), 0, None, False
+    for value, pause in steps:
+        now += pause
+        watch.elapse(now)
+        if away is not None and now - away >= 3_000:
+            stands, away = False, None
+        watch.observe(value, now)
+        if value > 50.0:
+            stands, away = True, None
+        elif stands and away is None:
+            away = now
+        assert raised(watch) == stands

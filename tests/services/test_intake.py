@@ -2,10 +2,13 @@
 
 from dataclasses import replace
 
+import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sensors.quality import State
+from sensors.sample import Totals
 from sensors.settings import SensorSettings, Severity
 from services.batch import Episode, Row
 from services.intake import MOST_CHANGES, Now, SensorIntake, admissible
@@ -40,6 +43,9 @@ def test_sample_within_the_deadband_takes_no_number() -> None:
     row, _ = offer(made, 1.25, 2)
     assert row is not None
     assert row.sequence == 2
+    assert offer(made, 1.01, 3)[0] is None
+    for ms, value in enumerate((9.0, -9.0), 4):
+        assert offer(made, value, ms)[0] is not None
 
 
 def test_deadband_counts_from_the_last_recorded_value_so_that_a_slow_drift_is_seen() -> None:
@@ -52,6 +58,10 @@ def test_held_value_is_recorded_once_a_window() -> None:
     made = intake(settings(deadband=1.0, window_s=10.0))
     rows = [offer(made, 5.0, ms)[0] for ms in range(0, 30_000, 1_000)]
     assert [row.clock_ms for row in rows if row is not None] == [0, 10_000, 20_000]
+    assert offer(made, 5.0, 29_995)[0] is None
+    row, _ = offer(made, 5.0, 3_600_123)
+    assert row is not None
+    assert row.clock_ms == 3_600_123
 
 
 def test_contact_that_stays_as_it_is_is_recorded_once_a_window() -> None:
@@ -61,6 +71,57 @@ def test_contact_that_stays_as_it_is_is_recorded_once_a_window() -> None:
     row, _ = made.elapse(now(10_000))
     assert row is not None
     assert (row.value, row.sequence) == (value, 2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "unit", "is_repeated"),
+    [
+        ("switch", "bool", True),
+        ("runtime", "s", True),
+        ("analog", "ratio", False),
+        ("simulated", "V", False),
+        ("manual", "bool", False),
+    ],
+)
+def test_what_speaks_of_changes_alone_is_repeated_once_a_window_and_nothing_else_is(
+    kind: str, unit: str, is_repeated: bool
+) -> None:
+    made = intake(settings(kind=kind, unit=unit, window_s=10.0))
+    assert made.elapse(now(0))[0] is None
+    offer(made, 1.0, 5_000)
+    assert made.elapse(now(14_999))[0] is None
+    assert (made.elapse(now(15_000))[0] is not None) is is_repeated
+    assert (made.elapse(now(47_111))[0] is not None) is is_repeated
+
+
+def test_a_fault_and_a_contact_within_a_deadband_are_recorded_when_they_change() -> None:
+    made = intake(settings(deadband=1.0))
+    states = [(1.0, State.GOOD), (None, State.OPEN), (None, State.OPEN), (None, State.SHORT)]
+    states += [(True, State.GOOD), (True, State.GOOD), (False, State.GOOD)]
+    states += [(value, State.GOOD) for value in (0.0, False, None, None, 0.5)]
+    states += [(0.5, State.NOISY), (0.5, State.GOOD)]
+    rows = [offer(made, value, ms, state)[0] for ms, (value, state) in enumerate(states)]
+    is_recorded = [row is not None for row in rows]
+    assert is_recorded[:7] == [True, True, False, True, True, False, True]
+    assert is_recorded[7:] == [True, True, True, False, True, True, True]
+
+
+def test_a_number_that_was_declined_is_used_up() -> None:
+    made = intake(settings(), last=7)
+    assert made.decline() == 8
+    row, _ = offer(made, 1.0, 0)
+    assert row is not None
+    assert row.sequence == 9
+
+
+def test_totals_stay_until_there_are_others_and_words_are_those_of_the_last_sample() -> None:
+    made = intake(settings(deadband=9.0))
+    made.offer(replace(sample(1.0, 0, totals=Totals(3, 1.5)), detail="first"), now(0))
+    assert (made.totals, made.detail) == (Totals(3, 1.5), "first")
+    offer(made, 1.0, 1)
+    assert (made.totals, made.detail) == (Totals(3, 1.5), "")
+    made.offer(sample(1.0, 2, totals=Totals(4, 2.5)), now(2))
+    assert made.totals == Totals(4, 2.5)
 
 
 def test_change_of_state_is_recorded_whatever_the_deadband() -> None:
@@ -78,6 +139,58 @@ def test_sample_that_changes_an_alarm_is_recorded_whatever_the_deadband() -> Non
     assert row is not None
     assert episode is not None
     assert episode.sequence == row.sequence == 2
+    row, episode = offer(made, 9.5, 2)
+    assert row is not None
+    assert episode is not None
+    assert episode.cleared_ms == 2
+
+
+def test_an_episode_tells_when_how_and_how_severe_at_worst() -> None:
+    rules = [above(60.0), replace(above(63.0), severity=Severity.ALARM, text="Seized")]
+    made = intake(settings(alarms=rules))
+    _, raised = offer(made, 61.0, 1_000)
+    assert raised == Episode(
+        sequence=1,
+        severity="warn",
+        text="",
+        condition="above 60 Hz",
+        value=61.0,
+        raised_ms=1_000,
+        raised_utc=UTC + 1,
+        boot=1,
+        history=((1_000, UTC + 1, "warn", "above 60 Hz"),),
+    )
+    _, worse = offer(made, 64.0, 2_000)
+    assert worse is not None
+    assert (worse.sequence, worse.severity, worse.text) == (1, "alarm", "Seized")
+    assert (worse.condition, worse.value, worse.raised_ms) == ("above 63 Hz", 61.0, 1_000)
+    _, better = offer(made, 61.0, 3_000)
+    assert better is not None
+    assert (better.severity, better.condition) == ("alarm", "above 63 Hz")
+    assert [change[2] for change in better.history] == ["warn", "alarm", "warn"]
+    assert better.history[-1] == (3_000, UTC + 3, "warn", "above 60 Hz")
+    assert offer(made, 61.5, 4_000)[1] is None
+    _, over = offer(made, 10.0, 5_000)
+    assert over == msgspec.structs.replace(better, cleared_ms=5_000, cleared_utc=UTC + 5, cleared_boot=1)
+    assert made.episode is None
+    assert offer(made, 10.0, 6_000)[1] is None
+
+
+def test_an_episode_that_was_over_before_the_restart_does_not_go_on() -> None:
+    first = intake(settings(alarms=[above(10.0)]))
+    offer(first, 11.0, 0)
+    _, over = offer(first, 5.0, 1)
+    again = intake(settings(alarms=[above(10.0)]), last=2, episode=over)
+    _, raised = offer(again, 12.0, 2)
+    assert raised is not None
+    assert raised.sequence == 3
+
+
+def test_an_alarms_delay_is_the_deadline_of_its_sensor() -> None:
+    made = intake(settings(alarms=[above(10.0, raise_after_s=2.0)]))
+    assert made.deadline() is None
+    offer(made, 11.0, 1_000)
+    assert made.deadline() == 3_000
 
 
 def test_number_goes_on_from_the_last_one() -> None:
@@ -171,13 +284,18 @@ def test_episode_of_a_value_that_trembles_for_days_does_not_grow_for_ever() -> N
         now = Now(clock_ms=number * 1_000, utc=UTC, boot=1)
         made.offer(sample(62.0 if number % 2 else 64.0, now.clock_ms), now)
     assert made.episode is not None
-    assert len(made.episode.history) == MOST_CHANGES
+    assert len(made.episode.history) == MOST_CHANGES == 200
     assert made.episode.history[0][0] == 0
     assert made.episode.history[-1][0] == 999_000
 
 
 def test_whole_number_beyond_what_json_agrees_on_becomes_a_float() -> None:
-    assert admissible(2**53 - 1, State.GOOD) == (2**53 - 1, State.GOOD)
-    value, _ = admissible(2**63 + 1, State.GOOD)
-    assert isinstance(value, float)
+    for within in (55, 2**53 - 1, -(2**53) + 1):
+        value, state = admissible(within, State.GOOD)
+        assert isinstance(value, int)
+        assert (value, state) == (within, State.GOOD)
+    for beyond in (2**53, -(2**53), 2**63 + 1):
+        value, state = admissible(beyond, State.GOOD)
+        assert isinstance(value, float)
+        assert (value, state) == (float(beyond), State.GOOD)
     assert admissible(True, State.GOOD)[0] is True

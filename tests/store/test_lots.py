@@ -1,5 +1,6 @@
 """Documents that never change come and go in lots."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -74,9 +75,12 @@ def test_history_is_bridged_with_names_that_are_always_the_same() -> None:
     bridged = revisions.bridged("10-j", line)
     assert [revisions.generation(found) for found in bridged] == [9, 8, 7, 6, 5, 4, 3, 2, 1]
     assert [found for found in bridged if found in line] == line
+    assert all(re.fullmatch("[0-9]-[0-9a-f]{32}", found) for found in bridged if found not in line)
     assert revisions.bridged("10-j", line) == bridged
     assert revisions.bridged("2-b", ["1-a"]) == ["1-a"]
 
 
 def test_gap_too_wide_to_bridge_is_left_as_it_is() -> None:
     assert revisions.bridged("1003-x", ["1002-w", "1-a"]) == ["1002-w", "1-a"]
+    assert len(revisions.bridged("502-x", ["2-a"])) == 500
+    assert revisions.bridged("503-x", ["2-a"]) == ["2-a"]

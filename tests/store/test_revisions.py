@@ -43,6 +43,16 @@ def test_end_of_a_branch_that_lost_ranks_below_a_deletion_of_the_one_that_won(on
     assert revisions.winner([(closing, True), (deletion, True)]) == deletion
 
 
+def test_id_of_the_end_of_a_branch_is_the_same_in_every_release() -> None:
+    digest = hashlib.sha256(b"2-lost\0c\0{}").hexdigest()
+    assert revisions.make("2-lost", deleted=True, body=b"{}", closing=True) == f"3-{'0' * 8}{digest[8:32]}"
+
+
+def test_an_edit_that_must_outrank_another_skips_generations() -> None:
+    made = [revisions.make("2-a", deleted=False, body=b"{}", above=above) for above in (0, 2, 7)]
+    assert [revisions.generation(each) for each in made] == [3, 3, 8]
+
+
 @given(st.binary(), st.booleans(), st.none() | st.builds(rev, st.integers(1, 99), digests))
 def test_same_edit_gives_same_id_and_any_difference_another(
     body: bytes, deleted: bool, parent: str | None
@@ -68,6 +78,8 @@ def test_same_edit_gives_same_id_and_any_difference_another(
         "1-a\n",
         "-1-abc",
         "2147483648-a",
+        "2147483649-a",
+        "9999999999-a",
         "1-" + "a" * 129,
     ],
 )
@@ -108,12 +120,20 @@ def test_leaf_beyond_the_horizon_changes_nothing(found: list[tuple[str, bool]]) 
         ([("3-a", True), ("2-b", True)], "3-a"),
         ([("21-a", True), ("1-b", False)], "21-a"),
         ([("21-a", True), ("2-b", False)], "2-b"),
+        ([("60-a", True), ("2-b", False)], "60-a"),
     ],
 )
 def test_live_wins_before_generation_before_digest_within_the_horizon(
     found: list[tuple[str, bool]], wins: str
 ) -> None:
     assert revisions.winner(found) == wins
+
+
+def test_the_newer_of_two_has_the_higher_generation_or_else_digest() -> None:
+    assert revisions.newer("10-a", "9-f")
+    assert not revisions.newer("9-f", "10-a")
+    assert revisions.newer("3-b", "3-a")
+    assert not revisions.newer("3-a", "3-a")
 
 
 def test_no_generation_beyond_the_limit_is_made() -> None:
