@@ -7,7 +7,8 @@ The recorder, in the order in which data flows:
 - `recording`: numbers samples and commits them
 - `windows`, `records`: what documents hold (pure)
 - `documenter`, `retention`, `library`: follows the journal with documents; makes room; the thread that does
-- `timekeeping`, `machine`, `identity`: what the clock is worth; which board; which log, boot and run
+- `timekeeping`, `machine`, `identity`: what the clock is worth, and its floor; which board; which log, boot
+  and run
 - `fleetidentity`: what boots are signed with, if the vessel is of a fleet
 - `view`, `livestate`, `systemd`, `control`: what the recorder tells, and how people reach it
 - `recorder`: the daemon
@@ -19,7 +20,8 @@ What all daemons share:
 
 The mesh:
 
-- `meshing`: the sync daemon; `folderwatch`: whether its identity's files have changed
+- `meshing`: the sync daemon; `folderwatch`: whether its identity's files have changed; `clocknote`: its
+  time floor, kept
 - `meshstate`: what it tells of itself
 
 After damage:
@@ -35,7 +37,8 @@ Configuration:
 
 What people look at, from documents and live state:
 
-- `shapes`, `timeline`, `boots`: documents decoded; when it was, by which boots
+- `shapes`, `agreement`, `timeline`, `boots`: documents decoded; which clocks agree; when it was, by which
+  boots
 - `history`, `current`, `episodes`, `openalarms`: samples, values, alarms, those that still need somebody
 - `verify`: what is missing, and why
 - `liveness`, `live`, `livesync`, `livelights`: whether a daemon lives, and its own word: the recorder's, the

@@ -4,16 +4,18 @@ These are the moments' own boots, and those around them up to the next ones whos
 of the moments is the same as with all boots there are, at a cost that does not grow with them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import partial
+from itertools import islice
 from typing import Final
 
 from sync import documents
 from sync.documents import Kind
 
 from . import shapes
+from .agreement import NEAR, Span, is_outvoted
 from .shapes import BootFacts, Documents, ShapeError, Stored
-from .timekeeping import Source
-from .timeline import Boot, Timeline, believed
+from .timeline import Boot, Timeline, believed, sure_span
 
 FARTHEST: Final = 64
 """Boots that are looked at on either side; if none of them has a sure time, what is told is less sure."""
@@ -46,24 +48,53 @@ def boots_of(source: Documents, vessel: str) -> tuple[list[Boot], list[str]]:
 
 
 def timeline_around(source: Documents, vessel: str, wanted: Iterable[tuple[str, int]]) -> Timeline:
-    """A timeline for moments of these boots: (log, number) each."""
-    found: dict[tuple[str, int], Boot | None] = {}
-
-    def look(log: str, number: int) -> Boot | None:
-        if (log, number) not in found:
-            found[log, number] = _read(source, documents.boot_id(vessel, log, number))
-        return found[log, number]
-
+    """Return a timeline for moments of these boots: (log, number) each."""
+    nearby = _Nearby(source, vessel)
     for log, number in set(wanted):
-        own = look(log, number)
-        if own is None or _is_sure(own):
+        if nearby.look(log, number) is None or nearby.is_believed(log, number):
             continue
         for step in (-1, 1):
-            for away in range(1, min(FARTHEST, number if step < 0 else FARTHEST) + 1):
-                near = look(log, number + step * away)
-                if near is not None and _is_sure(near):
-                    break
-    return Timeline(boot for boot in found.values() if boot is not None)
+            # The nearest one that is believed bounds the time of this one, and hides what is beyond.
+            next(filter(partial(nearby.is_believed, log), nearby.numbers(number, step)), None)
+    return Timeline(nearby.boots())
+
+
+class _Nearby:
+    """A vessel's boots, each read when it is needed, and once."""
+
+    def __init__(self, source: Documents, vessel: str) -> None:
+        self._source, self._vessel = source, vessel
+        self._found: dict[tuple[str, int], Boot | None] = {}
+
+    def boots(self) -> Iterator[Boot]:
+        """Yield those that were read."""
+        return (boot for boot in self._found.values() if boot is not None)
+
+    def look(self, log: str, number: int) -> Boot | None:
+        """Return a boot, or None if there is none that can be read."""
+        if (log, number) not in self._found:
+            self._found[log, number] = _read(self._source, documents.boot_id(self._vessel, log, number))
+        return self._found[log, number]
+
+    def numbers(self, number: int, step: int) -> range:
+        """Return the numbers of the boots around one, on one side, the nearest first."""
+        away = min(FARTHEST, number) if step < 0 else FARTHEST
+        return range(number + step, number + step * (away + 1), step)
+
+    def is_believed(self, log: str, number: int) -> bool:
+        """Return whether the time of a boot is sure, and those around it do not outvote it."""
+        own = self._span(log, number)
+        if own is None:
+            return False
+        before, after = (
+            list(islice(filter(None, (self._span(log, near) for near in self.numbers(number, step))), NEAR))
+            for step in (-1, 1)
+        )
+        return not is_outvoted(before[::-1], own, after)
+
+    def _span(self, log: str, number: int) -> Span | None:
+        boot = self.look(log, number)
+        return None if boot is None else sure_span(believed(boot.anchors))
 
 
 def _read(source: Documents, document_id: str) -> Boot | None:
@@ -74,8 +105,3 @@ def _read(source: Documents, document_id: str) -> Boot | None:
         return boot_of(document)
     except ShapeError:  # deleted, or nonsense that `verify` names
         return None
-
-
-def _is_sure(boot: Boot) -> bool:
-    points = believed(boot.anchors)
-    return bool(points) and points[0].source is not Source.RTC

@@ -11,10 +11,8 @@ import random
 import signal
 import time
 from argparse import Namespace
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,13 +31,13 @@ from sync.peer.problems import ProblemError
 from sync.store import DamagedError, Database, StoreError
 
 from . import livestate, machine, meshstate, storecheck
+from .clocknote import Floor
 from .configuration import Configuration, ConfigurationError
 from .folderwatch import FolderWatch
 from .gateways import Gateways, Means, office_rule
 from .lastgood import load_or_last_good
 from .logs.setup import fatal, running
 from .systemd import Notifier
-from .timekeeping import ClockQuality, Source, system_quality
 
 log = logging.getLogger(__name__)
 
@@ -48,12 +46,6 @@ WRITE_EVERY: Final = 1.0
 LOOK_AT_IDENTITY_EVERY: Final = 3.0
 KEEP_TIME_EVERY: Final = 600.0
 """Seconds between notes of what time it is, for a start without a clock."""
-AHEAD: Final = 60.0
-"""Seconds by which what was noted may be ahead of a good clock: that is set in small steps, also back."""
-DISBELIEVED_AFTER: Final = 3600.0
-"""Seconds of the network's time that outweigh what was noted before: whoever fakes the time on a Wi-Fi that
-a vessel passes does not set it back in that time, and who waits for it to be right does not wait for ever."""
-_CLOCK: Final = "mesh:clock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,63 +57,6 @@ class Places:
     data: Path
     run: Path
     identity: Path
-
-
-class Floor:
-    """What time it is at least: the image's date, or the last time that was known; kept in the store.
-
-    A clock that ran ahead for once, by a hostile time server or a bad chip, must not outdate every
-    certificate for ever: a floor that the network's time contradicts for `DISBELIEVED_AFTER` gives way to it.
-    """
-
-    def __init__(
-        self,
-        database: Database,
-        *,
-        image: float,
-        utc: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
-        quality: Callable[[], ClockQuality] = system_quality,
-    ) -> None:
-        """Raises StoreError."""
-        self._database, self._image, self._utc = database, image, utc
-        self._monotonic, self._quality = monotonic, quality
-        self._contradicted_since: float | None = None
-        kept = database.get_local(_CLOCK)
-        self._floor = max(image, float(kept.body.get("utc", 0.0)) if kept is not None else 0.0)
-
-    def now(self) -> datetime:
-        """The clock's time, or the floor if that is later."""
-        return datetime.fromtimestamp(max(self._utc(), self._floor), UTC)
-
-    def keep(self) -> None:
-        """Note what time it is, if the clock can be believed. What stands in the way is only logged."""
-        try:
-            utc, quality = self._utc(), self._quality()
-            if quality.is_synced and (utc > self._floor or self._is_disproved(utc, quality)):
-                self._note(utc)
-        except (StoreError, OSError) as error:
-            log.warning("what time it is cannot be noted: %s", error)
-
-    def _is_disproved(self, utc: float, quality: ClockQuality) -> bool:
-        """Whether the floor was wrong; a clock chip may be so itself, after years with an empty battery."""
-        if quality.source is Source.RTC or not self._image <= utc < self._floor - AHEAD:
-            self._contradicted_since = None
-            return False
-        if self._contradicted_since is None:
-            self._contradicted_since = self._monotonic()
-            log.warning(
-                "by the network's time it is %s, and %s was noted before: if that does not change within %g"
-                " minutes, the former is believed",
-                *(f"{datetime.fromtimestamp(when, UTC):%Y-%m-%d %H:%M} UTC" for when in (utc, self._floor)),
-                DISBELIEVED_AFTER / 60,
-            )
-        return self._monotonic() - self._contradicted_since >= DISBELIEVED_AFTER
-
-    def _note(self, utc: float) -> None:
-        self._floor, self._contradicted_since = utc, None
-        kept = self._database.get_local(_CLOCK)
-        self._database.put_local(_CLOCK, {"utc": utc}, parent=None if kept is None else kept.rev)
 
 
 class SyncDaemon:

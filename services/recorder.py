@@ -116,10 +116,10 @@ class Recorder:
                 documents=places.data / "log.db",
             )
             measured_before = {name: (r.path, r.unit) for name, r in self.journal.sensors.items()}
-            floor = max(
-                previous.utc if previous is not None and previous.synced else 0.0, machine.image_epoch()
+            self._timekeeper = Timekeeper(
+                floor_utc=previous.utc if previous is not None and previous.synced else 0.0,
+                image_utc=machine.image_epoch(),
             )
-            self._timekeeper = Timekeeper(floor_utc=floor)
             self.recording = Recording(
                 identity=self.identity,
                 sensors=settings,

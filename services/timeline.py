@@ -8,8 +8,10 @@ How a boot's clock becomes UTC:
 1. The anchors of the best source count (gnss and network alike, else rtc). Of two that cannot both be right
    the surer one stays, of two as sure the later.
 2. Between two anchors UTC runs evenly (the crystal's drift); beyond the ends it runs at the clock's own pace.
-3. A clock chip that contradicts the boots around it, or the floor, is not believed.
-4. A boot without a believable anchor lies after the boot before it and its floors, and before the boot after
+3. A boot whose anchors contradict those of most sure boots around it is not believed (`agreement`): a time
+   server that was wrong once does not outlive its boot.
+4. A clock chip that contradicts the boots around it, or the floor, is not believed.
+5. A boot without a believable anchor lies after the boot before it and its floors, and before the boot after
    it: in the middle, give or take half of that room; or just "not before" if nothing bounds it above.
 
 Samples are in order by log and number; times never reorder them.
@@ -23,6 +25,7 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Final
 
+from .agreement import Span, outvoted
 from .timekeeping import Anchor, Source
 
 DRIFT: Final = 100e-6
@@ -188,6 +191,18 @@ def believed(anchors: Iterable[Anchor]) -> tuple[Anchor, ...]:
     return tuple(kept)
 
 
+def sure_span(points: Sequence[Anchor]) -> Span | None:
+    """Return when a boot was running by what GNSS or the network says; None if neither says anything.
+
+    `points` are the boot's believed anchors.
+    """
+    if not points or _trust(points[0]) is not Trust.SYNCED:
+        return None
+    begin, give = _interpolated(points, 0.0)
+    last = points[-1]
+    return Span(latest_begin=begin + give, earliest_end=last.utc - last.uncertainty_s)
+
+
 def _trust(anchor: Anchor) -> Trust:
     return Trust.RTC if anchor.source is Source.RTC else Trust.SYNCED
 
@@ -235,7 +250,7 @@ def _based(boots: Sequence[Boot]) -> list[_Base]:
     lengths = [
         max([told.get(boot.number, 0.0), *(anchor.clock_s for anchor in boot.anchors)]) for boot in boots
     ]
-    chosen = [believed(boot.anchors) for boot in boots]
+    chosen = _chosen(boots)
     # What GNSS and the network say bounds everything else; then a clock chip may say what fits in.
     good = [points if points and _trust(points[0]) is Trust.SYNCED else () for points in chosen]
     bounds = _bounds(boots, lengths, good)
@@ -256,6 +271,16 @@ def _based(boots: Sequence[Boot]) -> list[_Base]:
         )
         for boot, length, points, (low, high) in zip(boots, lengths, settled, bounds, strict=True)
     ]
+
+
+def _chosen(boots: Sequence[Boot]) -> list[tuple[Anchor, ...]]:
+    """Return the anchors that count for each boot: its clock chip's where the sure ones are outvoted."""
+    chosen = [believed(boot.anchors) for boot in boots]
+    sure = [(place, span) for place, points in enumerate(chosen) if (span := sure_span(points)) is not None]
+    for (place, _), is_outvoted in zip(sure, outvoted([span for _, span in sure]), strict=True):
+        if is_outvoted:
+            chosen[place] = believed(a for a in boots[place].anchors if a.source is Source.RTC)
+    return chosen
 
 
 def _fits(points: Sequence[Anchor], *, low: float, high: float) -> bool:

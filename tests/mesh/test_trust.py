@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.meshing import Floor
+from services.clocknote import Floor
 from sync import documents
 from sync.fleet.revocations import to_body
 from sync.mesh.report import look

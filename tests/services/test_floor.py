@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from services.meshing import DISBELIEVED_AFTER, Floor
-from services.timekeeping import ClockQuality, Source
+from services.clocknote import Floor
+from services.timekeeping import DISBELIEVED_AFTER, ClockQuality, Source
 from sync.store import Database
 
 IMAGE, NOW, FAR = 1.7e9, 1.8e9, 4.1e9
@@ -60,6 +60,33 @@ def test_time_that_was_far_ahead_once_is_not_believed_for_ever(database: Databas
     clock.goes_on(floor, DISBELIEVED_AFTER)
     assert floor.now().timestamp() == clock.utc
     assert clock.floor(database).now().timestamp() == clock.utc
+
+
+def test_short_trips_disprove_a_wrong_time_as_one_long_one_does(database: Database) -> None:
+    clock = Clock()
+    clock.utc = FAR
+    clock.floor(database).keep()
+    clock.utc = NOW
+    for _ in range(6):
+        floor = clock.floor(database)
+        floor.keep()
+        assert floor.now().timestamp() == FAR
+        clock.goes_on(floor, 600)
+    assert floor.now().timestamp() == clock.utc
+    assert clock.floor(database).now().timestamp() == clock.utc
+
+
+def test_time_that_is_confirmed_in_between_is_not_disproved(database: Database) -> None:
+    clock = Clock()
+    clock.floor(database).keep()
+    for _ in range(6):
+        clock.utc = IMAGE + 1
+        floor = clock.floor(database)
+        floor.keep()
+        clock.goes_on(floor, DISBELIEVED_AFTER - 600)
+        clock.utc = NOW
+        clock.floor(database).keep()
+    assert clock.floor(database).now().timestamp() >= NOW
 
 
 @pytest.mark.parametrize("source", [Source.RTC, Source.FLOOR])

@@ -1,6 +1,9 @@
 """The recorder as a whole, in this process: real files, real threads, simulated and manual sensors."""
 
+import csv
+import io
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,14 +11,17 @@ from typing import Any
 
 import pytest
 
+from sensors.clock import SystemClock
 from sensors.configuration import load_sensors
 from sensors.settings import SensorSettings
-from services import livestate, machine, storecheck
+from services import livestate, machine, recorder, storecheck
+from services.command import main
 from services.control import Addition, ask
 from services.fleetidentity import OwnIdentity
 from services.recorder import Places, Recorder
 from services.settings import Configuration, Retention, Vessel
 from services.systemd import Notifier
+from services.timekeeping import ClockQuality, Source
 from services.verify import verify
 from sync import documents
 from sync.fleet import signing
@@ -182,8 +188,6 @@ def test_five_boots_in_a_row_at_1970_keep_every_reading_in_order_and_none_collid
         """A machine that has just started, and believes that it is 1970."""
 
         def __init__(self) -> None:
-            import time
-
             self._began = time.monotonic_ns()
             self._now = time.monotonic_ns
 
@@ -211,6 +215,38 @@ def test_five_boots_in_a_row_at_1970_keep_every_reading_in_order_and_none_collid
         values = [sample[1] for body in readings for sample in body["samples"]]
         assert values == [0.1, 0.1, 0.2, 0.2, 0.3, 0.3, 0.4, 0.4, 0.5, 0.5]
         assert {body["clock"] for body in readings} == {"unsynced"}
+
+
+def test_a_boot_in_2080_does_not_spoil_the_times_of_those_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Shifted(SystemClock):
+        """This machine's clock, set to another time."""
+
+        def __init__(self, utc: float) -> None:
+            self._ahead = round(utc * 1e9) - time.time_ns()
+
+        def utc_ns(self) -> int:
+            return time.time_ns() + self._ahead
+
+    monkeypatch.setattr(recorder, "system_quality", lambda: ClockQuality(Source.NETWORK, 0.02))
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1780000000")
+    days = [3_485_000_000.0, 1_790_000_000.0, 1_790_086_400.0]
+    for boot, utc in enumerate(days, start=1):
+        monkeypatch.setattr(machine, "boot_id", lambda boot=boot: f"boot-{boot}")
+        with running(tmp_path, clock=Shifted(utc)):
+            assert ask(tmp_path / "run", Addition(sensor="fuel-dip", value=boot / 10)).ok
+    folders = ["--data", str(tmp_path / "data"), "--run", str(tmp_path / "run")]
+    capsys.readouterr()
+    assert (
+        main(["log", "fuel-dip", "--vessel", "argo", "--csv", "--wide", "--since", "2000-01-01", *folders])
+        == 0
+    )
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["value"] for row in rows] == ["0.1", "0.2", "0.3"]
+    assert [row["time"][:10] for row in rows][1:] == ["2026-09-21", "2026-09-22"]
+    assert rows[0]["time"] < "2026-09-22"
+    assert [row["trust"] for row in rows] == ["before", "synced", "synced"]
 
 
 def test_card_in_another_board_begins_a_new_log_and_loses_nothing(

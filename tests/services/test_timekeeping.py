@@ -3,14 +3,22 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.timekeeping import REANCHOR_S, ClockQuality, Source, Timekeeper, system_quality
+from services.timekeeping import (
+    DISBELIEVED_AFTER,
+    REANCHOR_S,
+    ClockQuality,
+    Source,
+    Timekeeper,
+    system_quality,
+)
 
 NETWORK, RTC, FLOOR = (
     ClockQuality(Source.NETWORK, 0.01),
     ClockQuality(Source.RTC, 20.0),
     ClockQuality(Source.FLOOR, 0),
 )
-NOW = 1_760_000_000.0
+NOW, FAR = 1_760_000_000.0, 3_485_000_000.0
+"""2025 and 2080."""
 
 
 def test_first_look_at_the_clock_is_an_anchor() -> None:
@@ -48,16 +56,37 @@ def test_step_of_a_good_clock_adds_an_anchor() -> None:
     assert keeper.observe(clock_s=60, utc=NOW + 61, quality=NETWORK) is not None
 
 
+def test_network_that_contradicts_the_floor_is_evidence_at_once_and_believed_after_a_while() -> None:
+    keeper = Timekeeper(floor_utc=FAR, image_utc=NOW - 1)
+    for minute in range(round(DISBELIEVED_AFTER) // 60 + 1):
+        assert keeper.judge(NOW + minute * 60, NETWORK).source is Source.FLOOR
+        assert keeper.utc(NOW + minute * 60) == FAR
+        keeper.observe(clock_s=minute * 60, utc=NOW + minute * 60, quality=NETWORK)
+    assert [anchor.as_list() for anchor in keeper.anchors] == [[0, NOW, "network", 0.01]]
+    later = NOW + DISBELIEVED_AFTER + 1
+    assert keeper.judge(later, NETWORK) == NETWORK
+    assert keeper.utc(later) == later
+
+
+def test_clock_chip_that_contradicts_the_floor_is_never_believed() -> None:
+    keeper = Timekeeper(floor_utc=FAR, image_utc=NOW - 1)
+    for hour in range(48):
+        keeper.observe(clock_s=hour * 3600, utc=NOW + hour * 3600, quality=RTC)
+    assert [anchor.as_list() for anchor in keeper.anchors] == [[0, FAR, "floor", 0]]
+    assert keeper.judge(NOW + 48 * 3600, RTC).source is Source.FLOOR
+
+
 @given(st.lists(st.tuples(st.floats(0, 1e6), st.floats(-1e6, 1e10), st.sampled_from([NETWORK, RTC, FLOOR]))))
-def test_anchors_never_get_worse_and_never_lie_before_the_floor(
+def test_anchors_never_get_worse_and_only_the_networks_lie_before_the_floor(
     looks: list[tuple[float, float, ClockQuality]],
 ) -> None:
-    keeper = Timekeeper(floor_utc=NOW)
+    image = NOW - 1e8
+    keeper = Timekeeper(floor_utc=NOW, image_utc=image)
     for clock_s, utc, quality in sorted(looks, key=lambda look: look[0]):
         keeper.observe(clock_s=clock_s, utc=utc, quality=quality)
     ranks = [anchor.source.rank for anchor in keeper.anchors]
     assert ranks == sorted(ranks)
-    assert all(anchor.utc >= NOW for anchor in keeper.anchors)
+    assert all(anchor.utc >= (image if anchor.source is Source.NETWORK else NOW) for anchor in keeper.anchors)
 
 
 def test_this_machine_answers() -> None:

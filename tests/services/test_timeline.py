@@ -4,7 +4,7 @@ import math
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from services.timekeeping import Anchor, Source
@@ -204,6 +204,78 @@ class TestNeighbours:
             # Bounds from other boots' lengths carry those clocks' drift, too.
             slack = 1e-3 + 50e-6 * sum(length for length, _ in truth)
             assert found.earliest - slack <= real <= found.latest + slack
+
+
+class TestWrongServer:
+    """Sure clocks that contradict each other: a time server was wrong, or somebody faked it."""
+
+    FAR = 3_485_000_000.0
+
+    def boots(self, *begins: float) -> list[Boot]:
+        """Boots of 1,000 s that begin when their time servers say."""
+        return [
+            boot(number, network(5.0, begin + 5), after=(number - 1, 1_000.0) if number > 1 else None)
+            for number, begin in enumerate(begins, start=1)
+        ]
+
+    @pytest.mark.parametrize("wrong", [1, 2, 3])
+    def test_a_log_that_begins_in_the_future_is_corrected_by_the_boots_after_it(self, wrong: int) -> None:
+        far = [self.FAR + number * DAY for number in range(wrong)]
+        boots = self.boots(*far, *(UTC + number * DAY for number in range(wrong)))
+        for number in range(1, wrong + 1):
+            found = at(boots, number, 0.0)
+            assert found.trust is Trust.BEFORE
+            assert found.latest <= UTC
+        assert at(boots, wrong + 1, 0.0).trust is Trust.SYNCED
+
+    def test_a_boot_in_the_future_lies_between_those_around_it(self) -> None:
+        boots = self.boots(UTC, self.FAR, UTC + DAY)
+        assert [at(boots, number, 0.0).trust for number in (1, 2, 3)] == [
+            Trust.SYNCED,
+            Trust.BETWEEN,
+            Trust.SYNCED,
+        ]
+        found = at(boots, 2, 0.0)
+        assert UTC + 1_000 - 1 <= found.earliest <= found.latest <= UTC + DAY
+
+    def test_a_boot_in_the_past_does_not_disprove_those_before_it(self) -> None:
+        boots = self.boots(UTC, UTC + DAY, UTC + 2 * DAY, UTC - 30 * DAY)
+        assert [at(boots, number, 0.0).trust for number in (1, 2, 3)] == [Trust.SYNCED] * 3
+        assert at(boots, 4, 0.0).earliest >= UTC + 2 * DAY
+
+    def test_a_clock_chip_that_knew_better_is_believed_instead(self) -> None:
+        chip = boot(1, rtc(0.0, UTC), network(60.0, self.FAR))
+        boots = [chip, boot(2, network(0.0, UTC + DAY), after=(1, 1_000.0))]
+        found = at(boots, 1, 0.0)
+        assert (found.trust, found.utc) == (Trust.RTC, UTC)
+
+    def test_an_overlap_of_seconds_is_no_contradiction(self) -> None:
+        boots = self.boots(UTC, UTC - 30)
+        assert [at(boots, number, 0.0).trust for number in (1, 2)] == [Trust.SYNCED] * 2
+
+    @given(
+        pauses=st.lists(st.floats(0, 1e6), min_size=3, max_size=30),
+        wrong=st.integers(0, 29),
+        error=st.one_of(st.floats(1e8, 2e9), st.floats(-2e9, -1e8)),
+    )
+    def test_one_wrong_boot_among_many_changes_nothing_for_the_others(
+        self, pauses: list[float], wrong: int, error: float
+    ) -> None:
+        begins = [UTC]
+        for pause in pauses:
+            begins.append(begins[-1] + 1_000 + pause)
+        wrong %= len(begins)
+        # If the second boot's clock is behind, it is the first boot's word against it: either may be right.
+        assume(not (wrong == 1 and error < 0))
+        told = [begin + (error if place == wrong else 0.0) for place, begin in enumerate(begins)]
+        boots = self.boots(*told)
+        for place, begin in enumerate(begins):
+            found = at(boots, place + 1, 0.0)
+            if place != wrong:
+                assert found.trust is Trust.SYNCED
+                assert found.utc == pytest.approx(begin)
+            elif not (error < 0 and place == 0) and not (error > 0 and place == len(begins) - 1):
+                assert found.earliest - 1 <= begin <= found.latest + 1
 
 
 class TestRange:
