@@ -35,7 +35,7 @@ from cryptography.hazmat.primitives import serialization
 
 from sync.fleet import identity_files, names
 from sync.fleet.errors import IdentityError
-from sync.fleet.identity_files import FLEET_CERTIFICATE, REVOCATIONS, VESSEL_CERTIFICATE, VESSEL_KEY
+from sync.fleet.identity_names import FLEET_CERTIFICATE, REVOCATIONS, VESSEL_CERTIFICATE, VESSEL_KEY
 from sync.fleet.revocations import Revocations, Revoked, serial_text
 from sync.net import tls
 from sync.net.tls_identity import TLSIdentity

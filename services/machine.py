@@ -1,9 +1,10 @@
 """What machine this is: its board, its present start, the date of its image."""
 
 import os
-from importlib.metadata import version
 from pathlib import Path
 from typing import Final
+
+from .version import VERSION
 
 _BOARD_FACTS: Final = ("proc/device-tree/serial-number", "sys/class/dmi/id/product_uuid", "etc/machine-id")
 """The first that can be read names the board: a Pi's serial number, a PC's, else the installation."""
@@ -31,7 +32,7 @@ def image_epoch() -> float:
 
 def logboat_version() -> str:
     """The installed version."""
-    return version("logboat")
+    return VERSION
 
 
 def _read(path: Path) -> str:

@@ -5,7 +5,6 @@ Parsers for `sensors.schema`; they raise `InputError`, and none shows a secret i
 
 import ipaddress
 import re
-import zoneinfo
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -25,6 +24,10 @@ def mmsi(raw: Any) -> int:
 def timezone(raw: Any) -> str:
     """An IANA time zone that this machine knows (if it knows any)."""
     name: str = text(least=1)(raw)
+    if name == "UTC":  # the usual one: it needs no table of zones, which takes long to load
+        return name
+    import zoneinfo
+
     try:
         zoneinfo.ZoneInfo.no_cache(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):

@@ -49,6 +49,7 @@ SINGLE_WRITER: Final = frozenset(
 
 
 _IMMUTABLE: Final = f"{Kind.READING}:"
+_HISTORY: Final = (f"{Kind.READING}:", f"{Kind.GAP}:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,11 @@ def is_single_writer(document_id: str) -> bool:
     """Whether the document is of a type that only one vessel writes."""
     name = parse_id(document_id)
     return name is not None and name.kind in SINGLE_WRITER
+
+
+def is_history(document_id: str) -> bool:
+    """Whether the document is a reading, or explains that some are missing: it may take its time."""
+    return document_id.startswith(_HISTORY)
 
 
 def is_immutable(document_id: str) -> bool:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from provisioning.errors import BundleError
-from sync.fleet.identity_files import FLEET_CERTIFICATE, REVOCATIONS, VESSEL_CERTIFICATE, VESSEL_KEY
+from sync.fleet.identity_names import FLEET_CERTIFICATE, REVOCATIONS, VESSEL_CERTIFICATE, VESSEL_KEY
 
 VERSION: Final = 2
 MANIFEST: Final = "bundle.json"

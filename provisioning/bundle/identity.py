@@ -1,28 +1,43 @@
-"""Whether an identity may be put in force on a vessel: whole, valid, of its fleet, and the vessel's own."""
+"""Whether an identity may be put in force on a vessel: whole, valid, of its fleet, and the vessel's own.
+
+Certificates are read by a library that takes long to load. It is loaded when there is one to be read.
+"""
 
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cryptography import x509
-
-from sync.fleet import identity_files
-from sync.fleet import trust as trusting
 from sync.fleet.errors import IdentityError, NoIdentityError
-from sync.fleet.identity_files import FleetIdentity
-from sync.net.tls import fingerprint
+from sync.fleet.identity_names import VESSEL_CERTIFICATE
+
+if TYPE_CHECKING:
+    from sync.fleet.identity_files import FleetIdentity
 
 
-def load(folder: Path) -> FleetIdentity | None:
+def whole(folder: Path) -> "FleetIdentity":
+    """Return the identity in a folder. Raises NoIdentityError, IdentityError."""
+    from sync.fleet import identity_files
+
+    return identity_files.load(folder)
+
+
+def load(folder: Path) -> "FleetIdentity | None":
     """The one in a folder; None if there is none, or it is damaged: it cannot say who we are then."""
+    if not (folder / VESSEL_CERTIFICATE).exists():
+        return None
     try:
-        return identity_files.load(folder)
+        return whole(folder)
     except IdentityError:
         return None
 
 
 def vessel_of(certificate: bytes) -> str | None:
     """The vessel that a certificate in PEM names; None if it is none, or names none."""
+    from cryptography import x509
+
+    from sync.fleet import trust as trusting
+
     try:
         name = trusting.named(x509.load_pem_x509_certificate(certificate))
     except Exception:  # noqa: BLE001 -- `cryptography` raises many types for what it cannot read
@@ -30,13 +45,13 @@ def vessel_of(certificate: bytes) -> str | None:
     return None if name is None else name.vessel
 
 
-def objections(offered: Path, *, present: FleetIdentity | None, now: datetime) -> Iterator[tuple[str, str]]:
+def objections(offered: Path, *, present: "FleetIdentity | None", now: datetime) -> Iterator[tuple[str, str]]:
     """Why not to take one in: what is wrong, and what to do. `present` is the one in force.
 
     `now` is the clock, or what it cannot be earlier than.
     """
     try:
-        identity = identity_files.load(offered)
+        identity = whole(offered)
     except NoIdentityError:
         yield "there is no identity in it", "Write the bundle anew."
         return
@@ -51,6 +66,8 @@ def objections(offered: Path, *, present: FleetIdentity | None, now: datetime) -
         )
     if present is None:
         return
+    from sync.net.tls import fingerprint
+
     if fingerprint(present.trust.root) != fingerprint(identity.trust.root):
         yield (
             f"it is of fleet {identity.fleet!r}, and this vessel is of fleet {present.fleet!r}"

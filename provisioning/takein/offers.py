@@ -13,7 +13,7 @@ from typing import Final
 from provisioning.bundle import contents, identity
 from provisioning.bundle.contents import MANIFEST, SENSORS, VESSEL, Contents
 from provisioning.errors import BundleError
-from sync.fleet.identity_files import VESSEL_CERTIFICATE
+from sync.fleet.identity_names import VESSEL_CERTIFICATE
 
 from .inforce import CONFIG, Memory, digest
 

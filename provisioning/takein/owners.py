@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from provisioning import files
-from sync.fleet.identity_files import GROUP
+from sync.fleet.identity_names import GROUP
 
 FOLDER: Final = 0o750
 READABLE: Final = 0o640

@@ -16,8 +16,8 @@ from provisioning.bundle import identity as identities
 from provisioning.bundle.contents import IDENTITY, RADIO_KEY, SENSORS, VESSEL
 from provisioning.errors import BundleError
 from sensors.tomlfile import Problem
-from sync.fleet import identity_files
 from sync.fleet.errors import IdentityError
+from sync.fleet.identity_names import REVOCATIONS
 
 from . import owners, problems, wiping
 from .inforce import CONFIG, InForce, Memory, digest
@@ -188,14 +188,14 @@ class TakeIn:
         """What the offer leaves out: the vessel's id, revocations newer than those offered."""
         if not (staged / IDENTITY).is_dir():
             return
-        offered = identity_files.load(staged / IDENTITY)
+        offered = identities.whole(staged / IDENTITY)
         if CONFIG not in wanted:
             wanted[CONFIG] = _named(offered.vessel)
             self._stage(staged / CONFIG, wanted[CONFIG])
         present = identities.load(self._force.identity)
         if present is not None and present.trust.revocations.number > offered.trust.revocations.number:
-            newer = (self._force.identity / identity_files.REVOCATIONS).read_bytes()
-            self._stage(staged / IDENTITY / identity_files.REVOCATIONS, newer)
+            newer = (self._force.identity / REVOCATIONS).read_bytes()
+            self._stage(staged / IDENTITY / REVOCATIONS, newer)
 
     def _stage(self, path: Path, content: bytes) -> None:
         files.write(path, content, mode=owners.mode(), group=owners.group())
@@ -212,7 +212,7 @@ class TakeIn:
         return all(
             (self._force.identity / name).is_file() and (self._force.identity / name).read_bytes() == content
             for name, content in offer.identity.items()
-            if name != identity_files.REVOCATIONS
+            if name != REVOCATIONS
         )
 
     # Wiping
@@ -224,7 +224,7 @@ class TakeIn:
         for name, content in offer.configuration.items():
             self._compare(self._force.folder / name, content)
         for name, content in offer.identity.items():
-            if name != identity_files.REVOCATIONS:
+            if name != REVOCATIONS:
                 self._compare(self._force.identity / name, content)
         memory = self._force.memory
         self._force.remember(replace(memory, wipe={**memory.wipe, **offer.secrets}))

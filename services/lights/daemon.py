@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
 
+from sensors.chips import open_header_chip
 from sensors.driver import DriverError
-from sensors.pinfactory import GpiodFactory
 from services import livestate
 from services.configuration import Configuration, ConfigurationError
 from services.lastgood import load_or_last_good
@@ -107,6 +107,11 @@ def open_panel(lights: Lights) -> Panel:
     if not pins:
         return DarkPanel()  # nobody wants any; it is no reason to fail
     try:
+        open_header_chip().close()
+        from sensors.pinfactory import (
+            GpiodFactory,
+        )  # it takes long to load, and not every machine has a header
+
         factory = GpiodFactory()
     except (DriverError, OSError) as error:
         raise PanelError(f"no GPIO header: {error}") from error

@@ -11,8 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from cryptography import x509
-
 from services import ends, live, livesync
 from services.boot.state import BootState
 from services.boot.state import read as read_boot
@@ -140,6 +138,8 @@ class Machine:
         try:
             written = path.stat().st_mtime_ns
             if written != self._certificate[0]:
+                from cryptography import x509  # it takes long to load, and many vessels have no certificate
+
                 ends = x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc.timestamp()
                 self._certificate = (written, ends)
             return self._certificate[1]

@@ -5,9 +5,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from gpiozero import LED
-from gpiozero.exc import GPIOZeroError
-
 from sensors.driver import DriverError
 
 log = logging.getLogger(__name__)
@@ -39,6 +36,9 @@ class HeaderPanel:
 
     def __init__(self, pins: Mapping[str, int], *, factory: Any = None, active_high: bool = True) -> None:
         """Raises PanelError."""
+        from gpiozero import LED  # it takes long to load, and not every machine has a header
+        from gpiozero.exc import GPIOZeroError
+
         self._leds: dict[str, LED] = {}
         self._lit: dict[str, bool] = {}
         for name, pin in pins.items():

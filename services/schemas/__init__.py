@@ -5,7 +5,6 @@ is added leaves the version as it is; one that goes, or means something else, ma
 """
 
 import json
-from importlib.resources import files
 from typing import Any, Final
 
 VERSIONS: Final = {
@@ -59,5 +58,7 @@ def format_of(shape: str) -> str:
 
 def read(shape: str) -> dict[str, Any]:
     """The schema of a shape, or what they have in common."""
+    from importlib.resources import files  # no daemon needs it
+
     schema: dict[str, Any] = json.loads(files(__name__).joinpath(f"{shape}.json").read_bytes())
     return schema

@@ -5,7 +5,7 @@
 - `revocations`: the certificates that hold no longer, as the CA says
 - `trust`: which certificate is whose, and why one is not acceptable
 - `signing`: a vessel's signature under its own documents
-- `identity_files`: the folder that makes an appliance a vessel of its fleet
+- `identity_files`: the folder that makes an appliance a vessel of its fleet; `identity_names`: its files
 - `standing`: what is trusted now, by those files and by what has come since
 - `rights`: who may write which document
 - `users`: the crew's passwords

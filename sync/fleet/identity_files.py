@@ -21,18 +21,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from sync.fleet import trust as trusting
 from sync.fleet.errors import IdentityError, NoIdentityError, RevocationsError
+from sync.fleet.identity_names import FLEET_CERTIFICATE, GROUP, REVOCATIONS, VESSEL_CERTIFICATE, VESSEL_KEY
 from sync.fleet.revocations import Revocations, from_body
 from sync.fleet.trust import Trust
 from sync.net import tls
 from sync.net.tls_identity import TLSIdentity
 from sync.peer.problems import ProblemError
-
-VESSEL_CERTIFICATE: Final = "vessel.pem"
-VESSEL_KEY: Final = "vessel.key"
-FLEET_CERTIFICATE: Final = "fleet.pem"
-REVOCATIONS: Final = "revocations.json"
-GROUP: Final = "logboat"
-"""The group of the appliance's daemons, who may read the key."""
 
 _AGAIN: Final = "copy the vessel's identity folder anew from the fleet's"
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from sync import documents
-from sync.mesh.streams import HISTORY
 
 _INTERFACE: Final = re.compile(r"interface\s*(==|!=)\s*([A-Za-z0-9_.@-]{1,32})")
 _HOURS: Final = re.compile(r"hours\s*(==|!=)\s*([01]\d|2[0-3]):([0-5]\d)\s*-\s*([01]\d|2[0-3]):([0-5]\d)")
@@ -161,7 +160,9 @@ def _of_channels(wanted: frozenset[str], earlier: frozenset[str]) -> Callable[[s
 
 def _is_live(document_id: str) -> bool:
     # What vessels tell each other of gateways is no news to a gateway.
-    return not HISTORY.holds(document_id) and not document_id.startswith(f"{documents.Kind.FORWARDED}:")
+    return not documents.is_history(document_id) and not document_id.startswith(
+        f"{documents.Kind.FORWARDED}:"
+    )
 
 
-_EVERYTHING: Final = (Part("live", _is_live), Part("history", HISTORY.holds))
+_EVERYTHING: Final = (Part("live", _is_live), Part("history", documents.is_history))

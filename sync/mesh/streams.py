@@ -6,18 +6,11 @@ an alarm, be it in a queue of ours or in one of the network's.
 
 from typing import Final
 
-from sync.documents import Kind
+from sync.documents import is_history
 from sync.peer.selection import Stream
 
-_HISTORY: Final = (f"{Kind.READING}:", f"{Kind.GAP}:")
-
-
-def _is_history(document_id: str) -> bool:
-    return document_id.startswith(_HISTORY)
-
-
-HISTORY: Final = Stream("logboat/history", _is_history)
+HISTORY: Final = Stream("logboat/history", is_history)
 """Readings, and what explains that some are missing."""
-LIVE: Final = Stream("logboat/live", lambda document_id: not _is_history(document_id))
+LIVE: Final = Stream("logboat/live", lambda document_id: not is_history(document_id))
 """All else: alarms, current values, notes, boots, vessels, the fleet's own, and documents of crew's apps."""
 STREAMS: Final = (LIVE, HISTORY)

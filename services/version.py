@@ -1,0 +1,6 @@
+"""Logboat's version, for programs that have no time to read the installed package's metadata."""
+
+from typing import Final
+
+VERSION: Final = "0.1.0"
+"""As in `pyproject.toml`."""

@@ -1,0 +1,10 @@
+"""Names of an identity's files: for who only needs to know whether they are there."""
+
+from typing import Final
+
+VESSEL_CERTIFICATE: Final = "vessel.pem"
+VESSEL_KEY: Final = "vessel.key"
+FLEET_CERTIFICATE: Final = "fleet.pem"
+REVOCATIONS: Final = "revocations.json"
+GROUP: Final = "logboat"
+"""The group of the appliance's daemons, who may read the key."""
