@@ -16,14 +16,19 @@ from provisioning.image.recipe import PYTHON, Recipe
 from provisioning.image.tools import in_root, run
 
 UNITS: Final = "usr/lib/systemd/system"
+ENDED: Final = "usr/lib/logboat/ended"
+"""What units run when a service has ended."""
 ABOUT: Final = "usr/lib/logboat/image.json"
 _SOURCES: Final = (
     "# A vessel's packages come with its image. In maintenance, name a mirror of Debian's here.\n"
 )
 _FORGET: Final = ("var/cache/*", "var/lib/apt/lists/*", "var/lib/apt/mirrors/*", "var/log/*")
 """What apt has of the builder's mirror, and what is in memory on a vessel."""
-_SCRIPT: Final = """#!/opt/logboat/bin/python3
+_SCRIPT: Final = f"""#!/{wheels.VENV}/bin/python3 -IS
+# Without what Python's site module does at each start: that is a third of a start that does nothing else.
 import sys
+
+sys.path.append("/{wheels.SITE}")
 
 from services.command import main
 
@@ -51,6 +56,7 @@ def assemble(
     copy_tree(recipe.source / "files", target)
     for unit in sorted((repository / "services/units").glob("*.service")):
         _put(unit, target / UNITS / unit.name)
+    _put(repository / "services/units/ended", target / ENDED)
     settings = tomllib.loads((recipe.source / "services.toml").read_text())
     for folder in settings["folders"]["paths"]:
         (target / folder).mkdir(parents=True, exist_ok=True)

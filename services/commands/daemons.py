@@ -2,26 +2,18 @@
 `services.recorder`, `services.meshing`, `services.storecheck`, `services.ends` and `services.demo`.
 """
 
-import logging
-import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from services.fleetidentity import USUAL
+from services.loading import loading
 
 from .common import World
-from .options import actions
+from .options import actions, identity_option
 
 
 def record_arguments(parser: ArgumentParser) -> None:
     """`logboat record [--identity DIR] [--ledger FD]`."""
-    parser.add_argument(
-        "--identity",
-        type=Path,
-        default=USUAL,
-        metavar="DIR",
-        help=f"the vessel's identity, with which it signs ({USUAL})",
-    )
+    identity_option(parser, "the vessel's identity, with which it signs")
     parser.add_argument(
         "--ledger",
         type=int,
@@ -32,7 +24,8 @@ def record_arguments(parser: ArgumentParser) -> None:
 
 def record(args: Namespace, world: World) -> int:  # noqa: ARG001  # daemons have clocks of their own
     """The recorder, in the foreground."""
-    from services import recorder
+    with loading():
+        from services import recorder
 
     return recorder.run(args)
 
@@ -51,7 +44,8 @@ def sync_arguments(parser: ArgumentParser) -> None:
 
 def sync(args: Namespace, world: World) -> int:  # noqa: ARG001
     """The mesh, in the foreground."""
-    from services import meshing
+    with loading():
+        from services import meshing
 
     return meshing.run(args)
 
@@ -64,7 +58,8 @@ def store_arguments(parser: ArgumentParser) -> None:
 
 def store(args: Namespace, world: World) -> int:  # noqa: ARG001
     """Check the stores before anything opens them."""
-    from services import storecheck
+    with loading():
+        from services import storecheck
 
     return storecheck.run(args)
 
@@ -78,20 +73,17 @@ def ended_arguments(parser: ArgumentParser) -> None:
 
 def ended(args: Namespace, world: World) -> int:
     """Note how a daemon has ended: what systemd tells in the environment of `ExecStopPost=`."""
-    from services import ends
-    from services.logs.setup import running
+    import subprocess
 
-    how = ends.in_words(os.environ)
-    if how is None:
-        return 0
-    with running(args.daemon, args.data):
-        try:
-            words = ends.note(args.run, args.daemon, how, clock=world.boottime)
-        except OSError as error:  # it cannot be counted; what has happened is kept all the same
-            words = f"logboat-{args.daemon} has ended: {how} ({args.run}: {error.strerror or error})"
-        if words is not None:
-            logging.getLogger(ends.__name__).error("%s", words)
-    return 0
+    from services.ends import SCRIPT
+
+    # Units call the script themselves: a slow board has no time for Python here.
+    done = subprocess.run(
+        ["/bin/sh", str(SCRIPT), args.daemon, str(args.run), str(args.data), "/dev/stdin"],
+        input=f"{world.boottime:.2f} 0\n".encode(),
+        check=False,
+    )
+    return done.returncode
 
 
 def demo_arguments(parser: ArgumentParser) -> None:

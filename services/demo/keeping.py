@@ -63,7 +63,7 @@ class Keeper:
 
 
 def in_words(status: int) -> str:
-    """A process's end, as `ends.in_words` has it of a unit's."""
+    """Return how a process ended, in the words that `units/ended` has for a unit's end."""
     if status >= 0:
         return f"exit status {status}"
     try:

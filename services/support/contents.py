@@ -76,6 +76,8 @@ def _parts(patient: Patient) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "card/config.txt", lambda: (patient.firmware / "config.txt").read_text(errors="replace")
     for path in sorted(patient.run.glob("*.json")):
         yield f"live/{path.name}", partial(_indented, path)
+    for path in sorted(patient.run.glob("ended-*")):
+        yield f"live/{path.name}.txt", partial(path.read_text, errors="replace")
     yield "data.txt", partial(_listing, patient.data)
     yield "last-repair.json", partial(_indented, patient.data / "last-repair.json")
     yield "documents.json", partial(_documents, patient)

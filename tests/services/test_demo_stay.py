@@ -5,14 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from services import ends, livestate
+from services import ends
 from services.demo.keeping import Keeper, in_words, wait_s
 from services.demo.vessel import Daemon
 from tests.polling import PATIENCE_S, wait_until
@@ -61,9 +60,8 @@ def test_a_fleet_stays_and_whatever_is_killed_comes_back(
         return None if now == before else now
 
     after = wait_until(another, "the recorder comes back")
-    noted = livestate.read(livestate.path(folder / "argo" / "run", "ended-recorder"))
-    assert noted is not None
-    assert [end["how"] for end in noted["ends"]] == ["killed by signal KILL"]
+    noted = ends.noted(folder / "argo" / "run", "recorder")
+    assert [end.how for end in noted] == ["killed by signal KILL"]
     demo.terminate()
     said, _ = demo.communicate(timeout=PATIENCE_S)
     assert demo.returncode == 0, said

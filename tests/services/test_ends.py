@@ -1,9 +1,13 @@
 """A daemon that ends again and again: kept, counted, told, and tried on; and over when it runs."""
 
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
 import pytest
 
 from services import ends
-from services.ends import MANY, OVER_AFTER_S, TOLD_EVERY_S, WITHIN_S, Ends
+from services.ends import KEPT_EVERY_S, MANY, OVER_AFTER_S, SCRIPT, WITHIN_S
 from services.logs import kept
 from tests.services.appliance import Appliance, logboat
 
@@ -12,65 +16,97 @@ __all__ = ["logboat"]
 HOW = "exit status 1"
 
 
-def after(*clocks: float) -> tuple[Ends, list[str]]:
-    """What is known after ends at these times, and what of them was kept."""
-    found, told = Ends(daemon="sync"), []
-    for clock in clocks:
-        found, words = ends.add(found, HOW, clock=clock)
-        told += [words] if words else []
-    return found, told
+@dataclass
+class Systemd:
+    """Runs what units have as ExecStopPost=, by a clock of its own and without Python in its path."""
+
+    folder: Path
+    told: dict[str, str] = field(default_factory=lambda: {"SERVICE_RESULT": "exit-code", "EXIT_STATUS": "1"})
+
+    def __post_init__(self) -> None:
+        for name in ("run", "data"):
+            (self.folder / name).mkdir()
+
+    def ends(self, *clocks: float) -> None:
+        """A service ends at these seconds of the boot clock."""
+        for clock in clocks:
+            (self.folder / "uptime").write_text(f"{clock:.2f} 1.00\n")
+            done = subprocess.run(
+                [SCRIPT, "sync", *(self.folder / name for name in ("run", "data", "uptime"))],
+                env={"PATH": "/usr/bin:/bin", **self.told},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, done.stderr
+
+    def judge(self, clock: float) -> str | None:
+        """What status, doctor and lights say."""
+        found = ends.restless(self.folder / "run", clock=clock)
+        return str(found[0]) if found else None
+
+    @property
+    def kept(self) -> list[str]:
+        """What `errors.log` has."""
+        return [found.line.text for found in kept.read(self.folder / "data")]
 
 
-def test_a_few_ends_are_kept_and_no_fault() -> None:
-    found, told = after(*range(MANY - 1))
-    assert told == [f"logboat-sync has ended: {HOW}"] * (MANY - 1)
-    assert ends.judge(found, clock=MANY) is None
+@pytest.fixture
+def systemd(tmp_path: Path) -> Systemd:
+    return Systemd(tmp_path)
 
 
-def test_the_fifth_within_ten_minutes_is_a_fault_and_kept_with_its_count() -> None:
-    found, told = after(*range(MANY))
-    assert (
-        told[-1]
-        == f"logboat-sync has ended 5 times in 10 min (the last time: {HOW}); it is tried on, every 30 s"
-    )
-    assert (
-        str(ends.judge(found, clock=MANY))
-        == f"logboat-sync has ended 5 times in 10 min (the last time: {HOW})"
-    )
+def test_a_few_ends_are_kept_and_no_fault(systemd: Systemd) -> None:
+    systemd.ends(*range(MANY - 1))
+    assert systemd.kept == [f"logboat-sync has ended: {HOW}"] * (MANY - 1)
+    assert systemd.judge(MANY) is None
 
 
-def test_ends_far_apart_are_no_fault() -> None:
-    found, told = after(*(number * WITHIN_S / 3 for number in range(20)))
-    assert len(told) == 20
-    assert ends.judge(found, clock=20 * WITHIN_S / 3) is None
+def test_the_fifth_within_ten_minutes_is_a_fault_and_kept_with_its_count(systemd: Systemd) -> None:
+    systemd.ends(*range(MANY))
+    words = f"logboat-sync has ended 5 times in 10 min (the last time: {HOW})"
+    assert systemd.kept[-1] == f"{words}; it is tried on, every 30 s"
+    assert systemd.judge(MANY) == words
 
 
-def test_a_daemon_that_fails_for_a_day_is_a_fault_all_the_time_and_kept_once_an_hour() -> None:
-    day = [number * 31.0 for number in range(86_400 // 31)]
-    found, told = Ends(daemon="sync"), 0
-    for clock in day:
-        found, words = ends.add(found, HOW, clock=clock)
-        told += words is not None
-        assert clock < 5 * 31 or ends.judge(found, clock=clock + 30) is not None
-    assert told <= MANY + 86_400 / TOLD_EVERY_S + 1
-    assert len(found.ends) <= 50
+def test_ends_far_apart_are_no_fault(systemd: Systemd) -> None:
+    systemd.ends(*(number * WITHIN_S / 3 for number in range(20)))
+    assert len(systemd.kept) == 20
+    assert systemd.judge(20 * WITHIN_S / 3) is None
 
 
-def test_it_is_over_when_the_daemon_has_run_for_a_while() -> None:
-    found, _ = after(*range(MANY + 3))
+def test_a_daemon_that_fails_for_hours_is_a_fault_all_the_time_and_kept_once_an_hour(
+    systemd: Systemd,
+) -> None:
+    hours = 3
+    for number in range(round(hours * KEPT_EVERY_S / 31)):
+        systemd.ends(number * 31.0)
+        assert number < MANY or systemd.judge(number * 31.0 + 30) is not None
+    assert MANY + hours - 1 <= len(systemd.kept) <= MANY + hours
+    assert len((systemd.folder / "run/ended-sync").read_text().splitlines()) <= WITHIN_S / 31 + 2
+
+
+def test_it_is_over_when_the_daemon_has_run_for_a_while(systemd: Systemd) -> None:
+    systemd.ends(*range(MANY + 3))
     last = MANY + 2
-    assert ends.judge(found, clock=last + OVER_AFTER_S - 1) is not None
-    assert ends.judge(found, clock=last + OVER_AFTER_S) is None
-    _, told = after(*range(MANY + 3), WITHIN_S * 2)
-    assert told[-1] == f"logboat-sync has ended: {HOW}"
+    assert systemd.judge(last + OVER_AFTER_S - 1) is not None
+    assert systemd.judge(last + OVER_AFTER_S) is None
+    systemd.ends(WITHIN_S * 2)
+    assert systemd.kept[-1] == f"logboat-sync has ended: {HOW}"
 
 
-def test_ends_of_another_boot_do_not_count() -> None:
-    found, _ = after(*(90_000.0 + number for number in range(MANY)))
-    assert ends.judge(found, clock=10.0) is None
-    found, words = ends.add(found, HOW, clock=10.0)
-    assert [end.clock for end in found.ends] == [10.0]
-    assert words == f"logboat-sync has ended: {HOW}"
+def test_ends_of_another_boot_do_not_count(systemd: Systemd) -> None:
+    systemd.ends(*(90_000.0 + number for number in range(MANY)))
+    assert systemd.judge(10.0) is None
+    systemd.ends(10.0)
+    assert [end.clock for end in ends.noted(systemd.folder / "run", "sync")] == [10.0]
+    assert systemd.kept[-1] == f"logboat-sync has ended: {HOW}"
+
+
+def test_a_file_of_notes_that_is_not_whole_stops_nothing(systemd: Systemd) -> None:
+    (systemd.folder / "run/ended-sync").write_bytes(b"\n\xff\x00 x\n12 once\nno time\n5")
+    systemd.ends(*range(20, 20 + MANY))
+    assert systemd.judge(30.0) is not None
 
 
 @pytest.mark.parametrize(
@@ -82,11 +118,27 @@ def test_ends_of_another_boot_do_not_count() -> None:
         ({"SERVICE_RESULT": "signal", "EXIT_CODE": "killed", "EXIT_STATUS": "KILL"}, "killed by signal KILL"),
         ({"SERVICE_RESULT": "core-dump", "EXIT_STATUS": "SEGV"}, "it crashed, signal SEGV"),
         ({"SERVICE_RESULT": "watchdog", "EXIT_STATUS": "ABRT"}, "it hung, and the watchdog ended it"),
+        ({"SERVICE_RESULT": "timeout", "EXIT_STATUS": "TERM"}, "it did not start or end in time"),
         ({"SERVICE_RESULT": "resources"}, "resources"),
     ],
 )
-def test_how_it_ended_is_said_in_words(told: dict[str, str], words: str | None) -> None:
-    assert ends.in_words(told) == words
+def test_how_it_ended_is_said_in_words(told: dict[str, str], words: str | None, systemd: Systemd) -> None:
+    systemd.told = told
+    systemd.ends(1.0)
+    assert [end.how for end in ends.noted(systemd.folder / "run", "sync")] == ([words] if words else [])
+
+
+def test_the_script_and_what_reads_its_notes_have_the_same_numbers() -> None:
+    text = SCRIPT.read_text()
+    assert f"within={WITHIN_S:g} many={MANY} kept_every={KEPT_EVERY_S:g} " in text
+    assert f"log_limit={kept.LIMIT} " in text
+
+
+def test_a_full_errors_log_is_turned_over_and_the_end_is_in_the_new_one(systemd: Systemd) -> None:
+    (systemd.folder / "data" / kept.NAME).write_text("x\n" * kept.LIMIT)
+    systemd.ends(1.0)
+    assert systemd.kept == [f"logboat-sync has ended: {HOW}"]
+    assert (systemd.folder / "data" / kept.OLDER).stat().st_size > kept.LIMIT
 
 
 def test_what_systemd_runs_makes_it_known_everywhere(
@@ -128,4 +180,4 @@ def test_an_end_is_kept_though_the_run_directory_is_not_there_yet(
     assert logboat("ended", "boot").status == 0
     [found] = kept.read(logboat.data)
     assert found.line.text.startswith("logboat-boot has ended: it did not start or end in time (")
-    assert found.line.text.endswith("No such file or directory)")
+    assert found.line.text.endswith("/run cannot be written)")
