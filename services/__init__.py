@@ -16,6 +16,7 @@ The recorder, in the order in which data flows:
 What all daemons share:
 
 - `logs/`: one line a record, errors kept; `ends`: which of them end again and again
+- `loading`, `version`: what spares a slow board time at a start
 - `thresholds`: from when on something is told
 
 The mesh:

@@ -10,13 +10,13 @@ import sys
 from argparse import REMAINDER, SUPPRESS, ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib import import_module
 from types import ModuleType
 from typing import Final, TextIO
 
 from .commands.common import CommandError, UsageError, World
 from .commands.options import Parser, common_options
+from .systemd import ImportProgress, Notifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,8 @@ def main(argv: Sequence[str] | None = None, *, world: World | None = None) -> in
     """Run one command; returns the exit status."""
     for stream in (sys.stdout, sys.stderr):
         _tolerate(stream)
+    if "NOTIFY_SOCKET" in os.environ:
+        sys.meta_path.insert(0, ImportProgress(Notifier()))
     try:
         status = _run(sys.argv[1:] if argv is None else list(argv), world or World())
         sys.stdout.flush()
@@ -103,15 +105,17 @@ def _run(arguments: list[str], world: World) -> int:
     first = _overall_parser()
     args = first.parse_args(arguments)
     if args.version:
-        from importlib.metadata import version
+        from .version import VERSION
 
-        print(f"logboat {version('logboat')}")
+        print(f"logboat {VERSION}")
         return 0
     if args.command is None:
         first.print_help()
         return 2
     command = COMMANDS.get(args.command)
     if command is None:
+        from difflib import get_close_matches
+
         near = get_close_matches(args.command, COMMANDS, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise UsageError(f"there is no command {args.command!r}{hint}\ntry: logboat --help")

@@ -164,6 +164,7 @@ class Recorder:
             storecheck.using(self._places.data),
             ControlServer(self._places.run / "recorder.sock", self._ask),
         ):
+            self._notifier.progress()
             self._observe_clock()
             self.library.start()
             self._sampler.start(self.recording.resume())
@@ -339,13 +340,15 @@ def run(args: Namespace) -> int:
 
 def _run(args: Namespace) -> int:
     places = Places(config=args.config, sensors=args.sensors, data=args.data, run=args.run)
+    notifier = Notifier()
     try:
         places.data.mkdir(parents=True, exist_ok=True)
         places.run.mkdir(parents=True, exist_ok=True)
         ledger = None if args.ledger is None else LedgerFile(args.ledger)
         loaded = load_or_last_good(places.config, places.sensors, places.data)
+        notifier.progress()
         make_room_to_start(places.data)
-        storecheck.prepare(places.data)
+        storecheck.prepare(places.data, progress=notifier.progress)
         own = fleetidentity.load(args.identity, loaded.configuration.vessel.id)
         recorder = Recorder(
             places=places,
@@ -353,6 +356,7 @@ def _run(args: Namespace) -> int:
             sensors=loaded.sensors,
             problems=[str(problem) for problem in loaded.problems],
             ledger=ledger,
+            notifier=notifier,
             own=own,
         )
     except ConfigurationError as error:

@@ -22,10 +22,10 @@ import os
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import apsw
 import msgspec
@@ -52,6 +52,7 @@ from .logs.setup import running
 from .putback import put_back
 from .salvage import Salvaged, batches, salvage
 from .schemas import format_of
+from .systemd import Notifier
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +84,12 @@ class Report:
     repaired: bool = False
     in_use: bool = False
     """A daemon has the stores open: nothing was repaired."""
+    progress: Callable[[], None] = lambda: None
+    """Called after each step."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what is to be told, for programs."""
+        return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "progress"}
 
 
 def is_marked(data: Path) -> bool:
@@ -110,12 +117,19 @@ def using(data: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def prepare(data: Path, *, repair: bool = True, patience: float = PATIENCE_S) -> Report:
+def prepare(
+    data: Path,
+    *,
+    repair: bool = True,
+    patience: float = PATIENCE_S,
+    progress: Callable[[], None] = lambda: None,
+) -> Report:
     """Check, and repair what is broken. Raises OSError when the folder cannot be used at all.
 
-    `patience`: seconds to wait for other daemons to end, if something was found broken.
+    `patience`: seconds to wait for other daemons to end, if something was found broken. `progress` is called
+    after each step.
     """
-    report = Report()
+    report = Report(progress=progress)
     handle = _lock_file(data)
     try:
         if not _locked(handle, patience=patience if is_marked(data) else 0.0):
@@ -133,8 +147,11 @@ def _check(data: Path, report: Report, *, repair: bool) -> None:
     if repair:
         _adopt(store)
     cut_off = _unseen(store)
+    report.progress()
     broken_store = _broken_log(store, cut_off) or _store_findings(store, report, deep=mark.exists())
+    report.progress()
     broken_journal = _journal_findings(journal, report, repair=repair)
+    report.progress()
     report.findings += broken_store + broken_journal
     if cut_off is Unseen.ONE_COMMIT and not report.findings and not report.unchecked:
         report.findings += [f"{store}: {LACKING}"] if unseen.is_behind(store, journal) else []
@@ -149,16 +166,18 @@ def _check(data: Path, report: Report, *, repair: bool) -> None:
     if not repair:
         return
     found = salvage(journal) if journal.exists() else Salvaged()
+    report.progress()
     if broken_store:
         _repair_store(store, found, report)
     else:
         _refill(store, found, report, name=store)
+    report.progress()
     if broken_journal:
         _replace_journal(journal, found, report)
     _check_copies(store, report, repair=True)
     report.repaired = True
     (data / "last-repair.json").write_bytes(
-        msgspec.json.encode({"version": 1, "utc": time.time(), **asdict(report)})
+        msgspec.json.encode({"version": 1, "utc": time.time(), **report.as_dict()})
     )
     mark.unlink(missing_ok=True)
     sync_directory(data)
@@ -242,6 +261,7 @@ def _check_copies(store: Path, report: Report, *, repair: bool) -> None:
     try:
         damaged = []
         for number, content in contents(folder):
+            report.progress()
             there, size = there + 1, size + segment(folder, number).stat().st_size
             if content.damaged:
                 damaged.append((number, len(content.damaged)))
@@ -251,6 +271,7 @@ def _check_copies(store: Path, report: Report, *, repair: bool) -> None:
             with Database.open(store, single_writer=documents.is_single_writer) as database:
                 copies = Copies(folder)
                 for number, _ in damaged:
+                    report.progress()
                     # The newest may just as well have been cut short: then it is whole by now.
                     if number in numbers(folder)[:-1] or number in copies.damaged:
                         retired = copies.retire(number, database)
@@ -273,6 +294,7 @@ def _repair_store(path: Path, found: Salvaged, report: Report) -> None:
     _remove(fresh)
     try:
         saved = salvage_store(path, fresh)
+        report.progress()
         report.done.append(f"{path}: {saved.documents} documents saved, {saved.lost} lost")
     except (StoreError, apsw.Error, OSError) as error:
         _remove(fresh)
@@ -304,11 +326,13 @@ def _adopt(path: Path) -> None:
 def _refill(store: Path, found: Salvaged, report: Report, *, name: Path) -> None:
     """`name` is the store's name in words."""
     _put_back(store, report, name=name)
+    report.progress()
     identity = found.identity
     if identity is None:
         return
     last = {name: closed for _, name, closed, _, _ in found.sensors}
     for batch in batches(found):
+        report.progress()
         for sensor, number in {**batch.given, **batch.last_numbers()}.items():
             last[sensor] = max(number, last.get(sensor, 0))
     with Database.open(store, single_writer=documents.is_single_writer) as database:
@@ -429,9 +453,9 @@ def run(args: Namespace) -> int:
 
 
 def _run(args: Namespace) -> int:
-    report = prepare(args.data, repair=args.repair)
+    report = prepare(args.data, repair=args.repair, progress=Notifier().progress)
     if args.json:
-        print(msgspec.json.encode({"format": format_of("store-check"), **asdict(report)}).decode())
+        print(msgspec.json.encode({"format": format_of("store-check"), **report.as_dict()}).decode())
     elif report.in_use:
         print("the stores are in use: nothing was checked; stop logboat-recorder and logboat-sync first")
     elif not report.findings and not report.unchecked:

@@ -1,4 +1,4 @@
-"""What a daemon tells systemd: ready, alive, stopping, in words (sd_notify(3)); what systemd says has failed.
+"""What a service tells systemd: ready, alive, starting, stopping (sd_notify(3)); which units have failed.
 
 Without systemd, nothing.
 """
@@ -6,21 +6,31 @@ Without systemd, nothing.
 import logging
 import os
 import socket
-import subprocess
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from types import ModuleType
 from typing import Final
 
 log = logging.getLogger(__name__)
+
+MORE_S: Final = 120.0
+"""Seconds that a sign of progress earns a start. The slowest step between two of them (a large library is
+loaded, a key made) takes a slow board, at work on something else, a tenth of that."""
+_PROGRESS_EVERY_S: Final = 5.0
 
 
 class Notifier:
     """Sends to `$NOTIFY_SOCKET`, if there is one and somebody listens there."""
 
-    def __init__(self, address: str | None = None) -> None:
+    def __init__(
+        self, address: str | None = None, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         """`address` is the environment's unless given; a leading `@` means the abstract namespace."""
         found = os.environ.get("NOTIFY_SOCKET", "") if address is None else address
         self._address = "\0" + found[1:] if found.startswith("@") else found
         self._is_heard = True
+        self._monotonic = monotonic
+        self._progress_at = float("-inf")
 
     def ready(self) -> None:
         """The daemon does its work from now on."""
@@ -29,6 +39,16 @@ class Notifier:
     def alive(self) -> None:
         """Feeds the watchdog."""
         self._send("WATCHDOG=1")
+
+    def progress(self) -> None:
+        """Tell that a start makes progress: it then has `MORE_S` from now on, whatever its unit's limit is.
+
+        May be called often: most calls do nothing.
+        """
+        now = self._monotonic()
+        if self._address and now - self._progress_at >= _PROGRESS_EVERY_S:
+            self._progress_at = now
+            self._send(f"EXTEND_TIMEOUT_USEC={round(MORE_S * 1e6)}")
 
     def status(self, words: str) -> None:
         """One line for `systemctl status`."""
@@ -53,11 +73,32 @@ class Notifier:
             self._is_heard = True
 
 
+class ImportProgress:
+    """Tells systemd of progress while modules are loaded: on a slow board that is most of a start.
+
+    The first of `sys.meta_path`; it finds no module itself.
+    """
+
+    def __init__(self, notifier: Notifier) -> None:
+        self._notifier = notifier
+
+    def find_spec(
+        self,
+        name: str,  # noqa: ARG002
+        path: Sequence[str] | None = None,  # noqa: ARG002
+        target: ModuleType | None = None,  # noqa: ARG002
+    ) -> None:
+        """Note that one more module is about to be loaded."""
+        self._notifier.progress()
+
+
 def failed_units(ask: Callable[[], str] | None = None) -> tuple[str, ...]:
     """Names of Logboat's units that have failed; none where there is no systemd. `ask`: what lists them."""
+    from subprocess import SubprocessError  # no daemon's start needs it
+
     try:
         told = list_failed() if ask is None else ask()
-    except (OSError, subprocess.SubprocessError):
+    except (OSError, SubprocessError):
         return ()
     return tuple(line.split()[0] for line in told.splitlines() if line.strip())
 
@@ -67,4 +108,6 @@ _UNITS: Final = ("systemctl", "list-units", "--failed", "--plain", "--no-legend"
 
 def list_failed() -> str:
     """What systemd lists of our units that have failed. Raises OSError, SubprocessError."""
+    import subprocess
+
     return subprocess.run(_UNITS, capture_output=True, text=True, timeout=5, check=False).stdout

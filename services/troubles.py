@@ -162,8 +162,8 @@ TROUBLES: Final[tuple[Trouble, ...]] = (
         {},
         ("daemons", "THE LIGHTS ARE NOT TRUE: …: it has said nothing for …"),
         ("lights", "…: it has said nothing for …: they show what was, or nothing"),
-        "Do not believe them; `logboat status` is right. Its watchdog starts it again within 10 s; if not,"
-        " `systemctl restart logboat-lights`.",
+        "Do not believe them; `logboat status` is right. Its watchdog starts it again within a minute; if"
+        " not, `systemctl restart logboat-lights`.",
         to_do="do not trust the lights, …: systemctl restart logboat-lights",
         seen="they stand still: what blinked does not",
     ),

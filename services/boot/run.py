@@ -59,6 +59,8 @@ class Boot:
     places: Places
     now: datetime
     tool: Run = run
+    progress: Callable[[], None] = lambda: None
+    """Called before each step."""
     slots: Callable[[], Iterable[AbstractContextManager[Path]]] | None = None
     """The boot partitions, each to be entered; None: those of the card that is mounted."""
     problems: list[str] = field(default_factory=list)
@@ -82,6 +84,7 @@ class Boot:
             )
             return self._told(BootState(problems=tuple(self.problems)))
         outcome = Outcome((), (), generated=False)
+        self.progress()
         try:
             outcome = self.take_in()
         except OSError as error:
@@ -242,6 +245,7 @@ class Boot:
         return [system.slot(device, tool=self.tool) for device in devices if device.exists()]
 
     def _step(self, what: str, action: Callable[[], None]) -> None:
+        self.progress()
         try:
             action()
         except (OSError, CardError, ValueError) as error:

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from services.boot.places import FIRMWARE, PARTITION, Places
+from services.loading import loading
 
 from .common import FailedError, World, print_json
 
@@ -36,13 +37,15 @@ def boot_arguments(parser: ArgumentParser) -> None:
 
 def boot(args: Namespace, world: World) -> int:
     """Take in what is on the card, set up what follows from it. 0 whatever it finds: it stops no start."""
-    from services.boot import run, system
-    from services.logs.setup import running
+    with loading():
+        from services.boot import run, system
+        from services.logs.setup import running
+        from services.systemd import Notifier
 
     if not system.is_root():
         raise FailedError("this changes the system: run it as root (systemd does, at each start)")
     places = places_of(args)
-    boot = run.Boot(places, run.now(args.data, utc=world.utc))
+    boot = run.Boot(places, run.now(args.data, utc=world.utc), progress=Notifier().progress)
     with running("networks" if args.part == "networks" else "boot", args.data):
         found = {None: boot.run, "card": boot.take_up, "networks": boot.join}[args.part]()
     if args.json:

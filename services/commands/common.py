@@ -5,7 +5,6 @@ A command prints to standard output and returns its exit status; what a person d
 """
 
 import contextlib
-import getpass
 import os
 import sys
 import time
@@ -58,6 +57,8 @@ def is_alive(pid: int) -> bool:
 
 def login_name() -> str:
     """Who types."""
+    import getpass
+
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a user id without a name
@@ -71,6 +72,8 @@ def ask_secret(prompt: str) -> str:
     except OSError:
         raise UsageError("there is no terminal to ask for a secret at; hand it in as a file") from None
     os.close(terminal)
+    import getpass
+
     try:
         return getpass.getpass(prompt)
     except EOFError:

@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from services.present import screen
+from services.loading import loading
 
 from .common import FailedError, World, print_json
 from .options import actions, identity_option
@@ -31,7 +31,8 @@ def lights(args: Namespace, world: World) -> int:
         return _test(args, world)
     if args.action == "explain":
         return _explain(args, world)
-    from services.lights import daemon
+    with loading():
+        from services.lights import daemon
 
     return daemon.off(args) if args.action == "off" else daemon.run(args)
 
@@ -57,6 +58,7 @@ def _explain(args: Namespace, world: World) -> int:
     from services.lights import explain
     from services.lights.facts import Machine
     from services.lights.states import TABLE, shown
+    from services.present import screen
 
     if args.table:
         if args.json:

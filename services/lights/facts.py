@@ -24,7 +24,9 @@ _UNDER_VOLTAGE, _THROTTLED = 0x1, 0x4 | 0x8
 """Bits of the firmware's `get_throttled`: now too low; now slowed down, now too hot."""
 _FIRMWARE: Final = "sys/devices/platform/soc/soc:firmware/get_throttled"
 UNITS_EVERY_S: Final = 10.0
-"""systemd is asked this often for units that have failed."""
+"""systemd is asked this often for failed units while there is one, or the end of one was noted lately."""
+UNITS_AT_LEAST_EVERY_S: Final = 60.0
+"""And this often otherwise: our units note every end, so this is for what nobody thought of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,10 @@ class Machine:
     ask_units: Callable[[], str] | None = None
     """What systemd lists of failed units; None asks it."""
     units_every: float = UNITS_EVERY_S
-    """How often, seconds."""
+    """How often while a unit is likely to have failed, seconds."""
+    _noted: tuple[tuple[str, int], ...] = field(default=(), init=False)
+    _noted_at: float = field(default=-math.inf, init=False)
+    """When an end of a daemon was last seen to be noted."""
     _asked: float = field(default=-math.inf, init=False)
     _units: tuple[str, ...] = field(default=(), init=False)
     _certificate: tuple[int, float | None] = field(default=(-1, None), init=False)
@@ -127,8 +132,13 @@ class Machine:
         return low, bool(bits & _THROTTLED)
 
     def _failed(self, boottime: float) -> tuple[str, ...]:
-        """A process each time, which would cost more than all else here."""
-        if not 0 <= boottime - self._asked < self.units_every:
+        """Return the units that have failed. A process each time, which costs more than all else here."""
+        noted = ends.last_changes(self.run)
+        if noted != self._noted:
+            self._noted, self._noted_at = noted, boottime
+        is_likely = bool(self._units) or boottime - self._noted_at < UNITS_AT_LEAST_EVERY_S
+        every = self.units_every if is_likely else max(self.units_every, UNITS_AT_LEAST_EVERY_S)
+        if not 0 <= boottime - self._asked < every:
             self._asked = boottime
             self._units = failed_units(self.ask_units)
         return self._units

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,13 @@ def vessel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vessel]:
         *("--config", str(root / "logboat.toml"), "--sensors", str(root / "sensors.toml")),
         *("--data", str(root / "data"), "--run", str(root / "run")),
     ]
+    with recording(root, places) as vessel:
+        yield vessel
+
+
+@contextmanager
+def recording(root: Path, places: list[str]) -> Iterator[Vessel]:
+    """A recorder runs, and its first sample is durable."""
     reading, writing = os.pipe()
     with (root / "recorder.log").open("wb") as log:
         recorder = subprocess.Popen(
@@ -80,6 +88,17 @@ def vessel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vessel]:
         os.close(reading)
         recorder.kill()
         recorder.wait()
+
+
+def test_a_recorder_repairs_its_stores_before_it_records(vessel: Vessel) -> None:
+    data = Path(vessel.places[5])
+    assert vessel.stop() == 0
+    (data / "log.db").write_bytes(bytes(range(256)) * 100)
+    with recording(data.parent, vessel.places) as again:
+        assert list((data / "set-aside").glob("log.db.*"))
+        assert again.stop() == 0
+    assert vessel.logboat("store", "check").returncode == 0
+    assert vessel.json("verify")["complete"]
 
 
 def test_a_vessel_records_shows_and_proves(vessel: Vessel) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from services import ends
+from services.systemd import MORE_S
 
 UNITS = Path(str(files("services") / "units"))
 MOST_EXPOSED = 20
@@ -36,7 +37,7 @@ def test_unit_is_shut_in(unit: Path) -> None:
 def test_unit_is_understood_by_systemd(unit: Path, tmp_path: Path) -> None:
     for file in UNITS.glob("*.service"):
         text = file.read_text()
-        for program in ("/usr/bin/logboat", "/usr/sbin/wpa_supplicant"):
+        for program in ("/usr/bin/logboat", "/usr/sbin/wpa_supplicant", "/usr/lib/logboat/ended"):
             text = text.replace(program, "/bin/true")
         (tmp_path / file.name).write_text(text)
     done = analyze("verify", "--man=no", str(tmp_path / unit.name))
@@ -74,15 +75,34 @@ def test_what_reads_a_strangers_card_has_no_network() -> None:
     assert values("logboat-boot.service", "RestrictAddressFamilies") == ["AF_UNIX"]
 
 
+def test_sync_starts_after_a_check_of_the_stores_which_is_the_recorders_if_one_runs() -> None:
+    """The recorder checks them in its own start (`test_command_recorder`)."""
+    unit, check = "logboat-sync.service", "logboat-store.service"
+    assert check in values(unit, "Wants")[0].split()
+    assert {check, "logboat-recorder.service"} <= set(values(unit, "After")[0].split())
+    assert values(check, "After") == ["logboat-recorder.service"]
+    assert values(check, "Before") == [unit]
+    assert values(check, "ConditionPathExists") == [
+        "|!/run/logboat/recorder.json",
+        "|/var/lib/logboat/damaged",
+    ]
+    assert check not in " ".join(values("logboat-recorder.service", "Wants"))
+
+
 @pytest.mark.parametrize("unit", ["logboat-recorder.service", "logboat-sync.service"])
-def test_daemon_starts_after_a_check_of_the_stores_and_is_started_for_ever(unit: str) -> None:
-    assert "logboat-store.service" in values(unit, "Wants")[0].split()
-    assert "logboat-store.service" in values(unit, "After")[0].split()
-    assert unit in values("logboat-store.service", "Before")[0].split()
+def test_daemon_is_started_for_ever(unit: str) -> None:
     assert values(unit, "Restart") == ["always"]
     assert values(unit, "StartLimitIntervalSec") == ["0"]
     assert values(unit, "Type") == ["notify"]
     assert int(values(unit, "WatchdogSec")[0]) >= 30
+
+
+def test_recording_comes_first_when_the_machine_starts() -> None:
+    assert "logboat-recorder.service" in values("logboat-sync.service", "After")[0].split()
+    nice = {
+        unit: int(values(f"logboat-{unit}.service", "Nice")[0]) for unit in ("recorder", "sync", "lights")
+    }
+    assert nice["recorder"] < 0 < nice["sync"] == nice["lights"]
 
 
 def test_folders_that_daemons_share_are_made_alike() -> None:
@@ -101,11 +121,13 @@ def test_folders_that_daemons_share_are_made_alike() -> None:
 
 
 @pytest.mark.parametrize("unit", ["logboat-boot.service"])
-def test_what_root_does_comes_before_recording_and_holds_it_up_for_less_than_a_minute(unit: str) -> None:
+def test_what_root_does_comes_before_recording_and_holds_it_up_no_longer_than_it_makes_progress(
+    unit: str,
+) -> None:
     before = " ".join(values(unit, "Before")).split()
     assert {"logboat-store.service", "logboat-recorder.service"} <= set(before)
     assert values(unit, "Type") == ["oneshot"]
-    assert values(unit, "TimeoutStartSec") == ["40s"]
+    assert values(unit, "TimeoutStartSec") == ["2min"]
     assert values(unit, "User") == []
     assert "AF_INET" not in " ".join(values(unit, "RestrictAddressFamilies"))
 
@@ -120,7 +142,7 @@ def test_the_radios_program_may_set_up_interfaces_and_nothing_else() -> None:
 def test_every_end_is_noted_and_nothing_is_given_up(unit: Path) -> None:
     """With a limit of starts systemd would end in silence; so there is none, and what ends often is told."""
     noted = [value.lstrip("-+") for value in values(unit.name, "ExecStopPost")]
-    assert f"/usr/bin/logboat ended {unit.stem.removeprefix('logboat-')}" in noted
+    assert f"/usr/lib/logboat/ended {unit.stem.removeprefix('logboat-')}" == noted[0]
     assert unit.stem.removeprefix("logboat-") in ends.DAEMONS
     if unit.name not in OF_ROOT:
         assert values(unit.name, "StartLimitIntervalSec") == ["0"]
@@ -132,6 +154,27 @@ def test_every_end_is_noted_and_nothing_is_given_up(unit: Path) -> None:
 
 @pytest.mark.parametrize("unit", ALL, ids=lambda unit: unit.name)
 def test_nothing_can_hang_for_ever(unit: Path) -> None:
-    """A watchdog, or an end to how long a start takes; the radio's program has neither."""
+    """An end to how long a start takes, and a watchdog; the radio's program has neither."""
     if unit.name != RADIO:
-        assert values(unit.name, "WatchdogSec") or values(unit.name, "TimeoutStartSec")
+        assert values(unit.name, "TimeoutStartSec")
+        assert values(unit.name, "WatchdogSec") or values(unit.name, "Type") == ["oneshot"]
+
+
+@pytest.mark.parametrize("unit", [unit for unit in ALL if unit.name != RADIO], ids=lambda unit: unit.name)
+def test_a_start_on_a_slow_board_may_ask_for_more_time(unit: Path) -> None:
+    """It asks by systemd's socket, which it must be let to."""
+    assert values(unit.name, "NotifyAccess") == ["main"]
+    [limit] = values(unit.name, "TimeoutStartSec")
+    assert int(limit.removesuffix("min")) * 60 >= MORE_S, "a longer one is better to begin with"
+    assert "AF_UNIX" in " ".join(values(unit.name, "RestrictAddressFamilies"))
+
+
+@pytest.mark.parametrize("unit", ALL, ids=lambda unit: unit.name)
+def test_what_runs_after_an_end_is_quick_and_has_time(unit: Path) -> None:
+    """If it is late, systemd takes that for a failure of the service."""
+    first, *others = values(unit.name, "ExecStopPost")
+    assert "python" not in ends.SCRIPT.read_text().splitlines()[0]
+    assert "/usr/bin/logboat" not in first
+    assert all("success" in other for other in others), "nothing slow after a good end"
+    if unit.name != RADIO:
+        assert values(unit.name, "TimeoutStopSec") == ["2min"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from services import livestate
+from services import ends, livestate
 from services.lights.daemon import LAMP_TEST_S, LightsDaemon, is_night
 from services.lights.facts import Facts, Machine
 from services.lights.panel import TRY_EVERY_S, HeaderPanel, KernelPanel, PanelError, PatientPanel
@@ -219,19 +219,30 @@ def test_machine_tells_of_voltage_heat_units_and_certificate(tmp_path: Path) -> 
     assert not found.throttled
 
 
-def test_systemd_is_asked_every_ten_seconds_and_a_new_certificate_is_seen_at_once(tmp_path: Path) -> None:
+def test_systemd_is_asked_every_ten_seconds_once_an_end_was_noted_and_else_once_a_minute(
+    tmp_path: Path,
+) -> None:
     asked: list[float] = []
 
     def units() -> str:
         asked.append(now)
-        return "" if now < NOW + 20 else "logboat-sync.service loaded failed failed Logboat: mesh\n"
+        return "" if now < NOW + 95 else "logboat-sync.service loaded failed failed Logboat: mesh\n"
 
     machine = Machine(tmp_path, tmp_path, tmp_path, ask_units=units)
-    CA.new().issue("argo").save(tmp_path / "vessel.pem", tmp_path / "vessel.key")
-    for now in [NOW + second for second in range(31)]:
+    for now in [NOW + second for second in range(261)]:
+        if now == NOW + 85:
+            ends.note(tmp_path, "sync", "exit status 1", clock=now)
         found = look(machine, boottime=now)
-    assert asked == [NOW, NOW + 10, NOW + 20, NOW + 30]
+    ten = [NOW + second for second in range(85, 261, 10)]
+    assert asked == [NOW, NOW + 60, *ten]
     assert found.failed_units == ("logboat-sync.service",)
+
+
+def test_a_new_certificate_is_seen_at_once(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, tmp_path, tmp_path, ask_units=lambda: "")
+    CA.new().issue("argo").save(tmp_path / "vessel.pem", tmp_path / "vessel.key")
+    now = NOW
+    assert look(machine, boottime=now).expires == END.timestamp()
     (tmp_path / "vessel.pem").write_text("nonsense")
     assert look(machine, boottime=now).expires is None
     CA.new().issue("argo").save(tmp_path / "vessel.pem", tmp_path / "vessel.key")

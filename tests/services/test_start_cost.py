@@ -1,0 +1,101 @@
+"""What a start costs a slow board: what is loaded for it, and how systemd is told that it gets on."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from services.systemd import MORE_S, ImportProgress, Notifier
+from services.version import VERSION
+
+HEAVY = {
+    "asyncio",
+    "cryptography",
+    "email",
+    "gpiozero",
+    "importlib.metadata",
+    "importlib.resources",
+    "websockets",
+    "zeroconf",
+    "zoneinfo",
+}
+"""Each takes a slow board longer than Python itself."""
+
+
+@contextmanager
+def systemd(folder: Path) -> Iterator[socket.socket]:
+    """Listens as systemd does."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(folder / "notify"))
+        listener.setblocking(False)
+        yield listener
+
+
+def heard(listener: socket.socket) -> list[str]:
+    found = []
+    while True:
+        try:
+            found.append(listener.recv(4096).decode())
+        except BlockingIOError:
+            return found
+
+
+@pytest.mark.parametrize(
+    ("modules", "also"),
+    [
+        ("services.recorder", {"sync.blip"}),
+        ("services.boot.run, services.boot.system", {"apsw", "sync.store", "sync.peer"}),
+        ("services.storecheck", {"sensors.kinds"}),
+        ("services.lights.daemon", {"apsw", "sync.store", "sync.peer"}),
+    ],
+)
+def test_a_start_loads_nothing_that_only_some_vessels_need(modules: str, also: set[str]) -> None:
+    program = f"import sys, services.command, {modules}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    before = subprocess.run(
+        [sys.executable, "-c", "import sys; print(*sys.modules)"], capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stdout.split()) - set(before.stdout.split())
+    assert loaded.isdisjoint(HEAVY | also)
+
+
+def test_a_check_of_the_stores_asks_systemd_for_time(tmp_path: Path) -> None:
+    with systemd(tmp_path) as listener:
+        (tmp_path / "data").mkdir()
+        command = [sys.executable, "-m", "services", "store", "check", "--repair"]
+        subprocess.run(
+            [*command, "--data", str(tmp_path / "data")],
+            env=os.environ | {"NOTIFY_SOCKET": str(tmp_path / "notify")},
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+        assert heard(listener)[0] == f"EXTEND_TIMEOUT_USEC={MORE_S * 1e6:.0f}"
+
+
+def test_a_start_asks_for_more_time_as_long_as_it_gets_on_and_not_when_it_hangs(tmp_path: Path) -> None:
+    now = [100.0]
+    with systemd(tmp_path) as listener:
+        loading = ImportProgress(Notifier(str(tmp_path / "notify"), monotonic=lambda: now[0]))
+        asked = 0
+        for _ in range(100):
+            now[0] += 1.0
+            loading.find_spec("a.module")
+            asked += len(heard(listener))
+        assert 15 <= asked <= 25
+        now[0] += 1_000.0
+        assert heard(listener) == []
+
+
+def test_where_no_systemd_listens_nothing_is_sent(tmp_path: Path) -> None:
+    Notifier("").progress()
+    Notifier(str(tmp_path / "nobody")).progress()
+
+
+def test_the_version_is_the_packages() -> None:
+    assert version("logboat") == VERSION
