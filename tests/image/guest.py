@@ -55,8 +55,13 @@ class Guest:
     memory: int = 1024
     drop_ins: Mapping[str, str] = field(default_factory=dict)
     """Of units, by their names; they reach systemd as credentials, so that the card stays as it is."""
+    extra_units: Mapping[str, str] = field(default_factory=dict)
+    """Units that the card does not have, by their names; each is started with the system."""
     forwards: Sequence[int] = ()
     """Ports of the guest that are to be reached from here, beside SSH's."""
+    nanoseconds: int | None = None
+    """How long an instruction takes, as a power of two: then the guest's time is that of its work, and not of
+    this machine's, however busy this machine is. None: as fast as it goes."""
     drive: str | None = None
     """What QEMU is to take for the card, if not the file itself."""
     serial: Path | None = None
@@ -93,6 +98,8 @@ class Guest:
             *("-kernel", str(self.card.kernel), "-initrd", str(self.card.initramfs)),
             *("-append", self._command_line()),
         ]
+        if self.nanoseconds is not None:
+            command += ["-icount", f"shift={self.nanoseconds}"]
         if self.serial is not None:
             command += [
                 "-chardev",
@@ -104,10 +111,11 @@ class Guest:
             mac = f"52:54:00:00:00:{self.number:02x}"
             command += ["-netdev", f"socket,id=l2,mcast={self.network},localaddr=127.0.0.1"]
             command += ["-device", f"virtio-net-pci,netdev=l2,mac={mac},romfile="]
-        for unit, text in self.drop_ins.items():
-            value = base64.b64encode(text.encode()).decode()
-            name = f"io.systemd.credential.binary:systemd.unit-dropin.{unit}"
-            command += ["-smbios", f"type=11,value={name}={value}"]
+        for kind, units in (("unit-dropin", self.drop_ins), ("extra-unit", self.extra_units)):
+            for unit, text in units.items():
+                value = base64.b64encode(text.encode()).decode()
+                name = f"io.systemd.credential.binary:systemd.{kind}.{unit}"
+                command += ["-smbios", f"type=11,value={name}={value}"]
         self.console.unlink(missing_ok=True)
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, cwd=self.place)
 
@@ -115,7 +123,7 @@ class Guest:
         line = self.card.command_line.replace("panic=10", "panic=-1")
         if self.architecture == "arm64":
             line = line.replace("console=serial0,115200 console=tty1", "console=ttyAMA0")
-        return line
+        return " ".join([line, *(f"systemd.wants={unit}" for unit in self.extra_units)])
 
     def kill(self) -> None:
         """As a power cut: at once."""
@@ -128,7 +136,9 @@ class Guest:
         """Whether QEMU runs."""
         return self._process is not None and self._process.poll() is None
 
-    def wait_for(self, what: str, done: Callable[[], bool], *, seconds: float = BOOT_S) -> None:
+    def wait_for(
+        self, what: str, done: Callable[[], bool], *, seconds: float = BOOT_S, every: float = 0.5
+    ) -> None:
         """Until it is so. Raises GuestError: in time, or at once if the guest is dead."""
         end = time.monotonic() + seconds
         while not done():
@@ -136,7 +146,7 @@ class Guest:
                 raise GuestError(f"the guest died before {what}:\n{self.last_words()}")
             if time.monotonic() > end:
                 raise GuestError(f"after {seconds:.0f} s still not {what}:\n{self.last_words()}")
-            time.sleep(0.5)
+            time.sleep(every)
 
     def wait_for_end(self, what: str, *, seconds: float = BOOT_S) -> None:
         """Until the machine has been switched off, or restarts, which ends QEMU too. Raises GuestError."""

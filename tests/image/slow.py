@@ -1,0 +1,171 @@
+"""Slow machines: one emulated core with 512 MiB, and what a start costs there.
+
+`python -m tests.image.slow IMAGE` boots an image and prints how much processor time it takes until the first
+reading is durable, as a multiple of `python3 -c pass` on the same machine. The guest's time is then that of
+the instructions it executes, so that figures do not depend on how busy this machine is.
+`python -m tests.image.slow IMAGE BUSY` boots it at full speed, beside so many busy processes, and prints what
+became of its units.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from provisioning.image.build import native
+from tests.image import card
+from tests.image.guest import Guest
+
+PATIENT_S = 5400.0
+"""However long it takes, within reason."""
+MEASURED = "first reading is durable"
+_WATCH = f"""[Unit]
+Description=Says on the second serial port when the first reading is durable
+DefaultDependencies=no
+
+[Service]
+ExecStart=/bin/sh -c 'while :; do \\
+  {{ read -r state < /run/logboat/recorder.json; }} 2>/dev/null; \\
+  case $$state in *lastDurable*samples?:[1-9]*) break ;; esac; sleep 1; done; \\
+  read -r _ user nice system _ _ irq soft _ < /proc/stat; read -r up _ < /proc/uptime; \\
+  echo "{MEASURED}: $$((user + nice + system + irq + soft)) $$up" > /dev/ttyS1'
+"""
+PASSES = 20
+NANOSECONDS = 3
+"""Eight nanoseconds an instruction: about a tenth of a Raspberry Pi Zero 2 W's core."""
+
+
+@contextmanager
+def busy_host(processes: int = 2) -> Iterator[None]:
+    """Processes that compute for as long as this lasts."""
+    running = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(processes)]
+    try:
+        yield
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def slow_guest(
+    image: Path, place: Path, key: Path, *, busy: int = 0, nanoseconds: int | None = None
+) -> Iterator[Guest]:
+    """A vessel that is switched on for the first time, on a slow machine; see `Guest.nanoseconds`."""
+    flashed = card.copy(image, place)
+    public = " ".join(key.with_suffix(".pub").read_text().split()[:2])
+    flashed.put({"vessel.toml": f'[vessel]\nid = "argo"\n\n[network]\nssh_keys = ["{public}"]\n'})
+    # Where QEMU gets little of the processors, timers come too late for the kernel's check of them.
+    flashed = replace(flashed, command_line=f"{flashed.command_line} no_timer_check")
+    with (
+        busy_host(busy),
+        Guest(
+            flashed,
+            place,
+            key,
+            architecture=native(),
+            memory=512,
+            nanoseconds=nanoseconds,
+            serial=place / "measured",
+            extra_units={"measure.service": _WATCH},
+        ) as guest,
+    ):
+        yield guest
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a start costs until the first reading is durable, and what `python3 -c pass` costs there."""
+
+    cpu_s: float
+    uptime_s: float
+    """Since the kernel was started."""
+    pass_s: float
+
+    def __str__(self) -> str:
+        return (
+            f"first durable reading after {self.uptime_s:.0f} s; processor time until then"
+            f" {self.multiple:.0f} times `python3 -c pass` ({self.cpu_s:.1f} s / {self.pass_s:.3f} s)"
+        )
+
+    @property
+    def multiple(self) -> float:
+        """How many times `python3 -c pass` it is."""
+        return self.cpu_s / self.pass_s
+
+
+def first_reading(guest: Guest) -> tuple[float, float]:
+    """Wait for it; return the processor time until then, and the seconds since the kernel's start."""
+    assert guest.serial is not None
+    serial = guest.serial
+
+    def told() -> str:
+        return serial.read_text(errors="replace") if serial.exists() else ""
+
+    guest.wait_for(MEASURED, lambda: MEASURED in told() and told().endswith("\n"), seconds=PATIENT_S)
+    ticks, up = told().rpartition(": ")[2].split()
+    return int(ticks) / 100, float(up)
+
+
+def wait_until_up(guest: Guest) -> None:
+    """Until systemd has nothing more to start. Asked seldom: each question is work for the guest, too."""
+    state = "systemctl is-system-running"
+    guest.wait_for(
+        "started",
+        lambda: guest.run(state, seconds=300, check=False) in ("running", "degraded"),
+        seconds=PATIENT_S,
+        every=30.0,
+    )
+
+
+def cost(guest: Guest, measured: tuple[float, float]) -> Cost:
+    """Measure `python3 -c pass` with all daemons stopped. The last thing to do with a guest."""
+    guest.root("systemctl stop 'logboat-*.service' 'logboat-*.timer'", seconds=1200)
+    loop = "i=0; while [ $i -lt {} ]; do python3 -c pass; i=$((i+1)); done; times"
+    guest.run(loop.format(2), seconds=1200)
+    none, some = (_children(guest.run(loop.format(passes), seconds=1200)) for passes in (0, PASSES))
+    return Cost(*measured, (some - none) / PASSES)
+
+
+def _children(times: str) -> float:
+    """CPU seconds of a shell's children, by what its `times` prints."""
+    total = 0.0
+    for word in times.splitlines()[-1].split():
+        minutes, _, seconds = word.rstrip("s").partition("m")
+        total += int(minutes) * 60 + float(seconds)
+    return total
+
+
+def main() -> int:
+    """Boot an image there; print what it costs, or what became of its units."""
+    image, *rest = sys.argv[1:]
+    with tempfile.TemporaryDirectory(prefix="logboat-slow-") as folder:
+        place, key = Path(folder), Path(folder, "key")
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+        busy, nanoseconds = (int(rest[0]), None) if rest else (0, NANOSECONDS)
+        with slow_guest(Path(image), place, key, busy=busy, nanoseconds=nanoseconds) as guest:
+            measured = first_reading(guest)
+            print(f"first reading: processor time, seconds since the start: {measured}", flush=True)
+            wait_until_up(guest)
+            print(guest.run("systemctl --failed --no-legend --plain; uptime", seconds=600, check=False))
+            ours = "journalctl -b --no-pager -u 'logboat-*' -o short-monotonic"
+            print(guest.root(ours, seconds=600, check=False))
+            print(json.dumps(units(guest), indent=1), flush=True)
+            print(cost(guest, measured))
+    return 0
+
+
+def units(guest: Guest) -> dict[str, dict[str, str]]:
+    """What systemd has to say of our services, by their names."""
+    keys = "Id,ActiveState,Result,NRestarts,CPUUsageNSec"
+    told = guest.run(f"systemctl show -p {keys} 'logboat-*.service'", seconds=300)
+    found = [dict(line.split("=", 1) for line in block.splitlines()) for block in told.split("\n\n")]
+    return {each.pop("Id"): each for each in found}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
