@@ -157,6 +157,12 @@ def test_a_base_image_that_was_cut_off_is_told(tmp_path: Path) -> None:
 # The card ------------------------------------------------------------------------------------------
 
 
+def test_a_slow_board_has_time_to_find_its_devices_and_to_start_others_services() -> None:
+    text = (DATA / "files/etc/systemd/system.conf.d/logboat.conf").read_text()
+    found = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    assert found["DefaultTimeoutStartSec"] == found["DefaultDeviceTimeoutSec"] == "5min"
+
+
 def test_partitions_lie_one_after_another_on_the_alignment() -> None:
     layout = read().layout
     for one, other in zip(layout.partitions, layout.partitions[1:], strict=False):
