@@ -10,7 +10,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 from typing import Final
@@ -25,6 +25,7 @@ from sync.net.retrying import MAX_WAIT_S, Backoff, is_worth_retrying, max_attemp
 from sync.net.throttle import Throttled, TokenBucket
 from sync.net.tls_contexts import Judge
 from sync.net.transport import Transport
+from sync.net.ws_client import WITHOUT_COLLECTIONS
 from sync.peer.active import ActiveOptions, ActivePeer, Activity
 from sync.peer.arrivals import Rule
 from sync.peer.checkpoints import stored
@@ -391,7 +392,10 @@ class Replicator:
         is_gateway = str(headers.get("Server", "")).startswith(_GATEWAY)
         known = configuration.peer
         peer = known(transport) if callable(known) else known or configuration.endpoint.peer
-        options = self._options(peer, bridges_gaps=is_gateway)
+        options = replace(
+            self._options(peer, bridges_gaps=is_gateway),
+            names_collection=getattr(transport, "subprotocol", None) not in WITHOUT_COLLECTIONS,
+        )
         self._peer = ActivePeer(session, configuration.database, options, self._ledger)
         if configuration.bandwidth is None:
             self._link = Link(self._peer, transport, over=self._ended, turned=self._turned)

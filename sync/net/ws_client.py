@@ -26,6 +26,8 @@ from sync.net.websocket import Tuning, WebSocketTransport
 from sync.peer.problems import Domain, Problem, ProblemError
 
 SUBPROTOCOLS: Final = ("BLIP_3+CBMobile_3", "BLIP_3+CBMobile_2")
+WITHOUT_COLLECTIONS: Final = frozenset({"BLIP_3+CBMobile_2"})
+"""Those by which no message names a collection."""
 
 # The codes that Couchbase Lite gives for a server that answers, but not with what was asked for.
 _NO_SUBPROTOCOL: Final = 403

@@ -86,6 +86,8 @@ class ActiveOptions:
     purges_removed: bool = False
     reset_checkpoint: bool = False
     """Begin at the beginning, this once."""
+    names_collection: bool = False
+    """Whether the connection begins with getCollections, as from CBMobile_3 on."""
 
     def __post_init__(self) -> None:
         if self.stream is not None and self.channels:
@@ -143,7 +145,7 @@ class ActivePeer(PeerBase):
         """The connection is up: begin."""
         if self._options.reset_checkpoint:
             self._checkpoint.forget()
-        self._checkpoint.load(self._begin)
+        self._checkpoint.load(self._begin, names_collection=self._options.names_collection)
 
     def stop(self) -> None:
         """End as soon as what is on its way is done with, and the checkpoint stored."""

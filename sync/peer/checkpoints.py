@@ -34,6 +34,9 @@ _CONFLICT: Final = 409
 _UNAVAILABLE: Final = 503
 _CONFLICTS_MOST: Final = 3
 """Times in a row that another replication may have stored its own before ours is given up."""
+_NO_COLLECTIONS: Final = frozenset({400, 404, 501})
+"""Statuses by which peers say that they know no collections, or not on this connection."""
+_DEFAULT_COLLECTION: Final = "_default"
 DEFAULT_COLLECTIONS: Final = frozenset({"_default", "_default._default"})
 
 
@@ -59,11 +62,44 @@ class OwnCheckpoint:
         """Whether both copies say just this."""
         return checkpoint == self._saved
 
-    def load(self, then: Callable[[Checkpoint], None]) -> None:
-        """Ask the peer for its copy, and go on with what both vouch for."""
+    def load(self, then: Callable[[Checkpoint], None], *, names_collection: bool = False) -> None:
+        """Ask the peer for its copy, and go on with what both vouch for.
+
+        With `names_collection` the first message is getCollections, and each later one names the collection:
+        Couchbase Lite 4 refuses all others. A peer that does not know that message is asked without it.
+        """
+        if names_collection:
+            request = GetCollections((_DEFAULT_COLLECTION,), (self._name,))
+            self._session.ask_for_collections(request, self._collections_told, then)
+        else:
+            self._ask(then)
+
+    def _ask(self, then: Callable[[Checkpoint], None]) -> None:
         self._session.request(
             GetCheckpoint(self._name, self._session.collection).encode(), self._loaded, then
         )
+
+    def _collections_told(self, reply: Reply, then: Callable[[Checkpoint], None]) -> None:
+        if isinstance(reply, ErrorReceived):
+            failure = Failure.decode(reply)
+            if failure.is_unhandled or failure.status in _NO_COLLECTIONS:
+                self._session.forgo_collections()
+                self._ask(then)
+            else:
+                text = f"the peer gives no checkpoint: {failure.text or failure.code}"
+                self._session.end(Problem(Domain.WEBSOCKET, failure.status or failure.code, text))
+            return
+        (found,) = GetCollectionsReply.decode(reply, self._session.limits, asked=1).checkpoints
+        if found is None:
+            text = (
+                "the peer's database has no default collection; Logboat replicates no other: make one there"
+            )
+            self._session.end(Problem(Domain.WEBSOCKET, _NOT_FOUND, text))
+            return
+        self._session.collection = 0
+        self._revision = found.revision
+        # An empty body is how the peer says that it has none; ours is never empty.
+        self._reconcile(None if found.body == b"{}" else found.body, then)
 
     def forget(self) -> None:
         """Begin anew: our own copy goes, so that nothing is vouched for."""
@@ -82,7 +118,7 @@ class OwnCheckpoint:
         )
 
     def _loaded(self, reply: Reply, then: Callable[[Checkpoint], None]) -> None:
-        theirs: Checkpoint | None = None
+        theirs: bytes | None = None
         if isinstance(reply, ErrorReceived):
             failure = Failure.decode(reply)
             if failure.status != _NOT_FOUND or failure.is_unhandled:
@@ -93,7 +129,11 @@ class OwnCheckpoint:
         else:
             answer = GetCheckpointReply.decode(reply, self._session.limits)
             self._revision = answer.revision
-            theirs = _decoded(answer.body, "the peer's copy of the checkpoint")
+            theirs = answer.body
+        self._reconcile(theirs, then)
+
+    def _reconcile(self, body: bytes | None, then: Callable[[Checkpoint], None]) -> None:
+        theirs = None if body is None else _decoded(body, "the peer's copy of the checkpoint")
         ours = stored(self._database, self._name)
         reconciled = reconcile(ours, theirs)
         if not reconciled.agreed:

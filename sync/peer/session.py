@@ -24,7 +24,7 @@ from sync.blip import (
 from sync.peer import tuning
 from sync.peer.problems import Domain, Problem
 from sync.replication import messages
-from sync.replication.messages import Addressing, Encoded, Limits, MessageError
+from sync.replication.messages import Addressing, Encoded, GetCollections, Limits, MessageError
 from sync.store import BusyError, DocumentError, StoreError
 
 log = logging.getLogger(__name__)
@@ -101,6 +101,15 @@ class Session:
             self._replies[number] = (answered, given)
         if part is not None:
             self._parts[number] = part
+
+    def ask_for_collections(self, message: GetCollections, answered: Answered, given: Any) -> None:
+        """Send the request by which the connection becomes one that names collections."""
+        self._addressing.admit(message)
+        self.request(message.encode(), answered, given)
+
+    def forgo_collections(self) -> None:
+        """Go on without naming collections: the peer knows none."""
+        self._addressing = Addressing()
 
     # Requests in
 

@@ -170,6 +170,8 @@ class Addressing:
                 raise MessageError("getCollections must be the first message of a connection")
             self.mode, self._count = Mode.COLLECTIONS, len(request.collections)
             return
+        if isinstance(request, Ways):
+            return  # about vessels, not about documents: it may come at any time
         index = request.collection
         if self.mode is Mode.COLLECTIONS:
             if index is None:

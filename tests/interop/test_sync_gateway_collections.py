@@ -61,6 +61,6 @@ def test_database_without_a_default_collection_is_told_at_once(ours: Database, g
     ours.put("from-sea", {"channels": ["notes"]})
     problem = replicate(ours, gateway, "named").problem
     assert problem is not None
-    assert problem.code == 400
-    assert "default collection is not configured for this database" in problem.text
+    assert problem.code == 404
+    assert "has no default collection" in problem.text
     assert gateway.admin("GET", "/named.fleet.notes/_all_docs")["rows"] == []
