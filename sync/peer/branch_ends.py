@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 from sync.peer import conflicts, tuning
 from sync.replication.messages import Proposal, Rev, Verdict
-from sync.store import Database, bodies
+from sync.store import Database, bodies, revisions
 
 T = TypeVar("T")
 _CONFLICT = 409
@@ -58,3 +58,17 @@ class BranchEnds(Generic[T]):
     def take(self, rev: Rev) -> T | None:
         """What was kept for this revision."""
         return self._kept.pop(rev.id, None) if self._refused.get(rev.id) == rev.revision else None
+
+    def named_by(self, rev: Rev) -> Rev | None:
+        """Return the end of the branch that is shown here, if the peer says that `rev` takes its place.
+
+        The end gets the name that our own resolutions give it. The peer's own tombstone would be taken for a
+        deletion that somebody meant.
+        """
+        if not rev.deleted_branch:
+            return None
+        current, deleted = self._database.current([rev.id]).get(rev.id, ("", True))
+        if deleted or current == rev.revision or current not in rev.deleted_branch[1:]:
+            return None
+        end = revisions.make(current, deleted=True, body=bodies.EMPTY, closing=True)
+        return Rev(rev.id, end, bodies.EMPTY, deleted=True, history=(current,))

@@ -271,9 +271,9 @@ class Receiver:
         ended = database.ended([(proposal.id, proposal.revision) for proposal in proposals])
         return [
             Verdict(_CONFLICT, here[proposal.id][0] if tells else None)
-            if has_ended
+            if has_ended and proposal.parent != here[proposal.id][0]
             else _KNOWN
-            if ancestors is None
+            if ancestors is None and not has_ended
             else SEND
             if proposal.id not in here
             else self._verdict(proposal, *here[proposal.id], tells=tells)
@@ -329,7 +329,7 @@ class Receiver:
             self._ends.keep(rev, arrived)
             self._respond(arrived)
             return
-        arrived.end = self._ends.take(rev)
+        arrived.end = self._ends.take(rev) or self._named_end(rev)
         if incoming.blobs and not rev.deleted:
             waiting = self._fetching_bytes + len(arrived.raw)
             if self._fetching >= tuning.DOCUMENTS_FETCHING or waiting > tuning.BYTES_FETCHING:
@@ -342,6 +342,10 @@ class Receiver:
             self._blobs.fetch(incoming.blobs, rev.id, self._fetched, arrived)
             return
         self._take(arrived)
+
+    def _named_end(self, rev: Rev) -> Arrived | None:
+        end = self._ends.named_by(rev)
+        return None if end is None else Arrived(None, end, end.body, None, 0)
 
     def _pop_expected(self, key: tuple[str, str]) -> list[int] | None:
         expected = self._expected.pop(key, None)

@@ -148,6 +148,13 @@ def history(value: str, of: str, limits: Limits) -> tuple[str, ...]:
     return ancestors
 
 
+def branch(value: str, limits: Limits) -> tuple[str, ...]:
+    """Return a revision and its ancestors, newest first; none for an empty value, which LiteCore sends."""
+    first, _, rest = value.partition(",")
+    newest = first.strip(" ")
+    return (revision(newest, limits), *history(rest, newest, limits)) if newest else ()
+
+
 def sequence_text(value: bytes, name: str, limits: Limits) -> str:
     """A sequence from its JSON, without needless blanks; null is none that a peer could mean."""
     if len(value) > limits.sequence_bytes:

@@ -33,6 +33,9 @@ class Rev(msgspec.Struct, frozen=True, gc=False):
     """The revision that was asked for, if this newer one is sent instead."""
     collection: int | None = None
     no_reply: bool = False
+    deleted_branch: tuple[str, ...] = ()
+    """The tombstone that ended another branch in favour of this revision, and its ancestors down to the one
+    that the receiver is known to have, newest first (Couchbase Lite 3.3)."""
 
     def encode(self) -> Encoded:
         """As it is sent."""
@@ -51,6 +54,8 @@ class Rev(msgspec.Struct, frozen=True, gc=False):
             properties["noconflicts"] = "true"
         if self.replaced is not None:
             properties["replacedRev"] = self.replaced
+        if self.deleted_branch:
+            properties["deleted_branch"] = ",".join(self.deleted_branch)
         return Encoded(properties, self.body, compressed=True, no_reply=self.no_reply)
 
     @classmethod
@@ -76,6 +81,7 @@ class Rev(msgspec.Struct, frozen=True, gc=False):
             fields.optional_revision(properties, "replacedRev", limits),
             fields.collection(properties, limits),
             event.no_reply,
+            fields.branch(get("deleted_branch", ""), limits),
         )
 
 

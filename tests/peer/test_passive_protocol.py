@@ -504,6 +504,74 @@ BAD = {
 
 ENDS = revisions.make("2-live", deleted=True, body=b"{}", closing=True)
 
+PHONES = "3-by.a.phone"
+"""A phone's own tombstone of `2-live`, which is no closing of ours."""
+
+
+@pytest.mark.parametrize("tombstone", [ENDS, PHONES])
+def test_branch_that_the_peer_says_has_ended_makes_way_for_the_revision_that_says_so(
+    store: Database, tombstone: str
+) -> None:
+    store.insert("d", "2-live", ["1-first"], {"n": 2})
+    script = passive(store)
+    assert script.verdicts(("d", "3-won", "2-live")) == [0]
+    reply = script.push(
+        "d",
+        "3-won",
+        b'{"n":3}',
+        history=("2-lost", "1-first"),
+        deleted_branch=(tombstone, "2-live", "1-first"),
+    )
+    assert isinstance(reply, ResponseReceived)
+    assert shown(store) == ("3-won", False)
+    # The end has the name that any other vessel gives it, so that nobody takes it for a deletion.
+    assert {leaf.rev: leaf.deleted for leaf in store.leaves("d")} == {"3-won": False, ENDS: True}
+    assert_sound(store)
+
+
+@pytest.mark.parametrize("branch", [(PHONES, "2-other", "1-first"), (PHONES,), (PHONES, "1-first")])
+def test_branch_that_is_not_the_one_shown_here_makes_way_for_nothing(
+    store: Database, branch: tuple[str, ...]
+) -> None:
+    store.insert("d", "2-live", ["1-first"], {"n": 2})
+    reply = passive(store).push(
+        "d", "3-won", b'{"n":3}', history=("2-lost", "1-first"), deleted_branch=branch
+    )
+    assert isinstance(reply, ErrorReceived)
+    assert reply.code == 409
+    assert shown(store) == ("2-live", False)
+
+
+def test_edit_made_before_the_end_of_its_branch_is_told_stays(store: Database) -> None:
+    store.insert("d", "2-live", ["1-first"], {"n": 2})
+    edit = store.put("d", {"n": 4}, parent="2-live")
+    reply = passive(store).push(
+        "d", "3-won", b'{"n":3}', history=("2-lost", "1-first"), deleted_branch=(PHONES, "2-live", "1-first")
+    )
+    assert isinstance(reply, ErrorReceived)
+    assert shown(store) == (edit, False)
+
+
+def test_end_of_a_branch_that_a_rule_refuses_refuses_the_revision_that_names_it(store: Database) -> None:
+    store.insert("d", "2-live", ["1-first"], {"n": 2})
+    script = passive(store, rule=lambda document: "nothing is deleted here" if document.deleted else None)
+    reply = script.push("d", "3-won", b"{}", history=("2-lost",), deleted_branch=(PHONES, "2-live"))
+    assert isinstance(reply, ErrorReceived)
+    assert reply.code == 403
+    assert shown(store) == ("2-live", False)
+
+
+@pytest.mark.parametrize("value", ["x", "3-a,x", "3-a,4-b", ",", ",2-live"])
+def test_deleted_branch_that_is_none_is_refused_and_an_empty_one_passed_over(
+    store: Database, value: str
+) -> None:
+    script = passive(store)
+    rev = {"Profile": "rev", "id": "d", "rev": "1-a"}
+    if not value.partition(",")[0]:
+        assert isinstance(script.ask(rev | {"deleted_branch": value}, b"{}"), ResponseReceived)
+    else:
+        assert script.refusal(rev | {"deleted_branch": value}, b"{}") == ("HTTP", 400)
+
 
 @pytest.fixture
 def contested(store: Database) -> Script:
