@@ -7,7 +7,9 @@ modules, in the order in which a connection uses them:
 - `session`: requests to their handlers, replies to those who asked, and how a connection ends
 - `checkpoints`: where to begin, and how far we are
 - `selection`: which documents it is about
-- `sender`: the feed of changes, and the revisions that are wanted
+- `sender`: the feed of changes, and the revisions that are wanted (`deliveries`)
+- `contests`: what becomes of a change that the peer refuses as a conflict
+- `inquiry`: what is asked for by itself
 - `echo`: what the peer need not be told, as it has told us
 - `receiver`: the same from the other side, into the store in transactions
 - `claims`: which of several peers that offer a revision is asked for it

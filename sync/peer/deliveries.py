@@ -8,16 +8,14 @@ from typing import Final
 from sync import delta
 from sync.blip import ErrorReceived
 from sync.peer import tuning, wire_bodies
-from sync.peer.outcomes import Outcomes
+from sync.peer.outcomes import CONFLICT, TRANSIENT, Outcomes
 from sync.peer.progress import Direction, DocumentEnded, Ledger
 from sync.peer.sending import Sending, SendOptions
 from sync.peer.session import Reply, Session
 from sync.replication.messages import Failure, NoRev, Rev, Terms
-from sync.store import Database, Revision, model, revisions
+from sync.store import Database, Revision, revisions
 
-TRANSIENT: Final = frozenset({408, 429, 500, 502, 503, 504})
 KNOWN: Final = 304
-CONFLICT: Final = 409
 _DELTA_OVERHEAD: Final = 50
 """Bytes that naming the base costs."""
 _LARGEST: Final = 20 * 1024 * 1024
@@ -38,11 +36,14 @@ class Deliveries:
         options: SendOptions,
         ledger: Ledger,
         outcomes: Outcomes,
-        contested: Callable[[model.Change], None],
+        contested: Callable[[Sending], None],
+        follow: Callable[[Sending], None],
     ) -> None:
-        """`contested` is told of a change that the peer had let come, and then refused as a conflict."""
+        """`contested` is called with what the peer had let come and then refused as a conflict, `follow` with
+        what is to be proposed after the end of a branch."""
         self._session, self._database, self._options = session, database, options
-        self._ledger, self._outcomes, self._contested = ledger, outcomes, contested
+        self._ledger, self._outcomes = ledger, outcomes
+        self._contested, self._follow = contested, follow
         self._wanted: deque[Sending] = deque()
         self._ahead: dict[int, Revision] = {}
         """Revisions read before their turn, by sequence."""
@@ -91,15 +92,14 @@ class Deliveries:
 
     def _send(self, sending: Sending) -> None:
         change, terms, options = sending.change, self._terms, self._options
-        history = tuning.HISTORY if terms.max_history is None else min(terms.max_history, tuning.HISTORY)
-        found = self._read(sending, history)
+        found = self._read(sending)
         replaced = None
         if found is None:
             if sending.then is not None:
                 # The conflict is another by now, and comes later in the feed.
                 self._outcomes.done(change.sequence)
                 return
-            found = self._replacement(sending, history)
+            found = self._replacement(sending)
             if found is None:
                 return
             replaced = change.rev
@@ -129,12 +129,13 @@ class Deliveries:
                 options.proposes,
                 replaced,
                 self._session.collection,
+                deleted_branch=sending.closes,
             ).encode(),
             self._delivered,
             sending,
         )
 
-    def _read(self, sending: Sending, history: int) -> Revision | None:
+    def _read(self, sending: Sending) -> Revision | None:
         """The revision to send; with those that follow it in the feed, if they are of those that never
         change: one by one, most of the time would go into finding them."""
         change = sending.change
@@ -153,19 +154,51 @@ class Deliveries:
                 found = self._ahead.pop(first, None)
         if found is not None and (found.id, found.rev) == (change.id, change.rev):
             return found
-        return self._database.revision(change.id, change.rev, ancestors=sending.ancestors, limit=history)
+        return self._revision(change.id, change.rev, sending)
+
+    def _revision(self, document_id: str, revision: str, sending: Sending) -> Revision | None:
+        """Read a revision with its ancestors down to one that the peer holds, or as many as it takes."""
+        known = () if sending.is_guess else sending.ancestors
+        return self._database.revision(document_id, revision, ancestors=known, limit=self._depth)
+
+    @property
+    def _depth(self) -> int:
+        """How many ancestors are sent: how deep the peer's trees are, as far as it says."""
+        most = self._terms.max_history
+        return tuning.DEPTH if most is None else min(most, tuning.DEPTH_MOST)
 
     def _history(self, found: Revision, sending: Sending) -> list[str]:
-        history = found.history
-        if sending.onto is not None:
-            oldest = revisions.generation(sending.onto)
+        history, known = found.history, sending.ancestors
+        onto = self._onto(found, sending)
+        if onto is not None:
+            oldest = revisions.generation(onto)
             history = [ancestor for ancestor in history if revisions.generation(ancestor) > oldest]
-            history.append(sending.onto)
+            history.append(onto)
+            known = (onto,)
         if sending.forks and sending.attempts > 1:
             history = list(takewhile(lambda ancestor: ancestor not in sending.forks, history))
-        return revisions.bridged(found.rev, history) if self._options.bridges_gaps else history
+        named = next((index for index, ancestor in enumerate(history) if ancestor in known), None)
+        if not self._options.bridges_gaps or named is None:
+            return revisions.handed_on(found.rev, history, known=known, depth=self._depth)
+        bridged = revisions.bridged(found.rev, history[: named + 1])
+        return bridged + revisions.handed_on(
+            history[named], history[named + 1 :], known=(), depth=self._depth
+        )
 
-    def _replacement(self, sending: Sending, history: int) -> Revision | None:
+    def _onto(self, found: Revision, sending: Sending) -> str | None:
+        """Return the revision of the peer's that is no ancestor as far as is known here, and is replaced."""
+        if sending.onto is not None or not sending.ancestors or not self._database.is_single_writer(found.id):
+            return sending.onto
+        if any(ancestor in found.history for ancestor in sending.ancestors):
+            return None
+        # Of a document with a single writer every older state is an ancestor that was pruned here.
+        older = [known for known in sending.ancestors if revisions.newer(found.rev, known)]
+        newest = max(older, key=revisions.split, default=None)
+        if newest is None or revisions.generation(newest) == revisions.generation(found.rev):
+            return None
+        return newest
+
+    def _replacement(self, sending: Sending) -> Revision | None:
         """What is current now, if the peer takes that instead; else it is told, and the feed goes on."""
         change = sending.change
         if not self._options.proposes:
@@ -175,9 +208,7 @@ class Deliveries:
                 and current.rev != change.rev
                 and self._options.selection.shows(self._database, change.id, deleted=current.deleted)
             ):
-                return self._database.revision(
-                    change.id, current.rev, ancestors=sending.ancestors, limit=history
-                )
+                return self._revision(change.id, current.rev, sending)
         # Else a peer would wait for it, and hold back what others offer it meanwhile.
         self._session.request(
             NoRev(change.id, change.rev, str(change.sequence), collection=self._session.collection).encode()
@@ -206,7 +237,7 @@ class Deliveries:
         change, outcomes = sending.change, self._outcomes
         if not isinstance(reply, ErrorReceived):
             if sending.then is not None:
-                self._wanted.append(sending.then)
+                self._follow(sending.then)
                 return
             progress = self._ledger.progress
             progress.pushed += 1
@@ -222,13 +253,11 @@ class Deliveries:
             sending.as_delta = False
             self._wanted.appendleft(sending)
         elif status == KNOWN and sending.then is not None:
-            self._wanted.append(sending.then)
+            self._follow(sending.then)
         elif status == KNOWN:
             outcomes.taken(change)
-        elif status == CONFLICT and sending.attempts == 1 and sending.forks:
-            self._wanted.append(sending)  # Sync Gateway takes it as a branch of its own alone
         elif status == CONFLICT and self._options.proposes:
-            self._contested(change if sending.then is None else sending.then.change)
+            self._contested(sending)
         elif status in TRANSIENT or status == 0:
             outcomes.failed_transiently(sending, status, failure.text)
         else:

@@ -10,22 +10,27 @@ conflict is.
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
-from sync.blip import ErrorReceived
+from sync.blip import HTTP_DOMAIN, ErrorReceived
 from sync.peer import tuning
-from sync.peer.deliveries import TRANSIENT
+from sync.peer.outcomes import TRANSIENT
 from sync.peer.receiver import Receiver
 from sync.peer.session import Reply, Session
-from sync.replication.messages import GetRev, GetRevReply, MessageError
+from sync.replication.messages import Failure, GetRev, GetRevReply, MessageError
 from sync.store import Database
+
+_CONFLICT: Final = 409
 
 
 @dataclass(frozen=True, slots=True)
 class _Question:
     document_id: str
-    revision: str
+    revision: str | None
+    """None if the peer has not said which it holds."""
     due: float
-    answered: Callable[[], None]
+    answered: Callable[[str | None], None]
+    failed: Callable[[Failure], None]
 
 
 class Inquiry:
@@ -57,23 +62,32 @@ class Inquiry:
         receiver = self._receiver
         return self._open < tuning.BATCH and receiver.is_caught_up and (self._open > 0 or receiver.is_idle)
 
-    def about(self, document_id: str, revision: str, answered: Callable[[], None]) -> None:
+    def about(
+        self,
+        document_id: str,
+        revision: str | None,
+        answered: Callable[[str | None], None],
+        failed: Callable[[Failure], None],
+    ) -> None:
         """Have the revision that the peer holds of a document, unless it is here or comes by the feed.
 
-        `answered` is called when all is done that can be done; not if the next replication must try again.
+        `answered` is called with it when it is here, `failed` with the reason why it cannot be had.
         """
         due = self._session.clock() + self._patience
-        self._waiting.append(_Question(document_id, revision, due, answered))
+        self._waiting.append(_Question(document_id, revision, due, answered, failed))
 
     def pump(self) -> None:
         """Ask what is to be asked now."""
         receiver = self._receiver
         while self._waiting and self._open < tuning.BATCH and receiver.is_caught_up:
             question = self._waiting[0]
-            (ancestors,) = self._database.missing([(question.document_id, question.revision)])
-            if ancestors is None or question.document_id in self._asked:
+            if question.revision is not None and self._is_known(question.document_id, question.revision):
                 self._waiting.popleft()
-                question.answered()
+                question.answered(question.revision)
+                continue
+            if question.document_id in self._asked:
+                self._waiting.popleft()
+                question.failed(Failure(HTTP_DOMAIN, _CONFLICT, "it has been asked for, and is another now"))
                 continue
             if question.due > self._session.clock() or not self._may_ask:
                 return  # it may come yet
@@ -83,16 +97,31 @@ class Inquiry:
             request = GetRev(question.document_id, collection=self._session.collection)
             self._session.request(request.encode(), self._replied, question)
 
+    def _is_known(self, document_id: str, revision: str) -> bool:
+        (ancestors,) = self._database.missing([(document_id, revision)])
+        return ancestors is None
+
     def _replied(self, reply: Reply, question: _Question) -> None:
         if isinstance(reply, ErrorReceived):  # it has gone, or the peer does not know such questions
-            self._ended(question, None)
+            self._ended(question, None, Failure.decode(reply))
             return
         answer = GetRevReply.decode(reply, self._session.limits)
         self._receiver.asked_for(
-            question.document_id, answer.revision, answer.body, lambda error: self._ended(question, error)
+            question.document_id,
+            answer.revision,
+            answer.body,
+            lambda error: self._stored(question, answer.revision, error),
         )
 
-    def _ended(self, question: _Question, error: MessageError | None) -> None:
+    def _stored(self, question: _Question, revision: str, error: MessageError | None) -> None:
+        failure = None if error is None else Failure(error.domain, error.code, error.text)
+        self._ended(question, revision, failure)
+
+    def _ended(self, question: _Question, revision: str | None, failure: Failure | None) -> None:
         self._open -= 1
-        if error is None or error.code not in TRANSIENT:
-            question.answered()
+        if failure is None:
+            question.answered(revision)
+            return
+        if failure.status in TRANSIENT:
+            self._asked.discard(question.document_id)
+        question.failed(failure)

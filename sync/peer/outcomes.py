@@ -11,6 +11,8 @@ from sync.peer.sending import Feed, Sending, SendOptions
 from sync.peer.session import Session
 from sync.store import Database, model
 
+TRANSIENT: Final = frozenset({408, 429, 500, 502, 503, 504})
+CONFLICT: Final = 409
 _HOLD_FOR: Final = 1.0
 """Seconds until what the peer holds is written down. If it is lost, a delta less is sent, or one question
 more asked."""
@@ -35,11 +37,6 @@ class Outcomes:
         """By sequence, how many revisions are told of each change: it is done when all of them are."""
         self._parts.update({sequence: count for sequence, count in parts.items() if count > 1})
 
-    def expect_more(self, sequence: int) -> None:
-        """A change is told of once more."""
-        if not self._feed.is_complete(sequence):
-            self._parts[sequence] = self._parts.get(sequence, 1) + 1
-
     def done(self, sequence: int) -> None:
         """The other side has it durably, or does not want it."""
         self._ledger.progress.completed += 1
@@ -59,6 +56,11 @@ class Outcomes:
         """It will not be tried again."""
         self.done(change.sequence)
         self._tell(change, Problem(Domain.WEBSOCKET, status, text))
+
+    def failed_until_next(self, change: model.Change, status: int, text: str) -> None:
+        """Tell of a failure that is not tried again on this connection, but by the next replication."""
+        self._tell(change, Problem(Domain.WEBSOCKET, status, text))
+        self._failed_for_now += 1
 
     def failed_transiently(self, sending: Sending, status: int, reason: str) -> None:
         """The checkpoint leaves it open, so that it is sent again: here, or by the next replication."""

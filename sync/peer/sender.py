@@ -9,18 +9,18 @@ themselves are sent by `deliveries`; `outcomes` keeps what became of them.
 
 from collections import Counter
 from dataclasses import replace
-from functools import partial
 from typing import Final
 
 from sync.blip import ErrorReceived
 from sync.peer import tuning
-from sync.peer.deliveries import CONFLICT, KNOWN, TRANSIENT, Deliveries
+from sync.peer.contests import Contests
+from sync.peer.deliveries import KNOWN, Deliveries
 from sync.peer.echo import Echo
-from sync.peer.outcomes import Outcomes
+from sync.peer.outcomes import CONFLICT, TRANSIENT, Outcomes
 from sync.peer.problems import Domain, Problem
 from sync.peer.progress import Ledger
 from sync.peer.selection import FilterError
-from sync.peer.sending import Feed, Sending, SendOptions
+from sync.peer.sending import Feed, Offer, Sending, SendOptions
 from sync.peer.session import Reply, Session
 from sync.replication.messages import (
     Change,
@@ -63,20 +63,27 @@ class Sender:
         self._has_paused = False
         """Whether more of the feed is to be read than was in this turn."""
         self._lists = 0
-        self._again: set[tuple[str, str]] = set()
-        """Revisions that were proposed a second time."""
         self._echoed: model.Change | None = None
         """The last change of a scan that came from the peer itself."""
         self._place: tuple[float, model.Change] | None = None
         """Such a one that is to be told, and when: with it the peer's place in our feed moves on."""
         self._outcomes = Outcomes(session, database, feed, options, ledger)
+        self._contests = Contests(
+            session,
+            database,
+            options=options,
+            outcomes=self._outcomes,
+            propose=self._propose,
+            offer=self._offer,
+        )
         self._deliveries = Deliveries(
             session,
             database,
             options=options,
             ledger=ledger,
             outcomes=self._outcomes,
-            contested=self._propose_again,
+            contested=self._contests.refused_on_arrival,
+            follow=self._follow,
         )
 
     # What the owner asks
@@ -89,13 +96,15 @@ class Sender:
     @property
     def is_idle(self) -> bool:
         """Whether everything that is known here is done, or failed."""
-        return not (self._woken or self._lists or self._outcomes.waits) and self._deliveries.is_idle
+        open_here = self._woken or self._lists or self._contests.asking or self._outcomes.waits
+        return not open_here and self._deliveries.is_idle
 
     @property
     def behind(self) -> int:
         """Changes that the other side may not have yet: at most so many, and none only if there are none."""
         unread = max(0, self._database.last_sequence - self._scanned)
-        return unread + self._lists + self._deliveries.open + self._outcomes.waiting
+        asking = self._contests.asking
+        return unread + self._lists + asking + self._deliveries.open + self._outcomes.waiting
 
     @property
     def is_over(self) -> bool:
@@ -123,8 +132,7 @@ class Sender:
         """Send what may be sent now."""
         if self.refused is not None:
             self._echo.clear()  # nothing will be told, so nothing need be left out
-        for sending in self._outcomes.due():
-            self._deliveries.want(sending)
+        self._offer_again(self._outcomes.due())
         self._deliveries.pump()
         scans, self._has_paused = 0, False
         while (
@@ -147,6 +155,7 @@ class Sender:
     def cannot_pull(self) -> None:
         """The peer gives nothing out: no pull of ours will resolve a conflict, so it is told."""
         self._options = replace(self._options, inquire=None)
+        self._contests.cannot_pull(self._options)
 
     def settle(self) -> None:
         """Write down which revisions the peer is known to hold."""
@@ -180,7 +189,7 @@ class Sender:
         self._ledger.progress.total += len(pending)
         for first in range(0, len(pending), options.batch):
             self._lists += 1
-            self._announce(pending[first : first + options.batch])
+            self._announce([self._offer(change) for change in pending[first : first + options.batch]])
 
     def _tell_all(self) -> None:
         if self._options.insists and self._lists:
@@ -231,25 +240,24 @@ class Sender:
         self._place = None
         self._lists += 1
         self._ledger.progress.total += 1
-        self._announce([change])
+        self._announce([Offer(change)])
 
-    def _announce(self, pending: list[model.Change]) -> None:
+    def _announce(self, offers: list[Offer]) -> None:
         session = self._session
         if self._options.proposes:
-            parents = [self._parent(change) for change in pending]
             session.request(
                 ProposeChanges(
                     tuple(
                         [
-                            Proposal(change.id, change.rev, parent, change.size)
-                            for change, parent in zip(pending, parents, strict=True)
+                            Proposal(offer.change.id, offer.change.rev, offer.parent, offer.change.size)
+                            for offer in offers
                         ]
                     ),
                     conflict_includes_revision=True,
                     collection=session.collection,
                 ).encode(),
                 self._judged,
-                (pending, parents),
+                offers,
             )
         else:
             session.request(
@@ -263,71 +271,95 @@ class Sender:
                                 Gone.DELETED if change.deleted else Gone.NO,
                                 change.size,
                             )
-                            for change in pending
+                            for change in [offer.change for offer in offers]
                         ]
                     ),
                     collection=session.collection,
                     insists=self._options.insists,
                 ).encode(),
                 self._answered,
-                pending,
+                offers,
             )
 
-    def _parent(self, change: model.Change) -> str | None:
-        """The ancestor that the peer is known to hold; else a guess, which it corrects if it is wrong."""
-        if revisions.generation(change.rev) == 1:
-            return None
+    def _offer(self, change: model.Change) -> Offer:
+        """Make the offer of a change: after the ancestor that the peer is known to hold; else after a guess,
+        which it corrects if it is wrong."""
+        if not self._options.proposes or revisions.generation(change.rev) == 1:
+            return Offer(change)
         known = self._outcomes.held(change.id)
         until = () if known is None else (known,)
         found = self._database.revision(change.id, change.rev, ancestors=until)
         if found is None or not found.history:
-            return None
-        return found.history[-1] if found.history[-1] in until else found.history[0]
+            return Offer(change)
+        if found.history[-1] in until:
+            return Offer(change, found.history[-1])
+        return Offer(change, found.history[0], is_guess=True)
+
+    def _offer_again(self, due: list[Sending]) -> None:
+        """Offer what could not be taken for a while. It is not sent unasked: Couchbase Lite would hang up."""
+        for first in range(0, len(due), self._options.batch):
+            offers = []
+            for sending in due[first : first + self._options.batch]:
+                change = sending.change if sending.then is None else sending.then.change
+                self._contests.forget(change)
+                offers.append(self._offer(change))
+            self._lists += 1
+            self._announce(offers)
+
+    def _propose(self, offer: Offer) -> None:
+        self._lists += 1
+        self._announce([offer])
+
+    def _follow(self, following: Sending) -> None:
+        """Propose what takes the place of a branch whose end the peer has just taken."""
+        parent = following.ancestors[0] if following.ancestors else None
+        self._propose(Offer(following.change, parent, plan=following))
 
     # Replies to the lists
 
-    def _judged(self, reply: Reply, given: "tuple[list[model.Change], list[str | None]]") -> None:
+    def _judged(self, reply: Reply, offers: list[Offer]) -> None:
         self._lists -= 1
-        changes, parents = given
         if isinstance(reply, ErrorReceived):
-            self._list_refused(reply, changes)
+            self._list_refused(reply, offers)
             return
-        answer = ProposeChangesReply.decode(reply, self._session.limits, asked=len(changes))
+        answer = ProposeChangesReply.decode(reply, self._session.limits, asked=len(offers))
         self._deliveries.take_terms(answer.terms)
-        for change, parent, verdict in zip(changes, parents, answer.verdicts, strict=True):
+        for offer, verdict in zip(offers, answer.verdicts, strict=True):
+            change, plan = offer.change, offer.plan
             if verdict.status == 0:
-                self._deliveries.want(Sending(change, () if parent is None else (parent,), size=change.size))
+                self._deliveries.want(offer.sending())
+            elif verdict.status == KNOWN and plan is not None and plan.then is not None:
+                self._follow(plan.then)
             elif verdict.status == KNOWN:
                 self._outcomes.hold(change.id, change.rev)
                 self._outcomes.taken(change)
             elif verdict.status == CONFLICT:
-                self._contested(change, verdict.current)
+                self._contests.refused(offer, verdict.current)
             elif verdict.status in TRANSIENT:
-                sending = Sending(change, () if parent is None else (parent,), size=change.size)
-                self._outcomes.failed_transiently(sending, verdict.status, "")
+                self._outcomes.failed_transiently(offer.sending(), verdict.status, "")
             else:
                 self._outcomes.failed(change, verdict.status, f"{change.id}: the peer refuses it")
 
-    def _answered(self, reply: Reply, changes: list[model.Change]) -> None:
+    def _answered(self, reply: Reply, offers: list[Offer]) -> None:
         self._lists -= 1
         if isinstance(reply, ErrorReceived):
-            self._list_refused(reply, changes)
+            self._list_refused(reply, offers)
             return
-        answer = ChangesReply.decode(reply, self._session.limits, asked=len(changes))
+        answer = ChangesReply.decode(reply, self._session.limits, asked=len(offers))
         self._deliveries.take_terms(answer.terms)
-        for change, wanted in zip(changes, answer.answers, strict=True):
+        for offer, wanted in zip(offers, answer.answers, strict=True):
             if isinstance(wanted, tuple):
-                self._deliveries.want(Sending(change, wanted, size=change.size))
+                self._deliveries.want(Sending(offer.change, wanted, size=offer.change.size))
             else:
-                self._outcomes.done(change.sequence)
+                self._outcomes.done(offer.change.sequence)
 
-    def _list_refused(self, reply: ErrorReceived, changes: list[model.Change]) -> None:
+    def _list_refused(self, reply: ErrorReceived, offers: list[Offer]) -> None:
         """Nothing of it is done; where we may not write, we still may pull."""
         failure = Failure.decode(reply)
         text = failure.text or str(failure.code)
         status = failure.status or failure.code
         problem = Problem(Domain.WEBSOCKET, status, f"the peer does not take our changes: {text}")
-        self._outcomes.refused(changes, status, text)
+        self._outcomes.refused([offer.change for offer in offers], status, text)
         if status == _FORBIDDEN and self._options.may_be_pulled:
             self.refused = problem
             self._deliveries.forget_wanted()
@@ -336,93 +368,15 @@ class Sender:
         else:
             self._session.end(problem)
 
-    def _contested(self, change: model.Change, current: str | None) -> None:
-        """The peer holds something that `change` was not proposed to follow; perhaps it does all the same."""
-        if current is None or current == change.rev:
-            self._conflict(change, current)
-            return
-        found = self._database.revision(change.id, change.rev, ancestors=(current,))
-        if found is None:
-            # Replaced meanwhile: what replaced it comes later in the feed.
-            self._outcomes.done(change.sequence)
-        elif current in found.history:
-            self._deliveries.want(Sending(change, (current,), size=change.size))
-        elif self._database.is_single_writer(change.id):
-            self._overtake(change, current)
-        elif self._is_current(change) and (closing := self._closing(change, current)) is not None:
-            self._deliveries.want(closing)
-        else:
-            self._conflict(change, current)
-
-    def _overtake(self, change: model.Change, current: str) -> None:
-        """Only one vessel writes the document, and what the peer holds, from another that passed it on, is
-        another state of the same line: the newer one stands."""
-        if not revisions.newer(change.rev, current):
-            self._outcomes.done(change.sequence)
-        elif (change.id, current) in self._again:
-            self._conflict(change, current)
-        else:
-            if len(self._again) >= tuning.BATCH:
-                self._again.clear()
-            self._again.add((change.id, current))
-            self._deliveries.want(Sending(change, (current,), size=change.size, onto=current))
-
-    def _closing(self, change: model.Change, current: str) -> Sending | None:
-        """The tombstone by which a conflict was ended here, of the branch that the peer is still on; if the
-        peer has that already, what follows it."""
-        for leaf in self._database.leaves(change.id)[1:]:
-            if not leaf.deleted:
-                continue
-            found = self._database.revision(change.id, leaf.rev, ancestors=(current,))
-            if found is not None and (leaf.rev == current or current in found.history):
-                line = self._database.revision(change.id, leaf.rev)
-                forks = frozenset(() if line is None else line.history)
-                following = Sending(change, size=change.size, forks=forks)
-                if leaf.rev == current:
-                    return None if change.deleted else following
-                tombstone = model.Change(change.sequence, change.id, leaf.rev, True, False, len(leaf.raw))
-                return Sending(tombstone, (current,), then=following)
-        return None
-
-    def _conflict(self, change: model.Change, current: str | None = None) -> None:
-        inquire = self._options.inquire
-        if not self._is_current(change):
-            self._outcomes.done(change.sequence)  # the end of a branch that the peer is not on
-        elif inquire is None:
-            self._outcomes.failed(
-                change, CONFLICT, f"{change.id}: the peer has another revision; pull to resolve that"
-            )
-        elif current is None:
-            self._outcomes.done(change.sequence)
-        else:
-            # The peer's revision comes, or has come, by our own pull; its resolution is a new change.
-            inquire(change.id, current, partial(self._outcomes.done, change.sequence))
-
-    def _is_current(self, change: model.Change) -> bool:
-        current, _ = self._database.current([change.id]).get(change.id, (None, False))
-        return current == change.rev
-
     def tell_anew(self, document_id: str) -> None:
         """The peer is on a branch that has ended here: propose what is current, so that it hears of that."""
         found = self._database.get(document_id)
-        if found is None or found.sequence > self._scanned or self.refused is not None:
-            return
+        if found is None or self.refused is not None or not self._feed.is_complete(found.sequence):
+            return  # it is proposed anyway, or is being proposed
         if self._options.selection.shows(self._database, document_id, deleted=found.deleted):
             self._ledger.progress.total += 1
-            self._outcomes.expect_more(found.sequence)
-            self._propose_again(
+            self._contests.anew(
                 model.Change(
                     found.sequence, found.id, found.rev, found.deleted, found.conflicted, len(found.raw)
                 )
             )
-
-    def _propose_again(self, change: model.Change) -> None:
-        """What was allowed is a conflict after all: the peer's document has changed meanwhile, to what?"""
-        if (change.id, change.rev) in self._again:
-            self._conflict(change)
-            return
-        if len(self._again) >= tuning.BATCH:
-            self._again.clear()
-        self._again.add((change.id, change.rev))
-        self._lists += 1
-        self._announce([change])

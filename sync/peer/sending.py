@@ -8,10 +8,12 @@ import msgspec
 
 from sync.peer import tuning
 from sync.peer.selection import EVERYTHING, Selection
+from sync.replication.messages import Failure
 from sync.store import model
 
-Inquire = Callable[[str, str, Callable[[], None]], None]
-"""Called with a document, the revision that the peer holds, and whom to tell when that is done with."""
+Inquire = Callable[[str, str | None, Callable[[str | None], None], Callable[[Failure], None]], None]
+"""Called with a document, the revision that the peer holds if it has said which, whom to tell when that is
+here, and whom to tell why it cannot be had."""
 
 
 Acknowledged = Callable[[model.Change], None]
@@ -64,13 +66,38 @@ class Sending(msgspec.Struct, gc=False):
     change: model.Change
     ancestors: tuple[str, ...] = ()
     """Known to be there, nearest first."""
+    is_guess: bool = False
+    """Whether the peer has only let the change come as a successor of its ancestor, or has nothing of it."""
     as_delta: bool = True
     attempts: int = 0
     size: int = 0
     then: "Sending | None" = None
-    """It is the tombstone of a branch: what is sent once that is there."""
+    """It is the tombstone of a branch: what is proposed once that is there."""
     forks: frozenset[str] = frozenset()
-    """Of a revision that took such a branch's place: the ancestors of both."""
+    """Ancestors that a revision shares with a branch that has ended at the peer. They are left out of its
+    history, so that a Sync Gateway takes it as a branch of its own."""
     onto: str | None = None
-    """Of a document with a single writer: the older revision that the peer holds and nobody here knows any
-    more, which this one follows."""
+    """The revision of another line that the peer holds and this one replaces: its history is told to lead
+    there."""
+    closes: tuple[str, ...] = ()
+    """The tombstone that ended here the branch on which the peer is, and its ancestors down to the peer's
+    revision, newest first."""
+
+
+class Offer(msgspec.Struct, gc=False):
+    """One change that is proposed or told."""
+
+    change: model.Change
+    parent: str | None = None
+    """What it is proposed to follow."""
+    is_guess: bool = False
+    """Whether nobody knows that the peer holds that."""
+    plan: Sending | None = None
+    """How it is sent if it may come, if that is not the usual way."""
+
+    def sending(self) -> Sending:
+        """Return what is sent now that the peer lets it come."""
+        if self.plan is not None:
+            return self.plan
+        known = () if self.parent is None else (self.parent,)
+        return Sending(self.change, known, is_guess=self.is_guess, size=self.change.size)

@@ -50,6 +50,11 @@ FEED_PATIENCE: Final = 5.0
 """Seconds until what a peer holds is asked for that its continuous feed may still bring: a gateway tells of a
 change within one or two."""
 HISTORY: Final = 20
-"""Ancestors sent, and asked for, with a revision: as many as the store keeps."""
+"""Ancestors asked for with a revision: as many as the store keeps."""
+DEPTH: Final = 50
+"""Ancestors sent to a peer that does not say how many it takes: the depth of Couchbase Lite's trees. It takes
+a gap in a history from that index on, and no earlier."""
+DEPTH_MOST: Final = 100
+"""Ancestors sent to any peer: bytes. Most of so long a history would be made-up names."""
 RETRY_DOCUMENT: Final = 30.0
 """Seconds until a document that failed for the moment is tried again on the same connection."""

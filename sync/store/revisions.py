@@ -8,7 +8,8 @@ same revision; another maker's digest is taken as it is.
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Final
 
 from sync.store.errors import DocumentError
@@ -66,12 +67,50 @@ def bridged(revision: str, history: Iterable[str]) -> list[str]:
     above = generation(revision)
     for ancestor in history:
         number = generation(ancestor)
-        for missing in range(above - 1, number, -1) if above - number <= BRIDGE_LIMIT else ():
-            digest = hashlib.sha256(f"{missing} before {ancestor}".encode()).hexdigest()[:32]
-            found.append(join(missing, digest))
+        if above - number <= BRIDGE_LIMIT:
+            found += [_made_up(missing, ancestor) for missing in range(above - 1, number, -1)]
         found.append(ancestor)
         above = number
     return found
+
+
+def handed_on(revision: str, history: Sequence[str], *, known: Collection[str], depth: int) -> list[str]:
+    """Return the ancestors to send to a peer whose revision trees are `depth` deep, newest first.
+
+    Couchbase Lite refuses a history for good in which a generation is missing, but for one gap at its depth.
+    So what is sent is contiguous. Down to the newest ancestor of `known`, which the peer has named, missing
+    generations get made-up names, and what does not fit is left out just before that ancestor. Without one,
+    the history ends where the first generation is missing.
+
+    Args:
+        revision: the revision to send.
+        history: its ancestors that are known here, newest first; generations may be missing.
+        known: revisions that the peer has named.
+        depth: the most ancestors to send, at least 1.
+    """
+    named = next((index for index, ancestor in enumerate(history) if ancestor in known), None)
+    line = list(islice(_contiguous(revision, history, fill=0 if named is None else named + 1), depth))
+    if named is not None and history[named] not in line:
+        line[depth - 1 :] = [history[named]]
+    return line
+
+
+def _contiguous(revision: str, history: Sequence[str], *, fill: int) -> Iterator[str]:
+    """Yield a history up to its first gap; gaps before its first `fill` ancestors are filled."""
+    above = generation(revision)
+    for index, ancestor in enumerate(history):
+        number = generation(ancestor)
+        if above - number > 1 and index >= fill:
+            return
+        for missing in range(above - 1, number, -1):
+            yield _made_up(missing, ancestor)
+        yield ancestor
+        above = number
+
+
+def _made_up(number: int, ancestor: str) -> str:
+    """Return a name for a generation that is not known here; every store makes up the same one."""
+    return join(number, hashlib.sha256(f"{number} before {ancestor}".encode()).hexdigest()[:32])
 
 
 def valid(revision: str) -> bool:

@@ -259,6 +259,32 @@ def test_document_that_the_gateway_refuses_is_named_and_the_rest_goes_through(
     gateway.drop(ashore)
 
 
+@pytest.mark.parametrize("pull", [True, False])
+def test_document_that_was_deleted_here_and_ashore_is_no_conflict(
+    ours: Database, ashore: GatewayDatabase, pull: bool
+) -> None:
+    first = change(ours, "note", text="here")
+    replicate(ours, ashore)
+    ours.delete("note", parent=first)
+    ashore.delete("note", rev=first)
+    for _ in range(2):
+        replicate(ours, ashore, pull=pull)
+
+
+@pytest.mark.parametrize("pull", [True, False])
+def test_edit_that_the_gateway_takes_no_way_is_a_failed_document_at_every_run(
+    ours: Database, ashore: GatewayDatabase, pull: bool
+) -> None:
+    """What is in its way ashore is in a channel that the vessel may not read."""
+    ashore.add_user("argo", "secret", channels=["notes"])
+    ashore.put("note", {"channels": ["office"]})
+    change(ours, "note", text="here")
+    for _ in range(2):
+        told: list[DocumentEnded] = []
+        replicate(ours, ashore, told=told, well=False, pull=pull)
+        assert [(ended.id, ended.problem.code) for ended in told if ended.problem] == [("note", 409)]
+
+
 def test_continuous_replication_carries_what_happens_on_either_side(
     ours: Database, ashore: GatewayDatabase
 ) -> None:

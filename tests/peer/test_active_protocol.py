@@ -359,7 +359,7 @@ def test_every_proposal_names_the_parent_and_asks_for_the_revision_of_a_conflict
     ]
 
 
-@pytest.mark.parametrize("status", [403, 404, 409])
+@pytest.mark.parametrize("status", [403, 404])
 def test_proposal_that_is_refused_for_good_is_told_and_done_with(store: Database, status: int) -> None:
     for name in ("known", "bad", "good"):
         store.put(name, {})
@@ -412,6 +412,8 @@ def test_continuous_replication_tries_again_what_the_gateway_could_not_take(
         script.refuse(script.take(Rev)[1], 503)
     assert script.taken(Rev) == []
     script.rest(60)
+    assert script.taken(Rev) == []  # not unasked
+    assert [item.id for item in proposed(script, WANTED)] == ["d"]
     _, event = script.take(Rev)
     script.answer(event)
     assert not script.peer.is_pending(1)  # type: ignore[attr-defined]
@@ -446,14 +448,43 @@ def test_revision_that_is_refused_for_good_is_told_and_done_with(store: Database
     assert [ended.problem.code for ended in script.told if ended.problem] == [status]
 
 
-def test_conflict_with_an_ancestor_is_none_and_the_revision_is_sent_from_there(store: Database) -> None:
+def test_conflict_with_an_ancestor_is_none_and_the_revision_is_proposed_to_follow_that(
+    store: Database,
+) -> None:
     first = store.put("d", {"n": 1})
     second = store.put("d", {"n": 2}, parent=first)
     third = store.put("d", {"n": 3}, parent=second)
     script = begun(store, pull=False)
     proposed(script, Verdict(409, first))
+    assert script.taken(Rev) == []
+    assert [(item.revision, item.parent) for item in proposed(script, WANTED)] == [(third, first)]
     rev, _ = script.take(Rev)
     assert (rev.revision, rev.history) == (third, (second, first))
+
+
+def test_conflict_that_nobody_can_resolve_fails_by_name_and_is_tried_again_next_time(
+    store: Database,
+) -> None:
+    store.put("d", {})
+    script = begun(store, pull=False)
+    proposed(script, Verdict(409, "1-ff"))
+    stored = store_checkpoint(script)
+    assert script.is_over
+    assert [(ended.id, ended.problem.code) for ended in script.told if ended.problem] == [("d", 409)]
+    again = active(store, pull=False)
+    again.answer(again.take(GetCheckpoint)[1], GetCheckpointReply("0-1", stored).encode())
+    assert [item.id for item in proposed(again, WANTED)] == ["d"]
+
+
+def test_proposal_that_follows_what_the_peer_does_not_have_is_made_again_without_a_parent(
+    store: Database,
+) -> None:
+    first = store.put("d", {"n": 1})
+    second = store.put("d", {"n": 2}, parent=first)
+    script = begun(store, pull=False)
+    assert [item.parent for item in proposed(script, Verdict(409))] == [first]
+    assert [(item.revision, item.parent) for item in proposed(script, WANTED)] == [(second, None)]
+    assert script.take(Rev)[0].history == (first,)
 
 
 def test_revision_that_becomes_a_conflict_on_the_way_is_proposed_once_more_and_then_given_up(
@@ -508,11 +539,9 @@ def test_what_the_feed_does_not_bring_is_asked_for_and_resolved(store: Database)
     assert found is not None
     assert found.rev == "30-aa"
     proposed(script, Verdict(409, "1-ff"))
+    assert [(item.revision, item.parent) for item in proposed(script, WANTED)] == [("30-aa", "1-ff")]
     rev, event = script.take(Rev)
-    assert (rev.deleted, rev.history) == (True, ("1-ff",))
-    script.answer(event)
-    rev, event = script.take(Rev)
-    assert rev.revision == "30-aa"
+    assert (rev.revision, rev.deleted_branch[1:]) == ("30-aa", ("1-ff",))
     script.answer(event)
     assert is_pushed(store_checkpoint(script), store.last_sequence)
     assert script.is_over
@@ -534,12 +563,32 @@ def test_what_the_feed_has_brought_is_waited_for_no_longer(store: Database) -> N
     assert script.taken(GetRev) == []
 
 
-def test_gateway_that_does_not_give_it_ends_the_matter(store: Database) -> None:
+@pytest.mark.parametrize(("code", "domain"), [(404, "HTTP"), (404, "BLIP"), (403, "HTTP")])
+def test_edit_that_the_gateway_takes_no_way_fails_by_name_and_is_proposed_again_next_time(
+    store: Database, code: int, domain: str
+) -> None:
     script = refused(store)
     caught_up(script)
-    script.refuse(script.take(GetRev)[1], 404)
-    assert is_pushed(store_checkpoint(script), 1)
+    script.refuse(script.take(GetRev)[1], code, domain=domain)
+    stored = store_checkpoint(script)
     assert script.is_over
+    (failed,) = [ended for ended in script.told if ended.problem is not None]
+    assert (failed.id, failed.direction, failed.is_transient) == ("d", Direction.PUSH, False)
+    assert failed.problem is not None
+    assert failed.problem.code == 409
+    again = active(store)
+    again.answer(again.take(GetCheckpoint)[1], GetCheckpointReply("0-1", stored).encode())
+    assert [item.id for item in proposed(again, WANTED)] == ["d"]
+
+
+def test_edit_of_which_the_gateway_cannot_say_now_what_is_in_its_way_is_left_for_the_next_replication(
+    store: Database,
+) -> None:
+    script = refused(store)
+    caught_up(script)
+    script.refuse(script.take(GetRev)[1], 503)
+    assert not is_pushed(store_checkpoint(script), 1)
+    assert [ended.is_transient for ended in script.told if ended.problem is not None] == [True]
 
 
 def test_of_each_document_is_asked_once(store: Database) -> None:
@@ -549,7 +598,8 @@ def test_of_each_document_is_asked_once(store: Database) -> None:
     proposed(script, Verdict(409, "1-ee"))
     script.rest(60)
     assert script.taken(GetRev) == []
-    assert is_pushed(store_checkpoint(script), store.last_sequence)
+    assert [(ended.id, ended.problem.code) for ended in script.told if ended.problem] == [("d", 409)]
+    assert not is_pushed(store_checkpoint(script), store.last_sequence)
 
 
 def test_what_cannot_be_stored_now_is_left_for_the_next_replication(store: Database) -> None:
@@ -578,12 +628,12 @@ def test_continuous_feed_is_given_time_to_bring_it(store: Database) -> None:
 
 
 @pytest.mark.parametrize("bridges", [True, False])
-def test_history_with_a_gap_is_bridged_where_that_is_asked_for(store: Database, bridges: bool) -> None:
+def test_history_with_a_gap_is_bridged_to_what_the_peer_holds(store: Database, bridges: bool) -> None:
     store.insert("d", "9-ff", ["4-ee"], b"{}", allow_conflict=True)
     script = begun(store, pull=False, bridges_gaps=bridges)
     proposed(script, WANTED)
     rev, _ = script.take(Rev)
-    assert [revisions.generation(each) for each in rev.history] == ([8, 7, 6, 5, 4] if bridges else [4])
+    assert [revisions.generation(each) for each in rev.history] == [8, 7, 6, 5, 4]
     assert rev.history[-1] == "4-ee"
     assert rev.no_conflicts
 
@@ -624,17 +674,26 @@ def resolved(store: Database) -> str:
     return closing
 
 
+def offered(script: Script, verdict: Verdict) -> tuple[str, str | None]:
+    """Answer the one proposal that is taken next; its revision and parent."""
+    assert script.taken(Rev) == []  # nothing is sent that was not let come
+    (item,) = proposed(script, verdict)
+    return item.revision, item.parent
+
+
 def test_branch_that_lost_is_closed_at_the_gateway_before_the_winner_comes(store: Database) -> None:
     closing = resolved(store)
-    script = begun(store, pull=False)
+    script = begun(store, pull=False, bridges_gaps=True)
     proposed(script, Verdict(409, "2-bb"))
+    assert offered(script, WANTED) == (closing, "2-bb")
     rev, event = script.take(Rev)
     assert (rev.revision, rev.deleted, rev.history) == (closing, True, ("2-bb",))
-    assert script.taken(Rev) == []
     script.answer(event)
+    assert offered(script, WANTED) == ("3-ee", closing)
     rev, event = script.take(Rev)
     assert (rev.revision, rev.deleted, rev.history) == ("3-ee", False, ("2-ee", "1-aa"))
     script.refuse(event, 409)
+    assert offered(script, WANTED) == ("3-ee", closing)
     rev, event = script.take(Rev)
     assert (rev.revision, rev.deleted, rev.history) == ("3-ee", False, ("2-ee",))
     script.answer(event)
@@ -643,13 +702,18 @@ def test_branch_that_lost_is_closed_at_the_gateway_before_the_winner_comes(store
     assert [ended for ended in script.told if ended.problem is not None] == []
 
 
-def test_winner_comes_even_if_the_connection_broke_after_the_branch_was_closed(store: Database) -> None:
+@pytest.mark.parametrize("gateway", [True, False])
+def test_winner_comes_even_if_the_connection_broke_after_the_branch_was_closed(
+    store: Database, gateway: bool
+) -> None:
     closing = resolved(store)
-    script = begun(store)
+    script = begun(store, bridges_gaps=gateway)
     proposed(script, Verdict(409, closing))
+    assert offered(script, WANTED) == ("3-ee", closing)
     rev, event = script.take(Rev)
     assert (rev.revision, rev.deleted) == ("3-ee", False)
     script.refuse(event, 409)
+    assert offered(script, WANTED) == ("3-ee", closing)
     rev, event = script.take(Rev)
     assert (rev.revision, rev.history) == ("3-ee", ("2-ee",))
     script.answer(event)
@@ -658,11 +722,12 @@ def test_winner_comes_even_if_the_connection_broke_after_the_branch_was_closed(s
 
 
 def test_winner_is_proposed_again_if_the_branch_has_moved_on_before_it_was_closed(store: Database) -> None:
-    resolved(store)
-    script = begun(store, pull=False)
+    closing = resolved(store)
+    script = begun(store, pull=False, bridges_gaps=True)
     proposed(script, Verdict(409, "2-bb"))
+    assert offered(script, WANTED) == (closing, "2-bb")
     script.refuse(script.take(Rev)[1], 409)
-    assert [item.revision for item in proposed(script, WANTED)] == ["3-ee"]
+    assert offered(script, WANTED) == ("3-ee", "2-ee")
     assert script.take(Rev)[0].revision == "3-ee"
 
 
@@ -670,29 +735,62 @@ def test_winner_is_proposed_again_if_the_branch_has_moved_on_before_it_was_close
 def test_closing_that_the_gateway_cannot_take_now_leaves_the_winner_to_be_pushed(
     store: Database, status: int
 ) -> None:
-    resolved(store)
-    script = begun(store, pull=False)
+    closing = resolved(store)
+    script = begun(store, pull=False, bridges_gaps=True)
     proposed(script, Verdict(409, "2-bb"))
+    assert offered(script, WANTED) == (closing, "2-bb")
     script.refuse(script.take(Rev)[1], status)
     assert script.taken(Rev) == []
     assert not is_pushed(store_checkpoint(script), store.last_sequence)
 
 
-def test_winner_that_stays_a_conflict_is_proposed_once_more_and_then_given_up(store: Database) -> None:
+def test_peer_that_is_no_gateway_is_sent_the_winner_together_with_the_end_of_the_branch(
+    store: Database,
+) -> None:
+    closing = resolved(store)
+    script = begun(store, pull=False)
+    proposed(script, Verdict(409, "2-bb"))
+    assert offered(script, WANTED) == ("3-ee", "2-bb")
+    rev, event = script.take(Rev)
+    assert (rev.revision, rev.history) == ("3-ee", ("2-ee", "1-aa"))
+    assert rev.deleted_branch == (closing, "2-bb")
+    script.answer(event)
+    assert is_pushed(store_checkpoint(script), store.last_sequence)
+
+
+def test_peer_that_does_not_know_ends_of_branches_is_sent_the_winner_as_a_successor(store: Database) -> None:
     resolved(store)
     script = begun(store, pull=False)
     proposed(script, Verdict(409, "2-bb"))
-    script.answer(script.take(Rev)[1])
+    assert offered(script, WANTED) == ("3-ee", "2-bb")
+    script.refuse(script.take(Rev)[1], 409)
+    assert offered(script, WANTED) == ("3-ee", "2-bb")
+    rev, event = script.take(Rev)
+    assert (rev.revision, rev.history, rev.deleted_branch) == ("3-ee", ("2-bb",), ())
+    script.answer(event)
+    assert is_pushed(store_checkpoint(script), store.last_sequence)
+
+
+@pytest.mark.parametrize("gateway", [True, False])
+def test_winner_that_stays_a_conflict_is_proposed_a_few_times_and_then_fails(
+    store: Database, gateway: bool
+) -> None:
+    resolved(store)
+    script = begun(store, pull=False, bridges_gaps=gateway)
+    proposed(script, Verdict(409, "2-bb"))
     sent = 0
     for _ in range(20):
         for rev, event in script.taken(Rev):
             sent += rev.revision == "3-ee"
-            script.refuse(event, 409)
+            if rev.deleted:
+                script.answer(event)
+            else:
+                script.refuse(event, 409)
         for _, event in script.taken(ProposeChanges):
             script.answer(event, ProposeChangesReply((WANTED,)).encode())
     assert 2 <= sent <= 4
     assert [ended.problem.code for ended in script.told if ended.problem] == [409]
-    store_checkpoint(script)
+    assert not is_pushed(store_checkpoint(script), store.last_sequence)
     assert script.is_over
 
 

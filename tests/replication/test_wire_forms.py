@@ -229,7 +229,14 @@ def test_revision_of_other_makers_is_understood() -> None:
         sequence="12",
     )
     assert decode(theirs) == Rev(
-        "a", "3-77", b"{}", "12", deleted=True, history=(REVISION, PARENT), no_conflicts=True
+        "a",
+        "3-77",
+        b"{}",
+        "12",
+        deleted=True,
+        history=(REVISION, PARENT),
+        no_conflicts=True,
+        deleted_branch=("2-00",),
     )
 
 

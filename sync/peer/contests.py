@@ -1,0 +1,251 @@
+"""Decides what becomes of a change that the peer refuses as a conflict (409).
+
+    refused ──► our branch covers the peer's revision       ──► proposed again, to follow that
+            ──► the peer is on a branch that has ended here ──► proposed again, sent with its end
+            ──► the pull of the same replication brings it  ──► wait, and resolve
+            ──► none of these                               ──► the document fails, by name
+
+No revision is sent that the peer has not just let come: Couchbase Lite closes the connection (4002) over one
+that it did not ask for, and does so at every attempt. So each way begins with another proposal, and none is
+tried twice for the same revision of the peer's.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from sync.blip import ErrorReceived
+from sync.peer.outcomes import CONFLICT, TRANSIENT, Outcomes
+from sync.peer.sending import Offer, Sending, SendOptions
+from sync.peer.session import Reply, Session
+from sync.replication.messages import Failure, GetRev
+from sync.store import Database, model, revisions
+
+_TRIED_MOST: Final = 1000
+"""Revisions of which is kept what was tried: memory. Beyond that a hostile peer costs more proposals."""
+_NOT_FOUND: Final = 404
+_NO_PARENT: Final = ""
+_ARRIVED: Final = "arrived"
+_ONTO: Final = "onto "
+_ALONE: Final = "alone "
+_ANEW: Final = "anew"
+
+
+class Contests:
+    """Finds a way for the contested changes of one feed."""
+
+    def __init__(
+        self,
+        session: Session,
+        database: Database,
+        *,
+        options: SendOptions,
+        outcomes: Outcomes,
+        propose: Callable[[Offer], None],
+        offer: Callable[[model.Change], Offer],
+    ) -> None:
+        """`propose` proposes a change once more; `offer` makes the offer by which it is first proposed."""
+        self._session, self._database = session, database
+        self._options, self._outcomes = options, outcomes
+        self._propose, self._offer = propose, offer
+        self._tried: dict[tuple[str, str], set[str]] = {}
+        """What was tried, by document and revision."""
+        self.asking = 0
+        """Questions to the peer that are not answered."""
+
+    def cannot_pull(self, options: SendOptions) -> None:
+        """Take note that the peer gives nothing out."""
+        self._options = options
+
+    def forget(self, change: model.Change) -> None:
+        """Allow everything that was tried to be tried again: the change has waited for a while."""
+        self._tried.pop((change.id, change.rev), None)
+
+    def anew(self, change: model.Change) -> None:
+        """Propose a change again of which the peer has an outdated branch, but once."""
+        if self._is_first(change, _ANEW):
+            self._propose(self._offer(change))
+        else:
+            self._outcomes.done(change.sequence)
+
+    def refused(self, offer: Offer, current: str | None) -> None:
+        """Find a way for a proposal that conflicts with the peer's revision `current`, if it said which."""
+        change = _main(offer.change, offer.plan)
+        if current is None:
+            if offer.parent is not None and self._is_first(change, _NO_PARENT):
+                # Couchbase Lite refuses a successor of something that it does not have at all.
+                self._propose(Offer(change))
+            else:
+                self._conflict(change, None)
+            return
+        if current == change.rev:
+            self._outcomes.hold(change.id, change.rev)
+            self._outcomes.taken(change)
+            return
+        found = self._database.revision(change.id, change.rev, ancestors=(current,))
+        if found is None:
+            # Replaced meanwhile: what replaced it comes later in the feed.
+            self._outcomes.done(change.sequence)
+        elif current in found.history:
+            self._try(Offer(change, current), current)
+        elif self._database.is_single_writer(change.id):
+            self._overtake(change, current)
+        elif self._is_current(change) and (closing := self._closing(change, current)) is not None:
+            self._try(closing, current)
+        else:
+            self._conflict(change, current)
+
+    def refused_on_arrival(self, sending: Sending) -> None:
+        """Find a way for a revision that was let come, and was then a conflict all the same."""
+        change = _main(sending.change, sending)
+        parent = sending.ancestors[0] if sending.ancestors else None
+        if change.deleted and parent is None:
+            self._outcomes.done(change.sequence)  # let come because the document is deleted there already
+        elif self._replaces(sending, change, parent):
+            # The peer knows nothing of ends of branches: this revision replaces what it holds.
+            assert parent is not None
+            plan = Sending(change, (parent,), size=change.size, onto=parent)
+            self._try(Offer(change, parent, plan=plan), _ONTO + parent)
+        elif sending.forks and not sending.then and self._is_first(change, _ALONE + (parent or "")):
+            plan = Sending(change, sending.ancestors, size=change.size, forks=sending.forks, attempts=1)
+            self._propose(Offer(change, parent, plan=plan))
+        elif self._is_first(change, _ARRIVED):
+            self._propose(self._offer(change))  # the peer's document has changed meanwhile, to what?
+        else:
+            self._conflict(change, None)
+
+    # Ways
+
+    def _replaces(self, sending: Sending, change: model.Change, parent: str | None) -> bool:
+        """Whether a change that was refused on arrival can be told to follow the branch of the peer."""
+        is_other_branch = sending.closes or (sending.forks and not self._options.bridges_gaps)
+        return bool(is_other_branch) and parent is not None and _follows(change, parent)
+
+    def _try(self, offer: Offer, key: str) -> None:
+        if self._is_first(offer.plan.change if offer.plan is not None else offer.change, key):
+            self._propose(offer)
+        else:
+            self._conflict(_main(offer.change, offer.plan), None)
+
+    def _is_first(self, change: model.Change, way: str) -> bool:
+        if len(self._tried) >= _TRIED_MOST:
+            self._tried.clear()
+        tried = self._tried.setdefault((change.id, change.rev), set())
+        if way in tried:
+            return False
+        tried.add(way)
+        return True
+
+    def _overtake(self, change: model.Change, current: str) -> None:
+        """Only one vessel writes the document, and what the peer holds, from another that passed it on, is
+        another state of the same line: the newer one stands."""
+        if revisions.newer(change.rev, current):
+            plan = Sending(change, (current,), size=change.size, onto=current)
+            self._try(Offer(change, current, plan=plan), current)
+        else:
+            self._outcomes.done(change.sequence)
+
+    def _closing(self, change: model.Change, current: str) -> Offer | None:
+        """Return how a change is offered that won over the branch of the peer; None if it did not."""
+        for leaf in self._database.leaves(change.id)[1:]:
+            if not leaf.deleted:
+                continue
+            found = self._database.revision(change.id, leaf.rev, ancestors=(current,))
+            if found is None or not (leaf.rev == current or current in found.history):
+                continue
+            if not self._options.bridges_gaps and leaf.rev != current:
+                closes = (leaf.rev, *found.history)
+                return Offer(
+                    change, current, plan=Sending(change, (current,), size=change.size, closes=closes)
+                )
+            line = self._database.revision(change.id, leaf.rev)
+            forks = frozenset(() if line is None else line.history)
+            following = Sending(change, (leaf.rev,), as_delta=False, size=change.size, forks=forks)
+            if leaf.rev == current:
+                return None if change.deleted else Offer(change, current, plan=following)
+            tombstone = model.Change(change.sequence, change.id, leaf.rev, True, False, len(leaf.raw))
+            return Offer(tombstone, current, plan=Sending(tombstone, (current,), then=following))
+        return None
+
+    # No way but the pull
+
+    def _conflict(self, change: model.Change, current: str | None) -> None:
+        if not self._is_current(change):
+            self._outcomes.done(change.sequence)  # the end of a branch that the peer is not on
+        elif change.deleted and self._is_deletion(change.id, current):
+            self._outcomes.done(change.sequence)
+        elif self._options.inquire is not None:
+            # The peer's revision comes, or has come, by our own pull; its resolution is a new change.
+            self._options.inquire(
+                change.id, current, partial(self._is_here, change), partial(self._is_not_given, change)
+            )
+        elif change.deleted:
+            request = GetRev(change.id, collection=self._session.collection)
+            self.asking += 1
+            self._session.request(request.encode(), self._told, change)
+        else:
+            text = f"{change.id}: the peer has another revision; pull to resolve that"
+            self._outcomes.failed_until_next(change, CONFLICT, text)
+
+    def _is_here(self, change: model.Change, current: str | None) -> None:
+        """Go on once the peer's revision is known here."""
+        document = self._database.get(change.id)
+        if document is None or document.sequence != change.sequence:
+            self._outcomes.done(change.sequence)  # resolved: that is a change of its own
+            return
+        found = None
+        if current is not None:
+            found = self._database.revision(change.id, change.rev, ancestors=(current,))
+        if found is not None and current in found.history and self._is_first(change, current or ""):
+            self._propose(Offer(change, current))
+        elif change.deleted and self._is_deletion(change.id, current):
+            self._outcomes.done(change.sequence)
+        else:
+            text = f"{change.id}: conflicts with the peer's revision {current}, which it does not give up"
+            self._outcomes.failed_until_next(change, CONFLICT, f"{text}; edit the document to settle that")
+
+    def _told(self, reply: Reply, change: model.Change) -> None:
+        """Take the answer to whether a document that is deleted here is deleted there."""
+        self.asking -= 1
+        if isinstance(reply, ErrorReceived):
+            self._is_not_given(change, Failure.decode(reply))
+        else:
+            text = f"{change.id}: the peer has another revision; pull to resolve that"
+            self._outcomes.failed_until_next(change, CONFLICT, text)
+
+    def _is_not_given(self, change: model.Change, failure: Failure) -> None:
+        """Go on if the peer does not give out the revision that is in the way."""
+        if not self._is_current(change):
+            self._outcomes.done(change.sequence)
+        elif change.deleted and failure.status == _NOT_FOUND and not failure.is_unhandled:
+            self._outcomes.done(change.sequence)  # deleted on both sides
+        elif change.deleted and failure.is_unhandled and self._is_first(change, _NO_PARENT):
+            # Couchbase Lite answers no such question, but lets a change without a parent come if its own
+            # document is deleted.
+            self._propose(Offer(change))
+        elif failure.status in TRANSIENT:
+            self._outcomes.failed_transiently(Sending(change, size=change.size), failure.status, failure.text)
+        else:
+            reason = failure.text or failure.status or failure.code
+            text = (
+                f"{change.id}: conflicts with the peer's revision, which it does not give out ({reason});"
+                " settle that at the peer, or edit the document there"
+            )
+            self._outcomes.failed_until_next(change, CONFLICT, text)
+
+    def _is_deletion(self, document_id: str, revision: str | None) -> bool:
+        """Whether a revision is known here as the deleted end of a branch."""
+        return any(leaf.rev == revision and leaf.deleted for leaf in self._database.leaves(document_id))
+
+    def _is_current(self, change: model.Change) -> bool:
+        current, _ = self._database.current([change.id]).get(change.id, (None, False))
+        return current == change.rev
+
+
+def _main(change: model.Change, plan: Sending | None) -> model.Change:
+    """Return the change that a tombstone makes way for, or the change itself."""
+    return change if plan is None or plan.then is None else plan.then.change
+
+
+def _follows(change: model.Change, parent: str) -> bool:
+    return revisions.generation(change.rev) > revisions.generation(parent)
