@@ -305,7 +305,7 @@ class Replicator:
         configuration, found = self.configuration, None
         peer = configuration.peer or configuration.endpoint.peer
         if not (self._resets or callable(peer)):  # Who that is tells only the connection.
-            options = self._options(peer, bridges_gaps=False)
+            options = self._options(peer, is_gateway=False)
             found = stored(configuration.database, options.checkpoint_of(configuration.database))
         return PushProgress(None if found is None else found.completed)
 
@@ -393,7 +393,7 @@ class Replicator:
         known = configuration.peer
         peer = known(transport) if callable(known) else known or configuration.endpoint.peer
         options = replace(
-            self._options(peer, bridges_gaps=is_gateway),
+            self._options(peer, is_gateway=is_gateway),
             names_collection=getattr(transport, "subprotocol", None) not in WITHOUT_COLLECTIONS,
         )
         self._peer = ActivePeer(session, configuration.database, options, self._ledger)
@@ -416,7 +416,7 @@ class Replicator:
             stream=configuration.stream or configuration.push_stream,
         )
 
-    def _options(self, peer: Peer, *, bridges_gaps: bool) -> ActiveOptions:
+    def _options(self, peer: Peer, *, is_gateway: bool) -> ActiveOptions:
         configuration = self.configuration
         return ActiveOptions(
             peer=peer,
@@ -435,7 +435,7 @@ class Replicator:
             resolvers=_resolvers(configuration.conflict_resolver),
             deltas=configuration.enable_delta_sync,
             keeps=lambda document_id: not documents.is_immutable(document_id),
-            bridges_gaps=bridges_gaps,
+            is_gateway=is_gateway,
             purges_removed=configuration.enable_auto_purge,
             reset_checkpoint=self._resets,
         )

@@ -81,8 +81,8 @@ class ActiveOptions:
     resolvers: Resolvers = field(default_factory=Resolvers)
     deltas: bool = True
     keeps: Callable[[str], bool] = lambda _: True
-    bridges_gaps: bool = False
-    """Whether a history must have every generation in it: see `sync.store.revisions.bridged`."""
+    is_gateway: bool = False
+    """Whether the peer is a Sync Gateway, which takes the end of a branch only before its successor."""
     purges_removed: bool = False
     reset_checkpoint: bool = False
     """Begin at the beginning, this once."""
@@ -238,7 +238,7 @@ class ActivePeer(PeerBase):
                     deltas=options.deltas,
                     keeps=options.keeps,
                     inquire=None if self._inquiry is None else self._inquiry.about,
-                    bridges_gaps=options.bridges_gaps,
+                    is_gateway=options.is_gateway,
                     acknowledged=options.acknowledged,
                 ),
                 ledger=self.ledger,

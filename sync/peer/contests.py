@@ -118,7 +118,7 @@ class Contests:
 
     def _replaces(self, sending: Sending, change: model.Change, parent: str | None) -> bool:
         """Whether a change that was refused on arrival can be told to follow the branch of the peer."""
-        is_other_branch = sending.closes or (sending.forks and not self._options.bridges_gaps)
+        is_other_branch = sending.closes or (sending.forks and not self._options.is_gateway)
         return bool(is_other_branch) and parent is not None and _follows(change, parent)
 
     def _try(self, offer: Offer, key: str) -> None:
@@ -153,7 +153,7 @@ class Contests:
             found = self._database.revision(change.id, leaf.rev, ancestors=(current,))
             if found is None or not (leaf.rev == current or current in found.history):
                 continue
-            if not self._options.bridges_gaps and leaf.rev != current:
+            if not self._options.is_gateway and leaf.rev != current:
                 closes = (leaf.rev, *found.history)
                 return Offer(
                     change, current, plan=Sending(change, (current,), size=change.size, closes=closes)

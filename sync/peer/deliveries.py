@@ -177,13 +177,7 @@ class Deliveries:
             known = (onto,)
         if sending.forks and sending.attempts > 1:
             history = list(takewhile(lambda ancestor: ancestor not in sending.forks, history))
-        named = next((index for index, ancestor in enumerate(history) if ancestor in known), None)
-        if not self._options.bridges_gaps or named is None:
-            return revisions.handed_on(found.rev, history, known=known, depth=self._depth)
-        bridged = revisions.bridged(found.rev, history[: named + 1])
-        return bridged + revisions.handed_on(
-            history[named], history[named + 1 :], known=(), depth=self._depth
-        )
+        return revisions.handed_on(found.rev, history, known=known, depth=self._depth)
 
     def _onto(self, found: Revision, sending: Sending) -> str | None:
         """Return the revision of the peer's that is no ancestor as far as is known here, and is replaced."""

@@ -45,8 +45,8 @@ class SendOptions:
     deltas: bool = True
     keeps: Callable[[str], bool] = lambda _: True
     """Of which documents is kept which revision the peer holds: not of those that never change."""
-    bridges_gaps: bool = False
-    """Whether a history must have every generation in it."""
+    is_gateway: bool = False
+    """Whether the peer is a Sync Gateway, which takes the end of a branch only before its successor."""
     insists: bool = False
     """Whether the peer is a Sync Gateway that takes lists of changes only if they insist; see `Changes`."""
     inquire: Inquire | None = None

@@ -56,12 +56,9 @@ def make(parent: str | None, *, deleted: bool, body: bytes, closing: bool = Fals
 
 
 def bridged(revision: str, history: Iterable[str]) -> list[str]:
-    """A history, newest first, in which no generation is missing; names are made up for those pruned here.
+    """Return the history of a deletion of ours that skips generations, newest first, with those made up.
 
-    For Sync Gateway, which takes the generations of a history to be consecutive, and would tell others of
-    ancestors that never were in place of those that it was told; and for our own deletions that skip some.
-    Where too many are missing, none are made up: the gateway takes that, and has itself long forgotten so old
-    an ancestor when others ask.
+    Where too many are missing, none are made up.
     """
     found: list[str] = []
     above = generation(revision)

@@ -239,6 +239,21 @@ def test_a_number_beyond_what_json_keeps_fails_its_document_alone(
     assert [document.id for document in log.documents()] == ["note:argo:2"]
 
 
+def test_a_document_edited_offline_and_passed_on_by_another_vessel_is_taken(
+    log: Database, app: App, listener: ListenerThread, tmp_path: Path
+) -> None:
+    with Database.open(tmp_path / "other.db") as other:
+        change(other, "note:argo:1", n=0)
+        meet(other, log)
+        replicate(app, listener.url, kind=PULL)
+        for n in range(1, 60):
+            change(other, "note:argo:1", n=n)
+        meet(other, log)
+    replicate(app, listener.url, kind=PULL)
+    assert app.body("note:argo:1") == {"n": 59}
+    assert_alike(log, app)
+
+
 # Deltas
 
 

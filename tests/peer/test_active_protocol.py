@@ -627,10 +627,9 @@ def test_continuous_feed_is_given_time_to_bring_it(store: Database) -> None:
     assert [message.id for message, _ in script.taken(GetRev)] == ["d"]
 
 
-@pytest.mark.parametrize("bridges", [True, False])
-def test_history_with_a_gap_is_bridged_to_what_the_peer_holds(store: Database, bridges: bool) -> None:
+def test_history_with_a_gap_is_bridged_to_what_the_peer_holds(store: Database) -> None:
     store.insert("d", "9-ff", ["4-ee"], b"{}", allow_conflict=True)
-    script = begun(store, pull=False, bridges_gaps=bridges)
+    script = begun(store, pull=False)
     proposed(script, WANTED)
     rev, _ = script.take(Rev)
     assert [revisions.generation(each) for each in rev.history] == [8, 7, 6, 5, 4]
@@ -683,7 +682,7 @@ def offered(script: Script, verdict: Verdict) -> tuple[str, str | None]:
 
 def test_branch_that_lost_is_closed_at_the_gateway_before_the_winner_comes(store: Database) -> None:
     closing = resolved(store)
-    script = begun(store, pull=False, bridges_gaps=True)
+    script = begun(store, pull=False, is_gateway=True)
     proposed(script, Verdict(409, "2-bb"))
     assert offered(script, WANTED) == (closing, "2-bb")
     rev, event = script.take(Rev)
@@ -707,7 +706,7 @@ def test_winner_comes_even_if_the_connection_broke_after_the_branch_was_closed(
     store: Database, gateway: bool
 ) -> None:
     closing = resolved(store)
-    script = begun(store, bridges_gaps=gateway)
+    script = begun(store, is_gateway=gateway)
     proposed(script, Verdict(409, closing))
     assert offered(script, WANTED) == ("3-ee", closing)
     rev, event = script.take(Rev)
@@ -723,7 +722,7 @@ def test_winner_comes_even_if_the_connection_broke_after_the_branch_was_closed(
 
 def test_winner_is_proposed_again_if_the_branch_has_moved_on_before_it_was_closed(store: Database) -> None:
     closing = resolved(store)
-    script = begun(store, pull=False, bridges_gaps=True)
+    script = begun(store, pull=False, is_gateway=True)
     proposed(script, Verdict(409, "2-bb"))
     assert offered(script, WANTED) == (closing, "2-bb")
     script.refuse(script.take(Rev)[1], 409)
@@ -736,7 +735,7 @@ def test_closing_that_the_gateway_cannot_take_now_leaves_the_winner_to_be_pushed
     store: Database, status: int
 ) -> None:
     closing = resolved(store)
-    script = begun(store, pull=False, bridges_gaps=True)
+    script = begun(store, pull=False, is_gateway=True)
     proposed(script, Verdict(409, "2-bb"))
     assert offered(script, WANTED) == (closing, "2-bb")
     script.refuse(script.take(Rev)[1], status)
@@ -776,7 +775,7 @@ def test_winner_that_stays_a_conflict_is_proposed_a_few_times_and_then_fails(
     store: Database, gateway: bool
 ) -> None:
     resolved(store)
-    script = begun(store, pull=False, bridges_gaps=gateway)
+    script = begun(store, pull=False, is_gateway=gateway)
     proposed(script, Verdict(409, "2-bb"))
     sent = 0
     for _ in range(20):
