@@ -1,7 +1,8 @@
 """What has changed, and which of it is wanted: changes, proposeChanges, and the replies to them.
 
 The two replies are alike but for what an item that is left out means: of `changes` it is *not wanted*, of
-`proposeChanges` it is *send it*. Decoding fills in what was left out, encoding leaves it out again.
+`proposeChanges` it is *send it*. Decoding fills in what was left out. Encoding leaves out what is allowed at
+the end of a reply to `proposeChanges`, and nothing of a reply to `changes`.
 """
 
 from enum import IntFlag
@@ -200,10 +201,14 @@ class ChangesReply(msgspec.Struct, frozen=True, gc=False):
     terms: Terms = Terms()
 
     def encode(self) -> Encoded:
-        """As it is sent; what is not wanted at the end is left out."""
+        """Return the reply as it is sent, with an answer for each change.
+
+        The protocol lets a reply end after the last change that is wanted. But the checkpoint of an active
+        Sync Gateway passes only changes that have an answer. It would list the others again at each start.
+        """
         properties: dict[str, str] = {}
         self.terms.put(properties)
-        return Encoded(properties, msgspec.json.encode(_trimmed(self.answers)), compressed=True)
+        return Encoded(properties, msgspec.json.encode(self.answers), compressed=True)
 
     @classmethod
     def decode(cls, event: ResponseReceived, limits: Limits, *, asked: int) -> "ChangesReply":
@@ -326,7 +331,7 @@ def _replies(
     return items
 
 
-def _trimmed(items: "tuple[fields.T, ...] | list[fields.T]") -> "tuple[fields.T, ...] | list[fields.T]":
+def _trimmed(items: "list[fields.T]") -> "list[fields.T]":
     """Without the zeros at the end."""
     end = len(items)
     while end and items[end - 1] == 0:

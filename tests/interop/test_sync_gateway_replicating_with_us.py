@@ -218,6 +218,35 @@ def test_continuous_replication_carries_what_happens_and_goes_on_from_its_checkp
     assert live(ours) == ashore.revisions()
 
 
+def test_gateway_that_starts_again_does_not_list_what_we_had_already(
+    ours: Database, ashore: GatewayDatabase, listener: ListenerThread, options: dict[str, Any]
+) -> None:
+    def ended(checked: int) -> int:
+        """How many changes had been listed when a run ended, once there are more than so many.
+
+        A run that did not see yet what the gateway has just stored is repeated.
+        """
+
+        def look() -> tuple[bool, int]:
+            status = ashore.replication_status(name)
+            is_over, listed = status["status"] == "stopped", int(status.get("docs_checked_push", 0))
+            if is_over and listed <= checked:
+                ashore.set_replication(name, "start")
+            return is_over, listed
+
+        return eventually(look, lambda found: found[0] and found[1] > checked)[1]
+
+    for number in range(30):
+        change(ours, f"sea-{number}", n=number)
+    settle(ours, ashore, listener, options)
+    name = f"r{next(NUMBERS)}"
+    ashore.start_replication(name, listener.url, direction="push", continuous=False, **options)
+    before = ended(29)
+    change_ashore(ashore, "shore")
+    assert ended(before) - before < 5
+    assert live(ours) == ashore.revisions()
+
+
 def test_gateway_replicates_over_tls(
     ours: Database, ashore: GatewayDatabase, options: dict[str, Any]
 ) -> None:

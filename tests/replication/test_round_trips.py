@@ -191,9 +191,8 @@ def test_a_proof_does_not_depend_on_how_the_content_is_cut(nonce: bytes, parts: 
 
 
 @given(digests)
-def test_nothing_wanted_and_everything_allowed_are_the_same_bytes(digest: str) -> None:
-    unwanted = ChangesReply((NOT_WANTED,) * 3).encode()
-    allowed = ProposeChangesReply((SEND,) * 3).encode()
-    assert unwanted.body == allowed.body == b"[]"
+def test_each_change_has_an_answer_and_proposals_allowed_at_the_end_have_none(digest: str) -> None:
+    assert ProposeChangesReply((SEND,) * 3).encode().body == b"[]"
+    assert ChangesReply((NOT_WANTED,) * 3).encode().body == b"[0,0,0]"
     wanted = ChangesReply((NOT_WANTED, (f"1-{digest}",), NOT_WANTED)).encode()
-    assert wanted.body == f'[0,["1-{digest}"]]'.encode()
+    assert wanted.body == f'[0,["1-{digest}"],0]'.encode()
