@@ -101,7 +101,9 @@ class ReplicatorConfiguration:
     """Seconds between pings."""
     enable_delta_sync: bool = True
     enable_auto_purge: bool = False
-    """Whether what a gateway takes from us (access lost) is purged here. A log keeps what it has."""
+    """Whether a document is purged here that may not be read there any more. Either it left the channels that
+    are pulled, or access to them was lost. By default it stays, for a log keeps what it has. A deletion is no
+    loss of access: it is pulled in any case."""
     stream: Stream | None = None
     """Only this part of the database, which the peer must know too; instead of `channels`."""
     push_stream: Stream | None = None

@@ -84,6 +84,8 @@ class ActiveOptions:
     is_gateway: bool = False
     """Whether the peer is a Sync Gateway, which takes the end of a branch only before its successor."""
     purges_removed: bool = False
+    """Whether a document is purged here that the peer takes away: it left the channels that are pulled, or
+    access to them was lost."""
     reset_checkpoint: bool = False
     """Begin at the beginning, this once."""
     names_collection: bool = False
@@ -214,6 +216,7 @@ class ActivePeer(PeerBase):
                     since=checkpoint.remote,
                     batch=tuning.BATCH,
                     continuous=options.continuous,
+                    revocations=options.purges_removed or self.ledger.listens,
                     send_replacements=True,
                     channels=tuple(sorted(options.channels)),
                     document_ids=tuple(sorted(options.document_ids)),

@@ -87,7 +87,13 @@ class Arrivals:
         """
         contested: list[tuple[str, str | None]] = []
         with self._database.transaction():
-            wanted = [arrived for arrived in arrivals if arrived.error is None and self._is_wanted(arrived)]
+            wanted: list[Arrived] = []
+            for arrived in arrivals:
+                if arrived.error is None and self._is_wanted(arrived):
+                    wanted.append(arrived)
+                elif arrived.is_removed and self._options.purges_removed:
+                    self._database.purge([arrived.rev.id])
+                    wanted = [earlier for earlier in wanted if earlier.rev.id != arrived.rev.id]
             if not self._insert_new(wanted):
                 for arrived in wanted:
                     self._insert(arrived, contested)
@@ -106,8 +112,6 @@ class Arrivals:
             arrived.error = arrived.end.error
             return False
         if arrived.is_removed:
-            if options.purges_removed:
-                self._database.purge([rev.id])
             return False
         if options.rule is not None:
             document = Offered(

@@ -197,7 +197,7 @@ class Receiver:
         wanted = [
             key
             for change, key, ancestors in zip(message.changes, offered, known, strict=True)
-            if ancestors is not None and not change.gone & _TAKEN_AWAY and key not in expected
+            if ancestors is not None and not self._is_taken_away(change) and key not in expected
         ]
         if not self._turn.takes(wanted):
             return None
@@ -220,11 +220,12 @@ class Receiver:
         self._ledger.progress.total += len(changes)
         for change, ancestors in zip(changes, known, strict=True):
             ticket = progress.arrived(change.sequence)
-            is_removed = bool(change.gone & _TAKEN_AWAY)
-            if is_removed:
-                self._removed(change)
             key = (change.id, change.revision)
-            if is_removed or ancestors is None:
+            if self._is_taken_away(change):
+                answers.append(NOT_WANTED)
+                self._take_away(change, [*self._pop_failed(key), ticket])
+                continue
+            if ancestors is None:
                 answers.append(NOT_WANTED)
                 self._done([*self._pop_failed(key), ticket])
                 continue
@@ -237,6 +238,19 @@ class Receiver:
             self._by_sequence[change.sequence] = key
             answers.append(tuple(ancestors))
         return answers
+
+    def _is_taken_away(self, change: Change) -> bool:
+        """Return True if the peer takes a document away, rather than offer a revision of it.
+
+        A tombstone that has left the reader's channels is a tombstone nevertheless: a deletion names none, so
+        that is how Sync Gateway tells of nearly every one. Where access was revoked too, a reader who purges
+        what it may not see any more purges it, as Couchbase Lite does.
+        """
+        if self._progress is None:
+            return False  # it is pushed to us, who read no channels
+        if change.gone & Gone.DELETED and not (change.gone & Gone.REVOKED and self._options.purges_removed):
+            return False
+        return bool(change.gone & _TAKEN_AWAY)
 
     def _look_for_outdated(self, known: list[Change]) -> None:
         """Of what the peer says is current and we know: what is on a branch that has ended here."""
@@ -324,7 +338,7 @@ class Receiver:
             arrived.error = error
             self._take(arrived)
             return
-        arrived.raw, arrived.is_removed = incoming.raw, incoming.removed
+        arrived.raw, arrived.is_removed = incoming.raw, incoming.removed and not rev.deleted
         if self._ends.is_one(rev, arrived.raw):
             self._ends.keep(rev, arrived)
             self._respond(arrived)
@@ -382,11 +396,14 @@ class Receiver:
         arrived.error = error
         self._take(arrived)
 
-    def _take(self, arrived: Arrived) -> None:
+    def _put(self, arrived: Arrived) -> None:
         if not self._batch:
             self._batch_since = self._session.clock()
         self._batch.append(arrived)
         self._batch_bytes += len(arrived.raw)
+
+    def _take(self, arrived: Arrived) -> None:
+        self._put(arrived)
         if len(self._batch) >= tuning.BATCH or self._batch_bytes >= tuning.COMMIT_BYTES:
             self.commit()
 
@@ -487,9 +504,13 @@ class Receiver:
         if arrived.tickets is not None:
             self._done(arrived.tickets)
 
-    def _removed(self, change: Change) -> None:
+    def _take_away(self, change: Change, tickets: list[int]) -> None:
+        """Take note that the peer takes a document away; where it is to be purged, after what came before."""
         if self._options.purges_removed:
-            self._database.purge([change.id])
+            rev = Rev(change.id, change.revision, b"")
+            self._put(Arrived(None, rev, b"", tickets, wire_bytes=0, is_removed=True))
+            return
+        self._done(tickets)
         self._ledger.tell(DocumentEnded(Direction.PULL, change.id, change.revision, access_removed=True))
 
     def _done(self, tickets: list[int]) -> None:

@@ -12,6 +12,7 @@ from sync.peer.active import Activity
 from sync.peer.progress import Direction
 from sync.replication.checkpoint import Checkpoint
 from sync.replication.messages import (
+    Change,
     Changes,
     GetAttachment,
     GetCheckpoint,
@@ -194,24 +195,84 @@ def test_checkpoint_that_the_gateway_cannot_store_does_not_keep_a_replication_fr
 def test_removed_and_revoked_documents_are_not_asked_for(store: Database) -> None:
     kept = store.put("e", {})
     script = begun(store, push=False)
-    gone = [("1", "d", "2-a", 2), ("2", "e", "2-b", 4), ("3", "f", "2-c", 7), ("4", "h", "2-e", 5)]
-    assert tell(script, *gone, ("5", "g", "2-d", 1)) == [0, 0, 0, 0, ()]
-    assert [ended.id for ended in script.told if ended.access_removed] == ["d", "e", "f", "h"]
-    give(script, "g", "2-d", deleted=True, sequence="5")
+    gone = [("1", "d", "2-a", 2), ("2", "e", "2-b", 4), ("3", "f", "2-c", 6)]
+    assert tell(script, *gone, ("4", "g", "2-d", 1)) == [0, 0, 0, ()]
+    assert [ended.id for ended in script.told if ended.access_removed] == ["d", "e", "f"]
+    give(script, "g", "2-d", deleted=True, sequence="4")
     caught_up(script)
-    assert remote(store_checkpoint(script)) == 5
+    assert remote(store_checkpoint(script)) == 4
     found = store.get("e")
     assert found is not None
     assert found.rev == kept
 
 
-def test_removed_documents_are_purged_where_that_is_wanted(store: Database) -> None:
-    store.put("e", {})
+@pytest.mark.parametrize("flags", [1, 5, 3, 7])
+@pytest.mark.parametrize("is_held", [True, False], ids=["held", "not held"])
+def test_tombstone_is_taken_whatever_else_its_flags_say(store: Database, flags: int, is_held: bool) -> None:
+    held = (store.put("d", {"n": 1}),) if is_held else ()
+    script = begun(store, push=False)
+    assert tell(script, ("1", "d", "2-a", flags)) == [held]
+    give(script, "d", "2-a", deleted=True, sequence="1", history=held)
+    caught_up(script)
+    assert remote(store_checkpoint(script)) == 1
+    assert [ended.id for ended in script.told if ended.access_removed] == []
+    found = store.get("d")
+    assert found is not None
+    assert (found.rev, found.deleted) == ("2-a", True)
+
+
+def test_tombstone_is_taken_although_its_body_says_that_it_was_removed(store: Database) -> None:
+    held = store.put("d", {"n": 1})
+    script = begun(store, push=False, purges_removed=True)
+    tell(script, ("1", "d", "2-a", True))
+    give(script, "d", "2-a", b'{"_removed":true}', deleted=True, sequence="1", history=(held,))
+    caught_up(script)
+    found = store.get("d")
+    assert found is not None
+    assert (found.rev, found.deleted, found.body) == ("2-a", True, {})
+
+
+@pytest.mark.parametrize(
+    ("flags", "is_purged"), [(1, False), (5, False)] + [(n, True) for n in (2, 3, 4, 6, 7)]
+)
+def test_document_is_purged_where_that_is_wanted_unless_it_is_only_deleted(
+    store: Database, flags: int, is_purged: bool
+) -> None:
+    held = store.put("d", {})
+    script = begun(store, push=False, purges_removed=True)
+    assert tell(script, ("1", "d", "2-a", flags)) == [0 if is_purged else (held,)]
+    if not is_purged:
+        give(script, "d", "2-a", deleted=True, sequence="1", history=(held,))
+    caught_up(script)
+    assert remote(store_checkpoint(script)) == 1
+    assert store.count(deleted=True) == (0 if is_purged else 1)
+    assert [ended.access_removed for ended in script.told if ended.id == "d"] == [is_purged]
+
+
+def test_document_whose_body_only_says_removed_is_purged_where_that_is_wanted(store: Database) -> None:
     known = store.put("f", {})
     script = begun(store, push=False, purges_removed=True)
-    assert tell(script, ("1", "e", "2-b", 4), ("2", "f", "2-b")) == [0, (known,)]
-    give(script, "f", "2-b", b'{"_removed":true}', sequence="2")
+    assert tell(script, ("1", "f", "2-b")) == [(known,)]
+    give(script, "f", "2-b", b'{"_removed":true}', sequence="1")
     assert store.count(deleted=True) == 0
+
+
+def test_revision_that_came_just_before_its_document_was_taken_away_does_not_stay(store: Database) -> None:
+    script = begun(store, push=False, continuous=True, purges_removed=True)
+    tell(script, ("1", "d", "1-a"), ("2", "e", "1-b"))
+    for name, revision, sequence in (("d", "1-a", "1"), ("e", "1-b", "2")):
+        script.post(Rev(name, revision, b"{}", sequence, no_reply=True).encode())
+    script.post(Changes((Change("3", "d", "2-a", 4),)).encode())
+    script.rest()
+    assert store.get("d") is None
+    assert store.get("e") is not None
+
+
+def test_peer_is_asked_to_tell_of_lost_access(store: Database) -> None:
+    script = active(store, push=False, purges_removed=True)
+    script.refuse(script.take(GetCheckpoint)[1], 404)
+    request, _ = script.take(SubChanges)
+    assert request.revocations
 
 
 def test_body_that_only_says_removed_is_not_stored(store: Database) -> None:
