@@ -140,6 +140,7 @@ class PassivePeer(PeerBase):
                 deltas=self._options.deltas,
                 keeps=self._options.keeps,
                 insists=request.is_gateway,
+                tells_departures=request.revocations,
             ),
             ledger=self.ledger,
             echo=self._echo,

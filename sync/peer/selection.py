@@ -1,12 +1,13 @@
 """Which documents a replication is about: by channel, by id, by a function of the application's."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from sync import documents
-from sync.store import Database, Document, StoreError
+from sync.store import Database, Document, StoreError, model
+from sync.store.departures import named
 
 log = logging.getLogger(__name__)
 
@@ -20,16 +21,6 @@ def channels(document: Document) -> frozenset[str]:
     if name is not None:
         return frozenset(documents.channels(name.kind, name.vessel))
     return named(document.body)
-
-
-def named(body: Mapping[str, Any]) -> frozenset[str]:
-    """The channels that a body names, as Sync Gateway's default function reads them."""
-    value = body.get("channels")
-    if isinstance(value, str):
-        return frozenset((value,))
-    return (
-        frozenset(item for item in value if isinstance(item, str)) if isinstance(value, list) else frozenset()
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,28 +62,60 @@ class Selection:
 
     def wants(self, database: Database, document_id: str, *, deleted: bool) -> bool:
         """Whether a document of the store is chosen. Its body is read only where it must be."""
-        if self.live_only and deleted:
-            return False
-        if self.document_ids and document_id not in self.document_ids:
-            return False
-        if self.stream is not None and not self.stream.holds(document_id):
+        if not self._is_about(document_id, deleted=deleted):
             return False
         document: Document | None = None
-        for wanted in (self.channels, self.within):
-            if not wanted:
-                continue
+        if self.channels or self.within:
             name = documents.parse_id(document_id)
             if name is not None:
-                found: Iterable[str] = documents.channels(name.kind, name.vessel)
+                found = frozenset(documents.channels(name.kind, name.vessel))
             else:
-                document = document or database.get(document_id)
-                found = () if document is None else named(document.body)
-            if wanted.isdisjoint(found):
+                document = database.get(document_id)
+                found = frozenset() if document is None else named(document.body)
+            if not self._meets(found):
                 return False
         if self.filter is not None:
             document = document or database.get(document_id)
             return document is not None and self._chosen(document)
         return True
+
+    def has_lost(self, database: Database, change: model.Change, *, since: int) -> bool:
+        """Return True if a reader may hold a document that `wants` does not choose any more.
+
+        That is a live document that left the reader's channels after `since`, the sequence up to which the
+        reader knows the changes. It is also a deleted one that was ever in these channels: most deletions
+        name none. Of a deletion that came without the document the channels are unknown. A reader who may see
+        everything is told of it, because another vessel may have passed the document on.
+        """
+        if self.live_only or not (self.channels or self.within):
+            return False
+        if not self._is_about(change.id, deleted=change.deleted):
+            return False
+        if documents.parse_id(change.id) is not None:
+            return False  # its channels never change
+        left = database.departed(change.id)
+        document = database.get(change.id)
+        if document is None:
+            return False
+        if change.deleted:
+            is_unknown = not (left or self.within or named(document.body))
+            lost = is_unknown or self._meets(named(document.body).union(left))
+        else:
+            gone = {channel for channel, sequence in left.items() if sequence > since}
+            lost = bool(gone) and self._meets(named(document.body) | gone)
+        return lost and (self.filter is None or self._chosen(document))
+
+    def _is_about(self, document_id: str, *, deleted: bool) -> bool:
+        """Return True unless the id or the deletion alone rules the document out."""
+        return not (
+            (self.live_only and deleted)
+            or (self.document_ids and document_id not in self.document_ids)
+            or (self.stream is not None and not self.stream.holds(document_id))
+        )
+
+    def _meets(self, found: frozenset[str]) -> bool:
+        """Return True if a document in these channels is chosen by them."""
+        return all(not wanted or not wanted.isdisjoint(found) for wanted in (self.channels, self.within))
 
     def shows(self, database: Database, document_id: str, *, deleted: bool) -> bool:
         """As `wants`, for one document that a reader names: a filter that fails shows nothing."""

@@ -20,14 +20,14 @@ from sync.peer.outcomes import CONFLICT, TRANSIENT, Outcomes
 from sync.peer.problems import Domain, Problem
 from sync.peer.progress import Ledger
 from sync.peer.selection import FilterError
-from sync.peer.sending import Feed, Offer, Sending, SendOptions
+from sync.peer.sending import Departure, Feed, Offer, Sending, SendOptions, gone
 from sync.peer.session import Reply, Session
 from sync.replication.messages import (
     Change,
     Changes,
     ChangesReply,
     Failure,
-    Gone,
+    NoRev,
     Proposal,
     ProposeChanges,
     ProposeChangesReply,
@@ -195,6 +195,11 @@ class Sender:
         if self._options.insists and self._lists:
             return  # An active Sync Gateway hangs up at once, though it has not looked at the lists before.
         self._told_all = True
+        if self._options.selection.live_only:
+            # Deletions that follow are of documents that the peer has by now.
+            self._options = replace(
+                self._options, selection=replace(self._options.selection, live_only=False)
+            )
         self._session.request(Changes((), self._session.collection, insists=self._options.insists).encode())
 
     def _to_send(self, change: model.Change) -> list[model.Change]:
@@ -204,12 +209,17 @@ class Sender:
         is_echo = bool(self._echo) and self._echo.take(change.id) == change.rev
         if is_echo:
             self._echoed = change
-            if not change.deleted:
+            if not (change.deleted or self._options.tells_departures):
                 return []
         selection = self._options.selection
         if not (
             selection.is_everything or selection.wants(self._database, change.id, deleted=change.deleted)
         ):
+            if not selection.has_lost(self._database, change, since=self._scanned):
+                return []
+            if not change.deleted:
+                return [Departure.of(change)] if self._options.tells_departures else []
+        if is_echo and not change.deleted:
             return []
         told = self._other_ends(change) if change.deleted else []
         return told if is_echo else [*told, change]
@@ -228,7 +238,7 @@ class Sender:
     def _move_past_echoes(self, pending: list[model.Change]) -> None:
         """Of what the peer itself gave us it is told the last, if nothing follows: so its place moves on."""
         echoed = self._echoed
-        if echoed is None or (pending and pending[-1].sequence > echoed.sequence):
+        if echoed is None or (pending and pending[-1].sequence >= echoed.sequence):
             self._place = None if pending else self._place
         elif self._options.continuous:
             due = self._session.clock() + tuning.CHECKPOINT_EVERY
@@ -268,7 +278,7 @@ class Sender:
                                 str(change.sequence),
                                 change.id,
                                 change.rev,
-                                Gone.DELETED if change.deleted else Gone.NO,
+                                gone(change),
                                 change.size,
                             )
                             for change in [offer.change for offer in offers]
@@ -348,10 +358,18 @@ class Sender:
         answer = ChangesReply.decode(reply, self._session.limits, asked=len(offers))
         self._deliveries.take_terms(answer.terms)
         for offer, wanted in zip(offers, answer.answers, strict=True):
+            change = offer.change
+            if isinstance(wanted, tuple) and not isinstance(change, Departure):
+                self._deliveries.want(Sending(change, wanted, size=change.size))
+                continue
             if isinstance(wanted, tuple):
-                self._deliveries.want(Sending(offer.change, wanted, size=offer.change.size))
-            else:
-                self._outcomes.done(offer.change.sequence)
+                self._withhold(change)
+            self._outcomes.done(change.sequence)
+
+    def _withhold(self, change: model.Change) -> None:
+        """Answer a peer that asks for a revision which it may not read; else it would wait for it."""
+        norev = NoRev(change.id, change.rev, str(change.sequence), collection=self._session.collection)
+        self._session.request(norev.encode())
 
     def _list_refused(self, reply: ErrorReceived, offers: list[Offer]) -> None:
         """Nothing of it is done; where we may not write, we still may pull."""

@@ -8,7 +8,7 @@ import msgspec
 
 from sync.peer import tuning
 from sync.peer.selection import EVERYTHING, Selection
-from sync.replication.messages import Failure
+from sync.replication.messages import Failure, Gone
 from sync.store import model
 
 Inquire = Callable[[str, str | None, Callable[[str | None], None], Callable[[Failure], None]], None]
@@ -18,6 +18,26 @@ here, and whom to tell why it cannot be had."""
 
 Acknowledged = Callable[[model.Change], None]
 """Told of each change that the peer has said it holds: taken just now, or known before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Departure(model.Change):
+    """A change by which a document left what the peer reads: the peer is told so, and given no revision."""
+
+    @classmethod
+    def of(cls, change: model.Change) -> "Departure":
+        """Return the departure of which the feed tells with this change."""
+        return cls(change.sequence, change.id, change.rev, change.deleted, change.conflicted, size=0)
+
+
+def gone(change: model.Change) -> Gone:
+    """Return in what way the document of a change is gone, as a peer is told.
+
+    A tombstone is told as a plain one even where it has left the channels too, so that every peer takes it.
+    """
+    if isinstance(change, Departure):
+        return Gone.REMOVED
+    return Gone.DELETED if change.deleted else Gone.NO
 
 
 class Feed(Protocol):
@@ -53,6 +73,8 @@ class SendOptions:
     """The same replication pulls, so that a conflict resolves itself: this sees to it that what the peer
     holds of a document comes."""
     acknowledged: Acknowledged | None = None
+    tells_departures: bool = False
+    """Whether the peer wants to be told of documents that have left what it reads."""
 
     @property
     def may_be_pulled(self) -> bool:

@@ -5,7 +5,8 @@ Modules, in the order in which a change flows through them:
 - `database`: what users see; what a commit promises and costs
 - `bodies`, `revisions`, `tree`: what may be stored, what identifies a revision, which follows which (pure)
 - `edits`, `reader`: how documents change, how they are read
-- `floors`, `remotes`, `local`, `meta`, `retire`, `blobs`: what stands beside the documents, and what goes
+- `floors`, `remotes`, `departures`, `local`, `meta`, `retire`, `blobs`: what stands beside the documents, and
+  what goes
 - `rows`, `engine`, `turnstile`, `schema`: a document as a row, the connection, writers in turn, the file
 - `notify`: telling other processes
 - `check`, `wal`, `pages`, `salvage`: finding damage, and saving what is sound

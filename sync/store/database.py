@@ -30,6 +30,7 @@ import msgspec
 
 from sync.store import bodies, check, meta, schema
 from sync.store.blobs import BlobStore
+from sync.store.departures import Departures
 from sync.store.edits import Edits
 from sync.store.engine import Engine
 from sync.store.errors import DamagedError
@@ -74,10 +75,11 @@ class Database:
         """Whether only one vessel ever writes the document with this id."""
         self._floors = floors = Floors(engine)
         self._remotes = Remotes(engine)
-        self._edits = Edits(engine, floors, self._remotes, single_writer)
+        self._departures = Departures(engine)
+        self._edits = Edits(engine, floors, self._remotes, self._departures, single_writer)
         self._reader = Reader(engine, floors, single_writer)
         self._local = LocalDocuments(engine)
-        self._retirement = Retirement(engine)
+        self._retirement = Retirement(engine, self._departures)
         self.blobs: Final = BlobStore(engine, path.with_name(path.name + ".blobs"))
         """Files that documents refer to by digest."""
         try:
@@ -299,6 +301,14 @@ class Database:
     def leaves(self, doc_id: str) -> list[Document]:
         """The ends of all branches of a document, the current revision first."""
         return self._reader.leaves(doc_id)
+
+    def departed(self, doc_id: str) -> dict[str, int]:
+        """Return the channels that a document has left, each with the sequence at which it last left it.
+
+        Empty if it has left none, or if it came to this store as a deletion. A document that was deleted here
+        and had no channels has left one without a name.
+        """
+        return self._departures.of(doc_id)
 
     def conflicts(self) -> list[str]:
         """Ids of the documents with more than one live branch."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from sync.store import bodies, revisions, rows
+from sync.store.departures import Departures
 from sync.store.engine import Engine
 from sync.store.errors import ConflictError, DocumentError
 from sync.store.floors import Floors
@@ -24,11 +25,17 @@ class Edits:
     """Changes documents of one store."""
 
     def __init__(
-        self, engine: Engine, floors: Floors, remotes: Remotes, single_writer: Callable[[str], bool]
+        self,
+        engine: Engine,
+        floors: Floors,
+        remotes: Remotes,
+        departures: Departures,
+        single_writer: Callable[[str], bool],
     ) -> None:
         self._engine = engine
         self._floors = floors
         self._remotes = remotes
+        self._departures = departures
         self._single_writer = single_writer
 
     def put(self, document_id: str, raw: bytes, *, parent: str | None, deleted: bool = False) -> str:
@@ -204,7 +211,9 @@ class Edits:
         held = self._remotes.held(row.document_id)
         tree.drop_bodies(_bases(tree, held))
         tree.prune(held)
-        return rows.replace(self._engine, row, tree)
+        stored = rows.replace(self._engine, row, tree)
+        self._departures.note(row, stored)
+        return stored
 
 
 class _ThereAlreadyError(Exception):

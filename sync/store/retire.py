@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from sync.store import meta, rows
+from sync.store.departures import Departures
 from sync.store.engine import Engine
 from sync.store.errors import DocumentError
 
@@ -17,8 +18,9 @@ _BATCH: Final = 200
 class Retirement:
     """Purges documents of one store."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, departures: Departures) -> None:
         self._engine = engine
+        self._departures = departures
 
     def purge(self, ids: Iterable[str]) -> int:
         """Remove documents, in one transaction; how many there were."""
@@ -29,6 +31,7 @@ class Retirement:
                 engine.execute("DELETE FROM docs WHERE id = ?", (document_id,))
                 count += engine.connection.changes()
                 engine.execute("DELETE FROM remote_revs WHERE id = ?", (document_id,))
+                self._departures.forget(document_id)
             highest = engine.execute("SELECT ifnull(max(seq), 0) FROM docs").get
             if highest < engine.last_sequence():
                 meta.put(engine, meta.SEQUENCE, engine.last_sequence())

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sync.store import floors, local, meta, rows, schema
+from sync.store import departures, floors, local, meta, rows, schema
 from sync.store.engine import Engine
 from sync.store.errors import StoreError, translated_os
 from sync.store.pages import Pages, Record
@@ -119,6 +119,10 @@ class _Salvage:
             case (str(prefix), str(first), int(crc)) if crc == floors.checksum(prefix, first):
                 execute("INSERT OR REPLACE INTO floors(prefix, first, crc) VALUES (?, ?, ?)", record.values)
                 self._others.add(prefix)
+            case (str(left), str(channel), int(sequence), int(crc)) if crc == departures.checksum(
+                left, channel, sequence
+            ):
+                execute(departures.PUT, record.values)
             case (meta.SEQUENCE, int(sequence), int(crc)) if crc == meta.checksum(meta.SEQUENCE, sequence):
                 known = meta.count(self._engine, meta.SEQUENCE)
                 meta.put(self._engine, meta.SEQUENCE, max(sequence, known))

@@ -14,7 +14,7 @@ from typing import Final
 
 import apsw
 
-from sync.store import meta
+from sync.store import departures, meta
 from sync.store.errors import StoreError, UnsupportedError, damaged, translated
 
 APPLICATION_ID: Final = 0x4C4F4742
@@ -72,6 +72,10 @@ MIGRATIONS: Final[tuple[str, ...]] = (_VERSION_1,)
 """Entry n takes a file from schema version n to n + 1. Never change one that was released: add one."""
 
 VERSION: Final = len(MIGRATIONS)
+
+ADDED: Final = {"departures": departures.CREATE}
+"""Tables made where they are missing, whatever the version. An older Logboat passes over them, so it can go
+on with the store after an update was undone."""
 
 _TABLES: Final = {"meta", "docs", "local", "floors", "remotes", "remote_revs", "unused_blobs"}
 
@@ -170,12 +174,16 @@ def _retrying(action: Callable[[], object]) -> None:
 
 
 def _migrate(connection: apsw.Connection, path: Path) -> None:
-    if _version_now(connection, path) == VERSION:
+    if _version_now(connection, path) == VERSION and (
+        connection.readonly("main") or _tables(connection) >= ADDED.keys()
+    ):
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
         for step in MIGRATIONS[_version(connection, path) :]:
             connection.execute(step)
+        for table in ADDED.values():
+            connection.execute(table)
         connection.execute(meta.PUT, (meta.SCHEMA, VERSION, meta.checksum(meta.SCHEMA, VERSION)))
         connection.pragma("application_id", APPLICATION_ID)
         connection.pragma("user_version", VERSION)
@@ -196,6 +204,10 @@ def _version_now(connection: apsw.Connection, path: Path) -> int:
             connection.execute("ROLLBACK")
 
 
+def _tables(connection: apsw.Connection) -> set[str]:
+    return {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+
+
 def _version(connection: apsw.Connection, path: Path) -> int:
     """The schema version of the file; 0 if there is nothing in it yet.
 
@@ -203,7 +215,7 @@ def _version(connection: apsw.Connection, path: Path) -> int:
     """
     version = connection.pragma("user_version")
     application = connection.pragma("application_id")
-    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    tables = _tables(connection)
     if not tables and not version and not application:
         return 0
     if application != APPLICATION_ID and not {"docs", "meta"} <= tables:

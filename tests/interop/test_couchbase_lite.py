@@ -552,6 +552,30 @@ def test_only_the_channels_asked_for_are_pulled(log: Database, app: App, listene
     assert app.ids() == {"note:brigid:1", "alarm:argo:bilge-float:abcdef:000000000001"}
 
 
+@pytest.mark.parametrize("continuous", [False, True], ids=["one after another", "one that goes on"])
+def test_app_that_pulls_some_channels_hears_what_is_deleted_and_what_leaves_them(
+    log: Database, app: App, listener: ListenerThread, continuous: bool
+) -> None:
+    names = {"note-1", "note-2", "note-3"}
+    for name in names:
+        change(log, name, channels=["notes"])
+    replicator = app.replicator(listener.url, kind=PULL, channels=["notes"], continuous=continuous)
+    replicator.start()
+    replicator.wait("idle" if continuous else "stopped")
+    assert app.ids() == names
+    replicator.forget()
+    held = log.get("note-1")
+    assert held is not None
+    log.delete("note-1", parent=held.rev)
+    change(log, "note-2", channels=["galley"])
+    if continuous:
+        replicator.wait_pulled("note-1", "note-2")
+        assert replicator.stop().error is None
+    else:
+        replicate(app, listener.url, kind=PULL, channels=["notes"])
+    assert app.ids() == {"note-3"}
+
+
 # Interruptions
 
 

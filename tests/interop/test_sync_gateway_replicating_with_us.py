@@ -247,6 +247,32 @@ def test_gateway_that_starts_again_does_not_list_what_we_had_already(
     assert live(ours) == ashore.revisions()
 
 
+def test_gateway_that_pulls_some_channels_hears_what_is_deleted_and_what_leaves_them(
+    ours: Database, ashore: GatewayDatabase, listener: ListenerThread, options: dict[str, Any]
+) -> None:
+    chosen = {
+        **options,
+        "filter": "sync_gateway/bychannel",
+        "query_params": {"channels": ["notes"]},
+        "purge_on_removal": True,
+        "direction": "pull",
+        "continuous": False,
+    }
+    for name in ("stays", "is-deleted", "leaves"):
+        change(ours, name)
+    name = f"r{next(NUMBERS)}"
+    ashore.start_replication(name, listener.url, **chosen)
+    eventually(ashore.revisions, lambda found: found.keys() == {"stays", "is-deleted", "leaves"})
+    eventually(lambda: ashore.replication_status(name), lambda status: status["status"] == "stopped")
+    tombstone = ours.delete("is-deleted", parent=ours.get("is-deleted").rev)  # type: ignore[union-attr]
+    change(ours, "leaves", channels=["galley"])
+    ashore.set_replication(name, "start")
+    eventually(lambda: ashore.document("leaves"), lambda found: found is None)
+    eventually(lambda: ashore.document("is-deleted", rev=tombstone), lambda found: found is not None)
+    assert ashore.document("is-deleted") is None
+    assert ashore.document("stays") is not None
+
+
 def test_gateway_replicates_over_tls(
     ours: Database, ashore: GatewayDatabase, options: dict[str, Any]
 ) -> None:

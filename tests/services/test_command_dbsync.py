@@ -156,6 +156,18 @@ class TestOneShot:
         assert run("pull", tmp_path / "new.db", served.url, "--docs", "c,d").status == 0
         assert ids(tmp_path / "new.db") == ["c", "d"]
 
+    def test_a_deletion_reaches_who_pulls_some_channels(self, serve: Serve, here: Path, there: Path) -> None:
+        put(there, "n1", '{"channels": ["notes"]}')
+        put(there, "cook", '{"channels": ["galley"]}')
+        served = serve("--no-tls")
+        assert run("pull", here, served.url, "--channels", "notes").status == 0
+        assert ids(here) == ["n1"]
+        for name in ("n1", "cook"):
+            assert run("rm", there, name).status == 0
+        assert run("pull", here, served.url, "--channels", "notes").status == 0
+        assert run("get", here, "n1", "--meta").json["_deleted"]
+        assert "no such document" in run("get", here, "cook", "--meta").err
+
     def test_a_read_only_listener_lets_pull_and_refuses_a_push_as_such(
         self, serve: Serve, here: Path, there: Path
     ) -> None:

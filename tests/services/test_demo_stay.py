@@ -5,13 +5,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from services import ends
+from services import ends, livestate
 from services.demo.keeping import Keeper, in_words, wait_s
 from services.demo.vessel import Daemon
 from tests.polling import PATIENCE_S, wait_until

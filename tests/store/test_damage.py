@@ -103,6 +103,16 @@ def test_salvage_of_a_sound_store_keeps_everything_but_its_identity(sound: Path,
         assert new.check() == []
 
 
+def test_salvage_keeps_what_left_which_channels(path: Path, tmp_path: Path) -> None:
+    with Database.open(path) as old:
+        old.delete("x", parent=old.put("x", {"channels": ["notes", "deck"]}))
+        left = old.departed("x")
+        assert left == dict.fromkeys(("notes", "deck"), old.last_sequence)
+    salvage(path, tmp_path / "new.db")
+    with Database.open(tmp_path / "new.db") as new:
+        assert new.departed("x") == left
+
+
 def test_salvage_leaves_one_file(sound: Path, tmp_path: Path) -> None:
     folder = tmp_path / "into"
     folder.mkdir()

@@ -121,6 +121,21 @@ def test_store_that_has_lost_a_table_is_damaged(path: Path) -> None:
         Database.open(path)
 
 
+def test_store_of_a_logboat_that_kept_no_departures_keeps_them_from_now_on(path: Path) -> None:
+    with Database.open(path) as store:
+        first = store.put("x", {"channels": ["notes"]})
+    connection = apsw.Connection(str(path))
+    connection.execute("DROP TABLE departures")
+    version = connection.pragma("user_version")
+    connection.close()
+    with Database.open(path) as store:
+        assert store.departed("x") == {}
+        store.delete("x", parent=first)
+        assert store.departed("x") == {"notes": store.last_sequence}
+        assert store.check() == []
+        assert store._engine.connection.pragma("user_version") == version, "an older one can still open it"
+
+
 def test_file_that_is_no_database_is_damaged(path: Path) -> None:
     path.write_text("Dear diary, " * 500)
     with pytest.raises(DamagedError, match=r"log\.db"):

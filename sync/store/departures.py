@@ -1,0 +1,110 @@
+"""Which channels each document has left, and when: those who read it there must hear that it is gone.
+
+A body says in which channels its document is now; the bodies before it are not kept. So a departure is noted
+when it happens: with an edit that no longer names the channel, or with a deletion. Most deletions name none.
+
+Not here: who reads which channels, and the channels that follow from a document's id.
+"""
+
+import zlib
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from sync.store import rows
+from sync.store.engine import Engine
+from sync.store.rows import Row
+
+CREATE: Final = """
+CREATE TABLE IF NOT EXISTS departures(
+    id TEXT NOT NULL, channel TEXT NOT NULL, seq INTEGER NOT NULL, crc INTEGER NOT NULL,
+    PRIMARY KEY (id, channel)
+) STRICT;
+"""
+"""A store without this table is sound: an older Logboat made it. An older Logboat can use one that has it."""
+
+PUT: Final = (
+    "INSERT INTO departures(id, channel, seq, crc) VALUES (?1, ?2, ?3, ?4)"
+    " ON CONFLICT(id, channel) DO UPDATE SET seq = ?3, crc = ?4 WHERE ?3 > seq"
+)
+"""Binds id, channel, sequence, checksum."""
+
+_NONE: Final = ""
+"""Stands for the channels of a document that was deleted and had none."""
+_MARKS: Final = (b'"channels"', b"\\u00")
+"""One of these is in every body that names channels, in whatever way the key is escaped."""
+
+
+class _Channels(msgspec.Struct, gc=False):
+    channels: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_channels_of: Final = msgspec.json.Decoder(_Channels).decode
+_decode: Final = msgspec.json.Decoder().decode
+
+
+def named(body: Mapping[str, Any]) -> frozenset[str]:
+    """Return the channels that a body names, as Sync Gateway's default function reads them."""
+    return _named(body.get("channels"))
+
+
+def checksum(document_id: str, channel: str, sequence: int) -> int:
+    """Return the CRC-32 of a row of `departures`."""
+    return zlib.crc32(f"departure {document_id} {channel} {sequence}".encode())
+
+
+class Departures:
+    """The channels that the documents of one store have left."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def note(self, old: Row, new: Row) -> None:
+        """Note the channels that a document has left with its last change. Inside a transaction.
+
+        Args:
+            old: the document as it was.
+            new: the document as it is now.
+        """
+        said, says = _said(old.raw), _said(new.raw)
+        if said == says and not new.flags & rows.DELETED:
+            return  # as with most changes
+        before = _named(_decode(said))
+        left = before - _named(_decode(says))
+        if not before and new.flags & rows.DELETED and not old.flags & rows.DELETED:
+            left = frozenset((_NONE,))
+        for channel in left:
+            crc = checksum(new.document_id, channel, new.sequence)
+            self._engine.execute(PUT, (new.document_id, channel, new.sequence, crc))
+
+    def of(self, document_id: str) -> dict[str, int]:
+        """Return the channels that a document has left, each with the sequence at which it last left it.
+
+        Empty if it has left none, or if it came to this store as a deletion. A document that was deleted here
+        and had no channels has left one without a name.
+        """
+        with self._engine.reading:
+            found: list[tuple[Any, ...]] = self._engine.execute(
+                "SELECT channel, seq FROM departures WHERE id = ?", (document_id,)
+            ).fetchall()
+        return dict(found)
+
+    def forget(self, document_id: str) -> None:
+        """Forget a document that is purged. Inside a transaction."""
+        self._engine.execute("DELETE FROM departures WHERE id = ?", (document_id,))
+
+
+def _said(raw: bytes) -> bytes:
+    """What a body says of its channels, as JSON."""
+    if not (_MARKS[0] in raw or _MARKS[1] in raw):
+        return b"null"
+    return bytes(_channels_of(raw).channels)
+
+
+def _named(value: object) -> frozenset[str]:
+    if isinstance(value, str):
+        return frozenset((value,))
+    return (
+        frozenset(item for item in value if isinstance(item, str)) if isinstance(value, list) else frozenset()
+    )

@@ -1,0 +1,259 @@
+"""What readers of some channels are told of documents that leave these channels: deletions, and edits."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sync.peer.selection import Selection
+from sync.replication.messages import Change, Changes, ChangesReply, NoRev, Rev, SubChanges, Terms
+from sync.store import Database
+
+from .rig import Wire, assert_same, contents, databases, replicate
+from .script import Script, passive
+
+NOTES = frozenset({"notes"})
+REMOVED = 4
+DELETED = 1
+
+
+@pytest.fixture
+def stores(tmp_path: Path) -> Iterator[tuple[Database, Database]]:
+    with databases(tmp_path) as (ours, theirs):
+        yield ours, theirs
+
+
+def pull(ours: Database, theirs: Database, *, within: frozenset[str] = frozenset(), **active: Any) -> Wire:
+    return replicate(
+        ours,
+        theirs,
+        active={"push": False, "channels": NOTES, **active},
+        passive={"readable": Selection(within=within)},
+    )
+
+
+def edit(database: Database, name: str, **body: Any) -> str:
+    found = database.get(name)
+    return database.put(name, body, parent=None if found is None or found.deleted else found.rev)
+
+
+def delete(database: Database, name: str) -> None:
+    found = database.get(name)
+    assert found is not None
+    database.delete(name, parent=found.rev)
+
+
+def told(script: Script) -> list[tuple[str, int]]:
+    """Every change that a subscriber has been told of, each answered as not wanted."""
+    found: list[Change] = []
+    while lists := script.taken(Changes):
+        for message, event in lists:
+            found += message.changes
+            if message.changes:
+                script.answer(event, ChangesReply((0,) * len(message.changes)).encode())
+    return [(change.id, change.gone) for change in found]
+
+
+def subscribed(theirs: Database, *, options: dict[str, Any] | None = None, **what: Any) -> Script:
+    script = passive(theirs, **(options or {}))
+    script.ask(SubChanges(**{"channels": ("notes",), "revocations": True, **what}).encode())
+    return script
+
+
+# Deletions
+
+
+@pytest.mark.parametrize("within", [frozenset(), NOTES], ids=["sees everything", "sees some channels"])
+def test_deletion_reaches_a_reader_of_the_channels_that_the_document_was_in(
+    stores: tuple[Database, Database], within: frozenset[str]
+) -> None:
+    ours, theirs = stores
+    edit(theirs, "n1", channels=["notes"])
+    edit(theirs, "hull", channels="notes")
+    pull(ours, theirs, within=within)
+    delete(theirs, "n1")
+    delete(theirs, "hull")
+    pull(ours, theirs, within=within)
+    assert_same(ours, theirs)
+
+
+def test_deletion_is_told_as_every_peer_takes_it(stores: tuple[Database, Database]) -> None:
+    _, theirs = stores
+    edit(theirs, "n1", channels=["notes"])
+    since = str(theirs.last_sequence)
+    delete(theirs, "n1")
+    for revocations in (True, False):
+        assert told(subscribed(theirs, since=since, revocations=revocations)) == [("n1", DELETED)]
+
+
+@pytest.mark.parametrize("within", [frozenset(), NOTES], ids=["sees everything", "sees some channels"])
+def test_deletion_of_what_was_never_in_the_readers_channels_is_not_told(
+    stores: tuple[Database, Database], within: frozenset[str]
+) -> None:
+    ours, theirs = stores
+    edit(theirs, "cook", channels=["galley"])
+    edit(theirs, "plain")
+    delete(theirs, "cook")
+    delete(theirs, "plain")
+    pull(ours, theirs, within=within)
+    assert contents(ours) == {}
+
+
+def test_deletion_long_after_the_document_has_left_still_reaches_its_readers(
+    stores: tuple[Database, Database],
+) -> None:
+    ours, theirs = stores
+    edit(theirs, "n1", channels=["notes"])
+    pull(ours, theirs)
+    edit(theirs, "n1", channels=["galley"])
+    pull(ours, theirs)
+    delete(theirs, "n1")
+    pull(ours, theirs)
+    assert_same(ours, theirs)
+
+
+def test_deletion_that_another_vessel_passed_on_reaches_a_reader_who_sees_everything(tmp_path: Path) -> None:
+    with databases(tmp_path, "reader", "author", "relay") as (reader, author, relay):
+        edit(author, "n1", channels=["notes"])
+        pull(reader, author)
+        delete(author, "n1")
+        replicate(relay, author)
+        pull(reader, relay, within=frozenset({"crew"}))
+        assert contents(reader)["n1"][1] is False
+        pull(reader, relay)
+        assert_same(reader, author, relay)
+
+
+def test_deletion_that_a_peer_pushed_reaches_the_readers(tmp_path: Path) -> None:
+    with databases(tmp_path, "reader", "author", "hub") as (reader, author, hub):
+        edit(author, "n1", channels=["notes"])
+        replicate(author, hub)
+        pull(reader, hub)
+        delete(author, "n1")
+        replicate(author, hub)
+        pull(reader, hub, within=NOTES)
+        assert_same(reader, author, hub)
+
+
+def test_first_pull_of_live_documents_alone_hears_of_deletions_that_follow(
+    stores: tuple[Database, Database],
+) -> None:
+    _, theirs = stores
+    for name in ("n1", "n2", "n3"):
+        edit(theirs, name, channels=["notes"])
+    delete(theirs, "n1")
+    edit(theirs, "n3", channels=["galley"])
+    for channels in (("notes",), ()):
+        script = subscribed(theirs, channels=channels, continuous=True, active_only=True)
+        assert sorted(told(script)) == [("n2", 0), *([] if channels else [("n3", 0)])]
+        delete(theirs, "n2")
+        script.peer.wake()
+        script.rest()
+        assert told(script) == [("n2", DELETED)]
+        script.peer.session.end()
+        edit(theirs, "n2", channels=["notes"])
+
+
+# Edits
+
+
+@pytest.mark.parametrize("within", [frozenset(), NOTES], ids=["sees everything", "sees some channels"])
+def test_document_that_leaves_the_channels_is_purged_where_that_is_wanted(
+    stores: tuple[Database, Database], within: frozenset[str]
+) -> None:
+    ours, theirs = stores
+    for name in ("n1", "n2"):
+        edit(theirs, name, channels=["notes"])
+    pull(ours, theirs, within=within, purges_removed=True)
+    edit(theirs, "n1", channels=["galley"], secret=True)
+    edit(theirs, "n2", channels=["notes"], text="stays")
+    pull(ours, theirs, within=within, purges_removed=True)
+    assert contents(ours).keys() == {"n2"}
+    edit(theirs, "n1", channels=["notes"], text="back")
+    pull(ours, theirs, within=within, purges_removed=True)
+    assert_same(ours, theirs)
+
+
+def test_document_that_leaves_the_channels_stays_where_nothing_is_purged_and_that_is_told(
+    stores: tuple[Database, Database],
+) -> None:
+    ours, theirs = stores
+    held = edit(theirs, "n1", channels=["notes"])
+    pull(ours, theirs)
+    edit(theirs, "n1", channels=["galley"])
+    wire = pull(ours, theirs)
+    assert [(ended.id, ended.access_removed) for ended in wire.told] == [("n1", True)]
+    assert contents(ours)["n1"][0] == held
+
+
+def test_departure_is_told_once_with_no_body_and_to_those_alone_who_ask(
+    stores: tuple[Database, Database],
+) -> None:
+    _, theirs = stores
+    edit(theirs, "n1", channels=["notes"])
+    since = str(theirs.last_sequence)
+    edit(theirs, "n1", channels=["galley"])
+    assert told(subscribed(theirs, since=since)) == [("n1", REMOVED)]
+    assert told(subscribed(theirs, since=since, revocations=False)) == []
+    since = str(theirs.last_sequence)
+    edit(theirs, "n1", channels=["galley"], text="again")
+    assert told(subscribed(theirs, since=since)) == []
+
+
+def test_departure_is_told_while_a_subscription_runs_and_also_to_who_made_the_edit(
+    stores: tuple[Database, Database],
+) -> None:
+    _, theirs = stores
+    first = edit(theirs, "n1", channels=["notes"])
+    script = subscribed(theirs, continuous=True)
+    assert told(script) == [("n1", 0)]
+    script.push("n1", "2-a", b'{"channels":["galley"]}', history=(first,))
+    script.peer.wake()
+    script.rest()
+    assert told(script) == [("n1", REMOVED)]
+
+
+def test_departure_between_two_channels_of_one_reader_is_none(stores: tuple[Database, Database]) -> None:
+    _, theirs = stores
+    edit(theirs, "n1", channels=["notes", "deck"])
+    since = str(theirs.last_sequence)
+    edit(theirs, "n1", channels=["deck"])
+    assert told(subscribed(theirs, since=since, channels=("notes", "deck"))) == [("n1", 0)]
+
+
+def test_departure_from_what_a_reader_may_see_is_told(stores: tuple[Database, Database]) -> None:
+    _, theirs = stores
+    edit(theirs, "n1", channels=["notes", "crew"])
+    since = str(theirs.last_sequence)
+    edit(theirs, "n1", channels=["notes"])
+    for may_see, hears in ((frozenset({"crew"}), [("n1", REMOVED)]), (frozenset({"guests"}), [])):
+        for channels in (("notes",), ()):
+            script = subscribed(
+                theirs, options={"readable": Selection(within=may_see)}, since=since, channels=channels
+            )
+            assert told(script) == hears
+
+
+def test_who_asks_for_a_document_that_has_left_is_given_no_body(stores: tuple[Database, Database]) -> None:
+    _, theirs = stores
+    edit(theirs, "n1", channels=["notes"])
+    edit(theirs, "n1", channels=["galley"], secret=True)
+    script = subscribed(theirs)
+    message, event = script.take(Changes)
+    assert [(change.id, change.gone) for change in message.changes] == [("n1", REMOVED)]
+    script.answer(event, ChangesReply(((),), Terms(blobs=True, send_replacements=True)).encode())
+    script.rest()
+    assert script.taken(Rev) == []
+    assert script.take(NoRev)[0].id == "n1"
+
+
+def test_purged_document_leaves_no_trace_of_its_channels(stores: tuple[Database, Database]) -> None:
+    _, theirs = stores
+    edit(theirs, "n1", channels=["notes"])
+    edit(theirs, "n1", channels=["galley"])
+    assert theirs.departed("n1") == {"notes": theirs.last_sequence}
+    theirs.purge(["n1"])
+    assert theirs.departed("n1") == {}
+    edit(theirs, "n1", channels=["galley"])
+    assert told(subscribed(theirs)) == []
