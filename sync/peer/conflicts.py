@@ -22,7 +22,7 @@ from typing import Any, Final
 from sync.documents import Kind, parse_id
 from sync.peer.problems import Domain, Problem
 from sync.replication.errors import LiteCoreCode
-from sync.store import Database, Document, DocumentError, Inserted, bodies, revisions
+from sync.store import Database, Document, DocumentError, Inserted, attachments, bodies, revisions
 
 REVOCATIONS: Final = "fleet:revocations"
 
@@ -258,6 +258,8 @@ def _apply(conflict: Conflict, resolution: object) -> Document:
             raise
         except Exception as error:  # a mapping of the application's own
             raise _ResolverError(f"the conflict resolver's body: {_described(error)}") from error
+        if not deleted:
+            raw = attachments.kept(conflict.document_id, raw, winning.raw, conflict.losing.raw)
         return replace(winning, raw=raw, deleted=deleted)
     raise _ResolverError(f"the conflict resolver returned a {type(resolution).__name__}, no resolution")
 

@@ -382,11 +382,8 @@ class Receiver:
         base = self._database.get(rev.id, rev=source)
         if base is None:
             raise MessageError(f"{rev.id}: its revision {source} is not kept here", code=_UNPROCESSABLE)
-        old = base.raw
-        if wire_bodies.delta_needs_attachments(rev.body):
-            old = wire_bodies.to_gateway(old)
         try:
-            return delta.apply_json(old, rev.body)
+            return delta.apply_json(wire_bodies.delta_base(base.raw, rev.body), rev.body)
         except DeltaError as error:
             raise MessageError(f"{rev.id}: {error}", code=_UNPROCESSABLE) from error
 

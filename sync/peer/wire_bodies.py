@@ -1,10 +1,13 @@
 """How a document's body differs between the store and the wire: blobs, and keys that are reserved.
 
-In the store a body has its blobs where the application put them, and no key that begins with `_`. A peer
-that knows no blobs is shown them under `_attachments` as well. What comes from a peer has such keys taken
-out. Most bodies have neither, and are passed on untouched and unread.
+In the store a body has its blobs where the application put them. Under `_attachments` it has only attachments
+that are no blobs of the body: they were made over Sync Gateway's REST interface. No other key begins with
+`_`. A peer that knows no blobs is shown the blobs under `_attachments` as well. From what comes from a peer,
+attachments that stand in for blobs are taken out, and so are all other keys that begin with `_`. Most bodies
+have no such keys and no blobs. They are passed on untouched and unread.
 """
 
+import itertools
 import re
 from collections.abc import Iterator
 from typing import Any, Final
@@ -12,15 +15,15 @@ from typing import Any, Final
 import msgspec
 
 from sync.replication.errors import MessageError
-from sync.store.bodies import DEPTH_LIMIT
-
-ATTACHMENTS: Final = "_attachments"
+from sync.store import attachments
+from sync.store.bodies import ATTACHMENTS, DEPTH_LIMIT, is_digest
 
 PATH_LIMIT: Final = 512
 """Characters of the way to a blob, all keys together. One further away is not shown as an attachment."""
 
 _STAND_IN: Final = "blob_"
-_DIGEST: Final = re.compile(r"sha1-[A-Za-z0-9+/]{27}=", re.ASCII)
+_CONTENT: Final = frozenset({"data", "follows"})
+"""Fields of an attachment that is sent with its content, not by digest."""
 _ESCAPED: Final = b"\\u00"
 """In every body in which a character of ASCII is written so that a plain search misses it."""
 _INDEX: Final = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
@@ -59,19 +62,17 @@ class Incoming(msgspec.Struct, frozen=True, gc=False):
     """The document has left every channel that we may read; this is not a body of it."""
     blobs: dict[str, BlobInfo] = {}
     """Digest to blob, of all that it refers to."""
-    dropped: tuple[str, ...] = ()
-    """Names of attachments that are no blobs of the body: the store has no place for them."""
 
 
 def may_hold_blobs(raw: bytes) -> bool:
     """Whether it is worth looking for blobs; True for every body with one."""
-    return (b'"@type"' in raw and b'"blob"' in raw) or _ESCAPED in raw
+    return (b'"@type"' in raw and b'"blob"' in raw) or attachments.MARK in raw or _ESCAPED in raw
 
 
 def blobs_in(body: object) -> dict[str, BlobInfo]:
     """The blobs that a decoded body refers to, by digest; anything may stand in the body."""
     found: dict[str, BlobInfo] = {}
-    for path, blob in _blobs(body):
+    for path, blob in itertools.chain(_blobs(body), _attached(body)):
         if blob["digest"] not in found:
             length, kind = blob.get("length"), blob.get("content_type")
             is_length = isinstance(length, int) and not isinstance(length, bool) and length >= 0
@@ -82,7 +83,9 @@ def blobs_in(body: object) -> dict[str, BlobInfo]:
 
 
 def to_gateway(raw: bytes, revpos: int = 1) -> bytes:
-    """A body for a peer that did not say that it knows blobs: they are shown under `_attachments` too.
+    """Return a body for a peer that did not say that it knows blobs: they are shown under `_attachments` too.
+
+    Every attachment is said to be of this revision, so that a peer that lacks it asks for it.
 
     Args:
         raw: a body of the store.
@@ -93,10 +96,11 @@ def to_gateway(raw: bytes, revpos: int = 1) -> bytes:
     """
     if not may_hold_blobs(raw):
         return raw
-    shown = {
-        _STAND_IN + path: {key: value for key, value in blob.items() if key not in ("@type", "stub")}
-        | {"stub": True, "revpos": revpos}
-        for path, blob in _blobs(_value(raw))
+    body = _value(raw)
+    stub = {"stub": True, "revpos": revpos}
+    shown = {name: entry | stub for name, entry in attachments.named(body).items()} | {
+        _STAND_IN + path: {key: value for key, value in blob.items() if key not in ("@type", "stub")} | stub
+        for path, blob in _blobs(body)
         if path
     }
     if not shown:
@@ -106,25 +110,37 @@ def to_gateway(raw: bytes, revpos: int = 1) -> bytes:
     return _encode(members)
 
 
-def delta_needs_attachments(delta: bytes) -> bool:
-    """Whether a delta changes `_attachments`, so that its base is `to_gateway(base)` and not the base.
+def delta_base(raw: bytes, delta: bytes) -> bytes:
+    """Return the body to which a delta from a peer is to be applied.
 
-    What applying it gives goes through `from_peer` as any other body.
+    That is the stored body `raw`, or what a peer that knows no blobs was shown of it. The delta tells which:
+    only such a peer changes an attachment that stands in for a blob. What applying it gives goes through
+    `from_peer` as any other body.
 
     Raises:
-        MessageError: it is not JSON.
+        MessageError: the delta is not JSON.
     """
-    if b'"_attachments"' not in delta and _ESCAPED not in delta:
-        return False
+    if attachments.MARK not in delta and _ESCAPED not in delta:
+        return raw
     changes = _value(delta)
-    return isinstance(changes, dict) and ATTACHMENTS in changes
+    if not isinstance(changes, dict) or ATTACHMENTS not in changes:
+        return raw
+    changed = changes[ATTACHMENTS]
+    if (
+        attachments.MARK in raw
+        and isinstance(changed, dict)
+        and not any(name.startswith(_STAND_IN) for name in changed)
+    ):
+        return raw
+    return to_gateway(raw)
 
 
 def from_peer(raw: bytes) -> Incoming:
     """A body, or what applying a delta gave, as the store takes it.
 
     `_attachments` that stand in for blobs of the body are taken out; where such a one has another digest, it
-    was changed by somebody who knows no blobs, and the blob gets it. Other reserved keys are taken out.
+    was changed by somebody who knows no blobs, and the blob gets it. The others stay, if they have a digest:
+    nothing else leads to them. Other reserved keys are taken out.
     What stays is not checked: the store does that.
 
     Raises:
@@ -137,11 +153,10 @@ def from_peer(raw: bytes) -> Incoming:
         return Incoming(raw, blobs=_blobs_of(raw))
     kept: dict[str, Any] = {key: value for key, value in members.items() if key[:1] != "_"}
     removed = "_removed" in members and bytes(members["_removed"]) == b"true"
-    dropped: tuple[str, ...] = ()
-    if ATTACHMENTS in members:
-        dropped = _take_in(_value(bytes(members[ATTACHMENTS])), kept)
+    if ATTACHMENTS in members and (own := _take_in(_value(bytes(members[ATTACHMENTS])), kept)):
+        kept[ATTACHMENTS] = own
     stripped = _encode(kept)
-    return Incoming(stripped, removed, _blobs_of(stripped), dropped)
+    return Incoming(stripped, removed, _blobs_of(stripped))
 
 
 def _object(raw: bytes) -> dict[str, msgspec.Raw]:
@@ -163,11 +178,15 @@ def _blobs_of(raw: bytes) -> dict[str, BlobInfo]:
 
 
 def _is_blob(value: object) -> bool:
-    return isinstance(value, dict) and value.get("@type") == "blob" and _is_digest(value.get("digest"))
+    return isinstance(value, dict) and value.get("@type") == "blob" and is_digest(value.get("digest"))
 
 
-def _is_digest(value: object) -> bool:
-    return isinstance(value, str) and _DIGEST.fullmatch(value) is not None
+def _attached(body: object) -> Iterator[tuple[str, dict[str, Any]]]:
+    """JSON pointer and entry of each attachment that is no blob of the body."""
+    if isinstance(body, dict):
+        for name, entry in attachments.named(body).items():
+            if isinstance(entry, dict) and is_digest(entry.get("digest")):
+                yield _pointer(((None, ATTACHMENTS), name)), entry
 
 
 def _blobs(body: object) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -183,7 +202,9 @@ def _blobs(body: object) -> Iterator[tuple[str, dict[str, Any]]]:
         elif depth < DEPTH_LIMIT and isinstance(value, dict | list):
             items = value.items() if isinstance(value, dict) else enumerate(value)
             below = [
-                ((link, key), depth + 1, inner) for key, inner in items if isinstance(inner, dict | list)
+                ((link, key), depth + 1, inner)
+                for key, inner in items
+                if isinstance(inner, dict | list) and (depth or key != ATTACHMENTS)
             ]
             waiting += reversed(below)
 
@@ -201,30 +222,39 @@ def _pointer(link: "_Link") -> str:
     return "".join(reversed(parts))
 
 
-def _take_in(attachments: object, kept: dict[str, Any]) -> tuple[str, ...]:
+def _take_in(shown: object, kept: dict[str, Any]) -> dict[str, Any]:
     """Let the blobs of a body say what the attachments that stand in for them say.
 
-    `kept` are the body's members, of which those that change are replaced. Returns the names of those
-    attachments that stand in for nothing.
+    `kept` are the body's members, of which those that change are replaced. Returns those attachments that
+    stand in for nothing.
     """
-    if not isinstance(attachments, dict):
-        return ()
-    dropped: list[str] = []
+    if not isinstance(shown, dict):
+        return {}
+    own: dict[str, Any] = {}
     opened: dict[str, Any] = {}
-    for name, attachment in attachments.items():
-        if not isinstance(attachment, dict):
+    for name, attachment in shown.items():
+        if not isinstance(attachment, dict) or not is_digest(attachment.get("digest")):
             continue
         pointer = name.removeprefix(_STAND_IN)
         if pointer != name and pointer[:1].isdigit():
             continue  # the form of Couchbase Lite 2.0, which does not say for which blob it stands
         blob = _find(pointer, kept, opened) if pointer != name else None
-        if blob is None or not _is_digest(attachment.get("digest")):
-            dropped.append(name)
+        if blob is None:
+            own[name] = _plain(attachment)
         elif blob["digest"] != attachment["digest"]:
             _replace(blob, attachment)
             head = _unescaped(pointer)[0]
             kept[head] = opened[head]
-    return tuple(dropped)
+    return own
+
+
+def _plain(attachment: dict[str, Any]) -> dict[str, Any]:
+    """What is kept of an attachment: what is said of it, not its content."""
+    return {
+        key: value
+        for key, value in attachment.items()
+        if key not in _CONTENT and not isinstance(value, dict | list)
+    }
 
 
 def _replace(blob: dict[str, Any], attachment: dict[str, Any]) -> None:

@@ -3,7 +3,8 @@
 Modules, in the order in which a change flows through them:
 
 - `database`: what users see; what a commit promises and costs
-- `bodies`, `revisions`, `tree`: what may be stored, what identifies a revision, which follows which (pure)
+- `bodies`, `attachments`, `revisions`, `tree`: what may be stored, what identifies a revision, which follows
+  which (pure)
 - `edits`, `reader`: how documents change, how they are read
 - `floors`, `remotes`, `departures`, `local`, `meta`, `retire`, `blobs`: what stands beside the documents, and
   what goes

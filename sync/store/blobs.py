@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from sync.store import bodies, rows
+from sync.store import attachments, bodies, rows
 from sync.store.engine import Engine
 from sync.store.errors import BlobError, translated_os
 from sync.store.reader import PAGE
@@ -256,7 +256,9 @@ def references(row: rows.Row) -> set[str]:
     found: set[str] = set()
     for node in row.revisions().nodes.values():
         if node.body is not None:
-            _collect(bodies.decode(row.document_id, node.body), found)
+            body = bodies.decode(row.document_id, node.body)
+            _collect(body, found)
+            found |= {entry["digest"] for entry in attachments.named(body).values()}
     return found
 
 

@@ -2,9 +2,11 @@
 
 A body is a JSON object. Bodies made here are kept in canonical form (RFC 8785), bodies that came from a peer
 as the bytes that came. Both are validated before they are stored, so that whatever is read back can be
-decoded, has no key that replication reserves, and survives any JSON reader without loss of digits.
+decoded, has no key that replication reserves but `_attachments`, and survives any JSON reader without loss of
+digits.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -28,6 +30,10 @@ ID_LIMIT: Final = 250
 """Bytes in an id: what Sync Gateway's server stores at most."""
 
 EMPTY: Final = b"{}"
+
+ATTACHMENTS: Final = "_attachments"
+"""The one reserved key that a body may have; see `attachments`."""
+_DIGEST: Final = re.compile(r"sha1-[A-Za-z0-9+/]{27}=", re.ASCII)
 
 _DIGITS: Final = bytes(ord("0") if chr(byte).isdecimal() and byte < 128 else ord(" ") for byte in range(256))
 _LONG_NUMBER: Final = b"0" * 16
@@ -109,6 +115,11 @@ def recanonical(document_id: str, raw: bytes) -> bytes:
     return canonical(document_id, decode(document_id, raw))
 
 
+def is_digest(value: object) -> bool:
+    """Return True if this is the digest of a blob, as JSON has it."""
+    return isinstance(value, str) and _DIGEST.fullmatch(value) is not None
+
+
 def decode(document_id: str, raw: bytes) -> dict[str, Any]:
     """The body of this JSON text.
 
@@ -128,10 +139,22 @@ def _check(document_id: str, raw: bytes, body: Mapping[str, Any]) -> None:
     if len(raw) > SIZE_LIMIT:
         raise DocumentError(f"{document_id}: the body has {len(raw)} bytes, more than {SIZE_LIMIT}")
     for key in body:
-        if key[:1] == "_":
+        if key == ATTACHMENTS:
+            _check_attachments(document_id, body[key])
+        elif key[:1] == "_":
             raise DocumentError(f"{document_id}: the key {key!r} is reserved; keys do not begin with _")
     if raw.count(b"{") + raw.count(b"[") > DEPTH_LIMIT or _LONG_NUMBER in raw.translate(_DIGITS):
         _walk(document_id, body)
+
+
+def _check_attachments(document_id: str, value: object) -> None:
+    if not isinstance(value, Mapping) or not all(
+        isinstance(entry, Mapping) and is_digest(entry.get("digest")) for entry in value.values()
+    ):
+        raise DocumentError(
+            f"{document_id}: {ATTACHMENTS} is not an object of attachments, each with the digest of a blob; "
+            "put a file into the body as a blob instead"
+        )
 
 
 def _walk(document_id: str, body: Mapping[str, Any]) -> None:

@@ -173,6 +173,8 @@ class Database:
     def put(self, doc_id: str, body: Mapping[str, Any] | bytes, *, parent: str | None = None) -> str:
         """Store a document; `parent` is the revision it replaces, None for one that is new or was deleted.
 
+        A body without `_attachments` keeps those of the revision it replaces; an empty object removes them.
+
         Returns:
             The new revision.
 

@@ -7,7 +7,7 @@ the next sequence.
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from sync.store import bodies, revisions, rows
+from sync.store import attachments, bodies, revisions, rows
 from sync.store.departures import Departures
 from sync.store.engine import Engine
 from sync.store.errors import ConflictError, DocumentError
@@ -43,9 +43,10 @@ class Edits:
         bodies.check_id(document_id)
         with self._engine.writing:
             if parent is None:
-                revision = revisions.make(None, deleted=deleted, body=raw)
+                body = raw if deleted else attachments.kept(document_id, raw)
+                revision = revisions.make(None, deleted=deleted, body=body)
                 flags = rows.DELETED if deleted else 0
-                if rows.insert(self._engine, Row(0, document_id, revision, flags, body=raw)):
+                if rows.insert(self._engine, Row(0, document_id, revision, flags, body=body)):
                     return revision
             row = rows.load(self._engine, document_id)
             if row is None:
@@ -58,6 +59,8 @@ class Edits:
                     "read it again and repeat the change",
                     current=row.revision,
                 )
+            if not deleted:
+                raw = attachments.kept(document_id, raw, row.raw)
             revision = revisions.make(parent, deleted=deleted, body=raw)
             history = [parent]
             tree = row.revisions()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sync.store import bodies
+from sync.store import attachments, bodies
 from sync.store.engine import Engine
 from sync.store.tree import RevisionTree
 
@@ -29,8 +29,8 @@ _UPDATE: Final = (
     " WHERE seq = ?8"
 )
 
-_BLOB_MARKS: Final = (b"@type", b"\\u00")
-"""One of these is in every body with a blob in it, in whatever way its `@type` is escaped."""
+_BLOB_MARKS: Final = (b"@type", b"\\u00", attachments.MARK)
+"""One of these is in every body that refers to a blob, in whatever way its `@type` is escaped."""
 
 
 @dataclass(slots=True)
@@ -198,6 +198,7 @@ def flags_of(tree: RevisionTree) -> int:
 
 
 def _blob_flag(body: bytes | None) -> int:
-    if body is None or not (_BLOB_MARKS[0] in body or _BLOB_MARKS[1] in body):
+    if body is None:
         return 0
-    return HAS_BLOBS
+    blob, escaped, attachment = _BLOB_MARKS
+    return HAS_BLOBS if blob in body or escaped in body or attachment in body else 0

@@ -331,6 +331,23 @@ def test_a_blob_is_pulled(log: Database, app: App, listener: ListenerThread, siz
     assert (blob.data, blob.type, blob.digest) == (content, "image/png", reference["digest"])
 
 
+def test_attachment_that_is_no_blob_of_the_body_goes_to_an_app_and_survives_its_replication(
+    log: Database, app: App, listener: ListenerThread
+) -> None:
+    content = bytes(range(256)) * 300
+    entry = {"digest": log.blobs.put(content), "length": len(content), "content_type": "image/jpeg"}
+    held = {"leak.jpg": entry | {"stub": True, "revpos": 1}}
+    change(log, "note:argo:1", text="from the office", _attachments=held)
+    replicate(app, listener.url)
+    assert app.body("note:argo:1") == {"text": "from the office", "_attachments": held}
+    change(log, "note:argo:1", text="tightened")
+    replicate(app, listener.url)
+    assert app.body("note:argo:1") == {"text": "tightened", "_attachments": held}
+    app.put("note:argo:1", {"text": "done", "_attachments": held})
+    replicate(app, listener.url)
+    assert body_of(log, "note:argo:1") == {"text": "done", "_attachments": held}
+
+
 # Conflicts
 
 

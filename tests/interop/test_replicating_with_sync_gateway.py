@@ -1,6 +1,7 @@
 """Our replicator with a real Sync Gateway, as a vessel's gateway ashore is."""
 
 import asyncio
+import base64
 import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -439,3 +440,70 @@ def test_vessel_that_knows_only_the_newest_of_many_states_brings_it(
     asyncio.run(forward(theirs, ashore, "brigid", is_newest))
     asyncio.run(forward(ours, ashore, "argo", is_newest))
     assert ashore.revisions()[found.id] == found.rev
+
+
+PHOTO = bytes(number * 11 % 251 for number in range(30_000))
+
+
+def attach(ashore: GatewayDatabase, name: str, **body: Any) -> str:
+    """Make a document with an attachment over REST, as an office without Couchbase Lite does."""
+    data = base64.b64encode(PHOTO).decode()
+    attachments = {"leak.jpg": {"content_type": "image/jpeg", "data": data}}
+    return ashore.put(name, {"channels": ["notes"], **body, "_attachments": attachments})
+
+
+def test_attachment_made_over_rest_comes_on_board_and_survives_our_edits(
+    ours: Database, theirs: Database, ashore: GatewayDatabase
+) -> None:
+    attach(ashore, "note", text="see the photograph")
+    for vessel in (ours, theirs):
+        replicate(vessel, ashore)
+        found = vessel.get("note")
+        assert found is not None
+        assert vessel.blobs.read(found.body["_attachments"]["leak.jpg"]["digest"]) == PHOTO
+        vessel.compact()
+    change(ours, "note", text="tightened")
+    for vessel in (ours, theirs):
+        replicate(vessel, ashore)
+    assert ashore.attachment("note", "leak.jpg") == PHOTO
+    assert body_ashore(ashore, "note") == {"channels": ["notes"], "text": "tightened"}
+    blob = {
+        "@type": "blob",
+        "digest": theirs.blobs.put(b"drawing"),
+        "length": 7,
+        "content_type": "image/png",
+    }
+    change(theirs, "note", text="tightened", drawing=blob)
+    for vessel in (theirs, ours):
+        replicate(vessel, ashore)
+    assert ashore.attachment("note", "leak.jpg") == PHOTO
+    assert ashore.attachment("note", "blob_/drawing") == b"drawing"
+    assert ours.get("note").body == theirs.get("note").body  # type: ignore[union-attr]
+    assert ours.get("note").body["drawing"] == blob  # type: ignore[union-attr]
+    for vessel in (ours, theirs):
+        progress = replicate(vessel, ashore).progress
+        assert (progress.pushed, progress.pulled) == (0, 0)
+
+
+def test_attachment_made_over_rest_goes_on_to_another_gateway(
+    ours: Database, ashore: GatewayDatabase, gateway: Gateway
+) -> None:
+    attach(ashore, "note", n=0)
+    replicate(ours, ashore)
+    for number in range(1, 30):
+        change(ours, "note", n=number)
+    other = gateway.database(f"fleet{next(NUMBERS)}")
+    other.add_user("argo", "secret")
+    replicate(ours, other)
+    assert other.attachment("note", "leak.jpg") == PHOTO
+    gateway.drop(other)
+
+
+def test_attachment_that_is_removed_at_sea_is_removed_ashore(ours: Database, ashore: GatewayDatabase) -> None:
+    attach(ashore, "note")
+    replicate(ours, ashore)
+    change(ours, "note", _attachments={})
+    replicate(ours, ashore)
+    found = ashore.document("note")
+    assert found is not None
+    assert "_attachments" not in found

@@ -270,6 +270,18 @@ def test_a_merged_body_goes_on_the_winning_branch(store: Database) -> None:
     assert resolved == Resolved(NOTE, made, deleted=False, is_new=True)
 
 
+def test_a_merged_body_that_does_not_speak_of_attachments_keeps_those_of_both(store: Database) -> None:
+    def attached(letter: str) -> dict[str, Any]:
+        return {"digest": f"sha1-{letter * 27}=", "stub": True}
+
+    of_both = {"low": attached("A"), "both": attached("B")}, {"high": attached("C"), "both": attached("D")}
+    conflict(store, NOTE, *({"n": [n], "_attachments": found} for n, found in enumerate(of_both)))
+    resolve(store, NOTE, Resolvers({Kind.NOTE: concatenate}))
+    current = store.get(NOTE)
+    assert current is not None
+    assert current.body == {"n": [0, 1], "_attachments": of_both[0] | of_both[1]}
+
+
 def test_a_losing_revision_that_is_kept_gives_its_body_to_the_winning_branch(store: Database) -> None:
     _, high = conflict(store, NOTE, note(1), note(2))
     resolved = resolve(store, NOTE, Resolvers({Kind.NOTE: lambda c: Keep(c.losing)}))

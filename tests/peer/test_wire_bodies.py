@@ -14,7 +14,7 @@ from sync.peer.wire_bodies import (
     PATH_LIMIT,
     BlobInfo,
     blobs_in,
-    delta_needs_attachments,
+    delta_base,
     from_peer,
     may_hold_blobs,
     to_gateway,
@@ -147,7 +147,6 @@ def test_what_a_gateway_is_shown_comes_back_as_it_was(body: dict[str, Any]) -> N
     incoming = from_peer(shown)
     assert json.loads(incoming.raw) == body
     assert incoming.blobs == blobs_in(body)
-    assert incoming.dropped == ()
     assert not incoming.removed
     attachments = json.loads(shown).get("_attachments", {})
     assert {entry["digest"] for entry in attachments.values()} == set(blobs_in(body))
@@ -199,10 +198,9 @@ def test_an_attachment_that_a_gateway_changed_changes_its_blob() -> None:
         "log": [0, {"@type": "blob", "digest": TWO, "length": 9, "caption": "mast"}]
     }
     assert incoming.blobs == {TWO: BlobInfo(9, None, "/log/1")}
-    assert incoming.dropped == ()
 
 
-def test_attachments_that_are_no_blobs_of_the_body_are_named() -> None:
+def test_attachments_that_are_no_blobs_of_the_body_stay() -> None:
     body = {
         "photo": blob(),
         "_attachments": {
@@ -214,30 +212,52 @@ def test_attachments_that_are_no_blobs_of_the_body_are_named() -> None:
             "blob_1": {"digest": ONE},
             "blob_/_attachments/chart.png": {"digest": TWO},
             "nothing": 5,
+            "nowhere": {"digest": "x"},
+            "inline": {"digest": TWO, "data": "AAAA", "follows": True, "length": 3, "more": [1]},
         },
     }
     incoming = from_peer(raw(body))
-    assert json.loads(incoming.raw) == {"photo": blob()}
-    assert incoming.dropped == (
-        "chart.png",
-        "blob_/gone",
-        "blob_/photo/digest",
-        "blob_",
-        "blob_/_attachments/chart.png",
-    )
+    assert json.loads(incoming.raw) == {
+        "photo": blob(),
+        "_attachments": {
+            "chart.png": {"digest": ONE, "stub": True},
+            "blob_/gone": {"digest": ONE},
+            "blob_/photo/digest": {"digest": ONE},
+            "blob_": {"digest": ONE},
+            "blob_/_attachments/chart.png": {"digest": TWO},
+            "inline": {"digest": TWO, "length": 3},
+        },
+    }
+
+
+def test_attachments_that_are_no_blobs_of_the_body_are_fetched_and_shown_to_a_gateway() -> None:
+    chart = {"digest": TWO, "length": 9, "content_type": "image/png", "revpos": 1, "stub": True}
+    body = {"photo": blob(), "_attachments": {"chart.png": chart}}
+    incoming = from_peer(raw(body))
+    assert incoming.blobs == {
+        ONE: BlobInfo(5, "image/jpeg", "/photo"),
+        TWO: BlobInfo(9, "image/png", "/_attachments/chart.png"),
+    }
+    shown = json.loads(to_gateway(incoming.raw, 4))
+    assert shown["_attachments"].keys() == {"chart.png", "blob_/photo"}
+    assert shown["_attachments"]["chart.png"] == chart | {"revpos": 4}
+    assert json.loads(from_peer(raw(shown)).raw) == body | {
+        "_attachments": {"chart.png": chart | {"revpos": 4}}
+    }
 
 
 @pytest.mark.parametrize("digest", ["x", 5, None, ""])
 def test_an_attachment_with_a_malformed_digest_does_not_change_its_blob(digest: object) -> None:
     incoming = from_peer(raw({"photo": blob(), "_attachments": {"blob_/photo": {"digest": digest}}}))
     assert json.loads(incoming.raw) == {"photo": blob()}
-    assert incoming.dropped == ("blob_/photo",)
 
 
 @given(st.dictionaries(st.sampled_from(["_attachments", "_id", "_removed", "a", "b"]), json_values | bodies))
 def test_whatever_stands_under_reserved_keys_the_rest_of_the_body_stays(body: dict[str, Any]) -> None:
     kept = {key: value for key, value in body.items() if key[0] != "_"}
-    assert json.loads(from_peer(raw(body)).raw) == kept
+    came = json.loads(from_peer(raw(body)).raw)
+    came.pop("_attachments", None)
+    assert came == kept
 
 
 @given(
@@ -248,9 +268,14 @@ def test_whatever_stands_under_reserved_keys_the_rest_of_the_body_stays(body: di
     json_values | blobs | st.lists(blobs),
     json_values | blobs,
 )
-def test_hostile_attachments_raise_nothing_and_leave_no_reserved_key(entries: Any, a: Any, b: Any) -> None:
+def test_hostile_attachments_raise_nothing_and_leave_only_what_can_be_stored(
+    entries: Any, a: Any, b: Any
+) -> None:
     incoming = from_peer(raw({"a": a, "b": {"x": b}, "_attachments": entries}))
-    assert json.loads(incoming.raw).keys() == {"a", "b"}
+    came = json.loads(incoming.raw)
+    assert came.keys() - {"_attachments"} == {"a", "b"}
+    for entry in came.get("_attachments", {}).values():
+        assert entry["digest"] in incoming.blobs
 
 
 @pytest.mark.parametrize(
@@ -274,24 +299,38 @@ def test_what_is_no_json_object_is_refused_with_words(text: bytes) -> None:
 
 @given(st.binary(max_size=40) | st.text('{}[]":,_a\\u05f@type blob0', max_size=40).map(str.encode))
 def test_any_bytes_give_a_body_or_a_message_error(text: bytes) -> None:
-    functions: list[Callable[[bytes], object]] = [from_peer, to_gateway, delta_needs_attachments]
+    functions: list[Callable[[bytes], object]] = [
+        from_peer,
+        to_gateway,
+        lambda delta: delta_base(b'{"_attachments":{}}', delta),
+    ]
     for function in functions:
         with contextlib.suppress(MessageError):
             function(text)
 
 
 @pytest.mark.parametrize(
-    ("delta", "needs"),
+    ("delta", "is_shown"),
     [
         (b'{"a":1}', False),
         (b'{"_attachments":{"blob_/a":[]}}', True),
         (b'{"\\u005fattachments":[]}', True),
         (b'{"a":{"_attachments":1}}', False),
         (b"[]", False),
+        (b'{"_attachments":{"chart.png":[]}}', False),
+        (b'{"_attachments":{"chart.png":{"length":7},"blob_/photo":{"digest":"x"}}}', True),
     ],
 )
-def test_a_delta_of_attachments_is_recognised(delta: bytes, needs: bool) -> None:
-    assert delta_needs_attachments(delta) is needs
+def test_a_delta_of_what_stands_in_for_a_blob_is_from_what_a_gateway_was_shown(
+    delta: bytes, is_shown: bool
+) -> None:
+    base = raw({"photo": blob(), "_attachments": {"chart.png": {"digest": TWO}}})
+    assert delta_base(base, delta) == (to_gateway(base) if is_shown else base)
+
+
+def test_a_delta_of_the_first_attachment_that_is_no_blob_is_from_what_a_gateway_was_shown() -> None:
+    base = raw({"photo": blob()})
+    assert delta_base(base, b'{"_attachments":{"chart.png":[{}]}}') == to_gateway(base)
 
 
 def test_only_what_is_not_compressed_yet_is_worth_compressing() -> None:
