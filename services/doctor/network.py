@@ -5,6 +5,7 @@ import struct
 from typing import Final
 
 from services.lights.facts import day
+from services.present import count
 from services.thresholds import EXPIRES_SOON_S
 from sync.fleet import identity_files
 from sync.fleet.errors import IdentityError, NoIdentityError
@@ -170,13 +171,17 @@ def gateways(patient: Patient) -> Finding:
         return skipped("the sync daemon is not running")
     if not state.gateways:
         return skipped("no gateway is configured")
-    for gateway in state.gateways:
-        if gateway.state == "refused":
-            return bad(f"{gateway.name}: {gateway.problem}", "See the words; docs/gateways.md has the table.")
-    away = [gateway for gateway in state.gateways if gateway.state == "connecting"]
-    if away and all(gateway.state != "connected" for gateway in state.gateways):
-        return warn(
-            f"{away[0].name}: {away[0].problem or 'no answer yet'}", "Nothing is lost; check the uplink."
-        )
+    down = [gateway for wanted in _DOWN for gateway in state.gateways if gateway.state == wanted]
+    if down:
+        words = "; ".join(f"{each.name}: {each.problem or _DOWN[each.state]}" for each in down)
+        up = len(state.gateways) - len(down)
+        told = f"{words}; {up} of {len(state.gateways)} without a problem" if up else words
+        if any(gateway.state == "refused" for gateway in down):
+            return bad(told, "See the words; docs/gateways.md has the table.")
+        return warn(told, "Nothing is lost; check the uplink.")
     behind = sum(gateway.backlog_documents for gateway in state.gateways)
-    return good(f"{len(state.gateways)} configured, {behind} documents to go")
+    return good(f"{len(state.gateways)} configured, {count(behind, 'document')} to go")
+
+
+_DOWN: Final = {"refused": "it refuses us, or what we send", "connecting": "no answer yet"}
+"""States in which nothing goes ashore, though it should, and words for them. The worst first."""

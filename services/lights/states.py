@@ -197,6 +197,13 @@ TABLE: Final[tuple[State, ...]] = (
     ),
     State(
         "gateway",
+        flashes(2),
+        _any("connecting"),
+        "a gateway is not reached, though another is; what is to go there is kept",
+        "logboat peers says which.",
+    ),
+    State(
+        "gateway",
         SLOW,
         lambda facts: any(gateway.backlog_documents for gateway in facts.gateways),
         "connected, and catching up",

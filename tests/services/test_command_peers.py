@@ -247,6 +247,23 @@ class TestStatus:
         assert "dialled from here, for 1 min" in logboat("peers", "--route", "brigid").out
         assert "linked with 0 of 1 nearby; brigid is not reached: no answer for 4 s" in logboat("doctor").out
 
+    def test_doctor_names_the_gateway_that_is_down_though_another_stands(self, logboat: Appliance) -> None:
+        logboat.live()
+        stands = {"name": "office", "kind": "couchbase", "url": "wss://x/y", "state": "connected"}
+        down = {
+            "name": "club",
+            "kind": "mqtt",
+            "url": "mqtt://x",
+            "state": "connecting",
+            "problem": "connecting to x:1883: Connection refused",
+            "backlogDocuments": 12,
+        }
+        for gateways in ([stands, down], [down, stands]):
+            logboat.mesh(gateways=gateways)
+            checks = {each["name"]: each for each in logboat("doctor", "--json").json["checks"]}
+            assert checks["gateways"]["verdict"] == "warn"
+            assert "club: connecting to x:1883: Connection refused" in checks["gateways"]["seen"]
+
     def test_it_tells_how_many_are_linked(self, logboat: Appliance) -> None:
         logboat.put(build.boot(1, build.network(0, UTC)))
         logboat.live()

@@ -298,6 +298,18 @@ FAULTS: list[tuple[str, Callable[[Rig], object], str]] = [
     ("clones", lambda r: r.sync(clones=["argo is there twice"]), "twice"),
     ("gateways", lambda r: r.sync(gateways=[gateway("refused", problem="wrong password")]), "wrong password"),
     ("gateways", lambda r: r.sync(gateways=[gateway("connecting", problem="no answer")]), "no answer"),
+    (
+        "gateways",
+        lambda r: r.sync(gateways=[gateway(), gateway("connecting", problem="is down")]),
+        "office: is down; 1 of 2 without a problem",
+    ),
+    (
+        "gateways",
+        lambda r: r.sync(
+            gateways=[gateway("connecting", problem="is down"), gateway("refused", problem="wrong password")]
+        ),
+        "office: wrong password; office: is down",
+    ),
 ]
 
 

@@ -69,6 +69,11 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Pattern]]] = [
         {"mesh_is": mesh(gateways=[gateway("connecting"), gateway("waiting")])},
         {"gateway": flashes(1)},
     ),
+    (
+        "one of two gateways is down",
+        {"mesh_is": mesh(gateways=[gateway(), gateway("connecting")])},
+        {"gateway": flashes(2)},
+    ),
     ("catching up", {"mesh_is": mesh(gateways=[gateway(backlog_documents=9)])}, {"gateway": SLOW}),
     (
         "an alarm",
