@@ -65,6 +65,8 @@ class Means:
     rule: Rule
     """Why not to take a document that an office sends."""
     rng: random.Random
+    is_recording: Callable[[], bool] = lambda: True
+    """Whether this vessel's recorder makes samples durable just now."""
 
 
 class Gateways:
@@ -225,6 +227,7 @@ class _Keeper:
             now=means.now,
             rng=means.rng,
             forwarded=Forwarded(means.database, given.name, means.vessel),
+            is_recording=means.is_recording,
         )
 
     def _lane(self, part: Part) -> LaneSettings:

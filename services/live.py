@@ -12,6 +12,7 @@ from sensors.sample import Value
 
 from . import liveness, livestate
 from .liveness import Shape, Stamp, Told
+from .thresholds import DURABLE_WITHIN_S
 
 
 class LiveSensor(Shape, frozen=True, kw_only=True):
@@ -94,6 +95,19 @@ class LiveState(Told, frozen=True, kw_only=True):
 
 Sight = liveness.Sight[LiveState]
 """What can be seen of the recorder."""
+
+
+def is_recording(sight: Sight, *, boottime: float) -> bool:
+    """Return True if samples become durable just now, whatever the recorder says of itself."""
+    state = sight.state
+    return (
+        sight.is_live
+        and state is not None
+        and state.recording
+        and state.fault is None
+        and state.last_durable is not None
+        and boottime - state.last_durable.clock <= DURABLE_WITHIN_S
+    )
 
 
 def look(run: Path, *, boottime: float, alive: Callable[[int], bool]) -> Sight:

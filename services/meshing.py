@@ -30,13 +30,14 @@ from sync.mesh.report import LinkState, MeshReport
 from sync.peer.problems import ProblemError
 from sync.store import DamagedError, Database, StoreError
 
-from . import livestate, machine, meshstate, storecheck
+from . import live, livestate, machine, meshstate, storecheck
 from .clocknote import Floor
 from .configuration import Configuration, ConfigurationError
 from .folderwatch import FolderWatch
 from .gateways import Gateways, Means, office_rule
 from .lastgood import load_or_last_good
 from .logs.setup import fatal, running
+from .processes import is_alive
 from .systemd import Notifier
 
 log = logging.getLogger(__name__)
@@ -152,8 +153,21 @@ class SyncDaemon:
             vessel = configuration.vessel.id
         floor = Floor(database, image=machine.image_epoch())
         rule = office_rule(vessel, database, log_now=self._current_log, trust=self._trust)
-        means = Means(database, vessel, self._places.config.parent, floor.now, rule, self._rng)
+        means = Means(
+            database,
+            vessel,
+            self._places.config.parent,
+            floor.now,
+            rule,
+            self._rng,
+            is_recording=self._is_recording,
+        )
         return Gateways(configuration, means)
+
+    def _is_recording(self) -> bool:
+        boottime = time.clock_gettime(time.CLOCK_BOOTTIME)
+        sight = live.look(self._places.run, boottime=boottime, alive=is_alive)
+        return live.is_recording(sight, boottime=boottime)
 
     def _trust(self) -> Trust | None:
         return None if self.mesh is None else self.mesh.membership.trust

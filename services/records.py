@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from sensors.kinds import KINDS
 from sensors.settings import SensorSettings
 from sync import documents
 from sync.documents import Kind
@@ -150,6 +151,7 @@ def vessel(
                 "kind": sensor.kind,
                 "description": sensor.description,
                 "window": sensor.window_s,
+                "interval": _interval(sensor),
                 "deadband": sensor.deadband,
                 "alarms": len(sensor.alarms),
             }
@@ -189,6 +191,12 @@ def upsert_alarm(database: Database, document_id: str, body: Mapping[str, Any]) 
             return False
         body = {**body, "acks": acks if isinstance(acks, list) else []}
     return upsert(database, document_id, body)
+
+
+def _interval(sensor: SensorSettings) -> float | None:
+    """Return the seconds between two samples; None for a kind that samples when something happens."""
+    kind = KINDS.get(sensor.kind)
+    return None if kind is not None and kind.interval_s is None else sensor.interval_s
 
 
 def _calibration(sensor: SensorSettings) -> dict[str, Any]:

@@ -16,10 +16,10 @@ from .boot.state import BootState
 from .current import Current
 from .ends import Restless
 from .episodes import Episode
-from .live import LiveState, Sight
+from .live import LiveState, Sight, is_recording
 from .livesync import LiveGateway, LiveMesh
 from .present import count, moment_text, time_text
-from .thresholds import DURABLE_WITHIN_S, EXPIRES_SOON_S, NEARLY_FULL
+from .thresholds import EXPIRES_SOON_S, NEARLY_FULL
 
 NAMED: Final = 4
 """Names in a line before the rest is counted; `logboat sensors` and `peers` have all."""
@@ -92,14 +92,7 @@ class Facts:
     @property
     def is_recording(self) -> bool:
         """Whether samples become durable at this moment."""
-        state = self.live
-        return (
-            state is not None
-            and state.recording
-            and state.fault is None
-            and state.last_durable is not None
-            and self.boottime - state.last_durable.clock <= DURABLE_WITHIN_S
-        )
+        return is_recording(self.sight, boottime=self.boottime)
 
 
 def committed(facts: Facts) -> str:

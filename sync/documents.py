@@ -143,9 +143,14 @@ def reading_id(vessel: str, sensor: str, log: str, first: int) -> str:
     return f"{reading_prefix(vessel, sensor, log)}{first:0{SEQUENCE_DIGITS}d}"
 
 
+def alarm_prefix(vessel: str, sensor: str, log: str) -> str:
+    """Return what the ids of all of a sensor's alarms within a log begin with."""
+    return f"{Kind.ALARM}:{vessel}:{sensor}:{log}:"
+
+
 def alarm_id(vessel: str, sensor: str, log: str, sequence: int) -> str:
     """Id of the alarm raised at the sample with this sequence number."""
-    return f"{Kind.ALARM}:{vessel}:{sensor}:{log}:{sequence:0{SEQUENCE_DIGITS}d}"
+    return f"{alarm_prefix(vessel, sensor, log)}{sequence:0{SEQUENCE_DIGITS}d}"
 
 
 def gap_prefix(vessel: str, sensor: str, log: str) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sensors.clock import Clock, SystemClock
+from services.processes import is_alive
 from services.systemd import failed_units
 from services.zones import zone_of
 
@@ -42,17 +43,6 @@ class UsageError(CommandError):
     """It was not asked for rightly."""
 
     status = 2
-
-
-def is_alive(pid: int) -> bool:
-    """Whether there is a process of this number."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def login_name() -> str:

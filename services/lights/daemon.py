@@ -146,7 +146,7 @@ def off(args: Namespace) -> int:
 
 
 def _serve(args: Namespace, configuration: Configuration, panel: PatientPanel) -> None:
-    from services.commands.common import is_alive
+    from services.processes import is_alive
 
     machine = Machine(args.run, args.identity)
     zone = zone_of(configuration.vessel.timezone)

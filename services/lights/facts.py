@@ -18,7 +18,6 @@ from services.live import LiveState, Sight
 from services.livesync import LiveGateway, LiveMesh
 from services.maintenance import STATE as MAINTENANCE
 from services.systemd import failed_units
-from services.thresholds import DURABLE_WITHIN_S
 
 _UNDER_VOLTAGE, _THROTTLED = 0x1, 0x4 | 0x8
 """Bits of the firmware's `get_throttled`: now too low; now slowed down, now too hot."""
@@ -66,14 +65,7 @@ class Facts:
     @property
     def is_recording(self) -> bool:
         """Whether what is taken now is made durable: not whether somebody says so."""
-        found = self.live
-        return (
-            found is not None
-            and found.recording
-            and found.fault is None
-            and found.last_durable is not None
-            and self.boottime - found.last_durable.clock <= DURABLE_WITHIN_S
-        )
+        return live.is_recording(self.recorder, boottime=self.boottime)
 
 
 @dataclass(slots=True)

@@ -1,6 +1,7 @@
 """A real mosquitto on a free port of loopback, and somebody who listens to it."""
 
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -138,6 +139,10 @@ class Listener:
         self._client.disconnect()
         self._client.loop_stop()
 
+    def publish(self, topic: str, payload: bytes, *, retain: bool = True) -> None:
+        """Leave something at the broker, as others may."""
+        self._client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(PATIENCE)
+
     def _connected(self, *_: object) -> None:
         self._client.subscribe([(each, 1) for each in self.filters])
 
@@ -155,6 +160,16 @@ class Listener:
     def on(self, ending: str) -> list[Heard]:
         """What came on topics that end so, in order."""
         return [each for each in list(self.heard) if each.topic.endswith(ending)]
+
+
+def retained(port: int) -> dict[str, bytes]:
+    """What a late subscriber gets: everything that is retained, by topic."""
+    probe = f"probe/{secrets.token_hex(8)}"
+    with Listener(port) as late:
+        # Its answer stands behind all that is retained in the broker's queue.
+        late.publish(probe, b"", retain=False)
+        wait_until(lambda: late.on(probe), "what is retained has come")
+        return {each.topic: each.payload for each in late.heard if each.is_retained}
 
 
 def passwords(folder: Path, users: Iterable[tuple[str, str]]) -> Path:

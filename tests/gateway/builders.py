@@ -19,8 +19,14 @@ def store(path: Path) -> Database:
 
 
 def write_vessel(
-    database: Database, vessel: str, sensors: Iterable[str], *, logs: Iterable[str] = (LOG,)
+    database: Database,
+    vessel: str,
+    sensors: Iterable[str],
+    *,
+    logs: Iterable[str] = (LOG,),
+    **more: Any,
 ) -> None:
+    """`more`: of each sensor, beside what all have."""
     name = documents.vessel_id(vessel)
     found = {
         sensor: {
@@ -28,6 +34,9 @@ def write_vessel(
             "path": f"tanks.fuel.{sensor}.currentLevel",
             "unit": "ratio",
             "kind": "analog",
+            "window": 300.0,
+            "interval": 1.0,
+            **more,
         }
         for sensor in sensors
     }
@@ -92,6 +101,14 @@ def write_alarm(database: Database, vessel: str, sensor: str, sequence: int, **m
     name = documents.alarm_id(vessel, sensor, LOG, sequence)
     database.put(name, body(name, acks=[], sequence=sequence, severity="alarm", **more))
     return name
+
+
+def write_notes(database: Database, vessel: str, count: int) -> None:
+    """Newer documents than all before: a broker that has forgotten gets the last hundred again anyway."""
+    with database.transaction():
+        for number in range(count):
+            name = documents.note_id(vessel, f"{number:026d}")
+            database.put(name, body(name, text="All well.", who="anna"))
 
 
 def first_numbers(payloads: Iterable[bytes]) -> list[int]:

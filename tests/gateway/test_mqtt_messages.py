@@ -103,7 +103,7 @@ def test_home_assistant_is_told_of_each_sensor_as_people_read_it() -> None:
             SensorFacts("main-rpm", "Main", "propulsion.main.revolutions", "Hz", "pulse"),
         ),
     )
-    found = dict(homeassistant.discovery(facts, forwarder="brigid"))
+    found = dict(homeassistant.discovery(facts))
     assert set(found) == {
         "homeassistant/binary_sensor/logboat-argo/bilge/config",
         "homeassistant/sensor/logboat-argo/main-rpm/config",
@@ -111,7 +111,7 @@ def test_home_assistant_is_told_of_each_sensor_as_people_read_it() -> None:
     rpm = found["homeassistant/sensor/logboat-argo/main-rpm/config"]
     assert rpm["unit_of_measurement"] == "rpm"
     assert rpm["state_topic"] == "logboat/argo/sensor/main-rpm/state"
-    assert rpm["availability_topic"] == "logboat/brigid/presence"
+    assert rpm["availability_topic"] == "logboat/argo/presence"
     assert rpm["device"]["identifiers"] == ["logboat-argo"]
 
 

@@ -190,6 +190,34 @@ def test_broker_that_was_begun_anew_gets_its_last_documents_again(tmp_path: Path
         assert builders.first_numbers(again) == list(range(301 - lanes.TRAIL, 301))
 
 
+def test_alarm_does_not_wait_for_all_that_is_put_back(tmp_path: Path) -> None:
+    sensors = [f"s{number}" for number in range(200)]
+    with builders.store(tmp_path / "log.db") as database:
+        builders.write_vessel(database, "argo", sensors)
+        for sensor in sensors:
+            builders.write_equipment(database, "argo", sensor, 1, 0.5)
+        sea = Sea(outbox(database), random.Random(1), echoes=False)
+        sea.connect()
+        while sea.box.backlog != (0, 0) or len(sea.ashore) <= len(sensors):
+            if not sea.send():
+                sea.answer()
+        sea.connect()
+        sea.box.prepared("argo")  # and nothing was heard
+        assert sea.box.backlog[0] == len(sensors) + 1
+        before = len(sea.ashore)
+        sea.send()
+        alarm = builders.write_alarm(database, "argo", "s9", 2)
+        sea.box.changed()
+        while alarm.encode() not in b"".join(sea.ashore[before:]):
+            if not sea.send():
+                sea.answer()
+        assert len(sea.ashore) - before < 50
+        while sea.box.backlog != (0, 0):
+            if not sea.send():
+                sea.answer()
+        assert len(sea.ashore) - before == len(sensors) + 2, "each once"
+
+
 def test_limit_holds_over_time(tmp_path: Path) -> None:
     with builders.store(tmp_path / "log.db") as database:
         builders.write_readings(database, "argo", "main", range(1, 301))

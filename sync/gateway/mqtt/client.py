@@ -156,23 +156,41 @@ class Client(aiomqtt.Client):
             raise self.ended or troubles.of_disconnect(0, "", self._where)
         return info.mid
 
-    async def listen(self, filters: Sequence[str], *, qos: int) -> None:
-        """Subscribe. With MQTT 5, what we publish ourselves does not come back. Raises Trouble."""
+    async def listen(
+        self, filters: Sequence[str], *, qos: int, hears_own: bool = False, wants_retained: bool = True
+    ) -> list[str]:
+        """Subscribe.
+
+        Args:
+            filters: what to.
+            qos: at most so.
+            hears_own: whether what we publish ourselves comes back; with MQTT 3.1.1 it always does.
+            wants_retained: whether what is retained comes now; with MQTT 3.1.1 it always does.
+
+        Returns:
+            The filters that the broker refuses.
+
+        Raises Trouble.
+        """
         try:
             if self._is_5:
-                wanted: Any = [(name, SubscribeOptions(qos=qos, noLocal=True)) for name in filters]
+                handling = SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE
+                if not wants_retained:
+                    handling = SubscribeOptions.RETAIN_DO_NOT_SEND
+                options = SubscribeOptions(qos=qos, noLocal=not hears_own, retainHandling=handling)
+                wanted: Any = [(name, options) for name in filters]
             else:
                 wanted = [(name, qos) for name in filters]
-            answers = await self.subscribe(wanted)
+            answers: Sequence[Any] = await self.subscribe(wanted)
         except aiomqtt.MqttError as error:
             raise self.ended or LostTrouble(
                 f"subscribing at {self._where}: {error}", troubles.What.TRY_AGAIN
             ) from error
-        if any(
-            (answer.value if isinstance(answer, ReasonCode) else answer) >= troubles.FAILURE
-            for answer in answers
-        ):
-            raise troubles.of_subscription(", ".join(filters))
+        return [
+            name
+            for name, answer in zip(filters, answers, strict=True)
+            if (answer.value if isinstance(answer, ReasonCode) else answer) >= troubles.FAILURE
+        ]
 
     async def close(self) -> None:
         """Say goodbye, if there is anybody; the broker then keeps our last will to itself."""

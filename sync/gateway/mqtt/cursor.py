@@ -43,6 +43,19 @@ class _Kept:
         return True
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What is left at a broker beside documents."""
+
+    online: frozenset[str] = frozenset()
+    """Other vessels that were said to be online."""
+    has_discovery: bool = False
+    """Whether Home Assistant was told of sensors."""
+
+
+NOTHING: Final = Left()
+
+
 class Cursor:
     """The positions of a gateway's lanes, and what it last left at the broker."""
 
@@ -79,10 +92,20 @@ class Cursor:
         found = body.get("topics", {})
         return {topic: Standing(*fields) for topic, fields in found.items()}
 
-    def save_standings(self, known: Mapping[str, Standing]) -> bool:
+    def left(self) -> Left:
+        """Return what else was left there. Raises StoreError."""
+        body = self._retained.load(self._database)
+        return Left(frozenset(body.get("online", ())), has_discovery=bool(body.get("discovery")))
+
+    def save_standings(self, known: Mapping[str, Standing], left: Left = NOTHING) -> bool:
         """Write down what is retained now. Raises StoreError."""
         topics = {
             topic: [standing.log, standing.sequence, standing.boot, standing.clock]
             for topic, standing in sorted(known.items())
         }
-        return self._retained.save(self._database, {"topics": topics})
+        body: dict[str, Any] = {"topics": topics}
+        if left.online:
+            body["online"] = sorted(left.online)
+        if left.has_discovery:
+            body["discovery"] = True
+        return self._retained.save(self._database, body)

@@ -7,9 +7,10 @@ from typing import Any
 from sync import documents
 from sync.gateway.mqtt import limits
 from sync.gateway.mqtt.lanes import Entry, Lane
-from sync.gateway.mqtt.messages import Options, messages_of
+from sync.gateway.mqtt.messages import Message, Options, messages_of
+from sync.gateway.mqtt.signs import Signs
 from sync.gateway.mqtt.vessels import VesselFacts, facts_of
-from sync.store import Change, Database, DocumentError, bodies
+from sync.store import Change, Database, Document, DocumentError, Revision, bodies
 
 log = logging.getLogger(__name__)
 
@@ -21,9 +22,10 @@ class Feed:
     """The documents of a store as entries of lanes."""
 
     def __init__(self, database: Database, options: Options, wants: Wants | None) -> None:
-        self._database = database
-        self._options = options
+        self.database = database
+        self.options = options
         self._wants = wants
+        self.signs = Signs(database)
         self._facts: dict[str, VesselFacts] = {}
         self._counted = 0
 
@@ -31,7 +33,7 @@ class Feed:
         """What is known of a vessel."""
         found = self._facts.get(vessel)
         if found is None:
-            document = self._database.get(documents.vessel_id(vessel))
+            document = self.database.get(documents.vessel_id(vessel))
             body = None if document is None or document.deleted else document.body
             found = self._facts[vessel] = facts_of(vessel, body)
         return found
@@ -42,7 +44,7 @@ class Feed:
 
     def load(self, lane: Lane) -> bool:
         """Read the next part of the feed into a lane; whether that was all there is. Raises StoreError."""
-        changes = self._database.changes(lane.scanned, limit=limits.SCAN)
+        changes = self.database.changes(lane.scanned, limit=limits.SCAN)
         chosen: list[Change] = []
         size, scanned, is_cut = 0, lane.scanned, False
         for change in changes:
@@ -62,17 +64,18 @@ class Feed:
         """Offer again what was set aside."""
         entries = []
         for document_id in list(lane.aside):
-            document = self._database.get(document_id)
+            document = self.database.get(document_id)
             if document is None or not lane.holds(document_id):
                 del lane.aside[document_id]
                 continue
-            entries.append(self._entry(0, document_id, document.raw, deleted=document.deleted))
+            entries.append(self._entry(0, document))
         lane.load([entry for entry in entries if entry is not None], lane.scanned)
 
     def count(self, lanes: Sequence[Lane]) -> bool:
         """Count a part of the feed that nobody has counted; whether there is more. Raises StoreError."""
-        changes = self._database.changes(self._counted, limit=limits.SCAN)
+        changes = self.database.changes(self._counted, limit=limits.SCAN)
         for change in changes:
+            self.signs.saw(change)
             for lane in lanes:
                 if change.sequence > lane.position and lane.holds(change.id):
                     lane.backlog.add(change)
@@ -92,39 +95,54 @@ class Feed:
         # Most of a backlog is readings side by side, each with one revision: read at once. Where other
         # documents lie between, their bodies would be read for nothing.
         many = (
-            self._database.first_revisions(chosen[0].sequence, chosen[-1].sequence)
+            self.database.first_revisions(chosen[0].sequence, chosen[-1].sequence)
             if span <= 2 * len(chosen)
             else {}
         )
         entries = []
         for change in chosen:
-            revision = many.get(change.sequence)
-            if revision is not None:
-                raw, deleted = revision.raw, revision.deleted
-            else:
-                document = self._database.get(change.id)
+            found: Revision | Document | None = many.get(change.sequence)
+            if found is None:
+                document = found = self.database.get(change.id)
                 if document is None or document.sequence != change.sequence:
                     continue  # it has changed meanwhile, and stands further on in the feed
-                raw, deleted = document.raw, document.deleted
-            entry = self._entry(change.sequence, change.id, raw, deleted=deleted)
+            assert found is not None
+            entry = self._entry(change.sequence, found)
             if entry is not None:
                 entries.append(entry)
         return entries
 
-    def _entry(self, sequence: int, document_id: str, raw: bytes, *, deleted: bool) -> Entry | None:
-        name = documents.parse_id(document_id)
+    def _entry(self, sequence: int, document: Document | Revision) -> Entry | None:
+        name = documents.parse_id(document.id)
         assert name is not None
         if name.kind is documents.Kind.VESSEL:
             self._facts.pop(name.vessel, None)
+        messages = self.messages(document)
+        return (
+            None
+            if messages is None
+            else Entry(sequence, document.id, name.vessel, messages, len(document.raw))
+        )
+
+    def messages(self, document: Document | Revision) -> tuple[Message, ...] | None:
+        """Return the messages of a document; None if it is not to be published. Raises StoreError."""
+        name = documents.parse_id(document.id)
+        assert name is not None
         try:
-            if self._wants is not None and not self._wants(document_id, bodies.decode(document_id, raw)):
+            if self._wants is not None and not self._wants(
+                document.id, bodies.decode(document.id, document.raw)
+            ):
                 return None
-            messages = messages_of(
-                document_id, raw, deleted=deleted, facts=self.facts(name.vessel), options=self._options
+            return messages_of(
+                document.id,
+                document.raw,
+                rev=document.rev,
+                deleted=document.deleted,
+                facts=self.facts(name.vessel),
+                options=self.options,
             )
         except DocumentError as error:
             # The store does not take what is no JSON object; if there is one all the same, it must not stand
             # in the way of all that come after it.
             log.error("not published: %s", error)
             return None
-        return Entry(sequence, document_id, name.vessel, messages, len(raw))

@@ -18,14 +18,16 @@ from typing import Any, Final
 import aiomqtt
 
 from sync.gateway.forwarded import Forwarded
-from sync.gateway.mqtt import strangers, topics, troubles
+from sync.gateway.mqtt import cursor, strangers, topics, troubles
 from sync.gateway.mqtt.client import Client
 from sync.gateway.mqtt.configuration import MqttGatewayConfiguration
-from sync.gateway.mqtt.cursor import Cursor
+from sync.gateway.mqtt.cursor import Cursor, Left
 from sync.gateway.mqtt.feed import Feed
 from sync.gateway.mqtt.limits import SAVE_DOCUMENTS, Patience, Window
+from sync.gateway.mqtt.listening import Listening
 from sync.gateway.mqtt.messages import Options
-from sync.gateway.mqtt.outbox import Later, Outbox, Ready, Unprepared, vessel_of
+from sync.gateway.mqtt.outbox import Later, Outbox, Ready, Unprepared
+from sync.gateway.mqtt.presence import Presence
 from sync.gateway.mqtt.standing import Standings
 from sync.gateway.mqtt.troubles import ConnectTrouble, LostTrouble, Trouble, What
 from sync.gateway.progress import Rate
@@ -47,6 +49,8 @@ _PERSON_S: Final = 60.0
 """Least seconds between attempts where a person has to do something."""
 _WRITE_EVERY: Final = 30.0
 """Seconds between two notes of what is ashore, while it grows."""
+_STOOD_S: Final = 60.0
+"""Seconds after which a connection was a good one: the next is tried at once when it breaks."""
 _LAST_LOOKS: Final = 40
 """Goes at what is ashore when a connection ends."""
 
@@ -61,12 +65,14 @@ class MqttGateway:
         *,
         vessel: str,
         forwarded: Forwarded | None = None,
+        is_recording: Callable[[], bool] = lambda: True,
         now: Callable[[], datetime] | None = None,
         patience: Patience | None = None,
         rng: random.Random | None = None,
     ) -> None:
-        """`vessel`: whose gateway this is; `forwarded`: what vessels tell each other of it; `now`: the time
-        that certificates are judged by (aware)."""
+        """`vessel`: whose gateway this is; `forwarded`: what vessels tell each other of it; `is_recording`:
+        whether that vessel's recorder makes samples durable just now; `now`: the time that certificates are
+        judged by (aware)."""
         self.configuration: Final = configuration
         self._database, self._vessel = database, vessel
         self._patience = patience or Patience()
@@ -90,7 +96,14 @@ class MqttGateway:
         self._has_spoken_5 = self._is_known = False
         """Whether the broker should know us from a connection before."""
         self._rate = Rate(time.monotonic)
-        self._presence: tuple[int | None, asyncio.Future[None]] | None = None
+        self._is_recording = is_recording
+        self._records, self._asked_at = False, float("-inf")
+        self._listening: Listening | None = None
+        self._presence = Presence(vessel, now=time.monotonic())
+        self._presences: dict[int, str] = {}
+        """Vessels of which was said how it stands, by the number of the message."""
+        self._left = cursor.NOTHING
+        """What is left at the broker beside documents, as far as that is written down."""
         self._report = GatewayReport(configuration.name, "mqtt", configuration.url, since=time.time())
 
     # What users call
@@ -158,6 +171,8 @@ class MqttGateway:
             self._forwarded.everything()
         feed = Feed(self._database, options, self._wants)
         lanes = self._cursor.lanes(configuration.lanes)
+        self._left = self._cursor.left()
+        self._presence = Presence(self._vessel, said=self._left.online, now=time.monotonic())
         feed.start_counting(lanes)
         self._feed = feed
         return Outbox(
@@ -167,7 +182,13 @@ class MqttGateway:
             limit=configuration.limit,
             now=time.monotonic(),
             patience=self._patience,
+            hears_discovery=self._hears_discovery,
         )
+
+    @property
+    def _hears_discovery(self) -> bool:
+        """Whether what Home Assistant was told of sensors is to be kept true, or taken back."""
+        return self.configuration.home_assistant or self._left.has_discovery
 
     def _wants(self, document_id: str, body: Mapping[str, Any]) -> bool:
         if self._forwarded is not None and self._forwarded.is_ashore(document_id):
@@ -187,7 +208,7 @@ class MqttGateway:
         try:
             return await self._talk(client, outbox)
         finally:
-            self._client = self._presence = None
+            self._client = self._listening = None
             outbox.end()
             self._save(outbox)
             self._note(outbox, ends=True)
@@ -307,7 +328,7 @@ class MqttGateway:
                 f"the broker at {self.configuration.host} takes no message at QoS 1", What.ASK_SOMEBODY
             )
         self._client = client
-        self._saved_at = time.monotonic()
+        self._saved_at = began_at = time.monotonic()
         window = Window(messages=min(Window().messages, client.terms.receive_maximum - 1))
         outbox.begin(
             time.monotonic(),
@@ -316,10 +337,24 @@ class MqttGateway:
             largest=client.terms.maximum_packet - 1_000,
             is_forgotten=self._is_known and not client.is_known,
         )
+        self._presence.begin()
+        self._presences.clear()
         self._is_known = self._has_spoken_5 = not must_hear
         self._protocol = aiomqtt.ProtocolVersion.V5  # the next connection asks anew
+        self._listening = listening = Listening(
+            client,
+            name=self.configuration.name,
+            vessel=self._vessel,
+            must_hear=must_hear,
+            hears_discovery=self._hears_discovery,
+            patience=self._patience,
+            wake=self._wake,
+        )
         try:
-            await self._present(client, must_hear=must_hear)
+            await listening.begin(self._own_presence())
+            if self.configuration.home_assistant:
+                await listening.hear_birth()
+            await self._hear(listening, outbox, self._vessel)
             self._say(GatewayState.CONNECTED, None)
             with self._database.watch() as watcher:
                 while not self._is_stopping and outbox.is_open:
@@ -332,21 +367,28 @@ class MqttGateway:
                     if isinstance(lost, LostTrouble):
                         return lost
                     self._wake.clear()
-                    later = await self._send(client, outbox, must_hear=must_hear)
+                    later = await self._send(client, listening, outbox)
+                    unheard = outbox.next_unheard()
+                    if unheard is not None:
+                        await self._hear(listening, outbox, unheard)
+                        later = 0.0
                     is_counted = not self._feed.count(outbox.lanes)
+                    self._tell_presence(client, outbox)
                     self._take_note(outbox)
                     await self._pause(later if is_counted else 0.0)
             await self._end_well(client, outbox)
         except Trouble as trouble:
             return client.ended or trouble
         finally:
+            if time.monotonic() - began_at >= _STOOD_S:
+                self._backoff.succeeded()
             if client.ended is None:
                 await client.close()
             else:
                 client.abandon()
         return None
 
-    async def _send(self, client: Client, outbox: Outbox, *, must_hear: bool) -> float:
+    async def _send(self, client: Client, listening: Listening, outbox: Outbox) -> float:
         """Hand over what is due; seconds until there may be more. Raises Trouble, StoreError."""
         for _ in range(_TURN):
             now = time.monotonic()
@@ -354,48 +396,56 @@ class MqttGateway:
             if isinstance(due, Later):
                 return due.seconds
             if isinstance(due, Unprepared):
-                await self._prepare(client, due.vessel, must_hear=must_hear)
-                outbox.prepared(due.vessel)
+                await self._hear(listening, outbox, due.vessel)
             if isinstance(due, Ready):
                 message = due.message
                 number = client.send(message.topic, message.payload, retain=message.is_retained)
                 outbox.sent(due, number, now)
         return 0.0
 
-    async def _prepare(self, client: Client, vessel: str, *, must_hear: bool) -> None:
-        """Hear what is retained of a vessel, so that nothing older takes its place. Raises Trouble."""
-        filters = topics.everything_of(vessel) if must_hear else topics.retained_of(vessel)
-        # At QoS 0 what is retained comes before the answer to whatever is asked next. What must be heard for
-        # sure comes at QoS 1, in the order of the broker's queue.
-        await client.listen(filters, qos=1 if must_hear else 0)
-        await self._present(client, must_hear=must_hear)
-
-    async def _present(self, client: Client, *, must_hear: bool) -> None:
-        """Say that we are here, and wait until that has come back. Raises Trouble."""
-        topic = topics.presence(self._vessel)
-        if must_hear:
-            await client.listen([topic], qos=1)
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        number = client.send(topic, topics.ONLINE, retain=True)
-        self._presence = (None if must_hear else number, done)
+    async def _hear(self, listening: Listening, outbox: Outbox, vessel: str) -> None:
+        """Hear what is retained of a vessel: nothing older takes its place, and what is missing is put back.
+        Raises Trouble, StoreError."""
+        is_complete = False
+        outbox.standings.hear(vessel)
         try:
-            async with asyncio.timeout(self._patience.connect):
-                while not done.done():
-                    if client.ended is not None:
-                        raise client.ended
-                    self._wake.clear()
-                    waiting = asyncio.ensure_future(self._wake.wait())
-                    await asyncio.wait((done, waiting), return_when=asyncio.FIRST_COMPLETED)
-                    waiting.cancel()
-            await done
-        except TimeoutError:
-            raise (
-                troubles.of_silence(topic)
-                if must_hear
-                else LostTrouble(f"the broker does not acknowledge {topic}", What.TRY_AGAIN)
-            ) from None
+            is_complete = await listening.hear(vessel, self._own_presence())
         finally:
-            self._presence = None
+            outbox.standings.settle(is_complete=is_complete)
+        # A broker that knows us still, and does not let us read, has what it had.
+        outbox.prepared(
+            vessel, seeks_missing=is_complete or self._client is None or not self._client.is_known
+        )
+        if outbox.brings(vessel):
+            self._presence.bring(vessel)
+
+    def _own_presence(self) -> bytes:
+        """How it stands with this vessel, about to be said."""
+        payload = topics.ONLINE if self._look_at_recorder() else topics.OFFLINE
+        self._presence.tell(self._vessel, payload)
+        return payload
+
+    def _look_at_recorder(self) -> bool:
+        now = time.monotonic()
+        if now - self._asked_at >= self._patience.recorder:
+            self._asked_at, records = now, self._is_recording()
+            if records is not self._records:
+                words = "this vessel records" if records else "this vessel does not record"
+                log.info("gateway %s: %s", self.configuration.name, words)
+            self._records = records
+        return self._records
+
+    def _tell_presence(self, client: Client, outbox: Outbox) -> None:
+        """Say what is new of vessels: whether they record, and which of their values hold on. Raises Trouble,
+        StoreError."""
+        now = time.monotonic()
+        for sign in self._feed.signs.take(self._now().timestamp()):
+            self._presence.sign(sign.vessel, sign.holds_for, now)
+            if self.configuration.home_assistant:
+                outbox.refresh(sign.vessel, sign.sensor, now)
+        for vessel, payload in self._presence.due(now, is_recording=self._look_at_recorder()):
+            self._presences[client.send(topics.presence(vessel), payload, retain=True)] = vessel
+            self._presence.tell(vessel, payload)
 
     async def _end_well(self, client: Client, outbox: Outbox) -> None:
         """What is on its way may still be acknowledged; then others see that we are gone."""
@@ -404,36 +454,40 @@ class MqttGateway:
                 while outbox.on_the_way and client.ended is None:
                     self._wake.clear()
                     await self._wake.wait()
-                client.send(topics.presence(self._vessel), topics.OFFLINE, retain=True)
+                for vessel in self._presence.leave():
+                    client.send(topics.presence(vessel), topics.OFFLINE, retain=True)
+                    self._presence.tell(vessel, topics.OFFLINE)
 
     def _acknowledged(self, number: int, code: int, name: str) -> None:
         self._wake.set()
-        if self._presence is not None and self._presence[0] == number:
-            done = self._presence[1]
-            if not done.done():
-                if code >= troubles.FAILURE:
-                    done.set_exception(troubles.of_puback(code, name, topics.presence(self._vessel)))
-                else:
-                    done.set_result(None)
+        if self._listening is not None and self._listening.acknowledged(number, code, name):
             return
-        if self._outbox is not None:
+        trouble: Trouble | None = None
+        vessel = self._presences.pop(number, None)
+        if vessel is not None:
+            if code >= troubles.FAILURE:
+                trouble = troubles.of_puback(code, name, topics.presence(vessel))
+        elif self._outbox is not None:
             trouble = self._outbox.acknowledged(number, code, name, time.monotonic())
-            if trouble is not None:
-                log.warning("gateway %s: %s", self.configuration.name, trouble)
+        if trouble is not None:
+            log.warning("gateway %s: %s", self.configuration.name, trouble)
 
     def _heard(self, topic: str, payload: bytes, is_retained: bool) -> None:
-        if topic == topics.presence(self._vessel):
-            if self._presence is not None and self._presence[0] is None and not is_retained:
-                done = self._presence[1]
-                if not done.done():
-                    done.set_result(None)
-                self._wake.set()
+        self._wake.set()
+        if self._outbox is None or self._listening is None:
             return
-        if self._outbox is not None:
-            self._outbox.heard(
-                topic, payload, is_retained=is_retained, vessel=vessel_of(topic), now=time.monotonic()
-            )
-            self._wake.set()
+        now = time.monotonic()
+        if topic == topics.BIRTH:
+            if payload == topics.ONLINE and not is_retained and self.configuration.home_assistant:
+                self._outbox.announce()
+            return
+        place = topics.parse(topic)
+        if place is not None and place.part == "presence":
+            self._presence.hear(place.vessel, payload, now, is_retained=is_retained)
+            self._listening.heard(topic, is_retained=is_retained)
+            return
+        vessel = None if place is None else place.vessel
+        self._outbox.heard(topic, payload, is_retained=is_retained, vessel=vessel, now=now)
 
     def _take_note(self, outbox: Outbox) -> None:
         """Of what is ashore now, and of what the broker refuses. Raises StoreError."""
@@ -446,6 +500,8 @@ class MqttGateway:
                 for entry in ended:
                     self._forwarded.acknowledged(entry.document_id)
         idle = outbox.on_the_way == 0
+        if self._left_now(outbox) != self._left:
+            self._save(outbox)
         if outbox.unsaved >= SAVE_DOCUMENTS or (
             outbox.unsaved and (idle or time.monotonic() - self._saved_at >= self._patience.save)
         ):
@@ -460,11 +516,20 @@ class MqttGateway:
     def _save(self, outbox: Outbox) -> None:
         with self._database.transaction():
             self._cursor.save(outbox.lanes)
-            if outbox.standings.changes != self._saved_standings:
-                self._cursor.save_standings(outbox.standings.known)
-        self._saved_standings = outbox.standings.changes
+            left = self._left_now(outbox)
+            if outbox.standings.changes != self._saved_standings or left != self._left:
+                self._cursor.save_standings(outbox.standings.known, left)
+        self._saved_standings, self._left = outbox.standings.changes, left
         self._saved_at = time.monotonic()
         outbox.saved()
+
+    def _left_now(self, outbox: Outbox) -> Left:
+        """What is left at the broker beside documents: whoever is gone tomorrow must be able to clear it."""
+        return Left(
+            frozenset(self._presence.said),
+            has_discovery=self.configuration.home_assistant
+            or (self._left.has_discovery and not outbox.has_compared),
+        )
 
     def _look(self) -> None:
         """What other vessels say, now and then. Raises StoreError."""
@@ -495,7 +560,9 @@ class MqttGateway:
             await asyncio.sleep(0)
             return
         with suppress(TimeoutError):
-            async with asyncio.timeout(min(seconds, _LOOK_EVERY, self._patience.save)):
+            async with asyncio.timeout(
+                min(seconds, _LOOK_EVERY, self._patience.save, self._patience.recorder)
+            ):
                 await self._wake.wait()
 
     def _say(self, state: GatewayState, problem: str | None) -> None:

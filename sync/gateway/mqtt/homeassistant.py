@@ -5,6 +5,7 @@ Home Assistant shows what people read; Logboat's values are SI. Where it convert
 pressures, …) the unit is passed on as it is; a ratio is shown in percent, revolutions per minute.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -51,7 +52,25 @@ _BY_ENDING: Final[tuple[tuple[str, str, _Shown], ...]] = (
 _CONTACT: Final = "bool"
 
 
-def discovery(vessel: VesselFacts, *, forwarder: str) -> Iterator[tuple[str, dict[str, Any]]]:
+GIVEN_KINDS: Final = frozenset({"manual", "replay"})
+"""Kinds of sensors whose values somebody gives: nobody can tell when the next one is due."""
+SLACK_S: Final = 15.0
+"""Seconds from a sample until it is published, on a line that keeps up: the recorder writes current values
+every 10 s."""
+
+
+def expires_after(sensor: SensorFacts) -> int | None:
+    """Return the seconds without a message after which a sensor's value counts for nothing any more.
+
+    A value that is held is recorded with the first sample after its window is over, and published again then
+    (`signs`). Twice that time, so that one late message does no harm. None if its messages are not regular.
+    """
+    if sensor.kind in GIVEN_KINDS or sensor.window is None or sensor.interval is None:
+        return None
+    return math.ceil(2 * (sensor.window + sensor.interval + SLACK_S))
+
+
+def discovery(vessel: VesselFacts) -> Iterator[tuple[str, dict[str, Any]]]:
     """For each sensor of a vessel: a topic, and the configuration to publish there, retained."""
     device: dict[str, Any] = {
         "identifiers": [topics.node(vessel.id)],
@@ -70,11 +89,14 @@ def discovery(vessel: VesselFacts, *, forwarder: str) -> Iterator[tuple[str, dic
             "object_id": f"{vessel.id}_{sensor.id}".replace("-", "_"),
             "state_topic": state,
             "json_attributes_topic": state,
-            "availability_topic": topics.presence(forwarder),
+            "availability_topic": topics.presence(vessel.id),
             "qos": 1,
             "device": device,
             "origin": {"name": "Logboat"},
         }
+        expires = expires_after(sensor)
+        if expires is not None:
+            config["expire_after"] = expires
         if sensor.unit == _CONTACT:
             config["value_template"] = _CONTACT_TEMPLATE
             component = "binary_sensor"

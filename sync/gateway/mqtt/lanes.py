@@ -45,12 +45,26 @@ PAST: Final = LaneSettings("history", HISTORY.holds)
 DEFAULT: Final = (LIVE, PAST)
 
 
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """What a broker retains otherwise than it should, and what puts that right."""
+
+    document_id: str
+    """To be published once more, as far as its topics lack it."""
+    topic: str | None = None
+    """To be cleared instead."""
+    is_announced: bool = False
+    """Whether everything beside the document itself is published again, whatever is there: Home Assistant's
+    discovery. Else, if `refreshes`, the document."""
+    refreshes: bool = False
+
+
 @dataclass(slots=True, eq=False)
 class Entry:
     """A document on its way."""
 
     sequence: int
-    """Its place in the feed; 0 for one that was set aside before."""
+    """Its place in the feed; 0 for one that was set aside before, or that is a repair."""
     document_id: str
     vessel: str
     messages: tuple[Message, ...]
@@ -63,6 +77,8 @@ class Entry:
     """It was set aside; those after it go on."""
     is_void: bool = False
     """Its lane begins anew before it: what comes of its messages counts for nothing."""
+    repair: Repair | None = None
+    """Why it goes once more, though it went before."""
 
     @property
     def is_done(self) -> bool:
@@ -82,6 +98,8 @@ class Lane:
     scanned: int = 0
     """The feed has been read up to here."""
     backlog: Backlog = field(default_factory=Backlog)
+    repairs: dict[Repair, None] = field(default_factory=dict)
+    """What is to be put right at the broker before anything else goes."""
     _trail: deque[int] = field(default_factory=lambda: deque(maxlen=TRAIL))
     """Positions before each of the last documents that went ashore."""
     _sent: deque[Entry] = field(default_factory=deque)
@@ -98,6 +116,15 @@ class Lane:
     def on_the_way(self) -> int:
         """Documents that are sent in part or whole, and not confirmed in order."""
         return len(self._sent)
+
+    @property
+    def repairing(self) -> int:
+        """Repairs that are not acknowledged."""
+        return len(self.repairs) + sum(
+            entry.repair is not None and not entry.is_done
+            for entries in (self._sent, self._waiting)
+            for entry in entries
+        )
 
     @property
     def is_empty(self) -> bool:
@@ -144,7 +171,8 @@ class Lane:
         """It cannot go ashore as things are: those after it may. As `confirmed`."""
         if entry.is_void:
             return []
-        self.aside[entry.document_id] = None
+        if entry.repair is None:  # else it went ashore before
+            self.aside[entry.document_id] = None
         if entry in self._waiting:
             self._waiting.remove(entry)
             self._sent.append(entry)  # in place: what waits comes after it, what was sent before
@@ -165,6 +193,8 @@ class Lane:
         for entries in (self._sent, self._waiting):
             for entry in entries:
                 entry.is_void = True
+                if entry.repair is not None and not entry.is_done:
+                    self.repairs[entry.repair] = None
             entries.clear()
         self.scanned = self.position
 
@@ -176,7 +206,7 @@ class Lane:
         done = []
         while self._sent and self._sent[0].is_done:
             entry = self._sent.popleft()
-            if not entry.is_aside:
+            if not entry.is_aside and entry.repair is None:
                 self.aside.pop(entry.document_id, None)
                 done.append(entry)
             if entry.sequence:

@@ -19,6 +19,8 @@ so that an alarm does not stand behind a minute of readings in a buffer of the k
 PAGE_DOCUMENTS: Final = 64
 PAGE_BYTES: Final = 262_144
 """Read from the store at a time: what a backlog takes of memory, however long it is."""
+REPAIRS: Final = 16
+"""Documents published once more before what is new has its turn: so long an alarm may wait."""
 SAVE_DOCUMENTS: Final = 50
 """Confirmed documents after which the cursor is written down, whatever the time."""
 SCAN: Final = 1_000
@@ -37,6 +39,10 @@ class Patience:
     """Without any acknowledgement while some are owed: the connection is given up."""
     echo: float = 20.0
     """From a broker's acknowledgement until what it took is read back (MQTT 3.1.1)."""
+    recorder: float = 2.0
+    """Between looks at whether this vessel's recorder works."""
+    reading: float = 2.0
+    """For what a broker retains to come, behind its answer to what was asked after it."""
     save: float = 10.0
     """Until what was acknowledged is written down, if it is little."""
     refusal: float = 5.0

@@ -15,7 +15,7 @@ from sync import documents
 from sync.documents import DocumentName, Kind
 from sync.gateway.mqtt import homeassistant, signalk, topics
 from sync.gateway.mqtt.vessels import VesselFacts
-from sync.store import bodies
+from sync.store import DocumentError, bodies, revisions
 
 
 class Retention(Enum):
@@ -36,6 +36,7 @@ class Standing:
     log: str
     sequence: int
     boot: int = 0
+    """Of a vessel's document: the generation of its revision."""
     clock: float = 0.0
 
 
@@ -49,6 +50,11 @@ class Message:
     standing: Standing | None = None
     ranked_by: str | None = None
     """The topic whose retained message decides for this one too; its own if None."""
+
+    @classmethod
+    def clearing(cls, topic: str) -> "Message":
+        """Return the message after which a topic has nothing retained."""
+        return cls(topic, b"", Retention.ALWAYS)
 
     @property
     def is_retained(self) -> bool:
@@ -66,7 +72,7 @@ class Options:
     """What is published beside the documents themselves."""
 
     forwarder: str
-    """The vessel whose gateway this is; its presence tells whether values are current."""
+    """The vessel whose gateway this is."""
     home_assistant: bool = False
     signalk: bool = False
 
@@ -110,9 +116,12 @@ def is_published(document_id: str) -> bool:
 
 
 def messages_of(
-    document_id: str, raw: bytes, *, deleted: bool, facts: VesselFacts, options: Options
+    document_id: str, raw: bytes, *, deleted: bool, facts: VesselFacts, options: Options, rev: str = ""
 ) -> tuple[Message, ...]:
-    """The messages of a document, in the order in which they go out; none if it is not published.
+    """Return the messages of a document, in the order in which they go out; none if it is not published.
+
+    Of a sensor that the vessel has no more, nothing is retained: its current value is not published, an alarm
+    is published to those who listen now.
 
     Args:
         document_id: its id.
@@ -121,6 +130,7 @@ def messages_of(
             empties its topic.
         facts: of the vessel whose document it is.
         options: what else is published.
+        rev: its revision, which tells which of two states of a vessel's document is newer.
 
     Raises DocumentError if the body is no JSON object.
     """
@@ -130,25 +140,43 @@ def messages_of(
         return ()
     if deleted:
         if name.kind is Kind.EQUIPMENT:
-            return (Message(topic, b"", Retention.ALWAYS),)
+            return (Message.clearing(topic),)
         return (Message(topic, msgspec.json.encode({"_deleted": True, "_id": document_id})),)
-    payload = with_id(document_id, raw)
     if name.kind in {Kind.READING, Kind.GAP, Kind.BOOT, Kind.NOTE}:
-        return (Message(topic, payload),)
-    body = bodies.decode(document_id, raw)
+        return (Message(topic, with_id(document_id, raw)),)
+    if name.kind is Kind.VESSEL:
+        body = {**bodies.decode(document_id, raw), "_rev": rev}
+        return _of_vessel(document_id, topic, body, facts, options)
+    return _of_sensor(name, document_id, raw, facts, options)
+
+
+def _of_sensor(
+    name: DocumentName, document_id: str, raw: bytes, facts: VesselFacts, options: Options
+) -> tuple[Message, ...]:
+    is_gone = name.sensor is not None and not facts.may_have(name.sensor)
+    if is_gone and name.kind is Kind.EQUIPMENT:
+        return ()
+    body, topic = bodies.decode(document_id, raw), topic_of(name, document_id)
+    assert topic is not None
+    retention = Retention.NO if is_gone else _OF_SENSORS[name.kind].retention
+    found = [Message(topic, with_id(document_id, raw), retention, standing_of(body))]
+    if name.kind is Kind.EQUIPMENT and options.signalk:
+        delta = signalk.delta(facts.uuid, body)
+        if delta is not None:
+            found.append(Message(topics.signalk(name.vessel), msgspec.json.encode(delta)))
+    return tuple(found)
+
+
+def _of_vessel(
+    document_id: str, topic: str, body: Mapping[str, Any], facts: VesselFacts, options: Options
+) -> tuple[Message, ...]:
     standing = standing_of(body)
-    if name.kind is not Kind.VESSEL:
-        found = [Message(topic, payload, _OF_SENSORS[name.kind].retention, standing)]
-        if name.kind is Kind.EQUIPMENT and options.signalk:
-            delta = signalk.delta(facts.uuid, body)
-            if delta is not None:
-                found.append(Message(topics.signalk(name.vessel), msgspec.json.encode(delta)))
-        return tuple(found)
+    payload = msgspec.json.encode({"_id": document_id, "_rev": body["_rev"], **body})
     found = [Message(topic, payload, Retention.LATEST_OR_PASSING, standing)]
     if options.home_assistant:
         found += [
             Message(where, msgspec.json.encode(config), Retention.LATEST, standing, ranked_by=topic)
-            for where, config in homeassistant.discovery(facts, forwarder=options.forwarder)
+            for where, config in homeassistant.discovery(facts)
         ]
     return tuple(found)
 
@@ -169,7 +197,9 @@ def standing_of(body: Mapping[str, Any]) -> Standing | None:
     if body.get("type") == Kind.VESSEL.value:
         logs = body.get("logs")
         last = logs[-1] if isinstance(logs, list) and logs else None
-        return Standing(last, len(logs)) if isinstance(last, str) and isinstance(logs, list) else None
+        if not isinstance(last, str) or not isinstance(logs, list):
+            return None
+        return Standing(last, len(logs), _generation(body.get("_rev")))
     log, sequence = body.get("log"), body.get("sequence")
     if not isinstance(log, str) or not _is_whole(sequence):
         return None
@@ -184,6 +214,14 @@ def standing_of(body: Mapping[str, Any]) -> Standing | None:
         boot if _is_whole(boot) else 0,
         float(clock) if isinstance(clock, (int, float)) and not isinstance(clock, bool) else 0.0,
     )
+
+
+def _generation(rev: object) -> int:
+    """Return the generation of a revision that somebody else may have made up; 0 if it is none."""
+    try:
+        return revisions.generation(rev) if isinstance(rev, str) else 0
+    except DocumentError:
+        return 0
 
 
 def _is_whole(value: object) -> TypeGuard[int]:

@@ -12,12 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sync.gateway.mqtt import limits, troubles
+from sync import documents
+from sync.documents import Kind
+from sync.gateway.mqtt import homeassistant, limits, repairs, topics, troubles
 from sync.gateway.mqtt.cursor import MOST_ASIDE
 from sync.gateway.mqtt.feed import Feed
-from sync.gateway.mqtt.lanes import Entry, Lane
+from sync.gateway.mqtt.lanes import Entry, Lane, Repair
 from sync.gateway.mqtt.limits import Patience, Window
-from sync.gateway.mqtt.messages import Message
+from sync.gateway.mqtt.messages import Message, Retention
 from sync.gateway.mqtt.standing import Standings
 from sync.gateway.mqtt.troubles import LostTrouble, RefusalTrouble, What
 from sync.net.throttle import TokenBucket
@@ -31,6 +33,8 @@ class _Line:
     bucket: TokenBucket | None
     is_read: bool = False
     """Whether the feed has nothing more for it just now."""
+    has_repaired: bool = False
+    """Whether it is the feed's turn: repairs and what is new go by turns, a few at a time."""
     refusal: RefusalTrouble | None = None
     patience: float = 0.0
     """Seconds from the last refusal until the next attempt."""
@@ -74,6 +78,8 @@ class Later:
 
 
 Due = Ready | Unprepared | Later
+_REFRESHED: Final = 4
+"""A value that was published within this part of the time after which it expires is not published again."""
 _IDLE: Final = 5.0
 """Seconds after which a lane that is closed is asked again."""
 
@@ -90,8 +96,10 @@ class Outbox:
         limit: float | None,
         now: float,
         patience: Patience | None = None,
+        hears_discovery: bool = False,
     ) -> None:
-        """`limit`: bytes a second of all lanes together; `now`: seconds of the clock that all calls go by."""
+        """`limit`: bytes a second of all lanes together; `now`: seconds of the clock that all calls go by;
+        `hears_discovery`: whether what Home Assistant was told is heard, too, and is ours to take back."""
         self.lanes: Final = tuple(lanes)
         self.standings: Final = standings
         self.unsaved = 0
@@ -114,6 +122,11 @@ class Outbox:
         self._flights: dict[int, _Flight] = {}
         self._unheard: dict[tuple[str, bytes], list[_Flight]] = {}
         self._ready: set[str] = set()
+        self._unheard_vessels: list[str] = []
+        self._is_begun = False
+        self._published_at: dict[str, float] = {}
+        """When a current value was last acknowledged on this connection, by its topic."""
+        self._hears_discovery = hears_discovery
         self._must_hear = False
         self._largest = limits.WINDOW_BYTES
         self._answered_at = now
@@ -134,9 +147,13 @@ class Outbox:
                 line.lane.step_back()
         self._window, self._must_hear, self._largest = window, must_hear, largest
         self._answered_at = now
+        self._is_begun = True
+        self.standings.begin()
+        self._unheard_vessels = repairs.vessels(self._feed.database, self.lanes)
         for line in self._lines:
             line.is_read = False
             line.again_at = min(line.again_at, now)
+            line.lane.repairs.clear()
             self._feed.load_aside(line.lane)
 
     def end(self) -> None:
@@ -144,6 +161,8 @@ class Outbox:
         self._flights.clear()
         self._unheard.clear()
         self._ready.clear()
+        self._is_begun = False
+        self._published_at.clear()
         for line in self._lines:
             line.lane.rewind()
 
@@ -153,9 +172,46 @@ class Outbox:
         for line in self._lines:
             line.is_read = False
 
-    def prepared(self, vessel: str) -> None:
-        """What is retained of it has been heard."""
+    def prepared(self, vessel: str, *, seeks_missing: bool = True) -> None:
+        """What is retained of it has been heard: note what differs from what should be. Raises StoreError.
+
+        `seeks_missing`: whether what was not heard is taken for lost.
+        """
         self._ready.add(vessel)
+        self._compare(vessel, seeks_missing=seeks_missing)
+
+    def next_unheard(self) -> str | None:
+        """Return a vessel of which nobody has heard yet what is retained; None if there is none."""
+        while self._unheard_vessels:
+            if self._unheard_vessels[0] not in self._ready:
+                return self._unheard_vessels[0]
+            self._unheard_vessels.pop(0)
+        return None
+
+    @property
+    def has_compared(self) -> bool:
+        """Whether all that is retained was heard on this connection, and put right where it differed."""
+        is_heard = self._is_begun and self.next_unheard() is None
+        return is_heard and not any(lane.repairing for lane in self.lanes)
+
+    def brings(self, vessel: str) -> bool:
+        """Return True if current values of a vessel go out here."""
+        prefix = f"{_CURRENT}{vessel}:"
+        found = next(iter(self._feed.database.documents(prefix, limit=1)), None)
+        return found is not None and any(lane.holds(found.id) for lane in self.lanes)
+
+    def announce(self) -> None:
+        """Tell Home Assistant once more of all sensors: it has started."""
+        for vessel in self._ready:
+            self._repair(Repair(documents.vessel_id(vessel), is_announced=True))
+
+    def refresh(self, vessel: str, sensor: str, now: float) -> None:
+        """Publish a current value once more, which holds on: else it would be taken for given up."""
+        facts = self._feed.facts(vessel).sensor(sensor)
+        expires = None if facts is None else homeassistant.expires_after(facts)
+        last = self._published_at.get(topics.sensor(vessel, sensor, "state"), float("-inf"))
+        if vessel in self._ready and expires is not None and now - last >= expires / _REFRESHED:
+            self._repair(Repair(documents.equipment_id(vessel, sensor), refreshes=True))
 
     def try_again(self) -> None:
         """Offer at once what was refused."""
@@ -220,12 +276,17 @@ class Outbox:
         has_loaded = False
         while True:
             found = lane.next()
+            if found is None and lane.repairs and (line.is_read or not line.has_repaired):
+                line.has_repaired = True
+                repairs.load(self._feed, lane, self.standings)
+                continue
             if found is None:
                 if line.is_read or has_loaded:
                     if line.is_read and lane.is_empty:
                         lane.nothing_left()
                     return None
                 line.is_read, has_loaded = self._feed.load(lane), True
+                line.has_repaired = False
                 continue
             entry, message = found
             if entry.vessel not in self._ready:
@@ -234,7 +295,7 @@ class Outbox:
                 self._set_aside(line, entry)
                 continue
             judged = self.standings.judge(message, self._feed.facts(entry.vessel).logs)
-            if judged is not None:
+            if judged is not None and (judged.retention is not Retention.NO or entry.repair is None):
                 return entry, judged
             self._note(lane.skipped())
 
@@ -253,7 +314,7 @@ class Outbox:
             return self._refused(flight, troubles.of_puback(code, name, flight.message.topic), now)
         flight.answered_at = now
         if flight.is_heard or not self._must_hear:
-            self._confirm(number, flight)
+            self._confirm(number, flight, now)
         return None
 
     def heard(self, topic: str, payload: bytes, *, is_retained: bool, vessel: str | None, now: float) -> None:
@@ -267,7 +328,7 @@ class Outbox:
             self._answered_at = now
             if flight.answered_at is not None:
                 number = next(number for number, other in self._flights.items() if other is flight)
-                self._confirm(number, flight)
+                self._confirm(number, flight, now)
             return
         if vessel is not None:
             self.standings.heard(topic, payload, self._feed.facts(vessel).logs)
@@ -310,18 +371,37 @@ class Outbox:
 
     @property
     def backlog(self) -> tuple[int, int]:
-        """Documents that are not ashore, and their bytes."""
+        """Documents that are not ashore, or no longer retained there, and the bytes of the former."""
         return (
-            sum(lane.backlog.documents for lane in self.lanes),
+            sum(lane.backlog.documents + lane.repairing for lane in self.lanes),
             sum(lane.backlog.bytes for lane in self.lanes),
         )
 
-    def _confirm(self, number: int, flight: _Flight) -> None:
+    def _confirm(self, number: int, flight: _Flight, now: float) -> None:
         del self._flights[number]
+        entry = flight.entry
         self.standings.published(flight.message)
-        if not flight.entry.is_void:
+        if entry.document_id.startswith(_CURRENT):
+            self._published_at[flight.message.topic] = now
+        if not entry.is_void:
             flight.line.refusal, flight.line.patience = None, 0.0
-        self._note(flight.line.lane.confirmed(flight.entry))
+        self._note(flight.line.lane.confirmed(entry))
+        if entry.is_done and entry.repair is None and entry.document_id.startswith(_VESSEL):
+            self._compare(entry.vessel)  # it may have sensors more, or fewer
+
+    def _compare(self, vessel: str, *, seeks_missing: bool = True) -> None:
+        if seeks_missing:
+            repairs.find_missing(vessel, self._feed, self.lanes, self.standings)
+        repairs.find_left_over(
+            vessel, self._feed, self.lanes, self.standings, clears_discovery=self._hears_discovery
+        )
+        for line in self._lines:
+            line.is_read = line.is_read and not line.lane.repairs
+
+    def _repair(self, repair: Repair) -> None:
+        line = next((line for line in self._lines if line.lane.holds(repair.document_id)), None)
+        if line is not None:
+            line.lane.repairs[repair] = None
 
     def _note(self, done: Sequence[Entry]) -> None:
         self.unsaved += len(done)
@@ -356,7 +436,5 @@ class Outbox:
         return any(flight.line is line for flight in self._flights.values())
 
 
-def vessel_of(topic: str) -> str | None:
-    """Whose topic it is; None if it is none of a vessel's."""
-    parts = topic.split("/", 2)
-    return parts[1] if len(parts) == 3 and parts[0] == "logboat" else None
+_CURRENT: Final = f"{Kind.EQUIPMENT}:"
+_VESSEL: Final = f"{Kind.VESSEL}:"

@@ -5,12 +5,13 @@ week ago. What a broker retains is compared before it is replaced: first by the 
 vessel's document lists them (a new card begins a new one), then by sequence number, boot and boot clock.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import msgspec
 
+from sync.gateway.mqtt import topics
 from sync.gateway.mqtt.messages import Message, Retention, Standing, standing_of
 
 
@@ -25,10 +26,19 @@ def is_older(ours: Standing, theirs: Standing, logs: Sequence[str]) -> bool:
 
 
 class Standings:
-    """What is retained, by topic, as far as we have published or heard it."""
+    """What a broker retains, by topic, as far as we have published or heard it.
+
+    `known` says how new that is. It outlives a connection, for a broker that does not let us read. What is
+    *there* was heard or published on this connection: a broker may have lost everything since the
+    last one, or been put back to what it had hours ago.
+    """
 
     def __init__(self, known: Mapping[str, Standing] | None = None) -> None:
         self._known: dict[str, Standing] = dict(known or {})
+        self._there: dict[str, int] = {}
+        """A hash of what each topic has."""
+        self._before: dict[str, Standing] = {}
+        """What was known of the vessel that is being heard."""
         self.changes = 0
         """How often something newer has come; whoever keeps this durably looks here."""
 
@@ -36,6 +46,51 @@ class Standings:
     def known(self) -> Mapping[str, Standing]:
         """By topic."""
         return self._known
+
+    # What is there
+
+    def begin(self) -> None:
+        """Begin a connection: nobody knows what is there."""
+        self._there.clear()
+
+    def hear(self, vessel: str) -> None:
+        """Begin to hear all that is retained of a vessel; then call `settle`."""
+        self._before = {topic: self._known.pop(topic) for topic in _of(vessel, self._known)}
+        for topic in _of(vessel, self._there):
+            del self._there[topic]
+
+    def settle(self, *, is_complete: bool) -> None:
+        """End that; `is_complete`: what was not heard is not there. Else what was known before still is."""
+        before, self._before = self._before, {}
+        for topic, standing in before.items():
+            if not is_complete:
+                self._known.setdefault(topic, standing)
+            if self._known.get(topic) != standing:
+                self.changes += 1
+
+    def topics(self, vessel: str) -> list[str]:
+        """Return the topics of a vessel that have something, as far as that is known."""
+        return sorted({*_of(vessel, self._known), *_of(vessel, self._there)})
+
+    def lacks(self, message: Message, logs: Sequence[str]) -> bool:
+        """Return True if the broker should retain a message, and does not, nor anything newer."""
+        if not message.is_retained:
+            return False
+        there = self._there.get(message.topic)
+        if not message.payload:
+            return there is not None
+        if there == hash(message.payload):
+            return False
+        known = self._known.get(message.ranked_by or message.topic)
+        is_newer_there = (
+            there is not None
+            and known is not None
+            and message.standing is not None
+            and is_older(message.standing, known, logs)
+        )
+        return not is_newer_there
+
+    # What may be published, and what was
 
     def judge(self, message: Message, logs: Sequence[str]) -> Message | None:
         """The message as it may be published now, None if not at all."""
@@ -50,23 +105,44 @@ class Standings:
 
     def published(self, message: Message) -> None:
         """The broker has taken it."""
-        if message.standing is not None and message.retention is not Retention.NO:
+        if message.retention is Retention.NO:
+            return
+        if not message.payload:
+            self._cleared(message.topic)
+            return
+        self._there[message.topic] = hash(message.payload)
+        if message.standing is not None:
             self._note(message.ranked_by or message.topic, message.standing)
 
     def heard(self, topic: str, payload: bytes, logs: Sequence[str]) -> None:
         """Somebody else's is retained, or was published just now."""
+        if not payload:
+            self._cleared(topic)
+            return
         try:
             body: Any = msgspec.json.decode(payload)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            return  # emptied, or not a document of ours: anything may take its place
+            body = None  # not a document of ours: anything may take its place
         theirs = standing_of(body) if isinstance(body, dict) else None
-        if theirs is None:
-            return
         known = self._known.get(topic)
-        if known is None or not is_older(theirs, known, logs):
+        if theirs is not None and known is not None and is_older(theirs, known, logs):
+            return  # it was published for those who listen now, not retained
+        if topics.parse(topic) is not None:  # else it is of those that are never retained
+            self._there[topic] = hash(payload)
+        if theirs is not None:
             self._note(topic, theirs)
 
     def _note(self, topic: str, standing: Standing) -> None:
         if self._known.get(topic) != standing:
             self._known[topic] = standing
             self.changes += 1
+
+    def _cleared(self, topic: str) -> None:
+        self._there.pop(topic, None)
+        if self._known.pop(topic, None) is not None:
+            self.changes += 1
+
+
+def _of(vessel: str, found: Iterable[str]) -> list[str]:
+    """Return the topics that are a vessel's."""
+    return [topic for topic in found if (place := topics.parse(topic)) is not None and place.vessel == vessel]

@@ -3,7 +3,7 @@ for granted."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +15,10 @@ class SensorFacts:
     path: str
     unit: str
     kind: str
+    window: float | None = None
+    """Seconds after which its samples become a reading, whether its value moves or not."""
+    interval: float | None = None
+    """Seconds between its samples, 0 for a kind that has no rate; None if the vessel does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,16 @@ class VesselFacts:
     logs: tuple[str, ...] = ()
     """The oldest first."""
     sensors: tuple[SensorFacts, ...] = field(default=())
+    lists_sensors: bool = False
+    """Whether `sensors` are all that it has. If not, nothing is known of which there are."""
+
+    def may_have(self, sensor: str) -> bool:
+        """Return False if the vessel has no such sensor, or no longer."""
+        return not self.lists_sensors or any(each.id == sensor for each in self.sensors)
+
+    def sensor(self, name: str) -> SensorFacts | None:
+        """Return what is known of a sensor."""
+        return next((each for each in self.sensors if each.id == name), None)
 
 
 def facts_of(vessel: str, body: Mapping[str, Any] | None) -> VesselFacts:
@@ -50,15 +64,35 @@ def facts_of(vessel: str, body: Mapping[str, Any] | None) -> VesselFacts:
                 path=_text(facts, "path"),
                 unit=_text(facts, "unit"),
                 kind=_text(facts, "kind"),
+                window=_seconds(facts, "window"),
+                interval=_interval(facts),
             )
             for name, facts in sorted(sensors.items())
             if isinstance(facts, dict)
         )
         if isinstance(sensors, dict)
         else (),
+        lists_sensors=isinstance(sensors, dict) and all(isinstance(each, dict) for each in sensors.values()),
     )
 
 
 def _text(body: object, key: str) -> str:
     found = body.get(key) if isinstance(body, dict) else None
     return found if isinstance(found, str) else ""
+
+
+def _seconds(body: Mapping[str, Any], key: str) -> float | None:
+    found = body.get(key)
+    if isinstance(found, bool) or not isinstance(found, (int, float)):
+        return None
+    return float(found) if 0 < found < _MOST_SECONDS else None
+
+
+def _interval(body: Mapping[str, Any]) -> float | None:
+    if "interval" in body and body["interval"] is None:
+        return 0.0
+    return _seconds(body, "interval")
+
+
+_MOST_SECONDS: Final = 1e6
+"""Eleven days, which no interval or window is."""

@@ -1,0 +1,148 @@
+"""What is heard on one connection: what the broker retains, and that it has taken our presence.
+
+With MQTT 5 what is retained is asked for at QoS 0: it comes before the answer to whatever is asked next.
+Brokers that answer sooner all the same are waited for: our own presence is asked for each time, and is
+retained for certain. A broker that does not give it out does not let us read, and nothing follows from what
+was not heard. With MQTT 3.1.1 everything is read back, at QoS 1 and in order, behind it our presence.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from sync.gateway.mqtt import topics, troubles
+from sync.gateway.mqtt.client import Client
+from sync.gateway.mqtt.limits import Patience
+from sync.gateway.mqtt.troubles import LostTrouble, What
+
+log = logging.getLogger(__name__)
+
+
+class Listening:
+    """The hearing of one connection. Used by one task."""
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        name: str,
+        vessel: str,
+        must_hear: bool,
+        hears_discovery: bool,
+        patience: Patience,
+        wake: asyncio.Event,
+    ) -> None:
+        """`name`: of the gateway; `vessel`: whose it is; `must_hear`: MQTT 3.1.1; `wake`: set whenever
+        something has come or the connection has ended."""
+        self._client, self._name = client, name
+        self._must_hear, self._hears_discovery = must_hear, hears_discovery
+        self._patience, self._wake = patience, wake
+        self._presence: Final = topics.presence(vessel)
+        self._number: int | None = None
+        self._done: asyncio.Future[None] | None = None
+        self._is_proven = False
+
+    async def begin(self, payload: bytes) -> None:
+        """Say for the first time how it stands with this vessel. Raises Trouble."""
+        if self._must_hear:
+            self._require(await self._client.listen([self._presence], qos=1), (self._presence,))
+        await self._say(payload)
+
+    async def hear_birth(self) -> None:
+        """Listen for Home Assistant's start. Raises Trouble."""
+        if await self._client.listen([topics.BIRTH], qos=0, wants_retained=False):
+            self._warn(topics.BIRTH, "Home Assistant is not told of sensors again when it starts")
+
+    async def hear(self, vessel: str, payload: bytes) -> bool:
+        """Hear what is retained of a vessel; `payload`: how it stands with this one, said again if need be.
+
+        Returns:
+            Whether that was all there is: what was not heard is not there.
+
+        Raises Trouble.
+        """
+        if self._must_hear:
+            wanted = topics.everything_of(vessel)
+            self._require(await self._client.listen(wanted, qos=1), wanted)
+            await self._say(payload)
+            return True
+        needed = topics.retained_of(vessel)
+        useful = list(dict.fromkeys((self._presence, topics.presence(vessel))))
+        if self._hears_discovery:
+            useful.append(topics.discovery_of(vessel))
+        self._is_proven = False
+        # A broker may keep back what we have left there ourselves, if we do not want to hear ourselves.
+        refused = await self._client.listen([*needed, *useful], qos=0, hears_own=True)
+        self._require(refused, needed)
+        for each in refused:
+            self._warn(each, "what is retained there is not looked after")
+        await self._wait(lambda: self._is_proven, self._patience.reading)
+        await self._client.listen(
+            [each for each in (*needed, *useful) if each not in refused], qos=0, wants_retained=False
+        )
+        return self._is_proven
+
+    def acknowledged(self, number: int, code: int, name: str) -> bool:
+        """Take the broker's answer to a message; whether it was ours."""
+        if number != self._number:
+            return False
+        if code >= troubles.FAILURE:
+            self._end(troubles.of_puback(code, name, self._presence))
+        else:
+            self._end(None)
+        return True
+
+    def heard(self, topic: str, *, is_retained: bool) -> None:
+        """Take what was heard."""
+        if topic != self._presence:
+            return
+        if is_retained:
+            self._is_proven = True
+        elif self._must_hear:
+            self._end(None)
+
+    async def _say(self, payload: bytes) -> None:
+        """Say how it stands, and wait until that is acknowledged, or has come back. Raises Trouble."""
+        self._done = done = asyncio.get_running_loop().create_future()
+        number = self._client.send(self._presence, payload, retain=True)
+        self._number = None if self._must_hear else number
+        try:
+            if not await self._wait(done.done, self._patience.connect):
+                raise (
+                    troubles.of_silence(self._presence)
+                    if self._must_hear
+                    else LostTrouble(f"the broker does not acknowledge {self._presence}", What.TRY_AGAIN)
+                )
+            done.result()
+        finally:
+            self._number = self._done = None
+
+    async def _wait(self, holds: Callable[[], bool], seconds: float) -> bool:
+        """Wait until something is so; whether it came about in time. Raises Trouble."""
+        try:
+            async with asyncio.timeout(seconds):
+                while not holds():
+                    if self._client.ended is not None:
+                        raise self._client.ended
+                    self._wake.clear()
+                    await self._wake.wait()
+        except TimeoutError:
+            return holds()
+        return True
+
+    def _end(self, trouble: Exception | None) -> None:
+        if self._done is None or self._done.done():
+            return
+        if trouble is None:
+            self._done.set_result(None)
+        else:
+            self._done.set_exception(trouble)
+
+    @staticmethod
+    def _require(refused: Sequence[str], needed: Sequence[str]) -> None:
+        if any(each in needed for each in refused):
+            raise troubles.of_subscription(", ".join(needed))
+
+    def _warn(self, topic: str, words: str) -> None:
+        log.warning("gateway %s: the broker does not let us read %s: %s", self._name, topic, words)

@@ -1,0 +1,93 @@
+"""What is said on the presence topics: of this vessel, and of those whose values it brings. No socket.
+
+`online` says that a vessel records just now, and that its values come. Of this vessel its recorder tells, and
+the broker's last will, if the connection breaks. Of others their documents tell (`signs`), and nobody has a
+last will for them: that their values grow old is seen by `expire_after`.
+
+A vessel has the last word on itself: it says once more what another has contradicted. Who brings another's
+values says `offline` only if it said `online` itself, and nobody else has spoken since.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from sync.gateway.mqtt.signs import LATE_S
+from sync.gateway.mqtt.topics import OFFLINE, ONLINE
+
+CORRECTED_EVERY: Final = 5.0
+"""Least seconds between two corrections of what another says of this vessel."""
+
+
+class Presence:
+    """What is known of the presence topics at one broker."""
+
+    def __init__(self, own: str, *, said: Iterable[str] = (), now: float) -> None:
+        """`own`: this vessel; `said`: others that it last said `online` of, in an earlier run."""
+        self._own = own
+        self.said: set[str] = set(said)
+        """Other vessels of which `online` was said here, and nothing by anybody else since."""
+        self._until = dict.fromkeys(self.said, now + LATE_S)
+        """Until when the last sign of a vessel holds."""
+        self._signed_at: dict[str, float] = {}
+        self._contradicted_at: dict[str, float] = {}
+        self._brought: set[str] = set()
+        self._there: dict[str, bytes] = {}
+        self._told: dict[str, bytes] = {}
+        """What was last said here."""
+        self._corrected_at = float("-inf")
+
+    def begin(self) -> None:
+        """Begin a connection: nobody knows what is there."""
+        self._brought.clear()
+        self._there.clear()
+        self._told.clear()
+
+    def bring(self, vessel: str) -> None:
+        """Note that what is retained of a vessel was heard, and that its values go out here."""
+        self._brought.add(vessel)
+
+    def sign(self, vessel: str, holds_for: float, now: float) -> None:
+        """Note that a vessel records."""
+        self._until[vessel] = max(self._until.get(vessel, now), now + holds_for)
+        self._signed_at[vessel] = now
+
+    def tell(self, vessel: str, payload: bytes) -> None:
+        """Note that this was said here."""
+        self._there[vessel] = self._told[vessel] = payload
+        if payload == OFFLINE or vessel == self._own:
+            self.said.discard(vessel)
+        else:
+            self.said.add(vessel)
+
+    def hear(self, vessel: str, payload: bytes, now: float, *, is_retained: bool) -> None:
+        """Note what was heard."""
+        if not is_retained and payload == self._told.get(vessel):
+            return  # our own came back; or another says the same
+        self._there[vessel] = payload
+        if not is_retained:
+            self.said.discard(vessel)
+            if payload == OFFLINE:
+                self._contradicted_at[vessel] = now
+
+    def due(self, now: float, *, is_recording: bool) -> list[tuple[str, bytes]]:
+        """Return what is to be said now, by vessel; `is_recording`: whether this one does."""
+        found = []
+        wanted, there = ONLINE if is_recording else OFFLINE, self._there.get(self._own)
+        if there != wanted:
+            is_correction = self._told.get(self._own) == wanted
+            if not is_correction or now - self._corrected_at >= CORRECTED_EVERY:
+                found.append((self._own, wanted))
+                self._corrected_at = now if is_correction else self._corrected_at
+        for vessel in self._brought - {self._own}:
+            there = self._there.get(vessel)
+            if self._until.get(vessel, now) > now:
+                last = self._contradicted_at.get(vessel, float("-inf"))
+                if there != ONLINE and self._signed_at.get(vessel, now) > last:
+                    found.append((vessel, ONLINE))
+            elif there is None or (there != OFFLINE and vessel in self.said):
+                found.append((vessel, OFFLINE))
+        return found
+
+    def leave(self) -> list[str]:
+        """Return the vessels of which nobody will tell here any more."""
+        return [self._own, *sorted(self.said)]

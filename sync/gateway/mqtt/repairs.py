@@ -1,0 +1,167 @@
+"""Finds what a broker retains of a vessel otherwise than it should, and has lanes put it right.
+
+A broker that restarts without persistence has lost all of it; one that restarts with persistence may be back
+at what it had half an hour ago. A sensor that was removed or renamed leaves its topics behind, also if the
+daemon was not running then. So what was once acknowledged is no evidence: on each connection, what is there
+is compared with what the store says, vessel by vessel.
+
+What has not been sent yet is not looked at: it comes with the feed.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from sync import documents
+from sync.documents import Kind
+from sync.gateway.mqtt import homeassistant, limits, topics
+from sync.gateway.mqtt.feed import Feed
+from sync.gateway.mqtt.lanes import Entry, Lane, Repair
+from sync.gateway.mqtt.messages import Message, standing_of
+from sync.gateway.mqtt.standing import Standings, is_older
+from sync.gateway.mqtt.topics import Place
+from sync.gateway.mqtt.vessels import VesselFacts
+from sync.store import Database, Document
+
+_ANY_LOG = "aaaaaa"
+
+
+def vessels(database: Database, lanes: Sequence[Lane]) -> list[str]:
+    """Return the vessels of which anything is retained. Raises StoreError."""
+    found: dict[str, None] = {}
+    for kind in (Kind.VESSEL, Kind.EQUIPMENT, Kind.ALARM):
+        after = ""
+        while True:
+            document = next(iter(database.documents(f"{kind}:", after=after, limit=1, deleted=True)), None)
+            if document is None:
+                break
+            name = documents.parse_id(document.id)
+            if name is None:
+                after = document.id
+                continue
+            if _lane_of(document.id, lanes) is not None:
+                found[name.vessel] = None
+            after = f"{kind}:{name.vessel}:~" if kind is not Kind.VESSEL else document.id
+    return sorted(found)
+
+
+def find_missing(vessel: str, feed: Feed, lanes: Sequence[Lane], standings: Standings) -> None:
+    """Note what should be retained of a vessel, and is not, or only older. Raises StoreError."""
+    facts = feed.facts(vessel)
+    for document in _retained(feed.database, facts):
+        lane = _lane_of(document.id, lanes)
+        if lane is None or _is_to_come(document, lane):
+            continue
+        if any(standings.lacks(message, facts.logs) for message in feed.messages(document) or ()):
+            lane.repairs[Repair(document.id)] = None
+
+
+def find_left_over(
+    vessel: str, feed: Feed, lanes: Sequence[Lane], standings: Standings, *, clears_discovery: bool
+) -> None:
+    """Note what is retained of sensors that a vessel has no more. Raises StoreError.
+
+    `clears_discovery`: whether what Home Assistant was told of it is ours to take back.
+    """
+    facts = feed.facts(vessel)
+    if not _knows_best(facts, feed, lanes, standings):
+        return
+    wanted = _discovery(facts) if feed.options.home_assistant else frozenset()
+    for topic in standings.topics(vessel):
+        place = topics.parse(topic)
+        if place is None or place.sensor is None:
+            continue
+        if place.part == "config":
+            is_left = clears_discovery and topic not in wanted
+        else:
+            # What does not read like a document of ours was not put there by us.
+            is_left = not facts.may_have(place.sensor) and topic in standings.known
+        document_id = _document_of(place)
+        lane = _lane_of(document_id, lanes)
+        if is_left and lane is not None:
+            lane.repairs[Repair(document_id, topic=topic)] = None
+
+
+def load(feed: Feed, lane: Lane, standings: Standings) -> None:
+    """Hand a lane the next of its repairs, as documents on their way. Raises StoreError."""
+    entries: list[Entry] = []
+    while lane.repairs and len(entries) < limits.REPAIRS:
+        repair = next(iter(lane.repairs))
+        del lane.repairs[repair]
+        messages = _messages(repair, feed, lane, standings)
+        name = documents.parse_id(repair.document_id)
+        assert name is not None
+        if messages:
+            size = sum(message.size for message in messages)
+            entries.append(Entry(0, repair.document_id, name.vessel, messages, size, repair=repair))
+    lane.load(entries, lane.scanned)
+
+
+def _messages(repair: Repair, feed: Feed, lane: Lane, standings: Standings) -> tuple[Message, ...]:
+    if repair.topic is not None:
+        return (Message.clearing(repair.topic),)
+    document = feed.database.get(repair.document_id)
+    if document is None or _is_to_come(document, lane):
+        return ()
+    messages = feed.messages(document) or ()
+    if repair.is_announced:
+        return messages[1:]
+    if repair.refreshes:
+        return messages[:1]
+    name = documents.parse_id(document.id)
+    assert name is not None
+    logs = feed.facts(name.vessel).logs
+    return tuple(message for message in messages if standings.lacks(message, logs))
+
+
+def _is_to_come(document: Document, lane: Lane) -> bool:
+    """Return True if the feed has it still to be sent, or if the broker does not take it."""
+    return document.sequence > lane.position or document.id in lane.aside
+
+
+def _retained(database: Database, facts: VesselFacts) -> Iterator[Document]:
+    """Yield the documents of which a broker retains something: each sensor's newest alarm among them."""
+    about = database.get(documents.vessel_id(facts.id))
+    if about is not None and not about.deleted:
+        yield about
+    yield from database.documents(f"{Kind.EQUIPMENT}:{facts.id}:", deleted=True)
+    for sensor in facts.sensors:
+        for log in reversed(facts.logs):
+            prefix = documents.alarm_prefix(facts.id, sensor.id, log)
+            newest = next(iter(database.documents(prefix, reverse=True, limit=1)), None)
+            if newest is not None:
+                yield newest
+                break
+
+
+def _knows_best(facts: VesselFacts, feed: Feed, lanes: Sequence[Lane], standings: Standings) -> bool:
+    """Return True if no newer list of the vessel's sensors is known of than that in the store.
+
+    Another vessel may have forwarded, and this one not have heard yet, that there is one more sensor.
+    """
+    document_id = documents.vessel_id(facts.id)
+    document = feed.database.get(document_id)
+    if not facts.lists_sensors or document is None or document.deleted:
+        return False
+    if facts.id == feed.options.forwarder:
+        return True
+    ours = standing_of({**document.body, "_rev": document.rev})
+    theirs = standings.known.get(topics.vessel(facts.id))
+    if theirs is None:
+        return _lane_of(document_id, lanes) is not None
+    return ours is not None and not is_older(ours, theirs, facts.logs)
+
+
+def _discovery(facts: VesselFacts) -> frozenset[str]:
+    return frozenset(topic for topic, _ in homeassistant.discovery(facts))
+
+
+def _document_of(place: Place) -> str:
+    """Return the id of a document that goes to a topic: it tells which lane the topic belongs to."""
+    if place.sensor is None or place.part == "config":
+        return documents.vessel_id(place.vessel)
+    if place.part == "state":
+        return documents.equipment_id(place.vessel, place.sensor)
+    return documents.alarm_id(place.vessel, place.sensor, _ANY_LOG, 0)
+
+
+def _lane_of(document_id: str, lanes: Sequence[Lane]) -> Lane | None:
+    return next((lane for lane in lanes if lane.holds(document_id)), None)

@@ -1,0 +1,90 @@
+"""Signs of life: which sensors are being recorded just now, as the documents that arrive tell.
+
+A sensor whose value is held writes no new current value, but a reading once a window. That is what a value
+that does not move is known to hold by, and what tells of another vessel, whose documents are brought ashore
+here, that it still records. What a vessel brings late is no sign: a document tells how old it is.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sync import documents
+from sync.documents import Kind
+from sync.store import Change, Database, DocumentError
+
+LATE_S: Final = 900.0
+"""Seconds that a document may take from the vessel that wrote it to here, and still tell how things are."""
+WINDOW_S: Final = 300.0
+"""A window, where a document does not tell its own: the recorder's default."""
+_KINDS: Final = {Kind.READING: "endUtc", Kind.EQUIPMENT: "time"}
+"""What tells of a sensor, and the field that tells when it was so."""
+_PREFIXES: Final = tuple(f"{kind}:" for kind in _KINDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """A sensor was recorded a short while ago."""
+
+    vessel: str
+    sensor: str
+    holds_for: float
+    """Seconds within which the next sign must come."""
+
+
+class Signs:
+    """Gathers the changes that tell of sensors."""
+
+    def __init__(self, database: Database) -> None:
+        """Begin: what the store has already tells nothing of now. Raises StoreError."""
+        self._database = database
+        self._since = database.last_sequence
+        self._seen: dict[tuple[str, str], str] = {}
+
+    def saw(self, change: Change) -> None:
+        """Note a change of the store."""
+        if change.sequence <= self._since or change.deleted or not change.id.startswith(_PREFIXES):
+            return
+        name = documents.parse_id(change.id)
+        if name is not None and name.sensor is not None:
+            self._seen[name.vessel, name.sensor] = change.id
+
+    def take(self, utc: float) -> list[Sign]:
+        """Return what is new, at this time of the clock (seconds since 1970). Raises StoreError."""
+        seen, self._seen = self._seen, {}
+        found = []
+        for (vessel, sensor), document_id in seen.items():
+            document = self._database.get(document_id)
+            name = documents.parse_id(document_id)
+            if document is None or document.deleted or name is None:
+                continue
+            try:
+                body = document.body
+            except DocumentError:
+                continue  # another vessel may have sent anything
+            window, when = _window(body), _when(body, _KINDS[name.kind])
+            # A held value is told of once a window, with the moment at which the window began.
+            if when is not None and when >= utc - window - LATE_S:
+                found.append(Sign(vessel, sensor, 2 * window + LATE_S))
+        return found
+
+
+def _window(body: Mapping[str, Any]) -> float:
+    window = body.get("window")
+    if isinstance(window, bool) or not isinstance(window, (int, float)):
+        return WINDOW_S
+    return float(window) if 0 < window <= _MOST_WINDOW_S else WINDOW_S
+
+
+_MOST_WINDOW_S: Final = 3600.0
+"""What `sensors.toml` takes."""
+
+
+def _when(body: Mapping[str, Any], key: str) -> float | None:
+    text = body.get(key)
+    try:
+        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
+        return None if moment is None or moment.tzinfo is None else moment.timestamp()
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,164 @@
+"""Who is said to be online, and by whom: this vessel's recorder, others' documents."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sync import documents
+from sync.gateway.mqtt.presence import CORRECTED_EVERY, Presence
+from sync.gateway.mqtt.signs import LATE_S, Sign, Signs
+from sync.gateway.mqtt.topics import OFFLINE, ONLINE
+from sync.store import Database
+from tests.fleet.builders import body
+
+from . import builders
+
+NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)
+
+
+class Broker:
+    """What is retained; one vessel's gateway talks to it."""
+
+    def __init__(self, own: str = "argo", **more: Any) -> None:
+        self.presence = Presence(own, now=0.0, **more)
+        self.presence.begin()
+        self.said: list[tuple[str, bytes]] = []
+
+    def look(self, now: float, *, is_recording: bool = True) -> list[tuple[str, bytes]]:
+        due = self.presence.due(now, is_recording=is_recording)
+        for vessel, payload in due:
+            self.presence.tell(vessel, payload)
+        return due
+
+    def other_says(self, vessel: str, payload: bytes, now: float, *, is_retained: bool = False) -> None:
+        self.presence.hear(vessel, payload, now, is_retained=is_retained)
+
+
+def test_own_is_said_once_and_whenever_it_changes() -> None:
+    broker = Broker()
+    assert broker.look(0) == [("argo", ONLINE)]
+    assert broker.look(1) == []
+    assert broker.look(2, is_recording=False) == [("argo", OFFLINE)]
+    assert broker.look(3) == [("argo", ONLINE)]
+
+
+def test_what_another_says_of_this_vessel_is_corrected_and_not_without_end() -> None:
+    broker = Broker()
+    broker.look(0)
+    told = 0
+    for second in range(20):
+        broker.other_says("argo", OFFLINE, second)
+        told += len(broker.look(second))
+    assert 2 <= told <= 20 / CORRECTED_EVERY + 1
+
+
+def test_other_vessel_is_online_while_signs_come() -> None:
+    broker = Broker()
+    broker.look(0)
+    broker.presence.bring("brigid")
+    assert broker.look(1) == [("brigid", OFFLINE)]
+    broker.presence.sign("brigid", 600, 10)
+    assert broker.look(10) == [("brigid", ONLINE)]
+    broker.presence.sign("brigid", 600, 500)
+    assert broker.look(1_000) == []
+    assert broker.look(1_101) == [("brigid", OFFLINE)]
+
+
+def test_vessel_that_tells_of_itself_is_not_contradicted() -> None:
+    broker = Broker()
+    broker.look(0)
+    broker.presence.bring("brigid")
+    broker.presence.sign("brigid", 600, 10)
+    broker.look(10)
+    broker.other_says("brigid", OFFLINE, 20)  # its recorder was killed
+    assert broker.look(21) == []
+    broker.presence.sign("brigid", 600, 30)
+    assert broker.look(30) == [("brigid", ONLINE)]
+    broker.other_says("brigid", OFFLINE, 40)
+    broker.other_says("brigid", ONLINE, 50)
+    assert broker.look(10_000) == [], "whoever said it tells when it is over"
+
+
+def test_what_was_said_before_a_restart_is_taken_back() -> None:
+    broker = Broker(said=["brigid"])
+    broker.look(0)
+    broker.presence.bring("brigid")
+    broker.other_says("brigid", ONLINE, 1, is_retained=True)
+    assert broker.look(2) == [], "its next sign may be on the way"
+    assert broker.look(LATE_S + 1) == [("brigid", OFFLINE)]
+
+
+def test_goodbye_is_said_for_those_that_nobody_else_tells_of() -> None:
+    broker = Broker()
+    broker.look(0)
+    for vessel in ("brigid", "ciara"):
+        broker.presence.bring(vessel)
+        broker.presence.sign(vessel, 600, 10)
+    broker.look(10)
+    broker.other_says("ciara", ONLINE, 20)  # the same as we said: it may be our own that came back
+    broker.other_says("brigid", OFFLINE, 20)
+    assert broker.presence.leave() == ["argo", "ciara"]
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Any:
+    with builders.store(tmp_path / "log.db") as found:
+        yield found
+
+
+def signs_of(database: Database, *written: tuple[str, dict[str, Any]]) -> list[Sign]:
+    signs = Signs(database)
+    before = database.last_sequence
+    for document_id, content in written:
+        database.put(document_id, body(document_id, **content))
+    for change in database.changes(before):
+        signs.saw(change)
+    return signs.take(NOW.timestamp())
+
+
+READING = documents.reading_id("brigid", "main", builders.LOG, 1)
+EQUIPMENT = documents.equipment_id("brigid", "main")
+
+
+def ago(**time: float) -> str:
+    return (NOW - timedelta(**time)).isoformat().replace("+00:00", "Z")
+
+
+@pytest.mark.parametrize(
+    ("document_id", "content", "holds_for"),
+    [
+        (READING, {"endUtc": ago(minutes=1), "window": 10}, 20 + LATE_S),
+        (READING, {"endUtc": ago(minutes=70), "window": 3600}, 7200 + LATE_S),
+        (EQUIPMENT, {"time": ago(minutes=10)}, 600 + LATE_S),
+    ],
+)
+def test_document_of_a_short_while_ago_is_a_sign(
+    database: Database, document_id: str, content: dict[str, Any], holds_for: float
+) -> None:
+    assert signs_of(database, (document_id, content)) == [Sign("brigid", "main", holds_for)]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"endUtc": ago(days=7), "window": 300},
+        {"endUtc": "1970-01-01T00:00:10.000Z", "window": 300},
+        {"endUtc": "soon", "window": 300},
+        {"endUtc": 7},
+        {"endUtc": ago(minutes=70), "window": True},
+        {"endUtc": ago(minutes=70), "window": 1e300},
+        {},
+    ],
+)
+def test_document_that_is_late_or_awry_is_none(database: Database, content: dict[str, Any]) -> None:
+    assert signs_of(database, (READING, content)) == []
+
+
+def test_what_the_store_had_before_is_none(database: Database) -> None:
+    database.put(READING, body(READING, endUtc=ago(minutes=1), window=300))
+    signs = Signs(database)
+    for change in database.changes(0):
+        signs.saw(change)
+    assert signs.take(NOW.timestamp()) == []

@@ -1,0 +1,460 @@
+"""What a real mosquitto retains is what the store says, whatever the broker, sensors and others have done."""
+
+import asyncio
+import contextlib
+import json
+import random
+import time
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sync import documents
+from sync.gateway.mqtt.configuration import MqttGatewayConfiguration
+from sync.gateway.mqtt.gateway import MqttGateway
+from sync.gateway.mqtt.limits import Patience
+from sync.gateway.report import GatewayState
+from sync.store import Database
+from tests.fleet.builders import body
+
+from . import builders
+from .broker import PATIENCE, Broker, Listener, passwords, retained
+from .relays import Elderly, Relay
+
+QUICK = Patience(
+    connect=5,
+    acknowledgement=5,
+    echo=3,
+    recorder=0.1,
+    reading=0.2,
+    save=0.2,
+    refusal=0.2,
+    retry=0.1,
+    longest=0.5,
+    probe=2,
+    stop=3,
+)
+NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    with builders.store(tmp_path / "log.db") as found:
+        yield found
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    found = Broker(tmp_path / "broker").start()
+    yield found
+    found.stop()
+
+
+@contextlib.asynccontextmanager
+async def forwarding(
+    database: Database, url: str, *, vessel: str = "argo", is_recording: Any = lambda: True, **more: Any
+) -> AsyncIterator[MqttGateway]:
+    gateway = MqttGateway(
+        database,
+        MqttGatewayConfiguration("shore", url, **{"home_assistant": True, **more}),
+        vessel=vessel,
+        is_recording=is_recording,
+        now=lambda: NOW,
+        patience=QUICK,
+        rng=random.Random(1),
+    )
+    gateway.start()
+    try:
+        yield gateway
+    finally:
+        await gateway.stop()
+
+
+async def until(holds: Any, what: str, *, within: float = PATIENCE) -> None:
+    began = time.monotonic()
+    while not holds():
+        assert time.monotonic() - began < within, f"not within {within:g} s: {what}"
+        await asyncio.sleep(0.01)  # what a broker does cannot be waited for otherwise
+
+
+async def comes_to_retain(broker: Broker, wanted: Any, what: str) -> dict[str, bytes]:
+    """Wait until what a late subscriber gets is as wanted."""
+    began = time.monotonic()
+    while not wanted(found := await asyncio.to_thread(retained, broker.port)):
+        assert time.monotonic() - began < 60, f"not within a minute: {what}; it retains {sorted(found)}"
+    return found
+
+
+def is_ashore(gateway: MqttGateway) -> bool:
+    report = gateway.report()
+    return report.state is GatewayState.CONNECTED and report.backlog_documents == 0
+
+
+def write_fleet(database: Database) -> None:
+    """This vessel, and one that the mesh brings; and more than a broker gets again anyway."""
+    for vessel in ("argo", "brigid"):
+        builders.write_vessel(database, vessel, ["main", "aft"])
+        builders.write_equipment(database, vessel, "main", 1, 0.25, time=NOW.isoformat())
+        builders.write_equipment(database, vessel, "aft", 1, 0.5, time=NOW.isoformat())
+        builders.write_alarm(database, vessel, "main", 1)
+        builders.write_alarm(database, vessel, "main", 7)
+    builders.write_notes(database, "argo", 150)
+
+
+FLEET = {
+    f"{topic}"
+    for vessel in ("argo", "brigid")
+    for topic in (
+        f"logboat/{vessel}/presence",
+        f"logboat/{vessel}/vessel",
+        f"logboat/{vessel}/sensor/main/state",
+        f"logboat/{vessel}/sensor/aft/state",
+        f"logboat/{vessel}/sensor/main/alarm",
+        f"homeassistant/sensor/logboat-{vessel}/main/config",
+        f"homeassistant/sensor/logboat-{vessel}/aft/config",
+    )
+}
+
+
+# A broker that forgets
+
+
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+async def test_broker_that_restarts_empty_has_the_latest_of_every_topic_again(
+    database: Database, broker: Broker, version: str
+) -> None:
+    write_fleet(database)
+    async with (
+        Relay(broker.port) if version == "5" else Elderly(broker.port) as between,
+        forwarding(database, between.url) as gateway,
+    ):
+        await until(lambda: is_ashore(gateway), "all is ashore")
+        before = await comes_to_retain(broker, lambda found: set(found) == FLEET, "all is retained")
+        await asyncio.to_thread(broker.kill)
+        await asyncio.to_thread(broker.start)
+        after = await comes_to_retain(broker, lambda found: set(found) == FLEET, "all is back")
+        assert after == before
+        assert json.loads(after["logboat/argo/sensor/main/alarm"])["sequence"] == 7
+
+
+async def test_broker_that_lost_all_while_the_daemon_was_off_has_it_again(
+    database: Database, broker: Broker
+) -> None:
+    write_fleet(database)
+    async with forwarding(database, broker.url) as gateway:
+        await until(lambda: is_ashore(gateway), "all is ashore")
+        before = await comes_to_retain(broker, lambda found: set(found) == FLEET, "all is retained")
+    await asyncio.to_thread(broker.kill)
+    await asyncio.to_thread(broker.start)
+    async with forwarding(database, broker.url):
+        after = await comes_to_retain(broker, lambda found: set(found) == FLEET, "all is back")
+    assert {topic for topic in FLEET if before[topic] != after[topic]} <= {"logboat/brigid/presence"}
+
+
+async def test_broker_that_is_back_at_what_it_had_before_is_put_right(
+    database: Database, broker: Broker
+) -> None:
+    """It knows us still, as one does that was killed and had saved its memory half an hour ago."""
+    write_fleet(database)
+    topic = "logboat/argo/sensor/main/state"
+    async with forwarding(database, broker.url) as gateway:
+        await until(lambda: is_ashore(gateway), "all is ashore")
+        old = (await asyncio.to_thread(retained, broker.port))[topic]
+    builders.write_equipment(database, "argo", "main", 2, 0.75)
+    async with forwarding(database, broker.url) as gateway:
+        await until(lambda: is_ashore(gateway), "the new value is ashore")
+    with Listener(broker.port) as other:
+        other.publish(topic, old)
+        other.publish("logboat/argo/sensor/aft/state", b"")
+    async with forwarding(database, broker.url):
+        found = await comes_to_retain(
+            broker, lambda found: set(found) == FLEET and found[topic] != old, "all is back"
+        )
+    assert json.loads(found[topic])["value"] == 0.75
+
+
+async def test_what_goes_again_counts_as_not_ashore_and_keeps_to_the_limit(
+    database: Database, broker: Broker
+) -> None:
+    sensors = [f"s{number}" for number in range(40)]
+    builders.write_vessel(database, "argo", sensors)
+    for sensor in sensors:
+        builders.write_equipment(database, "argo", sensor, 1, 0.5)
+    builders.write_notes(database, "argo", 150)
+    async with forwarding(database, broker.url) as gateway:
+        await until(lambda: is_ashore(gateway), "all is ashore")
+    await asyncio.to_thread(broker.kill)
+    await asyncio.to_thread(broker.start)
+    async with forwarding(database, broker.url, limit=20_000) as gateway:
+        await until(lambda: gateway.report().state is GatewayState.CONNECTED, "it is connected")
+        assert gateway.report().backlog_documents > 0
+        builders.write_alarm(database, "argo", "s1", 9)
+        with Listener(broker.port) as listener:
+            began = time.monotonic()
+            await until(lambda: is_ashore(gateway), "all is back")
+            took = time.monotonic() - began
+            size = sum(len(each.topic) + len(each.payload) for each in listener.heard)
+    assert size / took < 20_000 * 2.5, "a second's worth at once, then as allowed"
+
+
+async def test_newer_of_another_vessel_stays_when_what_is_missing_is_put_back(
+    tmp_path: Path, database: Database, broker: Broker
+) -> None:
+    """Two forward to one broker; it restarts, and each has something that the other has not."""
+    write_fleet(database)
+    with builders.store(tmp_path / "other.db") as other:
+        for vessel in ("argo", "brigid"):
+            builders.write_vessel(other, vessel, ["main", "aft"])
+            builders.write_equipment(other, vessel, "main", 5 if vessel == "brigid" else 0, 0.9)
+        async with (
+            forwarding(database, broker.url) as own,
+            forwarding(other, broker.url, vessel="brigid") as its,
+        ):
+            await until(lambda: is_ashore(own) and is_ashore(its), "both are done")
+            await asyncio.to_thread(broker.kill)
+            await asyncio.to_thread(broker.start)
+            found = await comes_to_retain(
+                broker,
+                lambda found: (
+                    set(found) == FLEET
+                    and json.loads(found["logboat/brigid/sensor/main/state"])["sequence"] == 5
+                ),
+                "the newest of each is back",
+            )
+    assert json.loads(found["logboat/argo/sensor/main/state"])["sequence"] == 1
+
+
+async def test_home_assistant_that_starts_is_told_of_all_sensors_again(
+    database: Database, broker: Broker
+) -> None:
+    write_fleet(database)
+    async with forwarding(database, broker.url) as gateway:
+        await until(lambda: is_ashore(gateway), "all is ashore")
+        await comes_to_retain(broker, lambda found: set(found) == FLEET, "all is retained")
+        with Listener(broker.port, filters=("homeassistant/+/+/+/config",)) as assistant:
+            await until(lambda: len(assistant.heard) == 4, "what is retained comes")
+            assistant.publish("homeassistant/status", b"online", retain=False)
+            await until(lambda: len(assistant.heard) == 8, "all sensors are told of again")
+            assert {each.topic for each in assistant.heard[4:]} == {
+                each.topic for each in assistant.heard[:4]
+            }
+            assert not any(each.is_retained for each in assistant.heard[4:])
+
+
+async def test_broker_that_lets_us_write_alone_gets_everything_again_after_its_restart(
+    tmp_path: Path, database: Database
+) -> None:
+    folder = tmp_path / "broker"
+    folder.mkdir(mode=0o755)
+    rights = folder / "acl"
+    rights.write_text("user argo\ntopic write #\nuser ashore\ntopic readwrite #\n")
+    rights.chmod(0o644)
+    users = passwords(folder, [("argo", "secret"), ("ashore", "secret")])
+    broker = Broker(folder, f"password_file {users}", f"acl_file {rights}", anonymous=False).start()
+    builders.write_vessel(database, "argo", ["main"])
+    builders.write_equipment(database, "argo", "main", 1, 0.25)
+    builders.write_notes(database, "argo", 150)
+    try:
+        async with forwarding(database, broker.url, user="argo", password="secret") as gateway:
+            await until(lambda: is_ashore(gateway), "all is ashore")
+            await asyncio.to_thread(broker.kill)
+            await asyncio.to_thread(broker.start)
+            with Listener(broker.port, "ashore", "secret") as late:
+                await until(lambda: late.on("main/state") and late.on("/vessel"), "all is back")
+    finally:
+        broker.stop()
+
+
+# Sensors that are gone
+
+
+def assert_nothing_of(found: dict[str, bytes], *sensors: str) -> None:
+    left = [topic for topic in found for sensor in sensors if f"/{sensor}/" in topic]
+    assert not left
+
+
+def write_sensors(database: Database, count: int = 150) -> None:
+    builders.write_vessel(database, "argo", ["main", "aft", "bow"])
+    for sensor in ("main", "aft", "bow"):
+        builders.write_equipment(database, "argo", sensor, 1, 0.25)
+        builders.write_alarm(database, "argo", sensor, 1)
+    builders.write_notes(database, "argo", count)
+
+
+def topics_of(*sensors: str) -> set[str]:
+    return {"logboat/argo/presence", "logboat/argo/vessel"} | {
+        topic
+        for sensor in sensors
+        for topic in (
+            f"logboat/argo/sensor/{sensor}/state",
+            f"logboat/argo/sensor/{sensor}/alarm",
+            f"homeassistant/sensor/logboat-argo/{sensor}/config",
+        )
+    }
+
+
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+@pytest.mark.parametrize("meanwhile", ["off", "on"])
+async def test_of_a_removed_and_a_renamed_sensor_nothing_is_retained(
+    database: Database, broker: Broker, version: str, meanwhile: str
+) -> None:
+    write_sensors(database)
+
+    def change() -> None:
+        builders.write_vessel(database, "argo", ["main", "stern"])
+        builders.write_equipment(database, "argo", "stern", 1, 0.25)
+        builders.write_alarm(database, "argo", "stern", 1)
+
+    async with Relay(broker.port) if version == "5" else Elderly(broker.port) as between:
+        async with forwarding(database, between.url) as gateway:
+            await until(lambda: is_ashore(gateway), "all is ashore")
+            await comes_to_retain(
+                broker, lambda found: set(found) == topics_of("main", "aft", "bow"), "all is retained"
+            )
+            if meanwhile == "on":
+                change()
+                await comes_to_retain(
+                    broker, lambda found: set(found) == topics_of("main", "stern"), "the old ones are gone"
+                )
+        if meanwhile == "off":
+            change()
+            async with forwarding(database, between.url):
+                await comes_to_retain(
+                    broker, lambda found: set(found) == topics_of("main", "stern"), "the old ones are gone"
+                )
+
+
+async def test_old_alarm_of_a_removed_sensor_is_heard_and_not_retained(
+    database: Database, broker: Broker
+) -> None:
+    write_sensors(database, 0)
+    builders.write_vessel(database, "argo", ["main"])
+    with Listener(broker.port) as listener:
+        async with forwarding(database, broker.url) as gateway:
+            await until(lambda: is_ashore(gateway), "all is ashore")
+            await until(lambda: listener.on("aft/alarm"), "somebody has acknowledged it, say")
+            assert_nothing_of(await asyncio.to_thread(retained, broker.port), "aft", "bow")
+
+
+async def test_sensor_that_becomes_a_contact_is_one_entity_alone(database: Database, broker: Broker) -> None:
+    builders.write_vessel(database, "argo", ["main"])
+    async with forwarding(database, broker.url) as gateway:
+        await until(lambda: is_ashore(gateway), "all is ashore")
+        builders.write_vessel(database, "argo", ["main"], unit="bool", kind="switch")
+        found = await comes_to_retain(
+            broker,
+            lambda found: not any("/sensor/logboat-argo" in topic for topic in found),
+            "the number is gone",
+        )
+    assert "homeassistant/binary_sensor/logboat-argo/main/config" in found
+
+
+async def test_vessel_that_has_not_heard_of_a_new_sensor_does_not_take_it_away(
+    tmp_path: Path, database: Database, broker: Broker
+) -> None:
+    builders.write_vessel(database, "argo", ["main"])
+    with builders.store(tmp_path / "other.db") as other:
+        old = database.get("vessel:argo")
+        assert old is not None
+        other.insert(old.id, old.rev, [], old.raw)
+        builders.write_vessel(other, "brigid", ["main"])
+        builders.write_vessel(database, "argo", ["main", "stern"])
+        builders.write_equipment(database, "argo", "stern", 1, 0.25)
+        async with forwarding(database, broker.url) as gateway:
+            await until(lambda: is_ashore(gateway), "its own gateway is done")
+        async with forwarding(other, broker.url, vessel="brigid") as gateway:
+            await until(lambda: is_ashore(gateway), "the other one is done")
+            await until(lambda: gateway.report().backlog_documents == 0, "with all")
+            found = await comes_to_retain(
+                broker, lambda found: "logboat/brigid/vessel" in found, "it has brought its own"
+            )
+    assert "logboat/argo/sensor/stern/state" in found
+    assert "homeassistant/sensor/logboat-argo/stern/config" in found
+    assert set(json.loads(found["logboat/argo/vessel"])["sensors"]) == {"main", "stern"}
+
+
+async def test_home_assistant_that_is_told_no_more_keeps_no_sensors(
+    database: Database, broker: Broker
+) -> None:
+    write_sensors(database)
+    async with forwarding(database, broker.url) as gateway:
+        await until(lambda: is_ashore(gateway), "all is ashore")
+    async with forwarding(database, broker.url, home_assistant=False):
+        found = await comes_to_retain(
+            broker, lambda found: not any(topic.startswith("homeassistant/") for topic in found), "taken back"
+        )
+    assert "logboat/argo/sensor/main/state" in found
+
+
+async def test_what_others_keep_below_our_topics_stays(database: Database, broker: Broker) -> None:
+    builders.write_vessel(database, "argo", ["main"])
+    with Listener(broker.port) as other:
+        other.publish("logboat/argo/sensor/kettle/state", b"on")
+        other.publish("homeassistant/sensor/shed/kettle/config", b"{}")
+    async with forwarding(database, broker.url) as gateway:
+        await until(lambda: is_ashore(gateway), "all is ashore")
+        found = await asyncio.to_thread(retained, broker.port)
+    assert found["logboat/argo/sensor/kettle/state"] == b"on"
+    assert found["homeassistant/sensor/shed/kettle/config"] == b"{}"
+
+
+# Who is there
+
+
+async def test_presence_follows_the_recorder(database: Database, broker: Broker) -> None:
+    builders.write_vessel(database, "argo", ["main"])
+    records = [True]
+    topic = "logboat/argo/presence"
+    async with forwarding(database, broker.url, is_recording=lambda: records[0]):
+        await comes_to_retain(broker, lambda found: found.get(topic) == b"online", "it records")
+        records[0] = False
+        await comes_to_retain(broker, lambda found: found[topic] == b"offline", "it does not")
+        records[0] = True
+        await comes_to_retain(broker, lambda found: found[topic] == b"online", "it does again")
+        with Listener(broker.port) as other:
+            other.publish(topic, b"offline")
+        await comes_to_retain(broker, lambda found: found[topic] == b"online", "it has the last word")
+
+
+async def test_vessel_that_is_brought_by_another_is_online_while_its_documents_come(
+    database: Database, broker: Broker
+) -> None:
+    write_fleet(database)
+    topic = "logboat/brigid/presence"
+    async with forwarding(database, broker.url) as gateway:
+        await until(lambda: is_ashore(gateway), "all is ashore")
+        await comes_to_retain(broker, lambda found: found.get(topic) == b"offline", "nothing new has come")
+        late = NOW - timedelta(days=7)
+        builders.write_equipment(database, "brigid", "main", 2, 0.5, time=late.isoformat())
+        await until(lambda: is_ashore(gateway), "a value of last week is ashore")
+        assert (await asyncio.to_thread(retained, broker.port))[topic] == b"offline"
+        builders.write_equipment(database, "brigid", "main", 3, 0.5, time=NOW.isoformat())
+        found = await comes_to_retain(broker, lambda found: found[topic] == b"online", "it is there")
+        config = json.loads(found["homeassistant/sensor/logboat-brigid/main/config"])
+        assert config["availability_topic"] == topic
+        await asyncio.to_thread(broker.kill)
+        await asyncio.to_thread(broker.start)
+        await comes_to_retain(broker, lambda found: found.get(topic) == b"online", "it still is")
+    assert (await asyncio.to_thread(retained, broker.port))[topic] == b"offline"
+
+
+async def test_value_that_is_held_is_told_again_before_it_expires(database: Database, broker: Broker) -> None:
+    builders.write_vessel(database, "argo", ["main", "aft"])
+    builders.write_equipment(database, "argo", "main", 1, 0.5)
+    builders.write_equipment(database, "argo", "aft", 1, 0.5)
+    async with forwarding(database, broker.url) as gateway:
+        await until(lambda: is_ashore(gateway), "all is ashore")
+    with Listener(
+        broker.port, filters=("logboat/+/sensor/+/state", "logboat/+/sensor/+/reading")
+    ) as listener:
+        async with forwarding(database, broker.url) as gateway:
+            await until(lambda: is_ashore(gateway), "it is connected")
+            number = documents.reading_id("argo", "main", builders.LOG, 2)
+            end = (NOW - timedelta(minutes=5)).isoformat()
+            database.put(number, body(number, samples=[[0, 0.5]], first=2, last=2, endUtc=end, window=300.0))
+            await until(lambda: len(listener.on("main/state")) == 2, "its value is told again")
+            assert listener.on("main/state")[1].payload == listener.on("main/state")[0].payload
+            assert len(listener.on("aft/state")) == 1, "of it nothing is known"
