@@ -12,10 +12,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from sync import documents
 from sync.documents import DocumentName, Kind
+from sync.gateway.forwarded import bounds_of, epoch_of
 from sync.store import Database, Document
 
 from . import records
@@ -55,16 +56,20 @@ def budget_bytes(budget: str, data: Path) -> int:
 
 
 def safe_ashore(database: Database) -> dict[tuple[str, str, str], int]:
-    """What all `forwarded` documents together say has been acknowledged ashore."""
+    """What all `forwarded` documents together say has been acknowledged ashore.
+
+    What they say of an earlier epoch of a gateway counts for nothing: it has lost that since.
+    """
+    found = list(database.documents(prefix=f"{Kind.FORWARDED}:"))
+    newest: dict[str, int] = {}
+    for document in found:
+        gateway = document.id.rpartition(":")[0]
+        newest[gateway] = max(epoch_of(document), newest.get(gateway, 0))
     safe: dict[tuple[str, str, str], int] = {}
-    for document in database.documents(prefix=f"{Kind.FORWARDED}:"):
-        bounds: Any = document.body.get("bounds")
-        for key, last in bounds.items() if isinstance(bounds, dict) else ():
-            match key.split(":"), last:
-                case [vessel, sensor, log], int():
-                    safe[vessel, sensor, log] = max(last, safe.get((vessel, sensor, log), 0))
-                case _:
-                    pass  # another vessel wrote it, and may write anything
+    for document in found:
+        if epoch_of(document) == newest[document.id.rpartition(":")[0]]:
+            for key, last in bounds_of(document).items():
+                safe[key] = max(last, safe.get(key, 0))
     return safe
 
 

@@ -151,6 +151,8 @@ class CouchbaseGateway:
         self._rate = Rate(time.monotonic)
         self._refused = _Refused(database, configuration.name)
         self._counted = 0
+        self._begins_anew = False
+        """Whether everything is to be looked at once more."""
         self._written_at = 0.0
         now = time.monotonic()
         whole = None if configuration.limit is None else TokenBucket(configuration.limit, now=now)
@@ -219,10 +221,13 @@ class CouchbaseGateway:
                     await asyncio.sleep(0)
                 while not self._is_stopping:
                     self._wake.clear()
-                    if watcher.drain() | watcher.ask() and self.forwarded.look():
+                    is_told = watcher.drain() | watcher.ask() and self.forwarded.look()
+                    if is_told:
                         log.info(
                             "gateway %s was begun anew: looking at everything once more", self._report.name
                         )
+                    if is_told or self._begins_anew:
+                        self._begins_anew = False
                         for way in self._ways:
                             await way.reset()
                     situation = self._situation()
@@ -292,11 +297,15 @@ class CouchbaseGateway:
 
     def begun(self, way: "_Way", progress: PushProgress) -> None:
         """A connection begins to push from here on."""
-        if progress.local == 0 and way.has_pushed and not self.forwarded.is_empty:
+        # Each copy of the checkpoint goes there first, then here: it says less than ours only if it was put
+        # back to what it was before, and with it the documents.
+        has_lost = progress.lacks(way.stored)
+        if (has_lost or (progress.local == 0 and way.has_pushed)) and not self.forwarded.is_empty:
             log.warning(
                 "gateway %s has lost what it had: all that is here goes there once more", self._report.name
             )
             self.forwarded.begin_anew()
+            self._begins_anew = has_lost and progress.local > 0
         way.has_pushed = True
 
     def changed(self) -> None:
@@ -405,6 +414,11 @@ class _Way:
         return self._replicator.pushed.is_complete(sequence)
 
     @property
+    def stored(self) -> PushProgress:
+        """What our own copy of the checkpoint says need not go there any more."""
+        return self._replicator.stored
+
+    @property
     def transferred(self) -> tuple[int, int]:
         """Bytes sent and received so far."""
         return self._replicator.transferred
@@ -464,7 +478,7 @@ class _Way:
     async def reset(self) -> None:
         """Look at everything once more."""
         if self.part is not None:
-            self._resets = True
+            self._resets, self.has_pushed = True, False
             await self._replicator.stop()
             self._again_at = 0.0
 

@@ -301,9 +301,17 @@ class Replicator:
             and self._push_selection.shows(database, document_id, deleted=document.deleted)
         )
 
+    @property
+    def stored(self) -> PushProgress:
+        """What our own copy of the checkpoint says is pushed, whatever the peer's says. Not to be changed."""
+        return self._stored()
+
     def _pushed(self) -> PushProgress:
         if self._peer is not None and self._peer.pushed is not None:
             return self._peer.pushed
+        return self._stored()
+
+    def _stored(self) -> PushProgress:
         configuration, found = self.configuration, None
         peer = configuration.peer or configuration.endpoint.peer
         if not (self._resets or callable(peer)):  # Who that is tells only the connection.

@@ -136,6 +136,11 @@ class PushProgress:
         """Whether a sequence that the feed gives need not be pushed."""
         return sequence in self._completed
 
+    def lacks(self, other: "PushProgress") -> bool:
+        """Return True if something is done in the other, and not here."""
+        theirs = other.completed
+        return self._completed.intersection(theirs) != theirs
+
     def scanned(self, through: int, pending: Iterable[int]) -> None:
         """The feed has been read through this sequence; of what is new in it, only `pending` is to be pushed.
 

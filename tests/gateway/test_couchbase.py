@@ -170,6 +170,43 @@ async def test_gateway_that_was_restored_from_a_backup_gets_everything_again(
     assert noted.body["bounds"] == {"argo:main:qwerty": 101}
 
 
+async def test_office_that_goes_back_to_a_backup_gets_what_it_has_lost(
+    stores: dict[str, Database], tmp_path: Path
+) -> None:
+    """Its backup has our checkpoint, too: as it was then."""
+    argo, port, office = stores["argo"], unused_port(), tmp_path / "office.db"
+    builders.write_vessel(argo, "argo", ["main"])
+    builders.write_readings(argo, "argo", "main", range(1, 51))
+    builders.write_equipment(argo, "argo", "main", 1, 0.1)
+    with builders.store(office) as before:
+        async with ashore(before, port=port) as listener, forwarding(argo, url(listener)) as gateway:
+            await until(lambda: is_done(gateway, before), "the first half is ashore")
+    backup = office.read_bytes()
+    builders.write_readings(argo, "argo", "main", range(51, 101))
+    builders.write_equipment(argo, "argo", "main", 2, 0.2)
+    alarm = builders.write_alarm(argo, "argo", "main", 60)
+    with builders.store(office) as before:
+        async with ashore(before, port=port) as listener, forwarding(argo, url(listener)) as gateway:
+            await until(lambda: is_done(gateway, before), "the second half is ashore")
+    noted = argo.get("forwarded:office:argo")
+    assert noted is not None
+    assert noted.body["bounds"] == {"argo:main:qwerty": 100}
+    office.write_bytes(backup)
+    builders.write_readings(argo, "argo", "main", [101])
+    with builders.store(office) as restored:
+        async with ashore(restored, port=port) as listener, forwarding(argo, url(listener)) as gateway:
+            await until(lambda: is_done(gateway, restored), "all is ashore again")
+        assert restored.count("reading:") == 101
+        assert restored.get(alarm) is not None
+        now = restored.get("equipment:argo:main")
+        assert now is not None
+        assert now.body["sequence"] == 2
+    noted = argo.get("forwarded:office:argo")
+    assert noted is not None
+    assert noted.body["epoch"] >= 1
+    assert noted.body["bounds"] == {"argo:main:qwerty": 101}
+
+
 async def test_other_vessels_look_once_more_when_one_has_seen_a_gateway_begun_anew(
     stores: dict[str, Database],
 ) -> None:

@@ -94,6 +94,19 @@ def test_upper_bounds_of_several_vessels_add_up_to_the_highest(database: Databas
     assert safe_ashore(database) == {("argo", "rpm", LOG): 30}
 
 
+def test_what_a_gateway_has_lost_since_is_not_safe_ashore(database: Database) -> None:
+    """One vessel has seen the gateway begin anew; another, out of reach, has not heard of it."""
+    key, old = f"argo:rpm:{LOG}", put_reading(database, 1)
+    for name in ("office:brigid", "club:argo"):
+        database.put(f"forwarded:{name}", {"bounds": {f"argo:fuel:{LOG}" if "club" in name else key: 30}})
+    database.put("forwarded:office:argo", {"epoch": 1, "bounds": {}})
+    assert safe_ashore(database) == {("argo", "fuel", LOG): 30}
+    unsafe = put_reading(database, 1, sensor="fuel", day=5)
+    room(database, 1)
+    assert old in ids(database), "what is safe at another gateway goes first"
+    assert unsafe not in ids(database)
+
+
 def test_alarms_go_last(database: Database) -> None:
     alarm = put_alarm(database, 1)
     for first in (1, 11):
