@@ -452,6 +452,20 @@ async def test_nobody_there_is_told_and_tried_again(database: Database, tmp_path
             broker.stop()
 
 
+async def test_broker_that_comes_back_is_found_soon_however_long_it_was_away(
+    database: Database, tmp_path: Path
+) -> None:
+    broker = Broker(tmp_path / "broker")
+    patience = Patience(connect=5, retry=500, longest=1_000, soon=0.2)
+    async with forwarding(database, broker.url, patience=patience) as gateway:
+        await until(lambda: gateway.report().problem, "it is told")
+        await asyncio.to_thread(broker.start)
+        try:
+            await until(lambda: is_ashore(gateway), "it is tried again")
+        finally:
+            broker.stop()
+
+
 @pytest.mark.parametrize(
     "days", [3, pytest.param(30, marks=(pytest.mark.torture, pytest.mark.timeout(3_600)))]
 )

@@ -275,6 +275,8 @@ class MqttGateway:
         if isinstance(trouble, ConnectTrouble) and trouble.what is What.TRY_AGAIN:
             trouble = await self._stranger() or trouble
         delay = self._backoff.next_delay() or 0.0
+        if trouble.what is What.TRY_SOON:
+            delay = min(delay, self._patience.soon)
         asks = trouble.what is What.ASK_SOMEBODY
         if asks:
             delay = max(delay, min(_PERSON_S, self._patience.longest))
@@ -441,6 +443,8 @@ class MqttGateway:
         now = time.monotonic()
         for sign in self._feed.signs.take(self._now().timestamp()):
             self._presence.sign(sign.vessel, sign.holds_for, now)
+            if outbox.is_heard(sign.vessel) and outbox.brings(sign.vessel):
+                self._presence.bring(sign.vessel)
             if self.configuration.home_assistant:
                 outbox.refresh(sign.vessel, sign.sensor, now)
         for vessel, payload in self._presence.due(now, is_recording=self._look_at_recorder()):

@@ -50,6 +50,9 @@ class Patience:
     retry: float = 2.0
     """Before a connection is tried again; doubles, to `longest` at most."""
     longest: float = 300.0
+    soon: float = 30.0
+    """As `longest`, where a machine answers that no broker is there: a subscriber of one that has restarted
+    does not wait for a minute. It costs a packet each way."""
     probe: float = 5.0
     """For whoever listens there, and is no broker, to say what it is."""
     stop: float = 3.0

@@ -180,6 +180,10 @@ class Outbox:
         self._ready.add(vessel)
         self._compare(vessel, seeks_missing=seeks_missing)
 
+    def is_heard(self, vessel: str) -> bool:
+        """Return True if what is retained of a vessel has been heard."""
+        return vessel in self._ready
+
     def next_unheard(self) -> str | None:
         """Return a vessel of which nobody has heard yet what is retained; None if there is none."""
         while self._unheard_vessels:

@@ -25,6 +25,8 @@ class What(Enum):
 
     TRY_AGAIN = "try again"
     """It may pass by itself."""
+    TRY_SOON = "try soon"
+    """The machine is there, and no broker on it: as while one restarts."""
     ASK_SOMEBODY = "ask somebody"
     """It passes when a person does something; tried again all the same, more rarely."""
     SPEAK_OLDER = "speak older"
@@ -157,7 +159,8 @@ def of_error(error: BaseException, where: str) -> ConnectTrouble:
     if isinstance(error, TimeoutError):
         return ConnectTrouble(f"connecting to {where}: no answer", What.TRY_AGAIN)
     if isinstance(error, OSError):
-        return ConnectTrouble(f"connecting to {where}: {error.strerror or error}", What.TRY_AGAIN)
+        what = What.TRY_SOON if isinstance(error, ConnectionRefusedError) else What.TRY_AGAIN
+        return ConnectTrouble(f"connecting to {where}: {error.strerror or error}", what)
     return ConnectTrouble(f"connecting to {where}: {error or type(error).__name__}", What.TRY_AGAIN)
 
 
