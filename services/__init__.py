@@ -17,7 +17,7 @@ What all daemons share:
 
 - `logs/`: one line a record, errors kept; `ends`: which of them end again and again
 - `loading`, `version`: what spares a slow board time at a start
-- `thresholds`: from when on something is told
+- `thresholds`: from when on something is told; `processes`: whether a process lives
 
 The mesh:
 

@@ -6,6 +6,7 @@ import json
 import random
 import time
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,13 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
 
 @contextlib.asynccontextmanager
 async def forwarding(
-    database: Database, url: str, *, vessel: str = "argo", is_recording: Any = lambda: True, **more: Any
+    database: Database,
+    url: str,
+    *,
+    vessel: str = "argo",
+    is_recording: Any = lambda: True,
+    patience: Patience = QUICK,
+    **more: Any,
 ) -> AsyncIterator[MqttGateway]:
     gateway = MqttGateway(
         database,
@@ -63,7 +70,7 @@ async def forwarding(
         vessel=vessel,
         is_recording=is_recording,
         now=lambda: NOW,
-        patience=QUICK,
+        patience=patience,
         rng=random.Random(1),
     )
     gateway.start()
@@ -417,6 +424,21 @@ async def test_presence_follows_the_recorder(database: Database, broker: Broker)
         with Listener(broker.port) as other:
             other.publish(topic, b"offline")
         await comes_to_retain(broker, lambda found: found[topic] == b"online", "it has the last word")
+
+
+async def test_recorder_that_dies_while_the_broker_is_asked_is_told_of(
+    database: Database, broker: Broker
+) -> None:
+    builders.write_vessel(database, "argo", ["main"])
+    looks = iter((True,))
+    quick = replace(QUICK, recorder=0.001)
+    async with forwarding(
+        database, broker.url, is_recording=lambda: next(looks, False), patience=quick
+    ) as gateway:
+        await until(lambda: is_ashore(gateway), "all is ashore")
+        await comes_to_retain(
+            broker, lambda found: found.get("logboat/argo/presence") == b"offline", "it does not record"
+        )
 
 
 async def test_vessel_that_is_brought_by_another_is_online_while_its_documents_come(

@@ -353,7 +353,8 @@ class MqttGateway:
             wake=self._wake,
         )
         try:
-            await listening.begin(self._own_presence())
+            self._presence.tell(self._vessel, topics.ONLINE if self._records_now() else topics.OFFLINE)
+            await listening.begin(self._presence.own)
             if self.configuration.home_assistant:
                 await listening.hear_birth()
             await self._hear(listening, outbox, self._vessel)
@@ -411,7 +412,7 @@ class MqttGateway:
         is_complete = False
         outbox.standings.hear(vessel)
         try:
-            is_complete = await listening.hear(vessel, self._own_presence())
+            is_complete = await listening.hear(vessel, self._presence.own)
         finally:
             outbox.standings.settle(is_complete=is_complete)
         # A broker that knows us still, and does not let us read, has what it had.
@@ -421,13 +422,8 @@ class MqttGateway:
         if outbox.brings(vessel):
             self._presence.bring(vessel)
 
-    def _own_presence(self) -> bytes:
-        """How it stands with this vessel, about to be said."""
-        payload = topics.ONLINE if self._look_at_recorder() else topics.OFFLINE
-        self._presence.tell(self._vessel, payload)
-        return payload
-
-    def _look_at_recorder(self) -> bool:
+    def _records_now(self) -> bool:
+        """Whether this vessel's recorder works, looked at now and then."""
         now = time.monotonic()
         if now - self._asked_at >= self._patience.recorder:
             self._asked_at, records = now, self._is_recording()
@@ -447,7 +443,7 @@ class MqttGateway:
                 self._presence.bring(sign.vessel)
             if self.configuration.home_assistant:
                 outbox.refresh(sign.vessel, sign.sensor, now)
-        for vessel, payload in self._presence.due(now, is_recording=self._look_at_recorder()):
+        for vessel, payload in self._presence.due(now, is_recording=self._records_now()):
             self._presences[client.send(topics.presence(vessel), payload, retain=True)] = vessel
             self._presence.tell(vessel, payload)
 

@@ -8,6 +8,7 @@ already, is sent again when a connection breaks: that is the window, and no more
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Final
 
 from sync.gateway.mqtt.limits import WINDOW_MESSAGES
@@ -45,18 +46,27 @@ PAST: Final = LaneSettings("history", HISTORY.holds)
 DEFAULT: Final = (LIVE, PAST)
 
 
+class Wrong(Enum):
+    """What is wrong with what a broker retains, or with what others made of it."""
+
+    MISSING = "missing"
+    """Some messages of a document are not there, or older: these are published."""
+    LEFT_OVER = "left over"
+    """A topic has what nobody has any more: it is cleared."""
+    UNKNOWN = "unknown"
+    """Home Assistant has started: all that a vessel's document tells it is published."""
+    ELDERLY = "elderly"
+    """A current value would soon be taken for given up, and holds still: it is published."""
+
+
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """What a broker retains otherwise than it should, and what puts that right."""
+    """Something to put right at a broker."""
 
     document_id: str
-    """To be published once more, as far as its topics lack it."""
-    topic: str | None = None
-    """To be cleared instead."""
-    is_announced: bool = False
-    """Whether everything beside the document itself is published again, whatever is there: Home Assistant's
-    discovery. Else, if `refreshes`, the document."""
-    refreshes: bool = False
+    wrong: Wrong = Wrong.MISSING
+    topic: str = ""
+    """The one that is left over; the document tells which lane it belongs to."""
 
 
 @dataclass(slots=True, eq=False)

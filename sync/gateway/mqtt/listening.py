@@ -55,7 +55,7 @@ class Listening:
             self._warn(topics.BIRTH, "Home Assistant is not told of sensors again when it starts")
 
     async def hear(self, vessel: str, payload: bytes) -> bool:
-        """Hear what is retained of a vessel; `payload`: how it stands with this one, said again if need be.
+        """Hear what is retained of a vessel; `payload`: what was said of this one, said again if need be.
 
         Returns:
             Whether that was all there is: what was not heard is not there.

@@ -17,7 +17,7 @@ from sync.documents import Kind
 from sync.gateway.mqtt import homeassistant, limits, repairs, topics, troubles
 from sync.gateway.mqtt.cursor import MOST_ASIDE
 from sync.gateway.mqtt.feed import Feed
-from sync.gateway.mqtt.lanes import Entry, Lane, Repair
+from sync.gateway.mqtt.lanes import Entry, Lane, Repair, Wrong
 from sync.gateway.mqtt.limits import Patience, Window
 from sync.gateway.mqtt.messages import Message, Retention
 from sync.gateway.mqtt.standing import Standings
@@ -207,7 +207,7 @@ class Outbox:
     def announce(self) -> None:
         """Tell Home Assistant once more of all sensors: it has started."""
         for vessel in self._ready:
-            self._repair(Repair(documents.vessel_id(vessel), is_announced=True))
+            self._repair(Repair(documents.vessel_id(vessel), Wrong.UNKNOWN))
 
     def refresh(self, vessel: str, sensor: str, now: float) -> None:
         """Publish a current value once more, which holds on: else it would be taken for given up."""
@@ -215,7 +215,7 @@ class Outbox:
         expires = None if facts is None else homeassistant.expires_after(facts)
         last = self._published_at.get(topics.sensor(vessel, sensor, "state"), float("-inf"))
         if vessel in self._ready and expires is not None and now - last >= expires / _REFRESHED:
-            self._repair(Repair(documents.equipment_id(vessel, sensor), refreshes=True))
+            self._repair(Repair(documents.equipment_id(vessel, sensor), Wrong.ELDERLY))
 
     def try_again(self) -> None:
         """Offer at once what was refused."""
@@ -394,6 +394,8 @@ class Outbox:
             self._compare(entry.vessel)  # it may have sensors more, or fewer
 
     def _compare(self, vessel: str, *, seeks_missing: bool = True) -> None:
+        # Perhaps nobody has told us yet: what is cleared must be gone by the store itself.
+        self._feed.changed()
         if seeks_missing:
             repairs.find_missing(vessel, self._feed, self.lanes, self.standings)
         repairs.find_left_over(

@@ -42,6 +42,11 @@ class Presence:
         self._there.clear()
         self._told.clear()
 
+    @property
+    def own(self) -> bytes:
+        """What was last said of this vessel."""
+        return self._told.get(self._own, OFFLINE)
+
     def bring(self, vessel: str) -> None:
         """Note that what is retained of a vessel was heard, and that its values go out here."""
         self._brought.add(vessel)

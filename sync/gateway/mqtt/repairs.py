@@ -14,7 +14,7 @@ from sync import documents
 from sync.documents import Kind
 from sync.gateway.mqtt import homeassistant, limits, topics
 from sync.gateway.mqtt.feed import Feed
-from sync.gateway.mqtt.lanes import Entry, Lane, Repair
+from sync.gateway.mqtt.lanes import Entry, Lane, Repair, Wrong
 from sync.gateway.mqtt.messages import Message, standing_of
 from sync.gateway.mqtt.standing import Standings, is_older
 from sync.gateway.mqtt.topics import Place
@@ -64,20 +64,17 @@ def find_left_over(
     facts = feed.facts(vessel)
     if not _knows_best(facts, feed, lanes, standings):
         return
-    wanted = _discovery(facts) if feed.options.home_assistant else frozenset()
+    wanted = _topics(facts, feed)
     for topic in standings.topics(vessel):
         place = topics.parse(topic)
-        if place is None or place.sensor is None:
+        if place is None or place.sensor is None or topic in wanted:
             continue
-        if place.part == "config":
-            is_left = clears_discovery and topic not in wanted
-        else:
-            # What does not read like a document of ours was not put there by us.
-            is_left = not facts.may_have(place.sensor) and topic in standings.known
+        # What does not read like a document of ours was not put there by us.
+        is_ours = clears_discovery if place.part == "config" else topic in standings.known
         document_id = _document_of(place)
         lane = _lane_of(document_id, lanes)
-        if is_left and lane is not None:
-            lane.repairs[Repair(document_id, topic=topic)] = None
+        if is_ours and lane is not None:
+            lane.repairs[Repair(document_id, Wrong.LEFT_OVER, topic)] = None
 
 
 def load(feed: Feed, lane: Lane, standings: Standings) -> None:
@@ -96,20 +93,21 @@ def load(feed: Feed, lane: Lane, standings: Standings) -> None:
 
 
 def _messages(repair: Repair, feed: Feed, lane: Lane, standings: Standings) -> tuple[Message, ...]:
-    if repair.topic is not None:
-        return (Message.clearing(repair.topic),)
+    name = documents.parse_id(repair.document_id)
+    assert name is not None
+    facts = feed.facts(name.vessel)
+    if repair.wrong is Wrong.LEFT_OVER:
+        # The sensor may be back by now.
+        return () if repair.topic in _topics(facts, feed) else (Message.clearing(repair.topic),)
     document = feed.database.get(repair.document_id)
     if document is None or _is_to_come(document, lane):
         return ()
     messages = feed.messages(document) or ()
-    if repair.is_announced:
+    if repair.wrong is Wrong.UNKNOWN:
         return messages[1:]
-    if repair.refreshes:
+    if repair.wrong is Wrong.ELDERLY:
         return messages[:1]
-    name = documents.parse_id(document.id)
-    assert name is not None
-    logs = feed.facts(name.vessel).logs
-    return tuple(message for message in messages if standings.lacks(message, logs))
+    return tuple(message for message in messages if standings.lacks(message, facts.logs))
 
 
 def _is_to_come(document: Document, lane: Lane) -> bool:
@@ -150,8 +148,14 @@ def _knows_best(facts: VesselFacts, feed: Feed, lanes: Sequence[Lane], standings
     return ours is not None and not is_older(ours, theirs, facts.logs)
 
 
-def _discovery(facts: VesselFacts) -> frozenset[str]:
-    return frozenset(topic for topic, _ in homeassistant.discovery(facts))
+def _topics(facts: VesselFacts, feed: Feed) -> frozenset[str]:
+    """Return the topics that a vessel's sensors may have."""
+    found = {
+        topics.sensor(facts.id, sensor.id, part) for sensor in facts.sensors for part in ("state", "alarm")
+    }
+    if feed.options.home_assistant:
+        found |= {topic for topic, _ in homeassistant.discovery(facts)}
+    return frozenset(found)
 
 
 def _document_of(place: Place) -> str:

@@ -1,0 +1,213 @@
+"""Whatever a broker loses and whatever becomes of sensors: in the end it retains what the store says."""
+
+import json
+import random
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sync.gateway.mqtt import lanes, topics
+from sync.gateway.mqtt.feed import Feed
+from sync.gateway.mqtt.limits import Patience, Window
+from sync.gateway.mqtt.messages import Options
+from sync.gateway.mqtt.outbox import Later, Outbox, Ready, Unprepared
+from sync.gateway.mqtt.standing import Standings
+from sync.store import Database
+
+from . import builders
+
+SENSORS = ("main", "aft", "bilge", "bow")
+VESSELS = ("argo", "brigid")
+
+
+class Forwarder:
+    """A vessel's gateway, without a socket."""
+
+    def __init__(self, name: str, database: Database, broker: "Broker") -> None:
+        self.name, self.database, self.broker = name, database, broker
+        self.box = Outbox(
+            [lanes.Lane(each) for each in lanes.DEFAULT],
+            Feed(database, Options(name, home_assistant=True), None),
+            Standings(),
+            limit=None,
+            now=0.0,
+            patience=Patience(refusal=1.0, longest=4.0),
+            hears_discovery=True,
+        )
+        self.number, self.now = 0, 0.0
+        self.line: list[tuple[int, Ready]] = []
+
+    def connect(self) -> None:
+        self.line.clear()
+        self.box.begin(self.now, window=Window(messages=8), must_hear=False, largest=1_000_000)
+        self.prepare(self.name)
+        while (vessel := self.box.next_unheard()) is not None:
+            self.prepare(vessel)
+
+    def prepare(self, vessel: str) -> None:
+        self.box.standings.hear(vessel)
+        for topic, payload in list(self.broker.retained.items()):
+            place = topics.parse(topic)
+            if place is not None and place.vessel == vessel:
+                self.box.heard(topic, payload, is_retained=True, vessel=vessel, now=self.now)
+        self.box.standings.settle(is_complete=True)
+        self.box.prepared(vessel)
+
+    def send(self) -> bool:
+        due = self.box.due(self.now)
+        if isinstance(due, Unprepared):
+            self.prepare(due.vessel)
+            return True
+        if isinstance(due, Later):
+            self.now += due.seconds
+            return False
+        self.number += 1
+        self.line.append((self.number, due))
+        self.box.sent(due, self.number, self.now)
+        return True
+
+    def answer(self, *, refuse: bool = False) -> None:
+        if not self.line:
+            return
+        number, ready = self.line.pop(0)
+        self.now += 0.01
+        if refuse:
+            self.box.acknowledged(number, 0x97, "quota", self.now)
+            return
+        self.broker.take(self, ready)
+        self.box.acknowledged(number, 0, "ok", self.now)
+
+    def finish(self) -> None:
+        idle = 0
+        while idle < 10:
+            idle += 1
+            if self.send() or self.line:
+                idle = 0
+            self.answer()
+        assert self.box.backlog == (0, 0)
+        assert self.box.refusal is None
+
+
+class Broker:
+    """What it retains; it passes on to all forwarders but the one from which it comes."""
+
+    def __init__(self) -> None:
+        self.retained: dict[str, bytes] = {}
+        self.forwarders: list[Forwarder] = []
+
+    def take(self, sender: Forwarder, ready: Ready) -> None:
+        message = ready.message
+        if message.is_retained:
+            if message.payload:
+                self.retained[message.topic] = message.payload
+            else:
+                self.retained.pop(message.topic, None)
+        place = topics.parse(message.topic)
+        for other in self.forwarders:
+            if other is not sender and place is not None:
+                other.box.heard(
+                    message.topic, message.payload, is_retained=False, vessel=place.vessel, now=other.now
+                )
+
+
+class Fleet:
+    """Vessels that write, each its own documents; what one has written comes to the other later, in order."""
+
+    def __init__(self, stores: Iterable[Database]) -> None:
+        self.stores = dict(zip(VESSELS, stores, strict=True))
+        self.copied = dict.fromkeys(VESSELS, 0)
+        self.sequence = 0
+        for vessel in VESSELS:
+            builders.write_vessel(self.stores[vessel], vessel, SENSORS[:2])
+
+    def change(self, chance: random.Random) -> None:
+        self.sequence += 1
+        vessel, sensor = chance.choice(VESSELS), chance.choice(SENSORS)
+        store = self.stores[vessel]
+        step = chance.random()
+        if step < 0.4:
+            builders.write_equipment(store, vessel, sensor, self.sequence, chance.random())
+        elif step < 0.6:
+            builders.write_alarm(store, vessel, sensor, self.sequence)
+        elif step < 0.8:
+            more = {"unit": "bool", "kind": "switch"} if chance.random() < 0.3 else {}
+            chosen = chance.sample(SENSORS, chance.randrange(len(SENSORS) + 1))
+            builders.write_vessel(store, vessel, chosen, **more)
+        else:
+            self.meet(vessel)
+
+    def meet(self, vessel: str) -> None:
+        """The other one gets what a vessel has written by now."""
+        source, target = self.stores[vessel], self.stores[VESSELS[1 - VESSELS.index(vessel)]]
+        for change in source.changes(self.copied[vessel]):
+            self.copied[vessel] = change.sequence
+            document = source.get(change.id)
+            if document is not None and document.body["vessel"] == vessel:
+                revision = source.revision(document.id, document.rev)
+                assert revision is not None
+                target.insert(document.id, document.rev, revision.history, document.raw)
+
+    def expected(self) -> dict[str, Any]:
+        """By topic: what tells which document it is."""
+        found: dict[str, Any] = {}
+        for vessel, store in self.stores.items():
+            about = store.get(f"vessel:{vessel}")
+            assert about is not None
+            found[topics.vessel(vessel)] = about.rev
+            for sensor, facts in about.body["sensors"].items():
+                component = "binary_sensor" if facts["unit"] == "bool" else "sensor"
+                found[topics.discovery(component, vessel, sensor)] = f"logboat_{vessel}_{sensor}"
+                current = store.get(f"equipment:{vessel}:{sensor}")
+                if current is not None:
+                    found[topics.sensor(vessel, sensor, "state")] = current.body["sequence"]
+                alarms = list(store.documents(f"alarm:{vessel}:{sensor}:"))
+                if alarms:
+                    found[topics.sensor(vessel, sensor, "alarm")] = alarms[-1].body["sequence"]
+        return found
+
+
+def told(payload: bytes) -> Any:
+    body = json.loads(payload)
+    return body.get("_rev") or body.get("unique_id") or body["sequence"]
+
+
+@settings(max_examples=15)
+@given(seed=st.integers(0, 2**32))
+def test_broker_retains_what_the_stores_say_in_the_end(tmp_path_factory: Any, seed: int) -> None:
+    chance = random.Random(seed)
+    path: Path = tmp_path_factory.mktemp("repairs")
+    with builders.store(path / "argo.db") as argo, builders.store(path / "brigid.db") as brigid:
+        fleet, broker = Fleet((argo, brigid)), Broker()
+        forwarders = [Forwarder(name, fleet.stores[name], broker) for name in VESSELS]
+        broker.forwarders = forwarders
+        for forwarder in forwarders:
+            forwarder.connect()
+        for _ in range(150):
+            forwarder, step = chance.choice(forwarders), chance.random()
+            if step < 0.2:
+                fleet.change(chance)
+                for each in forwarders:
+                    each.box.changed()
+            elif step < 0.6:
+                forwarder.send()
+            elif step < 0.9:
+                forwarder.answer(refuse=chance.random() < 0.03)
+            elif step < 0.95:
+                forwarder.connect()
+            else:  # it restarts, with nothing or with less
+                for topic in list(broker.retained):
+                    if chance.random() < 0.7:
+                        del broker.retained[topic]
+                for each in forwarders:
+                    each.connect()
+        for vessel in VESSELS:
+            fleet.meet(vessel)
+        for forwarder in forwarders:
+            forwarder.connect()
+            forwarder.finish()
+        for forwarder in forwarders:
+            forwarder.finish()
+        assert {topic: told(payload) for topic, payload in broker.retained.items()} == fleet.expected()
