@@ -108,8 +108,13 @@ class Broker:
         place = topics.parse(message.topic)
         for other in self.forwarders:
             if other is not sender and place is not None:
+                # As published: MQTT 5 tells whether it is retained.
                 other.box.heard(
-                    message.topic, message.payload, is_retained=False, vessel=place.vessel, now=other.now
+                    message.topic,
+                    message.payload,
+                    is_retained=message.is_retained,
+                    vessel=place.vessel,
+                    now=other.now,
                 )
 
 
@@ -206,8 +211,7 @@ def test_broker_retains_what_the_stores_say_in_the_end(tmp_path_factory: Any, se
         for vessel in VESSELS:
             fleet.meet(vessel)
         for forwarder in forwarders:
-            forwarder.connect()
-            forwarder.finish()
-        for forwarder in forwarders:
+            forwarder.box.changed()
+        for forwarder in (*forwarders, *forwarders):
             forwarder.finish()
         assert {topic: told(payload) for topic, payload in broker.retained.items()} == fleet.expected()

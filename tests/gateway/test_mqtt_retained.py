@@ -183,6 +183,28 @@ async def test_broker_that_is_back_at_what_it_had_before_is_put_right(
     assert json.loads(found[topic])["value"] == 0.75
 
 
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+async def test_older_value_that_another_leaves_is_put_right_at_once(
+    database: Database, broker: Broker, version: str
+) -> None:
+    """Two gateways that ask at the same time what is there do not hear of each other's."""
+    write_fleet(database)
+    topic = "logboat/argo/sensor/main/state"
+    async with (
+        Relay(broker.port) if version == "5" else Elderly(broker.port) as between,
+        forwarding(database, between.url) as gateway,
+    ):
+        await until(lambda: is_ashore(gateway), "all is ashore")
+        before = (await comes_to_retain(broker, lambda found: set(found) == FLEET, "all is retained"))[topic]
+        older = json.dumps({**json.loads(before), "sequence": 0, "value": 0.0}).encode()
+        with Listener(broker.port, filters=(topic,)) as other:
+            for payload in (older, b""):
+                other.publish(topic, payload)
+                await until(lambda payload=payload: other.heard[-1].payload == payload, "it is there")
+                await comes_to_retain(broker, lambda found: found.get(topic) == before, "it is put right")
+                await until(lambda: other.heard[-1].payload == before, "and heard")
+
+
 async def test_what_goes_again_counts_as_not_ashore_and_keeps_to_the_limit(
     database: Database, broker: Broker
 ) -> None:

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -157,7 +157,13 @@ class Client(aiomqtt.Client):
         return info.mid
 
     async def listen(
-        self, filters: Sequence[str], *, qos: int, hears_own: bool = False, wants_retained: bool = True
+        self,
+        filters: Sequence[str],
+        *,
+        qos: int,
+        hears_own: bool = False,
+        wants_retained: bool = True,
+        as_published: Container[str] = (),
     ) -> list[str]:
         """Subscribe.
 
@@ -166,6 +172,8 @@ class Client(aiomqtt.Client):
             qos: at most so.
             hears_own: whether what we publish ourselves comes back; with MQTT 3.1.1 it always does.
             wants_retained: whether what is retained comes now; with MQTT 3.1.1 it always does.
+            as_published: those of whose messages it is told whether they are retained, when they come later,
+                too; with MQTT 3.1.1 nobody tells.
 
         Returns:
             The filters that the broker refuses.
@@ -177,8 +185,18 @@ class Client(aiomqtt.Client):
                 handling = SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE
                 if not wants_retained:
                     handling = SubscribeOptions.RETAIN_DO_NOT_SEND
-                options = SubscribeOptions(qos=qos, noLocal=not hears_own, retainHandling=handling)
-                wanted: Any = [(name, options) for name in filters]
+                wanted: Any = [
+                    (
+                        name,
+                        SubscribeOptions(
+                            qos=qos,
+                            noLocal=not hears_own,
+                            retainAsPublished=name in as_published,
+                            retainHandling=handling,
+                        ),
+                    )
+                    for name in filters
+                ]
             else:
                 wanted = [(name, qos) for name in filters]
             answers: Sequence[Any] = await self.subscribe(wanted)

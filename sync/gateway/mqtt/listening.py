@@ -68,18 +68,21 @@ class Listening:
             await self._say(payload)
             return True
         needed = topics.retained_of(vessel)
-        useful = list(dict.fromkeys((self._presence, topics.presence(vessel))))
-        if self._hears_discovery:
-            useful.append(topics.discovery_of(vessel))
+        discovery = (topics.discovery_of(vessel),) if self._hears_discovery else ()
+        useful = (*dict.fromkeys((self._presence, topics.presence(vessel))), *discovery)
+        documents = (*needed, *discovery)
         self._is_proven = False
         # A broker may keep back what we have left there ourselves, if we do not want to hear ourselves.
-        refused = await self._client.listen([*needed, *useful], qos=0, hears_own=True)
+        refused = await self._client.listen((*needed, *useful), qos=0, hears_own=True, as_published=documents)
         self._require(refused, needed)
         for each in refused:
             self._warn(each, "what is retained there is not looked after")
         await self._wait(lambda: self._is_proven, self._patience.reading)
         await self._client.listen(
-            [each for each in (*needed, *useful) if each not in refused], qos=0, wants_retained=False
+            [each for each in (*needed, *useful) if each not in refused],
+            qos=0,
+            wants_retained=False,
+            as_published=documents,
         )
         return self._is_proven
 

@@ -78,6 +78,9 @@ class Later:
 
 
 Due = Ready | Unprepared | Later
+_PUT_BACK: Final = 3
+"""Times that something older is put right at once, for each topic and connection. Two gateways that do not
+agree on what is newer must not go on for ever."""
 _REFRESHED: Final = 4
 """A value that was published within this part of the time after which it expires is not published again."""
 _IDLE: Final = 5.0
@@ -126,6 +129,8 @@ class Outbox:
         self._is_begun = False
         self._published_at: dict[str, float] = {}
         """When a current value was last acknowledged on this connection, by its topic."""
+        self._put_back: dict[str, int] = {}
+        """How often something older was put right at once on this connection, by topic."""
         self._hears_discovery = hears_discovery
         self._must_hear = False
         self._largest = limits.WINDOW_BYTES
@@ -163,6 +168,7 @@ class Outbox:
         self._ready.clear()
         self._is_begun = False
         self._published_at.clear()
+        self._put_back.clear()
         for line in self._lines:
             line.lane.rewind()
 
@@ -334,8 +340,15 @@ class Outbox:
                 number = next(number for number, other in self._flights.items() if other is flight)
                 self._confirm(number, flight, now)
             return
-        if vessel is not None:
-            self.standings.heard(topic, payload, self._feed.facts(vessel).logs)
+        if vessel is None:
+            return
+        # With MQTT 5 each message tells whether it is retained, with 3.1.1 only what was retained before.
+        is_kept = None if self._must_hear and not is_retained else is_retained
+        is_worse = self.standings.heard(topic, payload, self._feed.facts(vessel).logs, is_kept=is_kept)
+        if is_worse and vessel in self._ready and self._put_back.get(topic, 0) < _PUT_BACK:
+            # Two gateways that were asked at the same time do not see each other's.
+            self._put_back[topic] = self._put_back.get(topic, 0) + 1
+            self._compare(vessel)
 
     def overdue(self, now: float) -> LostTrouble | RefusalTrouble | None:
         """What has waited for an answer for too long; to be asked now and then."""

@@ -114,33 +114,48 @@ class Standings:
         if message.standing is not None:
             self._note(message.ranked_by or message.topic, message.standing)
 
-    def heard(self, topic: str, payload: bytes, logs: Sequence[str]) -> None:
-        """Somebody else's is retained, or was published just now."""
+    def heard(self, topic: str, payload: bytes, logs: Sequence[str], *, is_kept: bool | None = True) -> bool:
+        """Note what somebody else has published.
+
+        Args:
+            topic: where.
+            payload: what.
+            logs: the vessel's, the oldest first.
+            is_kept: whether the broker retains it; None if nobody tells.
+
+        Returns:
+            Whether it has taken the place of something newer, or of all.
+        """
+        if is_kept is False:
+            return False
         if not payload:
-            self._cleared(topic)
-            return
+            return self._cleared(topic)
         try:
             body: Any = msgspec.json.decode(payload)
         except (msgspec.DecodeError, UnicodeDecodeError):
             body = None  # not a document of ours: anything may take its place
         theirs = standing_of(body) if isinstance(body, dict) else None
-        known = self._known.get(topic)
-        if theirs is not None and known is not None and is_older(theirs, known, logs):
-            return  # it was published for those who listen now, not retained
-        if topics.parse(topic) is not None:  # else it is of those that are never retained
+        known, place = self._known.get(topic), topics.parse(topic)
+        is_behind = theirs is not None and known is not None and is_older(theirs, known, logs)
+        if is_behind and is_kept is None and (place is None or place.part != "state"):
+            return False  # it was published for those who listen now, as an older current value is not
+        if place is not None:  # else it is of those that are never retained
             self._there[topic] = hash(payload)
         if theirs is not None:
             self._note(topic, theirs)
+        return is_behind
 
     def _note(self, topic: str, standing: Standing) -> None:
         if self._known.get(topic) != standing:
             self._known[topic] = standing
             self.changes += 1
 
-    def _cleared(self, topic: str) -> None:
+    def _cleared(self, topic: str) -> bool:
+        """Note that nothing is there; whether something was, as far as was known."""
         self._there.pop(topic, None)
-        if self._known.pop(topic, None) is not None:
-            self.changes += 1
+        was_known = self._known.pop(topic, None) is not None
+        self.changes += was_known
+        return was_known
 
 
 def _of(vessel: str, found: Iterable[str]) -> list[str]:
