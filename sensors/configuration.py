@@ -15,39 +15,73 @@ from . import conflicts, paths, tomlfile
 from .kinds import KINDS, Draft, Kind, Values
 from .paths import CONTACT
 from .quantities import DIMENSIONS, InputError, parse_value, shown, si_of
-from .schema import Advice, Key, Schema, Table, choice, identifier, one_of, quantity, text
+from .schema import Advice, Key, Schema, Table, boolean, choice, identifier, one_of, quantity, text
 from .sections import SECTIONS
 from .sensorkeys import unit_words
 from .settings import AlarmRule, SensorSettings, Severity, When
 from .tomlfile import UNREADABLE, ConfigurationError, Problem, TomlFile, raise_if_any
 
-__all__ = ["ConfigurationError", "Problem", "load_sensors", "read_sensors"]
+__all__ = ["ConfigurationError", "Problem", "load_sensors", "nothing_described", "read_sensors"]
 
 NO_LIGHTS: Final[Mapping[int, str]] = MappingProxyType({})
+NO_SENSORS: Final = "no_sensors"
+"""The key with which a file says that it describes no sensor on purpose."""
 
 
 def load_sensors(
     path: Path, *, reserved: Mapping[int, str] = NO_LIGHTS, missing_ok: bool = False
 ) -> tuple[SensorSettings, ...]:
-    """The sensors that a file describes, in its order.
+    """Return the sensors that a file describes, in its order.
 
     `reserved`: the lights' pins, each with its light's name under [lights]. With `missing_ok` a file that is
-    not there describes none. Raises `ConfigurationError` with every problem.
+    not there describes none. Raises `ConfigurationError` with every problem, whatever the file says.
     """
     return read_sensors(tomlfile.read(path, missing_ok=missing_ok), reserved=reserved)
 
 
-def read_sensors(file: TomlFile, *, reserved: Mapping[int, str] = NO_LIGHTS) -> tuple[SensorSettings, ...]:
-    """The same of a file already read."""
+def read_sensors(
+    file: TomlFile, *, reserved: Mapping[int, str] = NO_LIGHTS, none_ok: bool = False
+) -> tuple[SensorSettings, ...]:
+    """Return the sensors of a file already read.
+
+    A file that describes none must say `no_sensors = true`; with `none_ok` it need not.
+    """
     root = Table.root(file)
-    root.read({"sensor": Key(lambda raw: raw)}, elsewhere=_OTHER_FILE)
-    drafts = [
-        _draft(table, number, file.path.parent)
-        for number, table in enumerate(root.sections("sensor"), start=1)
-    ]
-    conflicts.check(drafts, reserved)
+    values = root.read({"sensor": Key(_as_it_is), NO_SENSORS: Key(boolean)}, elsewhere=_OTHER_FILE)
+    drafts: list[Draft] = []
+    for number, table in enumerate(root.sections("sensor"), start=1):
+        with table.guarded():
+            drafts.append(_draft(table, number, file.path.parent))
+    with root.guarded():
+        conflicts.check(drafts, reserved)
+    if file.content is not None and not none_ok:
+        _check_that_something_is_recorded(root, wants_none=values[NO_SENSORS])
     raise_if_any(root.problems)
-    return tuple(_settings(draft) for draft in drafts)
+    sensors: list[SensorSettings] = []
+    for draft in drafts:
+        with draft.table.guarded():
+            sensors.append(_settings(draft))
+    raise_if_any(root.problems)
+    return tuple(sensors)
+
+
+def nothing_described(path: Path) -> Problem:
+    """Return what is wrong with a `sensors.toml` that is not there."""
+    return Problem(path, None, "", "there is no such file, so nothing is recorded", _DESCRIBE)
+
+
+_DESCRIBE: Final = (
+    f"Describe a sensor there with [[sensor]], or write {NO_SENSORS} = true if nothing is wired."
+)
+
+
+def _check_that_something_is_recorded(root: Table, *, wants_none: bool | None) -> None:
+    """A file that was emptied, by a power cut say, must not pass for a vessel without sensors."""
+    has_sensors = bool(root.data.get("sensor"))
+    if has_sensors and wants_none:
+        root.complain(NO_SENSORS, "the file says so, and describes sensors", "Take out one of the two.")
+    elif not has_sensors and not wants_none and not root.problems:
+        root.complain("", "no sensor is described, so nothing would be recorded", _DESCRIBE)
 
 
 _OTHER_FILE: Final[Mapping[str, Advice]] = dict.fromkeys(

@@ -3,21 +3,25 @@
 The GPIO library is imported when the first sensor on a pin is made: a vessel without one does not need it.
 """
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from .analog import AnalogDriver
 from .bus import ClimateDriver, PowerDriver, ThermocoupleDriver, ThermometerDriver
 from .clock import Clock
-from .driver import Driver
+from .driver import Driver, DriverError, Emit
 from .manual import ManualDriver
 from .replay import ReplayDriver
+from .sample import Totals
 from .settings import SensorSettings
 from .simulated import SimulatedDriver
 
 if TYPE_CHECKING:
     from .gpio import GpioContext
+
+_log = logging.getLogger(__name__)
 
 
 class DriverContext:
@@ -82,3 +86,35 @@ def make_driver(settings: SensorSettings, *, context: DriverContext) -> Driver:
     from `sensors.toml` have neither.
     """
     return FACTORIES[settings.kind](settings, context)
+
+
+class UnmadeDriver(Driver):
+    """Stands in for a driver that could not be made: its sensor is `failed`, and the others record."""
+
+    def __init__(self, settings: SensorSettings, why: Exception) -> None:
+        super().__init__(settings)
+        self.lane = "unmade"
+        self.interval_ns = None
+        self._why = f"the driver could not be made ({type(why).__name__}: {why}); the log has the details"
+
+    def open(self, emit: Emit, *, resume: Totals) -> None:  # noqa: ARG002  # it has nothing to say
+        """Raise `DriverError`."""
+        raise DriverError(self._why)
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def make_drivers(sensors: Iterable[SensorSettings], *, context: DriverContext) -> list[Driver]:
+    """Return a driver for each sensor, in their order.
+
+    One that cannot be made, whatever its factory raises, is an `UnmadeDriver`, and is logged.
+    """
+    drivers: list[Driver] = []
+    for settings in sensors:
+        try:
+            drivers.append(make_driver(settings, context=context))
+        except Exception as error:  # noqa: BLE001  # one sensor's driver does not end the recorder
+            _log.error("the driver of %s could not be made: %s", settings.id, error, exc_info=error)
+            drivers.append(UnmadeDriver(settings, error))
+    return drivers

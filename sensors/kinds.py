@@ -280,7 +280,7 @@ def _check_replay(draft: Draft) -> None:
     if draft.given("file") is None or draft.given("path") is None:
         return
     file = _replay_file(draft)
-    if not file.is_file():
+    if not _is_file(file):
         draft.table.complain(
             "file", f"there is no file {file.name} beside sensors.toml", f"Copy it to {file.parent}."
         )
@@ -289,6 +289,13 @@ def _check_replay(draft: Draft) -> None:
         load(file, draft.values["path"])
     except DriverError as error:
         draft.table.complain("file", str(error), "Correct the recording, or name another file or path.")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that no file can have, or a folder that may not be searched
+        return False
 
 
 _SIMULATED: Final[Schema] = {

@@ -20,6 +20,8 @@ from .settings import ReplayOptions, SensorSettings
 
 POLL_NS: Final = 50_000_000
 """How often due rows are looked for: how late a row may come, not how exact its time is."""
+MOST_S: Final = 1e10
+"""The longest recording, 317 years. What is longer is an overflow in the program that wrote the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,10 @@ def rows(file: Path, path: str) -> tuple[Row, ...]:
 
 
 def load(file: Path, path: str) -> Recording:
-    """Read a recording; what is not of `path` only counts for its length. Raises `DriverError`."""
+    """Read a recording; what is not of `path` only counts for its length.
+
+    Raises `DriverError`, whatever the file's content is.
+    """
     found: list[Row] = []
     paths: set[str] = set()
     count = offset_ns = 0
@@ -60,7 +65,9 @@ def load(file: Path, path: str) -> Recording:
                 if found and offset_ns < found[-1].offset_ns:
                     raise DriverError(f"{file}, line {number}: time goes back; sort the recording by time")
                 found.append(Row(offset_ns, value))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except DriverError:
+        raise
+    except Exception as error:
         raise DriverError(f"the recording {file} cannot be read: {error}") from error
     if not found:
         there = ", ".join(sorted(paths)) or "no rows at all"
@@ -85,25 +92,39 @@ def _read(file: Path, lines: Iterator[str]) -> Iterator[tuple[int, int, str, flo
             first = time if first is None else first
             value = _value(row["value"])
             offset_ns = _between(first, time)
-        except (TypeError, ValueError) as error:
+        except Exception as error:
             raise DriverError(f"{file}, line {number}: {error}") from error
         yield number, offset_ns, row["path"], value
 
 
 def _time(text: str) -> datetime | float:
     try:
-        return float(text)
+        time = float(text)
     except ValueError:
         return datetime.fromisoformat(text)
+    if not math.isfinite(time):
+        raise ValueError(f"{text} is not a time")
+    return time
 
 
 def _between(first: datetime | float, time: datetime | float) -> int:
-    """Nanoseconds. Raises `TypeError` if one has a date or zone and the other has none."""
+    """Return nanoseconds.
+
+    Raises `TypeError` if one has a date or zone and the other has none, `ValueError` if it is too long.
+    """
     if isinstance(first, datetime) and isinstance(time, datetime):
-        return (time - first) // timedelta(microseconds=1) * 1000
+        offset = time - first
+        _check_length(offset.total_seconds())
+        return offset // timedelta(microseconds=1) * 1000
     if isinstance(first, datetime) or isinstance(time, datetime):
         raise TypeError("times are to be all dates or all seconds")
+    _check_length(time - first)
     return round((time - first) * 1e9)
+
+
+def _check_length(offset_s: float) -> None:
+    if abs(offset_s) > MOST_S:
+        raise ValueError(f"its time is {offset_s:.6g} s from the first row's, and {MOST_S:.6g} s is the most")
 
 
 def _value(text: str) -> float:

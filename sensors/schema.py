@@ -2,17 +2,19 @@
 
 A schema is a mapping of key to `Key`. `Table.read` checks a table against one: every unknown, missing or bad
 key becomes a `Problem` with its line, and the reading goes on. Parsers take a value as TOML has it, return
-the typed one, and raise `InputError` in words.
+the typed one, and raise `InputError` in words. Any other exception, from a parser or from a check, becomes a
+`Problem` too: what a file says never ends the program that reads it.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
 from .quantities import InputError, close, finite, parse, shown
-from .tomlfile import UNREADABLE, Problem, TomlFile
+from .tomlfile import UNREADABLE, ConfigurationError, Problem, TomlFile, unforeseen
 from .tomllines import Place
 
 Parser = Callable[[Any], Any]
@@ -104,7 +106,22 @@ class Table:
             return parser(raw)
         except InputError as error:
             self.complain(key, error.text, error.remedy, at=error.at)
-            return None
+        except Exception as error:  # noqa: BLE001  # whatever a parser raises is the file's problem
+            self.complain(key, *unforeseen(error))
+        return None
+
+    @contextmanager
+    def guarded(self, key: str = "") -> Iterator[None]:
+        """Turn an exception of the block into a problem of this table, or of one of its keys.
+
+        The rest of the block is left out; what it was to make is missing then.
+        """
+        try:
+            yield
+        except ConfigurationError as error:
+            self.problems += error.problems
+        except Exception as error:  # noqa: BLE001  # as above
+            self.complain(key, *unforeseen(error))
 
     def _unknown(self, key: str, schema: Schema, elsewhere: Mapping[str, Advice]) -> None:
         if self.data[key] == UNREADABLE:

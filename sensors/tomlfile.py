@@ -2,6 +2,9 @@
 
 Owns reading a file that a person wrote on whatever machine (CRLF, byte-order mark), what a problem with it
 is, and TOML's syntax errors in a fitter's words. Does not know what should stand in it: that is `schema`.
+
+Promises that any content whatsoever leads to a `TomlFile` or to a `ConfigurationError`, whichever exception a
+library raises on the way.
 """
 
 import re
@@ -9,6 +12,7 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from traceback import extract_tb
 from typing import Any, Final
 
 from .tomllines import Place, locate
@@ -76,6 +80,33 @@ class TomlFile:
         return None
 
 
+EMPTIED: Final = (
+    "the file is empty, as a power cut leaves one that was being written",
+    "Write it again. If all of it is to be usual, write a remark: # empty on purpose",
+)
+"""What is wrong with a file that had content before, and what to do."""
+
+
+def is_empty(content: bytes) -> bool:
+    """Return whether a file holds nothing but blanks, line ends and NUL bytes."""
+    return not content.strip(b" \t\r\n\0")
+
+
+def unforeseen(error: Exception) -> tuple[str, str]:
+    """Return what to say of an exception that no check foresaw: what is wrong, and what to do.
+
+    The text names the exception and where it was raised, so that the report of it can be acted upon.
+    """
+    frames = extract_tb(error.__traceback__)
+    where = f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
+    words = str(error).partition("\n")[0][:_LONGEST_REASON]
+    reason = f"{type(error).__name__}{where}" + (f": {words}" if words else "")
+    return f"this cannot be used ({reason})", "Change it or take it out, and please report this."
+
+
+_LONGEST_REASON: Final = 200
+
+
 def raise_if_any(problems: Iterable[Problem]) -> None:
     """Raise them all as one `ConfigurationError`, in the order of the file's lines."""
     found = sorted(problems, key=lambda problem: (str(problem.file), problem.line or 0))
@@ -89,15 +120,18 @@ def read(path: Path, *, missing_ok: bool = False) -> TomlFile:
     Raises `ConfigurationError`.
     """
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise _failed(path, "is far too long for a configuration", "Is this the right file?")
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
     except FileNotFoundError:
         if missing_ok:
             return TomlFile(path)
         raise _failed(path, f"there is no file {path}", "Check the name, or create it.") from None
     except OSError as error:
         raise _failed(path, f"cannot be read: {error.strerror or error}", "Check the card.") from error
+    except Exception as error:
+        raise _failed(path, *unforeseen(error)) from error
+    if len(content) > MOST_BYTES:
+        raise _failed(path, "is far too long for a configuration", "Is this the right file?")
     return parse(path, content)
 
 
@@ -107,6 +141,15 @@ def parse(path: Path, content: bytes) -> TomlFile:
     A line that is not TOML is told in `problems`, and the rest is read without it, so that one slip does not
     hide the others. Raises `ConfigurationError` where that is not possible.
     """
+    try:
+        return _parse(path, content)
+    except ConfigurationError:
+        raise
+    except Exception as error:
+        raise _failed(path, *unforeseen(error)) from error
+
+
+def _parse(path: Path, content: bytes) -> TomlFile:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

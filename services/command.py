@@ -74,21 +74,31 @@ def main(argv: Sequence[str] | None = None, *, world: World | None = None) -> in
     try:
         status = _run(sys.argv[1:] if argv is None else list(argv), world or World())
         sys.stdout.flush()
-    except CommandError as error:
-        _complain(str(error))
-        return error.status
     except BrokenPipeError:
         # Whoever read has had enough. Python would flush once more at exit: into nothing then.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
         return 1
-    except OSError as error:
-        _complain(f"{error.filename or 'input/output'}: {error.strerror or error}")
-        return 1
     except SystemExit as end:  # argparse, after --help
         return end.code if isinstance(end.code, int) else 0
+    except Exception as error:  # noqa: BLE001  # a fault of ours is told in a sentence, too
+        return _tell(error)
     return status
+
+
+def _tell(error: Exception) -> int:
+    """Say what went wrong; return the exit status."""
+    if isinstance(error, CommandError):
+        _complain(str(error))
+        return error.status
+    if isinstance(error, OSError):
+        _complain(f"{error.filename or 'input/output'}: {error.strerror or error}")
+    else:
+        from .logs.lines import of_exception
+
+        _complain(f"this should not happen, please report it: {of_exception(error, error.__traceback__)}")
+    return 1
 
 
 def _tolerate(stream: TextIO) -> None:

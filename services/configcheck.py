@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Final
 
 from sensors import tomlfile
-from sensors.configuration import read_sensors
+from sensors.configuration import NO_SENSORS, read_sensors
 from sensors.quantities import format_duration
 from sensors.schema import Table
 from sensors.sections import SECTIONS
 from sensors.sensorkeys import unit_words
 from sensors.settings import SensorSettings
-from sensors.tomlfile import TomlFile
+from sensors.tomlfile import TomlFile, unforeseen
 
 from .configuration import (
     LIGHTS,
@@ -51,9 +51,15 @@ def check(path: Path) -> Checked:
         file = tomlfile.read(path)
         summary = _sensors(file) if _describes_sensors(file) else _configuration(read_configuration(file))
     except ConfigurationError as error:
-        count = len(error.problems)
-        return Checked(f"{error}\n{path.name}: {count} problem{'s' if count > 1 else ''}", error.problems)
+        return _wrong(path, error)
+    except Exception as error:  # noqa: BLE001  # whatever the file makes go wrong is its problem
+        return _wrong(path, ConfigurationError([Problem(path, None, "", *unforeseen(error))]))
     return Checked(f"{path.name}: good\n{summary}")
+
+
+def _wrong(path: Path, error: ConfigurationError) -> Checked:
+    count = len(error.problems)
+    return Checked(f"{error}\n{path.name}: {count} problem{'s' if count > 1 else ''}", error.problems)
 
 
 def name_in_force(path: Path) -> str:
@@ -67,7 +73,7 @@ def _describes_sensors(file: TomlFile) -> bool:
         return True
     if file.path.name in BESIDE:
         return False
-    if "sensor" in file.data or "sensor" in file.path.stem:
+    if not file.data.keys().isdisjoint({"sensor", NO_SENSORS}) or "sensor" in file.path.stem:
         return True
     if file.data.keys().isdisjoint(SECTIONS):
         table = Table.root(file)
@@ -84,7 +90,7 @@ def _sensors(file: TomlFile) -> str:
     reserved, source = _lights_beside(file.path.parent)
     sensors = read_sensors(file, reserved=reserved)
     if not sensors:
-        return "no sensors: nothing would be recorded"
+        return "no sensors, as the file says: nothing would be recorded"
     rows = [_row(sensor) for sensor in sensors]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [

@@ -5,7 +5,7 @@ whole configuration. Checks that values are what they can be; what they lead to 
 concern of those who take them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -183,22 +183,18 @@ _OTHER_FILE: Final[Mapping[str, Advice]] = {
 
 
 def read_configuration(file: TomlFile) -> Configuration:
-    """The configuration in a file already read. Raises `ConfigurationError` with every problem."""
+    """Return the configuration in a file already read.
+
+    Raises `ConfigurationError` with every problem, whatever the file says.
+    """
     root = Table.root(file)
     root.read({name: Key(_as_it_is) for name in SECTIONS}, elsewhere=_OTHER_FILE)
-    configuration = Configuration(
-        vessel=_vessel(root.section("vessel")),
-        network=_network(root.section("network")),
-        listener=Listener(**root.section("listener").read(_LISTENER)),
-        users=_users(root.sections("user")),
-        mesh=Mesh(**root.section("mesh").read(_MESH)),
-        gateways=_gateways(root.sections("gateway")),
-        retention=Retention(**root.section("retention").read(_RETENTION)),
-        lights=_lights(root.section("lights")),
-        clock=_clock(root),
-    )
+    found: dict[str, Any] = {}
+    for field, section, read in _READERS:
+        with root.guarded(section):
+            found[field] = read(root)
     raise_if_any(root.problems)
-    return configuration
+    return Configuration(**found)
 
 
 def _vessel(table: Table) -> Vessel:
@@ -314,7 +310,8 @@ def _lights(table: Table) -> Lights:
 def _clock(root: Table) -> HardwareClock:
     table, lights = root.section("clock"), root.section("lights").data
     values = table.read(_CLOCK)
-    used = {pin: name for name in LIGHTS if (pin := lights.get(name, getattr(Lights(), name)))}
+    pins = {name: lights.get(name, getattr(Lights(), name)) for name in LIGHTS}
+    used = {pin: name for name, pin in pins.items() if isinstance(pin, int) and pin}
     if values["pps"] in used:
         table.complain(
             "pps",
@@ -322,6 +319,20 @@ def _clock(root: Table) -> HardwareClock:
             "Choose another pin, or another for the light.",
         )
     return HardwareClock(**values)
+
+
+_READERS: Final[Sequence[tuple[str, str, Callable[[Table], Any]]]] = (
+    ("vessel", "vessel", lambda root: _vessel(root.section("vessel"))),
+    ("network", "network", lambda root: _network(root.section("network"))),
+    ("listener", "listener", lambda root: Listener(**root.section("listener").read(_LISTENER))),
+    ("users", "user", lambda root: _users(root.sections("user"))),
+    ("mesh", "mesh", lambda root: Mesh(**root.section("mesh").read(_MESH))),
+    ("gateways", "gateway", lambda root: _gateways(root.sections("gateway"))),
+    ("retention", "retention", lambda root: Retention(**root.section("retention").read(_RETENTION))),
+    ("lights", "lights", lambda root: _lights(root.section("lights"))),
+    ("clock", "clock", _clock),
+)
+"""Each field of `Configuration`, the section it comes from, and what reads it."""
 
 
 def _label(what: str, table: Table, number: int) -> str:

@@ -1,4 +1,4 @@
-"""The last good configuration: a typo never stops recording.
+"""The last good configuration: a typo never stops recording, nor does anything else that files may say.
 
 Whenever both files are good they are kept, with the recordings that `replay` sensors name, under
 `DATA/last-good/`; when one is wrong, both are taken from there, and the problems are handed on for `status`
@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Final
 
 from sensors import tomlfile
-from sensors.configuration import read_sensors
+from sensors.configuration import nothing_described, read_sensors
 from sensors.settings import ReplayOptions, SensorSettings
-from sensors.tomlfile import TomlFile
+from sensors.tomlfile import EMPTIED, TomlFile, is_empty, unforeseen
 
 from .configuration import Configuration, ConfigurationError, Problem, read_configuration, reserved_pins
 
@@ -74,6 +74,11 @@ class Pair:
         }
         return tuple(sorted(files))
 
+    @property
+    def describes_sensors(self) -> bool:
+        """Whether there is a `sensors.toml`; one that has none says so itself."""
+        return _SENSORS_NAME in self.contents
+
 
 def load_or_last_good(
     config_path: Path, sensors_path: Path, data_dir: Path, *, missing_ok: Collection[Path] = USUAL_PLACES
@@ -91,21 +96,55 @@ def load_or_last_good(
             sensors_path,
             config_missing_ok=config_path in missing_ok and not keeper.has(_CONFIG_NAME),
             sensors_missing_ok=sensors_path in missing_ok and not keeper.has(_SENSORS_NAME),
+            config_empty_ok=not keeper.says_something(_CONFIG_NAME),
         )
     except ConfigurationError as error:
         return keeper.load(error)
-    return Loaded(pair.configuration, pair.sensors, keeper.keep(pair))
+    told = () if pair.describes_sensors else (nothing_described(sensors_path),)
+    return Loaded(pair.configuration, pair.sensors, (*told, *keeper.keep(pair)))
 
 
 def _read(
-    config_path: Path, sensors_path: Path, *, config_missing_ok: bool, sensors_missing_ok: bool
+    config_path: Path,
+    sensors_path: Path,
+    *,
+    config_missing_ok: bool,
+    sensors_missing_ok: bool,
+    config_empty_ok: bool = True,
+    none_ok: bool = False,
 ) -> Pair:
-    """Both files. Raises `ConfigurationError` with the problems of both."""
+    """Return both files, sound. Raises `ConfigurationError` with the problems of both, and nothing else."""
+    try:
+        return _read_both(
+            config_path,
+            sensors_path,
+            config_missing_ok=config_missing_ok,
+            sensors_missing_ok=sensors_missing_ok,
+            config_empty_ok=config_empty_ok,
+            none_ok=none_ok,
+        )
+    except ConfigurationError:
+        raise
+    except Exception as error:
+        raise ConfigurationError([Problem(config_path.parent, None, "", *unforeseen(error))]) from error
+
+
+def _read_both(
+    config_path: Path,
+    sensors_path: Path,
+    *,
+    config_missing_ok: bool,
+    sensors_missing_ok: bool,
+    config_empty_ok: bool,
+    none_ok: bool,
+) -> Pair:
     problems: list[Problem] = []
     configuration = sensors = None
     config_file, sensors_file = TomlFile(config_path), TomlFile(sensors_path)
     try:
         config_file = tomlfile.read(config_path, missing_ok=config_missing_ok)
+        if not config_empty_ok and config_file.content is not None and is_empty(config_file.content):
+            problems.append(Problem(config_path, None, "", *EMPTIED))
         configuration = read_configuration(config_file)
     except ConfigurationError as error:
         problems += error.problems
@@ -113,11 +152,13 @@ def _read(
         sensors_file = tomlfile.read(sensors_path, missing_ok=sensors_missing_ok)
         # without a sound [lights] nobody knows their pins: do not guess at conflicts
         sensors = read_sensors(
-            sensors_file, reserved={} if configuration is None else reserved_pins(configuration)
+            sensors_file,
+            reserved={} if configuration is None else reserved_pins(configuration),
+            none_ok=none_ok,
         )
     except ConfigurationError as error:
         problems += error.problems
-    if configuration is None or sensors is None:
+    if configuration is None or sensors is None or problems:
         raise ConfigurationError(problems)
     files = {_CONFIG_NAME: config_file, _SENSORS_NAME: sensors_file}
     contents = {name: file.content for name, file in files.items() if file.content is not None}
@@ -134,6 +175,13 @@ class LastGood:
         """Whether a configuration was ever kept here; with a name, whether it had this file."""
         return os.path.lexists(self._folder / _CURRENT / name if name else self._folder / _CURRENT)
 
+    def says_something(self, name: str) -> bool:
+        """Return whether this file was kept, and has any content."""
+        try:
+            return not is_empty((self._folder / _CURRENT / name).read_bytes())
+        except OSError:
+            return False
+
     def load(self, why: ConfigurationError) -> Loaded:
         """What was kept; its problems are those for which it is asked. Raises them if there is nothing."""
         if not self.has():
@@ -147,12 +195,13 @@ class LastGood:
                 current / _SENSORS_NAME,
                 config_missing_ok=True,
                 sensors_missing_ok=True,
+                none_ok=True,  # it was kept when a file needed no word for that, and is what is in force
             )
-        except OSError as error:
-            trouble = self._problem(f"cannot be read: {error.strerror or error}", "Check the card.")
-            raise ConfigurationError([*why.problems, trouble]) from error
         except ConfigurationError as error:
             raise ConfigurationError([*why.problems, *error.problems]) from error
+        except Exception as error:
+            trouble = self._problem(f"cannot be read: {_words(error)}", "Check the card.")
+            raise ConfigurationError([*why.problems, trouble]) from error
         return Loaded(pair.configuration, pair.sensors, why.problems, is_last_good=True)
 
     def keep(self, pair: Pair) -> tuple[Problem, ...]:
@@ -166,10 +215,10 @@ class LastGood:
             with _locked(self._folder / "lock") as is_ours:
                 if is_ours:  # else another process, started with us, is writing the same
                     self._write(pair, digest)
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001  # what cannot be kept is in force all the same
             return (
                 self._problem(
-                    f"could not be kept: {error.strerror or error}",
+                    f"could not be kept: {_words(error)}",
                     "Recording goes on, but do not change the configuration before this is cured.",
                 ),
             )
@@ -201,7 +250,7 @@ class LastGood:
             link.symlink_to(new.name)
             _sync_folder(self._folder)
             link.replace(self._folder / _CURRENT)
-        except OSError:
+        except Exception:
             shutil.rmtree(new, ignore_errors=True)  # whatever stays is removed at the next change
             raise
         _sync_folder(self._folder)
@@ -211,6 +260,10 @@ class LastGood:
 
     def _problem(self, text: str, remedy: str) -> Problem:
         return Problem(self._folder, None, "", f"the last good configuration {text}", remedy)
+
+
+def _words(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
 
 
 # Files ---------------------------------------------------------------------------------------------

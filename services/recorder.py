@@ -20,7 +20,7 @@ from typing import Final
 
 from sensors.clock import Clock, SystemClock
 from sensors.driver import DriverError
-from sensors.drivers import DriverContext, make_driver
+from sensors.drivers import DriverContext, make_drivers
 from sensors.manual import ManualDriver
 from sensors.sample import Sample
 from sensors.sampling import Sampler
@@ -133,7 +133,7 @@ class Recorder:
             self.journal.close()
             raise
         self._context = context or DriverContext(clock=self._clock)
-        self._drivers = [make_driver(sensor, context=self._context) for sensor in settings]
+        self._drivers = make_drivers(settings, context=self._context)
         self._sampler = Sampler(self._drivers, emit=self._queue.put, clock=self._clock)
         self.library = Library(
             identity=self.identity,

@@ -87,7 +87,7 @@ class InForce:
             return Memory(
                 dict(raw["shown"]), dict(raw["forced"]), dict(raw["wipe"]), raw["generated"] is True
             )
-        except (OSError, ValueError, KeyError, TypeError):
+        except Exception:  # noqa: BLE001  # whatever is in the file: then everything is looked at again
             return Memory()
 
     def remember(self, memory: Memory) -> None:

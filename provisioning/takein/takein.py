@@ -15,7 +15,7 @@ from provisioning import files
 from provisioning.bundle import identity as identities
 from provisioning.bundle.contents import IDENTITY, RADIO_KEY, SENSORS, VESSEL
 from provisioning.errors import BundleError
-from sensors.tomlfile import Problem
+from sensors.tomlfile import EMPTIED, Problem, is_empty, unforeseen
 from sync.fleet.errors import IdentityError
 from sync.fleet.identity_names import REVOCATIONS
 
@@ -81,16 +81,19 @@ class TakeIn:
     def run(self, extra: Offer | None = None) -> Outcome:
         """Take in what is offered, and `extra`."""
         taken: tuple[str, ...] = ()
-        with self._stack:
-            if self._attempt(self._force.folder, self._force.recover):
-                self._attempt(self._card, self._finish_wiping)
-                offer = self._collect(extra)
-                if offer is not None:
-                    taken = self._take(offer)
-                self._attempt(self._force.folder, self._name)
-                if offer is not None:
-                    self._attempt(self._card, self._show)
-            self._attempt(self._card, self._tell)
+        try:
+            with self._stack:
+                if self._attempt(self._force.folder, self._force.recover):
+                    self._attempt(self._card, self._finish_wiping)
+                    offer = self._collect(extra)
+                    if offer is not None:
+                        taken = self._take(offer)
+                    self._attempt(self._force.folder, self._name)
+                    if offer is not None:
+                        self._attempt(self._card, self._show)
+                self._attempt(self._card, self._tell)
+        except Exception as error:  # noqa: BLE001  # the card could not be made read-only again
+            self._fail(self._card, error)
         return Outcome(tuple(self._problems), taken, self._force.memory.generated)
 
     # Taking in
@@ -107,7 +110,7 @@ class TakeIn:
             self._complain(self._card or self._force.folder, what, f"{remedy[:1].upper()}{remedy[1:]}.")
             self._refused |= set(_ON_CARD)
             return None
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001  # nothing on a card stops a start
             self._fail(self._card, error)
             return None
         if extra is not None:
@@ -127,7 +130,7 @@ class TakeIn:
             self._force.remember(
                 replace(self._force.memory, shown={**self._force.memory.shown, **offer.shown})
             )
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001  # as above
             self._fail(self._force.folder, error)
             self._refused |= set(_ON_CARD)
             return ()
@@ -166,6 +169,9 @@ class TakeIn:
             present = identities.load(self._force.identity)
             for text, remedy in identities.objections(staged / IDENTITY, present=present, now=self._now):
                 yield Problem(place, None, "", text, remedy)
+        for name, content in offer.configuration.items():
+            if name != SENSORS and is_empty(content):  # the check of sensors.toml says more
+                yield Problem(offer.origins[name], None, "", *EMPTIED)
 
     def _judged(self, offer: Offer, staged: Path) -> Iterable[Problem]:
         verdict = self._check(staged)
@@ -294,12 +300,15 @@ class TakeIn:
     def _attempt(self, where: Path | None, action: Callable[[], None]) -> bool:
         try:
             action()
-        except (OSError, IdentityError) as error:
+        except Exception as error:  # noqa: BLE001  # as above
             self._fail(where, error)
             return False
         return True
 
     def _fail(self, where: Path | None, error: Exception) -> None:
+        if not isinstance(error, OSError | IdentityError):
+            self._complain(where or self._force.folder, *unforeseen(error))
+            return
         words = (error.strerror if isinstance(error, OSError) else None) or str(error)
         name = error.filename if isinstance(error, OSError) else None
         place = Path(str(name)) if name else where or self._force.folder

@@ -7,12 +7,15 @@ from provisioning.takein.inforce import CONFIG
 from provisioning.takein.takein import SENSORS, Verdict
 from sensors import tomlfile
 from sensors.configuration import read_sensors
-from sensors.tomlfile import ConfigurationError, Problem, TomlFile
+from sensors.tomlfile import ConfigurationError, Problem, TomlFile, unforeseen
 from services.configuration import Configuration, read_configuration, reserved_pins
 
 
 def check(folder: Path, *, config: str = CONFIG, sensors: str = SENSORS) -> Verdict:
-    """Both files, by these names; one that is missing is empty. Whatever is wrong is in the verdict."""
+    """Check both files, by these names; one that is missing is empty.
+
+    Raises nothing: whatever is wrong is in the verdict.
+    """
     problems: list[Problem] = []
     configuration = None
     try:
@@ -21,11 +24,15 @@ def check(folder: Path, *, config: str = CONFIG, sensors: str = SENSORS) -> Verd
         problems += _missing(file, configuration)
     except ConfigurationError as error:
         problems += error.problems
+    except Exception as error:  # noqa: BLE001  # whatever the file makes go wrong is its problem
+        problems.append(Problem(folder / config, None, "", *unforeseen(error)))
     try:
         wired = tomlfile.read(folder / sensors, missing_ok=True)
         read_sensors(wired, reserved={} if configuration is None else reserved_pins(configuration))
     except ConfigurationError as error:
         problems += error.problems
+    except Exception as error:  # noqa: BLE001  # as above
+        problems.append(Problem(folder / sensors, None, "", *unforeseen(error)))
     return Verdict(tuple(problems), "" if configuration is None else configuration.vessel.id)
 
 
@@ -33,7 +40,7 @@ def _missing(file: TomlFile, configuration: Configuration) -> Iterator[Problem]:
     """Files that gateways name and that are not beside the configuration."""
     for number, gateway in enumerate(configuration.gateways):
         name = gateway.password_file
-        if name is not None and not (file.path.parent / name).is_file():
+        if name is not None and not _is_file(file.path.parent / name):
             yield Problem(
                 file.path,
                 file.line(("gateway", number, "password_file")),
@@ -42,3 +49,10 @@ def _missing(file: TomlFile, configuration: Configuration) -> Iterator[Problem]:
                 "Put it there, with a name that ends with .password.",
                 table=f'gateway "{gateway.name}"',
             )
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that no file can have, or a folder that may not be searched
+        return False

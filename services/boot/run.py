@@ -32,6 +32,7 @@ from provisioning.takein.offers import Offer
 from provisioning.takein.takein import SENSORS, Outcome, TakeIn
 from sensors.configuration import load_sensors
 from sensors.settings import SensorSettings
+from sensors.tomlfile import unforeseen
 from services import machine
 from services.boot import imager, state, system
 from services.boot.check import check
@@ -87,8 +88,8 @@ class Boot:
         self.progress()
         try:
             outcome = self.take_in()
-        except OSError as error:
-            self.problems.append(f"{error.filename or self.places.etc}: {error.strerror or error}")
+        except Exception as error:  # noqa: BLE001  # nothing stops the start
+            self.problems.append(f"{self.places.etc}: {_words(error)}")
         self.problems += [str(problem) for problem in outcome.problems]
         configuration, sensors = self._in_force()
         self._step("what Raspberry Pi Imager was asked for", self._imager)
@@ -165,6 +166,9 @@ class Boot:
             except ConfigurationError:
                 return Configuration(), ()
             return loaded.configuration, loaded.sensors
+        except Exception as error:  # noqa: BLE001  # nothing stops the start
+            self.problems.append(f"{places.etc}: {_words(error)}")
+            return Configuration(), ()
         return configuration, sensors
 
     def _grow(self) -> None:
@@ -248,9 +252,18 @@ class Boot:
         self.progress()
         try:
             action()
-        except (OSError, CardError, ValueError) as error:
-            words = error.strerror or str(error) if isinstance(error, OSError) else str(error)
-            self.problems.append(f"{what} could not be set up: {words}")
+        except Exception as error:  # noqa: BLE001  # nothing stops the start
+            self.problems.append(f"{what} could not be set up: {_words(error)}")
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, OSError):
+        words = error.strerror or str(error)
+        return words if error.filename is None else f"{error.filename}: {words}"
+    if isinstance(error, CardError | ValueError):
+        return str(error)
+    text, remedy = unforeseen(error)
+    return f"{text}. {remedy}"
 
 
 def fallback_name(root: Path = Path("/")) -> str:

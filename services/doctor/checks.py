@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from sensors.tomlfile import unforeseen
+
 from . import card, daemons, hardware, header, network, record
-from .findings import Finding, Verdict, skipped
+from .findings import Finding, Verdict, skipped, warn
 from .patient import Patient
 
 
@@ -70,12 +72,15 @@ CHECKS: Final[tuple[Check, ...]] = (
 
 
 def examine(patient: Patient, checks: Sequence[Check] = CHECKS) -> Iterator[tuple[Check, Finding]]:
-    """All answers, in order. A question that fails is skipped, and says why."""
+    """Yield all answers, in order. A question that fails says why, and the others are still asked."""
     for check in checks:
         try:
-            yield check, check.ask(patient)
+            found = check.ask(patient)
         except OSError as error:
-            yield check, skipped(f"it cannot be asked: {error.strerror or error}")
+            found = skipped(f"it cannot be asked: {error.strerror or error}")
+        except Exception as error:  # noqa: BLE001  # one question's fault does not take away the answers
+            found = warn(*unforeseen(error))
+        yield check, found
 
 
 def is_well(findings: Sequence[tuple[Check, Finding]]) -> bool:

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from sensors.configuration import nothing_described
 from services import storecheck, verify
 from services.configcheck import check
 from services.verify import VesselReport
@@ -20,6 +21,8 @@ def configuration(patient: Patient) -> Finding:
     for path in (patient.config, patient.sensors_file):
         if path.exists():
             told += [str(problem) for problem in check(path).problems]
+    if not patient.sensors_file.exists():
+        told.append(str(nothing_described(patient.sensors_file)))
     if told:
         return bad(
             told[0], "Correct it on the card, or with logboat config apply; the last good one is in force."

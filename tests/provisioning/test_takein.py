@@ -113,6 +113,37 @@ def test_an_edited_file_is_taken_in(argo: Card) -> None:
     assert (argo.etc / "before" / "sensors.toml").read_text() == SENSORS.format(17)
 
 
+@pytest.mark.parametrize("emptied", [b"", b"\r\n", b"\0" * 512])
+@pytest.mark.parametrize("name", ["sensors.toml", "vessel.toml", "office.password"])
+def test_a_file_that_a_power_cut_has_emptied_is_not_obeyed(argo: Card, name: str, emptied: bytes) -> None:
+    before = argo.force
+    (argo.fat / name).write_bytes(emptied)
+    for _ in range(2):
+        outcome = argo.start()
+        assert (len(outcome.problems), outcome.taken, argo.force) == (1, (), before)
+        assert (argo.fat / name).read_bytes() == emptied
+        assert f"{name}" in argo.problems
+    put(argo.fat, {name: {**bundle(), "office.password": b"secret"}[name]})
+    assert argo.start().problems == ()
+    assert argo.problems == ""
+
+
+def test_a_vessel_without_sensors_says_so(argo: Card) -> None:
+    (argo.fat / "sensors.toml").write_text("# nothing is wired yet\n")
+    argo.start()
+    assert "write no_sensors = true if nothing is wired" in argo.problems
+    assert argo.force["sensors.toml"] == SENSORS.format(17).encode()
+    (argo.fat / "sensors.toml").write_text("# nothing is wired yet\nno_sensors = true\n")
+    outcome = argo.start()
+    assert (outcome.problems, outcome.taken) == ((), ("sensors.toml",))
+
+
+def test_a_bundle_without_sensors_leaves_those_in_force(argo: Card) -> None:
+    put(argo.inbox, {name: each for name, each in bundle().items() if name != "sensors.toml"})
+    assert argo.start().problems == ()
+    assert argo.force["sensors.toml"] == SENSORS.format(17).encode()
+
+
 def test_windows_line_ends_and_mark_are_taken_as_they_are(argo: Card) -> None:
     edited = b"\xef\xbb\xbf" + SENSORS.format(27).replace("\n", "\r\n").encode()
     (argo.fat / "sensors.toml").write_bytes(edited)

@@ -195,9 +195,22 @@ def test_a_replayed_recording_is_found_beside_the_file(load: Load, tmp_path: Pat
     assert found.options == ReplayOptions(file=tmp_path / "yacht.csv", speed=10.0, repeat=True)
 
 
-def test_an_empty_file_is_a_vessel_without_sensors(load: Load) -> None:
-    assert load("") == ()
-    assert load("# later\r\n") == ()
+def test_a_vessel_without_sensors_says_so(load: Load) -> None:
+    assert load("no_sensors = true\n") == ()
+
+
+@pytest.mark.parametrize("text", ["", "\n", "# later\r\n", "no_sensors = false\n", "sensor = []\n"])
+def test_a_file_that_describes_no_sensor_and_does_not_say_so_is_refused(
+    problems: Problems, text: str
+) -> None:
+    [found] = problems(text)
+    assert "no sensor is described, so nothing would be recorded" in found
+    assert "write no_sensors = true if nothing is wired" in found
+
+
+def test_a_file_that_says_it_has_no_sensors_has_none(problems: Problems) -> None:
+    [found] = problems("no_sensors = true\n" + sensors(switch()))
+    assert found.startswith("1: no_sensors: the file says so, and describes sensors")
 
 
 def test_a_missing_file_is_fine_only_when_told(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ class SyncProcess:
         self.config.write_text(
             f'[vessel]\nid = "{vessel}"\n[listener]\nport = {self.port}\ninterfaces = ["lo"]\n{toml}'
         )
-        (folder / "sensors.toml").write_text("")
+        (folder / "sensors.toml").write_text("no_sensors = true\n")
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

@@ -39,11 +39,26 @@ def test_a_configuration_is_known_by_its_name_or_content(tmp_path: Path, name: s
     assert "power 5, record 6" in checked.text
 
 
-@pytest.mark.parametrize("name", ["logboat.toml", "sensors.toml"])
-def test_an_empty_file_is_good(tmp_path: Path, name: str) -> None:
-    path = tmp_path / name
+def test_an_empty_configuration_is_good(tmp_path: Path) -> None:
+    path = tmp_path / "logboat.toml"
     path.write_text("")
     assert check(path).good
+
+
+@pytest.mark.parametrize("name", ["sensors.toml", "new.toml"])
+def test_a_file_without_sensors_is_good_if_it_says_so(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text("no_sensors = true\n")
+    assert check(path).text == f"{name}: good\nno sensors, as the file says: nothing would be recorded"
+
+
+def test_an_empty_file_of_sensors_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "sensors.toml"
+    path.write_text("")
+    checked = check(path)
+    assert not checked.good
+    assert "no sensor is described, so nothing would be recorded" in checked.text
+    assert "write no_sensors = true if nothing is wired" in checked.text
 
 
 @pytest.mark.parametrize("content", ["", "colour = 'blue'\n"])

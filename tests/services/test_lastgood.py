@@ -8,8 +8,8 @@ import pytest
 
 from sensors.settings import ReplayOptions
 from sensors.tomlfile import ConfigurationError
-from services.lastgood import Loaded, load_or_last_good
-from services.settings import Lights, Vessel
+from services.lastgood import Loaded, _digest_of_folder, load_or_last_good
+from services.settings import Configuration, Lights, Vessel
 
 RECORDING = "time,path,value\n0,electrical.batteries.1.voltage,12.8\n"
 SENSORS = """\
@@ -143,8 +143,39 @@ def test_files_that_were_never_there_are_all_defaults(appliance: Appliance) -> N
     appliance.sensors.unlink()
     for _ in range(2):  # what was kept has no files either
         loaded = appliance.load()
-        assert (loaded.sensors, loaded.problems, loaded.is_last_good) == ((), (), False)
+        assert (loaded.sensors, loaded.is_last_good) == ((), False)
         assert loaded.configuration.vessel.id == "vessel"
+        [problem] = loaded.problems  # it records nothing, and that is told
+        assert str(problem).startswith("sensors.toml: there is no such file, so nothing is recorded.")
+
+
+def test_a_file_that_was_emptied_is_not_obeyed(appliance: Appliance) -> None:
+    appliance.load()
+    for emptied in ("", "\n", "\0" * 512):
+        appliance.write(sensors=emptied)
+        loaded = appliance.load()
+        assert (ids(loaded), loaded.is_last_good) == (["house", "float"], True)
+        appliance.write(config=emptied)
+        loaded = appliance.load()
+        assert (loaded.configuration.vessel.id, loaded.is_last_good) == ("argo", True)
+    appliance.write(config="# all of it is usual\n", sensors="no_sensors = true\n")
+    assert appliance.load() == Loaded(Configuration(vessel=Vessel(name="vessel")), ())
+
+
+def test_what_was_kept_without_a_word_about_its_sensors_stays_in_force(appliance: Appliance) -> None:
+    """An older release kept any file without sensors: its vessel still meets the others."""
+    appliance.write(sensors="no_sensors = true\n")
+    appliance.load()
+    [kept] = appliance.folders()
+    (kept / "sensors.toml").write_text("# none\n")
+    digest = _digest_of_folder(kept)[:16]
+    kept.rename(kept.with_name(f"{digest}-old"))
+    (appliance.kept / "current").unlink()
+    (appliance.kept / "current").symlink_to(f"{digest}-old")
+    appliance.sensors.write_text("# none\n")
+    loaded = appliance.load()
+    assert (loaded.is_last_good, loaded.sensors, loaded.configuration.vessel.id) == (True, (), "argo")
+    assert "write no_sensors = true" in str(loaded.problems[0])
 
 
 def test_a_file_that_disappears_is_a_problem(appliance: Appliance) -> None:

@@ -292,7 +292,7 @@ def test_what_is_piped_is_a_fact_a_line_whatever_columns_says(
 @pytest.mark.parametrize(("width", "more"), [(80, 0), (40, 5)])
 def test_a_real_terminal_of_that_size_shows_it_whole(width: int, more: int, logboat: Appliance) -> None:
     logboat.put(build.vessel(), build.boot(1, network(0, UTC)))
-    (logboat.root / "sensors.toml").write_text("")
+    (logboat.root / "sensors.toml").write_text("no_sensors = true\n")
     outer, inner = pty.openpty()
     fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
     environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")} | {

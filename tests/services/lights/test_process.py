@@ -44,7 +44,7 @@ def daemon(tmp_path: Path, configuration: str) -> Iterator[subprocess.Popen[byte
     for name in ("data", "run", "identity"):
         (tmp_path / name).mkdir()
     (tmp_path / "logboat.toml").write_text(configuration)
-    (tmp_path / "sensors.toml").write_text("")
+    (tmp_path / "sensors.toml").write_text("no_sensors = true\n")
     command = [sys.executable, "-m", "services", "lights", "--identity", str(tmp_path / "identity")]
     for option in ("config", "sensors", "data", "run"):
         place = f"{'logboat' if option == 'config' else option}.toml"

@@ -1,0 +1,130 @@
+"""Recording goes on, whatever the configuration holds and whichever driver cannot be made: real processes."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from services.lastgood import load_or_last_good
+
+from .appliance import Appliance, logboat
+
+__all__ = ["logboat"]  # a fixture
+
+SCRIPT = str(Path(sys.executable).with_name("logboat"))
+PATIENCE_S = 60.0
+PATH = "electrical.batteries.1.voltage"
+SENSORS = f"""
+[[sensor]]
+id = "engine"
+kind = "simulated"
+model = "engine"
+path = "propulsion.main.revolutions"
+rate = "20 Hz"
+
+[[sensor]]
+id = "house"
+kind = "replay"
+file = "yacht.csv"
+path = "{PATH}"
+
+[[sensor]]
+id = "float"
+kind = "switch"
+pin = 17
+path = "bilge.main.highWater"
+"""
+RECORDING = f"time,path,value\n0,{PATH},12.6\n1,{PATH},12.5\n"
+
+
+def record(vessel: Appliance, *wanted: str, environment: Mapping[str, str] | None = None) -> str:
+    """Record until these sensors have a durable sample; returns what the recorder logged."""
+    reading, writing = os.pipe()
+    with (vessel.root / "recorder.log").open("wb") as log:
+        recorder = subprocess.Popen(
+            [SCRIPT, "record", "--ledger", str(writing), *vessel.places],
+            pass_fds=[writing],
+            stdout=log,
+            stderr=log,
+            env={**os.environ, **(environment or {})},
+        )
+    os.close(writing)
+    said, missing = b"", set(wanted)
+    try:
+        while missing:
+            heard, _, _ = select.select([reading], [], [], PATIENCE_S)
+            more = os.read(reading, 65_536) if heard else b""
+            assert more, f"no sample of {missing}: {(vessel.root / 'recorder.log').read_text()}"
+            said += more
+            missing -= {row.partition(b",")[0].decode() for row in said.split(b"\n")[:-1]}
+        recorder.send_signal(signal.SIGTERM)
+        while os.read(reading, 65_536):
+            pass
+        assert recorder.wait(100) == 0
+    finally:
+        os.close(reading)
+        recorder.kill()
+        recorder.wait()
+    return (vessel.root / "recorder.log").read_text()
+
+
+@pytest.fixture
+def vessel(logboat: Appliance) -> Appliance:
+    """Its configuration is good, and is kept as the last good one."""
+    (logboat.root / "sensors.toml").write_text(SENSORS)
+    (logboat.root / "yacht.csv").write_text(RECORDING)
+    loaded = load_or_last_good(logboat.root / "logboat.toml", logboat.root / "sensors.toml", logboat.data)
+    assert loaded.problems == ()
+    return logboat
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("yacht.csv", RECORDING + f"1e999,{PATH},12.4\n", "yacht.csv, line 4: 1e999 is not a time"),
+        ("sensors.toml", "", "write no_sensors = true if nothing is wired"),
+    ],
+)
+def test_the_last_good_configuration_is_recorded_and_the_problem_is_told(
+    vessel: Appliance, name: str, content: str, said: str
+) -> None:
+    (vessel.root / name).write_text(content)
+    logged = record(vessel, "engine", "house")
+    assert "Traceback" not in logged
+    assert said in logged
+    checked = vessel("config", "check", str(vessel.root / "sensors.toml"))
+    assert (checked.status, said in checked.out) == (2, True)
+    assert said in vessel("status", "--json").json["problems"][0]
+    doctor = {check["name"]: check for check in vessel("doctor", "--json").json["checks"]}
+    assert said in doctor["configuration"]["seen"]
+
+
+@pytest.mark.parametrize("name", ["yacht.csv", "sensors.toml"])
+def test_with_nothing_kept_a_start_ends_with_a_sentence(logboat: Appliance, name: str) -> None:
+    (logboat.root / "sensors.toml").write_text(SENSORS)
+    (logboat.root / "yacht.csv").write_text(RECORDING + f"1e999,{PATH},12.4\n")
+    if name == "sensors.toml":
+        (logboat.root / name).write_text("")
+    done = subprocess.run(
+        [SCRIPT, "record", *logboat.places], capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("sensors.toml:")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_driver_that_cannot_be_made_leaves_the_others_recording(vessel: Appliance) -> None:
+    broken = vessel.root / "broken/gpiozero"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("raise ImportError('it was built for another Python')\n")
+    logged = record(vessel, "engine", "house", "float", environment={"PYTHONPATH": str(broken.parent)})
+    assert "the driver of float could not be made" in logged
+    assert "Traceback" not in logged
+    assert "it was built for another Python" in logged
+    [sample] = vessel("log", "float", "--json").json["samples"]
+    assert (sample["value"], sample["quality"]) == (None, "failed")
