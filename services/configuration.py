@@ -93,6 +93,7 @@ _WIFI: Final[Schema] = {
     "ssid": Key(keys.ssid, required='ssid = "marina"'),
     "password": Key(keys.passphrase_or_none, ""),
     "priority": Key(integer(-999, 999), 0),  # NetworkManager's autoconnect-priority
+    "hidden": Key(boolean, default=False),
 }
 _ACCESS_POINT: Final[Schema] = {
     "ssid": Key(keys.ssid, required='ssid = "argo"'),

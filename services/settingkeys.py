@@ -5,6 +5,8 @@ Parsers for `sensors.schema`; they raise `InputError`, and none shows a secret i
 
 import ipaddress
 import re
+import zoneinfo
+from collections.abc import Collection
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -66,6 +68,36 @@ def passphrase(raw: Any) -> str:
 def passphrase_or_none(raw: Any) -> str:
     """A WPA password, or '' for an open network."""
     return "" if raw == "" else passphrase(raw)
+
+
+def host_name(raw: Any) -> str:
+    """A machine's name: one label of RFC 1123, section 2.1."""
+    written: str = text()(raw)
+    if re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", written):
+        return written
+    raise InputError(
+        f"{shown(written)} cannot be a machine's name", "Use 1 to 63 letters, digits and hyphens."
+    )
+
+
+def user_name(raw: Any, owned: Collection[str]) -> str:
+    """The name of somebody who logs in, as useradd(8) has it; none of those that the system owns."""
+    written: str = text()(raw)
+    if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,30}", written):
+        raise InputError(
+            f"{shown(written)} cannot be a user's name",
+            "Use 1 to 31 small letters, digits, _ and -; begin with a letter.",
+        )
+    if written in owned:
+        raise InputError(f"{shown(written)} is a name of the system's own", "Choose another.")
+    return written
+
+
+def crypt_hash(raw: Any) -> str:
+    """A password's hash as crypt(5) has it; never shown, as it may be the password itself."""
+    if isinstance(raw, str) and re.fullmatch(r"\$[0-9a-z]{1,8}\$[!-9;-~]+", raw):
+        return raw
+    raise InputError("this is no hash of a password", "Write what `openssl passwd -6` prints.")
 
 
 _WIFI_CHANNELS: Final = frozenset(

@@ -32,6 +32,8 @@ class Wifi:
     """'' for an open network."""
     priority: int = 0
     """Higher is tried first."""
+    hidden: bool = False
+    """Whether it does not tell its name, and has to be asked for by it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ class WifiLike(Protocol):
     def password(self) -> str: ...  # noqa: D102
     @property
     def priority(self) -> int: ...  # noqa: D102
+    @property
+    def hidden(self) -> bool: ...  # noqa: D102
 
 
 class PointLike(Protocol):
@@ -97,7 +99,11 @@ def plan(
     if found.client is not None:
         made += [
             profiles.join(
-                ssid=each.ssid, password=each.password, priority=each.priority, interface=found.client
+                ssid=each.ssid,
+                password=each.password,
+                priority=each.priority,
+                interface=found.client,
+                hidden=each.hidden,
             )
             for each in network.wifi
         ]

@@ -36,14 +36,18 @@ class Profile:
         return "\n".join(rows)
 
 
-def join(*, ssid: str, password: str, priority: int, interface: str | None) -> Profile:
-    """A marina's or the ship's Wi-Fi; '' as password is an open one."""
+def join(*, ssid: str, password: str, priority: int, interface: str | None, hidden: bool = False) -> Profile:
+    """Return the profile of a marina's or the ship's Wi-Fi; '' as password is an open one."""
     name = f"logboat-join-{uuid.uuid5(_OURS, ssid).hex[:8]}"
     security = {"key-mgmt": "wpa-psk", "psk": escaped(password)} if password else None
     return _wifi(
         name,
         interface,
-        wifi={"mode": "infrastructure", "ssid": _bytes(ssid)},
+        wifi={
+            "mode": "infrastructure",
+            "ssid": _bytes(ssid),
+            **({"hidden": "true"} if hidden else {}),
+        },
         security=security,
         ipv4={"method": "auto"},
         ipv6={"method": "auto"},

@@ -37,6 +37,13 @@ class Verdict:
 
 Check = Callable[[Path], Verdict]
 """Raises nothing: whatever is wrong is in the verdict."""
+Beside = Callable[[Callable[[], None]], Iterable[Problem]]
+"""Takes in something else, and returns what is wrong with it. Its argument lets the card be written."""
+
+
+def nothing_beside(_open: Callable[[], None]) -> Iterable[Problem]:
+    """Take in nothing else."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +70,13 @@ class TakeIn:
         now: datetime,
         fallback: str,
         writable: Callable[[], AbstractContextManager[None]],
+        beside: Beside = nothing_beside,
     ) -> None:
-        """`card` and `inbox` are folders, `None` where there is none; `fallback` is what the vessel is called
-        until somebody says; `writable` lets the card be written while entered, and may raise OSError."""
+        """Take folders as `card` and `inbox`, `None` where there is none.
+
+        `fallback` is what the vessel is called until somebody says; `writable` lets the card be written while
+        entered, and may raise OSError; `beside` takes in what others left on the card.
+        """
         self._force = force
         self._card = card
         self._inbox = inbox
@@ -73,6 +84,7 @@ class TakeIn:
         self._now = now
         self._fallback = fallback
         self._writable = writable
+        self._beside = beside
         self._stack = ExitStack()
         self._is_open = False
         self._problems: list[Problem] = []
@@ -91,6 +103,7 @@ class TakeIn:
                     self._attempt(self._force.folder, self._name)
                     if offer is not None:
                         self._attempt(self._card, self._show)
+                    self._attempt(self._card, self._look_beside)
                 self._attempt(self._card, self._tell)
         except Exception as error:  # noqa: BLE001  # the card could not be made read-only again
             self._fail(self._card, error)
@@ -279,6 +292,9 @@ class TakeIn:
             shown[on_card] = digest(content)
         forced = {name: digest(in_force[name]) for name in _ON_CARD if name in in_force}
         self._force.remember(replace(memory, shown=shown, forced=forced))
+
+    def _look_beside(self) -> None:
+        self._problems += self._beside(self._open)
 
     def _tell(self) -> None:
         if self._card is not None and (self._card.is_dir() or self._problems):

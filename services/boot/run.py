@@ -9,7 +9,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -22,18 +22,20 @@ from provisioning.bundle.contents import RADIO_KEY
 from provisioning.card.growing import grow
 from provisioning.card.tools import run
 from provisioning.errors import CardError
-from provisioning.imager import Customisation
+from provisioning.imager.asked import Customisation
 from provisioning.networks.plan import plan
 from provisioning.overlays import configtxt
 from provisioning.overlays.wanted import Wanted, wanted
 from provisioning.takein import owners
 from provisioning.takein.inforce import InForce
 from provisioning.takein.offers import Offer
-from provisioning.takein.takein import SENSORS, Outcome, TakeIn
+from provisioning.takein.takein import SENSORS, Beside, Outcome, TakeIn
 from sensors.configuration import load_sensors
+from sensors.quantities import InputError
 from sensors.settings import SensorSettings
-from sensors.tomlfile import unforeseen
+from sensors.tomlfile import Problem, unforeseen
 from services import machine
+from services import settingkeys as keys
 from services.boot import imager, state, system
 from services.boot.check import check
 from services.boot.places import Places
@@ -87,7 +89,7 @@ class Boot:
         outcome = Outcome((), (), generated=False)
         self.progress()
         try:
-            outcome = self.take_in()
+            outcome = self.take_in(beside=self._take_in_imagers)
         except Exception as error:  # noqa: BLE001  # nothing stops the start
             self.problems.append(f"{self.places.etc}: {_words(error)}")
         self.problems += [str(problem) for problem in outcome.problems]
@@ -97,7 +99,8 @@ class Boot:
         network = imager.added(configuration.network, asked)
         host = names.host(configuration.vessel.id).removesuffix(".local")
         if asked is not None and asked.host_name:
-            host = asked.host_name
+            with contextlib.suppress(InputError):  # an older release took in any
+                host = keys.host_name(asked.host_name)
         self._step("the host name", lambda: system.set_host_name(host, etc=self.places.etc, tool=self.tool))
         self._step("SSH's host keys", lambda: system.make_host_keys(self.places.ssh, tool=self.tool))
         self._step("SSH's keys", lambda: self._authorize(network))
@@ -138,8 +141,11 @@ class Boot:
         self._logged.update(found.problems)
         return found
 
-    def take_in(self, extra: Offer | None = None) -> Outcome:
-        """What the card offers, and `extra`."""
+    def take_in(self, extra: Offer | None = None, *, beside: Beside | None = None) -> Outcome:
+        """Take in what the card offers, and `extra`.
+
+        Raspberry Pi Imager's files are only looked at, unless `beside` does more with them.
+        """
         places = self.places
         takein = TakeIn(
             InForce(places.etc),
@@ -149,8 +155,15 @@ class Boot:
             now=self.now,
             fallback=fallback_name(places.root),
             writable=lambda: system.writable(places.firmware, tool=self.tool),
+            beside=beside or (lambda _open: self._imagers_card().problems()),
         )
         return takein.run(extra)
+
+    def _imagers_card(self) -> imager.Card:
+        return imager.Card(self.places.firmware, system.owned_names(self.places.root))
+
+    def _take_in_imagers(self, before_writing: Callable[[], None]) -> Iterable[Problem]:
+        return imager.take_in(self._imagers_card(), InForce(self.places.etc), before_writing=before_writing)
 
     def _in_force(self) -> tuple[Configuration, tuple[SensorSettings, ...]]:
         """As the daemons will have it: what the files say, or said when last good; else the defaults."""
@@ -180,13 +193,20 @@ class Boot:
                 grow(disk, partition, tool=self.tool)
 
     def _imager(self) -> None:
+        """The user that was asked for; names of the system's own were refused when they were taken in."""
         places = self.places
-        card = system.writable(places.firmware, tool=self.tool)
-        self.asked = imager.take_in(places.firmware, places.etc, writable=card)
-        if self.asked is not None:
-            groups = system.groups(imager.GROUPS)
-            records = imager.user_records(self.asked, home=places.homes, uid=_IMAGERS_USER, groups=groups)
-            system.make_user(records, folder=places.users, home=places.homes, uid=_IMAGERS_USER)
+        asked = self.asked = imager.kept(places.etc)
+        if asked is None or not asked.user:
+            return
+        try:
+            keys.user_name(asked.user, system.owned_names(places.root))
+        except InputError as error:  # an older release took it in
+            self.problems.append(f"Raspberry Pi Imager's user is not made: {error}")
+            imager.keep(places.etc, replace(asked, user="", password_hash=""))
+            return
+        groups = system.groups(imager.GROUPS)
+        records = imager.user_records(asked, home=places.homes, uid=_IMAGERS_USER, groups=groups)
+        system.make_user(records, folder=places.users, home=places.homes, uid=_IMAGERS_USER)
 
     def _authorize(self, network: Network) -> None:
         system.write_authorized_keys(self.places.ssh, network.ssh_keys)

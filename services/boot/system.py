@@ -182,6 +182,20 @@ def groups(names: Sequence[str]) -> Mapping[str, int]:
     return found
 
 
+OWN_NAMES: Final = frozenset({"root", "logboat", "skipper"})
+"""The image's users, should its files not tell."""
+
+
+def owned_names(root: Path) -> frozenset[str]:
+    """Return the names of users and groups that belong to the system, as its own files have them."""
+    found = set(OWN_NAMES)
+    for name in ("passwd", "group"):
+        with suppress(OSError):
+            rows = (root / "etc" / name).read_text(errors="replace").splitlines()
+            found |= {row.partition(":")[0] for row in rows if ":" in row}
+    return frozenset(found)
+
+
 def make_user(records: Mapping[str, str], *, folder: Path, home: Path, uid: int) -> None:
     """A user of systemd's database, with a home that lasts until the next start."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -195,9 +209,17 @@ def make_user(records: Mapping[str, str], *, folder: Path, home: Path, uid: int)
                 link = folder / f"{uid}.{ending}"
                 link.unlink(missing_ok=True)
                 link.symlink_to(f"{name.removesuffix('.user')}.{ending}")
-            place = home / name.removesuffix(".user")
-            place.mkdir(parents=True, exist_ok=True)
-            os.chown(place, uid, uid)
+            _make_home(home / name.removesuffix(".user"), uid)
+
+
+def _make_home(place: Path, uid: int) -> None:
+    """Make a user's home folder; one that is somebody else's is not touched."""
+    place.mkdir(parents=True, exist_ok=True)
+    found = place.lstat()
+    is_new = found.st_uid == os.geteuid() and not any(place.iterdir())
+    if place.is_symlink() or not (is_new or found.st_uid == uid):
+        raise OSError(None, "belongs to somebody else, and stays as it is", str(place))
+    os.chown(place, uid, uid)
 
 
 def restart(*, tool: Run = run) -> None:

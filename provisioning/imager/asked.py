@@ -1,0 +1,95 @@
+"""What can be asked for, and the sheet on which a file's reader notes what it found.
+
+Whatever a reader meets is either taken, known to have no effect here, or noted as a problem: a file with a
+problem stays on the card. Values are checked by parsers that are handed in.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from sensors.quantities import InputError
+from sensors.tomlfile import Problem
+
+Checks = Mapping[str, Callable[[Any], Any]]
+"""Parsers by what they check: `host_name`, `user`, `password_hash`, `ssh_key`, `ssid`, `wifi_password`,
+`country`. They raise InputError. What has none is taken as it is."""
+NO_CHECKS: Final[Checks] = {}
+CHANGE_IT: Final = "Change or remove it; as long as it is there, this file stays on the card."
+
+
+@dataclass(frozen=True, slots=True)
+class AccessPoint:
+    """A Wi-Fi network to join."""
+
+    ssid: str
+    password: str = field(default="", repr=False)
+    """The passphrase, or the 64 hexadecimal digits made of it; '' for an open network."""
+    hidden: bool = False
+    """Whether it does not tell its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Customisation:
+    """What was asked for; '' and () where nothing was."""
+
+    host_name: str = ""
+    user: str = ""
+    password_hash: str = field(default="", repr=False)
+    """As `/etc/shadow` has it."""
+    ssh_keys: tuple[str, ...] = ()
+    wifi: tuple[AccessPoint, ...] = ()
+    country: str = ""
+    timezone: str = ""
+
+
+class Sheet:
+    """What one file asks for, and what of it is not understood."""
+
+    def __init__(self, file: str, checks: Checks) -> None:
+        self.file = file
+        self.values: dict[str, Any] = {}
+        """Fields of `Customisation`."""
+        self.problems: list[Problem] = []
+        self._checks = checks
+
+    def take(self, field_name: str, raw: Any, *, key: str, line: int | None) -> None:
+        """Note the value of a field that holds one value; an empty one asks for nothing."""
+        found = self.checked(field_name, raw, key=key, line=line)
+        if found:
+            self.values[field_name] = found
+
+    def take_key(self, raw: Any, *, key: str, line: int | None) -> None:
+        """Note an SSH key that may log in."""
+        found = self.checked("ssh_key", raw, key=key, line=line)
+        if found:
+            self.values["ssh_keys"] = (*self.values.get("ssh_keys", ()), found)
+
+    def join(self, point: AccessPoint, *, key: str, line: int | None) -> None:
+        """Note a network to join."""
+        known: tuple[AccessPoint, ...] = self.values.get("wifi", ())
+        ssid = self.checked("ssid", point.ssid, key=key, line=line)
+        password = self.checked("wifi_password", point.password, key=key, line=line)
+        if ssid is None or password is None:
+            return
+        if any(other.ssid == ssid for other in known):
+            self.leave(key, line, "this network is there twice", "Keep one of the two.")
+            return
+        self.values["wifi"] = (*known, AccessPoint(ssid, password, point.hidden))
+
+    def checked(self, what: str, raw: Any, *, key: str, line: int | None) -> Any:
+        """Return a value as its parser has it; None, and a problem, if it cannot be used."""
+        try:
+            return self._checks[what](raw) if what in self._checks else raw
+        except InputError as error:
+            self.leave(key, line, error.text, error.remedy)
+            return None
+
+    def leave(self, key: str, line: int | None, text: str, remedy: str = CHANGE_IT) -> None:
+        """Note what is not taken, and why: the file stays where it is."""
+        self.problems.append(Problem(Path(self.file), line, key, text, remedy))
+
+    def unknown(self, key: str, line: int | None) -> None:
+        """Note a key that nothing here understands."""
+        self.leave(key, line, "this is not understood here")

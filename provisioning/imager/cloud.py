@@ -1,0 +1,68 @@
+"""What `user-data` and `network-config` have in common: tables of keys, each with what reads it.
+
+A key is read, or known to have no effect on an appliance, or a problem: nothing is dropped without a word.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+
+from .asked import Sheet
+from .yamltree import Items, Node, Pairs, Text, YamlError, parse
+
+Reader = Callable[[Text, Node], None]
+"""Notes what a key's value asks for."""
+
+
+def root_of(text: str, sheet: Sheet) -> Node | None:
+    """Return the document; None if there is none, with a problem if it cannot be read."""
+    try:
+        return parse(text)
+    except YamlError as error:
+        sheet.leave("", error.line, str(error))
+        return None
+
+
+def each_key(
+    node: Node, sheet: Sheet, readers: Mapping[str, Reader], *, no_effect: Collection[str] = ()
+) -> None:
+    """Read a mapping's values by their keys; note the keys that are nowhere."""
+    if not isinstance(node, Pairs):
+        if not (isinstance(node, Text) and node.is_null):
+            sheet.leave("", node.line, "this is not a table of names and values")
+        return
+    for key, value in node.pairs:
+        if key.text in readers:
+            readers[key.text](key, value)
+        elif key.text not in no_effect:
+            sheet.unknown(key.text, key.line)
+
+
+def text_of(sheet: Sheet, key: Text, value: Node) -> str | None:
+    """Return a scalar's text; None for nothing, and None with a problem for anything else."""
+    if not isinstance(value, Text):
+        sheet.leave(key.text, value.line, "this is not a text")
+        return None
+    return None if value.is_null else value.text
+
+
+def truth_of(sheet: Sheet, key: Text, value: Node) -> bool | None:
+    """Return true or false; None with a problem for anything else."""
+    found = value.truth if isinstance(value, Text) else None
+    if found is None:
+        sheet.leave(key.text, value.line, "this is neither true nor false")
+    return found
+
+
+def taking(sheet: Sheet, field: str) -> Reader:
+    """Return a reader that takes a text for a field."""
+
+    def reader(key: Text, value: Node) -> None:
+        words = text_of(sheet, key, value)
+        if words is not None:
+            sheet.take(field, words, key=key.text, line=value.line)
+
+    return reader
+
+
+def items_of(value: Node) -> tuple[Node, ...]:
+    """Return a sequence's items; anything else is the only one."""
+    return value.items if isinstance(value, Items) else (value,)

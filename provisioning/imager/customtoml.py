@@ -1,0 +1,77 @@
+"""`custom.toml`, version 1, as `init_config` of raspberrypi-sys-mods would read it."""
+
+from pathlib import Path
+from typing import Any, Final
+
+from sensors import tomlfile
+from sensors.quantities import InputError, shown
+from sensors.schema import Key, Schema, Table, boolean, list_of
+from sensors.tomlfile import ConfigurationError, Problem
+
+from .asked import AccessPoint, Sheet
+
+_KEYS: Final = {
+    "system": ("hostname",),
+    "user": ("name", "password", "password_encrypted"),
+    "ssh": ("enabled", "password_authentication", "authorized_keys"),
+    "wlan": ("ssid", "password", "password_encrypted", "hidden", "country"),
+    "locale": ("keymap", "timezone"),
+}
+
+
+def _text(raw: Any) -> str:
+    if not isinstance(raw, str):
+        raise InputError(f"{shown(raw)} is not a text", 'Put it in double quotes: "…".')
+    return raw
+
+
+_SCHEMA: Final[Schema] = {
+    "password_encrypted": Key(boolean),
+    "enabled": Key(boolean),
+    "password_authentication": Key(boolean),
+    "authorized_keys": Key(list_of(_text), ()),
+    "hidden": Key(boolean),
+}
+"""What is no text."""
+
+
+def read(content: bytes, sheet: Sheet) -> None:
+    """Note what the file asks for."""
+    try:
+        file = tomlfile.parse(Path(sheet.file), content)
+    except ConfigurationError as error:
+        sheet.problems += error.problems
+        return
+    root = Table.root(file)
+    root.read({name: Key(lambda raw: raw) for name in ("config_version", *_KEYS)})
+    sections = {
+        name: root.section(name).read({key: _SCHEMA.get(key, Key(_text)) for key in keys})
+        for name, keys in _KEYS.items()
+    }
+    sheet.problems += root.problems
+    _take(sections, file, sheet)
+
+
+def _take(sections: dict[str, dict[str, Any]], file: tomlfile.TomlFile, sheet: Sheet) -> None:
+    user, wlan = sections["user"], sections["wlan"]
+    for section, key, field in (
+        ("system", "hostname", "host_name"),
+        ("user", "name", "user"),
+        ("wlan", "country", "country"),
+        ("locale", "timezone", "timezone"),
+    ):
+        if sections[section][key]:
+            sheet.take(field, sections[section][key], key=key, line=file.line((section, key)))
+    if user["password"]:
+        line = file.line(("user", "password"))
+        if user["password_encrypted"] is False or not user["password"].startswith("$"):
+            text = "a password in clear is not kept"
+            remedy = "Write its hash, as `openssl passwd -6` prints it, and password_encrypted = true."
+            sheet.problems.append(Problem(Path(sheet.file), line, "password", text, remedy, table="[user]"))
+        else:
+            sheet.take("password_hash", user["password"], key="password", line=line)
+    for number, key in enumerate(sections["ssh"]["authorized_keys"] or ()):
+        sheet.take_key(key, key="authorized_keys", line=file.line(("ssh", "authorized_keys", number)))
+    if wlan["ssid"]:
+        point = AccessPoint(wlan["ssid"], wlan["password"] or "", hidden=bool(wlan["hidden"]))
+        sheet.join(point, key="ssid", line=file.line(("wlan", "ssid")))

@@ -1,0 +1,128 @@
+"""`network-config` as Raspberry Pi Imager's versions 2 write it: a part of what netplan would read."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from .asked import AccessPoint, Sheet
+from .cloud import Reader, each_key, root_of, taking, text_of, truth_of
+from .yamltree import Node, Pairs, Text
+
+NO_EFFECT: Final[Mapping[str, str]] = {
+    "dhcp6": "addresses are asked for anyway",
+    "optional": "nothing waits for a network",
+}
+"""Keys of an interface that are passed over, and why."""
+_KEY_MANAGEMENT: Final = frozenset({"none", "psk"})
+
+
+def read(text: str, sheet: Sheet) -> None:
+    """Note what the file asks for."""
+    root = root_of(text, sheet)
+    if root is not None:
+        _NetworkConfig(sheet).read(root)
+
+
+class _NetworkConfig:
+    def __init__(self, sheet: Sheet) -> None:
+        self._sheet = sheet
+
+    def read(self, root: Node) -> None:
+        below: Mapping[str, Reader] = {
+            "version": self._version,
+            "ethernets": lambda _, value: self._each(value, self._ethernet),
+            "wifis": lambda _, value: self._each(value, self._wifi),
+        }
+        if isinstance(root, Pairs) and any(key.text == "network" for key, _ in root.pairs):
+            root_readers: Mapping[str, Reader] = {
+                "network": lambda _, value: each_key(value, self._sheet, below, no_effect=("renderer",))
+            }
+            each_key(root, self._sheet, root_readers)
+        else:  # cloud-init takes the inner part alone, too
+            each_key(root, self._sheet, below, no_effect=("renderer",))
+
+    def _each(self, value: Node, reader: Reader) -> None:
+        """Read a mapping whose keys are names."""
+        if isinstance(value, Pairs):
+            for key, below in value.pairs:
+                reader(key, below)
+        else:
+            each_key(value, self._sheet, {})
+
+    def _version(self, key: Text, value: Node) -> None:
+        if text_of(self._sheet, key, value) != "2":
+            self._sheet.leave(key.text, value.line, "only version 2 is understood here")
+
+    def _ethernet(self, _key: Text, value: Node) -> None:
+        each_key(value, self._sheet, {"dhcp4": self._dhcp}, no_effect=NO_EFFECT)
+
+    def _wifi(self, _key: Text, value: Node) -> None:
+        readers: Mapping[str, Reader] = {
+            "dhcp4": self._dhcp,
+            "regulatory-domain": taking(self._sheet, "country"),
+            "access-points": lambda _, points: self._each(points, self._point),
+        }
+        each_key(value, self._sheet, readers, no_effect=NO_EFFECT)
+
+    def _dhcp(self, key: Text, value: Node) -> None:
+        if truth_of(self._sheet, key, value) is False:
+            text = "an address of its own is not taken from here"
+            self._sheet.leave(key.text, value.line, text, "Write it into vessel.toml, under [network].")
+
+    def _point(self, ssid: Text, value: Node) -> None:
+        _Point(self._sheet, ssid).read(value)
+
+
+class _Point:
+    """One access point; it is joined if how it is secured is understood."""
+
+    def __init__(self, sheet: Sheet, ssid: Text) -> None:
+        self._sheet = sheet
+        self._ssid = ssid
+        self._password = ""
+        self._is_hidden = False
+        self._is_open = False
+        self._is_understood = True
+
+    def read(self, value: Node) -> None:
+        readers: Mapping[str, Reader] = {
+            "password": self._take_password,
+            "hidden": self._hide,
+            "mode": self._mode,
+            "auth": self._auth,
+        }
+        each_key(value, self._sheet, readers)
+        if self._is_understood:
+            point = AccessPoint(
+                self._ssid.text, "" if self._is_open else self._password, hidden=self._is_hidden
+            )
+            self._sheet.join(point, key=self._ssid.text, line=self._ssid.line)
+
+    def _auth(self, _key: Text, value: Node) -> None:
+        before = len(self._sheet.problems)
+        each_key(value, self._sheet, {"key-management": self._manage, "password": self._take_password})
+        if len(self._sheet.problems) > before:
+            self._is_understood = False
+
+    def _take_password(self, key: Text, value: Node) -> None:
+        found = text_of(self._sheet, key, value)
+        if found:
+            self._password = found
+        elif not isinstance(value, Text):
+            self._is_understood = False
+
+    def _hide(self, key: Text, value: Node) -> None:
+        self._is_hidden = bool(truth_of(self._sheet, key, value))
+
+    def _mode(self, key: Text, value: Node) -> None:
+        if text_of(self._sheet, key, value) != "infrastructure":
+            self._refuse(key, value, "only an access point can be joined, and this is another mode")
+
+    def _manage(self, key: Text, value: Node) -> None:
+        found = text_of(self._sheet, key, value)
+        if found not in _KEY_MANAGEMENT:
+            self._refuse(key, value, "a network that is secured in this way cannot be joined")
+        self._is_open = found == "none"
+
+    def _refuse(self, key: Text, value: Node, text: str) -> None:
+        self._sheet.leave(key.text, value.line, text)
+        self._is_understood = False

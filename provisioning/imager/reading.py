@@ -1,0 +1,74 @@
+"""All of the files that Raspberry Pi Imager, or a person, may have left: what they ask for together."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sensors.tomlfile import Problem, unforeseen
+
+from . import customtoml, networkconfig, script, userdata
+from .asked import NO_CHECKS, Checks, Customisation, Sheet
+
+MOST_BYTES: Final = 1_000_000
+"""Of one file; Imager's have a few thousand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the files ask for."""
+
+    asked: Customisation
+    """All that was understood."""
+    problems: tuple[Problem, ...]
+    """What was not, each with its file and line."""
+    understood: tuple[str, ...]
+    """Names of files that ask for something, all of which was understood: they need not stay."""
+
+
+def read(files: Mapping[str, bytes], checks: Checks = NO_CHECKS) -> Reading:
+    """Read the contents of `FILES`, by name.
+
+    Of two files that ask for the same, the later one in `FILES` wins. Raises nothing: whatever cannot be read
+    is a problem.
+    """
+    found: dict[str, Any] = {}
+    problems: list[Problem] = []
+    understood: list[str] = []
+    for name, reader in _READERS.items():
+        if name not in files:
+            continue
+        sheet = Sheet(name, checks)
+        try:
+            reader(files[name], sheet)
+        except Exception as error:  # noqa: BLE001  # whatever the file makes go wrong is its problem
+            sheet.leave("", None, *unforeseen(error))
+        found |= sheet.values
+        problems += sheet.problems
+        if sheet.values and not sheet.problems:
+            understood.append(name)
+    return Reading(Customisation(**found), tuple(problems), tuple(understood))
+
+
+def _as_text(reader: Callable[[str, Sheet], None]) -> Callable[[bytes, Sheet], None]:
+    def read_text(content: bytes, sheet: Sheet) -> None:
+        if len(content) > MOST_BYTES:
+            sheet.leave("", None, "this is far too long for such a file")
+            return
+        try:
+            text = content.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            line = content[: error.start].count(b"\n") + 1
+            sheet.leave("", line, "this is not UTF-8 text", 'Save the file with encoding "UTF-8".')
+            return
+        reader(text.replace("\r\n", "\n"), sheet)
+
+    return read_text
+
+
+_READERS: Final[Mapping[str, Callable[[bytes, Sheet], None]]] = {
+    "firstrun.sh": _as_text(script.read),
+    "custom.toml": customtoml.read,
+    "user-data": _as_text(userdata.read),
+    "network-config": _as_text(networkconfig.read),
+}
+FILES: Final = tuple(_READERS)

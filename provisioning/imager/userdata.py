@@ -1,0 +1,142 @@
+"""`user-data` as Raspberry Pi Imager's versions 2 write it: a part of what cloud-init would read."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from .asked import Sheet
+from .cloud import Reader, each_key, items_of, root_of, taking, text_of, truth_of
+from .yamltree import Items, Node, Text
+
+_OTHER_FORMS: Final = ("#!", "Content-Type:", "MIME-Version:", "#include", "#cloud-boothook", "## template:")
+"""How user-data begins that is not cloud-config."""
+NO_EFFECT: Final[Mapping[str, str]] = {
+    "manage_etc_hosts": "the host name is set at each start",
+    "manage_resolv_conf": "NetworkManager does that",
+    "preserve_hostname": "the host name is set at each start",
+    "apt": "the system is read-only",
+    "keyboard": "an appliance has none",
+    "locale": "an appliance speaks one language",
+    "enable_ssh": "SSH is on",
+}
+"""Keys that are passed over, and why."""
+NO_EFFECT_FOR_A_USER: Final[Mapping[str, str]] = {
+    "groups": "the user is in the groups that serve here",
+    "shell": "it is bash",
+    "sudo": "the user is in the group sudo",
+    "gecos": "a remark",
+}
+NO_EFFECT_FOR_BUSES: Final[Mapping[str, str]] = dict.fromkeys(
+    ("i2c", "spi", "onewire"), "sensors.toml says which are on"
+)
+_PACKAGES: Final = frozenset({"avahi-daemon"})
+"""What Imager asks for, and an appliance does without."""
+_COMMANDS: Final = re.compile(
+    r"systemctl enable --now ssh"
+    r"|rfkill unblock wifi"
+    r"|sh -c for f in /var/lib/systemd/rfkill/\*:wlan; do echo 0 > .*; done"
+    r"|sh -c echo '\S+ ALL=\(ALL\) NOPASSWD:ALL' >/etc/sudoers\.d/\S+"
+    r"|chmod 0440 /etc/sudoers\.d/\S+"
+)
+"""Imager's own commands, which have no effect here."""
+
+
+def read(text: str, sheet: Sheet) -> None:
+    """Note what the file asks for."""
+    if text.startswith(_OTHER_FORMS):
+        sheet.leave("", 1, "this is not a cloud-config, and nothing else is read here")
+        return
+    root = root_of(text, sheet)
+    if root is not None:
+        _UserData(sheet).read(root)
+
+
+class _UserData:
+    def __init__(self, sheet: Sheet) -> None:
+        self._sheet = sheet
+        self._has_user = False
+        self._is_locked = False
+        self._password_logins: int | None = None
+        """The line that asks for them."""
+
+    def read(self, root: Node) -> None:
+        sheet = self._sheet
+        readers: Mapping[str, Reader] = {
+            "hostname": taking(sheet, "host_name"),
+            "timezone": taking(sheet, "timezone"),
+            "user": self._user,
+            "users": self._users,
+            "ssh_authorized_keys": self._keys,
+            "ssh_pwauth": self._logins,
+            "packages": self._packages,
+            "runcmd": self._commands,
+            "rpi": lambda _, value: each_key(value, sheet, {"interfaces": self._interfaces}),
+        }
+        each_key(root, sheet, readers, no_effect=NO_EFFECT)
+        if self._password_logins is not None and "ssh_keys" not in sheet.values:
+            text, remedy = (
+                "SSH lets nobody in by password here",
+                "Add a public key under ssh_authorized_keys.",
+            )
+            sheet.leave("ssh_pwauth", self._password_logins, text, remedy)
+
+    def _users(self, key: Text, value: Node) -> None:
+        """Read a list of users; `default` is the system's own, whom an appliance does not have."""
+        for each in items_of(value):
+            if not (isinstance(each, Text) and (each.is_null or each.text == "default")):
+                self._user(key, each)
+
+    def _user(self, key: Text, value: Node) -> None:
+        sheet = self._sheet
+        if self._has_user:
+            sheet.leave(key.text, value.line, "there can be one user here, and this is another")
+            return
+        self._has_user = True
+        if isinstance(value, Text):
+            taking(sheet, "user")(key, value)
+            return
+        readers: Mapping[str, Reader] = {
+            "name": taking(sheet, "user"),
+            "passwd": taking(sheet, "password_hash"),
+            "hashed_passwd": taking(sheet, "password_hash"),
+            "lock_passwd": self._lock,
+            "ssh_authorized_keys": self._keys,
+        }
+        each_key(value, sheet, readers, no_effect=NO_EFFECT_FOR_A_USER)
+        if self._is_locked:
+            sheet.values.pop("password_hash", None)
+
+    def _lock(self, key: Text, value: Node) -> None:
+        self._is_locked = bool(truth_of(self._sheet, key, value))
+
+    def _keys(self, key: Text, value: Node) -> None:
+        for each in items_of(value):
+            words = text_of(self._sheet, key, each)
+            if words is not None:
+                self._sheet.take_key(words.strip(), key=key.text, line=each.line)
+
+    def _logins(self, key: Text, value: Node) -> None:
+        if truth_of(self._sheet, key, value):
+            self._password_logins = key.line
+
+    def _packages(self, key: Text, value: Node) -> None:
+        for each in items_of(value):
+            if not isinstance(each, Text) or each.text not in _PACKAGES:
+                self._sheet.leave(key.text, each.line, "packages cannot be installed on an appliance")
+                return
+
+    def _commands(self, key: Text, value: Node) -> None:
+        others = [each for each in items_of(value) if not _COMMANDS.fullmatch(_command(each))]
+        if others:
+            count = f"{len(others)} commands are" if len(others) > 1 else "a command is"
+            self._sheet.leave(key.text, others[0].line, f"{count} not run: nothing of this file is")
+
+    def _interfaces(self, _key: Text, value: Node) -> None:
+        each_key(value, self._sheet, {}, no_effect=NO_EFFECT_FOR_BUSES)
+
+
+def _command(node: Node) -> str:
+    if isinstance(node, Text):
+        return node.text
+    words = node.items if isinstance(node, Items) else ()
+    return " ".join(each.text if isinstance(each, Text) else "…" for each in words)

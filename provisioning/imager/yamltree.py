@@ -1,0 +1,121 @@
+"""YAML as a tree of texts with their lines: read by PyYAML, without its guesses at types.
+
+What a reader of networks and users must not guess at stays text: a network called `no`, a password of digits.
+Anything that could be read in two ways (a key that is there twice, a type of its own) is an error.
+
+Imager writes a network's name byte by byte (`"Hafenb\\xc3\\xbcro"`), which YAML takes for one character each.
+Such a text is put together again where its bytes are UTF-8.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+_MOST_NODES: Final = 10_000
+"""More than any such file has. Aliases can make a short text grow without end."""
+_TRUE: Final = frozenset({"true", "yes", "on", "y"})
+_FALSE: Final = frozenset({"false", "no", "off", "n"})
+_NULL: Final = frozenset({"", "~", "null"})
+
+
+class YamlError(Exception):
+    """The text is not YAML, or could be read in two ways. `str` shows nothing of the text: it has secrets."""
+
+    def __init__(self, text: str, line: int | None) -> None:
+        super().__init__(text)
+        self.line = line
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A scalar."""
+
+    line: int
+    text: str
+    is_plain: bool = False
+    """Whether it has no quotes: then it may stand for nothing, or for true or false."""
+
+    @property
+    def is_null(self) -> bool:
+        """Whether it stands for nothing."""
+        return self.is_plain and self.text.lower() in _NULL
+
+    @property
+    def truth(self) -> bool | None:
+        """What it stands for as YAML 1.1 has it, which cloud-init and netplan use; None for other words."""
+        word = self.text.lower()
+        return True if word in _TRUE else False if word in _FALSE else None
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """A sequence."""
+
+    line: int
+    items: "tuple[Node, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """A mapping, in the file's order."""
+
+    line: int
+    pairs: "tuple[tuple[Text, Node], ...]"
+
+
+Node = Text | Items | Pairs
+
+
+def parse(text: str) -> Node | None:
+    """Return the document; None if there is none. Raises YamlError."""
+    import yaml  # takes its time, and few cards have such a file
+
+    try:
+        root = yaml.compose(text, Loader=yaml.BaseLoader)
+        return None if root is None else _Builder(text).node(root)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        words = error.problem or error.context or "it is not whole"
+        raise YamlError(f"this is not YAML ({words})", None if mark is None else mark.line + 1) from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise YamlError("this is not YAML", None) from error
+
+
+class _Builder:
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._count = 0
+
+    def node(self, node: Any) -> Node:
+        line = node.start_mark.line + 1
+        self._count += 1
+        if self._count > _MOST_NODES:
+            raise YamlError("this is far too much for such a file", line)
+        kind = node.id
+        if node.tag != f"tag:yaml.org,2002:{_TAGS[kind]}":
+            raise YamlError("a value has a type of its own (!…)", line)
+        if kind == "scalar":
+            return Text(line, self._words(node), node.style is None)
+        if kind == "sequence":
+            return Items(line, tuple(self.node(each) for each in node.value))
+        pairs: list[tuple[Text, Node]] = []
+        for key_node, value_node in node.value:
+            key = self.node(key_node)
+            if not isinstance(key, Text):
+                raise YamlError("a name is not a text", key.line)
+            if any(key.text == other.text for other, _ in pairs):
+                raise YamlError(f"{key.text!r} is there twice", key.line)
+            pairs.append((key, self.node(value_node)))
+        return Pairs(line, tuple(pairs))
+
+    def _words(self, node: Any) -> str:
+        words = str(node.value)
+        written = self._text[node.start_mark.index : node.end_mark.index]
+        if node.style == '"' and "\\x" in written:
+            try:
+                return words.encode("latin-1").decode()
+            except UnicodeError:
+                return words  # characters, as YAML means them
+        return words
+
+
+_TAGS: Final = {"scalar": "str", "sequence": "seq", "mapping": "map"}

@@ -1,0 +1,192 @@
+"""What Raspberry Pi Imager left on a card, at a start: in force, or still there and named in PROBLEMS.txt."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.provisioning.bundles import bundle, put
+
+from .test_boot import Pi, pi
+
+__all__ = ["pi"]  # a fixture
+
+NETWORK_CONFIG = """\
+network:
+  version: 2
+  wifis:
+    wlan0:
+      dhcp4: true
+      regulatory-domain: "DE"
+      access-points:
+        "Hafenb\\xc3\\xbcro":
+          hidden: true
+          password: "0123456789abcdef"
+        bare name:
+          password: other secret
+      optional: true
+"""
+USER_DATA = """\
+#cloud-config
+hostname: dinghy
+users:
+- name: {}
+  passwd: "$5$hQzYe$Kv8OjdcPj"
+  ssh_authorized_keys:
+    - ssh-ed25519 AAAAC3Nza anna
+"""
+
+
+@pytest.fixture
+def board(pi: Pi) -> Pi:
+    """With a radio, a vessel, and the image's own users and their homes."""
+    put(pi.places.inbox, bundle())
+    pi.radio("wlan0", "phy0")
+    pi.file("etc/passwd", "root:x:0:0::/root:/bin/sh\nskipper:x:1000:1000::/home/skipper:/bin/bash\n")
+    pi.file("etc/group", "root:x:0:\ngpio:x:994:skipper\n")
+    return pi
+
+
+def left(pi: Pi, name: str, text: str) -> Path:
+    path = pi.places.firmware / name
+    path.write_text(text)
+    return path
+
+
+def problems(pi: Pi) -> str:
+    path = pi.places.card / "PROBLEMS.txt"
+    return path.read_text() if path.exists() else ""
+
+
+def joined(pi: Pi) -> dict[str, str]:
+    """The keyfiles of networks to join, by their networks' names."""
+    found = {}
+    for path in pi.places.profiles.glob("logboat-join-*"):
+        text = path.read_text()
+        octets = text.partition("ssid=")[2].partition("\n")[0].rstrip(";").split(";")
+        found[bytes(int(octet) for octet in octets).decode()] = text
+    return found
+
+
+def test_a_network_with_an_accent_is_joined_hidden_or_not_and_by_its_own_password(board: Pi) -> None:
+    path = left(board, "network-config", NETWORK_CONFIG)
+    for _ in range(2):  # it stays so, without the file
+        assert board.start().problems == ()
+        found = joined(board)
+        assert found.keys() == {"Hafenbüro", "bare name"}
+        assert "\nhidden=true\n" in found["Hafenbüro"]
+        assert "\npsk=0123456789abcdef\n" in found["Hafenbüro"]
+        assert "hidden" not in found["bare name"]
+        assert "\npsk=other secret\n" in found["bare name"]
+        assert "iw reg set DE" in board.ran
+        assert not path.exists()
+
+
+def test_what_is_not_understood_stays_on_the_card_and_is_named_until_it_is_gone(board: Pi) -> None:
+    text = USER_DATA.format("anna") + "write_files:\n- path: /etc/x\n"
+    users = left(board, "user-data", text)
+    networks = left(
+        board, "network-config", NETWORK_CONFIG.replace("bare name:", "bare name:\n          band: 5GHz")
+    )
+    before = (users.read_bytes(), networks.read_bytes())
+    for _ in range(2):
+        found = board.start()
+        assert (users.read_bytes(), networks.read_bytes()) == before
+        assert len(found.problems) == 2
+        assert "user-data, line 8, write_files" in problems(board)
+        assert "network-config, line 12, band" in problems(board)
+        assert "hostname dinghy" in board.ran  # what is understood is in force
+        assert (board.places.users / "anna.user").exists()
+        assert joined(board).keys() == {"Hafenbüro", "bare name"}
+    users.write_text(USER_DATA.format("anna"))
+    networks.write_text(NETWORK_CONFIG)
+    assert board.start().problems == ()
+    assert problems(board) == ""
+    assert not users.exists()
+    assert not networks.exists()
+
+
+def test_what_was_taken_in_earlier_stays_when_another_file_is_still_looked_at(board: Pi) -> None:
+    left(board, "network-config", NETWORK_CONFIG)
+    left(board, "user-data", USER_DATA.format("anna") + "snap: {}\n")
+    board.start()
+    assert not (board.places.firmware / "network-config").exists()
+    board.start()
+    assert joined(board).keys() == {"Hafenbüro", "bare name"}
+
+
+@pytest.mark.parametrize("name", ["skipper", "root", "logboat", "gpio", "../elsewhere"])
+def test_a_name_of_the_systems_own_takes_over_no_home(board: Pi, name: str) -> None:
+    home = board.places.homes / name
+    home.mkdir(parents=True, exist_ok=True)
+    (home / ".profile").write_text("theirs")
+    os.chown(home, 4711, 4711)
+    path = left(board, "user-data", USER_DATA.format(name))
+    found = board.start()
+    assert home.stat().st_uid == 4711
+    assert not board.places.users.exists()
+    assert path.exists()
+    assert "user-data, line 4, name" in problems(board)
+    assert len(found.problems) == 1
+    assert "hostname dinghy" in board.ran
+    assert "ssh-ed25519 AAAAC3Nza anna" in (board.places.ssh / "authorized_keys").read_text()
+
+
+def test_a_home_that_is_somebody_elses_is_not_taken_over(board: Pi) -> None:
+    home = board.places.homes / "anna"
+    home.mkdir(parents=True)
+    os.chown(home, 4711, 4711)
+    left(board, "user-data", USER_DATA.format("anna"))
+    found = board.start()
+    assert home.stat().st_uid == 4711
+    assert "anna: belongs to somebody else" in found.problems[0]
+
+
+def test_a_user_whom_an_older_release_took_in_is_no_more_made_if_the_name_is_the_systems(board: Pi) -> None:
+    board.start()
+    kept = board.places.etc / ".imager.json"
+    old = {"host_name": "dinghy", "user": "skipper", "password_hash": "$5$a$b", "ssh_keys": []}
+    kept.write_text(json.dumps({**old, "ssid": "marina", "wifi_password": "correct horse", "country": "DE"}))
+    home = board.places.homes / "skipper"
+    home.mkdir(parents=True)
+    os.chown(home, 1000, 1000)
+    found = board.start()
+    assert home.stat().st_uid == 1000
+    assert '"skipper" is a name of the system\'s own' in found.problems[0]
+    assert joined(board).keys() == {"marina"}
+    assert board.start().problems == ()
+    assert joined(board).keys() == {"marina"}
+
+
+def test_a_wiping_that_was_cut_short_is_finished_and_nothing_of_it_is_told(
+    board: Pi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from provisioning import files
+
+    path = left(board, "network-config", NETWORK_CONFIG)
+    remove = files.remove
+
+    def cut(target: Path) -> None:
+        if target == path:
+            raise KeyboardInterrupt
+        remove(target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "remove", cut)
+        with pytest.raises(KeyboardInterrupt):
+            board.start()
+    assert path.read_bytes() == bytes(len(path.read_bytes()))
+    assert board.start().problems == ()
+    assert not path.exists()
+    assert joined(board).keys() == {"Hafenbüro", "bare name"}
+
+
+def test_a_file_that_windows_saved_as_utf_16_is_no_half_wiped_one(board: Pi) -> None:
+    path = left(board, "network-config", NETWORK_CONFIG)
+    board.start()
+    path.write_bytes(NETWORK_CONFIG.encode("utf-16"))
+    before = path.read_bytes()
+    [problem] = board.start().problems
+    assert problem.startswith("network-config:1: this is not UTF-8 text")
+    assert path.read_bytes() == before
