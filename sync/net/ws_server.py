@@ -9,6 +9,8 @@ import ssl as tls
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
+from websockets.datastructures import Headers
+from websockets.exceptions import InvalidHeaderFormat
 from websockets.headers import parse_subprotocol
 from websockets.http11 import Request as HttpRequest
 from websockets.http11 import Response
@@ -32,6 +34,10 @@ _TRY_AGAIN: Final = 4001
 _INTERNAL_ERROR: Final = 1011
 _NOT_OURS: Final = "perhaps it does not accept our certificate; its log says more"
 _BACKLOG: Final = 100
+_TOLD_ELSEWHERE: Final = frozenset({401, 403, 426})
+"""Statuses for which the listener has said who is refused, or that only tell a client to open a WebSocket."""
+_SHOWN: Final = 200
+"""Characters of what a stranger sent that are logged."""
 _D = TypeVar("_D", Accept | Reject, Reject)
 _LETTERS: Final = range(ord("A"), ord("Z") + 1)
 
@@ -336,7 +342,7 @@ class _Guest(asyncio.Protocol):
         events = self._protocol.events_received()
         if not events:  # The package has refused it, with an answer or without.
             cause = self._protocol.handshake_exc and self._protocol.handshake_exc.__cause__
-            log.info("%s: refused: no request that we understand: %s", self.remote, cause or "")
+            log.info("%s: refused: no request that we understand: %s", self.remote, _plain(str(cause or "")))
             self._write_out()
             self._pipe.close()
             return None
@@ -346,21 +352,19 @@ class _Guest(asyncio.Protocol):
     async def _answer(self, request: HttpRequest, rest: bytes, ssl_object: tls.SSLObject | None) -> None:
         if self._server.look is not None and "Upgrade" not in request.headers:
             asked = Request(request.path, joined(request.headers), (), self.remote, ssl_object)
-            self._refuse(await self._decided(asked, self._server.look))
+            self._refuse(await self._decided(asked, self._server.look), asked)
             return
         response = self._protocol.accept(request)
+        offered = _offered(request.headers)
+        asked = Request(request.path, joined(request.headers), offered, self.remote, ssl_object)
         if response.status_code != http.HTTPStatus.SWITCHING_PROTOCOLS:
+            cause = self._protocol.handshake_exc
+            self._tell_refused(response.status_code, str(cause or response.reason_phrase), asked)
             self._respond(response)
             return
-        offered = [
-            name
-            for value in request.headers.get_all("Sec-WebSocket-Protocol")
-            for name in parse_subprotocol(value)
-        ]
-        asked = Request(request.path, joined(request.headers), tuple(offered), self.remote, ssl_object)
         decision = await self._decided(asked, self._server.decide)
         if isinstance(decision, Reject):
-            self._refuse(decision)
+            self._refuse(decision, asked)
             return
         if decision.subprotocol:
             self._protocol.subprotocol = Subprotocol(decision.subprotocol)
@@ -410,7 +414,9 @@ class _Guest(asyncio.Protocol):
             transport.close(_INTERNAL_ERROR, "something is wrong here; see the log")
         transport.start(receiver, rest + self._head.take())
 
-    def _refuse(self, decision: Reject) -> None:
+    def _refuse(self, decision: Reject, asked: Request) -> None:
+        if decision.status >= http.HTTPStatus.BAD_REQUEST:
+            self._tell_refused(decision.status, decision.text, asked)
         response = self._protocol.reject(decision.status, decision.text)
         for name, value in decision.headers:
             if name in response.headers:
@@ -418,11 +424,21 @@ class _Guest(asyncio.Protocol):
             response.headers[name] = value
         self._respond(response)
 
+    def _tell_refused(self, status: int, why: str, asked: Request) -> None:
+        """Log a refused handshake: who is wrong, they or we, shows in what they offered."""
+        log.log(
+            logging.INFO if status in _TOLD_ELSEWHERE else logging.WARNING,
+            "%s: the WebSocket is refused with %d: %s; it asked for %s and offered %s",
+            self.remote,
+            status,
+            _plain(why),
+            _plain(asked.path),
+            _plain(", ".join(asked.subprotocols)) or "no subprotocol",
+        )
+
     def _respond(self, response: Response) -> None:
         """Answer without a WebSocket, and hang up."""
         assert self._pipe is not None
-        if response.status_code >= http.HTTPStatus.BAD_REQUEST:
-            log.info("%s: refused: %d %s", self.remote, response.status_code, response.reason_phrase)
         self._protocol.send_response(response)
         self._write_out()
         self._pipe.close()
@@ -430,6 +446,23 @@ class _Guest(asyncio.Protocol):
     def _write_out(self) -> None:
         assert self._pipe is not None
         self._pipe.write(b"".join(self._protocol.data_to_send()))
+
+
+def _offered(headers: Headers) -> tuple[str, ...]:
+    """The subprotocols that a client offers; as they came if they are malformed."""
+    found: list[str] = []
+    for value in headers.get_all("Sec-WebSocket-Protocol"):
+        try:
+            found += parse_subprotocol(value)
+        except InvalidHeaderFormat:
+            found.append(value)
+    return tuple(found)
+
+
+def _plain(text: str) -> str:
+    """A stranger's words, fit for a log line."""
+    words = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * _SHOWN]).split())
+    return words if len(words) <= _SHOWN else words[: _SHOWN - 1] + "…"
 
 
 class _Nobody:

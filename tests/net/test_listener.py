@@ -208,6 +208,46 @@ def test_both_ends_say_why_a_certificate_is_not_welcome_any_more(
     assert refused.endswith(" is refused: the certificate of vessel argo was revoked on 2026-11-01")
 
 
+@pytest.mark.parametrize(
+    ("path", "offered", "words"),
+    [
+        (
+            "/log/_blipsync",
+            "BLIP_3+CBMobile_4",
+            "with 400: the WebSocket must offer one of the subprotocols BLIP_3+CBMobile_3, ",
+        ),
+        (
+            "/lgo/_blipsync",
+            "BLIP_3+CBMobile_3",
+            "with 404: there is no database here under /lgo/_blipsync;",
+        ),
+        ("/log/_blipsync", None, "with 400: the WebSocket must offer one of the subprotocols "),
+    ],
+    ids=["a subprotocol of later clients", "another database", "no subprotocol"],
+)
+def test_refused_handshake_is_logged_with_what_was_offered_and_why(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, path: str, offered: str | None, words: str
+) -> None:
+    async def main() -> None:
+        with databases(tmp_path) as (store, _):
+            async with listening({"log": store}, disable_tls=True) as listener:
+                reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+                head = (
+                    f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                )
+                head += "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                head += "" if offered is None else f"Sec-WebSocket-Protocol: {offered}\r\n"
+                writer.write(head.encode() + b"\r\n")
+                assert (await reader.read()).startswith(b"HTTP/1.1 4")
+                writer.close()
+
+    run(main())
+    (told,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert told.startswith("127.0.0.1:")
+    assert words in told
+    assert told.endswith(f"; it asked for {path} and offered {offered or 'no subprotocol'}")
+
+
 def test_who_guesses_passwords_is_told_to_wait(tmp_path: Path) -> None:
     async def main() -> None:
         with databases(tmp_path) as (store, _):
