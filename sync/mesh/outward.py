@@ -180,6 +180,8 @@ class Outward:
             pull_rule=self._objection,
             peer=self._identify,
             max_attempt_wait_time=longest,
+            # Else it would have a back-off of its own, and could connect before the live one after an outage.
+            max_attempts=1 if stream is HISTORY else None,
             on_connected=self._connected if stream is LIVE else None,
         )
 
@@ -224,13 +226,10 @@ class Outward:
     def _begin_history(self) -> None:
         if not self.is_up or self.has_ended:  # nobody would ever stop what begins after the end
             return
-        replicator = self._replicators[HISTORY]
-        if replicator.status.activity is Activity.OFFLINE:
-            replicator.reachability_changed()
-        elif replicator.status.activity is Activity.STOPPED:
-            replicator.start()
+        if self._replicators[HISTORY].status.activity is Activity.STOPPED:
+            self._replicators[HISTORY].start()
 
     def _history(self, status: Status) -> None:
         """Its problems show in `statuses`; the live connection is what counts as the link."""
         if status.activity is Activity.STOPPED and not self.has_ended:
-            asyncio.get_running_loop().call_later(LONGEST_WAIT_UNSEEN, self._begin_history)
+            asyncio.get_running_loop().call_later(LONGEST_WAIT, self._begin_history)
