@@ -28,7 +28,6 @@ def timezone(raw: Any) -> str:
     name: str = text(least=1)(raw)
     if name == "UTC":  # the usual one: it needs no table of zones, which takes long to load
         return name
-    import zoneinfo
 
     try:
         zoneinfo.ZoneInfo.no_cache(name)

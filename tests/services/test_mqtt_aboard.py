@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway.broker import Broker, retained, wait_until
+from tests.gateway.broker import Broker, retained
+from tests.polling import PATIENCE_S, wait_until
 
-from .syncing import PATIENCE_S, SyncProcess
+from .syncing import SyncProcess
 
 SENSORS = """
 [[sensor]]

@@ -243,7 +243,7 @@ def test_the_watchdog_is_fed_by_the_meshs_own_work_alone(
         await until(lambda: told(tmp_path) > clock + 3, "it still does")
         assert heard.fed == fed
         monkeypatch.undo()  # what it stumbled over has gone
-        await until(lambda: heard.fed > fed)
+        await until(lambda: heard.fed > fed, "the watchdog is fed again")
         daemon.stop()
         assert await running == 0
         assert heard.words[-1] == "STOPPING=1"
