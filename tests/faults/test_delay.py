@@ -14,6 +14,8 @@ from tests.polling import wait_until
 from . import loads, proof
 from .processes import RecorderProcess
 
+pytestmark = pytest.mark.wall_clock
+
 _HOLDER = """
 import sys
 import apsw

@@ -13,6 +13,8 @@ from . import disks, loads, proof
 from .disks import Disk
 from .processes import RecorderProcess
 
+pytestmark = pytest.mark.wall_clock
+
 
 def vessel(folder: Path) -> Path:
     """2,500 samples/s and alarms."""

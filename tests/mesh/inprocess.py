@@ -3,10 +3,11 @@
 import asyncio
 import os
 import random
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ from sync.net.tls_identity import TLSIdentity
 from sync.store import Database
 from tests.namespaces import own_loopback
 from tests.net.certificates import CA
+from tests.polling import until
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 PATIENCE = 60.0
@@ -93,6 +95,19 @@ async def vessel(
             yield mesh
         finally:
             await mesh.stop()
+
+
+async def turned(meshes: Sequence[Mesh], times: int = 3) -> None:
+    """Let each look at the whole so many times more, without waiting for its timer."""
+    for _ in range(times):
+        wanted = [mesh.turns + 1 for mesh in meshes]
+        for mesh in meshes:
+            mesh._wake.set()
+        await until(partial(_have_looked, meshes, wanted), "they looked again")
+
+
+def _have_looked(meshes: Sequence[Mesh], wanted: Sequence[int]) -> bool:
+    return all(mesh.turns >= turns for mesh, turns in zip(meshes, wanted, strict=True))
 
 
 def said_about(caplog: pytest.LogCaptureFixture, words: str) -> list[str]:

@@ -14,6 +14,8 @@ from tests.namespaces import Host, Network
 
 from .appliances import Appliance, kinds, wait_for_agreement, wait_until
 
+pytestmark = pytest.mark.wall_clock
+
 NAMES = ("argo", "brigid", "carina", "dione", "elgin")
 
 Launch = Callable[..., Appliance]

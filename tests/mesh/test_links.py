@@ -2,13 +2,13 @@
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from sync.mesh import whereabouts
+from sync.mesh import plan, whereabouts
 from sync.mesh.inward import Inward
 from sync.mesh.manager import PASSED_AFTER, Mesh
 from sync.mesh.plan import Place, Role
@@ -17,7 +17,7 @@ from sync.peer.active import Activity
 from sync.peer.problems import Domain, Problem
 from tests.polling import until
 
-from .inprocess import Fleet, run, vessel
+from .inprocess import Fleet, run, turned, vessel
 
 PORTS = (4101, 4102)
 
@@ -26,12 +26,6 @@ def links_of(mesh: Mesh, other: str) -> int:
     """Links with a vessel, whoever dialled."""
     dialled = sum(link.is_up and link.vessel == other for link in mesh.outward.values())
     return dialled + sum(link.is_up and link.vessel == other for link in mesh.inward)
-
-
-async def turned(meshes: Sequence[Mesh], times: int = 3) -> None:
-    """Until each has looked at the whole so many times more."""
-    wanted = [mesh.turns + times for mesh in meshes]
-    await until(lambda: all(m.turns >= w for m, w in zip(meshes, wanted, strict=True)), "they looked again")
 
 
 @asynccontextmanager
@@ -90,8 +84,11 @@ def test_vessel_that_only_dials_is_not_seen_and_does_not_listen(tmp_path: Path) 
     run(main())
 
 
-def test_vessel_that_only_listens_is_dialled_by_those_with_higher_ids_too(tmp_path: Path) -> None:
+def test_vessel_that_only_listens_is_dialled_by_those_with_higher_ids_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def main() -> None:
+        monkeypatch.setattr(plan, "DIAL_AFTER", 0.5)
         fleet = Fleet.new()
         async with (
             vessel(tmp_path, fleet, "argo", place=Place("argo", role=Role.PASSIVE_ONLY)) as argo,

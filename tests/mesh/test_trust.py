@@ -17,7 +17,7 @@ from sync.store import Database
 from tests.fleet.builders import body
 from tests.polling import until
 
-from .inprocess import NOW, Fleet, problem_of, run, said_about, vessel
+from .inprocess import NOW, Fleet, problem_of, run, said_about, turned, vessel
 
 
 def test_vessel_of_another_fleet_is_refused_in_the_handshake_by_both(
@@ -158,7 +158,8 @@ def test_two_boards_with_one_identity_are_reported_by_both_and_by_who_meets_both
 def test_vessel_that_meets_itself_by_its_configuration_makes_nothing_of_it(tmp_path: Path) -> None:
     async def main() -> None:
         async with vessel(tmp_path, Fleet.new(), "argo", port=4103, known=("wss://127.0.0.1:4103",)) as argo:
-            await until(lambda: argo.turns > 3 and not argo.outward, "it was tried and left")
+            await turned([argo], 4)
+            await until(lambda: not argo.outward, "it was tried and left")
             assert look(argo).clones == []
             assert argo.linked == frozenset()
 

@@ -13,6 +13,8 @@ from services.demo import command
 from services.demo.course import Voyage
 from services.demo.fleet import Fleet
 
+pytestmark = pytest.mark.wall_clock
+
 
 @pytest.mark.timeout(240)
 def test_a_fleet_loses_nothing_and_what_is_lost_after_all_is_named(

@@ -17,6 +17,8 @@ from services.demo.keeping import Keeper, in_words, wait_s
 from services.demo.vessel import Daemon
 from tests.polling import PATIENCE_S, wait_until
 
+pytestmark = pytest.mark.wall_clock
+
 UNITS = Path(__file__).parents[2] / "services" / "units"
 
 

@@ -25,6 +25,8 @@ from .ship import Lights, Ship
 
 __all__ = ["logboat"]
 
+pytestmark = pytest.mark.wall_clock
+
 BY_NAME = {trouble.name: trouble for trouble in TROUBLES}
 AT_SEA = {
     "what ends": (
