@@ -233,23 +233,28 @@ def without(found: Mapping[str, bytes], name: str) -> dict[str, bytes]:
     return {key: each for key, each in found.items() if key != name}
 
 
-WRONG = {
-    "a missing key": (without(bundle(), "identity/vessel.key"), "identity/vessel.key: missing"),
-    "a damaged key": ({**bundle(), "identity/vessel.key": b"x"}, "not what was written"),
+WRONG: dict[str, tuple[Callable[[], Mapping[str, bytes]], str]] = {
+    "a missing key": (lambda: without(bundle(), "identity/vessel.key"), "identity/vessel.key: missing"),
+    "a damaged key": (lambda: {**bundle(), "identity/vessel.key": b"x"}, "not what was written"),
     "a missing key, no manifest": (
-        without(without(bundle(), "identity/vessel.key"), "bundle.json"),
+        lambda: without(without(bundle(), "identity/vessel.key"), "bundle.json"),
         "vessel.key missing",
     ),
     "another's key": (
-        without({**bundle(), "identity/vessel.key": bundle(number=2)["identity/vessel.key"]}, "bundle.json"),
+        lambda: without(
+            {**bundle(), "identity/vessel.key": bundle(number=2)["identity/vessel.key"]}, "bundle.json"
+        ),
         "identity",
     ),
-    "an expired identity": (bundle(number=3, valid_for=timedelta(days=-10)), "logboat fleet renew"),
-    "an identity of another fleet": (bundle(fleet="south"), "of fleet 'south', and this vessel is of fleet"),
-    "an identity of another fleet of that name": (bundle(number=4), "another one of the same name"),
-    "a manifest that is none": ({**bundle(), "bundle.json": b"{"}, "bundle.json: not JSON"),
+    "an expired identity": (lambda: bundle(number=3, valid_for=timedelta(days=-10)), "logboat fleet renew"),
+    "an identity of another fleet": (
+        lambda: bundle(fleet="south"),
+        "of fleet 'south', and this vessel is of fleet",
+    ),
+    "an identity of another fleet of that name": (lambda: bundle(number=4), "another one of the same name"),
+    "a manifest that is none": (lambda: {**bundle(), "bundle.json": b"{"}, "bundle.json: not JSON"),
     "a bundle from the future": (
-        {**bundle(), "bundle.json": b'{"version": 3}'},
+        lambda: {**bundle(), "bundle.json": b'{"version": 3}'},
         "of version 3, and this image reads 1 and 2",
     ),
 }
@@ -257,9 +262,9 @@ WRONG = {
 
 @pytest.mark.parametrize("what", WRONG)
 def test_a_wrong_bundle_destroys_nothing(argo: Card, what: str) -> None:
-    found, said = WRONG[what]
+    make, said = WRONG[what]
     before = argo.force
-    put(argo.fat, found)
+    put(argo.fat, make())
     on_card = content(argo.fat)
     outcome = argo.start()
     assert outcome.problems
