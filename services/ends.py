@@ -6,6 +6,7 @@ daemon has run for a while. A file for each daemon in the run directory, `ended-
 end: the boot clock in seconds, a mark of what was kept, and how it ended.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -58,7 +59,8 @@ def judge(daemon: str, ends: Sequence[End], *, clock: float) -> Restless | None:
 def note(run: Path, daemon: str, how: str, *, clock: float) -> None:
     """Note an end, where no systemd does. Raises OSError."""
     with _path(run, daemon).open("a") as file:
-        file.write(f"{clock:.2f} once {how}\n")
+        # Rounded down: an end that seems to lie ahead would not count.
+        file.write(f"{math.floor(clock * 100) / 100:.2f} once {how}\n")
 
 
 def noted(run: Path, daemon: str) -> tuple[End, ...]:

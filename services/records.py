@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 
-from sensors.kinds import KINDS
 from sensors.settings import SensorSettings
 from sync import documents
 from sync.documents import Kind
@@ -195,6 +194,8 @@ def upsert_alarm(database: Database, document_id: str, body: Mapping[str, Any]) 
 
 def _interval(sensor: SensorSettings) -> float | None:
     """Return the seconds between two samples; None for a kind that samples when something happens."""
+    from sensors.kinds import KINDS  # the check of the stores, which needs none of it, imports this module
+
     kind = KINDS.get(sensor.kind)
     return None if kind is not None and kind.interval_s is None else sensor.interval_s
 

@@ -5,7 +5,6 @@ Parsers for `sensors.schema`; they raise `InputError`, and none shows a secret i
 
 import ipaddress
 import re
-import zoneinfo
 from collections.abc import Collection
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -28,6 +27,7 @@ def timezone(raw: Any) -> str:
     name: str = text(least=1)(raw)
     if name == "UTC":  # the usual one: it needs no table of zones, which takes long to load
         return name
+    import zoneinfo
 
     try:
         zoneinfo.ZoneInfo.no_cache(name)

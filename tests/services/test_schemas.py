@@ -338,7 +338,7 @@ def _boot(stage: Stage) -> Iterator[str]:
     pi = Pi(stage.logboat.root / "pi")
     stage.monkeypatch.setattr(system, "is_root", lambda: True)
     stage.monkeypatch.setattr(
-        boot_run, "Boot", lambda _places, now: Boot(pi.places, now, tool=pi.tool, slots=list)
+        boot_run, "Boot", lambda _places, now, **_: Boot(pi.places, now, tool=pi.tool, slots=list)
     )
     yield stage.told("boot")
     put(pi.places.inbox, bundle())
