@@ -316,7 +316,7 @@ class FleetFolder:
             about = tomllib.loads(path.read_text()).get("vessel")
         except FileNotFoundError:
             return {}
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (ValueError, RecursionError) as error:  # tomllib's own errors are ValueErrors
             text = f"{path}: {error}; `logboat config check` tells more"
             raise FolderError(text) from error
         return about if isinstance(about, dict) else {}

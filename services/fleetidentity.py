@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from sensors.tomlfile import unforeseen
 from sync.documents import Kind
 from sync.store import Database
 
@@ -58,7 +59,10 @@ NONE: Final = OwnIdentity()
 
 
 def load(folder: Path, vessel: str) -> OwnIdentity:
-    """The identity in a folder, which must be that of this vessel. Raises nothing: recording goes on."""
+    """Return the identity in a folder, which must be that of this vessel.
+
+    Raises nothing, whatever is in the folder: recording goes on.
+    """
     with contextlib.suppress(OSError):  # then loading says what is wrong
         if not folder.exists():
             return NONE  # without loading a library for it
@@ -71,6 +75,9 @@ def load(folder: Path, vessel: str) -> OwnIdentity:
         return NONE
     except IdentityError as error:
         return OwnIdentity(fault=str(error))
+    except Exception as error:  # noqa: BLE001  # whatever is in the folder: recording goes on
+        text, _ = unforeseen(error)
+        return OwnIdentity(fault=f"{folder}: {text}; copy the vessel's identity folder anew")
     if identity.vessel != vessel:
         return OwnIdentity(
             fault=f"{folder}: the identity of {identity.vessel!r}, and the configuration names this vessel"

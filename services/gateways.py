@@ -83,7 +83,7 @@ class Gateways:
         for gateway in configuration.gateways:
             try:
                 self._keepers.append(_Keeper(gateway, means, self._minute))
-            except (OSError, ValueError) as error:
+            except Exception as error:  # noqa: BLE001  # one that cannot be made stops no other
                 words = _words(error)
                 log.error("gateway %s: %s", gateway.name, words)
                 self._broken.append(
@@ -297,4 +297,4 @@ def _secret(folder: Path, name: str | None) -> str | None:
 def _words(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror or error}"
-    return str(error)
+    return str(error) or type(error).__name__

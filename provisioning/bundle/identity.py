@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sensors.tomlfile import unforeseen
 from sync.fleet.errors import IdentityError, NoIdentityError
 from sync.fleet.identity_names import VESSEL_CERTIFICATE
 
@@ -23,12 +24,12 @@ def whole(folder: Path) -> "FleetIdentity":
 
 
 def load(folder: Path) -> "FleetIdentity | None":
-    """The one in a folder; None if there is none, or it is damaged: it cannot say who we are then."""
+    """Return the one in a folder; None if there is none, or it is damaged: it cannot say who we are then."""
     if not (folder / VESSEL_CERTIFICATE).exists():
         return None
     try:
         return whole(folder)
-    except IdentityError:
+    except Exception:  # noqa: BLE001  # however it is damaged
         return None
 
 
@@ -58,6 +59,10 @@ def objections(offered: Path, *, present: "FleetIdentity | None", now: datetime)
     except IdentityError as error:
         what, _, remedy = str(error).partition("; ")
         yield what.removeprefix(f"{offered}/"), f"{remedy[:1].upper()}{remedy[1:]}."
+        return
+    except Exception as error:  # noqa: BLE001  # however it is damaged
+        text, _ = unforeseen(error)
+        yield text, "Write the bundle anew."
         return
     if why := identity.trust.objection(identity.tls.certificate, now):
         yield (

@@ -4,6 +4,8 @@ If anything of it is wrong, all that was in force stays so, and what was offered
 that nothing here stops the start: what cannot be done is among the problems.
 """
 
+import json
+import re
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
@@ -23,6 +25,8 @@ from . import owners, problems, wiping
 from .inforce import CONFIG, InForce, Memory, digest
 from .offers import IN_FORCE, Offer, collect
 
+_RADIO_KEY: Final = re.compile(rb"[ !#-~]{8,63}")
+"""A WPA password (IEEE 802.11, annex J.4.1), which wpa_supplicant's configuration has in double quotes."""
 _ON_CARD: Final = {in_force: name for name, in_force in IN_FORCE.items()}
 
 
@@ -182,6 +186,10 @@ class TakeIn:
             present = identities.load(self._force.identity)
             for text, remedy in identities.objections(staged / IDENTITY, present=present, now=self._now):
                 yield Problem(place, None, "", text, remedy)
+            radio = offer.identity.get(RADIO_KEY)
+            if radio is not None and not _RADIO_KEY.fullmatch(radio.strip()):
+                text = f"{RADIO_KEY}: this is no password of a radio"
+                yield Problem(place, None, "", text, "Write the bundle anew.")
         for name, content in offer.configuration.items():
             if name != SENSORS and is_empty(content):  # the check of sensors.toml says more
                 yield Problem(offer.origins[name], None, "", *EMPTIED)
@@ -227,12 +235,22 @@ class TakeIn:
         return identity
 
     def _holds_identity(self, offer: Offer) -> bool:
-        """Whether it is in force, but for revocations, of which the newer ones are kept."""
+        """Return whether it is in force; of revocations the newer ones are kept."""
         return all(
-            (self._force.identity / name).is_file() and (self._force.identity / name).read_bytes() == content
+            self._holds_revocations(content)
+            if name == REVOCATIONS
+            else (self._force.identity / name).is_file()
+            and (self._force.identity / name).read_bytes() == content
             for name, content in offer.identity.items()
-            if name != REVOCATIONS
         )
+
+    def _holds_revocations(self, offered: bytes) -> bool:
+        """Return whether those in force are as new; what cannot be read is for the check to refuse."""
+        path = self._force.identity / REVOCATIONS
+        if not path.is_file():
+            return False
+        present, number = _number(path.read_bytes()), _number(offered)
+        return number is not None and (present is None or number <= present)
 
     # Wiping
 
@@ -336,6 +354,14 @@ class TakeIn:
 
     def _complain(self, place: Path, text: str, remedy: str) -> None:
         self._problems.append(Problem(place, None, "", text, remedy))
+
+
+def _number(revocations: bytes) -> int | None:
+    """Return the number that a statement says it has, unproved; None if it cannot be read."""
+    try:
+        return int(json.loads(revocations)["number"])
+    except Exception:  # noqa: BLE001  # whatever is in the file
+        return None
 
 
 def _named(vessel: str) -> bytes:

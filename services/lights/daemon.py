@@ -16,7 +16,6 @@ from datetime import datetime
 from typing import Final
 
 from sensors.chips import open_header_chip
-from sensors.driver import DriverError
 from services import livestate
 from services.configuration import Configuration, ConfigurationError
 from services.lastgood import load_or_last_good
@@ -113,7 +112,7 @@ def open_panel(lights: Lights) -> Panel:
         )  # it takes long to load, and not every machine has a header
 
         factory = GpiodFactory()
-    except (DriverError, OSError) as error:
+    except Exception as error:
         raise PanelError(f"no GPIO header: {error}") from error
     return HeaderPanel(pins, factory=factory, active_high=lights.active == "high")
 

@@ -5,8 +5,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from sensors.driver import DriverError
-
 log = logging.getLogger(__name__)
 
 TRY_EVERY_S: Final = 10.0
@@ -37,14 +35,13 @@ class HeaderPanel:
     def __init__(self, pins: Mapping[str, int], *, factory: Any = None, active_high: bool = True) -> None:
         """Raises PanelError."""
         from gpiozero import LED  # it takes long to load, and not every machine has a header
-        from gpiozero.exc import GPIOZeroError
 
         self._leds: dict[str, LED] = {}
         self._lit: dict[str, bool] = {}
         for name, pin in pins.items():
             try:
                 self._leds[name] = LED(pin, active_high=active_high, pin_factory=factory)
-            except (GPIOZeroError, DriverError, OSError) as error:
+            except Exception as error:
                 self.close()
                 raise PanelError(
                     f"the {name} light on pin {pin}: {error}; choose another pin in [lights], or 0 for none"

@@ -16,7 +16,17 @@ from provisioning.takein.inforce import InForce
 from sync.fleet import identity_files
 from tests.net.certificates import NOW
 from tests.provisioning import images
-from tests.provisioning.bundles import SENSORS, VESSEL, Card, Cut, Cutter, bundle, content, put
+from tests.provisioning.bundles import (
+    PASSPHRASE,
+    SENSORS,
+    VESSEL,
+    Card,
+    Cut,
+    Cutter,
+    bundle,
+    content,
+    put,
+)
 
 KEY = b"PRIVATE KEY"
 
@@ -126,6 +136,17 @@ def test_a_file_that_a_power_cut_has_emptied_is_not_obeyed(argo: Card, name: str
     put(argo.fat, {name: {**bundle(), "office.password": b"secret"}[name]})
     assert argo.start().problems == ()
     assert argo.problems == ""
+
+
+@pytest.mark.parametrize("name", ["vessel.pem", "vessel.key", "fleet.pem", "radio.key"])
+@pytest.mark.parametrize("content", [b"", b"\0" * 64, b"[" * 100_000, b"-----BEGIN CERTIFICATE-----\nMAA=\n"])
+def test_an_identity_that_is_damaged_in_any_way_is_told(argo: Card, name: str, content: bytes) -> None:
+    before = argo.force
+    found = {key: each for key, each in bundle().items() if key.startswith("identity/")}
+    put(argo.fat, {**found, f"identity/{name}": content})
+    outcome = argo.start()
+    assert (argo.force, outcome.taken) == (before, ())
+    assert "identity" in argo.problems
 
 
 def test_a_vessel_without_sensors_says_so(argo: Card) -> None:
@@ -383,6 +404,30 @@ def test_newer_revocations_outlast_an_older_bundle(argo: Card) -> None:
     assert argo.start().taken == ()
     assert argo.force["identity/revocations.json"] == b"newer, as far as this goes"
     assert secret_bytes(argo.fat) == []
+
+
+def test_newer_revocations_of_a_bundle_are_taken_in_before_they_are_wiped(card: Card, tmp_path: Path) -> None:
+    folder = FleetFolder.create(tmp_path / "north", fleet="north", passphrase=PASSPHRASE, now=NOW)
+    authority = folder.unlock(PASSPHRASE)
+    folder.add(authority, "argo", now=NOW)
+    folder.add(authority, "brigid", now=NOW)
+    put(card.inbox, compose(folder, "argo", now=NOW))
+    assert card.start().problems == ()
+    folder.revoke(authority, "brigid", now=NOW)
+    put(card.fat, compose(folder, "argo", now=NOW))
+    assert card.start().taken == ("identity",)
+    assert [each.vessel for each in identity_files.load(card.etc / "identity").trust.revocations.entries] == [
+        "brigid"
+    ]
+    assert not (card.fat / "identity").exists()
+
+
+def test_revocations_that_cannot_be_read_are_told_and_stay(argo: Card) -> None:
+    found = {name: each for name, each in bundle().items() if name.startswith("identity/")}
+    put(argo.fat, {**found, "identity/revocations.json": b"[" * 100_000})
+    assert argo.start().taken == ()
+    assert "identity" in argo.problems
+    assert (argo.fat / "identity/revocations.json").exists()
 
 
 def test_wiped_secrets_are_gone_from_the_medium_itself(tmp_path: Path) -> None:

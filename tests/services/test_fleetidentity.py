@@ -1,9 +1,12 @@
 """What a recorder signs with its vessel's identity, and that no identity stops it."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from services import fleetidentity
 from services.fleetidentity import NONE, OwnIdentity, sign_earlier
@@ -12,6 +15,7 @@ from sync.fleet import signing
 from sync.fleet.identity_files import FleetIdentity
 from sync.store import Database
 from tests.fleet.builders import body, trust, vessel
+from tests.provisioning.bundles import bundle
 
 
 def own(name: str = "argo", *, fleet: str = "north") -> OwnIdentity:
@@ -71,3 +75,25 @@ def test_a_broken_identity_is_a_fault_with_a_remedy(tmp_path: Path) -> None:
     assert "copy the vessel's identity folder anew" in (found.fault or "")
     file = tmp_path / "vessel.pem"
     assert fleetidentity.load(file, "argo").fault is not None
+
+
+IDENTITY_FILES = ("vessel.pem", "vessel.key", "fleet.pem", "revocations.json")
+
+
+@settings(max_examples=40)
+@given(st.sampled_from(IDENTITY_FILES), st.binary(max_size=200))
+@example("revocations.json", b'{"a":' * 100_000)
+@example("revocations.json", b'{"number": 1e999}')
+@example("vessel.pem", b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n")
+def test_whatever_an_identitys_file_holds_recording_goes_on(name: str, content: bytes) -> None:
+    with TemporaryDirectory() as place:
+        folder = Path(place)
+        for each in IDENTITY_FILES:
+            (folder / each).write_bytes(bundle()[f"identity/{each}"])
+            (folder / each).chmod(0o600)
+        assert fleetidentity.load(folder, "argo").fault is None
+        (folder / name).write_bytes(content)
+        found = fleetidentity.load(folder, "argo")
+    assert found.fault is not None
+    assert found.identity is None
+    assert "copy the vessel's identity folder anew" in found.fault
