@@ -9,7 +9,7 @@ import contextlib
 import errno
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from sensors.quantities import format_bytes
@@ -58,6 +58,8 @@ class _Run:
         self._new_failures: list[DocumentEnded] = []
         self._said: tuple[object, ...] = ()
         self._was_offline = False
+        self._half: Problem | None = None
+        """Why only half of what was asked is done, as it was last said."""
         self._is_stopping = False
         self._attempts = 0
         terminal = screen(sys.stderr)
@@ -152,6 +154,9 @@ class _Run:
                 self._was_offline = True
                 print(f"offline: {self._spelt(status.problem)}; trying again by itself", flush=True)
             case Activity.IDLE:
+                if status.problem is not None and status.problem != self._half:
+                    self._half = status.problem
+                    say(f"nothing is pulled: {self._spelt(status.problem)}")
                 head = f"connected again to {name}: " if self._was_offline else ""
                 self._was_offline = False
                 print(f"{head}up to date: {self._counts(status.progress)}", flush=True)
@@ -167,15 +172,19 @@ class _Run:
     # The end
 
     def _concluded(self, status: Status) -> int:
-        failed = list(self._failed.values())
+        before = self._failed_before()
+        failed = [*self._failed.values(), *before]
         continuous = self._configuration.continuous
         is_cut_short = self._is_stopping and not continuous
         if self._as_json:
-            news = self._new_failures if continuous else failed
+            news = [*self._new_failures, *before] if continuous else failed
             facts = self._facts(status, news) | {"stopped": self._is_stopping}
             print_json("db-replication", facts)
         else:
-            _name(self._new_failures if continuous else failed)
+            _name(self._new_failures if continuous else self._failed.values())
+            for ended in before:
+                what = f"{clean(ended.id)}: {ended.direction.value} failed in an earlier run"
+                say(f"{what}: {clean(str(ended.problem))}")
             head = "stopped: " if self._is_stopping else ""
             if status.problem is None or any(self._replicator.transferred):
                 print(head + self._counts(status.progress), flush=True)
@@ -188,6 +197,15 @@ class _Run:
         if failed and not continuous:
             raise FailedError(f"{count(len(failed), 'document')} could not be replicated")
         return 0
+
+    def _failed_before(self) -> list[DocumentEnded]:
+        """What failed in an earlier run and has not got through in this one."""
+        failed = self._replicator.failed
+        return [
+            DocumentEnded(each.direction, each.id, each.revision, problem=each.problem)
+            for each in failed or ()
+            if each.id not in self._failed
+        ]
 
     def _facts(self, status: Status, failed: list[DocumentEnded]) -> dict[str, Any]:
         progress, (sent, received) = status.progress, self._replicator.transferred
@@ -231,7 +249,11 @@ class _Run:
         name = self._configuration.endpoint.name
         text = " ".join(clean(str(problem)).split())
         text = text if name in text else f"{name}: {text}"
-        advice = _advice(problem, has_user=self._configuration.authenticator is not None)
+        advice = _advice(
+            problem,
+            has_user=self._configuration.authenticator is not None,
+            has_linked=any(self._replicator.transferred),
+        )
         return f"{text}; {advice}" if advice else text
 
     # A terminal
@@ -255,7 +277,9 @@ class _Run:
             self._has_line = False
 
 
-def _advice(problem: Problem, *, has_user: bool) -> str:
+def _advice(problem: Problem, *, has_user: bool, has_linked: bool) -> str:
+    if has_linked and (problem.domain, problem.code) == (Domain.WEBSOCKET, 1006):
+        return ""  # TLS and certificates were right: the line is gone, or the listener was ended
     if problem.domain is Domain.TLS:
         if "fingerprint" in problem.text:
             return "this is another server, or it has a new certificate: ask who runs it before you pin that"
@@ -267,7 +291,7 @@ def _advice(problem: Problem, *, has_user: bool) -> str:
     return ADVICE.get((problem.domain, problem.code), "")
 
 
-def _name(failed: list[DocumentEnded]) -> None:
+def _name(failed: Iterable[DocumentEnded]) -> None:
     for ended in failed:
         again = "; it will be tried again" if ended.is_transient else ""
         say(f"{clean(ended.id)}: {ended.direction.value} failed: {clean(str(ended.problem))}{again}")

@@ -64,6 +64,15 @@ class Authenticator(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Credentials:
+    """Who a client is, and whom it trusts, as read before one attempt to connect."""
+
+    authenticator: Authenticator | None = None
+    roots: tuple[x509.Certificate, ...] | None = None
+    """The CAs that may vouch for the server; the system's if None."""
+
+
+@dataclass(frozen=True, slots=True)
 class BasicAuthenticator:
     """A user name and password (RFC 7617). Only for TLS: whoever reads along has both.
 

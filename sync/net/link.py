@@ -12,6 +12,7 @@ from sync.net.transport import Transport
 from sync.net.watching import watch
 from sync.peer.peer import PeerBase
 from sync.peer.problems import Domain, Problem
+from sync.store import StoreError
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +72,11 @@ class Link:
         session = self.peer.session
         was_over = session.is_over
         session.end(problem)
+        try:
+            self.peer.ledger.keep()
+        except StoreError as error:
+            # The checkpoint has not passed them either: they are sent again, and fail again.
+            log.warning("%s: which documents failed cannot be kept: %s", self.transport.remote, error)
         self.peer.ledger.flush()
         if self._over is not None:
             self._over(session.problem if was_over else problem)

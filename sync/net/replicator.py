@@ -9,7 +9,7 @@ One connection's work is `sync.peer.active`'s; this makes connections, and knows
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
@@ -18,7 +18,7 @@ from typing import Final
 from cryptography import x509
 
 from sync import blip, documents
-from sync.net.authenticators import Authenticator
+from sync.net.authenticators import Authenticator, Credentials
 from sync.net.endpoints import Endpoint, Security
 from sync.net.link import Link
 from sync.net.retrying import MAX_WAIT_S, Backoff, is_worth_retrying, max_attempts
@@ -30,8 +30,9 @@ from sync.peer.active import ActiveOptions, ActivePeer, Activity
 from sync.peer.arrivals import Rule
 from sync.peer.checkpoints import stored
 from sync.peer.conflicts import ConflictResolver, Resolvers
+from sync.peer.failed import FailedDocuments
 from sync.peer.problems import Domain, Problem, ProblemError
-from sync.peer.progress import DocumentEnded, Ledger, Progress
+from sync.peer.progress import Direction, DocumentEnded, Ledger, Progress
 from sync.peer.selection import DocumentFilter, Selection, Stream
 from sync.peer.sending import Acknowledged
 from sync.peer.session import Session
@@ -87,6 +88,9 @@ class ReplicatorConfiguration:
     pinned_server_certificate: str | x509.Certificate | None = None
     accept_only_self_signed: bool = False
     roots: tuple[x509.Certificate, ...] | None = None
+    credentials: Callable[[], Credentials] | None = None
+    """Called before each attempt to connect, instead of `authenticator` and `roots`: for files that may
+    change. Raises ProblemError."""
     expected_uri: str | None = None
     now: Callable[[], datetime] | None = None
     """The time that a server's certificate is judged by (aware); the clock's if None."""
@@ -113,6 +117,9 @@ class ReplicatorConfiguration:
     """Told of each local change that the peer has said it holds, new there or known before."""
     begun: Callable[[PushProgress], None] | None = None
     """Told on each connection from where on is pushed, before anything is: `local` is 0 if that is all."""
+    failed: FailedDocuments | None = None
+    """Where documents that fail for good are kept beyond this run; None to keep them under the checkpoint's
+    name, if the peer is known before the connection."""
     bandwidth: TokenBucket | None = None
     """How much may be sent; None for as much as the line takes."""
     peer: Peer | Callable[[Transport], Peer] | None = None
@@ -142,7 +149,7 @@ class Status:
     activity: Activity
     progress: Progress
     problem: Problem | None = None
-    """Why it stopped, or has no connection."""
+    """Why it stopped, has no connection, or does only half of what was asked."""
 
 
 StatusListener = Callable[[Status], None]
@@ -177,6 +184,9 @@ class Replicator:
         self._nudge = asyncio.Event()
         self._stopping = False
         self._resets = False
+        self._failed = configuration.failed
+        self._has_offered = False
+        """Whether what had failed before this run was offered again."""
         self.bytes_sent = self.bytes_received = 0
         """Payload of all connections that are over; see `transferred` for now."""
 
@@ -227,6 +237,18 @@ class Replicator:
         if self._link is not None and not self._link.is_closed:
             self._link.close(problem)
 
+    def offer_again(self, document_ids: Iterable[str]) -> None:
+        """Push these documents once more, which failed before: now, or on the next connection.
+
+        All that have failed are offered by themselves on the first connection. Raises StoreError.
+        """
+        failed, offered = self.failed, list(document_ids)
+        if failed is None:
+            return
+        failed.offer(offered)
+        if self._peer is not None and self._status.activity in _CONNECTED:
+            self._peer.offer(offered)
+
     def reachability_changed(self) -> None:
         """The network is another one, or the peer was seen: connect at once rather than later."""
         self._backoff.reachability_changed()
@@ -236,7 +258,7 @@ class Replicator:
     def status(self) -> Status:
         """What it does."""
         if self._peer is not None and self._status.activity in _CONNECTED:
-            return Status(self._peer.activity, self._ledger.progress, self._status.problem)
+            return Status(self._peer.activity, self._ledger.progress, self._peer.unfed)
         return self._status
 
     @property
@@ -248,6 +270,19 @@ class Replicator:
     def failures(self) -> Mapping[str, Problem]:
         """The last problem of each document that had one, the newest thousand."""
         return self._ledger.failures
+
+    @property
+    def failed(self) -> FailedDocuments | None:
+        """The documents that fail for good, those of earlier runs included. None if they are not kept.
+
+        Raises StoreError.
+        """
+        configuration = self.configuration
+        peer = configuration.peer or configuration.endpoint.peer
+        if self._failed is None and not callable(peer):
+            name = self._options(peer, is_gateway=False).checkpoint_of(configuration.database)
+            self._failed = FailedDocuments(configuration.database, f"failed:{name}")
+        return self._failed
 
     @property
     def must_be_repeated(self) -> int:
@@ -359,18 +394,9 @@ class Replicator:
         """One connection, from its making to its end; what ended it."""
         configuration = self.configuration
         self._over = asyncio.get_running_loop().create_future()
-        security = Security(
-            configuration.authenticator,
-            configuration.pinned_server_certificate,
-            configuration.accept_only_self_signed,
-            configuration.roots,
-            configuration.expected_uri,
-            configuration.judge,
-            configuration.now,
-        )
         try:
             await configuration.endpoint.connect(
-                self._receiver, security, dict(configuration.headers), configuration.heartbeat
+                self._receiver, self._security(), dict(configuration.headers), configuration.heartbeat
             )
         except ProblemError as error:
             return error.problem
@@ -394,6 +420,22 @@ class Replicator:
         self.bytes_received += link.transport.bytes_received
         return problem
 
+    def _security(self) -> Security:
+        """Who we are, and whom to trust, for one attempt. Raises ProblemError."""
+        configuration = self.configuration
+        credentials = Credentials(configuration.authenticator, configuration.roots)
+        if configuration.credentials is not None:
+            credentials = configuration.credentials()
+        return Security(
+            credentials.authenticator,
+            configuration.pinned_server_certificate,
+            configuration.accept_only_self_signed,
+            credentials.roots,
+            configuration.expected_uri,
+            configuration.judge,
+            configuration.now,
+        )
+
     def _receiver(self, transport: Transport) -> Link:
         configuration = self.configuration
         loop = asyncio.get_running_loop()
@@ -402,6 +444,7 @@ class Replicator:
         is_gateway = str(headers.get("Server", "")).startswith(_GATEWAY)
         known = configuration.peer
         peer = known(transport) if callable(known) else known or configuration.endpoint.peer
+        self._remember()
         options = replace(
             self._options(peer, is_gateway=is_gateway),
             names_collection=getattr(transport, "subprotocol", None) not in WITHOUT_COLLECTIONS,
@@ -416,6 +459,26 @@ class Replicator:
         if configuration.on_connected is not None:
             configuration.on_connected(self._link)
         return self._link
+
+    def _begun(self, progress: PushProgress) -> None:
+        """Offer what failed before, and tell from where on is pushed."""
+        if self._failed is not None and self._peer is not None:
+            self._peer.offer(self._failed.unanswered)
+        if self.configuration.begun is not None:
+            self.configuration.begun(progress)
+
+    def _remember(self) -> None:
+        """Take up what failed before; if more did than could be kept by name, look at everything again."""
+        failed = self._ledger.failed = self.failed
+        if failed is None:
+            return
+        if not self._has_offered:
+            self._has_offered = True
+            failed.offer(failed.ids(Direction.PUSH))
+        if failed.has_overflowed and failed.has_room:
+            self._resets = True
+        if self._resets:
+            failed.begin_anew()
 
     @property
     def _push_selection(self) -> Selection:
@@ -433,7 +496,7 @@ class Replicator:
             stream=configuration.stream,
             push_stream=configuration.push_stream,
             acknowledged=configuration.acknowledged,
-            begun=configuration.begun,
+            begun=self._begun,
             push=configuration.push,
             pull=configuration.pull,
             continuous=configuration.continuous,
@@ -468,6 +531,8 @@ class Replicator:
             self._link.transport.abort()
 
     def _say(self, activity: Activity, problem: Problem | None) -> None:
+        if self._peer is not None and activity in _CONNECTED:
+            problem = problem or self._peer.unfed
         self._status = Status(activity, self._ledger.progress, problem)
         if self._on_status is not None:
             self._on_status(self._status)

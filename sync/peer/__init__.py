@@ -15,6 +15,6 @@ modules, in the order in which a connection uses them:
 - `claims`: which of several peers that offer a revision is asked for it
 - `blob_traffic`, `wire_bodies`: blobs, and how bodies differ on the wire
 - `conflicts`: what becomes of a document that was changed on both sides
-- `progress`, `problems`: what those who watch are told
+- `progress`, `problems`: what those who watch are told; `failed`: the documents that did not get through
 - `tuning`: how much is on its way at once
 """

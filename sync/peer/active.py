@@ -8,7 +8,7 @@ Connecting, and connecting again, is its owner's.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final
@@ -38,6 +38,8 @@ from sync.store import Database
 log = logging.getLogger(__name__)
 
 _FORBIDDEN: Final = 403
+_NOT_THAT_FEED: Final = frozenset({400, 501})
+"""What a peer answers to a subscription that it understands and does not serve."""
 
 
 class Activity(Enum):
@@ -139,6 +141,8 @@ class ActivePeer(PeerBase):
         self._unfed: Problem | None = None
         """Why nothing is pulled, while we push."""
         self._inquiry: Inquiry | None = None
+        self._offered: list[str] = []
+        """Documents that failed before, until there is a sender to offer them."""
         self._stopping = False
         self._started = False
         BlobServer(session, database, ledger=ledger)
@@ -153,6 +157,14 @@ class ActivePeer(PeerBase):
         """End as soon as what is on its way is done with, and the checkpoint stored."""
         self._stopping = True
 
+    def offer(self, document_ids: Iterable[str]) -> None:
+        """Propose documents once more that the peer has refused before; at once if it can be."""
+        if self.sender is None:
+            self._offered.extend(document_ids)
+            return
+        self.sender.offer(document_ids)
+        self.session.nudge()
+
     @property
     def activity(self) -> Activity:
         """What it is doing."""
@@ -161,6 +173,11 @@ class ActivePeer(PeerBase):
         if not self._started:
             return Activity.CONNECTING
         return Activity.IDLE if self._is_idle else Activity.BUSY
+
+    @property
+    def unfed(self) -> Problem | None:
+        """Why nothing is pulled, though it was asked for, while the rest goes on."""
+        return self._unfed
 
     @property
     def must_be_repeated(self) -> int:
@@ -247,6 +264,7 @@ class ActivePeer(PeerBase):
                 ledger=self.ledger,
                 echo=Echo() if echo is None else echo,
             )
+            self.sender.offer(self._offered)
 
     def _outdated(self, document_id: str) -> None:
         if self.sender is not None:
@@ -262,12 +280,16 @@ class ActivePeer(PeerBase):
     def _subscribed(self, reply: Reply, _: None) -> None:
         if isinstance(reply, ErrorReceived):
             failure = Failure.decode(reply)
-            problem = Problem(
-                Domain.WEBSOCKET,
-                failure.status or failure.code,
-                f"the peer gives no feed of changes: {failure.text or failure.code}",
-            )
-            if failure.status == _FORBIDDEN and self._options.push:
+            text = f"the peer gives no feed of changes: {failure.text or failure.code}"
+            is_too_much = self._options.continuous and bool(self._options.document_ids)
+            is_too_much = is_too_much and failure.status in _NOT_THAT_FEED
+            if is_too_much:
+                text = (
+                    "the peer does not follow chosen documents as they change, only once"
+                    f" ({failure.text or failure.code}): choose channels instead, or pull now and then"
+                )
+            problem = Problem(Domain.WEBSOCKET, failure.status or failure.code, text)
+            if (failure.status == _FORBIDDEN or is_too_much) and self._options.push:
                 log.warning("%s; what is ours goes there all the same", problem.text)
                 self._unfed, self.receiver, self._inquiry = problem, None, None
                 if self.sender is not None:

@@ -13,6 +13,7 @@ from sync.store import Database, model
 
 TRANSIENT: Final = frozenset({408, 429, 500, 502, 503, 504})
 CONFLICT: Final = 409
+_FAULT: Final = 500
 _HOLD_FOR: Final = 1.0
 """Seconds until what the peer holds is written down. If it is lost, a delta less is sent, or one question
 more asked."""
@@ -28,6 +29,8 @@ class Outcomes:
         self._options, self._ledger = options, ledger
         self._later: deque[tuple[float, Sending]] = deque()
         self._failed_for_now = 0
+        self._faults: dict[tuple[str, str], int] = {}
+        """Times that the peer failed on a revision."""
         self._parts: dict[int, int] = {}
         """Of changes that several revisions are told of, how many are not done."""
         self._held: dict[str, str] = {}
@@ -50,6 +53,7 @@ class Outcomes:
         """The other side has said that it has it."""
         if self._options.acknowledged is not None:
             self._options.acknowledged(change)
+        self._ledger.settled(Direction.PUSH, change.id)
         self.done(change.sequence)
 
     def failed(self, change: model.Change, status: int, text: str) -> None:
@@ -66,11 +70,25 @@ class Outcomes:
         """The checkpoint leaves it open, so that it is sent again: here, or by the next replication."""
         change = sending.change
         text = f"{change.id}: {reason or 'the peer cannot take it now'}"
+        if status == _FAULT and self._is_hopeless(change):
+            self.failed(change, status, text)
+            return
         self._tell(change, Problem(Domain.WEBSOCKET, status, text), is_transient=True)
         if self._options.continuous:
             self._later.append((self._session.clock() + tuning.RETRY_DOCUMENT, sending))
         else:
             self._failed_for_now += 1
+
+    def _is_hopeless(self, change: model.Change) -> bool:
+        """Count one more time that the peer failed on a revision; return True if it is given up."""
+        if self._ledger.failed is None or not self._options.continuous:
+            return False
+        faults = self._faults.pop((change.id, change.rev), 0) + 1
+        if faults < tuning.FAULTS_MOST:
+            if len(self._faults) >= tuning.BATCH:
+                self._faults.clear()
+            self._faults[change.id, change.rev] = faults
+        return faults >= tuning.FAULTS_MOST
 
     def refused(self, changes: list[model.Change], status: int, text: str) -> None:
         """Nothing of this list is taken now."""

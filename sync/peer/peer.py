@@ -43,6 +43,7 @@ class PeerBase(ABC):
                     self.sender.pump()
             if not session.is_over:
                 self._advance()
+            self.ledger.keep()
         except StoreError as error:
             session.fail(error)
         except BlipError as error:  # of ours: a message that BLIP cannot carry

@@ -22,6 +22,8 @@ class Domain(StrEnum):
     """`sync.replication.LiteCoreCode`."""
     BLIP = "BLIP"
     """The peer broke BLIP or one of its limits."""
+    CONFIGURATION = "Configuration"
+    """A file that the configuration names cannot be used. No codes."""
     STORE = "Store"
     """Our own store could not do it: full, busy, read-only, damaged. No codes."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol
 
 import msgspec
 
@@ -34,6 +35,22 @@ class DocumentEnded(msgspec.Struct, frozen=True, gc=False):
 DocumentListener = Callable[[Sequence[DocumentEnded]], None]
 
 
+class FailureList(Protocol):
+    """Where failed documents are kept durably; `sync.peer.failed.FailedDocuments` is one."""
+
+    def __len__(self) -> int:
+        """Return the number of documents."""
+
+    def note(self, direction: Direction, document_id: str, revision: str, problem: Problem) -> None:
+        """Add a document, or replace what was known of it."""
+
+    def forget(self, direction: Direction, document_id: str) -> None:
+        """Remove a document: it got through, or no longer exists."""
+
+    def save(self) -> None:
+        """Write the list down if it has changed. Raises StoreError."""
+
+
 @dataclass(slots=True)
 class Progress:
     """Counts of one replication, since it began."""
@@ -58,8 +75,10 @@ class Progress:
 class Ledger:
     """Keeps a replication's counts, and tells of documents, in lots."""
 
-    def __init__(self, listener: DocumentListener | None = None) -> None:
+    def __init__(self, listener: DocumentListener | None = None, failed: FailureList | None = None) -> None:
+        """`failed`: where documents that fail for good are kept beyond this run."""
         self.progress = Progress()
+        self.failed = failed
         self.failures: dict[str, Problem] = {}
         """The last problem of each document that has one, most recent 1000."""
         self._listener = listener
@@ -68,20 +87,38 @@ class Ledger:
     @property
     def listens(self) -> bool:
         """Whether anybody wants to hear of each document."""
-        return self._listener is not None
+        return self._listener is not None or bool(self.failed)
 
     def tell(self, ended: DocumentEnded) -> None:
         """A document was replicated, or was not."""
         if ended.problem is not None:
             if not ended.is_transient:
                 self.progress.failed += 1
+                self._keep(ended, ended.problem)
             self.failures[ended.id] = ended.problem
             if len(self.failures) > _FAILURES_KEPT:
                 del self.failures[next(iter(self.failures))]
-        elif self.failures:
-            self.failures.pop(ended.id, None)
+        else:
+            self.settled(ended.direction, ended.id)
         if self._listener is not None:
             self._told.append(ended)
+
+    def settled(self, direction: Direction, document_id: str) -> None:
+        """The document has got through, or there is nothing left to be replicated of it."""
+        if self.failures:
+            self.failures.pop(document_id, None)
+        if self.failed:
+            self.failed.forget(direction, document_id)
+
+    def keep(self) -> None:
+        """Write down what has failed. Call it before a checkpoint passes it. Raises StoreError."""
+        if self.failed is not None:
+            self.failed.save()
+
+    def _keep(self, ended: DocumentEnded, problem: Problem) -> None:
+        is_own_rule = ended.direction is Direction.PULL and problem.code == _FORBIDDEN
+        if self.failed is not None and not is_own_rule:
+            self.failed.note(ended.direction, ended.id, ended.revision, problem)
 
     def flush(self) -> None:
         """Tell the listener."""
@@ -91,3 +128,5 @@ class Ledger:
 
 
 _FAILURES_KEPT = 1000
+_FORBIDDEN = 403
+"""With it a document that comes is turned away by a rule of ours: that is no failure to be remembered."""

@@ -8,7 +8,9 @@ themselves are sent by `deliveries`; `outcomes` keeps what became of them.
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
+from itertools import islice
 from typing import Final
 
 from sync.blip import ErrorReceived
@@ -18,7 +20,7 @@ from sync.peer.deliveries import KNOWN, Deliveries
 from sync.peer.echo import Echo
 from sync.peer.outcomes import CONFLICT, TRANSIENT, Outcomes
 from sync.peer.problems import Domain, Problem
-from sync.peer.progress import Ledger
+from sync.peer.progress import Direction, Ledger
 from sync.peer.selection import FilterError
 from sync.peer.sending import Departure, Feed, Offer, Sending, SendOptions, gone
 from sync.peer.session import Reply, Session
@@ -35,6 +37,8 @@ from sync.replication.messages import (
 from sync.store import Database, model, revisions
 
 _FORBIDDEN: Final = 403
+_OFFER: Final = 50
+"""Documents that failed before in one list: each is read whole to be offered."""
 
 
 class Sender:
@@ -63,6 +67,8 @@ class Sender:
         self._has_paused = False
         """Whether more of the feed is to be read than was in this turn."""
         self._lists = 0
+        self._offered: dict[str, None] = {}
+        """Documents that failed before and are to be proposed once more."""
         self._echoed: model.Change | None = None
         """The last change of a scan that came from the peer itself."""
         self._place: tuple[float, model.Change] | None = None
@@ -96,15 +102,16 @@ class Sender:
     @property
     def is_idle(self) -> bool:
         """Whether everything that is known here is done, or failed."""
-        open_here = self._woken or self._lists or self._contests.asking or self._outcomes.waits
+        waits = self._woken or self._offered or self._lists
+        open_here = waits or self._contests.asking or self._outcomes.waits
         return not open_here and self._deliveries.is_idle
 
     @property
     def behind(self) -> int:
         """Changes that the other side may not have yet: at most so many, and none only if there are none."""
         unread = max(0, self._database.last_sequence - self._scanned)
-        asking = self._contests.asking
-        return unread + self._lists + asking + self._deliveries.open + self._outcomes.waiting
+        lists = self._lists + len(self._offered) + self._contests.asking
+        return unread + lists + self._deliveries.open + self._outcomes.waiting
 
     @property
     def is_over(self) -> bool:
@@ -146,11 +153,20 @@ class Sender:
                 break
             scans += 1
             self._scan()
+        if self._offered:
+            self._offer_some()
         if not (self._woken or self._told_all or self._options.proposes or self._session.is_over):
             self._tell_all()
         if self._place is not None and self._session.clock() >= self._place[0]:
             self._tell_place(self._place[1])
         self._outcomes.settle_if_due()
+
+    def offer(self, document_ids: Iterable[str]) -> None:
+        """Propose these documents once more: the peer has refused them before, and may take them now.
+
+        They come after what the feed has.
+        """
+        self._offered |= dict.fromkeys(document_ids)
 
     def cannot_pull(self) -> None:
         """The peer gives nothing out: no pull of ours will resolve a conflict, so it is told."""
@@ -190,6 +206,33 @@ class Sender:
         for first in range(0, len(pending), options.batch):
             self._lists += 1
             self._announce([self._offer(change) for change in pending[first : first + options.batch]])
+
+    def _offer_some(self) -> None:
+        while self._offered and not self._woken and self._lists < tuning.LISTS_AWAITING:
+            if self.refused is not None or self._deliveries.waiting >= tuning.BATCH:
+                return
+            some = list(islice(self._offered, _OFFER))
+            for document_id in some:
+                del self._offered[document_id]
+            changes = [change for each in some if (change := self._to_offer(each)) is not None]
+            self._ledger.progress.total += len(changes)
+            if changes:
+                self._lists += 1
+                self._announce([self._offer(change) for change in changes])
+
+    def _to_offer(self, document_id: str) -> model.Change | None:
+        """The document's current revision; None if there is nothing to be offered of it."""
+        found = self._database.get(document_id)
+        if found is None or not self._options.selection.shows(
+            self._database, document_id, deleted=found.deleted
+        ):
+            self._ledger.settled(Direction.PUSH, document_id)
+            return None
+        if not self._feed.is_complete(found.sequence):
+            return None  # it has changed, and comes by the feed
+        return model.Change(
+            found.sequence, found.id, found.rev, found.deleted, found.conflicted, len(found.raw)
+        )
 
     def _tell_all(self) -> None:
         if self._options.insists and self._lists:
@@ -382,6 +425,7 @@ class Sender:
             self.refused = problem
             self._deliveries.forget_wanted()
             self._outcomes.forget_later()
+            self._offered.clear()
             self._woken = False
         else:
             self._session.end(problem)

@@ -58,3 +58,6 @@ DEPTH_MOST: Final = 100
 """Ancestors sent to any peer: bytes. Most of so long a history would be made-up names."""
 RETRY_DOCUMENT: Final = 30.0
 """Seconds until a document that failed for the moment is tried again on the same connection."""
+FAULTS_MOST: Final = 3
+"""Times that the other side may fail on a document (HTTP 500) before it counts as refused: a sync function
+that raises does so each time, and each time the whole body has gone there."""

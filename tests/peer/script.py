@@ -6,9 +6,10 @@ from typing import Any, TypeVar
 from sync.blip import Connection, ErrorReceived, Event, RequestReceived, ResponsePart, ResponseReceived
 from sync.blip.limits import Limits
 from sync.peer.active import ActiveOptions, ActivePeer, Activity
+from sync.peer.failed import FailedDocuments
 from sync.peer.passive import PassiveOptions, PassivePeer
 from sync.peer.peer import PeerBase
-from sync.peer.progress import DocumentEnded, Ledger
+from sync.peer.progress import Direction, DocumentEnded, Ledger
 from sync.peer.session import Session
 from sync.replication import messages
 from sync.replication.checkpoint_id import Peer as PeerName
@@ -181,13 +182,21 @@ def passive(
 
 
 def active(
-    database: Database, *, limits: Limits | None = None, clock: Clock | None = None, **options: Any
+    database: Database,
+    *,
+    limits: Limits | None = None,
+    clock: Clock | None = None,
+    failed: FailedDocuments | None = None,
+    **options: Any,
 ) -> Script:
     """A gateway that ours as active peer has connected to, and has asked for the checkpoint."""
     clock, told = clock or Clock(), list[DocumentEnded]()
     session = Session(clock=clock, limits=limits)
     given = {"peer": PeerName.address("gateway"), **options}
-    peer = ActivePeer(session, database, ActiveOptions(**given), Ledger(told.extend))
+    peer = ActivePeer(session, database, ActiveOptions(**given), Ledger(told.extend, failed))
+    if failed is not None:
+        failed.offer(failed.ids(Direction.PUSH))
+        peer.offer(failed.unanswered)
     peer.start()
     script = Script(peer, clock, told)
     script.pump()

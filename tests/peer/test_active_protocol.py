@@ -9,6 +9,8 @@ import pytest
 
 from sync.peer import conflicts, tuning
 from sync.peer.active import Activity
+from sync.peer.failed import FailedDocuments
+from sync.peer.problems import Domain, Problem
 from sync.peer.progress import Direction
 from sync.replication.checkpoint import Checkpoint
 from sync.replication.messages import (
@@ -478,6 +480,99 @@ def test_continuous_replication_tries_again_what_the_gateway_could_not_take(
     _, event = script.take(Rev)
     script.answer(event)
     assert not script.peer.is_pending(1)  # type: ignore[attr-defined]
+
+
+def test_document_on_which_the_gateway_fails_each_time_is_kept_as_failed_and_offered_to_the_next_connection(
+    store: Database,
+) -> None:
+    store.put("d", {})
+    failed = FailedDocuments(store, "failed:test")
+    script = begun(store, pull=False, continuous=True, failed=failed)
+    for _ in range(tuning.FAULTS_MOST):
+        proposed(script, WANTED)
+        script.refuse(script.take(Rev)[1], 500)
+        script.rest(60)
+    assert script.taken(ProposeChanges) == []
+    assert not script.peer.is_pending(1)  # type: ignore[attr-defined]
+    assert [(each.id, each.code) for each in FailedDocuments(store, "failed:test")] == [("d", 500)]
+    stored = script.take(SetCheckpoint)[0].body
+    again = active(store, pull=False, failed=FailedDocuments(store, "failed:test"))
+    again.answer(again.take(GetCheckpoint)[1], GetCheckpointReply("0-1", stored).encode())
+    assert [item.id for item in proposed(again, WANTED)] == ["d"]
+    again.answer(again.take(Rev)[1])
+    assert list(FailedDocuments(store, "failed:test")) == []
+
+
+@pytest.mark.parametrize("status", [304, 0])
+def test_document_that_failed_is_forgotten_once_the_gateway_has_it(store: Database, status: int) -> None:
+    store.put("d", {})
+    failed = FailedDocuments(store, "failed:test")
+    script = begun(store, pull=False, failed=failed)
+    proposed(script, Verdict(403))
+    assert is_pushed(store_checkpoint(script), 1)
+    script = active(store, pull=False, failed=failed)
+    script.refuse(script.take(GetCheckpoint)[1], 404)
+    proposed(script, Verdict(status))
+    for _, event in script.taken(Rev):
+        script.answer(event)
+    assert list(failed) == []
+
+
+def test_document_whose_offer_was_cut_short_is_offered_to_the_next_connection(store: Database) -> None:
+    store.put("d", {})
+    failed = FailedDocuments(store, "failed:test")
+    script = begun(store, pull=False, failed=failed)
+    proposed(script, Verdict(403))
+    assert failed.unanswered == []
+    stored = store_checkpoint(script)
+    for answer in (503, None):
+        script = active(store, pull=False, failed=failed)
+        script.answer(script.take(GetCheckpoint)[1], GetCheckpointReply("0-1", stored).encode())
+        assert failed.unanswered == ["d"]
+        if answer is not None:
+            script.refuse(script.take(ProposeChanges)[1], answer)
+            assert script.is_over
+            assert failed.unanswered == ["d"]
+    proposed(script, Verdict(403))
+    assert failed.unanswered == []
+
+
+def test_document_that_failed_and_is_gone_is_forgotten(store: Database) -> None:
+    store.put("d", {})
+    failed = FailedDocuments(store, "failed:test")
+    script = begun(store, pull=False, failed=failed)
+    proposed(script, Verdict(403))
+    store_checkpoint(script)
+    store.purge(["d"])
+    script = active(store, pull=False, failed=failed)
+    script.refuse(script.take(GetCheckpoint)[1], 404)
+    assert list(failed) == []
+
+
+def test_more_documents_than_can_be_kept_by_name_are_known_to_have_failed(store: Database) -> None:
+    failed = FailedDocuments(store, "failed:test", most=2)
+    for number in range(3):
+        failed.note(Direction.PUSH, f"d{number}", "1-a", Problem(Domain.WEBSOCKET, 403, "no"))
+    failed.save()
+    kept = FailedDocuments(store, "failed:test", most=2)
+    assert [each.id for each in kept] == ["d0", "d1"]
+    assert kept.has_overflowed
+    assert not kept.has_room
+    kept.forget(Direction.PUSH, "d0")
+    assert kept.has_room
+
+
+@pytest.mark.parametrize("code", [400, 501])
+def test_chosen_documents_that_are_not_followed_leave_the_push_going(store: Database, code: int) -> None:
+    store.put("ours", {})
+    script = active(store, continuous=True, document_ids=frozenset({"ours"}))
+    script.refuse(script.take(GetCheckpoint)[1], 404)
+    script.refuse(script.take(SubChanges)[1], code)
+    assert [item.id for item in proposed(script, WANTED)] == ["ours"]
+    script.answer(script.take(Rev)[1])
+    assert not script.is_over
+    unfed = script.peer.unfed  # type: ignore[attr-defined]
+    assert "does not follow chosen documents" in unfed.text
 
 
 def test_proposal_of_what_is_known_sends_nothing(store: Database) -> None:

@@ -321,6 +321,22 @@ class TestUsage:
         assert not here.exists()
 
 
+def test_link_that_had_worked_is_not_said_to_want_tls(serve: Serve, here: Path) -> None:
+    put(here, "a")
+    served = serve("--no-tls")
+    with subprocess.Popen(
+        [LOGBOAT, "db", "sync", here, served.url, "--continuous"], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        lines = iter(process.stdout.readline, "")
+        assert any("pushed 1 document" in line for line in lines)
+        served.running.process.kill()
+        offline = next(line for line in lines if line.startswith("offline: "))
+        process.terminate()
+    assert "TLS" not in offline
+    assert "without a goodbye" in offline or "reset" in offline
+
+
 def test_a_port_in_use_is_one_line_and_exit_1(serve: Serve, here: Path) -> None:
     port = serve("--no-tls").url.rpartition(":")[2].partition("/")[0]
     done = run("serve", here, "--no-tls", "--port", port)

@@ -1,0 +1,167 @@
+"""Documents that a replication could not bring across, kept durably until they get through.
+
+A document that the other side refuses, or that this side cannot take, does not stop a replication: the
+checkpoint passes it. This list is what remembers it. An entry goes when the document is replicated after all,
+or when it no longer exists. It is one local document of the store, so that it survives a restart and stays
+on board.
+
+    failed = FailedDocuments(database, "failed:cp-…")
+    failed.note(Direction.PUSH, "note:argo:1", "3-cd…", problem)
+    failed.save()
+
+At most `MOST` documents are kept by name. With more, `has_overflowed` tells that others have failed too; they
+can only be found again by looking at the whole feed.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, NamedTuple
+
+import msgspec
+
+from sync.peer.problems import Domain, Problem
+from sync.peer.progress import Direction
+from sync.store import Database
+
+MOST: Final = 10_000
+"""Documents kept by name: a megabyte and a half in the store. A sensor that closes a window every five
+minutes takes a month to fill it."""
+_LONGEST_REASON: Final = 300
+"""Characters kept of a reason: the other side chooses them."""
+
+
+class FailedDocument(msgspec.Struct, frozen=True):
+    """One document that has not got through."""
+
+    id: str
+    direction: Direction
+    revision: str
+    """The one that failed."""
+    domain: Domain
+    code: int
+    reason: str
+    when: float
+    """Seconds since 1970 when this revision first failed."""
+
+    @property
+    def problem(self) -> Problem:
+        """The same, as a problem."""
+        return Problem(self.domain, self.code, f"{self.id}: {self.reason}")
+
+
+class _Key(NamedTuple):
+    direction: Direction
+    id: str
+
+
+class _Kept(msgspec.Struct):
+    """The local document."""
+
+    documents: list[FailedDocument] = []
+    overflowed: bool = False
+
+
+class FailedDocuments:
+    """The failed documents of one replication."""
+
+    def __init__(
+        self, database: Database, key: str, *, utc: Callable[[], float] = time.time, most: int = MOST
+    ) -> None:
+        """Read what is kept under `key`. Raises StoreError."""
+        self._database, self._key, self._utc, self._most = database, key, utc, most
+        self._documents: dict[_Key, FailedDocument] = {}
+        self._offered: dict[str, None] = {}
+        self._is_new = False
+        kept = self._read()
+        self.has_overflowed = kept.overflowed
+        """Whether more have failed than are kept by name."""
+        for document in kept.documents:
+            self._documents[_Key(document.direction, document.id)] = document
+
+    def __len__(self) -> int:
+        return len(self._documents)
+
+    def __iter__(self) -> Iterator[FailedDocument]:
+        """Iterate over a copy, the one that failed last at the end."""
+        return iter(list(self._documents.values()))
+
+    def get(self, direction: Direction, document_id: str) -> FailedDocument | None:
+        """Return the entry of a document, None if it has none."""
+        return self._documents.get(_Key(direction, document_id))
+
+    def ids(self, direction: Direction, *, reason: str | None = None) -> list[str]:
+        """Return the ids of those that failed in this direction; with `reason`, for that reason."""
+        return [
+            document.id
+            for document in self._documents.values()
+            if document.direction is direction and reason in (None, document.reason)
+        ]
+
+    def offer(self, document_ids: Iterable[str]) -> None:
+        """Note that these are to be pushed once more: they are `unanswered` until their outcome is known."""
+        known = (document_id for document_id in document_ids if self.get(Direction.PUSH, document_id))
+        self._offered |= dict.fromkeys(known)
+
+    @property
+    def unanswered(self) -> list[str]:
+        """Ids of those that are to be pushed once more, and of which it is not known what became."""
+        return list(self._offered)
+
+    def newest(self, direction: Direction) -> Iterator[FailedDocument]:
+        """Iterate over those that failed in this direction, the last one first."""
+        return (each for each in reversed(list(self)) if each.direction is direction)
+
+    def note(self, direction: Direction, document_id: str, revision: str, problem: Problem) -> None:
+        """Add a document, or replace what was known of it."""
+        key = _Key(direction, document_id)
+        self._answered(key)
+        reason = problem.text.removeprefix(f"{document_id}: ")[:_LONGEST_REASON]
+        known = self._documents.get(key)
+        if known is not None and (known.revision, known.reason) == (revision, reason):
+            return
+        if known is None and len(self._documents) >= self._most:
+            self._is_new = self._is_new or not self.has_overflowed
+            self.has_overflowed = True
+            return
+        when = known.when if known is not None and known.revision == revision else self._utc()
+        self._documents.pop(key, None)
+        self._documents[key] = FailedDocument(
+            document_id, direction, revision, problem.domain, problem.code, reason, round(when, 3)
+        )
+        self._is_new = True
+
+    def forget(self, direction: Direction, document_id: str) -> None:
+        """Remove a document: it got through, or no longer exists."""
+        key = _Key(direction, document_id)
+        self._answered(key)
+        if self._documents.pop(key, None) is not None:
+            self._is_new = True
+
+    @property
+    def has_room(self) -> bool:
+        """Whether half of the list is free again."""
+        return len(self._documents) <= self._most // 2
+
+    def begin_anew(self) -> None:
+        """Forget that there were more: everything is being looked at again."""
+        self._is_new = self._is_new or self.has_overflowed
+        self.has_overflowed = False
+
+    def save(self) -> None:
+        """Write the list down if it has changed. Raises StoreError."""
+        if not self._is_new:
+            return
+        kept = self._database.get_local(self._key)
+        body = _Kept(list(self._documents.values()), self.has_overflowed)
+        self._database.put_local(
+            self._key, msgspec.to_builtins(body), parent=None if kept is None else kept.rev
+        )
+        self._is_new = False
+
+    def _answered(self, key: _Key) -> None:
+        if key.direction is Direction.PUSH:
+            self._offered.pop(key.id, None)
+
+    def _read(self) -> _Kept:
+        kept = self._database.get_local(self._key)
+        return _Kept() if kept is None else msgspec.convert(kept.body, _Kept)
