@@ -36,6 +36,7 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
         Command("doctor", "doctor", "checks wiring, clock, card, network, daemons; says what to do"),
         Command("bundle", "bundle", "one archive for whoever helps, secrets removed"),
         Command("peers", "peers", "who is near, how the links stand, by which way documents come"),
+        Command("gateway", "gateway", "offer a gateway again what it has refused"),
     ),
     "on record": (
         Command("log", "log", "a sensor's readings; or add one by hand"),

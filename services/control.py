@@ -1,12 +1,16 @@
-"""The recorder's control socket: how a person's entry reaches the recorder while it runs.
+"""Control sockets: how a person's request reaches a daemon while it runs.
 
-A Unix stream socket; one request and one answer a connection, each one line of JSON:
+Unix stream sockets in the run directory; one request and one answer a connection, each one line of JSON. The
+recorder listens on `recorder.sock`, the sync daemon on `sync.sock`:
 
     {"op":"add","sensor":"fuel-dip","value":0.42}
     {"ok":true,"log":"qwerty","sequence":17}   or   {"ok":false,"error":"…"}
 
-Owns the wire form and both ends. What an addition means is the recorder's business. Who may connect is
-decided by the socket's mode (owner and group).
+    {"op":"retry","gateway":"office"}
+    {"ok":true,"offered":3}                    or   {"ok":false,"error":"…"}
+
+Owns the wire form and both ends. What a request means is the daemon's business. Who may connect is decided by
+the socket's mode (owner and group).
 """
 
 import contextlib
@@ -17,14 +21,16 @@ import socketserver
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, Literal, Self
+from typing import Final, Generic, Literal, Self, TypeVar
 
 import msgspec
 
 log = logging.getLogger(__name__)
 
 SOCKET: Final = "recorder.sock"
-"""Its name in the run directory."""
+"""The recorder's name in the run directory."""
+SYNC_SOCKET: Final = "sync.sock"
+"""The sync daemon's."""
 LONGEST_LINE: Final = 4_096
 PATIENCE_S: Final = 5.0
 """A client that has not sent its line by then is let go."""
@@ -35,7 +41,7 @@ LONGEST_PATH: Final = 107
 
 
 class ControlError(Exception):
-    """The recorder cannot be asked; the text says why and what to do."""
+    """The daemon cannot be asked; the text says why and what to do."""
 
 
 class Addition(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,12 +53,22 @@ class Addition(msgspec.Struct, frozen=True, kw_only=True):
     op: Literal["add"] = "add"
 
 
+class Retry(msgspec.Struct, frozen=True, kw_only=True):
+    """Connect to a gateway now, and offer it again what it has refused."""
+
+    gateway: str
+    """By its name."""
+    op: Literal["retry"] = "retry"
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What became of a request. If `ok`, the sample is durable under this log and number."""
+    """What became of a request. To an addition, the sample is durable under this log and number."""
 
     ok: bool
     log: str | None = None
     sequence: int | None = None
+    offered: int | None = None
+    """To a retry: documents that are offered again."""
     error: str | None = None
 
     @classmethod
@@ -66,37 +82,34 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return cls(ok=False, error=error)
 
 
-Handler = Callable[[Addition], Answer]
+Asked = TypeVar("Asked", Addition, Retry)
+Handler = Callable[[Asked], Answer]
 """Called from a thread per connection, so maybe several at once; may take its time."""
 
-_decode_addition: Final = msgspec.json.Decoder(Addition).decode
 _decode_answer: Final = msgspec.json.Decoder(Answer).decode
 
 
-def ask(run: Path, addition: Addition, *, timeout: float = ANSWER_S) -> Answer:
-    """Hand a value to the recorder and wait until it is durable or refused. Raises ControlError."""
-    path = run / SOCKET
+def ask(run: Path, request: Addition | Retry, *, timeout: float = ANSWER_S) -> Answer:
+    """Hand a request to its daemon and wait for the answer. Raises ControlError."""
+    is_addition = isinstance(request, Addition)
+    path, who = (run / SOCKET, "recorder") if is_addition else (run / SYNC_SOCKET, "sync daemon")
     try:
         with _connected(path, timeout) as connection:
-            connection.sendall(msgspec.json.encode(addition) + b"\n")
+            connection.sendall(msgspec.json.encode(request) + b"\n")
             with connection.makefile("rb") as lines:
                 line = lines.readline(LONGEST_LINE)
     except (FileNotFoundError, ConnectionRefusedError) as error:
-        raise ControlError(f"the recorder is not running (nobody listens at {path})") from error
+        raise ControlError(f"the {who} is not running (nobody listens at {path})") from error
     except PermissionError as error:
         raise ControlError(f"{path}: not allowed; be root or of the group logboat") from error
     except TimeoutError as error:
-        raise ControlError(
-            f"the recorder did not answer within {timeout:g} s: see `logboat status`"
-        ) from error
+        raise ControlError(f"the {who} did not answer within {timeout:g} s: see `logboat status`") from error
     except OSError as error:
         raise ControlError(f"{path}: {error.strerror or error}") from error
     try:
         return _decode_answer(line)
     except msgspec.DecodeError as error:
-        raise ControlError(
-            f"the recorder's answer makes no sense ({error}): is it of this version?"
-        ) from error
+        raise ControlError(f"the {who}'s answer makes no sense ({error}): is it of this version?") from error
 
 
 def _connected(path: Path, timeout: float) -> socket.socket:
@@ -110,16 +123,27 @@ def _connected(path: Path, timeout: float) -> socket.socket:
     return connection
 
 
-class ControlServer:
-    """The recorder's end; a context manager. A client that dawdles or talks nonsense hinders nobody."""
+class ControlServer(Generic[Asked]):
+    """The daemon's end; a context manager. A client that dawdles or talks nonsense hinders nobody."""
 
-    def __init__(self, path: Path, handler: Handler, *, patience: float = PATIENCE_S) -> None:
-        """Listen at `path`, taking the place of what a killed recorder left there. Raises OSError."""
+    def __init__(
+        self,
+        path: Path,
+        handler: Handler[Asked],
+        *,
+        asked: type[Asked],
+        patience: float = PATIENCE_S,
+    ) -> None:
+        """Listen at `path`, taking the place of what a killed daemon left there. Raises OSError.
+
+        `asked` is the kind of request that `handler` takes.
+        """
         if len(os.fsencode(path)) > LONGEST_PATH:
             raise OSError(f"{path}: longer than a socket's path can be ({LONGEST_PATH} bytes)")
         self._path = path
         path.unlink(missing_ok=True)
-        self._server = _Server(path, handler, patience)
+        decode = msgspec.json.Decoder(asked).decode
+        self._server = _Server(path, lambda line: handler(decode(line)), patience)
         path.chmod(0o660)
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.25}, name="control", daemon=True
@@ -144,8 +168,8 @@ class _Server(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, path: Path, handler: Handler, patience: float) -> None:
-        self.answer = handler
+    def __init__(self, path: Path, answer: Callable[[bytes], Answer], patience: float) -> None:
+        self.answer = answer
         self.patience = patience
         super().__init__(str(path), _Conversation)
 
@@ -170,7 +194,6 @@ class _Conversation(socketserver.StreamRequestHandler):
 
     def _reply(self, line: bytes) -> Answer:
         try:
-            addition = _decode_addition(line)
+            return self.server.answer(line)
         except msgspec.DecodeError as error:
             return Answer.refused(f"not a request: {error}")
-        return self.server.answer(addition)

@@ -34,10 +34,12 @@ from sync.net.authenticators import (
     Authenticator,
     BasicAuthenticator,
     ClientCertificateAuthenticator,
+    Credentials,
     SessionAuthenticator,
 )
 from sync.net.tls_identity import TLSIdentity
 from sync.peer.arrivals import Rule
+from sync.peer.problems import Domain, Problem, ProblemError
 from sync.store import Database, Document
 
 from . import settings
@@ -106,6 +108,20 @@ class Gateways:
         """End, and keep what was acknowledged."""
         await asyncio.gather(*(keeper.stop() for keeper in self._keepers))
 
+    def retry(self, name: str) -> int:
+        """Connect to a gateway now, and offer it again what it has refused; return how many documents.
+
+        Raises LookupError, in words, if there is no such gateway, and StoreError.
+        """
+        for keeper in self._keepers:
+            if keeper.name == name:
+                return keeper.gateway.retry()
+        for broken in self._broken:
+            if broken.name == name:
+                raise LookupError(f"gateway {name}: {broken.problem}; correct logboat.toml")
+        known = [broken.name for broken in self._broken] + [keeper.name for keeper in self._keepers]
+        raise LookupError(f"there is no gateway {name!r}; configured: {', '.join(known) or 'none'}")
+
     def attend(self) -> None:
         """What is due now and then: to be called every second or so."""
         now = time.monotonic()
@@ -134,7 +150,8 @@ class _Keeper:
     """One gateway, and what it has to know of this machine."""
 
     def __init__(self, given: settings.Gateway, means: Means, minute: Callable[[], int]) -> None:
-        """Raises OSError and ValueError for files that cannot be used."""
+        """Raises OSError for files of a broker that are not there, ValueError for what cannot be."""
+        self.name: Final = given.name
         self._minute = minute
         self._asks = False
         self._interface: frozenset[str] | None = frozenset()
@@ -178,14 +195,12 @@ class _Keeper:
             self.gateway.network_changed()
 
     def _couchbase(self, given: settings.Gateway, means: Means, found: Sequence[Part]) -> Gateway:
-        roots = None if given.ca is None else tuple(tls.load_certificates(means.folder / given.ca))
         return CouchbaseGateway(
             means.database,
             CouchbaseGatewayConfiguration(
                 given.name,
                 given.url,
-                authenticator=_authenticator(given, means.folder),
-                roots=roots,
+                credentials=lambda: _credentials(given, means.folder),
                 pinned=given.pin,
                 now=means.now,
                 push=given.direction != "pull",
@@ -211,7 +226,7 @@ class _Keeper:
             given.name,
             given.url,
             user=given.user,
-            password=_secret(means.folder, given.password_file),
+            read_password=lambda: _secret(means.folder, given.password_file),
             ca=path(given.ca),
             certificate=path(given.certificate),
             key=path(given.key),
@@ -268,6 +283,15 @@ def office_rule(
 def _entry(policy: settings.Policy) -> Entry:
     when = When() if policy.when is None else When.parse(policy.when)
     return Entry(policy.channels, when, policy.limit)
+
+
+def _credentials(given: settings.Gateway, folder: Path) -> Credentials:
+    """Read the files that a gateway's entry names. Raises ProblemError, in words, if one cannot be used."""
+    try:
+        roots = None if given.ca is None else tuple(tls.load_certificates(folder / given.ca))
+        return Credentials(_authenticator(given, folder), roots)
+    except (OSError, ValueError) as error:
+        raise ProblemError(Problem(Domain.CONFIGURATION, 0, _words(error))) from error
 
 
 def _authenticator(given: settings.Gateway, folder: Path) -> Authenticator | None:

@@ -57,6 +57,15 @@ class LiveCrew(Shape, frozen=True, kw_only=True):
     address: str
 
 
+class LiveRefused(Shape, frozen=True, kw_only=True):
+    """A document that a gateway does not take; as `sync.gateway.report.RefusedDocument`."""
+
+    id: str
+    reason: str
+    when: float
+    """Seconds since 1970."""
+
+
 class LiveGateway(Shape, frozen=True, kw_only=True):
     """One way ashore; as `sync.gateway.report.GatewayReport`."""
 
@@ -70,6 +79,9 @@ class LiveGateway(Shape, frozen=True, kw_only=True):
     """Seconds since 1970."""
     backlog_documents: int = 0
     backlog_bytes: int = 0
+    refused_documents: int = 0
+    refused: list[LiveRefused] = field(default_factory=list)
+    """The last of them."""
     rate: float | None = None
     problem: str | None = None
     estimated_seconds: float | None = None

@@ -5,6 +5,7 @@ the identity's files change, the mesh begins anew with them.
 """
 
 import asyncio
+import concurrent.futures
 import hashlib
 import logging
 import random
@@ -33,6 +34,7 @@ from sync.store import DamagedError, Database, StoreError
 from . import live, livestate, machine, meshstate, storecheck
 from .clocknote import Floor
 from .configuration import Configuration, ConfigurationError
+from .control import SYNC_SOCKET, Answer, ControlServer, Retry
 from .folderwatch import FolderWatch
 from .gateways import Gateways, Means, office_rule
 from .lastgood import load_or_last_good
@@ -47,6 +49,8 @@ WRITE_EVERY: Final = 1.0
 LOOK_AT_IDENTITY_EVERY: Final = 3.0
 KEEP_TIME_EVERY: Final = 600.0
 """Seconds between notes of what time it is, for a start without a clock."""
+_ANSWER_S: Final = 10.0
+"""Seconds that a person's request may wait for its turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,7 @@ class SyncDaemon:
         self._turns = -1
         self._words = ""
         self._gateways: Gateways | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.mesh: Mesh | None = None
         self.damaged: str | None = None
         """What was found broken; then `run` ends with 1, and the next check repairs."""
@@ -137,13 +142,42 @@ class SyncDaemon:
         ) as database:
             self._notifier.ready()
             self._gateways = gateways = self._gateways_of(database)
+            self._loop = asyncio.get_running_loop()
+            control = self._listen()
             gateways.start()
             try:
                 while (identity := await self._identity(database)) is not None:
                     await self._take_part(database, identity)
             finally:
                 self._notifier.stopping()
+                if control is not None:
+                    await asyncio.to_thread(control.close)
                 await gateways.stop()
+
+    def _listen(self) -> ControlServer[Retry] | None:
+        """Let people ask for something. What stands in the way is only logged: the rest does not need it."""
+        try:
+            return ControlServer(self._places.run / SYNC_SOCKET, self._asked, asked=Retry)
+        except OSError as error:
+            log.warning("nobody can ask for anything: %s", error)
+            return None
+
+    def _asked(self, request: Retry) -> Answer:
+        """Answer a request, in a thread of its own."""
+        assert self._loop is not None
+        answer: concurrent.futures.Future[Answer] = concurrent.futures.Future()
+        self._loop.call_soon_threadsafe(lambda: answer.set_result(self._retry(request.gateway)))
+        try:
+            return answer.result(_ANSWER_S)
+        except TimeoutError:
+            return Answer.refused("the sync daemon is busy; try again in a minute")
+
+    def _retry(self, gateway: str) -> Answer:
+        assert self._gateways is not None
+        try:
+            return Answer(ok=True, offered=self._gateways.retry(gateway))
+        except (LookupError, StoreError) as error:
+            return Answer.refused(str(error.args[0]) if isinstance(error, LookupError) else str(error))
 
     def _gateways_of(self, database: Database) -> Gateways:
         configuration = self._configuration

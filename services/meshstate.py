@@ -11,7 +11,8 @@ Shape, version 1 (`clock`: boot clock in seconds, `utc`: seconds since 1970):
     peers                    [{vessel, state, address, dialled, upFor, behind, receiving, sent, received, log,
                              version, problem}]
     gateways                 [{name, kind, url, state, since, lastAcknowledged, backlogDocuments,
-                             backlogBytes, rate, problem, estimatedSeconds}], with or without a mesh
+                             backlogBytes, refusedDocuments, refused [{id, reason, when}], rate, problem,
+                             estimatedSeconds}], with or without a mesh
     crew                     [{user, address}]
     routes                   vessel -> {path, hops, utc}
     clones                   in words

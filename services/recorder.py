@@ -29,7 +29,7 @@ from sync.store import StoreError
 
 from . import fleetidentity, livestate, machine, storecheck
 from .configuration import Configuration, ConfigurationError
-from .control import Addition, Answer, ControlServer
+from .control import SOCKET, Addition, Answer, ControlServer
 from .identity import establish
 from .journal import Journal
 from .journalfile import JournalError
@@ -162,7 +162,7 @@ class Recorder:
         """Record until stopped; 0 after a clean stop, 1 if something is not written or needs repair."""
         with (
             storecheck.using(self._places.data),
-            ControlServer(self._places.run / "recorder.sock", self._ask),
+            ControlServer(self._places.run / SOCKET, self._ask, asked=Addition),
         ):
             self._notifier.progress()
             self._observe_clock()

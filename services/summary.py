@@ -18,7 +18,7 @@ from .ends import Restless
 from .episodes import Episode
 from .live import LiveState, Sight, is_recording
 from .livesync import LiveGateway, LiveMesh
-from .present import count, moment_text, time_text
+from .present import count, moment_text, thousands, time_text
 from .thresholds import EXPIRES_SOON_S, NEARLY_FULL
 
 NAMED: Final = 4
@@ -254,6 +254,8 @@ def shore(facts: Facts) -> str:
     parts = [f"{len(names)} {state}: {_named(names)}" for state, names in sorted(states.items())]
     if most := max(gateway.backlog_documents for gateway in facts.gateways):
         parts.append(f"{count(most, 'document')} to go at most")
+    if refused := sum(gateway.refused_documents for gateway in facts.gateways):
+        parts.append(f"{count(refused, 'document')} refused")
     return "; ".join(parts)
 
 
@@ -266,6 +268,8 @@ def gateway_words(gateway: LiveGateway, utc: float) -> str:
         )
         if gateway.estimated_seconds:
             backlog += f", about {format_duration(gateway.estimated_seconds)}"
+        if gateway.refused_documents:
+            backlog += f", {thousands(gateway.refused_documents)} of them refused"
         parts.append(backlog)
     elif gateway.state == "connected":
         parts.append("all is ashore")

@@ -159,6 +159,8 @@ def shore_line(gateway: LiveGateway, utc: float) -> str:
         parts.append(format_bytes(gateway.backlog_bytes))
         if gateway.estimated_seconds is not None:
             parts.append(f"about {format_duration(gateway.estimated_seconds)}")
+        if gateway.refused_documents:
+            parts.append(f"{thousands(gateway.refused_documents)} of them refused")
     elif gateway.state == "connected":
         parts.append("all is ashore")
     if gateway.last_acknowledged is not None:

@@ -5,8 +5,11 @@
     gateway.start()
 
 Each part of the policy has a replication, a connection and a checkpoint of its own, so that alarms do not
-wait behind a month of readings; what the office sends is pulled on one more. A replicator gives up where a
-person must do something; this tries again all the same, more rarely, since nobody may be there to tell it.
+wait behind a month of readings; what the office sends is pulled on one more (`way`). The first connects
+before the others (`dialling`). Where a person must do something, this tries again all the same, more rarely.
+
+A document that the gateway refuses is not ashore. It is kept with the reason, told, and offered again: all of
+them after a start and on `retry`, one for each reason now and then.
 """
 
 import asyncio
@@ -17,21 +20,29 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from cryptography import x509
 
+from sync.gateway.dialling import Dialling
 from sync.gateway.forwarded import Forwarded
 from sync.gateway.policy import Part, Situation, parts
-from sync.gateway.progress import Backlog, Rate
-from sync.gateway.report import GatewayReport, GatewayState
-from sync.net.authenticators import Authenticator
+from sync.gateway.progress import Rate
+from sync.gateway.report import (
+    MOST_NAMED,
+    GatewayReport,
+    GatewayState,
+    RefusedDocument,
+    words_of_refused,
+)
+from sync.gateway.way import Way, WayOptions
+from sync.net.authenticators import Authenticator, Credentials
 from sync.net.endpoints import URLEndpoint
-from sync.net.replicator import Replicator, ReplicatorConfiguration
+from sync.net.replicator import ReplicatorConfiguration
 from sync.net.retrying import MAX_WAIT_S, Backoff
 from sync.net.throttle import TokenBucket
-from sync.peer.active import Activity
 from sync.peer.arrivals import Rule
+from sync.peer.failed import FailedDocuments
 from sync.peer.problems import Domain, Problem
 from sync.peer.progress import Direction, DocumentEnded
 from sync.peer.selection import Stream
@@ -45,23 +56,15 @@ _LOOK_EVERY: Final = 5.0
 """Seconds between looks at what nobody tells of: the policy, other vessels' bounds."""
 _WRITE_EVERY: Final = 30.0
 """Seconds between two notes of what is ashore, while it grows."""
-_STOP_S: Final = 3.0
-"""For what is on its way to arrive, when we end."""
 _LAST_LOOKS: Final = 40
 """Goes at what is ashore when we end; the rest is looked at after the next start."""
 _SCAN: Final = 500
 """Changes counted before others in the event loop have their turn."""
 PERSON_S: Final = 60.0
 """Least seconds between attempts where a person has to do something."""
-_UP: Final = frozenset({Activity.BUSY, Activity.IDLE})
-_PORTAL: Final = frozenset({200, 301, 302, 303, 307, 308, 511})
-"""Answers to a WebSocket's handshake that web pages give, or RFC 6585, section 6."""
-_PORTAL_WORDS: Final = (
-    "a web page answers there, no gateway: this network may want somebody to log in first (a captive portal),"
-    " or the address is wrong"
-)
-MOST_REFUSED: Final = 10_000
-"""Documents remembered that the gateway does not take."""
+RETRY_EVERY_S: Final = 3600.0
+"""Seconds between offers of a refused document for each reason: a sync function is mended without our being
+told, and a document costs what it has on a metered link."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,8 @@ class CouchbaseGatewayConfiguration:
     authenticator: Authenticator | None = None
     roots: tuple[x509.Certificate, ...] | None = None
     """The CAs that may vouch for it; the system's if None."""
+    credentials: Callable[[], Credentials] | None = None
+    """Called before each attempt to connect, for `authenticator` and `roots` as they are then."""
     pinned: str | None = None
     """SHA-256 fingerprint of its certificate; then nothing else is looked at."""
     now: Callable[[], datetime] | None = None
@@ -102,26 +107,6 @@ class CouchbaseGatewayConfiguration:
             raise ValueError(msg)
 
 
-def judge_problem(problem: Problem) -> tuple[GatewayState, str]:
-    """How it stands with a gateway after this, and that in words."""
-    if problem.domain is Domain.WEBSOCKET and problem.code in _PORTAL:
-        return GatewayState.CONNECTING, f"{problem.text}: {_PORTAL_WORDS}"
-    if problem.domain is Domain.WEBSOCKET and problem.code in _WORDS:
-        return GatewayState.REFUSED, f"{problem.text}: {_WORDS[problem.code]}"
-    if problem.domain in {Domain.TLS, Domain.LITECORE, Domain.BLIP}:
-        return GatewayState.REFUSED, problem.text
-    if problem.domain is Domain.WEBSOCKET and 400 <= problem.code < 500 and problem.code not in {408, 429}:
-        return GatewayState.REFUSED, problem.text
-    return GatewayState.CONNECTING, problem.text
-
-
-_WORDS: Final = {
-    401: "user, password or session is wrong; check them, there and here",
-    403: "this user may not do that; it is for the gateway's operator to allow",
-    404: "there is no such database; check the end of the address",
-}
-
-
 class CouchbaseGateway:
     """One gateway, from `start` to `stop`. All of it runs in one event loop."""
 
@@ -136,6 +121,7 @@ class CouchbaseGateway:
         longest_wait: float = MAX_WAIT_S,
         person_wait: float = PERSON_S,
         look_every: float = _LOOK_EVERY,
+        retry_every: float = RETRY_EVERY_S,
     ) -> None:
         """`vessel`: whose gateway this is; `situation`: how it is just now, for the policy.
 
@@ -149,17 +135,16 @@ class CouchbaseGateway:
         self._task: asyncio.Task[None] | None = None
         self._is_stopping = False
         self._rate = Rate(time.monotonic)
-        self._refused = _Refused(database, configuration.name)
         self._counted = 0
         self._begins_anew = False
         """Whether everything is to be looked at once more."""
         self._written_at = 0.0
-        now = time.monotonic()
-        whole = None if configuration.limit is None else TokenBucket(configuration.limit, now=now)
-        waits = (longest_wait, person_wait)
-        self._ways = [_Way(self, part, whole, waits) for part in configuration.parts if configuration.push]
-        if configuration.pull:
-            self._ways.append(_Way(self, None, None, waits))
+        self._retry_every, self._probed_at = retry_every, time.monotonic()
+        self._dialling = Dialling(Backoff(self._rng, max_wait_s=longest_wait), person_wait=person_wait)
+        self._ways = self._made_ways()
+        self._adopt_refused()
+        self._known = {each.id: each.revision for way in self._ways for each in way.failed}
+        """Revisions that were refused and logged, by document: not logged each time they are offered."""
         self._report = GatewayReport(configuration.name, "couchbase", configuration.url, since=time.time())
 
     # What users call
@@ -179,24 +164,42 @@ class CouchbaseGateway:
 
     def network_changed(self) -> None:
         """Interfaces came or went: try at once."""
-        for way in self._ways:
-            way.try_at_once()
+        self._dialling.try_at_once()
         self._wake.set()
+
+    def retry(self) -> int:
+        """Connect now, and offer all refused documents again; return how many there are.
+
+        Raises StoreError.
+        """
+        for way in self._ways:
+            way.forget_spared()
+        self.network_changed()
+        return sum(way.offer_refused() for way in self._ways)
 
     def report(self) -> GatewayReport:
         """What it does just now."""
         report = self._report
         pushes = [way for way in self._ways if way.part is not None]
-        report.backlog_documents = sum(way.backlog.documents for way in pushes)
+        refused = self._refused()
+        report.refused_documents, report.refused = len(refused), refused[-MOST_NAMED:]
+        report.backlog_documents = len(refused) + sum(way.backlog.documents for way in pushes)
         report.backlog_bytes = sum(way.backlog.bytes for way in pushes)
         report.rate = self._rate.value()
         state, problem = self._state()
-        if state is not report.state:
-            report.state, report.since = state, time.time()
         if problem is not None and problem != report.problem:
             log.warning("gateway %s: %s", report.name, problem)
+        if state is GatewayState.CONNECTED:
+            state, problem = self._state_of_documents()  # they were logged one by one
+        if state is not report.state:
+            report.state, report.since = state, time.time()
         report.problem = problem
         return report
+
+    @property
+    def database(self) -> Database:
+        """The store."""
+        return self._database
 
     @property
     def transferred(self) -> tuple[int, int]:
@@ -205,12 +208,35 @@ class CouchbaseGateway:
         return sum(sent for sent, _ in both), sum(received for _, received in both)
 
     def _state(self) -> tuple[GatewayState, str | None]:
-        judged = [way.judged for way in self._ways if way.is_wanted]
-        for wanted in (GatewayState.REFUSED, GatewayState.CONNECTING, GatewayState.CONNECTED):
-            for state, problem in judged:
-                if state is wanted:
-                    return state, problem
-        return GatewayState.WAITING, None
+        wanted = [way for way in self._ways if way.is_wanted]
+        if not wanted:
+            return GatewayState.WAITING, None
+        judged = [way.judged for way in wanted if not way.is_held]
+        for state, problem in judged:
+            if state is GatewayState.REFUSED:
+                return state, problem
+        for state, problem in judged or [(GatewayState.CONNECTING, None)]:
+            if state is GatewayState.CONNECTING:
+                return state, problem
+        return GatewayState.CONNECTED, None
+
+    def _state_of_documents(self) -> tuple[GatewayState, str | None]:
+        """How it stands while there are connections: what of the documents does not get through?"""
+        if refused := self._refused():
+            has_more = any(way.failed.has_overflowed for way in self._ways)
+            words = words_of_refused(self.configuration.name, refused, has_more=has_more)
+            return GatewayState.REFUSED, words
+        for way in self._ways:
+            for document in way.failed.newest(Direction.PULL):
+                text = f"a document from there cannot be taken, {document.id}: {document.reason}"
+                return GatewayState.CONNECTED, text
+        return GatewayState.CONNECTED, None
+
+    def _refused(self) -> list[RefusedDocument]:
+        """What it refuses, the newest at the end."""
+        found = [each for way in self._ways for each in way.failed.newest(Direction.PUSH)]
+        found.sort(key=lambda each: each.when)
+        return [RefusedDocument(each.id, each.reason, each.when) for each in found]
 
     # Its work
 
@@ -230,14 +256,13 @@ class CouchbaseGateway:
                         self._begins_anew = False
                         for way in self._ways:
                             await way.reset()
-                    situation = self._situation()
-                    for way in self._ways:
-                        await way.attend(situation)
+                    wait = await self._connect()
+                    await self._probe()
                     has_more = self._count()
                     has_more |= self._note(ends=False)
                     self.report()  # says what is new of it
                     with suppress(TimeoutError):
-                        async with asyncio.timeout(0.0 if has_more else self._look_every):
+                        async with asyncio.timeout(0.0 if has_more else min(wait, self._look_every)):
                             await self._wake.wait()
                     await asyncio.sleep(0)
             await asyncio.gather(*(way.end() for way in self._ways))
@@ -246,6 +271,28 @@ class CouchbaseGateway:
             # The daemon sees the store's state itself, and ends for it.
             log.error("gateway %s: the store: %s", self._report.name, error)
             await asyncio.gather(*(way.end() for way in self._ways), return_exceptions=True)
+
+    async def _connect(self) -> float:
+        """Connect and end what is to be, as things are; seconds until there may be more to do."""
+        situation = self._situation()
+        for way in self._ways:
+            way.is_wanted = way.part is None or way.part.when.holds(situation)
+            if not way.is_wanted:
+                await way.rest()
+        wanted = [way for way in self._ways if way.is_wanted]
+        wait = self._dialling.attend(wanted, time.monotonic())
+        return self._look_every if wait is None else wait
+
+    async def _probe(self) -> None:
+        """Offer something of what is refused again, now and then. Raises StoreError."""
+        for way in self._ways:
+            if way.is_up and way.failed.has_overflowed and way.failed.has_room:
+                await way.reset()  # what could not be kept by name is found by looking at everything
+        if time.monotonic() - self._probed_at >= self._retry_every:
+            self._probed_at = time.monotonic()
+            for way in self._ways:
+                way.forget_spared()
+                way.probe()
 
     def _count(self) -> bool:
         """Count a part of the feed that nobody has counted; whether there is more. Raises StoreError."""
@@ -273,29 +320,97 @@ class CouchbaseGateway:
 
     def _is_there(self, document: Document) -> bool:
         way = self._way_of(document.id)
-        return way is not None and document.id not in self._refused.ids and way.is_complete(document.sequence)
+        return way is not None and way.is_there(document.id, document.sequence)
 
-    def _way_of(self, document_id: str) -> "_Way | None":
+    def _way_of(self, document_id: str) -> Way | None:
         return next((way for way in self._ways if way.holds(document_id)), None)
+
+    # Its ways
+
+    def _made_ways(self) -> list[Way]:
+        configuration, name = self.configuration, self.configuration.name
+        whole = (
+            None if configuration.limit is None else TokenBucket(configuration.limit, now=time.monotonic())
+        )
+        parts: list[tuple[Part | None, str]] = []
+        if configuration.push:
+            parts += [(part, f"refused:{part.name}") for part in configuration.parts]
+        if configuration.pull:
+            parts.append((None, "untaken"))
+        return [
+            Way(
+                self,
+                WayOptions(
+                    part,
+                    FailedDocuments(self._database, f"gateway:{name}:{kept}"),
+                    self.forwarded.is_ashore,
+                    whole,
+                ),
+                self._configured,
+                rng=self._rng,
+            )
+            for part, kept in parts
+        ]
+
+    def _configured(self, push_stream: Stream | None, **more: Any) -> ReplicatorConfiguration:
+        configuration = self.configuration
+        pulls = push_stream is None
+        return ReplicatorConfiguration(
+            self._database,
+            URLEndpoint(configuration.url),
+            push=not pulls,
+            pull=pulls,
+            continuous=True,
+            push_stream=push_stream,
+            channels=configuration.channels if pulls else frozenset(),
+            pull_rule=configuration.pull_rule if pulls else None,
+            authenticator=configuration.authenticator,
+            pinned_server_certificate=configuration.pinned,
+            roots=configuration.roots,
+            credentials=configuration.credentials,
+            now=configuration.now,
+            peer=Peer.gateway(configuration.name),
+            **more,
+        )
+
+    def _adopt_refused(self) -> None:
+        """Take over what an earlier version kept: ids alone, for all parts together. Raises StoreError."""
+        kept = self._database.get_local(f"gateway:{self.configuration.name}:refused")
+        if kept is None:
+            return
+        with self._database.transaction():
+            for document_id in kept.body.get("ids", ()):
+                way = self._way_of(document_id)
+                if way is not None:
+                    way.failed.note(Direction.PUSH, document_id, "", _REFUSED_BEFORE)
+            for way in self._ways:
+                way.failed.save()
+            self._database.delete_local(kept.key, parent=kept.rev)
 
     # What replications tell
 
-    def acknowledged(self, way: "_Way", change: Change) -> None:
-        """The gateway has said that it has it."""
-        way.backlog.remove(change.id, change.size)
+    def acknowledged(self, way: Way, change: Change, *, was_refused: bool) -> None:
+        """The gateway has said that it has a change; `was_refused`: it refused it before."""
+        if not was_refused:
+            way.backlog.remove(change.id, change.size)
+        self._known.pop(change.id, None)
         self._report.last_acknowledged = time.time()
         self._rate.add()
         self.forwarded.acknowledged(change.id)
-        self._refused.remove(change.id)
 
-    def ended(self, told: Sequence[DocumentEnded]) -> None:
+    def ended(self, way: Way, told: Sequence[DocumentEnded]) -> None:
         """What became of documents."""
         for document in told:
-            if document.direction is Direction.PUSH and document.problem and not document.is_transient:
-                self._refused.add(document.id)
-                log.warning("gateway %s refuses %s: %s", self._report.name, document.id, document.problem)
+            if document.problem is None or document.is_transient:
+                continue
+            if self._known.get(document.id) != document.revision:
+                self._known[document.id] = document.revision
+                way.backlog.remove(document.id, 0)
+                does = "refuses" if document.direction is Direction.PUSH else "sends what cannot be taken:"
+                log.warning("gateway %s %s %s: %s", self._report.name, does, document.id, document.problem)
+        self._wake.set()
 
-    def begun(self, way: "_Way", progress: PushProgress) -> None:
+    def begun(self, way: Way, progress: PushProgress) -> None:
         """A connection begins to push from here on."""
         # Each copy of the checkpoint goes there first, then here: it says less than ours only if it was put
         # back to what it was before, and with it the documents.
@@ -312,184 +427,7 @@ class CouchbaseGateway:
         """Something is otherwise with a replication."""
         self._wake.set()
 
-    @property
-    def database(self) -> Database:
-        """The store."""
-        return self._database
 
-    @property
-    def rng(self) -> random.Random:
-        """Chance."""
-        return self._rng
-
-
-class _Refused:
-    """Documents that the gateway does not take, kept durably: they are done with, and not ashore."""
-
-    def __init__(self, database: Database, name: str) -> None:
-        self._database, self._key = database, f"gateway:{name}:refused"
-        kept = database.get_local(self._key)
-        self.ids: set[str] = set() if kept is None else set(kept.body.get("ids", ()))
-
-    def add(self, document_id: str) -> None:
-        if document_id not in self.ids and len(self.ids) < MOST_REFUSED:
-            self.ids.add(document_id)
-            self._save()
-
-    def remove(self, document_id: str) -> None:
-        if document_id in self.ids:
-            self.ids.discard(document_id)
-            self._save()
-
-    def _save(self) -> None:
-        kept = self._database.get_local(self._key)
-        self._database.put_local(
-            self._key, {"ids": sorted(self.ids)}, parent=None if kept is None else kept.rev
-        )
-
-
-class _Way:
-    """One replication with a gateway: of a part, or what is pulled."""
-
-    def __init__(
-        self,
-        gateway: CouchbaseGateway,
-        part: Part | None,
-        whole: TokenBucket | None,
-        waits: tuple[float, float],
-    ) -> None:
-        configuration = gateway.configuration
-        self.part: Final = part
-        self.backlog: Final = Backlog()
-        self.is_wanted = False
-        """Whether the policy allows it just now."""
-        self.has_pushed = False
-        """Whether something was pushed there before."""
-        self._gateway, self._whole = gateway, whole
-        self._longest, self._person = waits
-        self._backoff = Backoff(gateway.rng, max_wait_s=self._longest)
-        self._again_at: float | None = None
-        self._resets = False
-        self._problem: Problem | None = None
-        self._replicator = Replicator(
-            ReplicatorConfiguration(
-                gateway.database,
-                URLEndpoint(configuration.url),
-                push=part is not None,
-                pull=part is None,
-                continuous=True,
-                channels=configuration.channels if part is None else frozenset(),
-                pull_rule=configuration.pull_rule if part is None else None,
-                push_stream=None if part is None else Stream(part.name, self.is_sent),
-                authenticator=configuration.authenticator,
-                pinned_server_certificate=configuration.pinned,
-                roots=configuration.roots,
-                now=configuration.now,
-                peer=Peer.gateway(configuration.name),
-                max_attempt_wait_time=self._longest,
-                bandwidth=self._bucket(),
-                acknowledged=lambda change: gateway.acknowledged(self, change),
-                begun=lambda progress: gateway.begun(self, progress),
-            ),
-            on_status=lambda _status: gateway.changed(),
-            on_documents=gateway.ended,
-            rng=gateway.rng,
-        )
-        self.has_pushed = part is not None and self._replicator.pushed.local > 0
-
-    def holds(self, document_id: str) -> bool:
-        """Whether a document is one of these."""
-        return self.part is not None and self.part.holds(document_id)
-
-    def is_sent(self, document_id: str) -> bool:
-        """Whether a document goes out here: not what others have brought ashore."""
-        return self.holds(document_id) and not self._gateway.forwarded.is_ashore(document_id)
-
-    def waits(self, change: Change) -> bool:
-        """Whether a change has yet to go out here."""
-        return self.is_sent(change.id) and not self.is_complete(change.sequence)
-
-    def is_complete(self, sequence: int) -> bool:
-        """Whether the change at this sequence need not go there any more."""
-        return self._replicator.pushed.is_complete(sequence)
-
-    @property
-    def stored(self) -> PushProgress:
-        """What our own copy of the checkpoint says need not go there any more."""
-        return self._replicator.stored
-
-    @property
-    def transferred(self) -> tuple[int, int]:
-        """Bytes sent and received so far."""
-        return self._replicator.transferred
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether nothing is to be done."""
-        return self._replicator.status.activity is not Activity.BUSY
-
-    @property
-    def judged(self) -> tuple[GatewayState, str | None]:
-        """How it stands, and why."""
-        status = self._replicator.status
-        if status.activity in _UP:
-            return GatewayState.CONNECTED, None
-        problem = status.problem or self._problem
-        return (GatewayState.CONNECTING, None) if problem is None else judge_problem(problem)
-
-    async def attend(self, situation: Situation) -> None:
-        """Begin, end, or try again, as things are."""
-        self.is_wanted = self.part is None or self.part.when.holds(situation)
-        activity = self._replicator.status.activity
-        if activity in _UP:
-            self._backoff.succeeded()
-            self._problem = None
-        if activity is Activity.IDLE and self.part is not None:
-            self.backlog.reset()
-        if not self.is_wanted:
-            if activity is not Activity.STOPPED:
-                await self._replicator.stop()
-            self._again_at = None
-        elif activity is Activity.STOPPED:
-            self._begin_again()
-
-    def _begin_again(self) -> None:
-        now = time.monotonic()
-        problem = self._replicator.status.problem
-        if problem is not None and self._again_at is None:
-            self._problem = problem
-            wait = self._backoff.next_delay() or 0.0
-            if judge_problem(problem)[0] is GatewayState.REFUSED:
-                wait = max(wait, self._person)
-            self._again_at = now + wait
-            asyncio.get_running_loop().call_later(wait, self._gateway.changed)
-        elif self._again_at is None or now >= self._again_at:
-            self._again_at = None
-            self._replicator.start(reset_checkpoint=self._resets)
-            self._resets = False
-
-    def try_at_once(self) -> None:
-        """The network is another one."""
-        self._backoff.reachability_changed()
-        if self._again_at is not None:
-            self._again_at = 0.0
-        self._replicator.reachability_changed()
-
-    async def reset(self) -> None:
-        """Look at everything once more."""
-        if self.part is not None:
-            self._resets, self.has_pushed = True, False
-            await self._replicator.stop()
-            self._again_at = 0.0
-
-    async def end(self) -> None:
-        """End in good order, if that does not take long."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_STOP_S):
-                await self._replicator.stop()
-
-    def _bucket(self) -> TokenBucket | None:
-        limit = None if self.part is None else self.part.limit
-        if limit is None:
-            return self._whole
-        return TokenBucket(limit, now=time.monotonic(), lower=self._whole)
+_REFUSED_BEFORE: Final = Problem(
+    Domain.WEBSOCKET, 0, "refused before an update of Logboat; the reason was not kept"
+)

@@ -1,8 +1,9 @@
 """What a gateway does just now, for those who look at it: the same for every kind."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import Final, Protocol
 
 
 class GatewayState(Enum):
@@ -15,6 +16,31 @@ class GatewayState(Enum):
     """Nothing may go there now: the policy keeps it for another interface or hour."""
     REFUSED = "refused"
     """It answers, and does not take us, or not what we send: somebody has to do something."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedDocument:
+    """A document that a gateway does not take."""
+
+    id: str
+    reason: str
+    """In the gateway's words."""
+    when: float
+    """Seconds since 1970 when it was first refused as it is now."""
+
+
+MOST_NAMED: Final = 10
+"""Refused documents that a report names."""
+
+
+def words_of_refused(gateway: str, refused: Sequence[RefusedDocument], *, has_more: bool = False) -> str:
+    """Say that a gateway refuses documents, and what to do. `refused` is not empty, the newest at the end."""
+    last, number = refused[-1], len(refused)
+    documents = "1 document" if number == 1 else f"{number}{' and more' if has_more else ''} documents"
+    return (
+        f"it refuses {documents}, the last {last.id}: {last.reason}; when that is mended there:"
+        f" logboat gateway retry {gateway}"
+    )
 
 
 @dataclass(slots=True)
@@ -31,9 +57,13 @@ class GatewayReport:
     last_acknowledged: float | None = None
     """Seconds since 1970 when it last took a document for good."""
     backlog_documents: int = 0
-    """Documents that it may not have; none only if there are none."""
+    """Documents that it may not have, refused ones included; none only if there are none."""
     backlog_bytes: int = 0
     """Their bodies' bytes, about."""
+    refused_documents: int = 0
+    """Documents that it has refused: not ashore, and offered again now and then."""
+    refused: list[RefusedDocument] = field(default_factory=list)
+    """The last of them, the newest at the end."""
     rate: float | None = None
     """Documents a second, lately; None while nothing passes."""
     problem: str | None = None
@@ -42,9 +72,10 @@ class GatewayReport:
     @property
     def estimated_seconds(self) -> float | None:
         """Until the backlog has gone, at the present rate; None if nobody knows."""
-        if self.backlog_documents == 0:
-            return 0.0
-        return self.backlog_documents / self.rate if self.rate else None
+        going = self.backlog_documents - self.refused_documents
+        if going <= 0:
+            return 0.0 if self.refused_documents == 0 else None
+        return going / self.rate if self.rate else None
 
 
 class Gateway(Protocol):
@@ -58,6 +89,9 @@ class Gateway(Protocol):
 
     def network_changed(self) -> None:
         """Interfaces came or went: try at once."""
+
+    def retry(self) -> int:
+        """Connect now, and offer all refused documents again; return how many there are."""
 
     def report(self) -> GatewayReport:
         """What it does just now."""

@@ -6,7 +6,7 @@ import itertools
 import random
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from sync.gateway.report import GatewayState
 from sync.net.authenticators import BasicAuthenticator, ListenerPasswordAuthenticator
 from sync.net.listener import URLEndpointListener, URLEndpointListenerConfiguration
 from sync.net.tls_identity import TLSIdentity
+from sync.peer.progress import DocumentEnded
 from sync.store import Database
 from tests.net.certificates import CA
 from tests.net.wire import unused_port
@@ -56,7 +57,13 @@ def url(listener: URLEndpointListener) -> str:
 
 
 def gateway_to(
-    database: Database, where: str, vessel: str = "argo", *, situation: Any = None, **more: Any
+    database: Database,
+    where: str,
+    vessel: str = "argo",
+    *,
+    situation: Any = None,
+    rng: random.Random | None = None,
+    **more: Any,
 ) -> CouchbaseGateway:
     given = {"pinned": IDENTITY.fingerprint, **more}
     return CouchbaseGateway(
@@ -64,7 +71,7 @@ def gateway_to(
         CouchbaseGatewayConfiguration("office", where, **given),
         vessel=vessel,
         situation=situation or (lambda: Situation(frozenset({"eth0"}))),
-        rng=random.Random(1),
+        rng=rng or random.Random(1),
         longest_wait=0.3,
         person_wait=0.3,
         look_every=0.3,
@@ -270,6 +277,29 @@ async def test_alarm_goes_ahead_of_history(stores: dict[str, Database]) -> None:
         assert shore.count() < 4_000
 
 
+@pytest.mark.parametrize("seed", range(6))
+async def test_alarm_goes_ahead_of_readings_after_an_outage(stores: dict[str, Database], seed: int) -> None:
+    """By the wire: what the shore is told of first. With a back-off each, it is as often a reading."""
+    argo, shore, port = stores["argo"], stores["shore"], unused_port()
+    entries = [Entry(("alarms",)), Entry(("readings",))]
+    came: list[str] = []
+
+    def told(_connection: object, ended: Sequence[DocumentEnded]) -> None:
+        came.extend(document.id for document in ended)
+
+    where = f"wss://127.0.0.1:{port}/fleet"
+    async with forwarding(argo, where, parts=policy.parts(entries), rng=random.Random(seed)) as gateway:
+        builders.write_readings(argo, "argo", "main", [1])
+        async with ashore(shore, port=port):
+            await until(lambda: is_done(gateway, shore), "all is ashore")
+        await until(lambda: gateway.report().problem, "the outage is told")
+        builders.write_readings(argo, "argo", "main", range(2, 5))
+        alarm = builders.write_alarm(argo, "argo", "main", 2)
+        async with ashore(shore, port=port, on_documents=told):
+            await until(lambda: is_done(gateway, shore), "all is ashore again")
+    assert came[0] == alarm
+
+
 async def test_limit_holds(stores: dict[str, Database]) -> None:
     argo, shore = stores["argo"], stores["shore"]
     builders.write_readings(argo, "argo", "main", range(1, 2_001))
@@ -349,7 +379,11 @@ async def test_document_that_the_gateway_refuses_is_not_called_ashore(stores: di
         forwarding(argo, url(listener)) as gateway,
     ):
         await until(lambda: shore.count() == 4, "the others are ashore")
-        await until(lambda: gateway.report().backlog_documents == 0, "it is done with")
+        await until(lambda: gateway.report().state is GatewayState.REFUSED, "it is told")
+        report = gateway.report()
+        assert (report.backlog_documents, report.refused_documents) == (1, 1)
+        assert [(each.id, each.reason) for each in report.refused] == [(refused, f"{refused}: not here")]
+        assert "logboat gateway retry office" in (report.problem or "")
     noted = argo.get("forwarded:office:argo")
     assert noted is not None
     assert noted.body["bounds"] == {"argo:main:qwerty": 2}

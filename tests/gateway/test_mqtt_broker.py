@@ -289,7 +289,13 @@ async def test_what_is_too_large_for_the_broker_is_set_aside_until_it_takes_it(
             async with Relay(broker.port) as relay, forwarding(database, relay.url) as gateway:
                 await until(lambda: len(listener.on("/reading")) == 101, "the others come")
                 await until(lambda: gateway.report().backlog_documents == 1, "it is left")
-                assert gateway.report().state is GatewayState.CONNECTED
+                report = gateway.report()
+                assert (report.state, report.refused_documents) == (GatewayState.REFUSED, 1)
+                (refused,) = report.refused
+                assert refused.id == f"reading:argo:main:{builders.LOG}:000000000002"
+                assert refused.when > 0
+                assert f"the last {refused.id}: {refused.reason}" in (report.problem or "")
+                assert gateway.retry() == 1, "it is offered again"
                 assert len(listener.on("/presence")) <= 2, "it lost the connection"
                 relay.close()
                 subscribed = listener.subscribed

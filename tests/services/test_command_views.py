@@ -366,7 +366,7 @@ class TestAdd:
                 "tap": build.live_sensor(kind="manual", unit="bool", path="tanks.fuel.main.tap"),
             }
         )
-        with ControlServer(logboat.run_folder / SOCKET, handler):
+        with ControlServer(logboat.run_folder / SOCKET, handler, asked=Addition):
             yield found
 
     @pytest.mark.parametrize(
@@ -418,7 +418,9 @@ class TestAdd:
 
     def test_a_refusal_is_exit_1_and_says_why(self, logboat: Appliance) -> None:
         logboat.live(sensors={"dip": build.live_sensor(kind="manual", unit="ratio")})
-        with ControlServer(logboat.run_folder / SOCKET, lambda _: Answer.refused("not yet stored: full")):
+        with ControlServer(
+            logboat.run_folder / SOCKET, lambda _: Answer.refused("not yet stored: full"), asked=Addition
+        ):
             done = logboat("log", "dip", "--add", "1")
         assert (done.status, done.err) == (1, "logboat: not yet stored: full\n")
 

@@ -4,6 +4,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,8 +20,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def server(run: Path, handler: Callable[[Addition], Answer], **options: float) -> Iterator[None]:
-    with ControlServer(run / SOCKET, handler, **options):
+def server(run: Path, handler: Callable[[Addition], Answer], **options: Any) -> Iterator[None]:
+    with ControlServer(run / SOCKET, handler, asked=Addition, **options):
         yield
 
 
@@ -124,4 +125,4 @@ def test_only_owner_and_group_may_connect_and_nothing_is_left_behind(run: Path) 
 
 def test_a_path_that_no_socket_can_have_is_an_error_in_words(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="longer than a socket's path"):
-        ControlServer(tmp_path / ("x" * 120), lambda _: STORED)
+        ControlServer(tmp_path / ("x" * 120), lambda _: STORED, asked=Addition)

@@ -20,7 +20,7 @@ from sync.mesh.interfaces import Interface
 from sync.store import Database, Document
 from tests.fleet.builders import document
 from tests.gateway import builders
-from tests.gateway.broker import Broker, Listener
+from tests.gateway.broker import Broker, Listener, passwords
 from tests.polling import wait_until
 
 from .syncing import Fleet, SyncProcess, free_port
@@ -134,6 +134,41 @@ def test_daemon_forwards_to_all_gateways_with_or_without_a_fleet(
         assert "shore office (couchbase): connected, all is ashore" in done.stdout
         assert "shore club (mqtt): connected, all is ashore" in done.stdout
         assert argo.stop() == 0
+
+
+def test_password_that_was_corrected_is_used_without_a_restart(tmp_path: Path, shore: Shore) -> None:
+    toml = shore.toml("office.password")
+    with SyncProcess(tmp_path / "argo", toml=toml) as argo:
+        argo.start()
+        found = argo.until(lambda found: state_of(found, "office")["state"] == "refused")
+        assert "office.password: No such file or directory" in state_of(found, "office")["problem"]
+        (argo.folder / "office.password").write_text("wrong\n")
+        argo.logboat("gateway", "retry", "office")
+        argo.until(
+            lambda found: "password or session is wrong" in (state_of(found, "office")["problem"] or "")
+        )
+        (argo.folder / "office.password").write_text("secret\n")
+        argo.logboat("gateway", "retry", "office")
+        argo.until(lambda found: state_of(found, "office")["state"] == "connected")
+
+
+def test_corrected_password_of_a_broker_is_used_without_a_restart(tmp_path: Path) -> None:
+    folder = tmp_path / "broker"
+    folder.mkdir(mode=0o755)
+    broker = Broker(folder, f"password_file {passwords(folder, [('argo', 'secret')])}", anonymous=False)
+    broker.start()
+    toml = f'[[gateway]]\nname = "club"\nkind = "mqtt"\nurl = "{broker.url}"\n'
+    toml += 'user = "argo"\npassword_file = "club.password"\n'
+    try:
+        with SyncProcess(tmp_path / "argo", toml=toml) as argo:
+            (argo.folder / "club.password").write_text("wrong\n")
+            argo.start()
+            argo.until(lambda found: state_of(found, "club")["state"] == "refused")
+            (argo.folder / "club.password").write_text("secret\n")
+            argo.logboat("gateway", "retry", "club")
+            argo.until(lambda found: state_of(found, "club")["state"] == "connected")
+    finally:
+        broker.stop()
 
 
 def test_daemon_that_is_killed_goes_on_where_the_broker_had_acknowledged(

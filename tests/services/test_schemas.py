@@ -21,7 +21,7 @@ from services.boot import run as boot_run
 from services.boot import state as boot_state
 from services.boot import system
 from services.boot.run import Boot
-from services.control import SOCKET, Answer, ControlServer
+from services.control import SOCKET, SYNC_SOCKET, Addition, Answer, ControlServer, Retry
 from services.storecheck import mark_damaged
 from services.timekeeping import Anchor, Source
 from sync.store import Database
@@ -237,9 +237,19 @@ def _log(stage: Stage) -> Iterator[str]:
     yield stage.told("log", "rpm", "--since", "2030-01-01")
     stage.logboat.live(sensors={"dip": build.live_sensor(kind="manual", unit="ratio")})
     with ControlServer(
-        stage.logboat.run_folder / SOCKET, lambda _: Answer(ok=True, log="abcdef", sequence=1)
+        stage.logboat.run_folder / SOCKET,
+        lambda _: Answer(ok=True, log="abcdef", sequence=1),
+        asked=Addition,
     ):
         yield stage.told("log", "dip", "--add", "35 %")
+
+
+@prints("gateway retry", "gateway-retry")
+def _gateway_retry(stage: Stage) -> Iterator[str]:
+    with ControlServer(
+        stage.logboat.run_folder / SYNC_SOCKET, lambda _: Answer(ok=True, offered=3), asked=Retry
+    ):
+        yield stage.told("gateway", "retry", "office")
 
 
 @prints("alarms", "alarms")

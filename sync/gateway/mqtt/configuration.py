@@ -1,5 +1,6 @@
 """What an MQTT gateway is told: checked when it is made, so that a typo is found before the first attempt."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -25,6 +26,9 @@ class MqttGatewayConfiguration:
     """`mqtt://host[:1883]`, or `mqtts://host[:8883]` for TLS."""
     user: str | None = None
     password: str | None = field(default=None, repr=False)
+    read_password: Callable[[], str | None] | None = field(default=None, repr=False)
+    """Called before each attempt to connect, instead of `password`: for a file that may change. Raises
+    OSError, or ValueError in words."""
     ca: Path | None = None
     """PEM file with the CAs that may vouch for the broker; the system's if None."""
     certificate: Path | None = None

@@ -4,12 +4,13 @@ It goes by the gateway's name, not by its address. A store that was begun anew o
 anew: then everything is sent once more, since twice is better than never.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sync.gateway.mqtt.lanes import Lane, LaneSettings
 from sync.gateway.mqtt.messages import Standing
+from sync.gateway.report import RefusedDocument
 from sync.store import Database
 
 MOST_ASIDE: Final = 1_000
@@ -72,7 +73,7 @@ class Cursor:
             Lane(
                 lane,
                 position=int(known.get(lane.name, {}).get("position", 0)),
-                aside=dict.fromkeys(known.get(lane.name, {}).get("aside", ())),
+                aside=_aside(known.get(lane.name, {}).get("aside", ())),
             )
             for lane in settings
         ]
@@ -81,7 +82,11 @@ class Cursor:
         """Write the positions down, if they have moved; durable when this returns. Raises StoreError."""
         kept = {
             lane.settings.name: {"position": lane.position}
-            | ({"aside": list(lane.aside)} if lane.aside else {})
+            | (
+                {"aside": [[each.id, each.reason, each.when] for each in lane.aside.values()]}
+                if lane.aside
+                else {}
+            )
             for lane in lanes
         }
         return self._positions.save(self._database, {"store": self._database.uuid, "lanes": kept})
@@ -109,3 +114,15 @@ class Cursor:
         if left.has_discovery:
             body["discovery"] = True
         return self._retained.save(self._database, body)
+
+
+def _aside(kept: Iterable[Any]) -> dict[str, RefusedDocument]:
+    """What was set aside; earlier versions kept ids alone."""
+    found = [
+        RefusedDocument(*entry) if isinstance(entry, list) else RefusedDocument(entry, _UNKNOWN, 0.0)
+        for entry in kept
+    ]
+    return {refused.id: refused for refused in found}
+
+
+_UNKNOWN: Final = "refused before an update of Logboat; the reason was not kept"

@@ -60,16 +60,21 @@ class Feed:
         lane.load(self._entries(chosen), scanned)
         return not is_cut and len(changes) < limits.SCAN
 
-    def load_aside(self, lane: Lane) -> None:
-        """Offer again what was set aside."""
+    def load_aside(self, lane: Lane, *, one_for_each_reason: bool = False) -> int:
+        """Offer again what was set aside, unless it is on its way; return the number of documents."""
         entries = []
-        for document_id in list(lane.aside):
+        chosen = lane.aside.values()
+        if one_for_each_reason:
+            chosen = {refused.reason: refused for refused in chosen}.values()
+        on_the_way = lane.offered_again
+        for document_id in [refused.id for refused in chosen if refused.id not in on_the_way]:
             document = self.database.get(document_id)
             if document is None or not lane.holds(document_id):
                 del lane.aside[document_id]
                 continue
             entries.append(self._entry(0, document))
         lane.load([entry for entry in entries if entry is not None], lane.scanned)
+        return len(entries)
 
     def count(self, lanes: Sequence[Lane]) -> bool:
         """Count a part of the feed that nobody has counted; whether there is more. Raises StoreError."""

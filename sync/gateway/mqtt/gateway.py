@@ -12,6 +12,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -31,7 +32,7 @@ from sync.gateway.mqtt.presence import Presence
 from sync.gateway.mqtt.standing import Standings
 from sync.gateway.mqtt.troubles import ConnectTrouble, LostTrouble, Trouble, What
 from sync.gateway.progress import Rate
-from sync.gateway.report import GatewayReport, GatewayState
+from sync.gateway.report import MOST_NAMED, GatewayReport, GatewayState, words_of_refused
 from sync.net import tls
 from sync.net.retrying import Backoff
 from sync.net.tls_contexts import ClientTLS, client_context
@@ -79,6 +80,7 @@ class MqttGateway:
         self._now = now or (lambda: datetime.now(UTC))
         self._forwarded = forwarded
         self._noted_at = self._looked_at = 0.0
+        self._probed_at = time.monotonic()
         self._backoff = Backoff(
             rng or random.Random(),  # noqa: S311 -- jitter
             max_wait_s=self._patience.longest,
@@ -134,11 +136,22 @@ class MqttGateway:
             self._outbox.try_again()
         self._wake.set()
 
+    def retry(self) -> int:
+        """Connect now, and offer all refused documents again; return how many there are.
+
+        Raises StoreError.
+        """
+        self.network_changed()
+        return 0 if self._outbox is None else self._outbox.offer_refused()
+
     def report(self) -> GatewayReport:
         """What it does just now."""
         found = self._report
         if self._outbox is not None:
             found.backlog_documents, found.backlog_bytes = self._outbox.backlog
+            refused = self._outbox.refused
+            found.refused_documents, found.refused = len(refused), refused[-MOST_NAMED:]
+            found.backlog_documents = max(found.backlog_documents, len(refused))
         found.rate = self._rate.value()
         return found
 
@@ -231,6 +244,12 @@ class MqttGateway:
     def _made(self) -> Client:
         """Raises Trouble, ProblemError."""
         configuration = self.configuration
+        if configuration.read_password is not None:
+            try:
+                configuration = replace(configuration, password=configuration.read_password())
+            except (OSError, ValueError) as error:
+                where = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
+                raise ConnectTrouble(where, What.ASK_SOMEBODY) from error
         client = Client(
             configuration,
             identifier=f"logboat-{self._vessel}-{configuration.name}",
@@ -378,6 +397,7 @@ class MqttGateway:
                     is_counted = not self._feed.count(outbox.lanes)
                     self._tell_presence(client, outbox)
                     self._take_note(outbox)
+                    self._probe(outbox)
                     await self._pause(later if is_counted else 0.0)
             await self._end_well(client, outbox)
         except Trouble as trouble:
@@ -496,6 +516,8 @@ class MqttGateway:
             self._report.last_acknowledged = time.time()
             self._rate.add(len(ended))
             self._backoff.succeeded()
+            if not all(entry.sequence for entry in ended):
+                outbox.offer_refused()  # one of them has been taken after all
             if self._forwarded is not None:
                 for entry in ended:
                     self._forwarded.acknowledged(entry.document_id)
@@ -507,11 +529,20 @@ class MqttGateway:
         ):
             self._save(outbox)
         self._note(outbox)
-        refusal = outbox.refusal
+        refusal, refused = outbox.refusal, outbox.refused
         if refusal is not None:
             self._say(GatewayState.REFUSED, refusal.text)
+        elif refused:
+            self._say(GatewayState.REFUSED, words_of_refused(self.configuration.name, refused))
         elif self._report.state is not GatewayState.CONNECTED:
             self._say(GatewayState.CONNECTED, None)
+
+    def _probe(self, outbox: Outbox) -> None:
+        """Offer something of what is refused again, now and then. Raises StoreError."""
+        now = time.monotonic()
+        if now - self._probed_at >= self._patience.refused:
+            self._probed_at = now
+            outbox.offer_refused(one_for_each_reason=True)
 
     def _save(self, outbox: Outbox) -> None:
         with self._database.transaction():

@@ -14,6 +14,7 @@ from typing import Final
 from sync.gateway.mqtt.limits import WINDOW_MESSAGES
 from sync.gateway.mqtt.messages import Message, is_published
 from sync.gateway.progress import Backlog
+from sync.gateway.report import RefusedDocument
 from sync.mesh.streams import HISTORY
 
 TRAIL: Final = WINDOW_MESSAGES
@@ -103,8 +104,9 @@ class Lane:
     settings: LaneSettings
     position: int = 0
     """Everything in the feed up to here is ashore, but for `aside`."""
-    aside: dict[str, None] = field(default_factory=dict)
-    """Documents that the broker does not take, though it takes others: offered again on each connection."""
+    aside: dict[str, RefusedDocument] = field(default_factory=dict)
+    """By id, documents that the broker does not take, though it takes others: offered again on each
+    connection, and now and then."""
     scanned: int = 0
     """The feed has been read up to here."""
     backlog: Backlog = field(default_factory=Backlog)
@@ -177,18 +179,26 @@ class Lane:
         entry.confirmed += 1
         return self._advance() if entry.is_done else []
 
-    def set_aside(self, entry: Entry) -> list[Entry]:
+    def set_aside(self, entry: Entry, refused: RefusedDocument) -> list[Entry]:
         """It cannot go ashore as things are: those after it may. As `confirmed`."""
         if entry.is_void:
             return []
-        if entry.repair is None:  # else it went ashore before
-            self.aside[entry.document_id] = None
+        known = self.aside.get(entry.document_id)
+        is_news = known is None or known.reason != refused.reason
+        if is_news and entry.repair is None:  # a repair went ashore before
+            self.aside[entry.document_id] = refused
         if entry in self._waiting:
             self._waiting.remove(entry)
             self._sent.append(entry)  # in place: what waits comes after it, what was sent before
         entry.offered = entry.confirmed = len(entry.messages)
         entry.is_aside = True
         return self._advance()
+
+    @property
+    def offered_again(self) -> set[str]:
+        """What was set aside before and is on its way once more."""
+        on_the_way = (*self._sent, *self._waiting)
+        return {entry.document_id for entry in on_the_way if not entry.sequence and entry.repair is None}
 
     def step_back(self) -> None:
         """The broker has forgotten: what it acknowledged last goes once more."""

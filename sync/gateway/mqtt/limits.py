@@ -57,6 +57,8 @@ class Patience:
     """For whoever listens there, and is no broker, to say what it is."""
     stop: float = 3.0
     """For a goodbye."""
+    refused: float = 3600.0
+    """Until a refused document for each reason is offered again while a connection lasts."""
 
 
 class Window:

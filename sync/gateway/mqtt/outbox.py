@@ -8,7 +8,8 @@ A broker that refuses stops the lane (what comes after must not overtake what is
 lane begins again at what was refused, alone, after a while.
 """
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,6 +23,7 @@ from sync.gateway.mqtt.limits import Patience, Window
 from sync.gateway.mqtt.messages import Message, Retention
 from sync.gateway.mqtt.standing import Standings
 from sync.gateway.mqtt.troubles import LostTrouble, RefusalTrouble, What
+from sync.gateway.report import RefusedDocument
 from sync.net.throttle import TokenBucket
 
 
@@ -100,9 +102,11 @@ class Outbox:
         now: float,
         patience: Patience | None = None,
         hears_discovery: bool = False,
+        utc: Callable[[], float] = time.time,
     ) -> None:
         """`limit`: bytes a second of all lanes together; `now`: seconds of the clock that all calls go by;
         `hears_discovery`: whether what Home Assistant was told is heard, too, and is ours to take back."""
+        self._utc = utc
         self.lanes: Final = tuple(lanes)
         self.standings: Final = standings
         self.unsaved = 0
@@ -228,6 +232,18 @@ class Outbox:
         for line in self._lines:
             line.again_at = 0.0
 
+    def offer_refused(self, *, one_for_each_reason: bool = False) -> int:
+        """Offer again what was set aside; return the number of documents. Raises StoreError."""
+        return sum(
+            self._feed.load_aside(line.lane, one_for_each_reason=one_for_each_reason) for line in self._lines
+        )
+
+    @property
+    def refused(self) -> list[RefusedDocument]:
+        """What the broker does not take though it takes others, the newest at the end."""
+        found = [refused for lane in self.lanes for refused in lane.aside.values()]
+        return sorted(found, key=lambda refused: refused.when)
+
     # What goes out
 
     def due(self, now: float) -> Due:
@@ -302,7 +318,8 @@ class Outbox:
             if entry.vessel not in self._ready:
                 return found
             if message.size > self._largest:
-                self._set_aside(line, entry)
+                reason = f"{message.size} bytes at {message.topic}; the broker takes {self._largest}"
+                self._set_aside(line, entry, reason)
                 continue
             judged = self.standings.judge(message, self._feed.facts(entry.vessel).logs)
             if judged is not None and (judged.retention is not Retention.NO or entry.repair is None):
@@ -440,7 +457,7 @@ class Outbox:
         if flight.entry.is_void:
             return None
         if trouble.what is What.SET_ASIDE and len(line.lane.aside) < MOST_ASIDE:
-            self._set_aside(line, flight.entry)
+            self._set_aside(line, flight.entry, trouble.text)
             return trouble
         line.patience = min(max(self._patience.refusal, 2 * line.patience), self._patience.longest)
         line.refusal, line.again_at = trouble, now + line.patience
@@ -448,8 +465,9 @@ class Outbox:
         line.lane.rewind()
         return trouble
 
-    def _set_aside(self, line: _Line, entry: Entry) -> None:
-        self._note(line.lane.set_aside(entry))
+    def _set_aside(self, line: _Line, entry: Entry, reason: str) -> None:
+        refused = RefusedDocument(entry.document_id, reason, round(self._utc(), 3))
+        self._note(line.lane.set_aside(entry, refused))
 
     def _has_flight(self, line: _Line) -> bool:
         return any(flight.line is line for flight in self._flights.values())

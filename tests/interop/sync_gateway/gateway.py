@@ -77,6 +77,10 @@ class GatewayDatabase:
         """Let this user in, to see these channels; replaces one of that name."""
         self.admin("PUT", f"_user/{quote(name)}", {"password": password, "admin_channels": list(channels)})
 
+    def set_sync_function(self, function: str) -> None:
+        """Have this function judge and route documents from now on; connections are closed."""
+        self.admin("PUT", "_config", {**self.admin("GET", "_config"), "sync": function})
+
     def remove_user(self, name: str) -> None:
         """Let this user in no more. The gateway closes this user's connections, sooner or later."""
         self.admin("DELETE", f"_user/{quote(name)}")
