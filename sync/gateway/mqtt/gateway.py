@@ -20,6 +20,7 @@ import aiomqtt
 
 from sync.gateway.forwarded import Forwarded
 from sync.gateway.mqtt import cursor, strangers, topics, troubles
+from sync.gateway.mqtt.attendance import Attendance
 from sync.gateway.mqtt.client import Client
 from sync.gateway.mqtt.configuration import MqttGatewayConfiguration
 from sync.gateway.mqtt.cursor import Cursor, Left
@@ -28,7 +29,7 @@ from sync.gateway.mqtt.limits import SAVE_DOCUMENTS, Patience, Window
 from sync.gateway.mqtt.listening import Listening
 from sync.gateway.mqtt.messages import Options
 from sync.gateway.mqtt.outbox import Later, Outbox, Ready, Unprepared
-from sync.gateway.mqtt.presence import Presence
+from sync.gateway.mqtt.signs import Sign
 from sync.gateway.mqtt.standing import Standings
 from sync.gateway.mqtt.troubles import ConnectTrouble, LostTrouble, Trouble, What
 from sync.gateway.progress import Rate
@@ -98,12 +99,10 @@ class MqttGateway:
         self._has_spoken_5 = self._is_known = False
         """Whether the broker should know us from a connection before."""
         self._rate = Rate(time.monotonic)
-        self._is_recording = is_recording
-        self._records, self._asked_at = False, float("-inf")
         self._listening: Listening | None = None
-        self._presence = Presence(vessel, now=time.monotonic())
-        self._presences: dict[int, str] = {}
-        """Vessels of which was said how it stands, by the number of the message."""
+        self._attendance = Attendance(
+            configuration.name, vessel, is_recording=is_recording, look_every=self._patience.recorder
+        )
         self._left = cursor.NOTHING
         """What is left at the broker beside documents, as far as that is written down."""
         self._report = GatewayReport(configuration.name, "mqtt", configuration.url, since=time.time())
@@ -185,7 +184,7 @@ class MqttGateway:
         feed = Feed(self._database, options, self._wants)
         lanes = self._cursor.lanes(configuration.lanes)
         self._left = self._cursor.left()
-        self._presence = Presence(self._vessel, said=self._left.online, now=time.monotonic())
+        self._attendance.resume(self._left.online)
         feed.start_counting(lanes)
         self._feed = feed
         return Outbox(
@@ -358,8 +357,6 @@ class MqttGateway:
             largest=client.terms.maximum_packet - 1_000,
             is_forgotten=self._is_known and not client.is_known,
         )
-        self._presence.begin()
-        self._presences.clear()
         self._is_known = self._has_spoken_5 = not must_hear
         self._protocol = aiomqtt.ProtocolVersion.V5  # the next connection asks anew
         self._listening = listening = Listening(
@@ -372,8 +369,7 @@ class MqttGateway:
             wake=self._wake,
         )
         try:
-            self._presence.tell(self._vessel, topics.ONLINE if self._records_now() else topics.OFFLINE)
-            await listening.begin(self._presence.own)
+            await listening.begin(self._attendance.begin())
             if self.configuration.home_assistant:
                 await listening.hear_birth()
             await self._hear(listening, outbox, self._vessel)
@@ -395,7 +391,7 @@ class MqttGateway:
                         await self._hear(listening, outbox, unheard)
                         later = 0.0
                     is_counted = not self._feed.count(outbox.lanes)
-                    self._tell_presence(client, outbox)
+                    self._attendance.tell(client, self._signs(outbox))
                     self._take_note(outbox)
                     self._probe(outbox)
                     await self._pause(later if is_counted else 0.0)
@@ -432,7 +428,7 @@ class MqttGateway:
         is_complete = False
         outbox.standings.hear(vessel)
         try:
-            is_complete = await listening.hear(vessel, self._presence.own)
+            is_complete = await listening.hear(vessel, self._attendance.presence.own)
         finally:
             outbox.standings.settle(is_complete=is_complete)
         # A broker that knows us still, and does not let us read, has what it had.
@@ -440,32 +436,17 @@ class MqttGateway:
             vessel, seeks_missing=is_complete or self._client is None or not self._client.is_known
         )
         if outbox.brings(vessel):
-            self._presence.bring(vessel)
+            self._attendance.presence.bring(vessel)
 
-    def _records_now(self) -> bool:
-        """Whether this vessel's recorder works, looked at now and then."""
-        now = time.monotonic()
-        if now - self._asked_at >= self._patience.recorder:
-            self._asked_at, records = now, self._is_recording()
-            if records is not self._records:
-                words = "this vessel records" if records else "this vessel does not record"
-                log.info("gateway %s: %s", self.configuration.name, words)
-            self._records = records
-        return self._records
-
-    def _tell_presence(self, client: Client, outbox: Outbox) -> None:
-        """Say what is new of vessels: whether they record, and which of their values hold on. Raises Trouble,
-        StoreError."""
-        now = time.monotonic()
-        for sign in self._feed.signs.take(self._now().timestamp()):
-            self._presence.sign(sign.vessel, sign.holds_for, now)
+    def _signs(self, outbox: Outbox) -> list[Sign]:
+        """What tells that sensors are being recorded; their values hold on. Raises StoreError."""
+        signs = self._feed.signs.take(self._now().timestamp())
+        for sign in signs:
             if outbox.is_heard(sign.vessel) and outbox.brings(sign.vessel):
-                self._presence.bring(sign.vessel)
+                self._attendance.presence.bring(sign.vessel)
             if self.configuration.home_assistant:
-                outbox.refresh(sign.vessel, sign.sensor, now)
-        for vessel, payload in self._presence.due(now, is_recording=self._records_now()):
-            self._presences[client.send(topics.presence(vessel), payload, retain=True)] = vessel
-            self._presence.tell(vessel, payload)
+                outbox.refresh(sign.vessel, sign.sensor, time.monotonic())
+        return signs
 
     async def _end_well(self, client: Client, outbox: Outbox) -> None:
         """What is on its way may still be acknowledged; then others see that we are gone."""
@@ -474,21 +455,15 @@ class MqttGateway:
                 while outbox.on_the_way and client.ended is None:
                     self._wake.clear()
                     await self._wake.wait()
-                for vessel in self._presence.leave():
-                    client.send(topics.presence(vessel), topics.OFFLINE, retain=True)
-                    self._presence.tell(vessel, topics.OFFLINE)
+                self._attendance.leave(client)
 
     def _acknowledged(self, number: int, code: int, name: str) -> None:
         self._wake.set()
         if self._listening is not None and self._listening.acknowledged(number, code, name):
             return
-        trouble: Trouble | None = None
-        vessel = self._presences.pop(number, None)
-        if vessel is not None:
-            if code >= troubles.FAILURE:
-                trouble = troubles.of_puback(code, name, topics.presence(vessel))
-        elif self._outbox is not None:
-            trouble = self._outbox.acknowledged(number, code, name, time.monotonic())
+        if self._attendance.acknowledged(number, code, name) or self._outbox is None:
+            return
+        trouble = self._outbox.acknowledged(number, code, name, time.monotonic())
         if trouble is not None:
             log.warning("gateway %s: %s", self.configuration.name, trouble)
 
@@ -503,7 +478,7 @@ class MqttGateway:
             return
         place = topics.parse(topic)
         if place is not None and place.part == "presence":
-            self._presence.hear(place.vessel, payload, now, is_retained=is_retained)
+            self._attendance.presence.hear(place.vessel, payload, now, is_retained=is_retained)
             self._listening.heard(topic, is_retained=is_retained)
             return
         vessel = None if place is None else place.vessel
@@ -557,7 +532,7 @@ class MqttGateway:
     def _left_now(self, outbox: Outbox) -> Left:
         """What is left at the broker beside documents: whoever is gone tomorrow must be able to clear it."""
         return Left(
-            frozenset(self._presence.said),
+            frozenset(self._attendance.presence.said),
             has_discovery=self.configuration.home_assistant
             or (self._left.has_discovery and not outbox.has_compared),
         )

@@ -1,0 +1,74 @@
+"""Says on a connection how it stands with vessels, as `presence` has it."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from sync.gateway.mqtt import topics, troubles
+from sync.gateway.mqtt.client import Client
+from sync.gateway.mqtt.presence import Presence
+from sync.gateway.mqtt.signs import Sign
+
+log = logging.getLogger(__name__)
+
+
+class Attendance:
+    """Presence at one broker, over all connections of a gateway."""
+
+    def __init__(
+        self, name: str, vessel: str, *, is_recording: Callable[[], bool], look_every: float
+    ) -> None:
+        """`name`: of the gateway; `vessel`: whose it is; `is_recording`: whether that vessel's recorder makes
+        samples durable just now, asked every `look_every` seconds."""
+        self._name, self._vessel = name, vessel
+        self._is_recording, self._look_every = is_recording, look_every
+        self._records, self._asked_at = False, float("-inf")
+        self.presence = Presence(vessel, now=time.monotonic())
+        self._numbers: dict[int, str] = {}
+        """Vessels of which something was said, by the number of the message."""
+
+    def resume(self, said: Iterable[str]) -> None:
+        """Go on after a restart: of these vessels was said that they are online."""
+        self.presence = Presence(self._vessel, said=said, now=time.monotonic())
+
+    def begin(self) -> bytes:
+        """Begin a connection; return what is to be said of this vessel."""
+        self.presence.begin()
+        self._numbers.clear()
+        self.presence.tell(self._vessel, topics.ONLINE if self._records_now() else topics.OFFLINE)
+        return self.presence.own
+
+    def tell(self, client: Client, signs: Sequence[Sign]) -> None:
+        """Say what is new; `signs`: of life, that have come. Raises Trouble."""
+        now = time.monotonic()
+        for sign in signs:
+            self.presence.sign(sign.vessel, sign.holds_for, now)
+        for vessel, payload in self.presence.due(now, is_recording=self._records_now()):
+            self._say(client, vessel, payload)
+
+    def leave(self, client: Client) -> None:
+        """Say goodbye. Raises Trouble."""
+        for vessel in self.presence.leave():
+            self._say(client, vessel, topics.OFFLINE)
+
+    def acknowledged(self, number: int, code: int, name: str) -> bool:
+        """Take the broker's answer to a message; whether it was one of these."""
+        vessel = self._numbers.pop(number, None)
+        if vessel is not None and code >= troubles.FAILURE:
+            trouble = troubles.of_puback(code, name, topics.presence(vessel))
+            log.warning("gateway %s: %s", self._name, trouble)
+        return vessel is not None
+
+    def _say(self, client: Client, vessel: str, payload: bytes) -> None:
+        self._numbers[client.send(topics.presence(vessel), payload, retain=True)] = vessel
+        self.presence.tell(vessel, payload)
+
+    def _records_now(self) -> bool:
+        now = time.monotonic()
+        if now - self._asked_at >= self._look_every:
+            self._asked_at, records = now, self._is_recording()
+            if records is not self._records:
+                words = "this vessel records" if records else "this vessel does not record"
+                log.info("gateway %s: %s", self._name, words)
+            self._records = records
+        return self._records
