@@ -52,7 +52,7 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
         Command("sync", "daemons", "the mesh with vessels nearby, in the foreground"),
         Command("lights", "lights", "the LEDs, in the foreground; test them, explain what they show"),
         Command("store", "daemons", "check the stores and repair what is broken"),
-        Command("ended", "daemons", "what systemd runs when a daemon has ended: notes how"),
+        Command("ended", "daemons", "notes how a daemon has ended; units run a script that does it"),
         Command("boot", "boot", "what an appliance does at each start: takes in what is on the card"),
         Command("demo", "daemons", "a simulated fleet on this machine, end to end"),
     ),
