@@ -103,6 +103,9 @@ def test_recording_comes_first_when_the_machine_starts() -> None:
         unit: int(values(f"logboat-{unit}.service", "Nice")[0]) for unit in ("recorder", "sync", "lights")
     }
     assert nice["recorder"] < 0 < nice["sync"] == nice["lights"]
+    # Where services are weighed against each other, niceness counts within a service only; 100 is the usual.
+    weight = {unit: int(values(f"logboat-{unit}.service", "CPUWeight")[0]) for unit in nice}
+    assert weight["recorder"] > 100 > weight["sync"] == weight["lights"]
 
 
 def test_folders_that_daemons_share_are_made_alike() -> None:
