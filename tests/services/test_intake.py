@@ -176,6 +176,15 @@ def test_an_episode_tells_when_how_and_how_severe_at_worst() -> None:
     assert offer(made, 10.0, 6_000)[1] is None
 
 
+def test_an_episode_keeps_its_words_when_another_rule_of_the_same_severity_takes_over() -> None:
+    made = intake(settings(alarms=[above(60.0), replace(above(60.0), above=None, below=10.0)]))
+    offer(made, 61.0, 1_000)
+    _, changed = offer(made, 5.0, 2_000)
+    assert changed is not None
+    assert (changed.condition, changed.cleared_ms) == ("above 60 Hz", None)
+    assert [change[3] for change in changed.history] == ["above 60 Hz", "below 10 Hz"]
+
+
 def test_an_episode_that_was_over_before_the_restart_does_not_go_on() -> None:
     first = intake(settings(alarms=[above(10.0)]))
     offer(first, 11.0, 0)
