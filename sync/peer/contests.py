@@ -99,7 +99,7 @@ class Contests:
         """Find a way for a revision that was let come, and was then a conflict all the same."""
         change = _main(sending.change, sending)
         parent = sending.ancestors[0] if sending.ancestors else None
-        if change.deleted and parent is None:
+        if change.deleted and parent is None and self._was_tried(change, _NO_PARENT):
             self._outcomes.done(change.sequence)  # let come because the document is deleted there already
         elif self._replaces(sending, change, parent):
             # The peer knows nothing of ends of branches: this revision replaces what it holds.
@@ -126,6 +126,9 @@ class Contests:
             self._propose(offer)
         else:
             self._conflict(_main(offer.change, offer.plan), None)
+
+    def _was_tried(self, change: model.Change, way: str) -> bool:
+        return way in self._tried.get((change.id, change.rev), ())
 
     def _is_first(self, change: model.Change, way: str) -> bool:
         if len(self._tried) >= _TRIED_MOST:
@@ -215,13 +218,14 @@ class Contests:
 
     def _is_not_given(self, change: model.Change, failure: Failure) -> None:
         """Go on if the peer does not give out the revision that is in the way."""
+        is_missing = change.deleted and failure.status == _NOT_FOUND
         if not self._is_current(change):
             self._outcomes.done(change.sequence)
-        elif change.deleted and failure.status == _NOT_FOUND and not failure.is_unhandled:
+        elif is_missing and self._options.is_gateway and not failure.is_unhandled:
             self._outcomes.done(change.sequence)  # deleted on both sides
-        elif change.deleted and failure.is_unhandled and self._is_first(change, _NO_PARENT):
-            # Couchbase Lite answers no such question, but lets a change without a parent come if its own
-            # document is deleted.
+        elif is_missing and self._is_first(change, _NO_PARENT):
+            # It is deleted, cannot be read, or the peer answers no such question. All but a gateway let a
+            # change without a parent come if their own document is deleted.
             self._propose(Offer(change))
         elif failure.status in TRANSIENT:
             self._outcomes.failed_transiently(Sending(change, size=change.size), failure.status, failure.text)

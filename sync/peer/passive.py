@@ -212,6 +212,9 @@ class _Unlogged:
     def complete(self, sequence: int) -> None:
         """Not kept."""
 
+    def reopen(self, sequence: int) -> None:
+        """Not kept."""
+
 
 def _number(since: str | None) -> int:
     """A sequence of ours that a peer gives back; 0 for what is none, which is to begin anew."""

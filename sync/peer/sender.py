@@ -25,6 +25,7 @@ from sync.peer.selection import FilterError
 from sync.peer.sending import Departure, Feed, Offer, Sending, SendOptions, gone
 from sync.peer.session import Reply, Session
 from sync.replication.messages import (
+    NOT_WANTED,
     Change,
     Changes,
     ChangesReply,
@@ -404,10 +405,15 @@ class Sender:
             change = offer.change
             if isinstance(wanted, tuple) and not isinstance(change, Departure):
                 self._deliveries.want(Sending(change, wanted, size=change.size))
-                continue
-            if isinstance(wanted, tuple):
+            elif isinstance(wanted, tuple):
                 self._withhold(change)
-            self._outcomes.done(change.sequence)
+                self._outcomes.done(change.sequence)
+            elif wanted in (NOT_WANTED, KNOWN):
+                self._outcomes.done(change.sequence)
+            elif wanted in TRANSIENT:
+                self._outcomes.failed_transiently(Sending(change, size=change.size), wanted, "")
+            else:
+                self._outcomes.failed(change, wanted, f"{change.id}: the peer refuses it")
 
     def _withhold(self, change: model.Change) -> None:
         """Answer a peer that asks for a revision which it may not read; else it would wait for it."""
@@ -437,6 +443,7 @@ class Sender:
             return  # it is proposed anyway, or is being proposed
         if self._options.selection.shows(self._database, document_id, deleted=found.deleted):
             self._ledger.progress.total += 1
+            self._feed.reopen(found.sequence)
             self._contests.anew(
                 model.Change(
                     found.sequence, found.id, found.rev, found.deleted, found.conflicted, len(found.raw)

@@ -52,6 +52,9 @@ class Feed(Protocol):
     def complete(self, sequence: int) -> None:
         """One is done."""
 
+    def reopen(self, sequence: int) -> None:
+        """Take note that one which is complete is to be sent all the same."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendOptions:

@@ -176,6 +176,11 @@ class PushProgress:
             raise ValueError(f"sequence {sequence} is not being pushed") from None
         self._completed.add(sequence, sequence + 1)
 
+    def reopen(self, sequence: int) -> None:
+        """Take note that one which is complete is to be pushed all the same."""
+        self._completed.remove(sequence)
+        self._pending.add(sequence)
+
 
 class PullProgress:
     """How far the feed of a peer is done. Its sequences are opaque: only their order of arrival is known."""

@@ -815,6 +815,66 @@ def test_gateway_that_never_replies_leaves_the_checkpoint_where_it_was(store: Da
     assert script.peer.activity is Activity.BUSY  # type: ignore[attr-defined]
 
 
+# What is deleted here, and has changed at the peer
+
+
+def deletion_refused(store: Database, **options: Any) -> tuple[Script, str]:
+    """A deletion that a peer, from which nothing is pulled, refuses because of a revision of its own."""
+    deletion = store.delete("d", parent=store.put("d", {}))
+    script = begun(store, pull=False, **options)
+    proposed(script, Verdict(409, "2-ff"))
+    return script, deletion
+
+
+def failed(script: Script) -> list[tuple[str, int]]:
+    return [(ended.id, ended.problem.code) for ended in script.told if ended.problem is not None]
+
+
+def test_document_that_is_deleted_on_both_sides_is_no_conflict_to_a_gateway(store: Database) -> None:
+    script, _ = deletion_refused(store, is_gateway=True)
+    message, event = script.take(GetRev)
+    assert message.id == "d"
+    assert not script.is_over
+    script.refuse(event, 404, "deleted")
+    assert is_pushed(store_checkpoint(script), store.last_sequence)
+    assert (script.is_over, failed(script)) == (True, [])
+
+
+@pytest.mark.parametrize("domain", ["HTTP", "BLIP"])
+@pytest.mark.parametrize("takes", [True, False])
+def test_peer_that_says_no_more_lets_a_deletion_without_parent_come_if_its_document_is_deleted(
+    store: Database, domain: str, takes: bool
+) -> None:
+    script, deletion = deletion_refused(store)
+    script.refuse(script.take(GetRev)[1], 404, domain=domain)
+    assert [(item.revision, item.parent) for item in proposed(script, WANTED)] == [(deletion, None)]
+    rev, event = script.take(Rev)
+    assert rev.deleted
+    if takes:
+        script.answer(event)
+    else:  # LiteCore, in conflict-free mode
+        script.refuse(event, 8, domain="LiteCore")
+    assert is_pushed(store_checkpoint(script), store.last_sequence)
+    assert (script.is_over, failed(script)) == (True, [])
+
+
+@pytest.mark.parametrize("gateway", [True, False])
+def test_deletion_of_a_document_that_lives_at_the_peer_fails_by_name(store: Database, gateway: bool) -> None:
+    script, _ = deletion_refused(store, is_gateway=gateway)
+    script.answer(script.take(GetRev)[1], GetRevReply("2-ff", b"{}").encode())
+    assert failed(script) == [("d", 409)]
+    assert not is_pushed(store_checkpoint(script), store.last_sequence)
+
+
+def test_deletion_of_a_document_that_lives_where_it_cannot_be_read_fails_by_name(store: Database) -> None:
+    script, _ = deletion_refused(store)
+    script.refuse(script.take(GetRev)[1], 404)
+    proposed(script, Verdict(409, "2-ff"))
+    script.refuse(script.take(GetRev)[1], 404)
+    assert failed(script) == [("d", 409)]
+    assert not is_pushed(store_checkpoint(script), store.last_sequence)
+
+
 # A conflict that was resolved here, and the branch that the gateway is still on
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from sync.blip import ErrorReceived, ResponseReceived
+from sync.peer import tuning
 from sync.peer.selection import Selection
 from sync.replication.messages import (
     DEFAULT,
@@ -295,6 +296,22 @@ def test_what_is_not_wanted_is_not_sent(store: Database) -> None:
     script.ask(SubChanges().encode())
     wanted(script, (NOT_WANTED, (), NOT_WANTED))
     assert [rev.id for rev, _ in script.taken(Rev)] == ["d-0001"]
+
+
+def test_change_that_the_reader_cannot_take_now_is_told_again_and_not_sent_unasked(store: Database) -> None:
+    fill(store, 2)
+    script = passive(store)
+    script.ask(SubChanges(continuous=True).encode())
+    wanted(script, (503, 403))
+    assert [(ended.id, ended.is_transient) for ended in script.told if ended.problem] == [
+        ("d-0000", True),
+        ("d-0001", False),
+    ]
+    script.taken(Changes)
+    script.rest(tuning.RETRY_DOCUMENT)
+    assert script.taken(Rev) == []
+    message, _ = script.take(Changes)
+    assert [change.id for change in message.changes] == ["d-0000"]
 
 
 def test_deletion_is_told_and_sent_as_one(store: Database) -> None:

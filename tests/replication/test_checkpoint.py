@@ -200,6 +200,15 @@ def test_a_push_does_not_change_the_checkpoint_it_started_from() -> None:
     assert (start.local, push.local) == (2, 3)
 
 
+def test_sequence_that_is_opened_again_holds_the_checkpoint_before_it() -> None:
+    push = PushProgress()
+    push.scanned(5, [])
+    push.reopen(3)
+    assert (push.local, push.pending, push.is_complete(3)) == (2, 1, False)
+    push.complete(3)
+    assert (push.local, push.pending) == (5, 0)
+
+
 def test_a_push_refuses_what_was_never_pending() -> None:
     push = PushProgress()
     push.scanned(5, [4])
