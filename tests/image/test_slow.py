@@ -11,8 +11,8 @@ from tests.image.slow import NANOSECONDS, PATIENT_S, cost, first_reading, slow_g
 
 pytestmark = [pytest.mark.image, pytest.mark.timeout(3 * PATIENT_S)]
 
-MOST = 150
-"""Times `python3 -c pass` until the first reading is durable."""
+MOST = 450
+"""Times `python3 -c pass` until the first reading is durable. A third of it is the kernel's own start."""
 RUNNING = ("boot", "networks", "recorder", "sync", "lights")
 
 
@@ -79,7 +79,7 @@ TimeoutStartSec=15s
 
 
 def test_a_start_costs_a_slow_board_little(image: Path, key: Path, tmp_path: Path) -> None:
-    """Printed, and bounded: it was MOST_BEFORE before starts were made cheaper."""
+    """Printed, and bounded: it was 507 times before starts were made cheaper."""
     with slow_guest(image, tmp_path, key, nanoseconds=NANOSECONDS) as guest:
         measured = first_reading(guest)
         wait_until_up(guest)
