@@ -11,8 +11,8 @@ from tests.image.slow import NANOSECONDS, PATIENT_S, cost, first_reading, slow_g
 
 pytestmark = [pytest.mark.image, pytest.mark.timeout(3 * PATIENT_S)]
 
-MOST = 450
-"""Times `python3 -c pass` until the first reading is durable. A third of it is the kernel's own start."""
+MOST = 370
+"""Times `python3 -c pass` until the first reading is durable. Most of it is before our first unit."""
 RUNNING = ("boot", "networks", "recorder", "sync", "lights")
 
 
