@@ -61,6 +61,9 @@ class Sender:
         self._session, self._database, self._feed, self._ledger = session, database, feed, ledger
         self._options, self._echo = options, echo
         self._scanned = since
+        self._told_through = since
+        """The local sequence up to which the peer was told of all changes. Between this and `_scanned`, one
+        may have been passed by because a newer one of its document was still to come."""
         self.refused: Problem | None = None
         """Why nothing is pushed any more, while the rest goes on."""
         self._woken = True
@@ -199,6 +202,8 @@ class Sender:
         if not options.proposes:
             self._move_past_echoes(pending)
         self._scanned = through
+        if not self._woken:
+            self._told_through = through
         self._echo.read_through(through, is_all=not self._woken)
         parts = Counter(change.sequence for change in pending)
         self._outcomes.expect(parts)
@@ -259,7 +264,7 @@ class Sender:
         if not (
             selection.is_everything or selection.wants(self._database, change.id, deleted=change.deleted)
         ):
-            if not selection.has_lost(self._database, change, since=self._scanned):
+            if not selection.has_lost(self._database, change, since=self._told_through):
                 return []
             if not change.deleted:
                 return [Departure.of(change)] if self._options.tells_departures else []

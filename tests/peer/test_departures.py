@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sync.peer import tuning
 from sync.peer.selection import Selection
 from sync.replication.messages import Change, Changes, ChangesReply, NoRev, Rev, SubChanges, Terms
 from sync.store import Database
@@ -59,6 +60,22 @@ def subscribed(theirs: Database, *, options: dict[str, Any] | None = None, **wha
     script = passive(theirs, **(options or {}))
     script.ask(SubChanges(**{"channels": ("notes",), "revocations": True, **what}).encode())
     return script
+
+
+# Edits that come late in a long feed
+
+
+def test_reader_hears_of_a_departure_though_many_changes_and_a_later_edit_of_the_document_follow(
+    stores: tuple[Database, Database],
+) -> None:
+    _, theirs = stores
+    edit(theirs, "n1", channels=["notes"])
+    since = str(theirs.last_sequence)
+    edit(theirs, "n1", channels=["galley"])
+    for number in range(2 * tuning.BATCH):
+        edit(theirs, f"other{number}", channels=["galley"])
+    edit(theirs, "n1", channels=["galley"], text="longer")
+    assert told(subscribed(theirs, since=since)) == [("n1", REMOVED)]
 
 
 # Deletions
