@@ -113,7 +113,7 @@ class SyncDaemon:
         try:
             places.run.mkdir(parents=True, exist_ok=True)
             places.data.mkdir(parents=True, exist_ok=True)
-            with storecheck.using(places.data):
+            with storecheck.using(places.data, progress=self._notifier.progress):
                 # Known, and not repaired when it could have been: it is no reason to share nothing.
                 self._knows_of_damage = storecheck.is_marked(places.data)
                 await self._run()

@@ -14,6 +14,7 @@ from argparse import Namespace
 from collections import defaultdict, deque
 from collections.abc import Iterable
 from concurrent.futures import Future
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -339,6 +340,12 @@ def run(args: Namespace) -> int:
 
 
 def _run(args: Namespace) -> int:
+    with ExitStack() as stack:
+        return _record(args, stack)
+
+
+def _record(args: Namespace, stack: ExitStack) -> int:
+    """Make a recorder and let it run; `stack` ends after both."""
     places = Places(config=args.config, sensors=args.sensors, data=args.data, run=args.run)
     notifier = Notifier()
     try:
@@ -349,6 +356,8 @@ def _run(args: Namespace) -> int:
         notifier.progress()
         make_room_to_start(places.data)
         storecheck.prepare(places.data, progress=notifier.progress)
+        # Before the journal is opened: whoever repairs it puts another file in its place.
+        stack.enter_context(storecheck.using(places.data, progress=notifier.progress))
         own = fleetidentity.load(args.identity, loaded.configuration.vessel.id)
         recorder = Recorder(
             places=places,

@@ -60,6 +60,7 @@ DEEP_BELOW: Final = 64_000_000
 """Bytes of document store that are checked whole at each start: some seconds on a Pi Zero 2."""
 PATIENCE_S: Final = 10.0
 """Daemons look for word of damage once a second, and then end within a second or two."""
+_LOOK_EVERY_S: Final = 0.1
 MOST_NAMED: Final = 10
 LACKING: Final = "documents that it had are not there"
 GONE: Final = "is not there, though there are copies of its documents"
@@ -107,11 +108,20 @@ def mark_damaged(data: Path, reason: str) -> None:
 
 
 @contextlib.contextmanager
-def using(data: Path) -> Iterator[None]:
-    """While a daemon has the stores open: nobody repairs them. Raises OSError."""
+def using(data: Path, *, progress: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Keep everybody from repairing the stores while a daemon has them open.
+
+    Waits for a check that is under way, and calls `progress` meanwhile. Raises OSError.
+    """
     handle = _lock_file(data)
     try:
-        fcntl.flock(handle, fcntl.LOCK_SH)
+        has_told = False
+        while not _try_lock(handle, fcntl.LOCK_SH):
+            if not has_told:
+                log.info("%s: the stores are being checked by another process; waiting for that", data)
+                has_told = True
+            progress()
+            time.sleep(_LOOK_EVERY_S)
         yield
     finally:
         os.close(handle)
@@ -423,15 +433,20 @@ def _remove(path: Path) -> None:
 def _locked(handle: int, *, patience: float) -> bool:
     """Whether nobody else has the stores open, or not any more before patience ends."""
     deadline = time.monotonic() + patience
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                return False
-            time.sleep(0.1)
-        else:
-            return True
+    while not _try_lock(handle, fcntl.LOCK_EX):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_LOOK_EVERY_S)
+    return True
+
+
+def _try_lock(handle: int, kind: int) -> bool:
+    """Take a lock; return False if another process has one that excludes it."""
+    try:
+        fcntl.flock(handle, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _lock_file(data: Path) -> int:

@@ -1,6 +1,7 @@
 """The commands on a vessel that records: real processes, from the first sample to the proof."""
 
 import csv
+import fcntl
 import json
 import os
 import signal
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.polling import wait_until
 
 SCRIPT = str(Path(sys.executable).with_name("logboat"))
 PATIENCE_S = 110.0
@@ -125,3 +128,22 @@ def test_a_vessel_records_shows_and_proves(vessel: Vessel) -> None:
     rows = list(csv.DictReader(vessel.logboat("log", "engine", "--csv").stdout.splitlines()))
     assert [int(row["seq"]) for row in rows] == list(range(1, counts["engine"] + 1))
     assert {row["unit"] for row in rows} == {"Hz"}
+
+
+def test_a_recorder_opens_nothing_while_another_process_checks_the_stores(vessel: Vessel) -> None:
+    data = Path(vessel.places[5])
+    assert vessel.stop() == 0
+    journal = data / "samples.db"
+    with (data / "in-use.lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        journal.rename(data / "aside")  # as a repair does it
+        recorder = subprocess.Popen([SCRIPT, "record", *vessel.places], stderr=subprocess.PIPE)
+        try:
+            assert recorder.stderr is not None
+            assert any(b"checked by another process" in line for line in recorder.stderr)
+            assert not journal.exists()
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            wait_until(journal.exists, "the recorder opens its journal")
+        finally:
+            recorder.kill()
+            recorder.communicate()
