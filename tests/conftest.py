@@ -38,6 +38,7 @@ def asks_for_torture(marks: str) -> bool:
     return re.search(r"(?<!not )\btorture\b", marks) is not None
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> scheduling.Scheduling:
     """Give out tests to workers as `tests.scheduling` says."""
     return scheduling.Scheduling(config, log)
