@@ -76,7 +76,10 @@ _DESCRIBE: Final = (
 
 
 def _check_that_something_is_recorded(root: Table, *, wants_none: bool | None) -> None:
-    """A file that was emptied, by a power cut say, must not pass for a vessel without sensors."""
+    """Complain if nothing would be recorded, unless the file says so.
+
+    A power cut can empty a file. That must not pass for a vessel without sensors.
+    """
     has_sensors = bool(root.data.get("sensor"))
     if has_sensors and wants_none:
         root.complain(NO_SENSORS, "the file says so, and describes sensors", "Take out one of the two.")

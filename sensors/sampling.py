@@ -176,7 +176,7 @@ class Lane:
 
     @contextmanager
     def _calling(self, channel: Channel) -> Iterator[None]:
-        """A driver is called: the lane moves when that begins, and when it ends."""
+        """Note that the lane moves when a call of a driver begins, and when it ends."""
         self.calling, self.moved_ns = channel.sensor, self._clock.boottime_ns()
         try:
             yield
@@ -327,6 +327,6 @@ class Sampler:
 
 
 def _hung(lane: Lane, still_ns: int) -> str:
-    """What is wrong with a lane that hangs."""
+    """Return what is wrong with a lane that hangs."""
     by = "" if lane.calling is None else f" by the driver of {lane.calling}"
     return f"lane {lane.name} has been held up for {still_ns // _SECOND} s{by}"

@@ -56,9 +56,9 @@ def budget_bytes(budget: str, data: Path) -> int:
 
 
 def safe_ashore(database: Database) -> dict[tuple[str, str, str], int]:
-    """What all `forwarded` documents together say has been acknowledged ashore.
+    """Return the last number of each series that all `forwarded` documents together say is ashore.
 
-    What they say of an earlier epoch of a gateway counts for nothing: it has lost that since.
+    What they say of an earlier epoch of a gateway does not count, because the gateway has lost that since.
     """
     found = list(database.documents(prefix=f"{Kind.FORWARDED}:"))
     newest: dict[str, int] = {}

@@ -70,7 +70,7 @@ def passphrase_or_none(raw: Any) -> str:
 
 
 def host_name(raw: Any) -> str:
-    """A machine's name: one label of RFC 1123, section 2.1."""
+    """Parse a machine's name: one label as in RFC 1123, section 2.1."""
     written: str = text()(raw)
     if re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", written):
         return written
@@ -80,7 +80,7 @@ def host_name(raw: Any) -> str:
 
 
 def user_name(raw: Any, owned: Collection[str]) -> str:
-    """The name of somebody who logs in, as useradd(8) has it; none of those that the system owns."""
+    """Parse the name of a user, as useradd(8) allows it, unless the system owns that name."""
     written: str = text()(raw)
     if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,30}", written):
         raise InputError(
@@ -93,7 +93,7 @@ def user_name(raw: Any, owned: Collection[str]) -> str:
 
 
 def crypt_hash(raw: Any) -> str:
-    """A password's hash as crypt(5) has it; never shown, as it may be the password itself."""
+    """Parse a password's hash, as crypt(5) has it. Never show it: it may be the password itself."""
     if isinstance(raw, str) and re.fullmatch(r"\$[0-9a-z]{1,8}\$[!-9;-~]+", raw):
         return raw
     raise InputError("this is no hash of a password", "Write what `openssl passwd -6` prints.")

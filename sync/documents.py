@@ -109,7 +109,7 @@ def is_single_writer(document_id: str) -> bool:
 
 
 def is_history(document_id: str) -> bool:
-    """Whether the document is a reading, or explains that some are missing: it may take its time."""
+    """Return True if the document is a reading or a gap. Those are not urgent."""
     return document_id.startswith(_HISTORY)
 
 

@@ -95,7 +95,7 @@ def take_in(card: Card, force: InForce, *, before_writing: Callable[[], None]) -
 
 
 def _merged(earlier: Customisation, later: Customisation) -> Customisation:
-    """What is asked for now replaces what was; what nobody speaks of now stays."""
+    """Return what was asked for earlier, replaced where something else is asked for later."""
     said = {field.name: getattr(later, field.name) for field in dataclasses.fields(later)}
     return dataclasses.replace(earlier, **{name: value for name, value in said.items() if value})
 

@@ -193,7 +193,7 @@ class Boot:
                 grow(disk, partition, tool=self.tool)
 
     def _imager(self) -> None:
-        """The user that was asked for; names of the system's own were refused when they were taken in."""
+        """Make the user that was asked for, unless the name belongs to the system."""
         places = self.places
         asked = self.asked = imager.kept(places.etc)
         if asked is None or not asked.user:

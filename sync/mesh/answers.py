@@ -142,7 +142,7 @@ def answer(
 
 
 def _newest(zeroconf: Zeroconf, name: str, kind: int, *, but_not_from: str = "") -> DNSRecord | None:
-    """The record that holds longest: what a newer one replaced stays until it is swept out."""
+    """Return the record that holds longest: a replaced one stays in the cache until it is removed."""
     now = current_time_millis()
     valid = [
         record
@@ -154,7 +154,7 @@ def _newest(zeroconf: Zeroconf, name: str, kind: int, *, but_not_from: str = "")
 
 
 def _addresses(zeroconf: Zeroconf, server: str) -> list[str]:
-    """With the index of the interface as zone, where the address was heard on one."""
+    """Return a server's addresses, with the interface's index as zone where one is known."""
     now = current_time_millis()
     found = []
     for kind in (_A, _AAAA):

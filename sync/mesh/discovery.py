@@ -226,7 +226,7 @@ class Discovery:
             yield min(self._pace.ask * max(1.0, len(self._table) / _NEIGHBOURS), _AT_MOST)
 
     def _raised(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """A callback of the event loop has raised. Some packets make zeroconf's own do so; it goes on."""
+        """Handle an exception of a callback. Some packets make zeroconf's own raise; the search goes on."""
         error = context.get("exception")
         if error is not None and answers.is_zeroconf_alone(error):
             kind = type(error).__name__
@@ -501,7 +501,7 @@ class Discovery:
             self._on_change(changes)
 
     def _look_up(self, name: str) -> Answer | None:
-        """What the cache has about an instance; None, and a complaint, if it is not what a vessel says."""
+        """Return what the cache has about an instance; complain and return None if no vessel says that."""
         if self._zeroconf is None:
             return None
         try:

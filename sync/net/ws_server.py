@@ -449,7 +449,7 @@ class _Guest(asyncio.Protocol):
 
 
 def _offered(headers: Headers) -> tuple[str, ...]:
-    """The subprotocols that a client offers; as they came if they are malformed."""
+    """Return the subprotocols that a client offers, unchanged if they are malformed."""
     found: list[str] = []
     for value in headers.get_all("Sec-WebSocket-Protocol"):
         try:
@@ -460,7 +460,7 @@ def _offered(headers: Headers) -> tuple[str, ...]:
 
 
 def _plain(text: str) -> str:
-    """A stranger's words, fit for a log line."""
+    """Return text from a stranger in a form that is safe in a log line."""
     words = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * _SHOWN]).split())
     return words if len(words) <= _SHOWN else words[: _SHOWN - 1] + "…"
 

@@ -117,7 +117,7 @@ class Contests:
     # Ways
 
     def _replaces(self, sending: Sending, change: model.Change, parent: str | None) -> bool:
-        """Whether a change that was refused on arrival can be told to follow the branch of the peer."""
+        """Return True if a change that was refused on arrival can be sent to follow the peer's branch."""
         is_other_branch = sending.closes or (sending.forks and not self._options.is_gateway)
         return bool(is_other_branch) and parent is not None and _follows(change, parent)
 
@@ -140,8 +140,10 @@ class Contests:
         return True
 
     def _overtake(self, change: model.Change, current: str) -> None:
-        """Only one vessel writes the document, and what the peer holds, from another that passed it on, is
-        another state of the same line: the newer one stands."""
+        """Replace what the peer holds of a document with a single writer, if it is older.
+
+        Such a document has one line of revisions. The peer has another state of it, which was passed on.
+        """
         if revisions.newer(change.rev, current):
             plan = Sending(change, (current,), size=change.size, onto=current)
             self._try(Offer(change, current, plan=plan), current)
@@ -238,7 +240,7 @@ class Contests:
             self._outcomes.failed_until_next(change, CONFLICT, text)
 
     def _is_deletion(self, document_id: str, revision: str | None) -> bool:
-        """Whether a revision is known here as the deleted end of a branch."""
+        """Return True if a revision is known here as the deleted end of a branch."""
         return any(leaf.rev == revision and leaf.deleted for leaf in self._database.leaves(document_id))
 
     def _is_current(self, change: model.Change) -> bool:

@@ -426,7 +426,7 @@ class Sender:
         self._session.request(norev.encode())
 
     def _list_refused(self, reply: ErrorReceived, offers: list[Offer]) -> None:
-        """Nothing of it is done; where we may not write, we still may pull."""
+        """Handle a refused list: nothing of it is done. Where we may not write, the pull goes on."""
         failure = Failure.decode(reply)
         text = failure.text or str(failure.code)
         status = failure.status or failure.code

@@ -249,7 +249,7 @@ def _take_in(shown: object, kept: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plain(attachment: dict[str, Any]) -> dict[str, Any]:
-    """What is kept of an attachment: what is said of it, not its content."""
+    """Return what is kept of an attachment: its description without its content."""
     return {
         key: value
         for key, value in attachment.items()

@@ -96,7 +96,7 @@ class Departures:
 
 
 def _said(raw: bytes) -> bytes:
-    """What a body says of its channels, as JSON."""
+    """Return the value of `channels` in a body, as JSON."""
     if not (_MARKS[0] in raw or _MARKS[1] in raw):
         return b"null"
     return bytes(_channels_of(raw).channels)

@@ -183,7 +183,7 @@ class Outbox:
             line.is_read = False
 
     def prepared(self, vessel: str, *, seeks_missing: bool = True) -> None:
-        """What is retained of it has been heard: note what differs from what should be. Raises StoreError.
+        """Note where what was heard of a vessel differs from what should be retained. Raises StoreError.
 
         `seeks_missing`: whether what was not heard is taken for lost.
         """

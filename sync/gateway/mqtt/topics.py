@@ -37,7 +37,7 @@ def parse(topic: str) -> Place | None:
 
 
 def presence(vessel: str) -> str:
-    """Whether a vessel records, and its values come: `ONLINE` or `OFFLINE`, retained."""
+    """Return the topic that says whether a vessel records: `ONLINE` or `OFFLINE`, retained."""
     return f"{ROOT}/{vessel}/presence"
 
 
