@@ -355,7 +355,9 @@ def _record(args: Namespace, stack: ExitStack) -> int:
         loaded = load_or_last_good(places.config, places.sensors, places.data)
         notifier.progress()
         make_room_to_start(places.data)
-        storecheck.prepare(places.data, progress=notifier.progress)
+        checked = storecheck.prepare(places.data, progress=notifier.progress)
+        if checked.in_use and storecheck.is_marked(places.data):
+            log.warning("%s: damaged, and in use by another process: not repaired at this start", places.data)
         # Before the journal is opened: whoever repairs it puts another file in its place.
         stack.enter_context(storecheck.using(places.data, progress=notifier.progress))
         own = fleetidentity.load(args.identity, loaded.configuration.vessel.id)

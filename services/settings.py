@@ -33,7 +33,7 @@ class Wifi:
     priority: int = 0
     """Higher is tried first."""
     hidden: bool = False
-    """Whether it does not tell its name, and has to be asked for by it."""
+    """True if it does not broadcast its SSID, so that a client has to ask for it by name."""
 
 
 @dataclass(frozen=True, slots=True)

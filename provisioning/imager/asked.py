@@ -27,7 +27,7 @@ class AccessPoint:
     password: str = field(default="", repr=False)
     """The passphrase, or the 64 hexadecimal digits made of it; '' for an open network."""
     hidden: bool = False
-    """Whether it does not tell its name."""
+    """True if it does not broadcast its SSID."""
 
 
 @dataclass(frozen=True, slots=True)

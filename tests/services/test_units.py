@@ -180,4 +180,4 @@ def test_what_runs_after_an_end_is_quick_and_has_time(unit: Path) -> None:
     assert "/usr/bin/logboat" not in first
     assert all("success" in other for other in others), "nothing slow after a good end"
     if unit.name != RADIO:
-        assert values(unit.name, "TimeoutStopSec") == ["2min"]
+        assert values(unit.name, "TimeoutStopSec") == ["1min"]
