@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +19,8 @@ from sync.fleet.revocations import Revocations, Revoked, serial_text, to_body
 from sync.net.tls_identity import TLSIdentity
 from tests.net.certificates import CA, NOW
 from tests.polling import PATIENCE_S, wait_until
+
+from . import commands
 
 
 @dataclass
@@ -142,13 +144,6 @@ class SyncProcess:
         assert state is not None
         return state
 
-    def logboat(self, *arguments: str, places: bool = True) -> subprocess.CompletedProcess[str]:
-        """The command, on this vessel."""
-        command: Sequence[str] = (sys.executable, "-m", "services", *arguments)
-        return subprocess.run(
-            [*command, *(self.places if places else ())],
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_S,
-            check=False,
-        )
+    def logboat(self, *arguments: str, places: bool = True) -> "subprocess.CompletedProcess[str]":
+        """Run the command on this vessel, in this process."""
+        return commands.logboat(*arguments, *(self.places if places else ()))

@@ -14,6 +14,8 @@ import pytest
 
 from tests.net.certificates import CA
 
+from .commands import logboat
+
 LOGBOAT = str(Path(sys.executable).with_name("logboat"))
 LONG_S = 60.0
 """For what never takes long; only a fault lets it run out."""
@@ -30,9 +32,16 @@ class Done:
         return json.loads(self.out)
 
 
+REPLICATES = frozenset({"push", "pull", "sync", "serve"})
+
+
 def run(*arguments: object) -> Done:
-    words = [LOGBOAT, "db", *map(str, arguments)]
-    ended = subprocess.run(words, capture_output=True, text=True, timeout=LONG_S, check=False)
+    """Run a command that replicates as a process; one that looks at or changes a store, in this process."""
+    words = ["db", *map(str, arguments)]
+    if words[1] in REPLICATES:
+        ended = subprocess.run([LOGBOAT, *words], capture_output=True, text=True, timeout=LONG_S, check=False)
+    else:
+        ended = logboat(*words)
     assert "Traceback" not in ended.stderr
     return Done(ended.returncode, ended.stdout, ended.stderr)
 

@@ -3,8 +3,6 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -19,6 +17,7 @@ from sync.fleet import identity_files
 from tests.polling import wait_until
 from tests.provisioning.bundles import PASSPHRASE, Card, put
 
+from .commands import logboat
 from .syncing import free_port
 
 SENSOR = """\
@@ -73,8 +72,7 @@ def running(*vessels: Vessel) -> Iterator[None]:
 
 def verify(vessel: Vessel) -> dict[str, Any]:
     places = ["--config", vessel.folder / "logboat.toml", "--data", vessel.folder / "data"]
-    command = [sys.executable, "-m", "services", "verify", "--vessel", "argo", "--json", *map(str, places)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
+    done = logboat("verify", "--vessel", "argo", "--json", *map(str, places))
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 

@@ -1,0 +1,15 @@
+"""The `logboat` command in the test's own process, where looking at a vessel costs no start of Python."""
+
+import contextlib
+import io
+import subprocess
+
+from services.command import main
+
+
+def logboat(*words: str) -> "subprocess.CompletedProcess[str]":
+    """Run the command; return its exit status and what it printed."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        status = main(words)
+    return subprocess.CompletedProcess(words, status, out.getvalue(), err.getvalue())
