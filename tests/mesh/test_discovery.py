@@ -187,6 +187,9 @@ def test_three_processes_on_one_machine_find_each_other_over_loopback(network: N
         assert {other["port"] for other in found} == ports - {port}
         assert {address for other in found for address in other["addresses"]} == {"127.0.0.1"}
     for vessel in vessels:
+        for _ in range(2):
+            vessel.await_("dialled")  # before anybody leaves
+    for vessel in vessels:
         vessel.leave()
 
 

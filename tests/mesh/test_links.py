@@ -51,7 +51,12 @@ def test_two_that_are_seen_and_configured_both_ways_settle_on_one_link(tmp_path:
             await until(
                 lambda: links_of(argo, "brigid") == links_of(brigid, "argo") == 1, "one link is left of all"
             )
-            await turned([argo, brigid])
+            wanted = {
+                mesh: mesh.turns + 3 for mesh in (argo, brigid)
+            }  # in their own time: a link may yet come
+            await until(
+                lambda: all(mesh.turns >= turns for mesh, turns in wanted.items()), "they looked again"
+            )
             assert links_of(argo, "brigid") == links_of(brigid, "argo") == 1
             assert not brigid.outward or not any(link.is_up for link in brigid.outward.values())
             argo.database.put("menu", {})

@@ -53,7 +53,12 @@ class Terminal:
         termios.tcsetwinsize(inner, (size[1], size[0]))
         self.before = termios.tcgetattr(inner)
         self.process = subprocess.Popen(
-            ["setsid", "--ctty", *command], stdin=inner, stdout=inner, stderr=inner, env=env
+            # Tests that a shell runs in the background ignore Ctrl-C; a program on a terminal hears it.
+            ["env", "--default-signal=INT", "setsid", "--ctty", *command],
+            stdin=inner,
+            stdout=inner,
+            stderr=inner,
+            env=env,
         )
         self.inner = inner
         self.text = ""
