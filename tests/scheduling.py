@@ -17,6 +17,8 @@ TOGETHER: Final = {
     "tests/interop/couchbase_lite/test_wire.py": "Couchbase Lite",
     "tests/interop/test_replicating_with_sync_gateway.py": "Sync Gateway",
     "tests/interop/test_sync_gateway_replicating_with_us.py": "Sync Gateway",
+    "tests/interop/test_channels_of_sync_gateway.py": "Sync Gateway",
+    "tests/interop/test_refused_by_sync_gateway.py": "Sync Gateway",
     "tests/interop/test_sync_gateway.py": "Sync Gateway",
 }
 """Files that share a program which takes a second or more to start, by the name of the program."""

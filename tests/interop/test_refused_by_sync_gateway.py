@@ -13,7 +13,7 @@ from sync import documents
 from sync.documents import is_single_writer
 from sync.store import Database
 from tests.gateway import builders
-from tests.interop.sync_gateway.gateway import Gateway, GatewayDatabase, running
+from tests.interop.sync_gateway.gateway import Gateway, GatewayDatabase
 from tests.services.syncing import SyncProcess
 from tests.services.test_command_dbsync import LOGBOAT, Done, put, run
 
@@ -29,17 +29,11 @@ FAILS = f"function (doc) {{ if (doc.bad) {{ doc.missing.field }} {ROUTES} }}"
 REFUSED = documents.reading_id("argo", "main", builders.LOG, 3)
 
 
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    with running(tmp_path_factory.mktemp("gateway")) as gateway:
-        yield gateway
-
-
 @pytest.fixture
 def office(gateway: Gateway, tmp_path: Path) -> Iterator[GatewayDatabase]:
     bucket = tmp_path / "bucket"  # in a folder, so that it outlasts a change of the sync function
     bucket.mkdir()
-    database = gateway.database(f"fleet{next(NUMBERS)}", sync=REFUSES, server=f"walrus:{bucket}")
+    database = gateway.database(f"office{next(NUMBERS)}", sync=REFUSES, server=f"walrus:{bucket}")
     database.add_user("argo", "secret")
     yield database
     gateway.drop(database)
