@@ -21,8 +21,9 @@ from sync.gateway.mqtt.configuration import MqttGatewayConfiguration
 from sync.gateway.mqtt.gateway import MqttGateway
 from sync.gateway.mqtt.lanes import TRAIL
 from sync.gateway.mqtt.limits import SAVE_DOCUMENTS, WINDOW_MESSAGES, Patience
+from sync.gateway.mqtt.outbox import Outbox
 from sync.gateway.report import GatewayState
-from sync.store import Database
+from sync.store import DamagedError, Database
 from tests.net.certificates import CA
 from tests.polling import until
 
@@ -134,6 +135,60 @@ async def test_whatever_somebody_else_has_published_on_our_topics_nothing_waits_
     with Listener(broker.port) as late:
         await until(lambda: len(late.on("/state")) == len(payloads), "states come")
     assert {json.loads(each.payload)["value"] for each in late.on("/state")} == {0.5}
+
+
+@pytest.mark.parametrize("hook", ["heard", "acknowledged"])
+async def test_store_error_while_a_packet_is_read_ends_the_connection_and_is_told(
+    database: Database,
+    broker: Broker,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    hook: str,
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise DamagedError("log.db: page 7 is damaged", path=Path("log.db"))
+
+    with Listener(broker.port) as stranger:
+        async with forwarding(database, broker.url) as gateway:
+            await until(lambda: is_ashore(gateway), "all is ashore")
+            monkeypatch.setattr(Outbox, hook, fail)
+            if hook == "heard":
+                stranger.publish("logboat/argo/vessel", b"{}")
+            else:
+                builders.write_notes(database, "argo", 1)
+            await until(
+                lambda: gateway.report().problem == "the store: log.db: page 7 is damaged", "it is told"
+            )
+            assert gateway.report().state is GatewayState.CONNECTING
+            await until(
+                lambda: stranger.on("argo/presence")[-1].payload == b"offline", "the will is published"
+            )
+    assert [each.levelname for each in caplog.records if "page 7 is damaged" in each.message] == ["ERROR"]
+
+
+async def test_messages_that_cannot_be_handled_are_warned_of_once_for_each_kind_of_topic(
+    database: Database, broker: Broker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard: list[str] = []
+
+    def fail(_self: Outbox, topic: str, *_: Any, **__: Any) -> None:
+        heard.append(topic)
+        raise ValueError("cannot be handled")
+
+    builders.write_vessel(database, "argo", ["main"])
+    with Listener(broker.port) as stranger:
+        async with forwarding(database, broker.url) as gateway:
+            await until(lambda: is_ashore(gateway), "all is ashore")
+            monkeypatch.setattr(Outbox, "heard", fail)
+            for number in range(20):
+                stranger.publish(f"logboat/argo/sensor/s{number}/state", b"{}")
+                stranger.publish(f"logboat/argo/sensor/s{number}/alarm", b"{}")
+            await until(lambda: len(heard) == 40, "all are heard")
+            assert gateway.report().state is GatewayState.CONNECTED
+    warnings = [each.message for each in caplog.records if "cannot be handled" in each.message]
+    assert len(warnings) == 2
+    assert any("sensor/s0/state" in each for each in warnings)
+    assert any("sensor/s0/alarm" in each for each in warnings)
 
 
 async def test_older_state_never_replaces_a_newer_one(tmp_path: Path, broker: Broker) -> None:

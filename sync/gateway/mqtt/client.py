@@ -29,6 +29,7 @@ from sync.gateway.mqtt.configuration import MqttGatewayConfiguration
 from sync.gateway.mqtt.limits import Patience
 from sync.gateway.mqtt.troubles import ConnectTrouble, LostTrouble, Trouble
 from sync.net.tls_contexts import ClientTLS
+from sync.store import StoreError
 
 PACKETS_SIZE: Final = 268_435_455
 """The largest packet there can be (MQTT 5, section 1.5.5)."""
@@ -130,6 +131,10 @@ class Client(aiomqtt.Client):
         """Whether the broker still knows us from the last connection."""
         self.ended: Trouble | None = None
         """Why there is no connection any more."""
+        self.store_error: StoreError | None = None
+        """Error of the store in `on_acknowledged` or `on_heard`. It has ended the connection."""
+        self._ignored: set[tuple[str, str]] = set()
+        """Kinds of topic and of error of which a warning was logged."""
         self.on_acknowledged: Callable[[int, int, str], None] = lambda _mid, _code, _name: None
         """Called with a message's number, the reason code, and its name."""
         self.on_heard: Callable[[str, bytes, bool], None] = lambda _topic, _payload, _retained: None
@@ -335,18 +340,38 @@ class Client(aiomqtt.Client):
         self, client: Paho, userdata: Any, mid: int, reason_code: ReasonCode, properties: Properties
     ) -> None:
         super()._on_publish(client, userdata, mid, reason_code, properties)
-        if self._unlisted is None:
-            self.on_acknowledged(mid, reason_code.value, reason_code.getName())
-        else:
-            self.on_acknowledged(mid, self._unlisted, f"reason code 0x{self._unlisted:02X}")
+        code, name = reason_code.value, reason_code.getName()
+        if self._unlisted is not None:
+            code, name = self._unlisted, f"reason code 0x{self._unlisted:02X}"
+        try:
+            self.on_acknowledged(mid, code, name)
+        except StoreError as error:
+            self._end_for_store(error)
 
     def _on_message(self, client: Paho, userdata: Any, message: MQTTMessage) -> None:  # noqa: ARG002
         # Not to aiomqtt's queue: nobody would empty it.
+        if self.store_error is not None:
+            return
         try:
             self.on_heard(message.topic, bytes(message.payload), message.retain)
+        except StoreError as error:
+            self._end_for_store(error)
         except Exception as error:  # noqa: BLE001 -- anybody may have published it
             # Let out, it would make paho take the same packet for new again and again, and hear nothing else.
-            log.warning("a message at %s is ignored: %s: %s", self._where, type(error).__name__, error)
+            place = topics.parse(message.topic)
+            kind = "other" if place is None else place.part, type(error).__name__
+            if kind not in self._ignored:
+                self._ignored.add(kind)
+                log.warning(
+                    "%s: message on topic %s ignored: %s: %s; similar ones are ignored without a warning",
+                    *(self._where, message.topic, kind[1], error),
+                )
+
+    def _end_for_store(self, error: StoreError) -> None:
+        """End the connection for an error of the store, which paho must not see: see `_on_message`."""
+        self.store_error = self.store_error or error
+        self.ended = self.ended or LostTrouble(f"the store: {error}", troubles.What.TRY_AGAIN)
+        self.on_ended()
 
 
 def _is_listed(code: int) -> bool:

@@ -218,7 +218,10 @@ class MqttGateway:
         except Trouble as trouble:
             return self._named(trouble)
         try:
-            return await self._talk(client, outbox)
+            why = await self._talk(client, outbox)
+            if client.store_error is not None:
+                raise client.store_error
+            return why
         finally:
             self._client = self._listening = None
             outbox.end()
