@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.gateway.mqtt import homeassistant, signalk
+from sync.gateway.mqtt import homeassistant, signalk, topics
 from sync.gateway.mqtt.configuration import MqttGatewayConfiguration
 from sync.gateway.mqtt.messages import Message, Options, Retention, Standing, messages_of, with_id
 from sync.gateway.mqtt.standing import Standings, is_older
@@ -163,3 +163,39 @@ def test_older_alarm_passes_and_older_state_does_not() -> None:
 def test_configuration_that_cannot_be_is_refused_in_words(given_: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         MqttGatewayConfiguration("shore", **given_)
+
+
+def test_hearing_a_vessel_looks_at_its_own_topics_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {
+        topics.sensor(f"v{vessel}", f"s{sensor}", "state"): Standing("aaaaaa", sensor)
+        for vessel in range(20)
+        for sensor in range(10)
+    }
+    standings, parse, parsed = Standings(known), topics.parse, list[str]()
+
+    def note(topic: str) -> topics.Place | None:
+        parsed.append(topic)
+        return parse(topic)
+
+    monkeypatch.setattr(topics, "parse", note)
+    standings.begin()
+    for vessel in range(20):
+        own = [topic for topic in known if topic.startswith(f"logboat/v{vessel}/")]
+        standings.hear(f"v{vessel}")
+        for topic in own:
+            standings.heard(topic, b'{"type": "equipment", "log": "aaaaaa", "sequence": 99}', ["aaaaaa"])
+        standings.settle(is_complete=True)
+        assert standings.topics(f"v{vessel}") == sorted(own)
+    assert len(parsed) <= 3 * len(known), "as many as were heard, not as many for each vessel"
+    assert {standing.sequence for standing in standings.known.values()} == {99}
+
+
+def test_topic_that_was_not_heard_of_a_vessel_is_forgotten_if_all_was_heard() -> None:
+    topic = topics.sensor("argo", "main", "state")
+    standings = Standings({topic: Standing("aaaaaa", 1)})
+    standings.hear("argo")
+    standings.settle(is_complete=False)
+    assert standings.topics("argo") == [topic]
+    standings.hear("argo")
+    standings.settle(is_complete=True)
+    assert standings.topics("argo") == []

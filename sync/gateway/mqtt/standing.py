@@ -5,7 +5,7 @@ week ago. What a broker retains is compared before it is replaced: first by the 
 vessel's document lists them (a new card begins a new one), then by sequence number, boot and boot clock.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -37,6 +37,10 @@ class Standings:
         self._known: dict[str, Standing] = dict(known or {})
         self._there: dict[str, int] = {}
         """A hash of what each topic has."""
+        self._topics: dict[str, dict[str, None]] = {}
+        """By vessel, the topics in `_known` and `_there`; some may be in neither any more."""
+        for topic in self._known:
+            self._index(topic)
         self._before: dict[str, Standing] = {}
         """What was known of the vessel that is being heard."""
         self.changes = 0
@@ -55,22 +59,25 @@ class Standings:
 
     def hear(self, vessel: str) -> None:
         """Begin to hear all that is retained of a vessel; then call `settle`."""
-        self._before = {topic: self._known.pop(topic) for topic in _of(vessel, self._known)}
-        for topic in _of(vessel, self._there):
-            del self._there[topic]
+        found = self._topics.pop(vessel, {})
+        self._before = {topic: self._known.pop(topic) for topic in found if topic in self._known}
+        for topic in found:
+            self._there.pop(topic, None)
 
     def settle(self, *, is_complete: bool) -> None:
         """End that; `is_complete`: what was not heard is not there. Else what was known before still is."""
         before, self._before = self._before, {}
         for topic, standing in before.items():
             if not is_complete:
+                self._index(topic)
                 self._known.setdefault(topic, standing)
             if self._known.get(topic) != standing:
                 self.changes += 1
 
     def topics(self, vessel: str) -> list[str]:
         """Return the topics of a vessel that have something, as far as that is known."""
-        return sorted({*_of(vessel, self._known), *_of(vessel, self._there)})
+        found = self._topics.get(vessel, {})
+        return sorted(topic for topic in found if topic in self._known or topic in self._there)
 
     def lacks(self, message: Message, logs: Sequence[str]) -> bool:
         """Return True if the broker should retain a message, and does not, nor anything newer."""
@@ -110,7 +117,7 @@ class Standings:
         if not message.payload:
             self._cleared(message.topic)
             return
-        self._there[message.topic] = hash(message.payload)
+        self._put(message.topic, message.payload)
         if message.standing is not None:
             self._note(message.ranked_by or message.topic, message.standing)
 
@@ -140,13 +147,20 @@ class Standings:
         if is_behind and is_kept is None and (place is None or place.part != "state"):
             return False  # it was published for those who listen now, as an older current value is not
         if place is not None:  # else it is of those that are never retained
-            self._there[topic] = hash(payload)
+            self._put(topic, payload)
         if theirs is not None:
             self._note(topic, theirs)
         return is_behind
 
+    def _put(self, topic: str, payload: bytes) -> None:
+        if topic not in self._there:
+            self._index(topic)
+        self._there[topic] = hash(payload)
+
     def _note(self, topic: str, standing: Standing) -> None:
         if self._known.get(topic) != standing:
+            if topic not in self._known:
+                self._index(topic)
             self._known[topic] = standing
             self.changes += 1
 
@@ -154,10 +168,14 @@ class Standings:
         """Note that nothing is there; whether something was, as far as was known."""
         self._there.pop(topic, None)
         was_known = self._known.pop(topic, None) is not None
+        place = topics.parse(topic)
+        if place is not None:
+            self._topics.get(place.vessel, {}).pop(topic, None)
         self.changes += was_known
         return was_known
 
-
-def _of(vessel: str, found: Iterable[str]) -> list[str]:
-    """Return the topics that are a vessel's."""
-    return [topic for topic in found if (place := topics.parse(topic)) is not None and place.vessel == vessel]
+    def _index(self, topic: str) -> None:
+        # A fleet has thousands of topics: looking through all of them for each vessel takes too long.
+        place = topics.parse(topic)
+        if place is not None:
+            self._topics.setdefault(place.vessel, {})[topic] = None
