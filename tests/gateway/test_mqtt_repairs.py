@@ -2,20 +2,21 @@
 
 import json
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sync.gateway.mqtt import lanes, topics
-from sync.gateway.mqtt.feed import Feed
+from sync.gateway.mqtt.feed import Feed, Wants
 from sync.gateway.mqtt.limits import Patience, Window
-from sync.gateway.mqtt.messages import Options
+from sync.gateway.mqtt.messages import Message, Options
 from sync.gateway.mqtt.outbox import Later, Outbox, Ready, Unprepared
 from sync.gateway.mqtt.standing import Standings
-from sync.store import Database
+from sync.store import Database, Document, Revision
 
 from . import builders
 
@@ -23,14 +24,35 @@ SENSORS = ("main", "aft", "bilge", "bow")
 VESSELS = ("argo", "brigid")
 
 
+class CountingFeed(Feed):
+    """Keeps the ids of documents of which messages were built."""
+
+    built: list[str]
+
+    def __init__(self, database: Database, options: Options, wants: Wants | None) -> None:
+        super().__init__(database, options, wants)
+        self.built = []
+
+    def messages(self, document: Document | Revision) -> tuple[Message, ...] | None:
+        self.built.append(document.id)
+        return super().messages(document)
+
+
 class Forwarder:
     """A vessel's gateway, without a socket."""
 
-    def __init__(self, name: str, database: Database, broker: "Broker") -> None:
+    def __init__(
+        self,
+        name: str,
+        database: Database,
+        broker: "Broker",
+        *,
+        feed: Feed | None = None,
+    ) -> None:
         self.name, self.database, self.broker = name, database, broker
         self.box = Outbox(
             [lanes.Lane(each) for each in lanes.DEFAULT],
-            Feed(database, Options(name, home_assistant=True), None),
+            feed or Feed(database, Options(name, home_assistant=True), None),
             Standings(),
             limit=None,
             now=0.0,
@@ -116,6 +138,17 @@ class Broker:
                     vessel=place.vessel,
                     now=other.now,
                 )
+
+    def leave(self, topic: str, payload: bytes) -> None:
+        """Retain what a stranger publishes, and pass it on."""
+        if payload:
+            self.retained[topic] = payload
+        else:
+            self.retained.pop(topic, None)
+        place = topics.parse(topic)
+        for each in self.forwarders:
+            vessel = None if place is None else place.vessel
+            each.box.heard(topic, payload, is_retained=True, vessel=vessel, now=each.now)
 
 
 class Fleet:
@@ -215,3 +248,42 @@ def test_broker_retains_what_the_stores_say_in_the_end(tmp_path_factory: Any, se
         for forwarder in (*forwarders, *forwarders):
             forwarder.finish()
         assert {topic: told(payload) for topic, payload in broker.retained.items()} == fleet.expected()
+
+
+def older(payload: bytes) -> bytes:
+    return json.dumps({**json.loads(payload), "sequence": 0}).encode()
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload", "document"),
+    [
+        ("logboat/argo/sensor/main/state", older, "equipment:argo:main"),
+        ("logboat/argo/sensor/main/state", lambda _: b"", "equipment:argo:main"),
+        ("logboat/argo/sensor/main/alarm", lambda _: b"", "alarm:argo:main:qwerty:000000000002"),
+        ("logboat/argo/vessel", lambda _: b"", "vessel:argo"),
+    ],
+)
+def test_topic_that_another_has_changed_is_put_right_without_a_look_at_others(
+    tmp_path: Path, topic: str, payload: Callable[[bytes], bytes], document: str
+) -> None:
+    with builders.store(tmp_path / "log.db") as store:
+        sensors = [*SENSORS, *(f"s{number}" for number in range(30))]
+        for vessel in VESSELS:
+            builders.write_vessel(store, vessel, sensors)
+            for sensor in sensors:
+                builders.write_equipment(store, vessel, sensor, 1, 0.5)
+        builders.write_alarm(store, "argo", "main", 1)
+        builders.write_alarm(store, "argo", "main", 2)
+        broker, feed = Broker(), CountingFeed(store, Options("argo", home_assistant=True), None)
+        forwarder = Forwarder("argo", store, broker, feed=feed)
+        broker.forwarders = [forwarder]
+        forwarder.connect()
+        forwarder.finish()
+        before, other = dict(broker.retained), feed.facts("brigid")
+        feed.built.clear()
+        broker.leave(topic, payload(before[topic]))
+        assert set(feed.built) == {document}
+        assert feed.facts("brigid") is other
+        forwarder.finish()
+        assert broker.retained == before
+        assert set(feed.built) == {document}

@@ -38,9 +38,12 @@ class Feed:
             found = self._facts[vessel] = facts_of(vessel, body)
         return found
 
-    def changed(self) -> None:
-        """Something in the store is new: the document of a vessel, perhaps."""
-        self._facts.clear()
+    def changed(self, vessel: str | None = None) -> None:
+        """Read the document of a vessel again when it is needed; of every vessel if None."""
+        if vessel is None:
+            self._facts.clear()
+        else:
+            self._facts.pop(vessel, None)
 
     def load(self, lane: Lane) -> bool:
         """Read the next part of the feed into a lane; whether that was all there is. Raises StoreError."""

@@ -365,7 +365,7 @@ class Outbox:
         if is_worse and vessel in self._ready and self._put_back.get(topic, 0) < _PUT_BACK:
             # Two gateways that were asked at the same time do not see each other's.
             self._put_back[topic] = self._put_back.get(topic, 0) + 1
-            self._compare(vessel)
+            self._compare(vessel, only=topic)
 
     def overdue(self, now: float) -> LostTrouble | RefusalTrouble | None:
         """What has waited for an answer for too long; to be asked now and then."""
@@ -421,16 +421,17 @@ class Outbox:
             flight.line.refusal, flight.line.patience = None, 0.0
         self._note(flight.line.lane.confirmed(entry))
         if entry.is_done and entry.repair is None and entry.document_id.startswith(_VESSEL):
-            self._compare(entry.vessel)  # it may have sensors more, or fewer
+            # Its sensors may have changed. Documents of a sensor that was unknown went past unpublished,
+            # so all of this vessel are compared.
+            self._compare(entry.vessel)
 
-    def _compare(self, vessel: str, *, seeks_missing: bool = True) -> None:
+    def _compare(self, vessel: str, *, seeks_missing: bool = True, only: str | None = None) -> None:
         # Perhaps nobody has told us yet: what is cleared must be gone by the store itself.
-        self._feed.changed()
+        self._feed.changed(vessel)
+        where = vessel, self._feed, self.lanes, self.standings
         if seeks_missing:
-            repairs.find_missing(vessel, self._feed, self.lanes, self.standings)
-        repairs.find_left_over(
-            vessel, self._feed, self.lanes, self.standings, clears_discovery=self._hears_discovery
-        )
+            repairs.find_missing(*where, only=only)
+        repairs.find_left_over(*where, clears_discovery=self._hears_discovery, only=only)
         for line in self._lines:
             line.is_read = line.is_read and not line.lane.repairs
 

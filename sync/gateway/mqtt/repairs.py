@@ -43,10 +43,15 @@ def vessels(database: Database, lanes: Sequence[Lane]) -> list[str]:
     return sorted(found)
 
 
-def find_missing(vessel: str, feed: Feed, lanes: Sequence[Lane], standings: Standings) -> None:
-    """Note what should be retained of a vessel, and is not, or only older. Raises StoreError."""
+def find_missing(
+    vessel: str, feed: Feed, lanes: Sequence[Lane], standings: Standings, *, only: str | None = None
+) -> None:
+    """Note what should be retained of a vessel, and is not, or only older. Raises StoreError.
+
+    `only`: the one topic to look at; all of the vessel if None.
+    """
     facts = feed.facts(vessel)
-    for document in _retained(feed.database, facts):
+    for document in _retained(feed.database, facts) if only is None else _at(only, feed.database, facts):
         lane = _lane_of(document.id, lanes)
         if lane is None or _is_to_come(document, lane):
             continue
@@ -55,17 +60,26 @@ def find_missing(vessel: str, feed: Feed, lanes: Sequence[Lane], standings: Stan
 
 
 def find_left_over(
-    vessel: str, feed: Feed, lanes: Sequence[Lane], standings: Standings, *, clears_discovery: bool
+    vessel: str,
+    feed: Feed,
+    lanes: Sequence[Lane],
+    standings: Standings,
+    *,
+    clears_discovery: bool,
+    only: str | None = None,
 ) -> None:
     """Note what is retained of sensors that a vessel has no more. Raises StoreError.
 
-    `clears_discovery`: whether what Home Assistant was told of it is ours to take back.
+    `clears_discovery`: whether what Home Assistant was told of it is ours to take back; `only`: the one topic
+    to look at, all of the vessel if None.
     """
     facts = feed.facts(vessel)
     if not _knows_best(facts, feed, lanes, standings):
         return
     wanted = _topics(facts, feed)
     for topic in standings.topics(vessel):
+        if only not in {None, topic}:
+            continue
         place = topics.parse(topic)
         if place is None or place.sensor is None or topic in wanted:
             continue
@@ -122,12 +136,31 @@ def _retained(database: Database, facts: VesselFacts) -> Iterator[Document]:
         yield about
     yield from database.documents(f"{Kind.EQUIPMENT}:{facts.id}:", deleted=True)
     for sensor in facts.sensors:
-        for log in reversed(facts.logs):
-            prefix = documents.alarm_prefix(facts.id, sensor.id, log)
-            newest = next(iter(database.documents(prefix, reverse=True, limit=1)), None)
-            if newest is not None:
-                yield newest
-                break
+        newest = _newest_alarm(sensor.id, database, facts)
+        if newest is not None:
+            yield newest
+
+
+def _at(topic: str, database: Database, facts: VesselFacts) -> Iterator[Document]:
+    """Yield the one of the documents in `_retained` that goes to a topic, if there is one."""
+    place = topics.parse(topic)
+    if place is None:
+        return
+    if place.part == "alarm" and place.sensor is not None:
+        found = _newest_alarm(place.sensor, database, facts) if facts.sensor(place.sensor) else None
+    else:
+        found = database.get(_document_of(place))
+    if found is not None and (place.part == "state" or not found.deleted):
+        yield found
+
+
+def _newest_alarm(sensor: str, database: Database, facts: VesselFacts) -> Document | None:
+    for log in reversed(facts.logs):
+        prefix = documents.alarm_prefix(facts.id, sensor, log)
+        newest = next(iter(database.documents(prefix, reverse=True, limit=1)), None)
+        if newest is not None:
+            return newest
+    return None
 
 
 def _knows_best(facts: VesselFacts, feed: Feed, lanes: Sequence[Lane], standings: Standings) -> bool:
