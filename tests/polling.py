@@ -6,7 +6,7 @@ event loop, on which the answer has to come about.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 PATIENCE_S: Final = 60.0
@@ -26,10 +26,14 @@ class _Waiting:
         """Return the answer, and the pause before it is asked again. Fail when it is too late."""
         asked = time.monotonic()
         answer = holds()
+        return answer, self.pause(answer, asked)
+
+    def pause(self, answer: object, asked: float) -> float:
+        """Return the pause after an answer to what was asked then. Fail when it is too late."""
         if not answer and asked - self._began > self._within:
             what = self._what if isinstance(self._what, str) else self._what()
             raise AssertionError(f"not within {self._within:g} s: {what}")
-        return answer, max(LEAST_PAUSE_S, PAUSE_PER_COST * (time.monotonic() - asked))
+        return max(LEAST_PAUSE_S, PAUSE_PER_COST * (time.monotonic() - asked))
 
 
 def wait_until(
@@ -57,6 +61,20 @@ async def until(
     waiting = _Waiting(what, within)
     while True:
         answer, pause = waiting.ask(holds)
+        if answer:
+            return answer
+        await asyncio.sleep(pause)
+
+
+async def until_awaited(
+    holds: Callable[[], Awaitable[T | None]], what: str | Callable[[], str], *, within: float = PATIENCE_S
+) -> T:
+    """Ask until the awaited answer is true, and return it. See `wait_until`."""
+    waiting = _Waiting(what, within)
+    while True:
+        asked = time.monotonic()
+        answer = await holds()
+        pause = waiting.pause(answer, asked)
         if answer:
             return answer
         await asyncio.sleep(pause)

@@ -48,13 +48,14 @@ class Forwarder:
         broker: "Broker",
         *,
         feed: Feed | None = None,
+        limit: float | None = None,
     ) -> None:
         self.name, self.database, self.broker = name, database, broker
         self.box = Outbox(
             [lanes.Lane(each) for each in lanes.DEFAULT],
             feed or Feed(database, Options(name, home_assistant=True), None),
             Standings(),
-            limit=None,
+            limit=limit,
             now=0.0,
             patience=Patience(refusal=1.0, longest=4.0),
             hears_discovery=True,
@@ -84,7 +85,7 @@ class Forwarder:
             self.prepare(due.vessel)
             return True
         if isinstance(due, Later):
-            self.now += due.seconds
+            self.now += max(0.001, due.seconds)
             return False
         self.number += 1
         self.line.append((self.number, due))
@@ -287,3 +288,30 @@ def test_topic_that_another_has_changed_is_put_right_without_a_look_at_others(
         forwarder.finish()
         assert broker.retained == before
         assert set(feed.built) == {document}
+
+
+def test_what_goes_again_keeps_to_the_limit(tmp_path: Path) -> None:
+    limit, sensors = 5_000, [f"s{number}" for number in range(40)]
+    with builders.store(tmp_path / "log.db") as store:
+        builders.write_vessel(store, "argo", sensors)
+        for sensor in sensors:
+            builders.write_equipment(store, "argo", sensor, 1, 0.5)
+        broker = Broker()
+        forwarder = Forwarder("argo", store, broker, limit=limit)
+        broker.forwarders = [forwarder]
+        forwarder.connect()
+        forwarder.finish()
+        before = dict(broker.retained)
+        broker.retained.clear()
+        forwarder.now += 60.0
+        forwarder.connect()
+        began, sent = forwarder.now, 0
+        assert forwarder.box.backlog[0] > 0
+        while broker.retained != before:
+            if forwarder.send():
+                assert sent <= limit * (1 + forwarder.now - began) + 1, (
+                    "a second's worth at once, then as allowed"
+                )
+                sent += forwarder.line[-1][1].message.size
+            forwarder.answer()
+        assert sent > 2 * limit, "else the limit does not matter"
