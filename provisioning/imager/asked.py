@@ -45,7 +45,7 @@ class Customisation:
 
 
 class Sheet:
-    """What one file asks for, and what of it is not understood."""
+    """Settings that one file asks for, and the problems found in it."""
 
     def __init__(self, file: str, checks: Checks) -> None:
         self.file = file

@@ -1,4 +1,4 @@
-"""Says on a connection how it stands with vessels, as `presence` has it."""
+"""Publishes the presence of vessels on a connection, as `presence` decides."""
 
 import logging
 import time
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 class Attendance:
-    """Presence at one broker, over all connections of a gateway."""
+    """Publisher of presence at one broker, over all connections of a gateway."""
 
     def __init__(
         self, name: str, vessel: str, *, is_recording: Callable[[], bool], look_every: float
@@ -25,21 +25,21 @@ class Attendance:
         self._records, self._asked_at = False, float("-inf")
         self.presence = Presence(vessel, now=time.monotonic())
         self._numbers: dict[int, str] = {}
-        """Vessels of which something was said, by the number of the message."""
+        """Vessels whose presence was published, by the number of the message."""
 
     def resume(self, said: Iterable[str]) -> None:
-        """Go on after a restart: of these vessels was said that they are online."""
+        """Continue after a restart; `said`: the other vessels last published as online."""
         self.presence = Presence(self._vessel, said=said, now=time.monotonic())
 
     def begin(self) -> bytes:
-        """Begin a connection; return what is to be said of this vessel."""
+        """Begin a connection; return the payload to publish for this vessel."""
         self.presence.begin()
         self._numbers.clear()
         self.presence.tell(self._vessel, topics.ONLINE if self._records_now() else topics.OFFLINE)
         return self.presence.own
 
     def tell(self, client: Client, signs: Sequence[Sign]) -> None:
-        """Say what is new; `signs`: of life, that have come. Raises Trouble."""
+        """Publish the presence that has changed; `signs`: the new signs of life. Raises Trouble."""
         now = time.monotonic()
         for sign in signs:
             self.presence.sign(sign.vessel, sign.holds_for, now)
@@ -47,12 +47,12 @@ class Attendance:
             self._say(client, vessel, payload)
 
     def leave(self, client: Client) -> None:
-        """Say goodbye. Raises Trouble."""
+        """Publish `offline` for this vessel and those it spoke for. Raises Trouble."""
         for vessel in self.presence.leave():
             self._say(client, vessel, topics.OFFLINE)
 
     def acknowledged(self, number: int, code: int, name: str) -> bool:
-        """Take the broker's answer to a message; whether it was one of these."""
+        """Take the broker's answer to a message; return True if the message was a presence."""
         vessel = self._numbers.pop(number, None)
         if vessel is not None and code >= troubles.FAILURE:
             trouble = troubles.of_puback(code, name, topics.presence(vessel))

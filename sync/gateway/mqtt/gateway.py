@@ -1,9 +1,9 @@
-"""The MQTT gateway: keeps a connection to a broker, and has the fleet's documents go out on it.
+"""The MQTT gateway: keeps a connection to a broker and publishes the fleet's documents on it.
 
     gateway = MqttGateway(database, MqttGatewayConfiguration("shore", "mqtts://broker"), vessel="argo")
     gateway.start()
 
-What goes when is `outbox`'s to say, what an error means `troubles`'; this has the time and the socket.
+`outbox` decides what is sent and when, `troubles` what an error means. This module has the clock and socket.
 """
 
 import asyncio
@@ -44,9 +44,9 @@ from sync.store import Database, Document, StoreError
 log = logging.getLogger(__name__)
 
 _TURN: Final = 32
-"""Messages handed over before others in the event loop have their turn."""
+"""Messages sent before other tasks of the event loop have their turn."""
 _LOOK_EVERY: Final = 5.0
-"""Seconds between looks at what nobody tells of: whether the policy allows anything now."""
+"""Seconds between checks of what is not notified, such as whether the policy allows sending."""
 _PERSON_S: Final = 60.0
 """Least seconds between attempts where a person has to do something."""
 _WRITE_EVERY: Final = 30.0
@@ -54,11 +54,11 @@ _WRITE_EVERY: Final = 30.0
 _STOOD_S: Final = 60.0
 """Seconds after which a connection was a good one: the next is tried at once when it breaks."""
 _LAST_LOOKS: Final = 40
-"""Goes at what is ashore when a connection ends."""
+"""Steps of advancing the bounds when a connection ends."""
 
 
 class MqttGateway:
-    """One broker. All of it runs in one event loop."""
+    """Gateway to one broker. Runs in one event loop."""
 
     def __init__(
         self,
@@ -110,12 +110,12 @@ class MqttGateway:
     # What users call
 
     def start(self) -> None:
-        """Begin, in the running event loop. Whatever goes wrong later is in `report`."""
+        """Start in the running event loop. Later errors are in `report`."""
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
-        """Say goodbye, and keep what was acknowledged."""
+        """Disconnect, and save what was acknowledged."""
         self._is_stopping = True
         self._wake.set()
         if self._task is None:
@@ -129,7 +129,7 @@ class MqttGateway:
                 await self._task
 
     def network_changed(self) -> None:
-        """Interfaces came or went: try at once."""
+        """Try at once, because network interfaces have changed."""
         self._backoff.reachability_changed()
         if self._outbox is not None:
             self._outbox.try_again()
@@ -144,7 +144,7 @@ class MqttGateway:
         return 0 if self._outbox is None else self._outbox.offer_refused()
 
     def report(self) -> GatewayReport:
-        """What it does just now."""
+        """Return the current state."""
         found = self._report
         if self._outbox is not None:
             found.backlog_documents, found.backlog_bytes = self._outbox.backlog
@@ -199,7 +199,7 @@ class MqttGateway:
 
     @property
     def _hears_discovery(self) -> bool:
-        """Whether what Home Assistant was told of sensors is to be kept true, or taken back."""
+        """Whether discovery messages for Home Assistant are to be maintained, or removed."""
         return self.configuration.home_assistant or self._left.has_discovery
 
     def _wants(self, document_id: str, body: Mapping[str, Any]) -> bool:
@@ -208,7 +208,10 @@ class MqttGateway:
         return self.configuration.wants is None or self.configuration.wants(document_id, body)
 
     async def _attempt(self, outbox: Outbox) -> Trouble | None:
-        """One connection, from its making to its end; why it ended, None if we ended it."""
+        """Make a connection and use it to its end; return why it ended, None if we ended it.
+
+        Raises StoreError.
+        """
         self._say(GatewayState.CONNECTING, self._report.problem)
         try:
             client = self._made()
@@ -229,7 +232,7 @@ class MqttGateway:
             self._note(outbox, ends=True)
 
     async def _open(self, client: Client) -> None:
-        """Connect; a stop need not wait for that. Raises Trouble."""
+        """Connect, or give up when the gateway is stopped. Raises Trouble."""
         opening = asyncio.ensure_future(client.open())
         while not opening.done() and not self._is_stopping:
             self._wake.clear()
@@ -244,7 +247,7 @@ class MqttGateway:
         await opening
 
     def _made(self) -> Client:
-        """Raises Trouble, ProblemError."""
+        """Return a client for the next connection. Raises Trouble, ProblemError."""
         configuration = self.configuration
         if configuration.read_password is not None:
             try:
@@ -280,7 +283,7 @@ class MqttGateway:
             raise ConnectTrouble(f"its certificates cannot be used: {where}", What.ASK_SOMEBODY) from error
 
     def _named(self, trouble: Trouble) -> Trouble:
-        """Whether somebody else than a broker answers there, or one of an older kind."""
+        """Return the trouble of a failed connection, after choosing the MQTT version for the next."""
         if trouble.what is not What.SPEAK_OLDER:
             return trouble
         if self._protocol is aiomqtt.ProtocolVersion.V5 and not self._has_spoken_5:
@@ -307,7 +310,7 @@ class MqttGateway:
         await self._rest(outbox, delay)
 
     async def _stranger(self) -> Trouble | None:
-        """What answers there, if it is no broker."""
+        """Return the trouble that names what answers there, if it is not a broker."""
         configuration = self.configuration
         with suppress(ProblemError, Trouble):
             security = self._security()
@@ -321,7 +324,7 @@ class MqttGateway:
         return None
 
     async def _rest(self, outbox: Outbox, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
-        """So long, counting what waits meanwhile; less if somebody wants something of us."""
+        """Wait for so many seconds, or until something is asked of us; count what is waiting meanwhile."""
         end = time.monotonic() + seconds
         with self._database.watch() as watcher:
             while not self._is_stopping and (left := end - time.monotonic()) > 0:
@@ -343,7 +346,7 @@ class MqttGateway:
     # A connection
 
     async def _talk(self, client: Client, outbox: Outbox) -> Trouble | None:
-        """Until it ends, or we do; why. Raises StoreError."""
+        """Use a connection until it or the gateway ends; return why it ended. Raises StoreError."""
         must_hear = self._protocol is not aiomqtt.ProtocolVersion.V5
         if client.terms.maximum_qos < 1:
             await client.close()
@@ -411,7 +414,7 @@ class MqttGateway:
         return None
 
     async def _send(self, client: Client, listening: Listening, outbox: Outbox) -> float:
-        """Hand over what is due; seconds until there may be more. Raises Trouble, StoreError."""
+        """Send what is due; return the seconds until there may be more. Raises Trouble, StoreError."""
         for _ in range(_TURN):
             now = time.monotonic()
             due = outbox.due(now)
@@ -426,8 +429,10 @@ class MqttGateway:
         return 0.0
 
     async def _hear(self, listening: Listening, outbox: Outbox, vessel: str) -> None:
-        """Hear what is retained of a vessel: nothing older takes its place, and what is missing is put back.
-        Raises Trouble, StoreError."""
+        """Hear what is retained of a vessel, so that nothing older replaces it and gaps are filled.
+
+        Raises Trouble, StoreError.
+        """
         is_complete = False
         outbox.standings.hear(vessel)
         try:
@@ -442,7 +447,7 @@ class MqttGateway:
             self._attendance.presence.bring(vessel)
 
     def _signs(self, outbox: Outbox) -> list[Sign]:
-        """What tells that sensors are being recorded; their values hold on. Raises StoreError."""
+        """Return the new signs of life, and refresh the values they confirm. Raises StoreError."""
         signs = self._feed.signs.take(self._now().timestamp())
         for sign in signs:
             if outbox.is_heard(sign.vessel) and outbox.brings(sign.vessel):
@@ -452,7 +457,7 @@ class MqttGateway:
         return signs
 
     async def _end_well(self, client: Client, outbox: Outbox) -> None:
-        """What is on its way may still be acknowledged; then others see that we are gone."""
+        """Wait for outstanding acknowledgements, then publish `offline`."""
         with suppress(TimeoutError, Trouble):
             async with asyncio.timeout(self._patience.stop / 2):
                 while outbox.on_the_way and client.ended is None:
@@ -488,7 +493,7 @@ class MqttGateway:
         self._outbox.heard(topic, payload, is_retained=is_retained, vessel=vessel, now=now)
 
     def _take_note(self, outbox: Outbox) -> None:
-        """Of what is ashore now, and of what the broker refuses. Raises StoreError."""
+        """Record what was acknowledged and what the broker refuses. Raises StoreError."""
         ended, outbox.ended = outbox.ended, []
         if ended:
             self._report.last_acknowledged = time.time()
@@ -516,7 +521,7 @@ class MqttGateway:
             self._say(GatewayState.CONNECTED, None)
 
     def _probe(self, outbox: Outbox) -> None:
-        """Offer something of what is refused again, now and then. Raises StoreError."""
+        """Offer one refused document for each reason again, when it is time. Raises StoreError."""
         now = time.monotonic()
         if now - self._probed_at >= self._patience.refused:
             self._probed_at = now
@@ -533,7 +538,7 @@ class MqttGateway:
         outbox.saved()
 
     def _left_now(self, outbox: Outbox) -> Left:
-        """What is left at the broker beside documents: whoever is gone tomorrow must be able to clear it."""
+        """Return what is left at the broker beside documents, so that a later run can clear it."""
         return Left(
             frozenset(self._attendance.presence.said),
             has_discovery=self.configuration.home_assistant
@@ -541,14 +546,14 @@ class MqttGateway:
         )
 
     def _look(self) -> None:
-        """What other vessels say, now and then. Raises StoreError."""
+        """Read what other vessels have forwarded, when it is time. Raises StoreError."""
         now = time.monotonic()
         if self._forwarded is not None and now - self._looked_at >= _LOOK_EVERY:
             self._looked_at = now
             self._forwarded.look()
 
     def _note(self, outbox: Outbox, *, ends: bool = False) -> None:
-        """Move bounds on over what is ashore, and tell them now and then. Raises StoreError."""
+        """Advance the bounds of what is ashore, and write them when it is time. Raises StoreError."""
         if self._forwarded is None:
             return
 

@@ -48,26 +48,26 @@ DEFAULT: Final = (LIVE, PAST)
 
 
 class Wrong(Enum):
-    """What is wrong with what a broker retains, or with what others made of it."""
+    """Reason why something is published again, or cleared, at a broker."""
 
     MISSING = "missing"
-    """Some messages of a document are not there, or older: these are published."""
+    """The broker lacks messages of a document, or retains older ones. These messages are published."""
     LEFT_OVER = "left over"
-    """A topic has what nobody has any more: it is cleared."""
+    """The broker retains a message of a sensor that no longer exists. The topic is cleared."""
     UNKNOWN = "unknown"
-    """Home Assistant has started: all that a vessel's document tells it is published."""
+    """Home Assistant has started. The discovery messages of a vessel are published."""
     ELDERLY = "elderly"
-    """A current value would soon be taken for given up, and holds still: it is published."""
+    """A current value is unchanged and would soon expire in Home Assistant. It is published."""
 
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """Something to put right at a broker."""
+    """One correction of what a broker retains."""
 
     document_id: str
     wrong: Wrong = Wrong.MISSING
     topic: str = ""
-    """The one that is left over; the document tells which lane it belongs to."""
+    """Topic to clear, for `LEFT_OVER` only. The document id determines the lane."""
 
 
 @dataclass(slots=True, eq=False)

@@ -44,7 +44,7 @@ class Listening:
         self._is_proven = False
 
     async def begin(self, payload: bytes) -> None:
-        """Say for the first time how it stands with this vessel. Raises Trouble."""
+        """Publish this vessel's presence for the first time on the connection. Raises Trouble."""
         if self._must_hear:
             self._require(await self._client.listen([self._presence], qos=1), (self._presence,))
         await self._say(payload)
@@ -106,7 +106,7 @@ class Listening:
             self._end(None)
 
     async def _say(self, payload: bytes) -> None:
-        """Say how it stands, and wait until that is acknowledged, or has come back. Raises Trouble."""
+        """Publish this vessel's presence and wait until it is acknowledged, or read back. Raises Trouble."""
         self._done = done = asyncio.get_running_loop().create_future()
         number = self._client.send(self._presence, payload, retain=True)
         self._number = None if self._must_hear else number

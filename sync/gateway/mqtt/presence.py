@@ -1,11 +1,13 @@
-"""What is said on the presence topics: of this vessel, and of those whose values it brings. No socket.
+"""Decides what to publish on presence topics. No socket.
 
-`online` says that a vessel records just now, and that its values come. Of this vessel its recorder tells, and
-the broker's last will, if the connection breaks. Of others their documents tell (`signs`), and nobody has a
-last will for them: that their values grow old is seen by `expire_after`.
+There is one topic for this vessel and one for each vessel whose values it forwards. `online` means that the
+vessel is recording and that its values arrive. For this vessel, the recorder decides. The broker publishes
+the last will if the connection breaks. For other vessels, their documents decide (see `signs`). They have no
+last will, but Home Assistant lets their old values expire (`expire_after`).
 
-A vessel has the last word on itself: it says once more what another has contradicted. Who brings another's
-values says `offline` only if it said `online` itself, and nobody else has spoken since.
+A vessel has the last word on its own presence. It publishes it again when another gateway contradicts it. A
+gateway replaces `online` by `offline` for another vessel only if it published that `online` itself, and
+nobody else has published since.
 """
 
 from collections.abc import Iterable
@@ -19,7 +21,7 @@ CORRECTED_EVERY: Final = 5.0
 
 
 class Presence:
-    """What is known of the presence topics at one broker."""
+    """State of the presence topics at one broker."""
 
     def __init__(self, own: str, *, said: Iterable[str] = (), now: float) -> None:
         """`own`: this vessel; `said`: others that it last said `online` of, in an earlier run."""

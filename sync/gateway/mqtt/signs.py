@@ -1,8 +1,8 @@
-"""Signs of life: which sensors are being recorded just now, as the documents that arrive tell.
+"""Signs of life: finds out from new documents which sensors are being recorded.
 
-A sensor whose value is held writes no new current value, but a reading once a window. That is what a value
-that does not move is known to hold by, and what tells of another vessel, whose documents are brought ashore
-here, that it still records. What a vessel brings late is no sign: a document tells how old it is.
+A sensor whose value does not change writes no new current value, but still one reading for each window. The
+reading shows that the value still holds. For another vessel whose documents are forwarded here, it also shows
+that the vessel is still recording. A document that arrives late is not a sign: it contains its time.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ _PREFIXES: Final = tuple(f"{kind}:" for kind in _KINDS)
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """A sensor was recorded a short while ago."""
+    """Evidence that a sensor was recorded recently."""
 
     vessel: str
     sensor: str
@@ -34,7 +34,7 @@ class Sign:
 
 
 class Signs:
-    """Gathers the changes that tell of sensors."""
+    """Collector of signs from the changes of the store."""
 
     def __init__(self, database: Database) -> None:
         """Begin: what the store has already tells nothing of now. Raises StoreError."""
