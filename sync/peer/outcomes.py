@@ -28,7 +28,7 @@ class Outcomes:
         self._session, self._database, self._feed = session, database, feed
         self._options, self._ledger = options, ledger
         self._later: deque[tuple[float, Sending]] = deque()
-        self._failed_for_now = 0
+        self._failed_for_now: set[str] = set()
         self._faults: dict[tuple[str, str], int] = {}
         """Times that the peer failed on a revision."""
         self._parts: dict[int, int] = {}
@@ -53,6 +53,7 @@ class Outcomes:
         """The other side has said that it has it."""
         if self._options.acknowledged is not None:
             self._options.acknowledged(change)
+        self._failed_for_now.discard(change.id)
         self._ledger.settled(Direction.PUSH, change.id)
         self.done(change.sequence)
 
@@ -64,7 +65,7 @@ class Outcomes:
     def failed_until_next(self, change: model.Change, status: int, text: str) -> None:
         """Tell of a failure that is not tried again on this connection, but by the next replication."""
         self._tell(change, Problem(Domain.WEBSOCKET, status, text))
-        self._failed_for_now += 1
+        self._failed_for_now.add(change.id)
 
     def failed_transiently(self, sending: Sending, status: int, reason: str) -> None:
         """The checkpoint leaves it open, so that it is sent again: here, or by the next replication."""
@@ -77,7 +78,7 @@ class Outcomes:
         if self._options.continuous:
             self._later.append((self._session.clock() + tuning.RETRY_DOCUMENT, sending))
         else:
-            self._failed_for_now += 1
+            self._failed_for_now.add(change.id)
 
     def _is_hopeless(self, change: model.Change) -> bool:
         """Count one more time that the peer failed on a revision; return True if it is given up."""
@@ -100,8 +101,8 @@ class Outcomes:
 
     @property
     def failed_for_now(self) -> int:
-        """Documents that the next replication must try again."""
-        return self._failed_for_now
+        """Number of documents that the next replication must try again."""
+        return len(self._failed_for_now)
 
     @property
     def waiting(self) -> int:

@@ -115,7 +115,8 @@ class Sender:
         """Changes that the other side may not have yet: at most so many, and none only if there are none."""
         unread = max(0, self._database.last_sequence - self._scanned)
         lists = self._lists + len(self._offered) + self._contests.asking
-        return unread + lists + self._deliveries.open + self._outcomes.waiting
+        failed = self._outcomes.failed_for_now
+        return unread + lists + self._deliveries.open + self._outcomes.waiting + failed
 
     @property
     def is_over(self) -> bool:

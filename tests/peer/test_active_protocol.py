@@ -632,6 +632,23 @@ def test_conflict_that_nobody_can_resolve_fails_by_name_and_is_tried_again_next_
     assert [item.id for item in proposed(again, WANTED)] == ["d"]
 
 
+def test_change_that_the_peer_does_not_take_leaves_it_behind_until_it_does(store: Database) -> None:
+    first = store.put("d", {"n": 1})
+    script = begun(store, pull=False, continuous=True)
+    proposed(script, Verdict(409, "1-ff"))
+    sender = script.peer.sender
+    assert sender is not None
+    assert sender.behind == 1
+    store.put("d", {"n": 2}, parent=first)
+    script.peer.wake()
+    script.pump()
+    proposed(script, WANTED)
+    _, sent = script.take(Rev)
+    assert sender.behind > 0
+    script.answer(sent)
+    assert sender.behind == 0
+
+
 def test_proposal_that_follows_what_the_peer_does_not_have_is_made_again_without_a_parent(
     store: Database,
 ) -> None:
