@@ -481,7 +481,7 @@ async def test_vessel_that_is_brought_by_another_is_online_while_its_documents_c
         await asyncio.to_thread(broker.kill)
         await asyncio.to_thread(broker.start)
         await comes_to_retain(broker, lambda found: found.get(topic) == b"online", "it still is")
-    assert (await asyncio.to_thread(retained, broker.port))[topic] == b"offline"
+    await comes_to_retain(broker, lambda found: found[topic] == b"offline", "it takes back its word")
 
 
 async def test_value_that_is_held_is_told_again_before_it_expires(database: Database, broker: Broker) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.namespaces import Host, NamespaceError, Network
+from tests.polling import wait_until
 
 SERVE = """
 import socket
@@ -74,13 +75,13 @@ def test_plugs_and_silence_cut_and_heal(ends: tuple[Network, Host, Host]) -> Non
     quay.cut(brigid)
     assert not reaches(argo, "10.77.1.2")
     quay.heal(brigid)
-    assert reaches(argo, "10.77.1.2")
+    wait_until(lambda: reaches(argo, "10.77.1.2"), "the plug is in again")
     quay.cut_silently(argo)
     assert not reaches(argo, "10.77.1.2")
     brigid.await_carrier("eth0")
     argo.await_carrier("eth0")
     quay.heal_silently(argo)
-    assert reaches(argo, "10.77.1.2")
+    wait_until(lambda: reaches(argo, "10.77.1.2"), "it is in reach again")
 
 
 def test_loss_and_rate_are_as_told(ends: tuple[Network, Host, Host]) -> None:
