@@ -22,7 +22,8 @@ CREATE TABLE IF NOT EXISTS departures(
     PRIMARY KEY (id, channel)
 ) STRICT;
 """
-"""A store without this table is sound: an older Logboat made it. An older Logboat can use one that has it."""
+"""A store without this table is sound: an older Logboat made it. It stays so if the store is read-only.
+An older Logboat can use a store that has the table."""
 
 PUT: Final = (
     "INSERT INTO departures(id, channel, seq, crc) VALUES (?1, ?2, ?3, ?4)"
@@ -30,6 +31,7 @@ PUT: Final = (
 )
 """Binds id, channel, sequence, checksum."""
 
+_FIND: Final = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'departures'"
 _NONE: Final = ""
 """Stands for the channels of a document that was deleted and had none."""
 _MARKS: Final = (b'"channels"', b"\\u00")
@@ -85,10 +87,17 @@ class Departures:
         and had no channels has left one without a name.
         """
         with self._engine.reading:
+            if self._is_missing():
+                return {}
             found: list[tuple[Any, ...]] = self._engine.execute(
                 "SELECT channel, seq FROM departures WHERE id = ?", (document_id,)
             ).fetchall()
         return dict(found)
+
+    def _is_missing(self) -> bool:
+        """Return True if the table is not there, and cannot be made because the store is read-only."""
+        engine = self._engine
+        return engine.connection.readonly("main") and not engine.execute(_FIND).fetchall()
 
     def forget(self, document_id: str) -> None:
         """Forget a document that is purged. Inside a transaction."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 from sync.peer import tuning
@@ -11,7 +12,7 @@ from sync.peer.selection import Selection
 from sync.replication.messages import Change, Changes, ChangesReply, NoRev, Rev, SubChanges, Terms
 from sync.store import Database
 
-from .rig import Wire, assert_same, contents, databases, replicate
+from .rig import Wire, assert_same, contents, databases, open_database, replicate
 from .script import Script, passive
 
 NOTES = frozenset({"notes"})
@@ -76,6 +77,39 @@ def test_reader_hears_of_a_departure_though_many_changes_and_a_later_edit_of_the
         edit(theirs, f"other{number}", channels=["galley"])
     edit(theirs, "n1", channels=["galley"], text="longer")
     assert told(subscribed(theirs, since=since)) == [("n1", REMOVED)]
+
+
+# Stores of an older Logboat
+
+
+class ReadOnlyFiles(apsw.VFS):
+    """Opens databases for reading only, as from a card that may not be written."""
+
+    def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:  # noqa: N802
+        if flags[0] & apsw.SQLITE_OPEN_MAIN_DB:
+            flags[0] &= ~(apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
+            flags[0] |= apsw.SQLITE_OPEN_READONLY
+        return apsw.VFSFile("", name, flags)
+
+
+def test_read_only_store_that_kept_no_departures_serves_the_readers_of_a_channel(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    with open_database(path) as store:
+        edit(store, "n1", channels=["notes"])
+        edit(store, "cook", channels=["galley"])
+        edit(store, "deleted", channels=["galley"])
+        delete(store, "deleted")
+    connection = apsw.Connection(str(path))
+    connection.execute("DROP TABLE departures")
+    files = ReadOnlyFiles("departures-read-only", "")
+    with Database.open(path, vfs="departures-read-only") as theirs:
+        assert theirs.departed("deleted") == {}
+        assert ("n1", 0) in told(subscribed(theirs))
+        script = subscribed(theirs, options={"readable": Selection(within=NOTES)})
+        assert [name for name, _ in told(script)] == ["n1"]
+        assert script.peer.session.problem is None
+    connection.close()  # kept until now, so that the store is not closed last, which would write
+    files.unregister()
 
 
 # Deletions
