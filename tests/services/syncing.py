@@ -81,6 +81,16 @@ class SyncProcess:
         ]
 
     @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
     def log(self) -> str:
         return (self.folder / "sync.log").read_text(errors="replace")
 

@@ -1,0 +1,102 @@
+"""Runs an attack in a process of its own: what it costs the attacker must not slow the good client down."""
+
+import asyncio
+import multiprocessing
+import traceback
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from sync.net.tls_identity import TLSIdentity
+
+Facts = dict[str, Any]
+"""What an attack found out, for the test to assert."""
+Begun = Callable[[], None]
+"""Called by an attack once it has what it needs, and begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What an attacker knows of the vessel."""
+
+    port: int
+    fingerprint: str
+    password: str
+    """Of every user."""
+    vessel: Path
+    """A folder with the identity of another vessel of the fleet: vessel.pem, vessel.key."""
+    host: str = "127.0.0.1"
+
+    @property
+    def url(self) -> str:
+        """Where the vessel's log is."""
+        return f"wss://{self.host}:{self.port}/log"
+
+    @property
+    def identity(self) -> TLSIdentity:
+        """That of the other vessel."""
+        return TLSIdentity.load(self.vessel / "vessel.pem", self.vessel / "vessel.key")
+
+
+Attack = Callable[[Target, Begun], Awaitable[Facts | None]]
+
+
+class Attacker:
+    """An attack that runs."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+        self.has_begun = self.is_done = False
+        self.facts: Facts = {}
+
+    def fileno(self) -> int:
+        """Return the descriptor that can be read when there is news."""
+        return self._pipe.fileno()
+
+    def hear(self) -> None:
+        """Take in the news that there are. Raises AssertionError if the attack has failed."""
+        while self._pipe.poll():
+            try:
+                word, what = self._pipe.recv()
+            except EOFError:
+                self.is_done = True
+                raise AssertionError("the attacker's process has ended without a word") from None
+            if word == "failed":
+                self.is_done = True
+                raise AssertionError(f"the attack itself has failed:\n{what}")
+            self.has_begun = True
+            if word == "done":
+                self.is_done, self.facts = True, what
+                return
+
+
+@contextmanager
+def attacker(attack: Attack, target: Target) -> Iterator[Attacker]:
+    """Run an attack until the end of the block at the latest."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_attack, args=(attack, target, theirs), daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        yield Attacker(ours)
+    finally:
+        process.kill()
+        process.join()
+        process.close()
+        ours.close()
+
+
+def _attack(attack: Attack, target: Target, pipe: Connection) -> None:
+    async def run() -> Facts | None:
+        return await attack(target, lambda: pipe.send(("begun", None)))
+
+    try:
+        facts = asyncio.run(run())
+    except Exception:
+        pipe.send(("failed", traceback.format_exc()))
+    else:
+        pipe.send(("done", facts or {}))

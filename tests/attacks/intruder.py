@@ -1,0 +1,139 @@
+"""An attacker's connection with a listener, past TLS and the door: frames made by hand, replies counted."""
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from typing import Any
+
+from sync.blip.codec import Decoder
+from sync.blip.frames import COMPRESSED, KIND_MASK, MORE_COMING, NO_REPLY, Kind, decode_header
+from sync.net.authenticators import BasicAuthenticator
+from sync.net.tls_contexts import client_context
+from sync.net.websocket import Tuning, WebSocketTransport
+from sync.net.ws_client import connect
+from sync.peer.problems import Problem, ProblemError
+from tests.blip.wire import Maker, content
+from tests.polling import PATIENCE_S
+
+from .attacker import Target
+
+_TUNING = Tuning(heartbeat=None, frame_bytes=1 << 20, buffer_bytes=1 << 20)
+_ENOUGH = 64 * 1024 * 1024
+
+
+class Intruder:
+    """One connection. It is a `sync.net.transport.Receiver`, and answers nothing by itself."""
+
+    def __init__(self, transport: WebSocketTransport) -> None:
+        self.transport = transport
+        self.maker = Maker()
+        self.asked = 0
+        """The number of the last request."""
+        self.replies: dict[int, Kind] = {}
+        """What came wholly, by the number of the request."""
+        self.bodies: dict[int, bytes] = {}
+        """Properties and body of each reply, as they came."""
+        self.requests = 0
+        """Frames of requests that have come."""
+        self.problem: Problem | None = None
+        self.is_over = False
+        self._decoder = Decoder(_ENOUGH)
+        self._changed = asyncio.Event()
+
+    @classmethod
+    async def enter(cls, target: Target, who: str | None = None, **how: Any) -> "Intruder":
+        """Connect as a user, or with the other vessel's certificate if none is named."""
+        identity = target.identity if who is None else None
+        tls = client_context(pinned=target.fingerprint, identity=identity)
+        headers = [] if who is None else list(BasicAuthenticator(who, target.password).headers().items())
+        made: list[Intruder] = []
+
+        def receiver(transport: WebSocketTransport) -> Intruder:
+            made.append(cls(transport))
+            return made[0]
+
+        options: dict[str, Any] = {"tuning": _TUNING, "timeout": PATIENCE_S} | how
+        await connect(
+            f"{target.url}/_blipsync", receiver, ssl=tls.context, check=tls.check, headers=headers, **options
+        )
+        return made[0]
+
+    # What it does
+
+    def frame(
+        self,
+        properties: Mapping[str, str],
+        body: bytes = b"",
+        *,
+        compressed: bool = False,
+        no_reply: bool = False,
+    ) -> bytes:
+        """Make the only frame of the next request."""
+        self.asked += 1
+        flags = (COMPRESSED if compressed else 0) | (NO_REPLY if no_reply else 0)
+        return self.maker.frame(self.asked, content(body, properties), flags=flags)
+
+    def ask(self, properties: Mapping[str, str], body: bytes = b"", *, compressed: bool = False) -> int:
+        """Send a request in one frame, however large it is; its number."""
+        self.write(self.frame(properties, body, compressed=compressed))
+        return self.asked
+
+    def write(self, *frames: bytes) -> None:
+        """Send frames as they are."""
+        for frame in frames:
+            self.transport.send(frame)
+        self.transport.flush()
+
+    def deaf(self) -> None:
+        """Read nothing from now on."""
+        self.transport.pause()
+
+    async def drained(self) -> None:
+        """Wait until what was sent is on its way, or the connection is over."""
+        await self.until(lambda: self.transport.is_writable)
+
+    async def answered(self, number: int) -> None:
+        """Wait for the reply to a request, or the end."""
+        await self.until(lambda: number in self.replies)
+
+    async def until(self, holds: Any) -> None:
+        """Wait until something that comes makes it true, or the connection is over."""
+        while not (self.is_over or holds()):
+            self._changed.clear()
+            await self._changed.wait()
+
+    def leave(self) -> None:
+        """Cut the connection."""
+        self.transport.abort()
+
+    # What it is told
+
+    def frames(self, frames: list[bytes]) -> None:
+        for frame in frames:
+            number, flags, start = decode_header(frame)
+            kind = Kind(flags & KIND_MASK)
+            if kind in (Kind.ACK_REQUEST, Kind.ACK_REPLY):
+                continue
+            plain = self._decoder.open(frame, start, flags)
+            if kind is Kind.REQUEST:
+                self.requests += 1
+                continue
+            self.bodies[number] = self.bodies.get(number, b"") + plain
+            if not flags & MORE_COMING:
+                self.replies[number] = kind
+        self._changed.set()
+
+    def writable(self) -> None:
+        self._changed.set()
+
+    def closed(self, problem: Problem | None) -> None:
+        self.is_over, self.problem = True, problem
+        self._changed.set()
+
+
+async def entered(target: Target, who: str | None = None, **how: Any) -> Intruder | None:
+    """Connect, or be refused: None then."""
+    try:
+        return await Intruder.enter(target, who, **how)
+    except (ProblemError, ssl.SSLError, OSError):
+        return None

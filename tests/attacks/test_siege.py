@@ -1,0 +1,41 @@
+"""The siege itself: it measures what there is, and an attack that fails is a test that fails."""
+
+import pytest
+
+from .attacker import Begun, Facts, Target
+from .intruder import Intruder, entered
+from .siege import CREW, GUEST, Siege, Size
+
+
+async def idle(target: Target, begun: Begun) -> Facts:
+    """A user, a guest and another vessel come, ask for something harmless, and go; a stranger is refused."""
+    intruders = [await Intruder.enter(target, who) for who in (CREW, GUEST, None)]
+    begun()
+    for intruder in intruders:
+        await intruder.answered(intruder.ask({"Profile": "getCheckpoint", "client": "nobody"}))
+        intruder.leave()
+    stranger = await entered(target, "stranger")
+    return {"answered": sum(len(intruder.replies) for intruder in intruders), "stranger": stranger is None}
+
+
+async def failing(_: Target, begun: Begun) -> None:
+    """An attack that cannot do what it wants."""
+    begun()
+    raise RuntimeError("no such weapon")
+
+
+def test_a_vessel_in_peace_keeps_its_promises(siege: Siege, size: Size) -> None:
+    report = siege.under(idle)
+    assert report.facts == {"answered": 3, "stranger": True}
+    assert len(report.times.each) >= 20
+    assert 10 < report.before_mib <= report.most_mib
+    report.assert_held(size)
+
+
+def test_new_connections_can_be_timed(siege: Siege, size: Size) -> None:
+    siege.under(idle, arrivals=True, least=5).assert_held(size)
+
+
+def test_an_attack_that_fails_is_told(siege: Siege) -> None:
+    with pytest.raises(AssertionError, match="no such weapon"):
+        siege.under(failing, least=1)
