@@ -12,6 +12,8 @@ from difflib import get_close_matches
 from itertools import pairwise
 from typing import Final
 
+from .plaintext import clean
+
 
 class InputError(ValueError):
     """What a person wrote is wrong; `str` says what, and what to do.
@@ -354,7 +356,7 @@ def shown(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         cut = value if len(value) <= _MOST_SHOWN else value[:_MOST_SHOWN] + "…"
-        return '"' + "".join(c if c.isprintable() else "·" for c in cut) + '"'
+        return f'"{clean(cut)}"'
     if isinstance(value, int) and value.bit_length() > 128:
         return "a huge number"
     if isinstance(value, int | float):

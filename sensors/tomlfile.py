@@ -15,6 +15,7 @@ from pathlib import Path
 from traceback import extract_tb
 from typing import Any, Final
 
+from .plaintext import clean
 from .tomllines import Place, locate
 
 MOST_BYTES: Final = 1_000_000
@@ -48,7 +49,7 @@ class Problem:
         subject = ", ".join(part for part in (self.table, self.key) if part)
         said = ": ".join(part for part in (place, subject, self.text) if part)
         line = f"{said}. {self.remedy}" if self.remedy else said
-        return "".join(c if c.isprintable() else "·" for c in line)
+        return clean(line)
 
 
 class ConfigurationError(Exception):

@@ -6,7 +6,9 @@ from collections.abc import Collection, Sequence
 from itertools import zip_longest
 from typing import Final
 
-from .present import broken, clean, whole, wrap
+from sensors.plaintext import clean
+
+from .present import broken, whole, wrap
 
 GAP: Final = 2
 """Blanks between columns."""

@@ -14,8 +14,11 @@ from importlib import import_module
 from types import ModuleType
 from typing import Final, TextIO
 
+from sensors.plaintext import cleaned_output
+
 from .commands.common import CommandError, UsageError, World
 from .commands.options import Parser, common_options
+from .logs.setup import in_foreground
 from .systemd import ImportProgress, Notifier
 
 
@@ -72,8 +75,13 @@ def main(argv: Sequence[str] | None = None, *, world: World | None = None) -> in
         _tolerate(stream)
     if "NOTIFY_SOCKET" in os.environ:
         sys.meta_path.insert(0, ImportProgress(Notifier()))
+    with cleaned_output(), in_foreground():
+        return _ended(sys.argv[1:] if argv is None else list(argv), world or World())
+
+
+def _ended(arguments: list[str], world: World) -> int:
     try:
-        status = _run(sys.argv[1:] if argv is None else list(argv), world or World())
+        status = _run(arguments, world)
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read has had enough. Python would flush once more at exit: into nothing then.

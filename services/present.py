@@ -17,6 +17,7 @@ from datetime import UTC, datetime, tzinfo
 from itertools import zip_longest
 from typing import Final, TextIO
 
+from sensors.plaintext import clean
 from sensors.quantities import format_duration
 
 from .timeline import Moment, Trust
@@ -82,11 +83,6 @@ class Line:
 
     text: str
     style: Style | None = None
-
-
-def clean(text: str) -> str:
-    """The text without anything that steers a terminal."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else "·" for c in text)
 
 
 _ASCII: Final = str.maketrans({"°": "deg ", "±": "+/-", "…": "...", "·": "?", "─": "-"})

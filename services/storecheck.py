@@ -30,6 +30,7 @@ from typing import Any, Final
 import apsw
 import msgspec
 
+from sensors.plaintext import json_text
 from sync import documents
 from sync.store import DamagedError, Database, StoreError
 from sync.store.salvage import salvage as salvage_store
@@ -470,7 +471,7 @@ def run(args: Namespace) -> int:
 def _run(args: Namespace) -> int:
     report = prepare(args.data, repair=args.repair, progress=Notifier().progress)
     if args.json:
-        print(msgspec.json.encode({"format": format_of("store-check"), **report.as_dict()}).decode())
+        print(json_text(msgspec.json.encode({"format": format_of("store-check"), **report.as_dict()})))
     elif report.in_use:
         print("the stores are in use: nothing was checked; stop logboat-recorder and logboat-sync first")
     elif not report.findings and not report.unchecked:

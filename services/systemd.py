@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Final
 
+from sensors.plaintext import clean
+
 log = logging.getLogger(__name__)
 
 MORE_S: Final = 120.0
@@ -52,7 +54,7 @@ class Notifier:
 
     def status(self, words: str) -> None:
         """One line for `systemctl status`."""
-        self._send(f"STATUS={words}")
+        self._send(f"STATUS={clean(words)}")
 
     def stopping(self) -> None:
         """The daemon is on its way out."""

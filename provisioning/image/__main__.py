@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -10,6 +10,7 @@ from typing import Final
 from provisioning.image import recipe
 from provisioning.image.build import Build, native
 from provisioning.image.errors import ImageError, RecipeError
+from sensors.plaintext import cleaned_output
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 
@@ -29,6 +30,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _interrupt)
+    with cleaned_output():
+        return _made(args)
+
+
+def _made(args: Namespace) -> int:
     try:
         found = recipe.read(REPOSITORY / "image", board=args.board, base=args.base, native=native())
         output = args.output.absolute()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TextIO
 
 from provisioning.image.errors import ToolError
+from sensors.plaintext import clean
 
 _LAST_LINES = 6
 _PATIENCE_S = 20.0
@@ -38,7 +39,7 @@ class Teller:
 
     def say(self, text: str) -> None:
         """One line, with the time since the start."""
-        print(f"[{time.monotonic() - self.started:6.1f}] {text}", file=self.out, flush=True)
+        print(f"[{time.monotonic() - self.started:6.1f}] {clean(text)}", file=self.out, flush=True)
 
 
 def run(

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from provisioning import files
+from sensors.plaintext import clean
 from sensors.tomlfile import Problem
 
 NAME: Final = "PROBLEMS.txt"
@@ -30,8 +31,7 @@ def text(problems: Sequence[Problem]) -> bytes:
             *([f"    {problem.remedy}"] if problem.remedy else []),
             "",
         ]
-    safe = ["".join(c if c.isprintable() else "·" for c in row) for row in [*rows, *_FOOT, ""]]
-    return "\r\n".join(safe).encode()
+    return "\r\n".join(map(clean, [*rows, *_FOOT, ""])).encode()
 
 
 def show(folder: Path, problems: Sequence[Problem], *, before: Callable[[], None]) -> None:

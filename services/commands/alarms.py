@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, Final
 
+from sensors.plaintext import clean
 from sensors.quantities import format_value
 from services.columns import fitted
-from services.present import Screen, Style, clean, count, moment_text, paint, screen, wrap
+from services.present import Screen, Style, count, moment_text, paint, screen, wrap
 
 from .common import UsageError, World, chosen_vessel, moment_json, print_json, reading_store, say, zone
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sensors.clock import Clock, SystemClock
+from sensors.plaintext import clean, json_text
 from services.processes import is_alive
 from services.systemd import failed_units
 from services.zones import zone_of
@@ -75,7 +76,7 @@ def ask_person(question: str) -> str:
     if not sys.stdin.isatty():
         raise UsageError("there is no terminal to ask at; --yes does it without asking")
     try:
-        return input(question)
+        return input(clean(question))
     except EOFError:
         raise UsageError("nothing was typed") from None
 
@@ -121,9 +122,23 @@ def shaped(shape: str, facts: Mapping[str, Any]) -> dict[str, Any]:
 
 def print_json(shape: str, facts: Mapping[str, Any]) -> None:
     """One line of JSON on standard output, `shaped`; it comes out at once."""
+    print(to_json(shaped(shape, facts)), flush=True)
+
+
+def to_json(facts: Mapping[str, Any]) -> str:
+    """Return the facts as one line of JSON, whose control characters are all escapes.
+
+    Half a surrogate pair, as it stands for a byte of a file's name that is no text, becomes a question mark.
+    """
     import msgspec
 
-    print(msgspec.json.encode(shaped(shape, facts)).decode(), flush=True)
+    try:
+        return json_text(msgspec.json.encode(facts))
+    except UnicodeEncodeError:
+        import json
+
+        plain = json.dumps(msgspec.to_builtins(facts), ensure_ascii=False)
+        return json_text(plain.encode(errors="replace"))
 
 
 @contextlib.contextmanager

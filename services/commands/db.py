@@ -12,9 +12,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from services.present import clean, count
+from sensors.plaintext import clean, json_text
+from services.present import count
 
-from .common import FailedError, UsageError, World, opened, print_json, say
+from .common import FailedError, UsageError, World, opened, print_json, say, to_json
 from .dbserve import serve, serve_arguments
 from .dbsync import DIRECTIONS, replicate, replication_arguments
 from .options import actions
@@ -109,8 +110,6 @@ def _put(args: Namespace) -> int:
 
 
 def _get(database: "Database", args: Namespace) -> int:
-    import msgspec
-
     document = database.get(args.id, rev=args.rev)
     if document is None:
         what = "document" if args.rev is None else f"revision {args.rev} kept"
@@ -119,12 +118,12 @@ def _get(database: "Database", args: Namespace) -> int:
         raise FailedError(f"{args.id}: deleted (revision {document.rev}); --meta shows what is left")
     if not args.meta:
         sys.stdout.flush()
-        sys.stdout.write(document.raw.decode(errors="replace") + "\n")
+        sys.stdout.write(json_text(document.raw) + "\n")
         return 0
     head: dict[str, Any] = {"_id": document.id, "_rev": document.rev}
     if document.deleted:
         head["_deleted"] = True
-    print(msgspec.json.encode(head | document.body).decode())
+    print(to_json(head | document.body))
     return 0
 
 
@@ -257,7 +256,7 @@ def _export(database: "Database", args: Namespace) -> int:
     if args.file is None:
         sys.stdout.flush()
         for line in lines:
-            sys.stdout.write(line.decode(errors="replace"))
+            sys.stdout.write(json_text(line))
         return 0
     number = 0
     # Complete or not there: a half would look like a whole.

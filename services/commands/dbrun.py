@@ -12,8 +12,9 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
+from sensors.plaintext import clean, steer
 from sensors.quantities import format_bytes
-from services.present import clean, count, screen, thousands
+from services.present import count, screen, thousands
 from sync.net.replicator import Replicator, ReplicatorConfiguration, Status
 from sync.peer.active import Activity
 from sync.peer.problems import Domain, Problem
@@ -26,6 +27,8 @@ LOOK_EVERY_S: Final = 0.2
 STOP_WITHIN_S: Final = 10.0
 """What is on its way may take this long after a signal; a connection that is only being made, less."""
 STOP_CONNECTING_WITHIN_S: Final = 1.0
+
+ERASE_LINE: Final = "\r\x1b[K"
 
 ADVICE: Final[dict[tuple[Domain, int], str]] = {
     (Domain.POSIX, errno.ECONNREFUSED): "see that a listener runs there, on that port",
@@ -268,12 +271,14 @@ class _Run:
             else ""
         )
         text = f"{status.activity.value}: {done}{self._counts(progress)}"
-        print(f"\r\x1b[K{text[: self._line_width]}", end="", file=sys.stderr, flush=True)
+        steer(sys.stderr, ERASE_LINE)
+        print(text[: self._line_width], end="", file=sys.stderr, flush=True)
         self._has_line = True
 
     def _clear_line(self) -> None:
         if self._has_line:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            steer(sys.stderr, ERASE_LINE)
+            sys.stderr.flush()
             self._has_line = False
 
 

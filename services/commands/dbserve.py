@@ -57,10 +57,10 @@ def serve(args: Namespace) -> int:
     if not args.path.parent.is_dir():
         raise FailedError(f"{args.path.parent}: there is no such folder")
     import asyncio
-    import logging
 
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
-    with opened(args.path, create=not args.path.is_file()) as database:
+    from services.logs.setup import talkative
+
+    with talkative(), opened(args.path, create=not args.path.is_file()) as database:
         if ours is None and not args.no_tls:
             ours = kept_identity(args.path)
         configuration = _configuration(args, database, ours, authenticator)

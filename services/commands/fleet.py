@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from sensors.plaintext import clean
 from services.fleetidentity import USUAL
-from services.present import clean, count, table
+from services.present import count, table
 
 from .common import FailedError, UsageError, World, print_json
 from .fleetcard import card, card_arguments, passphrase

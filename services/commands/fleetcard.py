@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from services.present import clean
+from sensors.plaintext import clean, steer
 
 from .common import FailedError, UsageError, World, print_json, say
 
@@ -173,7 +173,8 @@ class _Progress:
         share = f"{so_far / 1e6:.0f} MB" if not total else f"{100 * so_far // total} %"
         end = "\n" if so_far == total else ""
         with suppress(OSError):
-            print(f"\r{self._vessel}: {what} {share}   ", end=end, file=sys.stderr, flush=True)
+            steer(sys.stderr, "\r")
+            print(f"{self._vessel}: {what} {share}   ", end=end, file=sys.stderr, flush=True)
 
 
 def passphrase(args: Namespace, world: World, prompt: str) -> str:

@@ -13,8 +13,9 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Any, Final
 
+from sensors.plaintext import clean, csv_text, json_text
 from sensors.quantities import InputError, close, parse
-from services.present import clean, count, screen
+from services.present import count, screen
 
 from .common import UsageError, World, chosen_vessel, moment_json, reading_store, say, zone
 
@@ -127,10 +128,10 @@ def _write_csv(samples: "Iterable[Recorded]", args: Namespace, vessel: str) -> N
     for sample in samples:
         moment = sample.moment
         time = "" if moment.utc is None else iso(moment.utc)
-        row = [time, sample.sequence, _csv_value(sample.value), clean(sample.unit), clean(sample.state)]
+        row = [time, sample.sequence, _csv_value(sample.value), csv_text(sample.unit), csv_text(sample.state)]
         if args.wide:
             give = "" if moment.uncertainty is None else round(moment.uncertainty, 3)
-            row += [clean(sample.log), sample.boot, round(sample.clock, 3), moment.trust.value, give]
+            row += [csv_text(sample.log), sample.boot, round(sample.clock, 3), moment.trust.value, give]
         writer.writerow(row)
         trusts[moment.trust.value] += 1
         logs.add(sample.log)
@@ -156,9 +157,9 @@ def _write_json(samples: "Iterable[Recorded]", args: Namespace, vessel: str) -> 
 
     encode = msgspec.json.encode
     head = encode({"format": format_of("log"), "vessel": vessel, "sensor": args.sensor}).decode()
-    sys.stdout.write(head[:-1] + ',"samples":[')
+    sys.stdout.write(json_text(head[:-1]) + ',"samples":[')
     for place, sample in enumerate(samples):
-        sys.stdout.write((",\n" if place else "\n") + encode(_sample_json(sample)).decode())
+        sys.stdout.write((",\n" if place else "\n") + json_text(encode(_sample_json(sample))))
     print("\n]}")
 
 

@@ -9,11 +9,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from sensors.plaintext import clean
 from sensors.quantities import format_duration, format_value
 from sensors.sample import Value
 from services.history import Recorded
 from services.live import look
-from services.present import Curve, Screen, clean, count, moment_text, table, thousands
+from services.present import Curve, Screen, count, moment_text, table, thousands
 
 from .common import World
 

@@ -5,7 +5,8 @@ from argparse import ArgumentParser, Namespace
 from datetime import datetime, tzinfo
 from typing import Any, Final
 
-from services.present import clean, time_text
+from sensors.plaintext import clean
+from services.present import time_text
 
 from .common import UsageError, World, chosen_vessel, own_vessel, print_json, reading_store, zone
 

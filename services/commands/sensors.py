@@ -1,11 +1,13 @@
 """`logboat sensors`: every sensor's value, age, rate and faults; from the recorder if it runs."""
 
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any, Final
 
+from sensors.plaintext import steer
 from sensors.quantities import format_duration, format_value
 from services.columns import fitted
 from services.current import Current, from_documents, from_recorder
@@ -54,7 +56,9 @@ def sensors(args: Namespace, world: World) -> int:
                 print_json("sensors", as_json(seen))
             else:
                 text = "\n".join(lines(seen, screen(zone=place)))
-                print(f"{HOME_AND_CLEAR}{text}" if args.watch and is_terminal else text, flush=True)
+                if args.watch and is_terminal:
+                    steer(sys.stdout, HOME_AND_CLEAR)
+                print(text, flush=True)
             if left is not None:
                 left -= 1
                 if left == 0:

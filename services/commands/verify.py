@@ -4,7 +4,8 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from services.present import clean, count, moment_text, table, thousands
+from sensors.plaintext import clean
+from services.present import count, moment_text, table, thousands
 
 from .common import World, chosen_vessel, moment_json, print_json, reading_store, zone
 

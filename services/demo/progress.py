@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TextIO
 
+from sensors.plaintext import steer
 from services.present import screen, table, thousands
 
 LINE_EVERY_S: Final = 5.0
@@ -73,7 +74,7 @@ class Progress:
 
     def _erase(self) -> None:
         if self._height:  # ECMA-48: cursor up, erase to the end of the display
-            self._stream.write(f"\x1b[{self._height}F\x1b[J")
+            steer(self._stream, f"\x1b[{self._height}F\x1b[J")
             self._height = 0
 
     def _print(self, text: str) -> None:

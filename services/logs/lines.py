@@ -16,6 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
+from sensors.plaintext import clean, json_text
+
 MOST_CHARACTERS: Final = 2_000
 """Of a text; a peer's words may be in it."""
 _FRAMES: Final = 4
@@ -37,7 +39,7 @@ class Line:
     again: int = 0
 
     def __str__(self) -> str:
-        text = json.dumps(self.text[:MOST_CHARACTERS], ensure_ascii=False)
+        text = json_text(json.dumps(self.text[:MOST_CHARACTERS], ensure_ascii=False))
         more = f" again={self.again}" if self.again else ""
         return f"level={self.level} daemon={self.daemon} what={self.what} msg={text}{more}"
 
@@ -67,6 +69,14 @@ def of_record(record: logging.LogRecord, daemon: str, *, again: int = 0) -> Line
         text = f"{text}: {of_exception(record.exc_info[1], record.exc_info[2])}"
     what = record.name.removeprefix("services.")
     return Line(record.levelname.lower(), daemon, what, text, again)
+
+
+class Foreground(logging.Formatter):
+    """A record for a person who has started a command: its level, and its words on one clean line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, without its end."""
+        return f"{record.levelname} {clean(of_record(record, '').text[:MOST_CHARACTERS])}"
 
 
 def of_exception(error: BaseException, trace: TracebackType | None) -> str:

@@ -18,7 +18,7 @@ from typing import Final, TextIO
 
 from .kept import ErrorLog
 from .limits import Limiter
-from .lines import Line, journal_level, of_exception, of_record
+from .lines import Foreground, Line, journal_level, of_exception, of_record
 
 MOST_WAITING: Final = 1_000
 """Lines; a journal that takes nothing costs no more memory than that."""
@@ -148,6 +148,41 @@ def running(daemon: str, data: Path | None) -> Iterator[None]:
         root.setLevel(level_before)
         handler.tell_kept_back(float("inf"))
         writer.finish()
+
+
+@contextlib.contextmanager
+def in_foreground() -> Iterator[None]:
+    """While a command of a person runs: its warnings go to standard error, clean.
+
+    A daemon's own handlers, where there are any, come before.
+    """
+    before = logging.lastResort
+    logging.lastResort = _to_person(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.lastResort = before
+
+
+@contextlib.contextmanager
+def talkative() -> Iterator[None]:
+    """While a server runs in the foreground: whatever it logs goes to standard error, clean."""
+    root = logging.getLogger()
+    level_before, handler = root.level, _to_person(logging.INFO)
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level_before)
+
+
+def _to_person(level: int) -> logging.Handler:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setLevel(level)
+    handler.setFormatter(Foreground())
+    return handler
 
 
 def fatal(text: str) -> None:

@@ -13,9 +13,10 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Footer
 
+from sensors.plaintext import clean
 from services.commands.common import CommandError, FailedError
 from services.lights import explain
-from services.present import Line, Style, clean, spelt, wrap
+from services.present import Line, Style, spelt, wrap
 from services.present import Screen as Terminal
 
 from . import page

@@ -4,12 +4,13 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from sensors.plaintext import clean
 from sensors.quantities import format_duration
 from services.columns import fitted
 from services.commands import alarms, peers, sensors
 from services.current import Current
 from services.lights.states import LIGHTS, State, worst
-from services.present import Line, Style, clean, count, table, time_text, wrap
+from services.present import Line, Style, count, table, time_text, wrap
 from services.summary import clock, committed
 
 from .looking import Look

@@ -4,8 +4,9 @@ from argparse import Namespace
 from datetime import datetime
 from typing import Final
 
+from sensors.plaintext import clean
 from services.commands.common import World, print_json
-from services.present import Screen, clean, spelt
+from services.present import Screen, spelt
 
 from .looking import Look, Looker
 from .sentences import Teller, facts

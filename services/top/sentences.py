@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final
 
+from sensors.plaintext import clean
 from sensors.quantities import format_duration
 from services.commands import alarms, peers, sensors
 from services.lights.states import LIGHTS
-from services.present import clean, count, spelt
+from services.present import count, spelt
 from services.summary import card, clock, committed, configuration, daemons, identity, mesh
 
 from .looking import Look

@@ -23,6 +23,7 @@ from sync.net.handshake import Head, joined, parse_address, spell_remote
 from sync.net.tls_alerts import alerts_by
 from sync.net.transport import Receiver
 from sync.net.websocket import Tuning, WebSocketTransport
+from sync.net.words import MOST_SHOWN, plain
 from sync.peer.problems import Domain, Problem, ProblemError
 
 SUBPROTOCOLS: Final = ("BLIP_3+CBMobile_3", "BLIP_3+CBMobile_2")
@@ -38,7 +39,6 @@ _FOR_OUR_CERTIFICATE: Final = (
     " and was shown none; its log says more"
 )
 
-_BODY_SHOWN: Final = 200
 _STATUS: Final = re.compile(rb"HTTP/1\.[01] ([1-5][0-9][0-9])(.*)")
 
 
@@ -278,10 +278,10 @@ class _Handshake(asyncio.Protocol):
 
     def _refused_with(self, response: Response) -> UpgradeRefusedError:
         status = response.status_code
-        what = f"{self._where} answered {status} {_plain(response.reason_phrase)}".rstrip()
+        what = f"{self._where} answered {status} {plain(response.reason_phrase)}".rstrip()
         if 300 <= status < 400 and (targets := response.headers.get_all("Location")):
-            what += f", a redirect to {_plain(targets[0])}; redirects are not followed: give that address"
-        elif body := _plain(bytes(response.body[: _BODY_SHOWN * 4]).decode(errors="replace")):
+            what += f", a redirect to {plain(targets[0])}; redirects are not followed: give that address"
+        elif body := plain(bytes(response.body[: MOST_SHOWN * 4]).decode(errors="replace")):
             what += f": {body}"
         return UpgradeRefusedError(Problem(Domain.WEBSOCKET, status, what), joined(response.headers))
 
@@ -291,24 +291,18 @@ class _Handshake(asyncio.Protocol):
         if found is None or int(found[1]) == http.HTTPStatus.SWITCHING_PROTOCOLS:
             return self._garbled(what)
         status = int(found[1])
-        text = f"{self._where} answered {status} {_plain(found[2].decode(errors='replace'))}".rstrip()
-        text += f"; the rest of its answer could not be read: {_plain(what)}"
+        text = f"{self._where} answered {status} {plain(found[2].decode(errors='replace'))}".rstrip()
+        text += f"; the rest of its answer could not be read: {plain(what)}"
         return UpgradeRefusedError(Problem(Domain.WEBSOCKET, status, text), Headers())
 
     def _unspoken(self, chosen: str) -> ProblemError:
         text = (
-            f"{self._where} was offered the subprotocols {', '.join(self._wanted)} and took {_plain(chosen)}"
+            f"{self._where} was offered the subprotocols {', '.join(self._wanted)} and took {plain(chosen)}"
         )
         return ProblemError(
             Problem(Domain.WEBSOCKET, _NO_SUBPROTOCOL, f"{text}; is it a database of Couchbase's protocol?")
         )
 
     def _garbled(self, what: str) -> ProblemError:
-        text = f"{self._where} does not answer as a WebSocket server would: {_plain(what)}"
+        text = f"{self._where} does not answer as a WebSocket server would: {plain(what)}"
         return ProblemError(Problem(Domain.WEBSOCKET, _PROTOCOL_ERROR, text))
-
-
-def _plain(text: str) -> str:
-    """A stranger's words, fit for a log line."""
-    words = " ".join("".join(c if c.isprintable() else " " for c in text[: _BODY_SHOWN * 4]).split())
-    return words if len(words) <= _BODY_SHOWN else words[: _BODY_SHOWN - 1] + "…"

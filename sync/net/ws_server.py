@@ -23,6 +23,7 @@ from sync.net.framing import Framing, package_log
 from sync.net.handshake import Head, joined, spell_remote
 from sync.net.tls_alerts import alerts_by
 from sync.net.websocket import Tuning, WebSocketTransport
+from sync.net.words import plain
 from sync.peer.problems import ProblemError
 
 __all__ = ["Accept", "Decide", "Reject", "Request", "Server", "serve"]
@@ -36,8 +37,6 @@ _NOT_OURS: Final = "perhaps it does not accept our certificate; its log says mor
 _BACKLOG: Final = 100
 _TOLD_ELSEWHERE: Final = frozenset({401, 403, 426})
 """Statuses for which the listener has said who is refused, or that only tell a client to open a WebSocket."""
-_SHOWN: Final = 200
-"""Characters of what a stranger sent that are logged."""
 _D = TypeVar("_D", Accept | Reject, Reject)
 _LETTERS: Final = range(ord("A"), ord("Z") + 1)
 
@@ -342,7 +341,7 @@ class _Guest(asyncio.Protocol):
         events = self._protocol.events_received()
         if not events:  # The package has refused it, with an answer or without.
             cause = self._protocol.handshake_exc and self._protocol.handshake_exc.__cause__
-            log.info("%s: refused: no request that we understand: %s", self.remote, _plain(str(cause or "")))
+            log.info("%s: refused: no request that we understand: %s", self.remote, plain(str(cause or "")))
             self._write_out()
             self._pipe.close()
             return None
@@ -431,9 +430,9 @@ class _Guest(asyncio.Protocol):
             "%s: the WebSocket is refused with %d: %s; it asked for %s and offered %s",
             self.remote,
             status,
-            _plain(why),
-            _plain(asked.path),
-            _plain(", ".join(asked.subprotocols)) or "no subprotocol",
+            plain(why),
+            plain(asked.path),
+            plain(", ".join(asked.subprotocols)) or "no subprotocol",
         )
 
     def _respond(self, response: Response) -> None:
@@ -457,12 +456,6 @@ def _offered(headers: Headers) -> tuple[str, ...]:
         except InvalidHeaderFormat:
             found.append(value)
     return tuple(found)
-
-
-def _plain(text: str) -> str:
-    """Return text from a stranger in a form that is safe in a log line."""
-    words = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * _SHOWN]).split())
-    return words if len(words) <= _SHOWN else words[: _SHOWN - 1] + "…"
 
 
 class _Nobody:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.present import BARS, PLAIN_BARS, Curve, clean, count, moment_text, table, time_text
+from sensors.plaintext import clean
+from services.present import BARS, PLAIN_BARS, Curve, count, moment_text, table, time_text
 from services.timeline import NEVER, Moment, Trust
 
 UTC_ZONE = ZoneInfo("UTC")

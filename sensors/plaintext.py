@@ -1,0 +1,114 @@
+"""Text from anywhere made safe to show: on a terminal, in a log, in JSON, in a spreadsheet. Pure, but for
+`CleanStream`.
+
+Names, units, error texts, and headers come from other vessels, from peers, and from strangers on the network.
+A terminal obeys control characters in them. `clean` is the one rule for what may be shown.
+"""
+
+import contextlib
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Final, TextIO, cast
+
+SUBSTITUTE: Final = "·"
+"""Shown in place of a character that must not reach a terminal."""
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")  # noqa: RUF001
+"""A spreadsheet takes a text that begins with one of these for a formula, some in their full-width form, too
+(OWASP, "CSV Injection")."""
+_STYLED: Final = re.compile("\x1b\\[(?:0|1|32|33|1;31)m")
+"""The styles that Logboat itself uses (`services.present.Style`), and the return to plain text."""
+_BLANKS: Final = {"\n": "", "\t": ""}
+
+
+def clean(text: str) -> str:
+    """Return the text with a dot for each character that could steer a terminal.
+
+    Those are the control characters (C0, C1, DEL), line and paragraph separators, the signs that turn the
+    direction of text around or have no width, and what is not a character at all, as half a surrogate pair.
+    """
+    return text if text.isprintable() else "".join(c if c.isprintable() else SUBSTITUTE for c in text)
+
+
+def clean_lines(text: str) -> str:
+    """Return the text, `clean`, with its line ends and tabs."""
+    if text.translate(_TABLE).isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in _BLANKS else SUBSTITUTE for c in text)
+
+
+_TABLE: Final = str.maketrans(_BLANKS)
+
+
+def csv_text(text: str) -> str:
+    """Return the text, `clean`, as a field of a CSV file that no spreadsheet takes for a formula.
+
+    A field that begins like a formula gets an apostrophe in front. Only for texts: a number stays one.
+    """
+    return f"'{clean(text)}" if text.startswith(_FORMULA) else clean(text)
+
+
+def json_text(encoded: str | bytes) -> str:
+    """Return encoded JSON, in which each character that `clean` would replace is an escape (RFC 8259, 7).
+
+    Whoever decodes it gets the same values. Line ends and tabs between values stay.
+    """
+    text = encoded.decode(errors="replace") if isinstance(encoded, bytes) else encoded
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in _BLANKS else _escape(c) for c in text)
+
+
+def _escape(character: str) -> str:
+    if character == "\r":  # only between values: within one it is an escape already
+        return " "
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
+
+
+class CleanStream:
+    """A text stream that lets through nothing that steers a terminal, but what `steer` is asked for."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> object:
+        """All else is the stream's."""
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write the text, `clean`, with its line ends, tabs, and Logboat's own styles."""
+        if "\x1b" not in text:
+            self._stream.write(clean_lines(text))
+            return len(text)
+        at = 0
+        for style in _STYLED.finditer(text):
+            self._stream.write(clean_lines(text[at : style.start()]) + style[0])
+            at = style.end()
+        self._stream.write(clean_lines(text[at:]))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write each of the lines."""
+        for line in lines:
+            self.write(line)
+
+    def steer(self, sequence: str) -> None:
+        """Write a control sequence of our own: move the cursor, erase."""
+        self._stream.write(sequence)
+
+
+def steer(stream: TextIO, sequence: str) -> None:
+    """Write a control sequence of our own to a terminal; no part of it may come from elsewhere."""
+    (stream.steer if isinstance(stream, CleanStream) else stream.write)(sequence)
+
+
+@contextlib.contextmanager
+def cleaned_output() -> Iterator[None]:
+    """While a command runs, whatever it prints is clean, whoever forgot to clean it."""
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = (cast("TextIO", CleanStream(stream)) for stream in before)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
