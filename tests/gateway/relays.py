@@ -89,6 +89,18 @@ class Cutting(Relay):
         writer.transport.abort()
 
 
+class Withholding(Relay):
+    """Keeps the broker's answers back while `holds` is set: a line that carries one way alone."""
+
+    holds = False
+
+    async def answers(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65_536):
+            if not self.holds:
+                writer.write(data)
+        writer.close()
+
+
 class Elderly(Relay):
     """Lets nobody in who speaks MQTT 5, as a broker of 3.1.1 does."""
 

@@ -24,7 +24,7 @@ from tests.polling import until, until_awaited
 
 from . import builders
 from .broker import Broker, Listener, passwords, retained
-from .relays import Elderly, Relay
+from .relays import Elderly, Relay, Withholding
 
 QUICK = Patience(
     connect=5,
@@ -482,6 +482,31 @@ async def test_vessel_that_is_brought_by_another_is_online_while_its_documents_c
         await asyncio.to_thread(broker.start)
         await comes_to_retain(broker, lambda found: found.get(topic) == b"online", "it still is")
     await comes_to_retain(broker, lambda found: found[topic] == b"offline", "it takes back its word")
+
+
+@pytest.mark.parametrize("waits_for", ["acknowledgements", "what is retained"])
+async def test_gateway_that_stops_takes_back_its_word_though_the_broker_answers_nothing(
+    database: Database, broker: Broker, waits_for: str
+) -> None:
+    write_fleet(database)
+    both = {"logboat/argo/presence", "logboat/brigid/presence"}
+    async with Withholding(broker.port) as between:
+        async with forwarding(database, between.url) as gateway:
+            await until(lambda: is_ashore(gateway), "all is ashore")
+            builders.write_equipment(database, "brigid", "main", 3, 0.5, time=NOW.isoformat())
+            await comes_to_retain(
+                broker, lambda found: all(found.get(topic) == b"online" for topic in both), "both are there"
+            )
+            between.holds = True
+            if waits_for == "acknowledgements":
+                builders.write_equipment(database, "brigid", "main", 4, 0.75, time=NOW.isoformat())
+                await until(lambda: gateway.report().backlog_documents > 0, "something is on its way")
+            else:
+                builders.write_vessel(database, "cormorant", ["main"])
+                await until(lambda: gateway.report().backlog_documents > 0, "another vessel is asked for")
+        await comes_to_retain(
+            broker, lambda found: all(found[topic] == b"offline" for topic in both), "it takes back its word"
+        )
 
 
 async def test_value_that_is_held_is_told_again_before_it_expires(database: Database, broker: Broker) -> None:

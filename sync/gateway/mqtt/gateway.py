@@ -373,6 +373,7 @@ class MqttGateway:
             hears_discovery=self._hears_discovery,
             patience=self._patience,
             wake=self._wake,
+            is_over=lambda: self._is_stopping,
         )
         try:
             await listening.begin(self._attendance.begin())
@@ -401,16 +402,13 @@ class MqttGateway:
                     self._take_note(outbox)
                     self._probe(outbox)
                     await self._pause(later if is_counted else 0.0)
-            await self._end_well(client, outbox)
+            await self._await_acknowledgements(client, outbox)
         except Trouble as trouble:
             return client.ended or trouble
         finally:
             if time.monotonic() - began_at >= _STOOD_S:
                 self._backoff.succeeded()
-            if client.ended is None:
-                await client.close()
-            else:
-                client.abandon()
+            await self._say_goodbye(client)
         return None
 
     async def _send(self, client: Client, listening: Listening, outbox: Outbox) -> float:
@@ -456,14 +454,27 @@ class MqttGateway:
                 outbox.refresh(sign.vessel, sign.sensor, time.monotonic())
         return signs
 
-    async def _end_well(self, client: Client, outbox: Outbox) -> None:
-        """Wait for outstanding acknowledgements, then publish `offline`."""
-        with suppress(TimeoutError, Trouble):
+    async def _await_acknowledgements(self, client: Client, outbox: Outbox) -> None:
+        """Wait for outstanding acknowledgements, for as long as a goodbye may take."""
+        with suppress(TimeoutError):
             async with asyncio.timeout(self._patience.stop / 2):
                 while outbox.on_the_way and client.ended is None:
                     self._wake.clear()
                     await self._wake.wait()
+
+    async def _say_goodbye(self, client: Client) -> None:
+        """Publish `offline` for this vessel and those it spoke for, and disconnect.
+
+        Whatever ended the connection, and however slow the broker is: after an orderly end it publishes no
+        last will, and has none for other vessels.
+        """
+        with suppress(Trouble):
+            if client.ended is None:
                 self._attendance.leave(client)
+        if client.ended is None:
+            await client.close()
+        else:
+            client.abandon()
 
     def _acknowledged(self, number: int, code: int, name: str) -> None:
         self._wake.set()

@@ -32,12 +32,14 @@ class Listening:
         hears_discovery: bool,
         patience: Patience,
         wake: asyncio.Event,
+        is_over: Callable[[], bool] = lambda: False,
     ) -> None:
         """`name`: of the gateway; `vessel`: whose it is; `must_hear`: MQTT 3.1.1; `wake`: set whenever
-        something has come or the connection has ended."""
+        something has come, the connection has ended, or `is_over`: the gateway stops, so that nothing is
+        waited for any longer."""
         self._client, self._name = client, name
         self._must_hear, self._hears_discovery = must_hear, hears_discovery
-        self._patience, self._wake = patience, wake
+        self._patience, self._wake, self._is_over = patience, wake, is_over
         self._presence: Final = topics.presence(vessel)
         self._number: int | None = None
         self._done: asyncio.Future[None] | None = None
@@ -78,6 +80,8 @@ class Listening:
         for each in refused:
             self._warn(each, "what is retained there is not looked after")
         await self._wait(lambda: self._is_proven, self._patience.reading)
+        if self._is_over():
+            return False
         await self._client.listen(
             [each for each in (*needed, *useful) if each not in refused],
             qos=0,
@@ -128,6 +132,8 @@ class Listening:
                 while not holds():
                     if self._client.ended is not None:
                         raise self._client.ended
+                    if self._is_over():
+                        return False
                     self._wake.clear()
                     await self._wake.wait()
         except TimeoutError:
