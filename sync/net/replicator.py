@@ -478,7 +478,7 @@ class Replicator:
         if failed.has_overflowed and failed.has_room:
             self._resets = True
         if self._resets:
-            failed.begin_anew()
+            failed.begin_again()
 
     @property
     def _push_selection(self) -> Selection:

@@ -8,7 +8,7 @@ modules, in the order in which a connection uses them:
 - `checkpoints`: where to begin, and how far we are
 - `selection`: which documents it is about
 - `sender`: the feed of changes, and the revisions that are wanted (`deliveries`)
-- `contests`: what becomes of a change that the peer refuses as a conflict
+- `contests`: what becomes of a change that the peer refuses as a conflict; `attempts`: what was tried for it
 - `inquiry`: what is asked for by itself
 - `echo`: what the peer need not be told, as it has told us
 - `receiver`: the same from the other side, into the store in transactions

@@ -257,7 +257,7 @@ class ActivePeer(PeerBase):
                     selection=replace(options.push_selection, stream=options.stream or options.push_stream),
                     deltas=options.deltas,
                     keeps=options.keeps,
-                    inquire=None if self._inquiry is None else self._inquiry.about,
+                    inquirer=self._inquiry,
                     is_gateway=options.is_gateway,
                     acknowledged=options.acknowledged,
                 ),
@@ -268,7 +268,7 @@ class ActivePeer(PeerBase):
 
     def _outdated(self, document_id: str) -> None:
         if self.sender is not None:
-            self.sender.tell_anew(document_id)
+            self.sender.tell_again(document_id)
 
     def _resolve_open(self) -> None:
         """Conflicts that a kill, or a resolver that failed, left open."""
@@ -293,7 +293,7 @@ class ActivePeer(PeerBase):
                 log.warning("%s; what is ours goes there all the same", problem.text)
                 self._unfed, self.receiver, self._inquiry = problem, None, None
                 if self.sender is not None:
-                    self.sender.cannot_pull()
+                    self.sender.cannot_pull(problem)
             else:
                 self.session.end(problem)
 

@@ -6,7 +6,7 @@ without the second, the document would be shown as deleted by nobody's wish, and
 breaks in between. So the end is kept, and stored together with what follows.
 
 It is acknowledged before it is durable. No harm comes of that: the peer is not done with what follows, and if
-that does not come now, proposes it anew and sends both again.
+that does not come now, proposes it again and sends both again.
 """
 
 from collections.abc import Iterable

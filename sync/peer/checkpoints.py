@@ -102,7 +102,7 @@ class OwnCheckpoint:
         self._reconcile(None if found.body == b"{}" else found.body, then)
 
     def forget(self) -> None:
-        """Begin anew: our own copy goes, so that nothing is vouched for."""
+        """Begin at the start: our own copy goes, so that nothing is vouched for."""
         found = self._database.get_local(_OWN + self._name)
         if found is not None:
             self._database.delete_local(found.key, parent=found.rev)
@@ -231,5 +231,5 @@ def _decoded(body: bytes, what: str) -> Checkpoint | None:
     try:
         return Checkpoint.decode(body)
     except MessageError as error:
-        log.warning("%s is malformed, so the replication begins anew: %s", what, error.text)
+        log.warning("%s is malformed, so the replication begins at the start: %s", what, error.text)
         return None

@@ -7,28 +7,30 @@
 
 No revision is sent that the peer has not just let come: Couchbase Lite closes the connection (4002) over one
 that it did not ask for, and does so at every attempt. So each way begins with another proposal, and none is
-tried twice for the same revision of the peer's.
+tried twice for the same revision of the peer's (`attempts`). A change for which no way is left fails by name.
+A continuous replication proposes it again after a while, and then every way is open again.
 """
 
 from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from sync.blip import ErrorReceived
+from sync.blip import HTTP_DOMAIN, ErrorReceived
+from sync.peer import tuning
+from sync.peer.attempts import Attempts
 from sync.peer.outcomes import CONFLICT, TRANSIENT, Outcomes
+from sync.peer.problems import Problem
 from sync.peer.sending import Offer, Sending, SendOptions
 from sync.peer.session import Reply, Session
 from sync.replication.messages import Failure, GetRev
 from sync.store import Database, model, revisions
 
-_TRIED_MOST: Final = 1000
-"""Revisions of which is kept what was tried: memory. Beyond that a hostile peer costs more proposals."""
 _NOT_FOUND: Final = 404
 _NO_PARENT: Final = ""
 _ARRIVED: Final = "arrived"
 _ONTO: Final = "onto "
 _ALONE: Final = "alone "
-_ANEW: Final = "anew"
+_AGAIN: Final = "again"
 
 
 class Contests:
@@ -41,32 +43,41 @@ class Contests:
         *,
         options: SendOptions,
         outcomes: Outcomes,
+        attempts: Attempts,
         propose: Callable[[Offer], None],
         offer: Callable[[model.Change], Offer],
     ) -> None:
-        """`propose` proposes a change once more; `offer` makes the offer by which it is first proposed."""
+        """`attempts`: the ways tried for each revision; `propose` proposes a change once more; `offer` makes
+        the offer by which it is first proposed."""
         self._session, self._database = session, database
-        self._options, self._outcomes = options, outcomes
+        self._options, self._outcomes, self._attempts = options, outcomes, attempts
         self._propose, self._offer = propose, offer
-        self._tried: dict[tuple[str, str], set[str]] = {}
-        """What was tried, by document and revision."""
+        self._told_again = Attempts(revisions=tuning.ATTEMPTS_KEPT, ways=1)
+        """Revisions of which a peer on an outdated branch was told once more."""
+        self._given_up: Problem | None = None
+        """Why no conflict waits for the pull any more."""
         self.asking = 0
         """Questions to the peer that are not answered."""
 
-    def cannot_pull(self, options: SendOptions) -> None:
-        """Take note that the peer gives nothing out."""
-        self._options = options
+    def give_up(self, options: SendOptions, problem: Problem) -> None:
+        """Wait no longer for what the pull brings: each change that does so fails, for this reason."""
+        inquirer, self._options = self._options.inquirer, options
+        self._given_up = problem
+        if inquirer is not None:
+            inquirer.give_up(Failure(HTTP_DOMAIN, problem.code, problem.text))
 
     def forget(self, change: model.Change) -> None:
         """Allow everything that was tried to be tried again: the change has waited for a while."""
-        self._tried.pop((change.id, change.rev), None)
+        self._attempts.forget(change.id, change.rev)
+        if self._options.inquirer is not None:
+            self._options.inquirer.forget(change.id)
 
-    def anew(self, change: model.Change) -> None:
+    def again(self, change: model.Change) -> None:
         """Propose a change again of which the peer has an outdated branch, but once."""
-        if self._is_first(change, _ANEW):
+        if self._told_again.is_first(change.id, change.rev, _AGAIN):
             self._propose(self._offer(change))
         else:
-            self._outcomes.done(change.sequence)
+            self._outcomes.done(change)
 
     def refused(self, offer: Offer, current: str | None) -> None:
         """Find a way for a proposal that conflicts with the peer's revision `current`, if it said which."""
@@ -85,7 +96,7 @@ class Contests:
         found = self._database.revision(change.id, change.rev, ancestors=(current,))
         if found is None:
             # Replaced meanwhile: what replaced it comes later in the feed.
-            self._outcomes.done(change.sequence)
+            self._outcomes.done(change)
         elif current in found.history:
             self._try(Offer(change, current), current)
         elif self._database.is_single_writer(change.id):
@@ -100,7 +111,7 @@ class Contests:
         change = _main(sending.change, sending)
         parent = sending.ancestors[0] if sending.ancestors else None
         if change.deleted and parent is None and self._was_tried(change, _NO_PARENT):
-            self._outcomes.done(change.sequence)  # let come because the document is deleted there already
+            self._outcomes.done(change)  # let come because the document is deleted there already
         elif self._replaces(sending, change, parent):
             # The peer knows nothing of ends of branches: this revision replaces what it holds.
             assert parent is not None
@@ -128,16 +139,10 @@ class Contests:
             self._conflict(_main(offer.change, offer.plan), None)
 
     def _was_tried(self, change: model.Change, way: str) -> bool:
-        return way in self._tried.get((change.id, change.rev), ())
+        return self._attempts.was_tried(change.id, change.rev, way)
 
     def _is_first(self, change: model.Change, way: str) -> bool:
-        if len(self._tried) >= _TRIED_MOST:
-            self._tried.clear()
-        tried = self._tried.setdefault((change.id, change.rev), set())
-        if way in tried:
-            return False
-        tried.add(way)
-        return True
+        return self._attempts.is_first(change.id, change.rev, way)
 
     def _overtake(self, change: model.Change, current: str) -> None:
         """Replace what the peer holds of a document with a single writer, if it is older.
@@ -148,7 +153,7 @@ class Contests:
             plan = Sending(change, (current,), size=change.size, onto=current)
             self._try(Offer(change, current, plan=plan), current)
         else:
-            self._outcomes.done(change.sequence)
+            self._outcomes.done(change)
 
     def _closing(self, change: model.Change, current: str) -> Offer | None:
         """Return how a change is offered that won over the branch of the peer; None if it did not."""
@@ -176,12 +181,12 @@ class Contests:
 
     def _conflict(self, change: model.Change, current: str | None) -> None:
         if not self._is_current(change):
-            self._outcomes.done(change.sequence)  # the end of a branch that the peer is not on
+            self._outcomes.done(change)  # the end of a branch that the peer is not on
         elif change.deleted and self._is_deletion(change.id, current):
-            self._outcomes.done(change.sequence)
-        elif self._options.inquire is not None:
+            self._outcomes.done(change)
+        elif self._options.inquirer is not None:
             # The peer's revision comes, or has come, by our own pull; its resolution is a new change.
-            self._options.inquire(
+            self._options.inquirer.about(
                 change.id, current, partial(self._is_here, change), partial(self._is_not_given, change)
             )
         elif change.deleted:
@@ -196,7 +201,7 @@ class Contests:
         """Go on once the peer's revision is known here."""
         document = self._database.get(change.id)
         if document is None or document.sequence != change.sequence:
-            self._outcomes.done(change.sequence)  # resolved: that is a change of its own
+            self._outcomes.done(change)  # resolved: that is a change of its own
             return
         found = None
         if current is not None:
@@ -204,7 +209,7 @@ class Contests:
         if found is not None and current in found.history and self._is_first(change, current or ""):
             self._propose(Offer(change, current))
         elif change.deleted and self._is_deletion(change.id, current):
-            self._outcomes.done(change.sequence)
+            self._outcomes.done(change)
         else:
             text = f"{change.id}: conflicts with the peer's revision {current}, which it does not give up"
             self._outcomes.failed_until_next(change, CONFLICT, f"{text}; edit the document to settle that")
@@ -222,9 +227,12 @@ class Contests:
         """Go on if the peer does not give out the revision that is in the way."""
         is_missing = change.deleted and failure.status == _NOT_FOUND
         if not self._is_current(change):
-            self._outcomes.done(change.sequence)
+            self._outcomes.done(change)
+        elif self._given_up is not None:
+            text = f"{change.id}: conflicts with the peer's revision, and {self._given_up.text}"
+            self._outcomes.failed_until_next(change, CONFLICT, text)
         elif is_missing and self._options.is_gateway and not failure.is_unhandled:
-            self._outcomes.done(change.sequence)  # deleted on both sides
+            self._outcomes.done(change)  # deleted on both sides
         elif is_missing and self._is_first(change, _NO_PARENT):
             # It is deleted, cannot be read, or the peer answers no such question. All but a gateway let a
             # change without a parent come if their own document is deleted.

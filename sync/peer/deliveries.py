@@ -75,9 +75,11 @@ class Deliveries:
         """Send this when its turn comes."""
         self._wanted.append(sending)
 
-    def forget_wanted(self) -> None:
-        """Send nothing more."""
+    def forget_wanted(self) -> list[Sending]:
+        """Send nothing more; return what was wanted and has not been sent."""
+        wanted = list(self._wanted)
         self._wanted.clear()
+        return wanted
 
     def pump(self) -> None:
         """Send what may be sent now."""
@@ -97,7 +99,7 @@ class Deliveries:
         if found is None:
             if sending.then is not None:
                 # The conflict is another by now, and comes later in the feed.
-                self._outcomes.done(change.sequence)
+                self._outcomes.done(change)
                 return
             found = self._replacement(sending)
             if found is None:
@@ -207,7 +209,7 @@ class Deliveries:
         self._session.request(
             NoRev(change.id, change.rev, str(change.sequence), collection=self._session.collection).encode()
         )
-        self._outcomes.done(change.sequence)
+        self._outcomes.done(change)
         return None
 
     def _delta(self, found: Revision, ancestors: tuple[str, ...], *, blobs: bool) -> tuple[bytes, str | None]:

@@ -142,7 +142,7 @@ class FailedDocuments:
         """Whether half of the list is free again."""
         return len(self._documents) <= self._most // 2
 
-    def begin_anew(self) -> None:
+    def begin_again(self) -> None:
         """Forget that there were more: everything is being looked at again."""
         self._is_new = self._is_new or self.has_overflowed
         self.has_overflowed = False

@@ -43,8 +43,11 @@ class Inquiry:
         self._session, self._database, self._receiver = session, database, receiver
         self._patience = patience
         self._waiting: deque[_Question] = deque()
-        self._asked: set[str] = set()
+        self._asked: dict[str, None] = {}
+        """Documents that were asked for, in that order."""
         self._open = 0
+        self._given_up: Failure | None = None
+        """Why nothing is asked any more."""
 
     @property
     def is_idle(self) -> bool:
@@ -73,8 +76,26 @@ class Inquiry:
 
         `answered` is called with it when it is here, `failed` with the reason why it cannot be had.
         """
+        if self._given_up is not None:
+            failed(self._given_up)
+            return
+        if len(self._waiting) >= tuning.QUESTIONS_WAITING:
+            text = f"{len(self._waiting)} other conflicts wait to be resolved"
+            failed(Failure(HTTP_DOMAIN, _CONFLICT, text))
+            return
         due = self._session.clock() + self._patience
         self._waiting.append(_Question(document_id, revision, due, answered, failed))
+
+    def forget(self, document_id: str) -> None:
+        """Allow a document to be asked for again."""
+        self._asked.pop(document_id, None)
+
+    def give_up(self, failure: Failure) -> None:
+        """Tell everything that waits that it cannot be had, for this reason, and everything from now on."""
+        self._given_up = failure
+        waiting, self._waiting = self._waiting, deque()
+        for question in waiting:
+            question.failed(failure)
 
     def pump(self) -> None:
         """Ask what is to be asked now."""
@@ -92,16 +113,24 @@ class Inquiry:
             if question.due > self._session.clock() or not self._may_ask:
                 return  # it may come yet
             self._waiting.popleft()
-            self._asked.add(question.document_id)
+            self._note_asked(question.document_id)
             self._open += 1
             request = GetRev(question.document_id, collection=self._session.collection)
             self._session.request(request.encode(), self._replied, question)
+
+    def _note_asked(self, document_id: str) -> None:
+        while len(self._asked) >= tuning.QUESTIONS_WAITING:
+            del self._asked[next(iter(self._asked))]
+        self._asked[document_id] = None
 
     def _is_known(self, document_id: str, revision: str) -> bool:
         (ancestors,) = self._database.missing([(document_id, revision)])
         return ancestors is None
 
     def _replied(self, reply: Reply, question: _Question) -> None:
+        if self._given_up is not None:
+            self._ended(question, None, self._given_up)
+            return
         if isinstance(reply, ErrorReceived):  # it has gone, or the peer does not know such questions
             self._ended(question, None, Failure.decode(reply))
             return
@@ -123,5 +152,5 @@ class Inquiry:
             question.answered(revision)
             return
         if failure.status in TRANSIENT:
-            self._asked.discard(question.document_id)
+            self.forget(question.document_id)
         question.failed(failure)

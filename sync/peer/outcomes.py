@@ -2,9 +2,11 @@
 
 from collections import deque
 from collections.abc import Mapping
-from typing import Final
+from itertools import islice
+from typing import Final, NamedTuple
 
 from sync.peer import tuning
+from sync.peer.attempts import Attempts
 from sync.peer.problems import Domain, Problem
 from sync.peer.progress import Direction, DocumentEnded, Ledger
 from sync.peer.sending import Feed, Sending, SendOptions
@@ -19,16 +21,36 @@ _HOLD_FOR: Final = 1.0
 more asked."""
 
 
+class _Failed(NamedTuple):
+    """A document that failed for now, by its newest change."""
+
+    sequence: int
+    revision: str
+    problem: Problem
+    """As it was told."""
+
+
 class Outcomes:
     """Keeps the feed's progress, the ledger, and what the peer is known to hold."""
 
     def __init__(
-        self, session: Session, database: Database, feed: Feed, options: SendOptions, ledger: Ledger
+        self,
+        session: Session,
+        database: Database,
+        feed: Feed,
+        *,
+        options: SendOptions,
+        ledger: Ledger,
+        attempts: Attempts,
     ) -> None:
+        """`attempts`: the ways tried for each revision, forgotten once that is done with."""
         self._session, self._database, self._feed = session, database, feed
-        self._options, self._ledger = options, ledger
+        self._options, self._ledger, self._attempts = options, ledger, attempts
         self._later: deque[tuple[float, Sending]] = deque()
-        self._failed_for_now: set[str] = set()
+        self._failed_for_now: dict[str, _Failed] = {}
+        """By document."""
+        self._conflicts: dict[str, tuple[float, model.Change]] = {}
+        """By document, the changes of these that are proposed again here, and when; in that order."""
         self._faults: dict[tuple[str, str], int] = {}
         """Times that the peer failed on a revision."""
         self._parts: dict[int, int] = {}
@@ -40,8 +62,11 @@ class Outcomes:
         """By sequence, how many revisions are told of each change: it is done when all of them are."""
         self._parts.update({sequence: count for sequence, count in parts.items() if count > 1})
 
-    def done(self, sequence: int) -> None:
-        """The other side has it durably, or does not want it."""
+    def done(self, change: model.Change) -> None:
+        """Take note that the other side has a change durably or does not want it, or that it was replaced."""
+        sequence = change.sequence
+        self._attempts.forget(change.id, change.rev)
+        self._forget_failed(change)
         self._ledger.progress.completed += 1
         left = self._parts.pop(sequence, 1) - 1
         if left:
@@ -53,19 +78,28 @@ class Outcomes:
         """The other side has said that it has it."""
         if self._options.acknowledged is not None:
             self._options.acknowledged(change)
-        self._failed_for_now.discard(change.id)
         self._ledger.settled(Direction.PUSH, change.id)
-        self.done(change.sequence)
+        self.done(change)
 
     def failed(self, change: model.Change, status: int, text: str) -> None:
         """It will not be tried again."""
-        self.done(change.sequence)
+        self.done(change)
         self._tell(change, Problem(Domain.WEBSOCKET, status, text))
 
     def failed_until_next(self, change: model.Change, status: int, text: str) -> None:
-        """Tell of a failure that is not tried again on this connection, but by the next replication."""
-        self._tell(change, Problem(Domain.WEBSOCKET, status, text))
-        self._failed_for_now.add(change.id)
+        """Tell of a failure which somebody must settle. It is not told again while it stays the same.
+
+        A continuous replication tries it again on this connection, after a while (`conflicts_due`); in any
+        case the next replication does.
+        """
+        problem = Problem(Domain.WEBSOCKET, status, text)
+        if self._fail_for_now(change, problem):
+            self._ledger.confirm(Direction.PUSH, change.id, change.rev, problem)
+        else:
+            self._tell(change, problem)
+        self._conflicts.pop(change.id, None)
+        if self._options.continuous and len(self._conflicts) < tuning.CONFLICTS_RETRIED:
+            self._conflicts[change.id] = (self._session.clock() + tuning.RETRY_CONFLICT, change)
 
     def failed_transiently(self, sending: Sending, status: int, reason: str) -> None:
         """The checkpoint leaves it open, so that it is sent again: here, or by the next replication."""
@@ -74,11 +108,13 @@ class Outcomes:
         if status == _FAULT and self._is_hopeless(change):
             self.failed(change, status, text)
             return
-        self._tell(change, Problem(Domain.WEBSOCKET, status, text), is_transient=True)
+        problem = Problem(Domain.WEBSOCKET, status, text)
+        self._tell(change, problem, is_transient=True)
         if self._options.continuous:
+            self._forget_failed(change)
             self._later.append((self._session.clock() + tuning.RETRY_DOCUMENT, sending))
         else:
-            self._failed_for_now.add(change.id)
+            self._fail_for_now(change, problem)
 
     def _is_hopeless(self, change: model.Change) -> bool:
         """Count one more time that the peer failed on a revision; return True if it is given up."""
@@ -86,16 +122,35 @@ class Outcomes:
             return False
         faults = self._faults.pop((change.id, change.rev), 0) + 1
         if faults < tuning.FAULTS_MOST:
-            if len(self._faults) >= tuning.BATCH:
-                self._faults.clear()
+            while len(self._faults) >= tuning.ATTEMPTS_KEPT:
+                del self._faults[next(iter(self._faults))]
             self._faults[change.id, change.rev] = faults
         return faults >= tuning.FAULTS_MOST
 
     def refused(self, changes: list[model.Change], status: int, text: str) -> None:
-        """Nothing of this list is taken now."""
+        """Tell of changes that are not taken now, and are left for the next replication."""
         for change in changes:
             problem = Problem(Domain.WEBSOCKET, status, f"{change.id}: {text}")
             self._tell(change, problem, is_transient=True)
+            self._fail_for_now(change, problem)
+
+    def _fail_for_now(self, change: model.Change, problem: Problem) -> bool:
+        """Leave a change for the next replication; return True if it failed for the same reason before."""
+        failed = _Failed(change.sequence, change.rev, problem)
+        is_same = self._failed_for_now.get(change.id) == failed
+        self._failed_for_now[change.id] = failed
+        return is_same
+
+    def _forget_failed(self, change: model.Change) -> None:
+        """Forget that a document failed by this change, or by an earlier one, which it replaces."""
+        failed = self._failed_for_now.get(change.id)
+        if failed is None or failed.sequence > change.sequence:
+            return
+        del self._failed_for_now[change.id]
+        self._conflicts.pop(change.id, None)
+        if failed.sequence < change.sequence and not self._feed.is_complete(failed.sequence):
+            self._parts.pop(failed.sequence, None)
+            self._feed.complete(failed.sequence)
 
     # To be tried again
 
@@ -124,14 +179,40 @@ class Outcomes:
             found.append(sending)
         return found
 
-    def forget_later(self) -> None:
-        """Try nothing again."""
+    def conflicts_due(self) -> list[model.Change]:
+        """Return the changes refused as conflicts that are to be proposed again now.
+
+        Those that were replaced meanwhile are done with: what replaced them comes by the feed.
+        """
+        now = self._session.clock() if self._conflicts else 0.0
+        found = []
+        while self._conflicts:
+            document_id, (due, change) = next(iter(self._conflicts.items()))
+            if due > now:
+                break
+            del self._conflicts[document_id]
+            found.append(change)
+        current = self._database.current([change.id for change in found]) if found else {}
+        still: list[model.Change] = []
+        for change in found:
+            if current.get(change.id, ("", False))[0] == change.rev:
+                still.append(change)
+            else:
+                self.done(change)
+        return still
+
+    def forget_later(self) -> list[Sending]:
+        """Try nothing again; return what failed for the moment and was to be tried again."""
+        waiting = [sending for _, sending in self._later]
         self._later.clear()
+        self._conflicts.clear()
+        return waiting
 
     @property
     def deadline(self) -> float | None:
         """When there is something to do even if nothing happens."""
-        times = [due for due, _ in self._later]
+        times = [due for due, _ in islice(self._later, 1)]
+        times += [due for due, _ in islice(self._conflicts.values(), 1)]
         if self._held:
             times.append(self._held_since + _HOLD_FOR)
         return min(times, default=None)

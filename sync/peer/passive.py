@@ -217,7 +217,7 @@ class _Unlogged:
 
 
 def _number(since: str | None) -> int:
-    """A sequence of ours that a peer gives back; 0 for what is none, which is to begin anew."""
+    """A sequence of ours that a peer gives back; 0 for what is none, which is to begin at the start."""
     if since is None:
         return 0
     try:

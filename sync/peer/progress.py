@@ -103,6 +103,11 @@ class Ledger:
         if self._listener is not None:
             self._told.append(ended)
 
+    def confirm(self, direction: Direction, document_id: str, revision: str, problem: Problem) -> None:
+        """Take note that a document was tried again and failed just as it was told before."""
+        if self.failed is not None:
+            self.failed.note(direction, document_id, revision, problem)
+
     def settled(self, direction: Direction, document_id: str) -> None:
         """The document has got through, or there is nothing left to be replicated of it."""
         if self.failures:

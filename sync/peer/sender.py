@@ -15,6 +15,7 @@ from typing import Final
 
 from sync.blip import ErrorReceived
 from sync.peer import tuning
+from sync.peer.attempts import Attempts
 from sync.peer.contests import Contests
 from sync.peer.deliveries import KNOWN, Deliveries
 from sync.peer.echo import Echo
@@ -77,12 +78,14 @@ class Sender:
         """The last change of a scan that came from the peer itself."""
         self._place: tuple[float, model.Change] | None = None
         """Such a one that is to be told, and when: with it the peer's place in our feed moves on."""
-        self._outcomes = Outcomes(session, database, feed, options, ledger)
+        attempts = Attempts(revisions=tuning.ATTEMPTS_KEPT, ways=tuning.WAYS_MOST)
+        self._outcomes = Outcomes(session, database, feed, options=options, ledger=ledger, attempts=attempts)
         self._contests = Contests(
             session,
             database,
             options=options,
             outcomes=self._outcomes,
+            attempts=attempts,
             propose=self._propose,
             offer=self._offer,
         )
@@ -144,7 +147,8 @@ class Sender:
         """Send what may be sent now."""
         if self.refused is not None:
             self._echo.clear()  # nothing will be told, so nothing need be left out
-        self._offer_again(self._outcomes.due())
+        self._offer_again([_main(sending) for sending in self._outcomes.due()])
+        self._offer_again(self._outcomes.conflicts_due())
         self._deliveries.pump()
         scans, self._has_paused = 0, False
         while (
@@ -173,10 +177,10 @@ class Sender:
         """
         self._offered |= dict.fromkeys(document_ids)
 
-    def cannot_pull(self) -> None:
-        """The peer gives nothing out: no pull of ours will resolve a conflict, so it is told."""
-        self._options = replace(self._options, inquire=None)
-        self._contests.cannot_pull(self._options)
+    def cannot_pull(self, problem: Problem) -> None:
+        """Take note that the peer gives nothing out: no pull of ours resolves a conflict, so each fails."""
+        self._options = replace(self._options, inquirer=None)
+        self._contests.give_up(self._options, problem)
 
     def settle(self) -> None:
         """Write down which revisions the peer is known to hold."""
@@ -355,18 +359,23 @@ class Sender:
             return Offer(change, found.history[-1])
         return Offer(change, found.history[0], is_guess=True)
 
-    def _offer_again(self, due: list[Sending]) -> None:
+    def _offer_again(self, due: list[model.Change]) -> None:
         """Offer what could not be taken for a while. It is not sent unasked: Couchbase Lite would hang up."""
+        if self.refused is not None:
+            return
         for first in range(0, len(due), self._options.batch):
             offers = []
-            for sending in due[first : first + self._options.batch]:
-                change = sending.change if sending.then is None else sending.then.change
+            for change in due[first : first + self._options.batch]:
                 self._contests.forget(change)
                 offers.append(self._offer(change))
             self._lists += 1
             self._announce(offers)
 
     def _propose(self, offer: Offer) -> None:
+        if self.refused is not None:
+            change = _main(offer.sending())
+            self._outcomes.failed_until_next(change, self.refused.code, f"{change.id}: {self.refused.text}")
+            return
         self._lists += 1
         self._announce([offer])
 
@@ -413,9 +422,9 @@ class Sender:
                 self._deliveries.want(Sending(change, wanted, size=change.size))
             elif isinstance(wanted, tuple):
                 self._withhold(change)
-                self._outcomes.done(change.sequence)
+                self._outcomes.done(change)
             elif wanted in (NOT_WANTED, KNOWN):
-                self._outcomes.done(change.sequence)
+                self._outcomes.done(change)
             elif wanted in TRANSIENT:
                 self._outcomes.failed_transiently(Sending(change, size=change.size), wanted, "")
             else:
@@ -432,17 +441,18 @@ class Sender:
         text = failure.text or str(failure.code)
         status = failure.status or failure.code
         problem = Problem(Domain.WEBSOCKET, status, f"the peer does not take our changes: {text}")
-        self._outcomes.refused([offer.change for offer in offers], status, text)
+        self._outcomes.refused([_main(offer.sending()) for offer in offers], status, text)
         if status == _FORBIDDEN and self._options.may_be_pulled:
             self.refused = problem
-            self._deliveries.forget_wanted()
-            self._outcomes.forget_later()
+            left = [_main(sending) for sending in self._deliveries.forget_wanted()]
+            self._outcomes.refused([*left, *map(_main, self._outcomes.forget_later())], status, text)
+            self._contests.give_up(self._options, problem)
             self._offered.clear()
             self._woken = False
         else:
             self._session.end(problem)
 
-    def tell_anew(self, document_id: str) -> None:
+    def tell_again(self, document_id: str) -> None:
         """The peer is on a branch that has ended here: propose what is current, so that it hears of that."""
         found = self._database.get(document_id)
         if found is None or self.refused is not None or not self._feed.is_complete(found.sequence):
@@ -450,8 +460,13 @@ class Sender:
         if self._options.selection.shows(self._database, document_id, deleted=found.deleted):
             self._ledger.progress.total += 1
             self._feed.reopen(found.sequence)
-            self._contests.anew(
+            self._contests.again(
                 model.Change(
                     found.sequence, found.id, found.rev, found.deleted, found.conflicted, len(found.raw)
                 )
             )
+
+
+def _main(sending: Sending) -> model.Change:
+    """Return the change that a tombstone makes way for, or the change itself."""
+    return sending.change if sending.then is None else sending.then.change

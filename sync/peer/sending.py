@@ -11,9 +11,27 @@ from sync.peer.selection import EVERYTHING, Selection
 from sync.replication.messages import Failure, Gone
 from sync.store import model
 
-Inquire = Callable[[str, str | None, Callable[[str | None], None], Callable[[Failure], None]], None]
-"""Called with a document, the revision that the peer holds if it has said which, whom to tell when that is
-here, and whom to tell why it cannot be had."""
+
+class Inquirer(Protocol):
+    """Sees to it that what the peer holds of a document comes; `sync.peer.inquiry.Inquiry` is one."""
+
+    def about(
+        self,
+        document_id: str,
+        revision: str | None,
+        answered: Callable[[str | None], None],
+        failed: Callable[[Failure], None],
+    ) -> None:
+        """Have the revision that the peer holds of a document; None if it has not said which.
+
+        `answered` is called with it when it is here, `failed` with the reason why it cannot be had.
+        """
+
+    def forget(self, document_id: str) -> None:
+        """Allow a document to be asked for again."""
+
+    def give_up(self, failure: Failure) -> None:
+        """Call `failed` with this reason for everything that waits, and for what is asked from now on."""
 
 
 Acknowledged = Callable[[model.Change], None]
@@ -72,7 +90,7 @@ class SendOptions:
     """Whether the peer is a Sync Gateway, which takes the end of a branch only before its successor."""
     insists: bool = False
     """Whether the peer is a Sync Gateway that takes lists of changes only if they insist; see `Changes`."""
-    inquire: Inquire | None = None
+    inquirer: Inquirer | None = None
     """The same replication pulls, so that a conflict resolves itself: this sees to it that what the peer
     holds of a document comes."""
     acknowledged: Acknowledged | None = None
@@ -82,7 +100,7 @@ class SendOptions:
     @property
     def may_be_pulled(self) -> bool:
         """Whether the same replication pulls."""
-        return self.inquire is not None
+        return self.inquirer is not None
 
 
 class Sending(msgspec.Struct, gc=False):

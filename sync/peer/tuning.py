@@ -58,6 +58,20 @@ DEPTH_MOST: Final = 100
 """Ancestors sent to any peer: bytes. Most of so long a history would be made-up names."""
 RETRY_DOCUMENT: Final = 30.0
 """Seconds until a document that failed for the moment is tried again on the same connection."""
+RETRY_CONFLICT: Final = 300.0
+"""Seconds until a change that the peer refuses as a conflict is proposed again on the same connection. What
+is in its way goes by people's work, not by itself; a proposal costs some 100 bytes."""
+CONFLICTS_RETRIED: Final = 10_000
+"""Conflicts that are proposed again on the same connection: a few megabytes. With more, the next connection
+proposes the others."""
+QUESTIONS_WAITING: Final = 5_000
+"""Conflicts that wait for the pull to bring the peer's revision: memory, some 3 MB."""
+ATTEMPTS_KEPT: Final = 2 * QUESTIONS_WAITING
+"""Revisions of which is kept which ways were tried to get them to the peer: all that wait for the pull, and
+as many that are being proposed, so that none is dropped while it is needed."""
+WAYS_MOST: Final = 8
+"""Ways tried for one revision before it fails. An honest peer, whose document changes between two proposals
+now and then, needs 2 or 3; one that names another revision each time would be answered without end."""
 FAULTS_MOST: Final = 3
 """Times that the other side may fail on a document (HTTP 500) before it counts as refused: a sync function
 that raises does so each time, and each time the whole body has gone there."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sync.blip import ResponseReceived
-from sync.peer import conflicts
+from sync.peer import conflicts, tuning
 from sync.replication.messages import Changes, ChangesReply, Rev, SubChanges, Terms
 from sync.store import Database
 
@@ -119,6 +119,23 @@ def test_winner_that_cannot_follow_what_litecore_has_fails_by_name_and_deletes_n
     run = replicate(store, litecore)
     assert (litecore.closes, run.failed) == ([], {"d": 409})
     assert litecore.current("d") == ("2-bb", False)
+
+
+def test_conflict_that_litecore_has_settled_meanwhile_goes_through_on_the_connection_that_stands(
+    store: Database,
+) -> None:
+    litecore = LiteCore(tells=False)
+    store.insert("d", "2-ee", ["1-aa"], b'{"n":3}', allow_conflict=True)
+    litecore.put("d", "2-bb", "1-aa")
+    run = replicate(store, litecore, continuous=True)
+    assert (litecore.closes, run.failed) == ([], {"d": 409})
+    assert 2 <= len(litecore.asked("proposeChanges")) <= 40  # for an hour
+    assert len([ended for ended in run.told if ended.problem is not None]) == 1
+    del litecore.documents["d"]
+    litecore.put("d", "1-aa")
+    run.settle(2 * tuning.RETRY_CONFLICT)
+    assert litecore.closes == []
+    assert litecore.current("d") == ("2-ee", False)
 
 
 def test_revision_of_a_single_writer_replaces_what_litecore_had_from_another(store: Database) -> None:

@@ -1,0 +1,318 @@
+"""A change that the peer refuses as a conflict fails by name and is tried again, never lost in silence."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sync.blip import ErrorReceived
+from sync.peer import tuning
+from sync.peer.failed import FailedDocuments
+from sync.peer.progress import DocumentEnded
+from sync.replication.messages import (
+    Change,
+    Changes,
+    GetCheckpoint,
+    GetRev,
+    GetRevReply,
+    ProposeChanges,
+    ProposeChangesReply,
+    Rev,
+    SubChanges,
+    Verdict,
+)
+from sync.store import Database
+
+from .rig import open_database
+from .script import Script, active, assert_sound, begun, caught_up
+from .test_active_protocol import WANTED, proposed
+
+CONFLICT = Verdict(409, "1-ff")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Database]:
+    database = open_database(tmp_path / "store.db")
+    yield database
+    assert_sound(database)
+    database.close()
+
+
+def failures(script: Script) -> list[tuple[str, int]]:
+    """Documents that were told to have failed, and not by a fault that passes by itself."""
+    return [(e.id, e.problem.code) for e in script.told if e.problem is not None and not e.is_transient]
+
+
+def problems(script: Script) -> list[DocumentEnded]:
+    return [ended for ended in script.told if ended.problem is not None]
+
+
+def stuck(store: Database, **options: bool) -> Script:
+    """A continuous replication that pushes `d`, which the peer refuses because of a revision of its own."""
+    store.put("d", {"n": 1})
+    script = begun(store, pull=False, continuous=True, **options)
+    proposed(script, CONFLICT)
+    assert failures(script) == [("d", 409)]
+    return script
+
+
+def behind(script: Script) -> int:
+    assert script.peer.sender is not None
+    return script.peer.sender.behind
+
+
+# Tried again on the connection that stands
+
+
+def test_conflict_is_proposed_again_after_a_while_on_the_same_connection(store: Database) -> None:
+    script = stuck(store)
+    script.clock.now += 0.9 * tuning.RETRY_CONFLICT
+    script.pump()
+    assert script.taken(ProposeChanges) == []
+    assert script.is_idle
+    script.clock.now += 0.2 * tuning.RETRY_CONFLICT
+    script.pump()
+    assert [item.id for item in proposed(script, WANTED)] == ["d"]
+    rev, event = script.take(Rev)
+    assert rev.id == "d"
+    script.answer(event)
+    assert behind(script) == 0
+    assert not script.peer.is_pending(1)  # type: ignore[attr-defined]
+    script.rest(3 * tuning.RETRY_CONFLICT)
+    assert script.taken(ProposeChanges) == []
+
+
+def test_conflict_that_stays_is_told_once_however_often_it_is_tried(store: Database) -> None:
+    failed = FailedDocuments(store, "failed:test")
+    store.put("d", {"n": 1})
+    script = begun(store, pull=False, continuous=True, failed=failed)
+    proposed(script, CONFLICT)
+    for _ in range(10):
+        script.rest(1.01 * tuning.RETRY_CONFLICT)
+        proposed(script, CONFLICT)
+        assert script.taken(Rev) == []
+        assert behind(script) == 1
+    assert failures(script) == [("d", 409)]
+    assert script.peer.ledger.progress.failed == 1
+    assert [each.id for each in failed] == ["d"]
+
+
+def test_conflict_that_becomes_another_failure_is_told_again(store: Database) -> None:
+    script = stuck(store)
+    script.rest(1.1 * tuning.RETRY_CONFLICT)
+    proposed(script, Verdict(403))
+    assert failures(script) == [("d", 409), ("d", 403)]
+    assert behind(script) == 0  # it is refused for good
+    script.rest(3 * tuning.RETRY_CONFLICT)
+    assert script.taken(ProposeChanges) == []
+
+
+def test_every_way_is_open_again_when_a_conflict_is_proposed_again(store: Database) -> None:
+    """Here that of a parent which the peer has only lost, and may be told again."""
+    first = store.put("d", {"n": 1})
+    second = store.put("d", {"n": 2}, parent=first)
+    script = begun(store, pull=False, continuous=True)
+    for _ in range(3):
+        assert [item.parent for item in proposed(script, Verdict(409))] == [first]
+        assert [item.parent for item in proposed(script, Verdict(409))] == [None]
+        assert script.taken(ProposeChanges) == []
+        script.rest(1.1 * tuning.RETRY_CONFLICT)
+    proposed(script, WANTED)
+    assert script.take(Rev)[0].revision == second
+
+
+def test_edit_takes_the_place_of_the_conflict_that_waits(store: Database) -> None:
+    first = store.put("d", {"n": 1})
+    script = begun(store, pull=False, continuous=True)
+    proposed(script, CONFLICT)
+    second = store.put("d", {"n": 2}, parent=first)
+    script.peer.wake()
+    script.pump()
+    assert [item.revision for item in proposed(script, WANTED)] == [second]
+    script.answer(script.take(Rev)[1])
+    assert behind(script) == 0
+    script.rest(3 * tuning.RETRY_CONFLICT)
+    assert script.taken(ProposeChanges) == []
+    assert not script.peer.is_pending(1)  # type: ignore[attr-defined]
+
+
+def test_what_is_in_the_way_is_asked_for_again_when_a_conflict_is_proposed_again(store: Database) -> None:
+    store.insert("d", "30-aa", ["29-aa"], {"n": 30})
+    script = begun(store, continuous=True)
+    caught_up(script)
+    proposed(script, CONFLICT)
+    script.rest(2 * tuning.FEED_PATIENCE)
+    script.refuse(script.take(GetRev)[1], 404)
+    assert failures(script) == [("d", 409)]
+    script.rest(1.1 * tuning.RETRY_CONFLICT)
+    proposed(script, CONFLICT)
+    script.rest(2 * tuning.FEED_PATIENCE)
+    script.answer(script.take(GetRev)[1], GetRevReply("1-ff", b'{"n":1}').encode())
+    proposed(script, CONFLICT)
+    proposed(script, WANTED)
+    script.answer(script.take(Rev)[1])
+    assert failures(script) == [("d", 409)]
+    assert behind(script) == 0
+
+
+def test_document_that_was_purged_meanwhile_is_done_with(store: Database) -> None:
+    script = stuck(store)
+    store.purge(["d"])
+    script.rest(2 * tuning.RETRY_CONFLICT)
+    assert script.taken(ProposeChanges) == []
+    assert behind(script) == 0
+
+
+def test_conflicts_without_number_are_proposed_again_in_lists(store: Database) -> None:
+    with store.transaction():
+        for number in range(500):
+            store.put(f"d-{number:03}", {})
+    script = begun(store, pull=False, continuous=True)
+    for _ in range(20):
+        for message, event in script.taken(ProposeChanges):
+            script.answer(event, ProposeChangesReply((CONFLICT,) * len(message.proposals)).encode())
+    assert behind(script) == 500
+    script.rest(1.1 * tuning.RETRY_CONFLICT)
+    sizes = [len(message.proposals) for message, _ in script.taken(ProposeChanges)]
+    assert (sum(sizes), max(sizes)) == (500, tuning.BATCH)
+
+
+def test_replication_that_is_not_continuous_leaves_a_conflict_to_the_next_one(store: Database) -> None:
+    store.put("d", {})
+    store.put("e", {})
+    script = begun(store, pull=False)
+    event = script.take(ProposeChanges)[1]
+    script.answer(event, ProposeChangesReply((CONFLICT, WANTED)).encode())
+    script.rest(3 * tuning.RETRY_CONFLICT)  # as long as the other one takes
+    assert script.taken(ProposeChanges) == []
+    assert not script.is_over
+
+
+# A peer that names another revision each time
+
+
+def test_peer_that_names_another_revision_each_time_is_not_answered_without_end(store: Database) -> None:
+    """Of a document with a single writer every older revision can be replaced, so each name is a new way."""
+    name = "equipment:argo:bilge"
+    store.insert(name, "90-aa", ["89-aa"], {"n": 90})
+    script = begun(store, pull=False)
+    answered = 0
+    for number in range(60):
+        lists = script.taken(ProposeChanges)
+        for _, event in lists:
+            answered += 1
+            script.answer(event, ProposeChangesReply((Verdict(409, f"{number + 1}-ff"),)).encode())
+        if not lists:
+            break
+    assert answered <= tuning.WAYS_MOST + 2
+    assert failures(script) == [(name, 409)]
+
+
+# Waiting for a pull that does not go on
+
+
+def waiting(store: Database) -> Script:
+    """A change `d` waits for the revision that is in its way, with `e` behind it; nothing is caught up."""
+    store.insert("d", "30-aa", ["29-aa"], {"n": 30})
+    script = active(store, continuous=True)
+    script.refuse(script.take(GetCheckpoint)[1], 404)
+    proposed(script, CONFLICT)
+    assert problems(script) == []
+    return script
+
+
+def test_conflict_that_waits_for_a_pull_which_is_refused_fails_by_name(store: Database) -> None:
+    script = waiting(store)
+    script.refuse(script.take(SubChanges)[1], 403, "nothing for you")
+    assert failures(script) == [("d", 409)]
+    assert "nothing for you" in str(problems(script)[0].problem)
+    assert script.peer.must_be_repeated == 1  # type: ignore[attr-defined]
+    assert behind(script) == 1
+    assert not script.is_over
+    script.rest(1.1 * tuning.RETRY_CONFLICT)
+    assert [item.id for item in proposed(script, WANTED)] == ["d"]
+
+
+def test_conflict_that_waits_for_the_pull_fails_by_name_when_a_list_is_refused(store: Database) -> None:
+    script = waiting(store)
+    script.answer(script.take(SubChanges)[1])
+    store.put("e", {})
+    script.peer.wake()
+    script.pump()
+    script.refuse(script.take(ProposeChanges)[1], 403, "read-only")
+    assert failures(script) == [("d", 409)]
+    assert "read-only" in str(problems(script)[-1].problem)
+    assert {ended.id for ended in problems(script)} == {"d", "e"}
+    assert script.peer.must_be_repeated == 2  # type: ignore[attr-defined]
+    assert not script.is_over
+    script.rest(3 * tuning.RETRY_CONFLICT)
+    assert script.taken(ProposeChanges) == []
+
+
+def test_conflict_whose_question_is_on_its_way_fails_by_name_when_a_list_is_refused(store: Database) -> None:
+    script = waiting(store)
+    script.answer(script.take(SubChanges)[1])
+    caught_up(script)
+    script.rest(2 * tuning.FEED_PATIENCE)
+    _, question = script.take(GetRev)
+    store.put("e", {})
+    script.peer.wake()
+    script.pump()
+    script.refuse(script.take(ProposeChanges)[1], 403, "read-only")
+    script.answer(question, GetRevReply("1-ff", b'{"n":1}').encode())
+    assert ("d", 409) in failures(script)
+    assert script.taken(ProposeChanges) == []
+    assert script.peer.must_be_repeated == 2  # type: ignore[attr-defined]
+
+
+def test_revisions_that_were_let_come_and_not_sent_are_told_when_a_list_is_refused(store: Database) -> None:
+    with store.transaction():
+        for number in range(tuning.MESSAGES_QUEUED + 200):
+            store.put(f"d-{number:03}", {"text": "x" * 50_000})
+    script = begun(store, continuous=True)
+    lists = script.taken(ProposeChanges)
+    for message, event in lists[:-1]:
+        script.answer(event, ProposeChangesReply((WANTED,) * len(message.proposals)).encode())
+    script.refuse(lists[-1][1], 403, "read-only")
+    sent = {rev.id for rev, _ in script.taken(Rev)}
+    told = {ended.id for ended in problems(script)}
+    assert sent
+    assert sent.isdisjoint(told)
+    assert len(sent) + len(told) == store.count()
+    assert script.peer.must_be_repeated == len(told)  # type: ignore[attr-defined]
+
+
+def test_conflicts_that_wait_are_bounded_and_the_others_fail_by_name(
+    store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuning, "QUESTIONS_WAITING", 5)
+    with store.transaction():
+        for number in range(8):
+            store.put(f"d{number}", {})
+    script = begun(store, continuous=True)
+    event = script.take(ProposeChanges)[1]
+    script.answer(event, ProposeChangesReply((CONFLICT,) * 8).encode())
+    assert failures(script) == [(f"d{number}", 409) for number in (5, 6, 7)]
+    assert script.peer.must_be_repeated == 3  # type: ignore[attr-defined]
+
+
+# A peer on an outdated branch
+
+
+def test_peer_that_insists_on_an_outdated_branch_is_told_once(store: Database) -> None:
+    store.insert("d", "1-aa", [], b"{}", allow_conflict=True)
+    store.insert("d", "3-ee", ["2-ee", "1-aa"], b'{"n":3}', allow_conflict=True)
+    store.insert("d", "2-bb", ["1-aa"], b'{"n":2}', allow_conflict=True)
+    from sync.peer import conflicts
+
+    conflicts.resolve(store, "d")
+    script = begun(store, continuous=True)
+    proposed(script, Verdict(304))
+    proposals = 0
+    for number in range(10):
+        reply = script.ask(Changes((Change(str(number), "d", "2-bb"),)).encode())
+        assert not isinstance(reply, ErrorReceived)
+        for _, event in script.taken(ProposeChanges):
+            proposals += 1
+            script.answer(event, ProposeChangesReply((Verdict(304),)).encode())
+    assert proposals == 1
