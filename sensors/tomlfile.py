@@ -16,6 +16,7 @@ from traceback import extract_tb
 from typing import Any, Final
 
 from .plaintext import clean
+from .quantities import DIMENSIONS
 from .tomllines import Place, locate
 
 MOST_BYTES: Final = 1_000_000
@@ -244,6 +245,7 @@ _NAME: Final = re.compile(r"""\s*([A-Za-z0-9_-]+|"[^"\\]*"|'[^']*')\s*[= \t]""")
 _HEADER: Final = re.compile(r"\s*(\[\[?)\s*([A-Za-z0-9_.-]+)[\s\]]*(?:#.*)?")
 _NUMBER_BEFORE: Final = re.compile(r"=\s*(-?[0-9.]+)\s*$")
 _UNIT_AFTER: Final = re.compile(r"[A-Za-z%°µ][^\s,#}\]]*")
+_KNOWN_UNITS: Final = frozenset(unit for dimension in DIMENSIONS.values() for unit in dimension.units)
 _COMMA_AFTER: Final = re.compile(r",[0-9]+\s*(?:#.*)?$")
 
 
@@ -262,7 +264,9 @@ def _syntax_problem(path: Path, rows: Sequence[str], message: str) -> Problem:
     if _CURLY.search(row):
         what, remedy = "these are typographic quotes", 'Use straight quotes: "…".'
     elif number and unit:
-        what, remedy = "a value with a unit needs quotes", f'Write "{number[1]} {unit[0]}".'
+        what, remedy = "a value with a unit needs quotes", 'Write, for example: "50 ms".'
+        if unit[0] in _KNOWN_UNITS:  # what is none may be a password that begins with digits
+            remedy = f'Write "{number[1]} {unit[0]}".'
     elif number and _COMMA_AFTER.match(after):
         what, remedy = "this number has a comma", "Write it with a point."
     name = _NAME.match(row)

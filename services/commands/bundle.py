@@ -47,5 +47,5 @@ def bundle(args: Namespace, world: World) -> int:
     if args.json:
         print_json("bundle", {"file": str(path), "bytes": len(data)})
     else:
-        print(f"{path}: {format_bytes(len(data))}; passwords, keys and hashes were left out")
+        print(f"{path}: {format_bytes(len(data))}; passwords, keys and hashes were left out, and comments")
     return 0

@@ -1,7 +1,11 @@
-"""What goes into the archive. Each part is made for itself: what cannot be had is said in its place."""
+"""What goes into the archive. Each part is made for itself: what cannot be had is said in its place.
+
+Of configuration files only what is known to be harmless goes in (`settingstext`), of the card no others.
+"""
 
 import json
 import platform
+import re
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -12,6 +16,9 @@ from typing import Any, Final
 
 import msgspec
 
+from provisioning.takein.problems import NAME as PROBLEMS
+from sensors import tomlfile
+from sensors.plaintext import clean_lines
 from services import machine
 from services.doctor.checks import examine
 from services.doctor.patient import Patient
@@ -19,14 +26,21 @@ from services.logs.kept import NAME, OLDER
 from sync.documents import Kind, is_single_writer
 from sync.store import Database
 
-from .secrets import Remover
+from .secrets import REMOVED, Remover
+from .settingstext import redact
 
 MOST_BYTES: Final = 400_000
 """Of a part; the end of a log tells more than its beginning."""
 SAMPLES: Final = 5
 """Documents of each kind, the newest."""
+_LEAST_ANYWHERE: Final = 8
+"""Characters of a value of which nobody knows what it is, so that it is taken out of all other parts, too.
+With shorter ones little would be left of them."""
 _SECRET_KEYS: Final = frozenset({"password", "password_hash", "psk", "passphrase"})
 _SECRET_FILES: Final = ("*.password", "*.session", "*.key", "*.psk")
+CARD_FILES: Final = ("vessel.toml", "sensors.toml")
+_FIRMWARE: Final = re.compile(r"\[[A-Za-z0-9=.-]{1,20}\]|[a-z0-9_]{1,40}=[\w.,:=+-]{0,60}")
+"""A line of config.txt (a condition or a setting); nothing in it is secret, but anybody may write more."""
 _JOURNAL: Final = ("journalctl", "--no-pager", "-o", "short-iso", "-n", "3000")
 
 
@@ -41,6 +55,8 @@ class Part:
 def secrets_of(patient: Patient) -> set[str]:
     """What this vessel's own files have as secrets."""
     found: set[str] = set()
+    for path in _settings_files(patient).values():
+        found.update(value for value in redact(_text(path)).secrets if len(value) >= _LEAST_ANYWHERE)
     folders = {patient.config.parent, patient.firmware / "logboat", patient.identity}
     for folder in folders:
         for pattern in _SECRET_FILES:
@@ -60,20 +76,20 @@ def parts(patient: Patient) -> Iterator[Part]:
             text = make()
         except Exception as error:  # noqa: BLE001  # what is broken is what the archive is for
             text = f"(not to be had: {error or type(error).__name__})\n"
-        if len(text) > MOST_BYTES:
+        text = clean_lines(remover.clean(text))
+        if len(text) > MOST_BYTES:  # after the secrets are out: half of one would not be known
             text = f"(only the end)\n{text[-MOST_BYTES:]}"
-        yield Part(name, remover.clean(text))
+        yield Part(name, text)
 
 
 def _parts(patient: Patient) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "versions.txt", partial(_versions, patient)
     yield "doctor.txt", partial(_doctor, patient)
-    for path in (patient.config, patient.sensors_file):
-        yield f"config/{path.name}", partial(path.read_text, errors="replace")
-    for path in sorted((patient.firmware / "logboat").glob("*")):
-        if path.suffix in (".toml", ".txt"):
-            yield f"card/{path.name}", partial(path.read_text, errors="replace")
-    yield "card/config.txt", lambda: (patient.firmware / "config.txt").read_text(errors="replace")
+    for name, path in _settings_files(patient).items():
+        yield name, partial(_settings, path)
+    yield "card/PROBLEMS.txt", partial(_text, patient.firmware / "logboat" / PROBLEMS)
+    yield "card/config.txt", lambda: _firmware((patient.firmware / "config.txt").read_text(errors="replace"))
+    yield "left-out.txt", partial(_left_out, patient)
     for path in sorted(patient.run.glob("*.json")):
         yield f"live/{path.name}", partial(_indented, path)
     for path in sorted(patient.run.glob("ended-*")):
@@ -91,6 +107,49 @@ def _parts(patient: Patient) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "system/mounts.txt", partial((patient.root / "proc/mounts").read_text)
     yield "system/memory.txt", partial((patient.root / "proc/meminfo").read_text)
     yield "system/network.txt", lambda: patient.ask(("ip", "-brief", "address"))
+
+
+def _settings_files(patient: Patient) -> dict[str, Path]:
+    """Return the configuration files by their name in the archive."""
+    card = patient.firmware / "logboat"
+    return {
+        f"config/{patient.config.name}": patient.config,
+        f"config/{patient.sensors_file.name}": patient.sensors_file,
+        **{f"card/{name}": card / name for name in CARD_FILES if (card / name).exists()},
+    }
+
+
+def _settings(path: Path) -> str:
+    if path.stat().st_size > tomlfile.MOST_BYTES:
+        return "(left out: it is far too long for a configuration)\n"
+    return redact(path.read_text(errors="replace")).text
+
+
+def _firmware(text: str) -> str:
+    """Return config.txt's settings; whatever else stands in it is left out."""
+    lines = (line.strip() for line in text.split("\n"))
+    return "".join(f"{line if not line or _FIRMWARE.fullmatch(line) else REMOVED}\n" for line in lines)
+
+
+def _left_out(patient: Patient) -> str:
+    lines = [_LEFT_OUT]
+    for name, path in _settings_files(patient).items():
+        if path.is_file() and path.stat().st_size <= tomlfile.MOST_BYTES:
+            lines.append(f"{name}: {redact(_text(path))}")
+    others = sorted(path.name for path in (patient.firmware / "logboat").glob("*") if path.is_file())
+    others = [name for name in others if name not in (*CARD_FILES, PROBLEMS)]
+    if others:
+        lines.append(f"card: {len(others)} other files, not looked into")
+    return "\n".join(lines) + "\n"
+
+
+_LEFT_OUT: Final = """\
+What is not in this archive, so that it can be sent to anybody:
+- passwords, keys, hashes; in configuration files every comment, every text over several lines, every value of
+  a key that is not known to be harmless (a misspelt one, too), and every line that is not understood;
+- after quotes or brackets that do not match: all up to the next heading that is known, or to the end.
+In place of each stands (removed). Lines keep their numbers. The files themselves are as they were.
+"""
 
 
 def _versions(patient: Patient) -> str:

@@ -1,12 +1,14 @@
 """The archive for whoever helps: it says much, and no secret; it can be had when much is broken."""
 
 import io
+import json
 import tarfile
 from pathlib import Path
 
 import pytest
 
 from services.command import main
+from services.configuration import ConfigurationError, load
 from services.doctor import network
 from services.support.archive import packed
 from services.support.contents import MOST_BYTES, parts
@@ -146,3 +148,85 @@ def test_secret_is_known_by_its_form(text: str) -> None:
 def test_what_is_no_secret_stays() -> None:
     text = 'password_file = "office.password"\nkey = "argo.key"\nname = "x"\n'
     assert Remover(["abc"]).clean(text) == text
+
+
+HIDDEN = {
+    "in a comment": "comment-secret-1",
+    "misspelt": "misspelt-secret-2",
+    "in three quotes": "tripled-secret-3",
+    "with escapes": 'escaped"secret\u00e9-4',
+    "long": "a-very-long-secret-" * 4,
+    "in a text file": "notes-secret-5",
+    "in another file": "other-secret-6",
+}
+BROKEN = f"""\
+[vessel]
+id = "argo"
+# once it was {HIDDEN["in a comment"]}
+name = "SY "Argo"
+[network]
+pasword = "{HIDDEN["misspelt"]}"
+wifi = [{{ ssid = "marina", psk = "escaped\\"secret\\u00e9-4" }}]
+passphrase = '{HIDDEN["long"]}'
+[mesh
+[[user]]
+password = \"\"\"
+{HIDDEN["in three quotes"]}
+\"\"\"
+"""
+
+
+def test_no_secret_of_a_broken_file_leaves_the_vessel(rig: Rig) -> None:
+    """Nor what messages of other parts quote of it, as JSON, or cut off."""
+    escaped = HIDDEN["with escapes"]
+    rig.put("fw/logboat/vessel.toml", BROKEN)
+    rig.put("etc/logboat.toml", BROKEN)
+    rig.put("fw/logboat/my notes.txt", HIDDEN["in a text file"])
+    rig.put("fw/logboat/old.toml", f'name = "{HIDDEN["in another file"]}"')
+    rig.put("fw/config.txt", f"dtoverlay=pps-gpio,gpiopin=18\n# {HIDDEN['in a text file']}\n[pi4]\n")
+    rig.put("run/odd.json", json.dumps({"problem": f"{escaped} is wrong", "more": HIDDEN["long"][:40]}))
+    rig.said["journalctl --no-pager"] = (
+        f"sync: {json.dumps(escaped)} {HIDDEN['long'][:40]}… {HIDDEN['misspelt']}\n" + "\x1b[2J\u009b\n"
+    )
+    found = contents(rig)
+    whole = "\n".join(found.values())
+    for what, secret in HIDDEN.items():
+        for start in range(len(secret) - 8):
+            assert secret[start : start + 9] not in whole, what
+    assert json.dumps(escaped)[1:-1] not in whole
+    assert 'id = "argo"' in found["card/vessel.toml"]
+    assert 'ssid = "marina"' in found["card/vessel.toml"]
+    assert "dtoverlay=pps-gpio,gpiopin=18" in found["card/config.txt"]
+    assert "config/logboat.toml: left out: " in found["left-out.txt"]
+    assert "2 other files" in found["left-out.txt"]
+    assert whole.replace("\n", "").replace("\t", "").isprintable()
+
+
+def test_a_secret_is_not_cut_in_half_before_it_is_known(rig: Rig) -> None:
+    secret = SECRETS["wifi"]
+    for place in range(len(secret)):
+        rig.said["journalctl --no-pager"] = f"early {secret}" + "x" * (MOST_BYTES - place)
+        log = contents(rig)["logs/daemons.txt"]
+        assert not any(secret[start : start + 5] in log for start in range(len(secret) - 5))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        r'{"password":"a\"SECRET1"}',
+        'password = "abc SECRET1',
+        "psk='abc SECRET1",
+        "wpa_passphrase=SECRET1",
+    ],
+)
+def test_secret_behind_a_quote_is_known_to_its_end(text: str) -> None:
+    assert "SECRET1" not in Remover().clean(text)
+
+
+@pytest.mark.parametrize("secret", ["5hunter2hunter2", "12 hunter2hunter2"])
+def test_no_message_repeats_a_password_that_lacks_its_quotes(tmp_path: Path, secret: str) -> None:
+    path = tmp_path / "vessel.toml"
+    path.write_text(f"[[network.wifi]]\npassword = {secret}\n")
+    with pytest.raises(ConfigurationError) as wrong:
+        load(path)
+    assert "hunter2" not in str(wrong.value)

@@ -1,0 +1,418 @@
+"""A configuration file made fit to be handed on: only what is known to be harmless stays. Pure.
+
+Works on tokens, line by line, and does not need a file that is right: who asks for help often has one that is
+not. A value stays if each part of its key is on the list of `HARMLESS`, and if the line it stands on is
+understood to its end. Comments, texts over several lines, and all else are left out. Where brackets or quotes
+do not match, the rest is left out up to the next heading that is known, or to the end of the file.
+
+One line goes in, one comes out, so that the numbers of lines in messages stay true.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Final
+
+from .secrets import REMOVED
+
+_UNKNOWN_KEY: Final = "(a key that is not known)"
+
+SECTIONS: Final = frozenset(
+    [
+        "vessel",
+        "network",
+        "wifi",
+        "access_point",
+        "vessel_radio",
+        "ethernet",
+        "listener",
+        "user",
+        "mesh",
+        "gateway",
+        "policy",
+        "retention",
+        "lights",
+        "clock",
+        "ssh",
+        "sensor",
+        "alarm",
+    ]
+)
+"""Tables, and keys whose values are tables; each key within them is judged for itself."""
+HARMLESS: Final = frozenset(
+    [
+        "above",
+        "access",
+        "active",
+        "address",
+        "below",
+        "budget",
+        "bus",
+        "calibration",
+        "certificate",
+        "ca",
+        "channel",
+        "channels",
+        "chip",
+        "clear_for",
+        "country",
+        "current",
+        "deadband",
+        "debounce",
+        "description",
+        "direction",
+        "divider",
+        "dns",
+        "every",
+        "fault",
+        "faults",
+        "file",
+        "for",
+        "gateway",
+        "hidden",
+        "home_assistant",
+        "hub",
+        "hysteresis",
+        "id",
+        "interfaces",
+        "interval",
+        "key",
+        "kind",
+        "limit",
+        "max_peers",
+        "max_pulse_rate",
+        "measure",
+        "mesh",
+        "mmsi",
+        "mode",
+        "model",
+        "name",
+        "night",
+        "no_sensors",
+        "noisy_above",
+        "normally_closed",
+        "open_is_high",
+        "password_file",
+        "path",
+        "pin",
+        "policy",
+        "port",
+        "power",
+        "pps",
+        "priority",
+        "pull",
+        "pulses_per_unit",
+        "rate",
+        "record",
+        "reference",
+        "repeat",
+        "role",
+        "rtc",
+        "seed",
+        "session_file",
+        "severity",
+        "shunt",
+        "signalk",
+        "single",
+        "speed",
+        "ssid",
+        "static",
+        "text",
+        "timezone",
+        "unit",
+        "url",
+        "user",
+        "valid",
+        "voltage",
+        "when",
+        "window",
+        "wire",
+        "zero_after",
+    ]
+)
+"""Keys whose values are no secrets. `key` and its like name files. Whatever is not here is left out."""
+SECRET: Final = frozenset({"password", "password_hash", "ssh_keys"})
+"""Keys of a configuration that are left out on purpose; an SSH key names a person."""
+
+_TOKEN: Final = re.compile(
+    r'[ \t]+|(?P<text>"(?:[^"\\]|\\.)*"|\'[^\']*\')|(?P<sign>[\[\]{},=])|(?P<comment>#.*)'
+    r"|(?P<bare>[A-Za-z0-9_.+:-]+)"
+)
+_HEADING: Final = re.compile(r"[ \t]*(\[\[?)[ \t]*([A-Za-z0-9_.-]+)[ \t]*(\]\]?)[ \t]*(#.*)?")
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
+_PLAIN: Final = re.compile(r"true|false|[+-]?(?:inf|nan)|[+-]?[0-9][0-9A-Fa-f_xo.:TZ+-]{0,40}")
+"""Numbers, dates; a word without quotes is none."""
+_QUOTED: Final = re.compile(r'"([^"]*)"|\'([^\']*)\'')
+_TRIPLE: Final = ('"""', "'''")
+_LONGEST: Final = 2_000
+"""Characters of a line; no setting is longer."""
+
+
+@dataclass(slots=True)
+class Redacted:
+    """What is left of a file."""
+
+    text: str
+    secrets: set[str]
+    """What was left out, as the file has it and as it means it: it may be quoted elsewhere."""
+    values: int = 0
+    """How many values were left out."""
+    comments: int = 0
+    lines: int = 0
+    """How many lines were left out as a whole, because they were not understood."""
+
+    def __str__(self) -> str:
+        return f"left out: {self.values} values, {self.comments} comments, {self.lines} lines"
+
+
+def redact(text: str) -> Redacted:
+    """Return the text of a TOML file without what may be secret. Never raises."""
+    redactor = _Redactor()
+    for line in text.removeprefix("\ufeff").split("\n"):
+        redactor.take(line.removesuffix("\r"))
+    return redactor.end()
+
+
+class _NotUnderstoodError(Exception):
+    """A line is no setting."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    kind: str
+    text: str
+
+
+@dataclass(slots=True)
+class _Frame:
+    """A bracket that is open."""
+
+    sign: str
+    is_shown: bool
+    expects: str = "item"
+    """What may come next: item (a value, in braces a key), equals, value, comma (or the bracket's end)."""
+    is_next_shown: bool = True
+    """In braces: whether the key just read is harmless."""
+
+
+@dataclass
+class _Redactor:
+    found: Redacted = field(default_factory=lambda: Redacted("", set()))
+    _frames: list[_Frame] = field(default_factory=list)
+    _is_dark: bool = False
+    """Whether brackets did not match: nothing is shown before the next known heading."""
+    _is_over: bool = False
+    """Whether nothing more is shown: a text over several lines has begun, who knows where it ends."""
+    _is_section_shown: bool = True
+    _lines: list[str] = field(default_factory=list)
+    _within: list[int] = field(default_factory=list)
+    """Numbers of lines that are shown because they continue a harmless value, if its brackets are closed."""
+
+    def take(self, line: str) -> None:
+        """Take the next line of the file."""
+        self._lines.append(self._line(line))
+
+    def end(self) -> Redacted:
+        """Return what is left, at the end of the file."""
+        self._take_back()
+        self.found.text = "\n".join(self._lines)
+        return self.found
+
+    def _take_back(self) -> None:
+        """Leave out what seemed to continue a value, as brackets do not match."""
+        for number in self._within:
+            if self._lines[number].strip():
+                self._lines[number] = REMOVED
+                self.found.lines += 1
+        self._within = []
+
+    def _line(self, line: str) -> str:
+        """Return one line's form that may be shown."""
+        if any(quotes in line for quotes in _TRIPLE):
+            self._is_over = True
+        if len(line) > _LONGEST or not line.replace("\t", " ").isprintable():
+            self._is_dark = True
+        if self._is_over or not line.strip():
+            if self._is_over:
+                self._take_back()
+            return self._nothing(line)
+        shown = self._continued(line) if self._frames and not self._is_dark else None
+        if shown is None:
+            self._take_back()
+            shown = self._heading(line) or self._first(line)
+        return shown
+
+    def _first(self, line: str) -> str:
+        """Return a line on which something new begins."""
+        if self._is_dark:
+            return self._nothing(line)
+        if line.lstrip().startswith("#"):
+            return self._comment(line)
+        return self._pair(line)
+
+    def _heading(self, line: str) -> str | None:
+        match = _HEADING.fullmatch(line)
+        if match is None or len(line) > _LONGEST or len(match[1]) != len(match[3]):
+            return None
+        is_known = set(match[2].split(".")) <= SECTIONS
+        if not is_known and self._is_dark:
+            return None
+        self._frames, self._is_dark, self._is_section_shown = [], False, is_known
+        name = match[2] if is_known else "(a section that is not known)"
+        return f"{match[1]}{name}{match[3]}{'  ' + self._comment(match[4]) if match[4] else ''}"
+
+    def _pair(self, line: str) -> str:
+        key, equals, rest = line.partition("=")
+        key = key.strip()
+        parts = [part.strip() for part in key.split(".")]
+        is_name = bool(equals) and all(_NAME.fullmatch(part) for part in parts)
+        is_shown = is_name and self._is_section_shown and set(parts) <= HARMLESS | SECTIONS
+        spelt = key if is_name and all(_is_near(part) for part in parts) else _UNKNOWN_KEY
+        self._frames = []
+        try:
+            shown = self._value_of_pair(rest, key=parts[-1], is_shown=is_shown)
+        except _NotUnderstoodError:
+            # Where it went wrong cannot be known: what follows may be inside of what was meant to be open.
+            self._frames, self._is_dark = [], any(sign in line for sign in "[{")
+            head = f"{spelt} = " if equals and is_name else ""
+            return head + self._nothing(rest if head else line)
+        return f"{spelt} = {shown}"
+
+    def _value_of_pair(self, rest: str, *, key: str, is_shown: bool) -> str:
+        tokens = list(_tokens(rest))
+        outer = _Frame("", is_shown, "value", is_shown)
+        self._frames = [outer]
+        shown = self._feed(tokens, key)
+        if len(self._frames) == 1:
+            if outer.expects != "comma":
+                raise _NotUnderstoodError
+            self._frames = []
+        return shown
+
+    def _continued(self, line: str) -> str | None:
+        """Return a line within brackets that were opened before; None if it does not continue them."""
+        is_shown = all(frame.is_shown for frame in self._frames)
+        heading = _HEADING.fullmatch(line)
+        if is_shown and heading is not None and not _PLAIN.fullmatch(heading[2]):
+            return None  # the bracket was never closed; what stands here is no element
+        try:
+            shown = self._feed(list(_tokens(line)), "")
+        except _NotUnderstoodError:
+            self._frames = []
+            if is_shown:
+                return None
+            self._is_dark = True
+            return self._nothing(line)
+        self._within.append(len(self._lines))
+        if len(self._frames) == 1:
+            self._frames, self._within = [], []
+        return f"    {shown}"
+
+    def _feed(self, tokens: list[_Token], key: str) -> str:
+        """Take a line's tokens; return what may be shown. Raises _NotUnderstoodError."""
+        parts: list[str] = []
+        for token in tokens:
+            if token.kind == "comment":
+                parts.append(f" {self._comment(token.text)}")
+                continue
+            frame = self._frames[-1]
+            is_shown = frame.is_shown and frame.is_next_shown
+            if token.kind == "sign":
+                shown = self._sign(token.text, frame)
+            elif frame.expects == "item" and frame.sign == "{":
+                if token.kind != "bare":
+                    raise _NotUnderstoodError
+                key = token.text.rpartition(".")[2]
+                frame.is_next_shown = set(token.text.split(".")) <= HARMLESS | SECTIONS
+                frame.expects = "equals"
+                shown = token.text if all(map(_is_near, token.text.split("."))) else _UNKNOWN_KEY
+            elif frame.expects in ("item", "value"):
+                frame.expects = "comma"
+                shown = self._scalar(token, key, is_shown=is_shown)
+            else:
+                raise _NotUnderstoodError
+            if frame.is_shown or frame.sign == "":
+                parts.append(shown)
+        return "".join(parts).strip()
+
+    def _sign(self, sign: str, frame: _Frame) -> str:
+        match sign:
+            case "[" | "{" if frame.expects == "value" or (frame.expects == "item" and frame.sign == "["):
+                frame.expects = "comma"
+                is_shown = frame.is_shown and frame.is_next_shown
+                self._frames.append(_Frame(sign, is_shown))
+                if not is_shown:
+                    self.found.values += 1
+                    return REMOVED
+                return sign
+            case "=" if frame.expects == "equals":
+                frame.expects = "value"
+                return " = "
+            case "," if frame.expects == "comma" and frame.sign:
+                frame.expects, frame.is_next_shown = "item", True
+                return ", "
+            case "]" | "}" if frame.expects in ("item", "comma") and frame.sign + sign in ("[]", "{}"):
+                self._frames.pop()
+                return sign
+        raise _NotUnderstoodError
+
+    def _scalar(self, token: _Token, key: str, *, is_shown: bool) -> str:
+        is_fit = _PLAIN.fullmatch(token.text) if token.kind == "bare" else True
+        if key in ("url", "static") and ("@" in token.text or "?" in token.text or "\\" in token.text):
+            is_fit = False  # a user and a password, or a token, may be in it
+        if is_shown and is_fit:
+            return token.text
+        self._keep_in_mind(token.text)
+        self.found.values += 1
+        return REMOVED
+
+    def _comment(self, text: str) -> str:
+        self.found.comments += 1
+        self._keep_quoted(text)
+        return f"# {REMOVED}"
+
+    def _nothing(self, line: str) -> str:
+        if not line.strip():
+            return ""
+        self.found.lines += 1
+        if line.partition("=")[0].strip() in HARMLESS:
+            return REMOVED
+        self._keep_quoted(line)
+        self._keep_in_mind(line.strip())
+        self._keep_in_mind(line.partition("=")[2].strip())
+        return REMOVED
+
+    def _keep_quoted(self, text: str) -> None:
+        for match in _QUOTED.finditer(text):
+            self._keep_in_mind(match[0])
+
+    def _keep_in_mind(self, text: str) -> None:
+        inner = text[1:-1] if text[:1] in ('"', "'") and text[-1:] == text[:1] else text
+        self.found.secrets.update((inner, _meaning(text)))
+
+
+def _tokens(line: str) -> Iterator[_Token]:
+    at = 0
+    while at < len(line):
+        match = _TOKEN.match(line, at)
+        if match is None:
+            raise _NotUnderstoodError
+        at = match.end()
+        if match.lastgroup is not None:
+            yield _Token(match.lastgroup, match[0])
+
+
+def _is_near(name: str) -> bool:
+    """Return True if a name is one of a configuration's, or one of them misspelt: not a value gone astray."""
+    known = HARMLESS | SECTIONS | SECRET
+    return name in known or bool(get_close_matches(name[:40], known, n=1, cutoff=0.8))
+
+
+def _meaning(text: str) -> str:
+    try:
+        found = tomllib.loads(f"x = {text}")["x"]
+    except (tomllib.TOMLDecodeError, ValueError, RecursionError):
+        return ""
+    return found if isinstance(found, str) else ""

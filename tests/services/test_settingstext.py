@@ -1,0 +1,205 @@
+"""A secret in a configuration file never comes through, however wrong the file is."""
+
+import tomllib
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, assume, example, given, settings
+from hypothesis import strategies as st
+
+from sensors import configuration as sensor_keys
+from sensors import kinds, sections
+from sensors.schema import Key
+from services import configuration as keys
+from services.support.settingstext import HARMLESS, SECRET, SECTIONS, redact
+
+LEAST_SHOWN = 6
+"""Characters in a row of a secret: fewer are in many words by chance."""
+UNITS = (
+    'password = "{s}"',
+    "password = '{s}'",
+    "password={s}",
+    'password = "x" # {s}',
+    'pasword = "{s}"',
+    'psk = "{s}" ',
+    "mystery = '{s}'",
+    'password = "\\"{s}"',
+    "# {s}",
+    'name = "SY Argo"  # {s}',
+    'password = """\n{s}\n"""',
+    "password = '''\n{s}'''",
+    'password = """{s}"""',
+    'password = """\nname = "{s}"\n"""',
+    'password = """\n[vessel]\nname = "{s}"\n"""',
+    'name = """\n{s}\n"""',
+    'mystery = ["a", "{s}"]',
+    'mystery = [\n"{s}",\n]',
+    'mystery = [[\n"]",["{s}"],\n], "{s}"]',
+    'mystery = {{ name = "{s}" }}',
+    'mystery = {{\n  name = "{s}"\n}}',
+    'wifi = [{{ ssid = "m", password = "{s}" }}]',
+    'wifi = [\n  {{ ssid = "m", password = "{s}" }}, # {s}\n  {{ pasword = \'{s}\', ssid = "x" }}\n]',
+    'wifi = [{{ ssid = "m, password = "{s}" }}]',
+    'wifi = {{ ssid = "m", key.password = ["{s}"], mystery = {{ name = "{s}" }} }}',
+    'vessel.password = "{s}"',
+    'password.name = "{s}"',
+    '"pass word" = "{s}"',
+    '"a=b" = "{s}"',
+    '[mystery]\nname = "{s}"\n[vessel]',
+    '[[mystery.vessel]]\nname = "{s}"\n[vessel]',
+    "password: {s}",
+    "{s}",
+    '"{s}"',
+    "{s} = 1",
+    'password = "{s}',
+    'password = {s}"',
+    'password =\n"{s}"',
+    'password = "abc\\\n{s}"',
+    'url = "wss://argo:{s}@host/x"',
+    'url = "wss://host/x?token={s}"',
+    'static = ["wss://a:{s}@b"]',
+    'ssh_keys = ["ssh-ed25519 {s}"]',
+    "id = {s}",
+)
+JUNK = (
+    'name = "abc',
+    "name = 'abc",
+    "sender = [",
+    "deadband = [1, [",
+    "}}",
+    "x]",
+    "x = {{",
+    "[vessel",
+    "[[sensor]",
+    '"""',
+    "name = '''",
+    '"',
+    "'",
+    "=",
+    'name = "a" "b"',
+    "id = [[[",
+    '# "',
+    'a = "\\',
+    "\x00",
+    "\r",
+    "\u2028",
+    "x = [ # [",
+    "[vessel]",
+    "[[sensor]] # here",
+    'kind = "switch"',
+    "pin = 17",
+    "",
+)
+
+
+@st.composite
+def files(draw: st.DrawFn) -> tuple[str, str]:
+    """Return a file with what may be wrong in it, and the secret that is in it."""
+    secret = draw(st.text("QXZKJVWY7384-", min_size=12, max_size=60))
+    written = draw(st.sampled_from([secret, "".join(f"\\u{ord(c):04x}" for c in secret), secret + '\\"']))
+    parts = draw(st.lists(st.sampled_from(UNITS), min_size=1, max_size=4))
+    for junk in draw(st.lists(st.sampled_from(JUNK), max_size=4)):
+        parts.insert(draw(st.integers(0, len(parts))), junk)
+    return draw(st.sampled_from(["\n", "\r\n"])).join(parts).format(s=written), secret
+
+
+@settings(max_examples=600, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(files())
+@example(('id = [[[\n"QXZKJVWY7384"\n\x00\n[vessel]\ndeadband = [\n1\n]', "QXZKJVWY7384"))
+@example(('name = """\npassword = """\nname = "QXZKJVWY7384"\n"""\n', "QXZKJVWY7384"))
+def test_no_secret_comes_through(made: tuple[str, str]) -> None:
+    text, secret = made
+    shown = redact(text).text
+    for form in (secret, "".join(f"\\u{ord(c):04x}" for c in secret)):
+        for start in range(len(form) - LEAST_SHOWN + 1):
+            assert form[start : start + LEAST_SHOWN] not in shown
+    assert shown.count("\n") == text.count("\n")
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(files())
+def test_what_was_left_out_is_known_to_the_rest_of_the_archive(made: tuple[str, str]) -> None:
+    """Messages may quote a value; it is taken out there as the file means it."""
+    text, secret = made
+    try:
+        values = list(_texts(tomllib.loads(text)))
+    except (tomllib.TOMLDecodeError, RecursionError):
+        values = []
+    assume('"""' not in text and "'''" not in text and "#" not in text)
+    assume("[mystery]\n" not in text)
+    found = redact(text)
+    for value in values:
+        if value == secret:
+            assert value in found.secrets
+
+
+def _texts(table: Any) -> Any:
+    if isinstance(table, dict):
+        for value in table.values():
+            yield from _texts(value)
+    elif isinstance(table, list):
+        for value in table:
+            yield from _texts(value)
+    elif isinstance(table, str):
+        yield table
+
+
+@given(st.text())
+def test_any_text_can_be_redacted(text: str) -> None:
+    assert redact(text).text.count("\n") == text.count("\n")
+
+
+WHOLE = """\
+[vessel]
+id = "argo"
+name = "SY Argo"
+
+[network]
+country = "DE"
+wifi = [
+    {ssid = "marina", password = (removed), hidden = true},
+]
+[[sensor]]
+id = "oil"
+kind = "analog"
+calibration = [[0.5, 0.0], [2.5, 1.0]]
+alarm = {above = "90 °C", severity = "alarm", text = "hot"}
+pin = 17
+password = (removed)
+(a key that is not known) = (removed)
+pasword = (removed)
+every = "5 s"  # (removed)
+"""
+
+
+def test_what_is_harmless_stays_with_its_line() -> None:
+    text = WHOLE.replace("(a key that is not known)", "tralala").replace("(removed)", '"secret"')
+    shown = redact(text).text
+    assert [line.replace(" ", "") for line in shown.split("\n")] == [
+        line.replace(" ", "") for line in WHOLE.split("\n")
+    ]
+
+
+def test_it_goes_on_after_a_slip() -> None:
+    shown = redact('name = "abc\npin = 17\nwifi = [{ ssid = "a\nid = "x"\n[[sensor]]\nid = "oil"\n').text
+    assert shown == 'name = (removed)\npin = 17\nwifi = (removed)\n(removed)\n[[sensor]]\nid = "oil"\n'
+
+
+def test_each_key_of_a_configuration_is_judged() -> None:
+    """A key that is new is left out until somebody says that its values are harmless."""
+    known: set[str] = set(sensor_keys.COMMON)
+    for module in (keys, sensor_keys, kinds):
+        for schema in vars(module).values():
+            if isinstance(schema, dict) and all(isinstance(key, Key) for key in schema.values()):
+                known |= schema.keys()
+    for kind in kinds.KINDS.values():
+        known |= kind.schema.keys()
+    known |= {"when", "above", "below", "hysteresis", *sections.SECTIONS, "sensor"}
+    assert len(known) > 60
+    assert known - HARMLESS - SECRET - SECTIONS == set()
+    assert set() == HARMLESS & SECRET
+
+
+@pytest.mark.parametrize("word", ["password", "psk", "secret", "token", "passphrase", "key_mgmt"])
+def test_no_name_of_a_secret_is_harmless(word: str) -> None:
+    assert word not in HARMLESS | SECTIONS
