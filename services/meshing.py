@@ -30,6 +30,7 @@ from sync.mesh.plan import Place, Role
 from sync.mesh.report import LinkState, MeshReport
 from sync.peer.problems import ProblemError
 from sync.store import DamagedError, Database, StoreError
+from sync.store.checkpoints import TICK_S
 
 from . import live, livestate, machine, meshstate, storecheck
 from .clocknote import Floor
@@ -326,11 +327,15 @@ class SyncDaemon:
         """Tell how the mesh is, see that it works, until we are to end or the identity changes."""
         loop = asyncio.get_running_loop()
         keep_at, look_at = loop.time(), loop.time() + LOOK_AT_IDENTITY_EVERY
+        tick_at = loop.time() + TICK_S
         trouble: str | None = None
         while not self._is_over(database):
             if loop.time() >= keep_at:
                 floor.keep()
                 keep_at = loop.time() + KEEP_TIME_EVERY
+            if loop.time() >= tick_at:
+                database.checkpoints.tick()
+                tick_at += TICK_S
             has_changed = self._must_reload
             if loop.time() >= look_at:
                 has_changed |= self._watch.has_changed()

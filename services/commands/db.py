@@ -28,7 +28,7 @@ WAIT_S: Final = 60.0
 
 
 def db_arguments(parser: ArgumentParser) -> None:
-    """`logboat db put|get|ls|rm|changes|info|check|compact|export|push|pull|sync|serve PATH …`."""
+    """`logboat db put|get|ls|rm|changes|info|check|compact|export|checkpoints|push|pull|sync|serve PATH`."""
     add = actions(parser, "ACTION")
 
     def action(name: str, words: str) -> ArgumentParser:
@@ -62,6 +62,12 @@ def db_arguments(parser: ArgumentParser) -> None:
     check = action("check", "look for damage; exit 1 if there is any")
     check.add_argument("--quick", action="store_true", help="not every page and body")
     action("compact", "give free room back to the file system")
+    checkpoints = action("checkpoints", "list what peers keep here to know how far they are, one a line")
+    checkpoints.add_argument("ids", nargs="*", metavar="ID", help="only these")
+    checkpoints.add_argument("--of", metavar="OWNER", help="only those of user:NAME, vessel:NAME …")
+    checkpoints.add_argument(
+        "--drop", action="store_true", help="drop those listed: their peers begin anew, and lose nothing"
+    )
     export = action("export", "every document as a line of JSON")
     export.add_argument("file", nargs="?", type=Path, metavar="FILE", help="where to (standard output)")
     export.add_argument("--deleted", action="store_true", help="deleted ones, too")
@@ -251,6 +257,37 @@ def _compact(database: "Database", args: Namespace) -> int:
     return 0
 
 
+def _checkpoints(database: "Database", args: Namespace) -> int:
+    from sensors.quantities import format_bytes, format_duration
+    from sync.store.checkpoints import TICK_S
+
+    found = [
+        kept
+        for kept in database.checkpoints.all()
+        if (not args.ids or kept.client in args.ids) and args.of in (None, kept.owner)
+    ]
+    if unknown := sorted(set(args.ids) - {kept.client for kept in found}):
+        raise FailedError(f"{unknown[0]}: there is no such checkpoint")
+    for kept in found:
+        dropped = args.drop and database.checkpoints.drop(kept.owner, kept.client)
+        if args.json:
+            facts = {
+                "owner": kept.owner,
+                "id": kept.client,
+                "rev": kept.revision,
+                "bytes": kept.size,
+                "idle": kept.idle * TICK_S,
+                "dropped": dropped,
+            }
+            print_json("db-checkpoint", facts)
+            continue
+        owner = "an owner not known yet" if kept.owner is None else kept.owner or "anyone"
+        idle = f"not used for {format_duration(kept.idle * TICK_S)} of service" if kept.idle else "in use"
+        done = "dropped" if dropped else idle
+        print(f"{clean(kept.client)}  {clean(owner)}  {format_bytes(kept.size)}  {done}")
+    return 0
+
+
 def _export(database: "Database", args: Namespace) -> int:
     lines = database.export(deleted=args.deleted)
     if args.file is None:
@@ -288,5 +325,6 @@ ACTIONS: Final[dict[str, Callable[["Database", Namespace], int]]] = {
     "info": _info,
     "check": _check,
     "compact": _compact,
+    "checkpoints": _checkpoints,
     "export": _export,
 }

@@ -16,6 +16,7 @@ VERSIONS: Final = {
     "config-check": 1,
     "db-change": 1,
     "db-check": 1,
+    "db-checkpoint": 1,
     "db-compact": 1,
     "db-document": 1,
     "db-info": 1,

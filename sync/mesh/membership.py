@@ -125,6 +125,7 @@ class Membership:
             write_only=not self._gives,
             rule=self.rule(vessel),
             remote=remote_name(vessel, greeting),
+            owner=f"vessel:{vessel}",
             keeps=_keeps,
             streams=STREAMS,
         )
@@ -135,6 +136,7 @@ class Membership:
             readable=Selection(within=frozenset(user.channels or ())),
             rule=self._rights.rule(Crew(user.name, user.read_write, user.channels)),
             keeps=_keeps,
+            owner=f"user:{user.name}",
         )
 
     def _refuse_own(self, greeting: Greeting) -> Refusal:

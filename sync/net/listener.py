@@ -297,6 +297,7 @@ class URLEndpointListener:
             read_only=configuration.read_only,
             deltas=configuration.enable_delta_sync,
             keeps=lambda document_id: not documents.is_immutable(document_id),
+            owner=_owner(visitor.client),
         )
 
 
@@ -307,6 +308,15 @@ def named(client: Client) -> str:
     if isinstance(client, CertificateHolder):
         return f"holder of certificate {tls.common_name(client.certificate)!r}"
     return "anybody"
+
+
+def _owner(client: Client) -> str:
+    """Whose a client's checkpoints are."""
+    if isinstance(client, User):
+        return f"user:{client.name}"
+    return (
+        f"certificate:{tls.fingerprint(client.certificate)}" if isinstance(client, CertificateHolder) else ""
+    )
 
 
 def _combined(authenticator: Authenticator | None) -> ListenerAuthenticators:

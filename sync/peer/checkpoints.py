@@ -24,13 +24,15 @@ from sync.replication.messages import (
     SetCheckpointReply,
 )
 from sync.store import ConflictError, Database
+from sync.store.checkpoints import LARGEST
+from sync.store.remotes import unnamed
 
 log = logging.getLogger(__name__)
 
 _OWN: Final = "checkpoint:"
-_PEERS: Final = "peer-checkpoint:"
 _NOT_FOUND: Final = 404
 _CONFLICT: Final = 409
+_TOO_LARGE: Final = 413
 _UNAVAILABLE: Final = 503
 _CONFLICTS_MOST: Final = 3
 """Times in a row that another replication may have stored its own before ours is given up."""
@@ -59,8 +61,8 @@ class OwnCheckpoint:
         return self._saving is not None
 
     def is_saved(self, checkpoint: Checkpoint) -> bool:
-        """Whether both copies say just this."""
-        return checkpoint == self._saved
+        """Whether both copies say just this, as far as there is room for it in them."""
+        return self._saved is not None and checkpoint.within(LARGEST) == self._saved
 
     def load(self, then: Callable[[Checkpoint], None], *, names_collection: bool = False) -> None:
         """Ask the peer for its copy, and go on with what both vouch for.
@@ -111,7 +113,7 @@ class OwnCheckpoint:
         """Store both copies, unless they are, or a save is under way."""
         if self.is_saving or self.is_saved(checkpoint):
             return
-        self._saving = checkpoint
+        self._saving = checkpoint = checkpoint.within(LARGEST)
         self._session.request(
             SetCheckpoint(self._name, checkpoint.encode(), self._revision, self._session.collection).encode(),
             self._stored,
@@ -183,10 +185,11 @@ def stored(database: Database, name: str) -> Checkpoint | None:
 
 
 class PeersCheckpoints:
-    """Keeps the checkpoints of peers."""
+    """Keeps the checkpoints of peers: a few small ones for each owner."""
 
-    def __init__(self, session: Session, database: Database) -> None:
-        self._session, self._database = session, database
+    def __init__(self, session: Session, database: Database, *, owner: str) -> None:
+        """`owner`: whose they are, as `sync.store.checkpoints` has it."""
+        self._session, self._database, self._owner = session, database, owner
         session.handle(GetCheckpoint, self._get)
         session.handle(SetCheckpoint, self._set)
         session.handle(GetCollections, self._collections)
@@ -195,15 +198,18 @@ class PeersCheckpoints:
         if self._session.connection.queued > tuning.MESSAGES_QUEUED:
             raise MessageError("ask for less at once", code=_UNAVAILABLE)
         self._recognise(request.client)
-        found = self._database.get_local(_PEERS + request.client)
+        found = self._database.checkpoints.get(self._owner, request.client)
         if found is None:
             raise MessageError("there is no such checkpoint", code=_NOT_FOUND)
         self._session.respond(event, GetCheckpointReply(found.rev, found.raw).encode())
 
     def _set(self, request: SetCheckpoint, event: RequestReceived) -> None:
+        if len(request.body) > LARGEST:
+            text = f"a checkpoint of {len(request.body)} bytes; at most {LARGEST} are kept here"
+            raise MessageError(text, code=_TOO_LARGE)
         try:
-            revision = self._database.put_local(
-                _PEERS + request.client, request.body, parent=request.revision
+            revision = self._database.checkpoints.put(
+                self._owner, request.client, request.body, parent=request.revision
             )
         except ConflictError as error:
             raise MessageError("the checkpoint has another revision", code=_CONFLICT) from error
@@ -217,13 +223,13 @@ class PeersCheckpoints:
                 continue
             self._session.collection = index
             self._recognise(client)
-            kept = self._database.get_local(_PEERS + client)
+            kept = self._database.checkpoints.get(self._owner, client)
             found.append(CollectionCheckpoint() if kept is None else CollectionCheckpoint(kept.rev, kept.raw))
         self._session.respond(event, GetCollectionsReply(tuple(found)).encode())
 
     def _recognise(self, client: str) -> None:
         """A peer that nobody knows by name is known by its checkpoint, which is its store's own."""
-        self._session.remote = self._session.remote or f"client:{client}"
+        self._session.remote = self._session.remote or unnamed(self._owner, client)
 
 
 def _decoded(body: bytes, what: str) -> Checkpoint | None:

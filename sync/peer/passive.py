@@ -54,6 +54,8 @@ class PassiveOptions:
     deltas: bool = True
     remote: str | None = None
     """Who it is, if that is known: what it holds is kept under this name, else under its checkpoint's."""
+    owner: str = ""
+    """Whose its checkpoints are: `user:<name>` or `vessel:<name>`; empty if it has no name."""
     keeps: Callable[[str], bool] = lambda _: True
     resolvers: Resolvers = field(default_factory=Resolvers)
     """For edits that meet a deletion; other conflicts are refused."""
@@ -72,7 +74,7 @@ class PassivePeer(PeerBase):
         session.remote = options.remote
         self._echo = Echo()
         self._is_subscribed = False
-        PeersCheckpoints(session, database)
+        PeersCheckpoints(session, database, owner=options.owner)
         if not options.write_only:
             BlobServer(session, database, ledger=ledger, readable=options.readable)
         session.handle(SubChanges, self._subscribe)

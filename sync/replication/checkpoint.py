@@ -58,6 +58,20 @@ class Checkpoint:
             body["remote"] = msgspec.Raw(self.remote.encode())
         return msgspec.json.encode(body)
 
+    def within(self, most: int) -> "Checkpoint":
+        """Return a checkpoint whose body has at most `most` bytes: without the highest ranges, if need be.
+
+        What it leaves out counts as not done: it is offered once more, and the peer says that it has it.
+        """
+        size = len(self.encode())
+        if size <= most:
+            return self
+        ranges = list(self.completed)
+        while size > most and len(ranges) > 1:
+            ranges = ranges[: max(len(ranges) * most // size - 1, 1)]
+            size = len(Checkpoint(SequenceSet(ranges), self.remote).encode())
+        return Checkpoint(SequenceSet(ranges), self.remote)
+
     @classmethod
     def decode(cls, body: bytes, limits: Limits = DEFAULT) -> "Checkpoint":
         """Read a stored body.

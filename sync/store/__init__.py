@@ -6,8 +6,9 @@ Modules, in the order in which a change flows through them:
 - `bodies`, `attachments`, `revisions`, `tree`: what may be stored, what identifies a revision, which follows
   which (pure)
 - `edits`, `reader`: how documents change, how they are read
-- `floors`, `remotes`, `departures`, `local`, `meta`, `retire`, `blobs`: what stands beside the documents, and
-  what goes
+- `floors`, `remotes`, `departures`, `local`, `checkpoints`, `meta`, `retire`, `blobs`: what stands beside the
+  documents, and what goes
+- `sizes`: what documents take, and which are the oldest
 - `rows`, `engine`, `turnstile`, `schema`: a document as a row, the connection, writers in turn, the file
 - `notify`: telling other processes
 - `check`, `wal`, `pages`, `salvage`: finding damage, and saving what is sound

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from sync.store import departures, floors, local, meta, revisions, rows
+from sync.store import checkpoints, departures, floors, local, meta, revisions, rows
 from sync.store.bodies import decode
 from sync.store.engine import Engine
 from sync.store.errors import DamagedError, DocumentError, InputOutputError
@@ -52,6 +52,7 @@ def _small_tables(engine: Engine) -> Iterator[str]:
         ("local", "key, rev, body", local.checksum),
         ("floors", "prefix, first", floors.checksum),
         ("departures", "id, channel, seq", departures.checksum),
+        ("checkpoints", "owner, client, rev, used, body", checkpoints.checksum),
     )
     with engine.reading:
         present = {name for (name,) in engine.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}

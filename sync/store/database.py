@@ -30,6 +30,7 @@ import msgspec
 
 from sync.store import bodies, check, meta, schema
 from sync.store.blobs import BlobStore
+from sync.store.checkpoints import Checkpoints
 from sync.store.departures import Departures
 from sync.store.edits import Edits
 from sync.store.engine import Engine
@@ -41,6 +42,7 @@ from sync.store.notify import Announcer, Watcher
 from sync.store.reader import Reader
 from sync.store.remotes import Remotes
 from sync.store.retire import Retirement
+from sync.store.sizes import Sizes
 
 _VACUUM_PAGES: Final = 64
 """Free pages given back in one transaction: 256 kB moved at most, for which a full card still has room in
@@ -80,6 +82,10 @@ class Database:
         self._reader = Reader(engine, floors, single_writer)
         self._local = LocalDocuments(engine)
         self._retirement = Retirement(engine, self._departures)
+        self.checkpoints: Final = Checkpoints(engine, self._remotes)
+        """What peers keep here."""
+        self.sizes: Final = Sizes(engine)
+        """What documents take."""
         self.blobs: Final = BlobStore(engine, path.with_name(path.name + ".blobs"))
         """Files that documents refer to by digest."""
         try:

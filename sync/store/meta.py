@@ -13,6 +13,10 @@ SCHEMA: Final = "schema"
 """The schema's version once more, with a checksum: the one in the file's header has none."""
 FLOORS: Final = "floors"
 """Counts the changes of floors, so that each process knows when to read them again."""
+TICKS: Final = "ticks"
+"""Counts the time in service; see `sync.store.checkpoints`."""
+SIZES: Final = "sizes"
+"""Sequence up to which documents are not yet counted in `sync.store.sizes`."""
 
 PUT: Final = (
     "INSERT INTO meta(key, value, crc) VALUES (?1, ?2, ?3)"

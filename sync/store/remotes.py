@@ -2,11 +2,24 @@
 
 Such a revision is not pruned, so that what follows it can be sent as following it; and its body is kept, so
 that a difference can be sent instead of the whole.
+
+A remote without a name of its own goes by its checkpoint, whose id it chooses itself; a vessel says itself
+which store it has. So a few remotes are kept for each owner, and the oldest others are forgotten.
 """
 
-from typing import Any
+from typing import Any, Final
 
 from sync.store.engine import Engine
+
+MOST: Final = 50
+"""Remotes that are kept for one owner: as many as it may have checkpoints. A vessel has one for each card."""
+_UNNAMED: Final = "client:"
+_VESSEL: Final = "vessel:"
+
+
+def unnamed(owner: str, client: str) -> str:
+    """Return the name under which a peer is kept that is known by its owner's checkpoint alone."""
+    return f"{_UNNAMED}{client.replace('@', '%40')}@{owner}"
 
 
 class Remotes:
@@ -28,6 +41,8 @@ class Remotes:
         """Note that a remote holds this revision now, instead of what it held."""
         with self._engine.writing:
             self._engine.execute("INSERT INTO remotes(name) VALUES (?) ON CONFLICT DO NOTHING", (remote,))
+            if self._engine.connection.changes():
+                self._forget_excess(remote)
             self._engine.execute(
                 "INSERT INTO remote_revs(id, remote, rev)"
                 " VALUES (?1, (SELECT n FROM remotes WHERE name = ?2), ?3)"
@@ -60,3 +75,35 @@ class Remotes:
                 "DELETE FROM remote_revs WHERE remote = (SELECT n FROM remotes WHERE name = ?)", (remote,)
             )
             self._engine.execute("DELETE FROM remotes WHERE name = ?", (remote,))
+
+    def rename(self, remote: str, name: str) -> None:
+        """Let a remote go by another name, unless there is one by that name."""
+        with self._engine.writing:
+            self._engine.execute("UPDATE OR IGNORE remotes SET name = ? WHERE name = ?", (name, remote))
+
+    def forget_earlier(self) -> None:
+        """Forget the remotes without a name of which an older Logboat did not note the owner."""
+        with self._engine.writing:
+            self._forget(
+                "SELECT name FROM remotes WHERE name GLOB ? AND instr(name, '@') = 0", (f"{_UNNAMED}*",)
+            )
+
+    def _forget_excess(self, remote: str) -> None:
+        """Forget the oldest remotes of the same owner, where there are too many."""
+        if remote.startswith(_UNNAMED):
+            head, tail = _UNNAMED, "@" + remote.partition("@")[2]
+        elif remote.startswith(_VESSEL):
+            head, tail = remote.partition("/")[0] + "/", ""
+        else:
+            return
+        self._forget(
+            "SELECT name FROM remotes WHERE substr(name, 1, length(?1)) = ?1"
+            " AND substr(name, length(name) - length(?2) + 1) = ?2 ORDER BY n DESC LIMIT -1 OFFSET ?3",
+            (head, tail, MOST),
+        )
+
+    def _forget(self, names: str, bindings: tuple[Any, ...]) -> None:
+        """Forget the remotes whose names a statement gives."""
+        found: list[tuple[Any, ...]] = self._engine.execute(names, bindings).fetchall()
+        for (name,) in found:
+            self.forget(name)

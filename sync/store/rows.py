@@ -129,7 +129,7 @@ def insert_many(engine: Engine, new: Sequence[Row]) -> bool:
 
     Their sequences and marks of blobs are set here.
     """
-    before: int = engine.connection.total_changes()
+    before = engine.last_sequence()
     columns = []
     for row in new:
         row.sequence = engine.next_sequence()
@@ -149,7 +149,8 @@ def insert_many(engine: Engine, new: Sequence[Row]) -> bool:
             )
         )
     engine.connection.executemany(_INSERT, columns)
-    return bool(engine.connection.total_changes() - before == len(new))
+    stored = engine.execute("SELECT count(*) FROM docs WHERE seq > ?", (before,)).get
+    return bool(stored == len(new))
 
 
 def replace(engine: Engine, old: Row, tree: RevisionTree) -> Row:

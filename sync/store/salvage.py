@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sync.store import departures, floors, local, meta, rows, schema
+from sync.store import checkpoints, departures, floors, local, meta, rows, schema
 from sync.store.engine import Engine
 from sync.store.errors import StoreError, translated_os
 from sync.store.pages import Pages, Record
@@ -76,7 +76,7 @@ class _Salvage:
     def __init__(self, pages: Pages, engine: Engine) -> None:
         self._pages = pages
         self._engine = engine
-        self._others = {meta.UUID, meta.SEQUENCE, meta.SCHEMA, meta.FLOORS}
+        self._others = {meta.UUID, meta.SEQUENCE, meta.SCHEMA, meta.FLOORS, meta.TICKS, meta.SIZES}
         """Keys of other tables, whose indexes look like that of the documents."""
 
     def run(self) -> Salvaged:
@@ -123,6 +123,17 @@ class _Salvage:
                 left, channel, sequence
             ):
                 execute(departures.PUT, record.values)
+            case (
+                str(owner),
+                str(client),
+                int(number),
+                int(used),
+                bytes(body),
+                int(crc),
+            ) if crc == checkpoints.checksum(owner, client, number, used, body):
+                execute(checkpoints.PUT, record.values)
+            case (meta.TICKS, int(ticks), int(crc)) if crc == meta.checksum(meta.TICKS, ticks):
+                meta.put(self._engine, meta.TICKS, max(ticks, meta.count(self._engine, meta.TICKS)))
             case (meta.SEQUENCE, int(sequence), int(crc)) if crc == meta.checksum(meta.SEQUENCE, sequence):
                 known = meta.count(self._engine, meta.SEQUENCE)
                 meta.put(self._engine, meta.SEQUENCE, max(sequence, known))

@@ -14,7 +14,7 @@ from typing import Final
 
 import apsw
 
-from sync.store import departures, meta
+from sync.store import checkpoints, departures, meta, sizes
 from sync.store.errors import StoreError, UnsupportedError, damaged, translated
 
 APPLICATION_ID: Final = 0x4C4F4742
@@ -73,7 +73,11 @@ MIGRATIONS: Final[tuple[str, ...]] = (_VERSION_1,)
 
 VERSION: Final = len(MIGRATIONS)
 
-ADDED: Final = {"departures": departures.CREATE}
+ADDED: Final = {
+    "departures": departures.CREATE,
+    "checkpoints": checkpoints.CREATE + checkpoints.TIDY,
+    "sizes": sizes.CREATE,
+}
 """Tables made where they are missing, whatever the version. An older Logboat passes over them, so it can go
 on with the store after an update was undone."""
 
@@ -182,8 +186,12 @@ def _migrate(connection: apsw.Connection, path: Path) -> None:
     try:
         for step in MIGRATIONS[_version(connection, path) :]:
             connection.execute(step)
-        for table in ADDED.values():
-            connection.execute(table)
+        present = _tables(connection)
+        for table, statements in ADDED.items():
+            if table not in present:
+                connection.execute(statements)
+        if "sizes" not in present and (last := connection.execute(sizes.BEGIN).get):
+            connection.execute(meta.PUT, (meta.SIZES, last, meta.checksum(meta.SIZES, last)))
         connection.execute(meta.PUT, (meta.SCHEMA, VERSION, meta.checksum(meta.SCHEMA, VERSION)))
         connection.pragma("application_id", APPLICATION_ID)
         connection.pragma("user_version", VERSION)

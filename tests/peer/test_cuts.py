@@ -1,6 +1,7 @@
 """A connection that breaks anywhere: the next goes on, comes to the same end, and repeats little."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -114,22 +115,48 @@ def test_revision_that_is_stored_is_not_sent_again(tmp_path: Path) -> None:
         assert_same(*vessels.stores)
 
 
-Meddling = Callable[[Database, str], None]
+@dataclass(frozen=True)
+class Copy:
+    """One of the two copies of a checkpoint: the active peer's own, or the one kept for it."""
+
+    store: Database
+    name: str
+    is_own: bool
+
+    def drop(self) -> None:
+        if self.is_own:
+            found = self.store.get_local(self.key)
+            assert found is not None
+            self.store.delete_local(self.key, parent=found.rev)
+        else:
+            assert self.store.checkpoints.drop(self.owner, self.name)
+
+    def write(self, body: bytes) -> None:
+        if self.is_own:
+            found = self.store.get_local(self.key)
+            assert found is not None
+            self.store.put_local(self.key, body, parent=found.rev)
+        else:
+            kept = self.store.checkpoints.get(self.owner, self.name)
+            assert kept is not None
+            self.store.checkpoints.put(self.owner, self.name, body, parent=kept.rev)
+
+    @property
+    def key(self) -> str:
+        return f"checkpoint:{self.name}"
+
+    @property
+    def owner(self) -> str:
+        (found,) = [kept.owner for kept in self.store.checkpoints.all() if kept.client == self.name]
+        assert found is not None
+        return found
 
 
-def vanish(store: Database, key: str) -> None:
-    found = store.get_local(key)
-    assert found is not None
-    store.delete_local(key, parent=found.rev)
+Meddling = Callable[[Copy], None]
 
 
 def overwrite(body: bytes) -> Meddling:
-    def meddle(store: Database, key: str) -> None:
-        found = store.get_local(key)
-        assert found is not None
-        store.put_local(key, body, parent=found.rev)
-
-    return meddle
+    return lambda copy: copy.write(body)
 
 
 def meddle_with(vessels: Fleet, name: str, copy: int) -> None:
@@ -137,12 +164,11 @@ def meddle_with(vessels: Fleet, name: str, copy: int) -> None:
     ours, theirs = vessels.stores
     peer = PeerName.vessel(vessels.names[1], theirs.uuid)
     checkpoint = checkpoint_id(Replication(database=ours.uuid, peer=peer, push=True, pull=True))
-    prefix = ("checkpoint:", "peer-checkpoint:")[copy]
-    MEDDLING[name](vessels.stores[copy], prefix + checkpoint)
+    MEDDLING[name](Copy(vessels.stores[copy], checkpoint, is_own=copy == 0))
 
 
 MEDDLING = {
-    "vanished": vanish,
+    "vanished": Copy.drop,
     "empty": overwrite(b"{}"),
     "of other types": overwrite(b'{"local":"many","remote":{"a":1}}'),
     "negative": overwrite(b'{"local":-5,"remote":-7}'),

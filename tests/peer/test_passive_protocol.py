@@ -22,6 +22,7 @@ from sync.replication.messages import (
     Terms,
 )
 from sync.store import Database, Document, revisions
+from sync.store.checkpoints import LARGEST, MOST
 
 from .rig import open_database
 from .script import Script, assert_sound, passive
@@ -75,6 +76,31 @@ def test_checkpoint_that_cannot_be_kept_is_refused_and_the_connection_goes_on(
     script = passive(store)
     assert script.refusal({"Profile": "setCheckpoint", "client": "me"}, body) == ("HTTP", 400)
     assert script.refusal(CHECKPOINT) == ("HTTP", 404)
+
+
+def test_checkpoint_that_is_too_large_is_refused_and_the_connection_goes_on(store: Database) -> None:
+    script = passive(store)
+    body = b'{"remote":"' + b"x" * LARGEST + b'"}'
+    assert script.refusal({"Profile": "setCheckpoint", "client": "me"}, body) == ("HTTP", 413)
+    assert script.refusal(CHECKPOINT) == ("HTTP", 404)
+
+
+def test_checkpoints_beyond_the_limit_take_the_place_of_the_users_own(store: Database) -> None:
+    """What a guest would fill the card with; a peer whose checkpoint was dropped begins anew."""
+    bridge, guest = passive(store, owner="user:bridge"), passive(store, owner="user:guest")
+    bridge.ask({"Profile": "setCheckpoint", "client": "me"}, b'{"remote":5}')
+    for number in range(3 * MOST):
+        message = {"Profile": "setCheckpoint", "client": f"cp-{number}"}
+        assert isinstance(guest.ask(message, b'{"remote":5}'), ResponseReceived)
+    assert len(store.checkpoints.all()) == MOST + 1
+    found = bridge.ask(CHECKPOINT)
+    assert isinstance(found, ResponseReceived)
+    assert json.loads(found.body) == {"remote": 5}
+    stale = {"Profile": "setCheckpoint", "client": "cp-0", "rev": "0-1"}
+    assert guest.refusal(stale, b'{"remote":6}') == ("HTTP", 409)
+    assert guest.refusal({"Profile": "getCheckpoint", "client": "cp-0"}) == ("HTTP", 404)
+    again = {"Profile": "setCheckpoint", "client": "cp-0"}
+    assert isinstance(guest.ask(again, b'{"remote":6}'), ResponseReceived)
 
 
 def test_get_collections_tells_the_checkpoint_of_the_default_collection_and_null_for_others(

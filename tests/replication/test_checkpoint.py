@@ -292,3 +292,17 @@ def test_a_checkpoint_id_is_another_for_anything_that_differs() -> None:
         Replication(database=THEIRS, peer=Peer.vessel("brigid", THEIRS), push=True, pull=True),
     ]
     assert len({checkpoint_id(variant) for variant in variants}) == len(variants)
+
+
+@given(st.lists(st.integers(1, 9), max_size=200), st.integers(60, 400))
+def test_checkpoint_that_is_cut_to_a_size_never_says_more(steps: list[int], most: int) -> None:
+    completed, at = SequenceSet([(0, 1)]), 10**9
+    for step in steps:
+        completed.add(at, at + step)
+        at += 2 * step
+    whole = Checkpoint(completed, "17")
+    cut = whole.within(most)
+    assert len(cut.encode()) <= most
+    assert cut.completed.intersection(whole.completed) == cut.completed
+    assert (cut.local, cut.remote) == (whole.local, whole.remote)
+    assert Checkpoint.decode(cut.encode()) == cut

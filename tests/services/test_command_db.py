@@ -81,7 +81,7 @@ class TestPut:
 
 class TestReading:
     @pytest.mark.parametrize(
-        "action", ["get x", "ls", "rm x", "changes", "info", "check", "compact", "export"]
+        "action", ["get x", "ls", "rm x", "changes", "info", "check", "compact", "checkpoints", "export"]
     )
     def test_a_store_that_is_not_there_is_a_sentence_and_is_not_made(
         self, logboat: Appliance, path: str, action: str
@@ -229,3 +229,32 @@ class TestWhole:
         done = logboat("db", "export", path, str(tmp_path / "none" / "all.jsonl"))
         assert done.status == 1
         assert "No such file" in done.err
+
+
+class TestCheckpoints:
+    @pytest.fixture(autouse=True)
+    def kept(self, logboat: Appliance, path: str) -> None:
+        put(logboat, path, "a", "{}")
+        with Database.open(Path(path)) as store:
+            for owner, name in (("user:guest", "cp-1"), ("user:guest", "cp-2"), ("vessel:brigid", "cp-3")):
+                store.checkpoints.put(owner, name, b'{"remote":7}', parent=None)
+
+    def test_they_are_listed_with_whose_they_are(self, logboat: Appliance, path: str) -> None:
+        assert logboat("db", "checkpoints", path).lines == [
+            "cp-1  user:guest  12 B  in use",
+            "cp-2  user:guest  12 B  in use",
+            "cp-3  vessel:brigid  12 B  in use",
+        ]
+        assert len(logboat("db", "checkpoints", path, "--of", "user:guest").lines) == 2
+
+    def test_they_are_dropped_one_by_one_or_all_of_an_owner(self, logboat: Appliance, path: str) -> None:
+        assert logboat("db", "checkpoints", path, "cp-1", "--drop").lines == [
+            "cp-1  user:guest  12 B  dropped"
+        ]
+        assert logboat("db", "checkpoints", path, "--of", "user:guest", "--drop").status == 0
+        assert [line.split()[0] for line in logboat("db", "checkpoints", path).lines] == ["cp-3"]
+
+    def test_one_that_is_not_there_is_exit_1_and_none_is_dropped(self, logboat: Appliance, path: str) -> None:
+        done = logboat("db", "checkpoints", path, "cp-1", "cp-9", "--drop")
+        assert (done.status, done.err) == (1, "logboat: cp-9: there is no such checkpoint\n")
+        assert len(logboat("db", "checkpoints", path).lines) == 3

@@ -421,6 +421,18 @@ def _compact(stage: Stage) -> Iterator[str]:
         yield stage.told("db", "compact", path)
 
 
+@prints("db checkpoints", "db-checkpoint")
+def _checkpoints(stage: Stage) -> Iterator[str]:
+    with some_store(stage) as path:
+        with Database.open(Path(path)) as store:
+            store.put_local("peer-checkpoint:old", {})
+            for owner in ("", "user:guest", "vessel:brigid"):
+                store.checkpoints.put(owner, "cp", b"{}", parent=None)
+            store.checkpoints.tick()
+        yield stage.told("db", "checkpoints", path)
+        yield stage.told("db", "checkpoints", path, "--drop")
+
+
 def _replicated(stage: Stage, direction: str) -> Iterator[str]:
     begin: Serve = stage.request.getfixturevalue("serve")
     with some_store(stage) as path:
