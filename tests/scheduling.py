@@ -37,6 +37,8 @@ APART: Final = (
     "tests/mesh/test_trust.py",
     "tests/services/test_replacement.py",
     "tests/attacks/test_siege.py",
+    "tests/attacks/test_inflated.py",
+    "tests/attacks/test_lists.py",
     "tests/services/test_any_configuration.py",
     "tests/services/test_sync_daemon.py",
     "tests/gateway/test_couchbase.py",

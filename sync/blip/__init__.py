@@ -23,12 +23,13 @@ from sync.blip.events import (
     ResponsePart,
     ResponseReceived,
 )
-from sync.blip.limits import Limits
+from sync.blip.limits import APPLIANCE, Limits
 from sync.blip.outgoing import Source
 from sync.blip.replies import BLIP_DOMAIN, HTTP_DOMAIN, Code
 from sync.blip.states import State
 
 __all__ = [
+    "APPLIANCE",
     "BLIP_DOMAIN",
     "HTTP_DOMAIN",
     "Acknowledged",

@@ -54,7 +54,15 @@ from sync.blip.frames import (
 from sync.blip.incoming import Inbox
 from sync.blip.limits import BIG_FRAME, SMALL_FRAME, Limits
 from sync.blip.outgoing import OVERHEAD, Outbox, Outgoing, Source, prepare
-from sync.blip.replies import BLIP_DOMAIN, ERROR_CODE, ERROR_DOMAIN, Code, error_properties, parse_code
+from sync.blip.replies import (
+    BLIP_DOMAIN,
+    ERROR_CODE,
+    ERROR_DOMAIN,
+    HTTP_DOMAIN,
+    Code,
+    error_properties,
+    parse_code,
+)
 from sync.blip.states import REPLY_FRAMES, REQUEST_FRAMES, Standing, State, Step, judge
 
 # Plain integers for the frames that are most of the traffic: comparing with an enum's member is slower.
@@ -64,6 +72,8 @@ _ERROR: Final = int(Kind.ERROR)
 _BIG: Final = BIG_FRAME - OVERHEAD
 _SMALL: Final = SMALL_FRAME - OVERHEAD
 _ANSWERED: Final = -1
+_TOO_LARGE: Final = 413
+"""HTTP's status for what is more than is taken."""
 
 
 class Connection:
@@ -76,6 +86,7 @@ class Connection:
         "_inbox",
         "_limits",
         "_outbox",
+        "_present",
         "_requests_begun",
         "_requests_received",
         "_requests_sent",
@@ -85,7 +96,9 @@ class Connection:
 
     def __init__(self, limits: Limits | None = None, *, compression_level: int = DEFAULT_LEVEL) -> None:
         self._limits = limits = limits or Limits()
-        self._encoder = Encoder(compression_level)
+        self._encoder = Encoder(
+            compression_level, window_bits=limits.window_bits, memory_level=limits.memory_level
+        )
         self._decoder = Decoder(limits.inflated_bytes)
         self._outbox = Outbox()
         self._inbox = Inbox(limits)
@@ -100,6 +113,8 @@ class Connection:
         """Our requests that have begun and whose reply has not; whether it is wanted in parts."""
         self._unanswered: dict[int, int] = {}
         """The peer's whole requests: their urgency, or _ANSWERED until the reply is wholly pulled."""
+        self._present = (0, 0, 0)
+        """Number, flags and bytes of the frame that is being taken in, in pieces."""
 
     # What the owner sees
 
@@ -112,6 +127,27 @@ class Connection:
     def unanswered(self) -> int:
         """Requests of the peer's whose reply has not yet been wholly pulled as frames."""
         return len(self._unanswered)
+
+    @property
+    def is_amid(self) -> bool:
+        """Whether a frame is half taken in, because little inflates to much; `go_on` takes in more of it."""
+        return self._decoder.is_amid and self.state is State.OPEN
+
+    @property
+    def inflated(self) -> int:
+        """Bytes that the peer's compressed frames have inflated to so far."""
+        return self._decoder.inflated
+
+    @property
+    def held(self) -> int:
+        """Bytes held for the peer: of messages that are arriving, and of those that it is to be sent."""
+        return self._inbox.held + self._outbox.held
+
+    @property
+    def queued_bytes(self) -> int:
+        """Bytes of messages of ours not yet pulled as frames; of a body that is read from a file, what has
+        been read."""
+        return self._outbox.held
 
     # Messages in
 
@@ -130,10 +166,10 @@ class Connection:
         With `in_parts`, a response's body comes as `ResponsePart` events while it arrives. Raises
         UnsendableMessageError or ConnectionOverError.
         """
-        content, source = self._prepare(properties, body)
+        content, source, held = self._prepare(properties, body)
         self._requests_sent = number = self._requests_sent + 1
         flags = _flags(_REQUEST, urgent, compressed) | (NO_REPLY if no_reply else 0)
-        self._outbox.add(Outgoing(number, number * 2, flags, content, source, in_parts))
+        self._outbox.add(Outgoing(number, number * 2, flags, content, source, in_parts, held=held))
         return number
 
     def send_response(
@@ -209,7 +245,14 @@ class Connection:
     # Frames in
 
     def receive(self, frame: bytes) -> list[Event]:
-        """Take in one frame; what happened by it.
+        """Take in one frame; what happened by it. Raises as `begin`."""
+        events = self.begin(frame)
+        while self.is_amid:
+            events += self.go_on()
+        return events
+
+    def begin(self, frame: bytes) -> list[Event]:
+        """Take in one frame; what happened by it. If it `is_amid` afterwards, `go_on` until it is not.
 
         Raises ViolationError, and is over, if the peer broke the protocol or a limit; ConnectionOverError if
         it was over already.
@@ -222,6 +265,20 @@ class Connection:
             self._end(State.FAILED)
             raise
 
+    def go_on(self) -> list[Event]:
+        """Take in the next piece of a frame; what happened by it. Raises as `begin`."""
+        if self.state is not State.OPEN:
+            raise self._over()
+        try:
+            content = self._decoder.go_on()
+            number, flags, frame_bytes = self._present
+            if self._decoder.is_amid:
+                flags, frame_bytes = flags | MORE_COMING, 0
+            return self._message_frame(number, flags, content, frame_bytes)
+        except ViolationError:
+            self._end(State.FAILED)
+            raise
+
     def _receive(self, frame: bytes) -> list[Event]:
         if len(frame) > self._limits.frame_bytes:
             msg = f"a frame of {len(frame)} bytes; the limit is {self._limits.frame_bytes}"
@@ -230,10 +287,19 @@ class Connection:
         kind = flags & KIND_MASK
         if kind > _ERROR:
             return self._acknowledged(kind, number, frame, start)
-        content = self._decoder.open(frame, start, flags)
+        content = self._decoder.begin(frame, start, flags)
+        if self._decoder.is_amid:
+            # A piece is to its message as a frame of which more are coming.
+            self._present = (number, flags, len(frame) - start)
+            return self._message_frame(number, flags | MORE_COMING, content, 0)
         if kind == _REQUEST:
             return self._request_frame(number, flags, content, len(frame) - start)
         return self._reply_frame(number, flags, content, len(frame) - start)
+
+    def _message_frame(self, number: int, flags: int, content: bytes, frame_bytes: int) -> list[Event]:
+        if flags & KIND_MASK == _REQUEST:
+            return self._request_frame(number, flags, content, frame_bytes)
+        return self._reply_frame(number, flags, content, frame_bytes)
 
     def _request_frame(self, number: int, flags: int, content: bytes, frame_bytes: int) -> list[Event]:
         inbox, key = self._inbox, number * 2
@@ -253,7 +319,7 @@ class Connection:
         if flags & MORE_COMING:
             return []
         arrival = inbox.finish(key)
-        return [self._request(number, arrival.flags, arrival.content)]
+        return [self._request(number, arrival.flags, arrival.content, too_large=arrival.too_large)]
 
     def _reply_frame(self, number: int, flags: int, content: bytes, frame_bytes: int) -> list[Event]:
         inbox, key = self._inbox, number * 2 + 1
@@ -273,7 +339,7 @@ class Connection:
         events: list[Event] = [ResponsePart(number, part)] if part else []
         if not flags & MORE_COMING:
             arrival = inbox.finish(key)
-            events.append(self._answer(number, arrival.flags, arrival.content))
+            events.append(self._answer(number, arrival.flags, arrival.content, too_large=arrival.too_large))
         return events
 
     def _acknowledged(self, kind: int, number: int, frame: bytes, start: int) -> list[Event]:
@@ -296,22 +362,29 @@ class Connection:
 
     # Whole messages
 
-    def _request(self, number: int, flags: int, content: bytes | bytearray) -> RequestReceived:
+    def _request(
+        self, number: int, flags: int, content: bytes | bytearray, *, too_large: bool = False
+    ) -> RequestReceived:
         properties, body = self._message(content)
         if flags & NO_REPLY:
             return RequestReceived(
-                number, properties, body, flags & URGENT != 0, flags & COMPRESSED != 0, True
+                number, properties, body, flags & URGENT != 0, flags & COMPRESSED != 0, True, too_large
             )
         if len(self._unanswered) >= self._limits.unanswered_requests:
             msg = f"{len(self._unanswered)} requests are unanswered; that is the limit"
             raise TooManyRequestsError(msg)
         self._unanswered[number] = flags & URGENT
-        return RequestReceived(number, properties, body, flags & URGENT != 0, flags & COMPRESSED != 0)
+        return RequestReceived(
+            number, properties, body, flags & URGENT != 0, flags & COMPRESSED != 0, False, too_large
+        )
 
     def _answer(
-        self, number: int, flags: int, content: bytes | bytearray
+        self, number: int, flags: int, content: bytes | bytearray, *, too_large: bool = False
     ) -> ResponseReceived | ErrorReceived:
         properties, body = self._message(content)
+        if too_large:
+            text = f"the reply has more than {self._limits.kept_bytes} bytes"
+            return ErrorReceived(number, HTTP_DOMAIN, _TOO_LARGE, text, properties)
         if flags & KIND_MASK == _RESPONSE:
             return ResponseReceived(number, properties, body)
         return ErrorReceived(
@@ -340,20 +413,22 @@ class Connection:
         body: bytes | Source,
         compressed: bool,
     ) -> None:
-        content, source = self._prepare(properties, body)
+        content, source, held = self._prepare(properties, body)
         urgency = self._unanswered.get(number, _ANSWERED)
         if urgency == _ANSWERED:
             msg = f"request {number} does not wait for a reply"
             raise NotAwaitingReplyError(msg)
         self._unanswered[number] = _ANSWERED
         flags = _flags(kind, urgency != 0, compressed)
-        self._outbox.add(Outgoing(number, number * 2 + 1, flags, content, source))
+        self._outbox.add(Outgoing(number, number * 2 + 1, flags, content, source, held=held))
 
-    def _prepare(self, properties: Mapping[str, str], body: bytes | Source) -> tuple[bytes, Source | None]:
+    def _prepare(
+        self, properties: Mapping[str, str], body: bytes | Source
+    ) -> tuple[bytes, Source | None, int]:
         if self.state is not State.OPEN:
             raise self._over()
         if not properties and not body:
-            return properties_form.ENCODED_NONE, None
+            return properties_form.ENCODED_NONE, None, 1
         return prepare(properties, body, self._limits)
 
     def _over(self) -> ConnectionOverError:

@@ -16,6 +16,8 @@ class RequestReceived(msgspec.Struct, frozen=True, gc=False):
     urgent: bool = False
     compressed: bool = False
     no_reply: bool = False
+    too_large: bool = False
+    """Whether its body was longer than is kept here, and is not given."""
 
     @property
     def profile(self) -> str:

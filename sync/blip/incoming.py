@@ -26,6 +26,8 @@ class Arrival:
         "key",
         "noted",
         "received",
+        "too_large",
+        "total",
     )
 
     def __init__(self, key: int, flags: int, in_parts: bool) -> None:
@@ -36,6 +38,10 @@ class Arrival:
         self.in_parts = in_parts
         """Whether its body is handed on as it comes, rather than held."""
         self.content = bytearray()
+        self.total = 0
+        """Bytes of properties and body so far, whether they are held or not."""
+        self.too_large = False
+        """Whether the body is longer than is kept; nothing of it is held then."""
         self.received = 0
         """Bytes of its frames after their headers."""
         self.noted = 0
@@ -47,9 +53,16 @@ class Arrival:
 
     def add(self, content: bytes, limits: Limits) -> None:
         """More of it. Raises PropertiesTooLargeError or VarintInvalidError, as soon as it can be known."""
+        self.total += len(content)
+        if self.too_large:
+            return
         self.content += content
         if self._properties_end is None:
             self._properties_end = properties_form.announced_end(self.content, limits)
+        end, size = self._properties_end, len(self.content)
+        if size > limits.kept_bytes and not self.in_parts and end is not None and size >= end:
+            self.too_large = True
+            del self.content[end:]
 
     def take_part(self) -> bytes:
         """What there is of the body, no longer held here."""
@@ -73,6 +86,11 @@ class Inbox:
         """Bytes of all messages here together."""
         self._owed: dict[int, Arrival] = {}
         """Messages to acknowledge; at most one acknowledgement each, however long the peer lets us wait."""
+
+    @property
+    def held(self) -> int:
+        """Bytes of all messages here together."""
+        return self._held
 
     def holds(self, key: int) -> bool:
         """Whether the message of this key is arriving."""
@@ -98,7 +116,7 @@ class Inbox:
         arrival.add(content, limits)
         part = arrival.take_part() if arrival.in_parts else b""
         size = len(arrival.content)
-        if size > limits.message_bytes:
+        if size > limits.message_bytes or (arrival.total > limits.message_bytes and not arrival.in_parts):
             msg = f"a message of more than {limits.message_bytes} bytes"
             raise MessageTooLargeError(msg)
         self._held += size - before

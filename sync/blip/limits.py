@@ -5,6 +5,7 @@ about `arriving_bytes` + `inflated_bytes` + 300 kB for the two deflate contexts;
 the replies queued are the caller's, who stops reading while it has enough.
 """
 
+import zlib
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,6 +35,9 @@ class Limits:
     message_bytes: int = 24 * MIB
     """One whole message (`MessageTooLargeError`). Sync Gateway takes documents of up to 20 MiB; a reply that
     was asked for in parts is not limited by this."""
+    kept_bytes: int = 24 * MIB
+    """One whole message of which the body is kept. That of a longer one is dropped as it comes: a request is
+    handed up as `too_large`, a reply as an error 413, and the connection goes on."""
     properties_bytes: int = 100 * KIB
     """All properties of a message, encoded (`PropertiesTooLargeError`); LiteCore's own limit."""
     properties: int = 256
@@ -47,3 +51,21 @@ class Limits:
     unacknowledged_bytes: int = 256 * KIB
     """Bytes of one message received beyond what was acknowledged (`FlowControlIgnoredError`). A peer that
     keeps to the protocol stays within `WINDOW` and one frame."""
+    window_bits: int = zlib.MAX_WBITS
+    """Base-two logarithm of the window that our deflate looks back in; the peer's need not be told."""
+    memory_level: int = 8
+    """How much memory deflate takes (zlib): with 15 and 8, 256 KiB a connection, with 14 and 7, 128 KiB."""
+
+
+APPLIANCE: Final = Limits(
+    message_bytes=24 * MIB,
+    kept_bytes=MIB,
+    arriving_messages=512,
+    arriving_bytes=6 * MIB,
+    unanswered_requests=2048,
+    window_bits=14,
+    memory_level=7,
+)
+"""What a machine of 512 MiB takes from each of a hundred peers. Documents there have 256 KiB at most, and the
+messages of peers that know us some 150 KiB. A peer of ours has up to 4 MiB of revisions on their way at once,
+and LiteCore 2 MiB. The smaller window makes recorded readings 2 % longer on the wire."""

@@ -48,6 +48,8 @@ class Outgoing(msgspec.Struct, eq=False):
     acknowledged: int = 0
     ticket: int = 0
     """Its place in the round."""
+    held: int = 0
+    """Bytes that it takes here until it is sent; those of a file are not here."""
 
     def take(self, size: int) -> bytes:
         """The next bytes for a frame, `size` at most; afterwards `flags` say whether more are coming.
@@ -77,24 +79,34 @@ class Outgoing(msgspec.Struct, eq=False):
 
 def prepare(
     properties: Mapping[str, str], body: bytes | Source, limits: Limits
-) -> tuple[bytes, Source | None]:
-    """A message's encoded beginning, and where the rest of it is read from, if any.
+) -> tuple[bytes, Source | None, int]:
+    """A message's encoded beginning, where the rest of it is read from, if any, and the bytes held for it.
 
     A body that fits a frame or so is joined to the properties; a larger one is not copied. Raises
     UnsendableMessageError.
     """
     head = properties_form.encode(properties, limits)
     if not isinstance(body, bytes):
-        return head, body
+        return head, body, len(head)
+    held = len(head) + len(body)
     if len(body) <= BIG_FRAME:
-        return head + body, None
-    return head, io.BytesIO(body)
+        return head + body, None, held
+    return head, io.BytesIO(body), held
 
 
 class Outbox:
     """Queued messages, in the order and shares in which they are to be sent."""
 
-    __slots__ = ("_after_urgent", "_normal", "_paused", "_ticket", "_under_way", "_urgent", "_waiting")
+    __slots__ = (
+        "_after_urgent",
+        "_normal",
+        "_paused",
+        "_ticket",
+        "_under_way",
+        "_urgent",
+        "_waiting",
+        "held",
+    )
 
     def __init__(self) -> None:
         self._waiting: deque[Outgoing] = deque()
@@ -105,6 +117,8 @@ class Outbox:
         self._ticket = 0
         """Counts whatever lines up, so that messages waiting and under way share one round."""
         self._after_urgent = False
+        self.held = 0
+        """Bytes of all messages not yet wholly taken."""
 
     def __len__(self) -> int:
         """Messages not yet wholly taken."""
@@ -113,6 +127,7 @@ class Outbox:
     def add(self, message: Outgoing) -> None:
         """Queue a message that has not begun."""
         self._ticket = message.ticket = self._ticket + 1
+        self.held += message.held
         self._waiting.append(message)
 
     def pop(self) -> Outgoing | None:
@@ -144,6 +159,7 @@ class Outbox:
 
     def finish(self, message: Outgoing) -> None:
         """Its last frame is sent."""
+        self.held -= message.held
         self._under_way.pop(message.key, None)
 
     def find(self, key: int) -> Outgoing | None:
@@ -164,6 +180,7 @@ class Outbox:
         self._urgent.clear()
         self._paused.clear()
         self._under_way.clear()
+        self.held = 0
 
     def _line_up(self, message: Outgoing) -> None:
         self._ticket = message.ticket = self._ticket + 1

@@ -24,6 +24,7 @@ from typing import Any, Final
 
 from cryptography import x509
 
+from sync import blip
 from sync.gateway.dialling import Dialling
 from sync.gateway.forwarded import Forwarded
 from sync.gateway.policy import Part, Situation, parts
@@ -46,6 +47,7 @@ from sync.peer.failed import FailedDocuments
 from sync.peer.problems import Domain, Problem
 from sync.peer.progress import Direction, DocumentEnded
 from sync.peer.selection import Stream
+from sync.replication import messages
 from sync.replication.checkpoint import PushProgress
 from sync.replication.checkpoint_id import Peer
 from sync.store import Change, Database, Document, StoreError
@@ -370,6 +372,8 @@ class CouchbaseGateway:
             credentials=configuration.credentials,
             now=configuration.now,
             peer=Peer.gateway(configuration.name),
+            limits=blip.APPLIANCE,
+            message_limits=messages.APPLIANCE,
             **more,
         )
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from sync import blip
 from sync.mesh.clones import Clones
 from sync.mesh.dialling import TICK, Dialling
 from sync.mesh.discovery import Discovery
@@ -35,6 +36,7 @@ from sync.net.retrying import is_worth_retrying
 from sync.peer.conflicts import REVOCATIONS
 from sync.peer.problems import Domain, Problem
 from sync.peer.progress import DocumentEnded
+from sync.replication import messages
 from sync.store import Database, StoreError
 
 log = logging.getLogger(__name__)
@@ -203,6 +205,8 @@ class Mesh:
                 grace=GRACE,
                 max_connections=settings.max_connections,
                 headers=membership.greeting.headers(),
+                limits=blip.APPLIANCE,
+                message_limits=messages.APPLIANCE,
                 on_connected=self._connected,
                 on_disconnected=self._disconnected,
                 on_documents=self._passed_inward,

@@ -12,6 +12,7 @@ from typing import Final
 
 from cryptography import x509
 
+from sync import blip
 from sync.mesh.greeting import Greeting
 from sync.mesh.streams import HISTORY, LIVE
 from sync.mesh.whereabouts import Whereabouts
@@ -26,6 +27,7 @@ from sync.peer.peer import PeerBase
 from sync.peer.problems import Problem
 from sync.peer.progress import DocumentEnded
 from sync.peer.selection import Stream
+from sync.replication import messages
 from sync.replication.checkpoint_id import Peer
 from sync.store import Database, Document
 
@@ -177,6 +179,8 @@ class Outward:
             roots=(ties.root,),
             judge=self._judge,
             headers={STREAM_HEADER: stream.name, **ties.greeting.headers()},
+            limits=blip.APPLIANCE,
+            message_limits=messages.APPLIANCE,
             pull_rule=self._objection,
             peer=self._identify,
             max_attempt_wait_time=longest,

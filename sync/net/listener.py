@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 from urllib.parse import unquote, urlsplit
+from weakref import WeakValueDictionary
 
 import ifaddr
 
@@ -31,16 +32,19 @@ from sync.net.authenticators import (
     Refusal,
     User,
 )
+from sync.net.guesses import site_of
 from sync.net.link import Link
 from sync.net.tls_contexts import server_context
 from sync.net.tls_identity import TLSIdentity
 from sync.net.transport import Transport
+from sync.net.turns import Owner
 from sync.net.websocket import Tuning
 from sync.net.ws_server import Accept, Reject, Request, Server
 from sync.peer.passive import PassiveOptions, PassivePeer
 from sync.peer.problems import Problem
 from sync.peer.progress import DocumentEnded, Ledger, Progress
 from sync.peer.session import Session
+from sync.replication import messages
 from sync.store import Database
 
 log = logging.getLogger(__name__)
@@ -106,6 +110,7 @@ class URLEndpointListenerConfiguration:
     on_documents: "Callable[[Connection, Sequence[DocumentEnded]], None] | None" = None
     """Told of each document that was replicated, or was not, in lots."""
     limits: blip.Limits = field(default_factory=blip.Limits)
+    message_limits: messages.Limits = messages.DEFAULT
     common_name: str = "logboat"
     """In a self-signed identity."""
 
@@ -160,6 +165,7 @@ class URLEndpointListener:
         """What it shows clients; None before the start, or without TLS."""
         self._server: Server | None = None
         self._connections: set[Connection] = set()
+        self._owners: WeakValueDictionary[str, Owner] = WeakValueDictionary()
         self._authenticators = _combined(configuration.authenticator)
 
     async def start(self) -> None:
@@ -265,7 +271,11 @@ class URLEndpointListener:
             return Reject(400, f"the WebSocket must offer one of the subprotocols {', '.join(SUBPROTOCOLS)}")
 
         def receiver(transport: Transport) -> Link:
-            session = Session(clock=asyncio.get_running_loop().time, limits=self.configuration.limits)
+            session = Session(
+                clock=asyncio.get_running_loop().time,
+                limits=self.configuration.limits,
+                message_limits=self.configuration.message_limits,
+            )
             tell = self.configuration.on_documents
             ledger = Ledger(None if tell is None else lambda told: tell(connection, told))
             peer = PassivePeer(session, database, options, ledger)
@@ -279,7 +289,7 @@ class URLEndpointListener:
                 else:
                     log.warning("%s: the connection ended: %s", transport.remote, problem)
 
-            link = Link(peer, transport, over=over)
+            link = Link(peer, transport, over=over, owner=self._owner(client, transport.remote))
             connection = Connection(transport.remote, client, name, request.headers, subprotocol, link)
             self._connections.add(connection)
             log.info("%s is connected to %s as %s", transport.remote, name, named(client))
@@ -288,6 +298,19 @@ class URLEndpointListener:
             return link
 
         return Accept(receiver, subprotocol, tuple(self.configuration.headers.items()))
+
+    def _owner(self, client: Client, remote: str) -> Owner:
+        """Return the one on whose account a client's connections work, all of them together."""
+        if isinstance(client, CertificateHolder):
+            name = tls.fingerprint(client.certificate)
+        elif isinstance(client, User):
+            name = f"user {client.name}"
+        else:
+            name = site_of(remote.rpartition(":")[0])
+        owner = self._owners.get(name)
+        if owner is None:
+            owner = self._owners[name] = Owner(named(client))
+        return owner
 
     def _options(self, visitor: Visitor) -> PassiveOptions | Refusal | None:
         configuration = self.configuration

@@ -36,6 +36,7 @@ from sync.peer.progress import Direction, DocumentEnded, Ledger, Progress
 from sync.peer.selection import DocumentFilter, Selection, Stream
 from sync.peer.sending import Acknowledged
 from sync.peer.session import Session
+from sync.replication import messages
 from sync.replication.checkpoint import PushProgress
 from sync.replication.checkpoint_id import Peer
 from sync.store import Database, StoreError
@@ -126,6 +127,7 @@ class ReplicatorConfiguration:
     """Who it is, where its address says nothing: addresses change at every meeting. Or who tells that of a
     connection, by what its other side has shown."""
     limits: blip.Limits = field(default_factory=blip.Limits)
+    message_limits: messages.Limits = messages.DEFAULT
     on_connected: Callable[[Link], None] | None = None
     """Told of each connection, before anything is sent on it."""
     replicator_type: ReplicatorType | None = None
@@ -439,7 +441,9 @@ class Replicator:
     def _receiver(self, transport: Transport) -> Link:
         configuration = self.configuration
         loop = asyncio.get_running_loop()
-        session = Session(clock=loop.time, limits=configuration.limits)
+        session = Session(
+            clock=loop.time, limits=configuration.limits, message_limits=configuration.message_limits
+        )
         headers = getattr(transport, "headers", None) or {}
         is_gateway = str(headers.get("Server", "")).startswith(_GATEWAY)
         known = configuration.peer

@@ -83,14 +83,16 @@ class Deliveries:
 
     def pump(self) -> None:
         """Send what may be sent now."""
-        connection = self._session.connection
+        connection, sent = self._session.connection, False
         while (
             self._wanted
             and self._in_flight < tuning.REVISIONS_AWAITING
             and self._bytes < tuning.BYTES_AWAITING
             and connection.queued < tuning.MESSAGES_QUEUED
+            and (not sent or self._session.has_time())
         ):
             self._send(self._wanted.popleft())
+            sent = True
 
     def _send(self, sending: Sending) -> None:
         change, terms, options = sending.change, self._terms, self._options

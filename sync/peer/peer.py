@@ -1,6 +1,7 @@
 """What active and passive peers have in common: how an owner with a transport and a clock drives one."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 from sync.blip import BlipError
 from sync.peer.problems import Domain, Problem
@@ -16,7 +17,8 @@ class PeerBase(ABC):
 
     The owner hands in frames by `receive`, then calls `turn` and pulls frames until there are none, or the
     transport is full; calls `turn` again when the transport has room, when the store has changed (`wake`),
-    and at `deadline`; and closes the transport when `session.is_over`.
+    and at `deadline`; and closes the transport when `session.is_over`. It may set the time when work is to be
+    interrupted, `session.until`; then it calls again while `session.is_interrupted`.
     """
 
     def __init__(self, session: Session, database: Database, ledger: Ledger) -> None:
@@ -24,9 +26,9 @@ class PeerBase(ABC):
         self.sender: Sender | None = None
         self.receiver: Receiver | None = None
 
-    def receive(self, frames: list[bytes]) -> None:
-        """Take in frames."""
-        self.session.receive(frames)
+    def receive(self, frames: Sequence[bytes]) -> int:
+        """Take in frames until the session's time is up; how many were. See `Session.receive`."""
+        return self.session.receive(frames)
 
     def next_frame(self) -> bytes | None:
         """The next frame to be written, if there is one."""

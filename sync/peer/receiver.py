@@ -9,9 +9,10 @@ conflict is open.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import compress
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -27,6 +28,7 @@ from sync.peer.echo import Echo
 from sync.peer.problems import Domain, Problem
 from sync.peer.progress import Direction, DocumentEnded, Ledger
 from sync.peer.session import Session
+from sync.replication import json_size
 from sync.replication.checkpoint import PullProgress
 from sync.replication.fields import Encoded
 from sync.replication.messages import (
@@ -48,11 +50,14 @@ from sync.replication.messages import (
 )
 from sync.store import Database, DocumentError
 
+T = TypeVar("T")
+
 _KNOWN: Final = Verdict(304)
 _TAKEN_AWAY: Final = Gone.REVOKED | Gone.REMOVED
 _CONFLICT: Final = 409
 _UNAVAILABLE: Final = 503
 _POLICY: Final = 1008
+_TOO_LARGE: Final = 413
 _UNPROCESSABLE: Final = 422
 _TRANSIENT: Final = frozenset({408, 429, 500, 502, 503, 504})
 
@@ -91,6 +96,8 @@ class Receiver:
         """What is to be answered, in that order."""
         self._early: list[tuple[Changes, RequestReceived]] = []
         """Lists that have overtaken something: their order is all that tells how far the feed is."""
+        self._looked: list[Any] = []
+        """What was found so far of the items of the first list."""
         self._expected: dict[tuple[str, str], _Expected] = {}
         """What we asked for in a subscription, by document and revision."""
         self._by_sequence: dict[str, tuple[str, str]] = {}
@@ -174,7 +181,12 @@ class Receiver:
 
     def _answer_lists(self) -> None:
         """Answer in order; not yet what another session has been asked for, nor what follows it."""
-        while self._lists and len(self._expected) < tuning.REVISIONS_WANTED and self._turn.is_due():
+        while (
+            self._lists
+            and len(self._expected) < tuning.REVISIONS_WANTED
+            and self._turn.is_due()
+            and self._session.has_time()
+        ):
             message, event = self._lists[0]
             try:
                 reply = (
@@ -182,6 +194,7 @@ class Receiver:
                 )
             except DocumentError as error:  # what was sent is at fault, not the store
                 self._lists.popleft()
+                self._looked = []
                 self._session.refuse(event, MessageError(str(error)))
                 continue
             if reply is None:
@@ -189,11 +202,26 @@ class Receiver:
             self._lists.popleft()
             self._session.respond(event, reply)
 
+    def _look(self, items: tuple[T, ...], look: Callable[[tuple[T, ...]], Sequence[Any]]) -> list[Any] | None:
+        """Return what is found of each item of the first list; None if the time is up before."""
+        looked = self._looked
+        while len(looked) < len(items):
+            if looked and not self._session.has_time():
+                return None
+            looked += look(items[len(looked) : len(looked) + tuning.LOOKED_UP_AT_ONCE])
+        self._looked = []
+        return looked
+
+    def _missing(self, changes: tuple[Change, ...]) -> list[list[str] | None]:
+        return self._database.missing([(change.id, change.revision) for change in changes])
+
     def _looked_up(self, message: Changes) -> Encoded | None:
         """What is wanted of a list; None if that cannot be said yet."""
         expected = self._expected
         offered = [(change.id, change.revision) for change in message.changes]
-        known = self._database.missing(offered)
+        known = self._look(message.changes, self._missing)
+        if known is None:
+            return None
         wanted = [
             key
             for change, key, ancestors in zip(message.changes, offered, known, strict=True)
@@ -261,7 +289,9 @@ class Receiver:
 
     def _judged(self, message: ProposeChanges) -> Encoded | None:
         """What may come of what is proposed; None if that cannot be said yet."""
-        verdicts = self._verdicts(message)
+        verdicts = self._look(message.proposals, partial(self._verdicts, message))
+        if verdicts is None:
+            return None
         judged = list(zip(message.proposals, verdicts, strict=True))
         wanted = [(proposal.id, proposal.revision) for proposal, verdict in judged if verdict.status == 0]
         if not self._turn.takes(wanted):
@@ -277,8 +307,8 @@ class Receiver:
         if self._echo is not None:
             self._echo.note_offered(known, self._database.last_sequence)
 
-    def _verdicts(self, message: ProposeChanges) -> list[Verdict]:
-        database, proposals = self._database, message.proposals
+    def _verdicts(self, message: ProposeChanges, proposals: tuple[Proposal, ...]) -> list[Verdict]:
+        database = self._database
         known = database.missing([(proposal.id, proposal.revision) for proposal in proposals])
         here = database.current(proposal.id for proposal in proposals)
         tells = message.conflict_includes_revision
@@ -310,6 +340,10 @@ class Receiver:
             key = (rev.id, rev.replaced or rev.revision)
             tickets = self._pop_expected(key) or self._pop_failed(key) or None
         arrived = Arrived(event, rev, rev.body, tickets, len(event.body))
+        if event.too_large:
+            arrived.error = MessageError(f"{rev.id}: larger than is taken here", code=_TOO_LARGE)
+            self._take(arrived)
+            return
         try:
             if rev.delta_source is not None:
                 arrived.raw = self._patched(rev, rev.delta_source)
@@ -333,6 +367,8 @@ class Receiver:
     def _unpack(self, arrived: Arrived) -> None:
         rev = arrived.rev
         try:
+            if json_size.exceeds(arrived.raw, self._session.limits.nodes):
+                raise MessageError(f"{rev.id}: larger than is taken here", code=_TOO_LARGE)
             incoming = wire_bodies.from_peer(arrived.raw)
         except MessageError as error:
             arrived.error = error

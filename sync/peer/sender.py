@@ -157,7 +157,7 @@ class Sender:
             and self._deliveries.waiting < tuning.BATCH
             and not self._session.is_over
         ):
-            if scans == tuning.SCANS_AT_ONCE:
+            if scans == tuning.SCANS_AT_ONCE or (scans and not self._session.has_time()):
                 self._has_paused = True
                 break
             scans += 1

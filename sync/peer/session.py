@@ -5,8 +5,11 @@ what a revision is. Whatever ends it is its `problem`; nothing is raised at its 
 """
 
 import logging
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
+
+import msgspec
 
 from sync import blip
 from sync.blip import (
@@ -23,8 +26,8 @@ from sync.blip import (
 )
 from sync.peer import tuning
 from sync.peer.problems import Domain, Problem
-from sync.replication import messages
-from sync.replication.messages import Addressing, Encoded, GetCollections, Limits, MessageError
+from sync.replication import json_size, messages
+from sync.replication.messages import Addressing, Encoded, GetCollections, Limits, MessageError, Rev
 from sync.store import BusyError, DocumentError, StoreError
 
 log = logging.getLogger(__name__)
@@ -38,6 +41,9 @@ _SERVICE_UNAVAILABLE: Final = 503
 _FORBIDDEN: Final = 403
 _POLICY: Final = 1008
 _NOT_FOUND: Final = 404
+_TOO_LARGE: Final = 413
+_EMPTY: Final = b"{}"
+"""Stands for a body that is too large to be looked at."""
 
 
 class Session:
@@ -65,6 +71,10 @@ class Session:
         """Bytes of frames that have come."""
         self.nudge: Callable[[], None] = _nothing
         """Has the peer given a turn soon. Its owner sets it."""
+        self.until = math.inf
+        """When, by `clock`, what is being done is to be interrupted. Its owner sets it."""
+        self.is_interrupted = False
+        """Whether something was left undone because the time was up: its owner gives another turn."""
         self._addressing = Addressing()
         self._handlers: dict[type[Any], Callable[[Any, RequestReceived], None]] = {}
         self._replies: dict[int, tuple[Answered, Any]] = {}
@@ -138,18 +148,36 @@ class Session:
         if not self.is_over and not event.no_reply:
             self.connection.send_error(event.number, error.code, error.text, domain=error.domain)
 
+    # Time
+
+    def has_time(self) -> bool:
+        """Return True if the work may go on. If not, take note that some was left undone."""
+        if self.clock() < self.until:
+            return True
+        self.is_interrupted = True
+        return False
+
     # Frames
 
-    def receive(self, frames: Iterable[bytes]) -> None:
-        """Take in frames, and everything that follows from them."""
-        connection = self.connection
+    def receive(self, frames: Sequence[bytes]) -> int:
+        """Take in frames, and everything that follows from them, until the time is up.
+
+        Returns:
+            How many were taken in. The others are to be given again, and `[]` if a frame was interrupted.
+        """
+        taken = 0
         try:
+            self._finish_frame()
             for frame in frames:
                 if self.is_over:
-                    return
+                    return len(frames)
+                if self.connection.is_amid or not self.has_time():
+                    return taken
+                taken += 1
                 self.received += len(frame)
-                for event in connection.receive(frame):
+                for event in self.connection.begin(frame):
                     self._happened(event)
+                self._finish_frame()
         except ViolationError as error:
             self.end(Problem(Domain.BLIP, error.close_code, f"{type(error).__name__}: {error}"))
         except MessageError as error:
@@ -158,9 +186,17 @@ class Session:
         except StoreError as error:
             self.fail(error)
         except ConnectionOverError:
-            return
+            pass
         except BlipError as error:
             self.end(Problem(Domain.BLIP, 0, str(error)))
+        return len(frames) if self.is_over else taken
+
+    def _finish_frame(self) -> None:
+        """Take in what is left of a frame that inflates to much, as long as there is time."""
+        connection = self.connection
+        while connection.is_amid and self.has_time():
+            for event in connection.go_on():
+                self._happened(event)
 
     def next_frame(self) -> bytes | None:
         """The next frame to be written, if there is one."""
@@ -219,7 +255,11 @@ class Session:
             self._came_ahead.remove(self._came_through)
 
     def _requested(self, event: RequestReceived) -> None:
+        if event.too_large or json_size.exceeds(event.body, self.limits.nodes):
+            event = msgspec.structs.replace(event, body=_EMPTY, too_large=True)
         try:
+            if event.too_large and event.profile != Rev.profile:  # That of a revision is told by its name.
+                raise MessageError(f"{event.profile[:80]}: too large", code=_TOO_LARGE)
             request = messages.decode(event, self.limits)
             self._addressing.admit(request)
             if request.collection not in (None, self.collection):

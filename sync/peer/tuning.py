@@ -5,6 +5,8 @@ from typing import Final
 BATCH: Final = 200
 """Changes in one list, and documents in one transaction: Couchbase Lite's size of a list, and some 10 ms of
 writing, well below the 50 ms that others may be made to wait for the store."""
+LOOKED_UP_AT_ONCE: Final = 50
+"""Items of a list that are looked up in the store before others may have a turn: 3 ms of a laptop's time."""
 SCANS_AT_ONCE: Final = 8
 """Times in one turn that BATCH changes are read of the feed. Where a filter leaves out nearly all, as alarms
 are few among a year of readings, everybody else would otherwise wait until all of the store has been read."""

@@ -3,6 +3,7 @@
 Without sockets, store or clock. The modules, in the order in which a message passes them:
 
 - `limits`, `errors`: what one message may hold, and how it is refused
+- `json_size`: how much a JSON text may become, told before anything is made of it
 - `fields`: the parts that messages share, read strictly and written
 - `checkpoint_messages`, `subscription`, `change_messages`, `revision_messages`, `blob_messages`: the requests
   and their replies, in the order in which a replication uses them

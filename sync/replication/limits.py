@@ -4,6 +4,7 @@ BLIP's own limits (`sync.blip.limits`) bound the bytes; these bound what is made
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,11 @@ class Limits:
     """Vessels to which ways are told."""
     document_ids: int = 50_000
     """Documents named by one subscription."""
+    nodes: int = 1_000_000
+    """Values and keys in the JSON of one message, as `json_size` counts them: 413 for more."""
 
 
-DEFAULT = Limits()
+DEFAULT: Final = Limits()
+APPLIANCE: Final = Limits(batch=1000, nodes=60_000)
+"""What a machine of 512 MiB takes. A document of 256 KiB, the most that peers may bring there, that is all
+numbers with four digits has some 50,000. Our own have 10,000 at most."""

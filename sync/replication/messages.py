@@ -42,12 +42,13 @@ from sync.replication.checkpoint_messages import (
 )
 from sync.replication.errors import LITECORE_DOMAIN, Failure, LiteCoreCode, MessageError
 from sync.replication.fields import Encoded
-from sync.replication.limits import DEFAULT, Limits
+from sync.replication.limits import APPLIANCE, DEFAULT, Limits
 from sync.replication.revision_messages import GetRev, GetRevReply, NoRev, Rev
 from sync.replication.subscription import BY_CHANNEL, SubChanges, Versioning
 from sync.replication.way_messages import Ways
 
 __all__ = [
+    "APPLIANCE",
     "BY_CHANNEL",
     "DEFAULT",
     "LITECORE_DOMAIN",
