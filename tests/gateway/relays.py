@@ -51,7 +51,7 @@ class Relay:
                 self._writers.add(here)
                 here.write(first)
                 back = asyncio.create_task(self.answers(there, writer))
-                await _pass(reader, here)
+                await self.questions(reader, here)
                 here.close()
                 await back
                 self._writers.discard(here)
@@ -62,6 +62,10 @@ class Relay:
         """Whether whoever connects with these first bytes is passed on."""
         del first, writer
         return True
+
+    async def questions(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Pass on what the broker is told, until the connection is to end."""
+        await _pass(reader, writer)
 
     async def answers(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass on what the broker says, until the connection is to end."""
@@ -93,6 +97,16 @@ class Withholding(Relay):
     """Keeps the broker's answers back while `holds` is set: a line that carries one way alone."""
 
     holds = False
+
+    def __init__(self, port: int) -> None:
+        super().__init__(port)
+        self.told = bytearray()
+        """All that the broker was told."""
+
+    async def questions(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65_536):
+            self.told += data
+            writer.write(data)
 
     async def answers(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65_536):

@@ -51,6 +51,11 @@ class Attendance:
         for vessel in self.presence.leave():
             self._say(client, vessel, topics.OFFLINE)
 
+    @property
+    def is_owed_an_answer(self) -> bool:
+        """True while the broker has not acknowledged all that was published on this connection."""
+        return bool(self._numbers)
+
     def acknowledged(self, number: int, code: int, name: str) -> bool:
         """Take the broker's answer to a message; return True if the message was a presence."""
         vessel = self._numbers.pop(number, None)

@@ -402,7 +402,7 @@ class MqttGateway:
                     self._take_note(outbox)
                     self._probe(outbox)
                     await self._pause(later if is_counted else 0.0)
-            await self._await_acknowledgements(client, outbox)
+            await self._await_acknowledgements(client, lambda: outbox.on_the_way > 0)
         except Trouble as trouble:
             return client.ended or trouble
         finally:
@@ -454,27 +454,31 @@ class MqttGateway:
                 outbox.refresh(sign.vessel, sign.sensor, time.monotonic())
         return signs
 
-    async def _await_acknowledgements(self, client: Client, outbox: Outbox) -> None:
-        """Wait for outstanding acknowledgements, for as long as a goodbye may take."""
+    async def _await_acknowledgements(self, client: Client, is_owed: Callable[[], bool]) -> None:
+        """Wait while the broker owes some, for a third of the time that a goodbye may take."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._patience.stop / 2):
-                while outbox.on_the_way and client.ended is None:
+            async with asyncio.timeout(self._patience.stop / 3):
+                while is_owed() and client.ended is None:
                     self._wake.clear()
                     await self._wake.wait()
 
     async def _say_goodbye(self, client: Client) -> None:
         """Publish `offline` for this vessel and those it spoke for, and disconnect.
 
-        Whatever ended the connection, and however slow the broker is: after an orderly end it publishes no
-        last will, and has none for other vessels.
+        That is done whatever ended the connection, and however slow the broker is: after an orderly end it
+        publishes no last will, and for other vessels it has none. The broker is given time to answer, since
+        an answer that meets a closed socket resets the connection: what the broker has not read is lost then.
         """
-        with suppress(Trouble):
+        try:
+            with suppress(Trouble):
+                if client.ended is None:
+                    self._attendance.leave(client)
+                    await self._await_acknowledgements(client, lambda: self._attendance.is_owed_an_answer)
+        finally:
             if client.ended is None:
-                self._attendance.leave(client)
-        if client.ended is None:
-            await client.close()
-        else:
-            client.abandon()
+                await client.close()
+            else:
+                client.abandon()
 
     def _acknowledged(self, number: int, code: int, name: str) -> None:
         self._wake.set()
