@@ -8,11 +8,12 @@ different paths of one file stay together, for time counts from the file's first
 
 import csv
 import math
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, overload
 
 from .driver import Driver, DriverError, Emit
 from .sample import Sample, Totals
@@ -33,18 +34,48 @@ class Row:
     value: float
 
 
+MOST_ROWS: Final = 1_000_000
+"""Of one file: a day of ten paths at 1 Hz. A small board reads so many in a minute."""
+_MOST_NAMED: Final = 20
+"""Paths that a message lists."""
+
+
+class Rows(Sequence[Row]):
+    """Rows that take 16 bytes each: there may be a million."""
+
+    def __init__(self) -> None:
+        self._offsets, self._values = array("q"), array("d")
+
+    def append(self, row: Row) -> None:
+        """Add a row at the end. Raises OverflowError if its time cannot be kept."""
+        self._offsets.append(row.offset_ns)
+        self._values.append(row.value)
+
+    def __len__(self) -> int:
+        return len(self._offsets)
+
+    @overload
+    def __getitem__(self, place: int) -> Row: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Row, ...]: ...
+    def __getitem__(self, place: int | slice) -> Row | tuple[Row, ...]:
+        if isinstance(place, slice):
+            return tuple(map(Row, self._offsets[place], self._values[place]))
+        return Row(self._offsets[place], self._values[place])
+
+
 @dataclass(frozen=True, slots=True)
 class Recording:
     """The rows of one path."""
 
-    rows: tuple[Row, ...]
+    rows: Sequence[Row]
     length_ns: int
     """When the next round begins, if it repeats: one mean spacing of rows after the file's last row."""
 
 
 def rows(file: Path, path: str) -> tuple[Row, ...]:
     """The recording's rows of `path`, in order. Raises `DriverError` naming file and line."""
-    return load(file, path).rows
+    return tuple(load(file, path).rows)
 
 
 def load(file: Path, path: str) -> Recording:
@@ -52,14 +83,17 @@ def load(file: Path, path: str) -> Recording:
 
     Raises `DriverError`, whatever the file's content is.
     """
-    found: list[Row] = []
+    found = Rows()
     paths: set[str] = set()
     count = offset_ns = 0
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:
             for number, offset_ns, row_path, value in _read(file, lines):
                 count += 1
-                paths.add(row_path)
+                if count > MOST_ROWS:
+                    raise DriverError(f"{file} has more than {MOST_ROWS} rows; cut the recording into parts")
+                if len(paths) < _MOST_NAMED:
+                    paths.add(row_path)
                 if row_path != path:
                     continue
                 if found and offset_ns < found[-1].offset_ns:
@@ -73,7 +107,7 @@ def load(file: Path, path: str) -> Recording:
         there = ", ".join(sorted(paths)) or "no rows at all"
         raise DriverError(f"{file} has no rows of {path}; it has {there}")
     spacing = offset_ns // (count - 1) if count > 1 else 0
-    return Recording(tuple(found), max(offset_ns + spacing, 1_000_000))
+    return Recording(found, max(offset_ns + spacing, 1_000_000))
 
 
 def _read(file: Path, lines: Iterator[str]) -> Iterator[tuple[int, int, str, float]]:

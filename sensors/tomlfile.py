@@ -19,13 +19,19 @@ from .plaintext import clean
 from .quantities import DIMENSIONS
 from .tomllines import Place, locate
 
-MOST_BYTES: Final = 1_000_000
-"""A configuration is written by hand; anything longer is some other file."""
+MOST_BYTES: Final = 256_000
+"""A configuration is written by hand, and 500 sensors take less; anything longer is some other file. One
+of this size takes 100 MB at most while it is read, whatever stands in it."""
+MOST_PARTS: Final = 8
+"""Names in a dotted key or a header. No key needs more than four, and the parser keeps for each
+all those before it."""
 UNREADABLE: Final = "\x00"
 """Stands in the data for a value that is not TOML; its problem has been told already. TOML allows no such
 character, but as an escape sequence."""
 _MOST_REPAIRS: Final = 50
 """More syntax errors than this are not a configuration's; and each costs a parse."""
+_MOST_PARSED: Final = 1_000_000
+"""Bytes, of all parses of a file together: some seconds on a small board."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +138,6 @@ def read(path: Path, *, missing_ok: bool = False) -> TomlFile:
         raise _failed(path, f"cannot be read: {error.strerror or error}", "Check the card.") from error
     except Exception as error:
         raise _failed(path, *unforeseen(error)) from error
-    if len(content) > MOST_BYTES:
-        raise _failed(path, "is far too long for a configuration", "Is this the right file?")
     return parse(path, content)
 
 
@@ -152,6 +156,11 @@ def parse(path: Path, content: bytes) -> TomlFile:
 
 
 def _parse(path: Path, content: bytes) -> TomlFile:
+    if len(content) > MOST_BYTES:
+        most = f"{MOST_BYTES // 1000} kB"
+        raise _failed(
+            path, f"is far too long for a configuration: more than {most}", "Is this the right file?"
+        )
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -159,13 +168,15 @@ def _parse(path: Path, content: bytes) -> TomlFile:
         raise _failed(path, "this is not UTF-8 text", 'Save the file with encoding "UTF-8".', line) from None
     rows = text.replace("\r\n", "\n").split("\n")
     problems: list[Problem] = []
+    most_repairs = min(_MOST_REPAIRS, _MOST_PARSED // max(len(content), 1))
     while True:
         text = "\n".join(rows)
+        _check_parts(path, text)
         try:
             return TomlFile(path, tomllib.loads(text), locate(text), content, tuple(problems))
         except tomllib.TOMLDecodeError as error:
             problem, told = _syntax_problem(path, rows, str(error)), len(problems)
-            if told < _MOST_REPAIRS and problem.line not in [other.line for other in problems]:
+            if told < most_repairs and problem.line not in [other.line for other in problems]:
                 problems.append(problem)
                 if _repair(rows, problem):
                     continue
@@ -175,6 +186,22 @@ def _parse(path: Path, content: bytes) -> TomlFile:
         except ValueError as error:  # an integer with thousands of digits, for one
             reason = str(error).partition(":")[0]
             raise _failed(path, f"a value cannot be read ({reason})", "Is this the right file?") from None
+
+
+_PART: Final = r"""(?:[A-Za-z0-9_-]+|"(?:\\.|[^"\\\n])*"|'[^'\n]*')"""
+_MANY_PARTS: Final = re.compile(rf"(?:^|[\[{{,])[ \t]*(?:{_PART}[ \t]*\.[ \t]*){{{MOST_PARTS}}}")
+
+
+def _check_parts(path: Path, text: str) -> None:
+    """Refuse a key of so many parts that parsing it takes memory by the square of them."""
+    for number, row in enumerate(text.split("\n"), start=1):
+        if row.count(".") >= MOST_PARTS and _MANY_PARTS.search(row):
+            raise _failed(
+                path,
+                f"a name has more than {MOST_PARTS} parts with points between",
+                "Is this the right file?",
+                number,
+            )
 
 
 def _failed(path: Path, text: str, remedy: str, line: int | None = None) -> ConfigurationError:

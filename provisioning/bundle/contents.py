@@ -14,9 +14,11 @@ and systems leave beside them. Nothing here writes.
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,10 +35,19 @@ IDENTITY_FILES: Final = (VESSEL_CERTIFICATE, VESSEL_KEY, FLEET_CERTIFICATE, REVO
 """Without one of these there is no identity."""
 SECRETS: Final = (".password", ".key")
 """How a file's name ends that is wiped once it is taken in."""
-BESIDE: Final = (*SECRETS, ".pem", ".csv")
+RECORDING: Final = ".csv"
+BESIDE: Final = (*SECRETS, ".pem", RECORDING)
 """How files' names end that a configuration may name."""
 MOST_BYTES: Final = 16_000_000
-"""Of one file: a recording of a whole day is shorter."""
+"""Of a recording: one of a whole day is shorter."""
+MOST_BYTES_OF_OTHERS: Final = 256_000
+"""Of any other file."""
+MOST_TOGETHER: Final = 24_000_000
+"""Bytes of all files of a folder: they are in memory together, on a board that has 512 MB for everything."""
+MOST_ENTRIES: Final = 500
+"""Files and folders in a folder. A card that somebody uses for something else has more."""
+MOST_FILES: Final = 100
+"""Files that a configuration may name. Each is written, and waited for."""
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 """No `.vessel.toml.swp`, no `._vessel.toml`, no `vessel.toml~`, no `vessel (1).toml`."""
 
@@ -75,17 +86,18 @@ class Contents:
 
 def read(folder: Path) -> Contents:
     """What stands in a folder; nothing if it is not there. Raises OSError, BundleError."""
-    files: dict[str, bytes] = {}
+    places: dict[str, Path] = {}
     for path in _entries(folder):
         lower = path.name.lower()
         if path.is_dir():
             if lower == IDENTITY:
-                files |= {f"{IDENTITY}/{each.name.lower()}": _content(each) for each in _identity(path)}
+                places |= {f"{IDENTITY}/{each.name.lower()}": each for each in _identity(path)}
         elif lower in (MANIFEST, VESSEL, SENSORS):
-            files[lower] = _content(path)
+            places[lower] = path
         elif lower.endswith(BESIDE) and _NAME.fullmatch(path.name):
-            files[path.name] = _content(path)
-    return Contents(folder, files)
+            places[path.name] = path
+    _check_sizes(folder, places)
+    return Contents(folder, {name: path.read_bytes() for name, path in places.items()})
 
 
 def identity_folder(folder: Path) -> Path:
@@ -101,7 +113,7 @@ def others(folder: Path) -> list[Path]:
         for path in _entries(folder)
         if path.is_dir()
         and path.name.lower() != IDENTITY
-        and any(_is_bundle(each) for each in _entries(path))
+        and any(_is_bundle(each) for each in _first_entries(path))
     ]
 
 
@@ -180,8 +192,21 @@ def _check_digests(contents: Contents, found: Mapping[str, Any]) -> None:
 
 
 def _entries(folder: Path) -> Iterable[Path]:
+    found = _first_entries(folder)
+    if len(found) > MOST_ENTRIES:
+        text = (
+            f"{folder.name}: there are more than {MOST_ENTRIES} files in this folder;"
+            " leave only Logboat's there, and move the others"
+        )
+        raise BundleError(text)
+    return found
+
+
+def _first_entries(folder: Path) -> list[Path]:
+    """What is in a folder, in order; if that is too much, only so much that this can be told."""
     try:
-        return sorted(folder.iterdir())
+        with os.scandir(folder) as entries:
+            return sorted(Path(entry.path) for entry in islice(entries, MOST_ENTRIES + 1))
     except (FileNotFoundError, NotADirectoryError):
         return []
 
@@ -195,8 +220,26 @@ def _is_bundle(path: Path) -> bool:
     return path.name.lower() in (MANIFEST, IDENTITY)
 
 
-def _content(path: Path) -> bytes:
-    if path.stat().st_size > MOST_BYTES:
-        text = f"{path.name}: is far too long; is this the right file?"
+def _check_sizes(folder: Path, places: Mapping[str, Path]) -> None:
+    """Raise BundleError for what is too much to be read; nothing has been read yet."""
+    together = 0
+    for path in places.values():
+        size = path.stat().st_size
+        most = MOST_BYTES if path.name.lower().endswith(RECORDING) else MOST_BYTES_OF_OTHERS
+        if size > most:
+            kilobytes = most // 1000
+            text = f"{path.name}: is far too long, more than {kilobytes} kB; is this the right file?"
+            raise BundleError(text)
+        together += size
+    if together > MOST_TOGETHER:
+        text = (
+            f"{folder.name}: the files there have more than {MOST_TOGETHER // 1_000_000} MB together;"
+            " remove recordings that no sensor needs, or cut them"
+        )
         raise BundleError(text)
-    return path.read_bytes()
+    if len(places) > MOST_FILES:
+        text = (
+            f"{folder.name}: there are {len(places)} passwords, certificates, keys and recordings, and"
+            f" {MOST_FILES} is the most; remove those that the configuration does not name"
+        )
+        raise BundleError(text)

@@ -9,8 +9,8 @@ from sensors.tomlfile import Problem, unforeseen
 from . import customtoml, networkconfig, script, userdata
 from .asked import NO_CHECKS, Checks, Customisation, Sheet
 
-MOST_BYTES: Final = 1_000_000
-"""Of one file; Imager's have a few thousand."""
+MOST_BYTES: Final = 64_000
+"""Of one file; Imager's have a few thousand. Reading YAML takes a thousand times as much memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def read(files: Mapping[str, bytes], checks: Checks = NO_CHECKS) -> Reading:
 def _as_text(reader: Callable[[str, Sheet], None]) -> Callable[[bytes, Sheet], None]:
     def read_text(content: bytes, sheet: Sheet) -> None:
         if len(content) > MOST_BYTES:
-            sheet.leave("", None, "this is far too long for such a file")
+            sheet.leave("", None, f"this is far too long for such a file: more than {MOST_BYTES // 1000} kB")
             return
         try:
             text = content.decode("utf-8-sig")

@@ -40,8 +40,11 @@ def show(folder: Path, problems: Sequence[Problem], *, before: Callable[[], None
     `before` is called before anything is written.
     """
     path = folder / NAME
-    found = path.read_bytes() if path.exists() else None
     wanted = text(problems) if problems else None
+    found = None
+    if path.exists():  # whatever it is, it is read no further than it could be ours
+        with path.open("rb") as file:
+            found = file.read(len(wanted or b"") + 1)
     if found == wanted:
         return
     before()

@@ -50,6 +50,8 @@ log = logging.getLogger(__name__)
 
 _IMAGERS_USER: Final = 1100
 """Its number; the image's own are below."""
+_LONGEST_CONFIG_TXT: Final = 256_000
+"""Bytes; it has a few thousand."""
 _NETWORKS: Final = "the networks"
 _ASKED: Final = ".restart-asked"
 """In the folder in force: for which lines of config.txt the machine was last restarted."""
@@ -237,7 +239,7 @@ class Boot:
             paths = [path for path in paths if path.exists()]
             if not paths:
                 return  # a board whose firmware reads none
-            texts = [path.read_text(errors="surrogateescape") for path in paths]
+            texts = [_config_txt(path) for path in paths]
             asked = self.places.etc / _ASKED
             before = asked.read_text().strip() if asked.exists() else None
             active = system.active_slot(self.places.root)
@@ -274,6 +276,13 @@ class Boot:
             action()
         except Exception as error:  # noqa: BLE001  # nothing stops the start
             self.problems.append(f"{what} could not be set up: {_words(error)}")
+
+
+def _config_txt(path: Path) -> str:
+    """Return the firmware's settings. Raises OSError."""
+    if path.stat().st_size > _LONGEST_CONFIG_TXT:
+        raise OSError(None, "is far too long, so it is left as it is; put the card's own back", str(path))
+    return path.read_text(errors="surrogateescape")
 
 
 def _words(error: Exception) -> str:

@@ -198,6 +198,8 @@ def owned_names(root: Path) -> frozenset[str]:
 
 def make_user(records: Mapping[str, str], *, folder: Path, home: Path, uid: int) -> None:
     """A user of systemd's database, with a home that lasts until the next start."""
+    if any("/" in name or name.startswith(".") for name in records):
+        raise OSError(None, "a user of such a name is not made", str(home))
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in records.items():
         is_secret = name.endswith("-privileged")
@@ -219,7 +221,7 @@ def _make_home(place: Path, uid: int) -> None:
     is_new = found.st_uid == os.geteuid() and not any(place.iterdir())
     if place.is_symlink() or not (is_new or found.st_uid == uid):
         raise OSError(None, "belongs to somebody else, and stays as it is", str(place))
-    os.chown(place, uid, uid)
+    os.chown(place, uid, uid, follow_symlinks=False)
 
 
 def restart(*, tool: Run = run) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from services.boot import system
 from tests.provisioning.bundles import bundle, put
 
 from .test_boot import Pi, pi
@@ -190,3 +191,39 @@ def test_a_file_that_windows_saved_as_utf_16_is_no_half_wiped_one(board: Pi) -> 
     [problem] = board.start().problems
     assert problem.startswith("network-config:1: this is not UTF-8 text")
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "name", ["../../..", "../../../etc/cron.d", "a/b", "/etc", ".", "..", "a\\0", "-rf", "a b", "x" * 300]
+)
+@pytest.mark.parametrize("file", ["user-data", "custom.toml", "firstrun.sh", ".imager.json"])
+def test_no_name_of_a_user_leads_out_of_its_folder(board: Pi, name: str, file: str) -> None:
+    """Whichever file says it, an older release's memory as well: root makes and gives away folders."""
+    board.start()
+    around = [*board.root.parents, *board.root.rglob("*")]
+    before = {path: path.lstat().st_uid for path in around}
+    if file == "user-data":
+        left(board, file, USER_DATA.format(json.dumps(name)))
+    elif file == "custom.toml":
+        left(board, file, f"config_version = 1\n[user]\nname = {json.dumps(name)}\n")
+    elif file == "firstrun.sh":
+        left(board, file, f"#!/bin/bash\n/usr/lib/userconf-pi/userconf '{name}' '$5$hQzYe$Kv8OjdcPj'\n")
+    else:
+        kept = {"user": name, "password_hash": "$5$hQzYe$Kv8OjdcPj"}
+        (board.places.etc / file).write_text(json.dumps(kept))
+    board.start()
+    assert {path: path.lstat().st_uid for path in around if path.exists()} == before
+    assert not any(board.places.homes.rglob("*"))
+    assert not any(board.places.users.rglob("*"))
+
+
+def test_a_file_of_imagers_that_is_too_long_is_not_read(board: Pi) -> None:
+    left(board, "user-data", "#cloud-config\n" + "- a\n" * 100_000)
+    board.start()
+    assert "far too long" in problems(board)
+
+
+def test_a_record_that_leads_elsewhere_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="is not made"):
+        system.make_user({"../x.user": "{}"}, folder=tmp_path / "db", home=tmp_path / "homes", uid=1100)
+    assert list(tmp_path.iterdir()) == []

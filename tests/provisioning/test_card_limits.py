@@ -1,0 +1,182 @@
+"""A card that is too much, in size, count, or depth, is told so; what was in force stays, at little cost."""
+
+import math
+import os
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from provisioning.bundle.contents import MOST_BYTES, MOST_ENTRIES, MOST_FILES
+from provisioning.imager.reading import MOST_BYTES as MOST_OF_IMAGER
+from sensors import replay
+from sensors.driver import DriverError
+from sensors.tomlfile import MOST_BYTES as MOST_OF_TOML
+from sensors.tomlfile import ConfigurationError, parse
+from tests.provisioning.bundles import Card, bundle, put
+
+MOST_MEMORY = 130_000_000
+"""Bytes. A board has 512 MB, and daemons that go on."""
+LONG_S = 20.0
+"""Generous; without limits it is the better part of a minute, on a fast machine."""
+
+
+@pytest.fixture
+def argo(tmp_path: Path) -> Card:
+    card = Card(tmp_path)
+    put(card.inbox, bundle())
+    card.start()
+    return card
+
+
+@contextmanager
+def frugal(most: int = MOST_MEMORY, *, within: float = LONG_S) -> Iterator[None]:
+    tracemalloc.start()
+    began = time.monotonic()
+    try:
+        yield
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < most
+    assert time.monotonic() - began < within
+
+
+def large(path: Path, size: int = MOST_BYTES) -> None:
+    path.parent.mkdir(exist_ok=True)
+    with path.open("wb") as file:
+        file.truncate(size)
+
+
+def deep_key(fat: Path) -> None:
+    (fat / "vessel.toml").write_text(f"{'.'.join(['a'] * 10_000)} = 1\n")
+
+
+def many_recordings(fat: Path) -> None:
+    for number in range(15):
+        large(fat / f"day{number}.csv")
+
+
+def long_recording(fat: Path) -> None:
+    large(fat / "day.csv", MOST_BYTES + 1)
+
+
+def long_password(fat: Path) -> None:
+    large(fat / "office.password", MOST_BYTES)
+
+
+def long_settings(fat: Path) -> None:
+    (fat / "vessel.toml").write_bytes(b"#" * (MOST_OF_TOML + 1))
+
+
+def many_files(fat: Path, count: int = 20_000) -> None:
+    for number in range(count):
+        os.close(os.open(fat / f"n{number}.pem", os.O_CREAT))
+
+
+def some_files_too_many(fat: Path) -> None:
+    many_files(fat, MOST_FILES + 1)
+
+
+def many_files_in_identity(fat: Path) -> None:
+    (fat / "identity").mkdir()
+    many_files(fat / "identity", MOST_ENTRIES + 1)
+
+
+@pytest.mark.parametrize(
+    ("attack", "told"),
+    [
+        (deep_key, "parts with points between"),
+        (many_recordings, "24 MB together"),
+        (long_recording, "far too long"),
+        (long_password, "far too long"),
+        (long_settings, "far too long"),
+        (many_files, "more than 500 files"),
+        (some_files_too_many, "100 is the most"),
+        (many_files_in_identity, "more than 500 files"),
+    ],
+)
+def test_what_is_too_much_is_told_and_changes_nothing(
+    argo: Card, attack: Callable[[Path], None], told: str
+) -> None:
+    before = dict(argo.force)
+    attack(argo.fat)
+    with frugal():
+        outcome = argo.start()
+    assert told in "\n".join(map(str, outcome.problems))
+    assert all(problem.remedy for problem in outcome.problems)
+    assert argo.force == before
+    assert told in (argo.fat / "PROBLEMS.txt").read_text()
+
+
+def test_a_folder_beside_with_many_files_costs_little(argo: Card) -> None:
+    (argo.fat / "photos").mkdir()
+    many_files(argo.fat / "photos")
+    with frugal():
+        assert argo.start().problems == ()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ".".join(["a"] * 10_000) + " = 1",
+        f"[{'.'.join(['a'] * 10_000)}]",
+        f"x = {{ {' . '.join(['a'] * 10_000)} = 1 }}",
+        ".".join(['"a"', "'b'"] * 5_000) + " = 1",
+        '"' + '".' * 100_000,
+        "a" * 200_000,
+    ],
+)
+@pytest.mark.parametrize("before", ["", 'name = "unclosed\n', "x y\n"])
+def test_a_name_of_many_parts_costs_no_memory(before: str, line: str) -> None:
+    with frugal(40_000_000), pytest.raises(ConfigurationError) as wrong:
+        parse(Path("vessel.toml"), f"{before}{line}\n".encode())
+    assert all(problem.remedy for problem in wrong.value.problems)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "\n".join(f"[a{n}.b.c.d.e.f.g.h]" for n in range(MOST_OF_TOML // 25)),
+        "a = [" + "{}," * (MOST_OF_TOML // 3 - 10) + "]",
+        "\n".join(f"a{n}=" + "[" * 90 + "1" + "]" * 90 for n in range(MOST_OF_TOML // 200)),
+    ],
+    ids=["headers", "tables", "brackets"],
+)
+def test_the_worst_file_that_is_read_costs_what_a_board_has(content: str) -> None:
+    with frugal(within=math.inf):  # it is traced, which takes ten times as long
+        parse(Path("vessel.toml"), content.encode())
+
+
+def test_many_mistakes_in_a_long_file_are_not_parsed_again_for_each() -> None:
+    text = "\n".join(f"key{number} = {number}" for number in range(9_000))
+    rows = text.split("\n")
+    for number in range(0, 9_000, 100):
+        rows[number] = "key five"
+    with frugal(), pytest.raises(ConfigurationError):
+        parse(Path("vessel.toml"), "\n".join(rows).encode())
+
+
+def test_points_within_a_value_are_no_parts() -> None:
+    text = 'url = "wss://a.b.c.d.e.f.g.h.i.j.k/x"\nnumbers = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]\n'
+    assert parse(Path("vessel.toml"), text.encode()).data["numbers"][8] == 9.0
+
+
+def test_a_recording_of_a_million_rows_fits_and_a_longer_one_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "day.csv"
+    path.write_text("time,path,value\n" + "".join(f"{n},a,1\n" for n in range(20_001)))
+    monkeypatch.setattr(replay, "MOST_ROWS", 20_001)
+    with frugal(4_000_000, within=math.inf):
+        assert len(replay.load(path, "a").rows) == 20_001
+    monkeypatch.setattr(replay, "MOST_ROWS", 20_000)
+    with pytest.raises(DriverError, match="more than 20000 rows; cut the recording"):
+        replay.load(path, "a")
+
+
+def test_imagers_files_are_read_up_to_what_they_can_be() -> None:
+    assert MOST_OF_IMAGER < 100_000, "YAML takes a thousand times as much memory"
