@@ -16,6 +16,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
+from sync.folders import OWN, make_folder
+
 from . import files
 from .errors import FolderError, PassphraseError
 from .folder import FleetFolder, check_free
@@ -51,7 +53,7 @@ def restore(content: bytes, passphrase: str, path: Path, *, source: str) -> Flee
     check_free(path)
     packed = _unlocked(content, passphrase, source)
     parent = path.resolve().parent
-    parent.mkdir(parents=True, exist_ok=True)
+    make_folder(parent, OWN)
     made = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=parent))
     try:
         with tarfile.open(fileobj=io.BytesIO(packed), mode="r:xz") as tar:

@@ -10,6 +10,8 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from sync.folders import OWN_FILE, opening
+
 SECRET: Final = 0o600
 PUBLIC: Final = 0o644
 FOLDER: Final = 0o700
@@ -38,7 +40,7 @@ def write_on_fat(path: Path, content: bytes) -> None:
     """The same where files have no modes. Raises OSError."""
     temporary = path.with_name(_ON_FAT)
     try:
-        with temporary.open("wb") as file:
+        with open(temporary, "wb", opener=opening(OWN_FILE)) as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

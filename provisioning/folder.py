@@ -37,6 +37,7 @@ from sync.fleet import identity_files, names
 from sync.fleet.errors import IdentityError
 from sync.fleet.identity_names import FLEET_CERTIFICATE, REVOCATIONS, VESSEL_CERTIFICATE, VESSEL_KEY
 from sync.fleet.revocations import Revocations, Revoked, serial_text
+from sync.folders import OWN, make_folder
 from sync.net import tls
 from sync.net.tls_identity import TLSIdentity
 from sync.peer.problems import ProblemError
@@ -123,7 +124,7 @@ class FleetFolder:
         key = authority.key_pem(passphrase)
         radio = _radio_key()
         parent = path.resolve().parent
-        parent.mkdir(parents=True, exist_ok=True)
+        make_folder(parent, OWN)
         made = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=parent))
         try:
             (made / VESSELS).mkdir(mode=files.FOLDER)

@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Final, TextIO
 
 from sensors.plaintext import cleaned_output
+from sync.folders import closed_to_others
 
 from .commands.common import CommandError, UsageError, World
 from .commands.options import Parser, common_options
@@ -75,7 +76,7 @@ def main(argv: Sequence[str] | None = None, *, world: World | None = None) -> in
         _tolerate(stream)
     if "NOTIFY_SOCKET" in os.environ:
         sys.meta_path.insert(0, ImportProgress(Notifier()))
-    with cleaned_output(), in_foreground():
+    with closed_to_others(), cleaned_output(), in_foreground():
         return _ended(sys.argv[1:] if argv is None else list(argv), world or World())
 
 

@@ -21,6 +21,7 @@ from typing import Final
 import msgspec
 
 from sync.documents import Kind
+from sync.folders import make_folder
 from sync.store import Database
 from sync.store.revisions import generation
 
@@ -94,7 +95,7 @@ class Copies:
         self._fresh = False
         """Whether something was appended that is not yet durable."""
         self._new_name = False
-        folder.mkdir(exist_ok=True)
+        make_folder(folder)
         there = numbers(folder)
         self._number = there[-1] if there else 0
         self._file: File | None = None

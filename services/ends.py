@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from sync.folders import opening
+
 DAEMONS: Final = ("recorder", "sync", "lights", "store", "boot", "networks", "radio")
 SCRIPT: Final = Path(__file__).with_name("units") / "ended"
 """What systemd runs; it has the same numbers."""
@@ -58,7 +60,7 @@ def judge(daemon: str, ends: Sequence[End], *, clock: float) -> Restless | None:
 
 def note(run: Path, daemon: str, how: str, *, clock: float) -> None:
     """Note an end, where no systemd does. Raises OSError."""
-    with _path(run, daemon).open("a") as file:
+    with open(_path(run, daemon), "a", opener=opening()) as file:
         # Rounded down: an end that seems to lie ahead would not count.
         file.write(f"{math.floor(clock * 100) / 100:.2f} once {how}\n")
 

@@ -27,6 +27,7 @@ from sensors import tomlfile
 from sensors.configuration import nothing_described, read_sensors
 from sensors.settings import ReplayOptions, SensorSettings
 from sensors.tomlfile import EMPTIED, TomlFile, is_empty, unforeseen
+from sync.folders import OWN, OWN_FILE, make_folder, opening
 
 from .configuration import Configuration, ConfigurationError, Problem, read_configuration, reserved_pins
 
@@ -210,7 +211,7 @@ class LastGood:
             digest = _digest(_sources(pair))[:_DIGEST_DIGITS]
             if self._holds(digest):
                 return ()
-            self._folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self._folder)
             _sync_folder(self._folder.parent)
             with _locked(self._folder / "lock") as is_ours:
                 if is_ours:  # else another process, started with us, is writing the same
@@ -240,7 +241,7 @@ class LastGood:
             for name, content in pair.contents.items():
                 _write_durably(new / name, content)
             for recording in pair.recordings:
-                (new / recording).parent.mkdir(parents=True, exist_ok=True)
+                make_folder((new / recording).parent, OWN)
                 _write_durably(new / recording, (pair.folder / recording).read_bytes())
             for folder in [path for path in new.rglob("*") if path.is_dir()]:
                 _sync_folder(folder)
@@ -295,7 +296,7 @@ def _named_digest(folder: Path) -> str:
 
 
 def _write_durably(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
+    with open(path, "wb", opener=opening(OWN_FILE)) as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
@@ -312,7 +313,7 @@ def _sync_folder(folder: Path) -> None:
 @contextmanager
 def _locked(path: Path) -> Iterator[bool]:
     """Whether we have the lock; does not wait, for its holder may have been stopped."""
-    with path.open("wb") as file:
+    with open(path, "wb", opener=opening()) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

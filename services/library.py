@@ -19,6 +19,7 @@ from typing import Any, Final
 from sensors.clock import Clock
 from sensors.settings import SensorSettings
 from sync import documents
+from sync.folders import opening
 from sync.store import DamagedError, Database, FullError, StoreError, wal
 
 from . import fleetidentity, machine, records, retention, storecheck
@@ -356,7 +357,7 @@ class Library:
         wanted, file = self._room.reserve, reserve(self._data)
         if shutil.disk_usage(self._data).free > self._room.spare + wanted and not file.exists():
             try:
-                with file.open("xb") as opened:
+                with open(file, "xb", opener=opening()) as opened:
                     # Room without writing: the card is not worn by it.
                     os.posix_fallocate(opened.fileno(), 0, wanted)
             except OSError:

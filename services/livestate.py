@@ -9,13 +9,16 @@ from typing import Any, Final
 
 import msgspec
 
+from sync.folders import PUBLIC_FILE, opening
+
 VERSION: Final = 1
 
 
 def write(path: Path, state: dict[str, Any]) -> None:
     """Replace the file. Raises OSError."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(msgspec.json.encode({"version": VERSION, **state}))
+    with open(temporary, "wb", opener=opening(PUBLIC_FILE)) as file:
+        file.write(msgspec.json.encode({"version": VERSION, **state}))
     temporary.replace(path)
 
 

@@ -22,6 +22,7 @@ from sync.fleet import identity_files
 from sync.fleet.errors import FleetError, IdentityError, NoIdentityError
 from sync.fleet.identity_files import FleetIdentity
 from sync.fleet.trust import Trust
+from sync.folders import make_folder
 from sync.mesh import report
 from sync.mesh.greeting import Greeting
 from sync.mesh.manager import Mesh, MeshSettings
@@ -112,8 +113,8 @@ class SyncDaemon:
         OSError or ProblemError if it cannot do its work; the last state says why."""
         places = self._places
         try:
-            places.run.mkdir(parents=True, exist_ok=True)
-            places.data.mkdir(parents=True, exist_ok=True)
+            make_folder(places.run)
+            make_folder(places.data)
             with storecheck.using(places.data, progress=self._notifier.progress):
                 # Known, and not repaired when it could have been: it is no reason to share nothing.
                 self._knows_of_damage = storecheck.is_marked(places.data)

@@ -26,6 +26,7 @@ from sensors.manual import ManualDriver
 from sensors.sample import Sample
 from sensors.sampling import Sampler
 from sensors.settings import SensorSettings
+from sync.folders import make_folder
 from sync.store import StoreError
 
 from . import fleetidentity, livestate, machine, storecheck
@@ -349,8 +350,8 @@ def _record(args: Namespace, stack: ExitStack) -> int:
     places = Places(config=args.config, sensors=args.sensors, data=args.data, run=args.run)
     notifier = Notifier()
     try:
-        places.data.mkdir(parents=True, exist_ok=True)
-        places.run.mkdir(parents=True, exist_ok=True)
+        make_folder(places.data)
+        make_folder(places.run)
         ledger = None if args.ledger is None else LedgerFile(args.ledger)
         loaded = load_or_last_good(places.config, places.sensors, places.data)
         notifier.progress()

@@ -32,6 +32,7 @@ import msgspec
 
 from sensors.plaintext import json_text
 from sync import documents
+from sync.folders import make_folder
 from sync.store import DamagedError, Database, StoreError
 from sync.store.salvage import salvage as salvage_store
 from sync.store.schema import sync_directory
@@ -399,7 +400,7 @@ def _replace_journal(path: Path, found: Salvaged, report: Report) -> None:
 def _set_aside(path: Path) -> Path:
     """Move a broken database out of the way, whole; only the newest few are kept."""
     folder = path.parent / "set-aside"
-    folder.mkdir(exist_ok=True)
+    make_folder(folder)
     stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
     target = folder / f"{path.name}.{stamp}"
     number = 0

@@ -1,5 +1,6 @@
 """`python -m provisioning.image`: what `make image` runs. Exits 0, 1 (failed) or 2 (wrong usage)."""
 
+import os
 import signal
 import sys
 from argparse import ArgumentParser, Namespace
@@ -30,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _interrupt)
+    os.umask(0o022)  # what the image holds has the same modes, whoever builds it
     with cleaned_output():
         return _made(args)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from provisioning import files
+from sync import folders
 from sync.fleet.identity_names import GROUP
 
 FOLDER: Final = 0o750
@@ -31,7 +32,7 @@ def mode() -> int:
 
 def make_folder(path: Path) -> None:
     """A folder of ours, if it is not there. Raises OSError."""
-    path.mkdir(parents=True, exist_ok=True)
+    folders.make_folder(path, files.FOLDER)
     os.chown(path, -1, group())
     path.chmod(files.FOLDER if group() == -1 else FOLDER)
 

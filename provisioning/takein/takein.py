@@ -20,6 +20,7 @@ from provisioning.errors import BundleError
 from sensors.tomlfile import EMPTIED, Problem, is_empty, unforeseen
 from sync.fleet.errors import IdentityError
 from sync.fleet.identity_names import REVOCATIONS
+from sync.folders import PUBLIC
 
 from . import owners, problems, wiping
 from .inforce import CONFIG, InForce, Memory, digest
@@ -305,7 +306,7 @@ class TakeIn:
             if self._check(self._force.folder).problems:
                 return  # somebody has changed it since, awry: the recorder tells that
             self._open()
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(mode=PUBLIC, exist_ok=True)
             files.write_on_fat(path, content)
             shown[on_card] = digest(content)
         forced = {name: digest(in_force[name]) for name in _ON_CARD if name in in_force}
@@ -321,7 +322,7 @@ class TakeIn:
     def _open_folder(self) -> None:
         self._open()
         if self._card is not None:
-            self._card.mkdir(exist_ok=True)
+            self._card.mkdir(mode=PUBLIC, exist_ok=True)
 
     def _open(self) -> None:
         """Let the card be written, from now until the end."""

@@ -13,6 +13,7 @@ import msgspec
 
 from services import livestate
 from services.liveness import Shape
+from sync.folders import make_folder
 
 NAME: Final = "boot"
 DAEMONS: Final = "logboat"
@@ -37,7 +38,7 @@ class BootState(Shape, frozen=True, kw_only=True):
 def write(run: Path, state: BootState) -> None:
     """Replace it; the folder is made as the daemons make it. Raises OSError."""
     if not run.exists():
-        run.mkdir(parents=True)
+        make_folder(run)
         with contextlib.suppress(LookupError, PermissionError):  # no such user: not an appliance
             shutil.chown(run, DAEMONS, DAEMONS)
             run.chmod(0o2770)

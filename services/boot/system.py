@@ -22,6 +22,7 @@ from provisioning.networks.profiles import SUFFIX, Profile
 from provisioning.networks.radio import Radio
 from provisioning.takein import owners
 from sensors.kernel import new_device
+from sync.folders import OWN, PUBLIC, make_folder
 
 Run = Callable[..., bytes]
 HOST_KEYS: Final = ("ed25519", "ecdsa")
@@ -122,7 +123,7 @@ def make_second(phy: str, *, root: Path, tool: Run = run) -> None:
 
 def write_profiles(folder: Path, profiles: Sequence[Profile]) -> None:
     """Just these of ours; what others have put there stays."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder, OWN)
     wanted = {f"{profile.name}{SUFFIX}": profile.text.encode() for profile in profiles}
     for path in folder.glob(f"logboat-*{SUFFIX}"):
         if path.name not in wanted:
@@ -137,8 +138,8 @@ def write_radio(folder: Path, radio: Radio | None, *, unmanaged: Path) -> None:
         for path in (*folder.glob("*"), unmanaged):
             path.unlink(missing_ok=True)
         return
-    folder.mkdir(mode=files.FOLDER, parents=True, exist_ok=True)
-    unmanaged.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(folder, OWN)
+    make_folder(unmanaged.parent, PUBLIC)
     files.write(unmanaged, f"[keyfile]\nunmanaged-devices=interface-name:{radio.interface}\n".encode())
     files.write(folder / "interface", f"INTERFACE={radio.interface}\n".encode())
     files.write(folder / "supplicant.conf", radio.text.encode(), mode=files.SECRET)
@@ -200,7 +201,9 @@ def make_user(records: Mapping[str, str], *, folder: Path, home: Path, uid: int)
     """A user of systemd's database, with a home that lasts until the next start."""
     if any("/" in name or name.startswith(".") for name in records):
         raise OSError(None, "a user of such a name is not made", str(home))
-    folder.mkdir(parents=True, exist_ok=True)
+    if not folder.is_dir():  # everybody looks users up there
+        make_folder(folder, PUBLIC)
+        folder.chmod(PUBLIC)
     for name, text in records.items():
         is_secret = name.endswith("-privileged")
         files.write(folder / name, text.encode(), mode=files.SECRET if is_secret else files.PUBLIC)
@@ -216,7 +219,7 @@ def make_user(records: Mapping[str, str], *, folder: Path, home: Path, uid: int)
 
 def _make_home(place: Path, uid: int) -> None:
     """Make a user's home folder; one that is somebody else's is not touched."""
-    place.mkdir(parents=True, exist_ok=True)
+    make_folder(place, PUBLIC)
     found = place.lstat()
     is_new = found.st_uid == os.geteuid() and not any(place.iterdir())
     if place.is_symlink() or not (is_new or found.st_uid == uid):

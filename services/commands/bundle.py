@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sensors.quantities import format_bytes
+from sync.folders import OWN_FILE, opening
 
 from .common import FailedError, World, print_json
 from .doctor import patient_of
@@ -37,7 +38,8 @@ def bundle(args: Namespace, world: World) -> int:
         return 0
     path = Path(args.file or f"{name}.tar.gz")
     try:
-        path.write_bytes(data)
+        with open(path, "wb", opener=opening(OWN_FILE)) as file:
+            file.write(data)
     except OSError as error:
         if path.is_file():  # half of it; a device stays
             path.unlink()

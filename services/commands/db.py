@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sensors.plaintext import clean, json_text
 from services.present import count
+from sync.folders import opening
 
 from .common import FailedError, UsageError, World, opened, print_json, say, to_json
 from .dbserve import serve, serve_arguments
@@ -299,7 +300,7 @@ def _export(database: "Database", args: Namespace) -> int:
     # Complete or not there: a half would look like a whole.
     partial = args.file.with_name(f".{args.file.name}.{os.getpid()}")
     try:
-        with partial.open("wb") as file:
+        with open(partial, "wb", opener=opening()) as file:
             for line in lines:
                 file.write(line)
                 number += 1

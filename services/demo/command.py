@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Final
 
 from provisioning.errors import ProvisioningError
+from sync.folders import OWN, make_folder
 from sync.store import StoreError
 
 from . import aboard, fleet, proof, summary
@@ -43,7 +44,7 @@ def run(args: Namespace) -> int:
     try:
         with _ending_cleanly():
             if kept is not None:
-                kept.mkdir(parents=True, exist_ok=True)
+                make_folder(kept, OWN)
             if args.stay is not None:
                 return _stay(args.stay.resolve(), vessels)
             if kept is not None:

@@ -20,6 +20,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from sync import documents
 from sync.documents import Kind, is_single_writer
+from sync.folders import OWN
 from sync.gateway.forwarded import bounds_of, forwarded_id
 from sync.store import Database
 
@@ -87,7 +88,7 @@ class Shore:
 
     def start(self) -> str:
         """Start all of it; `logboat.toml`'s part for the vessel. Raises DemoError."""
-        self._folder.mkdir()
+        self._folder.mkdir(mode=OWN)
         found = self._office()
         if self._program is not None:
             found += self._broker(self._program)

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from services import livestate
 from sync.documents import is_single_writer
+from sync.folders import OWN
 from sync.store import Database
 
 STOP_WITHIN_S: Final = 30.0
@@ -239,6 +240,6 @@ def make(folder: Path, name: str, *, identity: Path, port: int, sensors: frozens
     """A vessel with its folders; nothing runs yet."""
     vessel = Vessel(name, folder / name, identity, port, sensors)
     for place in (vessel.folder, vessel.folder / "data", vessel.folder / "run"):
-        place.mkdir()
+        place.mkdir(mode=OWN)
     vessel.configure()
     return vessel

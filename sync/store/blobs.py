@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from sync.folders import make_folder
 from sync.store import attachments, bodies, rows
 from sync.store.engine import Engine
 from sync.store.errors import BlobError, translated_os
@@ -51,7 +52,7 @@ class BlobStore:
         """
         try:
             if not self.directory.is_dir():
-                self.directory.mkdir(parents=True, exist_ok=True)
+                make_folder(self.directory)
                 sync_directory(self.directory.parent)
             with self.temporary() as (file, temporary):
                 sha1 = hashlib.sha1(usedforsecurity=False)
@@ -85,7 +86,7 @@ class BlobStore:
         """A blob that arrives piece by piece. Finish or close it."""
         try:
             if not self.directory.is_dir():
-                self.directory.mkdir(parents=True, exist_ok=True)
+                make_folder(self.directory)
                 sync_directory(self.directory.parent)
             return BlobWriter(self)
         except OSError as error:

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from sync.folders import SHARED_FILE, make_folder
 from sync.store.errors import translated_os
 
 _PATH_LIMIT: Final = 107
@@ -126,10 +127,11 @@ class Announcer:
             raise translated_os(error, self._directory) from error
 
     def _bind(self, directory: Path) -> Watcher:
-        directory.mkdir(parents=True, exist_ok=True)
+        make_folder(directory)
         name = f"{self._prefix}{os.getpid()}.{next(_numbers)}.{os.urandom(4).hex()}"
         bound = _datagram_socket()
         try:
+            os.fchmod(bound.fileno(), SHARED_FILE)  # its name is made with this mode (unix_bind in Linux)
             with _address(directory, name) as address:
                 bound.bind(address)
         except BaseException:
