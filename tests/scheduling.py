@@ -39,6 +39,8 @@ APART: Final = (
     "tests/attacks/test_siege.py",
     "tests/attacks/test_inflated.py",
     "tests/attacks/test_lists.py",
+    "tests/attacks/test_dear_questions.py",
+    "tests/attacks/test_curious_user.py",
     "tests/services/test_any_configuration.py",
     "tests/services/test_sync_daemon.py",
     "tests/gateway/test_couchbase.py",

@@ -38,7 +38,7 @@ from sync.fleet import signatures, signing
 from sync.fleet.errors import RevocationsError, SignatureError
 from sync.fleet.revocations import from_body
 from sync.fleet.trust import Trust
-from sync.peer.arrivals import Offered, Rule
+from sync.peer.arrivals import IdRule, Offered, Rule
 from sync.peer.conflicts import REVOCATIONS, is_closing
 from sync.store import Document, bodies, revisions
 
@@ -110,23 +110,48 @@ class Rights:
 
         return objection
 
+    def id_rule(self, writer: Writer) -> IdRule:
+        """What a receiver asks about each revision that this writer sends, before it reads the body."""
+
+        def objection(document_id: str, revision: str, deleted: bool) -> str | None:
+            return self.objection_to_id(writer, document_id, revision, deleted=deleted)
+
+        return objection
+
+    def objection_to_id(
+        self, writer: Writer, document_id: str, revision: str, *, deleted: bool
+    ) -> str | None:
+        """Return why this writer may not write this, whatever is in it; None if that depends on the body."""
+        if isinstance(writer, Crew) and not writer.read_write:
+            return f"{writer.user} may read, and not write"
+        name = documents.parse_id(document_id)
+        if name is None:
+            head = document_id.partition(":")[0]
+            if head in _KINDS:
+                return f"no {head} document has such an id"
+            return "the crew writes no documents of its own types here" if isinstance(writer, Crew) else None
+        if isinstance(writer, Crew):
+            why_not = _unwritten(writer, name, deleted=deleted)
+        else:
+            is_kept = deleted and name.kind in _NEVER_DELETED
+            why_not = f"{name.kind} documents are never deleted" if is_kept else None
+        if why_not is None and name.kind is Kind.READING and revisions.generation(revision) != 1:
+            return "readings never change"
+        return why_not
+
     def objection(self, writer: Writer, document: Document) -> str | None:
         """Why this writer may not write this; None if it may.
 
         Raises DocumentError for a body that is malformed, StoreError if the store cannot be read.
         """
-        if isinstance(writer, Crew) and not writer.read_write:
-            return f"{writer.user} may read, and not write"
+        why_not = self.objection_to_id(writer, document.id, document.rev, deleted=document.deleted)
         name = documents.parse_id(document.id)
-        if name is None:
-            head = document.id.partition(":")[0]
-            if head in _KINDS:
-                return f"no {head} document has such an id"
-            return "the crew writes no documents of its own types here" if isinstance(writer, Crew) else None
+        if why_not is not None or name is None:
+            return why_not
         if not document.deleted and (why_not := _disagreement(name, document)) is not None:
             return why_not
         if isinstance(writer, Crew):
-            return self._crew(writer, name, document)
+            return self._crew(name, document)
         return self._vessel(writer, name, document)
 
     # A vessel
@@ -135,8 +160,6 @@ class Rights:
         kind = name.kind
         if document.deleted:
             return self._deletion(name, document)
-        if kind is Kind.READING and revisions.generation(document.rev) != 1:
-            return "readings never change"
         if kind in _LOGGED and self._is_current(name) and not self._is_here(kind, document):
             return f"nobody but {self.vessel} itself writes its current log {name.log}"
         if kind is Kind.FLEET:
@@ -154,8 +177,6 @@ class Rights:
         return bool(leaves) if kind is Kind.ALARM else any(leaf.rev == document.rev for leaf in leaves)
 
     def _deletion(self, name: DocumentName, document: Document) -> str | None:
-        if name.kind in _NEVER_DELETED:
-            return f"{name.kind} documents are never deleted"
         if name.kind in (Kind.ALARM, Kind.FLEET) and not self._may_close(document):
             return f"{name.kind} documents are not deleted"
         return None
@@ -250,20 +271,10 @@ class Rights:
 
     # The crew
 
-    def _crew(self, writer: Crew, name: DocumentName, document: Document) -> str | None:
-        if writer.channels is not None and name.kind is not Kind.FLEET:
-            concerned = documents.channels(name.kind, name.vessel)
-            if not set(concerned) & set(writer.channels):
-                return f"{writer.user} has nothing to do with {' or '.join(concerned)}"
-        if name.kind is Kind.NOTE:
-            return None
-        if document.deleted:
-            return f"the crew deletes no {name.kind} documents"
+    def _crew(self, name: DocumentName, document: Document) -> str | None:
         if name.kind is Kind.ALARM:
             return self._acknowledgement(document)
-        if name.kind is Kind.READING:
-            return self._manual(name, document)
-        return f"the crew writes no {name.kind} documents"
+        return self._manual(name, document) if name.kind is Kind.READING else None
 
     def _acknowledgement(self, document: Document) -> str | None:
         """Nothing but acknowledgements may be new."""
@@ -281,7 +292,7 @@ class Rights:
         return None
 
     def _manual(self, name: DocumentName, document: Document) -> str | None:
-        if revisions.generation(document.rev) != 1 or self.leaves(document.id):
+        if self.leaves(document.id):
             return "readings never change"
         found = [leaf.body for leaf in self.leaves(documents.vessel_id(name.vessel)) if not leaf.deleted]
         about = found[0] if found else {}
@@ -302,6 +313,21 @@ class Rights:
         if body.get("boot") != 0:
             return "boot is 0 in the crew's readings: they are told by no machine's clock"
         return None
+
+
+def _unwritten(writer: Crew, name: DocumentName, *, deleted: bool) -> str | None:
+    """Return why somebody of the crew may not write a document of this name; None if the body decides."""
+    if writer.channels is not None and name.kind is not Kind.FLEET:
+        concerned = documents.channels(name.kind, name.vessel)
+        if not set(concerned) & set(writer.channels):
+            return f"{writer.user} has nothing to do with {' or '.join(concerned)}"
+    if name.kind is Kind.NOTE:
+        return None
+    if deleted:
+        return f"the crew deletes no {name.kind} documents"
+    if name.kind in (Kind.ALARM, Kind.READING):
+        return None
+    return f"the crew writes no {name.kind} documents"
 
 
 def _disagreement(name: DocumentName, document: Document) -> str | None:

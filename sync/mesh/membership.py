@@ -124,6 +124,7 @@ class Membership:
             read_only=not self._takes,
             write_only=not self._gives,
             rule=self.rule(vessel),
+            id_rule=self._rights.id_rule(Vessel(vessel)),
             remote=remote_name(vessel, greeting),
             owner=f"vessel:{vessel}",
             keeps=_keeps,
@@ -131,10 +132,12 @@ class Membership:
         )
 
     def _admit_crew(self, user: CrewUser) -> PassiveOptions:
+        writer = Crew(user.name, user.read_write, user.channels)
         return PassiveOptions(
             read_only=not user.read_write,
             readable=Selection(within=frozenset(user.channels or ())),
-            rule=self._rights.rule(Crew(user.name, user.read_write, user.channels)),
+            rule=self._rights.rule(writer),
+            id_rule=self._rights.id_rule(writer),
             keeps=_keeps,
             owner=f"user:{user.name}",
         )

@@ -13,7 +13,8 @@ modules, in the order in which a connection uses them:
 - `echo`: what the peer need not be told, as it has told us
 - `receiver`: the same from the other side, into the store in transactions
 - `claims`: which of several peers that offer a revision is asked for it
-- `blob_traffic`, `wire_bodies`: blobs, and how bodies differ on the wire
+- `blob_traffic`, `blob_access`, `wire_bodies`: blobs, who may have which, and how bodies differ on the wire
+- `work`: what takes long, in slices, and no more of it than one connection may cause
 - `conflicts`: what becomes of a document that was changed on both sides
 - `progress`, `problems`: what those who watch are told; `failed`: the documents that did not get through
 - `tuning`: how much is on its way at once

@@ -16,6 +16,7 @@ from typing import Final
 from sync.blip import ErrorReceived
 from sync.peer import conflicts, tuning
 from sync.peer.arrivals import ReceiveOptions, Rule
+from sync.peer.blob_access import BlobAccess
 from sync.peer.blob_traffic import BlobServer
 from sync.peer.checkpoints import OwnCheckpoint
 from sync.peer.conflicts import Resolvers
@@ -103,6 +104,11 @@ class ActiveOptions:
                 raise ValueError(f"channel {channel!r}: a name is not empty, and has no comma")
 
     @property
+    def pushed(self) -> Selection:
+        """All that is pushed, and so all that the peer may have."""
+        return replace(self.push_selection, stream=self.stream or self.push_stream)
+
+    @property
     def remote(self) -> str:
         """The name under which is kept what the peer holds."""
         return f"{self.peer.kind}:{self.peer.name}"
@@ -145,7 +151,9 @@ class ActivePeer(PeerBase):
         """Documents that failed before, until there is a sender to offer them."""
         self._stopping = False
         self._started = False
-        BlobServer(session, database, ledger=ledger)
+        self._blobs = BlobAccess(database, options.pushed)
+        if options.push:
+            BlobServer(session, database, ledger=ledger, access=self._blobs)
 
     def start(self) -> None:
         """The connection is up: begin."""
@@ -254,12 +262,13 @@ class ActivePeer(PeerBase):
                 options=SendOptions(
                     proposes=True,
                     continuous=options.continuous,
-                    selection=replace(options.push_selection, stream=options.stream or options.push_stream),
+                    selection=options.pushed,
                     deltas=options.deltas,
                     keeps=options.keeps,
                     inquirer=self._inquiry,
                     is_gateway=options.is_gateway,
                     acknowledged=options.acknowledged,
+                    blobs=self._blobs,
                 ),
                 ledger=self.ledger,
                 echo=Echo() if echo is None else echo,

@@ -3,7 +3,7 @@
 A lot of revisions is one transaction, the conflicts that they make are resolved in the next.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +14,7 @@ from sync.peer import conflicts
 from sync.peer.conflicts import Resolvers
 from sync.peer.echo import Echo
 from sync.peer.problems import Problem
+from sync.peer.selection import EVERYTHING, Selection
 from sync.peer.session import Session
 from sync.replication.messages import MessageError, Rev
 from sync.store import ConflictError, Database, Document, DocumentError, Inserted
@@ -23,6 +24,9 @@ _FORBIDDEN: Final = 403
 
 Rule = Callable[[Document], str | None]
 """Why a document that comes in may not be stored; None if it may. It is an `Offered`, its sequence is 0."""
+IdRule = Callable[[str, str, bool], str | None]
+"""Why no document of an id, at a revision, deleted or not, may be stored, whatever its body says; None if
+that depends on the body, or it may. It is asked before anything is done that costs time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,9 @@ class ReceiveOptions:
     deltas: bool = True
     resolvers: Resolvers | None = None
     rule: Rule | None = None
+    id_rule: IdRule | None = None
+    readable: Selection = EVERYTHING
+    """What the peer may see. To what it may not see, the answer is as if that were not here."""
     keeps: Callable[[str], bool] = lambda _: True
     purges_removed: bool = False
     """Whether a document is purged here that left the channels which we read there."""
@@ -78,6 +85,33 @@ class Arrivals:
         """`echo`: filled with what was taken in."""
         self._session, self._database = session, database
         self._options, self._echo = options, echo
+
+    def objection_to_id(self, rev: Rev) -> MessageError | None:
+        """Return why a revision may not be stored, whatever its body says; None if it may, for all that."""
+        rule = self._options.id_rule
+        reason = None if rule is None else rule(rev.id, rev.revision, rev.deleted)
+        return None if reason is None else MessageError(f"{rev.id}: {reason}", code=_FORBIDDEN)
+
+    def is_allowed(self, arrived: Arrived) -> bool:
+        """Return True if a revision may be stored as far as is known now; else note its error."""
+        return arrived.is_removed or self._is_wanted(arrived)
+
+    def hidden(self, document_ids: Iterable[str]) -> frozenset[str]:
+        """Return those of these documents of which the peer may not even know whether they are here."""
+        readable = self._options.readable
+        if readable.is_everything:
+            return frozenset()
+        ids = set(document_ids)
+        found = {document_id for document_id in ids if readable.rules_out(document_id)}
+        here = self._database.current(ids - found)
+        for document_id, (_, deleted) in here.items():
+            if not readable.shows(self._database, document_id, deleted=deleted):
+                found.add(document_id)
+        return frozenset(found)
+
+    def shows_base(self, base: Document) -> bool:
+        """Return True if the peer may see a revision of which it sends a delta."""
+        return self._options.readable.is_everything or self._options.readable.shows_revision(base)
 
     def store(self, arrivals: Sequence[Arrived]) -> list[tuple[str, Problem]]:
         """Store them, each with its outcome or its error; documents whose conflict stays open, and why.
@@ -155,7 +189,7 @@ class Arrivals:
                     outcome = self._store(arrived)
             arrived.outcome = outcome
         except ConflictError as error:
-            arrived.error = MessageError(str(error), code=_CONFLICT)
+            arrived.error = self._conflict(rev.id, error)
             return
         except DocumentError as error:
             arrived.error = MessageError(str(error))
@@ -165,6 +199,12 @@ class Arrivals:
         elif outcome is Inserted.BRANCHED:
             contested.append((rev.id, self._deletion(rev)))
         self._note(rev, outcome)
+
+    def _conflict(self, document_id: str, error: ConflictError) -> MessageError:
+        if self.hidden([document_id]):
+            # No pull will bring what is in the way, nor may its revision be named.
+            return MessageError(f"{document_id}: you may not write this document", code=_FORBIDDEN)
+        return MessageError(str(error), code=_CONFLICT)
 
     def _store(self, arrived: Arrived) -> Inserted:
         rev, options = arrived.rev, self._options

@@ -2,35 +2,39 @@
 
 A blob is stored under its digest once it is whole; one that is here is never fetched again, so a document
 whose transfer broke off goes on where it was. A peer that pushes a document with a blob that is here already
-must prove that it has it too: else whoever knows a digest could have the document that leads to the blob.
+must prove that it has it too, once on each connection. Otherwise anyone who knows a digest could have a
+document that leads to the blob.
+
+Blobs are hashed as jobs of the session's `work`: in slices, and no more than the connection may cost.
 """
 
+import logging
 import secrets
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any, BinaryIO, Final
 
 from sync.blip import ErrorReceived, RequestReceived
-from sync.peer import tuning, wire_bodies
+from sync.peer import tuning
+from sync.peer.blob_access import BlobAccess, asked_proofs
 from sync.peer.problems import Domain, Problem
 from sync.peer.progress import Ledger
-from sync.peer.selection import Selection
 from sync.peer.session import Reply, Session
 from sync.peer.wire_bodies import BlobInfo
 from sync.replication.messages import (
-    Encoded,
     Failure,
     GetAttachment,
     MessageError,
+    Proof,
     ProveAttachment,
     ProveAttachmentReply,
-    proof,
 )
 from sync.store import BlobError, Database
 from sync.store.blobs import BlobWriter
 
+log = logging.getLogger(__name__)
+
 NONCE_BYTES: Final = 20
-_CHUNK: Final = 64 * 1024
 _BAD_REQUEST: Final = 400
 _FAILED: Final = 502
 _FORBIDDEN: Final = 403
@@ -80,6 +84,13 @@ class BlobFetcher:
         self._transfers: dict[str, _Transfer] = {}
         self._queue: deque[_Transfer] = deque()
         self._active = 0
+        self._asked = asked_proofs(database)
+        self._proving: dict[str, list[_Waiting]] = {}
+        """What waits for the proof of each blob."""
+        self._unanswered: set[str] = set()
+        """Blobs of which the peer has not sent the proof that it was asked for."""
+        self._proven: dict[str, None] = {}
+        """Blobs that the peer has proven to have."""
         session.at_end(self._close)
 
     def fetch(self, blobs: Mapping[str, BlobInfo], document_id: str, then: Fetched, given: Any) -> None:
@@ -93,8 +104,7 @@ class BlobFetcher:
         except BlobError as error:
             then(MessageError(f"{document_id}: {error}"), given)
             return
-        if not self._proves:
-            present = []
+        present = [digest for digest in present if self._proves and digest not in self._proven]
         waiting = _Waiting(len(missing) + len(present), then, given)
         if not waiting.left:
             then(None, given)
@@ -106,7 +116,7 @@ class BlobFetcher:
                 self._queue.append(transfer)
             transfer.waiting.append(waiting)
         for digest in present:
-            self._ask_for_proof(digest, waiting)
+            self._ask_for_proof(digest, document_id, waiting)
         self._begin()
 
     def _begin(self) -> None:
@@ -163,72 +173,129 @@ class BlobFetcher:
             waiting.one_less(error)
         self._begin()
 
-    def _ask_for_proof(self, digest: str, waiting: _Waiting) -> None:
+    def _ask_for_proof(self, digest: str, document_id: str, waiting: _Waiting) -> None:
+        known = self._proving.get(digest)
+        if known is not None:
+            known.append(waiting)
+            return
+        self._proving[digest] = [waiting]
+        self._unanswered.add(digest)
+        self._asked[digest] += 1
         nonce = secrets.token_bytes(NONCE_BYTES)
         self._session.request(
-            ProveAttachment(digest, nonce, self._session.collection).encode(),
-            self._proven,
-            (digest, nonce, waiting),
+            ProveAttachment(digest, nonce, document_id, self._session.collection).encode(),
+            self._answered,
+            (digest, nonce),
         )
 
-    def _proven(self, reply: Reply, given: "tuple[str, bytes, _Waiting]") -> None:
-        digest, nonce, waiting = given
-        error: MessageError | None = None
+    def _answered(self, reply: Reply, given: tuple[str, bytes]) -> None:
+        digest, nonce = given
+        self._ask_no_more(digest)
         if isinstance(reply, ErrorReceived):
-            error = MessageError(f"blob {digest}: the peer does not prove that it has it", code=_FORBIDDEN)
-        else:
-            told = ProveAttachmentReply.decode(reply, self._session.limits).proof
-            if not secrets.compare_digest(told, _proof(self._database, digest, nonce)):
+            text = f"blob {digest}: the peer does not prove that it has it"
+            self._judged(digest, MessageError(text, code=_FORBIDDEN))
+            return
+        told = ProveAttachmentReply.decode(reply, self._session.limits).proof
+        try:
+            self._session.work.add(self._comparing(told, digest, nonce))
+        except MessageError as error:
+            self._judged(digest, error)
+
+    def _comparing(self, told: str, digest: str, nonce: bytes) -> Generator[int, None, None]:
+        """Make the proof here as well, and compare: a job."""
+        made, error = Proof(nonce), None
+        try:
+            for piece in self._database.blobs.pieces(digest, tuning.WORK_SLICE // 2):
+                made.add(piece)
+                yield 2 * len(piece)
+            if not secrets.compare_digest(told, str(made)):
                 error = MessageError(f"blob {digest}: the peer's proof is wrong", code=_FORBIDDEN)
-        waiting.one_less(error)
+        except BlobError:
+            error = MessageError(f"blob {digest} is not here any more", code=_UNAVAILABLE)
+        self._judged(digest, error)
+
+    def _judged(self, digest: str, error: MessageError | None) -> None:
+        if error is None:
+            while len(self._proven) >= tuning.PROOFS_KEPT:
+                del self._proven[next(iter(self._proven))]
+            self._proven[digest] = None
+        for waiting in self._proving.pop(digest, ()):
+            waiting.one_less(error)
+
+    def _ask_no_more(self, digest: str) -> None:
+        self._unanswered.discard(digest)
+        self._asked[digest] -= 1
+        if not self._asked[digest]:
+            del self._asked[digest]
 
     def _close(self) -> None:
         for transfer in self._transfers.values():
             if transfer.writer is not None:
                 transfer.writer.close()
         self._transfers.clear()
+        for digest in list(self._unanswered):
+            self._ask_no_more(digest)
 
 
 class BlobServer:
     """Answers a peer's questions for blobs."""
 
-    def __init__(
-        self, session: Session, database: Database, *, ledger: Ledger, readable: Selection | None = None
-    ) -> None:
-        """`readable`: what the peer may see; then a blob must be named with a document that leads to it."""
+    def __init__(self, session: Session, database: Database, *, ledger: Ledger, access: BlobAccess) -> None:
+        """`access`: which blobs the peer may have."""
         self._session, self._database, self._ledger = session, database, ledger
-        self._readable = readable
+        self._access = access
         self._open: set[_File] = set()
+        self._opening = 0
+        """Blobs that are being looked through before they are sent."""
         session.at_end(self._close)
         session.handle(GetAttachment, self._get)
         session.handle(ProveAttachment, self._prove)
 
     def _get(self, request: GetAttachment, event: RequestReceived) -> None:
-        self._check_access(request)
-        if len(self._open) >= tuning.FILES_OPEN:
+        self._access.check(request.digest, request.document_id)
+        if len(self._open) + self._opening >= tuning.FILES_OPEN:
             raise MessageError("ask for fewer blobs at once", code=_UNAVAILABLE)
+        self._session.work.add(self._sending(request, event))
+        self._opening += 1
+
+    def _sending(self, request: GetAttachment, event: RequestReceived) -> Generator[int, None, None]:
+        """Look through a blob, and send it: a job."""
         try:
-            file = _File(self._database.blobs.open(request.digest), self._open)
+            for piece in self._database.blobs.pieces(request.digest, tuning.WORK_SLICE):
+                yield len(piece)
+            file = _File(self._database.blobs.reopen(request.digest), self._open)
         except BlobError as error:
-            raise MessageError(str(error), code=_NOT_FOUND) from error
+            self._session.refuse(event, self._missing(request.digest, error))
+            return
+        finally:
+            self._opening -= 1
         self._ledger.progress.blobs_pushed += 1
         self._session.connection.send_response(event.number, {}, file, compressed=request.compress)
 
     def _prove(self, request: ProveAttachment, event: RequestReceived) -> None:
-        reply: Encoded = ProveAttachmentReply(_proof(self._database, request.digest, request.nonce)).encode()
-        self._session.respond(event, reply)
+        self._access.check_proof(request.digest, request.document_id)
+        self._session.work.add(self._proving(request, event))
 
-    def _check_access(self, request: GetAttachment) -> None:
-        readable = self._readable
-        if readable is None or readable.is_everything:
-            return
-        document = None if request.document_id is None else self._database.get(request.document_id)
-        if (
-            document is None
-            or not readable.shows(self._database, document.id, deleted=document.deleted)
-            or request.digest not in wire_bodies.blobs_in(document.body)
-        ):
-            raise MessageError(f"blob {request.digest}: no document that you may see has it", code=_FORBIDDEN)
+    def _proving(self, request: ProveAttachment, event: RequestReceived) -> Generator[int, None, None]:
+        """Prove that we have a blob: a job."""
+        made = Proof(request.nonce)
+        try:
+            for piece in self._database.blobs.pieces(request.digest, tuning.WORK_SLICE // 2):
+                made.add(piece)
+                yield 2 * len(piece)
+            self._access.check_proof(request.digest, request.document_id)
+        except BlobError as error:
+            self._session.refuse(event, self._missing(request.digest, error))
+        except MessageError as error:  # it has become another's meanwhile, or we have begun to ask
+            self._session.refuse(event, error)
+        else:
+            self._session.respond(event, ProveAttachmentReply(str(made)).encode())
+
+    def _missing(self, digest: str, error: BlobError) -> MessageError:
+        """Return what a peer is told of a blob that cannot be read; the error itself names a file of ours."""
+        if self._database.blobs.has(digest):
+            log.warning("%s", error)
+        return MessageError(f"blob {digest} is not here", code=_NOT_FOUND)
 
     def _close(self) -> None:
         for file in list(self._open):
@@ -255,11 +322,3 @@ class _File:
         """Close the file."""
         self._file.close()
         self._among.discard(self)
-
-
-def _proof(database: Database, digest: str, nonce: bytes) -> str:
-    try:
-        with database.blobs.open(digest) as file:
-            return proof(nonce, iter(lambda: file.read(_CHUNK), b""))
-    except BlobError as error:
-        raise MessageError(str(error), code=_NOT_FOUND) from error

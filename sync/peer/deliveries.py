@@ -117,6 +117,8 @@ class Deliveries:
             self._outcomes.failed(change, _TOO_LARGE, text)
             return
         self._ledger.progress.deltas_pushed += source is not None
+        if options.blobs is not None:
+            sending.blobs = options.blobs.send(found.raw)
         sending.size = len(body)
         self._in_flight += 1
         self._bytes += sending.size
@@ -216,9 +218,13 @@ class Deliveries:
 
     def _delta(self, found: Revision, ancestors: tuple[str, ...], *, blobs: bool) -> tuple[bytes, str | None]:
         for ancestor in ancestors[:2]:
+            if self._database.stored_bytes(found.id) > tuning.DELTA_STORED:
+                break
             base = self._database.get(found.id, rev=ancestor)
-            if base is None or base.deleted:
+            if base is None or base.deleted or not self._options.selection.shows_revision(base):
                 continue
+            if max(len(base.raw), len(found.raw)) > tuning.DELTA_BYTES:
+                break
             old, new = base.raw, found.raw
             if not blobs:  # the peer holds what it was shown
                 old = wire_bodies.to_gateway(old, revisions.generation(ancestor))
@@ -232,6 +238,8 @@ class Deliveries:
     def _delivered(self, reply: Reply, sending: Sending) -> None:
         self._in_flight -= 1
         self._bytes -= sending.size
+        if self._options.blobs is not None:
+            self._options.blobs.sent(sending.blobs)
         change, outcomes = sending.change, self._outcomes
         if not isinstance(reply, ErrorReceived):
             if sending.then is not None:

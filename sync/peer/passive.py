@@ -8,7 +8,8 @@ import msgspec
 
 from sync.blip import RequestReceived
 from sync.peer import tuning
-from sync.peer.arrivals import ReceiveOptions, Rule
+from sync.peer.arrivals import IdRule, ReceiveOptions, Rule
+from sync.peer.blob_access import BlobAccess
 from sync.peer.blob_traffic import BlobServer
 from sync.peer.checkpoints import PeersCheckpoints
 from sync.peer.conflicts import Resolvers
@@ -51,6 +52,8 @@ class PassiveOptions:
     """What the peer may see. Of a Selection only `within` and `filter` make sense here."""
     rule: Rule | None = None
     """Which of what it pushes is refused, and why."""
+    id_rule: IdRule | None = None
+    """The same, as far as the id alone tells: asked before a body is read."""
     deltas: bool = True
     remote: str | None = None
     """Who it is, if that is known: what it holds is kept under this name, else under its checkpoint's."""
@@ -75,8 +78,9 @@ class PassivePeer(PeerBase):
         self._echo = Echo()
         self._is_subscribed = False
         PeersCheckpoints(session, database, owner=options.owner)
+        self._blobs = BlobAccess(database, options.readable)
         if not options.write_only:
-            BlobServer(session, database, ledger=ledger, readable=options.readable)
+            BlobServer(session, database, ledger=ledger, access=self._blobs)
         session.handle(SubChanges, self._subscribe)
         session.handle(GetRev, self._get_revision)
         session.handle(Changes, self._told)
@@ -91,6 +95,8 @@ class PassivePeer(PeerBase):
                 deltas=options.deltas,
                 resolvers=options.resolvers,
                 rule=options.rule,
+                id_rule=options.id_rule,
+                readable=options.readable,
                 keeps=options.keeps,
                 prove_blobs=not options.readable.is_everything,
             ),
@@ -143,6 +149,7 @@ class PassivePeer(PeerBase):
                 keeps=self._options.keeps,
                 insists=request.is_gateway,
                 tells_departures=request.revocations,
+                blobs=self._blobs,
             ),
             ledger=self.ledger,
             echo=self._echo,

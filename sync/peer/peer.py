@@ -39,6 +39,8 @@ class PeerBase(ABC):
         session = self.session
         try:
             if not session.is_over:
+                session.work.pump()
+            if not session.is_over:
                 if self.receiver is not None:
                     self.receiver.pump()
                 if self.sender is not None:
@@ -63,6 +65,7 @@ class PeerBase(ABC):
         if self.session.is_over:
             return None
         times = (
+            self.session.work.deadline,
             None if self.receiver is None else self.receiver.deadline,
             None if self.sender is None else self.sender.deadline,
             self._own_deadline(),

@@ -9,7 +9,7 @@ conflict is open.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from functools import partial
 from itertools import compress
 from typing import Any, Final, TypeVar
@@ -53,6 +53,10 @@ from sync.store import Database, DocumentError
 T = TypeVar("T")
 
 _KNOWN: Final = Verdict(304)
+_SEND_HIDDEN: Final = Verdict(SEND.status)
+"""For a document that the peer may not see: no other connection waits for what comes of it."""
+_NONE_SHOWN: Final[list[str]] = []
+"""The same for the ancestors of one: none is named."""
 _TAKEN_AWAY: Final = Gone.REVOKED | Gone.REMOVED
 _CONFLICT: Final = 409
 _UNAVAILABLE: Final = 503
@@ -213,7 +217,12 @@ class Receiver:
         return looked
 
     def _missing(self, changes: tuple[Change, ...]) -> list[list[str] | None]:
-        return self._database.missing([(change.id, change.revision) for change in changes])
+        hidden = self._arrivals.hidden(change.id for change in changes)
+        known = self._database.missing([(change.id, change.revision) for change in changes])
+        return [
+            _NONE_SHOWN if change.id in hidden else ancestors
+            for change, ancestors in zip(changes, known, strict=True)
+        ]
 
     def _looked_up(self, message: Changes) -> Encoded | None:
         """What is wanted of a list; None if that cannot be said yet."""
@@ -226,6 +235,7 @@ class Receiver:
             key
             for change, key, ancestors in zip(message.changes, offered, known, strict=True)
             if ancestors is not None and not self._is_taken_away(change) and key not in expected
+            if ancestors is not _NONE_SHOWN
         ]
         if not self._turn.takes(wanted):
             return None
@@ -293,14 +303,15 @@ class Receiver:
         if verdicts is None:
             return None
         judged = list(zip(message.proposals, verdicts, strict=True))
-        wanted = [(proposal.id, proposal.revision) for proposal, verdict in judged if verdict.status == 0]
+        let_come = [(proposal, verdict) for proposal, verdict in judged if verdict.status == 0]
+        wanted = [(found.id, found.revision) for found, verdict in let_come if verdict is not _SEND_HIDDEN]
         if not self._turn.takes(wanted):
             return None
         self._ends.judged(judged)
         self._note_offered(
             (proposal.id, proposal.revision) for proposal, verdict in judged if verdict is _KNOWN
         )
-        self._proposed += len(wanted)
+        self._proposed += len(let_come)
         return ProposeChangesReply(tuple(verdicts), self._terms).encode()
 
     def _note_offered(self, known: Iterable[tuple[str, str]]) -> None:
@@ -313,8 +324,11 @@ class Receiver:
         here = database.current(proposal.id for proposal in proposals)
         tells = message.conflict_includes_revision
         ended = database.ended([(proposal.id, proposal.revision) for proposal in proposals])
+        hidden = self._arrivals.hidden(proposal.id for proposal in proposals)
         return [
-            Verdict(_CONFLICT, here[proposal.id][0] if tells else None)
+            _SEND_HIDDEN
+            if proposal.id in hidden
+            else Verdict(_CONFLICT, here[proposal.id][0] if tells else None)
             if has_ended and proposal.parent != here[proposal.id][0]
             else _KNOWN
             if ancestors is None and not has_ended
@@ -340,19 +354,15 @@ class Receiver:
             key = (rev.id, rev.replaced or rev.revision)
             tickets = self._pop_expected(key) or self._pop_failed(key) or None
         arrived = Arrived(event, rev, rev.body, tickets, len(event.body))
-        if event.too_large:
+        arrived.error = self._arrivals.objection_to_id(rev)
+        if arrived.error is None and event.too_large:
             arrived.error = MessageError(f"{rev.id}: larger than is taken here", code=_TOO_LARGE)
+        if arrived.error is not None:
             self._take(arrived)
-            return
-        try:
-            if rev.delta_source is not None:
-                arrived.raw = self._patched(rev, rev.delta_source)
-                self._ledger.progress.deltas_pulled += 1
-        except MessageError as error:
-            arrived.error = error
-            self._take(arrived)
-            return
-        self._unpack(arrived)
+        elif rev.delta_source is None:
+            self._unpack(arrived)
+        else:
+            self._patch(arrived, rev.delta_source)
 
     def asked_for(
         self, document_id: str, revision: str, body: bytes, ended: Callable[[MessageError | None], None]
@@ -375,20 +385,17 @@ class Receiver:
             self._take(arrived)
             return
         arrived.raw, arrived.is_removed = incoming.raw, incoming.removed and not rev.deleted
-        if self._ends.is_one(rev, arrived.raw):
+        if self._ends.is_one(rev, arrived.raw) and not self._arrivals.hidden([rev.id]):
             self._ends.keep(rev, arrived)
             self._respond(arrived)
             return
         arrived.end = self._ends.take(rev) or self._named_end(rev)
         if incoming.blobs and not rev.deleted:
-            waiting = self._fetching_bytes + len(arrived.raw)
-            if self._fetching >= tuning.DOCUMENTS_FETCHING or waiting > tuning.BYTES_FETCHING:
-                text = f"{rev.id}: too many documents wait for their blobs"
-                arrived.error = MessageError(text, code=_UNAVAILABLE)
+            # Rights come first: blobs cost their transfer, or their proof.
+            if not self._arrivals.is_allowed(arrived) or not self._has_room(arrived):
                 self._take(arrived)
                 return
-            self._fetching += 1
-            self._fetching_bytes = waiting
+            self._hold(arrived)
             self._blobs.fetch(incoming.blobs, rev.id, self._fetched, arrived)
             return
         self._take(arrived)
@@ -414,18 +421,74 @@ class Receiver:
         if tickets:
             self._failed[key] = tickets
 
-    def _patched(self, rev: Rev, source: str) -> bytes:
-        base = self._database.get(rev.id, rev=source)
-        if base is None:
-            raise MessageError(f"{rev.id}: its revision {source} is not kept here", code=_UNPROCESSABLE)
-        try:
-            return delta.apply_json(wire_bodies.delta_base(base.raw, rev.body), rev.body)
-        except DeltaError as error:
-            raise MessageError(f"{rev.id}: {error}", code=_UNPROCESSABLE) from error
+    def _patch(self, arrived: Arrived, source: str) -> None:
+        """Make a body of a delta: now, or when the connection has earned that."""
+        arrived.error = self._no_delta(arrived.rev, source)
+        if arrived.error is None and self._has_room(arrived):
+            self._hold(arrived)
+            try:
+                self._session.work.begin(self._patching(arrived, source))
+            except MessageError as error:
+                self._let_go(arrived)
+                arrived.error = error
+            else:
+                return
+        self._take(arrived)
 
-    def _fetched(self, error: MessageError | None, arrived: Arrived) -> None:
+    def _patching(self, arrived: Arrived, source: str) -> Generator[int, None, None]:
+        """Patch a base: a job."""
+        rev = arrived.rev
+        size = len(rev.body)
+        self._let_go(arrived)
+        try:
+            base = self._database.get(rev.id, rev=source)
+            if base is None or not self._arrivals.shows_base(base):
+                raise _unknown_base(rev, source)
+            if len(base.raw) > tuning.DELTA_BYTES:
+                raise _too_large(rev)
+            size += len(base.raw)
+            arrived.raw = delta.apply_json(wire_bodies.delta_base(base.raw, rev.body), rev.body)
+            self._ledger.progress.deltas_pulled += 1
+        except DeltaError:
+            # Where it does not fit would tell of what is in the base.
+            text = f"{rev.id}: the delta does not fit its revision {source}"
+            arrived.error = MessageError(text, code=_UNPROCESSABLE)
+        except MessageError as error:
+            arrived.error = error
+        if arrived.error is None:
+            self._unpack(arrived)
+        else:
+            self._take(arrived)
+        yield tuning.PATCH_COST * size
+
+    def _no_delta(self, rev: Rev, source: str) -> MessageError | None:
+        """Return why a delta is not even tried; None if it is. Its sender sends the whole then."""
+        if len(rev.body) > tuning.DELTA_BYTES:
+            return _too_large(rev)
+        if self._arrivals.hidden([rev.id]):
+            return _unknown_base(rev, source)
+        if self._database.stored_bytes(rev.id) > tuning.DELTA_STORED:
+            return _too_large(rev)
+        return None
+
+    def _has_room(self, arrived: Arrived) -> bool:
+        """Return True if one more revision may wait; else note that error."""
+        waiting = self._fetching_bytes + len(arrived.raw)
+        if self._fetching >= tuning.DOCUMENTS_FETCHING or waiting > tuning.BYTES_FETCHING:
+            text = f"{arrived.rev.id}: too many documents wait for their blobs"
+            arrived.error = MessageError(text, code=_UNAVAILABLE)
+        return arrived.error is None
+
+    def _hold(self, arrived: Arrived) -> None:
+        self._fetching += 1
+        self._fetching_bytes += len(arrived.raw)
+
+    def _let_go(self, arrived: Arrived) -> None:
         self._fetching -= 1
         self._fetching_bytes -= len(arrived.raw)
+
+    def _fetched(self, error: MessageError | None, arrived: Arrived) -> None:
+        self._let_go(arrived)
         arrived.error = error
         self._take(arrived)
 
@@ -554,3 +617,11 @@ class Receiver:
 
     def _tell(self, document_id: str, revision: str, **what: Any) -> None:
         self._ledger.tell(DocumentEnded(Direction.PULL, document_id, revision, **what))
+
+
+def _unknown_base(rev: Rev, source: str) -> MessageError:
+    return MessageError(f"{rev.id}: its revision {source} is not kept here", code=_UNPROCESSABLE)
+
+
+def _too_large(rev: Rev) -> MessageError:
+    return MessageError(f"{rev.id}: too large for a delta; send it whole", code=_UNPROCESSABLE)

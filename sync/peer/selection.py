@@ -125,6 +125,23 @@ class Selection:
             log.error("%s", error)
             return False
 
+    def shows_revision(self, document: Document) -> bool:
+        """Return True if a revision itself is chosen, by its own body, whatever the document is now."""
+        if not self._is_about(document.id, deleted=document.deleted):
+            return False
+        if (self.channels or self.within) and not self._meets(channels(document)):
+            return False
+        try:
+            return self.filter is None or self._chosen(document)
+        except FilterError as error:
+            log.error("%s", error)
+            return False
+
+    def rules_out(self, document_id: str) -> bool:
+        """Return True if no document of this id is ever chosen, whatever its body says."""
+        name = documents.parse_id(document_id)
+        return name is not None and not self._meets(frozenset(documents.channels(name.kind, name.vessel)))
+
     def _chosen(self, document: Document) -> bool:
         assert self.filter is not None
         try:

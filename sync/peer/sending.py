@@ -7,6 +7,7 @@ from typing import Protocol
 import msgspec
 
 from sync.peer import tuning
+from sync.peer.blob_access import BlobAccess
 from sync.peer.selection import EVERYTHING, Selection
 from sync.replication.messages import Failure, Gone
 from sync.store import model
@@ -94,6 +95,8 @@ class SendOptions:
     """The same replication pulls, so that a conflict resolves itself: this sees to it that what the peer
     holds of a document comes."""
     acknowledged: Acknowledged | None = None
+    blobs: BlobAccess | None = None
+    """Told of each body that is on its way, and may lead to blobs."""
     tells_departures: bool = False
     """Whether the peer wants to be told of documents that have left what it reads."""
 
@@ -122,6 +125,8 @@ class Sending(msgspec.Struct, gc=False):
     onto: str | None = None
     """The revision of another line that the peer holds and this one replaces: its history is told to lead
     there."""
+    blobs: tuple[str, ...] = ()
+    """Digests of the blobs that it leads to, while it is on its way to a peer that may not see everything."""
     closes: tuple[str, ...] = ()
     """The tombstone that ended here the branch on which the peer is, and its ancestors down to the peer's
     revision, newest first."""

@@ -26,6 +26,7 @@ from sync.blip import (
 )
 from sync.peer import tuning
 from sync.peer.problems import Domain, Problem
+from sync.peer.work import Work
 from sync.replication import json_size, messages
 from sync.replication.messages import Addressing, Encoded, GetCollections, Limits, MessageError, Rev
 from sync.store import BusyError, DocumentError, StoreError
@@ -69,6 +70,8 @@ class Session:
         """The name under which is kept which revisions the peer holds; None to keep none."""
         self.received = 0
         """Bytes of frames that have come."""
+        self.work: Final = Work(clock)
+        """What takes long, and how much of it the peer may cause."""
         self.nudge: Callable[[], None] = _nothing
         """Has the peer given a turn soon. Its owner sets it."""
         self.until = math.inf
@@ -218,6 +221,7 @@ class Session:
         self.connection.close()
         self._replies.clear()
         self._parts.clear()
+        self.work.close()
         for let_go in self._at_end:
             let_go()
 

@@ -37,6 +37,27 @@ BYTES_FETCHING: Final = 64 * 1024 * 1024
 """Their bodies' bytes together; peers like ours let far fewer wait (BYTES_AWAITING)."""
 FILES_OPEN: Final = 32
 """Blobs being sent at the same time on one connection; each holds a file open."""
+WORK_RATE: Final = 16 * 1024 * 1024
+"""Bytes a second that one connection may have hashed for it: a fifth of one core of the smallest board, and
+more than its Wi-Fi carries."""
+WORK_ALLOWANCE: Final = WORK_RATE // 4
+"""Bytes of that at once, after a rest: some 50 ms of the smallest board's time, spread over several turns."""
+WORK_SLICE: Final = 256 * 1024
+"""Bytes of that in one turn: 3 ms of the smallest board's time, for which everybody else waits."""
+JOBS_WAITING: Final = 1000
+"""Questions in line that take such work: memory, and nobody honest asks more at once than revisions may be on
+their way."""
+PATCH_COST: Final = 32
+"""Times as long that it takes to read a base and a delta, to patch, and to write the result, as to hash as
+many bytes (measured: 100 where the processor hashes in hardware, which the smallest board's does not)."""
+DELTA_BYTES: Final = 128 * 1024
+"""Of a base, a delta or a new body, the longest of which a delta is made or applied: it cannot be done in
+slices (measured: 0.1 microseconds a byte, several times that on the smallest board). What is longer goes
+whole."""
+DELTA_STORED: Final = 8 * DELTA_BYTES
+"""Bytes that all kept revisions of such a base's document may take: they are read together."""
+PROOFS_KEPT: Final = 1000
+"""Blobs that a peer has proven to have, which it need not prove again on this connection."""
 BLOB_BYTES: Final = 256 * 1024 * 1024
 """The largest blob that is taken in: what a card can spare for a photograph or a manual."""
 COMMIT_BYTES: Final = 1024 * 1024

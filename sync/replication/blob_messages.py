@@ -65,6 +65,8 @@ class ProveAttachment(msgspec.Struct, frozen=True, gc=False):
     digest: str
     nonce: bytes
     """Random, NONCE_LEAST to NONCE_MOST bytes, new for each request."""
+    document_id: str | None = None
+    """The document that led to it. Gateways do not say."""
     collection: int | None = None
 
     def encode(self) -> Encoded:
@@ -77,6 +79,7 @@ class ProveAttachment(msgspec.Struct, frozen=True, gc=False):
             raise ValueError(f"a nonce of {len(self.nonce)} bytes; {NONCE_LEAST} to {NONCE_MOST} are allowed")
         properties = fields.request(self.profile, self.collection)
         properties["digest"] = self.digest
+        fields.put(properties, "docID", self.document_id)
         return Encoded(properties, self.nonce)
 
     @classmethod
@@ -85,8 +88,13 @@ class ProveAttachment(msgspec.Struct, frozen=True, gc=False):
         if not 1 <= len(event.body) <= NONCE_MOST:
             raise MessageError(f"a nonce of {len(event.body)} bytes; 1 to {NONCE_MOST} are allowed")
         properties = event.properties
-        digest = _digest(properties.get("digest", ""))
-        return cls(digest, event.body, fields.collection(properties, limits))
+        document_id = properties.get("docID")
+        return cls(
+            _digest(properties.get("digest", "")),
+            event.body,
+            fields.document_id(document_id, limits) if document_id else None,
+            fields.collection(properties, limits),
+        )
 
 
 class ProveAttachmentReply(msgspec.Struct, frozen=True, gc=False):
@@ -104,16 +112,31 @@ class ProveAttachmentReply(msgspec.Struct, frozen=True, gc=False):
         return cls(_digest(event.body[:80].decode(errors="replace")))
 
 
-def proof(nonce: bytes, content: Iterable[bytes]) -> str:
+class Proof:
     """What proves that one has a blob: SHA-1 over the nonce's length as one byte, the nonce, the content.
 
     In the form of a blob's digest, with base64: so say both Couchbase Lite's code and Sync Gateway's, though
     the protocol's document says hexadecimal.
     """
-    digest = hashlib.sha1(bytes([len(nonce)]) + nonce, usedforsecurity=False)
+
+    def __init__(self, nonce: bytes) -> None:
+        self._digest = hashlib.sha1(bytes([len(nonce)]) + nonce, usedforsecurity=False)
+
+    def add(self, part: bytes) -> None:
+        """Take in the next bytes of the content."""
+        self._digest.update(part)
+
+    def __str__(self) -> str:
+        """Return the proof, once all of the content has been taken in."""
+        return f"sha1-{base64.b64encode(self._digest.digest()).decode()}"
+
+
+def proof(nonce: bytes, content: Iterable[bytes]) -> str:
+    """Return the proof that one has a blob; see `Proof`."""
+    made = Proof(nonce)
     for part in content:
-        digest.update(part)
-    return f"sha1-{base64.b64encode(digest.digest()).decode()}"
+        made.add(part)
+    return str(made)
 
 
 def _digest(value: str) -> str:

@@ -16,7 +16,13 @@ from enum import Enum
 from typing import Final
 
 from sync.blip import BLIP_DOMAIN, RequestReceived
-from sync.replication.blob_messages import GetAttachment, ProveAttachment, ProveAttachmentReply, proof
+from sync.replication.blob_messages import (
+    GetAttachment,
+    Proof,
+    ProveAttachment,
+    ProveAttachmentReply,
+    proof,
+)
 from sync.replication.change_messages import (
     NOT_WANTED,
     SEND,
@@ -75,6 +81,7 @@ __all__ = [
     "MessageError",
     "Mode",
     "NoRev",
+    "Proof",
     "Proposal",
     "ProposeChanges",
     "ProposeChangesReply",

@@ -14,6 +14,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -108,17 +109,11 @@ class BlobStore:
         Raises:
             BlobError: it is not here, or damaged.
         """
-        path = self._path(digest)
-        try:
-            file = path.open("rb")
-        except FileNotFoundError:
-            raise BlobError(f"blob {digest} is not here") from None
-        except OSError as error:
-            raise translated_os(error, path) from error
+        file, path = self._open(digest)
         try:
             found = hashlib.file_digest(file, lambda: hashlib.sha1(usedforsecurity=False)).digest()
             if found.hex() != path.name:
-                raise BlobError(f"blob {digest}: {path} is damaged; remove it, and it will be fetched again")
+                raise _damaged(digest, path)
             file.seek(0)
         except OSError as error:
             file.close()
@@ -127,6 +122,38 @@ class BlobStore:
             file.close()
             raise
         return file
+
+    def pieces(self, digest: str, size: int = _CHUNK) -> Iterator[bytes]:
+        """Yield the bytes of the blob in pieces of at most `size` bytes, and check them at the end.
+
+        Raises:
+            BlobError: it is not here, or turns out to be damaged after the last piece.
+        """
+        file, path = self._open(digest)
+        sha1 = hashlib.sha1(usedforsecurity=False)
+        try:
+            with file:
+                while piece := file.read(size):
+                    sha1.update(piece)
+                    yield piece
+        except OSError as error:
+            raise translated_os(error, path) from error
+        if sha1.hexdigest() != path.name:
+            raise _damaged(digest, path)
+
+    def reopen(self, digest: str) -> BinaryIO:
+        """Open a blob as a file to read whose bytes have just been checked by `pieces`. Raises BlobError."""
+        file, _ = self._open(digest)
+        return file
+
+    def _open(self, digest: str) -> tuple[BufferedReader, Path]:
+        path = self._path(digest)
+        try:
+            return path.open("rb"), path
+        except FileNotFoundError:
+            raise BlobError(f"blob {digest} is not here") from None
+        except OSError as error:
+            raise translated_os(error, path) from error
 
     def read(self, digest: str) -> bytes:
         """The bytes of the blob; see `open`."""
@@ -250,6 +277,10 @@ class BlobWriter:
     def close(self) -> None:
         """Forget it, unless it was finished."""
         self._stack.close()
+
+
+def _damaged(digest: str, path: Path) -> BlobError:
+    return BlobError(f"blob {digest}: {path} is damaged; remove it, and it will be fetched again")
 
 
 def references(row: rows.Row) -> set[str]:

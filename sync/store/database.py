@@ -287,6 +287,13 @@ class Database:
         lives on another."""
         return self._reader.ended(offered)
 
+    def stored_bytes(self, doc_id: str) -> int:
+        """Return the bytes of all kept bodies of a document and of its history; 0 if it is not here.
+
+        They are counted without reading them.
+        """
+        return self._reader.stored_bytes(doc_id)
+
     def current(self, ids: Iterable[str]) -> dict[str, tuple[str, bool]]:
         """Of those documents that are here: the current revision, and whether that is a deletion."""
         return self._reader.current(ids)

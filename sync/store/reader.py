@@ -136,6 +136,15 @@ class Reader:
                 answers.append([] if columns is None else self._ancestors(document_id, revision, *columns))
         return answers
 
+    def stored_bytes(self, document_id: str) -> int:
+        """Bytes of all kept bodies of a document, and of its history; 0 if it is not here."""
+        with self._engine.reading:
+            found: int | None = self._engine.execute(
+                "SELECT ifnull(length(body), 0) + ifnull(length(tree), 0) FROM docs WHERE id = ?",
+                (document_id,),
+            ).get
+        return found or 0
+
     def current(self, ids: Iterable[str]) -> dict[str, tuple[str, bool]]:
         """Of those documents that are here: the current revision, and whether it is a deletion."""
         with self._engine.reading:

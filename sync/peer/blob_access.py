@@ -1,0 +1,82 @@
+"""Who may have which blob: one who may see a document that leads to it.
+
+A peer names the document, or asks while a revision is on its way to it that leads to the blob: gateways name
+none where they ask for proof, and an older one nowhere. A tombstone leads to no blob, since its blobs are
+neither fetched nor proven before it is stored.
+
+Whether a peer has a blob itself is found out by a question that only one who has it can answer. Nobody gets
+that answer from us while we ask for it ourselves, on whatever connection: it would be handed back to us.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Final
+from weakref import WeakKeyDictionary
+
+from sync.peer import wire_bodies
+from sync.peer.selection import Selection
+from sync.replication.messages import MessageError
+from sync.store import Database, bodies
+
+_FORBIDDEN: Final = 403
+_UNAVAILABLE: Final = 503
+
+
+class BlobAccess:
+    """What one peer may have."""
+
+    def __init__(self, database: Database, readable: Selection) -> None:
+        """`readable`: which documents the peer may see."""
+        self._database, self._readable = database, readable
+        self._asked = asked_proofs(database)
+        self._on_the_way: Counter[str] = Counter()
+
+    @property
+    def is_limited(self) -> bool:
+        """Return True unless the peer may see everything."""
+        return not self._readable.is_everything
+
+    def send(self, raw: bytes) -> tuple[str, ...]:
+        """Take note that a body is on its way to the peer; return the blobs that it leads to."""
+        if not self.is_limited or not wire_bodies.may_hold_blobs(raw):
+            return ()
+        found = tuple(wire_bodies.blobs_in(bodies.decode("", raw)))
+        self._on_the_way.update(found)
+        return found
+
+    def sent(self, digests: Iterable[str]) -> None:
+        """Take note that the peer has answered for what `send` returned."""
+        self._on_the_way.subtract(digests)
+        for digest in digests:
+            if self._on_the_way[digest] <= 0:
+                del self._on_the_way[digest]
+
+    def check(self, digest: str, document_id: str | None) -> None:
+        """Raise MessageError (403) if the peer may see no document that leads to a blob."""
+        if not self.is_limited or digest in self._on_the_way:
+            return
+        document = None if document_id is None else self._database.get(document_id)
+        if (
+            document is None
+            or document.deleted
+            or not self._readable.shows(self._database, document.id, deleted=False)
+            or digest not in wire_bodies.blobs_in(document.body)
+        ):
+            raise MessageError(f"blob {digest}: no document that you may see has it", code=_FORBIDDEN)
+
+    def check_proof(self, digest: str, document_id: str | None) -> None:
+        """As `check`; raise MessageError (503) as well while we ask somebody for a proof of that blob."""
+        self.check(digest, document_id)
+        if self._asked[digest]:
+            raise MessageError(f"blob {digest}: its proof is asked for here just now", code=_UNAVAILABLE)
+
+
+_asked: WeakKeyDictionary[Database, Counter[str]] = WeakKeyDictionary()
+
+
+def asked_proofs(database: Database) -> Counter[str]:
+    """Return how many peers are being asked for proof of each blob, on all connections of this process."""
+    found = _asked.get(database)
+    if found is None:
+        found = _asked[database] = Counter()
+    return found
