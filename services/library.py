@@ -11,6 +11,7 @@ import logging
 import os
 import shutil
 import threading
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,6 +37,11 @@ from .timekeeping import Anchor
 log = logging.getLogger(__name__)
 
 RETENTION_MS: Final = 60_000
+COLLECT_MS: Final = 600_000
+"""Between two collections of blobs, unless the card is short of room: one that has come may wait for its
+document, which waits for others."""
+COUNT_S: Final = 1.0
+"""Seconds a minute for counting documents that were there before an update."""
 RETRY_S: Final = 5.0
 
 
@@ -109,6 +115,7 @@ class Library:
         self._house_fault = ""
         """What went wrong when history was last removed; logged once."""
         self._laid_out = False
+        self._collected_ms = 0
         self._copies = SecondCopy(
             data, vessel=identity.vessel, journal=journal, budget=self._budget(), files=files
         )
@@ -320,10 +327,19 @@ class Library:
                 vessel=self._identity.vessel,
                 excess=lambda: self._excess(budget, slack),
                 utc=self._clock.utc_ns() / 1e9,
+                log=self._identity.log,
+                beside=self._copies.bytes_on_disk,
             )
             self._copies.follow_removal(self._database, removed, now_ms=now)
-            if removed.readings or removed.alarms:
-                log.warning("made room: removed %d readings, %d alarms", removed.readings, removed.alarms)
+            if removed.readings or removed.alarms or removed.brought:
+                log.warning(
+                    "made room: removed %d readings, %d alarms; of all that was removed, others had brought"
+                    " %d documents",
+                    removed.readings,
+                    removed.alarms,
+                    removed.brought,
+                )
+        self._tidy(now, is_short=is_short)
         if is_short:
             # Pages that are free within the store help the store alone, not the journal.
             self._database.shrink(self._room.spare - free)
@@ -335,6 +351,17 @@ class Library:
             budget=budget,
             used=self._database.usage().used + self._copies.bytes_on_disk(),
         )
+
+    def _tidy(self, now: int, *, is_short: bool) -> None:
+        """Remove blobs that nothing refers to any more, and count documents of an older Logboat."""
+        assert self._database is not None
+        blobs = self._database.blobs
+        if blobs.unused_bytes() and (is_short or now - self._collected_ms >= COLLECT_MS):
+            self._collected_ms = now
+            blobs.collect()
+        until = time.monotonic() + COUNT_S
+        while self._database.sizes.count_earlier() and time.monotonic() < until:
+            pass
 
     def _budget(self) -> int:
         return retention.budget_bytes(self._configuration.retention.budget, self._data)
@@ -349,7 +376,8 @@ class Library:
         """Bytes over the budget, or too few for what must still be written; whichever is more."""
         assert self._database is not None
         usage = self._database.usage()
-        over = usage.used + usage.blobs + self._copies.bytes_on_disk() - budget
+        blobs = usage.blobs - self._database.blobs.unused_bytes()  # the rest goes soon
+        over = usage.used + blobs + self._copies.bytes_on_disk() - budget
         short = self._room.spare - shutil.disk_usage(self._data).free - usage.free
         return max(over, short) + slack
 

@@ -1,7 +1,8 @@
 """Retention: a full card never stops recording.
 
-When the stores outgrow their budget, the oldest history goes first: readings that some gateway has
-acknowledged (`forwarded` documents), then the oldest readings; alarms only when nothing else is left. Each
+When the stores outgrow their budget, what others brought goes first, as far as it is more than their share
+(`shares`). Then this vessel's own history goes. Of each, the oldest readings go first: those that some
+gateway has acknowledged (`forwarded` documents), then all others; alarms only when nothing else is left. Each
 removal of our own readings leaves its `gap`; a floor keeps peers from giving back what was removed.
 """
 
@@ -9,8 +10,9 @@ import heapq
 import re
 import shutil
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +23,7 @@ from sync.store import Database, Document
 
 from . import records
 from .batch import Gap
+from .shares import Bytes, Owner, owner_of, surplus
 from .spans import span_of
 
 REASON: Final = "removed to make room on the card"
@@ -28,6 +31,17 @@ SLACK: Final = 0.02
 """Once at it, removal goes this share of the budget further, so that it is not at it all the time."""
 A_TIME: Final = 200
 """Documents removed in one transaction."""
+A_TIME_OF_CREW: Final = 20
+"""The same of what the crew brought: photographs are large, and notes are not to go along with them."""
+_LOOKED_UP: Final = 2_000
+"""Ids of the oldest documents that are read at a time."""
+_EMPTY: Final = 160_000
+"""Bytes of a store without documents, about."""
+_MOST_OVERHEAD: Final = 2.0
+_SMALL_CHECKPOINT: Final = 1_000
+"""Bytes of a checkpoint that stays whatever there is: no real peer's is larger as a rule."""
+_BEYOND: Final = "\U0010ffff"
+"""Comes after every id."""
 
 Safe = Mapping[tuple[str, str, str], int]
 """(vessel, sensor, log) to the last sequence number acknowledged ashore."""
@@ -42,6 +56,8 @@ class Removed:
     bytes: int = 0
     alarm_ids: tuple[str, ...] = ()
     """No floor tells of these."""
+    brought: int = 0
+    """Documents among all these that others brought, and other documents of theirs."""
 
 
 def budget_bytes(budget: str, data: Path) -> int:
@@ -73,14 +89,44 @@ def safe_ashore(database: Database) -> dict[tuple[str, str, str], int]:
     return safe
 
 
-def candidates(database: Database, safe: Safe) -> Iterator[tuple[Document, DocumentName]]:
-    """Documents in the order in which they go."""
-    yield from heapq.merge(
+def own_logs(database: Database, vessel: str, log: str | None) -> set[str] | None:
+    """Return the logs that a vessel's recorders have written; None if none is known.
+
+    Those are the ones of which there are boots, and `log`, which is written now.
+    """
+    prefix = f"{Kind.BOOT}:{vessel}:"
+    found = {size.part.removeprefix(prefix) for size in database.sizes.all() if size.part.startswith(prefix)}
+    return (found | {log} if log else found) or None
+
+
+def held(database: Database, vessel: str, logs: Collection[str] | None, *, beside: int = 0) -> Bytes:
+    """Return what each owner holds; `beside` are bytes of the vessel's own that are not in the store."""
+    sums = dict.fromkeys(Owner, 0)
+    for size in database.sizes.all():
+        sums[owner_of(size.part, vessel, logs)] += size.bytes
+    usage = database.usage()
+    checkpoints = database.checkpoints.size()
+    # Pages that are not full, indexes and the like are laid on each in proportion.
+    scale = min(max((usage.used - checkpoints - _EMPTY) / max(sum(sums.values()), 1), 1.0), _MOST_OVERHEAD)
+    blobs = max(usage.blobs - database.blobs.unused_bytes(), 0)
+    return Bytes(
+        own=beside + int(sums[Owner.OWN] * scale),
+        vessels=int(sums[Owner.VESSELS] * scale),
+        crew=int(sums[Owner.CREW] * scale) + blobs + checkpoints,
+    )
+
+
+def candidates(
+    database: Database, safe: Safe, *, of: Callable[[DocumentName], bool] = lambda _: True
+) -> Iterator[tuple[Document, DocumentName]]:
+    """Readings in the order in which they go; `of` chooses some."""
+    ashore = heapq.merge(
         *(_ashore(database, key, last) for key, last in safe.items()),
         key=lambda found: str(found[0].body.get("startUtc")),
     )
-    yield from _oldest(database, Kind.READING)
-    yield from _oldest(database, Kind.ALARM)
+    for document, name in chain(ashore, _oldest(database, Kind.READING)):
+        if of(name):
+            yield document, name
 
 
 def _ashore(
@@ -96,37 +142,202 @@ def _ashore(
 
 
 def make_room(
-    database: Database, *, vessel: str, excess: Callable[[], int], utc: float, most: int | None = None
+    database: Database,
+    *,
+    vessel: str,
+    excess: Callable[[], int],
+    utc: float,
+    most: int | None = None,
+    log: str | None = None,
+    beside: Callable[[], int] = lambda: 0,
 ) -> Removed:
     """Remove until `excess()` (bytes too many) is 0 or less, or `most` documents are gone.
 
-    `vessel` is ours: only our own readings get a gap document. Raises sync.store.StoreError.
+    `vessel` is ours: only our own readings get a gap document. `log` is the one that it writes now; `beside`
+    gives the bytes that its own documents take outside the store. Raises sync.store.StoreError.
     """
-    readings = size = 0
-    alarms: list[str] = []
-    due = excess()
-    chosen: list[tuple[Document, DocumentName]] = []
+    if excess() <= 0:
+        return Removed()
+    while database.sizes.count_earlier():
+        pass
+    return _Pass(database, vessel, log, excess=excess, utc=utc, most=most, beside=beside).run()
 
-    def settle() -> None:
-        with database.transaction():
-            _remove(database, chosen, vessel=vessel, utc=utc)
-        chosen.clear()
 
-    for document, name in candidates(database, safe_ashore(database)):
-        if due <= 0 or (most is not None and readings + len(alarms) >= most):
-            break
-        chosen.append((document, name))
-        size += len(document.raw)
-        readings += name.kind is Kind.READING
-        if name.kind is Kind.ALARM:
-            alarms.append(document.id)
-        due -= len(document.raw)
-        if len(chosen) >= A_TIME or due <= 0:
-            settle()
-            due = excess()
-    if chosen:
-        settle()
-    return Removed(readings=readings, alarms=len(alarms), bytes=size, alarm_ids=tuple(alarms))
+class _Pass:
+    """One removal."""
+
+    def __init__(
+        self,
+        database: Database,
+        vessel: str,
+        log: str | None,
+        *,
+        excess: Callable[[], int],
+        utc: float,
+        most: int | None,
+        beside: Callable[[], int],
+    ) -> None:
+        self._database, self._vessel, self._logs = database, vessel, own_logs(database, vessel, log)
+        self._excess, self._utc, self._most, self._beside = excess, utc, most, beside
+        self._removed = Removed()
+        self._count = 0
+        self._alarms: list[str] = []
+
+    def run(self) -> Removed:
+        """Remove what must go."""
+        database, vessel = self._database, self._vessel
+        safe = safe_ashore(database)
+        self._surplus(safe)
+        self._by_age(candidates(database, safe, of=self._is_own))
+        self._by_age(candidates(database, safe), is_brought=True)
+        alarms = list(_ids_of_oldest(database, _others(Kind.ALARM, vessel)))
+        self._by_age(_read(database, alarms), is_brought=True)
+        self._by_age(_oldest(database, Kind.ALARM))
+        return replace(self._removed, alarm_ids=tuple(self._alarms))
+
+    def _is_own(self, name: DocumentName) -> bool:
+        return name.vessel == self._vessel and (self._logs is None or name.log in self._logs)
+
+    def _is_over(self) -> bool:
+        return self._most is not None and self._count >= self._most
+
+    def _surplus(self, safe: Safe) -> None:
+        """Remove what others hold beyond their shares."""
+        database = self._database
+        sources = {
+            Owner.VESSELS: _of_vessels(database, self._vessel, safe),
+            Owner.CREW: _of_crew(database, self._vessel, self._logs),
+        }
+        if database.usage().blobs and self._due().crew > 0:
+            database.blobs.collect()  # first what no document refers to
+        for kept in sorted(database.checkpoints.all(), key=lambda kept: -kept.size):
+            if kept.size <= _SMALL_CHECKPOINT or self._due().crew <= 0:
+                break
+            database.checkpoints.drop(kept.owner, kept.client)
+        while sources and not self._is_over():
+            due = self._due()
+            owner = max(sources, key=due.of)
+            if due.of(owner) <= 0:
+                return
+            if not self._take(sources[owner], due.of(owner), owner):
+                del sources[owner]
+
+    def _due(self) -> Bytes:
+        database = self._database
+        holds = held(database, self._vessel, self._logs, beside=self._beside())
+        return surplus(holds, self._excess())
+
+    def _take(self, source: Iterator[str], wanted: int, owner: Owner) -> bool:
+        """Remove some documents of a source, `wanted` bytes of them; return False if there are none left."""
+        at_once = A_TIME if owner is Owner.VESSELS else A_TIME_OF_CREW
+        if self._most is not None:
+            at_once = min(at_once, self._most - self._count)
+        chosen: list[tuple[Document, DocumentName | None]] = []
+        size = 0
+        for document_id in source:
+            document = self._database.get(document_id)
+            if document is None:
+                continue
+            chosen.append((document, documents.parse_id(document_id)))
+            size += len(document.raw)
+            if size >= wanted or len(chosen) >= at_once:
+                break
+        if chosen:
+            self._settle(chosen, is_brought=True)
+            if owner is Owner.CREW and self._database.usage().blobs:
+                self._database.blobs.collect()
+        return bool(chosen)
+
+    def _by_age(self, found: Iterator[tuple[Document, DocumentName]], *, is_brought: bool = False) -> None:
+        """Remove as many of these as it takes."""
+        due = self._excess()
+        chosen: list[tuple[Document, DocumentName | None]] = []
+        for document, name in found:
+            if due <= 0 or (self._most is not None and self._count + len(chosen) >= self._most):
+                break
+            chosen.append((document, name))
+            due -= len(document.raw)
+            if len(chosen) >= A_TIME or due <= 0:
+                self._settle(chosen, is_brought=is_brought)
+                chosen = []
+                due = self._excess()
+        if chosen:
+            self._settle(chosen, is_brought=is_brought)
+
+    def _settle(self, chosen: list[tuple[Document, DocumentName | None]], *, is_brought: bool) -> None:
+        with self._database.transaction():
+            _remove(self._database, chosen, vessel=self._vessel, utc=self._utc)
+        alarms = [found.id for found, name in chosen if name is not None and name.kind is Kind.ALARM]
+        self._alarms += alarms
+        self._count += len(chosen)
+        before = self._removed
+        self._removed = Removed(
+            readings=before.readings
+            + sum(name is not None and name.kind is Kind.READING for _, name in chosen),
+            alarms=before.alarms + len(alarms),
+            bytes=before.bytes + sum(len(document.raw) for document, _ in chosen),
+            brought=before.brought + (len(chosen) if is_brought else 0),
+        )
+
+
+def _of_vessels(database: Database, vessel: str, safe: Safe) -> Iterator[str]:
+    """Ids of what other vessels brought, in the order in which it goes."""
+    for document, _ in heapq.merge(
+        *(_ashore(database, key, last) for key, last in safe.items() if key[0] != vessel),
+        key=lambda found: str(found[0].body.get("startUtc")),
+    ):
+        yield document.id
+    for kind in (Kind.READING, Kind.GAP, Kind.EQUIPMENT, Kind.BOOT, Kind.FORWARDED, Kind.ALARM):
+        for document_id in _ids_of_oldest(database, _others(kind, vessel)):
+            if kind is not Kind.FORWARDED or not document_id.endswith(f":{vessel}"):
+                yield document_id
+
+
+def _of_crew(database: Database, vessel: str, logs: Collection[str] | None) -> Iterator[str]:
+    """Ids of what crew and guests brought, in the order in which it goes; notes last."""
+    known = sorted(f"{kind}:" for kind in Kind)
+    bounds = ["", *(bound for prefix in known for bound in (prefix, _after(prefix))), _BEYOND]
+    yield from _ids_of_oldest(database, list(zip(bounds[::2], bounds[1::2], strict=True)))
+    parts = [size.part for size in database.sizes.all() if size.part.partition(":")[0] in _LOGGED]
+    brought = [part for part in parts if owner_of(part, vessel, logs) is Owner.CREW]
+    for part in brought:
+        yield from _ids_of_oldest(database, [(f"{part}:", _after(f"{part}:"))])
+    yield from _ids_of_oldest(database, [(f"{Kind.NOTE}:", _after(f"{Kind.NOTE}:"))])
+
+
+_LOGGED: Final = frozenset({Kind.READING.value, Kind.GAP.value, Kind.ALARM.value})
+
+
+def _others(kind: Kind, vessel: str) -> list[tuple[str, str]]:
+    """The ids of a kind that do not name this vessel first."""
+    whole, own = f"{kind}:", f"{kind}:{vessel}:"
+    if kind is Kind.FORWARDED:
+        return [(whole, _after(whole))]
+    return [(whole, own), (_after(own), _after(whole))]
+
+
+def _after(prefix: str) -> str:
+    """The first id that comes after all that begin with a prefix that ends with a colon."""
+    return prefix[:-1] + ";"
+
+
+def _ids_of_oldest(database: Database, ranges: list[tuple[str, str]]) -> Iterator[str]:
+    """Ids within these ranges, in the order of their last change. What was given is removed in between."""
+    given: set[str] = set()
+    while True:
+        found = [name for name, _ in database.sizes.oldest(ranges, _LOOKED_UP)]
+        new = [name for name in found if name not in given]
+        if not new:
+            return
+        given.update(new)
+        yield from new
+
+
+def _read(database: Database, ids: list[str]) -> Iterator[tuple[Document, DocumentName]]:
+    for document_id in ids:
+        document, name = database.get(document_id), documents.parse_id(document_id)
+        if document is not None and name is not None and not document.deleted:
+            yield document, name
 
 
 def _oldest(database: Database, kind: Kind) -> Iterator[tuple[Document, DocumentName]]:
@@ -143,12 +354,14 @@ def _oldest(database: Database, kind: Kind) -> Iterator[tuple[Document, Document
 
 
 def _remove(
-    database: Database, chosen: list[tuple[Document, DocumentName]], *, vessel: str, utc: float
+    database: Database, chosen: list[tuple[Document, DocumentName | None]], *, vessel: str, utc: float
 ) -> None:
     spans: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
     for document, name in chosen:
+        if name is None or name.kind is not Kind.READING or name.sensor is None or name.log is None:
+            continue
         span = span_of(document.id, document.raw)
-        if name.kind is not Kind.READING or name.sensor is None or name.log is None or span is None:
+        if span is None:
             continue
         first, last = span
         database.set_floor(

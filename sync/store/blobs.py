@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from sync.folders import make_folder
 from sync.store import attachments, bodies, rows
@@ -170,6 +170,12 @@ class BlobStore:
     def size(self) -> int:
         """Bytes of all blobs."""
         return sum(self.length(digest) or 0 for digest in self.digests())
+
+    def unused_bytes(self) -> int:
+        """Bytes of blobs that the last collection found unused: the next one removes them."""
+        with self._engine.reading:
+            marked: list[tuple[Any, ...]] = self._engine.execute("SELECT digest FROM unused_blobs").fetchall()
+        return sum(self.length(digest) or 0 for (digest,) in marked)
 
     def collect(self) -> tuple[int, int]:
         """Remove what two collections in a row found unused, and what a crash left half-written.

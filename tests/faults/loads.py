@@ -73,7 +73,7 @@ def fill_store(data: Path, size: int) -> None:
     data.mkdir(parents=True, exist_ok=True)
     with Database.open(data / "log.db") as database:
         for number in range(size // 100_000):
-            database.put(f"note:{VESSEL}:{number:026}", {"type": "note", "text": "x" * 100_000})
+            database.put(f"{Kind.FLEET}:filling-{number}", {"type": Kind.FLEET.value, "text": "x" * 100_000})
 
 
 def relay_history(data: Path, size: int) -> None:

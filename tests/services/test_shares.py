@@ -1,0 +1,205 @@
+"""Whose documents go when there is no room: this vessel's own only once nobody holds more than a share."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services import retention, shares
+from services.retention import make_room
+from services.shares import Bytes, Owner, owner_of, surplus
+from sync import documents
+from sync.store import Database
+
+from . import documents as build
+from .documents import UTC
+
+LOG = "abcdef"
+LOGS = {LOG}
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize(
+    ("part", "owner"),
+    [
+        ("reading:argo:rpm:abcdef", Owner.OWN),
+        ("gap:argo:rpm:abcdef", Owner.OWN),
+        ("alarm:argo:rpm:abcdef", Owner.OWN),
+        ("equipment:argo", Owner.OWN),
+        ("boot:argo:abcdef", Owner.OWN),
+        ("vessel", Owner.OWN),
+        ("fleet", Owner.OWN),
+        ("reading:argo:fuel:zzzzzz", Owner.CREW),
+        ("reading:argo", Owner.CREW),
+        ("note:argo", Owner.CREW),
+        ("note:brigid", Owner.CREW),
+        ("photo", Owner.CREW),
+        ("", Owner.CREW),
+        ("reading:brigid:rpm:abcdef", Owner.VESSELS),
+        ("equipment:brigid", Owner.VESSELS),
+        ("alarm:brigid:rpm:abcdef", Owner.VESSELS),
+        ("forwarded:office", Owner.VESSELS),
+    ],
+)
+def test_documents_count_on_the_share_of_whoever_brought_them(part: str, owner: Owner) -> None:
+    assert owner_of(part, "argo", LOGS) is owner
+
+
+SIZES = st.integers(0, 10**12)
+
+
+@given(SIZES, SIZES, SIZES, SIZES)
+def test_own_history_goes_only_when_nobody_holds_more_than_a_share(
+    own: int, vessels: int, crew: int, excess: int
+) -> None:
+    held = Bytes(own, vessels, crew)
+    gone = surplus(held, excess)
+    assert gone.total == excess
+    assert (gone.vessels, gone.crew) <= (vessels, crew)
+    room = max(held.total - excess, 0)
+    if gone.own:
+        assert vessels - gone.vessels <= max(room * shares.VESSELS, shares.LEAST)
+        assert crew - gone.crew <= max(room * shares.CREW, shares.LEAST)
+        if room > 10 * shares.LEAST and excess <= held.total:
+            assert own > room * (1 - shares.VESSELS - shares.CREW) - 2
+
+
+def test_nothing_goes_while_there_is_room() -> None:
+    assert surplus(Bytes(1, 10**9, 10**9), 0) == Bytes()
+    assert surplus(Bytes(1, 10**9, 10**9), -5) == Bytes()
+
+
+def own_readings(database: Database) -> int:
+    return database.count(documents.reading_prefix("argo", "rpm", LOG))
+
+
+def bring(database: Database, what: str, number: int, size: int) -> None:
+    """One document of `size` bytes, of this kind."""
+    text = "x" * size
+    if what == "own":
+        document_id, body = build.reading(1.0, first=number + 1)
+        database.put(document_id, body | {"padding": text})
+    elif what == "note":
+        database.put(f"note:argo:{number:026d}", {"type": "note", "text": text})
+    elif what == "app":
+        database.put(f"photo-{number}", {"text": text})
+    elif what == "blob":
+        digest = database.blobs.put(text.encode() + str(number).encode())
+        blob = {"@type": "blob", "digest": digest, "length": size}
+        database.put(f"note:argo:{10**6 + number:026d}", {"type": "note", "photo": blob})
+    elif what == "orphan":
+        database.blobs.put(b"orphan" + text.encode() + str(number).encode())
+    elif what == "manual":
+        document_id, body = build.reading(1.0, sensor="fuel", log="zzzzzz", first=number + 1)
+        database.put(document_id, body | {"padding": text})
+    elif what == "checkpoint":
+        database.checkpoints.put(f"user:{number}", "cp", b'{"x":"%s"}' % text[:8_000].encode(), parent=None)
+    else:
+        document_id, body = {
+            "equipment": build.equipment(1.0, vessel="brigid"),
+            "alarm": build.alarm(1, vessel="brigid"),
+            "reading": build.reading(1.0, vessel="brigid"),
+        }[what]
+        document_id = f"{document_id.rpartition(':')[0]}:{number + 1:012d}"
+        database.put(document_id, body | {"padding": text})
+
+
+BROUGHT = ["note", "app", "blob", "orphan", "manual", "checkpoint", "equipment", "alarm", "reading"]
+
+
+@pytest.mark.parametrize("what", [*BROUGHT, "everything"])
+def test_whatever_others_bring_every_own_reading_stays(database: Database, what: str) -> None:
+    for number in range(100):
+        bring(database, "own", number, 2_000)
+    kinds = BROUGHT if what == "everything" else [what]
+    for number in range(180):
+        bring(database, kinds[number % len(kinds)], number, 20_000)
+
+    def excess() -> int:
+        usage = database.usage()
+        return usage.used + usage.blobs - database.blobs.unused_bytes() - 1_000_000
+
+    for _ in range(3):
+        make_room(database, vessel="argo", excess=excess, utc=UTC, log=LOG)
+    assert excess() <= 0
+    assert own_readings(database) == 100
+    assert database.count(documents.gap_prefix("argo", "rpm", LOG)) == 0
+    database.blobs.collect()
+    assert database.usage().blobs <= 1_000_000
+
+
+def test_own_history_goes_once_it_alone_is_too_much_and_what_others_hold_within_their_share_stays(
+    database: Database,
+) -> None:
+    for number in range(300):
+        bring(database, "own", number, 5_000)
+    for number in range(10):
+        bring(database, "note", number, 5_000)
+        bring(database, "reading", number, 20_000)
+
+    def excess() -> int:
+        return database.usage().used - 1_200_000
+
+    removed = make_room(database, vessel="argo", excess=excess, utc=UTC, log=LOG)
+    assert (database.count("note:"), database.count("reading:brigid:")) == (10, 10)
+    assert 0 < own_readings(database) == 300 - removed.readings
+    assert removed.brought == 0
+    (gap,) = [found.body for found in database.documents("gap:")]
+    assert (gap["first"], gap["last"], gap["reason"]) == (1, removed.readings, retention.REASON)
+
+
+def test_of_others_history_what_is_ashore_goes_first(database: Database) -> None:
+    for number in range(60):
+        bring(database, "reading", number, 20_000)
+    database.put("forwarded:office:argo", {"bounds": {}})
+    safe = documents.reading_prefix("brigid", "rpm", LOG)
+    later = [f"{safe}{number:012d}" for number in range(200, 210)]
+    for document_id in later:
+        number = int(document_id.rpartition(":")[2])
+        body = {"first": number, "last": number, "startUtc": "2026", "padding": "x" * 20_000}
+        database.put(document_id.replace("rpm", "fuel"), body)
+    database.put("forwarded:office:brigid", {"bounds": {f"brigid:fuel:{LOG}": 209}})
+
+    def excess() -> int:
+        return database.usage().used - 1_200_000
+
+    removed = make_room(database, vessel="argo", excess=excess, utc=UTC, log=LOG)
+    assert removed.brought == removed.readings > 10
+    assert database.count(documents.reading_prefix("brigid", "fuel", LOG)) == 0
+    assert database.count("forwarded:") == 2
+
+
+ADDITIONS = st.lists(st.tuples(st.sampled_from(["own", *BROUGHT]), st.integers(100, 30_000)), max_size=60)
+
+
+@settings(max_examples=25, deadline=None)
+@given(ADDITIONS, st.integers(10_000, 1_500_000))
+def test_no_own_reading_goes_while_others_hold_more_than_their_share(
+    tmp_path_factory: pytest.TempPathFactory, additions: list[tuple[str, int]], budget: int
+) -> None:
+    with Database.open(
+        tmp_path_factory.mktemp("shares") / "log.db", single_writer=documents.is_single_writer
+    ) as database:
+        for number, (what, size) in enumerate(additions):
+            bring(database, what, number, size)
+        before = own_readings(database)
+
+        def excess() -> int:
+            usage = database.usage()
+            return usage.used + usage.blobs - database.blobs.unused_bytes() - budget
+
+        make_room(database, vessel="argo", excess=excess, utc=UTC, log=LOG)
+        if own_readings(database) < before:
+            left = retention.held(database, "argo", LOGS)
+            room = max(left.total, budget)
+            page = 4096 * 12  # what is laid on each for pages that are not full
+            kept = database.checkpoints.size()
+            assert left.vessels <= max(room * shares.VESSELS, shares.LEAST) + page
+            assert left.crew <= max(room * shares.CREW, shares.LEAST, kept) + page
