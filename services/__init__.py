@@ -6,7 +6,8 @@ The recorder, in the order in which data flows:
 - `batch`, `journalfile`, `journal`: what one commit makes durable, and the file that holds it
 - `recording`: numbers samples and commits them
 - `windows`, `records`: what documents hold (pure)
-- `documenter`, `retention`, `library`: follows the journal with documents; makes room; the thread that does
+- `documenter`, `shares`, `retention`, `library`: follows the journal with documents; whose go when there is
+  no room; makes room; the thread that does
 - `timekeeping`, `machine`, `identity`: what the clock is worth, and its floor; which board; which log, boot
   and run
 - `fleetidentity`: what boots are signed with, if the vessel is of a fleet
@@ -23,6 +24,7 @@ The mesh:
 
 - `meshing`: the sync daemon; `folderwatch`: whether its identity's files have changed; `clocknote`: its
   time floor, kept
+- `allowances`: how much each user and vessel may bring in a day
 - `meshstate`: what it tells of itself
 
 After damage:

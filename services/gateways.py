@@ -40,6 +40,7 @@ from sync.net.authenticators import (
 from sync.net.tls_identity import TLSIdentity
 from sync.peer.arrivals import Rule
 from sync.peer.problems import Domain, Problem, ProblemError
+from sync.peer.quotas import Quotas
 from sync.store import Database, Document
 
 from . import settings
@@ -69,6 +70,8 @@ class Means:
     rng: random.Random
     is_recording: Callable[[], bool] = lambda: True
     """Whether this vessel's recorder makes samples durable just now."""
+    quotas: Quotas | None = None
+    """How much an office may bring; None for anything."""
 
 
 class Gateways:
@@ -207,6 +210,7 @@ class _Keeper:
                 pull=given.direction != "push",
                 channels=frozenset(given.channels),
                 pull_rule=means.rule,
+                pull_quota=None if means.quotas is None else means.quotas.of(f"gateway:{given.name}"),
                 parts=tuple(found),
                 limit=given.limit,
             ),

@@ -87,6 +87,26 @@ class LiveGateway(Shape, frozen=True, kw_only=True):
     estimated_seconds: float | None = None
 
 
+class LiveQuota(Shape, frozen=True, kw_only=True):
+    """What somebody has used up; as `sync.peer.quotas.Bite`."""
+
+    owner: str
+    """`user:<name>`, `vessel:<name>` or `gateway:<name>`."""
+    measure: str
+    """`bytes` or `revisions`."""
+    limit: int
+    """In a day."""
+    refused: int
+    """Times that something was refused for it."""
+    until: float
+    """Seconds since 1970."""
+
+    @property
+    def whose(self) -> str:
+        """`user guest`."""
+        return self.owner.replace(":", " ", 1)
+
+
 class LiveMesh(Told, frozen=True, kw_only=True):
     """All of it."""
 
@@ -108,6 +128,8 @@ class LiveMesh(Told, frozen=True, kw_only=True):
     clones: list[str] = field(default_factory=list)
     gateways: list[LiveGateway] = field(default_factory=list)
     """With or without a mesh."""
+    quotas: list[LiveQuota] = field(default_factory=list)
+    """What is used up."""
 
     @property
     def nearby(self) -> list[LivePeer]:

@@ -30,10 +30,11 @@ from sync.mesh.membership import CrewUser, Membership
 from sync.mesh.plan import Place, Role
 from sync.mesh.report import LinkState, MeshReport
 from sync.peer.problems import ProblemError
+from sync.peer.quotas import Allowance, Quotas
 from sync.store import DamagedError, Database, StoreError
 from sync.store.checkpoints import TICK_S
 
-from . import live, livestate, machine, meshstate, storecheck
+from . import allowances, live, livestate, machine, meshstate, retention, storecheck
 from .clocknote import Floor
 from .configuration import Configuration, ConfigurationError
 from .control import SYNC_SOCKET, Answer, ControlServer, Retry
@@ -94,9 +95,15 @@ class SyncDaemon:
         self._words = ""
         self._gateways: Gateways | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self.quotas = Quotas(self._allowance, clock=_service_clock, largest=allowances.largest)
+        """How much each user, vessel and gateway may bring."""
         self.mesh: Mesh | None = None
         self.damaged: str | None = None
         """What was found broken; then `run` ends with 1, and the next check repairs."""
+
+    def _allowance(self, owner: str) -> Allowance:
+        budget = retention.budget_bytes(self._configuration.retention.budget, self._places.data)
+        return allowances.allowance(owner, budget)
 
     def stop(self) -> None:
         """Begin to end."""
@@ -197,6 +204,7 @@ class SyncDaemon:
             rule,
             self._rng,
             is_recording=self._is_recording,
+            quotas=self.quotas,
         )
         return Gateways(configuration, means)
 
@@ -292,6 +300,7 @@ class SyncDaemon:
             gives=gives,
             takes=takes,
             on_clone=self._clone,
+            quotas=self.quotas,
         )
         self.mesh = mesh = Mesh(
             MeshSettings(
@@ -383,6 +392,7 @@ class SyncDaemon:
             fault=fault,
             waits_for_identity=waits_for_identity,
             gateways=[] if self._gateways is None else self._gateways.reports(),
+            quotas=self.quotas.bites,
         )
         words = f"no mesh: {fault}"
         if mesh is not None:
@@ -398,6 +408,11 @@ class SyncDaemon:
             livestate.write(self._state, state)
         except OSError as error:
             log.warning("%s: %s", self._state, error.strerror or error)
+
+
+def _service_clock() -> float:
+    """Seconds since the machine's start: they only rise."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _status(found: MeshReport) -> str:

@@ -13,6 +13,8 @@ Shape, version 1 (`clock`: boot clock in seconds, `utc`: seconds since 1970):
     gateways                 [{name, kind, url, state, since, lastAcknowledged, backlogDocuments,
                              backlogBytes, refusedDocuments, refused [{id, reason, when}], rate, problem,
                              estimatedSeconds}], with or without a mesh
+    quotas                   [{owner, measure: bytes or revisions, limit: a day, refused, until}]: what is
+                             used up, with or without a mesh
     crew                     [{user, address}]
     routes                   vessel -> {path, hops, utc}
     clones                   in words
@@ -26,6 +28,7 @@ from typing import Any
 
 from sync.gateway.report import GatewayReport
 from sync.mesh.report import MeshReport
+from sync.peer.quotas import Bite
 
 
 def state(
@@ -37,6 +40,7 @@ def state(
     fault: str | None = None,
     waits_for_identity: bool = False,
     gateways: Sequence[GatewayReport] = (),
+    quotas: Sequence[Bite] = (),
 ) -> dict[str, Any]:
     """What the file says while there is no mesh."""
     return {
@@ -53,6 +57,16 @@ def state(
             {_camel(name): value for name, value in dataclasses.asdict(gateway).items()}
             | {"state": gateway.state.value, "estimatedSeconds": gateway.estimated_seconds}
             for gateway in gateways
+        ],
+        "quotas": [
+            {
+                "owner": bite.owner,
+                "measure": bite.measure.value,
+                "limit": bite.limit,
+                "refused": bite.refused,
+                "until": time.time() + bite.seconds,
+            }
+            for bite in quotas
         ],
     }
 

@@ -17,7 +17,7 @@ from .current import Current
 from .ends import Restless
 from .episodes import Episode
 from .live import LiveState, Sight, is_recording
-from .livesync import LiveGateway, LiveMesh
+from .livesync import LiveGateway, LiveMesh, LiveQuota
 from .present import count, moment_text, thousands, time_text
 from .thresholds import EXPIRES_SOON_S, NEARLY_FULL
 
@@ -82,6 +82,12 @@ class Facts:
         """The ways ashore, as they are now."""
         state = self.mesh_sight.state
         return state.gateways if self.mesh_sight.is_live and state is not None else ()
+
+    @property
+    def quotas(self) -> Sequence[LiveQuota]:
+        """What somebody has used up of what may be brought here in a day."""
+        state = self.mesh_sight.state
+        return state.quotas if self.mesh_sight.is_live and state is not None else ()
 
     @property
     def mesh(self) -> LiveMesh | None:
@@ -235,6 +241,7 @@ def mesh(facts: Facts) -> str:
         parts.append(f"{len(state.refused)} refused: {_named([peer.vessel for peer in state.refused])}")
     if state.clones:
         parts.append("CLONED: two boards say they are one vessel")
+    parts += [f"REFUSED: {quota_words(quota, facts.utc)}" for quota in state.quotas]
     return "; ".join(parts)
 
 
@@ -452,6 +459,23 @@ def _mesh_problem(facts: Facts) -> str | None:
     return next((f"look after the mesh: {words}" for words in told if words not in facts.problems), None)
 
 
+def quota_words(quota: LiveQuota, utc: float) -> str:
+    """`user guest has brought its 4.0 MB for a day: 17 refused, the rest can come in 13 h`; `utc`: now."""
+    limit = format_bytes(quota.limit) if quota.measure == "bytes" else count(quota.limit, "revision")
+    left = format_duration(max(round(quota.until - utc), 0))
+    return (
+        f"{quota.whose} has brought its {limit} for a day: {thousands(quota.refused)} refused, the rest can"
+        f" come in {left}"
+    )
+
+
+def _quota(facts: Facts) -> str | None:
+    if not facts.quotas:
+        return None
+    first = facts.quotas[0]
+    return f"see what {first.whose} sends (logboat db changes): {quota_words(first, facts.utc)}"
+
+
 def _refused(facts: Facts) -> str | None:
     refused = [] if facts.mesh is None else facts.mesh.refused
     if not refused:
@@ -488,6 +512,7 @@ ADVICE: Final[tuple[Callable[[Facts], str | None], ...]] = (
     _lights,
     _expires,
     _mesh_problem,
+    _quota,
     _faulty,
     _unseen,
     _identity,

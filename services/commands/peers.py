@@ -19,6 +19,7 @@ from services.present import (
     time_text,
     wrap,
 )
+from services.summary import quota_words
 
 from .common import FailedError, UsageError, World, print_json, zone
 
@@ -141,6 +142,8 @@ def _top(state: LiveMesh, width: int, utc: float) -> list[Line]:
     for problem in state.problems:
         top += _styled(f"problem: {problem}", Style.WARN, width)
     top += shore_lines(state, width, utc)
+    for quota in state.quotas:
+        top += _styled(f"refused: {quota_words(quota, utc)}", Style.WARN, width)
     if state.crew:
         users = ", ".join(f"{each.user} ({each.address})" for each in state.crew)
         top += _styled(f"crew: {users}", None, width)
@@ -294,6 +297,7 @@ def as_json(sight: Sight, vessel: str | None, world: World) -> dict[str, Any]:
         "problems": state.problems,
         "crew": state.crew,
         "gateways": state.gateways,
+        "quotas": state.quotas,
         "vessels": [
             {
                 "vessel": row.vessel,

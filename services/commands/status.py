@@ -231,6 +231,7 @@ def as_json(facts: Facts, todo: str | None) -> dict[str, Any]:
         "recorder": facts.sight.state,
         "mesh": _mesh_json(facts),
         "gateways": list(facts.gateways),
+        "quotas": list(facts.quotas),
     }
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from services.lights.facts import day
 from services.present import count
+from services.summary import quota_words
 from services.thresholds import EXPIRES_SOON_S
 from sync.fleet import identity_files
 from sync.fleet.errors import IdentityError, NoIdentityError
@@ -143,6 +144,11 @@ def mesh(patient: Patient) -> Finding:
         first = state.refused[0]
         return warn(
             f"{first.vessel}: {first.problem or 'refused'}", "Its certificate, or one of the two clocks."
+        )
+    if state.quotas:
+        return warn(
+            quota_words(state.quotas[0], patient.utc),
+            "Nothing is lost: it comes once the day is over. See what it sends: logboat db changes.",
         )
     near = f"linked with {len(state.linked)} of {len(state.nearby)} nearby"
     if state.unreached:

@@ -46,6 +46,7 @@ from sync.peer.arrivals import Rule
 from sync.peer.failed import FailedDocuments
 from sync.peer.problems import Domain, Problem
 from sync.peer.progress import Direction, DocumentEnded
+from sync.peer.quotas import Quota
 from sync.peer.selection import Stream
 from sync.replication import messages
 from sync.replication.checkpoint import PushProgress
@@ -92,6 +93,8 @@ class CouchbaseGatewayConfiguration:
     """What is pulled; all that we may read if empty."""
     pull_rule: Rule | None = None
     """Why not to take a document that comes."""
+    pull_quota: Quota | None = None
+    """How much may come; None for anything."""
     parts: tuple[Part, ...] = field(default_factory=lambda: parts(()))
     limit: float | None = None
     """Bytes a second that all parts together send at most."""
@@ -366,6 +369,7 @@ class CouchbaseGateway:
             push_stream=push_stream,
             channels=configuration.channels if pulls else frozenset(),
             pull_rule=configuration.pull_rule if pulls else None,
+            pull_quota=lambda: configuration.pull_quota,
             authenticator=configuration.authenticator,
             pinned_server_certificate=configuration.pinned,
             roots=configuration.roots,

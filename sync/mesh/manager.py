@@ -113,6 +113,7 @@ class Mesh:
             vessel_of=membership.vessel_of,
             greeting=membership.greeting,
             rule=membership.rule,
+            quota=membership.quota,
             push=push,
             pull=pull,
         )

@@ -31,6 +31,7 @@ from sync.net.listener import Visitor
 from sync.peer.arrivals import Rule
 from sync.peer.conflicts import REVOCATIONS
 from sync.peer.passive import PassiveOptions
+from sync.peer.quotas import Quota, Quotas
 from sync.peer.selection import Selection
 from sync.replication.checkpoint_id import Peer
 from sync.store import Database
@@ -65,9 +66,11 @@ class Membership:
         gives: bool = True,
         takes: bool = True,
         on_clone: Callable[[str], None] = lambda _: None,
+        quotas: Quotas | None = None,
     ) -> None:
         """`now` is aware, and no earlier than is known. `gives`, `takes`: which ways documents go between us
-        and other vessels. `on_clone` is told of a board that has our own identity.
+        and other vessels. `on_clone` is told of a board that has our own identity. `quotas`: how much each
+        user and vessel may bring; None for anything.
 
         Raises PasswordHashError for a user whose hash is none.
         """
@@ -75,6 +78,7 @@ class Membership:
         self.trust: Trust = identity.trust
         self._database, self._now = database, now
         self._gives, self._takes, self._on_clone = gives, takes, on_clone
+        self._quotas = quotas
         self._looked_at: str | None = ""
         """The revision of the revocations that were taken up last; None if there were none."""
         self._crew = {user.name: user for user in crew}
@@ -96,6 +100,13 @@ class Membership:
     def rule(self, vessel: str) -> Rule:
         """What a vessel may write here."""
         return self._rights.rule(Vessel(vessel))
+
+    def quota(self, vessel: str) -> Quota | None:
+        """How much a vessel may bring here; None for anything."""
+        return self._quota(f"vessel:{vessel}")
+
+    def _quota(self, owner: str) -> Quota | None:
+        return None if self._quotas is None else self._quotas.of(owner)
 
     # Who comes in
 
@@ -127,6 +138,7 @@ class Membership:
             id_rule=self._rights.id_rule(Vessel(vessel)),
             remote=remote_name(vessel, greeting),
             owner=f"vessel:{vessel}",
+            quota=self.quota(vessel),
             keeps=_keeps,
             streams=STREAMS,
         )
@@ -140,6 +152,7 @@ class Membership:
             id_rule=self._rights.id_rule(writer),
             keeps=_keeps,
             owner=f"user:{user.name}",
+            quota=self._quota(f"user:{user.name}"),
         )
 
     def _refuse_own(self, greeting: Greeting) -> Refusal:

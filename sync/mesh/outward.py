@@ -26,6 +26,7 @@ from sync.peer.arrivals import Rule
 from sync.peer.peer import PeerBase
 from sync.peer.problems import Problem
 from sync.peer.progress import DocumentEnded
+from sync.peer.quotas import Quota
 from sync.peer.selection import Stream
 from sync.replication import messages
 from sync.replication.checkpoint_id import Peer
@@ -55,6 +56,8 @@ class Ties:
     """What we say of ourselves."""
     rule: Callable[[str], Rule]
     """What a vessel may write here."""
+    quota: Callable[[str], Quota | None]
+    """How much a vessel may bring here; None for anything."""
     push: bool = True
     pull: bool = True
 
@@ -182,6 +185,7 @@ class Outward:
             limits=blip.APPLIANCE,
             message_limits=messages.APPLIANCE,
             pull_rule=self._objection,
+            pull_quota=lambda: None if self.vessel is None else ties.quota(self.vessel),
             peer=self._identify,
             max_attempt_wait_time=longest,
             # Else it would have a back-off of its own, and could connect before the live one after an outage.

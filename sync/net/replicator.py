@@ -33,6 +33,7 @@ from sync.peer.conflicts import ConflictResolver, Resolvers
 from sync.peer.failed import FailedDocuments
 from sync.peer.problems import Domain, Problem, ProblemError
 from sync.peer.progress import Direction, DocumentEnded, Ledger, Progress
+from sync.peer.quotas import Quota
 from sync.peer.selection import DocumentFilter, Selection, Stream
 from sync.peer.sending import Acknowledged
 from sync.peer.session import Session
@@ -81,6 +82,8 @@ class ReplicatorConfiguration:
     """Whether to take a document that comes."""
     pull_rule: Rule | None = None
     """Why not to take a document that comes, in words; instead of `pull_filter`."""
+    pull_quota: Callable[[], Quota | None] = lambda: None
+    """How much may come; None for anything."""
     filter_name: str | None = None
     """Names the filters: to change one without its name would leave out what the old one kept back."""
     conflict_resolver: Resolvers | ConflictResolver = field(default_factory=Resolvers)
@@ -509,6 +512,7 @@ class Replicator:
             push_selection=self._push_selection,
             filter_name=configuration.filter_name,
             pull_rule=configuration.pull_rule or _rule(configuration.pull_filter),
+            pull_quota=configuration.pull_quota,
             resolvers=_resolvers(configuration.conflict_resolver),
             deltas=configuration.enable_delta_sync,
             keeps=lambda document_id: not documents.is_immutable(document_id),

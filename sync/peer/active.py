@@ -25,6 +25,7 @@ from sync.peer.inquiry import Inquiry
 from sync.peer.peer import PeerBase
 from sync.peer.problems import Domain, Problem
 from sync.peer.progress import Direction, DocumentEnded, Ledger
+from sync.peer.quotas import Quota
 from sync.peer.receiver import Receiver
 from sync.peer.selection import EVERYTHING, Selection, Stream
 from sync.peer.sender import Sender
@@ -81,6 +82,8 @@ class ActiveOptions:
     """Told from where on is pushed, once both sides' checkpoints are known, before anything is chosen."""
     pull_rule: Rule | None = None
     """Which of what comes is refused."""
+    pull_quota: Callable[[], Quota | None] = lambda: None
+    """What the peer may bring; None for anything."""
     resolvers: Resolvers = field(default_factory=Resolvers)
     deltas: bool = True
     keeps: Callable[[str], bool] = lambda _: True
@@ -224,6 +227,7 @@ class ActivePeer(PeerBase):
                     rule=options.pull_rule,
                     keeps=options.keeps,
                     purges_removed=options.purges_removed,
+                    quota=options.pull_quota,
                 ),
                 ledger=self.ledger,
                 echo=echo,

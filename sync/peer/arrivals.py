@@ -14,6 +14,7 @@ from sync.peer import conflicts
 from sync.peer.conflicts import Resolvers
 from sync.peer.echo import Echo
 from sync.peer.problems import Problem
+from sync.peer.quotas import Quota
 from sync.peer.selection import EVERYTHING, Selection
 from sync.peer.session import Session
 from sync.replication.messages import MessageError, Rev
@@ -56,6 +57,8 @@ class ReceiveOptions:
     """Whether a document is purged here that left the channels which we read there."""
     prove_blobs: bool = False
     """Whether a peer must prove that it has a blob which is here already, before its document leads to it."""
+    quota: Callable[[], Quota | None] = lambda: None
+    """What the peer may bring; None for anything. Asked once it is known who it is."""
 
 
 class Arrived(msgspec.Struct, gc=False):

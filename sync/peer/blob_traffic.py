@@ -11,7 +11,7 @@ Blobs are hashed as jobs of the session's `work`: in slices, and no more than th
 import logging
 import secrets
 from collections import deque
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
 from typing import Any, BinaryIO, Final
 
 from sync.blip import ErrorReceived, RequestReceived
@@ -19,6 +19,7 @@ from sync.peer import tuning
 from sync.peer.blob_access import BlobAccess, asked_proofs
 from sync.peer.problems import Domain, Problem
 from sync.peer.progress import Ledger
+from sync.peer.quotas import Quota
 from sync.peer.session import Reply, Session
 from sync.peer.wire_bodies import BlobInfo
 from sync.replication.messages import (
@@ -79,8 +80,17 @@ class _Transfer:
 class BlobFetcher:
     """Gets the blobs of documents that a peer sends."""
 
-    def __init__(self, session: Session, database: Database, *, ledger: Ledger, proves: bool) -> None:
+    def __init__(
+        self,
+        session: Session,
+        database: Database,
+        *,
+        ledger: Ledger,
+        proves: bool,
+        quota: Callable[[], Quota | None] = lambda: None,
+    ) -> None:
         self._session, self._database, self._ledger, self._proves = session, database, ledger, proves
+        self._quota = quota
         self._transfers: dict[str, _Transfer] = {}
         self._queue: deque[_Transfer] = deque()
         self._active = 0
@@ -109,6 +119,9 @@ class BlobFetcher:
         if not waiting.left:
             then(None, given)
             return
+        if (objection := self._objection(missing, blobs, document_id)) is not None:
+            then(objection, given)
+            return
         for digest in missing:
             transfer = self._transfers.get(digest)
             if transfer is None:
@@ -118,6 +131,14 @@ class BlobFetcher:
         for digest in present:
             self._ask_for_proof(digest, document_id, waiting)
         self._begin()
+
+    def _objection(
+        self, missing: Collection[str], blobs: Mapping[str, BlobInfo], document_id: str
+    ) -> MessageError | None:
+        quota = self._quota()
+        lengths = [blobs[digest].length for digest in missing]
+        size = sum(tuning.BLOB_BYTES if length is None else length for length in lengths)
+        return None if quota is None or not missing else quota.blob_objection(document_id, size)
 
     def _begin(self) -> None:
         while self._queue and self._active < tuning.BLOBS_AT_ONCE:
@@ -165,6 +186,8 @@ class BlobFetcher:
             try:
                 writer.finish(transfer.digest)
                 self._ledger.progress.blobs_pulled += 1
+                if (quota := self._quota()) is not None:
+                    quota.charge(transfer.arrived, revisions=0)
             except BlobError as broken:
                 is_longer = transfer.info.length is not None and transfer.arrived > transfer.info.length
                 code = _BAD_REQUEST if is_longer else _FAILED  # the former is the document's own fault

@@ -16,6 +16,7 @@ from sync.peer.conflicts import Resolvers
 from sync.peer.echo import Echo
 from sync.peer.peer import PeerBase
 from sync.peer.progress import Ledger
+from sync.peer.quotas import Quota
 from sync.peer.receiver import Receiver
 from sync.peer.selection import EVERYTHING, Selection, Stream
 from sync.peer.sender import Sender
@@ -59,6 +60,8 @@ class PassiveOptions:
     """Who it is, if that is known: what it holds is kept under this name, else under its checkpoint's."""
     owner: str = ""
     """Whose its checkpoints are: `user:<name>` or `vessel:<name>`; empty if it has no name."""
+    quota: Quota | None = None
+    """What it may bring; None for anything."""
     keeps: Callable[[str], bool] = lambda _: True
     resolvers: Resolvers = field(default_factory=Resolvers)
     """For edits that meet a deletion; other conflicts are refused."""
@@ -99,6 +102,7 @@ class PassivePeer(PeerBase):
                 readable=options.readable,
                 keeps=options.keeps,
                 prove_blobs=not options.readable.is_everything,
+                quota=lambda: options.quota,
             ),
             ledger=ledger,
             echo=self._echo,

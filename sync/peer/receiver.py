@@ -95,7 +95,9 @@ class Receiver:
         self._session, self._database, self._ledger = session, database, ledger
         self._options, self._echo, self._progress = options, echo, progress
         self._stored, self._outdated = stored, outdated
-        self._blobs = BlobFetcher(session, database, ledger=ledger, proves=options.prove_blobs)
+        self._blobs = BlobFetcher(
+            session, database, ledger=ledger, proves=options.prove_blobs, quota=options.quota
+        )
         self._lists: deque[tuple[Changes | ProposeChanges, RequestReceived]] = deque()
         """What is to be answered, in that order."""
         self._early: list[tuple[Changes, RequestReceived]] = []
@@ -379,6 +381,9 @@ class Receiver:
         try:
             if json_size.exceeds(arrived.raw, self._session.limits.nodes):
                 raise MessageError(f"{rev.id}: larger than is taken here", code=_TOO_LARGE)
+            quota = self._options.quota()
+            if quota is not None and (error := quota.objection(rev.id, len(arrived.raw))) is not None:
+                raise error
             incoming = wire_bodies.from_peer(arrived.raw)
         except MessageError as error:
             arrived.error = error
@@ -574,6 +579,8 @@ class Receiver:
             if arrived.outcome is not None and arrived.outcome.stored:
                 progress.pulled += 1
                 progress.body_bytes_pulled += arrived.wire_bytes
+                if (quota := self._options.quota()) is not None:
+                    quota.charge(len(arrived.raw))
             if self._ledger.listens or self._ledger.failures:
                 self._ledger.tell(
                     DocumentEnded(

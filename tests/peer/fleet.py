@@ -10,6 +10,7 @@ from typing import Any
 
 from sync import documents
 from sync.blip import RequestReceived
+from sync.peer.quotas import Quota
 from sync.peer.session import Session
 from sync.replication.checkpoint_id import Peer as PeerName
 from sync.store import Database
@@ -85,6 +86,7 @@ class Fleet:
         cut_after: int | None = None,
         lots: bool = False,
         per_frame: float = 0.0,
+        quota: Quota | None = None,
     ) -> CountingWire:
         """`first` connects to `second`; to the end, unless it is cut."""
         theirs = self.stores[second]
@@ -98,7 +100,7 @@ class Fleet:
                 "pull": pull,
                 "deltas": self._deltas,
             },
-            passive={"deltas": self._deltas},
+            passive={"deltas": self._deltas, "quota": quota},
             rng=self.rng if lots else None,
             cut_after=cut_after,
             per_frame=per_frame,

@@ -16,6 +16,13 @@ __all__ = ["logboat"]
 
 NOW = UTC + 100_000.2
 REVOKED = "the certificate of ferry was revoked on 2026-05-01 (stolen)"
+QUOTA = {
+    "owner": "user:guest",
+    "measure": "bytes",
+    "limit": 4_000_000,
+    "refused": 17,
+    "until": NOW + 7_200,
+}
 FLEET = {
     "peers": [
         peer("brigid", behind=12_345, receiving=7),
@@ -74,6 +81,14 @@ class TestPeers:
         at = next(number for number, line in enumerate(lines) if line.startswith("ferry"))
         assert "refused" in lines[at]
         assert lines[at + 1] == f"  {REVOKED}"
+
+    def test_whoever_has_brought_too_much_is_named(self, logboat: Appliance) -> None:
+        logboat.mesh(
+            **FLEET, quotas=[QUOTA | {"owner": "vessel:brigid", "measure": "revisions", "limit": 900}]
+        )
+        shown = logboat("peers").out
+        assert "refused: vessel brigid has brought its 900 revisions for a day: 17 refused" in shown
+        assert logboat("peers", "--json").json["quotas"][0]["owner"] == "vessel:brigid"
 
     def test_clones_and_problems_come_first(self, logboat: Appliance) -> None:
         logboat.mesh(**FLEET, clones=["two boards say they are ferry"], problems=["multicast fails"])
@@ -279,6 +294,11 @@ class TestStatus:
         [
             (FLEET, "1 refused: ferry", f"see why ferry is refused: {REVOKED}"),
             ({"clones": ["two boards are ferry"]}, "CLONED", "see to a clone: two boards are ferry"),
+            (
+                {"quotas": [QUOTA]},
+                "REFUSED: user guest has brought its 4 MB for a day: 17 refused, the rest can come in 2 h",
+                "see what user guest sends (logboat db changes): user guest has brought its 4 MB for a day",
+            ),
             ({"problems": ["no multicast"]}, "nobody is nearby", "look after the mesh: no multicast"),
             (
                 {"fault": "no identity yet", "waitsForIdentity": True},

@@ -140,6 +140,15 @@ MESH: dict[str, Any] = {
     "routes": {"brigid": route("brigid"), "erin": route("brigid", "?", "erin")},
     "crew": [{"user": "bridge", "address": "10.0.0.7:5000"}],
     "clones": ["two boards say they are ferry"],
+    "quotas": [
+        {
+            "owner": "user:guest",
+            "measure": "bytes",
+            "limit": 4_000_000,
+            "refused": 17,
+            "until": UTC + 50_000.0,
+        }
+    ],
     "gateways": [
         GATEWAY,
         GATEWAY | {"state": "refused", "problem": "401", "lastAcknowledged": None, "rate": None},

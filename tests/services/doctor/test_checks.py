@@ -20,7 +20,7 @@ from services.doctor.findings import Verdict
 from services.doctor.patient import Patient
 from services.live import LiveClock, LiveSensor, LiveStorage
 from services.liveness import Stamp
-from services.livesync import LivePeer
+from services.livesync import LivePeer, LiveQuota
 from services.logs.kept import ErrorLog
 from services.logs.lines import Line
 from sync.mesh.interfaces import MULTICAST, RUNNING, UP, Interface
@@ -28,6 +28,8 @@ from tests.gateway import builders
 from tests.services import documents as build
 from tests.services.lights.builders import NOW, UTC, gateway, mesh, recorder
 from tests.services.syncing import Fleet
+
+BITE = LiveQuota(owner="user:guest", measure="bytes", limit=4_000_000, refused=17, until=UTC + 7_200)
 
 CONFIG = """\
 [vessel]
@@ -296,6 +298,7 @@ FAULTS: list[tuple[str, Callable[[Rig], object], str]] = [
     ),
     ("mesh", lambda r: r.sync(fault="port 4984 is taken"), "port 4984"),
     ("clones", lambda r: r.sync(clones=["argo is there twice"]), "twice"),
+    ("mesh", lambda r: r.sync(quotas=[BITE]), "user guest has brought its 4 MB for a day"),
     ("gateways", lambda r: r.sync(gateways=[gateway("refused", problem="wrong password")]), "wrong password"),
     ("gateways", lambda r: r.sync(gateways=[gateway("connecting", problem="no answer")]), "no answer"),
     (

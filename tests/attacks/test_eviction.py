@@ -1,0 +1,140 @@
+"""What guests and crew bring takes no history away: checkpoints, notes, however many and however large."""
+
+import json
+from functools import partial
+from pathlib import Path
+
+from services import retention
+from services.commands.common import opened
+from sync.blip.frames import Kind
+from sync.documents import is_single_writer, reading_prefix
+from sync.store import Database
+from sync.store.checkpoints import LARGEST, MOST_BYTES
+from tests.services import documents as build
+
+from .attacker import Begun, Facts, Target
+from .intruder import Intruder
+from .siege import CREW, GUEST, MEMORY_MIB, Size, besieged
+
+BUDGET = 12_000_000
+OLD = "oldlog"
+READINGS = 300
+
+
+def filled(data: Path) -> None:
+    """Give the vessel some history, of an earlier card of its own."""
+    data.mkdir(parents=True, exist_ok=True)
+    with Database.open(data / "log.db", single_writer=is_single_writer) as database, database.transaction():
+        build.write(database, build.boot(1, log=OLD))
+        for number in range(READINGS):
+            document_id, body = build.reading(*range(10), first=10 * number + 1, log=OLD)
+            database.put(document_id, body | {"padding": "x" * 10_000})
+
+
+def kept(data: Path) -> int:
+    with opened(data / "log.db") as database:
+        return database.count(reading_prefix("argo", "rpm", OLD))
+
+
+async def hoard(target: Target, begun: Begun, *, count: int) -> Facts:
+    """A guest has checkpoints kept, as large and as many as it can; a user of the crew does so with notes."""
+    guest, crew = await Intruder.enter(target, GUEST), await Intruder.enter(target, CREW)
+    begun()
+    sizes = (256 * 1024 - 100, LARGEST - 100)
+    for number in range(count):
+        body = b'{"remote":"%s"}' % (b"x" * sizes[number % 2])
+        asked = guest.ask({"Profile": "setCheckpoint", "client": f"cp-{number}"}, body, compressed=True)
+        await guest.answered(asked)
+        text = b'{"type":"note","vessel":"argo","channels":["notes"],"text":"%s"}' % (b"x" * 200_000)
+        note = {"Profile": "rev", "id": f"note:argo:{number:026d}", "rev": "1-abc", "sequence": "1"}
+        asked = crew.ask(note, text, compressed=True)
+        await crew.answered(asked)
+    return {
+        "checkpoints": sum(kind is Kind.RESPONSE for kind in guest.replies.values()),
+        "notes": sum(kind is Kind.RESPONSE for kind in crew.replies.values()),
+        "over": guest.is_over or crew.is_over,
+    }
+
+
+def test_history_stays_whatever_guests_and_crew_bring(tmp_path: Path, size: Size) -> None:
+    count = size.pick(60, 600)
+    with besieged(tmp_path, toml=f"[retention]\nbudget = '{BUDGET} B'\n", prepare=filled) as siege:
+        report = siege.under(partial(hoard, count=count))
+        assert not report.facts["over"]
+        assert report.facts["checkpoints"] == count // 2
+        data = siege.sync.folder / "data"
+        for _ in range(2):  # at each start it looks for room
+            assert siege.recorder.stop() == 0
+            siege.recorder.start()
+            siege.recorder.wait_for_lines(20)
+            siege.recorder.wait_for_state(lambda state: state.get("storage") is not None)
+            assert kept(data) == READINGS
+        with opened(data / "log.db") as database:
+            of_guest = [found for found in database.checkpoints.all() if found.owner == f"user:{GUEST}"]
+            assert 0 < sum(found.size for found in of_guest) <= MOST_BYTES
+            assert retention.held(database, "argo", {OLD}).total <= BUDGET
+        assert report.most_mib <= MEMORY_MIB, str(report)
+        assert report.times.worst <= size.worst_s, str(report)
+
+
+def test_the_users_checkpoints_are_listed_and_dropped(tmp_path: Path) -> None:
+    with besieged(tmp_path) as siege:
+        siege.under(partial(hoard, count=6), least=1, after=1)
+        store = str(siege.sync.folder / "data" / "log.db")
+        listed = siege.sync.logboat("db", "checkpoints", store, "--of", f"user:{GUEST}", places=False).stdout
+        assert [line.split()[:2] for line in listed.splitlines()] == [
+            [f"cp-{number}", f"user:{GUEST}"] for number in (1, 3, 5)
+        ]
+        siege.sync.logboat("db", "checkpoints", store, "--of", f"user:{GUEST}", "--drop", places=False)
+        left = siege.sync.logboat("db", "checkpoints", store, places=False).stdout
+        assert GUEST not in left
+
+
+async def flood(target: Target, begun: Begun, *, count: int) -> Facts:
+    """A user of the crew brings notes that compress to nothing, and one that is larger than may be."""
+    crew = await Intruder.enter(target, CREW)
+    begun()
+    text = b"x" * 250_000
+    huge = crew.ask(_note(count), _body(b"x" * 300_000), compressed=True)
+    await crew.answered(huge)
+    for number in range(count):
+        await crew.answered(crew.ask(_note(number), _body(text), compressed=True))
+    kinds = [crew.replies[number] for number in sorted(crew.replies)]
+    return {
+        "taken": kinds.count(Kind.RESPONSE),
+        "refused": kinds.count(Kind.ERROR),
+        "huge": b"413" in crew.bodies[huge],
+        "last": crew.bodies[max(crew.bodies)].decode(errors="replace"),
+        "over": crew.is_over,
+    }
+
+
+def _note(number: int) -> dict[str, str]:
+    return {"Profile": "rev", "id": f"note:argo:{number:026d}", "rev": "1-abc", "sequence": "1"}
+
+
+def _body(text: bytes) -> bytes:
+    return b'{"type":"note","vessel":"argo","channels":["notes"],"text":"%s"}' % text
+
+
+def test_a_user_brings_a_days_worth_and_status_says_who_it_is(tmp_path: Path, size: Size) -> None:
+    """What took 148 kB on the wire, and 150 MB on every card of the fleet."""
+    count = size.pick(40, 600)
+    with besieged(tmp_path, toml=f"[retention]\nbudget = '{BUDGET} B'\n") as siege:
+        report = siege.under(partial(flood, count=count))
+        facts = report.facts
+        assert facts["huge"]
+        assert not facts["over"]
+        assert 16 <= facts["taken"] <= 21  # of 250 kB, for 4 MB a day
+        assert facts["taken"] + facts["refused"] == count + 1
+        assert "429" in facts["last"]
+        assert f"user:{CREW} has brought what it may in a day" in facts["last"]
+        state = siege.sync.until(lambda state: state.get("quotas"))
+        (quota,) = state["quotas"]
+        assert (quota["owner"], quota["measure"]) == (f"user:{CREW}", "bytes")
+        shown = siege.sync.logboat("status").stdout
+        assert f"REFUSED: user {CREW} has brought its 4 MB for a day" in " ".join(shown.split())
+        (told,) = json.loads(siege.sync.logboat("status", "--json").stdout)["quotas"]
+        assert told["owner"] == f"user:{CREW}"
+        assert report.most_mib <= MEMORY_MIB, str(report)
+        assert report.times.worst <= size.worst_s, str(report)

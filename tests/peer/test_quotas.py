@@ -1,0 +1,168 @@
+"""What a peer may bring: what is too large, or more than a day's worth, is refused, and nothing is lost."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from services import allowances
+from sync import documents
+from sync.blip import ErrorReceived, ResponseReceived
+from sync.documents import Kind
+from sync.peer import tuning
+from sync.peer.quotas import DAY_S, LARGEST, Allowance, Bite, Measure, Quota, Quotas
+from sync.store import Database
+
+from .fleet import LOG, fleet
+from .rig import Clock, assert_same, open_database
+from .script import Script, passive
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Database]:
+    with open_database(tmp_path / "log.db") as opened:
+        yield opened
+
+
+def quota(clock: Clock, *, size: int = 1_000_000, revisions: int = 1_000) -> Quota:
+    return Quota("user:mate", Allowance(size, revisions), clock=clock)
+
+
+def push(script: Script, number: int, size: int) -> tuple[int, str]:
+    """Push a note of this size; the error's code and words, 0 if it was taken."""
+    body = json.dumps({"type": "note", "text": "x" * size}).encode()
+    message = {"Profile": "rev", "id": f"note:argo:{number}", "rev": "1-abc", "sequence": str(number)}
+    reply = script.ask(message, body)
+    if isinstance(reply, ErrorReceived):
+        return reply.code, reply.message
+    assert isinstance(reply, ResponseReceived)
+    return 0, ""
+
+
+def test_a_document_that_is_too_large_is_refused_for_good_and_others_come(store: Database) -> None:
+    clock = Clock()
+    script = passive(store, clock=clock, quota=quota(clock))
+    code, words = push(script, 1, LARGEST)
+    assert (code, str(LARGEST) in words) == (413, True)
+    assert push(script, 2, LARGEST - 100) == (0, "")
+    assert not script.is_over
+    assert store.count("note:") == 1
+
+
+def test_more_bytes_than_a_days_are_refused_for_now_and_come_the_next_day(store: Database) -> None:
+    clock = Clock()
+    found = quota(clock)
+    script = passive(store, clock=clock, quota=found)
+    codes = [push(script, number, 200_000)[0] for number in range(10)]
+    assert codes == [0] * 5 + [429] * 5
+    assert "user:mate" in push(script, 9, 100)[1]
+    assert found.bite is not None
+    assert (found.bite.owner, found.bite.measure, found.bite.refused) == ("user:mate", Measure.BYTES, 6)
+    clock.now += found.bite.seconds
+    assert found.bite is None
+    assert push(script, 9, 100) == (0, "")
+
+
+def test_more_revisions_than_a_days_are_refused(store: Database) -> None:
+    clock = Clock()
+    found = quota(clock, revisions=3)
+    script = passive(store, clock=clock, quota=found)
+    assert [push(script, number, 10)[0] for number in range(5)] == [0, 0, 0, 429, 429]
+    bite = found.bite
+    assert bite is not None
+    assert (bite.measure, bite.limit, bite.refused) == (Measure.REVISIONS, 3, 2)
+    assert 0 < bite.seconds <= DAY_S
+
+
+def test_what_is_known_already_costs_nothing(store: Database) -> None:
+    clock = Clock()
+    script = passive(store, clock=clock, quota=quota(clock, revisions=3))
+    for _ in range(5):
+        assert push(script, 1, 10) == (0, "")
+    assert push(script, 2, 10) == (0, "")
+
+
+def test_a_quota_is_that_of_all_connections(store: Database) -> None:
+    clock = Clock()
+    quotas = Quotas(lambda _: Allowance(10**6, 2), clock=clock)
+    scripts = [passive(store, clock=clock, quota=quotas.of("user:mate")) for _ in range(3)]
+    other = passive(store, clock=clock, quota=quotas.of("user:cook"))
+    assert [push(script, number, 10)[0] for number, script in enumerate(scripts)] == [0, 0, 429]
+    assert push(other, 9, 10) == (0, "")
+    assert [bite.owner for bite in quotas.bites] == ["user:mate"]
+
+
+def test_a_blob_that_is_more_than_is_left_is_not_asked_for(store: Database) -> None:
+    clock = Clock()
+    script = passive(store, clock=clock, quota=quota(clock))
+    blob = {"@type": "blob", "digest": "sha1-" + "A" * 27 + "=", "length": 900_000}
+    push(script, 1, 200_000)
+    message = {"Profile": "rev", "id": "note:argo:2", "rev": "1-abc", "sequence": "2"}
+    reply = script.ask(message, json.dumps({"photo": blob}).encode())
+    assert isinstance(reply, ErrorReceived)
+    assert reply.code == 429
+    reply = script.ask(
+        message | {"id": "note:argo:3"}, json.dumps({"photo": blob | {"length": None}}).encode()
+    )
+    assert isinstance(reply, ErrorReceived)
+    assert reply.code == 413
+    assert script.requests == []
+
+
+def test_what_was_refused_stays_with_its_sender_and_comes_the_next_day(tmp_path: Path) -> None:
+    """Two of ours: the failure passes, so the checkpoint does not go past it."""
+    with fleet(tmp_path) as vessels:
+        quotas = Quotas(lambda _: Allowance(10**9, 300), clock=vessels.clock)
+        with vessels.stores[0].transaction():
+            for number in range(1_000):
+                vessels.write(0, documents.reading_id("v0", "rpm", LOG, number + 1))
+        before = 0
+        for day in range(4):
+            vessels.meet(0, 1, quota=quotas.of("vessel:v0"))
+            held = vessels.stores[1].count("reading:")
+            assert 300 <= held - before <= 300 + tuning.BATCH or held == 1_000
+            assert day or held < 1_000
+            before = held
+            vessels.clock.now += DAY_S
+        assert_same(*vessels.stores)
+
+
+BUDGETS = [10_000_000, 6_000_000_000, 24_000_000_000]
+
+
+@pytest.mark.parametrize("budget", BUDGETS)
+def test_no_honest_vessel_comes_near_its_allowance(budget: int) -> None:
+    """Of 20 vessels with 50 sensors each, whose current values change every 10 s, after a month apart."""
+    sensors = 20 * 50
+    current = sensors * 86_400 // 10
+    windows = sensors * 86_400 // 300 * 30
+    bytes_a_window = 300 * 14 + 400
+    history = min(windows * bytes_a_window, budget)  # there is no room for more
+    found = allowances.allowance("vessel:brigid", budget)
+    assert current + history // bytes_a_window < found.revisions
+    assert current * 600 + history < found.bytes
+
+
+@pytest.mark.parametrize("budget", BUDGETS)
+def test_no_honest_user_comes_near_its_allowance(budget: int) -> None:
+    found = allowances.allowance("user:bridge", budget)
+    assert found.revisions > 86_400 // 5 + 500
+    assert found.bytes > 500 * 1_000 + 2 * 1_500_000
+    assert found == allowances.allowance("gateway:office", budget)
+
+
+def test_the_largest_documents_of_ours_may_come() -> None:
+    series = 20 * 50 * 10
+    assert series * len(f'"argo:{"x" * 16}:abcdef":123456789,') < allowances.largest("forwarded:office:argo")
+    assert allowances.largest(documents.reading_id("argo", "rpm", LOG, 1)) > 4 * 64_000
+    assert allowances.largest(f"{Kind.NOTE}:argo:1") == LARGEST
+
+
+def test_nothing_bites_that_has_refused_nothing() -> None:
+    clock = Clock()
+    found = quota(clock, revisions=1)
+    found.charge(10)
+    assert found.bite is None
+    assert found.objection("a", 1) is not None
+    assert found.bite == Bite("user:mate", Measure.REVISIONS, 1, DAY_S, 1)
