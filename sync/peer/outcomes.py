@@ -1,8 +1,10 @@
 """What became of each change that was to be sent: done, failed, to be tried again; what the peer holds."""
 
+from bisect import insort
 from collections import deque
 from collections.abc import Mapping
 from itertools import islice
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 from sync.peer import tuning
@@ -16,6 +18,7 @@ from sync.store import Database, model
 TRANSIENT: Final = frozenset({408, 429, 500, 502, 503, 504})
 CONFLICT: Final = 409
 _FAULT: Final = 500
+_TOO_MANY: Final = 429
 _HOLD_FOR: Final = 1.0
 """Seconds until what the peer holds is written down. If it is lost, a delta less is sent, or one question
 more asked."""
@@ -47,6 +50,7 @@ class Outcomes:
         self._session, self._database, self._feed = session, database, feed
         self._options, self._ledger, self._attempts = options, ledger, attempts
         self._later: deque[tuple[float, Sending]] = deque()
+        """What is to be tried again, in the order of time."""
         self._failed_for_now: dict[str, _Failed] = {}
         """By document."""
         self._conflicts: dict[str, tuple[float, model.Change]] = {}
@@ -112,7 +116,8 @@ class Outcomes:
         self._tell(change, problem, is_transient=True)
         if self._options.continuous:
             self._forget_failed(change)
-            self._later.append((self._session.clock() + tuning.RETRY_DOCUMENT, sending))
+            delay = tuning.RETRY_REFUSED if status == _TOO_MANY else tuning.RETRY_DOCUMENT
+            insort(self._later, (self._session.clock() + delay, sending), key=itemgetter(0))
         else:
             self._fail_for_now(change, problem)
 

@@ -13,12 +13,15 @@ A day begins when something is brought, and lasts 24 hours of a steady clock, so
 it. What was counted is forgotten at a restart of the daemon.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
 from sync.replication.errors import MessageError
+
+log = logging.getLogger(__name__)
 
 DAY_S: Final = 86_400.0
 LARGEST: Final = 256 * 1024
@@ -92,6 +95,8 @@ class Quota:
         self._look()
         if self._used_up() is None and self._bytes + size <= self.allowance.bytes:
             return None
+        if not self._refused:
+            log.warning("%s has brought what it may in a day (%s): more is refused", self.owner, self.words)
         self._refused += 1
         text = (
             f"{document_id}: {self.owner} has brought what it may in a day here ({self.words}); "

@@ -81,6 +81,8 @@ DEPTH_MOST: Final = 100
 """Ancestors sent to any peer: bytes. Most of so long a history would be made-up names."""
 RETRY_DOCUMENT: Final = 30.0
 """Seconds until a document that failed for the moment is tried again on the same connection."""
+RETRY_REFUSED: Final = 1800.0
+"""The same where the peer has had enough from us for a day (429): each attempt costs the whole body."""
 RETRY_CONFLICT: Final = 300.0
 """Seconds until a change that the peer refuses as a conflict is proposed again on the same connection. What
 is in its way goes by people's work, not by itself; a proposal costs some 100 bytes."""

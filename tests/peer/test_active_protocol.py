@@ -464,6 +464,22 @@ def test_what_the_gateway_cannot_take_now_is_left_for_the_next_replication(
     assert [item.id for item in proposed(again, WANTED)] == ["bad"]
 
 
+def test_what_the_peer_has_had_enough_of_for_a_day_is_tried_again_more_rarely(store: Database) -> None:
+    for name in ("enough", "busy"):
+        store.put(name, {})
+    script = begun(store, pull=False, continuous=True)
+    proposed(script, WANTED, WANTED)
+    for rev, event in script.taken(Rev):
+        script.refuse(event, 429 if rev.id == "enough" else 503)
+    script.rest(2 * tuning.RETRY_DOCUMENT)
+    assert [item.id for item in proposed(script, WANTED)] == ["busy"]
+    script.answer(script.take(Rev)[1])
+    script.rest(tuning.RETRY_REFUSED - 4 * tuning.RETRY_DOCUMENT)
+    assert script.taken(ProposeChanges) == []
+    script.rest(tuning.RETRY_REFUSED)
+    assert [item.id for item in proposed(script, WANTED)] == ["enough"]
+
+
 @pytest.mark.parametrize("of_proposal", [True, False])
 def test_continuous_replication_tries_again_what_the_gateway_could_not_take(
     store: Database, of_proposal: bool
