@@ -10,8 +10,8 @@ is said of numbers after the last one on record, but how many more the sensor's 
 """
 
 import heapq
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise
 from operator import attrgetter, itemgetter
 from typing import Final
@@ -28,6 +28,8 @@ from .timeline import NEVER, Downtime, Moment, Timeline, downtimes
 
 MOST_LISTED: Final = 100
 """Spans and faults that are listed for one sensor's log; all are counted."""
+REMOVED_HERE: Final = "removed from this card to make room; the vessel itself may have it"
+"""Why another vessel's samples are not there."""
 ROUNDING_S: Final = 0.002
 """Times in documents are rounded to the millisecond, twice."""
 
@@ -131,13 +133,26 @@ class VesselReport:
         return not self.faults and all(sensor.is_complete for sensor in self.sensors)
 
 
-def verify(source: Documents, vessels: Iterable[str] | None = None) -> Iterator[VesselReport]:
-    """A report for each vessel (all of the fleet if None), in turn. Raises what the source raises."""
+def verify(
+    source: Documents,
+    vessels: Iterable[str] | None = None,
+    *,
+    floors: Mapping[str, str] | None = None,
+    own: str = "",
+) -> Iterator[VesselReport]:
+    """A report for each vessel (all of the fleet if None), in turn. Raises what the source raises.
+
+    Args:
+        source: the documents.
+        vessels: their ids.
+        floors: as `Database.floors` tells them: below them, other vessels' readings were removed here.
+        own: the vessel whose card this is. What was removed of it is told by its gap documents alone.
+    """
     for vessel in shapes.vessels(source) if vessels is None else vessels:
-        yield _verify_vessel(source, vessel)
+        yield _verify_vessel(source, vessel, {} if floors is None or vessel == own else floors)
 
 
-def _verify_vessel(source: Documents, vessel: str) -> VesselReport:
+def _verify_vessel(source: Documents, vessel: str, floors: Mapping[str, str]) -> VesselReport:
     boots, faults = boots_of(source, vessel)
     timeline = Timeline(boots)
     known, order, vessel_faults = _vessel(source, vessel)
@@ -145,7 +160,8 @@ def _verify_vessel(source: Documents, vessel: str) -> VesselReport:
     reports: list[SensorLog] = []
     named: dict[str, set[int]] = {}
     for (sensor, log), records in groupby(_records(source, vessel, faults), key=attrgetter("sensor", "log")):
-        walk = _Walk(SensorLog(vessel=vessel, sensor=sensor, log=log), timeline)
+        floor = floors.get(documents.reading_prefix(vessel, sensor, log), "")
+        walk = _Walk(SensorLog(vessel=vessel, sensor=sensor, log=log), timeline, floor)
         for record in records:
             walk.take(record)
         reports.append(walk.end(_current(source, walk.report)))
@@ -232,11 +248,14 @@ def _filed(source: Documents, kind: Kind, vessel: str) -> Iterator[tuple[str, Ki
 class _Walk:
     """Goes along the numbers of one sensor's log."""
 
-    def __init__(self, report: SensorLog, timeline: Timeline) -> None:
+    def __init__(self, report: SensorLog, timeline: Timeline, floor: str) -> None:
+        """`floor`: the id of the first reading that was not removed here; empty if none was."""
         self.report = report
         self.boots: set[int] = set()
         """Numbers of the boots that its readings name."""
         self._timeline = timeline
+        number = floor.rpartition(":")[2]
+        self._kept_from = int(number) if number.isdecimal() else 0
         self._gaps: list[Gap] = []
         """Gap documents that reach beyond the last reading; neighbours with one reason as one."""
         self._end: tuple[int, float] | None = None
@@ -303,6 +322,17 @@ class _Walk:
 
     def _unread(self, upto: int, before: Moment) -> Iterator[Missing]:
         """The numbers after the last reading up to `upto`, explained or not."""
+        for span in self._not_here(upto, before):
+            if span.reason is not None or span.first >= self._kept_from:
+                yield span
+                continue
+            removed = min(span.last, self._kept_from - 1)
+            yield replace(span, last=removed, reason=REMOVED_HERE)
+            if removed < span.last:
+                yield replace(span, first=removed + 1)
+
+    def _not_here(self, upto: int, before: Moment) -> Iterator[Missing]:
+        """The same, explained by gap documents alone."""
         after, number = self.report.last_at, self.report.last + 1
         for gap in self._gaps:
             if gap.first > upto:

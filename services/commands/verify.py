@@ -7,12 +7,22 @@ from typing import TYPE_CHECKING, Any
 from sensors.plaintext import clean
 from services.present import count, moment_text, table, thousands
 
-from .common import World, chosen_vessel, moment_json, print_json, reading_store, zone
+from .common import (
+    CommandError,
+    World,
+    chosen_vessel,
+    moment_json,
+    own_vessel,
+    print_json,
+    reading_store,
+    zone,
+)
 
 if TYPE_CHECKING:
     from datetime import tzinfo
 
     from services.verify import LogBoots, Missing, SensorLog, Tally, VesselReport
+    from sync.store import Database
 
 
 def verify_arguments(parser: ArgumentParser) -> None:
@@ -28,7 +38,7 @@ def verify(args: Namespace, world: World) -> int:  # noqa: ARG001
     reports = []
     with reading_store(args) as database:
         chosen = None if args.vessel is None else [chosen_vessel(args, database)]
-        for report in verified(database, chosen):
+        for report in verified(database, chosen, floors=database.floors(), own=_own(args, database)):
             reports.append(report)
             if not args.json:
                 print("\n".join(_vessel_lines(report, when)), flush=True)
@@ -39,6 +49,14 @@ def verify(args: Namespace, world: World) -> int:  # noqa: ARG001
     else:
         print(_conclusion(reports))
     return 0 if complete else 1
+
+
+def _own(args: Namespace, database: "Database") -> str:
+    """The vessel whose card this is; empty if nobody says."""
+    try:
+        return own_vessel(args, database)
+    except CommandError:
+        return ""
 
 
 def _conclusion(reports: "Sequence[VesselReport]") -> str:

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from sensors.quality import State
+from services import retention
 from services.control import SOCKET, Addition, Answer, ControlServer
 from services.timekeeping import Anchor, Source
+from services.verify import REMOVED_HERE
 from sync.documents import is_single_writer
 from sync.store import Database
 
@@ -591,6 +593,33 @@ class TestVerify:
         done = logboat("verify")
         assert done.status == 0
         assert "  rpm, log abcdef: 1 to 3 explained: retention (before 2025-10-09 08:55:00Z)" in done.lines
+
+    def test_what_was_removed_here_of_another_vessel_is_named_and_is_no_loss(
+        self, logboat: Appliance
+    ) -> None:
+        logboat.put(SYNCED, build.reading(1, 2), build.boot(1, network(0, UTC), vessel="brigid"))
+        for number in range(6):
+            document_id, body = build.reading(
+                *range(10), first=10 * number + 1, start=100 * number + 1, vessel="brigid"
+            )
+            logboat.put((document_id, body | {"padding": "x" * 20_000}))
+        logboat.live()
+        with Database.open(logboat.store, single_writer=is_single_writer) as database:
+            retention.make_room(database, vessel="argo", excess=lambda: 10**9, utc=UTC, most=2, log="abcdef")
+            assert list(database.floors()) == ["reading:brigid:rpm:abcdef:"]
+        done = logboat("verify")
+        assert done.status == 0, done.out
+        assert f"  rpm, log abcdef: 1 to 20 explained: {REMOVED_HERE}" in done.out
+        assert "argo: complete" in done.lines
+
+    def test_a_floor_alone_does_not_explain_what_is_missing_of_this_vessel(self, logboat: Appliance) -> None:
+        logboat.put(SYNCED, build.reading(9, first=4))
+        logboat.live()
+        with Database.open(logboat.store, single_writer=is_single_writer) as database:
+            database.set_floor("reading:argo:rpm:abcdef:", "reading:argo:rpm:abcdef:000000000004")
+        done = logboat("verify")
+        assert done.status == 1
+        assert "1 to 3 missing" in done.out
 
     def test_repeats_and_faults_are_exit_1(self, logboat: Appliance) -> None:
         logboat.put(
