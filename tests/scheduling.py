@@ -29,6 +29,7 @@ APART: Final = (
     "tests/mesh/test_fleets.py",
     "tests/faults/test_damage.py",
     "tests/mesh/test_links.py",
+    "tests/mesh/test_candidates.py",
     "tests/services/test_demo_run.py",
     "tests/faults/test_delay.py",
     "tests/faults/test_kill.py",

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from sync.mesh import plan, whereabouts
+from sync.mesh.candidates import Candidates
 from sync.mesh.outward import Outward
 from sync.mesh.plan import Place, Role
 from sync.mesh.sightings import Sighting
@@ -49,6 +50,8 @@ class Dialling:
         self._not_before: dict[str, float] = {}
         self._static_vessels: dict[str, str] = {}
         """Who answered at an address of the configuration."""
+        self.candidates: Final = Candidates()
+        """Where vessels may be."""
         self._surplus_since = 0.0
         self._ending: set[asyncio.Task[None]] = set()
 
@@ -58,7 +61,7 @@ class Dialling:
             self._not_before.pop(sighting.vessel, None)
         link = self.links.get(sighting.vessel)
         if link is not None:
-            link.meet_again(sighting.addresses)
+            link.meet_again()
 
     def reconsider(
         self,
@@ -118,7 +121,8 @@ class Dialling:
         if wait > 0:
             return wait
         host = f"logboat-{vessel}.local"
-        where = Whereabouts(host, sighting.port, sighting.db, sighting.addresses)
+        choices = self.candidates.of(vessel, asyncio.get_running_loop().time)
+        where = Whereabouts(host, sighting.port, sighting.db, sighting.addresses, choices)
         self._begin(vessel, where, expected=vessel)
         return TICK
 

@@ -469,6 +469,10 @@ class Discovery:
         self._registered = None
         self._wake.set()
 
+    def keep(self, instance: str) -> None:
+        """Keep the sighting of an instance: its vessel has proved itself there."""
+        self._table.prove(instance)
+
     def _names(self) -> set[str]:
         seen = {f"{sighting.instance}.{SERVICE_TYPE}" for sighting in self._table}
         return seen | self._pointers().keys()

@@ -275,6 +275,8 @@ class Mesh:
             self.problems.pop(vessel, None)
             self.problems.pop(key, None)
             log.info("linked with %s, dialled at %s", vessel, link.where.name)
+            if self.discovery is not None:
+                self.discovery.keep(link.where.instance)
             self._hear(vessel, None if link.greeting is None else link.greeting.board)
         elif vessel is not None:
             self._left(vessel)
@@ -419,14 +421,14 @@ class Mesh:
 
     def _in_sight(self) -> dict[str, Sighting]:
         """The best sighting of each vessel, of ours too if it is another appliance's."""
-        found: dict[str, Sighting] = {}
+        every: dict[str, list[Sighting]] = {}
         for sighting in self.sightings:
-            if not sighting.addresses:
-                continue
-            before = found.get(sighting.vessel)
-            if before is None or sighting.instance < before.instance:
-                found[sighting.vessel] = sighting
-        return found
+            if sighting.addresses:
+                every.setdefault(sighting.vessel, []).append(sighting)
+        candidates, now = self.dialling.candidates, asyncio.get_running_loop().time()
+        for vessel, sightings in every.items():
+            candidates.see(vessel, sightings, now)
+        return {vessel: candidates.best(vessel, sightings) for vessel, sightings in every.items()}
 
     def _forget(self, now: float, in_sight: set[str]) -> None:
         """What was said of those who are no longer there."""

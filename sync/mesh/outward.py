@@ -126,10 +126,8 @@ class Outward:
         for replicator in self._replicators.values():
             replicator.cut(problem)
 
-    def meet_again(self, addresses: tuple[str, ...] | None = None) -> None:
+    def meet_again(self) -> None:
         """The vessel was seen, or the network has changed: try at once."""
-        if addresses:
-            self.where.addresses = addresses
         for replicator in self._replicators.values():
             if replicator.status.activity is Activity.OFFLINE:
                 replicator.reachability_changed()

@@ -26,8 +26,10 @@ STRING_BYTES: Final = 255
 LINKS_STRINGS: Final = 4
 """Given to links: with them a record stays within one packet. 30 of the longest ids, 90 usual ones."""
 
-TABLE_LIMIT: Final = 256
+TABLE_LIMIT: Final = 512
 """Instances kept; far more than vessels in reach. Strangers can fill a network with names, not our memory."""
+VESSEL_LIMIT: Final = 64
+"""Instances of one vessel. A vessel has one, for a while two; the others are forged, and are all tried."""
 
 _LOG: Final = re.compile(r"[a-z]{1,8}")
 _DB: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
@@ -156,8 +158,10 @@ class Change:
 class Sightings:
     """Who is to be seen on the network, by instance."""
 
-    def __init__(self, *, limit: int = TABLE_LIMIT) -> None:
-        self._limit = limit
+    def __init__(self, *, limit: int = TABLE_LIMIT, limit_of_vessel: int = VESSEL_LIMIT) -> None:
+        self._limit, self._limit_of_vessel = limit, limit_of_vessel
+        self._proven: dict[str, None] = {}
+        """Instances at which a vessel has shown its certificate, the latest last."""
         self._seen: dict[str, Sighting] = {}
         self.refused = 0
         """Sightings that found no room."""
@@ -168,7 +172,7 @@ class Sightings:
         `was_silent`: before, it had left questions without answer.
         """
         before = self._seen.get(sighting.instance)
-        if before is None and len(self._seen) >= self._limit:
+        if before is None and not self._has_room(sighting):
             self.refused += 1
             return None
         self._seen[sighting.instance] = sighting
@@ -177,6 +181,27 @@ class Sightings:
         if before != sighting:
             return Change(ChangeKind.CHANGED, sighting)
         return Change(ChangeKind.AGAIN, sighting) if was_silent else None
+
+    def prove(self, instance: str) -> None:
+        """Its vessel has shown its certificate there: it is kept before those that have not."""
+        self._proven.pop(instance, None)
+        self._proven[instance] = None
+        while len(self._proven) > self._limit:
+            del self._proven[next(iter(self._proven))]
+
+    def _has_room(self, sighting: Sighting) -> bool:
+        """Return True if one more may be kept; a proven one takes the place of one that is not."""
+        of_vessel = [each for each in self._seen.values() if each.vessel == sighting.vessel]
+        if len(of_vessel) >= self._limit_of_vessel:
+            return self._gives_way(sighting, of_vessel)
+        return len(self._seen) < self._limit or self._gives_way(sighting, [*self._seen.values()])
+
+    def _gives_way(self, sighting: Sighting, others: list[Sighting]) -> bool:
+        last = next((each for each in reversed(others) if each.instance not in self._proven), None)
+        if sighting.instance not in self._proven or last is None:
+            return False
+        del self._seen[last.instance]
+        return True
 
     def lose(self, instance: str) -> Change | None:
         """It is no longer there. None if it was not."""

@@ -1,13 +1,18 @@
-"""Where a vessel's listener is: an endpoint for replicators; addresses change from meeting to meeting."""
+"""Where a vessel's listener is: an endpoint for replicators; addresses change from meeting to meeting.
+
+Where several places claim to be the vessel's, each is asked for its certificate before one is connected to.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from sync.mesh.candidates import Candidate, Choices
+from sync.mesh.probing import first_proven
 from sync.net import ws_client
 from sync.net.endpoints import Security
 from sync.net.handshake import parse_address
-from sync.net.tls_contexts import client_context
+from sync.net.tls_contexts import ClientTLS, client_context
 from sync.net.transport import Receiver, Transport
 from sync.net.websocket import Tuning
 from sync.peer.problems import Domain, Problem, ProblemError
@@ -33,6 +38,11 @@ class Whereabouts:
     database: str
     addresses: tuple[str, ...] = ()
     """The likeliest first, link-local ones with their zone. May be changed between two connections."""
+    choices: Choices | None = None
+    """Where it may be, as far as that is known from the network; then `port`, `database` and `addresses` are
+    those of the last connection."""
+    instance: str = ""
+    """The DNS-SD instance that told of the place where it was last found."""
 
     @property
     def name(self) -> str:
@@ -66,16 +76,48 @@ class Whereabouts:
             )
         except ValueError as error:
             raise ProblemError(Problem(Domain.TLS, 0, str(error))) from error
-        return await ws_client.connect(
-            f"{self._url}/_blipsync",
-            receiver,
-            ssl=made.context,
-            check=made.check,
-            headers=tuple(headers.items()),
-            addresses=self.addresses,
-            timeout=CONNECT_WITHIN,
-            tuning=TUNING,
-        )
+        chosen = await self._chosen(made)
+        try:
+            transport = await ws_client.connect(
+                f"{self._url}/_blipsync",
+                receiver,
+                ssl=made.context,
+                check=made.check,
+                headers=tuple(headers.items()),
+                addresses=self.addresses,
+                timeout=CONNECT_WITHIN,
+                tuning=TUNING,
+            )
+        except ProblemError:
+            if chosen is not None and self.choices is not None:
+                self.choices.failed(chosen)
+            raise
+        if chosen is not None and self.choices is not None:
+            self.choices.proved(chosen)
+        return transport
+
+    async def _chosen(self, made: ClientTLS) -> Candidate | None:
+        """Choose where to connect to; None if there is no choice. Raises ProblemError."""
+        candidates = () if self.choices is None else self.choices.order()
+        if self.choices is None or not candidates:
+            return None
+        found = candidates[0]
+        if len(candidates) > 1:
+
+            async def probe(candidate: Candidate) -> None:
+                await ws_client.probe(
+                    self.host,
+                    candidate.port,
+                    ssl=made.context,
+                    check=made.check,
+                    addresses=candidate.addresses,
+                    timeout=CONNECT_WITHIN,
+                )
+
+            found = await first_proven(self.choices.order, probe, failed=self.choices.failed)
+        self.addresses, self.port, self.database = found.addresses, found.port, found.database
+        self.instance = found.instance
+        return found
 
 
 def of_url(url: str) -> Whereabouts:

@@ -112,6 +112,44 @@ async def connect(
         raise ProblemError(Problem(Domain.POSIX, errno.ETIMEDOUT, text)) from error
 
 
+async def probe(
+    host: str,
+    port: int,
+    *,
+    ssl: tls.SSLContext,
+    check: Callable[[tls.SSLObject], None],
+    addresses: Sequence[str],
+    timeout: float,  # noqa: ASYNC109 -- as for `connect`
+) -> None:
+    """Return once the server has shown a certificate that `check` accepts. Raises ProblemError."""
+    where = f"{host}:{port}"
+    try:
+        async with asyncio.timeout(timeout):
+            sock = await dial(host, port, addresses=addresses)
+            try:
+                with alerts_by(sock.send):
+                    pipe, _ = await asyncio.get_running_loop().create_connection(
+                        asyncio.Protocol,
+                        sock=sock,
+                        ssl=ssl,
+                        server_hostname=host,
+                        ssl_handshake_timeout=timeout,
+                    )
+            except (OSError, tls.SSLError) as error:
+                sock.close()
+                raise ProblemError(_of_tls(error, f"connecting to {where}")) from error
+            except BaseException:
+                sock.close()
+                raise
+            try:
+                check(pipe.get_extra_info("ssl_object"))
+            finally:
+                pipe.abort()
+    except TimeoutError as error:
+        text = f"connecting to {where}: no answer within {timeout:g} s"
+        raise ProblemError(Problem(Domain.POSIX, errno.ETIMEDOUT, text)) from error
+
+
 def _of_tls(error: OSError, doing: str) -> Problem:
     if isinstance(error, tls.SSLError) or error.errno:
         return problem_of(error, doing)
