@@ -1,5 +1,6 @@
 """A slow machine comes up, in its own time: one emulated core, 512 MiB, two busy processes on the host."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,8 +38,8 @@ def test_everything_runs_and_nothing_failed_or_was_started_twice(slow: Guest) ->
 def test_recording_goes_on(slow: Guest) -> None:
 
     def samples() -> int:
-        told = slow.run("logboat status --json", seconds=600)
-        return int(told.partition('"samples":')[2].partition(",")[0].rstrip("}"))
+        told = json.loads(slow.run("logboat status --json", seconds=600))
+        return int(told["recorder"]["lastDurable"]["samples"])
 
     before = samples()
     slow.wait_for("more samples", lambda: samples() > before + 3, seconds=PATIENT_S)
