@@ -275,6 +275,8 @@ class BlobServer:
         session.handle(ProveAttachment, self._prove)
 
     def _get(self, request: GetAttachment, event: RequestReceived) -> None:
+        if event.no_reply:
+            return
         self._access.check(request.digest, request.document_id)
         if len(self._open) + self._opening >= tuning.FILES_OPEN:
             raise MessageError("ask for fewer blobs at once", code=_UNAVAILABLE)

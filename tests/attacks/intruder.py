@@ -2,9 +2,10 @@
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from sync.blip import Connection, Event
 from sync.blip.codec import Decoder
 from sync.blip.frames import COMPRESSED, KIND_MASK, MORE_COMING, NO_REPLY, Kind, decode_header
 from sync.net.authenticators import BasicAuthenticator
@@ -39,6 +40,7 @@ class Intruder:
         self.is_over = False
         self._decoder = Decoder(_ENOUGH)
         self._changed = asyncio.Event()
+        self._speech: tuple[Connection, Callable[[Event], None]] | None = None
 
     @classmethod
     async def enter(cls, target: Target, who: str | None = None, **how: Any) -> "Intruder":
@@ -102,6 +104,19 @@ class Intruder:
             self._changed.clear()
             await self._changed.wait()
 
+    def speaks(self, connection: Connection, hear: Callable[[Event], None]) -> None:
+        """Leave what is said and what comes to a BLIP connection, whose events go to `hear`."""
+        self._speech = connection, hear
+
+    async def spoken(self) -> None:
+        """Send what that connection has in line, and let time pass for what comes."""
+        assert self._speech is not None
+        connection, _ = self._speech
+        while not self.is_over and (frame := connection.next_frame()) is not None:
+            self.write(frame)
+        await self.drained()
+        await asyncio.sleep(0)
+
     def leave(self) -> None:
         """Cut the connection."""
         self.transport.abort()
@@ -109,6 +124,13 @@ class Intruder:
     # What it is told
 
     def frames(self, frames: list[bytes]) -> None:
+        if self._speech is not None:
+            connection, hear = self._speech
+            for frame in frames:
+                for event in connection.receive(frame):
+                    hear(event)
+            self._changed.set()
+            return
         for frame in frames:
             number, flags, start = decode_header(frame)
             kind = Kind(flags & KIND_MASK)

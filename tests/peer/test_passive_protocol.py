@@ -802,3 +802,21 @@ def test_peer_that_may_only_write_reads_no_document_nor_blob_by_its_name(store: 
     assert script.refusal({"Profile": "getRev", "id": "d"}) == ("HTTP", 403)
     assert script.refusal({"Profile": "getAttachment", "digest": digest, "docID": "d"}) == ("HTTP", 403)
     assert isinstance(script.push("mine", "1-a"), ResponseReceived)
+
+
+@pytest.mark.parametrize(
+    "profile", ["getAttachment", "proveAttachment", "getRev", "getCheckpoint", "subChanges"]
+)
+def test_question_that_wants_no_answer_gets_none_and_the_session_goes_on(
+    store: Database, profile: str
+) -> None:
+    digest = store.blobs.put(b"a photo")
+    store.put("d", {"photo": {"@type": "blob", "digest": digest, "length": 7}})
+    script = passive(store)
+    about = {"digest": digest, "docID": "d", "id": "d", "client": "me"}
+    script.post(
+        {"Profile": profile, **about}, bytes(20) if profile == "proveAttachment" else b"", no_reply=True
+    )
+    script.pump()
+    assert script.replies == {}
+    assert script.verdicts(("e", "1-a")) == [0]
