@@ -386,7 +386,7 @@ class Receiver:
                 raise error
             incoming = wire_bodies.from_peer(arrived.raw)
         except MessageError as error:
-            arrived.error = error
+            arrived.error = error.kept()
             self._take(arrived)
             return
         arrived.raw, arrived.is_removed = incoming.raw, incoming.removed and not rev.deleted
@@ -435,7 +435,7 @@ class Receiver:
                 self._session.work.begin(self._patching(arrived, source))
             except MessageError as error:
                 self._let_go(arrived)
-                arrived.error = error
+                arrived.error = error.kept()
             else:
                 return
         self._take(arrived)
@@ -459,7 +459,7 @@ class Receiver:
             text = f"{rev.id}: the delta does not fit its revision {source}"
             arrived.error = MessageError(text, code=_UNPROCESSABLE)
         except MessageError as error:
-            arrived.error = error
+            arrived.error = error.kept()
         if arrived.error is None:
             self._unpack(arrived)
         else:
@@ -494,7 +494,7 @@ class Receiver:
 
     def _fetched(self, error: MessageError | None, arrived: Arrived) -> None:
         self._let_go(arrived)
-        arrived.error = error
+        arrived.error = None if error is None else error.kept()
         self._take(arrived)
 
     def _put(self, arrived: Arrived) -> None:

@@ -7,7 +7,7 @@
 
 from enum import IntEnum
 from http import HTTPStatus
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 
@@ -44,6 +44,15 @@ class MessageError(Exception):
         """Of `domain`; of HTTP, a status."""
         self.domain: str = domain
         """What `sync.blip.Connection.send_error` takes as its domain."""
+
+    def kept(self) -> Self:
+        """Return the error without the frames that it was raised in.
+
+        An error that was caught and is kept holds on to those frames, and to all that their variables hold:
+        the very message that was refused. Where that message leads to the error, neither is ever let go of.
+        """
+        self.__traceback__ = self.__cause__ = self.__context__ = None
+        return self
 
 
 class Failure(msgspec.Struct, frozen=True, gc=False):

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from sync.peer.quotas import DAY_S, LARGEST, Allowance, Quota
 from sync.store import Database
+from tests import polling
 from tests.interop.couchbase_lite.client import (
     BOTH,
     PULL,
@@ -19,7 +21,7 @@ from tests.interop.couchbase_lite.client import (
 from tests.interop.couchbase_lite.client import Database as App
 from tests.interop.couchbase_lite.counting import CountingRelay
 from tests.interop.couchbase_lite.listening import ListenerThread
-from tests.peer.rig import Wire
+from tests.peer.rig import Clock, Wire
 
 WAIT = 60.0
 VALUES = {
@@ -591,6 +593,65 @@ def test_app_that_pulls_some_channels_hears_what_is_deleted_and_what_leaves_them
     else:
         replicate(app, listener.url, kind=PULL, channels=["notes"])
     assert app.ids() == {"note-3"}
+
+
+# What it may bring, and what is kept for it
+
+
+def test_what_is_more_than_a_days_worth_stays_in_the_app_and_comes_the_next_day(
+    log: Database, app: App
+) -> None:
+    clock = Clock()
+    quota = Quota("user:bridge", Allowance(100_000, 1_000), clock=clock)
+    app.put_many({f"note:argo:{n}": {"text": "x" * 40_000} for n in range(5)})
+    app.put("note:argo:huge", {"text": "x" * LARGEST})
+    with ListenerThread(log, quota=quota) as listener:
+        replicator = app.replicator(listener.url, kind=PUSH)
+        replicator.run()
+        refused = set(replicator.failed())
+        assert "note:argo:huge" in refused
+        clock.now += DAY_S
+        while log.count() < 5:
+            before = log.count()
+            app.replicator(listener.url, kind=PUSH).run()
+            assert log.count() > before
+            clock.now += DAY_S
+    assert log.get("note:argo:huge") is None
+
+
+def test_an_app_whose_checkpoint_was_dropped_begins_anew(
+    log: Database, app: App, listener: ListenerThread
+) -> None:
+    app.put_many({f"note:argo:{n}": {} for n in range(20)})
+    change(log, "note:brigid:1")
+    replicate(app, listener.url)
+    (kept,) = log.checkpoints.all()
+    assert kept.size < 200
+    assert kept.owner is not None
+    assert log.checkpoints.drop(kept.owner, kept.client)
+    app.put("note:argo:new", {})
+    change(log, "note:brigid:2")
+    replicate(app, listener.url)
+    assert_alike(log, app)
+    assert [each.client for each in log.checkpoints.all()] == [kept.client]
+
+
+def test_an_app_goes_on_when_its_checkpoint_is_dropped_meanwhile(
+    log: Database, app: App, listener: ListenerThread
+) -> None:
+    replicator = app.replicator(listener.url, continuous=True)
+    replicator.start()
+    app.put("note:argo:1", {})
+    replicator.wait_pushed("note:argo:1")
+    polling.wait_until(lambda: bool(log.checkpoints.all()), lambda: "no checkpoint was stored")
+    (kept,) = log.checkpoints.all()
+    assert kept.owner is not None
+    assert log.checkpoints.drop(kept.owner, kept.client)
+    for number in range(2, 5):
+        app.put(f"note:argo:{number}", {})
+        replicator.wait_pushed(f"note:argo:{number}")
+    assert replicator.stop().error is None
+    assert_alike(log, app)
 
 
 # Interruptions

@@ -87,6 +87,7 @@ class Fleet:
         lots: bool = False,
         per_frame: float = 0.0,
         quota: Quota | None = None,
+        pull_quota: Quota | None = None,
     ) -> CountingWire:
         """`first` connects to `second`; to the end, unless it is cut."""
         theirs = self.stores[second]
@@ -99,6 +100,7 @@ class Fleet:
                 "push": push,
                 "pull": pull,
                 "deltas": self._deltas,
+                "pull_quota": lambda: pull_quota,
             },
             passive={"deltas": self._deltas, "quota": quota},
             rng=self.rng if lots else None,

@@ -1,6 +1,8 @@
 """What a peer may bring: what is too large, or more than a day's worth, is refused, and nothing is lost."""
 
+import gc
 import json
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from sync.blip import ErrorReceived, ResponseReceived
 from sync.documents import Kind
 from sync.peer import tuning
 from sync.peer.quotas import DAY_S, LARGEST, Allowance, Bite, Measure, Quota, Quotas
+from sync.replication.errors import MessageError
 from sync.store import Database
 
 from .fleet import LOG, fleet
@@ -62,6 +65,28 @@ def test_more_bytes_than_a_days_are_refused_for_now_and_come_the_next_day(store:
     clock.now += found.bite.seconds
     assert found.bite is None
     assert push(script, 9, 100) == (0, "")
+
+
+def test_nothing_is_kept_in_memory_of_what_was_refused(store: Database) -> None:
+    refusals: list[weakref.ref[MessageError]] = []
+
+    class Watched(Quota):
+        def objection(self, document_id: str, size: int) -> MessageError | None:
+            found = super().objection(document_id, size)
+            if found is not None:
+                refusals.append(weakref.ref(found))
+            return found
+
+    clock = Clock()
+    script = passive(store, clock=clock, quota=Watched("user:mate", Allowance(10**6, 1), clock=clock))
+    gc.disable()
+    try:
+        for number in range(20):
+            push(script, number, 1_000)
+        assert len(refusals) == 19
+        assert sum(refusal() is not None for refusal in refusals) <= 1
+    finally:
+        gc.enable()
 
 
 def test_more_revisions_than_a_days_are_refused(store: Database) -> None:
@@ -126,6 +151,25 @@ def test_what_was_refused_stays_with_its_sender_and_comes_the_next_day(tmp_path:
             before = held
             vessels.clock.now += DAY_S
         assert_same(*vessels.stores)
+
+
+def test_what_is_more_than_a_days_worth_is_pulled_the_next_day(tmp_path: Path) -> None:
+    with fleet(tmp_path) as vessels:
+        quotas = Quotas(lambda _: Allowance(10**9, 300), clock=vessels.clock)
+        with vessels.stores[1].transaction():
+            vessels.write(1, "note:v1:too-large", {"text": "x" * LARGEST})
+            for number in range(1_000):
+                vessels.write(1, documents.reading_id("v1", "rpm", LOG, number + 1))
+        before = 0
+        for day in range(4):
+            vessels.meet(0, 1, pull_quota=quotas.of("vessel:v1"))
+            held = vessels.stores[0].count("reading:")
+            assert 300 <= held - before <= 300 + tuning.BATCH or held == 1_000
+            assert day or held < 1_000
+            before = held
+            vessels.clock.now += DAY_S
+        assert before == 1_000
+        assert vessels.stores[0].count("note:") == 0
 
 
 BUDGETS = [10_000_000, 6_000_000_000, 24_000_000_000]

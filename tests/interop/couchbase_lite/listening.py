@@ -15,7 +15,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from sync.net.authenticators import ListenerPasswordAuthenticator
 from sync.net.listener import Connection, URLEndpointListener, URLEndpointListenerConfiguration
+from sync.peer.passive import PassiveOptions
 from sync.peer.problems import Problem
+from sync.peer.quotas import Quota
 from sync.store import Database
 
 NAME: Final = "log"
@@ -30,6 +32,7 @@ def make_listener(
     users: dict[str, str] | None,
     deltas: bool,
     read_only: bool,
+    quota: Quota | None = None,
     on_disconnected: Callable[[Connection, Problem | None], None],
 ) -> URLEndpointListener:
     """A listener on 127.0.0.1 with one database; `users` are passwords by name, None lets anybody in."""
@@ -46,6 +49,7 @@ def make_listener(
             authenticator=authenticator,
             enable_delta_sync=deltas,
             read_only=read_only,
+            authorize=None if quota is None else lambda _: PassiveOptions(quota=quota),
             on_disconnected=on_disconnected,
         )
     )
@@ -62,8 +66,9 @@ class ListenerThread:
         users: dict[str, str] | None = None,
         deltas: bool = True,
         read_only: bool = False,
+        quota: Quota | None = None,
     ) -> None:
-        self._database = database
+        self._database, self._quota = database, quota
         self._tls, self._users, self._deltas, self._read_only = tls, users, deltas, read_only
         self._thread: threading.Thread | None = None
         self.port = 0
@@ -134,6 +139,7 @@ class ListenerThread:
             users=self._users,
             deltas=self._deltas,
             read_only=self._read_only,
+            quota=self._quota,
             on_disconnected=lambda *_: self._somebody_left.set(),
         )
         await listener.start()
