@@ -9,6 +9,7 @@ sides, `tls_identity`, `message` and `streams` (transports that are no IP networ
 - `ws_client`, `ws_server`, `handshake`, `connect`: how a WebSocket comes to be
 - `websocket`, `framing`, `heartbeat`, `endpoint_pipe`: one that is open
 - `guesses`: how often a password may be guessed
+- `welcome`: from where users have come in before
 - `tls`, `tls_contexts`: what certificates must say; `tls_alerts`: telling the other side
 - `faults`: what the operating system's errors mean, in words
 """

@@ -4,14 +4,17 @@ Each attempt is counted when it begins, so that many at once gain nothing, and t
 Wrong ones count for a while against the address they come from (of IPv6, its /64: whoever has one address of
 it has all) and against the user they name. Whoever is over a limit must wait, and no hash is computed for it.
 The user's limit is not held against addresses from which that user has come in before: or anybody could lock
-out anybody else.
+out anybody else. Nor is, at just such an address, what others of its /64 have guessed: there only wrong
+passwords for this user from this address count.
 """
 
-import ipaddress
 import math
+import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Final
+
+from sync.net.welcome import USERS, Welcome, exact, site_of
 
 WINDOW_S: Final = 300.0
 """How long a wrong password counts."""
@@ -23,7 +26,6 @@ KEPT: Final = 1024
 """Addresses, users, and pairs of them that are remembered, each: 2 MB at most. To drive one out takes as many
 wrong passwords for others, of which each costs a hash."""
 
-_IPV6_SITE: Final = 64
 _NAME_CHARACTERS: Final = 100
 """Of a user's name; a stranger may send long ones."""
 
@@ -39,8 +41,11 @@ class Guesses:
         per_user: int = PER_USER,
         window_s: float = WINDOW_S,
         kept: int = KEPT,
+        welcome: Welcome | None = None,
+        on_welcome: Callable[[], None] = lambda: None,
     ) -> None:
-        """`clock`: seconds that only rise. Raises ValueError for a limit that is not positive."""
+        """`clock`: seconds that only rise; `welcome`: from where users have come in before; `on_welcome` is
+        called when that is to be kept. Raises ValueError for a limit that is not positive."""
         if min(per_address, per_user, kept) < 1 or not window_s > 0:
             msg = "per_address, per_user, window_s and kept must be positive"
             raise ValueError(msg)
@@ -48,36 +53,45 @@ class Guesses:
         self._window_s = window_s
         self._by_address = _Counts(per_address, kept)
         self._by_user = _Counts(per_user, kept)
-        self._kept = kept
-        self._welcome: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._by_pair = _Counts(per_address, kept)
+        self.welcome: Final = welcome or Welcome(utc=time.time, users=min(kept, USERS))
+        """From where users have come in."""
+        self._on_welcome = on_welcome
 
     def attempt(self, address: str, user: str) -> float:
         """Before a password is looked at: 0 to go on, and the attempt counts; else the seconds to wait."""
         now, site, user = self._clock(), site_of(address), user[:_NAME_CHARACTERS]
         since = now - self._window_s
-        wait_until = self._by_address.free_at(site, since)
-        if (site, user) not in self._welcome:
-            wait_until = max(wait_until, self._by_user.free_at(user, since))
+        if self.welcome.has(user, address):
+            wait_until = self._by_pair.free_at(_pair(address, user), since)
+        else:
+            wait_until = self._by_address.free_at(site, since)
+            if not self.welcome.has_site(user, address):
+                wait_until = max(wait_until, self._by_user.free_at(user, since))
         wait = wait_until + self._window_s - now
         if wait > 0:
             return wait
+        self._by_pair.add(_pair(address, user), now)
         self._by_address.add(site, now)
         self._by_user.add(user, now)
         return 0.0
 
     def take_back(self, address: str, user: str) -> None:
         """The last attempt of these was no wrong password: it could not be judged."""
+        user = user[:_NAME_CHARACTERS]
+        self._by_pair.take_back(_pair(address, user))
         self._by_address.take_back(site_of(address))
-        self._by_user.take_back(user[:_NAME_CHARACTERS])
+        self._by_user.take_back(user)
 
     def succeeded(self, address: str, user: str) -> None:
         """The last attempt of these was right."""
         self.take_back(address, user)
-        pair = (site_of(address), user[:_NAME_CHARACTERS])
-        self._welcome[pair] = None
-        self._welcome.move_to_end(pair)
-        while len(self._welcome) > self._kept:
-            self._welcome.popitem(last=False)
+        if self.welcome.note(user[:_NAME_CHARACTERS], address):
+            self._on_welcome()
+
+
+def _pair(address: str, user: str) -> str:
+    return f"{exact(address)} {user}"
 
 
 class _Counts:
@@ -106,14 +120,3 @@ class _Counts:
             times.pop()
         if not times:
             self._times.pop(name, None)
-
-
-def site_of(address: str) -> str:
-    """What counts as one address: itself, or the /64 of an IPv6 one; as it stands if it is neither."""
-    try:
-        parsed = ipaddress.ip_address(address.strip("[]").partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return str(parsed)
-    return str(ipaddress.ip_network((int(parsed), _IPV6_SITE), strict=False))

@@ -32,13 +32,13 @@ from sync.net.authenticators import (
     Refusal,
     User,
 )
-from sync.net.guesses import site_of
 from sync.net.link import Link
 from sync.net.tls_contexts import server_context
 from sync.net.tls_identity import TLSIdentity
 from sync.net.transport import Transport
 from sync.net.turns import Owner
 from sync.net.websocket import Tuning
+from sync.net.welcome import site_of
 from sync.net.ws_server import Accept, Reject, Request, Server
 from sync.peer.passive import PassiveOptions, PassivePeer
 from sync.peer.problems import Problem

@@ -15,7 +15,8 @@ from sync.net.authenticators import (
     Refusal,
     User,
 )
-from sync.net.guesses import Guesses, site_of
+from sync.net.guesses import Guesses
+from sync.net.welcome import site_of
 
 
 class Clock:
@@ -98,9 +99,28 @@ def test_no_more_is_remembered_than_was_said(clock: Clock) -> None:
         wrong(guesses, 1, f"10.0.{number // 250}.{number % 250}", f"user-{number}" * 50)
         guesses.succeeded(f"10.0.{number // 250}.{number % 250}", f"user-{number}" * 50)
     wrong(guesses, 20, user="a")
-    held = (guesses._by_address._times, guesses._by_user._times, guesses._welcome)
+    welcome = guesses.welcome.as_json()
+    held = (guesses._by_address._times, guesses._by_user._times, guesses._by_pair._times, welcome)
     assert all(len(names) <= 8 for names in held)
-    assert max(len(user) for _, user in guesses._welcome) <= 100
+    assert max(len(user) for user in welcome) <= 100
+
+
+def test_strangers_of_the_same_64_keep_nobody_out_who_came_from_just_this_address(clock: Clock) -> None:
+    guesses = Guesses(clock, per_address=3, per_user=3)
+    guesses.attempt("fe80::1", "bridge")
+    guesses.succeeded("fe80::1", "bridge")
+    for number in range(2, 12):
+        wrong(guesses, 3, f"fe80::{number}")
+    assert wrong(guesses, 1, "fe80::99")[0] > 0
+    assert wrong(guesses, 4, "fe80::1") == [0, 0, 0, 300]
+
+
+def test_attackers_stay_limited_in_the_64_of_a_user(clock: Clock) -> None:
+    guesses = Guesses(clock, per_address=3, per_user=5)
+    guesses.attempt("2001:db8::1", "bridge")
+    guesses.succeeded("2001:db8::1", "bridge")
+    tried = [wrong(guesses, 1, f"2001:db8::{number}")[0] for number in range(2, 30)]
+    assert sum(wait == 0 for wait in tried) == 3
 
 
 def test_limits_are_positive(clock: Clock) -> None:

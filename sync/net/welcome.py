@@ -1,0 +1,121 @@
+"""From which addresses users have come in before, so that strangers' wrong passwords keep nobody out.
+
+A few addresses for each user, for some weeks after their last use. Pure: the caller brings the time, and
+keeps `as_json` between two runs.
+
+    welcome = Welcome(utc=time.time, kept=stored)
+    if welcome.note("anna", "192.0.2.7"):    # it is to be kept
+        store(welcome.as_json())
+"""
+
+import ipaddress
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+ADDRESSES: Final = 8
+"""Addresses kept for each user: a phone and a tablet, aboard, ashore, and in the harbour's network."""
+USERS: Final = 128
+"""Users kept; more than a crew, and only those count who have known their password."""
+EXPIRES_S: Final = 90 * 86_400.0
+"""Seconds after its last use that an address is forgotten: a winter ashore."""
+NOTE_EVERY_S: Final = 86_400.0
+"""Seconds between two notes of the same address: each is a write to the card."""
+
+_IPV6_SITE: Final = 64
+_LONGEST: Final = 100
+"""Characters of a user's name or an address; strangers may send long ones."""
+
+
+def exact(address: str) -> str:
+    """Return an address in its one usual form; as it stands if it is none."""
+    parsed = _parsed(address)
+    return address[:_LONGEST] if parsed is None else str(parsed)
+
+
+def site_of(address: str) -> str:
+    """Return what counts as one address: itself, or the /64 of an IPv6 one; as it stands if it is neither."""
+    parsed = _parsed(address)
+    if parsed is None:
+        return address
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    return str(ipaddress.ip_network((int(parsed), _IPV6_SITE), strict=False))
+
+
+def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        parsed = ipaddress.ip_address(address.strip("[]").partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
+        return parsed.ipv4_mapped
+    return parsed
+
+
+class Welcome:
+    """The addresses of all users."""
+
+    def __init__(
+        self,
+        *,
+        utc: Callable[[], float],
+        kept: Mapping[str, Any] | None = None,
+        expires_s: float = EXPIRES_S,
+        users: int = USERS,
+    ) -> None:
+        """`utc`: seconds since 1970; `kept`: what `as_json` returned, of which what is malformed is passed
+        over. A time in the future, by a clock that was wrong, counts as now.
+        """
+        self._utc, self._expires_s, self._most = utc, expires_s, users
+        self._users: dict[str, dict[str, float]] = {}
+        now = utc()
+        for user, addresses in (kept or {}).items():
+            if not isinstance(addresses, dict):
+                continue
+            for address, when in addresses.items():
+                if isinstance(when, int | float) and not isinstance(when, bool):
+                    self._put(user[:_LONGEST], exact(address), min(float(when), now))
+
+    def has(self, user: str, address: str) -> bool:
+        """Return True if this user has come in from just this address."""
+        return exact(address) in self._fresh(user)
+
+    def has_site(self, user: str, address: str) -> bool:
+        """Return True if this user has come in from this address, or from the same /64 of IPv6."""
+        site = site_of(address)
+        return any(site_of(known) == site for known in self._fresh(user))
+
+    def note(self, user: str, address: str) -> bool:
+        """Take note that this user has come in; return True if that is worth keeping."""
+        now = self._utc()
+        before = self._fresh(user).get(exact(address))
+        if before is not None and 0 <= now - before < NOTE_EVERY_S:
+            return False
+        self._put(user[:_LONGEST], exact(address), now)
+        return True
+
+    def forget(self, users: Iterable[str]) -> bool:
+        """Forget the addresses of users, as after a change of password; return True if there were any."""
+        known = {user[:_LONGEST] for user in users} & self._users.keys()
+        for user in known:
+            del self._users[user]
+        return bool(known)
+
+    def as_json(self) -> dict[str, dict[str, float]]:
+        """Return all of it by user and address, each with the time of its last use."""
+        return {user: dict(addresses) for user, addresses in self._users.items()}
+
+    def _fresh(self, user: str) -> dict[str, float]:
+        addresses = self._users.get(user[:_LONGEST], {})
+        oldest = self._utc() - self._expires_s
+        return {address: when for address, when in addresses.items() if when > oldest}
+
+    def _put(self, user: str, address: str, when: float) -> None:
+        addresses = self._users.pop(user, {})
+        addresses.pop(address, None)
+        addresses[address] = when
+        while len(addresses) > ADDRESSES:
+            del addresses[min(addresses, key=lambda known: addresses[known])]
+        self._users[user] = addresses
+        while len(self._users) > self._most:
+            del self._users[next(iter(self._users))]
