@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from sensors.settings import SensorSettings
 from sync import documents
+from sync.documents import Kind
 from sync.store import Database, DocumentError
 
 from . import records
@@ -59,6 +60,8 @@ class _Current:
     seconds: float | None = None
     severity: str | None = None
     written: tuple[Any, ...] | None = None
+    said: dict[str, Any] | None = None
+    """The body that was written last."""
 
     def standing(self) -> tuple[Any, ...]:
         """What, when it changes, is written at once."""
@@ -113,6 +116,7 @@ class Documenter:
         self._outbox: list[_Write] = []
         self._sign = sign
         self._boot_document: dict[str, Any] | None = None
+        self._boot_said: dict[str, Any] | None = None
         self._vessel_document: dict[str, Any] | None = None
         self._equipment_ms = 0
         self._run = 0
@@ -124,18 +128,50 @@ class Documenter:
     def set_vessel(self, body: dict[str, Any]) -> None:
         """The document about this vessel, to be written if it differs."""
         self._vessel_document = body
+        if self._sign is not None:
+            body = body | self._vouched()
         self._put_signed(documents.vessel_id(self.identity.vessel), body)
 
     def reassert(self) -> None:
         """What is current of this vessel is as it says now. A peer may have brought back what was written
         before the card was replaced: that counts more revisions, and so has taken the place of what is here.
+        Another vessel may have written in our name, or passed on an old state of ours as a newer one.
         """
         if self._vessel_document is not None:
             self.set_vessel(self._vessel_document)
         for name, current in self._current.items():
             found = self._database.get(documents.equipment_id(self.identity.vessel, name))
-            if found is not None and found.body.get("log") != self.identity.log:
+            if current.said is not None:
+                is_ours = found is not None and not found.deleted and found.body == current.said
+            else:
+                is_ours = found is None or found.body.get("log") == self.identity.log
+            if not is_ours:
                 current.written = None
+        if self._boot_document is None:
+            self._boot_document = self._boot_said
+
+    def _vouched(self) -> dict[str, Any]:
+        """What the `vessel` document says of the generations of all documents that this vessel writes."""
+        from sync.fleet import generations  # without an identity nothing needs it
+
+        identity, database = self.identity, self._database
+        own = (
+            documents.vessel_id(identity.vessel),
+            documents.boot_id(identity.vessel, identity.log, identity.boot),
+        )
+        found = [revision for revision, _ in database.current(own).values()]
+        found += [
+            each.rev for each in database.documents(f"{Kind.EQUIPMENT}:{identity.vessel}:", deleted=True)
+        ]
+        found += [
+            each.rev
+            for each in database.documents(f"{Kind.FORWARDED}:")
+            if each.id.endswith(f":{identity.vessel}")
+        ]
+        before = database.get(own[0])
+        said = None if before is None else before.body.get(generations.MEMBER)
+        highest = max((generations.reached(revision) for revision in found), default=0)
+        return {generations.MEMBER: generations.vouched(highest, said)}
 
     def step(self, now_ms: int) -> bool:
         """Take in what the journal has and write what is due at this moment of the boot clock.
@@ -154,6 +190,7 @@ class Documenter:
             self._equipment(now_ms)
         if self._boot_document is not None:
             body, self._boot_document = self._boot_document, None
+            self._boot_said = body
             self._put_signed(documents.boot_id(self.identity.vessel, self.identity.log, body["number"]), body)
         self._flush()
         self._release(self.documented, dict(self._closed))
@@ -326,18 +363,17 @@ class Documenter:
                 (current.row.value, current.count, current.seconds),
                 current.row.sequence,
             )
-            self._put(
-                *records.equipment(
-                    self.identity,
-                    settings,
-                    current.row,
-                    current.clock,
-                    boot=current.boot,
-                    count=current.count,
-                    seconds=current.seconds,
-                    severity=current.severity,
-                )
+            document_id, current.said = records.equipment(
+                self.identity,
+                settings,
+                current.row,
+                current.clock,
+                boot=current.boot,
+                count=current.count,
+                seconds=current.seconds,
+                severity=current.severity,
             )
+            self._put(document_id, current.said)
 
     def _put_signed(self, document_id: str, body: dict[str, Any]) -> None:
         self._put(document_id, body if self._sign is None else self._sign(document_id, body))

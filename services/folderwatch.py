@@ -1,12 +1,13 @@
-"""Whether the files of a folder have changed: one look at their dates, and no events to miss."""
+"""Whether the files of a folder, or one file, have changed: one look at dates, and no events to miss."""
 
 from pathlib import Path
 
 
 class FolderWatch:
-    """A folder that somebody copies files into while we run."""
+    """A folder that somebody copies files into while we run, or one file that somebody edits."""
 
     def __init__(self, folder: Path) -> None:
+        """`folder`: its path, or the file's."""
         self._folder = folder
         self._known = self._last = _stamp(folder)
 
@@ -25,7 +26,7 @@ def _stamp(folder: Path) -> tuple[tuple[str, int, int, int], ...]:
     """Empty if there is nothing to be seen."""
     found = []
     try:
-        for path in sorted(folder.iterdir()):
+        for path in [folder] if folder.is_file() else sorted(folder.iterdir()):
             state = path.stat()
             found.append((path.name, state.st_mtime_ns, state.st_size, state.st_ino))
     except OSError:  # gone, or going, or not ours to read: whoever then loads it says so

@@ -21,7 +21,7 @@ from sync.documents import Kind
 from sync.fleet.rights import Crew, Rights, Vessel
 from sync.fleet.trust import Trust
 from sync.gateway.couchbase import CouchbaseGateway, CouchbaseGatewayConfiguration
-from sync.gateway.forwarded import Forwarded
+from sync.gateway.forwarded import Forwarded, Sign, unsigned
 from sync.gateway.mqtt.configuration import MqttGatewayConfiguration
 from sync.gateway.mqtt.gateway import MqttGateway
 from sync.gateway.mqtt.lanes import LaneSettings
@@ -72,6 +72,8 @@ class Means:
     """Whether this vessel's recorder makes samples durable just now."""
     quotas: Quotas | None = None
     """How much an office may bring; None for anything."""
+    sign: Sign = unsigned
+    """Signs what this vessel says is ashore."""
 
 
 class Gateways:
@@ -217,6 +219,7 @@ class _Keeper:
             vessel=means.vessel,
             situation=self.situation,
             rng=means.rng,
+            sign=means.sign,
         )
 
     def _mqtt(self, given: settings.Gateway, means: Means, found: Sequence[Part]) -> Gateway:
@@ -245,7 +248,7 @@ class _Keeper:
             vessel=means.vessel,
             now=means.now,
             rng=means.rng,
-            forwarded=Forwarded(means.database, given.name, means.vessel),
+            forwarded=Forwarded(means.database, given.name, means.vessel, sign=means.sign),
             is_recording=means.is_recording,
         )
 

@@ -12,14 +12,22 @@ import random
 import signal
 import time
 from argparse import Namespace
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from sync import documents
 from sync.documents import is_single_writer
-from sync.fleet import identity_files
-from sync.fleet.errors import FleetError, IdentityError, NoIdentityError
+from sync.fleet import identity_files, signing
+from sync.fleet.errors import (
+    FleetError,
+    IdentityError,
+    NoIdentityError,
+    PasswordHashError,
+    SignatureError,
+)
 from sync.fleet.identity_files import FleetIdentity
 from sync.fleet.trust import Trust
 from sync.folders import make_folder
@@ -36,7 +44,7 @@ from sync.store.checkpoints import TICK_S
 
 from . import allowances, live, livestate, machine, meshstate, retention, storecheck
 from .clocknote import Floor
-from .configuration import Configuration, ConfigurationError
+from .configuration import Configuration, ConfigurationError, load
 from .control import SYNC_SOCKET, Answer, ControlServer, Retry
 from .folderwatch import FolderWatch
 from .gateways import Gateways, Means, office_rule
@@ -90,10 +98,14 @@ class SyncDaemon:
         self._started = time.time()
         self._state = livestate.path(places.run, "sync")
         self._watch = FolderWatch(places.identity)
+        self._file = FolderWatch(places.config)
+        self._crew = _crew(configuration)
         self._knows_of_damage = False
         self._turns = -1
         self._words = ""
         self._gateways: Gateways | None = None
+        self._own: FleetIdentity | None = None
+        """The identity by which this vessel signs; None while it has none."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self.quotas = Quotas(self._allowance, clock=_service_clock, largest=allowances.largest)
         """How much each user, vessel and gateway may bring."""
@@ -191,7 +203,7 @@ class SyncDaemon:
     def _gateways_of(self, database: Database) -> Gateways:
         configuration = self._configuration
         try:
-            vessel = identity_files.load(self._places.identity).vessel
+            vessel = self._loaded().vessel
         except IdentityError:
             vessel = configuration.vessel.id
         floor = Floor(database, image=machine.image_epoch())
@@ -205,8 +217,25 @@ class SyncDaemon:
             self._rng,
             is_recording=self._is_recording,
             quotas=self.quotas,
+            sign=self._sign,
         )
         return Gateways(configuration, means)
+
+    def _loaded(self) -> FleetIdentity:
+        """Load the identity, and sign with it from now on. Raises IdentityError."""
+        self._own = identity_files.load(self._places.identity)
+        return self._own
+
+    def _sign(self, document_id: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Sign a document of this vessel, if it has an identity that is its own."""
+        name = documents.parse_id(document_id)
+        if self._own is None or name is None or name.vessel != self._own.vessel:
+            return body
+        try:
+            return signing.sign(self._own.tls, document_id, body)
+        except SignatureError as error:
+            log.warning("%s", error)
+            return body
 
     def _is_recording(self) -> bool:
         boottime = time.clock_gettime(time.CLOCK_BOOTTIME)
@@ -240,7 +269,7 @@ class SyncDaemon:
             self._must_reload = False
             self._watch.accept()
             try:
-                return identity_files.load(self._places.identity)
+                return self._loaded()
             except NoIdentityError as error:
                 words, waits = str(error), True
             except IdentityError as error:
@@ -291,10 +320,7 @@ class SyncDaemon:
             identity,
             database,
             greeting=greeting,
-            crew=[
-                CrewUser(user.name, user.password_hash, user.access == "read-write", user.channels)
-                for user in configuration.users
-            ],
+            crew=self._crew,
             current_log=self._current_log,
             now=floor.now,
             gives=gives,
@@ -346,6 +372,8 @@ class SyncDaemon:
             if loop.time() >= tick_at:
                 database.checkpoints.tick()
                 tick_at += TICK_S
+            if self._file.has_changed():
+                self._take_up_users(mesh)
             has_changed = self._must_reload
             if loop.time() >= look_at:
                 has_changed |= self._watch.has_changed()
@@ -355,6 +383,18 @@ class SyncDaemon:
             self._tell(mesh, problems if trouble is None else [*problems, trouble])
             self._feed(mesh)
             await self._pause(WRITE_EVERY)
+
+    def _take_up_users(self, mesh: Mesh) -> None:
+        """Take up who may connect by password, from a file that has changed; all else waits for a restart."""
+        self._file.accept()
+        path = self._places.config
+        try:
+            if path.stat().st_size:  # one that a power cut has emptied takes nobody's place away
+                crew = _crew(load(path))
+                mesh.set_crew(crew)
+                self._crew = crew
+        except (ConfigurationError, PasswordHashError, OSError) as error:
+            log.warning("users stay as they were: %s", error)
 
     def _feed(self, mesh: Mesh) -> None:
         """The watchdog lives on the mesh's own work, not on ours."""
@@ -413,6 +453,13 @@ class SyncDaemon:
 def _service_clock() -> float:
     """Seconds since the machine's start: they only rise."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def _crew(configuration: Configuration) -> list[CrewUser]:
+    return [
+        CrewUser(user.name, user.password_hash, user.access == "read-write", user.channels)
+        for user in configuration.users
+    ]
 
 
 def _status(found: MeshReport) -> str:

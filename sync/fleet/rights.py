@@ -11,7 +11,9 @@
     boot, vessel     its own; another's with that one's signature;        -
                      never deleted
     equipment        of any vessel                                        -
-    forwarded        of any vessel, never deleted                         -
+    forwarded        its own; another's with that one's signature, or     -
+                     without from a vessel whose version signs none;
+                     never deleted
     alarm            of any vessel; deleted only as a branch that lost    acknowledgements that are added
     note             of any vessel                                        of any vessel
     fleet            with the CA's signature; revocations only with a     -
@@ -20,14 +22,16 @@
 
 Nobody else writes our own current log: what is not here of it was never written. Of our older logs, whatever
 is signed where it must be is welcome: so the history of a card that was replaced comes back. What is passed
-on of others is as good as the fleet's vessels; only boots, which tell the time, and vessels carry a proof.
+on of others is as good as the fleet's vessels; only boots, which tell the time, vessels, and what is said to
+be ashore carry a proof. How high a generation may be: `sync.fleet.generations`.
 
 The crew's readings are numbered by whoever writes them, so they cannot be in a log of a vessel's recorder,
 nor in one of its boots; who wants a reading there asks the recorder, as `logboat log SENSOR --add` does.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
@@ -36,6 +40,7 @@ from sync import documents
 from sync.documents import DocumentName, Kind
 from sync.fleet import signatures, signing
 from sync.fleet.errors import RevocationsError, SignatureError
+from sync.fleet.generations import Generations, Leaves
 from sync.fleet.revocations import from_body
 from sync.fleet.trust import Trust
 from sync.peer.arrivals import IdRule, Offered, Rule
@@ -61,8 +66,6 @@ class Crew:
 
 
 Writer = Vessel | Crew
-Leaves = Callable[[str], Sequence[Document]]
-"""The ends of all branches of a document, the current revision first; none if nothing is here of it."""
 
 
 class _Head(msgspec.Struct, frozen=True, gc=False):
@@ -81,6 +84,9 @@ class _Head(msgspec.Struct, frozen=True, gc=False):
 _head: Final = msgspec.json.Decoder(_Head).decode
 _NUMBERED: Final = {Kind.READING: "first", Kind.GAP: "first", Kind.ALARM: "sequence", Kind.BOOT: "number"}
 """The member that holds the number at the end of the id."""
+_DIGEST: Final = re.compile(r"[0-9a-f]{1,64}")
+"""Of the revisions of Logboat's documents. Ours have 32 digits, Couchbase Lite's 40. Anything else would only
+outrank those of the same generation."""
 _KINDS: Final = frozenset(kind.value for kind in Kind)
 _NEVER_DELETED: Final = frozenset({Kind.READING, Kind.GAP, Kind.BOOT, Kind.VESSEL, Kind.FORWARDED})
 _LOGGED: Final = frozenset({Kind.READING, Kind.GAP, Kind.BOOT, Kind.ALARM})
@@ -101,6 +107,12 @@ class Rights:
     """As of now: newer revocations hold at once."""
     leaves: Leaves
     """`Database.leaves` of the store."""
+    generations: Generations = field(init=False)
+    """How high the generations may be that come in."""
+
+    def __post_init__(self) -> None:
+        judge = Generations(vessel=self.vessel, trust=self.trust, leaves=self.leaves)
+        object.__setattr__(self, "generations", judge)
 
     def rule(self, writer: Writer) -> Rule:
         """What a receiver asks about each revision that this writer sends."""
@@ -146,13 +158,25 @@ class Rights:
         """
         why_not = self.objection_to_id(writer, document.id, document.rev, deleted=document.deleted)
         name = documents.parse_id(document.id)
-        if why_not is not None or name is None:
+        if why_not is not None:
             return why_not
-        if not document.deleted and (why_not := _disagreement(name, document)) is not None:
+        if name is None:
+            return self.generations.objection(None, document)
+        if (why_not := self._implausible(writer, name, document)) is not None:
             return why_not
         if isinstance(writer, Crew):
             return self._crew(name, document)
         return self._vessel(writer, name, document)
+
+    def _implausible(self, writer: Writer, name: DocumentName, document: Document) -> str | None:
+        """Return what no honest revision of one of Logboat's documents is like, whoever brings it."""
+        if _DIGEST.fullmatch(revisions.split(document.rev)[1]) is None:
+            return f"its revision {document.rev[:80]} has a digest that is not hexadecimal"
+        direct = isinstance(writer, Vessel) and writer.name == name.vessel
+        why_not = self.generations.objection(name, document, direct=direct)
+        if why_not is None and not document.deleted:
+            why_not = _disagreement(name, document)
+        return why_not
 
     # A vessel
 
@@ -164,9 +188,18 @@ class Rights:
             return f"nobody but {self.vessel} itself writes its current log {name.log}"
         if kind is Kind.FLEET:
             return self._fleet(document)
-        if kind in (Kind.BOOT, Kind.VESSEL):
+        if self._is_to_be_signed(name, document):
             return self._signed(writer, name, document)
         return None
+
+    def _is_to_be_signed(self, name: DocumentName, document: Document) -> bool:
+        """Return True if a document counts with its vessel's signature only.
+
+        What vessels of earlier versions say is ashore counts without: else it would all be sent there twice.
+        """
+        if name.kind is not Kind.FORWARDED:
+            return name.kind in (Kind.BOOT, Kind.VESSEL)
+        return signing.is_signed(document.body) or self.generations.of(name.vessel) is not None
 
     def _is_current(self, name: DocumentName) -> bool:
         return name.vessel == self.vessel and name.log == self.log()
@@ -216,8 +249,8 @@ class Rights:
     def _replacement(self, document: Document, body: Mapping[str, Any], trust: Trust) -> str | None:
         """What a revoked certificate signed is history; it replaces nothing that a good one signed."""
         revoked = trust.revoked(signing.certificate_in(document.id, body))
-        if revoked is None:
-            return None
+        if revoked is None or document.id == documents.vessel_id(self.vessel):
+            return None  # what a thief wrote in our name we write over, and must know of for that
         for leaf in self.leaves(document.id):
             try:
                 before = trust.revoked(signing.certificate_in(document.id, leaf.body))

@@ -26,7 +26,8 @@ from cryptography import x509
 
 from sync import blip
 from sync.gateway.dialling import Dialling
-from sync.gateway.forwarded import Forwarded
+from sync.gateway.enduring import PAUSE_S, Endurance
+from sync.gateway.forwarded import Forwarded, Sign, unsigned
 from sync.gateway.policy import Part, Situation, parts
 from sync.gateway.progress import Rate
 from sync.gateway.report import (
@@ -51,7 +52,7 @@ from sync.peer.selection import Stream
 from sync.replication import messages
 from sync.replication.checkpoint import PushProgress
 from sync.replication.checkpoint_id import Peer
-from sync.store import Change, Database, Document, StoreError
+from sync.store import Change, Database, Document, Watcher
 
 log = logging.getLogger(__name__)
 
@@ -127,13 +128,16 @@ class CouchbaseGateway:
         person_wait: float = PERSON_S,
         look_every: float = _LOOK_EVERY,
         retry_every: float = RETRY_EVERY_S,
+        sign: Sign = unsigned,
     ) -> None:
-        """`vessel`: whose gateway this is; `situation`: how it is just now, for the policy.
+        """`vessel`: whose gateway this is; `situation`: how it is just now, for the policy; `sign` signs what
+        this vessel says is ashore.
 
         Raises StoreError.
         """
         self.configuration: Final = configuration
-        self.forwarded: Final = Forwarded(database, configuration.name, vessel)
+        self.forwarded: Final = Forwarded(database, configuration.name, vessel, sign=sign)
+        self._endurance: Final = Endurance(database, configuration.name)
         self._database, self._situation, self._look_every = database, situation, look_every
         self._rng = rng or random.Random()  # noqa: S311 -- jitter
         self._wake = asyncio.Event()
@@ -196,6 +200,7 @@ class CouchbaseGateway:
             log.warning("gateway %s: %s", report.name, problem)
         if state is GatewayState.CONNECTED:
             state, problem = self._state_of_documents()  # they were logged one by one
+        problem = problem or self._endurance.words
         if state is not report.state:
             report.state, report.since = state, time.time()
         report.problem = problem
@@ -246,36 +251,46 @@ class CouchbaseGateway:
     # Its work
 
     async def _run(self) -> None:
+        is_counted = False
+        with self._database.watch() as watcher:
+            while not self._is_stopping:
+                self._wake.clear()
+                wait = min(PAUSE_S, self._look_every)
+                try:
+                    while not is_counted:  # else it would be said that all is ashore
+                        is_counted = not self._count()
+                        await asyncio.sleep(0)
+                    wait = await self._turn(watcher)
+                    self._endurance.is_over()
+                except Exception as error:  # noqa: BLE001 -- no document ends the forwarding of all others
+                    if not self._endurance.outlasts(error):
+                        break
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(wait):
+                        await self._wake.wait()
+                await asyncio.sleep(0)
+        ended = await asyncio.gather(*(way.end() for way in self._ways), return_exceptions=True)
         try:
-            with self._database.watch() as watcher:
-                while self._count():  # noqa: ASYNC110 -- else it would be said that all is ashore
-                    await asyncio.sleep(0)
-                while not self._is_stopping:
-                    self._wake.clear()
-                    is_told = watcher.drain() | watcher.ask() and self.forwarded.look()
-                    if is_told:
-                        log.info(
-                            "gateway %s was begun anew: looking at everything once more", self._report.name
-                        )
-                    if is_told or self._begins_anew:
-                        self._begins_anew = False
-                        for way in self._ways:
-                            await way.reset()
-                    wait = await self._connect()
-                    await self._probe()
-                    has_more = self._count()
-                    has_more |= self._note(ends=False)
-                    self.report()  # says what is new of it
-                    with suppress(TimeoutError):
-                        async with asyncio.timeout(0.0 if has_more else min(wait, self._look_every)):
-                            await self._wake.wait()
-                    await asyncio.sleep(0)
-            await asyncio.gather(*(way.end() for way in self._ways))
-            self._note(ends=True)
-        except StoreError as error:
-            # The daemon sees the store's state itself, and ends for it.
-            log.error("gateway %s: the store: %s", self._report.name, error)
-            await asyncio.gather(*(way.end() for way in self._ways), return_exceptions=True)
+            if not any(isinstance(each, BaseException) for each in ended):
+                self._note(ends=True)
+        except Exception as error:  # noqa: BLE001 -- the next start looks at the rest
+            self._endurance.outlasts(error)
+
+    async def _turn(self, watcher: Watcher) -> float:
+        """Do what is due; return the seconds until there may be more. Raises StoreError."""
+        is_told = watcher.drain() | watcher.ask() and self.forwarded.look()
+        if is_told:
+            log.info("gateway %s was begun anew: looking at everything once more", self._report.name)
+        if is_told or self._begins_anew:
+            self._begins_anew = False
+            for way in self._ways:
+                await way.reset()
+        wait = await self._connect()
+        await self._probe()
+        has_more = self._count()
+        has_more |= self._note(ends=False)
+        self.report()  # says what is new of it
+        return 0.0 if has_more else min(wait, self._look_every)
 
     async def _connect(self) -> float:
         """Connect and end what is to be, as things are; seconds until there may be more to do."""

@@ -11,18 +11,34 @@ A gateway that was begun anew, or restored from a backup, has lost what it had a
 sees it begins the next *epoch*: bounds of an earlier one count for nothing, and everybody looks once more.
 """
 
-from collections.abc import Callable, Iterable
+import logging
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from sync import documents
 from sync.documents import DocumentName, Kind
-from sync.store import Database, Document
+from sync.store import Database, Document, DocumentError
+
+log = logging.getLogger(__name__)
+
+Sign = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
+"""A document's body by its id, signed by this vessel; as it is if the vessel has no identity."""
+
+
+def unsigned(_document_id: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the body as it is: a vessel without identity signs nothing."""
+    return body
+
 
 Log = tuple[str, str, str]
 """Vessel, sensor, log."""
 HISTORY: Final = (Kind.READING, Kind.GAP)
 AT_ONCE: Final = 500
 """Documents looked at in one go."""
+EPOCHS_AHEAD: Final = 1000
+"""An epoch further ahead of ours than this is made up: a gateway is not begun anew so often. It is not
+heeded, or the vessel that made it up could leave no number for the epochs that follow."""
+_HIGHEST: Final = 10**documents.SEQUENCE_DIGITS - 1
 
 
 def forwarded_id(gateway: str, vessel: str) -> str:
@@ -36,8 +52,9 @@ def bounds_of(document: Document) -> dict[Log, int]:
     found: dict[Log, int] = {}
     for key, last in bounds.items() if isinstance(bounds, dict) else ():
         match key.split(":"):
-            case [vessel, sensor, log] if isinstance(last, int) and not isinstance(last, bool):
-                found[vessel, sensor, log] = last
+            case [vessel, sensor, log_] if isinstance(last, int) and not isinstance(last, bool):
+                if 0 < last <= _HIGHEST:
+                    found[vessel, sensor, log_] = last
             case _:
                 pass
     return found
@@ -52,8 +69,16 @@ def epoch_of(document: Document) -> int:
 class Forwarded:
     """The bounds of one gateway: those of all vessels, and our own, which grow."""
 
-    def __init__(self, database: Database, gateway: str, vessel: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        gateway: str,
+        vessel: str,
+        *,
+        sign: Sign = unsigned,
+    ) -> None:
         """Raises StoreError."""
+        self._sign = sign
         self._database, self._gateway, self._vessel = database, gateway, vessel
         self._id = forwarded_id(gateway, vessel)
         self._prefix = self._id[: -len(vessel)]
@@ -63,8 +88,14 @@ class Forwarded:
         self._is_new = False
         own = database.get(self._id)
         self.epoch = 0
+        self._fault = ""
+        self._said: Mapping[str, Any] = {}
+        """The body that was written last."""
         if own is not None and not own.deleted:
             self._own, self.epoch = bounds_of(own), epoch_of(own)
+            self._said = own.body
+            signed = self._signed()
+            self._is_new = "sig" in signed and signed != own.body
         self.look()
 
     @property
@@ -75,7 +106,11 @@ class Forwarded:
     def look(self) -> bool:
         """Read what all vessels say; whether somebody has begun another epoch. Raises StoreError."""
         found = list(self._database.documents(prefix=self._prefix))
-        newest = max(map(epoch_of, found), default=0)
+        own = next((document for document in found if document.id == self._id), None)
+        if self._said and (own is None or own.body != self._said):
+            self._is_new = True  # somebody has passed on an old state of ours as a newer one
+        epochs = [epoch for epoch in map(epoch_of, found) if epoch <= self.epoch + EPOCHS_AHEAD]
+        newest = max(epochs, default=0)
         is_newer = newest > self.epoch
         if is_newer:
             self._begin(newest)
@@ -135,6 +170,22 @@ class Forwarded:
         """Put our bounds into the store, if they have grown; whether they had. Raises StoreError."""
         if not self._is_new:
             return False
+        body = self._signed()
+        try:
+            with self._database.transaction():
+                now = self._database.get(self._id)
+                if now is None or now.deleted or now.body != body:
+                    self._database.put(self._id, body, parent=None if now is None else now.rev)
+        except DocumentError as error:
+            # Forwarding does not depend on it: the log says which document it is, and the bounds stay due.
+            if str(error) != self._fault:
+                self._fault = str(error)
+                log.error("what is ashore cannot be written down: %s", error)
+            return False
+        self._said, self._is_new, self._fault = body, False, ""
+        return True
+
+    def _signed(self) -> Mapping[str, Any]:
         body = {
             "type": Kind.FORWARDED.value,
             "vessel": self._vessel,
@@ -143,10 +194,7 @@ class Forwarded:
             "channels": documents.channels(Kind.FORWARDED, self._vessel),
             "bounds": {":".join(key): number for key, number in sorted(self._own.items())},
         }
-        now = self._database.get(self._id)
-        self._database.put(self._id, body, parent=None if now is None else now.rev)
-        self._is_new = False
-        return True
+        return self._sign(self._id, body)
 
     def _walk(self, key: Log, is_there: Callable[[Document], bool], left: int) -> int:
         bound = max(self._own.get(key, 0), self._all.get(key, 0))

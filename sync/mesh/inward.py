@@ -22,10 +22,17 @@ class Inward:
     since: float
     """By the event loop's clock."""
     connections: dict[str, Connection] = field(default_factory=dict)
-    """By stream; other programs of the vessel have one without a name."""
+    """By stream."""
+    unnamed: list[Connection] = field(default_factory=list)
+    """Those of other programs of the vessel, which name no stream."""
     bytes_gone: tuple[int, int] = (0, 0)
     """Sent and received on connections that are over."""
     _received: int = 0
+
+    @property
+    def all(self) -> list[Connection]:
+        """All that stand."""
+        return [*self.connections.values(), *self.unnamed]
 
     @property
     def is_up(self) -> bool:
@@ -41,7 +48,7 @@ class Inward:
     def transferred(self) -> tuple[int, int]:
         """Bytes sent and received."""
         sent, received = self.bytes_gone
-        for connection in self.connections.values():
+        for connection in self.all:
             sent += connection.link.transport.bytes_sent
             received += connection.link.transport.bytes_received
         return sent, received
@@ -49,7 +56,7 @@ class Inward:
     @property
     def silence(self) -> float:
         """Seconds for which it has owed any sign of life, on all connections; 0 if all is well."""
-        found = [connection.link.transport.silence for connection in self.connections.values()]
+        found = [connection.link.transport.silence for connection in self.all]
         return min(found, default=0.0)
 
 
@@ -77,9 +84,12 @@ class InwardLinks:
         if link is None:
             link = self._links[key] = Inward(key[0], Greeting.of(connection.headers), now)
         stream = connection.headers.get(STREAM_HEADER, "")
+        if not stream:
+            link.unnamed.append(connection)
+            return link
         before = link.connections.get(stream)
         link.connections[stream] = connection
-        if before is not None and stream:
+        if before is not None:
             before.link.close(_REPLACED)
         return link
 
@@ -94,7 +104,9 @@ class InwardLinks:
         for stream, known in list(link.connections.items()):
             if known is connection:
                 del link.connections[stream]
-        if not link.connections:
+        if connection in link.unnamed:
+            link.unnamed.remove(connection)
+        if not link.all:
             del self._links[self._key(connection) or ("", "")]
 
     def _key(self, connection: Connection) -> tuple[str, str] | None:

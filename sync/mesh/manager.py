@@ -12,25 +12,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from sync import blip
+from sync import blip, documents
 from sync.mesh.clones import Clones
 from sync.mesh.dialling import TICK, Dialling
 from sync.mesh.discovery import Discovery
 from sync.mesh.interfaces import is_reached_by, read_interfaces
 from sync.mesh.inward import InwardLinks
-from sync.mesh.membership import Membership
+from sync.mesh.membership import CrewUser, Membership
 from sync.mesh.outward import Outward, Ties
 from sync.mesh.plan import Place, Role
 from sync.mesh.sightings import Advertisement, Change, ChangeKind, Sighting, with_links
 from sync.mesh.traffic import Traffic
 from sync.mesh.whereabouts import GRACE, HEARTBEAT, Whereabouts
-from sync.net.authenticators import CertificateHolder
+from sync.net.authenticators import CertificateHolder, User
 from sync.net.link import Link
 from sync.net.listener import (
     DEFAULT_PORT,
     Connection,
     URLEndpointListener,
     URLEndpointListenerConfiguration,
+    named,
 )
 from sync.net.retrying import is_worth_retrying
 from sync.peer.conflicts import REVOCATIONS
@@ -42,9 +43,12 @@ from sync.store import Database, StoreError
 log = logging.getLogger(__name__)
 
 CLONE_FORGOTTEN: Final = 3600.0
+JUDGE_EVERY: Final = 30.0
+"""Seconds between looks at whether everybody who is connected may still be: certificates expire, too."""
 PASSED_AFTER: Final = 120.0
 """Seconds after which a broken link with a vessel in sight that is not dialled from here is no news."""
 _CONFLICT: Final = 409
+_VESSELS: Final = documents.vessel_id("")
 _REVOKED: Final = 1008
 
 
@@ -60,6 +64,9 @@ class MeshSettings:
     """Addresses of vessels that discovery does not reach."""
     database_name: str = "log"
     max_connections: int = 100
+
+
+_ANEW: Final = Problem(Domain.WEBSOCKET, 1000, "everything is to be offered once more")
 
 
 class Noted(NamedTuple):
@@ -114,6 +121,7 @@ class Mesh:
             greeting=membership.greeting,
             rule=membership.rule,
             quota=membership.quota,
+            era=lambda: membership.era,
             push=push,
             pull=pull,
         )
@@ -121,10 +129,13 @@ class Mesh:
         self.dialling: Final = Dialling(
             settings.place, settings.static, rng=rng, make=self._make, on_ended=self._over
         )
+        self._vouching: set[str] = set()
+        """The vessels of which a document has come that may say up to which generation they vouch."""
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[object]] = set()
         self._main: asyncio.Task[None] | None = None
         self._advertised: frozenset[str] = frozenset()
+        self._judged_at = float("-inf")
 
     @property
     def outward(self) -> dict[str, Outward]:
@@ -159,6 +170,7 @@ class Mesh:
         """Begin. Raises ProblemError if it cannot listen, StoreError."""
         self.traffic.load()
         self.membership.refresh()
+        await asyncio.to_thread(self.membership.mend)
         if self.settings.place.role is not Role.ACTIVE_ONLY:
             await self._listen()
         advertisement = self._advertisement()
@@ -225,6 +237,19 @@ class Mesh:
             store=greeting.store,
             port=self.port or self.settings.port or DEFAULT_PORT,
         )
+
+    def set_crew(self, crew: Sequence[CrewUser]) -> None:
+        """Take up who of the crew may connect now, and end the connections of whom that is otherwise for.
+
+        Raises PasswordHashError: all stays as it was.
+        """
+        changed = self.membership.set_crew(crew)
+        for connection in [] if self.listener is None else self.listener.connections:
+            client = connection.client
+            if isinstance(client, User) and client.name in changed:
+                words = f"what user {client.name} may do here has changed; connect again"
+                log.warning("%s at %s is sent away: %s", client.name, connection.remote, words)
+                connection.link.close(Problem(Domain.BLIP, _REVOKED, words))
 
     # What happens
 
@@ -331,13 +356,15 @@ class Mesh:
 
     def _passed(self, neighbour: str, told: Sequence[DocumentEnded]) -> None:
         self.traffic.passed(neighbour, told, asyncio.get_running_loop().time())
-        if self.traffic.has_news or any(ended.id == REVOCATIONS for ended in told):
+        vessels = {ended.id for ended in told if ended.id.startswith(_VESSELS)}
+        self._vouching |= {name.vessel for name in map(documents.parse_id, vessels) if name is not None}
+        if self.traffic.has_news or vessels or any(ended.id == REVOCATIONS for ended in told):
             self._wake.set()
 
     def _live_links(self) -> list[Link]:
         found = [link.link for link in self.outward.values() if link.is_up and link.link is not None]
         for inward in self.inward:
-            found += [connection.link for stream, connection in inward.connections.items() if stream]
+            found += [connection.link for connection in inward.connections.values()]
         return [link for link in found if not link.is_closed]
 
     # Revocations
@@ -351,16 +378,33 @@ class Mesh:
             return
         log.warning("the fleet's revocations number %d hold now", self.membership.trust.revocations.number)
         asyncio.get_running_loop().call_soon(self._expel)
+        self._mend(whole=True)
+
+    def _mend(self, *, whole: bool = False) -> None:
+        """Remove what a vessel does not vouch for, or no more; if there was any, begin anew with everybody.
+
+        Raises StoreError.
+        """
+        vessels, self._vouching = self._vouching, set()
+        if not (whole or vessels) or not self.membership.mend(None if whole else vessels):
+            return
+        for connection in [] if self.listener is None else self.listener.connections:
+            if isinstance(connection.client, CertificateHolder):
+                connection.link.close(_ANEW)
+        for key in list(self.outward):
+            self.dialling.end(key)
 
     def _expel(self) -> None:
-        """End links with whoever is no longer acceptable."""
-        for inward in self.inward:
-            for connection in list(inward.connections.values()):
-                client = connection.client
-                assert isinstance(client, CertificateHolder)
-                if (objection := self.membership.judge(client.certificate)) is not None:
-                    log.warning("%s is sent away: %s", inward.vessel, objection)
-                    connection.link.close(Problem(Domain.BLIP, _REVOKED, objection))
+        """End all connections of those who are no longer acceptable, whatever program of theirs has them."""
+        self._judged_at = asyncio.get_running_loop().time()
+        for connection in [] if self.listener is None else self.listener.connections:
+            if connection.link.peer.session.is_over:
+                continue
+            if (objection := self.membership.objection(connection.client)) is not None:
+                log.warning(
+                    "%s at %s is sent away: %s", named(connection.client), connection.remote, objection
+                )
+                connection.link.close(Problem(Domain.BLIP, _REVOKED, objection))
         for key, link in list(self.outward.items()):
             if link.certificate is not None and (objection := self.membership.judge(link.certificate)):
                 log.warning("%s is left: %s", link.vessel, objection)
@@ -402,6 +446,9 @@ class Mesh:
         """Do what is to be done now; seconds until there may be more."""
         now = asyncio.get_running_loop().time()
         self._take_up_revocations()
+        if now - self._judged_at >= JUDGE_EVERY:
+            self._expel()
+        self._mend()
         self._hear_again()
         by_vessel = self._in_sight()
         self.dialling.clear_away(set(by_vessel))

@@ -4,7 +4,9 @@ Whatever a peer proves is judged here, whether it dialled or was dialled. Revoca
 the store itself; `refresh` takes up what has come.
 """
 
-from collections.abc import Callable, Sequence
+import logging
+import time
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -12,7 +14,7 @@ from typing import Final
 from cryptography import x509
 
 from sync import documents
-from sync.fleet import users
+from sync.fleet import mending, users
 from sync.fleet.identity_files import FleetIdentity
 from sync.fleet.rights import Crew, Rights, Vessel
 from sync.fleet.standing import standing
@@ -21,21 +23,28 @@ from sync.mesh.greeting import Greeting
 from sync.mesh.streams import STREAMS
 from sync.net.authenticators import (
     CertificateHolder,
+    Client,
     ListenerAuthenticators,
     ListenerCertificateAuthenticator,
     ListenerPasswordAuthenticator,
     Refusal,
     User,
 )
+from sync.net.guesses import Guesses
 from sync.net.listener import Visitor
+from sync.net.welcome import Welcome
 from sync.peer.arrivals import Rule
 from sync.peer.conflicts import REVOCATIONS
 from sync.peer.passive import PassiveOptions
 from sync.peer.quotas import Quota, Quotas
 from sync.peer.selection import Selection
 from sync.replication.checkpoint_id import Peer
-from sync.store import Database
+from sync.store import Database, StoreError
 
+log = logging.getLogger(__name__)
+
+_WELCOME: Final = "welcome"
+"""Local document: from where users have come in."""
 _CONFLICT: Final = 409
 _MISDIRECTED: Final = 421
 
@@ -86,6 +95,9 @@ class Membership:
             vessel=identity.vessel, log=current_log, trust=lambda: self.trust, leaves=database.leaves
         )
         self._check = users.checker({user.name: user.password_hash for user in crew})
+        kept = database.get_local(_WELCOME)
+        welcome = Welcome(utc=lambda: now().timestamp(), kept=None if kept is None else kept.body)
+        self._guesses = Guesses(time.monotonic, welcome=welcome, on_welcome=self._keep_welcome)
 
     # Certificates
 
@@ -96,6 +108,39 @@ class Membership:
     def vessel_of(self, certificate: x509.Certificate) -> str | None:
         """The vessel that it names."""
         return self.trust.vessel(certificate)
+
+    def objection(self, client: Client) -> str | None:
+        """Why somebody who was let in may not stay, a sentence; None if all is as it was."""
+        if isinstance(client, CertificateHolder):
+            return self.judge(client.certificate)
+        if isinstance(client, User) and client.name not in self._crew:
+            return f"there is no user {client.name} any more"
+        return None
+
+    def set_crew(self, crew: Sequence[CrewUser]) -> set[str]:
+        """Take up who of the crew may connect, and return for whom anything has changed.
+
+        Raises PasswordHashError for a user whose hash is none.
+        """
+        known = {user.name: user for user in crew}
+        check = users.checker({user.name: user.password_hash for user in crew})
+        changed = {
+            name for name in known.keys() | self._crew.keys() if known.get(name) != self._crew.get(name)
+        }
+        self._crew, self._check = known, check
+        if self._guesses.welcome.forget(changed):
+            self._keep_welcome()
+        return changed
+
+    def _keep_welcome(self) -> None:
+        """Keep from where users have come in, for the next start."""
+        try:
+            with self._database.transaction():
+                before = self._database.get_local(_WELCOME)
+                kept = self._guesses.welcome.as_json()
+                self._database.put_local(_WELCOME, kept, parent=None if before is None else before.rev)
+        except StoreError as error:
+            log.warning("from where users came is not kept: %s", error)
 
     def rule(self, vessel: str) -> Rule:
         """What a vessel may write here."""
@@ -116,15 +161,21 @@ class Membership:
             certificate=ListenerCertificateAuthenticator(
                 lambda certificates: self.judge(certificates[0]) or True, roots=(self.trust.root,)
             ),
-            password=ListenerPasswordAuthenticator(self._check) if self._crew else None,
+            password=ListenerPasswordAuthenticator(self._has_password, guesses=self._guesses)
+            if self._crew
+            else None,
             now=self._now,
         )
+
+    def _has_password(self, user: str, password: str) -> bool:
+        return self._check(user, password)  # of the crew as it is now
 
     def admit(self, visitor: Visitor) -> PassiveOptions | Refusal:
         """What one who was let in may do."""
         client = visitor.client
         if isinstance(client, User):
-            return self._admit_crew(self._crew[client.name])
+            user = self._crew.get(client.name)
+            return Refusal(403, "wrong user name or password", {}) if user is None else self._admit_crew(user)
         assert isinstance(client, CertificateHolder)
         vessel = self.vessel_of(client.certificate)
         assert vessel is not None  # `judge` has seen to it
@@ -164,6 +215,25 @@ class Membership:
             f"both of us say we are vessel {self.identity.vessel}: a card was copied, or its key stolen",
             self.greeting.headers(),
         )
+
+    # What nobody vouches for
+
+    @property
+    def era(self) -> int:
+        """How often something was removed from the store that others are asked for again."""
+        return mending.era(self._database)
+
+    def mend(self, vessels: Collection[str] | None = None) -> bool:
+        """Remove revisions that keep others from being taken in, of some vessels or of all; return whether
+        there were any. Raises StoreError."""
+        judge = self._rights.generations
+        database = self._database
+        removed = (
+            mending.mend(database, judge) if vessels is None else mending.mend_of(database, judge, vessels)
+        )
+        for document_id in removed:
+            log.warning("%s is asked for anew: nobody vouches for the generation that was here", document_id)
+        return bool(removed)
 
     # Revocations
 

@@ -58,6 +58,8 @@ class Ties:
     """What a vessel may write here."""
     quota: Callable[[str], Quota | None]
     """How much a vessel may bring here; None for anything."""
+    era: Callable[[], int] = lambda: 0
+    """How often something was removed here that others are to offer again. Checkpoints are named by it."""
     push: bool = True
     pull: bool = True
 
@@ -210,7 +212,8 @@ class Outward:
     def _identify(self, transport: Transport) -> Peer:
         self.greeting = Greeting.of(getattr(transport, "headers", None) or {})
         store = "unknown" if self.greeting is None else self.greeting.store
-        return Peer.vessel(self.vessel or "unknown", store)
+        era = self._ties.era()
+        return Peer.vessel(self.vessel or "unknown", f"{store}+{era}" if era else store)
 
     def _connected(self, link: Link) -> None:
         self.link = link

@@ -22,12 +22,19 @@ from sync.store import ConflictError, Database, Document, DocumentError, Inserte
 
 _CONFLICT: Final = 409
 _FORBIDDEN: Final = 403
+_UNAVAILABLE: Final = 503
 
 Rule = Callable[[Document], str | None]
 """Why a document that comes in may not be stored; None if it may. It is an `Offered`, its sequence is 0."""
 IdRule = Callable[[str, str, bool], str | None]
 """Why no document of an id, at a revision, deleted or not, may be stored, whatever its body says; None if
 that depends on the body, or it may. It is asked before anything is done that costs time."""
+
+
+class NotYet(str):
+    """An objection that may be over once more has come: the peer is asked to offer the document again."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +167,8 @@ class Arrivals:
                 arrived.error = MessageError(str(error))
                 return False
             if reason is not None:
-                arrived.error = MessageError(f"{rev.id}: {reason}", code=_FORBIDDEN)
+                code = _UNAVAILABLE if isinstance(reason, NotYet) else _FORBIDDEN
+                arrived.error = MessageError(f"{rev.id}: {reason}", code=code)
                 return False
         return True
 

@@ -48,7 +48,7 @@ from sync.replication.messages import (
     Terms,
     Verdict,
 )
-from sync.store import Database, DocumentError
+from sync.store import Database, DocumentError, revisions
 
 T = TypeVar("T")
 
@@ -344,6 +344,8 @@ class Receiver:
         """On a proposal for a document of which something is here."""
         if deleted or proposal.parent == current or self._database.is_single_writer(proposal.id):
             return SEND
+        if not revisions.is_sound(current):
+            return SEND  # whatever comes takes its place
         return Verdict(_CONFLICT, current if tells else None)
 
     # Revisions

@@ -28,7 +28,7 @@ from typing import Any, Final, Self
 import apsw
 import msgspec
 
-from sync.store import bodies, check, meta, schema
+from sync.store import bodies, check, meta, revisions, schema
 from sync.store.blobs import BlobStore
 from sync.store.checkpoints import Checkpoints
 from sync.store.departures import Departures
@@ -293,6 +293,13 @@ class Database:
         They are counted without reading them.
         """
         return self._reader.stored_bytes(doc_id)
+
+    def unsound(self) -> list[str]:
+        """Return the ids of documents whose generation leaves none for edits; readings are not looked at.
+
+        No such revision is taken in, but earlier versions took them in.
+        """
+        return self._reader.unsound(revisions.SOUND_LIMIT)
 
     def current(self, ids: Iterable[str]) -> dict[str, tuple[str, bool]]:
         """Of those documents that are here: the current revision, and whether that is a deletion."""

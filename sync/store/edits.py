@@ -61,12 +61,17 @@ class Edits:
                 )
             if not deleted:
                 raw = attachments.kept(document_id, raw, row.raw)
-            revision = revisions.make(parent, deleted=deleted, body=raw)
-            history = [parent]
-            tree = row.revisions()
-            if deleted and (above := _outranks(tree, revision, parent)):
-                revision = revisions.make(parent, deleted=True, body=raw, above=above)
-                history = revisions.bridged(revision, history)
+            history, tree = [parent], row.revisions()
+            if revisions.generation(parent) + 1 >= revisions.SOUND_LIMIT:
+                # No peer would take what follows it, so the document begins again.
+                again = revisions.RESTART_OF_ONE if self._single_writer(document_id) else revisions.RESTART
+                revision = revisions.make(None, deleted=deleted, body=raw, above=again - 1)
+                history, tree = [], RevisionTree()
+            else:
+                revision = revisions.make(parent, deleted=deleted, body=raw)
+                if deleted and (above := _outranks(tree, revision, parent)):
+                    revision = revisions.make(parent, deleted=True, body=raw, above=above)
+                    history = revisions.bridged(revision, history)
             tree.insert(revision, history, deleted=deleted, body=raw)
             self._store(row, tree)
             return revision
@@ -90,6 +95,7 @@ class Edits:
     ) -> Inserted:
         """Store a revision made elsewhere."""
         bodies.check_id(document_id)
+        _check_sound(document_id, revision)
         revisions.check_history(revision, history)
         with self._engine.writing:
             if self._floors.below(document_id):
@@ -113,7 +119,7 @@ class Edits:
             self._floors.look()
             for document_id, revision, raw, deleted in made:
                 bodies.check_id(document_id)
-                revisions.generation(revision)
+                _check_sound(document_id, revision)
                 if self._floors.is_below(document_id):
                     return False
                 new.append(Row(0, document_id, revision, rows.DELETED if deleted else 0, body=raw))
@@ -132,6 +138,7 @@ class Edits:
             if row is None:
                 raise ConflictError(f"{document_id}: there is no such document to resolve", current=None)
             tree = row.revisions()
+            tree.forget_unsound()
             if winning not in tree.leaves():
                 raise ConflictError(
                     f"{document_id}: {winning} is not the end of a branch; read the conflict again",
@@ -190,6 +197,7 @@ class Edits:
         allow_conflict: bool,
     ) -> Inserted:
         tree = row.revisions()
+        tree.forget_unsound()
         before = tree.leaves()
         new = tree.insert(revision, history, deleted=deleted, body=raw)
         after = tree.leaves()
@@ -197,7 +205,7 @@ class Edits:
             if len(after) < len(before):  # the history has shown that what looked like a branch was none
                 self._store(row, tree)
             return Inserted.KNOWN
-        branched = len(after) > len(before)
+        branched = bool(before) and len(after) > len(before)
         live_before = sum(not tree.nodes[leaf].deleted for leaf in before)
         live = len(tree.live_leaves())
         if not allow_conflict and ((branched and live_before) or live > max(1, live_before)):
@@ -217,6 +225,13 @@ class Edits:
         stored = rows.replace(self._engine, row, tree)
         self._departures.note(row, stored)
         return stored
+
+
+def _check_sound(document_id: str, revision: str) -> None:
+    """Raise DocumentError for a revision after which nobody could ever write the document again."""
+    if not revisions.is_sound(revision):
+        text = f"{document_id}: no generation is left for edits after revision {revision[:80]}"
+        raise DocumentError(text)
 
 
 class _ThereAlreadyError(Exception):

@@ -145,6 +145,21 @@ class Reader:
             ).get
         return found or 0
 
+    def unsound(self, least: int) -> list[str]:
+        """Return the ids of documents whose current revision is of generation `least` or above.
+
+        Readings are left out: they are far more than all else, and of generation 1.
+        """
+        with self._engine.reading:
+            return [
+                document_id
+                for (document_id,) in self._engine.execute(
+                    "SELECT id FROM docs WHERE id < 'reading:' AND CAST(rev AS INTEGER) >= ?1"
+                    " UNION ALL SELECT id FROM docs WHERE id >= 'reading;' AND CAST(rev AS INTEGER) >= ?1",
+                    (least,),
+                )
+            ]
+
     def current(self, ids: Iterable[str]) -> dict[str, tuple[str, bool]]:
         """Of those documents that are here: the current revision, and whether it is a deletion."""
         with self._engine.reading:

@@ -24,6 +24,20 @@ newer ones pruned here but not elsewhere. So that stores agree all the same, suc
 GENERATION_LIMIT: Final = 2**31
 """Generations stay below this. A peer cannot push a document beyond what others can count."""
 
+SOUND_LIMIT: Final = 2**29
+"""Generations that a store takes from elsewhere, and gives to its own edits, stay below this. One per second
+for 17 years leads there. A revision beyond it was made up to keep everybody else from ever writing the
+document again. A store that has one from an earlier version lets any other revision take its place.
+"""
+
+RESTART: Final = 2**13
+"""Generation of the edit that takes the place of a revision beyond `SOUND_LIMIT`. Few documents are edited as
+often as this, so it outranks what was edited before; and it is low enough that every peer takes it.
+"""
+
+RESTART_OF_ONE: Final = 2**24
+"""The same where the document has a single writer, who may rewrite it every few seconds for years."""
+
 BRIDGE_LIMIT: Final = 500
 """Generations missing between two of a history for which names are made up."""
 
@@ -128,6 +142,11 @@ def generation(revision: str) -> int:
     return number
 
 
+def is_sound(revision: str) -> bool:
+    """Return True if the generation of this revision leaves room for edits that follow it."""
+    return generation(revision) < SOUND_LIMIT
+
+
 def split(revision: str) -> tuple[int, str]:
     """Generation and digest, for compact storage; `join` undoes it."""
     return generation(revision), revision.partition("-")[2]
@@ -145,16 +164,21 @@ def rank(revision: str, *, deleted: bool) -> Rank:
 
 
 def newer(first: str, second: str) -> bool:
-    """Whether `first` replaces `second` in a document with a single writer: generation, then digest."""
-    return split(first) > split(second)
+    """Whether `first` replaces `second` in a document with a single writer: generation, then digest.
+
+    A generation that is not sound ranks below all others.
+    """
+    return (is_sound(first), *split(first)) > (is_sound(second), *split(second))
 
 
 def winner(leaves: Iterable[tuple[str, bool]]) -> str:
     """The winning one of a document's leaves, each given with whether it is deleted.
 
-    It depends on the set of leaves alone, and not on leaves beyond the horizon.
+    It depends on the set of leaves alone, and not on leaves beyond the horizon, nor on those that are not
+    sound while others are.
     """
     ranked = [rank(revision, deleted=deleted) for revision, deleted in leaves]
+    ranked = [entry for entry in ranked if entry[1] < SOUND_LIMIT] or ranked
     highest = max(number for _, number, _ in ranked)
     _, number, digest = max(entry for entry in ranked if highest - entry[1] < HORIZON)
     return join(number, digest)

@@ -136,6 +136,21 @@ class RevisionTree:
         for other in [r for r in self.nodes if r not in kept]:
             del self.nodes[other]
 
+    def forget_unsound(self) -> None:
+        """Forget the revisions whose generations are not sound, and below them those without a body.
+
+        Nothing may be left.
+        """
+        nodes = self.nodes
+        unsound = [revision for revision, node in nodes.items() if node.generation >= revisions.SOUND_LIMIT]
+        below = {nodes[revision].parent for revision in unsound} - {None, *unsound}
+        for revision in unsound:
+            del nodes[revision]
+        for end in below:
+            leaf = end
+            while leaf is not None and nodes[leaf].body is None and leaf in self.leaves():
+                leaf = nodes.pop(leaf).parent
+
     def prune(self, keep: Collection[str] = ()) -> None:
         """Forget ancestors beyond every leaf's horizon, except `keep`; what stays is linked past the gap."""
         nodes = self.nodes

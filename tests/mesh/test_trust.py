@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,7 +11,12 @@ import pytest
 from services.clocknote import Floor
 from sync import documents
 from sync.fleet.revocations import to_body
+from sync.mesh import manager
 from sync.mesh.report import look
+from sync.mesh.whereabouts import of_url
+from sync.net.authenticators import ClientCertificateAuthenticator
+from sync.net.listener import named
+from sync.net.replicator import Replicator, ReplicatorConfiguration
 from sync.peer.checkpoints import PeersCheckpoints
 from sync.peer.conflicts import REVOCATIONS
 from sync.store import Database
@@ -188,5 +194,60 @@ def test_revoked_vessel_that_stores_no_checkpoint_is_left_at_once_on_both_stream
             await asyncio.sleep(0)
             await asyncio.sleep(0)
             assert [peer.session.is_over for peer in peers] == [True, True]
+
+    run(main())
+
+
+@pytest.mark.parametrize("why", ["revoked", "expired"])
+def test_every_connection_of_a_vessel_ends_when_its_certificate_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, why: str
+) -> None:
+    """Also of programs that name no stream, however many."""
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(manager, "JUDGE_EVERY", 0.1)
+    time = NOW
+
+    async def main() -> None:
+        nonlocal time
+        fleet = Fleet.new()
+        ends = NOW + timedelta(days=1)
+        stolen, good = fleet.issue("carina", end=ends), fleet.issue("zora")
+        with ExitStack() as stack:
+            async with vessel(tmp_path, fleet, "argo", now=lambda: time) as argo:
+                replicators = []
+                for number, shown in enumerate([stolen, stolen, stolen, stolen, good]):
+                    path = tmp_path / f"{number}.db"
+                    theirs = stack.enter_context(
+                        Database.open(path, single_writer=documents.is_single_writer)
+                    )
+                    replicators.append(
+                        Replicator(
+                            ReplicatorConfiguration(
+                                theirs,
+                                of_url(f"wss://127.0.0.1:{argo.port}/log"),
+                                continuous=True,
+                                authenticator=ClientCertificateAuthenticator(shown),
+                                roots=(fleet.authority.certificate,),
+                                judge=lambda _: None,
+                            )
+                        )
+                    )
+                assert argo.listener is not None
+                listener = argo.listener
+                for replicator in replicators:
+                    replicator.start()
+                await until(lambda: len(listener.connections) == 5, "all are connected")
+                if why == "revoked":
+                    said = to_body(fleet.revoke(stolen), fleet=fleet.name, key=fleet.authority.key)
+                    argo.database.put(REVOCATIONS, said)
+                else:
+                    time = ends + timedelta(seconds=1)
+                await until(lambda: len(said_about(caplog, "is sent away")) == 4, "four are sent away")
+                await until(lambda: len(listener.connections) == 1, "one is left")
+                await turned([argo])
+                assert [named(each.client) for each in listener.connections] == [
+                    "holder of certificate 'zora'"
+                ]
+                await asyncio.gather(*(replicator.stop() for replicator in replicators))
 
     run(main())

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import aiomqtt
 
+from sync.gateway.enduring import PAUSE_S, Endurance
 from sync.gateway.forwarded import Forwarded
 from sync.gateway.mqtt import cursor, strangers, topics, troubles
 from sync.gateway.mqtt.attendance import Attendance
@@ -106,6 +107,7 @@ class MqttGateway:
         self._left = cursor.NOTHING
         """What is left at the broker beside documents, as far as that is written down."""
         self._report = GatewayReport(configuration.name, "mqtt", configuration.url, since=time.time())
+        self._endurance = Endurance(database, configuration.name)
 
     # What users call
 
@@ -157,22 +159,36 @@ class MqttGateway:
     # The outer loop
 
     async def _run(self) -> None:
-        try:
-            outbox = self._outbox = self._begin()
-            while self._feed.count(outbox.lanes):  # noqa: ASYNC110 -- else it would be said that all is ashore
-                await asyncio.sleep(0)
-            while not self._is_stopping:
-                if not outbox.is_open:
-                    self._say(GatewayState.WAITING, None)
-                    await self._rest(outbox, _LOOK_EVERY, lambda: outbox.is_open)
-                    continue
-                trouble = await self._attempt(outbox)
-                if trouble is not None and not self._is_stopping:
-                    await self._rest_after(outbox, trouble)
-        except StoreError as error:
-            # The daemon sees the store's state itself, and ends for it.
-            self._say(GatewayState.CONNECTING, f"the store: {error}")
-            log.error("gateway %s: the store: %s", self.configuration.name, error)
+        while not self._is_stopping:
+            try:
+                await self._forward()
+            except Exception as error:  # noqa: BLE001 -- no document ends the forwarding of all others
+                goes_on = self._endurance.outlasts(error)
+                words = self._endurance.words or str(error)
+                self._say(
+                    GatewayState.CONNECTING,
+                    f"the store: {words}" if isinstance(error, StoreError) else words,
+                )
+                if not goes_on:
+                    return
+                self._wake.clear()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(PAUSE_S):
+                        await self._wake.wait()
+
+    async def _forward(self) -> None:
+        """Keep a connection until stopped, from what was saved on. Raises StoreError."""
+        outbox = self._outbox = self._begin()
+        while self._feed.count(outbox.lanes):  # noqa: ASYNC110 -- else it would be said that all is ashore
+            await asyncio.sleep(0)
+        while not self._is_stopping:
+            if not outbox.is_open:
+                self._say(GatewayState.WAITING, None)
+                await self._rest(outbox, _LOOK_EVERY, lambda: outbox.is_open)
+                continue
+            trouble = await self._attempt(outbox)
+            if trouble is not None and not self._is_stopping:
+                await self._rest_after(outbox, trouble)
 
     def _begin(self) -> Outbox:
         configuration = self.configuration

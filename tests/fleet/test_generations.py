@@ -1,0 +1,274 @@
+"""How high a generation may be that comes from elsewhere, in argo's store and in brigid's."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sync import documents
+from sync.fleet import generations, mending, signing
+from sync.fleet.generations import LEAD, LEAD_OF_OTHERS, MEMBER, STEP, UNVOUCHED, vouched
+from sync.fleet.revocations import Revocations
+from sync.fleet.rights import Rights, Vessel
+from sync.peer.arrivals import NotYet
+from sync.peer.conflicts import REVOCATIONS
+from sync.store import Database, Document, revisions
+from sync.store.revisions import SOUND_LIMIT
+from tests.store.test_generations import as_before
+
+from .builders import Here, body, document, revoked, trust, vessel
+from .test_rights import ALARM, ANNA, NOTE
+
+ARGO, BRIGID, CAREEN = Vessel("argo"), Vessel("brigid"), Vessel("careen")
+EQUIPMENT = "equipment:argo:bilge"
+FORWARDED = "forwarded:office:argo"
+BOOT = "boot:argo:abcdef:1"
+ABOUT = "vessel:argo"
+GAP = "gap:argo:bilge:abcdef:000000000001"
+LAST = 2**31 - 1
+A_YEAR_OF_EQUIPMENT = 365 * 24 * 360
+
+
+def rights(here: Here, revocations: Revocations | None = None, *, store: str = "careen") -> Rights:
+    return Rights(vessel=store, log=lambda: None, trust=lambda: trust(revocations), leaves=here.leaves)
+
+
+def at(document_id: str, generation: int, *, signer: Any = None, **more: Any) -> Document:
+    """A document at this generation, signed by argo, or by `signer`, if its kind must be."""
+    content = {"type": document_id} if document_id == "shopping" else body(document_id, **more)
+    if signer is None and document_id in (ABOUT, BOOT):
+        signer = "argo"
+    if signer is not None:
+        content = signing.sign(vessel(signer), document_id, content)
+    found = document(document_id, content)
+    _, digest = revisions.split(found.rev)
+    return Document(document_id, revisions.join(generation, digest), 0, False, False, found.raw)
+
+
+def holding(*found: Document) -> Here:
+    here = Here()
+    here.add(*found)
+    return here
+
+
+@pytest.mark.parametrize("document_id", [EQUIPMENT, FORWARDED, BOOT, ABOUT, GAP, ALARM, NOTE, "shopping"])
+@pytest.mark.parametrize("generation", [LAST, SOUND_LIMIT, SOUND_LIMIT - 1])
+def test_no_vessel_gives_any_document_the_last_generation(document_id: str, generation: int) -> None:
+    for here in (Here(), holding(at(document_id, 5))):
+        for writer in (ARGO, BRIGID):
+            why_not = rights(here).objection(writer, at(document_id, generation))
+            assert why_not is not None
+            assert str(generation) in why_not
+
+
+@pytest.mark.parametrize("document_id", [ALARM, NOTE])
+def test_nor_does_the_crew(document_id: str) -> None:
+    here = holding(at(document_id, 5, acks=[]))
+    acknowledged = {"acks": [{"who": "anna", "when": "2026"}]}
+    assert rights(here).objection(ANNA, at(document_id, 6, **acknowledged)) is None
+    assert "above what is known here" in str(
+        rights(here).objection(ANNA, at(document_id, LAST - 1, acks=[]))
+    ) or ("leaves none" in str(rights(here).objection(ANNA, at(document_id, LAST - 1, acks=[]))))
+    assert "above what is known here" in str(
+        rights(here).objection(ANNA, at(document_id, LEAD + 6, **acknowledged))
+    )
+
+
+@pytest.mark.parametrize("document_id", [EQUIPMENT, FORWARDED])
+def test_a_fresh_card_takes_the_millionth_revision(document_id: str) -> None:
+    for writer in (ARGO, BRIGID):
+        assert rights(Here()).objection(writer, at(document_id, 1_000_000)) is None
+    about = at(ABOUT, 40, **{MEMBER: vouched(1_000_000)})
+    signer = "argo" if document_id == FORWARDED else None
+    for writer in (ARGO, BRIGID):
+        found = at(document_id, 1_000_000, signer=signer)
+        assert rights(holding(about)).objection(writer, found) is None
+
+
+@pytest.mark.parametrize(
+    ("document_id", "lead"), [(ALARM, LEAD), (NOTE, LEAD), (REVOCATIONS, LEAD), ("shopping", LEAD_OF_OTHERS)]
+)
+def test_what_several_write_is_taken_after_a_year_of_absence_and_no_jump(document_id: str, lead: int) -> None:
+    def found(generation: int) -> Document:
+        if document_id in (ALARM, NOTE):
+            return at(document_id, generation)
+        return Document(document_id, f"{generation}-abcd", 0, False, False, b"{}")
+
+    here = holding(found(20))
+    judged = rights(here).generations
+    name = documents.parse_id(document_id)
+    assert judged.objection(name, found(20 + lead)) is None
+    assert "above what is known here" in str(judged.objection(name, found(21 + lead)))
+    assert rights(Here()).generations.objection(name, found(lead)) is None
+    assert "above what is known here" in str(rights(Here()).generations.objection(name, found(lead + 1)))
+
+
+def test_nothing_is_taken_that_its_vessel_does_not_vouch_for() -> None:
+    most = vouched(30_000)
+    about = at(ABOUT, 40, **{MEMBER: most})
+    judge = rights(holding(about))
+    for document_id in (EQUIPMENT, BOOT, ABOUT):
+        more = {MEMBER: most} if document_id == ABOUT else {}
+        assert judge.objection(BRIGID, at(document_id, most, **more)) is None
+        why_not = judge.objection(BRIGID, at(document_id, most + 1, **more))
+        assert why_not is not None
+        assert f"argo vouches for {most} at most" in why_not
+        assert isinstance(why_not, NotYet), "the vessel may have vouched for more since"
+    newer = at(ABOUT, 41, **{MEMBER: vouched(most)})
+    assert judge.objection(BRIGID, newer) is None
+    assert rights(holding(newer)).objection(BRIGID, at(EQUIPMENT, most + 1)) is None
+
+
+def test_only_the_vessel_itself_vouches_and_not_with_a_revoked_certificate() -> None:
+    equipment = at(EQUIPMENT, UNVOUCHED + 1)
+    good = at(ABOUT, 40, **{MEMBER: vouched(UNVOUCHED + 1)})
+    assert rights(holding(good)).objection(BRIGID, equipment) is None
+    for about in (
+        at(ABOUT, 40, signer="brigid", **{MEMBER: vouched(UNVOUCHED + 1)}),
+        document(ABOUT, body(ABOUT, **{MEMBER: vouched(UNVOUCHED + 1)})),
+        at(ABOUT, 40, **{MEMBER: LAST}),
+        at(ABOUT, 40, **{MEMBER: True}),
+        at(ABOUT, 40, **{MEMBER: "many"}),
+    ):
+        assert "above what is known here" in str(rights(holding(about)).objection(BRIGID, equipment))
+    gone = revoked(vessel("argo").certificate)
+    assert "above what is known here" in str(rights(holding(good), gone).objection(BRIGID, equipment))
+
+
+def test_what_is_ashore_is_passed_on_with_its_vessels_signature() -> None:
+    signed, plain = at(FORWARDED, 7, signer="argo"), at(FORWARDED, 7)
+    forged = at(FORWARDED, 7, signer="brigid")
+    about = at(ABOUT, 40, **{MEMBER: STEP})
+    for here in (Here(), holding(about)):
+        assert rights(here).objection(BRIGID, signed) is None
+        assert rights(here).objection(ARGO, signed) is None
+        assert rights(here).objection(ARGO, plain) is None
+        assert rights(here).objection(BRIGID, forged) == "signed by brigid, and only argo may write it"
+    assert rights(Here()).objection(BRIGID, plain) is None, "argo's version may be one that signs none"
+    assert rights(holding(about)).objection(BRIGID, plain) == "not signed by its vessel"
+
+
+@pytest.mark.parametrize("digest", ["z" * 32, "A" * 32, "f" * 65, "~", "1.2.3"])
+def test_a_digest_that_outranks_all_others_is_refused(digest: str) -> None:
+    found = Document(NOTE, f"1-{digest}", 0, False, False, document(NOTE).raw)
+    for writer in (BRIGID, ANNA):
+        try:
+            why_not = rights(Here()).objection(writer, found)
+        except ValueError as error:
+            why_not = str(error)
+        assert why_not is not None
+
+
+@given(highest=st.integers(0, SOUND_LIMIT - 1), before=st.one_of(st.none(), st.integers(-1, 2**31)))
+def test_a_vessel_vouches_for_more_than_it_has_reached_and_for_not_much_more(
+    highest: int, before: int | None
+) -> None:
+    most = vouched(highest, before)
+    assert highest <= most < SOUND_LIMIT
+    assert most <= highest + 2 * STEP
+    assert vouched(highest, most) == most or most == SOUND_LIMIT - 1
+
+
+kinds = st.sampled_from([EQUIPMENT, FORWARDED, BOOT, ABOUT, GAP, ALARM, NOTE])
+
+
+@given(
+    document_id=kinds,
+    attempts=st.lists(st.one_of(st.integers(1, 2**31 - 1), st.just(LAST), st.integers(1, 10**5)), max_size=8),
+    known=st.integers(1, A_YEAR_OF_EQUIPMENT),
+    vouches=st.booleans(),
+)
+@settings(max_examples=100, deadline=None)
+def test_whatever_others_bring_its_own_vessels_next_revision_is_taken_everywhere(
+    document_id: str, attempts: list[int], known: int, vouches: bool
+) -> None:
+    """brigid brings careen anything; then argo, which was told of it, writes once more."""
+    if document_id in (ALARM, NOTE):
+        known = min(known, LEAD)
+    here = holding(at(document_id, known))
+    if vouches:
+        here.add(at(ABOUT, 40 if document_id != ABOUT else known, **{MEMBER: vouched(known)}))
+    own = Here(dict(here.found))
+    highest = known
+    for generation in attempts:
+        more = {MEMBER: vouched(known)} if document_id == ABOUT else {}
+        offered = at(document_id, generation, **more)
+        if rights(here).objection(BRIGID, offered) is None:
+            name = documents.parse_id(document_id)
+            assert rights(own, store="argo").generations.objection(name, offered) is None, "argo hears of it"
+            if generation > highest:
+                highest = generation
+                here.add(offered)
+                own.add(offered)
+    following = at(document_id, highest + 1, **({MEMBER: vouched(highest + 1)} if vouches else {}))
+    if vouches:
+        here.add(at(ABOUT, highest + 1, **{MEMBER: vouched(highest + 1)}))
+    assert rights(here).objection(ARGO, following) is None
+    if not vouches or document_id != FORWARDED:
+        assert rights(here).objection(BRIGID, following) is None
+
+
+# Mending
+
+
+def stored(store: Database, *found: Document) -> None:
+    with as_before():
+        for each in found:
+            store.insert(each.id, each.rev, [], each.raw)
+
+
+def generations_of(store: Database, revocations: Revocations | None = None) -> generations.Generations:
+    return Rights(
+        vessel="careen", log=lambda: None, trust=lambda: trust(revocations), leaves=store.leaves
+    ).generations
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Callable[[], Database]:
+    return lambda: Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer)
+
+
+def test_what_an_earlier_version_let_in_is_removed_once_and_asked_for_anew(
+    opened: Callable[[], Database],
+) -> None:
+    with opened() as store:
+        fine = [at(NOTE, 3), at("equipment:brigid:oil", 1_000_000), at(BOOT, 2)]
+        stored(store, *fine, *(at(each, LAST) for each in (EQUIPMENT, FORWARDED, ABOUT, ALARM, GAP)))
+        store.checkpoints.put("vessel:argo", "cp-x", b'{"local": 7}', parent=None)
+        store.put_local("checkpoint:cp-x", {"local": 7})
+        assert sorted(mending.mend(store, generations_of(store))) == sorted(
+            [EQUIPMENT, FORWARDED, ABOUT, ALARM, GAP]
+        )
+        assert {each.id for each in store.documents(deleted=True)} == {each.id for each in fine}
+        assert store.checkpoints.all() == []
+        assert store.get_local("checkpoint:cp-x") is not None, "what went ashore is not sent there again"
+        assert mending.era(store) == 1
+        assert mending.mend(store, generations_of(store)) == []
+        assert mending.era(store) == 1
+
+
+def test_what_came_before_its_vessel_vouched_for_less_is_removed(opened: Callable[[], Database]) -> None:
+    with opened() as store:
+        stored(store, at(EQUIPMENT, UNVOUCHED), at("equipment:brigid:oil", UNVOUCHED))
+        assert mending.mend(store, generations_of(store)) == []
+        stored(store, at(ABOUT, 40, **{MEMBER: STEP}))
+        assert mending.mend_of(store, generations_of(store), ["brigid"]) == []
+        assert mending.mend_of(store, generations_of(store), ["argo"]) == [EQUIPMENT]
+
+
+def test_what_a_revoked_certificate_vouched_for_is_removed(opened: Callable[[], Database]) -> None:
+    with opened() as store:
+        stored(
+            store,
+            at(ABOUT, SOUND_LIMIT - 1, **{MEMBER: SOUND_LIMIT - 1}),
+            at(EQUIPMENT, SOUND_LIMIT - 1),
+            at(FORWARDED, SOUND_LIMIT - 1, signer="argo"),
+        )
+        assert mending.mend(store, generations_of(store)) == []
+        gone = revoked(vessel("argo").certificate)
+        assert sorted(mending.mend(store, generations_of(store, gone))) == sorted(
+            [ABOUT, EQUIPMENT, FORWARDED]
+        )

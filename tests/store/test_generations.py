@@ -1,0 +1,153 @@
+"""Generations near the end of what there is: no document can be kept from being edited for ever."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sync.documents import is_single_writer
+from sync.store import Database, DocumentError, Inserted, revisions
+from sync.store.revisions import GENERATION_LIMIT, RESTART, RESTART_OF_ONE, SOUND_LIMIT
+
+from .builders import rev
+
+LAST = rev(GENERATION_LIMIT - 1)
+EQUIPMENT = "equipment:argo:bilge"
+ALARM = "alarm:argo:bilge:abcdef:000000000007"
+
+
+@contextmanager
+def as_before() -> Iterator[None]:
+    """Take in any generation, as earlier versions did."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(revisions, "SOUND_LIMIT", GENERATION_LIMIT)
+        yield
+
+
+@contextmanager
+def frozen(path: Path, *ids: str, generation: int = GENERATION_LIMIT - 1) -> Iterator[Database]:
+    """A store in which an earlier version has let somebody give these documents the last generation."""
+    with Database.open(path, single_writer=is_single_writer) as store:
+        with as_before():
+            for document_id in ids:
+                before = store.put(document_id, {"state": "as it was"})
+                store.insert(document_id, rev(generation), [before], {"state": "frozen"})
+        yield store
+
+
+@pytest.mark.parametrize("document_id", [EQUIPMENT, ALARM])
+@pytest.mark.parametrize("generation", [GENERATION_LIMIT - 1, SOUND_LIMIT, SOUND_LIMIT - 1])
+def test_a_document_that_was_given_the_last_generation_can_be_edited_again(
+    tmp_path: Path, document_id: str, generation: int
+) -> None:
+    with frozen(tmp_path / "log.db", document_id, generation=generation) as store:
+        first = store.put(document_id, {"state": "better"}, parent=rev(generation))
+        second = store.put(document_id, {"state": "best"}, parent=first)
+        assert revisions.generation(second) < SOUND_LIMIT
+        found = store.get(document_id)
+        assert found is not None
+        assert (found.rev, found.body) == (second, {"state": "best"})
+        assert store.conflicts() == []
+        assert store.check() == []
+
+
+@pytest.mark.parametrize("document_id", [EQUIPMENT, ALARM])
+def test_what_takes_its_place_outranks_what_others_have_from_before(tmp_path: Path, document_id: str) -> None:
+    with frozen(tmp_path / "log.db", document_id) as store:
+        found = store.put(document_id, {"state": "better"}, parent=LAST)
+        again = RESTART_OF_ONE if document_id == EQUIPMENT else RESTART
+        assert revisions.generation(found) == again
+    with Database.open(tmp_path / "other.db", single_writer=is_single_writer) as other:
+        other.insert(document_id, rev(again - 1000), [], {"state": "as it was"})
+        other.insert(document_id, found, [], {"state": "better"})
+        current = other.get(document_id)
+        assert current is not None
+        assert current.rev == found
+
+
+@pytest.mark.parametrize("document_id", [EQUIPMENT, ALARM])
+def test_a_frozen_document_takes_any_other_revision_from_a_peer(tmp_path: Path, document_id: str) -> None:
+    with frozen(tmp_path / "log.db", document_id) as store:
+        (wanted,) = store.missing([(document_id, rev(5, "b"))])
+        assert wanted is not None
+        found = store.insert(document_id, rev(5, "b"), [], {"state": "better"}, allow_conflict=False)
+        assert found is Inserted.NEW
+        current = store.get(document_id)
+        assert current is not None
+        assert current.body == {"state": "better"}
+        assert store.check() == []
+
+
+def test_a_frozen_document_can_be_deleted(tmp_path: Path) -> None:
+    with frozen(tmp_path / "log.db", ALARM, EQUIPMENT) as store:
+        for document_id in (ALARM, EQUIPMENT):
+            store.delete(document_id, parent=LAST)
+            current = store.get(document_id)
+            assert current is not None
+            assert current.deleted
+            store.put(document_id, {"state": "raised again"})
+        assert store.check() == []
+
+
+def test_a_store_that_was_frozen_by_an_earlier_version_is_sound_as_it_is(tmp_path: Path) -> None:
+    with frozen(tmp_path / "log.db", ALARM, EQUIPMENT) as store:
+        assert store.check() == []
+        assert sorted(store.unsound()) == [ALARM, EQUIPMENT]
+
+
+@pytest.mark.parametrize("generation", [SOUND_LIMIT, GENERATION_LIMIT - 1])
+def test_no_revision_comes_in_after_which_none_could(tmp_path: Path, generation: int) -> None:
+    with Database.open(tmp_path / "log.db", single_writer=is_single_writer) as store:
+        for document_id in (EQUIPMENT, ALARM, "shopping"):
+            with pytest.raises(DocumentError, match="no generation is left"):
+                store.insert(document_id, rev(generation), [], {})
+            with pytest.raises(DocumentError, match="no generation is left"):
+                store.insert_new([(document_id, rev(generation), b"{}", False)])
+        assert store.last_sequence == 0
+
+
+@given(
+    generations=st.lists(
+        st.one_of(st.integers(1, 50), st.integers(SOUND_LIMIT - 3, SOUND_LIMIT + 3), st.just(2**31 - 1)),
+        min_size=1,
+        max_size=6,
+        unique=True,
+    ),
+    document_id=st.sampled_from([EQUIPMENT, ALARM]),
+)
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_there_our_next_edit_is_made_and_is_current(
+    tmp_path_factory: pytest.TempPathFactory, generations: list[int], document_id: str
+) -> None:
+    path = tmp_path_factory.mktemp("store") / "log.db"
+    with Database.open(path, single_writer=is_single_writer) as store:
+        with as_before():
+            for number in generations:
+                store.insert(document_id, rev(number), [], {"n": number})
+        for text in ("one", "two"):
+            current = store.get(document_id)
+            assert current is not None
+            made = store.put(document_id, {"text": text}, parent=current.rev)
+            if document_id == EQUIPMENT:
+                found = store.get(document_id)
+                assert found is not None
+                assert found.rev == made
+            assert revisions.is_sound(made)
+        assert store.check() == []
+
+
+def test_a_branch_that_was_given_the_last_generation_loses_its_conflict(tmp_path: Path) -> None:
+    with Database.open(tmp_path / "log.db", single_writer=is_single_writer) as store:
+        with as_before():
+            store.put(ALARM, {"state": "as it was"})
+            store.insert(ALARM, LAST, [], {"state": "frozen"})
+        assert store.insert(ALARM, rev(5, "b"), [], {"state": "better"}) is Inserted.CONFLICT
+        made = store.resolve(ALARM, rev(5, "b"), {"state": "best"})
+        current = store.get(ALARM)
+        assert current is not None
+        assert (current.rev, current.body) == (made, {"state": "best"})
+        assert store.conflicts() == []
+        assert store.check() == []
