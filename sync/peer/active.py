@@ -326,6 +326,8 @@ class ActivePeer(PeerBase):
             return
         if self._inquiry is not None:
             self._inquiry.pump()
+            if self.sender is not None:
+                self.sender.propose_again()
         checkpoint = self._reached()
         saved = self._checkpoint
         ends = self._stopping or (not self._options.continuous and self._is_idle)

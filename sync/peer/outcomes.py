@@ -184,14 +184,14 @@ class Outcomes:
             found.append(sending)
         return found
 
-    def conflicts_due(self) -> list[model.Change]:
-        """Return the changes refused as conflicts that are to be proposed again now.
+    def conflicts_due(self, most: int) -> list[model.Change]:
+        """Return the changes refused as conflicts that are to be proposed again now, or `most` of them.
 
         Those that were replaced meanwhile are done with: what replaced them comes by the feed.
         """
         now = self._session.clock() if self._conflicts else 0.0
-        found = []
-        while self._conflicts:
+        found: list[model.Change] = []
+        while self._conflicts and len(found) < most:
             document_id, (due, change) = next(iter(self._conflicts.items()))
             if due > now:
                 break
@@ -214,10 +214,14 @@ class Outcomes:
         return waiting
 
     @property
+    def conflicts_deadline(self) -> float | None:
+        """When `conflicts_due` has something to tell."""
+        return next((due for due, _ in self._conflicts.values()), None)
+
+    @property
     def deadline(self) -> float | None:
         """When there is something to do even if nothing happens."""
         times = [due for due, _ in islice(self._later, 1)]
-        times += [due for due, _ in islice(self._conflicts.values(), 1)]
         if self._held:
             times.append(self._held_since + _HOLD_FOR)
         return min(times, default=None)

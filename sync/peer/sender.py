@@ -7,7 +7,7 @@ the other side has it durably, or does not want it; only then does the feed's pr
 themselves are sent by `deliveries`; `outcomes` keeps what became of them.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import islice
@@ -74,6 +74,8 @@ class Sender:
         self._lists = 0
         self._offered: dict[str, None] = {}
         """Documents that failed before and are to be proposed once more."""
+        self._proposals: deque[Offer] = deque()
+        """What is to be proposed once more, in another way."""
         self._echoed: model.Change | None = None
         """The last change of a scan that came from the peer itself."""
         self._place: tuple[float, model.Change] | None = None
@@ -109,7 +111,7 @@ class Sender:
     @property
     def is_idle(self) -> bool:
         """Whether everything that is known here is done, or failed."""
-        waits = self._woken or self._offered or self._lists
+        waits = self._woken or self._offered or self._lists or self._proposals
         open_here = waits or self._contests.asking or self._outcomes.waits
         return not open_here and self._deliveries.is_idle
 
@@ -117,7 +119,7 @@ class Sender:
     def behind(self) -> int:
         """Changes that the other side may not have yet: at most so many, and none only if there are none."""
         unread = max(0, self._database.last_sequence - self._scanned)
-        lists = self._lists + len(self._offered) + self._contests.asking
+        lists = self._lists + len(self._offered) + len(self._proposals) + self._contests.asking
         failed = self._outcomes.failed_for_now
         return unread + lists + self._deliveries.open + self._outcomes.waiting + failed
 
@@ -131,10 +133,10 @@ class Sender:
         """When `pump` has something to do even if nothing happens."""
         if self._has_paused:
             return self._session.clock()
-        due = self._outcomes.deadline
-        if self._place is None:
-            return due
-        return self._place[0] if due is None else min(due, self._place[0])
+        times = [self._outcomes.deadline, None if self._place is None else self._place[0]]
+        if self._lists < tuning.LISTS_AWAITING:
+            times += [self._outcomes.conflicts_deadline, self._session.clock() if self._proposals else None]
+        return min((time for time in times if time is not None), default=None)
 
     @property
     def failed_for_now(self) -> int:
@@ -148,7 +150,7 @@ class Sender:
         if self.refused is not None:
             self._echo.clear()  # nothing will be told, so nothing need be left out
         self._offer_again([_main(sending) for sending in self._outcomes.due()])
-        self._offer_again(self._outcomes.conflicts_due())
+        self.propose_again()
         self._deliveries.pump()
         scans, self._has_paused = 0, False
         while (
@@ -371,13 +373,28 @@ class Sender:
             self._lists += 1
             self._announce(offers)
 
+    def propose_again(self) -> None:
+        """Propose once more what has another way to go, and the conflicts that have waited for a while.
+
+        No more lists are on their way for that than for the feed: a peer refuses a connection that sends
+        many without waiting.
+        """
+        while self._proposals and self._lists < tuning.LISTS_AWAITING:
+            most = min(len(self._proposals), self._options.batch)
+            self._lists += 1
+            self._announce([self._proposals.popleft() for _ in range(most)])
+        while self._lists < tuning.LISTS_AWAITING or self.refused is not None:
+            due = self._outcomes.conflicts_due(self._options.batch)
+            if not due:
+                break
+            self._offer_again(due)
+
     def _propose(self, offer: Offer) -> None:
         if self.refused is not None:
             change = _main(offer.sending())
             self._outcomes.failed_until_next(change, self.refused.code, f"{change.id}: {self.refused.text}")
             return
-        self._lists += 1
-        self._announce([offer])
+        self._proposals.append(offer)
 
     def _follow(self, following: Sending) -> None:
         """Propose what takes the place of a branch whose end the peer has just taken."""
@@ -447,6 +464,9 @@ class Sender:
             left = [_main(sending) for sending in self._deliveries.forget_wanted()]
             self._outcomes.refused([*left, *map(_main, self._outcomes.forget_later())], status, text)
             self._contests.give_up(self._options, problem)
+            waiting, self._proposals = self._proposals, deque()
+            for offer in waiting:
+                self._propose(offer)
             self._offered.clear()
             self._woken = False
         else:

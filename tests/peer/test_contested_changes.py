@@ -174,7 +174,7 @@ def test_conflicts_without_number_are_proposed_again_in_lists(store: Database) -
     assert behind(script) == 500
     script.rest(1.1 * tuning.RETRY_CONFLICT)
     sizes = [len(message.proposals) for message, _ in script.taken(ProposeChanges)]
-    assert (sum(sizes), max(sizes)) == (500, tuning.BATCH)
+    assert sizes == [tuning.BATCH, tuning.BATCH, 100]
 
 
 def test_replication_that_is_not_continuous_leaves_a_conflict_to_the_next_one(store: Database) -> None:
@@ -186,6 +186,29 @@ def test_replication_that_is_not_continuous_leaves_a_conflict_to_the_next_one(st
     script.rest(3 * tuning.RETRY_CONFLICT)  # as long as the other one takes
     assert script.taken(ProposeChanges) == []
     assert not script.is_over
+
+
+def test_conflicts_without_number_are_settled_a_few_lists_at_a_time(store: Database) -> None:
+    """A peer like ours hangs up on one that sends many lists without waiting for the answers."""
+    names = [f"d-{number:03}" for number in range(1000)]
+    with store.transaction():
+        for name in names:
+            store.put(name, {}, parent=store.put(name, {"n": 1}))
+    script = begun(store, pull=False, continuous=True)
+    proposals = dict.fromkeys(names, 0)
+    for round_ in range(2):
+        for _ in range(200):
+            lists = script.taken(ProposeChanges)
+            assert len(lists) <= tuning.LISTS_AWAITING
+            for message, event in lists:
+                for item in message.proposals:
+                    proposals[item.id] += 1
+                # It knows neither the parent nor another: each is proposed once more, without a parent.
+                script.answer(event, ProposeChangesReply((Verdict(409),) * len(message.proposals)).encode())
+        assert set(proposals.values()) == {2 * (round_ + 1)}
+        assert behind(script) == 1000
+        script.clock.now += 1.1 * tuning.RETRY_CONFLICT
+        script.pump()
 
 
 # A peer that names another revision each time
