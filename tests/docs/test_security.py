@@ -1,0 +1,38 @@
+"""Every threat in docs/security.md is held by tests that exist."""
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs" / "security.md").read_text()
+_HEADS = ("| tries", "| finds", "| ---")
+ROWS = [line for line in TEXT.splitlines() if line.startswith("| ") and not line.startswith(_HEADS)]
+TEST = re.compile(r"(tests/[a-z_/]+\.py)::(test_[a-z0-9_]+)")
+
+
+@cache
+def names_in(path: str) -> frozenset[str]:
+    tree = ast.parse((ROOT / path).read_text())
+    return frozenset(
+        node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    )
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_threat_is_held_by_tests_that_exist(row: str) -> None:
+    threat, remedy, tests = (part.strip() for part in row.strip("|").split("|"))
+    assert threat
+    assert remedy
+    named = TEST.findall(tests)
+    assert named, f"no test holds this: {threat}"
+    for path, name in named:
+        assert name in names_in(path), f"{path} has no {name}"
+
+
+def test_there_are_threats_by_everybody_that_is_to_be_feared() -> None:
+    for who in ("stranger", "guest", "crew", "vessel of the fleet", "thief of a card", "office"):
+        assert re.search(rf"^### .*{who}", TEXT, re.MULTILINE), who
