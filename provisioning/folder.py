@@ -203,6 +203,19 @@ class FleetFolder:
                 files.write(self.path / RADIO_KEY, _radio_key(), mode=files.SECRET)
             self._tell()
 
+    def change_radio_key(self) -> tuple[list[str], list[str]]:
+        """Give the radio between vessels another key, to all vessels that are not revoked.
+
+        Return the vessels that have it in their identity folders now, and those that do not get it. Raises
+        FolderError.
+        """
+        with self.alone():
+            files.write(self.path / RADIO_KEY, _radio_key(), mode=files.SECRET)
+            self._tell()
+            every = self._ids()
+            without = self._revoked()
+        return [vessel for vessel in every if vessel not in without], sorted(without)
+
     def add(
         self,
         authority: Authority,
@@ -359,15 +372,33 @@ class FleetFolder:
         shutil.rmtree(old)
 
     def _tell(self) -> None:
-        """Give every vessel's identity folder what was last signed, and the fleet's radio key."""
+        """Give every vessel's identity folder what was last signed, and the fleet's radio key.
+
+        A vessel whose certificate is revoked is not given a key that it does not have.
+        """
+        revoked = self._revoked()
         for name, mode in ((REVOCATIONS, files.PUBLIC), (RADIO_KEY, files.SECRET)):
             if not (self.path / name).exists():
                 continue
             said = (self.path / name).read_bytes()
             for vessel in self._ids():
+                if name == RADIO_KEY and vessel in revoked:
+                    continue
                 path = self.identity(vessel) / name
                 if not path.exists() or path.read_bytes() != said:
                     files.write(path, said, mode=mode)
+
+    def _revoked(self) -> set[str]:
+        """The vessels whose present certificate is revoked. One that cannot be read counts as good."""
+        revocations, found = self.revocations, set()
+        for vessel in self._ids():
+            try:
+                [current, *_] = tls.load_certificates(self.identity(vessel) / VESSEL_CERTIFICATE)
+            except (ProblemError, OSError):
+                continue
+            if revocations.of(current) is not None:
+                found.add(vessel)
+        return found
 
     def _mend(self) -> None:
         """Finish what an interrupted command has begun, and remove what it has left."""

@@ -61,7 +61,7 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
         Command("demo", "daemons", "a simulated fleet on this machine, end to end"),
     ),
     "ashore, on the operator's machine": (
-        Command("fleet", "fleet", "make vessels' identities: init, add, renew, revoke, list, backup …"),
+        Command("fleet", "fleet", "make vessels' identities: init, add, renew, revoke, rekey, list …"),
     ),
     "for diagnostics and scripts": (
         Command("db", "db", "a document store: put, get, ls, changes …; push, pull, sync, serve"),

@@ -30,7 +30,7 @@ LONGEST_TEXT: Final = 200
 
 
 def fleet_arguments(parser: ArgumentParser) -> None:
-    """`logboat fleet init|add|card|renew|revoke|list|backup|restore|password …`."""
+    """`logboat fleet init|add|card|renew|revoke|rekey|list|backup|restore|password …`."""
     add = actions(parser, "ACTION")
 
     def action(name: str, words: str, *, vessel: bool = True, signs: bool = True) -> ArgumentParser:
@@ -56,6 +56,12 @@ def fleet_arguments(parser: ArgumentParser) -> None:
     action("renew", "give a vessel a new key and certificate")
     revoke = action("revoke", "revoke all certificates that a vessel was given until now")
     revoke.add_argument("--reason", default="", metavar="WHY", help="for whoever is told of it")
+    action(
+        "rekey",
+        "give the radio between vessels another key; each vessel must be brought it",
+        vessel=False,
+        signs=False,
+    )
     action("list", "the fleet's vessels, and when their certificates expire", vessel=False, signs=False)
     backup = action("backup", "all of the folder into one encrypted file", vessel=False)
     backup.add_argument("--to", type=Path, required=True, metavar="FILE", help="replaced if it is there")
@@ -75,6 +81,7 @@ def fleet(args: Namespace, world: World) -> int:
         "card": card,
         "renew": _renew,
         "revoke": _revoke,
+        "rekey": _rekey,
         "list": _list,
         "backup": _backup,
         "restore": _restore,
@@ -149,8 +156,29 @@ def _revoke(args: Namespace, world: World) -> int:
         print(
             f"revoked {count(len(added), 'certificate')} of {args.vessel}: revocations number {number}\n"
             "next: copy any vessel's revocations.json to its appliance; from there the others learn of it\n"
-            f"if {args.vessel} is to go on with a new key: logboat fleet renew {args.folder} {args.vessel}"
+            f"if {args.vessel} is to go on with a new key: logboat fleet renew {args.folder} {args.vessel}\n"
+            "it still knows the radio's key, which lets it talk with no vessel:"
+            f" logboat fleet rekey {args.folder} changes that"
         )
+    return 0
+
+
+def _rekey(args: Namespace, world: World) -> int:  # noqa: ARG001 -- as the other actions
+    from provisioning.folder import FleetFolder
+
+    folder = FleetFolder(args.folder)
+    told, without = folder.change_radio_key()
+    if args.json:
+        print_json("fleet-radio", {"fleet": folder.fleet, "vessels": told, "revoked": without})
+        return 0
+    print(f"the radio of fleet {folder.fleet} has another key, for {count(len(told), 'vessel')}")
+    for vessel in without:
+        print(f"{vessel} is revoked and does not get it")
+    print(
+        f"next: bring each vessel its own: copy {folder.path}/vessels/VESSEL/identity/radio.key to {USUAL},\n"
+        "and there: sudo systemctl restart logboat-networks logboat-radio; or write its bundle to its card\n"
+        "(logboat fleet card --bundle-only). Until then it meets the others by other networks, not by radio"
+    )
     return 0
 
 

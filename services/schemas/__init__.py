@@ -32,6 +32,7 @@ VERSIONS: Final = {
     "fleet-list": 1,
     "fleet-password": 1,
     "fleet-restored": 1,
+    "fleet-radio": 1,
     "fleet-revocation": 1,
     "gateway-retry": 1,
     "lights": 1,

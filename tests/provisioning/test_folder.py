@@ -146,7 +146,30 @@ def test_a_revoked_vessel_goes_on_with_a_new_certificate(folder: FleetFolder, au
     assert (folder.revocations.number, len(folder.revocations.entries)) == (2, 2)
 
 
-@pytest.mark.parametrize("command", ["add", "renew", "revoke"])
+def radio_key(folder: FleetFolder, vessel: str) -> bytes:
+    return (folder.identity(vessel) / "radio.key").read_bytes()
+
+
+def test_another_radio_key_is_for_all_but_the_revoked(folder: FleetFolder, authority: Authority) -> None:
+    for vessel in ("argo", "brigid", "careen"):
+        folder.add(authority, vessel, now=NOW)
+    before = radio_key(folder, "argo")
+    folder.revoke(authority, "careen", now=NOW)
+    assert folder.change_radio_key() == (["argo", "brigid"], ["careen"])
+    after = radio_key(folder, "argo")
+    assert after != before
+    assert radio_key(folder, "brigid") == after == (folder.path / "radio.key").read_bytes()
+    assert radio_key(folder, "careen") == before
+    assert (folder.identity("argo") / "radio.key").stat().st_mode & 0o777 == 0o600
+    folder.add(authority, "dorothea", now=NOW)
+    folder.prepare_radio()
+    assert radio_key(folder, "dorothea") == after
+    assert radio_key(folder, "careen") == before, "no later command gives it away"
+    folder.renew(authority, "careen", now=NOW)
+    assert radio_key(folder, "careen") == after, "with its new certificate it is of the fleet again"
+
+
+@pytest.mark.parametrize("command", ["add", "renew", "revoke", "rekey"])
 def test_whatever_was_interrupted_the_next_command_finds_everything_whole(
     folder: FleetFolder, authority: Authority, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,6 +183,8 @@ def test_whatever_was_interrupted_the_next_command_finds_everything_whole(
             folder.add(authority, "careen", now=NOW)
         elif command == "renew":
             folder.renew(authority, "argo", now=NOW)
+        elif command == "rekey":
+            folder.change_radio_key()
         else:
             folder.revoke(authority, "argo", now=NOW)
 

@@ -59,6 +59,24 @@ def test_a_lost_folder_comes_back_from_its_backup(logboat: Appliance, north: Pat
     assert "nowhere" in missing.err
 
 
+def test_the_radio_gets_another_key_which_a_revoked_vessel_does_not(logboat: Appliance, north: Path) -> None:
+    for vessel in ("argo", "brigid"):
+        run(logboat, "add", north, vessel)
+    before = (north / "radio.key").read_bytes()
+    told = run(logboat, "revoke", north, "argo")
+    assert f"logboat fleet rekey {north} changes that" in told.out
+    said = logboat("fleet", "rekey", str(north))
+    assert said.status == 0
+    assert said.lines[:2] == [
+        "the radio of fleet north has another key, for 1 vessel",
+        "argo is revoked and does not get it",
+    ]
+    assert "restart logboat-networks logboat-radio" in said.out
+    after = (north / "vessels/brigid/identity/radio.key").read_bytes()
+    assert after != before
+    assert (north / "vessels/argo/identity/radio.key").read_bytes() == before
+
+
 def test_revoking_and_renewing_show_in_the_list(logboat: Appliance, north: Path) -> None:
     for vessel in ("argo", "brigid"):
         run(logboat, "add", north, vessel)

@@ -500,6 +500,13 @@ def _revoke(stage: Stage) -> Iterator[str]:
     yield run_fleet(stage.logboat, "revoke", folder, "argo", "--json").out
 
 
+@prints("fleet rekey", "fleet-radio")
+def _rekey(stage: Stage) -> Iterator[str]:
+    folder = stage.request.getfixturevalue("north")
+    run_fleet(stage.logboat, "add", folder, "argo")
+    yield stage.told("fleet", "rekey", str(folder))
+
+
 @prints("fleet card", "fleet-card")
 def _card(stage: Stage) -> Iterator[str]:
     folder = stage.request.getfixturevalue("north")
