@@ -123,7 +123,7 @@ class Rights:
         return objection
 
     def id_rule(self, writer: Writer) -> IdRule:
-        """What a receiver asks about each revision that this writer sends, before it reads the body."""
+        """Return what a receiver asks about each revision of this writer before it reads the body."""
 
         def objection(document_id: str, revision: str, deleted: bool) -> str | None:
             return self.objection_to_id(writer, document_id, revision, deleted=deleted)

@@ -13,6 +13,7 @@ modules, in the order in which a connection uses them:
 - `echo`: what the peer need not be told, as it has told us
 - `receiver`: the same from the other side, into the store in transactions
 - `quotas`: how much a peer may bring
+- `patches`: bodies made of the deltas that come
 - `claims`: which of several peers that offer a revision is asked for it
 - `blob_traffic`, `blob_access`, `wire_bodies`: blobs, who may have which, and how bodies differ on the wire
 - `work`: what takes long, in slices, and no more of it than one connection may cause

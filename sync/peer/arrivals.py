@@ -27,8 +27,8 @@ _UNAVAILABLE: Final = 503
 Rule = Callable[[Document], str | None]
 """Why a document that comes in may not be stored; None if it may. It is an `Offered`, its sequence is 0."""
 IdRule = Callable[[str, str, bool], str | None]
-"""Why no document of an id, at a revision, deleted or not, may be stored, whatever its body says; None if
-that depends on the body, or it may. It is asked before anything is done that costs time."""
+"""Reason why no document of an id may be stored at a revision, deleted or not, whatever its body says. None
+if it may, or if that depends on the body. Asked before anything is done that costs time."""
 
 
 class NotYet(str):
@@ -58,7 +58,7 @@ class ReceiveOptions:
     rule: Rule | None = None
     id_rule: IdRule | None = None
     readable: Selection = EVERYTHING
-    """What the peer may see. To what it may not see, the answer is as if that were not here."""
+    """Documents that the peer may see. Questions about others are answered as if they were not here."""
     keeps: Callable[[str], bool] = lambda _: True
     purges_removed: bool = False
     """Whether a document is purged here that left the channels which we read there."""

@@ -1,11 +1,11 @@
-"""Who may have which blob: one who may see a document that leads to it.
+"""Access to blobs: a peer may have a blob if it may see a document that leads to it.
 
-A peer names the document, or asks while a revision is on its way to it that leads to the blob: gateways name
-none where they ask for proof, and an older one nowhere. A tombstone leads to no blob, since its blobs are
-neither fetched nor proven before it is stored.
+The peer names the document, or asks while a revision is on its way to it that leads to the blob. Gateways
+name no document where they ask for proof, and older ones nowhere. A tombstone leads to no blob, since its
+blobs are neither fetched nor proven before it is stored.
 
-Whether a peer has a blob itself is found out by a question that only one who has it can answer. Nobody gets
-that answer from us while we ask for it ourselves, on whatever connection: it would be handed back to us.
+A peer proves that it has a blob by an answer that only its bytes give. Nobody gets that answer from us while
+we ask for it ourselves, on any connection: it could be handed back to us.
 """
 
 from collections import Counter
@@ -23,7 +23,7 @@ _UNAVAILABLE: Final = 503
 
 
 class BlobAccess:
-    """What one peer may have."""
+    """Access of one peer to the blobs of a store."""
 
     def __init__(self, database: Database, readable: Selection) -> None:
         """`readable`: which documents the peer may see."""

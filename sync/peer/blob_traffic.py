@@ -96,7 +96,7 @@ class BlobFetcher:
         self._active = 0
         self._asked = asked_proofs(database)
         self._proving: dict[str, list[_Waiting]] = {}
-        """What waits for the proof of each blob."""
+        """Documents that wait for the proof of each blob."""
         self._unanswered: set[str] = set()
         """Blobs of which the peer has not sent the proof that it was asked for."""
         self._proven: dict[str, None] = {}

@@ -9,22 +9,21 @@ conflict is open.
 """
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import compress
 from typing import Any, Final, TypeVar
 
 import msgspec
 
-from sync import delta
 from sync.blip import RequestReceived
-from sync.delta import DeltaError
 from sync.peer import claims, tuning, wire_bodies
 from sync.peer.arrivals import Arrivals, Arrived, ReceiveOptions
 from sync.peer.blob_traffic import BlobFetcher
 from sync.peer.branch_ends import BranchEnds
 from sync.peer.claims import Turn
 from sync.peer.echo import Echo
+from sync.peer.patches import Patches
 from sync.peer.problems import Domain, Problem
 from sync.peer.progress import Direction, DocumentEnded, Ledger
 from sync.peer.session import Session
@@ -112,6 +111,7 @@ class Receiver:
         self._proposed = 0
         """Revisions that a peer who proposes was told to send, and has not."""
         self._arrivals = Arrivals(session, database, options, echo)
+        self._patches = Patches(session, database, self._arrivals, self._patched)
         self._ends = BranchEnds[Arrived](database)
         self._claims = claims.of(database)
         self._turn = Turn(self._claims, session)
@@ -129,7 +129,8 @@ class Receiver:
     @property
     def is_idle(self) -> bool:
         """Whether everything that was announced is here, or will not come."""
-        return not (self._lists or self._early or self._expected or self._batch or self._fetching)
+        waiting = self._fetching or self._patches.waiting
+        return not (self._lists or self._early or self._expected or self._batch or waiting)
 
     @property
     def expected(self) -> int:
@@ -366,7 +367,7 @@ class Receiver:
         elif rev.delta_source is None:
             self._unpack(arrived)
         else:
-            self._patch(arrived, rev.delta_source)
+            self._patches.apply(arrived, rev.delta_source)
 
     def asked_for(
         self, document_id: str, revision: str, body: bytes, ended: Callable[[MessageError | None], None]
@@ -428,55 +429,12 @@ class Receiver:
         if tickets:
             self._failed[key] = tickets
 
-    def _patch(self, arrived: Arrived, source: str) -> None:
-        """Make a body of a delta: now, or when the connection has earned that."""
-        arrived.error = self._no_delta(arrived.rev, source)
-        if arrived.error is None and self._has_room(arrived):
-            self._hold(arrived)
-            try:
-                self._session.work.begin(self._patching(arrived, source))
-            except MessageError as error:
-                self._let_go(arrived)
-                arrived.error = error.kept()
-            else:
-                return
-        self._take(arrived)
-
-    def _patching(self, arrived: Arrived, source: str) -> Generator[int, None, None]:
-        """Patch a base: a job."""
-        rev = arrived.rev
-        size = len(rev.body)
-        self._let_go(arrived)
-        try:
-            base = self._database.get(rev.id, rev=source)
-            if base is None or not self._arrivals.shows_base(base):
-                raise _unknown_base(rev, source)
-            if len(base.raw) > tuning.DELTA_BYTES:
-                raise _too_large(rev)
-            size += len(base.raw)
-            arrived.raw = delta.apply_json(wire_bodies.delta_base(base.raw, rev.body), rev.body)
-            self._ledger.progress.deltas_pulled += 1
-        except DeltaError:
-            # Where it does not fit would tell of what is in the base.
-            text = f"{rev.id}: the delta does not fit its revision {source}"
-            arrived.error = MessageError(text, code=_UNPROCESSABLE)
-        except MessageError as error:
-            arrived.error = error.kept()
+    def _patched(self, arrived: Arrived) -> None:
         if arrived.error is None:
+            self._ledger.progress.deltas_pulled += 1
             self._unpack(arrived)
         else:
             self._take(arrived)
-        yield tuning.PATCH_COST * size
-
-    def _no_delta(self, rev: Rev, source: str) -> MessageError | None:
-        """Return why a delta is not even tried; None if it is. Its sender sends the whole then."""
-        if len(rev.body) > tuning.DELTA_BYTES:
-            return _too_large(rev)
-        if self._arrivals.hidden([rev.id]):
-            return _unknown_base(rev, source)
-        if self._database.stored_bytes(rev.id) > tuning.DELTA_STORED:
-            return _too_large(rev)
-        return None
 
     def _has_room(self, arrived: Arrived) -> bool:
         """Return True if one more revision may wait; else note that error."""
@@ -626,11 +584,3 @@ class Receiver:
 
     def _tell(self, document_id: str, revision: str, **what: Any) -> None:
         self._ledger.tell(DocumentEnded(Direction.PULL, document_id, revision, **what))
-
-
-def _unknown_base(rev: Rev, source: str) -> MessageError:
-    return MessageError(f"{rev.id}: its revision {source} is not kept here", code=_UNPROCESSABLE)
-
-
-def _too_large(rev: Rev) -> MessageError:
-    return MessageError(f"{rev.id}: too large for a delta; send it whole", code=_UNPROCESSABLE)

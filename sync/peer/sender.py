@@ -75,7 +75,7 @@ class Sender:
         self._offered: dict[str, None] = {}
         """Documents that failed before and are to be proposed once more."""
         self._proposals: deque[Offer] = deque()
-        """What is to be proposed once more, in another way."""
+        """Offers to be made once more, in another way."""
         self._echoed: model.Change | None = None
         """The last change of a scan that came from the peer itself."""
         self._place: tuple[float, model.Change] | None = None
@@ -374,10 +374,10 @@ class Sender:
             self._announce(offers)
 
     def propose_again(self) -> None:
-        """Propose once more what has another way to go, and the conflicts that have waited for a while.
+        """Propose changes in another way, and conflicts that have waited for a while once more.
 
-        No more lists are on their way for that than for the feed: a peer refuses a connection that sends
-        many without waiting.
+        No more lists are on their way for that than for the feed: a peer hangs up on one that sends many
+        without waiting.
         """
         while self._proposals and self._lists < tuning.LISTS_AWAITING:
             most = min(len(self._proposals), self._options.batch)

@@ -71,7 +71,7 @@ class Session:
         self.received = 0
         """Bytes of frames that have come."""
         self.work: Final = Work(clock)
-        """What takes long, and how much of it the peer may cause."""
+        """Jobs that take long, and how much of such work the peer may cause."""
         self.nudge: Callable[[], None] = _nothing
         """Has the peer given a turn soon. Its owner sets it."""
         self.until = math.inf

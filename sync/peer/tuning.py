@@ -45,8 +45,8 @@ WORK_ALLOWANCE: Final = WORK_RATE // 4
 WORK_SLICE: Final = 256 * 1024
 """Bytes of that in one turn: 3 ms of the smallest board's time, for which everybody else waits."""
 JOBS_WAITING: Final = 1000
-"""Questions in line that take such work: memory, and nobody honest asks more at once than revisions may be on
-their way."""
+"""Questions in line that take such work: memory. An honest peer asks no more at once than revisions may be
+on their way."""
 PATCH_COST: Final = 32
 """Times as long that it takes to read a base and a delta, to patch, and to write the result, as to hash as
 many bytes (measured: 100 where the processor hashes in hardware, which the smallest board's does not)."""

@@ -24,7 +24,7 @@ Job = Generator[int, None, None]
 
 
 class Work:
-    """What one connection has to do, and what it may still cost."""
+    """Jobs of one connection, and how much work it may still cause."""
 
     def __init__(
         self,

@@ -113,7 +113,7 @@ class ProveAttachmentReply(msgspec.Struct, frozen=True, gc=False):
 
 
 class Proof:
-    """What proves that one has a blob: SHA-1 over the nonce's length as one byte, the nonce, the content.
+    """Proof that one has a blob: SHA-1 over the nonce's length as one byte, the nonce, the content.
 
     In the form of a blob's digest, with base64: so say both Couchbase Lite's code and Sync Gateway's, though
     the protocol's document says hexadecimal.
