@@ -132,11 +132,14 @@ class Documenter:
             body = body | self._vouched()
         self._put_signed(documents.vessel_id(self.identity.vessel), body)
 
-    def reassert(self) -> None:
+    def reassert(self, in_progress: Iterable[tuple[str, Episode]] = ()) -> None:
         """What is current of this vessel is as it says now. A peer may have brought back what was written
         before the card was replaced: that counts more revisions, and so has taken the place of what is here.
         Another vessel may have written in our name, or passed on an old state of ours as a newer one.
+        `in_progress`: alarms by sensor, whose documents may have been removed as nobody's.
         """
+        for name, episode in in_progress:
+            self._alarm(name, episode)
         if self._vessel_document is not None:
             self.set_vessel(self._vessel_document)
         for name, current in self._current.items():

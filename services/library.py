@@ -316,7 +316,12 @@ class Library:
             return
         self._retained_ms = now
         if self._documenter is not None:
-            self._documenter.reassert()
+            in_progress = [
+                (name, record.episode)
+                for name, record in list(self._journal.sensors.items())
+                if record.episode is not None and record.episode.cleared_ms is None
+            ]
+            self._documenter.reassert(in_progress)
         budget = self._budget()
         if is_short:
             storecheck.give_up_set_aside(self._data)

@@ -19,7 +19,10 @@ from services.episodes import acknowledge
 from services.journal import Journal, JournalReader
 from services.windows import Window
 from sync import documents
+from sync.fleet import signing
+from sync.fleet.generations import STEP
 from sync.store import Database, DocumentError, FullError
+from tests.fleet import builders as fleet
 
 from .recorder_builders import UTC, FakeClock, above, batch, recording, row, sample, settings
 
@@ -113,6 +116,70 @@ def test_what_an_earlier_card_wrote_of_this_vessel_does_not_stay_current(vessel:
     current = vessel.database.get("equipment:argo:rpm")
     assert current is not None
     assert current.rev.startswith("501-")
+
+
+def test_what_another_wrote_in_this_vessels_name_is_written_over_above_it(vessel: Vessel) -> None:
+    """Whatever it says, and though nothing has moved since; also an old boot that comes as a newer one."""
+    vessel.documenter.set_vessel(records.header(documents.Kind.VESSEL, "argo") | {"name": "SY Argo"})
+    boot = records.header(documents.Kind.BOOT, "argo") | {"log": "abcdef", "number": 1}
+    vessel.documenter.set_boot(boot | {"anchors": [[1, 2, "network", 0.1]]})
+    vessel.journal.commit(batch(row(1)))
+    vessel.documenter.step(111_000)
+    before = {found.id: found.body for found in vessel.database.documents() if "reading" not in found.id}
+    assert len(before) == 3
+    for document_id, body in before.items():
+        vessel.database.insert(document_id, "9000-aa", (), body | {"value": 7, "anchors": [], "name": "X"})
+    vessel.documenter.reassert()
+    vessel.documenter.step(112_000)
+    for document_id, body in before.items():
+        found = vessel.database.get(document_id)
+        assert found is not None
+        assert found.rev.startswith("9001-"), document_id
+        assert found.body == body
+
+
+def test_a_signed_vessel_vouches_for_more_generations_than_its_documents_have(vessel: Vessel) -> None:
+    identity = fleet.vessel("argo")
+    vessel.kill(sign=lambda document_id, body: signing.sign(identity, document_id, body))
+    about = records.header(documents.Kind.VESSEL, "argo") | {"name": "SY Argo"}
+    vessel.documenter.set_vessel(about)
+    vessel.documenter.step(111_000)
+
+    def vouched() -> int:
+        (found,) = vessel.database.documents("vessel:argo")
+        assert signing.signer(found.id, found.body, fleet.trust()) == "argo"
+        most: int = found.body["generations"]
+        return most
+
+    first = vouched()
+    assert STEP // 2 <= first <= 2 * STEP
+    vessel.documenter.reassert()
+    vessel.documenter.step(112_000)
+    assert vouched() == first, "it is not written again while there is room"
+    for document_id in ("equipment:argo:rpm", "forwarded:office:argo"):
+        highest = vouched() + 1000
+        vessel.database.insert(document_id, f"{highest}-aa", (), {"type": document_id.partition(":")[0]})
+        vessel.documenter.reassert()
+        vessel.documenter.step(113_000)
+        assert highest < vouched() <= highest + 2 * STEP
+
+
+def test_an_alarm_in_progress_whose_document_was_removed_is_told_again(tmp_path: Path) -> None:
+    made = settings(alarms=[above(63.0)])
+    vessel, clock = Vessel(tmp_path, made), FakeClock()
+    engine = recording(vessel.journal, clock, made)
+    engine.accept(sample(64.0, clock.ms))
+    engine.commit()
+    vessel.documenter.step(clock.ms)
+    (document,) = vessel.database.documents("alarm:")
+    vessel.database.purge([document.id])
+    episode = vessel.journal.sensors["rpm"].episode
+    assert episode is not None
+    vessel.documenter.reassert([("rpm", episode)])
+    vessel.documenter.step(clock.ms)
+    (again,) = vessel.database.documents("alarm:")
+    assert (again.id, again.body) == (document.id, document.body)
+    vessel.close()
 
 
 def test_clean_stop_leaves_nothing_outside_documents(vessel: Vessel) -> None:
