@@ -88,6 +88,7 @@ _NETWORK: Final[Schema] = {
     "vessel_radio": Key(_as_it_is),
     "ethernet": Key(_as_it_is),
     "ssh_keys": Key(list_of(keys.ssh_key), ()),
+    "ssh_interfaces": Key(list_of(keys.interface, least=1), Network().ssh_interfaces),
 }
 _WIFI: Final[Schema] = {
     "ssid": Key(keys.ssid, required='ssid = "marina"'),
@@ -218,6 +219,7 @@ def _network(table: Table) -> Network:
         vessel_radio=radios[0] if radios else VesselRadio(),
         ethernet=cables[0] if cables else Ethernet(),
         ssh_keys=values["ssh_keys"],
+        ssh_interfaces=values["ssh_interfaces"],
     )
     users = [
         key

@@ -9,6 +9,7 @@ from collections.abc import Collection
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from provisioning.networks import firewall
 from sensors.quantities import InputError, close, format_bytes, parse, shown
 from sensors.schema import Parser, integer, text
 from sync.fleet.errors import PasswordHashError
@@ -77,6 +78,17 @@ def host_name(raw: Any) -> str:
     raise InputError(
         f"{shown(written)} cannot be a machine's name", "Use 1 to 63 letters, digits and hyphens."
     )
+
+
+def interface(raw: Any) -> str:
+    """Parse the name of a network interface, how names begin (`wlan*`), or `*` for all."""
+    written: str = text()(raw)
+    if not firewall.is_interface(written):
+        raise InputError(
+            f"{shown(written)} cannot be an interface's name",
+            'Write a name such as "eth0", how names begin ("wlan*"), or "*" for all.',
+        )
+    return written
 
 
 def user_name(raw: Any, owned: Collection[str]) -> str:

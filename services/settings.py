@@ -73,6 +73,8 @@ class Network:
     vessel_radio: VesselRadio = VesselRadio()
     ethernet: Ethernet = Ethernet()
     ssh_keys: tuple[str, ...] = ()
+    ssh_interfaces: tuple[str, ...] = ("*",)
+    """Names of interfaces on which SSH is open, or how they begin (`wlan*`); `*` is all."""
 
 
 @dataclass(frozen=True, slots=True)

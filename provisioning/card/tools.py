@@ -22,6 +22,7 @@ PACKAGES: Final = {
     "lsblk": "util-linux",
     "findmnt": "util-linux",
     "iw": "iw",
+    "nft": "nftables",
     "ssh-keygen": "openssh-client",
 }
 """Debian's package of each."""

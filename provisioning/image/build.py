@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from provisioning.image import bill, bootfiles, disk, firmware, keeping, lock, outputs, roots, system, wheels
-from provisioning.image.errors import ImageError, RoomError, ToolError
+from provisioning.image.errors import ImageError, LockError, RoomError, ToolError
 from provisioning.image.recipe import Recipe
 from provisioning.image.tools import Teller, run
 
@@ -81,8 +81,11 @@ class Build:
         about = commit_of(self.repository)
         epoch = int(about["epoch"])
         with teller.step(f"base: {recipe.base}, {recipe.suite}, {recipe.architecture}"):
+            if not self.write_lock:
+                roots.check_kept(recipe, self.cache)
             base = roots.base(recipe, self.cache, log=log)
-            packages = lock.installed(read_from(base, "./var/lib/dpkg/status"))
+            digests = read_from(base, f"./{lock.DIGESTS}") if recipe.official is None else ""
+            packages = lock.installed(read_from(base, "./var/lib/dpkg/status"), digests)
             if self.write_lock:
                 recipe.lock.parent.mkdir(exist_ok=True)
                 recipe.lock.write_text(lock.text_of(packages))
@@ -137,6 +140,8 @@ class Build:
             found: tuple[str, ...] = ("there is no lock for this board and base",)
         else:
             found = lock.differences(path.read_text(), packages)
+            if forged := lock.forged(path.read_text(), packages):
+                raise LockError(forged)
         if found and self.locked:
             text = "\n".join(["the archive has other versions than the lock (make image-lock):", *found])
             raise ImageError(text)

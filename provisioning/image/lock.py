@@ -1,7 +1,16 @@
-"""Which versions of Debian's packages a base has, and how that differs from what it should have. Pure."""
+"""Which packages of Debian's a base has, and how they differ from those that it should have. Pure.
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+A lock has a line for each package: name, version, and the SHA-256 of its file as the archive's signed index
+has it. A line may lack the digest, where it is not known: a base that is handed in as an image, say.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+DIGESTS = "usr/share/logboat/packages.sha256"
+"""Where a base has the digests of its packages: `name:architecture version sha256` in each line."""
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,10 +22,16 @@ class Package:
     architecture: str
     source: str
     """The source package, with its version if that is another."""
+    sha256: str = ""
+    """Of its file, as the archive's signed index has it; '' where that is not known."""
 
 
-def installed(status: str) -> tuple[Package, ...]:
-    """From dpkg's `status` file, by name."""
+def installed(status: str, digests: str = "") -> tuple[Package, ...]:
+    """From dpkg's `status` file, by name; `digests` as in `DIGESTS`."""
+    known = {}
+    for line in digests.splitlines():
+        name, version, digest = line.split()
+        known[name, version] = digest
     found = [
         Package(
             fields["Package"],
@@ -24,20 +39,24 @@ def installed(status: str) -> tuple[Package, ...]:
             fields["Architecture"],
             fields.get("Source", fields["Package"]),
         )
-        for fields in _paragraphs(status)
+        for fields in paragraphs(status)
         if fields.get("Status", "").endswith(" installed")
     ]
-    return tuple(sorted(found, key=lambda each: (each.name, each.architecture)))
+    complete = (
+        replace(each, sha256=known.get((f"{each.name}:{each.architecture}", each.version), ""))
+        for each in found
+    )
+    return tuple(sorted(complete, key=lambda each: (each.name, each.architecture)))
 
 
 def text_of(packages: tuple[Package, ...]) -> str:
     """A lock file."""
-    return "".join(f"{each.name} {each.version}\n" for each in packages)
+    return "".join(f"{each.name} {each.version} {each.sha256}".rstrip() + "\n" for each in packages)
 
 
 def differences(lock: str, packages: tuple[Package, ...]) -> tuple[str, ...]:
-    """What is not as the lock says, a line each."""
-    wanted = dict(line.split(" ", 1) for line in lock.splitlines() if line)
+    """Which versions are not as the lock says, a line each."""
+    wanted = {name: version for name, version, _ in _entries(lock)}
     there = {each.name: each.version for each in packages}
     return tuple(
         f"{name}: locked {wanted.get(name, 'not at all')}, is {there.get(name, 'not there')}"
@@ -46,7 +65,35 @@ def differences(lock: str, packages: tuple[Package, ...]) -> tuple[str, ...]:
     )
 
 
-def _paragraphs(status: str) -> Iterator[Mapping[str, str]]:
+def forged(lock: str, packages: Iterable[Package]) -> tuple[str, ...]:
+    """Which packages have the locked version and another content, a line each.
+
+    No archive gives out one version with two contents: somebody has changed one.
+    """
+    wanted = {(name, version): digest for name, version, digest in _entries(lock) if digest}
+    return tuple(
+        f"{each.name} {each.version}: locked with SHA-256 {digest}, is {each.sha256}"
+        for each in packages
+        if each.sha256 and (digest := wanted.get((each.name, each.version))) not in (None, each.sha256)
+    )
+
+
+def of_file(name: str, sha256: str) -> Package:
+    """A package by its file's name in apt's cache: `tar_1.35_amd64.deb`, a version's colon as `%3a`."""
+    package, version, architecture = name.removesuffix(".deb").split("_")
+    return Package(package, version.replace("%3a", ":"), architecture, package, sha256)
+
+
+def _entries(lock: str) -> Iterator[tuple[str, str, str]]:
+    for line in lock.splitlines():
+        name, _, rest = line.partition(" ")
+        version, _, digest = rest.partition(" ")
+        if name:
+            yield name, version, digest if _SHA256.fullmatch(digest) else ""
+
+
+def paragraphs(status: str) -> Iterator[Mapping[str, str]]:
+    """The packages in a file of dpkg's or apt's: their fields of one line."""
     for block in status.split("\n\n"):
         fields: dict[str, str] = {}
         for line in block.splitlines():

@@ -7,17 +7,18 @@ Packages are kept between builds. The base is the same for the same packages: wh
 import os
 import shutil
 import struct
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from provisioning.image import archive, keeping, official
-from provisioning.image.errors import ToolError
+from provisioning.image import archive, digests, keeping, lock, official
+from provisioning.image.errors import LockError, ToolError
 from provisioning.image.recipe import Recipe
 from provisioning.image.tools import run
 
 _BINFMT: Final = Path("/proc/sys/fs/binfmt_misc")
-_VERSION: Final = 1
+_VERSION: Final = 2
 """To be raised when what is done here changes what comes of it."""
 
 _INITRAMFS: Final = "etc/initramfs-tools"
@@ -47,6 +48,22 @@ _CLEAN: Final = (
     *(f'rm -rf "$1"/{each}' for each in _FORGET),
     ': > "$1"/etc/machine-id; : > "$1"/etc/resolv.conf; echo logboat > "$1"/etc/hostname',
 )
+
+
+_DIGESTS: Final = f'{sys.executable} -m provisioning.image.digests "$1"'
+
+
+def check_kept(recipe: Recipe, cache: Path) -> None:
+    """Compare packages that are kept from earlier builds with the lock. Raises LockError, naming them.
+
+    apt takes a file that is there for the right one if it has the right size.
+    """
+    if not recipe.lock.exists():
+        return
+    kept = digests.files_of(cache / f"packages-{recipe.architecture}")
+    found = lock.forged(recipe.lock.read_text(), kept)
+    if found:
+        raise LockError(found)
 
 
 def base(recipe: Recipe, cache: Path, *, log: Path) -> Path:
@@ -150,7 +167,7 @@ def _make_base(recipe: Recipe, path: Path, *, cache: Path, log: Path) -> None:
             f'--essential-hook=mkdir -p "$1/{_INITRAMFS}" "$1/{_MODULES}"',
             f'--essential-hook=cp -r "{staging}/etc/." "$1/{_INITRAMFS}/"',
             f'--essential-hook=cp "{staging}/modules" "$1/{_MODULES}/logboat"',
-            *(f"--customize-hook={each}" for each in _CLEAN),
+            *(f"--customize-hook={each}" for each in (_DIGESTS, *_CLEAN)),
         ]
         more = [] if recipe.archive is None else ["-", archive.source(recipe.archive, cache, log=log)]
         _mmdebstrap(

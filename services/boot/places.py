@@ -25,6 +25,7 @@ class Places:
     profiles: Path = Path("/run/NetworkManager/system-connections")
     unmanaged: Path = Path("/run/NetworkManager/conf.d/logboat-radio.conf")
     radio: Path = Path("/run/logboat-radio")
+    firewall: Path = Path("/run/logboat-firewall")
     users: Path = Path("/run/userdb")
     homes: Path = Path("/home")
     root: Path = Path("/")

@@ -7,7 +7,7 @@ networks are set up by themselves: what reads a stranger's card can reach none.
 import contextlib
 import hashlib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -23,6 +23,7 @@ from provisioning.card.growing import grow
 from provisioning.card.tools import run
 from provisioning.errors import CardError
 from provisioning.imager.asked import Customisation
+from provisioning.networks import firewall
 from provisioning.networks.plan import plan
 from provisioning.overlays import configtxt
 from provisioning.overlays.wanted import Wanted, wanted
@@ -53,6 +54,7 @@ _IMAGERS_USER: Final = 1100
 _LONGEST_CONFIG_TXT: Final = 256_000
 """Bytes; it has a few thousand."""
 _NETWORKS: Final = "the networks"
+_FIREWALL: Final = f"{_NETWORKS}' firewall"
 _ASKED: Final = ".restart-asked"
 """In the folder in force: for which lines of config.txt the machine was last restarted."""
 
@@ -128,6 +130,8 @@ class Boot:
             configuration, _ = self._in_force()
             network = imager.added(configuration.network, imager.kept(self.places.etc))
             self._step(_NETWORKS, lambda: self._networks(network))
+            listener = configuration.listener.interfaces
+            self._step(_FIREWALL, lambda: self._open_doors(network.ssh_interfaces, listener))
         earlier = [problem for problem in before.problems if not problem.startswith(_NETWORKS)]
         return self._told(
             msgspec.structs.replace(
@@ -231,6 +235,13 @@ class Boot:
             system.make_second(found.assignment.second, root=places.root, tool=self.tool)
         system.write_profiles(places.profiles, found.profiles)
         system.write_radio(places.radio, found.radio, unmanaged=places.unmanaged)
+
+    def _open_doors(self, ssh: Sequence[str], listener: Sequence[str]) -> None:
+        """Open SSH and the listener where they are to be; as long as that fails, they are open everywhere."""
+        is_limited = firewall.is_limited(ssh) or firewall.is_limited(listener)
+        if is_limited or (self.places.firewall / firewall.NAME).exists():
+            text = firewall.text(ssh=ssh, listener=listener)
+            system.write_firewall(self.places.firewall, text, tool=self.tool)
 
     def _wiring(self, found: Wanted) -> None:
         system.introduce(found.devices, self.places.root)

@@ -16,7 +16,7 @@ from typing import Final
 from provisioning import files
 from provisioning.card.tools import run
 from provisioning.errors import CardError
-from provisioning.networks import adapters
+from provisioning.networks import adapters, firewall
 from provisioning.networks.adapters import CREW, Adapter
 from provisioning.networks.profiles import SUFFIX, Profile
 from provisioning.networks.radio import Radio
@@ -143,6 +143,15 @@ def write_radio(folder: Path, radio: Radio | None, *, unmanaged: Path) -> None:
     files.write(unmanaged, f"[keyfile]\nunmanaged-devices=interface-name:{radio.interface}\n".encode())
     files.write(folder / "interface", f"INTERFACE={radio.interface}\n".encode())
     files.write(folder / "supplicant.conf", radio.text.encode(), mode=files.SECRET)
+
+
+def write_firewall(folder: Path, text: str, *, tool: Run = run) -> None:
+    """Load rules beside the image's own, and keep them for when those are loaded again. Raises CardError."""
+    make_folder(folder, PUBLIC)
+    path, before = folder / firewall.NAME, folder / f".{firewall.NAME}"
+    files.write(before, text.encode())
+    tool(["nft", "--file", str(before)])
+    files.rename(before, path)
 
 
 def active_slot(root: Path) -> int | None:

@@ -117,6 +117,7 @@ HARMLESS: Final = frozenset(
         "signalk",
         "single",
         "speed",
+        "ssh_interfaces",
         "ssid",
         "static",
         "text",

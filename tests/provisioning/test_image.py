@@ -1,5 +1,6 @@
 """The image's pipeline: its plain functions. That what it makes starts is `tests/image`'s matter."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -16,16 +17,18 @@ from provisioning.image import (
     bill,
     bootfiles,
     build,
+    digests,
     firmware,
     keeping,
     lock,
     official,
     outputs,
     recipe,
+    roots,
     tools,
     wheels,
 )
-from provisioning.image.errors import BaseError, ImageError, RecipeError, RoomError, ToolError
+from provisioning.image.errors import BaseError, ImageError, LockError, RecipeError, RoomError, ToolError
 from provisioning.image.layout import MIB, layout_of, sfdisk_script
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -312,6 +315,90 @@ def test_installed_packages_are_locked_and_differences_told() -> None:
         "zlib1g: locked 1:1.3.dfsg+really1.3.1-1, is 2",
     )
     assert lock.differences("", packages) == ("zlib1g: locked not at all, is 1:1.3.dfsg+really1.3.1-1",)
+
+
+DIGESTS = f"zlib1g:amd64 1:1.3.dfsg+really1.3.1-1 {'ab' * 32}\nother:all 1 {'cd' * 32}\n"
+
+
+def test_a_package_with_the_locked_version_and_another_content_is_named() -> None:
+    packages = lock.installed(STATUS, DIGESTS)
+    text = lock.text_of(packages)
+    assert text == f"zlib1g 1:1.3.dfsg+really1.3.1-1 {'ab' * 32}\n"
+    assert lock.differences(text, packages) == lock.forged(text, packages) == ()
+    changed = (replace(packages[0], sha256="ef" * 32),)
+    assert lock.differences(text, changed) == ()
+    [said] = lock.forged(text, changed)
+    assert said.startswith("zlib1g 1:1.3.dfsg+really1.3.1-1: locked with SHA-256 abab")
+    newer = (replace(packages[0], version="2", sha256="ef" * 32),)
+    assert lock.forged(text, newer) == ()
+    assert lock.differences(text, newer) != ()
+
+
+def test_a_lock_without_digests_is_compared_by_versions() -> None:
+    packages = lock.installed(STATUS, DIGESTS)
+    text = "zlib1g 1:1.3.dfsg+really1.3.1-1\n"
+    assert lock.differences(text, packages) == lock.forged(text, packages) == ()
+    assert lock.text_of(lock.installed(STATUS)) == text
+
+
+def test_a_package_that_was_changed_in_the_cache_ends_the_build(tmp_path: Path) -> None:
+    found = replace(read("virt"), source=tmp_path)
+    found.lock.parent.mkdir()
+    found.lock.write_text(lock.text_of(lock.installed(STATUS, DIGESTS)))
+    kept = tmp_path / "cache/packages-amd64"
+    kept.mkdir(parents=True)
+    (kept / "zlib1g_1%3a1.2-1_amd64.deb").write_bytes(b"an older one")
+    roots.check_kept(found, tmp_path / "cache")
+    (kept / "zlib1g_1%3a1.3.dfsg+really1.3.1-1_amd64.deb").write_bytes(b"forged")
+    with pytest.raises(LockError, match=r"zlib1g 1:1.3.dfsg\+really1.3.1-1: locked with SHA-256 abab"):
+        roots.check_kept(found, tmp_path / "cache")
+
+
+def test_digests_come_from_the_index_and_files_are_compared_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With real dpkg and apt, on an archive of one package."""
+    for tool in ("dpkg-deb", "dpkg-query", "apt-get"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not on this machine")
+    root, archive = tmp_path / "root", tmp_path / "archive"
+    tree = tmp_path / "tree/DEBIAN"
+    for folder in (tree, archive, *(root / each for each in APT_FOLDERS)):
+        folder.mkdir(parents=True)
+    control = (
+        "Package: pump\nVersion: 1:2.0\nArchitecture: all\nMaintainer: a <a@example.org>\nDescription: x\n"
+    )
+    (tree / "control").write_text(control)
+    (root / "var/lib/dpkg/status").write_text(f"{control}Status: install ok installed\n")
+    deb = archive / "pump_2.0_all.deb"
+    subprocess.run(["dpkg-deb", "--build", str(tree.parent), str(deb)], check=True, capture_output=True)
+    digest, size = hashlib.sha256(deb.read_bytes()).hexdigest(), deb.stat().st_size
+    index = f"{control}Filename: ./{deb.name}\nSize: {size}\nSHA256: {digest}\n"
+    (archive / "Packages").write_text(index)
+    (root / "etc/apt/sources.list").write_text(f"deb [trusted=yes] file:{archive} ./\n")
+    settings = tmp_path / "apt.conf"
+    settings.write_text(f'Dir "{root}";\nDir::State::status "{root}/var/lib/dpkg/status";\n')
+    monkeypatch.setenv("MMDEBSTRAP_APT_CONFIG", str(settings))
+    update = ["apt-get", "update", "-o", "APT::Sandbox::User=root"]
+    subprocess.run(update, env={**os.environ, "APT_CONFIG": str(settings)}, check=True, capture_output=True)
+    kept = root / "var/cache/apt/archives/pump_1%3a2.0_all.deb"
+    shutil.copy(deb, kept)
+    assert digests.main(root) == 0
+    assert (root / lock.DIGESTS).read_text() == f"pump:all 1:2.0 {digest}\n"
+    kept.write_bytes(bytes(len(deb.read_bytes())))
+    assert digests.main(root) == 1
+    assert f"pump 1:2.0: locked with SHA-256 {digest}" in capsys.readouterr().err
+
+
+APT_FOLDERS = (
+    "var/lib/dpkg",
+    "var/lib/apt/lists/partial",
+    "var/cache/apt/archives/partial",
+    "etc/apt/apt.conf.d",
+    "etc/apt/preferences.d",
+    "etc/apt/sources.list.d",
+    "etc/apt/trusted.gpg.d",
+)
 
 
 def test_the_bill_names_every_package_once_and_says_the_same_each_time() -> None:

@@ -55,6 +55,7 @@ class Pi:
             profiles=root / "profiles",
             unmanaged=root / "unmanaged.conf",
             radio=root / "radio",
+            firewall=root / "firewall",
             users=root / "userdb",
             homes=root / "homes",
             root=root / "system",

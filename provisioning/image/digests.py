@@ -1,0 +1,53 @@
+"""The digests of a root's packages, as the archive's signed index has them: run by mmdebstrap, as a hook.
+
+Writes them into the root (`lock.DIGESTS`), and compares them with the files that were installed: apt takes a
+file that lies in its cache for the right one if it has the right size.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from provisioning.image import keeping, lock
+
+_ARCHIVES: Final = "var/cache/apt/archives"
+
+
+def main(root: Path) -> int:
+    """Write the digests of the root's packages; 1 if a file is not what the archive has signed."""
+    asked = ["dpkg-query", f"--admindir={root}/var/lib/dpkg", "--show"]
+    names = _told([*asked, "--showformat", "${binary:Package}=${Version}\n"]).split()
+    settings = {**os.environ, "APT_CONFIG": os.environ["MMDEBSTRAP_APT_CONFIG"]}
+    found = set(of_index(_told(["apt-cache", "show", *names], settings)))
+    place = root / lock.DIGESTS
+    place.parent.mkdir(parents=True, exist_ok=True)
+    lines = (f"{each.name}:{each.architecture} {each.version} {each.sha256}\n" for each in found)
+    place.write_text("".join(sorted(lines)))
+    wrong = lock.forged(lock.text_of(tuple(found)), files_of(root / _ARCHIVES))
+    for line in wrong:
+        print(f"not what the archive has signed: {line}", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+def of_index(text: str) -> Iterator[lock.Package]:
+    """Packages from an index of apt's, or what `apt-cache show` prints of it."""
+    for fields in lock.paragraphs(text):
+        if "SHA256" in fields:
+            name, version = fields["Package"], fields["Version"]
+            yield lock.Package(name, version, fields["Architecture"], name, fields["SHA256"])
+
+
+def files_of(folder: Path) -> Iterable[lock.Package]:
+    """The packages whose files are in a folder, by what they are."""
+    return (lock.of_file(path.name, keeping.file_digest(path)) for path in sorted(folder.glob("*_*_*.deb")))
+
+
+def _told(command: list[str], env: dict[str, str] | None = None) -> str:
+    return subprocess.run(command, env=env, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
