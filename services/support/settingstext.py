@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Final
 
 from .secrets import REMOVED
@@ -405,6 +406,7 @@ def _tokens(line: str) -> Iterator[_Token]:
             yield _Token(match.lastgroup, match[0])
 
 
+@lru_cache(maxsize=256)
 def _is_near(name: str) -> bool:
     """Return True if a name is one of a configuration's, or one of them misspelt: not a value gone astray."""
     known = HARMLESS | SECTIONS | SECRET
