@@ -10,7 +10,7 @@ import heapq
 import re
 import shutil
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -20,6 +20,7 @@ from sync import documents
 from sync.documents import DocumentName, Kind
 from sync.gateway.forwarded import bounds_of, epoch_of
 from sync.store import Database, Document
+from sync.store.sizes import PartSize
 
 from . import records
 from .batch import Gap
@@ -38,6 +39,8 @@ _LOOKED_UP: Final = 2_000
 _EMPTY: Final = 160_000
 """Bytes of a store without documents, about."""
 _MOST_OVERHEAD: Final = 2.0
+_LOOKS: Final = 10
+"""Removals between two looks at what is noted of channels that were left: all of it is read for that."""
 _SMALL_CHECKPOINT: Final = 1_000
 """Bytes of a checkpoint that stays whatever there is: no real peer's is larger as a rule."""
 _BEYOND: Final = "\U0010ffff"
@@ -99,10 +102,22 @@ def own_logs(database: Database, vessel: str, log: str | None) -> set[str] | Non
     return (found | {log} if log else found) or None
 
 
-def held(database: Database, vessel: str, logs: Collection[str] | None, *, beside: int = 0) -> Bytes:
-    """Return what each owner holds; `beside` are bytes of the vessel's own that are not in the store."""
+def held(
+    database: Database,
+    vessel: str,
+    logs: Collection[str] | None,
+    *,
+    beside: int = 0,
+    departures: Sequence[PartSize] | None = None,
+) -> Bytes:
+    """Return what each owner holds.
+
+    `beside` are bytes of the vessel's own that are not in the store; `departures` are what the store notes of
+    them, if that has just been read.
+    """
+    noted = database.sizes.departures() if departures is None else departures
     sums = dict.fromkeys(Owner, 0)
-    for size in database.sizes.all():
+    for size in chain(database.sizes.all(), noted):
         sums[owner_of(size.part, vessel, logs)] += size.bytes
     usage = database.usage()
     checkpoints = database.checkpoints.size()
@@ -180,7 +195,8 @@ class _Pass:
         self._database, self._vessel, self._logs = database, vessel, own_logs(database, vessel, log)
         self._excess, self._utc, self._most, self._beside = excess, utc, most, beside
         self._removed = Removed()
-        self._count = 0
+        self._count = self._looks = 0
+        self._departures: list[PartSize] = []
         self._alarms: list[str] = []
 
     def run(self) -> Removed:
@@ -224,7 +240,10 @@ class _Pass:
 
     def _due(self) -> Bytes:
         database = self._database
-        holds = held(database, self._vessel, self._logs, beside=self._beside())
+        if self._looks % _LOOKS == 0:
+            self._departures = database.sizes.departures()
+        self._looks += 1
+        holds = held(database, self._vessel, self._logs, beside=self._beside(), departures=self._departures)
         return surplus(holds, self._excess())
 
     def _take(self, source: Iterator[str], wanted: int, owner: Owner) -> bool:

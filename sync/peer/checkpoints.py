@@ -4,8 +4,11 @@ Each save goes to the peer first: a copy that is only there does no harm, `recon
 """
 
 import logging
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
+from weakref import WeakKeyDictionary
 
 from sync.blip import ErrorReceived, RequestReceived
 from sync.peer import tuning
@@ -23,7 +26,7 @@ from sync.replication.messages import (
     SetCheckpoint,
     SetCheckpointReply,
 )
-from sync.store import ConflictError, Database
+from sync.store import ConflictError, Database, DocumentError
 from sync.store.checkpoints import LARGEST
 from sync.store.remotes import unnamed
 
@@ -34,6 +37,12 @@ _NOT_FOUND: Final = 404
 _CONFLICT: Final = 409
 _TOO_LARGE: Final = 413
 _UNAVAILABLE: Final = 503
+_SAVE_EVERY: Final = 0.5
+"""Seconds between two checkpoints that are stored for one owner: each costs the card a write. Couchbase Lite
+saves one every 5 s at most while documents pass, as we do; of many devices of one user each waits a while."""
+_BURST: Final = 20
+"""Checkpoints that are stored at once after a pause."""
+_SAVES_WAITING: Final = 64
 _CONFLICTS_MOST: Final = 3
 """Times in a row that another replication may have stored its own before ours is given up."""
 _NO_COLLECTIONS: Final = frozenset({400, 404, 501})
@@ -184,12 +193,32 @@ def stored(database: Database, name: str) -> Checkpoint | None:
     return None if found is None else _decoded(found.raw, "our copy of the checkpoint")
 
 
+@dataclass(slots=True)
+class _Pace:
+    """How often one owner may have checkpoints stored, on all connections together."""
+
+    due: float = float("-inf")
+    """When, by the sessions' clock, the next one may be stored."""
+
+    def takes(self, now: float) -> bool:
+        """Return True, and count it, if one may be stored now."""
+        if now < self.due:
+            return False
+        self.due = max(self.due, now - _BURST * _SAVE_EVERY) + _SAVE_EVERY
+        return True
+
+
+_paces: Final[WeakKeyDictionary[Database, dict[str, _Pace]]] = WeakKeyDictionary()
+
+
 class PeersCheckpoints:
     """Keeps the checkpoints of peers: a few small ones for each owner."""
 
     def __init__(self, session: Session, database: Database, *, owner: str) -> None:
         """`owner`: whose they are, as `sync.store.checkpoints` has it."""
         self._session, self._database, self._owner = session, database, owner
+        self._pace = _paces.setdefault(database, {}).setdefault(owner, _Pace())
+        self._waiting: deque[tuple[SetCheckpoint, RequestReceived]] = deque()
         session.handle(GetCheckpoint, self._get)
         session.handle(SetCheckpoint, self._set)
         session.handle(GetCollections, self._collections)
@@ -207,6 +236,27 @@ class PeersCheckpoints:
         if len(request.body) > LARGEST:
             text = f"a checkpoint of {len(request.body)} bytes; at most {LARGEST} are kept here"
             raise MessageError(text, code=_TOO_LARGE)
+        if len(self._waiting) >= _SAVES_WAITING:
+            raise MessageError("save checkpoints less often", code=_UNAVAILABLE)
+        self._waiting.append((request, event))
+        self.pump()
+
+    @property
+    def deadline(self) -> float | None:
+        """When `pump` has something to do; None if nothing waits."""
+        return self._pace.due if self._waiting else None
+
+    def pump(self) -> None:
+        """Store what waits, as often as the owner may. Raises StoreError."""
+        while self._waiting and self._pace.takes(self._session.clock()):
+            request, event = self._waiting.popleft()
+            try:
+                self._store(request, event)
+            except (MessageError, DocumentError) as error:
+                refusal = error if isinstance(error, MessageError) else MessageError(str(error))
+                self._session.refuse(event, refusal)
+
+    def _store(self, request: SetCheckpoint, event: RequestReceived) -> None:
         try:
             revision = self._database.checkpoints.put(
                 self._owner, request.client, request.body, parent=request.revision

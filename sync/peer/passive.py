@@ -80,7 +80,7 @@ class PassivePeer(PeerBase):
         session.remote = options.remote
         self._echo = Echo()
         self._is_subscribed = False
-        PeersCheckpoints(session, database, owner=options.owner)
+        self._checkpoints = PeersCheckpoints(session, database, owner=options.owner)
         self._blobs = BlobAccess(database, options.readable)
         if not options.write_only:
             BlobServer(session, database, ledger=ledger, access=self._blobs)
@@ -207,7 +207,11 @@ class PassivePeer(PeerBase):
         if self._options.read_only:
             raise MessageError("this database is read-only for you", code=_FORBIDDEN)
 
+    def _own_deadline(self) -> float | None:
+        return self._checkpoints.deadline
+
     def _advance(self) -> None:
+        self._checkpoints.pump()
         if self.sender is None or self.sender.is_over:
             self._echo.clear()  # nobody is there to send it back
 

@@ -90,6 +90,16 @@ class Sizes:
             ).fetchall()
         return [PartSize(*columns) for columns in found]
 
+    def departures(self) -> list[PartSize]:
+        """Return the same of what is noted of channels that documents have left; reads those notes."""
+        part = _PART.format(row="")
+        size = "2 * (length(CAST(id AS BLOB)) + length(CAST(channel AS BLOB))) + 40"
+        with self._engine.reading:
+            found: list[tuple[Any, ...]] = self._engine.execute(
+                f"SELECT {part}, count(*), sum({size}) FROM departures GROUP BY 1"  # noqa: S608
+            ).fetchall()
+        return [PartSize(*columns) for columns in found]
+
     @property
     def is_complete(self) -> bool:
         """Whether all documents are counted."""

@@ -57,7 +57,7 @@ async def hoard(target: Target, begun: Begun, *, count: int) -> Facts:
 
 
 def test_history_stays_whatever_guests_and_crew_bring(tmp_path: Path, size: Size) -> None:
-    count = size.pick(60, 600)
+    count = size.pick(60, 200)
     with besieged(tmp_path, toml=f"[retention]\nbudget = '{BUDGET} B'\n", prepare=filled) as siege:
         report = siege.under(partial(hoard, count=count))
         assert not report.facts["over"]

@@ -24,7 +24,7 @@ from sync.replication.messages import (
 from sync.store import Database, Document, revisions
 from sync.store.checkpoints import LARGEST, MOST
 
-from .rig import open_database
+from .rig import Clock, open_database
 from .script import Script, assert_sound, passive
 
 EQUIPMENT = "equipment:argo:main-rpm"
@@ -101,6 +101,28 @@ def test_checkpoints_beyond_the_limit_take_the_place_of_the_users_own(store: Dat
     assert guest.refusal({"Profile": "getCheckpoint", "client": "cp-0"}) == ("HTTP", 404)
     again = {"Profile": "setCheckpoint", "client": "cp-0"}
     assert isinstance(guest.ask(again, b'{"remote":6}'), ResponseReceived)
+
+
+def test_checkpoints_that_come_one_after_the_other_are_stored_at_a_pace(store: Database) -> None:
+    """Each costs the card a write, and a user who may only read can have them stored, too."""
+    clock = Clock()
+    guests = [passive(store, clock=clock, owner="user:guest") for _ in range(3)]
+    bridge = passive(store, clock=clock, owner="user:bridge")
+    for number, guest in enumerate(guests):
+        for save in range(30):
+            guest.post({"Profile": "setCheckpoint", "client": f"cp-{number}-{save % 5}-{save}"}, b"{}")
+        guest.pump()
+    assert sum(len(guest.replies) for guest in guests) < 25
+    assert isinstance(bridge.ask({"Profile": "setCheckpoint", "client": "me"}, b"{}"), ResponseReceived)
+    for guest in guests:
+        guest.rest(60.0)
+    assert [len(guest.replies) for guest in guests] == [30, 30, 30]
+    assert clock.now >= 1_000.0 + (90 - 25) / 2
+    for number in range(100):
+        guests[0].post({"Profile": "setCheckpoint", "client": f"again-{number}"}, b"{}")
+    guests[0].pump()
+    assert any(isinstance(reply, ErrorReceived) for reply in guests[0].replies.values())
+    assert not guests[0].is_over
 
 
 def test_get_collections_tells_the_checkpoint_of_the_default_collection_and_null_for_others(

@@ -94,6 +94,11 @@ def bring(database: Database, what: str, number: int, size: int) -> None:
         digest = database.blobs.put(text.encode() + str(number).encode())
         blob = {"@type": "blob", "digest": digest, "length": size}
         database.put(f"note:argo:{10**6 + number:026d}", {"type": "note", "photo": blob})
+    elif what == "channels":
+        document_id = f"note:argo:{2 * 10**6 + number:026d}"
+        channels = [f"{name:08d}" for name in range(size // 100)]
+        revision = database.put(document_id, {"type": "note", "channels": channels})
+        database.put(document_id, {"type": "note", "channels": []}, parent=revision)
     elif what == "orphan":
         database.blobs.put(b"orphan" + text.encode() + str(number).encode())
     elif what == "manual":
@@ -111,7 +116,18 @@ def bring(database: Database, what: str, number: int, size: int) -> None:
         database.put(document_id, body | {"padding": text})
 
 
-BROUGHT = ["note", "app", "blob", "orphan", "manual", "checkpoint", "equipment", "alarm", "reading"]
+BROUGHT = [
+    "note",
+    "app",
+    "blob",
+    "orphan",
+    "channels",
+    "manual",
+    "checkpoint",
+    "equipment",
+    "alarm",
+    "reading",
+]
 
 
 @pytest.mark.parametrize("what", [*BROUGHT, "everything"])
