@@ -66,7 +66,9 @@ class MeshSettings:
     max_connections: int = 100
 
 
-_ANEW: Final = Problem(Domain.WEBSOCKET, 1000, "everything is to be offered once more")
+_TRY_AGAIN: Final = 4001
+"""Close code of Couchbase Lite's: connect again, and do not take it for the last word."""
+_ANEW: Final = Problem(Domain.BLIP, _TRY_AGAIN, "everything is to be offered once more")
 
 
 class Noted(NamedTuple):
@@ -249,7 +251,7 @@ class Mesh:
             if isinstance(client, User) and client.name in changed:
                 words = f"what user {client.name} may do here has changed; connect again"
                 log.warning("%s at %s is sent away: %s", client.name, connection.remote, words)
-                connection.link.close(Problem(Domain.BLIP, _REVOKED, words))
+                connection.link.close(Problem(Domain.BLIP, _TRY_AGAIN, words))
 
     # What happens
 
