@@ -32,7 +32,7 @@ import msgspec
 
 from sensors.plaintext import json_text
 from sync import documents
-from sync.folders import make_folder
+from sync.folders import make_folder, opening
 from sync.store import DamagedError, Database, StoreError
 from sync.store.salvage import salvage as salvage_store
 from sync.store.schema import sync_directory
@@ -104,7 +104,8 @@ def is_marked(data: Path) -> bool:
 def mark_damaged(data: Path, reason: str) -> None:
     """Leave word for the next start that something is broken. A card that cannot be written keeps no word."""
     try:
-        (data / "damaged").write_text(reason + "\n")
+        with open(data / "damaged", "w", opener=opening()) as file:
+            file.write(reason + "\n")
     except OSError as error:
         log.error("%s cannot be written: %s", data / "damaged", error.strerror)
 
@@ -188,9 +189,8 @@ def _check(data: Path, report: Report, *, repair: bool) -> None:
         _replace_journal(journal, found, report)
     _check_copies(store, report, repair=True)
     report.repaired = True
-    (data / "last-repair.json").write_bytes(
-        msgspec.json.encode({"version": 1, "utc": time.time(), **report.as_dict()})
-    )
+    with open(data / "last-repair.json", "wb", opener=opening()) as file:
+        file.write(msgspec.json.encode({"version": 1, "utc": time.time(), **report.as_dict()}))
     mark.unlink(missing_ok=True)
     sync_directory(data)
     for line in report.done:

@@ -15,6 +15,7 @@ from provisioning.card.partitions import Partition
 from provisioning.card.tools import run
 from provisioning.errors import CardError
 from provisioning.places import INBOX, ON_FAT
+from sync.folders import OWN, make_folder
 
 
 def into_data(path: Path, partition: Partition, bundle: Mapping[str, bytes]) -> None:
@@ -70,7 +71,7 @@ def into_folder(folder: Path, bundle: Mapping[str, bytes], *, vessel: str) -> No
     if (place / MANIFEST).is_file():
         _check_same((place / MANIFEST).read_bytes(), vessel, str(place))
     for name, content in sorted(bundle.items(), key=lambda item: item[0] == MANIFEST):
-        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        make_folder((place / name).parent, OWN)
         files.write_on_fat(place / name, content)
         if files.read_back(place / name) != content:
             text = f"{place / name}: reads otherwise than was written: take another card"

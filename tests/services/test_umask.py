@@ -15,6 +15,7 @@ import pytest
 
 from provisioning.takein.inforce import InForce
 from services.lastgood import load_or_last_good
+from services.storecheck import mark_damaged
 from sync.folders import make_folder
 from sync.store import Database
 from tests.polling import wait_until
@@ -116,6 +117,12 @@ def test_a_damaged_store_is_set_aside_where_others_may_not_write(tmp_path: Path)
         (data / name).write_bytes(b"rubbish" * 5_000)
     logboat("store", "check", "--repair", "--data", str(data))
     assert len(list(data.rglob("*"))) > 4
+    assert in_full(tmp_path) == []
+
+
+def test_word_of_damage_is_nobody_elses_to_write(tmp_path: Path) -> None:
+    mark_damaged(tmp_path, "log.db: disk I/O error")
+    assert (tmp_path / "damaged").read_text() == "log.db: disk I/O error\n"
     assert in_full(tmp_path) == []
 
 
