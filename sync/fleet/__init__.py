@@ -7,7 +7,9 @@
 - `signing`: a vessel's signature under its own documents
 - `identity_files`: the folder that makes an appliance a vessel of its fleet; `identity_names`: its files
 - `standing`: what is trusted now, by those files and by what has come since
+- `generations`: how high a document's generation may be
 - `rights`: who may write which document
+- `mending`: removes from a store what nobody vouches for
 - `users`: the crew's passwords
 - `errors`: what can be wrong with all that
 """

@@ -5,5 +5,6 @@
   `judging`: what went wrong
 - `mqtt`: a gateway that is a broker
 - `forwarded`: what is ashore; `progress`: what waits
+- `enduring`: lets a gateway go on after an error
 - `report`: what a gateway does just now, for those who look at it
 """
