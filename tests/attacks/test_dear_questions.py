@@ -19,7 +19,8 @@ from .attacker import Begun, Facts, Target
 from .intruder import Intruder
 from .siege import CREW, Siege, Size, besieged
 
-NOTE = documents.note_id("argo", "01JXXXXXXXXXXXXXXXXXXXXXXX")
+PICTURED = documents.equipment_id("brigid", "engine")
+"""Of a channel that the good client does not pull: its own disk is not what is timed."""
 LARGE = documents.note_id("argo", "01JYYYYYYYYYYYYYYYYYYYYYYY")
 MIB = 1024 * 1024
 
@@ -36,7 +37,8 @@ def laden(folder: Path, size: Size) -> Iterator[tuple[Siege, str, str]]:
             pieces = [bytes([number % 251]) * MIB for number in range(size.pick(8, 60))]
             digest = database.blobs.put(pieces)
             photo = {"@type": "blob", "digest": digest, "length": len(pieces) * MIB}
-            database.put(NOTE, note | {"photo": photo})
+            engine = {"type": "equipment", "vessel": "brigid", "sensor": "engine"}
+            database.put(PICTURED, engine | {"channels": ["equipment", "vessel.brigid"], "photo": photo})
             text = ["x" * 1000] * size.pick(2_000, 19_000)
             found.extend((digest, database.put(LARGE, note | {"text": text})))
 
@@ -51,7 +53,7 @@ async def questions(
     intruder = await Intruder.enter(target, CREW)
     begun()
     began = time.monotonic()
-    asked = {"Profile": profile, "digest": digest, "docID": NOTE}
+    asked = {"Profile": profile, "digest": digest, "docID": PICTURED}
     for number in range(count):
         intruder.ask(asked, b"nonce %04d and more of it" % number if profile == "proveAttachment" else b"")
     try:
