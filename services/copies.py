@@ -70,10 +70,36 @@ def segment(folder: Path, number: int) -> Path:
     return folder / f"{number:06}.seg"
 
 
-def contents(folder: Path) -> Iterator[tuple[int, Content]]:
-    """What can be read of each segment, oldest first. Raises OSError."""
-    for number in numbers(folder):
+def contents(folder: Path, *, newest: bool = False) -> Iterator[tuple[int, Content]]:
+    """What can be read of each segment, oldest first, or of the newest alone. Raises OSError."""
+    for number in numbers(folder)[-1:] if newest else numbers(folder):
         yield number, parse(read(segment(folder, number)), number)
+
+
+def uncopied(folder: Path, database: Database, vessel: str) -> list[str]:
+    """Return the ids of documents whose copies were durable and are not there any more.
+
+    Those that copying has yet to come to are not among them. Raises OSError, StoreError.
+    """
+    there: set[tuple[str, str]] = set()
+    state: Mark | None = None
+    for _, content in contents(folder):
+        there.update((copy.id, copy.rev) for copy in content.copies())
+        state = content.last_mark.mark() if content.last_mark is not None else state
+    if state is None or state.store != database.uuid:
+        return []  # copying begins anew
+    missing, since = [], 0
+    while changes := database.changes(since, limit=LOOKED_AT):
+        since = changes[-1].sequence
+        missing += [
+            change.id
+            for change in changes
+            if (change.sequence <= state.filled or state.until < change.sequence <= state.through)
+            and is_own(change.id, vessel)
+            and not change.deleted
+            and (change.id, change.rev) not in there
+        ]
+    return missing
 
 
 class Copies:
@@ -203,6 +229,13 @@ class Copies:
         file.unlink()
         self.damaged.discard(number)
         return Retired(kept=len(kept), healed=healed)
+
+    def copy_again(self, database: Database, ids: Iterable[str]) -> int:
+        """Append documents whose copies are gone, as they are now; how many. Raises StoreError, too."""
+        state = self._begin(database)
+        healed = self._append_current(database, ids)
+        self._settle(state)
+        return healed
 
     def make_room(self, database: Database) -> int:
         """Remove the oldest segments, as long as at most half of what they hold still counts; how many bytes

@@ -1,11 +1,14 @@
 """Which log, boot and run this is; a new log where the old one cannot go on.
 
 A log is one unbroken numbering by one appliance. It goes on only in the same file, on the same board, for
-the same vessel; else a new one begins, so that ids never collide, whatever was copied where.
+the same vessel, and if that file is not behind what was given (`behind`); else a new one begins, so that ids
+never collide, whatever was copied where.
 """
 
+import logging
 import secrets
 import string
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -13,9 +16,11 @@ from pathlib import Path
 from sync.documents import is_single_writer
 from sync.store import Database
 
-from . import rescue
+from . import behind, rescue
 from .batch import Identity
 from .journal import Journal, JournalReader
+
+logger = logging.getLogger(__name__)
 
 
 def new_log() -> str:
@@ -38,10 +43,28 @@ def establish(
     """
     log = journal.get_meta("log")
     same = log is not None and (journal.get_meta("vessel"), journal.get_meta("board")) == (vessel, board)
-    if not same:
+    given = journal.witness.found
+    why = is_behind(journal)
+    if same and why is None:
+        journal.witness.begin(
+            vessel=vessel,
+            log=log,
+            start=boot_id,
+            batch=0 if journal.last_batch is None else journal.last_batch.number,
+            last={name: record.last for name, record in journal.sensors.items()},
+        )
+    else:
         if log is not None:
             put_away(journal.path, documents)
+        if why is not None:
+            # The check of the stores has told this and mended it, unless another process had them open.
+            logger.error("%s: %s; a new log begins", journal.path, why)
+            if given is not None:
+                with Database.open(documents, single_writer=is_single_writer) as database:
+                    rescue.name_lost(database, given, start=boot_id, utc=time.time(), in_doubt=True)
         log = choose()
+        # First of all: if a cut keeps it from the journal, the next start chooses another.
+        journal.witness.begin(vessel=vessel, log=log, start=boot_id, batch=0, last={})
         journal.begin_log(
             {
                 "log": log,
@@ -56,8 +79,19 @@ def establish(
     boot, run = int(journal.get_meta("boot")), int(journal.get_meta("run")) + 1
     if journal.get_meta("boot_id") != boot_id:
         boot += 1
-    journal.set_meta({"boot": boot, "run": run, "boot_id": boot_id})
+    facts: dict[str, str | int | float] = {"boot": boot, "run": run, "boot_id": boot_id}
+    if journal.witness.fault is None:
+        facts[behind.WITNESSED] = 1
+    journal.set_meta(facts)
     return Identity(vessel=vessel, log=log, boot=boot, run=run)
+
+
+def is_behind(journal: Journal) -> str | None:
+    """Return why a journal must not go on, by what its witness says; None if it may. Raises JournalError."""
+    given, state = journal.witness.found, behind.look(journal.path)
+    if state is None:
+        return behind.journal_lost(given)
+    return behind.journal_behind_witness(state, given)
 
 
 def put_away(journal: Path, store: Path) -> None:

@@ -24,9 +24,10 @@ One process writes it (a lock file says so); a second connection of the same pro
 """
 
 import dataclasses
+import os
 import zlib
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
@@ -37,6 +38,7 @@ import msgspec
 from sensors.sample import Totals
 from sync.store.schema import sync_directory
 
+from . import settled, witness
 from .batch import Batch, Episode, Identity, pack
 from .journalfile import (
     FROM_VERSION_1,
@@ -82,20 +84,20 @@ class SensorRecord:
     episode: Episode | None = None
 
 
-class _Kept(msgspec.Struct, array_like=True):
-    count: int
-    seconds: float
-    episode: Episode | None = None
-
-
 class Journal:
     """The writer's side. Not thread-safe but for `release`, which only takes a note."""
 
     def __init__(
-        self, path: Path, *, vfs: str | None = None, ring: int | None = None, log_pages: int = LOG_PAGES
+        self,
+        path: Path,
+        *,
+        vfs: str | None = None,
+        ring: int | None = None,
+        log_pages: int = LOG_PAGES,
+        sync: Callable[[int], None] = os.fdatasync,
     ) -> None:
         """Open, or create. `ring`: bytes for documented batches (`RING_BYTES`); `log_pages`: a write-ahead
-        log so long is moved into the file.
+        log so long is moved into the file; `sync`: makes the witness, which is in the same folder, durable.
 
         Raises a JournalError; a damaged file raises JournalDamagedError.
         """
@@ -131,6 +133,7 @@ class Journal:
             self._lock.close()
             raise
         sync_directory(path.parent)
+        self.witness = witness.Witness(witness.path_in(path.parent), sync=sync)
 
     def __enter__(self) -> Self:
         return self
@@ -141,6 +144,7 @@ class Journal:
     def close(self) -> None:
         """Close the file and let go of the lock."""
         self._connection.close()
+        self.witness.close()
         self._lock.close()
 
     def _prepare(self) -> None:
@@ -159,7 +163,7 @@ class Journal:
         ):
             record = SensorRecord(number=number, path=path, unit=unit, last=closed, closed=closed)
             if kept is not None:
-                stored = msgspec.msgpack.decode(kept, type=_Kept)
+                stored = msgspec.msgpack.decode(kept, type=settled.Kept)
                 record.totals, record.episode = Totals(stored.count, stored.seconds), stored.episode
             self.sensors[name] = record
             self._ids[number], self._numbers[name] = name, number
@@ -232,6 +236,7 @@ class Journal:
                 self._spare()
         except apsw.Error as error:
             raise translated(error, self.path) from error
+        self.witness.register(self.sensors)
 
     def begin_log(self, values: Mapping[str, str | int | float]) -> None:
         """Forget all samples and numbers and remember `values`: a new log begins.
@@ -281,6 +286,8 @@ class Journal:
         through, closed = self._noted
         settle = number % SETTLE_EVERY == 0 and through > self.through
         outgrown = self._to_drop(through) if settle else 0
+        given = batch.last_numbers()
+        self.witness.cover(given)
         try:
             with self._connection:
                 insert(self._connection, number, crc, data)
@@ -296,6 +303,7 @@ class Journal:
             self._ring_bytes -= self._ring.popleft()[1]
         self._count(number, 2 * len(data))
         self._remember(batch)
+        self.witness.note(number, given, batch.clock_ms)
         return batch
 
     def _given_before(self, batch: Batch, number: int) -> dict[str, int]:
@@ -333,6 +341,7 @@ class Journal:
         for batch in landed:
             self._remember(batch)
             self._count(batch.number, 0)
+            self.witness.note(batch.number, batch.last_numbers(), batch.clock_ms)
         return landed
 
     @property
@@ -379,10 +388,12 @@ class Journal:
     def _settle(self, through: int, closed: Mapping[str, int]) -> None:
         self._connection.execute("INSERT OR REPLACE INTO meta VALUES('through', ?)", (through,))
         for name, record in self.sensors.items():
-            kept = msgspec.msgpack.encode(_Kept(record.totals.count, record.totals.seconds, record.episode))
+            upto = closed.get(name, record.closed)
+            kept = settled.Kept(record.totals.count, record.totals.seconds, record.episode)
+            kept.crc = settled.checksum(record.number, name, upto, through, msgspec.msgpack.encode(kept))
             self._connection.execute(
                 "UPDATE sensor SET closed = ?, kept = ? WHERE number = ?",
-                (closed.get(name, record.closed), kept, record.number),
+                (upto, msgspec.msgpack.encode(kept), record.number),
             )
 
 

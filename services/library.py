@@ -23,7 +23,7 @@ from sync import documents
 from sync.folders import opening
 from sync.store import DamagedError, Database, FullError, StoreError, wal
 
-from . import fleetidentity, machine, records, retention, storecheck
+from . import fleetidentity, machine, records, retention, storerepair
 from .batch import Batch, Identity
 from .configuration import Configuration
 from .documenter import Documenter
@@ -176,6 +176,7 @@ class Library:
     def _attempt(self, *, finish: bool) -> bool:
         """One round of work; False if it could not be done, with `damaged` or `fault` saying why."""
         try:
+            self._journal.witness.work()
             documenter = self._opened()
             self._try_to_keep_house()
             self._tell_boot(documenter)
@@ -324,7 +325,7 @@ class Library:
             self._documenter.reassert(in_progress)
         budget = self._budget()
         if is_short:
-            storecheck.give_up_set_aside(self._data)
+            storerepair.give_up_set_aside(self._data)
         if self._excess(budget) > 0:
             slack = int(budget * retention.SLACK)
             removed = retention.make_room(

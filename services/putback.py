@@ -48,6 +48,18 @@ def put_back(database: Database, folder: Path) -> int:
     return len(written)
 
 
+def lacking(database: Database, folder: Path) -> list[str]:
+    """Return the ids of documents that copies hold and the store has lost. Raises StoreError, OSError.
+
+    Alarms are not among them: for a moment, nothing tells those that were removed from those that are lost.
+    """
+    ids: set[str] = set()
+    for _, content in contents(folder):
+        ids.update(copy.id for copy in content.copies() if not copy.id.startswith(f"{Kind.ALARM}:"))
+    there = database.current(ids)
+    return sorted(name for name in ids if name not in there and not database.floor(name))
+
+
 def _keep_away(database: Database, document_id: str, raw: bytes) -> None:
     """What made room on the card is below a floor, if the store has lost that, too."""
     name, span = documents.parse_id(document_id), span_of(document_id, raw)

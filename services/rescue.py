@@ -18,8 +18,10 @@ from . import records
 from .batch import Batch, Gap, Identity, Row
 from .spans import span_of
 from .windows import ClockReading, Origin, Window, reading
+from .witness import Given
 
 LOST: Final = "lost: the card was damaged"
+IN_DOUBT: Final = "in doubt: perhaps lost when the card was damaged; these numbers may have been given"
 WINDOW_S: Final = 300.0
 
 
@@ -64,13 +66,16 @@ class Spans:
         return self._spans[-1][1] if self._spans else 0
 
 
-def documented(database: Database, vessel: str) -> dict[tuple[str, str], Spans]:
-    """Per (sensor, log) of a vessel, the numbers that documents hold or explain."""
+def documented(database: Database, vessel: str, *, log: str | None = None) -> dict[tuple[str, str], Spans]:
+    """Per (sensor, log) of a vessel, or of one of its logs, the numbers that documents hold or explain."""
     spans: defaultdict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
     for kind in (Kind.READING, Kind.GAP):
         for document in database.documents(prefix=f"{kind}:{vessel}:"):
-            name, span = documents.parse_id(document.id), span_of(document.id, document.raw)
-            if name is not None and name.sensor is not None and name.log is not None and span is not None:
+            name = documents.parse_id(document.id)
+            if name is None or name.sensor is None or name.log is None or log not in (None, name.log):
+                continue
+            span = span_of(document.id, document.raw)
+            if span is not None:
                 spans[name.sensor, name.log].append(span)
     return {key: Spans(found) for key, found in spans.items()}
 
@@ -90,7 +95,13 @@ def refill(
     still missing up to there, or between documents of any log of the vessel, is explained by gap documents
     dated `utc` (no gap documents if that is None). Raises StoreError.
     """
-    writer = _Writer(database, identity, registered, documented(database, identity.vessel))
+    writer = _Writer(
+        database,
+        identity,
+        registered,
+        documented(database, identity.vessel, log=identity.log),
+        _windows(database, identity.vessel),
+    )
     for batch in batches:
         writer.take_in(batch)
     writer.end_all()
@@ -114,6 +125,27 @@ def refill(
     return Rescued(samples=writer.samples, lost=lost)
 
 
+def name_lost(database: Database, given: Given, *, start: str, utc: float, in_doubt: bool) -> int:
+    """Name in gap documents what was given by a witness' word and is in no document; how many samples.
+
+    If some are lost, or `in_doubt`, and the machine was started again since (`start` is its boot id), so are
+    the numbers that were reserved: what the witness noted last may not have reached the card.
+
+    Raises StoreError.
+    """
+    identity = Identity(vessel=given.vessel, log=given.log, boot=0, run=0)
+    last = {name: given.last(name) for name in given.numbers}
+    lost = refill(database, identity=identity, registered={}, batches=(), last=last, utc=utc).lost
+    if (lost or in_doubt) and given.start != start:
+        held = documented(database, identity.vessel, log=identity.log)
+        for sensor in given.numbers:
+            known, upto = held.get((sensor, identity.log), Spans()).last, given.reserved(sensor)
+            if upto > known:
+                gap = Gap(sensor, known + 1, upto, IN_DOUBT)
+                records.upsert(database, *records.gap(identity.vessel, identity.log, gap, utc))
+    return lost
+
+
 def _explain(
     database: Database, *, vessel: str, log: str, sensor: str, holes: Iterable[tuple[int, int]], utc: float
 ) -> int:
@@ -122,6 +154,21 @@ def _explain(
         records.upsert(database, *records.gap(vessel, log, Gap(sensor, first, last, LOST), utc))
         lost += last - first + 1
     return lost
+
+
+def _windows(database: Database, vessel: str) -> dict[str, float]:
+    """Return the seconds of each sensor's windows, as its vessel's document has them.
+
+    With them, samples come into the same documents as before, which other vessels may have by now.
+    """
+    found = database.get(documents.vessel_id(vessel))
+    sensors = None if found is None else found.body.get("sensors")
+    windows = {}
+    for name, settings in sensors.items() if isinstance(sensors, dict) else ():
+        window = settings.get("window") if isinstance(settings, dict) else None
+        if isinstance(window, int | float) and window > 0:
+            windows[name] = float(window)
+    return windows
 
 
 class _Writer:
@@ -133,8 +180,10 @@ class _Writer:
         identity: Identity,
         registered: Mapping[str, tuple[str, str]],
         held: Mapping[tuple[str, str], Spans],
+        windows: Mapping[str, float],
     ) -> None:
         self.samples = 0
+        self._windows_s = windows
         self._database, self._identity, self._registered = database, identity, registered
         self._held = held
         self._windows: dict[str, tuple[Window, ClockReading]] = {}
@@ -171,7 +220,8 @@ class _Writer:
         if name not in self._windows:
             path, unit = self._registered.get(name, ("", ""))
             identity = self._identity
-            origin = Origin(identity.vessel, name, identity.log, path, unit, WINDOW_S)
+            window_s = self._windows_s.get(name, WINDOW_S)
+            origin = Origin(identity.vessel, name, identity.log, path, unit, window_s)
             self._windows[name] = (Window(origin, run=batch.run, boot=batch.boot), clock)
         window, _ = self._windows[name]
         window.add(row)

@@ -23,38 +23,40 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import apsw
 import msgspec
 
 from sensors.plaintext import json_text
 from sync import documents
-from sync.folders import make_folder, opening
+from sync.folders import opening
 from sync.store import DamagedError, Database, StoreError
-from sync.store.salvage import salvage as salvage_store
 from sync.store.schema import sync_directory
-from sync.store.wal import Unseen
+from sync.store.wal import HEADER, Unseen
 
-from . import rescue, unseen
-from .copies import Copies, contents, folder_in, numbers, segment
-from .journal import Journal
+from . import behind, storerepair, unseen, witness
+from .checkreport import Report
+from .copies import Copies, contents, folder_in, numbers, segment, uncopied
 from .journalfile import (
     JournalDamagedError,
     JournalError,
     connect,
+    lock,
     read_batches,
     seed,
     translating,
     unechoed,
 )
 from .logs.setup import running
-from .putback import put_back
-from .salvage import Salvaged, batches, salvage
+from .salvage import Salvaged, salvage
 from .schemas import format_of
+from .settled import unsettled
+from .storerepair import Lost
 from .systemd import Notifier
+from .witness import Given
 
 log = logging.getLogger(__name__)
 
@@ -66,33 +68,7 @@ _LOOK_EVERY_S: Final = 0.1
 MOST_NAMED: Final = 10
 LACKING: Final = "documents that it had are not there"
 GONE: Final = "is not there, though there are copies of its documents"
-KEPT_ASIDE: Final = 3
-"""Broken files of each kind that are kept for whoever looks into it."""
-
-
-@dataclass(slots=True)
-class Report:
-    """What a check found and did."""
-
-    findings: list[str] = field(default_factory=list)
-    """What is broken, in words; empty when all is well."""
-    done: list[str] = field(default_factory=list)
-    """What was repaired, in words."""
-    unchecked: list[str] = field(default_factory=list)
-    """What could not be looked at just now, and why."""
-    copies: list[str] = field(default_factory=list)
-    """What there is of copies, and what is damaged of them, in words; nothing is lost by that."""
-    copies_damaged: bool = False
-    """Whether some are, and were not copied anew."""
-    repaired: bool = False
-    in_use: bool = False
-    """A daemon has the stores open: nothing was repaired."""
-    progress: Callable[[], None] = lambda: None
-    """Called after each step."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return what is to be told, for programs."""
-        return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "progress"}
+BEHEADED: Final = "it is empty, though its write-ahead log is not"
 
 
 def is_marked(data: Path) -> bool:
@@ -146,48 +122,85 @@ def prepare(
     handle = _lock_file(data)
     try:
         if not _locked(handle, patience=patience if is_marked(data) else 0.0):
-            report.in_use = True
-            return report
+            found = _look_in_passing(data) if repair and not is_marked(data) else []
+            for finding in found:
+                log.error("%s", finding)
+            if found:
+                mark_damaged(data, found[0])
+            if not found or not _locked(handle, patience=patience):
+                report.in_use = True
+                return report
         _check(data, report, repair=repair)
     finally:
         os.close(handle)
     return report
 
 
+def _look_in_passing(data: Path) -> list[str]:
+    """Return what is wrong with the journal while others, who have no business with it, use the other store.
+
+    Nothing if it is in use, too.
+    """
+    journal = data / "samples.db"
+    try:
+        held = lock(journal)
+    except JournalError:
+        return []
+    try:
+        return _look(data, Report(), repair=False, stores=False).journal
+    except JournalError:
+        return []
+    finally:
+        held.close()
+
+
+@dataclass(slots=True)
+class _Found:
+    """What is wrong, by what has to be done about it."""
+
+    store: list[str] = field(default_factory=list)
+    """The document store is broken."""
+    journal: list[str] = field(default_factory=list)
+    """The journal is broken, or must not go on."""
+    lacking: list[str] = field(default_factory=list)
+    """The document store is sound, and has lost something."""
+    witness: list[str] = field(default_factory=list)
+    """The witness is to be written anew."""
+    given: Given | None = None
+    state: behind.JournalState | None = None
+    in_doubt: bool = False
+
+    @property
+    def vessel(self) -> str | None:
+        """Whose files these are, as far as they say."""
+        if self.state is not None:
+            return self.state.vessel
+        return None if self.given is None else self.given.vessel
+
+    @property
+    def all(self) -> list[str]:
+        """In words."""
+        return self.store + self.journal + self.lacking + self.witness
+
+
 def _check(data: Path, report: Report, *, repair: bool) -> None:
-    mark = data / "damaged"
-    journal, store = data / "samples.db", data / "log.db"
+    mark, store = data / "damaged", data / "log.db"
     if repair:
-        _adopt(store)
-    cut_off = _unseen(store)
-    report.progress()
-    broken_store = _broken_log(store, cut_off) or _store_findings(store, report, deep=mark.exists())
-    report.progress()
-    broken_journal = _journal_findings(journal, report, repair=repair)
-    report.progress()
-    report.findings += broken_store + broken_journal
-    if cut_off is Unseen.ONE_COMMIT and not report.findings and not report.unchecked:
-        report.findings += [f"{store}: {LACKING}"] if unseen.is_behind(store, journal) else []
+        storerepair.adopt(store)
+    found = _look(data, report, repair=repair)
+    report.findings += found.all
     if not report.findings:
         if not report.unchecked:
             if mark.exists() or _size(store) < DEEP_BELOW:
-                _check_copies(store, report, repair=repair)
+                _check_copies(store, report, vessel=found.vessel, repair=repair)
             mark.unlink(missing_ok=True)
         return
     for finding in report.findings:
         log.error("%s", finding)
     if not repair:
         return
-    found = salvage(journal) if journal.exists() else Salvaged()
-    report.progress()
-    if broken_store:
-        _repair_store(store, found, report)
-    else:
-        _refill(store, found, report, name=store)
-    report.progress()
-    if broken_journal:
-        _replace_journal(journal, found, report)
-    _check_copies(store, report, repair=True)
+    _repair(data, found, report)
+    _check_copies(store, report, vessel=found.vessel, repair=True)
     report.repaired = True
     with open(data / "last-repair.json", "wb", opener=opening()) as file:
         file.write(msgspec.json.encode({"version": 1, "utc": time.time(), **report.as_dict()}))
@@ -195,6 +208,89 @@ def _check(data: Path, report: Report, *, repair: bool) -> None:
     sync_directory(data)
     for line in report.done:
         log.warning("%s", line)
+
+
+def _repair(data: Path, found: _Found, report: Report) -> None:
+    journal, store = data / "samples.db", data / "log.db"
+    for path in (journal, store):
+        if _is_beheaded(path):
+            path.touch()  # what reads its log begins with it
+    salvaged = salvage(journal) if journal.exists() else Salvaged()
+    report.progress()
+    lost = Lost(found.given, found.in_doubt)
+    if found.store:
+        gone = storerepair.repair_store(store, salvaged, report, lost)
+    elif found.lacking or found.journal:
+        gone = storerepair.make_good(store, salvaged, report, lost)
+    else:
+        gone = 0
+    report.progress()
+    if found.journal or gone:
+        # With what is lost the log ends: others may have it, and nobody else may write a log that goes on.
+        storerepair.replace_journal(journal, store, salvaged, report, found.given)
+    elif found.witness and found.given is not None and found.state is not None:
+        storerepair.renew_witness(
+            witness.path_in(data), report, found.given, found.state.batch, found.state.last
+        )
+
+
+def _look(data: Path, report: Report, *, repair: bool, stores: bool = True) -> _Found:
+    """Look for what is wrong; `stores`: with the document store, too. Raises JournalError."""
+    journal, store = data / "samples.db", data / "log.db"
+    found = _Found(given=witness.read(witness.path_in(data)))
+    cut_off = Unseen.NOTHING
+    is_deep = (data / "damaged").exists() or _size(store) < DEEP_BELOW
+    if stores and _is_beheaded(store):
+        found.store = [f"{store}: {BEHEADED}"]
+    elif stores:
+        cut_off = _unseen(store)
+        report.progress()
+        found.store = _broken_log(store, cut_off) or _store_findings(store, report, deep=is_deep)
+        report.progress()
+    if _is_beheaded(journal):
+        found.journal = [f"{journal}: {BEHEADED}"]
+        found.in_doubt = True
+        return found
+    found.journal = _journal_findings(journal, report, repair=repair)
+    report.progress()
+    if not found.journal:
+        _compare(data, found, report, deep=stores and is_deep)
+    return found
+
+
+def _compare(data: Path, found: _Found, report: Report, *, deep: bool) -> None:
+    """Look which file is behind the others (`behind`); what is broken is not asked."""
+    journal, store = data / "samples.db", data / "log.db"
+    state = found.state = behind.look(journal) if journal.exists() else None
+    if state is None:
+        why = behind.journal_lost(found.given)
+    else:
+        why = behind.journal_behind_witness(state, found.given)
+        ahead = behind.witness_behind(state, found.given)
+        found.witness = [] if ahead is None else [f"{witness.path_in(data)}: {ahead}"]
+    if state is not None and not found.store and not report.unchecked:
+        try:
+            if store.exists():
+                with Database.open(store, single_writer=documents.is_single_writer) as database:
+                    why = why or behind.journal_behind_documents(state, database)
+                    lacks = behind.documents_behind(state, database, deep=deep)
+                    lacks = lacks or behind.store_behind_copies(database, folder_in(data), deep=deep)
+            else:
+                lacks = "it is not there" if any(state.closed.values()) else None
+        except DamagedError as error:
+            found.store = [str(error)]
+            lacks = None
+        except (StoreError, OSError) as error:
+            report.unchecked.append(f"{store} could not be compared: {error}")
+            lacks = None
+        found.lacking = [] if lacks is None else [f"{store}: {LACKING}: {lacks}"]
+    if why is not None:
+        found.journal, found.in_doubt = [f"{journal}: {why}"], True
+
+
+def _is_beheaded(path: Path) -> bool:
+    """Return True if only the write-ahead log of a database is left: who opens that makes away with it."""
+    return _size(path) == 0 and _size(Path(f"{path}-wal")) > HEADER
 
 
 def _unseen(store: Path) -> Unseen:
@@ -240,9 +336,13 @@ def _journal_faults(connection: apsw.Connection) -> list[str]:
         return []  # power was cut before there was anything in it
     try:
         found = connection.execute("SELECT value FROM meta WHERE key = 'log'").fetchone()
-        for _ in read_batches(connection, {}, after=0, seed=seed(None if found is None else found[0])):
-            pass
-        return [f"batch {number} has no sound copy" for number in unechoed(connection)[:MOST_NAMED]]
+        before = None
+        for batch in read_batches(connection, {}, after=0, seed=seed(None if found is None else found[0])):
+            if before is not None and batch.number != before + 1:
+                return [f"batches {before + 1} to {batch.number - 1} are missing"]
+            before = batch.number
+        unsound = [f"batch {number} has no sound copy" for number in unechoed(connection)[:MOST_NAMED]]
+        return unsound or unsettled(connection)
     except (JournalDamagedError, apsw.SQLError) as error:  # the latter: a table or column is not there
         return [str(error)]
 
@@ -266,8 +366,8 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _check_copies(store: Path, report: Report, *, repair: bool) -> None:
-    """Read them whole; what is damaged is copied anew."""
+def _check_copies(store: Path, report: Report, *, vessel: str | None, repair: bool) -> None:
+    """Read them whole; what is damaged or missing is copied anew."""
     folder = folder_in(store.parent)
     there = size = 0
     try:
@@ -279,18 +379,20 @@ def _check_copies(store: Path, report: Report, *, repair: bool) -> None:
                 damaged.append((number, len(content.damaged)))
         for number, places in damaged:
             report.copies.append(f"{folder}: segment {number} is damaged in {places} places")
-        if damaged and repair:
+        absent: list[str] = []
+        if store.exists():
             with Database.open(store, single_writer=documents.is_single_writer) as database:
-                copies = Copies(folder)
-                for number, _ in damaged:
-                    report.progress()
-                    # The newest may just as well have been cut short: then it is whole by now.
-                    if number in numbers(folder)[:-1] or number in copies.damaged:
-                        retired = copies.retire(number, database)
-                        healed = 0 if retired is None else retired.healed
-                        report.copies.append(f"{folder}: {healed} documents of segment {number} copied anew")
-                copies.close()
-        report.copies_damaged = bool(damaged) and not repair
+                if damaged and repair:
+                    _retire(database, folder, damaged, report)
+                absent = [] if vessel is None else uncopied(folder, database, vessel)
+                if absent:
+                    report.copies.append(f"{folder}: {len(absent)} documents have no copy any more")
+                if absent and repair:
+                    copies = Copies(folder)
+                    healed = copies.copy_again(database, absent)
+                    copies.close()
+                    report.copies.append(f"{folder}: {healed} documents copied anew")
+        report.copies_damaged = bool(damaged or absent) and not repair
     except (StoreError, OSError) as error:
         report.copies.append(f"{folder}: {error}")
     for line in report.copies:
@@ -299,137 +401,16 @@ def _check_copies(store: Path, report: Report, *, repair: bool) -> None:
         report.copies.append(f"{folder}: {there} segments of copies, {size / 1e6:.1f} MB, are sound")
 
 
-def _repair_store(path: Path, found: Salvaged, report: Report) -> None:
-    """The new store is complete before it takes the place of the broken one: a cut at any instant leaves a
-    store that is found broken again, or none and the complete one beside it (`_adopt`)."""
-    fresh = _salvaged(path)
-    _remove(fresh)
-    try:
-        saved = salvage_store(path, fresh)
+def _retire(database: Database, folder: Path, damaged: list[tuple[int, int]], report: Report) -> None:
+    copies = Copies(folder)
+    for number, _ in damaged:
         report.progress()
-        report.done.append(f"{path}: {saved.documents} documents saved, {saved.lost} lost")
-    except (StoreError, apsw.Error, OSError) as error:
-        _remove(fresh)
-        report.done.append(f"{path}: nothing could be saved ({error}); a new store begins")
-    _refill(fresh, found, report, name=path)
-    if fresh.exists():
-        sync_directory(path.parent)
-    if path.exists():
-        aside = _set_aside(path)
-        report.done.append(f"{path}: set aside as {aside}")
-    _adopt(path)
-
-
-def _salvaged(path: Path) -> Path:
-    return path.with_name(path.name + ".salvaged")
-
-
-def _adopt(path: Path) -> None:
-    """Put the repaired store in its place, if there is one and the place is free."""
-    fresh = _salvaged(path)
-    if not fresh.exists() or path.exists():
-        return
-    for suffix in ("-wal", "-shm"):
-        Path(f"{path}{suffix}").unlink(missing_ok=True)  # of the broken one: its last pages, if power went
-    fresh.replace(path)
-    _remove(fresh)
-
-
-def _refill(store: Path, found: Salvaged, report: Report, *, name: Path) -> None:
-    """`name` is the store's name in words."""
-    _put_back(store, report, name=name)
-    report.progress()
-    identity = found.identity
-    if identity is None:
-        return
-    last = {name: closed for _, name, closed, _, _ in found.sensors}
-    for batch in batches(found):
-        report.progress()
-        for sensor, number in {**batch.given, **batch.last_numbers()}.items():
-            last[sensor] = max(number, last.get(sensor, 0))
-    with Database.open(store, single_writer=documents.is_single_writer) as database:
-        saved = rescue.refill(
-            database,
-            identity=identity,
-            registered={name: (path, unit) for _, name, _, path, unit in found.sensors},
-            batches=batches(found),
-            last=last,
-            utc=time.time(),
-        )
-        database.checkpoint()  # all of it is in the file itself, which may be moved
-    report.done.append(
-        f"{name}: {saved.samples} samples documented again from the journal, {saved.lost} lost (see gaps)"
-    )
-
-
-def _put_back(store: Path, report: Report, *, name: Path) -> None:
-    """First of all, so that neither the journal nor gap documents stand in for what there is."""
-    folder = folder_in(name.parent)
-    if not numbers(folder):
-        return
-    try:
-        with Database.open(store, single_writer=documents.is_single_writer) as database:
-            before = database.last_sequence
-            found = put_back(database, folder)
-            copies = Copies(folder)
-            copies.rebase(database, before=before)
-            copies.close()
-            database.checkpoint()
-    except OSError as error:
-        report.done.append(f"{folder}: copies cannot be used: {error}")
-        return
-    report.done.append(f"{name}: {found} documents put back from copies")
-
-
-def _replace_journal(path: Path, found: Salvaged, report: Report) -> None:
-    aside = _set_aside(path)
-    report.done.append(
-        f"{path}: {len(found.batches)} batches saved ({found.from_echoes} from copies alone); "
-        f"set aside as {aside}; a new log begins"
-    )
-    kept = {key: value for key, value in found.meta.items() if key in ("uuid", "logs")}
-    if not kept:
-        return
-    try:
-        with Journal(path) as fresh:
-            fresh.set_meta(kept)
-    except JournalError as error:
-        report.done.append(f"{path}: {error}")
-
-
-def _set_aside(path: Path) -> Path:
-    """Move a broken database out of the way, whole; only the newest few are kept."""
-    folder = path.parent / "set-aside"
-    make_folder(folder)
-    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
-    target = folder / f"{path.name}.{stamp}"
-    number = 0
-    while target.exists():
-        number += 1
-        target = folder / f"{path.name}.{stamp}-{number}"
-    for suffix in ("", "-wal", "-shm"):
-        source = Path(f"{path}{suffix}")
-        if source.exists():
-            source.replace(f"{target}{suffix}")
-    kept = sorted(
-        (old for old in folder.glob(f"{path.name}.*") if not old.name.endswith(("-wal", "-shm"))),
-        key=lambda old: old.stat().st_mtime,
-    )
-    for old in kept[:-KEPT_ASIDE]:
-        _remove(old)
-    return target
-
-
-def give_up_set_aside(data: Path) -> None:
-    """On a card without room: broken files that were kept for somebody to look at go before any history."""
-    for old in (data / "set-aside").glob("*"):
-        log.warning("%s removed to make room", old)
-        old.unlink(missing_ok=True)
-
-
-def _remove(path: Path) -> None:
-    for suffix in ("", "-wal", "-shm", ".lock"):
-        Path(f"{path}{suffix}").unlink(missing_ok=True)
+        # The newest may just as well have been cut short: then it is whole by now.
+        if number in numbers(folder)[:-1] or number in copies.damaged:
+            retired = copies.retire(number, database)
+            healed = 0 if retired is None else retired.healed
+            report.copies.append(f"{folder}: {healed} documents of segment {number} copied anew")
+    copies.close()
 
 
 def _locked(handle: int, *, patience: float) -> bool:

@@ -11,14 +11,12 @@ from typing import Final
 
 import apsw
 
-from sync import documents
-from sync.store import Database, wal
+from sync.store import wal
 from sync.store.wal import Unseen
 
 from .batch import BatchError, unpack
 from .journalfile import SCHEMA_VERSION, JournalDamagedError, connect, insert, translated, translating
 from .salvage import Salvaged, salvage
-from .spans import span_of
 
 BROKEN: Final = "its write-ahead log is broken before commits that were durable"
 
@@ -67,38 +65,3 @@ def _take_in(path: Path, connection: apsw.Connection, found: Salvaged) -> str | 
     with connection:
         insert(connection, newest + 1, crc, data)
     return f"{path}: batch {newest + 1} taken in from its write-ahead log, which had ended before it"
-
-
-def is_behind(store: Path, journal: Path) -> bool:
-    """Whether the document store lacks samples that the journal knows to have been in it.
-
-    Looks at the newest of each sensor alone. Raises JournalError, StoreError.
-    """
-    if not (store.exists() and journal.exists()):
-        return False
-    connection = connect(journal)
-    try:
-        with translating(journal):
-            meta: dict[str, object] = dict(connection.execute("SELECT key, value FROM meta"))
-            closed: dict[str, int] = dict(connection.execute("SELECT id, closed FROM sensor"))
-    finally:
-        connection.close(True)
-    if not {"vessel", "log"} <= meta.keys():
-        return False
-    with Database.open(store, single_writer=documents.is_single_writer) as database:
-        return any(
-            last > _documented(database, str(meta["vessel"]), name, str(meta["log"]))
-            for name, last in closed.items()
-        )
-
-
-def _documented(database: Database, vessel: str, sensor: str, log: str) -> int:
-    """The last number of a sensor that a document holds or explains."""
-    last = 0
-    for prefix in (documents.reading_prefix, documents.gap_prefix):
-        for found in database.documents(prefix(vessel, sensor, log), reverse=True):
-            span = span_of(found.id, found.raw)
-            if span is not None:
-                last = max(last, span[1])
-                break
-    return last

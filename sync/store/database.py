@@ -93,7 +93,7 @@ class Database:
         except BaseException:
             self.close()
             raise
-        self.uuid: Final = uuid
+        self.uuid = uuid
         """Identity of this store. A new or a salvaged one has a new one, so that peers begin anew with it."""
 
     @classmethod
@@ -424,6 +424,10 @@ class Database:
         return self._floors.all()
 
     # --- the file
+
+    def renew_identity(self) -> None:
+        """Be another store from now on, for one that has lost changes: peers begin anew with it."""
+        self.uuid = meta.renew_identity(self._engine)
 
     def checkpoint(self) -> None:
         """Move what can be moved from the write-ahead log into the file. Waits for nobody."""

@@ -59,3 +59,11 @@ def identity(engine: Engine) -> str:
                 found = str(uuid.uuid4())
                 put(engine, UUID, found)
     return str(found)
+
+
+def renew_identity(engine: Engine) -> str:
+    """Give the store another identity, and return it."""
+    fresh = str(uuid.uuid4())
+    with engine.writing:
+        put(engine, UUID, fresh)
+    return fresh

@@ -121,7 +121,7 @@ def assert_copied(data: Path) -> None:
     }
     with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
         there = {(d.id, d.rev) for d in database.documents() if copies.is_own(d.id, VESSEL)}
-    assert there <= copied
+    assert there <= copied, sorted(there - copied)
 
 
 def assert_told_once(ledger: Sequence[Line]) -> None:

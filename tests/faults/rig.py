@@ -3,8 +3,9 @@
 What `Recorder` does with threads is done here in turn, so that the same chance gives the same run.
 """
 
+import os
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -86,6 +87,7 @@ class Rig:
         log_pages: int = 1_000,
         ring: int | None = None,
         files: Files | None = None,
+        sync: Callable[[int], None] = os.fdatasync,
     ) -> None:
         """Opens the journal, whose log is moved into its file when it is `log_pages` long; `ring`: bytes of
         documented batches that it keeps; `files`: what copies are written with.
@@ -96,7 +98,7 @@ class Rig:
         sensors = settings()
         timekeeper = Timekeeper(floor_utc=0.0)
         timekeeper.observe(clock_s=clock.ms / 1000, utc=clock.utc, quality=NETWORK)
-        self.journal = Journal(data / "samples.db", vfs=vfs, log_pages=log_pages, ring=ring)
+        self.journal = Journal(data / "samples.db", vfs=vfs, log_pages=log_pages, ring=ring, sync=sync)
         try:
             previous = self.journal.last_batch
             identity = establish(

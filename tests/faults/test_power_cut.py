@@ -1,12 +1,14 @@
 """Power cuts at any call: what was not synchronised is kept, dropped or torn, in both files; what the ledger
 had told is there afterwards."""
 
+import os
 import random
 from pathlib import Path
 
 import pytest
 
 from services import storecheck
+from services.witness import path_in
 
 from . import proof, rig
 from .processes import Line
@@ -47,28 +49,55 @@ def test_what_the_ledger_told_before_a_power_cut_is_in_the_documents(
         proof.assert_alarms_follow_from_samples(history, rig.SENSORS)
 
 
+class Witness:
+    """The file of given numbers, on a disk that may lose what was not synchronised."""
+
+    def __init__(self, data: Path) -> None:
+        self.path = path_in(data)
+        self._durable: bytes | None = None
+
+    def sync(self, descriptor: int) -> None:
+        self._durable = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+
+    def after_cut(self, rng: random.Random) -> bytes | None:
+        """Return the file as a cut at this moment may leave it."""
+        return rng.choice((self.path.read_bytes() if self.path.exists() else None, self._durable))
+
+
 def live_through_cuts(
     data: Path, rng: random.Random, *, cuts: int, ring: int | None = None
 ) -> tuple[list[Line], FakeClock]:
     """A vessel from its first start on, and what it had told by the time of each cut."""
     ledger: list[Line] = []
     clock = FakeClock()
+    witness = Witness(data)
     for _ in range(cuts):
         told = 0
+        before: dict[Path, bytes | None] = {}
 
         def cut() -> None:
             nonlocal told
             told = len(ledger)
+            # The rig lives on for a moment, and removes copies that the cut has left.
+            before.update((file, file.read_bytes()) for file in data.glob("copies/*.seg"))  # noqa: B023
+            before[witness.path] = witness.after_cut(rng)  # noqa: B023
 
         with FragileDisk(rng) as disk:
             disk.cut_after(round(rng.expovariate(1 / 150)), cut)
             files = FragileFiles(disk)
             with Rig(
-                data, clock=clock, rng=rng, ledger=ledger, vfs=disk.name, ring=ring, files=files
+                data,
+                clock=clock,
+                rng=rng,
+                ledger=ledger,
+                vfs=disk.name,
+                ring=ring,
+                files=files,
+                sync=witness.sync,
             ) as vessel:
                 while disk.left is None:
                     vessel.second()
-            leave(disk.left)
+            leave(before | disk.left)
         del ledger[told:]
         clock.boot()
         if rng.random() < 0.5:  # else the recorder itself is the first to open what is left

@@ -9,7 +9,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from services import rescue, storecheck
+from services import rescue, storecheck, storerepair
 from services.batch import Identity
 from services.copies import Copies, contents
 from services.documenter import Documenter
@@ -340,7 +340,7 @@ def test_only_the_newest_broken_files_are_kept(tmp_path: Path) -> None:
     for number in range(6):
         (tmp_path / "samples.db").write_bytes(bytes([number]) * 9_000)
         storecheck.prepare(tmp_path)
-    assert len(list((tmp_path / "set-aside").glob("samples.db.*"))) == storecheck.KEPT_ASIDE
+    assert len(list((tmp_path / "set-aside").glob("samples.db.*"))) == storerepair.KEPT_ASIDE
 
 
 def test_command_tells_and_exits_by_what_it_found(
@@ -405,11 +405,11 @@ def test_cut_during_a_repair_is_made_good_by_the_next_start(
         raise PowerCut
 
     broken_store(record, tmp_path)
-    target, name = (storecheck, "_adopt") if moment.startswith("between") else (rescue, "refill")
+    target, name = (storerepair, "adopt") if moment.startswith("between") else (rescue, "refill")
     with monkeypatch.context() as patch:
         if moment.startswith("between"):
             # Also the first thing that a check does; then there is nothing to adopt.
-            steps = iter((storecheck._adopt, cut_power))
+            steps = iter((storerepair.adopt, cut_power))
 
             def adopt(path: Path) -> None:
                 next(steps)(path)
@@ -447,9 +447,9 @@ def test_broken_files_that_were_kept_go_when_the_card_has_no_room(tmp_path: Path
     (tmp_path / "samples.db").write_bytes(b"rubbish" * 2_000)
     storecheck.prepare(tmp_path)
     assert list((tmp_path / "set-aside").iterdir())
-    storecheck.give_up_set_aside(tmp_path)
+    storerepair.give_up_set_aside(tmp_path)
     assert not list((tmp_path / "set-aside").iterdir())
-    storecheck.give_up_set_aside(tmp_path / "nowhere")
+    storerepair.give_up_set_aside(tmp_path / "nowhere")
 
 
 def copied(data: Path) -> list[str]:
@@ -469,7 +469,8 @@ def test_documents_that_the_journal_has_let_go_come_back_from_copies(
 ) -> None:
     record(tmp_path, commits=300, documented_to=300)
     copy_all(tmp_path)
-    (tmp_path / "samples.db").unlink()  # as if its ring had dropped them
+    for name in ("samples.db", "samples.db-wal", "given-numbers"):  # as if its ring had dropped them
+        (tmp_path / name).unlink()
     with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as database:
         before = {found.id: (found.rev, found.raw) for found in database.documents("reading:")}
     (tmp_path / "log.db").write_bytes(b"rubbish" * 2_000)

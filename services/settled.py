@@ -1,0 +1,68 @@
+"""What the journal settles of each sensor, and how a bad bit in it is found: its rows have no other checksum.
+
+Every `SETTLE_EVERY` commits the journal notes up to which number documents hold a sensor's samples, and its
+totals. Facts, and what numbers stand for which sensor, are compared with the second copy that `spare` has.
+"""
+
+import zlib
+from typing import Any
+
+import apsw
+import msgspec
+
+from .batch import Episode
+
+
+class Kept(msgspec.Struct, array_like=True):
+    """The column `kept` of a sensor's row."""
+
+    count: int
+    seconds: float
+    episode: Episode | None = None
+    crc: int | None = None  # of all that was settled with it; rows of earlier versions have none
+
+
+def checksum(number: int, name: str, closed: int, through: int, kept: bytes) -> int:
+    """Return the checksum of what a sensor's row says, and `meta.through` with it.
+
+    `kept` is the row's, or what it would be without a checksum.
+    """
+    bare = msgspec.structs.replace(msgspec.msgpack.decode(kept, type=Kept), crc=None)
+    return zlib.crc32(msgspec.msgpack.encode([number, name, closed, through, bare]))
+
+
+def unsettled(connection: apsw.Connection) -> list[str]:
+    """Return what is wrong with sensors' rows and facts, by their checksums. Raises apsw.Error."""
+    meta: dict[str, Any] = dict(connection.execute("SELECT key, value FROM meta"))
+    rows: list[tuple[Any, ...]] = connection.execute(
+        "SELECT number, id, closed, path, unit, kept FROM sensor"
+    ).fetchall()
+    found = []
+    through = int(meta.pop("through", 0) or 0)
+    for number, name, closed, _, _, kept in rows:
+        try:
+            crc = None if kept is None else msgspec.msgpack.decode(kept, type=Kept).crc
+            sound = crc is None or crc == checksum(number, name, closed, through, kept)
+        except msgspec.DecodeError:
+            sound = False
+        if not sound:
+            found.append(f"what is settled of sensor {name!r} does not match its checksum")
+    return found + _unspared(connection, meta, {row[0]: (row[1], *row[3:5]) for row in rows})
+
+
+def _unspared(
+    connection: apsw.Connection, meta: dict[str, Any], sensors: dict[int, tuple[str, str, str]]
+) -> list[str]:
+    """Return what is otherwise than `spare` has it."""
+    spare = connection.execute("SELECT crc, data FROM spare").fetchone()
+    if spare is None:
+        return ["what its facts say once more is not there"] if meta or sensors else []
+    if zlib.crc32(spare[1]) != spare[0]:
+        return ["what its facts say once more does not match its checksum"]
+    facts, known = msgspec.msgpack.decode(spare[1])
+    found = []
+    if {key: value for key, value in facts if key != "through"} != meta:
+        found.append("its facts are not as they were written")
+    if {number: (name, path, unit) for number, name, _, path, unit in known} != sensors:
+        found.append("its sensors are not as they were written")
+    return found
