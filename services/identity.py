@@ -5,6 +5,7 @@ the same vessel, and if that file is not behind what was given (`behind`); else 
 never collide, whatever was copied where.
 """
 
+import contextlib
 import logging
 import secrets
 import string
@@ -16,7 +17,7 @@ from pathlib import Path
 from sync.documents import is_single_writer
 from sync.store import Database
 
-from . import behind, rescue
+from . import behind, elsewhere, rescue
 from .batch import Identity
 from .journal import Journal, JournalReader
 
@@ -45,7 +46,8 @@ def establish(
     same = log is not None and (journal.get_meta("vessel"), journal.get_meta("board")) == (vessel, board)
     given = journal.witness.found
     why = is_behind(journal)
-    if same and why is None:
+    ahead = elsewhere.told(journal.path.parent, log) if same else None
+    if same and why is None and ahead is None:
         journal.witness.begin(
             vessel=vessel,
             log=log,
@@ -62,6 +64,8 @@ def establish(
             if given is not None:
                 with Database.open(documents, single_writer=is_single_writer) as database:
                     rescue.name_lost(database, given, start=boot_id, utc=time.time(), in_doubt=True)
+        if ahead is not None:
+            logger.error("%s; a new log begins", ahead)
         log = choose()
         # First of all: if a cut keeps it from the journal, the next start chooses another.
         journal.witness.begin(vessel=vessel, log=log, start=boot_id, batch=0, last={})
@@ -76,6 +80,8 @@ def establish(
                 **_logs(journal, log),
             }
         )
+        with contextlib.suppress(OSError):  # it names a log that is not written any more
+            elsewhere.forget(journal.path.parent)
     boot, run = int(journal.get_meta("boot")), int(journal.get_meta("run")) + 1
     if journal.get_meta("boot_id") != boot_id:
         boot += 1

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sync import documents
-from sync.documents import is_single_writer
+from sync.documents import DocumentName, is_single_writer
 from sync.fleet import identity_files, signing
 from sync.fleet.errors import (
     FleetError,
@@ -42,7 +42,7 @@ from sync.peer.quotas import Allowance, Quotas
 from sync.store import DamagedError, Database, StoreError
 from sync.store.checkpoints import TICK_S
 
-from . import allowances, live, livestate, machine, meshstate, retention, storecheck
+from . import allowances, elsewhere, live, livestate, machine, meshstate, retention, storecheck
 from .clocknote import Floor
 from .configuration import Configuration, ConfigurationError, load
 from .control import SYNC_SOCKET, Answer, ControlServer, Retry
@@ -326,6 +326,7 @@ class SyncDaemon:
             gives=gives,
             takes=takes,
             on_clone=self._clone,
+            on_ahead=self._ahead,
             quotas=self.quotas,
         )
         self.mesh = mesh = Mesh(
@@ -405,6 +406,14 @@ class SyncDaemon:
     def _clone(self, board: str) -> None:
         if self.mesh is not None:
             self.mesh.hear_own(board)
+
+    def _ahead(self, peer: str, name: DocumentName) -> None:
+        if self.mesh is None or (ahead := self.mesh.hear_ahead(peer, name)) is None:
+            return
+        try:
+            elsewhere.note(self._places.data, ahead.log, str(ahead))
+        except OSError as error:
+            log.warning("%s", error)
 
     def _current_log(self) -> str | None:
         state = livestate.read(livestate.path(self._places.run))

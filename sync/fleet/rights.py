@@ -107,6 +107,9 @@ class Rights:
     """As of now: newer revocations hold at once."""
     leaves: Leaves
     """`Database.leaves` of the store."""
+    on_ahead: Callable[[str, DocumentName], object] = lambda _, __: None
+    """Told of a vessel that offers a reading of our current log which is not here, and of which: it knows of
+    more than we do."""
     generations: Generations = field(init=False)
     """How high the generations may be that come in."""
 
@@ -185,6 +188,8 @@ class Rights:
         if document.deleted:
             return self._deletion(name, document)
         if kind in _LOGGED and self._is_current(name) and not self._is_here(kind, document):
+            if kind is Kind.READING:
+                self.on_ahead(writer.name, name)
             return f"nobody but {self.vessel} itself writes its current log {name.log}"
         if kind is Kind.FLEET:
             return self._fleet(document)

@@ -34,6 +34,25 @@ class Clone:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """A vessel that holds more of this vessel's current log than is here."""
+
+    peer: str
+    log: str
+    sensor: str
+    number: int
+    """Where a reading begins that is not here; the highest one that was offered."""
+    since: float
+
+    def __str__(self) -> str:
+        return (
+            f"vessel {self.peer} holds readings of this vessel's log {self.log} that are not here"
+            f" (number {self.number} of {self.sensor}): the card was put back to an earlier copy, and numbers"
+            f" are given again; restart the recorder: a new log begins, and what {self.peer} holds comes back"
+        )
+
+
 class Clones:
     """What was heard of which board."""
 
@@ -43,6 +62,7 @@ class Clones:
         self._heard: dict[str, dict[str, float]] = {}
         """By vessel and board: when it was last heard."""
         self._found: dict[str, Clone] = {}
+        self._ahead: dict[str, Ahead] = {}
 
     @property
     def found(self) -> list[Clone]:
@@ -63,6 +83,21 @@ class Clones:
         for other in [name for name, last in boards.items() if now - last > WITHIN]:
             del boards[other]
         return clone
+
+    @property
+    def ahead(self) -> list[Ahead]:
+        """Vessels that hold more of our log than we do, one each."""
+        return list(self._ahead.values())
+
+    def offered(self, peer: str, log: str, sensor: str, number: int, now: float) -> Ahead | None:
+        """A vessel has offered a reading of our current log that is not here. Return what is news of it."""
+        known = self._ahead.get(peer)
+        if known is not None and known.log == log:
+            if number > known.number:
+                self._ahead[peer] = Ahead(peer, log, sensor, number, known.since)
+            return None
+        self._ahead[peer] = Ahead(peer, log, sensor, number, now)
+        return self._ahead[peer]
 
     def forget(self, now: float, after: float) -> None:
         """What was not seen again for so long has been put right."""

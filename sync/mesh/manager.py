@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from sync import blip, documents
-from sync.mesh.clones import Clones
+from sync.documents import DocumentName
+from sync.mesh.clones import Ahead, Clones
 from sync.mesh.dialling import TICK, Dialling
 from sync.mesh.discovery import Discovery
 from sync.mesh.interfaces import is_reached_by, read_interfaces
@@ -258,6 +259,16 @@ class Mesh:
     def hear_own(self, board: str) -> None:
         """A board has called that has our own identity."""
         self._hear(self.vessel, board)
+
+    def hear_ahead(self, peer: str, name: DocumentName) -> Ahead | None:
+        """A vessel has offered a reading of our current log that is not here. Return what is news of it."""
+        if name.log is None or name.sensor is None or name.number is None:
+            return None
+        now = asyncio.get_running_loop().time()
+        ahead = self.clones.offered(peer, name.log, name.sensor, name.number, now)
+        if ahead is not None:
+            log.error("%s", ahead)
+        return ahead
 
     def _seen(self, changes: list[Change]) -> None:
         for change in changes:

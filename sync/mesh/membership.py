@@ -14,6 +14,7 @@ from typing import Final
 from cryptography import x509
 
 from sync import documents
+from sync.documents import DocumentName
 from sync.fleet import mending, users
 from sync.fleet.identity_files import FleetIdentity
 from sync.fleet.rights import Crew, Rights, Vessel
@@ -75,11 +76,13 @@ class Membership:
         gives: bool = True,
         takes: bool = True,
         on_clone: Callable[[str], None] = lambda _: None,
+        on_ahead: Callable[[str, DocumentName], object] = lambda _, __: None,
         quotas: Quotas | None = None,
     ) -> None:
         """`now` is aware, and no earlier than is known. `gives`, `takes`: which ways documents go between us
-        and other vessels. `on_clone` is told of a board that has our own identity. `quotas`: how much each
-        user and vessel may bring; None for anything.
+        and other vessels. `on_clone` is told of a board that has our own identity; `on_ahead` of a vessel
+        that has readings of our current log which are not here. `quotas`: how much each user and vessel may
+        bring; None for anything.
 
         Raises PasswordHashError for a user whose hash is none.
         """
@@ -92,7 +95,11 @@ class Membership:
         """The revision of the revocations that were taken up last; None if there were none."""
         self._crew = {user.name: user for user in crew}
         self._rights = Rights(
-            vessel=identity.vessel, log=current_log, trust=lambda: self.trust, leaves=database.leaves
+            vessel=identity.vessel,
+            log=current_log,
+            trust=lambda: self.trust,
+            leaves=database.leaves,
+            on_ahead=on_ahead,
         )
         self._check = users.checker({user.name: user.password_hash for user in crew})
         kept = database.get_local(_WELCOME)

@@ -108,7 +108,7 @@ def look(mesh: Mesh) -> MeshReport:
         ],
         routes=mesh.traffic.routes.all,
         clones=[str(clone) for clone in mesh.clones.found],
-        problems=problems,
+        problems=[*problems, *(str(ahead) for ahead in mesh.clones.ahead)],
     )
 
 

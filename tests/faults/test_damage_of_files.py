@@ -157,11 +157,11 @@ def survive(life: Life, target: Path, name: str, damage: Damage, rng: random.Ran
         return
     for file in chosen:
         damage(file, life.older / file.relative_to(target), rng)
-    aside = target.with_name("checked")
+    aside = target.with_name(f"{target.name}-checked")
     shutil.copytree(target, aside)
     told = storecheck.prepare(aside, repair=False)
     says_sound = not (told.findings or told.unchecked or told.copies_damaged)
-    shutil.rmtree(aside)
+    shutil.rmtree(aside, ignore_errors=True)
 
     ledger, clock = list(life.ledger), FakeClock()
     clock.boots, clock.utc = life.clock.boots, life.clock.utc + 60

@@ -86,6 +86,7 @@ async def vessel(
             gives=gives,
             takes=takes,
             on_clone=lambda found: mesh.hear_own(found),  # noqa: PLW0108 -- it is made below
+            on_ahead=lambda peer, found: mesh.hear_ahead(peer, found),  # noqa: PLW0108
         )
         static = (*known, *(f"wss://127.0.0.1:{other.port}" for other in knows))
         settings = MeshSettings(place=place or Place(name), port=port, interfaces=("lo",), static=static)

@@ -50,3 +50,13 @@ def test_clone_that_was_put_right_is_forgotten() -> None:
     clones.forget(100.0, after=60.0)
     assert clones.found == []
     assert clones.heard("argo", "b2", 100.0) is not None
+
+
+def test_vessel_that_holds_more_of_our_log_is_told_once_with_the_highest_number() -> None:
+    clones = Clones("argo", "b1")
+    ahead = clones.offered("brigid", "abcdef", "rpm", 4_001, 5.0)
+    assert ahead is not None
+    assert clones.offered("brigid", "abcdef", "rpm", 4_565, 6.0) is None
+    assert [found.number for found in clones.ahead] == [4_565]
+    assert clones.offered("carina", "abcdef", "rpm", 4_001, 7.0) is not None
+    assert "brigid holds readings of this vessel's log abcdef that are not here" in str(ahead)

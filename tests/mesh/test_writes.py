@@ -7,6 +7,7 @@ import pytest
 
 from sync import documents
 from sync.fleet.revocations import Revocations, to_body
+from sync.mesh.report import look
 from sync.mesh.whereabouts import of_url
 from sync.net.authenticators import ClientCertificateAuthenticator
 from sync.net.replicator import Replicator, ReplicatorConfiguration
@@ -96,6 +97,34 @@ def test_vessel_that_sends_what_it_may_not_is_refused_for_that_alone(
                     assert store.get("fleet:revocations") is None
                 for refused in (kept, boot, changed, "fleet:revocations"):
                     assert said_about(caplog, f"mallory sent what is not taken: {refused}")
+
+    run(main())
+
+
+def test_vessel_whose_card_was_put_back_is_told_by_one_that_holds_more_of_its_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    # All files of argo's card agree; that there was more is known to brigid alone.
+    here, beyond = (documents.reading_id("argo", "rpm", "qwerty", first) for first in (1, 4_001))
+    with Database.open(tmp_path / "argo.db", single_writer=documents.is_single_writer) as database:
+        rev = database.put(here, body(here, samples=[[0, 1]]))
+    with Database.open(tmp_path / "brigid.db", single_writer=documents.is_single_writer) as database:
+        database.insert(here, rev, [], body(here, samples=[[0, 1]]))
+        database.put(beyond, body(beyond, samples=[[0, 2]]))
+
+    async def main() -> None:
+        fleet = Fleet.new()
+        async with (
+            vessel(tmp_path, fleet, "argo") as argo,
+            vessel(tmp_path, fleet, "brigid", knows=(argo,)) as brigid,
+        ):
+            await until(lambda: look(argo).problems, "argo is told")
+            (problem,) = look(argo).problems
+            assert "vessel brigid holds readings of this vessel's log qwerty that are not here" in problem
+            assert "number 4001 of rpm" in problem
+            assert look(brigid).problems == []
+            assert argo.database.get(beyond) is None
+        assert len(said_about(caplog, "restart the recorder: a new log begins")) == 1
 
     run(main())
 

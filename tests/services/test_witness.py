@@ -1,0 +1,177 @@
+"""The witness: numbers are reserved before they are given, and a journal that is behind begins a new log."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from services import elsewhere, storecheck, witness
+from services.batch import Identity
+from services.identity import establish
+from services.journal import Journal
+from sync import documents
+from sync.documents import Kind
+from sync.store import Database
+
+from .recorder_builders import batch, row
+
+
+def start(opened: Journal, data: Path, *, boot_id: str = "b1") -> Identity:
+    made = establish(opened, vessel="argo", board="b", boot_id=boot_id, documents=data / "log.db")
+    opened.register([("rpm", "a.b", "Hz")])
+    return made
+
+
+def gaps(data: Path) -> list[tuple[str, int, int, str]]:
+    with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
+        return [
+            (found.body["log"], found.body["first"], found.body["last"], found.body["reason"].split(":")[0])
+            for found in database.documents(f"{Kind.GAP}:")
+        ]
+
+
+def test_commit_synchronises_nothing_more_and_every_number_is_reserved_before(tmp_path: Path) -> None:
+    synchronised = []
+
+    def sync(descriptor: int) -> None:
+        synchronised.append(descriptor)
+        os.fdatasync(descriptor)
+
+    with Journal(tmp_path / "samples.db", sync=sync) as opened:
+        start(opened, tmp_path)
+        before = len(synchronised)
+        for number in range(1, 901):
+            opened.commit(batch(row(number)))
+            found = witness.read(witness.path_in(tmp_path))
+            assert found is not None
+            assert (found.batch, found.last("rpm")) == (number, number)
+            assert found.reserved("rpm") >= number
+            if number % 10 == 0:
+                opened.witness.work()
+        assert len(synchronised) - before <= 3
+        for number in range(901, 5_000):
+            opened.commit(batch(row(number)))
+            if number % 10 == 0:
+                opened.witness.work()
+        # One when half of a block is used, which is ten minutes at the rate that there was.
+        assert 3 <= len(synchronised) - before <= 20
+
+
+def test_burst_beyond_what_is_reserved_waits_for_its_reservation(tmp_path: Path) -> None:
+    durable = 0
+
+    def sync(descriptor: int) -> None:
+        nonlocal durable
+        found = witness._newest(os.pread(descriptor, 1_000_000, 0))
+        durable = 0 if found is None else found.reserved("rpm")
+
+    with Journal(tmp_path / "samples.db", sync=sync) as opened:
+        start(opened, tmp_path)
+        opened.commit(batch(*(row(number) for number in range(1, 3_001))))
+        assert durable >= 3_000
+
+
+@pytest.mark.parametrize("boot_id", ["b1", "b2"])
+def test_journal_put_back_to_an_older_copy_begins_a_new_log_and_names_what_is_lost(
+    tmp_path: Path, boot_id: str
+) -> None:
+    """As the recorder finds it when another process keeps the check of the stores from being done."""
+    older = tmp_path / "older"
+    older.mkdir()
+    with Journal(tmp_path / "samples.db") as opened:
+        before = start(opened, tmp_path)
+        for number in range(1, 41):
+            opened.commit(batch(row(number)))
+            if number == 25:
+                for name in ("samples.db", "samples.db-wal"):
+                    shutil.copy(tmp_path / name, older)
+    for name in ("samples.db", "samples.db-wal"):
+        shutil.copy(older / name, tmp_path)
+    with Journal(tmp_path / "samples.db") as opened:
+        after = start(opened, tmp_path, boot_id=boot_id)
+        assert after.log != before.log
+        assert opened.sensors["rpm"].last == 0
+    lost = (before.log, 26, 40, "lost")
+    if boot_id == "b1":  # the machine was not started again: what the witness noted last is there
+        assert gaps(tmp_path) == [lost]
+    else:
+        assert gaps(tmp_path) == [lost, (before.log, 41, 1_000, "in doubt")]
+
+
+def test_check_tells_of_a_journal_that_is_behind_and_is_sound_after_its_repair(tmp_path: Path) -> None:
+    with Journal(tmp_path / "samples.db") as opened:
+        start(opened, tmp_path)
+        for number in range(1, 41):
+            opened.commit(batch(row(number)))
+    for file in tmp_path.glob("samples.db*"):
+        file.unlink()
+    assert "lost log" in storecheck.prepare(tmp_path, repair=False).findings[0]
+    assert storecheck.prepare(tmp_path).repaired
+    assert storecheck.prepare(tmp_path, repair=False).findings == []
+
+
+def test_journal_is_looked_at_while_the_sync_daemon_has_the_stores_open(tmp_path: Path) -> None:
+    with Journal(tmp_path / "samples.db") as opened:
+        start(opened, tmp_path)
+        opened.commit(batch(row(1)))
+    (tmp_path / "samples.db").unlink()
+    with storecheck.using(tmp_path):
+        assert storecheck.prepare(tmp_path, patience=0.0).in_use
+        # Whoever has them open ends at that word, and the next start repairs.
+        assert storecheck.is_marked(tmp_path)
+    assert storecheck.prepare(tmp_path).repaired
+
+
+def test_witness_that_is_missing_or_older_is_told(tmp_path: Path) -> None:
+    with Journal(tmp_path / "samples.db") as opened:
+        start(opened, tmp_path)
+        older = witness.path_in(tmp_path).read_bytes()
+        for number in range(1, 1_201):
+            opened.commit(batch(row(number)))
+    witness.path_in(tmp_path).write_bytes(older)
+    assert "never reserved" in storecheck.prepare(tmp_path).findings[0]
+    assert storecheck.prepare(tmp_path).findings == []
+    witness.path_in(tmp_path).unlink()
+    assert "missing or damaged" in storecheck.prepare(tmp_path).findings[0]
+    assert storecheck.prepare(tmp_path).findings == []
+
+
+def test_journal_of_an_older_logboat_goes_on(tmp_path: Path) -> None:
+    with Journal(tmp_path / "samples.db") as opened:
+        before = start(opened, tmp_path)
+        opened.commit(batch(row(1)))
+        with opened._connection:
+            opened._connection.execute("DELETE FROM meta WHERE key = 'witness'")
+            opened._spare()
+    witness.path_in(tmp_path).unlink()
+    assert storecheck.prepare(tmp_path).findings == []
+    with Journal(tmp_path / "samples.db") as opened:
+        assert start(opened, tmp_path).log == before.log
+
+
+def test_witness_that_cannot_be_written_holds_nothing_up(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / f".{witness.NAME}.new").mkdir()
+    with Journal(tmp_path / "samples.db") as opened:
+        before = start(opened, tmp_path)
+        for number in range(1, 50):
+            opened.commit(batch(row(number)))
+    assert sum("cannot be written" in line for line in caplog.messages) == 1
+    assert storecheck.prepare(tmp_path).findings == []
+    with Journal(tmp_path / "samples.db") as opened:
+        assert start(opened, tmp_path).log == before.log
+
+
+def test_word_of_another_vessel_that_holds_more_begins_a_new_log_once(tmp_path: Path) -> None:
+    with Journal(tmp_path / "samples.db") as opened:
+        before = start(opened, tmp_path)
+        opened.commit(batch(row(1)))
+    elsewhere.note(tmp_path, before.log, "vessel brigid holds more")
+    with Journal(tmp_path / "samples.db") as opened:
+        after = start(opened, tmp_path)
+    assert after.log != before.log
+    with Journal(tmp_path / "samples.db") as opened:
+        assert start(opened, tmp_path).log == after.log
+    assert gaps(tmp_path) == []
