@@ -37,6 +37,7 @@ from sync.mesh.manager import Mesh, MeshSettings
 from sync.mesh.membership import CrewUser, Membership
 from sync.mesh.plan import Place, Role
 from sync.mesh.report import LinkState, MeshReport
+from sync.net.memory import APPLIANCE_MOST, economise, memory
 from sync.peer.problems import ProblemError
 from sync.peer.quotas import Allowance, Quotas
 from sync.store import DamagedError, Database, StoreError
@@ -164,6 +165,7 @@ class SyncDaemon:
             self._notifier.ready()
             self._gateways = gateways = self._gateways_of(database)
             self._loop = asyncio.get_running_loop()
+            memory().most = APPLIANCE_MOST
             control = self._listen()
             gateways.start()
             try:
@@ -483,6 +485,7 @@ def run(args: Namespace) -> int:
 
 
 def _serve(args: Namespace) -> int:
+    economise()
     places = Places(args.config, args.sensors, args.data, args.run, args.identity)
     try:
         loaded = load_or_last_good(args.config, args.sensors, args.data)

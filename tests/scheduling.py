@@ -38,6 +38,7 @@ APART: Final = (
     "tests/mesh/test_trust.py",
     "tests/services/test_replacement.py",
     "tests/attacks/test_siege.py",
+    "tests/attacks/test_memory.py",
     "tests/attacks/test_inflated.py",
     "tests/attacks/test_lists.py",
     "tests/attacks/test_dear_questions.py",

@@ -28,6 +28,8 @@ PIECE: Final = 64 * 1024
 WORTHWHILE: Final = 24
 """Bytes below which content is not deflated: an empty or tiny reply costs more than it can save."""
 _RAW: Final = -zlib.MAX_WBITS
+_INFLATE_BYTES: Final = 40 * 1024
+"""What zlib takes to inflate with that window (zconf.h)."""
 
 
 class Encoder:
@@ -42,6 +44,11 @@ class Encoder:
         self._level, self._window_bits, self._memory_level = level, window_bits, memory_level
         self._checksum = 0
         self._deflate: zlib._Compress | None = None
+
+    @property
+    def held(self) -> int:
+        """Bytes that the deflate stream takes (zconf.h)."""
+        return 0 if self._deflate is None else (1 << self._window_bits + 2) + (1 << self._memory_level + 9)
 
     def seal(self, number: int, flags: int, content: bytes) -> bytes:
         """The frame, compressed if `flags` ask for it and it is worthwhile, as its own flags then say."""
@@ -83,6 +90,11 @@ class Decoder:
         """Whether more of the present frame is to come."""
         self.inflated = 0
         """Bytes that all compressed frames have inflated to."""
+
+    @property
+    def held(self) -> int:
+        """Bytes that the inflate stream takes."""
+        return 0 if self._inflate is None else _INFLATE_BYTES
 
     def open(self, frame: bytes, start: int, flags: int) -> bytes:
         """The content of a frame whose header ends at `start`. Raises as `begin`."""

@@ -140,8 +140,8 @@ class Connection:
 
     @property
     def held(self) -> int:
-        """Bytes held for the peer: of messages that are arriving, and of those that it is to be sent."""
-        return self._inbox.held + self._outbox.held
+        """Bytes held for the peer: messages that are arriving or are to be sent, and both deflate streams."""
+        return self._inbox.held + self._outbox.held + self._encoder.held + self._decoder.held
 
     @property
     def queued_bytes(self) -> int:

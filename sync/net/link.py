@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from sync.net.memory import CONNECTION, memory
 from sync.net.throttle import TokenBucket
 from sync.net.transport import Transport
 from sync.net.turns import TURN_S, Owner, turns
@@ -32,6 +33,8 @@ INFLATED_A_SECOND: Final = 32 * 1024 * 1024
 pause. The fastest replication that was measured brings 15 MiB, and text by Wi-Fi half of that."""
 _NORMAL: Final = 1000
 _POLICY: Final = 1008
+_TRY_AGAIN: Final = 4001
+"""Couchbase Lite's own, after which it connects again."""
 _INTERNAL: Final = 1011
 
 
@@ -53,7 +56,7 @@ class Link:
         self.owner = owner or Owner(transport.remote)
         self._over, self._turned = over, turned
         self._loop = asyncio.get_running_loop()
-        self._turns = turns()
+        self._turns, self._memory = turns(), memory()
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
         self._inbound: deque[bytes] = deque()
@@ -70,6 +73,7 @@ class Link:
         """What ended the transport, once it is closed and something is still inbound."""
         self.is_closed = False
         peer.session.nudge = self._nudged
+        self._loop.call_soon(self._report)  # It may be silent for good.
         self._unwatch = watch(peer.database, self, self._changed)
 
     # What the transport tells
@@ -84,6 +88,7 @@ class Link:
         if self._inbound_bytes > INBOUND_MOST and not self._has_paused:
             self._has_paused = True
             self.transport.pause()
+        self._report()
 
     def writable(self) -> None:
         """The transport has room again."""
@@ -104,6 +109,7 @@ class Link:
         (problem,) = self._ending
         self.is_closed = self._is_closing = True
         self._turns.forget(self)
+        self._memory.forget(self)
         if self._timer is not None:
             self._timer.cancel()
         self._unwatch()
@@ -118,6 +124,27 @@ class Link:
         self.peer.ledger.flush()
         if self._over is not None:
             self._over(session.problem if was_over else problem)
+
+    # Memory
+
+    @property
+    def held(self) -> int:
+        """Bytes that are held for the peer."""
+        return CONNECTION + self._inbound_bytes + self.transport.unwritten + self.peer.held
+
+    def _report(self) -> None:
+        if not self.is_closed:
+            self._memory.report(self, self.held)
+
+    def shed(self) -> None:
+        """End: all connections together hold too much, and this one most."""
+        if self.is_closed:
+            return
+        self.peer.session.end(Problem(Domain.BLIP, _TRY_AGAIN, "too much is held here for this peer"))
+        if self.transport.is_writable:
+            self._turns.request(self)
+        else:
+            self.transport.abort()  # A word would wait behind all that is not read.
 
     # Work
 
@@ -155,6 +182,7 @@ class Link:
         if self._has_paused and self._inbound_bytes <= INBOUND_LEAST:
             self._has_paused = False
             self.transport.resume()
+        self._report()
         return has_more
 
     def _work(self) -> bool:

@@ -170,6 +170,11 @@ class MessageTransport(asyncio.Protocol):
         """Whether it is sensible to send more: what was sent is not waiting in a long buffer."""
         return not self._is_stuffed
 
+    @property
+    def unwritten(self) -> int:
+        """Bytes that were sent and wait here to be written."""
+        return 0 if self._is_over else self._pipe.get_write_buffer_size()
+
     def send(self, frame: bytes) -> None:
         """Put one frame in line; nothing is written before `flush`."""
         if not self._is_closing:

@@ -76,6 +76,11 @@ class Throttled:
         return self._transport.bytes_sent
 
     @property
+    def unwritten(self) -> int:
+        """As the transport's."""
+        return self._transport.unwritten
+
+    @property
     def silence(self) -> float:
         """As the transport's."""
         return self._transport.silence

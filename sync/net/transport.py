@@ -37,6 +37,10 @@ class Transport(Protocol):
         """Whether it is sensible to send more: what was sent is not waiting in a long buffer."""
 
     @property
+    def unwritten(self) -> int:
+        """Bytes that were sent and wait here to be written, as far as that is known."""
+
+    @property
     def silence(self) -> float:
         """Seconds for which the other side has owed a sign of life: it was asked for one, and not a byte has
         come since. 0 if all is well, or if it is never asked."""

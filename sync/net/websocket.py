@@ -114,6 +114,11 @@ class WebSocketTransport(asyncio.Protocol):
         return not self._is_stuffed
 
     @property
+    def unwritten(self) -> int:
+        """Bytes that were sent and wait here to be written."""
+        return 0 if self._is_over else self._pipe.get_write_buffer_size()
+
+    @property
     def silence(self) -> float:
         """Seconds since a ping that nothing has come after; 0 if something has, or much waits to be sent."""
         return 0.0 if self._heartbeat is None or self._is_stuffed else self._heartbeat.silence

@@ -89,6 +89,7 @@ class Deliveries:
             and self._in_flight < tuning.REVISIONS_AWAITING
             and self._bytes < tuning.BYTES_AWAITING
             and connection.queued < tuning.MESSAGES_QUEUED
+            and connection.queued_bytes < tuning.BYTES_QUEUED
             and (not sent or self._session.has_time())
         ):
             self._send(self._wanted.popleft())

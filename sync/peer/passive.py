@@ -161,7 +161,8 @@ class PassivePeer(PeerBase):
 
     def _get_revision(self, request: GetRev, event: RequestReceived) -> None:
         self._check_readable()
-        if self.session.connection.queued > tuning.MESSAGES_QUEUED:
+        connection = self.session.connection
+        if connection.queued > tuning.MESSAGES_QUEUED or connection.queued_bytes > tuning.BYTES_QUEUED:
             raise MessageError("ask for less at once", code=_UNAVAILABLE)
         document = self.database.get(request.id)
         readable = self._options.readable

@@ -72,6 +72,16 @@ class PeerBase(ABC):
         )
         return min((time for time in times if time is not None), default=None)
 
+    @property
+    def held(self) -> int:
+        """Bytes that are held for the other side."""
+        held = self.session.held
+        if self.receiver is not None:
+            held += self.receiver.held
+        if self.sender is not None:
+            held += self.sender.held
+        return held
+
     @abstractmethod
     def _advance(self) -> None:
         """Do what is this side's own."""

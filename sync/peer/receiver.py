@@ -62,6 +62,8 @@ _UNAVAILABLE: Final = 503
 _POLICY: Final = 1008
 _TOO_LARGE: Final = 413
 _UNPROCESSABLE: Final = 422
+_ITEM: Final = 250
+"""Bytes of an item of a list, decoded: a struct and two or three texts."""
 _TRANSIENT: Final = frozenset({408, 429, 500, 502, 503, 504})
 
 
@@ -145,6 +147,17 @@ class Receiver:
             return look
         commit = self._batch_since + tuning.COMMIT_AFTER
         return commit if look is None else min(commit, look)
+
+    @property
+    def held(self) -> int:
+        """Bytes of what came and is not done with: bodies, lists, and notes of changes that are awaited."""
+        held = self._batch_bytes + self._fetching_bytes
+        for message, event in (*self._lists, *self._early):
+            items = message.proposals if isinstance(message, ProposeChanges) else message.changes
+            held += len(event.body) + _ITEM * len(items)
+        if self._progress is not None:
+            held += _ITEM * self._progress.waiting
+        return held
 
     @property
     def failed_for_now(self) -> int:

@@ -39,6 +39,8 @@ from sync.replication.messages import (
 from sync.store import Database, model, revisions
 
 _FORBIDDEN: Final = 403
+_ID: Final = 150
+"""Bytes of a document's id, kept in a set."""
 _OFFER: Final = 50
 """Documents that failed before in one list: each is read whole to be offered."""
 
@@ -107,6 +109,11 @@ class Sender:
         """The store has changed."""
         if self.refused is None:
             self._woken = self._woken or self._options.continuous or not self._told_all
+
+    @property
+    def held(self) -> int:
+        """Bytes of what the other side has chosen."""
+        return _ID * len(self._options.selection.document_ids)
 
     @property
     def is_idle(self) -> bool:

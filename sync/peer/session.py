@@ -43,6 +43,8 @@ _FORBIDDEN: Final = 403
 _POLICY: Final = 1008
 _NOT_FOUND: Final = 404
 _TOO_LARGE: Final = 413
+_AHEAD: Final = 64
+"""Bytes of a number that is kept in a set."""
 _EMPTY: Final = b"{}"
 """Stands for a body that is too large to be looked at."""
 
@@ -150,6 +152,11 @@ class Session:
         """Answer a request with an error, now or later."""
         if not self.is_over and not event.no_reply:
             self.connection.send_error(event.number, error.code, error.text, domain=error.domain)
+
+    @property
+    def held(self) -> int:
+        """Bytes that are held for the peer: messages that arrive, and that are queued for it."""
+        return self.connection.held + _AHEAD * len(self._came_ahead)
 
     # Time
 

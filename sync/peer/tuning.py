@@ -20,6 +20,8 @@ BYTES_AWAITING: Final = 4 * 1024 * 1024
 MESSAGES_QUEUED: Final = 64
 """Messages of ours in line for the wire beyond which no revision is read from the store: memory, and a
 change that is urgent waits behind few."""
+BYTES_QUEUED: Final = 1024 * 1024
+"""Bytes of our messages in line for the wire beyond which no more is read from the store, nor asked for."""
 READ_AHEAD: Final = 50
 """Revisions read from the store in one go."""
 REVISIONS_WANTED: Final = 6 * BATCH

@@ -28,6 +28,7 @@ class Memory:
 
     remote = "memory"
     silence = 0.0
+    unwritten = 0
 
     def __init__(self) -> None:
         self.bytes_received = self.bytes_sent = 0

@@ -70,6 +70,13 @@ def test_sync_has_the_network_and_no_device() -> None:
     assert set(families.split()) == {"AF_INET", "AF_INET6", "AF_NETLINK", "AF_UNIX"}
 
 
+def test_sync_is_held_well_above_what_it_ever_takes() -> None:
+    """What it takes under attack is measured (`tests/attacks`)."""
+    unit, most = "logboat-sync.service", 120
+    high, top = (int(values(unit, key)[0].removesuffix("M")) for key in ("MemoryHigh", "MemoryMax"))
+    assert 1.5 * most <= high < top <= 256
+
+
 def test_what_reads_a_strangers_card_has_no_network() -> None:
     assert values("logboat-boot.service", "PrivateNetwork") == ["yes"]
     assert values("logboat-boot.service", "RestrictAddressFamilies") == ["AF_UNIX"]

@@ -1,0 +1,108 @@
+"""What peers make the sync daemon hold: messages without end, replies that nobody reads, many connections."""
+
+import asyncio
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from sync import documents
+from sync.blip.frames import MORE_COMING
+from sync.store import Database
+from tests.blip.wire import content
+
+from .attacker import Begun, Facts, Target
+from .intruder import Intruder, entered
+from .siege import CREW, FRIENDS, GUEST, Siege, Size, besieged
+
+LONG_ID = documents.alarm_id("argo", "flap", "abcdef", 1)
+ALARM = {"type": "alarm", "channels": ["alarms"], "text": "x" * 250_000}
+
+
+async def unfinished(
+    target: Target, begun: Begun, *, connections: int, messages: int, size: int, who: str = GUEST
+) -> Facts:
+    """Messages that begin and never end, many at once on each of many connections."""
+    intruders = [found for _ in range(connections) if (found := await entered(target, who))]
+    begun()
+
+    async def send(intruder: Intruder) -> None:
+        pieces = [
+            content(bytes(48_000), {"Profile": "rev", "id": "x", "rev": "1-a"}),
+            *[bytes(48_000)] * (size // 48_000),
+        ]
+        for piece in pieces:
+            for number in range(1, messages + 1):
+                intruder.write(intruder.maker.frame(number, piece, flags=MORE_COMING))
+                await intruder.drained()
+                if intruder.is_over:
+                    return
+
+    await asyncio.gather(*map(send, intruders))
+    return {"entered": len(intruders), "over": sum(intruder.is_over for intruder in intruders)}
+
+
+async def unread(target: Target, begun: Begun, *, connections: int, each: int) -> Facts:
+    """Documents that are asked for, and whose replies are never read."""
+    intruders = [found for _ in range(connections) if (found := await entered(target, GUEST))]
+    stranger = await Intruder.enter(target, CREW)
+    await intruders[0].answered(intruders[0].ask({"Profile": "getRev", "id": LONG_ID}))
+    longest = len(intruders[0].bodies[1])
+    begun()
+    for intruder in intruders:
+        for _ in range(each):
+            intruder.ask({"Profile": "getRev", "id": LONG_ID})
+        intruder.deaf()
+    await asyncio.gather(*(intruder.drained() for intruder in intruders))
+    for _ in range(20):  # By then all that came before has had its turn.
+        await stranger.answered(stranger.ask({"Profile": "getRev", "id": LONG_ID}))
+    return {"entered": len(intruders), "longest": longest}
+
+
+async def crowd(target: Target, begun: Begun, *, connections: int) -> Facts:
+    """As many connections as there are places, of vessels and of several users."""
+    begun()
+    names = [None, *FRIENDS, GUEST]
+    intruders: list[Intruder] = []
+    for number in range(connections):
+        found = await entered(target, names[number % len(names)])
+        if found is not None:
+            intruders.append(found)
+            found.ask({"Profile": "getCheckpoint", "client": "x"}, b"", compressed=True)
+            found.ask({"Profile": "proposeChanges"}, b'[["a","1-a"],["b","1-b"]]', compressed=True)
+    for intruder in intruders:
+        await intruder.answered(2)
+    return {"entered": len(intruders), "over": sum(intruder.is_over for intruder in intruders)}
+
+
+def with_long_alarm(data: Path) -> None:
+    """A document of 250 kB that a guest may read."""
+    data.mkdir(parents=True)
+    with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
+        database.put(LONG_ID, ALARM)
+
+
+@pytest.mark.parametrize("who", [GUEST, CREW])
+def test_messages_that_never_end(siege: Siege, size: Size, who: str) -> None:
+    attack = partial(unfinished, connections=12, messages=20, size=size.pick(400_000, 8_000_000), who=who)
+    report = siege.under(attack)
+    report.assert_held(size)
+
+
+def test_replies_that_nobody_reads(tmp_path: Path, size: Size) -> None:
+    with besieged(tmp_path, prepare=with_long_alarm) as siege:
+        report = siege.under(partial(unread, connections=size.pick(12, 60), each=70))
+        assert report.facts["longest"] > 250_000, str(report)
+        report.assert_held(size)
+
+
+def test_a_crowd_of_connections(siege: Siege, size: Size) -> None:
+    report = siege.under(partial(crowd, connections=size.pick(60, 150)))
+    report.assert_held(size)
+
+
+def test_memory_is_given_back_when_it_is_over(siege: Siege, size: Size) -> None:
+    peace = siege.under(partial(crowd, connections=1))
+    report = siege.under(partial(unfinished, connections=12, messages=20, size=2_000_000, who=CREW))
+    report.assert_held(size)
+    assert report.left_mib <= peace.left_mib + 12, f"{peace.left_mib:.0f} MiB before; {report}"

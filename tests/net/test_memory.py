@@ -1,0 +1,70 @@
+"""One budget for what all connections hold: whoever holds most has to go, and nobody else."""
+
+import asyncio
+
+import pytest
+
+from sync.net.memory import Memory
+from sync.net.turns import Owner
+
+from .wire import run
+
+
+class Holder:
+    def __init__(self, owner: Owner) -> None:
+        self.owner, self.is_shed = owner, False
+
+    def shed(self) -> None:
+        self.is_shed = True
+
+
+def test_the_largest_of_whoever_holds_most_goes(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        memory = Memory(most=100)
+        greedy, honest = Owner("user mallory"), Owner("user bridge")
+        few, more, one = Holder(greedy), Holder(greedy), Holder(honest)
+        memory.report(one, 40)
+        memory.report(few, 20)
+        memory.report(more, 40)
+        assert [holder.is_shed for holder in (few, more, one)] == [False] * 3
+        memory.report(few, 21)
+        assert (few.is_shed, more.is_shed, one.is_shed) == (False, True, False)
+        assert memory.total == 61
+        assert "mallory" in caplog.text
+
+    run(main())
+
+
+def test_what_is_over_or_has_shrunk_counts_no_more() -> None:
+    async def main() -> None:
+        memory = Memory(most=140)
+        holders = [Holder(Owner(str(number))) for number in range(10)]
+        for holder in holders:
+            memory.report(holder, 90)
+            memory.report(holder, 5)
+        assert memory.total == 50
+        for holder in holders:
+            memory.forget(holder)
+        assert memory.total == 0
+        assert not any(holder.is_shed for holder in holders)
+
+    run(main())
+
+
+def test_memory_is_given_back_once_much_was_let_go_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    times: list[None] = []
+    monkeypatch.setattr("sync.net.memory.give_back", lambda: times.append(None))
+
+    async def main() -> None:
+        memory = Memory(most=100_000_000)
+        small, large = Holder(Owner("a")), Holder(Owner("b"))
+        memory.report(small, 100_000)
+        memory.forget(small)
+        memory.report(large, 50_000_000)
+        memory.forget(large)
+        memory.report(small, 100_000)
+        memory.forget(small)
+        await asyncio.get_running_loop().shutdown_default_executor()
+        assert len(times) == 1
+
+    run(main())
