@@ -33,6 +33,8 @@ class Accept:
     subprotocol: str = ""
     """One of those offered; empty: none."""
     headers: tuple[tuple[str, str], ...] = ()
+    owner: str = ""
+    """Whose connection it is: where places are few, whoever has most gives way."""
 
 
 @dataclass(frozen=True, slots=True)

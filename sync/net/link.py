@@ -136,11 +136,11 @@ class Link:
         if not self.is_closed:
             self._memory.report(self, self.held)
 
-    def shed(self) -> None:
-        """End: all connections together hold too much, and this one most."""
+    def shed(self, why: str = "too much is held here for this peer") -> None:
+        """End it for the sake of others; the peer may try again."""
         if self.is_closed:
             return
-        self.peer.session.end(Problem(Domain.BLIP, _TRY_AGAIN, "too much is held here for this peer"))
+        self.peer.session.end(Problem(Domain.BLIP, _TRY_AGAIN, why))
         if self.transport.is_writable:
             self._turns.request(self)
         else:

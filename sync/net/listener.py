@@ -24,6 +24,7 @@ import ifaddr
 from sync import blip, documents
 from sync.net import tls, ws_server
 from sync.net.authenticators import (
+    Anonymous,
     CertificateHolder,
     Client,
     ListenerAuthenticators,
@@ -33,6 +34,7 @@ from sync.net.authenticators import (
     User,
 )
 from sync.net.link import Link
+from sync.net.places import KEPT, PER_ADDRESS
 from sync.net.tls_contexts import server_context
 from sync.net.tls_identity import TLSIdentity
 from sync.net.transport import Transport
@@ -54,6 +56,11 @@ SUBPROTOCOLS: Final = ("BLIP_3+CBMobile_3", "BLIP_3+CBMobile_2")
 DEFAULT_PORT: Final = 4984
 STOP_GRACE_S: Final = 2.0
 """How long a stop waits for peers to say goodbye: a peer out of reach never will, and loses nothing by it."""
+PER_CLIENT: Final = 16
+"""Connections of one client: a device makes one or two, and several may share a user."""
+FIRST_MESSAGE_S: Final = 60.0
+"""Seconds until a peer's first request must have come: it is sent with the handshake's end, and a satellite's
+link may lose it twice."""
 _ENDPOINT: Final = "_blipsync"
 
 
@@ -102,6 +109,12 @@ class URLEndpointListenerConfiguration:
     grace: float = 30.0
     """Seconds that nothing at all may come after a ping."""
     max_connections: int = 100
+    strangers_per_address: int = PER_ADDRESS
+    """Connections from one address that are not let in yet."""
+    per_client: int = PER_CLIENT
+    """Connections of one user, or of the holder of one certificate. The oldest gives way to another."""
+    first_message: float = FIRST_MESSAGE_S
+    """Seconds within which a peer that was let in has to ask for something."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """What else to say of ourselves in the answer to whoever enters."""
     on_connected: "Callable[[Connection], None] | None" = None
@@ -164,7 +177,8 @@ class URLEndpointListener:
         self.tls_identity: TLSIdentity | None = None
         """What it shows clients; None before the start, or without TLS."""
         self._server: Server | None = None
-        self._connections: set[Connection] = set()
+        self._connections: dict[Connection, None] = {}
+        """The oldest first."""
         self._owners: WeakValueDictionary[str, Owner] = WeakValueDictionary()
         self._authenticators = _combined(configuration.authenticator)
 
@@ -191,6 +205,10 @@ class URLEndpointListener:
             welcomes=configuration.welcomes,
             ssl=context,
             max_connections=configuration.max_connections,
+            kept_for_certificates=min(KEPT, configuration.max_connections // 2)
+            if self._authenticators.client_roots and self._authenticators.password
+            else 0,
+            strangers_per_address=configuration.strangers_per_address,
             tuning=Tuning(heartbeat=configuration.heartbeat, grace=configuration.grace),
         )
 
@@ -281,7 +299,8 @@ class URLEndpointListener:
             peer = PassivePeer(session, database, options, ledger)
 
             def over(problem: Problem | None) -> None:
-                self._connections.discard(connection)
+                late.cancel()
+                self._connections.pop(connection, None)
                 if self.configuration.on_disconnected is not None:
                     self.configuration.on_disconnected(connection, problem)
                 if problem is None:
@@ -291,22 +310,34 @@ class URLEndpointListener:
 
             link = Link(peer, transport, over=over, owner=self._owner(client, transport.remote))
             connection = Connection(transport.remote, client, name, request.headers, subprotocol, link)
-            self._connections.add(connection)
+            self._connections[connection] = None
+            late = asyncio.get_running_loop().call_later(
+                self.configuration.first_message, _end_if_mute, connection
+            )
+            self._make_room(connection)
             log.info("%s is connected to %s as %s", transport.remote, name, named(client))
             if self.configuration.on_connected is not None:
                 self.configuration.on_connected(connection)
             return link
 
-        return Accept(receiver, subprotocol, tuple(self.configuration.headers.items()))
+        headers = tuple(self.configuration.headers.items())
+        return Accept(receiver, subprotocol, headers, _account(client, request.remote))
+
+    def _make_room(self, newest: Connection) -> None:
+        """End the oldest connection of a client that has too many. It may be one that nobody has missed."""
+        theirs = [
+            found
+            for found in self._connections
+            if found.link.owner is newest.link.owner and not found.link.peer.session.is_over
+        ]
+        if len(theirs) > self.configuration.per_client and not isinstance(newest.client, Anonymous):
+            oldest, name = theirs[0], newest.link.owner.name
+            log.warning("%s ends: %s has %d newer connections", oldest.remote, name, len(theirs) - 1)
+            oldest.link.shed("newer connections of the same client have come")
 
     def _owner(self, client: Client, remote: str) -> Owner:
         """Return the one on whose account a client's connections work, all of them together."""
-        if isinstance(client, CertificateHolder):
-            name = tls.fingerprint(client.certificate)
-        elif isinstance(client, User):
-            name = f"user {client.name}"
-        else:
-            name = site_of(remote.rpartition(":")[0])
+        name = _account(client, remote)
         owner = self._owners.get(name)
         if owner is None:
             owner = self._owners[name] = Owner(named(client))
@@ -322,6 +353,18 @@ class URLEndpointListener:
             keeps=lambda document_id: not documents.is_immutable(document_id),
             owner=_owner(visitor.client),
         )
+
+
+def _account(client: Client, remote: str) -> str:
+    """Return what a client is known by: its certificate, its name, or its address."""
+    if isinstance(client, CertificateHolder):
+        return tls.fingerprint(client.certificate)
+    return f"user {client.name}" if isinstance(client, User) else site_of(remote.rpartition(":")[0])
+
+
+def _end_if_mute(connection: Connection) -> None:
+    if not connection.link.peer.session.received:
+        connection.link.shed("nothing was asked for in time")
 
 
 def named(client: Client) -> str:

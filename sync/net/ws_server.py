@@ -21,8 +21,10 @@ from sync.net.decisions import Accept, Decide, Look, Reject, Request
 from sync.net.faults import problem_of
 from sync.net.framing import Framing, package_log
 from sync.net.handshake import Head, joined, spell_remote
+from sync.net.places import PER_ADDRESS, FullError, Places
 from sync.net.tls_alerts import alerts_by
 from sync.net.websocket import Tuning, WebSocketTransport
+from sync.net.welcome import site_of
 from sync.net.words import plain
 from sync.peer.problems import ProblemError
 
@@ -51,6 +53,8 @@ async def serve(
     look: Look | None = None,
     welcomes: Callable[[str], bool] | None = None,
     max_connections: int = 100,
+    kept_for_certificates: int = 0,
+    strangers_per_address: int = PER_ADDRESS,
     handshake_timeout: float = 10.0,
     tuning: Tuning | None = None,
 ) -> "Server":
@@ -59,6 +63,7 @@ async def serve(
     `check` is called after each TLS handshake and raises ProblemError to drop that client. `decide` has as
     long as the handshake, again; so has `look`, which answers requests that ask for no WebSocket (without
     it, 426). `welcomes` is asked, with the address of ours by which a client came, whether to hear it at all.
+    Of `max_connections` so many are kept for clients that show a certificate; see `sync.net.places`.
     Raises ProblemError if it cannot listen there.
     """
     server = Server(
@@ -67,7 +72,7 @@ async def serve(
         welcomes=welcomes,
         ssl=ssl,
         check=check,
-        max_connections=max_connections,
+        places=Places(max_connections, kept=kept_for_certificates, per_address=strangers_per_address),
         handshake_timeout=handshake_timeout,
         tuning=tuning or Tuning(),
     )
@@ -86,7 +91,7 @@ class Server:
         welcomes: Callable[[str], bool] | None,
         ssl: tls.SSLContext | None,
         check: Callable[[tls.SSLObject], None] | None,
-        max_connections: int,
+        places: "Places[_Guest | WebSocketTransport]",
         handshake_timeout: float,
         tuning: Tuning,
     ) -> None:
@@ -99,7 +104,7 @@ class Server:
         self.tuning = tuning
         self.port = 0
         """Where it listens."""
-        self._max_connections = max_connections
+        self._places = places
         self._listeners: list[asyncio.Server] = []
         self._guests: set[_Guest] = set()
         self._transports: set[WebSocketTransport] = set()
@@ -162,25 +167,43 @@ class Server:
 
     def admit(self, guest: "_Guest") -> bool:
         """Whether there is room for one more."""
-        if not self._listeners or len(self._guests) + len(self._transports) >= self._max_connections:
-            if not self._is_full and self._listeners:
+        if not self._listeners:
+            return False
+        try:
+            dropped = self._places.arrive(guest, site_of(guest.remote.rpartition(":")[0]))
+        except FullError as error:
+            if not self._is_full:
                 self._is_full = True
-                log.warning(
-                    "%s: refused: %d connections are open, the limit", guest.remote, self._max_connections
-                )
+                log.warning("%s: refused: %s", guest.remote, error)
             return False
         self._is_full = False
         self._guests.add(guest)
         self._empty.clear()
+        if isinstance(dropped, _Guest):
+            log.info("%s: dropped: many strangers come, and it has taken longest", dropped.remote)
+            dropped.drop()
         return True
 
+    def show(self, guest: "_Guest") -> None:
+        """A guest has shown a certificate that leads to a root of ours."""
+        self._places.show(guest)
+
+    def enter(self, guest: "_Guest", owner: str) -> None:
+        """A guest is let in, who belongs to `owner`. Raises FullError if there is no place for it."""
+        dropped = self._places.enter(guest, owner)
+        if isinstance(dropped, WebSocketTransport):
+            log.warning("%s: dropped: its place is needed for another", dropped.remote)
+            dropped.close(_TRY_AGAIN, "the place is needed for another")
+
     def settle(self, guest: "_Guest", transport: WebSocketTransport) -> None:
-        """A guest has become a connection."""
+        """A guest that was let in has become a connection."""
+        self._places.rename(guest, transport)
         self._transports.add(transport)
         self._guests.discard(guest)
 
     def forget(self, which: "_Guest | WebSocketTransport") -> None:
         """It is over."""
+        self._places.leave(which)
         if isinstance(which, _Guest):
             self._guests.discard(which)
         else:
@@ -318,6 +341,8 @@ class _Guest(asyncio.Protocol):
         self._pipe = secured
         self._is_secured = True
         ssl_object: tls.SSLObject = secured.get_extra_info("ssl_object")
+        if ssl_object.getpeercert(binary_form=True):
+            self._server.show(self)
         if self._server.check is not None:
             self._server.check(ssl_object)
         return ssl_object
@@ -392,6 +417,13 @@ class _Guest(asyncio.Protocol):
     def _open(self, decision: Accept, request: HttpRequest, response: Response, rest: bytes) -> None:
         pipe = self._pipe
         assert pipe is not None
+        try:
+            self._server.enter(self, decision.owner)
+        except FullError as error:
+            log.warning("%s: refused: %s", self.remote, error)
+            text = "no place is free; try again later\n"
+            self._respond(self._protocol.reject(http.HTTPStatus.SERVICE_UNAVAILABLE, text))
+            return
         self._protocol.send_response(response)
         self._write_out()
         transport = WebSocketTransport(

@@ -54,7 +54,7 @@ class Size:
     @property
     def commit_ms(self) -> float:
         """Milliseconds within which 99.9 % of the recorder's commits are durable."""
-        return 100.0 if self.is_full else 1_000.0
+        return 100.0 if self.is_full else 5_000.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from sync.net.tls import common_name
 from sync.net.tls_contexts import client_context
 from sync.peer.passive import PassiveOptions
 from tests.net.certificates import CA
-from tests.net.test_replicator import IDENTITY, listening, once, url
+from tests.net.test_replicator import IDENTITY, Followed, listening, once, settled, url
 from tests.net.wire import REQUEST, run
 from tests.peer.rig import databases
 
@@ -260,5 +260,57 @@ def test_who_guesses_passwords_is_told_to_wait(tmp_path: Path) -> None:
                     assert (await ask(listener, "/log", password="wrong"))[0] == 401
                 status, text = await ask(listener, "/log", password="s3cret")
                 assert (status, "too many wrong passwords" in text) == (429, True)
+
+    run(main())
+
+
+def test_a_connection_that_asks_for_nothing_is_ended(tmp_path: Path) -> None:
+    async def main() -> None:
+        with databases(tmp_path) as (store, ours):
+            options = {"disable_tls": True, "first_message": 0.2}
+            async with listening({"log": store}, **options) as listener:
+                reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+                writer.write(REQUEST.replace(b"/db/", b"/log/"))
+                assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+                frame = await reader.readexactly(4)
+                assert int.from_bytes(frame[2:], "big") == 4001
+                writer.close()
+                ours.put("a", {})
+                followed = Followed(ours, url(listener), continuous=True)
+                followed.replicator.start()
+                await settled(lambda: store.get("a") is not None)
+                await asyncio.sleep(0.3)  # the time that the other one was given
+                assert listener.status.connection_count == 1
+                await followed.replicator.stop()
+
+    run(main())
+
+
+def test_of_too_many_connections_of_a_client_the_oldest_gives_way(tmp_path: Path) -> None:
+    async def main() -> None:
+        with databases(tmp_path) as (store, _):
+            password = ListenerPasswordAuthenticator(lambda _, password: password == "s3cret")
+            options = {"disable_tls": True, "authenticator": password, "per_client": 3}
+            async with listening({"log": store}, **options) as listener:
+
+                async def enter(user: str) -> asyncio.StreamReader:
+                    reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+                    credentials = base64.b64encode(f"{user}:s3cret".encode())
+                    authorization = b"Authorization: Basic " + credentials + b"\r\n\r\n"
+                    head = REQUEST.replace(b"/db/", b"/log/").removesuffix(b"\r\n")
+                    writer.write(head + authorization)
+                    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+                    writers.append(writer)
+                    return reader
+
+                writers: list[asyncio.StreamWriter] = []
+                other = await enter("cook")
+                mine = [await enter("bridge") for _ in range(4)]
+                frame = await mine[0].readexactly(4)
+                assert int.from_bytes(frame[2:], "big") == 4001
+                for reader in (other, *mine[1:]):
+                    assert not reader.at_eof()
+                for writer in writers:
+                    writer.close()
 
     run(main())
