@@ -39,6 +39,8 @@ APART: Final = (
     "tests/services/test_replacement.py",
     "tests/attacks/test_siege.py",
     "tests/attacks/test_memory.py",
+    "tests/attacks/test_door.py",
+    "tests/net/test_firewall.py",
     "tests/attacks/test_inflated.py",
     "tests/attacks/test_lists.py",
     "tests/attacks/test_dear_questions.py",
