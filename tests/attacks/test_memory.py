@@ -46,10 +46,10 @@ async def unread(target: Target, begun: Begun, *, connections: int, each: int) -
     """Documents that are asked for, and whose replies are never read."""
     intruders = [found for _ in range(connections) if (found := await entered(target, GUEST))]
     stranger = await Intruder.enter(target, CREW)
-    await intruders[0].answered(intruders[0].ask({"Profile": "getRev", "id": LONG_ID}))
-    longest = len(intruders[0].bodies[1])
+    await stranger.answered(stranger.ask({"Profile": "getRev", "id": LONG_ID}))
+    longest = len(stranger.bodies[1])
     begun()
-    for intruder in intruders:
+    for intruder in [found for found in intruders if not found.is_over]:  # a client has sixteen at most
         for _ in range(each):
             intruder.ask({"Profile": "getRev", "id": LONG_ID})
         intruder.deaf()
