@@ -114,7 +114,9 @@ requests: st.SearchStrategy[Request] = st.one_of(
     st.builds(NoRev, ids, revisions, st.none() | sequences, st.integers(400, 599), st.none() | texts),
     st.builds(GetRev, ids, st.none() | revisions, collections),
     st.builds(GetAttachment, st.just(DIGEST), st.none() | ids, st.booleans(), collections),
-    st.builds(ProveAttachment, st.just(DIGEST), st.binary(min_size=16, max_size=255), collections),
+    st.builds(
+        ProveAttachment, st.just(DIGEST), st.binary(min_size=16, max_size=255), st.none() | ids, collections
+    ),
     st.builds(Ways, st.dictionaries(ids, st.lists(ids, max_size=3).map(tuple), max_size=5), collections),
 )
 
