@@ -4,6 +4,7 @@ All keys are ECDSA P-256. Certificates begin a year before they are made: a Rasp
 battery believes what its image or its last run says. Nothing here reads a clock or touches a file.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, Self
@@ -13,8 +14,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from sync.fleet import names
+from sync.fleet import names, radio_key
 from sync.fleet import revocations as documents
+from sync.fleet.errors import RadioKeyError
 from sync.fleet.names import VesselName
 from sync.fleet.revocations import Revocations
 from sync.net import tls
@@ -148,6 +150,36 @@ class Authority:
     def state(self, revocations: Revocations) -> dict[str, Any]:
         """The document `fleet:revocations`, signed."""
         return documents.to_body(revocations, fleet=self.fleet, key=self.private_key)
+
+    def state_radio_key(
+        self,
+        keys: radio_key.Keys,
+        holders: Iterable[tuple[str, x509.Certificate]],
+        *,
+        number: int,
+        issued: datetime,
+        begins: datetime,
+    ) -> dict[str, Any]:
+        """Return the document `fleet:radio-key`, signed, with a part for each vessel's certificate.
+
+        Raises FolderError if a certificate has no key for that.
+        """
+        try:
+            parts = tuple(
+                radio_key.seal(
+                    keys,
+                    certificate,
+                    vessel=vessel,
+                    fleet=self.fleet,
+                    number=number,
+                    ephemeral=ec.generate_private_key(ec.SECP256R1()),
+                )
+                for vessel, certificate in holders
+            )
+        except RadioKeyError as error:
+            raise FolderError(str(error)) from error
+        statement = radio_key.RadioKey(number, issued, begins, parts)
+        return radio_key.to_body(statement, fleet=self.fleet, key=self.private_key)
 
 
 def fleet_of(root: x509.Certificate) -> str:

@@ -4,6 +4,8 @@
     fleet.key                       its key, encrypted with the operator's passphrase
     revocations.json                the document fleet:revocations, as last signed
     radio.key                       the password of the radio between vessels, the same for all
+    radio-key.json                  the document fleet:radio-key, as last signed, if the password ever changed
+    radio-<number>.key              the password that the document of this number brings
     vessels/<vessel>/
         vessel.toml                 id, name, MMSI: where its configuration begins
         certificates/<serial>.pem   every certificate it was ever given, to be listed and revoked
@@ -35,7 +37,14 @@ from cryptography.hazmat.primitives import serialization
 
 from sync.fleet import identity_files, names
 from sync.fleet.errors import IdentityError
-from sync.fleet.identity_names import FLEET_CERTIFICATE, REVOCATIONS, VESSEL_CERTIFICATE, VESSEL_KEY
+from sync.fleet.identity_names import (
+    FLEET_CERTIFICATE,
+    RADIO_STATEMENT,
+    REVOCATIONS,
+    VESSEL_CERTIFICATE,
+    VESSEL_KEY,
+)
+from sync.fleet.radio_key import Keys, RadioKey
 from sync.fleet.revocations import Revocations, Revoked, serial_text
 from sync.folders import OWN, make_folder
 from sync.net import tls
@@ -193,28 +202,50 @@ class FleetFolder:
             body = {"serial": card.serial, "when": card.when.isoformat(), "where": card.where}
             files.write(self._at(self._known(vessel)) / CARDED, _json(body))
 
-    def prepare_radio(self) -> None:
+    def prepare_radio(self, now: datetime | None = None) -> None:
         """See that every identity has the fleet's radio key: a folder from before there was one has none.
 
-        Raises FolderError.
+        `now`: the time, for a key that was to be used from some time on. Raises FolderError.
         """
         with self.alone():
+            if now is not None:
+                self._use_begun(now)
             if not (self.path / RADIO_KEY).exists():
                 files.write(self.path / RADIO_KEY, _radio_key(), mode=files.SECRET)
             self._tell()
 
-    def change_radio_key(self) -> tuple[list[str], list[str]]:
-        """Give the radio between vessels another key, to all vessels that are not revoked.
+    def change_radio_key(
+        self, authority: Authority, *, now: datetime, begins: datetime
+    ) -> tuple[list[str], list[str]]:
+        """Give the radio between vessels another key, for all vessels that are not revoked.
 
-        Return the vessels that have it in their identity folders now, and those that do not get it. Raises
-        FolderError.
+        It is used from `begins` on; at once, by whatever clock, if that is not after `now`.
+        Return the vessels that get it, and those that do not. Raises FolderError.
         """
         with self.alone():
-            files.write(self.path / RADIO_KEY, _radio_key(), mode=files.SECRET)
+            self._use_begun(now)
+            number = 1 if (before := self.radio_key) is None else before.number + 1
+            key, at_once = _radio_key(), begins <= now
+            if at_once or not (self.path / RADIO_KEY).exists():
+                present = key
+            else:
+                present = (self.path / RADIO_KEY).read_bytes()
+            self._state_radio_key(authority, number, now=now, begins=begins, before=present, after=key)
+            if at_once:
+                self._use_begun(now)
             self._tell()
             every = self._ids()
             without = self._revoked()
         return [vessel for vessel in every if vessel not in without], sorted(without)
+
+    @property
+    def radio_key(self) -> RadioKey | None:
+        """What was last signed of the radio's key; None if that never changed. Raises FolderError."""
+        try:
+            found = identity_files.load_radio_key(self.path, self.root)
+        except IdentityError as error:
+            raise FolderError(str(error)) from error
+        return None if found is None else found[1]
 
     def add(
         self,
@@ -240,6 +271,7 @@ class FleetFolder:
             finally:
                 shutil.rmtree(made, ignore_errors=True)
             files.sync_folder(place.parent)
+            self._seal_again(authority, now)
         return self.vessel(vessel)
 
     def renew(
@@ -254,6 +286,7 @@ class FleetFolder:
             prepared = place / _PREPARED
             self._issue(authority, vessel, place, prepared, now=now, valid_for=valid_for)
             self._replace_identity(place, prepared)
+            self._seal_again(authority, now)
         return self.vessel(vessel)
 
     def revoke(
@@ -357,10 +390,87 @@ class FleetFolder:
         files.write(identity / VESSEL_KEY, made.key_pem(), mode=files.SECRET)
         files.write(identity / FLEET_CERTIFICATE, _pem(self.root))
         files.write(identity / REVOCATIONS, (self.path / REVOCATIONS).read_bytes())
+        if (self.path / RADIO_STATEMENT).exists():
+            files.write(identity / RADIO_STATEMENT, (self.path / RADIO_STATEMENT).read_bytes())
         if (self.path / RADIO_KEY).exists():
             radio = (self.path / RADIO_KEY).read_bytes()
             files.write(identity / RADIO_KEY, radio, mode=files.SECRET)
         files.write(identity / VESSEL_CERTIFICATE, made.chain_pem())
+
+    # The radio's key
+
+    def _next_key(self, number: int) -> Path:
+        """Where the password is that the statement of a number brings."""
+        return self.path / f"radio-{number}.key"
+
+    def _use_begun(self, now: datetime) -> None:
+        """Make the last statement's password that of the radio, once its time has come."""
+        statement = self.radio_key
+        if statement is None or not statement.has_begun(now):
+            return
+        key = self._next_key(statement.number)
+        if key.exists() and (self.path / RADIO_KEY).read_bytes() != key.read_bytes():
+            files.write(self.path / RADIO_KEY, key.read_bytes(), mode=files.SECRET)
+
+    def _state_radio_key(
+        self,
+        authority: Authority,
+        number: int,
+        *,
+        now: datetime,
+        begins: datetime,
+        before: bytes,
+        after: bytes,
+    ) -> None:
+        """Sign a statement. It counts once its file is there; its password is written first."""
+        files.write(self._next_key(number), after, mode=files.SECRET)
+        if not (self.path / RADIO_KEY).exists():
+            files.write(self.path / RADIO_KEY, before, mode=files.SECRET)
+        body = authority.state_radio_key(
+            Keys(before.decode().strip(), after.decode().strip()),
+            self._holders(),
+            number=number,
+            issued=now,
+            begins=begins,
+        )
+        files.write(self.path / RADIO_STATEMENT, _json(body))
+        self._remove_old_keys()
+
+    def _seal_again(self, authority: Authority, now: datetime) -> None:
+        """State the radio's key once more, for the certificates that there are now."""
+        statement = self.radio_key
+        if statement is None or not self._next_key(statement.number).exists():
+            return
+        self._use_begun(now)
+        self._state_radio_key(
+            authority,
+            statement.number + 1,
+            now=now,
+            begins=statement.begins,
+            before=(self.path / RADIO_KEY).read_bytes(),
+            after=self._next_key(statement.number).read_bytes(),
+        )
+        self._tell()
+
+    def _holders(self) -> Iterator[tuple[str, x509.Certificate]]:
+        """Every certificate that was given out and is not revoked, with its vessel."""
+        revocations = self.revocations
+        for vessel in self._ids():
+            for path in sorted((self._at(vessel) / CERTIFICATES).glob("*.pem")):
+                try:
+                    certificate = tls.load_certificates(path)[0]
+                except ProblemError as error:
+                    raise FolderError(f"{error.problem.text}; bring it back from a backup") from error
+                if revocations.of(certificate) is None:
+                    yield vessel, certificate
+
+    def _remove_old_keys(self) -> None:
+        """Remove passwords of statements that do not count, or not yet."""
+        statement = self.radio_key
+        kept = None if statement is None else self._next_key(statement.number)
+        for path in self.path.glob("radio-*.key"):
+            if path != kept:
+                path.unlink()
 
     def _replace_identity(self, place: Path, prepared: Path) -> None:
         """Put the prepared folder in the place of the old one: certificate and key change together."""
@@ -377,7 +487,8 @@ class FleetFolder:
         A vessel whose certificate is revoked is not given a key that it does not have.
         """
         revoked = self._revoked()
-        for name, mode in ((REVOCATIONS, files.PUBLIC), (RADIO_KEY, files.SECRET)):
+        told = ((REVOCATIONS, files.PUBLIC), (RADIO_STATEMENT, files.PUBLIC), (RADIO_KEY, files.SECRET))
+        for name, mode in told:
             if not (self.path / name).exists():
                 continue
             said = (self.path / name).read_bytes()
@@ -411,6 +522,7 @@ class FleetFolder:
                 shutil.rmtree(left, ignore_errors=True)  # with a private key in it
         for left in (self.path / VESSELS).glob(".*"):
             shutil.rmtree(left)
+        self._remove_old_keys()
         self._tell()
 
     @contextmanager

@@ -107,6 +107,22 @@ class LiveQuota(Shape, frozen=True, kw_only=True):
         return self.owner.replace(":", " ", 1)
 
 
+class LiveRadioKey(Shape, frozen=True, kw_only=True):
+    """A change of the radio's key."""
+
+    number: int
+    begins: float
+    """From when on the radio has the next key, seconds since 1970."""
+    has_part: bool
+    """Whether this vessel gets the next key."""
+    has_begun: bool
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether this vessel's radio will change its key."""
+        return self.has_part and not self.has_begun
+
+
 class LiveMesh(Told, frozen=True, kw_only=True):
     """All of it."""
 
@@ -126,6 +142,8 @@ class LiveMesh(Told, frozen=True, kw_only=True):
     crew: list[LiveCrew] = field(default_factory=list)
     routes: dict[str, LiveRoute] = field(default_factory=dict)
     clones: list[str] = field(default_factory=list)
+    radio_key: LiveRadioKey | None = None
+    """None if the radio's key never changed."""
     gateways: list[LiveGateway] = field(default_factory=list)
     """With or without a mesh."""
     quotas: list[LiveQuota] = field(default_factory=list)

@@ -52,6 +52,7 @@ from .gateways import Gateways, Means, office_rule
 from .lastgood import load_or_last_good
 from .logs.setup import fatal, running
 from .processes import is_alive
+from .radiokey import RadioKeyWatch
 from .systemd import Notifier
 
 log = logging.getLogger(__name__)
@@ -110,6 +111,7 @@ class SyncDaemon:
         self._loop: asyncio.AbstractEventLoop | None = None
         self.quotas = Quotas(self._allowance, clock=_service_clock, largest=allowances.largest)
         """How much each user, vessel and gateway may bring."""
+        self._radio_key: RadioKeyWatch | None = None
         self.mesh: Mesh | None = None
         self.damaged: str | None = None
         """What was found broken; then `run` ends with 1, and the next check repairs."""
@@ -349,6 +351,15 @@ class SyncDaemon:
             push=gives,
             pull=takes,
         )
+        self._radio_key = RadioKeyWatch(
+            identity,
+            folder=self._places.identity,
+            data=self._places.data,
+            run=self._places.run,
+            database=database,
+            has_radio=configuration.network.vessel_radio.mode != "off",
+        )
+        self._radio_key.attend(floor.now())
         try:
             await mesh.start()
             own = membership.judge(identity.tls.certificate)
@@ -360,7 +371,7 @@ class SyncDaemon:
             if self._is_stopping or self.damaged is not None:
                 self._notifier.stopping()
             await mesh.stop()
-            self.mesh = None
+            self.mesh = self._radio_key = None
 
     async def _attend(self, mesh: Mesh, database: Database, floor: Floor, problems: list[str]) -> None:
         """Tell how the mesh is, see that it works, until we are to end or the identity changes."""
@@ -380,6 +391,8 @@ class SyncDaemon:
             has_changed = self._must_reload
             if loop.time() >= look_at:
                 has_changed |= self._watch.has_changed()
+                if self._radio_key is not None:
+                    self._radio_key.attend(floor.now())
                 look_at = loop.time() + LOOK_AT_IDENTITY_EVERY
             if has_changed and (trouble := self._new_identity()) is None:
                 return
@@ -450,7 +463,14 @@ class SyncDaemon:
             found = report.look(mesh)
             tls = mesh.membership.identity.tls
             expires = tls.certificate.not_valid_after_utc.timestamp()
-            state |= meshstate.of_mesh(found, fingerprint=tls.fingerprint, expires=expires, problems=own)
+            radio = self._radio_key
+            state |= meshstate.of_mesh(
+                found,
+                fingerprint=tls.fingerprint,
+                expires=expires,
+                problems=own if radio is None else [*own, *radio.problems],
+                radio_key=None if radio is None else radio.told,
+            )
             words = _status(found)
         if words != self._words:
             self._notifier.status(words)

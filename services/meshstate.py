@@ -18,6 +18,8 @@ Shape, version 1 (`clock`: boot clock in seconds, `utc`: seconds since 1970):
     crew                     [{user, address}]
     routes                   vessel -> {path, hops, utc}
     clones                   in words
+    radioKey                 null if the radio's key never changed, or {number, begins, hasPart: whether this
+                             vessel has a part in it, hasBegun}; missing without a mesh
 """
 
 import dataclasses
@@ -71,7 +73,14 @@ def state(
     }
 
 
-def of_mesh(found: MeshReport, *, fingerprint: str, expires: float, problems: list[str]) -> dict[str, Any]:
+def of_mesh(
+    found: MeshReport,
+    *,
+    fingerprint: str,
+    expires: float,
+    problems: list[str],
+    radio_key: dict[str, Any] | None = None,
+) -> dict[str, Any]:
     """What a mesh adds to it; `problems` are the daemon's own."""
     return {
         "vessel": found.vessel,
@@ -91,6 +100,7 @@ def of_mesh(found: MeshReport, *, fingerprint: str, expires: float, problems: li
             for vessel, route in found.routes.items()
         },
         "clones": found.clones,
+        "radioKey": radio_key,
     }
 
 

@@ -17,7 +17,7 @@ from .current import Current
 from .ends import Restless
 from .episodes import Episode
 from .live import LiveState, Sight, is_recording
-from .livesync import LiveGateway, LiveMesh, LiveQuota
+from .livesync import LiveGateway, LiveMesh, LiveQuota, LiveRadioKey
 from .present import count, moment_text, thousands, time_text
 from .thresholds import EXPIRES_SOON_S, NEARLY_FULL
 
@@ -241,8 +241,15 @@ def mesh(facts: Facts) -> str:
         parts.append(f"{len(state.refused)} refused: {_named([peer.vessel for peer in state.refused])}")
     if state.clones:
         parts.append("CLONED: two boards say they are one vessel")
+    if state.radio_key is not None and state.radio_key.is_ahead:
+        parts.append(radio_key_words(state.radio_key))
     parts += [f"REFUSED: {quota_words(quota, facts.utc)}" for quota in state.quotas]
     return "; ".join(parts)
+
+
+def radio_key_words(change: LiveRadioKey) -> str:
+    """`the radio's key changes on 2026-05-15 12:00:00Z`."""
+    return f"the radio's key changes on {time_text(change.begins, UTC)}"
 
 
 def shore(facts: Facts) -> str:

@@ -3,7 +3,8 @@
     bundle.json           what follows: version, vessel, fleet, SHA-256 of what nobody is to edit
     vessel.toml           the vessel's configuration
     sensors.toml          what is wired to it; may be missing
-    identity/             vessel.pem, vessel.key, fleet.pem, revocations.json; radio.key from version 2 on
+    identity/             vessel.pem, vessel.key, fleet.pem, revocations.json; radio.key from version 2 on;
+                          radio-key.json, if the radio's key ever changed
     NAME.password         a gateway's, named by password_file in vessel.toml; so are NAME.pem and NAME.key
     NAME.csv              a recording, named by a sensor of kind replay
 
@@ -23,7 +24,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from provisioning.errors import BundleError
-from sync.fleet.identity_names import FLEET_CERTIFICATE, REVOCATIONS, VESSEL_CERTIFICATE, VESSEL_KEY
+from sync.fleet.identity_names import (
+    FLEET_CERTIFICATE,
+    RADIO_STATEMENT,
+    REVOCATIONS,
+    VESSEL_CERTIFICATE,
+    VESSEL_KEY,
+)
 
 VERSION: Final = 2
 MANIFEST: Final = "bundle.json"
@@ -212,7 +219,7 @@ def _first_entries(folder: Path) -> list[Path]:
 
 
 def _identity(folder: Path) -> Iterable[Path]:
-    known = (*IDENTITY_FILES, RADIO_KEY)
+    known = (*IDENTITY_FILES, RADIO_KEY, RADIO_STATEMENT)
     return [path for path in _entries(folder) if path.name.lower() in known and path.is_file()]
 
 

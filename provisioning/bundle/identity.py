@@ -33,6 +33,17 @@ def load(folder: Path) -> "FleetIdentity | None":
         return None
 
 
+def radio_objection(offered: Path) -> str | None:
+    """Return why not to take in what an identity says of the radio's key; None if it says nothing wrong."""
+    from sync.fleet import identity_files
+
+    try:
+        identity_files.load_radio_key(offered, whole(offered).trust.root)
+    except IdentityError as error:
+        return str(error).removeprefix(f"{offered}/").partition("; ")[0]
+    return None
+
+
 def vessel_of(certificate: bytes) -> str | None:
     """The vessel that a certificate in PEM names; None if it is none, or names none."""
     from cryptography import x509

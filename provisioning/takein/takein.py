@@ -19,13 +19,15 @@ from provisioning.bundle.contents import IDENTITY, RADIO_KEY, SENSORS, VESSEL
 from provisioning.errors import BundleError
 from sensors.tomlfile import EMPTIED, Problem, is_empty, unforeseen
 from sync.fleet.errors import IdentityError
-from sync.fleet.identity_names import REVOCATIONS
+from sync.fleet.identity_names import RADIO_STATEMENT, REVOCATIONS
 from sync.folders import PUBLIC
 
 from . import owners, problems, wiping
 from .inforce import CONFIG, InForce, Memory, digest
 from .offers import IN_FORCE, Offer, collect
 
+_STATEMENTS: Final = (REVOCATIONS, RADIO_STATEMENT)
+"""Files that the fleet's CA signs and numbers; the highest number counts."""
 _RADIO_KEY: Final = re.compile(rb"[ !#-~]{8,63}")
 """A WPA password (IEEE 802.11, annex J.4.1), which wpa_supplicant's configuration has in double quotes."""
 _ON_CARD: Final = {in_force: name for name, in_force in IN_FORCE.items()}
@@ -191,6 +193,8 @@ class TakeIn:
             if radio is not None and not _RADIO_KEY.fullmatch(radio.strip()):
                 text = f"{RADIO_KEY}: this is no password of a radio"
                 yield Problem(place, None, "", text, "Write the bundle anew.")
+            if why := identities.radio_objection(staged / IDENTITY):
+                yield Problem(place, None, "", why, "Write the bundle anew.")
         for name, content in offer.configuration.items():
             if name != SENSORS and is_empty(content):  # the check of sensors.toml says more
                 yield Problem(offer.origins[name], None, "", *EMPTIED)
@@ -213,7 +217,7 @@ class TakeIn:
             )
 
     def _complete(self, staged: Path, wanted: dict[str, bytes]) -> None:
-        """What the offer leaves out: the vessel's id, revocations newer than those offered."""
+        """What the offer leaves out: the vessel's id, statements of the CA newer than those offered."""
         if not (staged / IDENTITY).is_dir():
             return
         offered = identities.whole(staged / IDENTITY)
@@ -224,6 +228,14 @@ class TakeIn:
         if present is not None and present.trust.revocations.number > offered.trust.revocations.number:
             newer = (self._force.identity / REVOCATIONS).read_bytes()
             self._stage(staged / IDENTITY / REVOCATIONS, newer)
+        statement = self._force.identity / RADIO_STATEMENT
+        if statement.is_file() and self._is_newer(statement, staged / IDENTITY / RADIO_STATEMENT):
+            self._stage(staged / IDENTITY / RADIO_STATEMENT, statement.read_bytes())
+
+    def _is_newer(self, statement: Path, other: Path) -> bool:
+        ours = _number(statement.read_bytes())
+        theirs = _number(other.read_bytes()) if other.is_file() else None
+        return ours is not None and (theirs is None or ours > theirs)
 
     def _stage(self, path: Path, content: bytes) -> None:
         files.write(path, content, mode=owners.mode(), group=owners.group())
@@ -236,18 +248,18 @@ class TakeIn:
         return identity
 
     def _holds_identity(self, offer: Offer) -> bool:
-        """Return whether it is in force; of revocations the newer ones are kept."""
+        """Return whether it is in force; of what the CA states the newer is kept."""
         return all(
-            self._holds_revocations(content)
-            if name == REVOCATIONS
+            self._holds_statement(name, content)
+            if name in _STATEMENTS
             else (self._force.identity / name).is_file()
             and (self._force.identity / name).read_bytes() == content
             for name, content in offer.identity.items()
         )
 
-    def _holds_revocations(self, offered: bytes) -> bool:
-        """Return whether those in force are as new; what cannot be read is for the check to refuse."""
-        path = self._force.identity / REVOCATIONS
+    def _holds_statement(self, name: str, offered: bytes) -> bool:
+        """Return whether the one in force is as new; what cannot be read is for the check to refuse."""
+        path = self._force.identity / name
         if not path.is_file():
             return False
         present, number = _number(path.read_bytes()), _number(offered)
@@ -262,7 +274,7 @@ class TakeIn:
         for name, content in offer.configuration.items():
             self._compare(self._force.folder / name, content)
         for name, content in offer.identity.items():
-            if name != REVOCATIONS:
+            if name not in _STATEMENTS:
                 self._compare(self._force.identity / name, content)
         memory = self._force.memory
         self._force.remember(replace(memory, wipe={**memory.wipe, **offer.secrets}))
@@ -357,10 +369,10 @@ class TakeIn:
         self._problems.append(Problem(place, None, "", text, remedy))
 
 
-def _number(revocations: bytes) -> int | None:
+def _number(statement: bytes) -> int | None:
     """Return the number that a statement says it has, unproved; None if it cannot be read."""
     try:
-        return int(json.loads(revocations)["number"])
+        return int(json.loads(statement)["number"])
     except Exception:  # noqa: BLE001  # whatever is in the file
         return None
 

@@ -12,13 +12,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from provisioning import files
 from provisioning.bundle import identity as identities
-from provisioning.bundle.contents import RADIO_KEY
+from provisioning.bundle.contents import IDENTITY, RADIO_KEY
 from provisioning.card.growing import grow
 from provisioning.card.tools import run
 from provisioning.errors import CardError
@@ -47,6 +47,9 @@ from services.lastgood import LastGood
 from services.settings import Network
 from sync.fleet import names
 
+if TYPE_CHECKING:
+    from sync.fleet.identity_files import FleetIdentity
+
 log = logging.getLogger(__name__)
 
 _IMAGERS_USER: Final = 1100
@@ -74,6 +77,8 @@ class Boot:
     asked: Customisation | None = None
     """Of Raspberry Pi Imager."""
     networks: tuple[str, ...] = ()
+    radio_key: str = ""
+    """As in `BootState`."""
     restarts: bool = False
     _logged: set[str] = field(default_factory=set)
 
@@ -135,7 +140,10 @@ class Boot:
         earlier = [problem for problem in before.problems if not problem.startswith(_NETWORKS)]
         return self._told(
             msgspec.structs.replace(
-                before, networks=self.networks, problems=(*earlier, *self.problems[known:])
+                before,
+                networks=self.networks,
+                radio_key=self.radio_key,
+                problems=(*earlier, *self.problems[known:]),
             )
         )
 
@@ -223,11 +231,10 @@ class Boot:
         if there and network.country is not None:
             system.set_country(network.country, tool=self.tool)
         identity = identities.load(places.etc / "identity")
-        key = places.etc / "identity" / RADIO_KEY
         found = plan(
             network,
             fleet=None if identity is None else identity.fleet,
-            radio_key=key.read_text().strip() if key.exists() else None,
+            radio_key=self._radio_key(identity),
             adapters=there,
         )
         self.networks = found.missing
@@ -235,6 +242,18 @@ class Boot:
             system.make_second(found.assignment.second, root=places.root, tool=self.tool)
         system.write_profiles(places.profiles, found.profiles)
         system.write_radio(places.radio, found.radio, unmanaged=places.unmanaged)
+
+    def _radio_key(self, identity: "FleetIdentity | None") -> str | None:
+        """Return the radio's key: by what the fleet's CA last said, or that of the identity's own file."""
+        folder, self.radio_key = self.places.etc / IDENTITY, ""
+        if identity is not None:
+            from services.radiokey import in_force  # with a library that takes long to load
+
+            if (choice := in_force(identity, folder, self.places.data, self.now)) is not None:
+                self.radio_key = choice.mark
+                return choice.key
+        key = folder / RADIO_KEY
+        return key.read_text().strip() if key.exists() else None
 
     def _open_doors(self, ssh: Sequence[str], listener: Sequence[str]) -> None:
         """Open SSH and the listener where they are to be; as long as that fails, they are open everywhere."""

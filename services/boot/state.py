@@ -31,6 +31,9 @@ class BootState(Shape, frozen=True, kw_only=True):
     """What was new, and is in force now."""
     networks: tuple[str, ...] = ()
     """Networks that are wanted and cannot be, and what to do."""
+    radio_key: str = ""
+    """The key that the radio was set up with. `3 after`: of the two keys in statement number 3 of the fleet's
+    CA, the later one. Empty for the identity's own key."""
     restarts: bool = False
     """Whether the machine is about to restart, for the kernel to learn of the wiring."""
 

@@ -8,13 +8,14 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sensors.plaintext import clean
 from services.fleetidentity import USUAL
 from services.present import count, table
+from sync.fleet.identity_names import RADIO_STATEMENT
 
 from .common import FailedError, UsageError, World, print_json
 from .fleetcard import card, card_arguments, passphrase
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 SOON_DAYS: Final = 180
 """A vessel may be at sea for months: its next certificate should be aboard before."""
 LONGEST_TEXT: Final = 200
+RESTARTED: Final = "logboat-networks logboat-radio"
+REKEY_AFTER: Final = timedelta(days=14)
+"""How long vessels use the radio's earlier key, so that all may hear of the next one before."""
 
 
 def fleet_arguments(parser: ArgumentParser) -> None:
@@ -56,12 +60,17 @@ def fleet_arguments(parser: ArgumentParser) -> None:
     action("renew", "give a vessel a new key and certificate")
     revoke = action("revoke", "revoke all certificates that a vessel was given until now")
     revoke.add_argument("--reason", default="", metavar="WHY", help="for whoever is told of it")
-    action(
-        "rekey",
-        "give the radio between vessels another key; each vessel must be brought it",
-        vessel=False,
-        signs=False,
+    rekey = action(
+        "rekey", "give the radio between vessels another key, for all but the revoked", vessel=False
     )
+    when = rekey.add_mutually_exclusive_group()
+    when.add_argument(
+        "--from",
+        dest="begins",
+        metavar="TIME",
+        help="from when on vessels use it, UTC: 2026-05-15 or 2026-05-15T12:00; in 14 days by default",
+    )
+    when.add_argument("--now", action="store_true", help="each vessel uses it as soon as it hears of it")
     action("list", "the fleet's vessels, and when their certificates expire", vessel=False, signs=False)
     backup = action("backup", "all of the folder into one encrypted file", vessel=False)
     backup.add_argument("--to", type=Path, required=True, metavar="FILE", help="replaced if it is there")
@@ -163,23 +172,43 @@ def _revoke(args: Namespace, world: World) -> int:
     return 0
 
 
-def _rekey(args: Namespace, world: World) -> int:  # noqa: ARG001 -- as the other actions
+def _rekey(args: Namespace, world: World) -> int:
     from provisioning.folder import FleetFolder
 
+    now = _now(world)
+    begins = now if args.now else _begins(args.begins, now)
     folder = FleetFolder(args.folder)
-    told, without = folder.change_radio_key()
+    given = _passphrase(args, world, f"Passphrase of fleet {folder.fleet}: ")
+    told, without = folder.change_radio_key(folder.unlock(given), now=now, begins=begins)
+    stated = folder.radio_key
+    number = 0 if stated is None else stated.number
     if args.json:
-        print_json("fleet-radio", {"fleet": folder.fleet, "vessels": told, "revoked": without})
+        facts = {"number": number, "from": begins.isoformat(timespec="seconds").replace("+00:00", "Z")}
+        print_json("fleet-radio", {"fleet": folder.fleet, "vessels": told, "revoked": without, **facts})
         return 0
-    print(f"the radio of fleet {folder.fleet} has another key, for {count(len(told), 'vessel')}")
+    when = "has another key" if begins <= now else f"gets another key on {begins:%Y-%m-%d %H:%M} UTC"
+    print(f"the radio of fleet {folder.fleet} {when}, for {count(len(told), 'vessel')}")
     for vessel in without:
         print(f"{vessel} is revoked and does not get it")
     print(
-        f"next: bring each vessel its own: copy {folder.path}/vessels/VESSEL/identity/radio.key to {USUAL},\n"
-        "and there: sudo systemctl restart logboat-networks logboat-radio; or write its bundle to its card\n"
-        "(logboat fleet card --bundle-only). Until then it meets the others by other networks, not by radio"
+        f"next: copy {folder.path / RADIO_STATEMENT} to one vessel, into {USUAL};\n"
+        "from there the others learn of it, over any network, and each takes its own key from it.\n"
+        f"By hand, on any vessel: copy it there, then sudo systemctl restart {RESTARTED};\n"
+        "or write its bundle to its card (logboat fleet card --bundle-only)"
     )
     return 0
+
+
+def _begins(given: str | None, now: datetime) -> datetime:
+    """Return from when on the radio has its next key."""
+    if given is None:
+        return (now + REKEY_AFTER).replace(microsecond=0)
+    try:
+        found = datetime.fromisoformat(given)
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        text = f"--from: {given!r} is no time; write 2026-05-15 or 2026-05-15T12:00 (UTC)"
+        raise UsageError(text) from None
 
 
 def _list(args: Namespace, world: World) -> int:

@@ -67,7 +67,7 @@ def card(args: Namespace, world: World) -> int:
         _check_certificate(args, folder, vessel)
     if args.image is not None:
         writing.size_of(args.image)
-    folder.prepare_radio()
+    folder.prepare_radio(_now(world))
     _renew(args, world, folder)
     for number, vessel in enumerate(args.vessels):
         if several and number and not is_file and not args.yes:

@@ -19,7 +19,7 @@ from services.present import (
     time_text,
     wrap,
 )
-from services.summary import quota_words
+from services.summary import quota_words, radio_key_words
 
 from .common import FailedError, UsageError, World, print_json, zone
 
@@ -141,6 +141,8 @@ def _top(state: LiveMesh, width: int, utc: float) -> list[Line]:
         top += _styled(f"CLONE: {clone}", Style.BAD, width)
     for problem in state.problems:
         top += _styled(f"problem: {problem}", Style.WARN, width)
+    if state.radio_key is not None and state.radio_key.is_ahead:
+        top += _styled(radio_key_words(state.radio_key), None, width)
     top += shore_lines(state, width, utc)
     for quota in state.quotas:
         top += _styled(f"refused: {quota_words(quota, utc)}", Style.WARN, width)
@@ -298,6 +300,7 @@ def as_json(sight: Sight, vessel: str | None, world: World) -> dict[str, Any]:
         "crew": state.crew,
         "gateways": state.gateways,
         "quotas": state.quotas,
+        "radioKey": state.radio_key,
         "vessels": [
             {
                 "vessel": row.vessel,

@@ -5,8 +5,9 @@ import struct
 from typing import Final
 
 from services.lights.facts import day
+from services.livesync import LiveMesh
 from services.present import count
-from services.summary import quota_words
+from services.summary import quota_words, radio_key_words
 from services.thresholds import EXPIRES_SOON_S
 from sync.fleet import identity_files
 from sync.fleet.errors import IdentityError, NoIdentityError
@@ -140,6 +141,15 @@ def mesh(patient: Patient) -> Finding:
         return skipped("the sync daemon is not running")
     if state.fault is not None:
         return skipped(state.fault) if state.waits_for_identity else bad(state.fault, "See the words.")
+    near = f"linked with {len(state.linked)} of {len(state.nearby)} nearby"
+    if (hindrance := _hindrance(state, near, patient.utc)) is not None:
+        return hindrance
+    change = state.radio_key
+    return good(f"{near}; {radio_key_words(change)}" if change is not None and change.is_ahead else near)
+
+
+def _hindrance(state: LiveMesh, near: str, utc: float) -> Finding | None:
+    """Return what keeps this vessel and another apart; `near`: with how many it is linked, in words."""
     if state.refused:
         first = state.refused[0]
         return warn(
@@ -147,17 +157,21 @@ def mesh(patient: Patient) -> Finding:
         )
     if state.quotas:
         return warn(
-            quota_words(state.quotas[0], patient.utc),
+            quota_words(state.quotas[0], utc),
             "Nothing is lost: it comes once the day is over. See what it sends: logboat db changes.",
         )
-    near = f"linked with {len(state.linked)} of {len(state.nearby)} nearby"
+    if state.radio_key is not None and not state.radio_key.has_part:
+        return warn(
+            "this vessel has no part in the fleet's new radio key",
+            "Bring it its identity folder anew: logboat fleet card --bundle-only.",
+        )
     if state.unreached:
         first = state.unreached[0]
         return warn(
             f"{near}; {first.vessel} is not reached: {first.problem}",
             "Nothing if it has sailed. If it lies alongside: its lights, then Wi-Fi or cable.",
         )
-    return good(near)
+    return None
 
 
 def clones(patient: Patient) -> Finding:

@@ -5,7 +5,8 @@
     FleetError                  any of the below; the text says what, where, and what to do
     ├── FleetNameError          a fleet or vessel name that cannot be one
     ├── SignatureError          a document not signed, or not by whom it must be
-    │   └── RevocationsError    what calls itself the fleet's revocations and is not, or not well formed
+    │   ├── RevocationsError    what calls itself the fleet's revocations and is not, or not well formed
+    │   └── RadioKeyError       the same of its radio key; or a part of that which cannot be sealed or opened
     ├── PasswordHashError       a text that is no hash of a password
     └── IdentityError           identity files that cannot be used
         └── NoIdentityError     there are none (yet)
@@ -26,6 +27,10 @@ class SignatureError(FleetError):
 
 class RevocationsError(SignatureError):
     """What calls itself the fleet's revocations and is not, or is not well formed."""
+
+
+class RadioKeyError(SignatureError):
+    """What calls itself the fleet's radio key and is not; or a part that cannot be sealed or opened."""
 
 
 class PasswordHashError(FleetError, ValueError):

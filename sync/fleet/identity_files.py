@@ -4,11 +4,14 @@
     vessel.key          the private key of that, for nobody else's eyes
     fleet.pem           the fleet's own certificate
     revocations.json    what the fleet's CA last said of certificates that hold no longer
+    radio-key.json      what it last said of the radio's key; not there if that never changed
 
 The CA's folder on the operator's machine has such a folder for each vessel, to be copied as it is.
 """
 
+import errno
 import grp
+import os
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,8 +23,17 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from sync.fleet import trust as trusting
-from sync.fleet.errors import IdentityError, NoIdentityError, RevocationsError
-from sync.fleet.identity_names import FLEET_CERTIFICATE, GROUP, REVOCATIONS, VESSEL_CERTIFICATE, VESSEL_KEY
+from sync.fleet.errors import IdentityError, NoIdentityError, RadioKeyError, RevocationsError
+from sync.fleet.identity_names import (
+    FLEET_CERTIFICATE,
+    GROUP,
+    RADIO_STATEMENT,
+    REVOCATIONS,
+    VESSEL_CERTIFICATE,
+    VESSEL_KEY,
+)
+from sync.fleet.radio_key import RadioKey
+from sync.fleet.radio_key import from_body as radio_key_from_body
 from sync.fleet.revocations import Revocations, from_body
 from sync.fleet.trust import Trust
 from sync.net import tls
@@ -29,6 +41,9 @@ from sync.net.tls_identity import TLSIdentity
 from sync.peer.problems import ProblemError
 
 _AGAIN: Final = "copy the vessel's identity folder anew from the fleet's"
+_RADIO_AGAIN: Final = f"copy {RADIO_STATEMENT} anew from the fleet's folder"
+_LONGEST_STATEMENT: Final = 400_000
+"""Bytes of the file; as a document, which has no indentation, it has 256 kB at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +104,38 @@ def load_root(path: Path) -> x509.Certificate:
 def load_revocations(path: Path, root: x509.Certificate) -> Revocations:
     """What the CA last said, as a file has it. Raises IdentityError."""
     return _stated(path, root)[1]
+
+
+def load_radio_key(folder: Path, root: x509.Certificate) -> tuple[dict[str, Any], RadioKey] | None:
+    """Return the document fleet:radio-key that a folder has, and what it says; None if it has none.
+
+    The folder may belong to somebody else: only a plain file of moderate size is read. Raises IdentityError.
+    """
+    path = folder / RADIO_STATEMENT
+    try:
+        body: dict[str, Any] = msgspec.json.decode(_content(path), type=dict[str, Any])
+        return body, radio_key_from_body(body, root)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        text = f"{path}: cannot be read: {error.strerror}; {_RADIO_AGAIN}"
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        text = f"{path}: not JSON: {error}; {_RADIO_AGAIN}"
+    except RadioKeyError as error:
+        text = f"{path}: {error}; {_RADIO_AGAIN}"
+    raise IdentityError(text)
+
+
+def _content(path: Path) -> bytes:
+    """The content of a plain file. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        state = os.fstat(descriptor)
+        if not stat.S_ISREG(state.st_mode):
+            raise OSError(errno.EINVAL, "this is no file", str(path))
+        if state.st_size > _LONGEST_STATEMENT:
+            raise OSError(errno.EFBIG, f"it has more than {_LONGEST_STATEMENT} bytes", str(path))
+        return file.read(_LONGEST_STATEMENT)
 
 
 def _stated(path: Path, root: x509.Certificate) -> tuple[dict[str, Any], Revocations]:

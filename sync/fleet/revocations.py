@@ -69,13 +69,13 @@ def to_body(revocations: Revocations, *, fleet: str, key: ec.EllipticCurvePrivat
     body = {
         "fleet": fleet,
         "number": revocations.number,
-        "issued": _time(revocations.issued),
+        "issued": time_text(revocations.issued),
         "revoked": [
             {
                 "serial": entry.serial,
                 "vessel": entry.vessel,
                 "reason": entry.reason,
-                "when": _time(entry.when),
+                "when": time_text(entry.when),
             }
             for entry in revocations.entries
         ],
@@ -107,14 +107,16 @@ def from_body(body: Mapping[str, Any], root: x509.Certificate) -> Revocations:
         text = f"{REVOCATIONS}: signed by the fleet's CA, but not of a form known here: {error}"
         raise RevocationsError(text) from error
     entries = tuple(
-        Revoked(entry.serial, entry.vessel, entry.reason, _utc(entry.when)) for entry in said.revoked
+        Revoked(entry.serial, entry.vessel, entry.reason, in_utc(entry.when)) for entry in said.revoked
     )
-    return Revocations(said.number, _utc(said.issued), entries)
+    return Revocations(said.number, in_utc(said.issued), entries)
 
 
-def _time(when: datetime) -> str:
+def time_text(when: datetime) -> str:
+    """Return a time as the CA's documents write it, in UTC to the second."""
     return when.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def _utc(when: datetime) -> datetime:
+def in_utc(when: datetime) -> datetime:
+    """Return a time in UTC; one without a zone is taken to be in it. Raises OverflowError."""
     return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)

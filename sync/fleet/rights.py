@@ -16,8 +16,8 @@
                      never deleted
     alarm            of any vessel; deleted only as a branch that lost    acknowledgements that are added
     note             of any vessel                                        of any vessel
-    fleet            with the CA's signature; revocations only with a     -
-                     higher number than is known
+    fleet            with the CA's signature; revocations, radio key      -
+                     only with a higher number than is known
     another's types  any                                                  -
 
 Nobody else writes our own current log: what is not here of it was never written. Of our older logs, whatever
@@ -38,13 +38,13 @@ import msgspec
 
 from sync import documents
 from sync.documents import DocumentName, Kind
-from sync.fleet import signatures, signing
-from sync.fleet.errors import RevocationsError, SignatureError
+from sync.fleet import radio_key, signatures, signing
+from sync.fleet.errors import RadioKeyError, RevocationsError, SignatureError
 from sync.fleet.generations import Generations, Leaves
 from sync.fleet.revocations import from_body
 from sync.fleet.trust import Trust
 from sync.peer.arrivals import IdRule, Offered, Rule
-from sync.peer.conflicts import REVOCATIONS, is_closing
+from sync.peer.conflicts import RADIO_KEY, REVOCATIONS, is_closing
 from sync.store import Document, bodies, revisions
 
 
@@ -267,6 +267,11 @@ class Rights:
 
     def _fleet(self, document: Document) -> str | None:
         body, trust = document.body, self.trust()
+        if document.id == RADIO_KEY:
+            try:
+                return self._outdated(document, radio_key.from_body(body, trust.root).number, 0)
+            except RadioKeyError as error:
+                return _reason(error, document.id)
         if document.id != REVOCATIONS:
             return (
                 None
@@ -297,7 +302,7 @@ class Rights:
         return None
 
     def _loses(self, document: Document, number: int, least: int) -> bool:
-        """Whether revocations that are out of date come as a branch beside those that are known here. The
+        """Whether a statement that is out of date comes as a branch beside those that are known here. The
         conflict is for the higher number; if they were refused, their holder would never hear of it, since
         ours does not follow on his."""
         if not isinstance(document, Offered):

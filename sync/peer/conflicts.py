@@ -25,6 +25,9 @@ from sync.replication.errors import LiteCoreCode
 from sync.store import Database, Document, DocumentError, Inserted, attachments, bodies, revisions
 
 REVOCATIONS: Final = "fleet:revocations"
+RADIO_KEY: Final = "fleet:radio-key"
+_NUMBERED: Final = frozenset({REVOCATIONS, RADIO_KEY})
+"""Documents of the fleet's CA of which the higher number is right."""
 
 _SEVERITIES: Final = ("nominal", "normal", "alert", "warn", "alarm", "emergency")
 """Signal K's alarm states, least first."""
@@ -95,11 +98,11 @@ def resolve_alarm(conflict: Conflict) -> Resolution:
 
 
 def resolve_fleet(conflict: Conflict) -> Resolution:
-    """Revocations: the higher number is right, whichever revision says it; no deletion undoes it."""
-    if conflict.document_id != REVOCATIONS:
+    """Revocations, the radio's key: the higher number is right, whoever says it; no deletion undoes it."""
+    if conflict.document_id not in _NUMBERED:
         return default_resolver(conflict)
     winning, losing = conflict.winning, conflict.losing
-    return Keep(winning if _revocations_key(winning) >= _revocations_key(losing) else losing)
+    return Keep(winning if _number_key(winning) >= _number_key(losing) else losing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +314,7 @@ def _number(value: object) -> float | int | None:
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def _revocations_key(document: Document) -> tuple[bool, float | int, bytes]:
+def _number_key(document: Document) -> tuple[bool, float | int, bytes]:
     number = _number(document.body.get("number"))
     return not document.deleted, -1 if number is None else number, document.raw
 

@@ -7,10 +7,11 @@ import pytest
 
 from services.verify import verify
 from sync.documents import Kind
-from sync.fleet import signatures, signing
+from sync.fleet import radio_key, signatures, signing
+from sync.fleet.radio_key import RadioKey
 from sync.fleet.revocations import Revocations, to_body
 from sync.fleet.rights import Crew, Rights, Vessel
-from sync.peer.conflicts import REVOCATIONS
+from sync.peer.conflicts import RADIO_KEY, REVOCATIONS
 from sync.store import Database, Document
 from tests.net.certificates import NOW
 
@@ -235,6 +236,24 @@ def test_what_is_trusted_counts_even_if_its_document_is_gone() -> None:
     known = revoked(number=5)
     assert objection(BRIGID, revocations(4), revocations=known) == "number 4 is out of date; 5 is known here"
     assert objection(BRIGID, revocations(5), revocations=known) is None
+
+
+def test_the_radios_key_is_the_cas_and_never_goes_back() -> None:
+    def stated(number: int, fleet: str = "north") -> Document:
+        found = RadioKey(number, NOW, NOW, ())
+        return document(RADIO_KEY, radio_key.to_body(found, fleet=fleet, key=authority(fleet).key))
+
+    assert objection(BRIGID, stated(1)) is None
+    assert objection(BRIGID, stated(9, "south")) == "not signed by the fleet's CA"
+    here = holding(stated(3))
+    assert objection(BRIGID, stated(4), here) is None
+    assert objection(BRIGID, stated(3), here) is None  # the same: their revisions may meet
+    assert objection(BRIGID, stated(2), here) == "number 2 is out of date; 3 is here"
+    malformed = document(RADIO_KEY, signatures.seal(RADIO_KEY, {"number": 0}, authority().key))
+    assert "not of a form known here" in (objection(BRIGID, malformed, here) or "")
+    gone = document(RADIO_KEY, parent=stated(3).rev, deleted=True)
+    assert objection(BRIGID, gone, here) == "fleet documents are not deleted"
+    assert objection(ANNA, stated(4), here) == "the crew writes no fleet documents"
 
 
 def test_other_documents_of_the_fleet_need_the_cas_signature() -> None:

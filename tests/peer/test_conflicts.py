@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sync.documents import Kind
 from sync.peer.conflicts import (
+    RADIO_KEY,
     REVOCATIONS,
     Conflict,
     Delete,
@@ -229,10 +230,13 @@ def test_no_acknowledgement_is_lost_or_said_twice(a: list[Any], b: list[Any]) ->
         (2, 10**15, 10**15),
     ],
 )
-def test_of_revocations_the_higher_number_wins(store: Database, low: Any, high: Any, wins: Any) -> None:
-    _, last = conflict(store, REVOCATIONS, {"number": low, "list": ["a"]}, {"number": high, "list": ["b"]})
-    resolved = resolve(store, REVOCATIONS)
-    current = store.get(REVOCATIONS)
+@pytest.mark.parametrize("document", [REVOCATIONS, RADIO_KEY])
+def test_of_the_cas_statements_the_higher_number_wins(
+    store: Database, document: str, low: Any, high: Any, wins: Any
+) -> None:
+    _, last = conflict(store, document, {"number": low, "list": ["a"]}, {"number": high, "list": ["b"]})
+    resolved = resolve(store, document)
+    current = store.get(document)
     assert current is not None
     assert isinstance(resolved, Resolved)
     assert current.rev == resolved.rev
@@ -240,13 +244,14 @@ def test_of_revocations_the_higher_number_wins(store: Database, low: Any, high: 
     assert revisions.generation(current.rev) == revisions.generation(last) + (wins != high)
 
 
-def test_no_deletion_undoes_revocations(store: Database) -> None:
-    store.insert(REVOCATIONS, rev(1), (), {"number": 1})
-    store.insert(REVOCATIONS, rev(2, "b"), [rev(1)], {"number": 2})
-    store.insert(REVOCATIONS, rev(3, "d"), [rev(2, "d"), rev(1)], {"why": "!"}, deleted=True)
+@pytest.mark.parametrize("document", [REVOCATIONS, RADIO_KEY])
+def test_no_deletion_undoes_the_cas_statements(store: Database, document: str) -> None:
+    store.insert(document, rev(1), (), {"number": 1})
+    store.insert(document, rev(2, "b"), [rev(1)], {"number": 2})
+    store.insert(document, rev(3, "d"), [rev(2, "d"), rev(1)], {"why": "!"}, deleted=True)
     before = store.last_sequence
-    assert resolve(store, REVOCATIONS, deletion=rev(3, "d")) == Resolved(
-        REVOCATIONS, rev(2, "b"), deleted=False, is_new=False
+    assert resolve(store, document, deletion=rev(3, "d")) == Resolved(
+        document, rev(2, "b"), deleted=False, is_new=False
     )
     assert store.last_sequence == before
 
@@ -395,7 +400,10 @@ def test_a_document_that_never_stands_still_stays_in_conflict_for_now(store: Dat
     assert store.conflicts() == [NOTE]
 
 
-@given(document=st.sampled_from([ALARM, REVOCATIONS]), branches=st.lists(alarms, min_size=2, max_size=4))
+@given(
+    document=st.sampled_from([ALARM, REVOCATIONS, RADIO_KEY]),
+    branches=st.lists(alarms, min_size=2, max_size=4),
+)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 def test_hostile_bodies_are_resolved_like_any_other(
     store: Database, document: str, branches: list[dict[str, Any]]

@@ -15,6 +15,7 @@ from provisioning.folder import FleetFolder
 from services.configuration import load as load_configuration
 from sync.fleet import identity_files
 from sync.fleet.errors import FleetNameError
+from sync.fleet.radio_key import Keys, opened
 from tests.net.certificates import NOW
 
 PASSPHRASE = "four words and more"
@@ -155,7 +156,8 @@ def test_another_radio_key_is_for_all_but_the_revoked(folder: FleetFolder, autho
         folder.add(authority, vessel, now=NOW)
     before = radio_key(folder, "argo")
     folder.revoke(authority, "careen", now=NOW)
-    assert folder.change_radio_key() == (["argo", "brigid"], ["careen"])
+    told = folder.change_radio_key(authority, now=NOW, begins=NOW)
+    assert told == (["argo", "brigid"], ["careen"])
     after = radio_key(folder, "argo")
     assert after != before
     assert radio_key(folder, "brigid") == after == (folder.path / "radio.key").read_bytes()
@@ -167,6 +169,72 @@ def test_another_radio_key_is_for_all_but_the_revoked(folder: FleetFolder, autho
     assert radio_key(folder, "careen") == before, "no later command gives it away"
     folder.renew(authority, "careen", now=NOW)
     assert radio_key(folder, "careen") == after, "with its new certificate it is of the fleet again"
+
+
+def sealed_for(folder: FleetFolder, vessel: str) -> Keys | None:
+    """The keys that a vessel finds in its own identity folder."""
+    identity = identity_files.load(folder.identity(vessel))
+    found = identity_files.load_radio_key(folder.identity(vessel), folder.root)
+    if found is None:
+        return None
+    return opened(found[1], identity.tls, vessel=vessel, fleet="north")
+
+
+def test_a_later_radio_key_is_sealed_for_all_but_the_revoked_and_for_those_who_come_meanwhile(
+    folder: FleetFolder, authority: Authority
+) -> None:
+    for vessel in ("argo", "brigid", "careen"):
+        folder.add(authority, vessel, now=NOW)
+    assert sealed_for(folder, "argo") is None
+    assert folder.radio_key is None
+    before = radio_key(folder, "argo")
+    folder.revoke(authority, "careen", now=NOW)
+    later = NOW + timedelta(days=14)
+    folder.change_radio_key(authority, now=NOW, begins=later)
+    assert radio_key(folder, "argo") == before == (folder.path / "radio.key").read_bytes()
+    keys = sealed_for(folder, "argo")
+    assert keys is not None
+    assert keys.before == before.decode().strip() != keys.after
+    assert sealed_for(folder, "brigid") == keys
+    assert sealed_for(folder, "careen") is None
+    assert folder.radio_key is not None
+    assert (folder.radio_key.number, folder.radio_key.begins) == (1, later)
+    assert {part.vessel for part in folder.radio_key.parts} == {"argo", "brigid"}
+    [secret] = folder.path.glob("radio-*.key")
+    assert (secret.name, stat.S_IMODE(secret.stat().st_mode)) == ("radio-1.key", 0o600)
+    assert not [path for path in folder.path.rglob("vessels/**/*") if path.name == secret.name]
+
+    folder.add(authority, "dorothea", now=NOW + timedelta(days=7))
+    folder.renew(authority, "careen", now=NOW + timedelta(days=7))
+    assert radio_key(folder, "dorothea") == before
+    for vessel in ("argo", "brigid", "careen", "dorothea"):
+        assert sealed_for(folder, vessel) == keys
+    assert (folder.radio_key.number, folder.radio_key.begins) == (3, later)
+
+    folder.prepare_radio(later)
+    assert radio_key(folder, "dorothea").decode().strip() == keys.after
+    folder.change_radio_key(authority, now=later, begins=later + timedelta(days=14))
+    again = sealed_for(folder, "argo")
+    assert again is not None
+    assert again.before == keys.after != again.after
+
+
+def test_a_vessel_that_was_renewed_and_has_its_old_card_still_opens_its_part(
+    folder: FleetFolder, authority: Authority
+) -> None:
+    folder.add(authority, "argo", now=NOW)
+    old = identity_files.load(folder.identity("argo"))
+    folder.renew(authority, "argo", now=NOW)
+    folder.change_radio_key(authority, now=NOW, begins=NOW)
+    stated = folder.radio_key
+    assert stated is not None
+    keys = opened(stated, old.tls, vessel="argo", fleet="north")
+    assert keys == sealed_for(folder, "argo")
+    folder.revoke(authority, "argo", now=NOW)
+    folder.renew(authority, "argo", now=NOW)
+    stated = folder.radio_key
+    assert stated is not None
+    assert opened(stated, old.tls, vessel="argo", fleet="north") is None, "a revoked certificate gets no part"
 
 
 @pytest.mark.parametrize("command", ["add", "renew", "revoke", "rekey"])
@@ -184,7 +252,7 @@ def test_whatever_was_interrupted_the_next_command_finds_everything_whole(
         elif command == "renew":
             folder.renew(authority, "argo", now=NOW)
         elif command == "rekey":
-            folder.change_radio_key()
+            folder.change_radio_key(authority, now=NOW, begins=NOW + timedelta(days=14))
         else:
             folder.revoke(authority, "argo", now=NOW)
 
@@ -216,6 +284,8 @@ def test_whatever_was_interrupted_the_next_command_finds_everything_whole(
         found = identity_files.load(folder.identity(vessel.id))
         assert found.trust.revocations == folder.revocations
         assert vessel.current is not None
+        assert (command == "rekey") == (sealed_for(folder, vessel.id) is not None)
+    assert len(list(folder.path.glob("radio-*.key"))) == (command == "rekey")
     assert not [path for path in folder.path.rglob(".*") if path.is_dir()]
 
 

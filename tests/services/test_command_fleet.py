@@ -4,6 +4,7 @@ import io
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,7 @@ def test_the_radio_gets_another_key_which_a_revoked_vessel_does_not(logboat: App
     before = (north / "radio.key").read_bytes()
     told = run(logboat, "revoke", north, "argo")
     assert f"logboat fleet rekey {north} changes that" in told.out
-    said = logboat("fleet", "rekey", str(north))
+    said = run(logboat, "rekey", north, "--now")
     assert said.status == 0
     assert said.lines[:2] == [
         "the radio of fleet north has another key, for 1 vessel",
@@ -75,6 +76,30 @@ def test_the_radio_gets_another_key_which_a_revoked_vessel_does_not(logboat: App
     after = (north / "vessels/brigid/identity/radio.key").read_bytes()
     assert after != before
     assert (north / "vessels/argo/identity/radio.key").read_bytes() == before
+
+
+def test_the_radios_next_key_is_used_in_two_weeks_or_when_it_is_said(logboat: Appliance, north: Path) -> None:
+    run(logboat, "add", north, "argo")
+    before = (north / "vessels/argo/identity/radio.key").read_bytes()
+    said = run(logboat, "rekey", north)
+    later = datetime.fromtimestamp(logboat.clock.utc, UTC) + timedelta(days=14)
+    assert said.lines[0] == (
+        f"the radio of fleet north gets another key on {later:%Y-%m-%d %H:%M} UTC, for 1 vessel"
+    )
+    assert str(north / "radio-key.json") in said.lines[1]
+    assert (north / "vessels/argo/identity/radio.key").read_bytes() == before
+    assert (north / "vessels/argo/identity/radio-key.json").exists()
+    told = run(logboat, "rekey", north, "--from", "2999-05-15T12:00+02:00", "--json").json
+    assert (told["number"], told["from"], told["vessels"]) == (2, "2999-05-15T10:00:00Z", ["argo"])
+    for wrong in ("tomorrow", "2026-13-01", "0001-01-01T00:00+14:00"):
+        refused = run(logboat, "rekey", north, "--from", wrong)
+        assert (refused.status, "--from" in refused.err) == (2, True)
+    both = run(logboat, "rekey", north, "--from", "2999-01-01", "--now")
+    assert (both.status, "not allowed with" in both.err) == (2, True)
+    logboat.secrets = ["the wrong one"]
+    wrong_one = logboat("fleet", "rekey", str(north))
+    assert (wrong_one.status, "not the passphrase" in wrong_one.err) == (1, True)
+    assert run(logboat, "rekey", north, "--json").json["number"] == 3
 
 
 def test_revoking_and_renewing_show_in_the_list(logboat: Appliance, north: Path) -> None:

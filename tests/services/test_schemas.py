@@ -504,7 +504,7 @@ def _revoke(stage: Stage) -> Iterator[str]:
 def _rekey(stage: Stage) -> Iterator[str]:
     folder = stage.request.getfixturevalue("north")
     run_fleet(stage.logboat, "add", folder, "argo")
-    yield stage.told("fleet", "rekey", str(folder))
+    yield run_fleet(stage.logboat, "rekey", folder, "--json").out
 
 
 @prints("fleet card", "fleet-card")

@@ -1,0 +1,169 @@
+"""The key of the radio between vessels: what the fleet's CA last said of it, and which key that means now.
+
+The statement (`sync.fleet.radio_key`) is in the vessel's identity folder, or has come through the mesh. The
+sync daemon keeps the one with the highest number in the data folder, as the CA has signed it. Its parts are
+sealed, so there is no secret in that file, and nobody needs to believe who wrote it. Whoever sets up the
+radio checks the signature, and opens this vessel's part with the vessel's own key.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from provisioning import files
+from services import livestate
+from services.boot import state as boot_state
+from sync.fleet import identity_files, radio_key
+from sync.fleet.errors import IdentityError, RadioKeyError
+from sync.fleet.identity_files import FleetIdentity
+from sync.fleet.identity_names import RADIO_STATEMENT
+from sync.fleet.radio_key import RadioKey
+from sync.fleet.standing import Stated, radio_key_standing
+from sync.peer.conflicts import RADIO_KEY
+from sync.store import Database
+
+log = logging.getLogger(__name__)
+
+_KEPT_MODE: Final = 0o640
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A key for the radio."""
+
+    key: str
+    mark: str
+    """Which one it is: `3 before` or `3 after`, the statement's number and which of its two keys."""
+
+
+def known(identity: FleetIdentity, folder: Path, data: Path, problems: list[str]) -> Iterator[Stated]:
+    """Yield what the identity's folder and the data folder have; a fault of the former is a problem."""
+    root = identity.trust.root
+    try:
+        found = identity_files.load_radio_key(folder, root)
+    except IdentityError as error:
+        problems.append(str(error))
+        found = None
+    if found is not None:
+        yield found
+    try:
+        found = identity_files.load_radio_key(data, root)
+    except IdentityError as error:  # of an earlier fleet, or damaged: it comes again
+        log.info("passed over: %s", error)
+        found = None
+    if found is not None:
+        yield found
+
+
+def choose(statement: RadioKey, identity: FleetIdentity, now: datetime) -> Choice | None:
+    """Return the key that a vessel's radio has at a time, by a statement; None if that has no part for it.
+
+    Raises RadioKeyError for a part that cannot be opened.
+    """
+    keys = radio_key.opened(statement, identity.tls, vessel=identity.vessel, fleet=identity.fleet)
+    if keys is None:
+        return None
+    if statement.has_begun(now):
+        return Choice(keys.after, f"{statement.number} after")
+    return Choice(keys.before, f"{statement.number} before")
+
+
+def in_force(identity: FleetIdentity, folder: Path, data: Path, now: datetime) -> Choice | None:
+    """Return the key that the radio is to have; None if the identity's own `radio.key` holds."""
+    problems: list[str] = []
+    try:
+        stated = max(known(identity, folder, data, problems), key=lambda each: each[1].number, default=None)
+        return None if stated is None else choose(stated[1], identity, now)
+    except RadioKeyError as error:
+        problems.append(str(error))
+        return None
+    finally:
+        for problem in problems:
+            log.warning("%s", problem)
+
+
+class RadioKeyWatch:
+    """The sync daemon's part: it takes up statements, keeps the highest, and tells how things stand."""
+
+    def __init__(
+        self,
+        identity: FleetIdentity,
+        *,
+        folder: Path,
+        data: Path,
+        run: Path,
+        database: Database,
+        has_radio: bool,
+    ) -> None:
+        """`folder` is the identity's; `has_radio`: whether a radio between vessels is configured here."""
+        self._identity, self._database, self._has_radio = identity, database, has_radio
+        self._data, self._run = data, run
+        self._own: list[str] = []
+        self._known = list(known(identity, folder, data, self._own))
+        self._looked_at: str | None = ""
+        self._statement: RadioKey | None = None
+        self._cannot: str | None = None
+        self.problems: list[str] = []
+        """What somebody has to see to."""
+        self.told: dict[str, Any] | None = None
+        """What `sync.json` says of it; None if the key never changed."""
+
+    def attend(self, now: datetime) -> None:
+        """Take up what has come. Raises StoreError."""
+        if self._revision() != self._looked_at:
+            self._take_up()
+        self.problems = list(self._own)
+        statement = self._statement
+        if statement is None:
+            self.told = None
+            return
+        try:
+            choice = choose(statement, self._identity, now)
+            why_not = None if choice is not None else "this vessel has no part in the fleet's new radio key"
+        except RadioKeyError as error:
+            choice, why_not = None, str(error)
+        when = f"{statement.begins:%Y-%m-%d %H:%M} UTC"
+        if why_not is not None:
+            self.problems.append(
+                f"{why_not} (number {statement.number}, from {when}), so it will not meet the others by"
+                f" radio; bring it its identity folder, or {RADIO_STATEMENT}, anew from the fleet's"
+            )
+        elif choice is not None and self._waits(choice.mark):
+            self.problems.append(
+                f"the radio has not taken up its key of {when}:"
+                " sudo systemctl restart logboat-networks logboat-radio"
+            )
+        self.told = {
+            "number": statement.number,
+            "begins": statement.begins.timestamp(),
+            "hasPart": choice is not None,
+            "hasBegun": statement.has_begun(now),
+        }
+
+    def _revision(self) -> str | None:
+        found = self._database.get(RADIO_KEY)
+        return None if found is None else found.rev
+
+    def _take_up(self) -> None:
+        stated = radio_key_standing(self._database, self._identity.trust.root, self._known)
+        self._looked_at = self._revision()
+        if stated is None or (self._statement is not None and stated[1].number <= self._statement.number):
+            return
+        body, statement = stated
+        self._statement, self._known = statement, [stated]
+        log.info("the radio's key, number %d: from %s", statement.number, statement.begins.astimezone(UTC))
+        try:
+            files.write(self._data / RADIO_STATEMENT, msgspec.json.encode(body), mode=_KEPT_MODE)
+        except OSError as error:
+            log.warning("%s: %s", error.filename or self._data, error.strerror or error)
+
+    def _waits(self, mark: str) -> bool:
+        """Return True if the radio was set up with another key than this."""
+        if not self._has_radio or not livestate.path(self._run, boot_state.NAME).exists():
+            return False
+        return boot_state.read(self._run).radio_key != mark

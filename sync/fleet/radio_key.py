@@ -1,0 +1,196 @@
+"""The document `fleet:radio-key`: another key for the radio between vessels, for those who may have it.
+
+    {"id": "fleet:radio-key", "type": "fleet", "channels": ["fleet"], "fleet": "north", "number": 3,
+     "issued": "2026-05-01T12:00:00Z", "from": "2026-05-15T12:00:00Z",
+     "parts": [{"vessel": "argo", "certificate": "1f…", "sealed": "BHk…"}],
+     "sig": "…"}
+
+The fleet's CA signs it. Each part is for one certificate, and only the holder of that certificate's key can
+open it. Inside are two keys: the one before `from`, and the one afterwards. So one statement suffices for a
+vessel that has missed those before it. Only a statement with a higher number replaces another.
+
+A part is sealed with ECIES: an ephemeral key of the certificate's curve, ECDH, HKDF-SHA256 and
+ChaCha20-Poly1305. Fleet, vessel, certificate and number are bound to it. Nothing here reads a clock, makes a
+key or touches a file.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+import msgspec
+from cryptography import x509
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from sync.fleet import signatures
+from sync.fleet.errors import RadioKeyError
+from sync.fleet.revocations import in_utc, serial_text, time_text
+from sync.net.tls_identity import TLSIdentity
+from sync.peer.conflicts import RADIO_KEY
+
+_LABEL: Final = b"logboat fleet:radio-key 1"
+_KEY_BYTES: Final = 32
+_NONCE: Final = bytes(12)
+"""Each part has an encryption key of its own, which encrypts once."""
+_PASSWORD: Final = re.compile(r"[ !#-~]{8,63}")
+"""As WPA takes it; no quotation mark, since the radio's configuration puts it in such."""
+_LONGEST_PART: Final = 1_000
+"""Characters of a part in base64; those of P-256 have some 280."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The radio's passwords on both sides of a change."""
+
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The keys, sealed for one certificate."""
+
+    vessel: str
+    serial: str
+    """The certificate's, as `serial_text` writes it."""
+    sealed: str
+    """Base64 of the ephemeral public key (an uncompressed point) and the ciphertext."""
+
+
+@dataclass(frozen=True, slots=True)
+class RadioKey:
+    """One statement."""
+
+    number: int
+    """1 or more."""
+    issued: datetime
+    begins: datetime
+    """From when on the radio has the second key."""
+    parts: tuple[Part, ...]
+
+    def has_begun(self, now: datetime) -> bool:
+        """Return True if the second key is in use at this time."""
+        return now >= self.begins
+
+
+def seal(
+    keys: Keys,
+    certificate: x509.Certificate,
+    *,
+    vessel: str,
+    fleet: str,
+    number: int,
+    ephemeral: ec.EllipticCurvePrivateKey,
+) -> Part:
+    """Return the keys for the holder of a certificate.
+
+    `ephemeral` is a fresh key for this part alone, of P-256. Raises RadioKeyError if the certificate's key is
+    of another kind, or a key is no password.
+    """
+    if not all(_PASSWORD.fullmatch(each) for each in (keys.before, keys.after)):
+        text = "this is no password of a radio: 8 to 63 characters of ASCII, without quotation marks"
+        raise RadioKeyError(text)
+    serial = serial_text(certificate.serial_number)
+    public = certificate.public_key()
+    if not isinstance(public, ec.EllipticCurvePublicKey) or public.curve.name != ephemeral.curve.name:
+        text = f"the certificate {serial} of {vessel} has no ECDSA key of P-256"
+        raise RadioKeyError(text)
+    point = _point(ephemeral.public_key())
+    bound = _bound(fleet, vessel, serial, number)
+    key = _encryption_key(ephemeral.exchange(ec.ECDH(), public), point, _point(public), bound)
+    plain = msgspec.json.encode([keys.before, keys.after])
+    sealed = point + ChaCha20Poly1305(key).encrypt(_NONCE, plain, bound)
+    return Part(vessel, serial, base64.b64encode(sealed).decode())
+
+
+def opened(statement: RadioKey, identity: TLSIdentity, *, vessel: str, fleet: str) -> Keys | None:
+    """Return the keys that a statement has for a vessel; None if it has none for this certificate.
+
+    Raises RadioKeyError if there is a part that cannot be opened.
+    """
+    serial = serial_text(identity.certificate.serial_number)
+    part = next((each for each in statement.parts if each.serial == serial and each.vessel == vessel), None)
+    private = identity.private_key
+    if part is None or not isinstance(private, ec.EllipticCurvePrivateKey):
+        return None
+    bound = _bound(fleet, vessel, serial, statement.number)
+    size = 1 + 2 * ((private.curve.key_size + 7) // 8)
+    try:
+        if len(part.sealed) > _LONGEST_PART:
+            raise ValueError
+        sealed = base64.b64decode(part.sealed, validate=True)
+        point = sealed[:size]
+        public = ec.EllipticCurvePublicKey.from_encoded_point(private.curve, point)
+        key = _encryption_key(private.exchange(ec.ECDH(), public), point, _point(private.public_key()), bound)
+        plain = ChaCha20Poly1305(key).decrypt(_NONCE, sealed[size:], bound)
+        before, after = msgspec.json.decode(plain, type=tuple[str, str])
+        if not all(_PASSWORD.fullmatch(each) for each in (before, after)):
+            raise ValueError
+    except (InvalidTag, binascii.Error, ValueError, msgspec.DecodeError):
+        text = f"{RADIO_KEY}: the part for {vessel} in number {statement.number} cannot be opened"
+        raise RadioKeyError(text) from None
+    return Keys(before, after)
+
+
+def to_body(statement: RadioKey, *, fleet: str, key: ec.EllipticCurvePrivateKey) -> dict[str, Any]:
+    """Return the document that says so; `key` is the CA's."""
+    body = {
+        "fleet": fleet,
+        "number": statement.number,
+        "issued": time_text(statement.issued),
+        "from": time_text(statement.begins),
+        "parts": [
+            {"vessel": part.vessel, "certificate": part.serial, "sealed": part.sealed}
+            for part in statement.parts
+        ],
+    }
+    return signatures.seal(RADIO_KEY, body, key)
+
+
+class _Part(msgspec.Struct, frozen=True):
+    vessel: str
+    certificate: str
+    sealed: str
+
+
+class _Body(msgspec.Struct, frozen=True):
+    number: Annotated[int, msgspec.Meta(ge=1)]
+    issued: datetime
+    parts: list[_Part]
+    begins: datetime = msgspec.field(name="from")
+
+
+def from_body(body: Mapping[str, Any], root: x509.Certificate) -> RadioKey:
+    """Return what the document says, if the fleet's CA has signed it. Raises RadioKeyError."""
+    if not signatures.is_sealed(RADIO_KEY, body, root):
+        text = f"{RADIO_KEY}: not signed by the fleet's CA"
+        raise RadioKeyError(text)
+    try:
+        said = msgspec.convert(body, _Body)
+        issued, begins = in_utc(said.issued), in_utc(said.begins)
+    except (msgspec.ValidationError, OverflowError) as error:
+        text = f"{RADIO_KEY}: signed by the fleet's CA, but not of a form known here: {error}"
+        raise RadioKeyError(text) from error
+    parts = tuple(Part(part.vessel, part.certificate, part.sealed) for part in said.parts)
+    return RadioKey(said.number, issued, begins, parts)
+
+
+def _bound(fleet: str, vessel: str, serial: str, number: int) -> bytes:
+    """What a part is for. No name has a zero byte in it."""
+    return b"\0".join([_LABEL, fleet.encode(), vessel.encode(), serial.encode(), str(number).encode()])
+
+
+def _encryption_key(shared: bytes, ephemeral: bytes, recipient: bytes, bound: bytes) -> bytes:
+    return HKDF(hashes.SHA256(), _KEY_BYTES, salt=ephemeral + recipient, info=bound).derive(shared)
+
+
+def _point(public: ec.EllipticCurvePublicKey) -> bytes:
+    return public.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)

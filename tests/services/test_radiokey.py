@@ -1,0 +1,347 @@
+"""The radio's next key: from the operator's folder through the mesh to the radios that may have it."""
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from provisioning.authority import Authority
+from provisioning.bundle.compose import compose
+from provisioning.folder import FleetFolder
+from services.boot import state as boot_state
+from services.radiokey import Choice, in_force
+from sync import documents
+from sync.fleet import identity_files, radio_key
+from sync.fleet.errors import RadioKeyError
+from sync.fleet.identity_names import RADIO_STATEMENT
+from sync.fleet.revocations import serial_text
+from sync.peer.conflicts import RADIO_KEY
+from sync.store import Database
+from tests.net.certificates import NOW
+from tests.provisioning.bundles import SENSORS, VESSEL, put
+from tests.provisioning.operator import PASSPHRASE
+
+from .syncing import SyncProcess
+from .test_boot import NETWORK, Pi
+
+OVERLAP = timedelta(days=14)
+
+
+class Operator:
+    """A fleet's folder, and its authority."""
+
+    def __init__(self, path: Path, now: datetime) -> None:
+        name = f"test-{secrets.token_hex(4)}"  # other tests use loopback, too
+        self.folder = FleetFolder.create(path, fleet=name, passphrase=PASSPHRASE, now=now)
+        self.authority: Authority = self.folder.unlock(PASSPHRASE)
+        self.now = now
+
+    def add(self, *vessels: str) -> None:
+        for vessel in vessels:
+            self.folder.add(self.authority, vessel, now=self.now)
+
+    def rekey(self, begins: datetime) -> str:
+        """The key that it brings."""
+        self.folder.change_radio_key(self.authority, now=self.now, begins=begins)
+        statement = self.folder.radio_key
+        assert statement is not None
+        return (self.folder.path / f"radio-{statement.number}.key").read_text().strip()
+
+    def give(self, vessel: str, to: Path) -> None:
+        """The identity folder, as it is by now."""
+        shutil.copytree(self.folder.identity(vessel), to, dirs_exist_ok=True)
+
+    @property
+    def key(self) -> str:
+        return (self.folder.path / "radio.key").read_text().strip()
+
+    @property
+    def statement(self) -> Path:
+        return self.folder.path / RADIO_STATEMENT
+
+
+# Through the mesh
+
+
+@pytest.fixture
+def operator(tmp_path: Path) -> Operator:
+    return Operator(tmp_path / "fleet", datetime.now(UTC))
+
+
+@pytest.fixture
+def vessels(tmp_path: Path, operator: Operator) -> Iterator[dict[str, SyncProcess]]:
+    """argo, brigid and careen, whose identities are from before any change."""
+    names = ("argo", "brigid", "careen")
+    operator.add(*names)
+    with (
+        SyncProcess(tmp_path / "argo", vessel="argo") as argo,
+        SyncProcess(tmp_path / "brigid", vessel="brigid") as brigid,
+        SyncProcess(tmp_path / "careen", vessel="careen") as careen,
+    ):
+        found = dict(zip(names, (argo, brigid, careen), strict=True))
+        for name, process in found.items():
+            operator.give(name, process.identity)
+        yield found
+
+
+def has(process: SyncProcess, number: int) -> dict[str, object]:
+    """Wait until a vessel knows a statement of this number, and return what it tells of it."""
+    told = process.until(lambda state: (state.get("radioKey") or {}).get("number") == number)["radioKey"]
+    assert isinstance(told, dict)
+    return told
+
+
+def choice(process: SyncProcess, now: datetime) -> Choice | None:
+    """What a start at this time would give the radio."""
+    identity = identity_files.load(process.identity)
+    return in_force(identity, process.identity, process.folder / "data", now)
+
+
+def stored(process: SyncProcess) -> int:
+    path = process.folder / "data" / "log.db"
+    with Database.open(path, single_writer=documents.is_single_writer) as store:
+        found = store.get(RADIO_KEY)
+        return 0 if found is None else int(found.body["number"])
+
+
+def test_a_statement_put_on_one_vessel_reaches_the_others_and_each_opens_its_own_part(
+    vessels: dict[str, SyncProcess], operator: Operator
+) -> None:
+    argo, brigid, careen = vessels.values()
+    before = operator.key
+    operator.folder.revoke(operator.authority, "careen", now=operator.now)
+    after = operator.rekey(operator.now + OVERLAP)
+    assert operator.key == before != after
+    for process in (argo, brigid):
+        process.start()
+        process.until(lambda state: state.get("port"))
+        assert process.state()["radioKey"] is None
+    shutil.copy(operator.statement, argo.identity)
+    for process in (argo, brigid):
+        told = has(process, 1)
+        assert (told["hasPart"], told["hasBegun"]) == (True, False)
+        assert process.state()["problems"] == []
+        day = f"{operator.now + OVERLAP:%Y-%m-%d}"
+        assert f"the radio's key changes on {day}" in process.logboat("peers").stdout
+        assert f"the radio's key changes on {day}" in process.logboat("status").stdout
+        assert choice(process, operator.now) == Choice(before, "1 before")
+        assert choice(process, operator.now + OVERLAP) == Choice(after, "1 after")
+        kept = process.folder / "data" / RADIO_STATEMENT
+        assert after not in kept.read_text()
+        assert kept.stat().st_mode & 0o007 == 0
+    # The revoked vessel gets the file by hand: there is nothing in it for it.
+    shutil.copy(operator.statement, careen.identity)
+    assert choice(careen, operator.now + OVERLAP) is None
+    whole = identity_files.load_radio_key(careen.identity, operator.folder.root)
+    assert whole is not None
+    identity = identity_files.load(careen.identity)
+    for vessel in vessels:
+        with_its_name = radio_key.RadioKey(
+            1,
+            whole[1].issued,
+            whole[1].begins,
+            tuple(
+                radio_key.Part("careen", serial_text(identity.tls.certificate.serial_number), p.sealed)
+                for p in whole[1].parts
+                if p.vessel == vessel
+            ),
+        )
+        if vessel != "careen":
+            with pytest.raises(RadioKeyError):
+                radio_key.opened(with_its_name, identity.tls, vessel="careen", fleet=identity.fleet)
+    careen.start()
+    found = careen.until(lambda state: (state.get("radioKey") or {}).get("number") == 1)
+    assert not found["radioKey"]["hasPart"]
+    assert any("no part in the fleet's new radio key" in words for words in found["problems"])
+    assert "no part in the fleet's new radio key" in careen.logboat("peers").stdout
+
+
+def test_an_absent_vessel_gets_it_over_another_network_and_changes_at_once_and_never_back(
+    vessels: dict[str, SyncProcess], operator: Operator
+) -> None:
+    argo, brigid, _ = vessels.values()
+    first = operator.key
+    operator.rekey(operator.now + OVERLAP)
+    old = operator.statement.read_bytes()
+    now = operator.now
+    operator.give("brigid", brigid.identity)
+    second = operator.rekey(now)  # at once: argo is away all the time
+    operator.give("brigid", brigid.identity)
+    assert (brigid.identity / "radio.key").read_text().strip() == second
+    assert choice(argo, now) is None  # the file that it has always had
+    assert (argo.identity / "radio.key").read_text().strip() == first
+    for process in (argo, brigid):
+        process.start()
+    told = has(argo, 2)
+    assert (told["hasPart"], told["hasBegun"]) == (True, True)
+    assert choice(argo, now) == Choice(second, "2 after")
+    long_ago = datetime(2000, 1, 1, tzinfo=UTC)
+    assert choice(argo, long_ago) == Choice(second, "2 before"), "no clock is needed for what holds at once"
+    # What was said before comes again, by a file; and is passed on no more.
+    (argo.identity / RADIO_STATEMENT).write_bytes(old)
+    argo.stop()
+    argo.start()
+    argo.until(lambda state: state.get("radioKey"))
+    assert argo.state()["radioKey"]["number"] == 2
+    assert stored(argo) == stored(brigid) == 2
+    assert choice(argo, now) == Choice(second, "2 after")
+
+
+def test_after_the_store_is_lost_the_kept_statement_still_counts(
+    vessels: dict[str, SyncProcess], operator: Operator
+) -> None:
+    argo = vessels["argo"]
+    operator.rekey(operator.now)
+    shutil.copy(operator.statement, argo.identity)
+    argo.start()
+    has(argo, 1)
+    argo.stop()
+    (argo.identity / RADIO_STATEMENT).unlink()
+    for path in (argo.folder / "data").glob("log.db*"):
+        path.unlink()
+    argo.start()
+    has(argo, 1)
+    assert stored(argo) == 1
+
+
+def test_a_broken_statement_is_told_and_stops_no_mesh(
+    vessels: dict[str, SyncProcess], operator: Operator
+) -> None:
+    argo = vessels["argo"]
+    (argo.identity / RADIO_STATEMENT).write_text("{")
+    argo.start()
+    found = argo.until(lambda state: state.get("port") and state["problems"])
+    assert f"{RADIO_STATEMENT}: not JSON" in found["problems"][0]
+    operator.rekey(operator.now)
+    shutil.copy(operator.statement, argo.identity)
+    has(argo, 1)
+    argo.until(lambda state: state.get("port") and not state["problems"])
+
+
+def test_a_radio_that_was_set_up_with_another_key_is_told(
+    vessels: dict[str, SyncProcess], operator: Operator
+) -> None:
+    argo = vessels["argo"]
+    argo.config.write_text(
+        argo.config.read_text() + '[network]\ncountry = "DE"\nvessel_radio = { mode = "mesh", channel = 6 }\n'
+    )
+    (argo.folder / "run").mkdir()
+    boot_state.write(argo.folder / "run", boot_state.BootState())
+    operator.rekey(operator.now)
+    shutil.copy(operator.statement, argo.identity)
+    argo.start()
+    found = argo.until(lambda state: state.get("problems"))
+    assert "the radio has not taken up its key" in found["problems"][0]
+    boot_state.write(argo.folder / "run", boot_state.BootState(radio_key="1 after"))
+    argo.until(lambda state: state.get("port") and not state["problems"])
+
+
+# At a start
+
+
+class Aboard:
+    """argo's appliance, and the fleet's folder ashore."""
+
+    def __init__(self, root: Path) -> None:
+        self.pi = Pi(root / "pi")
+        self.operator = Operator(root / "fleet", NOW)
+        self.operator.add("argo")
+        place = self.operator.folder.place("argo")
+        (place / "vessel.toml").write_text(VESSEL.format("argo", "Argo") + NETWORK)
+        (place / "sensors.toml").write_text(SENSORS.format(17))
+        self.pi.radio("wlan0", "phy0")
+        self.pi.radio("wlan1", "phy1")
+
+    def bundle(self) -> dict[str, bytes]:
+        return dict(compose(self.operator.folder, "argo", now=NOW))
+
+    def networks(self, now: datetime = NOW) -> tuple[str, str]:
+        """The key that the radio has after `logboat boot networks` at a time, and which that is."""
+        boot = self.pi.boot()
+        boot.now = now
+        found = boot.join()
+        assert found.problems == ()
+        return self.key, found.radio_key
+
+    @property
+    def key(self) -> str:
+        text = (self.pi.places.radio / "supplicant.conf").read_text()
+        [line] = [line for line in text.splitlines() if "sae_password" in line]
+        return line.split('"')[1]
+
+
+@pytest.fixture
+def aboard(tmp_path: Path) -> Aboard:
+    found = Aboard(tmp_path)
+    put(found.pi.places.inbox, found.bundle())
+    assert found.pi.start().problems == ()
+    assert found.key == found.operator.key
+    return found
+
+
+def test_the_radio_is_set_up_with_the_key_of_the_time(aboard: Aboard) -> None:
+    before = aboard.operator.key
+    after = aboard.operator.rekey(NOW + OVERLAP)
+    shutil.copy(aboard.operator.statement, aboard.pi.places.data)
+    assert aboard.networks() == (before, "1 before")
+    assert aboard.networks(NOW + OVERLAP) == (after, "1 after")
+    assert boot_state.read(aboard.pi.places.run).radio_key == "1 after"
+    third = aboard.operator.rekey(NOW + 2 * OVERLAP)
+    shutil.copy(aboard.operator.statement, aboard.pi.places.data)
+    assert aboard.networks(NOW + 2 * OVERLAP) == (third, "2 after")
+
+
+def test_a_card_brings_it_too_and_an_older_card_takes_nothing_back(aboard: Aboard) -> None:
+    old = aboard.bundle()
+    after = aboard.operator.rekey(NOW)
+    new = aboard.bundle()
+    assert f"identity/{RADIO_STATEMENT}" in new
+    for found in (new, old):
+        put(aboard.pi.places.card, found)
+        assert aboard.pi.start().problems == ()
+        assert aboard.key == after
+        kept = aboard.pi.places.etc / "identity" / RADIO_STATEMENT
+        assert json.loads(kept.read_bytes())["number"] == 1
+
+
+def test_a_bundle_whose_statement_is_broken_is_refused(aboard: Aboard) -> None:
+    before = aboard.key
+    aboard.operator.rekey(NOW)
+    broken = aboard.bundle()
+    broken[f"identity/{RADIO_STATEMENT}"] = b'{"number": 1}'
+    del broken["bundle.json"]
+    put(aboard.pi.places.card, broken)
+    [problem] = aboard.pi.start().problems
+    assert "not signed by the fleet's CA" in problem
+    assert aboard.key == before
+
+
+@pytest.mark.parametrize("what", ["nothing", "damaged", "foreign", "pipe", "link", "long", "folder"])
+def test_whatever_is_in_its_place_in_the_data_folder_the_radio_is_set_up(
+    aboard: Aboard, what: str, tmp_path: Path
+) -> None:
+    """The daemons may write there; root reads it."""
+    path = aboard.pi.places.data / RADIO_STATEMENT
+    if what == "damaged":
+        path.write_bytes(b"\xff{")
+    elif what == "foreign":
+        south = Operator(tmp_path / "south", NOW)
+        south.add("argo")
+        south.rekey(NOW)
+        shutil.copy(south.statement, path)
+    elif what == "pipe":
+        os.mkfifo(path)
+    elif what == "link":
+        aboard.operator.rekey(NOW)
+        path.symlink_to(aboard.operator.statement)
+    elif what == "long":
+        path.write_bytes(b" " * 500_000)
+    elif what == "folder":
+        path.mkdir()
+    own = (aboard.pi.places.etc / "identity" / "radio.key").read_text().strip()
+    assert aboard.networks() == (own, "")
