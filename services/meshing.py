@@ -15,6 +15,7 @@ from argparse import Namespace
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,6 +45,7 @@ from sync.store import DamagedError, Database, StoreError
 from sync.store.checkpoints import TICK_S
 
 from . import allowances, elsewhere, live, livestate, machine, meshstate, retention, storecheck
+from .boot import clock
 from .clocknote import Floor
 from .configuration import Configuration, ConfigurationError, load
 from .control import SYNC_SOCKET, Answer, ControlServer, Retry
@@ -359,7 +361,7 @@ class SyncDaemon:
             database=database,
             has_radio=configuration.network.vessel_radio.mode != "off",
         )
-        self._radio_key.attend(floor.now())
+        self._radio_key.attend(self._as_at_a_start())
         try:
             await mesh.start()
             own = membership.judge(identity.tls.certificate)
@@ -392,13 +394,17 @@ class SyncDaemon:
             if loop.time() >= look_at:
                 has_changed |= self._watch.has_changed()
                 if self._radio_key is not None:
-                    self._radio_key.attend(floor.now())
+                    self._radio_key.attend(self._as_at_a_start())
                 look_at = loop.time() + LOOK_AT_IDENTITY_EVERY
             if has_changed and (trouble := self._new_identity()) is None:
                 return
             self._tell(mesh, problems if trouble is None else [*problems, trouble])
             self._feed(mesh)
             await self._pause(WRITE_EVERY)
+
+    def _as_at_a_start(self) -> datetime:
+        """Return the time by which a start sets up the radio: both must come to the same key."""
+        return clock.now(self._places.data, utc=time.time())
 
     def _take_up_users(self, mesh: Mesh) -> None:
         """Take up who may connect by password, from a file that has changed; all else waits for a restart."""

@@ -7,7 +7,8 @@ radio checks the signature, and opens this vessel's part with the vessel's own k
 """
 
 import logging
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +31,11 @@ from sync.store import Database
 log = logging.getLogger(__name__)
 
 _KEPT_MODE: Final = 0o640
+DUE: Final = "radio-key-due"
+"""File in the run directory. logboat-rekey.path starts `logboat boot radio` once it was written."""
+_ASK_EVERY_S: Final = 300.0
+_PATIENCE_S: Final = 150.0
+"""How long the radio may take to be set up with another key, on a slow board, before that is a problem."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +105,14 @@ class RadioKeyWatch:
         run: Path,
         database: Database,
         has_radio: bool,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`folder` is the identity's; `has_radio`: whether a radio between vessels is configured here."""
+        """`folder` is the identity's; `has_radio`: whether a radio between vessels is configured here.
+
+        `clock`: seconds, which only rise.
+        """
+        self._clock, self._waiting_for = clock, ""
+        self._waits_since = self._asked = 0.0
         self._identity, self._database, self._has_radio = identity, database, has_radio
         self._data, self._run = data, run
         self._own: list[str] = []
@@ -133,7 +145,7 @@ class RadioKeyWatch:
                 f"{why_not} (number {statement.number}, from {when}), so it will not meet the others by"
                 f" radio; bring it its identity folder, or {RADIO_STATEMENT}, anew from the fleet's"
             )
-        elif choice is not None and self._waits(choice.mark):
+        elif choice is not None and self._is_late(choice.mark):
             self.problems.append(
                 f"the radio has not taken up its key of {when}:"
                 " sudo systemctl restart logboat-networks logboat-radio"
@@ -161,6 +173,23 @@ class RadioKeyWatch:
             files.write(self._data / RADIO_STATEMENT, msgspec.json.encode(body), mode=_KEPT_MODE)
         except OSError as error:
             log.warning("%s: %s", error.filename or self._data, error.strerror or error)
+
+    def _is_late(self, mark: str) -> bool:
+        """Ask for the radio to get this key, if it has another; return True if that takes too long."""
+        if not self._waits(mark):
+            self._waiting_for = ""
+            return False
+        now = self._clock()
+        if self._waiting_for != mark:
+            self._waiting_for, self._waits_since, self._asked = mark, now, now - _ASK_EVERY_S
+        if now - self._asked >= _ASK_EVERY_S:
+            self._asked = now
+            log.info("the radio is to have another key: %s", mark)
+            try:
+                files.write(self._run / DUE, f"{mark}\n".encode(), mode=_KEPT_MODE)
+            except OSError as error:
+                log.warning("%s: %s", error.filename or self._run, error.strerror or error)
+        return now - self._waits_since >= _PATIENCE_S
 
     def _waits(self, mark: str) -> bool:
         """Return True if the radio was set up with another key than this."""

@@ -5,10 +5,12 @@ Not a profile of NetworkManager's: 1.42 ends with a failed assertion when it sta
 wpa_supplicant alone does the same, and needs nobody: link-local addresses come with the link.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
 _HIGHEST_2_4_GHZ: Final = 13
+_KEY: Final = re.compile(r'^(\t(?:sae_password|psk)=").*(")$', re.MULTILINE)
 _LONGEST: Final = 32
 """Bytes of a network's name (IEEE 802.11, 9.4.2.2)."""
 
@@ -57,3 +59,8 @@ def radio(*, mode: str, fleet: str, key: str, channel: int, interface: str, coun
     ]
     rows = [*overall, "network={", *(f"\t{item}={value}" for item, value in network.items()), "}", ""]
     return Radio(interface, "\n".join(rows))
+
+
+def rekeyed(text: str, key: str) -> str:
+    """Return a configuration of `radio` with another key; `key` has no quotes in it."""
+    return _KEY.sub(lambda found: f"{found[1]}{key}{found[2]}", text)

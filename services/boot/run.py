@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -57,6 +57,7 @@ _IMAGERS_USER: Final = 1100
 _LONGEST_CONFIG_TXT: Final = 256_000
 """Bytes; it has a few thousand."""
 _NETWORKS: Final = "the networks"
+_RADIO_KEY: Final = f"{_NETWORKS}' radio key"
 _FIREWALL: Final = f"{_NETWORKS}' firewall"
 _ASKED: Final = ".restart-asked"
 """In the folder in force: for which lines of config.txt the machine was last restarted."""
@@ -146,6 +147,27 @@ class Boot:
                 problems=(*earlier, *self.problems[known:]),
             )
         )
+
+    def rekey(self) -> BootState:
+        """Give the radio the key of this time; added to what the other steps have told."""
+        before, known = state.read(self.places.run), len(self.problems)
+        self.radio_key = before.radio_key
+        if owners.is_ours(self.places.etc.resolve()):
+            self._step(_RADIO_KEY, self._rekey)
+        earlier = [problem for problem in before.problems if not problem.startswith(_RADIO_KEY)]
+        return self._told(
+            msgspec.structs.replace(
+                before, radio_key=self.radio_key, problems=(*earlier, *self.problems[known:])
+            )
+        )
+
+    def _rekey(self) -> None:
+        before = self.radio_key
+        key = self._radio_key(identities.load(self.places.etc / IDENTITY))
+        after, self.radio_key = self.radio_key, before
+        if key is not None:
+            system.rekey_radio(self.places.radio, key, tool=self.tool)
+            self.radio_key = after
 
     def _told(self, found: BootState) -> BootState:
         self._step("what the lights show of it", lambda: state.write(self.places.run, found))
@@ -328,12 +350,3 @@ def _words(error: Exception) -> str:
 def fallback_name(root: Path = Path("/")) -> str:
     """What a vessel is called until somebody says: the same at each start on a board, another on others."""
     return f"vessel-{hashlib.sha256(machine.board(root).encode()).hexdigest()[:6]}"
-
-
-def now(data: Path, *, utc: float) -> datetime:
-    """What time it is at least: the clock's, the image's, or when anything was last recorded here."""
-    times = [utc, machine.image_epoch()]
-    for name in ("samples.db", "log.db"):
-        with contextlib.suppress(OSError):
-            times.append((data / name).stat().st_mtime)
-    return datetime.fromtimestamp(max(times), UTC)

@@ -19,7 +19,7 @@ from provisioning.errors import CardError
 from provisioning.networks import adapters, firewall
 from provisioning.networks.adapters import CREW, Adapter
 from provisioning.networks.profiles import SUFFIX, Profile
-from provisioning.networks.radio import Radio
+from provisioning.networks.radio import Radio, rekeyed
 from provisioning.takein import owners
 from sensors.kernel import new_device
 from sync.folders import OWN, PUBLIC, make_folder
@@ -29,6 +29,8 @@ HOST_KEYS: Final = ("ed25519", "ecdsa")
 """RSA takes a Zero 2 W half a minute, and nobody needs it."""
 SLOTS: Final = (2, 3)
 """Partitions that start the two systems: each has a config.txt."""
+SUPPLICANT: Final = "supplicant.conf"
+"""The radio's configuration, in its folder."""
 _ROOTS: Final = {"05": 0, "06": 1}
 """Which slot a start came from, by the end of its root's PARTUUID."""
 
@@ -142,7 +144,24 @@ def write_radio(folder: Path, radio: Radio | None, *, unmanaged: Path) -> None:
     make_folder(unmanaged.parent, PUBLIC)
     files.write(unmanaged, f"[keyfile]\nunmanaged-devices=interface-name:{radio.interface}\n".encode())
     files.write(folder / "interface", f"INTERFACE={radio.interface}\n".encode())
-    files.write(folder / "supplicant.conf", radio.text.encode(), mode=files.SECRET)
+    files.write(folder / SUPPLICANT, radio.text.encode(), mode=files.SECRET)
+
+
+def rekey_radio(folder: Path, key: str, *, tool: Run = run) -> None:
+    """Give the radio another key, and start it anew if that is another one. Raises OSError, CardError."""
+    path = folder / SUPPLICANT
+    if not path.exists():
+        return  # no radio is wanted here
+    before = path.read_text()
+    after = rekeyed(before, key)
+    if after == before:
+        return
+    files.write(path, after.encode(), mode=files.SECRET)
+    try:
+        tool(["systemctl", "try-restart", "logboat-radio.service"])
+    except BaseException:
+        files.write(path, before.encode(), mode=files.SECRET)  # it is still what the radio has
+        raise
 
 
 def write_firewall(folder: Path, text: str, *, tool: Run = run) -> None:

@@ -12,12 +12,12 @@ from .common import FailedError, World, print_json
 
 
 def boot_arguments(parser: ArgumentParser) -> None:
-    """`logboat boot [card|networks] [--firmware DIR] [--partition DIR]`."""
+    """`logboat boot [card|networks|radio] [--firmware DIR] [--partition DIR]`."""
     parser.add_argument(
         "part",
         nargs="?",
-        choices=("card", "networks"),
-        help="this part alone: what is on the card, or the networks that follow from it",
+        choices=("card", "networks", "radio"),
+        help="this part alone: what is on the card, the networks that follow from it, or the radio's key",
     )
     parser.add_argument(
         "--firmware",
@@ -38,22 +38,23 @@ def boot_arguments(parser: ArgumentParser) -> None:
 def boot(args: Namespace, world: World) -> int:
     """Take in what is on the card, set up what follows from it. 0 whatever it finds: it stops no start."""
     with loading():
-        from services.boot import run, system
+        from services.boot import clock, run, system
         from services.logs.setup import running
         from services.systemd import Notifier
 
     if not system.is_root():
         raise FailedError("this changes the system: run it as root (systemd does, at each start)")
     places = places_of(args)
-    boot = run.Boot(places, run.now(args.data, utc=world.utc), progress=Notifier().progress)
-    with running("networks" if args.part == "networks" else "boot", args.data):
-        found = {None: boot.run, "card": boot.take_up, "networks": boot.join}[args.part]()
+    boot = run.Boot(places, clock.now(args.data, utc=world.utc), progress=Notifier().progress)
+    parts = {None: boot.run, "card": boot.take_up, "networks": boot.join, "radio": boot.rekey}
+    with running({"networks": "networks", "radio": "radio"}.get(args.part, "boot"), args.data):
+        found = parts[args.part]()
     if args.json:
         print_json("boot", msgspec.to_builtins(found))
         return 0
     for line in (*found.problems, *found.networks):
         print(line)
-    if args.part == "networks":
+    if args.part in ("networks", "radio"):
         return 0
     if found.taken:
         print(f"taken in: {', '.join(found.taken)}")

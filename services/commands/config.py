@@ -51,7 +51,7 @@ def _check(args: Namespace) -> int:
 def _apply(args: Namespace, world: World) -> int:
     from provisioning.takein.offers import Offer
     from sensors.tomlfile import ConfigurationError
-    from services.boot import run
+    from services.boot import clock, run
     from services.configcheck import name_in_force
 
     from .boot import places_of
@@ -63,7 +63,7 @@ def _apply(args: Namespace, world: World) -> int:
     if not os.access(args.config.parent, os.W_OK):
         raise FailedError(f"{args.config.parent}: cannot be written; try it with sudo")
     offer = Offer({name: args.file.read_bytes()}, origins={name: args.file})
-    outcome = run.Boot(places_of(args), run.now(args.data, utc=world.utc)).take_in(offer)
+    outcome = run.Boot(places_of(args), clock.now(args.data, utc=world.utc)).take_in(offer)
     if args.json:
         facts = {"taken": outcome.taken, "problems": [_json(each) for each in outcome.problems]}
         print_json("config-apply", facts)

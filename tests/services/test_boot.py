@@ -14,7 +14,7 @@ import pytest
 from provisioning import files
 from provisioning.card.tools import run as run_tool
 from provisioning.errors import CardError
-from services.boot import run, state, system
+from services.boot import clock, run, state, system
 from services.boot.places import Places
 from services.boot.run import Boot
 from services.boot.state import BootState
@@ -290,10 +290,10 @@ def test_a_folder_that_a_daemon_has_put_in_its_place_is_not_believed(pi: Pi) -> 
 
 def test_a_clock_in_1970_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", str(int(NOW.timestamp())))
-    assert run.now(tmp_path, utc=0.0) == NOW
+    assert clock.now(tmp_path, utc=0.0) == NOW
     (tmp_path / "samples.db").touch()
     os.utime(tmp_path / "samples.db", (NOW.timestamp() + 86_400,) * 2)
-    assert run.now(tmp_path, utc=0.0) == datetime(2026, 5, 2, tzinfo=UTC)
+    assert clock.now(tmp_path, utc=0.0) == datetime(2026, 5, 2, tzinfo=UTC)
 
 
 def test_a_disk_names_its_partitions() -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import shutil
+import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,8 +14,9 @@ import pytest
 from provisioning.authority import Authority
 from provisioning.bundle.compose import compose
 from provisioning.folder import FleetFolder
+from provisioning.networks.radio import radio, rekeyed
 from services.boot import state as boot_state
-from services.radiokey import Choice, in_force
+from services.radiokey import DUE, Choice, RadioKeyWatch, in_force
 from sync import documents
 from sync.fleet import identity_files, radio_key
 from sync.fleet.errors import RadioKeyError
@@ -23,11 +25,13 @@ from sync.fleet.revocations import serial_text
 from sync.peer.conflicts import RADIO_KEY
 from sync.store import Database
 from tests.net.certificates import NOW
-from tests.provisioning.bundles import SENSORS, VESSEL, put
+from tests.polling import wait_until
+from tests.provisioning.bundles import SENSORS, VESSEL, content, put
 from tests.provisioning.operator import PASSPHRASE
 
 from .syncing import SyncProcess
 from .test_boot import NETWORK, Pi
+from .test_units import MOST_EXPOSED, analyze
 
 OVERLAP = timedelta(days=14)
 
@@ -223,7 +227,7 @@ def test_a_broken_statement_is_told_and_stops_no_mesh(
     argo.until(lambda state: state.get("port") and not state["problems"])
 
 
-def test_a_radio_that_was_set_up_with_another_key_is_told(
+def test_a_radio_that_has_another_key_is_asked_to_change_it(
     vessels: dict[str, SyncProcess], operator: Operator
 ) -> None:
     argo = vessels["argo"]
@@ -234,11 +238,59 @@ def test_a_radio_that_was_set_up_with_another_key_is_told(
     boot_state.write(argo.folder / "run", boot_state.BootState())
     operator.rekey(operator.now)
     shutil.copy(operator.statement, argo.identity)
+    due = argo.folder / "run" / DUE
     argo.start()
-    found = argo.until(lambda state: state.get("problems"))
-    assert "the radio has not taken up its key" in found["problems"][0]
-    boot_state.write(argo.folder / "run", boot_state.BootState(radio_key="1 after"))
-    argo.until(lambda state: state.get("port") and not state["problems"])
+    argo.until(lambda state: state.get("port"))
+    wait_until(due.exists, lambda: argo.log)
+    assert due.read_text() == "1 after\n"
+
+
+def test_it_is_asked_again_for_a_radio_that_stays_as_it_was_and_told_after_a_while(
+    vessels: dict[str, SyncProcess], operator: Operator, tmp_path: Path
+) -> None:
+    run, data, due = tmp_path / "run", tmp_path / "data", tmp_path / "run" / DUE
+    data.mkdir()
+    operator.rekey(operator.now + OVERLAP)
+    operator.give("argo", vessels["argo"].identity)
+    folder, clock = vessels["argo"].identity, [1000.0]
+    with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
+
+        def watch(*, has_radio: bool = True) -> RadioKeyWatch:
+            return RadioKeyWatch(
+                identity_files.load(folder),
+                folder=folder,
+                data=data,
+                run=run,
+                database=database,
+                has_radio=has_radio,
+                clock=lambda: clock[0],
+            )
+
+        def asks(of: RadioKeyWatch, now: datetime) -> str | None:
+            due.unlink(missing_ok=True)
+            of.attend(now)
+            return due.read_text().strip() if due.exists() else None
+
+        watched = watch()
+        assert asks(watched, operator.now) is None, "no appliance, and no start"
+        boot_state.write(run, boot_state.BootState())
+        assert asks(watch(has_radio=False), operator.now + OVERLAP) is None
+        assert asks(watched, operator.now) == "1 before"
+        boot_state.write(run, boot_state.BootState(radio_key="1 before"))
+        assert asks(watched, operator.now) is None
+        assert asks(watched, operator.now + OVERLAP) == "1 after"
+        clock[0] += 100
+        assert asks(watched, operator.now + OVERLAP) is None
+        assert watched.problems == []
+        clock[0] += 100
+        assert asks(watched, operator.now + OVERLAP) is None
+        assert "the radio has not taken up its key" in watched.problems[0]
+        clock[0] += 100
+        assert asks(watched, operator.now + OVERLAP) == "1 after"
+        boot_state.write(run, boot_state.BootState(radio_key="1 after"))
+        assert asks(watched, operator.now + OVERLAP) is None
+        assert watched.problems == []
+        assert asks(watched, operator.now) == "1 before", "a clock that ran ahead is set right"
 
 
 # At a start
@@ -268,6 +320,15 @@ class Aboard:
         assert found.problems == ()
         return self.key, found.radio_key
 
+    def rekey(self, now: datetime = NOW) -> tuple[list[str], tuple[str, str]]:
+        """The commands that `logboat boot radio` runs at a time, and what the radio has then."""
+        boot = self.pi.boot()
+        boot.now = now
+        self.pi.ran.clear()
+        found = boot.rekey()
+        assert found.problems == ()
+        return list(self.pi.ran), (self.key, found.radio_key)
+
     @property
     def key(self) -> str:
         text = (self.pi.places.radio / "supplicant.conf").read_text()
@@ -294,6 +355,92 @@ def test_the_radio_is_set_up_with_the_key_of_the_time(aboard: Aboard) -> None:
     third = aboard.operator.rekey(NOW + 2 * OVERLAP)
     shutil.copy(aboard.operator.statement, aboard.pi.places.data)
     assert aboard.networks(NOW + 2 * OVERLAP) == (third, "2 after")
+
+
+RESTART = "systemctl try-restart logboat-radio.service"
+
+
+def test_while_it_runs_the_key_alone_is_changed_and_the_radio_started_anew_only_for_another_one(
+    aboard: Aboard,
+) -> None:
+    places = aboard.pi.places
+    before, text = aboard.key, (places.radio / "supplicant.conf").read_text()
+    everything = content(aboard.pi.root)
+    assert aboard.rekey() == ([], (before, ""))
+    after = aboard.operator.rekey(NOW + OVERLAP)
+    shutil.copy(aboard.operator.statement, places.data)
+    assert aboard.rekey() == ([], (before, "1 before"))
+    assert aboard.rekey(NOW + OVERLAP) == ([RESTART], (after, "1 after"))
+    assert (places.radio / "supplicant.conf").read_text() == text.replace(before, after)
+    assert (places.radio / "supplicant.conf").stat().st_mode & 0o777 == 0o600
+    assert aboard.rekey(NOW + OVERLAP) == ([], (after, "1 after"))
+    changed = {name for name, now in content(aboard.pi.root).items() if everything.get(name) != now}
+    assert changed == {"radio/supplicant.conf", "run/boot.json", f"data/{RADIO_STATEMENT}"}
+    assert aboard.networks(NOW + OVERLAP) == (after, "1 after")
+
+
+def test_an_ad_hoc_radio_changes_its_key_too() -> None:
+    made = radio(mode="adhoc", fleet="north", key="a key", channel=1, interface="wlan1", country="DE")
+    again = radio(mode="adhoc", fleet="north", key=r"\1 \g<0>", channel=1, interface="wlan1", country="DE")
+    assert rekeyed(made.text, r"\1 \g<0>") == again.text
+
+
+def test_a_radio_that_cannot_be_started_anew_is_told_and_asked_for_again(aboard: Aboard) -> None:
+    before = aboard.key
+    after = aboard.operator.rekey(NOW)
+    shutil.copy(aboard.operator.statement, aboard.pi.places.data)
+    aboard.pi.broken = {"systemctl"}
+    found = aboard.pi.boot().rekey()
+    assert found.problems == ("the networks' radio key could not be set up: systemctl: broken",)
+    assert (aboard.key, found.radio_key) == (before, "")
+    aboard.pi.broken = set()
+    assert aboard.rekey() == ([RESTART], (after, "1 after"))
+    assert boot_state.read(aboard.pi.places.run).problems == ()
+
+
+def test_without_a_radio_or_an_identity_there_is_nothing_to_change(aboard: Aboard) -> None:
+    aboard.operator.rekey(NOW)
+    shutil.copy(aboard.operator.statement, aboard.pi.places.data)
+    (aboard.pi.places.radio / "supplicant.conf").unlink()
+    aboard.pi.ran.clear()
+    found = aboard.pi.boot().rekey()
+    assert (found.problems, found.radio_key, aboard.pi.ran) == ((), "1 after", [])
+    shutil.rmtree(aboard.pi.places.etc / "identity")
+    found = aboard.pi.boot().rekey()
+    assert (found.problems, aboard.pi.ran) == ((), [])
+
+
+# What systemd has to do with it
+
+SYSTEM = Path(__file__).parents[2] / "image/files/usr/lib/systemd/system"
+
+
+def unit(name: str, key: str) -> list[str]:
+    lines = (SYSTEM / name).read_text().splitlines()
+    return [line.partition("=")[2] for line in lines if line.startswith(f"{key}=")]
+
+
+def test_the_unit_that_waits_starts_the_one_that_sets_up_the_key() -> None:
+    assert unit("logboat-rekey.path", "PathChanged") == [f"/run/logboat/{DUE}"]
+    assert unit("logboat-rekey.path", "PathExists") == [], "a file that stays would start it for ever"
+    assert unit("logboat-rekey.service", "ExecStart") == ["/usr/bin/logboat boot radio"]
+    enabled = tomllib.loads((SYSTEM.parents[4] / "services.toml").read_text())["enable"]
+    assert "logboat-rekey.path" in enabled
+    assert "[Install]" not in (SYSTEM / "logboat-rekey.service").read_text(), "no start waits for it"
+
+
+@pytest.mark.parametrize("name", ["logboat-rekey.path", "logboat-rekey.service"])
+def test_units_are_understood_by_systemd(name: str, tmp_path: Path) -> None:
+    for path in SYSTEM.glob("logboat-rekey.*"):
+        (tmp_path / path.name).write_text(path.read_text().replace("/usr/bin/logboat", "/bin/true"))
+    done = analyze("verify", "--man=no", str(tmp_path / name))
+    assert [line for line in done.stderr.splitlines() if name in line] == []
+
+
+def test_the_unit_is_shut_in() -> None:
+    path = str(SYSTEM / "logboat-rekey.service")
+    done = analyze("security", "--offline=true", f"--threshold={MOST_EXPOSED}", "--no-pager", path)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_card_brings_it_too_and_an_older_card_takes_nothing_back(aboard: Aboard) -> None:

@@ -1,0 +1,16 @@
+"""What time it is at a start, on a machine whose clock may know nothing of it."""
+
+import contextlib
+from datetime import UTC, datetime
+from pathlib import Path
+
+from services import machine
+
+
+def now(data: Path, *, utc: float) -> datetime:
+    """What time it is at least: the clock's, the image's, or when anything was last recorded here."""
+    times = [utc, machine.image_epoch()]
+    for name in ("samples.db", "log.db"):
+        with contextlib.suppress(OSError):
+            times.append((data / name).stat().st_mtime)
+    return datetime.fromtimestamp(max(times), UTC)
