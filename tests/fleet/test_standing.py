@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from sync import documents
+from sync.fleet import radio_key
 from sync.fleet.identity_files import FleetIdentity
+from sync.fleet.radio_key import RadioKey
 from sync.fleet.revocations import Revocations, to_body
-from sync.fleet.standing import standing
-from sync.peer.conflicts import REVOCATIONS
+from sync.fleet.standing import Stated, radio_key_standing, standing
+from sync.peer.conflicts import RADIO_KEY, REVOCATIONS
 from sync.store import Database
 from tests.net.certificates import NOW
 
@@ -65,3 +67,39 @@ def test_a_document_of_another_fleets_ca_says_nothing(database: Database) -> Non
     database.put(REVOCATIONS, stated(9, "south"))
     assert standing(database, identity(2)).revocations.number == 2
     assert here(database) == 2
+
+
+# The radio's key
+
+
+def offered(number: int, fleet: str = "north") -> Stated:
+    said = RadioKey(number, NOW, NOW, ())
+    return radio_key.to_body(said, fleet=fleet, key=authority(fleet).key), said
+
+
+def kept(database: Database) -> int | None:
+    found = database.get(RADIO_KEY)
+    return None if found is None or found.deleted else found.body["number"]
+
+
+@pytest.mark.parametrize(
+    ("files", "store", "right"),
+    [((), None, None), ((1,), None, 1), ((1, 3), 2, 3), ((1,), 2, 2), ((), 2, 2), ((2,), 2, 2)],
+)
+def test_of_the_radios_key_the_highest_number_counts_and_is_passed_on(
+    database: Database, files: tuple[int, ...], store: int | None, right: int | None
+) -> None:
+    if store is not None:
+        database.put(RADIO_KEY, offered(store)[0])
+    before = database.last_sequence
+    found = radio_key_standing(database, authority().certificate, [offered(number) for number in files])
+    assert (None if found is None else found[1].number) == right == kept(database)
+    assert (database.last_sequence == before) == (right == store)
+
+
+def test_a_radio_key_of_another_fleets_ca_gives_way(database: Database) -> None:
+    database.put(RADIO_KEY, offered(9, "south")[0])
+    assert radio_key_standing(database, authority().certificate, []) is None
+    found = radio_key_standing(database, authority().certificate, [offered(2)])
+    assert found == offered(2)
+    assert kept(database) == 2

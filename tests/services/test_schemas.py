@@ -364,6 +364,7 @@ def _boot(stage: Stage) -> Iterator[str]:
     yield stage.told("boot")
     yield stage.told("boot", "card")
     yield stage.told("boot", "networks")
+    yield stage.told("boot", "radio")
 
 
 @prints("store check", "store-check")
