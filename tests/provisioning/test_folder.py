@@ -219,6 +219,25 @@ def test_a_later_radio_key_is_sealed_for_all_but_the_revoked_and_for_those_who_c
     assert again.before == keys.after != again.after
 
 
+def test_a_radio_key_that_was_not_used_yet_is_passed_over_by_the_next(
+    folder: FleetFolder, authority: Authority
+) -> None:
+    """A vessel is stolen that holds it already."""
+    for vessel in ("argo", "brigid"):
+        folder.add(authority, vessel, now=NOW)
+    before = radio_key(folder, "argo").decode().strip()
+    folder.change_radio_key(authority, now=NOW, begins=NOW + timedelta(days=14))
+    first = sealed_for(folder, "argo")
+    folder.revoke(authority, "brigid", now=NOW + timedelta(days=7))
+    folder.change_radio_key(authority, now=NOW + timedelta(days=7), begins=NOW + timedelta(days=21))
+    second = sealed_for(folder, "argo")
+    assert first is not None
+    assert second is not None
+    assert first.before == second.before == before
+    assert second.after not in (before, first.after)
+    assert sealed_for(folder, "brigid") is None
+
+
 def test_a_vessel_that_was_renewed_and_has_its_old_card_still_opens_its_part(
     folder: FleetFolder, authority: Authority
 ) -> None:
