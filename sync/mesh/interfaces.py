@@ -8,7 +8,8 @@ import fcntl
 import ipaddress
 import socket
 import struct
-from collections.abc import Collection, Iterable, Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -66,6 +67,29 @@ def read_interfaces() -> tuple[Interface, ...]:
         for name, (index, addresses) in sorted(found.items())
         if (flags := _flags(name)) is not None
     )
+
+
+class RecentInterfaces:
+    """The interfaces as they were within the last second: who knocks all the time costs no reading."""
+
+    def __init__(
+        self,
+        read: Callable[[], tuple[Interface, ...]] = read_interfaces,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        lasts: float = 1.0,
+    ) -> None:
+        """`lasts`: seconds for which what was read counts."""
+        self._read, self._clock, self._lasts = read, clock, lasts
+        self._found: tuple[Interface, ...] = ()
+        self._until = float("-inf")
+
+    def __call__(self) -> tuple[Interface, ...]:
+        """Return all interfaces that have an address. Raises OSError if the kernel does not tell."""
+        now = self._clock()
+        if now >= self._until:
+            self._found, self._until = self._read(), now + self._lasts
+        return self._found
 
 
 def suitable(interfaces: Iterable[Interface], wanted: Sequence[str] = ("*",)) -> tuple[Interface, ...]:

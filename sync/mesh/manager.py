@@ -17,7 +17,7 @@ from sync.documents import DocumentName
 from sync.mesh.clones import Ahead, Clones
 from sync.mesh.dialling import TICK, Dialling
 from sync.mesh.discovery import Discovery
-from sync.mesh.interfaces import is_reached_by, read_interfaces
+from sync.mesh.interfaces import RecentInterfaces, is_reached_by
 from sync.mesh.inward import InwardLinks
 from sync.mesh.membership import CrewUser, Membership
 from sync.mesh.outward import Outward, Ties
@@ -206,14 +206,12 @@ class Mesh:
     async def _listen(self) -> None:
         """On all addresses, since interfaces come and go; who comes by one that is not named is not heard."""
         settings, membership = self.settings, self.membership
-        wanted = settings.interfaces
+        wanted, interfaces = settings.interfaces, RecentInterfaces()
         self.listener = URLEndpointListener(
             URLEndpointListenerConfiguration(
                 {settings.database_name: self.database},
                 port=settings.port,
-                welcomes=None
-                if "*" in wanted
-                else lambda local: is_reached_by(local, read_interfaces(), wanted),
+                welcomes=None if "*" in wanted else lambda local: is_reached_by(local, interfaces(), wanted),
                 tls_identity=membership.identity.tls,
                 authenticator=membership.authenticators(),
                 authorize=membership.admit,

@@ -5,11 +5,13 @@ is added up by whose they are. Beyond the budget the largest connection of whoev
 is told to try again, and no other notices.
 
     memory().report(link, bytes)      after each turn
+    memory().departed()               when a connection is over, even if it was never let in
     memory().most = …                 a small machine's budget
 """
 
 import asyncio
 import ctypes
+import gc
 import logging
 from asyncio import sslproto
 from collections import defaultdict
@@ -34,6 +36,11 @@ _READ: Final = 64 * KIB
 """Bytes that asyncio's TLS reads at once, a buffer for each connection; 256 KiB if it is not told."""
 _TRIM_FROM: Final = 4 * MIB
 """Bytes that must have been let go of for the rest of them to be given back to the system."""
+_DEPARTED: Final = 16
+"""Connections that are over, after which their remains are collected. asyncio's TLS leaves cycles of objects,
+with their buffers; the collector, which counts objects and not bytes, would let hundreds of them lie."""
+_COLLECT_AFTER: Final = 0.5
+"""Seconds between two such collections, at least: each takes some 20 ms."""
 _MMAP_THRESHOLD: Final = 128 * KIB
 """Bytes of a block from which on it is given back as soon as it is free. It is glibc's own figure, which
 grows if it is not set."""
@@ -60,6 +67,8 @@ class Memory:
         self._held: dict[Holder, int] = {}
         self._peak = 0
         """The most since memory was given back last."""
+        self._departed = 0
+        self._collection: asyncio.TimerHandle | None = None
 
     def report(self, holder: Holder, held: int) -> None:
         """Take note that a connection holds so many bytes now; end one if all together hold too much."""
@@ -75,6 +84,17 @@ class Memory:
         if self._peak - self.total >= _TRIM_FROM:
             self._peak = self.total
             asyncio.get_running_loop().run_in_executor(None, give_back)
+
+    def departed(self) -> None:
+        """Take note that a connection is over, also one that was never let in."""
+        self._departed += 1
+        if self._departed >= _DEPARTED and self._collection is None:
+            self._collection = asyncio.get_running_loop().call_later(_COLLECT_AFTER, self._collect)
+
+    def _collect(self) -> None:
+        self._departed, self._collection = 0, None
+        gc.collect()
+        asyncio.get_running_loop().run_in_executor(None, give_back)
 
     def _shed(self) -> None:
         by_owner: defaultdict[Owner, int] = defaultdict(int)

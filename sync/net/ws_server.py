@@ -21,6 +21,7 @@ from sync.net.decisions import Accept, Decide, Look, Reject, Request
 from sync.net.faults import problem_of
 from sync.net.framing import Framing, package_log
 from sync.net.handshake import Head, joined, spell_remote
+from sync.net.memory import memory
 from sync.net.places import PER_ADDRESS, FullError, Places
 from sync.net.tls_alerts import alerts_by
 from sync.net.websocket import Tuning, WebSocketTransport
@@ -204,6 +205,7 @@ class Server:
     def forget(self, which: "_Guest | WebSocketTransport") -> None:
         """It is over."""
         self._places.leave(which)
+        memory().departed()
         if isinstance(which, _Guest):
             self._guests.discard(which)
         else:

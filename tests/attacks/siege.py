@@ -23,6 +23,8 @@ from .rounds import Times
 
 MEMORY_MIB: Final = 120
 """Most that the sync daemon may ever hold."""
+PACE_S: Final = 0.6
+"""Seconds from one arrival to the next: a user's checkpoints are written twice a second, and no faster."""
 PASSWORD: Final = "correct horse"
 GOOD: Final = "bridge"
 """A user who reads and writes all that the crew may."""
@@ -158,6 +160,8 @@ class Siege:
                 left = after
                 while left or len(times.each) < least:
                     times.each.append(await once())
+                    if arrivals:
+                        await asyncio.sleep(PACE_S)
                     left = left - 1 if running.is_done and left else after if not running.is_done else left
                 facts = running.facts
             if beside is not None:

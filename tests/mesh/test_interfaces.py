@@ -17,6 +17,7 @@ from sync.mesh.interfaces import (
     RUNNING,
     UP,
     Interface,
+    RecentInterfaces,
     advertised,
     dialable,
     is_reached_by,
@@ -180,3 +181,16 @@ def test_where_netlink_is_refused_the_caller_is_told_to_look(monkeypatch: pytest
         return events
 
     assert asyncio.run(asyncio.wait_for(watch(), 5.0)) == [frozenset({Event.ADDRESS})] * 2
+
+
+def test_interfaces_are_read_once_a_second_however_often_they_are_asked_for() -> None:
+    now, read = [10.0], list[float]()
+
+    def reading() -> tuple[Interface, ...]:
+        read.append(now[0])
+        return ()
+
+    recent = RecentInterfaces(reading, clock=lambda: now[0])
+    for now[0] in (10.0, 10.5, 10.99, 11.0, 11.5, 13.0):
+        assert recent() == ()
+    assert read == [10.0, 11.0, 13.0]

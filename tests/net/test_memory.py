@@ -1,11 +1,14 @@
 """One budget for what all connections hold: whoever holds most has to go, and nobody else."""
 
 import asyncio
+import gc
+import weakref
 
 import pytest
 
 from sync.net.memory import Memory
 from sync.net.turns import Owner
+from tests.polling import until
 
 from .wire import run
 
@@ -68,3 +71,25 @@ def test_memory_is_given_back_once_much_was_let_go_of(monkeypatch: pytest.Monkey
         assert len(times) == 1
 
     run(main())
+
+
+def test_cycles_that_connections_leave_are_collected_however_few_objects_there_are() -> None:
+    class Remains:
+        def __init__(self) -> None:
+            self.itself = self
+
+    async def main() -> None:
+        memory = Memory()
+        left = weakref.WeakSet[Remains]()
+        for _ in range(20):
+            left.add(Remains())
+            memory.departed()
+        await until(lambda: not left, "what is left of connections goes")
+
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        run(main())
+    finally:
+        if enabled:
+            gc.enable()
