@@ -33,8 +33,6 @@ WITNESSED: Final = "witness"
 """The journal's note that there is a witness: one that is missing then is damage, and no older version."""
 _BOOTS: Final = 3
 """Starts after the journal's last one of which a document is looked for."""
-_BELIEVED: Final = 1_000_000
-"""Numbers after the journal's last one that a current value is believed: other vessels may write it, too."""
 NO_WITNESS: Final = "given-numbers is missing or damaged, so which numbers were given is not sure"
 
 
@@ -129,7 +127,10 @@ def journal_behind_documents(state: JournalState, database: Database) -> str | N
 
 
 def numbers_in_documents(state: JournalState, database: Database) -> Iterator[tuple[str, int]]:
-    """Yield sensors and numbers of the journal's log that documents know to have been given."""
+    """Yield sensors and numbers of the journal's log that documents know to have been given.
+
+    Current values do not count: any vessel of the fleet may write one, and could make a new log begin here.
+    """
     for name in sorted(state.last):
         yield name, documented(database, state.vessel, name, state.log)
         prefix = documents.alarm_prefix(state.vessel, name, state.log)
@@ -137,11 +138,6 @@ def numbers_in_documents(state: JournalState, database: Database) -> Iterator[tu
             parsed = documents.parse_id(found.id)
             if parsed is not None and parsed.number is not None:
                 yield name, parsed.number
-        current = database.get(documents.equipment_id(state.vessel, name))
-        if current is not None and current.body.get("log") == state.log:
-            number = current.body.get("sequence")
-            if type(number) is int and number <= state.last[name] + _BELIEVED:
-                yield name, number
 
 
 def witness_behind(state: JournalState, given: Given | None) -> str | None:

@@ -10,7 +10,7 @@ from typing import Final
 
 from sync import documents
 from sync.documents import Kind
-from sync.store import Database, bodies
+from sync.store import Database, bodies, revisions
 
 from . import retention, segments
 from .copies import contents
@@ -39,7 +39,8 @@ def put_back(database: Database, folder: Path) -> int:
     for _, content in contents(folder):
         some: list[Copy] = []
         for copy in content.copies():
-            if copy.id not in gone:
+            # An earlier version let in revisions after which there can be none: the store takes no such one.
+            if copy.id not in gone and revisions.is_sound(copy.rev):
                 some.append(copy)
             if len(some) >= A_TIME:
                 written |= _write(database, some)
@@ -55,7 +56,11 @@ def lacking(database: Database, folder: Path) -> list[str]:
     """
     ids: set[str] = set()
     for _, content in contents(folder):
-        ids.update(copy.id for copy in content.copies() if not copy.id.startswith(f"{Kind.ALARM}:"))
+        ids.update(
+            copy.id
+            for copy in content.copies()
+            if revisions.is_sound(copy.rev) and not copy.id.startswith(f"{Kind.ALARM}:")
+        )
     there = database.current(ids)
     return sorted(name for name in ids if name not in there and not database.floor(name))
 

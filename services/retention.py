@@ -324,7 +324,7 @@ def _of_crew(database: Database, vessel: str, logs: Collection[str] | None) -> I
     yield from _ids_of_oldest(database, [(f"{Kind.NOTE}:", _after(f"{Kind.NOTE}:"))])
 
 
-_LOGGED: Final = frozenset({Kind.READING.value, Kind.GAP.value, Kind.ALARM.value})
+_LOGGED: Final = frozenset({Kind.READING.value, Kind.ALARM.value})
 
 
 def _others(kind: Kind, vessel: str) -> list[tuple[str, str]]:

@@ -29,7 +29,9 @@ VESSELS: Final = 0.3
 CREW: Final = 0.1
 LEAST: Final = 64_000
 """Bytes that each share has whatever the card: facts without which nothing works, such as what is ashore."""
-_LOGGED: Final = frozenset({Kind.READING, Kind.GAP, Kind.ALARM})
+_LOGGED: Final = frozenset({Kind.READING, Kind.ALARM})
+"""Kinds that the crew writes in logs of its own. The gaps of these logs are the vessel's: they tell what it
+has removed of them, and would be put back from the copies if they went."""
 
 
 class Owner(Enum):

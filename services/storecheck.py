@@ -202,8 +202,11 @@ def _check(data: Path, report: Report, *, repair: bool) -> None:
     _repair(data, found, report)
     _check_copies(store, report, vessel=found.vessel, repair=True)
     report.repaired = True
-    with open(data / "last-repair.json", "wb", opener=opening()) as file:
-        file.write(msgspec.json.encode({"version": 1, "utc": time.time(), **report.as_dict()}))
+    try:
+        with open(data / "last-repair.json", "wb", opener=opening()) as file:
+            file.write(msgspec.json.encode({"version": 1, "utc": time.time(), **report.as_dict()}))
+    except OSError as error:  # a full card: recording goes on all the same
+        log.error("%s: what was repaired cannot be noted: %s", data / "last-repair.json", error)
     mark.unlink(missing_ok=True)
     sync_directory(data)
     for line in report.done:

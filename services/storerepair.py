@@ -14,7 +14,7 @@ import apsw
 
 from sync import documents
 from sync.folders import make_folder
-from sync.store import Database, StoreError
+from sync.store import Database, DocumentError, StoreError
 from sync.store.salvage import salvage as salvage_store
 from sync.store.schema import sync_directory
 
@@ -152,7 +152,7 @@ def _put_back(store: Path, report: Report, *, name: Path) -> None:
             copies.rebase(database, before=before)
             copies.close()
             database.checkpoint()
-    except OSError as error:
+    except (OSError, DocumentError) as error:
         report.done.append(f"{folder}: copies cannot be used: {error}")
         return
     report.done.append(f"{name}: {found} documents put back from copies")

@@ -9,7 +9,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from services import rescue, storecheck, storerepair
+from services import rescue, retention, storecheck, storerepair, witness
 from services.batch import Identity
 from services.copies import Copies, contents
 from services.documenter import Documenter
@@ -515,3 +515,68 @@ def test_damaged_copies_are_told_and_made_good_from_the_store(
     assert any("copied anew" in line for line in report.copies)
     assert set(copied(tmp_path)) == ids
     assert storecheck.run(Namespace(data=tmp_path, repair=False, json=False)) == 0
+
+
+# What is no damage
+
+
+def write_crews_readings(database: Database, log: str, count: int) -> None:
+    """Readings of a manual sensor, as an app of the crew numbers them in a log of its own."""
+    for first in range(1, 10 * count, 10):
+        found = {"type": "reading", "vessel": "argo", "sensor": "fuel", "log": log, "first": first}
+        found |= {"last": first + 9, "startUtc": "2026-01-01T00:00:00.000Z", "text": "x" * 4_000}
+        database.put(documents.reading_id("argo", "fuel", log, first), found)
+
+
+def test_what_was_removed_to_make_room_is_not_put_back(tmp_path: Path, record: Recorded) -> None:
+    record(tmp_path, commits=100, documented_to=100)
+    with Journal(tmp_path / "samples.db") as journal:
+        log = establish(journal, vessel="argo", board="b", boot_id="x", documents=tmp_path / "log.db").log
+    for crews_log in ("zzzzza", "zzzzzb", "zzzzzc"):
+        with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as database:
+            copies = Copies(tmp_path / "copies")
+            write_crews_readings(database, crews_log, 120)
+            removed = retention.make_room(
+                database, vessel="argo", excess=lambda: database.usage().used - 400_000, utc=UTC, log=log
+            )
+            assert removed.readings
+            while not copies.follow(database, "argo"):
+                pass
+            copies.forget(removed.alarm_ids)
+            copies.close()
+        assert storecheck.prepare(tmp_path).findings == []
+
+
+def test_copy_of_what_an_earlier_version_let_in_keeps_nothing_from_starting(
+    tmp_path: Path, record: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(tmp_path, commits=100, documented_to=100)
+    frozen = documents.gap_id("argo", "fuel", "zzzzza", 1)
+    body = b'{"type":"gap","vessel":"argo","sensor":"fuel","log":"zzzzza","first":1,"last":9}'
+    with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as database:
+        copies = Copies(tmp_path / "copies")
+        with monkeypatch.context() as earlier:
+            earlier.setattr("sync.store.edits.revisions.is_sound", lambda _: True)
+            database.insert(frozen, "2147483647-" + "f" * 32, [], body)
+        while not copies.follow(database, "argo"):
+            pass
+        copies.close()
+        database.purge([frozen])
+    for _ in range(2):
+        found = storecheck.prepare(tmp_path)
+        assert found.findings == [], found.done
+
+
+def test_full_card_that_lets_nothing_be_noted_stops_no_start(tmp_path: Path, record: Recorded) -> None:
+    record(tmp_path, commits=100, documented_to=50)
+    with Journal(tmp_path / "samples.db") as journal:
+        identity = establish(journal, vessel="argo", board="b", boot_id="x", documents=tmp_path / "log.db")
+    old = witness.Witness(witness.path_in(tmp_path))
+    old.begin(vessel="argo", log=identity.log, start="x", batch=1, last=dict.fromkeys(NAMES, 0))
+    old.close()
+    (tmp_path / "log.db").unlink()
+    (tmp_path / "last-repair.json").mkdir()
+    found = storecheck.prepare(tmp_path)
+    assert found.findings
+    assert found.repaired
+    assert storecheck.prepare(tmp_path).findings == []
