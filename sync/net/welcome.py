@@ -33,11 +33,14 @@ def exact(address: str) -> str:
 
 
 def site_of(address: str) -> str:
-    """Return what counts as one address: itself, or the /64 of an IPv6 one; as it stands if it is neither."""
+    """Return what counts as one address: itself, or the /64 of an IPv6 one; as it stands if it is neither.
+
+    All neighbours on a radio or a cable share the /64 of link-local addresses: there each counts by itself.
+    """
     parsed = _parsed(address)
     if parsed is None:
         return address
-    if isinstance(parsed, ipaddress.IPv4Address):
+    if isinstance(parsed, ipaddress.IPv4Address) or parsed.is_link_local:
         return str(parsed)
     return str(ipaddress.ip_network((int(parsed), _IPV6_SITE), strict=False))
 

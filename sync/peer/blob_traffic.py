@@ -143,6 +143,15 @@ class BlobFetcher:
     def _begin(self) -> None:
         while self._queue and self._active < tuning.BLOBS_AT_ONCE:
             transfer = self._queue.popleft()
+            # Others that were asked for at the same time have been counted by now.
+            objection = self._objection(
+                [transfer.digest], {transfer.digest: transfer.info}, transfer.document_id
+            )
+            if objection is not None:
+                del self._transfers[transfer.digest]
+                for waiting in transfer.waiting:
+                    waiting.one_less(objection)
+                continue
             self._active += 1
             transfer.writer = self._database.blobs.writer()
             told = transfer.info.length
@@ -174,6 +183,7 @@ class BlobFetcher:
         del self._transfers[transfer.digest]
         writer, transfer.writer = transfer.writer, None
         assert writer is not None
+        self._charge(transfer)
         error: MessageError | None = None
         if isinstance(reply, ErrorReceived):
             writer.close()
@@ -186,8 +196,6 @@ class BlobFetcher:
             try:
                 writer.finish(transfer.digest)
                 self._ledger.progress.blobs_pulled += 1
-                if (quota := self._quota()) is not None:
-                    quota.charge(transfer.arrived, revisions=0)
             except BlobError as broken:
                 is_longer = transfer.info.length is not None and transfer.arrived > transfer.info.length
                 code = _BAD_REQUEST if is_longer else _FAILED  # the former is the document's own fault
@@ -195,6 +203,11 @@ class BlobFetcher:
         for waiting in transfer.waiting:
             waiting.one_less(error)
         self._begin()
+
+    def _charge(self, transfer: _Transfer) -> None:
+        """Count what has come of a blob, whether it was right or not: it was written to the card."""
+        if transfer.arrived and (quota := self._quota()) is not None:
+            quota.charge(transfer.arrived, revisions=0)
 
     def _ask_for_proof(self, digest: str, document_id: str, waiting: _Waiting) -> None:
         known = self._proving.get(digest)
@@ -255,6 +268,7 @@ class BlobFetcher:
         for transfer in self._transfers.values():
             if transfer.writer is not None:
                 transfer.writer.close()
+                self._charge(transfer)
         self._transfers.clear()
         for digest in list(self._unanswered):
             self._ask_no_more(digest)

@@ -91,6 +91,7 @@ def test_neighbours_of_one_ipv6_site_count_as_one() -> None:
     assert site_of("2001:db8:0:1::1") != site_of("2001:db8::1")
     assert site_of("192.0.2.7") != site_of("192.0.2.8")
     assert site_of("an unknown address") == "an unknown address"
+    assert site_of("[fe80::1%mesh0]") != site_of("[fe80::2%mesh0]"), "a radio has link-local addresses alone"
 
 
 def test_no_more_is_remembered_than_was_said(clock: Clock) -> None:

@@ -1,7 +1,10 @@
 """What a peer may bring: what is too large, or more than a day's worth, is refused, and nothing is lost."""
 
+import base64
 import gc
+import hashlib
 import json
+import os
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +18,7 @@ from sync.documents import Kind
 from sync.peer import tuning
 from sync.peer.quotas import DAY_S, LARGEST, Allowance, Bite, Measure, Quota, Quotas
 from sync.replication.errors import MessageError
+from sync.replication.messages import GetAttachment
 from sync.store import Database
 
 from .fleet import LOG, fleet
@@ -30,6 +34,10 @@ def store(tmp_path: Path) -> Iterator[Database]:
 
 def quota(clock: Clock, *, size: int = 1_000_000, revisions: int = 1_000) -> Quota:
     return Quota("user:mate", Allowance(size, revisions), clock=clock)
+
+
+def blob_digest(content: bytes) -> str:
+    return "sha1-" + base64.b64encode(hashlib.sha1(content, usedforsecurity=False).digest()).decode()
 
 
 def push(script: Script, number: int, size: int) -> tuple[int, str]:
@@ -133,6 +141,46 @@ def test_a_blob_that_is_more_than_is_left_is_not_asked_for(store: Database) -> N
     assert isinstance(reply, ErrorReceived)
     assert reply.code == 413
     assert script.requests == []
+
+
+def test_blobs_that_are_asked_for_at_once_are_no_more_than_a_days_worth(store: Database) -> None:
+    clock = Clock()
+    script = passive(store, clock=clock, quota=quota(clock))
+    photos = [os.urandom(300_000) for _ in range(12)]
+    asked = []
+    for number, photo in enumerate(photos):
+        blob = {"@type": "blob", "digest": blob_digest(photo), "length": len(photo)}
+        message = {"Profile": "rev", "id": f"note:argo:{number}", "rev": "1-abc", "sequence": str(number)}
+        asked.append(script.post(message, json.dumps({"photo": blob}).encode()))
+    script.rest(1.0)
+    by_digest = {blob_digest(photo): photo for photo in photos}
+    came = 0
+    while (wanted := script.taken(GetAttachment)) or came == 0:
+        for message, event in wanted:
+            came += 1
+            script.answer(event, body=by_digest[message.digest])
+        script.rest(1.0)
+    assert came <= 1_000_000 // 300_000 + tuning.BLOBS_AT_ONCE
+    codes = [reply.code for number in asked if isinstance(reply := script.replies[number], ErrorReceived)]
+    assert len(codes) == len(photos) - came
+    assert set(codes) == {429}
+
+
+def test_bytes_that_are_not_the_blob_count_too(store: Database) -> None:
+    clock = Clock()
+    found = quota(clock)
+    script = passive(store, clock=clock, quota=found)
+    for number in range(5):
+        blob = {"@type": "blob", "digest": blob_digest(bytes([number])), "length": 300_000}
+        message = {"Profile": "rev", "id": f"note:argo:{number}", "rev": "1-abc", "sequence": str(number)}
+        asked = script.post(message, json.dumps({"photo": blob}).encode())
+        script.rest(1.0)
+        for _, event in script.taken(GetAttachment):
+            script.answer(event, body=bytes(300_000))
+        script.rest(1.0)
+    reply = script.replies[asked]
+    assert isinstance(reply, ErrorReceived)
+    assert reply.code == 429
 
 
 def test_what_was_refused_stays_with_its_sender_and_comes_the_next_day(tmp_path: Path) -> None:
