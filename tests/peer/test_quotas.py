@@ -156,9 +156,9 @@ def test_blobs_that_are_asked_for_at_once_are_no_more_than_a_days_worth(store: D
     by_digest = {blob_digest(photo): photo for photo in photos}
     came = 0
     while (wanted := script.taken(GetAttachment)) or came == 0:
-        for message, event in wanted:
+        for question, event in wanted:
             came += 1
-            script.answer(event, body=by_digest[message.digest])
+            script.answer(event, body=by_digest[question.digest])
         script.rest(1.0)
     assert came <= 1_000_000 // 300_000 + tuning.BLOBS_AT_ONCE
     codes = [reply.code for number in asked if isinstance(reply := script.replies[number], ErrorReceived)]
