@@ -41,7 +41,7 @@ class Patches:
                 self._session.work.begin(self._patching(arrived, source))
             except MessageError as error:
                 self._let_go(arrived)
-                arrived.error = error
+                arrived.error = error.kept()
             else:
                 return
         self._patched(arrived)
@@ -75,7 +75,7 @@ class Patches:
             text = f"{rev.id}: the delta does not fit its revision {source}"
             arrived.error = MessageError(text, code=_UNPROCESSABLE)
         except MessageError as error:
-            arrived.error = error
+            arrived.error = error.kept()
         self._patched(arrived)
         yield tuning.PATCH_COST * size
 

@@ -8,6 +8,7 @@ import gc
 import os
 import random
 import time
+import weakref
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,6 +20,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from sync.peer.selection import Selection
+from sync.peer.session import Session
 from sync.store import Database
 from sync.store.errors import DocumentError
 from tests.bench.recorder import resident_kib
@@ -68,6 +70,8 @@ class Outcome:
     taken: int = 0
     """Documents in the stores in the end."""
     resident_mib: list[float] = field(default_factory=list)
+    held: weakref.WeakSet[Session] = field(default_factory=weakref.WeakSet)
+    """Sessions that are over and not let go of."""
 
     def __str__(self) -> str:
         depth, first, last = self.moves / max(1, self.sessions), self.resident_mib[0], self.resident_mib[-1]
@@ -115,6 +119,7 @@ def converse(
             script.peer.wake()
     script.pump()
     session = script.peer.session
+    outcome.held.add(session)
     if script.is_over and session.problem is not None:
         assert session.problem.text
         outcome.ends[f"{session.problem.domain.name} {session.problem.code} {session.problem.text[:40]}"] += 1
@@ -146,6 +151,9 @@ def fuzz(role: str, seed: int, goes_on: Callable[[Outcome], bool]) -> Outcome:
             assert_sound(database)
             outcome.taken += database.count("") - len(KEPT)
         gc.collect()
+        assert not outcome.held, (
+            f"role {role!r}, seed {seed}: {len(outcome.held)} sessions are held in memory"
+        )
         outcome.resident_mib.append(resident_kib(os.getpid())[0] / 1024)
     return outcome
 
