@@ -68,8 +68,11 @@ class ReceiveOptions:
     """What the peer may bring; None for anything. Asked once it is known who it is."""
 
 
-class Arrived(msgspec.Struct, gc=False):
-    """A revision on its way into the store."""
+class Arrived(msgspec.Struct):
+    """A revision on its way into the store.
+
+    The garbage collector sees it: with an error, or with whoever waits for it, it may be part of a cycle.
+    """
 
     event: RequestReceived | None
     """What is to be replied to; None for a revision that was asked for by itself."""
