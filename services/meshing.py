@@ -49,6 +49,7 @@ from .boot import clock
 from .clocknote import Floor
 from .configuration import Configuration, ConfigurationError, load
 from .control import SYNC_SOCKET, Answer, ControlServer, Retry
+from .currentlog import CurrentLog
 from .folderwatch import FolderWatch
 from .gateways import Gateways, Means, office_rule
 from .lastgood import load_or_last_good
@@ -213,7 +214,8 @@ class SyncDaemon:
         except IdentityError:
             vessel = configuration.vessel.id
         floor = Floor(database, image=machine.image_epoch())
-        rule = office_rule(vessel, database, log_now=self._current_log, trust=self._trust)
+        current_log = CurrentLog(self._places.run, database, vessel)
+        rule = office_rule(vessel, database, log_now=current_log, trust=self._trust)
         means = Means(
             database,
             vessel,
@@ -315,10 +317,11 @@ class SyncDaemon:
                 f" {identity.vessel}: the mesh takes part as the latter; correct one of the two"
             )
         floor = Floor(database, image=machine.image_epoch())
+        current_log = CurrentLog(self._places.run, database, identity.vessel)
         greeting = Greeting(
             store=database.uuid,
             board=self._board,
-            log=self._current_log() or "",
+            log=current_log.recorded() or "",
             version=machine.logboat_version(),
         )
         gives, takes = mesh_settings.direction != "pull", mesh_settings.direction != "push"
@@ -327,7 +330,7 @@ class SyncDaemon:
             database,
             greeting=greeting,
             crew=self._crew,
-            current_log=self._current_log,
+            current_log=current_log,
             now=floor.now,
             gives=gives,
             takes=takes,
@@ -435,11 +438,6 @@ class SyncDaemon:
             elsewhere.note(self._places.data, ahead.log, str(ahead))
         except OSError as error:
             log.warning("%s", error)
-
-    def _current_log(self) -> str | None:
-        state = livestate.read(livestate.path(self._places.run))
-        found = None if state is None else state.get("log")
-        return found if isinstance(found, str) else None
 
     # What we tell
 

@@ -1,0 +1,44 @@
+"""Nobody else writes the current log, whether its recorder runs or not."""
+
+from pathlib import Path
+
+from services import livestate
+from services.currentlog import CurrentLog
+from sync import documents
+from sync.fleet.rights import Rights, Vessel
+from sync.store import Database
+from tests.fleet.builders import document, trust
+
+LOGS = ["abcdef", "bcdefg"]
+
+
+def put_vessel(database: Database) -> None:
+    database.put(documents.vessel_id("argo"), {"type": "vessel", "vessel": "argo", "logs": LOGS})
+
+
+def test_log_is_known_before_a_recorder_says_it_and_after_it_has_stopped(tmp_path: Path) -> None:
+    state = livestate.path(tmp_path)
+    with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as database:
+        log = CurrentLog(tmp_path, database, "argo")
+        assert (log(), log.recorded()) == (None, None)
+        put_vessel(database)
+        assert (log(), log.recorded()) == ("bcdefg", None)
+        livestate.write(state, {"log": "cdefgh"})
+        assert (log(), log.recorded()) == ("cdefgh", "cdefgh")
+        state.unlink()
+        assert (log(), log.recorded()) == ("cdefgh", None)
+
+
+def test_another_vessel_tells_no_gap_of_our_log_while_no_recorder_runs(tmp_path: Path) -> None:
+    with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as database:
+        put_vessel(database)
+        rights = Rights(
+            vessel="argo",
+            log=CurrentLog(tmp_path, database, "argo"),
+            trust=trust,
+            leaves=database.leaves,
+        )
+        of_now = document(documents.gap_id("argo", "rpm", "bcdefg", 1))
+        of_earlier = document(documents.gap_id("argo", "rpm", "abcdef", 1))
+        assert "nobody but argo" in str(rights.objection(Vessel("brigid"), of_now))
+        assert rights.objection(Vessel("brigid"), of_earlier) is None
