@@ -240,7 +240,7 @@ class FleetFolder:
 
     @property
     def radio_key(self) -> RadioKey | None:
-        """What was last signed of the radio's key; None if that never changed. Raises FolderError."""
+        """Return the last signed statement of the radio's key; None if there is none. Raises FolderError."""
         try:
             found = identity_files.load_radio_key(self.path, self.root)
         except IdentityError as error:
@@ -400,7 +400,7 @@ class FleetFolder:
     # The radio's key
 
     def _next_key(self, number: int) -> Path:
-        """Where the password is that the statement of a number brings."""
+        """Return the file with the password that the statement of this number brings."""
         return self.path / f"radio-{number}.key"
 
     def _use_begun(self, now: datetime) -> None:

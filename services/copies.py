@@ -71,7 +71,7 @@ def segment(folder: Path, number: int) -> Path:
 
 
 def contents(folder: Path, *, newest: bool = False) -> Iterator[tuple[int, Content]]:
-    """What can be read of each segment, oldest first, or of the newest alone. Raises OSError."""
+    """Yield the readable content of each segment, oldest first, or of the newest alone. Raises OSError."""
     for number in numbers(folder)[-1:] if newest else numbers(folder):
         yield number, parse(read(segment(folder, number)), number)
 

@@ -154,7 +154,7 @@ class Documenter:
             self._boot_document = self._boot_said
 
     def _vouched(self) -> dict[str, Any]:
-        """What the `vessel` document says of the generations of all documents that this vessel writes."""
+        """Return the `generations` of the `vessel` document: the highest that this vessel vouches for."""
         from sync.fleet import generations  # without an identity nothing needs it
 
         identity, database = self.identity, self._database

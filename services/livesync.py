@@ -119,7 +119,7 @@ class LiveRadioKey(Shape, frozen=True, kw_only=True):
 
     @property
     def is_ahead(self) -> bool:
-        """Whether this vessel's radio will change its key."""
+        """Return True if this vessel's radio will change its key."""
         return self.has_part and not self.has_begun
 
 

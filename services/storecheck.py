@@ -172,7 +172,7 @@ class _Found:
 
     @property
     def vessel(self) -> str | None:
-        """Whose files these are, as far as they say."""
+        """Return the vessel that the files name; None if none does."""
         if self.state is not None:
             return self.state.vessel
         return None if self.given is None else self.given.vessel

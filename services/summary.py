@@ -85,7 +85,7 @@ class Facts:
 
     @property
     def quotas(self) -> Sequence[LiveQuota]:
-        """What somebody has used up of what may be brought here in a day."""
+        """Return the daily allowances that are used up."""
         state = self.mesh_sight.state
         return state.quotas if self.mesh_sight.is_live and state is not None else ()
 

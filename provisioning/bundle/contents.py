@@ -210,7 +210,7 @@ def _entries(folder: Path) -> Iterable[Path]:
 
 
 def _first_entries(folder: Path) -> list[Path]:
-    """What is in a folder, in order; if that is too much, only so much that this can be told."""
+    """Return a folder's entries in order; of too many, one more than the limit."""
     try:
         with os.scandir(folder) as entries:
             return sorted(Path(entry.path) for entry in islice(entries, MOST_ENTRIES + 1))

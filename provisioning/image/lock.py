@@ -55,7 +55,7 @@ def text_of(packages: tuple[Package, ...]) -> str:
 
 
 def differences(lock: str, packages: tuple[Package, ...]) -> tuple[str, ...]:
-    """Which versions are not as the lock says, a line each."""
+    """Return a line for each version that differs from the lock."""
     wanted = {name: version for name, version, _ in _entries(lock)}
     there = {each.name: each.version for each in packages}
     return tuple(
@@ -66,7 +66,7 @@ def differences(lock: str, packages: tuple[Package, ...]) -> tuple[str, ...]:
 
 
 def forged(lock: str, packages: Iterable[Package]) -> tuple[str, ...]:
-    """Which packages have the locked version and another content, a line each.
+    """Return a line for each package that has the locked version and another content.
 
     No archive gives out one version with two contents: somebody has changed one.
     """

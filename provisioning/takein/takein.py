@@ -217,7 +217,7 @@ class TakeIn:
             )
 
     def _complete(self, staged: Path, wanted: dict[str, bytes]) -> None:
-        """What the offer leaves out: the vessel's id, statements of the CA newer than those offered."""
+        """Return the offer, completed by the vessel's id and by newer statements of the CA."""
         if not (staged / IDENTITY).is_dir():
             return
         offered = identities.whole(staged / IDENTITY)

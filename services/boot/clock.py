@@ -8,7 +8,7 @@ from services import machine
 
 
 def now(data: Path, *, utc: float) -> datetime:
-    """What time it is at least: the clock's, the image's, or when anything was last recorded here."""
+    """Return the latest of the clock's time, the image's, and the last one recorded here."""
     times = [utc, machine.image_epoch()]
     for name in ("samples.db", "log.db"):
         with contextlib.suppress(OSError):

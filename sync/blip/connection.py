@@ -130,7 +130,7 @@ class Connection:
 
     @property
     def is_amid(self) -> bool:
-        """Whether a frame is half taken in, because little inflates to much; `go_on` takes in more of it."""
+        """Return True while a frame is inflated only in part; `go_on` inflates more of it."""
         return self._decoder.is_amid and self.state is State.OPEN
 
     @property

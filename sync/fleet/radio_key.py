@@ -184,7 +184,7 @@ def from_body(body: Mapping[str, Any], root: x509.Certificate) -> RadioKey:
 
 
 def _bound(fleet: str, vessel: str, serial: str, number: int) -> bytes:
-    """What a part is for. No name has a zero byte in it."""
+    """Return the context that a part is bound to. No name has a zero byte in it."""
     return b"\0".join([_LABEL, fleet.encode(), vessel.encode(), serial.encode(), str(number).encode()])
 
 

@@ -302,9 +302,11 @@ class Rights:
         return None
 
     def _loses(self, document: Document, number: int, least: int) -> bool:
-        """Whether a statement that is out of date comes as a branch beside those that are known here. The
-        conflict is for the higher number; if they were refused, their holder would never hear of it, since
-        ours does not follow on his."""
+        """Return True for an outdated statement that comes as a branch beside the ones known here.
+
+        The conflict ends with the higher number. If such a branch were refused, its holder would never hear
+        of that: our statement does not follow the other one.
+        """
         if not isinstance(document, Offered):
             return False
         live = [leaf for leaf in self.leaves(document.id) if not leaf.deleted]

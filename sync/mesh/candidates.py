@@ -117,9 +117,9 @@ class Choices:
         return self._all.order(self._vessel)
 
     def proved(self, place: Candidate) -> None:
-        """The vessel has answered there."""
+        """Take note that the vessel has answered there."""
         self._all.proved(self._vessel, place, self._clock())
 
     def failed(self, place: Candidate) -> None:
-        """It has not."""
+        """Take note that the vessel has not answered at this place."""
         self._all.failed(self._vessel, place, self._clock())

@@ -154,7 +154,7 @@ class Membership:
         return self._rights.rule(Vessel(vessel))
 
     def quota(self, vessel: str) -> Quota | None:
-        """How much a vessel may bring here; None for anything."""
+        """Return the allowance of a vessel; None if there is no limit."""
         return self._quota(f"vessel:{vessel}")
 
     def _quota(self, owner: str) -> Quota | None:
@@ -227,7 +227,7 @@ class Membership:
 
     @property
     def era(self) -> int:
-        """How often something was removed from the store that others are asked for again."""
+        """Return how many times documents were removed here that others are to offer again."""
         return mending.era(self._database)
 
     def mend(self, vessels: Collection[str] | None = None) -> bool:

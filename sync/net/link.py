@@ -210,7 +210,7 @@ class Link:
         return bool(self._inbound) or self.peer.session.connection.is_amid
 
     def _may_take_in(self) -> bool:
-        """Whether there is something to be taken in now. What inflates to very much has to wait."""
+        """Return True if frames may be taken in now. After much was inflated they wait."""
         if not self._has_inbound:
             return False
         now = self._loop.time()

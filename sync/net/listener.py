@@ -377,7 +377,7 @@ def named(client: Client) -> str:
 
 
 def _owner(client: Client) -> str:
-    """Whose a client's checkpoints are."""
+    """Return the owner of a client's checkpoints."""
     if isinstance(client, User):
         return f"user:{client.name}"
     return (

@@ -79,7 +79,7 @@ class Memory:
             self._shed()
 
     def forget(self, holder: Holder) -> None:
-        """It is over."""
+        """Take note that a connection is over, and holds nothing."""
         self.total -= self._held.pop(holder, 0)
         if self._peak - self.total >= _TRIM_FROM:
             self._peak = self.total

@@ -113,7 +113,7 @@ class Places(Generic[K]):
             self._others[after] = self._others.pop(before)
 
     def leave(self, who: K) -> None:
-        """It has gone, whoever it was."""
+        """Free the place of a connection that has gone."""
         self._strangers.pop(who, None)
         self._known.discard(who)
         self._members.pop(who, None)

@@ -67,7 +67,7 @@ class Throttled:
 
     @property
     def bytes_received(self) -> int:
-        """As the transport's."""
+        """Return the bytes that the transport has not written yet."""
         return self._transport.bytes_received
 
     @property

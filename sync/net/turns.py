@@ -36,7 +36,7 @@ class Owner:
         return self._spent
 
     def charge(self, seconds: float, now: float) -> None:
-        """It has had so much more."""
+        """Add processor time that an owner has used."""
         self._spent = self.spent(now) + seconds
 
 
@@ -74,7 +74,7 @@ class Turns:
             self._give(worker)
 
     def forget(self, worker: Worker) -> None:
-        """It has nothing to do any more."""
+        """Drop whoever has nothing to do any more."""
         self._ready.pop(worker, None)
 
     def _begin(self, now: float) -> None:

@@ -65,7 +65,10 @@ class BlobAccess:
             raise MessageError(f"blob {digest}: no document that you may see has it", code=_FORBIDDEN)
 
     def check_proof(self, digest: str, document_id: str | None) -> None:
-        """As `check`; raise MessageError (503) as well while we ask somebody for a proof of that blob."""
+        """Check access to a blob for a proof of it.
+
+        Raises MessageError; with 503 while we ask anybody for such a proof.
+        """
         self.check(digest, document_id)
         if self._asked[digest]:
             raise MessageError(f"blob {digest}: its proof is asked for here just now", code=_UNAVAILABLE)

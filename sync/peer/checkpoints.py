@@ -70,7 +70,7 @@ class OwnCheckpoint:
         return self._saving is not None
 
     def is_saved(self, checkpoint: Checkpoint) -> bool:
-        """Whether both copies say just this, as far as there is room for it in them."""
+        """Return True if both copies say this, as far as they have room for it."""
         return self._saved is not None and checkpoint.within(LARGEST) == self._saved
 
     def load(self, then: Callable[[Checkpoint], None], *, names_collection: bool = False) -> None:
@@ -243,7 +243,7 @@ class PeersCheckpoints:
 
     @property
     def deadline(self) -> float | None:
-        """When `pump` has something to do; None if nothing waits."""
+        """Return the time at which `pump` has something to do; None if nothing waits."""
         return self._pace.due if self._waiting else None
 
     def pump(self) -> None:

@@ -215,7 +215,7 @@ class Outcomes:
 
     @property
     def conflicts_deadline(self) -> float | None:
-        """When `conflicts_due` has something to tell."""
+        """Return the time from which `conflicts_due` returns something; None if nothing waits."""
         return next((due for due, _ in self._conflicts.values()), None)
 
     @property

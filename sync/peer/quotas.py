@@ -119,7 +119,7 @@ class Quota:
 
     @property
     def bite(self) -> Bite | None:
-        """What is used up now, and has led to refusals; None if nothing is."""
+        """Return the allowance that is used up and has led to refusals; None if none has."""
         self._look()
         measure = self._used_up() or Measure.BYTES
         limit = self.allowance.bytes if measure is Measure.BYTES else self.allowance.revisions

@@ -50,7 +50,7 @@ class Work:
 
     @property
     def deadline(self) -> float | None:
-        """When `pump` has something to do; None if nothing waits."""
+        """Return the time at which `pump` has something to do; None if nothing waits."""
         if self.is_idle:
             return None
         now = self._clock()

@@ -164,7 +164,7 @@ def rank(revision: str, *, deleted: bool) -> Rank:
 
 
 def newer(first: str, second: str) -> bool:
-    """Whether `first` replaces `second` in a document with a single writer: generation, then digest.
+    """Return True if `first` replaces `second` where one vessel writes: by generation, then digest.
 
     A generation that is not sound ranks below all others.
     """

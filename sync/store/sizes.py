@@ -102,7 +102,7 @@ class Sizes:
 
     @property
     def is_complete(self) -> bool:
-        """Whether all documents are counted."""
+        """Return True once all documents are counted."""
         with self._engine.reading:
             return not meta.count(self._engine, meta.SIZES)
 
