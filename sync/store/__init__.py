@@ -2,17 +2,19 @@
 
 Modules, in the order in which a change flows through them:
 
-- `database`: what users see; what a commit promises and costs
-- `bodies`, `attachments`, `revisions`, `tree`: what may be stored, what identifies a revision, which follows
-  which (pure)
-- `edits`, `reader`: how documents change, how they are read
-- `floors`, `remotes`, `departures`, `local`, `checkpoints`, `meta`, `retire`, `blobs`: what stands beside the
-  documents, and what goes
-- `sizes`: what documents take, and which are the oldest
-- `rows`, `engine`, `turnstile`, `schema`: a document as a row, the connection, writers in turn, the file
-- `notify`: telling other processes
-- `check`, `wal`, `pages`, `salvage`: finding damage, and saving what is sound
-- `model`, `errors`: what is handed out, and what can go wrong
+- `database`: the interface for users of the store; what a commit promises and costs
+- `bodies`, `attachments`, `revisions`, `tree`: what may be stored, how revisions are identified and how they
+  follow each other (no input or output)
+- `edits`, `reader`: writing and reading documents
+- `floors`, `remotes`, `departures`, `local`, `checkpoints`, `meta`, `blobs`: data stored beside the documents
+- `retire`: purging and expiry
+- `sizes`: how many bytes documents take, and which documents are the oldest
+- `rows`, `engine`, `turnstile`, `schema`: a document as a table row, the connection, the queue of writers,
+  the
+  file
+- `notify`: notifications to other processes
+- `check`, `wal`, `pages`, `salvage`: detecting damage, and rescuing undamaged data
+- `model`, `errors`: returned values and exceptions
 """
 
 from sync.store.database import Database

@@ -1,7 +1,7 @@
-"""Attachments that are not blobs of the body: they were made over Sync Gateway's REST interface.
+"""Attachments that are not blobs of the body: they were created through Sync Gateway's REST interface.
 
-A body has them under `_attachments`, by name, each with the digest of a blob. They belong to the document: an
-edit that does not speak of them keeps them, as Couchbase Lite does.
+A body lists them by name under `_attachments`, each with the digest of a blob. They belong to the document:
+an edit that does not mention `_attachments` keeps them, as in Couchbase Lite.
 """
 
 from collections.abc import Mapping
@@ -11,22 +11,29 @@ from sync.store import bodies
 from sync.store.bodies import ATTACHMENTS
 
 MARK: Final = b'"_attachments"'
-"""In every stored body that has attachments; what came from a peer in another spelling was written anew."""
+"""Text that occurs in every stored body with attachments.
+
+A body from a peer that escapes the key is re-encoded before it is stored.
+"""
 
 
 def named(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the attachments of a body by name; empty if it has none, whatever stands there."""
+    """Return the attachments of a body by name; empty if `_attachments` is absent or malformed."""
     found = body.get(ATTACHMENTS)
     return found if isinstance(found, dict) else {}
 
 
 def kept(document_id: str, new: bytes, *old: bytes) -> bytes:
-    """Return the body of an edit with the attachments of what it replaces, unless it speaks of attachments.
+    """Return the body of an edit with the attachments of the bodies it replaces.
+
+    An edit that has `_attachments` itself replaces those attachments.
 
     Args:
-        document_id: the document.
-        new: the body as it was given, in canonical form. An empty object as `_attachments` removes them.
-        old: the bodies that it replaces. Where two have an attachment of one name, the first one's is kept.
+        document_id: the document's id.
+        new: the body of the edit, in canonical form. An empty object as `_attachments` removes all
+            attachments.
+        old: the bodies that it replaces. Where two have an attachment of the same name, the first one's is
+            kept.
     """
     if MARK not in new and not any(MARK in body for body in old):
         return new

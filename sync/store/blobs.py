@@ -1,8 +1,8 @@
-"""Blobs: files beside the store, named by the SHA-1 of what is in them, as Couchbase Lite does.
+"""Blobs: files beside the store, named by the SHA-1 of their contents, as in Couchbase Lite.
 
-A blob is written to a temporary file, synchronised, and then named, so that under its name it is whole or not
-there. What is read has been checked against the digest. A blob that no document refers to is removed by the
-second compaction that finds it so, for it may have been stored a moment before its document.
+A blob is written to a temporary file, synchronised and then renamed, so a file under its final name is always
+complete. Every read checks the digest. A blob that no document refers to is removed by the second compaction
+that finds it unused, because it may have been stored just before its document.
 """
 
 import base64
@@ -42,14 +42,14 @@ class BlobStore:
         """Store a blob durably.
 
         Args:
-            content: the bytes, a file to read them from, or pieces of them.
-            digest: what it is said to be.
+            content: the bytes, a file to read them from, or an iterable of pieces.
+            digest: the expected digest; None to accept any content.
 
         Returns:
-            Its digest, `sha1-<base64>`.
+            The blob's digest, `sha1-<base64>`.
 
         Raises:
-            BlobError: the bytes do not give `digest`; nothing was stored.
+            BlobError: the bytes do not match `digest`; nothing was stored.
         """
         try:
             if not self.directory.is_dir():
@@ -65,9 +65,10 @@ class BlobStore:
             raise translated_os(error, self.directory) from error
 
     def name(self, file: BinaryIO, temporary: Path, sha1: bytes, digest: str | None) -> str:
-        """Make a file that was written durable under its digest, which is returned.
+        """Rename a written temporary file durably to its digest, and return the digest.
 
-        Raises BlobError if that is not `digest`.
+        Raises:
+            BlobError: the digest is not `digest`.
         """
         found = _PREFIX + base64.b64encode(sha1).decode()
         if digest is not None and digest != found:
@@ -75,7 +76,7 @@ class BlobStore:
         try:
             file.flush()
             os.fsync(file.fileno())
-            with self._engine.writing:  # so that no compaction removes it at this moment
+            with self._engine.writing:  # so that no compaction removes it at the same time
                 self._engine.execute("DELETE FROM unused_blobs WHERE digest = ?", (found,))
                 temporary.replace(self._path(found))
                 sync_directory(self.directory)
@@ -84,7 +85,7 @@ class BlobStore:
         return found
 
     def writer(self) -> "BlobWriter":
-        """A blob that arrives piece by piece. Finish or close it."""
+        """Return a writer for a blob that arrives piece by piece. The caller must finish or close it."""
         try:
             if not self.directory.is_dir():
                 make_folder(self.directory)
@@ -94,20 +95,20 @@ class BlobStore:
             raise translated_os(error, self.directory) from error
 
     def has(self, digest: str) -> bool:
-        """Whether the blob is here."""
+        """Return True if the blob is stored."""
         return self._path(digest).is_file()
 
     def length(self, digest: str) -> int | None:
-        """Bytes in the blob; None if it is not here."""
+        """Return the size of the blob in bytes, or None if it is not stored."""
         with contextlib.suppress(FileNotFoundError):
             return self._path(digest).stat().st_size
         return None
 
     def open(self, digest: str) -> BinaryIO:
-        """The blob as a file to read, after its bytes were checked.
+        """Open the blob for reading, after checking its bytes against the digest.
 
         Raises:
-            BlobError: it is not here, or damaged.
+            BlobError: the blob is missing or damaged.
         """
         file, path = self._open(digest)
         try:
@@ -124,10 +125,10 @@ class BlobStore:
         return file
 
     def pieces(self, digest: str, size: int = _CHUNK) -> Iterator[bytes]:
-        """Yield the bytes of the blob in pieces of at most `size` bytes, and check them at the end.
+        """Yield the bytes of the blob in pieces of at most `size` bytes, and check the digest at the end.
 
         Raises:
-            BlobError: it is not here, or turns out to be damaged after the last piece.
+            BlobError: the blob is missing, or found to be damaged after the last piece.
         """
         file, path = self._open(digest)
         sha1 = hashlib.sha1(usedforsecurity=False)
@@ -142,7 +143,7 @@ class BlobStore:
             raise _damaged(digest, path)
 
     def reopen(self, digest: str) -> BinaryIO:
-        """Open a blob as a file to read whose bytes have just been checked by `pieces`. Raises BlobError."""
+        """Open for reading a blob that `pieces` has just checked. Raises BlobError if the blob is missing."""
         file, _ = self._open(digest)
         return file
 
@@ -156,32 +157,35 @@ class BlobStore:
             raise translated_os(error, path) from error
 
     def read(self, digest: str) -> bytes:
-        """The bytes of the blob; see `open`."""
+        """Return the bytes of the blob. Raises BlobError as `open` does."""
         with self.open(digest) as file:
             return file.read()
 
     def digests(self) -> Iterator[str]:
-        """All blobs that are here."""
+        """Yield the digests of all stored blobs."""
         with contextlib.suppress(FileNotFoundError):
             for path in self.directory.iterdir():
                 if _NAME.fullmatch(path.name) is not None:
                     yield _PREFIX + base64.b64encode(bytes.fromhex(path.name)).decode()
 
     def size(self) -> int:
-        """Bytes of all blobs."""
+        """Return the total size of all blobs in bytes."""
         return sum(self.length(digest) or 0 for digest in self.digests())
 
     def unused_bytes(self) -> int:
-        """Bytes of blobs that the last collection found unused: the next one removes them."""
+        """Return the bytes of the blobs that the last collection found unused.
+
+        The next collection removes them.
+        """
         with self._engine.reading:
             marked: list[tuple[Any, ...]] = self._engine.execute("SELECT digest FROM unused_blobs").fetchall()
         return sum(self.length(digest) or 0 for (digest,) in marked)
 
     def collect(self) -> tuple[int, int]:
-        """Remove what two collections in a row found unused, and what a crash left half-written.
+        """Remove blobs that two consecutive collections found unused, and the remains of interrupted writes.
 
         Returns:
-            Blobs removed, and their bytes.
+            The number of blobs removed, and their total size in bytes.
         """
         with self._engine.reading:
             start = self._engine.last_sequence()
@@ -206,7 +210,7 @@ class BlobStore:
         return count, size
 
     def _used(self) -> set[str]:
-        """Digests that documents refer to."""
+        """Return the digests of all blobs that documents refer to."""
         used: set[str] = set()
         after = ""
         while True:
@@ -233,14 +237,17 @@ class BlobStore:
 
     @contextlib.contextmanager
     def temporary(self) -> Iterator[tuple[BinaryIO, Path]]:
-        """A file to write to, locked while its writer lives; removed unless it got a name."""
+        """Yield a temporary file and its path.
+
+        The file is locked while open, and deleted if it was not renamed.
+        """
         while True:
             descriptor, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=self.directory)
             file = os.fdopen(descriptor, "wb")
             fcntl.flock(file, fcntl.LOCK_EX)
             if os.fstat(file.fileno()).st_nlink:
                 break
-            file.close()  # a collection took it for a dead one's in between
+            file.close()  # a collection deleted it before it was locked, as the remains of a dead process
         try:
             with file:
                 yield file, Path(name)
@@ -255,19 +262,19 @@ class BlobStore:
 
 
 class BlobWriter:
-    """A blob on its way into the store; under its digest it is whole or not there."""
+    """A blob that is being written. Under its digest it is either complete or absent."""
 
     def __init__(self, store: BlobStore) -> None:
-        """Use `BlobStore.writer`."""
+        """Create a writer; called by `BlobStore.writer`."""
         self._store = store
         self._stack = contextlib.ExitStack()
         self._file, self._temporary = self._stack.enter_context(store.temporary())
         self._sha1 = hashlib.sha1(usedforsecurity=False)
         self.length = 0
-        """Bytes written so far."""
+        """Number of bytes written so far."""
 
     def write(self, piece: bytes) -> None:
-        """The next bytes. Raises StoreError."""
+        """Append bytes to the blob. Raises StoreError if they cannot be written."""
         self._sha1.update(piece)
         self.length += len(piece)
         try:
@@ -276,12 +283,12 @@ class BlobWriter:
             raise translated_os(error, self._store.directory) from error
 
     def finish(self, digest: str) -> None:
-        """Store it durably. Raises BlobError, and stores nothing, if the bytes do not give this digest."""
+        """Store the blob durably. If the bytes do not match the digest, raise BlobError and store nothing."""
         with self._stack:
             self._store.name(self._file, self._temporary, self._sha1.digest(), digest)
 
     def close(self) -> None:
-        """Forget it, unless it was finished."""
+        """Discard the blob unless it was finished."""
         self._stack.close()
 
 
@@ -290,7 +297,7 @@ def _damaged(digest: str, path: Path) -> BlobError:
 
 
 def references(row: rows.Row) -> set[str]:
-    """Digests of the blobs to which any kept revision of a document refers."""
+    """Return the digests of the blobs to which any kept revision of a document refers."""
     found: set[str] = set()
     for node in row.revisions().nodes.values():
         if node.body is not None:

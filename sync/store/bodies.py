@@ -1,9 +1,8 @@
-"""Document bodies: what may be stored, and the one canonical form.
+"""Document bodies: what may be stored, and the canonical form.
 
-A body is a JSON object. Bodies made here are kept in canonical form (RFC 8785), bodies that came from a peer
-as the bytes that came. Both are validated before they are stored, so that whatever is read back can be
-decoded, has no key that replication reserves but `_attachments`, and survives any JSON reader without loss of
-digits.
+A body is a JSON object. Bodies made here are kept in canonical form (RFC 8785). Bodies from a peer are kept
+as the bytes received. Both are validated before they are stored. So every stored body can be decoded, has no
+key that replication reserves except `_attachments`, and survives any JSON reader without loss of digits.
 """
 
 import re
@@ -16,33 +15,34 @@ import rfc8785
 from sync.store.errors import DocumentError
 
 SIZE_LIMIT: Final = 20 * 1024 * 1024
-"""Bytes in one body; Couchbase's own limit."""
+"""Maximum size of a body in bytes; Couchbase's own limit."""
 DEPTH_LIMIT: Final = 64
-"""Objects and arrays within each other."""
+"""Maximum nesting depth of objects and arrays."""
 INTEGER_LIMIT: Final = 2**53
-"""Integers from here on are not exact in every JSON reader (RFC 8785, section 3.2.2.3, and RFC 7493).
+"""Smallest absolute value from which integers are not exact in every JSON reader.
 
-Canonical JSON writes a double beyond it as an integer too; one that is no double's digits is refused.
+See RFC 8785, section 3.2.2.3, and RFC 7493. Canonical JSON also writes a double beyond this limit as an
+integer. An integer beyond it is refused unless it has exactly the digits of a double.
 """
 _EXPONENT_FROM: Final = 10**21
-"""Canonical JSON writes doubles from here on with an exponent."""
+"""Smallest absolute value that canonical JSON writes with an exponent."""
 ID_LIMIT: Final = 250
-"""Bytes in an id: what Sync Gateway's server stores at most."""
+"""Maximum length of a document id in bytes, as in Couchbase Server."""
 
 EMPTY: Final = b"{}"
 
 ATTACHMENTS: Final = "_attachments"
-"""The one reserved key that a body may have; see `attachments`."""
+"""The only reserved key that a body may have; see `attachments`."""
 _DIGEST: Final = re.compile(r"sha1-[A-Za-z0-9+/]{27}=", re.ASCII)
 
 _DIGITS: Final = bytes(ord("0") if chr(byte).isdecimal() and byte < 128 else ord(" ") for byte in range(256))
 _LONG_NUMBER: Final = b"0" * 16
-"""Digits in the shortest number beyond the limit, after every digit was made a 0."""
+"""The shortest integer beyond the limit, after every digit was replaced with 0."""
 _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 def check_id(document_id: str) -> None:
-    """Raise DocumentError unless this can name a document."""
+    """Raise DocumentError unless the string is a valid document id."""
     if not document_id or document_id[0] == "_" or "\0" in document_id:
         raise DocumentError(
             f"{document_id[:80]!r} cannot be a document id: it is empty, begins with _ or holds a NUL"
@@ -56,10 +56,10 @@ def check_id(document_id: str) -> None:
 
 
 def canonical(document_id: str, body: Mapping[str, Any]) -> bytes:
-    """The canonical JSON of a body.
+    """Return the canonical JSON of a body.
 
     Raises:
-        DocumentError: it is not an object of JSON values, or breaks a limit.
+        DocumentError: the body is not an object of JSON values, or exceeds a limit.
     """
     try:
         try:
@@ -75,10 +75,10 @@ def canonical(document_id: str, body: Mapping[str, Any]) -> bytes:
 
 
 def accept(document_id: str, raw: bytes) -> None:
-    """Check a body that came as JSON text.
+    """Validate a body received as JSON text.
 
     Raises:
-        DocumentError: it is not a JSON object, or breaks a limit.
+        DocumentError: the text is not a JSON object, or exceeds a limit.
     """
     if len(raw) > SIZE_LIMIT:
         raise DocumentError(f"{document_id}: the body has {len(raw)} bytes, more than {SIZE_LIMIT}")
@@ -86,10 +86,10 @@ def accept(document_id: str, raw: bytes) -> None:
 
 
 def to_json(document_id: str, body: Mapping[str, Any] | bytes | None) -> bytes:
-    """The JSON text to store for a body that may be JSON text already; None is an empty body.
+    """Return the JSON text to store for a body, which may already be JSON text. None means an empty body.
 
     Raises:
-        DocumentError: it is not an object of JSON values, or breaks a limit.
+        DocumentError: the body is not an object of JSON values, or exceeds a limit.
     """
     if body is None:
         return EMPTY
@@ -100,10 +100,10 @@ def to_json(document_id: str, body: Mapping[str, Any] | bytes | None) -> bytes:
 
 
 def to_canonical(document_id: str, body: Mapping[str, Any] | bytes | None) -> bytes:
-    """The canonical JSON of a body that may be JSON text; None is an empty body.
+    """Return the canonical JSON of a body, which may be JSON text. None means an empty body.
 
     Raises:
-        DocumentError: it is not an object of JSON values, or breaks a limit.
+        DocumentError: the body is not an object of JSON values, or exceeds a limit.
     """
     if body is None:
         return EMPTY
@@ -111,20 +111,20 @@ def to_canonical(document_id: str, body: Mapping[str, Any] | bytes | None) -> by
 
 
 def recanonical(document_id: str, raw: bytes) -> bytes:
-    """The canonical JSON of a body given as JSON text."""
+    """Return the canonical JSON of a body given as JSON text."""
     return canonical(document_id, decode(document_id, raw))
 
 
 def is_digest(value: object) -> bool:
-    """Return True if this is the digest of a blob, as JSON has it."""
+    """Return True if a decoded JSON value is the digest of a blob."""
     return isinstance(value, str) and _DIGEST.fullmatch(value) is not None
 
 
 def decode(document_id: str, raw: bytes) -> dict[str, Any]:
-    """The body of this JSON text.
+    """Decode a body from JSON text.
 
     Raises:
-        DocumentError: it is not a JSON object.
+        DocumentError: the text is not a JSON object.
     """
     try:
         return _decode(raw)
@@ -135,7 +135,10 @@ def decode(document_id: str, raw: bytes) -> dict[str, Any]:
 
 
 def _check(document_id: str, raw: bytes, body: Mapping[str, Any]) -> None:
-    """Raise DocumentError for what a body must not have; `raw` tells cheaply what need not be looked for."""
+    """Raise DocumentError if a body breaks a rule.
+
+    A scan of `raw` shows cheaply whether a full walk is needed.
+    """
     if len(raw) > SIZE_LIMIT:
         raise DocumentError(f"{document_id}: the body has {len(raw)} bytes, more than {SIZE_LIMIT}")
     for key in body:
@@ -177,14 +180,14 @@ def _walk(document_id: str, body: Mapping[str, Any]) -> None:
 
 
 def _is_double(value: int) -> bool:
-    """Whether an integer says no more than the double that a JSON reader may make of it."""
+    """Return True if an integer loses nothing when a JSON reader turns it into a double."""
     if -INTEGER_LIMIT < value < INTEGER_LIMIT:
         return True
     return abs(value) < _EXPONENT_FROM and str(value).encode() == rfc8785.dumps(float(value))
 
 
 def _as_doubles(value: Any) -> Any:
-    """The value with each integer that is written for a big double made that double."""
+    """Return the value with each integer that represents a large double converted to that double."""
     if isinstance(value, dict):
         return {key: _as_doubles(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):

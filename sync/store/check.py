@@ -1,4 +1,4 @@
-"""Finds damage in a store: what SQLite sees in the structure, and what checksums see in the content."""
+"""Detection of damage in a store: SQLite's check of the structure, and checksums of the content."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -10,18 +10,19 @@ from sync.store.errors import DamagedError, DocumentError, InputOutputError
 from sync.store.rows import Row
 
 _NEWEST: Final = 1000
-"""Sequences that a quick check looks at: what was written last is what a cut would have harmed."""
+"""Number of newest sequences that a quick check reads: a power cut harms what was written last."""
 _MOST: Final = 100
-"""Findings after which a check stops: the file is to be salvaged anyway."""
+"""Number of findings after which a check stops, since the file must be salvaged anyway."""
 _STRUCTURE: Final = 10
-"""Lines of SQLite's that are passed on; one bad page gives hundreds."""
+"""Maximum number of lines reported from SQLite's check; one bad page causes hundreds."""
 _PAGE: Final = 256
 
 
 def findings(engine: Engine, *, deep: bool) -> list[str]:
-    """What is wrong, one line each; empty if all is well.
+    """Return the faults found in the store, one line each; empty if there are none.
 
-    `deep` reads the whole file, for as long as that takes; else the small tables and the newest documents.
+    With `deep`, the whole file is read, however long that takes. Otherwise only the small tables and the
+    newest documents are read.
     """
     parts = [_small_tables(engine), _documents(engine, newest=None if deep else _NEWEST)]
     if deep:
@@ -58,7 +59,7 @@ def _small_tables(engine: Engine) -> Iterator[str]:
         present = {name for (name,) in engine.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     for table, columns, checksum in tables:
         if table not in present:
-            continue  # an older Logboat's store, opened by who may not write to it
+            continue  # the store of an older Logboat, opened read-only
         with engine.reading:
             content = engine.execute(f"SELECT {columns}, crc FROM {table}").fetchall()  # noqa: S608
         for *values, crc in content:
@@ -87,7 +88,7 @@ def _documents(engine: Engine, *, newest: int | None) -> Iterator[str]:
 
 
 def _faults(row: Row) -> Iterator[str]:
-    """What is wrong in a row that is as it was written."""
+    """Yield the faults in a row whose checksum is correct."""
     try:
         decode(row.document_id, row.raw)
         revisions.generation(row.revision)
@@ -99,7 +100,8 @@ def _faults(row: Row) -> Iterator[str]:
     yield from faults
     if faults:
         return
-    # Earlier versions let a revision win whose generation leaves no room; the next edit replaces it.
+    # Earlier versions let a revision win although its generation leaves no room for edits; the next edit
+    # replaces it.
     if revisions.is_sound(row.revision) and tree.winner() != row.revision:
         yield f"its current revision is {row.revision}, but {tree.winner()} wins"
     if rows.flags_of(tree) | rows.HAS_BLOBS != row.flags | rows.HAS_BLOBS:

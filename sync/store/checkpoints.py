@@ -1,14 +1,14 @@
-"""Checkpoints that peers keep here: small, a few for each owner, dropped once nobody uses them.
+"""Checkpoints that peers store here: small, a few for each owner, and dropped when unused for a long time.
 
-Anyone who may connect can have checkpoints kept here, even a user who may only read. So what they take is
-bounded by owner. An owner is `user:<name>`, `vessel:<name>`, or the empty string for peers without a name.
-A checkpoint belongs to its owner alone, since another owner may see other documents.
+Anyone who may connect can store checkpoints here, even a user with read access only, so the space is limited
+for each owner. An owner is `user:<name>`, `vessel:<name>`, or the empty string for peers without a name. A
+checkpoint is visible to its owner only, since another owner may see other documents.
 
-Age is counted in ticks of this store's own service (`tick`), not by a clock: a clock that is not set, or that
-jumps, makes no checkpoint old.
+Age is counted in ticks of this store's own service (`tick`), not by a clock. So a clock that is not set, or
+that jumps, makes no checkpoint old.
 
-Peers manage without a checkpoint that was dropped: asked for it, we say that there is none (404), and a write
-that names its revision is a conflict (409). Couchbase Lite then asks again and begins a new one.
+Peers manage without a checkpoint that was dropped. A request for it is answered with 404, and a write that
+gives its old revision is answered with a conflict (409). Couchbase Lite then asks again and begins a new one.
 """
 
 import zlib
@@ -27,54 +27,72 @@ CREATE TABLE IF NOT EXISTS checkpoints(
     body BLOB NOT NULL, crc INTEGER NOT NULL, PRIMARY KEY (owner, client)
 ) STRICT;
 """
-"""An older Logboat can use a store that has the table: it finds no checkpoints, and peers begin anew."""
+"""Statement that creates the table.
+
+An older Logboat can use a store that has it: it finds no checkpoints, and peers start from the beginning.
+"""
 
 LARGEST: Final = 16 * 1024
-"""Bytes of one checkpoint. Those of Couchbase Lite and Sync Gateway have 30 to 200 bytes; sparse ones grow by
-some 14 bytes for each gap in what is done, and no more than a few hundred documents are on their way at once.
-A peer that replicates many collections has one checkpoint for each."""
+"""Maximum size of one checkpoint in bytes.
+
+Checkpoints of Couchbase Lite and Sync Gateway have 30 to 200 bytes. Sparse ones grow by about 14 bytes for
+each gap in the completed sequences, and at most a few hundred documents are in flight. A peer that replicates
+many collections has one checkpoint for each.
+"""
 MOST: Final = 50
-"""Checkpoints of one owner. A vessel needs two (its live and its history stream) and two more for each new
-card; a user needs one for each device and replication."""
+"""Maximum number of checkpoints of one owner.
+
+A vessel needs two (for its live and its history stream) and two more for each new card. A user needs one for
+each device and replication.
+"""
 MOST_BYTES: Final = 64 * 1024
-"""Bytes of one owner's checkpoints together."""
+"""Maximum total size of one owner's checkpoints in bytes."""
 TICK_S: Final = 600.0
 """Seconds of service between two ticks."""
 EXPIRES: Final = 180 * 24 * 6
-"""Ticks after which a checkpoint that nobody has used is dropped: 180 days of service. Days on which this
-vessel is switched off do not count. A peer that comes back later begins anew, which costs a look at all."""
+"""Number of ticks after which an unused checkpoint is dropped: 180 days of service.
+
+Days on which this vessel is switched off do not count. A peer that returns later must compare all documents
+once.
+"""
 _REFRESH: Final = 24 * 6
-"""Ticks after which reading a checkpoint is noted as use: not each time, for the card's sake."""
+"""Number of ticks after which reading a checkpoint is recorded as use.
+
+Recording every read would wear the card.
+"""
 
 EARLIER: Final = "peer-checkpoint:"
-"""Keys of local documents in which an older Logboat kept checkpoints, without an owner."""
+"""Key prefix of the local documents in which an older Logboat kept checkpoints, without an owner."""
 _EARLIER_MOST: Final = 200
 TIDY: Final = (
     f"DELETE FROM local WHERE key GLOB '{EARLIER}*' AND (length(body) > {LARGEST} OR rowid NOT IN ("  # noqa: S608
     f"SELECT rowid FROM local WHERE key GLOB '{EARLIER}*' ORDER BY rowid DESC LIMIT {_EARLIER_MOST}));"
 )
-"""Run once, when the table is made: an older Logboat had no limits."""
+"""Statement that is run once, when the table is created, because an older Logboat had no limits."""
 
 PUT: Final = (
     "INSERT OR REPLACE INTO checkpoints(owner, client, rev, used, body, crc) VALUES (?, ?, ?, ?, ?, ?)"
 )
-"""A row that is written again gets a new rowid: by that, the rows are in the order of their last use."""
+"""Statement that writes a checkpoint.
+
+A rewritten row gets a new rowid, so rows are ordered by their last use.
+"""
 _FIND: Final = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'checkpoints'"
 
 
 @dataclass(frozen=True, slots=True)
 class KeptCheckpoint:
-    """One checkpoint of a peer."""
+    """A description of one stored checkpoint of a peer."""
 
     owner: str | None
-    """None for one that an older Logboat kept, and that has not been asked for since."""
+    """The owner; None for a checkpoint that an older Logboat stored and that no peer has requested since."""
     client: str
-    """The id by which the peer asks for it."""
+    """The id by which the peer requests it."""
     revision: str
     size: int
-    """Bytes of its body."""
+    """Size of its body in bytes."""
     idle: int
-    """Ticks since its last use, at most."""
+    """Maximum number of ticks since its last use."""
 
 
 def checksum(owner: str, client: str, number: int, used: int, body: bytes) -> int:
@@ -89,7 +107,7 @@ class Checkpoints:
         self._engine, self._remotes = engine, remotes
 
     def get(self, owner: str, client: str) -> LocalDocument | None:
-        """Return a checkpoint; None if this owner has none by this id."""
+        """Return the owner's checkpoint with this id, or None if there is none."""
         engine = self._engine
         with engine.reading:
             if self._is_missing():
@@ -110,17 +128,17 @@ class Checkpoints:
         return LocalDocument(client, f"0-{number}", body)
 
     def put(self, owner: str, client: str, body: bytes, *, parent: str | None) -> str:
-        """Write a checkpoint; `parent` is the revision that it replaces, None if there should be none.
+        """Write a checkpoint. `parent` is the revision that it replaces, or None if there should be none.
 
-        Where the owner has too many then, the ones that were used longest ago are dropped.
+        If the owner then exceeds a limit, the least recently used checkpoints are dropped.
 
         Returns:
             The new revision.
 
         Raises:
             ConflictError: `parent` is not the current revision.
-            DocumentError: the body is no JSON object that can be stored.
-            ValueError: it has more than `LARGEST` bytes.
+            DocumentError: the body is not a JSON object that can be stored.
+            ValueError: the body has more than `LARGEST` bytes.
         """
         if len(body) > LARGEST:
             raise ValueError(f"a checkpoint of {len(body)} bytes; the limit is {LARGEST}")
@@ -140,7 +158,7 @@ class Checkpoints:
         return f"0-{number}"
 
     def all(self) -> list[KeptCheckpoint]:
-        """Return all checkpoints, by owner, the one that was used last at the end."""
+        """Return all checkpoints, ordered by owner and then by last use, most recent last."""
         engine = self._engine
         with engine.reading:
             now = meta.count(engine, meta.TICKS)
@@ -161,9 +179,9 @@ class Checkpoints:
             ]
 
     def drop(self, owner: str | None, client: str) -> bool:
-        """Remove a checkpoint, and what was noted of its peer; return True if there was one.
+        """Remove a checkpoint and the revisions recorded for its peer. Return True if it existed.
 
-        `owner` is None for one that an older Logboat kept.
+        `owner` is None for a checkpoint that an older Logboat stored.
         """
         with self._engine.writing:
             if owner is None:
@@ -177,7 +195,7 @@ class Checkpoints:
         return dropped > 0
 
     def tick(self) -> None:
-        """Count one more tick of service, and drop what has not been used for `EXPIRES` of them."""
+        """Count one more tick of service, and drop the checkpoints unused for `EXPIRES` ticks."""
         engine = self._engine
         with engine.writing:
             now = meta.count(engine, meta.TICKS) + 1
@@ -191,7 +209,7 @@ class Checkpoints:
             self._remotes.forget_earlier()
 
     def size(self) -> int:
-        """Return the bytes that all checkpoints of peers take, about."""
+        """Return the approximate number of bytes that all checkpoints of peers take."""
         return sum(kept.size + 200 for kept in self.all())
 
     def _row(self, owner: str, client: str) -> tuple[int, int, bytes] | None:
@@ -218,7 +236,7 @@ class Checkpoints:
         return (number, body) if crc == local.checksum(EARLIER + client, number, body) else None
 
     def _adopt(self, owner: str, client: str) -> None:
-        """Give a checkpoint that an older Logboat kept to the first owner who asks for it."""
+        """Move a checkpoint that an older Logboat stored to the first owner that asks for it."""
         with self._engine.writing:
             if (earlier := self._earlier(client)) is None:
                 return
@@ -242,6 +260,6 @@ class Checkpoints:
         return self._engine.execute(statement, bindings).fetchall()
 
     def _is_missing(self) -> bool:
-        """Return True if the table is not there, and cannot be made because the store is read-only."""
+        """Return True if the table is missing and cannot be created because the store is read-only."""
         engine = self._engine
         return engine.connection.readonly("main") and not engine.execute(_FIND).fetchall()

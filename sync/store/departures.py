@@ -1,9 +1,9 @@
-"""Which channels each document has left, and when: those who read it there must hear that it is gone.
+"""The channels that each document has left, and when, so that peers reading them learn of the removal.
 
-A body says in which channels its document is now; the bodies before it are not kept. So a departure is noted
-when it happens: with an edit that no longer names the channel, or with a deletion. Most deletions name none.
+A body lists the channels of its document now, and earlier bodies are not kept. So a departure is recorded
+when it happens: with an edit that no longer lists the channel, or with a deletion. Most deletions list none.
 
-Not here: who reads which channels, and the channels that follow from a document's id.
+This module does not know who reads which channels, nor the channels derived from a document's id.
 """
 
 import zlib
@@ -22,20 +22,23 @@ CREATE TABLE IF NOT EXISTS departures(
     PRIMARY KEY (id, channel)
 ) STRICT;
 """
-"""A store without this table is sound: an older Logboat made it. It stays so if the store is read-only.
-An older Logboat can use a store that has the table."""
+"""Statement that creates the table.
+
+A store without this table is valid: an older Logboat made it, and it stays so while the store is read-only.
+An older Logboat can use a store that has the table.
+"""
 
 PUT: Final = (
     "INSERT INTO departures(id, channel, seq, crc) VALUES (?1, ?2, ?3, ?4)"
     " ON CONFLICT(id, channel) DO UPDATE SET seq = ?3, crc = ?4 WHERE ?3 > seq"
 )
-"""Binds id, channel, sequence, checksum."""
+"""Statement that binds id, channel, sequence and checksum."""
 
 _FIND: Final = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'departures'"
 _NONE: Final = ""
-"""Stands for the channels of a document that was deleted and had none."""
+"""Channel name recorded for a document that was deleted and had no channels."""
 _MARKS: Final = (b'"channels"', b"\\u00")
-"""One of these is in every body that names channels, in whatever way the key is escaped."""
+"""Texts of which one occurs in every body that lists channels, however the key is escaped."""
 
 
 class _Channels(msgspec.Struct, gc=False):
@@ -47,7 +50,7 @@ _decode: Final = msgspec.json.Decoder().decode
 
 
 def named(body: Mapping[str, Any]) -> frozenset[str]:
-    """Return the channels that a body names, as Sync Gateway's default function reads them."""
+    """Return the channels that a body lists, as Sync Gateway's default function reads them."""
     return _named(body.get("channels"))
 
 
@@ -63,15 +66,15 @@ class Departures:
         self._engine = engine
 
     def note(self, old: Row, new: Row) -> None:
-        """Note the channels that a document has left with its last change. Inside a transaction.
+        """Record the channels that a document has left with its last change. Call inside a transaction.
 
         Args:
-            old: the document as it was.
-            new: the document as it is now.
+            old: the document before the change.
+            new: the document after the change.
         """
         said, says = _said(old.raw), _said(new.raw)
         if said == says and not new.flags & rows.DELETED:
-            return  # as with most changes
+            return  # true of most changes
         before = _named(_decode(said))
         left = before - _named(_decode(says))
         if not before and new.flags & rows.DELETED and not old.flags & rows.DELETED:
@@ -83,8 +86,8 @@ class Departures:
     def of(self, document_id: str) -> dict[str, int]:
         """Return the channels that a document has left, each with the sequence at which it last left it.
 
-        Empty if it has left none, or if it came to this store as a deletion. A document that was deleted here
-        and had no channels has left one without a name.
+        The result is empty if it has left none, or if it came to this store as a deletion. A document without
+        channels that was deleted here has left a channel without a name.
         """
         with self._engine.reading:
             if self._is_missing():
@@ -95,17 +98,17 @@ class Departures:
         return dict(found)
 
     def _is_missing(self) -> bool:
-        """Return True if the table is not there, and cannot be made because the store is read-only."""
+        """Return True if the table is missing and cannot be created because the store is read-only."""
         engine = self._engine
         return engine.connection.readonly("main") and not engine.execute(_FIND).fetchall()
 
     def forget(self, document_id: str) -> None:
-        """Forget a document that is purged. Inside a transaction."""
+        """Forget the departures of a purged document. Call inside a transaction."""
         self._engine.execute("DELETE FROM departures WHERE id = ?", (document_id,))
 
 
 def _said(raw: bytes) -> bytes:
-    """Return the value of `channels` in a body, as JSON."""
+    """Return the value of `channels` in a body as JSON text."""
     if not (_MARKS[0] in raw or _MARKS[1] in raw):
         return b"null"
     return bytes(_channels_of(raw).channels)

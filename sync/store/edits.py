@@ -1,7 +1,7 @@
-"""How documents change: edits made here, revisions that come from elsewhere, conflicts resolved.
+"""Changes of documents: local edits, revisions from elsewhere, and resolutions of conflicts.
 
-Each function is one write: it loads the document's row, changes its tree of revisions, and stores both under
-the next sequence.
+Each function is one write: it loads the document's row, changes its revision tree, and stores both under the
+next sequence.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -18,11 +18,11 @@ from sync.store.rows import Row
 from sync.store.tree import RevisionTree
 
 BASE_LIMIT: Final = 64 * 1024
-"""Bytes of a superseded body that is kept for a remote that holds it, to send what differs from it."""
+"""Maximum size in bytes of a superseded body that is kept for sending deltas to a remote that has it."""
 
 
 class Edits:
-    """Changes documents of one store."""
+    """The write operations on the documents of one store."""
 
     def __init__(
         self,
@@ -39,7 +39,10 @@ class Edits:
         self._single_writer = single_writer
 
     def put(self, document_id: str, raw: bytes, *, parent: str | None, deleted: bool = False) -> str:
-        """Store an edit made here; `parent` is the current revision, None where there is no live document."""
+        """Store a local edit. `parent` is the current revision, or None where there is no live document.
+
+        Returns the new revision. Raises ConflictError if `parent` is not the current revision.
+        """
         bodies.check_id(document_id)
         with self._engine.writing:
             if parent is None:
@@ -63,7 +66,7 @@ class Edits:
                 raw = attachments.kept(document_id, raw, row.raw)
             history, tree = [parent], row.revisions()
             if revisions.generation(parent) + 1 >= revisions.SOUND_LIMIT:
-                # No peer would take what follows it, so the document begins again.
+                # No peer would accept a revision that follows it, so the document begins again.
                 again = revisions.RESTART_OF_ONE if self._single_writer(document_id) else revisions.RESTART
                 revision = revisions.make(None, deleted=deleted, body=raw, above=again - 1)
                 history, tree = [], RevisionTree()
@@ -77,7 +80,7 @@ class Edits:
             return revision
 
     def put_if_absent(self, document_id: str, raw: bytes) -> bool:
-        """Store a document unless there is one, deleted or not; whether it was stored."""
+        """Store a document unless its id exists already, even as a deletion. Return True if it was stored."""
         bodies.check_id(document_id)
         revision = revisions.make(None, deleted=False, body=raw)
         with self._engine.writing:
@@ -93,7 +96,7 @@ class Edits:
         deleted: bool,
         allow_conflict: bool,
     ) -> Inserted:
-        """Store a revision made elsewhere."""
+        """Store a revision made elsewhere; see `Database.insert`."""
         bodies.check_id(document_id)
         _check_sound(document_id, revision)
         revisions.check_history(revision, history)
@@ -113,7 +116,10 @@ class Edits:
             return Inserted.NEW
 
     def insert_new(self, made: Sequence[tuple[str, str, bytes, bool]]) -> bool:
-        """Store the only revisions of documents of which nothing is stored; (id, revision, body, deleted)."""
+        """Store the only revisions of new documents, given as (id, revision, body, deleted).
+
+        Returns False, and stores nothing, if one exists already or lies below a floor.
+        """
         new = []
         with self._engine.writing:
             self._floors.look()
@@ -132,7 +138,10 @@ class Edits:
         return True
 
     def resolve(self, document_id: str, winning: str, raw: bytes | None, *, deleted: bool) -> str:
-        """End a conflict: every live branch but the winning one is closed, and that one gets this body."""
+        """End a conflict: give the winning branch this body, and close every other live branch.
+
+        Return the winner.
+        """
         with self._engine.writing:
             row = rows.load(self._engine, document_id)
             if row is None:
@@ -176,7 +185,10 @@ class Edits:
     def _advance(
         self, row: Row, revision: str, history: Sequence[str], raw: bytes, *, deleted: bool
     ) -> Inserted:
-        """A document with one writer has one branch: the newer revision follows, whatever its history."""
+        """Store a newer revision of a document with a single writer.
+
+        Such a document has one branch: a newer revision replaces the older one, whatever its history.
+        """
         if not revisions.newer(revision, row.revision):
             known = revision == row.revision or revision in row.revisions().nodes
             return Inserted.KNOWN if known else Inserted.SUPERSEDED
@@ -202,7 +214,7 @@ class Edits:
         new = tree.insert(revision, history, deleted=deleted, body=raw)
         after = tree.leaves()
         if not new:
-            if len(after) < len(before):  # the history has shown that what looked like a branch was none
+            if len(after) < len(before):  # the history has shown that an apparent branch was an ancestor
                 self._store(row, tree)
             return Inserted.KNOWN
         branched = bool(before) and len(after) > len(before)
@@ -235,14 +247,14 @@ def _check_sound(document_id: str, revision: str) -> None:
 
 
 class _ThereAlreadyError(Exception):
-    """Something is stored of a document that was thought to be new."""
+    """A document that was expected to be new exists already."""
 
 
 def _outranks(tree: RevisionTree, deletion: str, parent: str) -> int:
-    """The generation of an ended branch that outranks this deletion of the last live one; 0 if none does.
+    """Return the generation of a closed branch that outranks this deletion of the last live one; 0 if none.
 
-    The deletion would not be the current revision then, and who is told of the current one alone would not
-    hear of it: so it is made to outrank that branch.
+    The deletion would then not be the current revision, and a peer that reads only current revisions would
+    not learn of it. So the deletion is made to outrank that branch.
     """
     others = [leaf for leaf in tree.leaves() if leaf != parent]
     if not others or not all(tree.nodes[leaf].deleted for leaf in others):
@@ -252,7 +264,7 @@ def _outranks(tree: RevisionTree, deletion: str, parent: str) -> int:
 
 
 def _bases(tree: RevisionTree, held: Iterable[str]) -> set[str]:
-    """Of the revisions that remotes hold, those whose bodies are worth keeping."""
+    """Return the revisions, among those that remotes have, whose bodies are small enough to keep."""
     return {
         revision
         for revision in held
@@ -263,7 +275,7 @@ def _bases(tree: RevisionTree, held: Iterable[str]) -> set[str]:
 
 
 def _says(tree: RevisionTree, revision: str, raw: bytes | None, *, deleted: bool) -> bool:
-    """Whether a revision already says what a resolution is to say."""
+    """Return True if a revision already has the body and the state of a resolution."""
     node = tree.nodes[revision]
     said, wanted = node.body or bodies.EMPTY, raw or bodies.EMPTY
     return node.deleted == deleted and (

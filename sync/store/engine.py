@@ -1,8 +1,7 @@
-"""One connection to the store's file: locking, transactions, sequence numbers.
+"""A connection to the store's file, with locking, transactions and sequence numbers.
 
-It knows nothing of documents. Everything that reads goes through `reading`, everything that writes through
-`writing` or `savepoint()`; all may be entered again inside each other, and apsw's exceptions come out of
-them as the store's own.
+The engine knows nothing about documents. Every read goes through `reading`, and every write through `writing`
+or `savepoint()`. All of them may be nested, and they translate apsw's exceptions to the store's own.
 """
 
 import threading
@@ -18,7 +17,7 @@ from sync.store.turnstile import Turnstile
 
 
 class Scope:
-    """A context manager made of two functions; the second is given the exception, if any."""
+    """A context manager made of two functions. The second receives the exception, or None."""
 
     __slots__ = ("_enter", "_leave")
 
@@ -36,18 +35,18 @@ class Scope:
 
 
 class Engine:
-    """A connection that threads may share; a transaction keeps the other threads out until it ends."""
+    """A connection that threads may share. A transaction excludes the other threads until it ends."""
 
     def __init__(self, connection: apsw.Connection, path: Path, *, committed: Callable[[], None]) -> None:
         self.connection: Final = connection
         self.path: Final = path
         self.execute: Final = connection.execute
         self.reading: Final = Scope(self._lock_in, self._let_go)
-        """Holds the lock."""
+        """Scope that holds the lock for reading."""
         self.writing: Final = Scope(self._join, self._part)
-        """Joins the transaction that is open, or is one by itself."""
+        """Scope that joins the open transaction, or begins one of its own."""
         self.damage: DamagedError | None = None
-        """What was found damaged last, whoever was told."""
+        """The last damage found, even if another caller received the error; None if there was none."""
         self._committed = committed
         self._turnstile = Turnstile(path.with_name(f"{path.name}.lock"))
         self._lock = threading.RLock()
@@ -60,36 +59,45 @@ class Engine:
         self._rolled_back = 0
 
     def savepoint(self) -> Scope:
-        """A transaction as users see it: the outermost commits, an inner one can be undone by itself."""
+        """Return a transaction scope.
+
+        The outermost scope commits; an inner one can be rolled back by itself.
+        """
         return Scope(self._save, self._release)
 
     @property
     def in_transaction(self) -> bool:
-        """Whether this thread, or another, is inside a transaction."""
+        """True while any thread is inside a transaction."""
         return self._depth > 0
 
     @property
     def transaction(self) -> tuple[int, int]:
-        """How many transactions were begun, and undone: while both stand, so does what was read."""
+        """Numbers of transactions begun and rolled back.
+
+        While neither changes, values already read stay valid.
+        """
         return self._begun, self._rolled_back
 
     def next_sequence(self) -> int:
-        """The sequence of the next change. Only inside a transaction; its commit is announced."""
+        """Return the sequence for the next change.
+
+        Call inside a transaction, whose commit is then announced.
+        """
         self._sequence += 1
         self._changed = True
         return self._sequence
 
     def last_sequence(self) -> int:
-        """The highest sequence ever given to a change. Only inside one of the scopes."""
+        """Return the highest sequence ever assigned to a change. Call inside one of the scopes."""
         return self._sequence if self._depth else self._read_sequence()
 
     def damaged(self, what: str) -> DamagedError:
-        """The error for something in the file that is not as it was written."""
+        """Record damage in the file, and return the error to raise."""
         self.damage = damaged(self.path, what)
         return self.damage
 
     def close(self) -> None:
-        """Close the connection. What is not committed is undone."""
+        """Close the connection, rolling back any uncommitted transaction."""
         with self._lock:
             self.connection.close(True)
             self._turnstile.close()
@@ -108,12 +116,12 @@ class Engine:
             raise self._gone()
 
     def _let_go(self, error: BaseException | None) -> None:
-        """Release the lock; raise the store's own exception in place of apsw's."""
+        """Release the lock, and raise the store's own exception in place of apsw's."""
         own: StoreError | None = None
         if isinstance(error, apsw.Error):
             own = translated(error, self.path)
             self.damage = own if isinstance(own, DamagedError) else self.damage
-        elif isinstance(error, UnicodeDecodeError):  # apsw's, of a text that is none any more
+        elif isinstance(error, UnicodeDecodeError):  # raised by apsw for stored text that is no longer UTF-8
             own = self.damaged(str(error))
         if own is not None and self._depth and not self.connection.in_transaction:
             self._undone = own
@@ -161,7 +169,7 @@ class Engine:
         self._depth = 1
 
     def _end(self, error: BaseException | None) -> None:
-        """Commit, or undo after an error. Whatever happens, no transaction is open afterwards."""
+        """Commit, or roll back after an error. In every case no transaction is open afterwards."""
         self._depth = 0
         if error is not None:
             self._rollback()
@@ -178,7 +186,7 @@ class Engine:
             self._committed()
 
     def _gone(self) -> StoreError:
-        """SQLite undoes a whole transaction by itself after some errors: nothing more may join it then."""
+        """Return the error for a transaction that SQLite has rolled back by itself: nothing more may join it."""
         reason = "by SQLite" if self._undone is None else str(self._undone)
         return StoreError(f"{self.path}: nothing was written, the transaction was undone: {reason}")
 

@@ -1,19 +1,19 @@
-"""What can go wrong in the document store.
+"""Exceptions of the document store.
 
 ::
 
-    StoreError                    any of the below; the text says what, where, and what to do
+    StoreError                    base class; the text says what, where, and what to do
     ├── DocumentError             a document that cannot be stored: not an object, too deep, reserved keys …
     ├── ConflictError             a write on a revision that is not the current one
-    ├── BlobError                 a blob that is missing, or whose bytes do not give its digest
+    ├── BlobError                 a blob that is missing, or whose bytes do not match its digest
     ├── BusyError                 another process held the write lock for longer than the timeout
     ├── FullError                 no room left on the file system
     ├── ReadOnlyError             the file or its file system cannot be written
     ├── InputOutputError          the operating system failed to read or write the file
     ├── DamagedError              the file's contents are not what was written: check and salvage it
-    └── UnsupportedError          a file of a newer schema, or that is no store; an SQLite that is too old
+    └── UnsupportedError          the file has a newer schema or is not a store, or SQLite is too old
 
-apsw's exceptions never leave the store; `translated` turns them into these.
+apsw's exceptions never leave the store; `translated` converts them to these.
 """
 
 import errno
@@ -24,15 +24,15 @@ import apsw
 
 
 class StoreError(Exception):
-    """The root of the store's errors."""
+    """The base class of the store's errors."""
 
 
 class DocumentError(StoreError, ValueError):
-    """A document, id, revision or history that the store does not take."""
+    """A document, id, revision or history that the store does not accept."""
 
 
 class ConflictError(StoreError):
-    """The write names a parent that is not the current revision."""
+    """A write whose parent is not the current revision."""
 
     def __init__(self, text: str, *, current: str | None) -> None:
         super().__init__(text)
@@ -41,36 +41,36 @@ class ConflictError(StoreError):
 
 
 class BlobError(StoreError):
-    """A blob that is missing, or that is not what its digest says."""
+    """A blob that is missing, or whose contents do not match its digest."""
 
 
 class BusyError(StoreError):
-    """Another process kept the write lock for too long."""
+    """Another process held the write lock for too long."""
 
 
 class FullError(StoreError):
-    """No room is left."""
+    """No room is left on the file system."""
 
 
 class ReadOnlyError(StoreError):
-    """The store cannot be written."""
+    """The store is read-only or not writable."""
 
 
 class InputOutputError(StoreError):
-    """Reading or writing the file failed in the operating system."""
+    """The operating system failed to read or write the file."""
 
 
 class DamagedError(StoreError):
-    """The file holds something else than what was written to it."""
+    """The file's contents are not what was written to it."""
 
     def __init__(self, text: str, *, path: Path) -> None:
         super().__init__(text)
         self.path: Path = path
-        """The damaged file."""
+        """Path of the damaged file."""
 
 
 class UnsupportedError(StoreError):
-    """The file, or the SQLite library, is not of a version that this code can work with."""
+    """The version of the file or of the SQLite library is not supported."""
 
 
 _TRANSLATIONS: Final[tuple[tuple[type[apsw.Error], type[StoreError], str], ...]] = (
@@ -86,12 +86,12 @@ _TRANSLATIONS: Final[tuple[tuple[type[apsw.Error], type[StoreError], str], ...]]
 
 
 def damaged(path: Path, what: str) -> DamagedError:
-    """The error for a file in which something is not as it was written."""
+    """Return the error for a file whose contents are not what was written."""
     return DamagedError(f"{path}: damaged: {what}; check and salvage it", path=path)
 
 
 def translated(error: apsw.Error, path: Path) -> StoreError:
-    """The store's own error for one of apsw's, naming the file."""
+    """Return the store's error for one of apsw's, with the file's path in the text."""
     if isinstance(error, (apsw.CorruptError, apsw.NotADBError, apsw.FormatError)):
         return damaged(path, str(error))
     for theirs, ours, remedy in _TRANSLATIONS:
@@ -110,7 +110,7 @@ _ERRNOS: Final[dict[int, tuple[type[StoreError], str]]] = {
 
 
 def translated_os(error: OSError, path: Path) -> StoreError:
-    """The store's own error for one of the operating system's, naming the file."""
+    """Return the store's error for an OSError, with the file's path in the text."""
     ours, remedy = _ERRNOS.get(
         error.errno or 0, (InputOutputError, "reading or writing failed; check the card and the kernel's log")
     )

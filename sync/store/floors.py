@@ -1,7 +1,7 @@
-"""Floors: history that was purged here and is not wanted back from others.
+"""Floors: history that was purged here and is not accepted again from peers.
 
-A floor is a prefix of ids and the first id that is wanted again. Another process may set floors too; a
-counter that is read with each transaction tells when to read them anew.
+A floor is a prefix of ids and the first id that is wanted. Other processes may set floors too. A counter,
+checked in each transaction, shows when they must be read again.
 """
 
 import zlib
@@ -13,7 +13,7 @@ from sync.store.errors import DocumentError
 
 
 def checksum(prefix: str, first: str) -> int:
-    """CRC-32 of a row of `floors`."""
+    """Return the CRC-32 of a row of `floors`."""
     return zlib.crc32(f"floor {prefix} {first}".encode())
 
 
@@ -28,7 +28,7 @@ class Floors:
         self._counter: tuple[int, int] | None = None
 
     def set(self, prefix: str, first: str) -> None:
-        """Want no ids that begin with `prefix` and sort below `first`. A floor is never lowered.
+        """Refuse ids that begin with `prefix` and sort below `first`. A floor is never lowered.
 
         Raises:
             DocumentError: `first` does not begin with `prefix`.
@@ -46,18 +46,18 @@ class Floors:
                 self._transaction = None
 
     def below(self, document_id: str) -> bool:
-        """Whether this document is not wanted. Inside one of the engine's scopes."""
+        """Return True if this document lies below a floor. Call inside one of the engine's scopes."""
         self.look()
         return self.is_below(document_id)
 
     def look(self) -> None:
-        """Bring what is known of the floors up to date. Inside one of the engine's scopes."""
+        """Refresh the cached floors if they may have changed. Call inside one of the engine's scopes."""
         engine = self._engine
         if not engine.in_transaction or self._transaction != engine.transaction:
             self._refresh()
 
     def is_below(self, document_id: str) -> bool:
-        """Whether this document is not wanted, as of the last look."""
+        """Return True if this document lies below a floor, as of the last `look`."""
         for length in self._lengths:
             first = self._firsts.get(document_id[:length])
             if first is not None and document_id < first:
@@ -65,13 +65,13 @@ class Floors:
         return False
 
     def all(self) -> dict[str, str]:
-        """Prefix to first wanted id."""
+        """Return the first wanted id for each prefix."""
         with self._engine.reading:
             self._refresh()
             return dict(self._firsts)
 
     def _refresh(self) -> None:
-        """Read the floors anew if the count says so, or what was read may since have been undone."""
+        """Read the floors again if the counter has changed, or if what was read may have been rolled back."""
         transaction = self._engine.transaction
         counter = (transaction[1], meta.count(self._engine, meta.FLOORS))
         if counter != self._counter:

@@ -1,6 +1,6 @@
-"""Local documents: they stay in this store. Replication keeps its checkpoints in them.
+"""Local documents, which are never replicated. Replication keeps its checkpoints in them.
 
-Each has a revision `0-<n>` of its own, and a write must name the one that it replaces.
+Each has its own revision `0-<n>`, and a write must give the revision that it replaces.
 """
 
 import zlib
@@ -14,7 +14,7 @@ from sync.store.model import LocalDocument
 
 
 def checksum(key: str, number: int, body: bytes) -> int:
-    """CRC-32 of a row of `local`."""
+    """Return the CRC-32 of a row of `local`."""
     return zlib.crc32(body, zlib.crc32(f"local {number} {key}".encode()))
 
 
@@ -25,7 +25,10 @@ class LocalDocuments:
         self._engine = engine
 
     def get(self, key: str) -> LocalDocument | None:
-        """The document under this key."""
+        """Return the document with this key, or None if there is none.
+
+        Raises DamagedError on a wrong checksum.
+        """
         with self._engine.reading:
             row = self._engine.execute("SELECT rev, body, crc FROM local WHERE key = ?", (key,)).fetchone()
         if row is None:
@@ -36,10 +39,13 @@ class LocalDocuments:
         return LocalDocument(key, f"0-{number}", body)
 
     def put(self, key: str, body: Mapping[str, Any] | bytes, *, parent: str | None) -> str:
-        """Write a document; `parent` is the revision that it replaces, None if there must be none.
+        """Write a document. `parent` is the revision that it replaces, or None if there must be none.
 
         Returns:
             The new revision.
+
+        Raises:
+            ConflictError: `parent` is not the current revision.
         """
         raw = bodies.to_json(key, body)
         with self._engine.writing:
@@ -52,13 +58,16 @@ class LocalDocuments:
         return f"0-{number}"
 
     def delete(self, key: str, *, parent: str) -> None:
-        """Remove a document."""
+        """Remove a document. Raises ConflictError if `parent` is not its current revision."""
         with self._engine.writing:
             self._expect(key, parent)
             self._engine.execute("DELETE FROM local WHERE key = ?", (key,))
 
     def _expect(self, key: str, parent: str | None) -> int:
-        """The number of the present revision, 0 for none; ConflictError unless it is `parent`."""
+        """Return the number of the current revision, 0 for none.
+
+        Raise ConflictError unless it is `parent`.
+        """
         number = self._engine.execute("SELECT rev FROM local WHERE key = ?", (key,)).get
         current = None if number is None else f"0-{number}"
         if current != parent:

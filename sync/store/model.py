@@ -1,4 +1,4 @@
-"""What the store hands out: documents, changes, outcomes and counts."""
+"""The values that the store returns: documents, changes, outcomes and counts."""
 
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -9,27 +9,27 @@ from sync.store import bodies
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One document at one revision."""
+    """A document at one of its revisions."""
 
     id: str
     rev: str
     sequence: int
-    """Of the document's last change."""
+    """Sequence of the document's last change."""
     deleted: bool
     conflicted: bool
-    """Whether more than one branch of it is live."""
+    """True if the document has more than one live branch."""
     raw: bytes
     """The body as JSON text."""
 
     @property
     def body(self) -> dict[str, Any]:
-        """The body, decoded anew at each use."""
+        """The body, decoded on each access."""
         return bodies.decode(self.id, self.raw)
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One entry of the feed of changes: a document, at the sequence of its last change."""
+    """An entry of the feed of changes: a document, at the sequence of its last change."""
 
     sequence: int
     id: str
@@ -37,24 +37,24 @@ class Change:
     deleted: bool
     conflicted: bool
     size: int
-    """Bytes of the body."""
+    """Size of the body in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """A revision with what it takes to send it."""
+    """A revision with everything needed to send it."""
 
     id: str
     rev: str
     deleted: bool
     raw: bytes
     history: list[str]
-    """Its ancestors, newest first."""
+    """The revision's ancestors, newest first."""
 
 
 @dataclass(frozen=True, slots=True)
 class LocalDocument:
-    """A document that stays in this store: a checkpoint, say."""
+    """A document that is never replicated, such as a checkpoint."""
 
     key: str
     rev: str
@@ -62,38 +62,38 @@ class LocalDocument:
 
     @property
     def body(self) -> dict[str, Any]:
-        """The body, decoded anew at each use."""
+        """The body, decoded on each access."""
         return bodies.decode(self.key, self.raw)
 
 
 class Inserted(Enum):
-    """What became of a revision that came from elsewhere."""
+    """The outcome of inserting a revision made elsewhere."""
 
     NEW = auto()
-    """Stored; it follows what was here."""
+    """The revision was stored as a successor of the stored one, or as the first of its document."""
     KNOWN = auto()
-    """It was here already."""
+    """The revision was already stored."""
     CONFLICT = auto()
-    """Stored; the document has more than one live branch now."""
+    """The revision was stored, and the document now has more than one live branch."""
     BRANCHED = auto()
-    """Stored on a branch of its own; of all branches one at most is live."""
+    """The revision was stored on a new branch; at most one branch is live."""
     SUPERSEDED = auto()
-    """Not stored: the document has a single writer, and a newer revision is here."""
+    """The revision was not stored: the document has a single writer, and a newer revision is stored."""
     UNWANTED = auto()
-    """Not stored: it lies below a floor."""
+    """The revision was not stored: the document lies below a floor."""
 
     @property
     def stored(self) -> bool:
-        """Whether it was written now."""
+        """True if the revision was stored by this call."""
         return self is Inserted.NEW or self is Inserted.CONFLICT or self is Inserted.BRANCHED
 
 
 @dataclass(frozen=True, slots=True)
 class Compacted:
-    """What a compaction gave back."""
+    """The space that a compaction released."""
 
     blobs: int
-    """Blobs removed."""
+    """Number of blobs removed."""
     blob_bytes: int
     file_bytes: int
     """Bytes by which the database file shrank."""
@@ -104,14 +104,14 @@ class Usage:
     """Bytes that the store takes on its file system."""
 
     used: int
-    """In the database file, holding something."""
+    """Bytes in use in the database file."""
     free: int
-    """In the database file, to be used again."""
+    """Bytes in free pages of the database file, which will be reused."""
     wal: int
-    """The write-ahead log."""
+    """Size of the write-ahead log in bytes."""
     blobs: int
 
     @property
     def total(self) -> int:
-        """All of it."""
+        """Sum of all bytes that the store takes."""
         return self.used + self.free + self.wal + self.blobs

@@ -1,10 +1,10 @@
-"""Tells other processes that documents changed, and lets a process wait to be told.
+"""Notifications between processes that documents have changed.
 
-Each watcher binds a datagram socket in one directory, and each commit sends one byte to every socket there.
-It is a hint and nothing more: a watcher reads the feed of changes from the last sequence it has seen, so a
-hint that is lost in a full buffer loses nothing while another waits there. Where there is no such directory
-(the `db` commands on a file of anyone's) only watchers of the same `Database` are told at once; the others
-find a change by asking SQLite's `data_version`.
+Each watcher binds a datagram socket in a shared directory, and each commit sends one byte to every socket
+there. A notification is only a hint. A watcher reads the feed of changes from the last sequence it has seen,
+so a hint lost in a full buffer loses nothing, because another hint is waiting there. Without such a directory
+(as in the `db` commands on any file) only watchers of the same `Database` are notified at once. The others
+detect a change by polling SQLite's `data_version`.
 """
 
 import contextlib
@@ -22,14 +22,14 @@ from sync.folders import SHARED_FILE, make_folder
 from sync.store.errors import translated_os
 
 _PATH_LIMIT: Final = 107
-"""Bytes in the path of a Unix socket (unix(7): 108 with the NUL)."""
+"""Maximum length in bytes of a Unix socket's path (unix(7): 108 with the NUL)."""
 _POLL: Final = 0.2
-"""Seconds between questions to SQLite while waiting, for changes by processes that announce nothing."""
+"""Seconds between polls of SQLite while waiting, for changes by processes that announce nothing."""
 _numbers: Final = itertools.count()
 
 
 class Watcher:
-    """Wakes up when documents may have changed. Close it, or use it as a context manager."""
+    """A context manager that wakes up when documents may have changed. Close it after use."""
 
     def __init__(self, own: socket.socket, *, close: Callable[[], None], changed: Callable[[], bool]) -> None:
         self._socket = own
@@ -37,11 +37,14 @@ class Watcher:
         self._changed = changed
 
     def fileno(self) -> int:
-        """Readable when there is a hint: for `select`, or asyncio's `add_reader`. Then `drain`."""
+        """Return a descriptor that is readable when there is a hint.
+
+        Use it with `select` or asyncio's `add_reader`, then call `drain`.
+        """
         return self._socket.fileno()
 
     def drain(self) -> bool:
-        """Take in all hints that came; whether there was one. Never waits."""
+        """Consume all pending hints without waiting. Return True if there was one."""
         told = False
         with contextlib.suppress(BlockingIOError):
             while self._socket.recv(16):
@@ -49,11 +52,11 @@ class Watcher:
         return told
 
     def ask(self) -> bool:
-        """Whether another connection has written since this was last asked, announced or not."""
+        """Return True if another connection has written since the last call, announced or not."""
         return self._changed()
 
     def wait(self, timeout: float) -> bool:
-        """Wait until something may have changed, `timeout` seconds at most; whether it has."""
+        """Wait until documents may have changed, at most `timeout` seconds. Return True if they may have."""
         deadline = time.monotonic() + timeout
         while True:
             told = self.drain()
@@ -65,7 +68,7 @@ class Watcher:
             select.select([self._socket], [], [], min(left, _POLL))
 
     def close(self) -> None:
-        """Stop watching."""
+        """Stop watching, and close the socket."""
         self._close()
         self._socket.close()
 
@@ -79,10 +82,10 @@ class Watcher:
 
 
 class Announcer:
-    """Makes the watchers of one store, and wakes them up."""
+    """A factory of watchers for one store, which also wakes them up."""
 
     def __init__(self, directory: Path | None, name: str, *, changed_elsewhere: Callable[[], int]) -> None:
-        """`name` tells the store from others that announce in the same directory."""
+        """Create an announcer. `name` distinguishes the store from others that use the same directory."""
         self._directory = directory
         self._prefix = f"{name}."
         self._version = changed_elsewhere
@@ -90,21 +93,21 @@ class Announcer:
         self._sender = _datagram_socket() if directory is not None else None
 
     def announce(self) -> None:
-        """Wake every watcher up. Never waits; a watcher that cannot be reached never hinders a commit."""
+        """Wake up every watcher. Never waits, and a watcher that cannot be reached never delays a commit."""
         for sender in list(self._local):
-            with contextlib.suppress(OSError):  # as in `_send`
+            with contextlib.suppress(OSError):  # for the reasons given in `_send`
                 sender.send(b"\n")
         if self._directory is None or self._sender is None:
             return
         try:
             names = [p.name for p in self._directory.iterdir() if p.name.startswith(self._prefix)]
-        except OSError:  # nobody has ever watched, or nobody may
+        except OSError:  # the directory does not exist yet, or is not readable
             return
         for name in names:
             self._send(self._sender, self._directory, name)
 
     def watch(self) -> Watcher:
-        """A new watcher.
+        """Return a new watcher.
 
         Raises:
             StoreError: the directory of announcements cannot be used.
@@ -131,7 +134,9 @@ class Announcer:
         name = f"{self._prefix}{os.getpid()}.{next(_numbers)}.{os.urandom(4).hex()}"
         bound = _datagram_socket()
         try:
-            os.fchmod(bound.fileno(), SHARED_FILE)  # its name is made with this mode (unix_bind in Linux)
+            os.fchmod(
+                bound.fileno(), SHARED_FILE
+            )  # bind creates the file with this mode (unix_bind in Linux)
             with _address(directory, name) as address:
                 bound.bind(address)
         except BaseException:
@@ -141,7 +146,7 @@ class Announcer:
         return Watcher(bound, close=lambda: path.unlink(missing_ok=True), changed=self._asker())
 
     def close(self) -> None:
-        """Announce no more."""
+        """Stop announcing, and close the sockets."""
         for sender in self._local:
             sender.close()
         self._local.clear()
@@ -149,7 +154,7 @@ class Announcer:
             self._sender.close()
 
     def _asker(self) -> Callable[[], bool]:
-        """Whether another connection has written since it was last asked."""
+        """Return a function that returns True if another connection has written since its last call."""
         seen = self._version()
 
         def changed() -> bool:
@@ -168,8 +173,8 @@ class Announcer:
             with contextlib.suppress(OSError):
                 _remove_if_socket(directory / name)  # its process has died
         except OSError:
-            # full (it has hints enough), closed this moment, or another user's: the commit stands all the
-            # same, and whoever is not told asks SQLite
+            # The socket is full (it has hints enough), just closed, or another user's. The commit stands all
+            # the same, and a watcher that misses the hint polls SQLite.
             return
 
 
@@ -186,7 +191,7 @@ def _datagram_socket() -> socket.socket:
 
 @contextlib.contextmanager
 def _address(directory: Path, name: str) -> Iterator[str]:
-    """The socket's address; a path too long for one goes through a descriptor of its directory."""
+    """Yield the socket's address. A path that is too long goes through a descriptor of its directory."""
     path = str(directory / name)
     if len(os.fsencode(path)) <= _PATH_LIMIT:
         yield path

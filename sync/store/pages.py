@@ -1,8 +1,8 @@
-"""Reads an SQLite file page by page, past damage that stops SQLite itself.
+"""A reader of SQLite files, page by page, past damage that stops SQLite itself.
 
-SQLite finds a row by going down from the first page; one bad page on the way hides all that is below. Here
-every page is looked at by itself, and each row that still makes sense is handed out. Whether it is one that
-was written is for the caller to judge: our rows carry checksums. Nothing is written.
+SQLite finds a row by descending from the first page, so one bad page on the way hides everything below it.
+Here each page is read by itself, and each row that can still be decoded is returned. The caller must judge
+whether a row was really written: our rows carry checksums. Nothing is written.
 
 The layout is that of https://sqlite.org/fileformat2.html: sections 1.3 (header), 1.5 (free list), 1.6 (B-tree
 pages, cells, overflow) and 2.1 (records).
@@ -26,31 +26,31 @@ _INTEGER_BYTES: Final = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}
 
 
 class _UnreadableError(ValueError):
-    """A cell, record or chain of pages that makes no sense."""
+    """A cell, record or chain of pages that cannot be decoded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One row of some table, or one entry of some index."""
+    """A row of a table, or an entry of an index."""
 
     page: int
     rowid: int | None
-    """None in an index."""
+    """The row id; None in an index."""
     values: tuple[Value, ...]
 
 
 class Pages:
-    """The pages of a database file, as its write-ahead log has them."""
+    """The pages of a database file, as updated by its write-ahead log."""
 
     def __init__(self, path: Path) -> None:
-        """Raises OSError if the file cannot be opened."""
+        """Open the file and its log. Raises OSError if a file cannot be opened."""
         self._file = path.open("rb")
         self._log = None
         log = path.with_name(path.name + "-wal")
         if log.exists():
             self._log = log.open("rb")
         self.unreadable = 0
-        """Cells that made no sense, so far."""
+        """Number of cells so far that could not be decoded."""
         self.size: Final = self._page_size()
         in_log = wal.Log((), ()) if self._log is None else wal.read(self._log, self.size)
         self._in_log = {frame.page: frame.offset for frame in in_log.seen}
@@ -59,7 +59,7 @@ class Pages:
         first = self.page(1) if self.count else b""
         self._usable = self.size - (first[20] if self._has_header(first) else 0)
         self.free_known = self._has_header(first)
-        """Whether the list of free pages could be read: if not, deleted rows come out as well."""
+        """True if the list of free pages could be read. If not, deleted rows are returned as well."""
         self._free = self._free_pages(first) if self.free_known else set()
 
     def __enter__(self) -> Self:
@@ -73,7 +73,7 @@ class Pages:
             self._log.close()
 
     def page(self, number: int) -> bytes:
-        """One page, numbered from 1; empty if it is not there or the card does not give it."""
+        """Return one page, numbered from 1; empty if it is missing or cannot be read."""
         if number in self._in_log:
             return self._read(self._log, self._in_log[number])
         return self._read(self._file, (number - 1) * self.size)
@@ -89,14 +89,15 @@ class Pages:
         return data if len(data) == self.size else b""
 
     def rows(self) -> Iterator[Record]:
-        """Every row of every table that can be read."""
+        """Yield every row of every table that can be read."""
         for number, data, start in self._pages({_TABLE_LEAF}):
             yield from self._rows(number, data, start)
 
     def rows_beyond(self) -> Iterator[Record]:
-        """After `rows`: those that only the rest of a broken log holds, which SQLite does not see (`wal`).
+        """Yield the rows found only in the part of a broken log that SQLite does not see (see `wal`).
 
-        In the order in which they were written, as often as their pages were.
+        Call it after `rows`. Rows are yielded in the order in which they were written, once for each copy of
+        their page.
         """
         for frame in self._beyond:
             self._in_log[frame.page] = frame.offset
@@ -118,7 +119,7 @@ class Pages:
                 self.unreadable += 1
 
     def entries(self) -> Iterator[Record]:
-        """Every entry of every index that can be read."""
+        """Yield every entry of every index that can be read."""
         most = (self._usable - 12) * 64 // 255 - 23
         for number, data, start in self._pages({_INDEX_LEAF, _INDEX_INTERIOR}):
             inner = data[start] == _INDEX_INTERIOR
@@ -130,7 +131,7 @@ class Pages:
                     self.unreadable += 1
 
     def _pages(self, kinds: set[int]) -> Iterator[tuple[int, bytes, int]]:
-        """Number, content and start of the B-tree header of pages of these kinds that are in use."""
+        """Yield number, content and start of the B-tree header for each page in use of these kinds."""
         for number in range(1, self.count + 1):
             if number in self._free:
                 continue
@@ -140,7 +141,7 @@ class Pages:
                 yield number, data, start
 
     def _cells(self, data: bytes, start: int, *, header: int) -> Iterator[int]:
-        """Where the cells of a B-tree page begin."""
+        """Yield the offsets of the cells of a B-tree page."""
         (count,) = struct.unpack_from(">H", data, start + 3)
         array = start + header
         if array + 2 * count > len(data):
@@ -153,7 +154,7 @@ class Pages:
                 self.unreadable += 1
 
     def _payload(self, data: bytes, at: int, size: int, *, most: int) -> bytes:
-        """The content of a cell, its overflow pages included. `most` bytes stay on the page."""
+        """Return the content of a cell with its overflow pages. At most `most` bytes stay on the page."""
         usable = self._usable
         if size <= most:
             local = size
@@ -181,7 +182,7 @@ class Pages:
         return b"".join(parts)
 
     def _page_size(self) -> int:
-        """As the file's header says, or the log's, or the default."""
+        """Return the page size from the file's header, else from the log's header, else the default."""
         header = self._file.read(100)
         if self._has_header(header):
             return _plausible_size(int.from_bytes(header[16:18])) or _DEFAULT_PAGE_SIZE
@@ -194,7 +195,7 @@ class Pages:
         return len(first) >= 100 and first.startswith(_MAGIC)
 
     def _free_pages(self, first: bytes) -> set[int]:
-        """Pages that hold nothing now; what can still be read there was deleted."""
+        """Return the numbers of the free pages, whose rows were deleted."""
         free: set[int] = set()
         trunk = int.from_bytes(first[32:36])
         while 1 < trunk <= self.count and trunk not in free:
@@ -204,20 +205,20 @@ class Pages:
                 break
             trunk, count = struct.unpack_from(">II", data)
             if count > self.size // 4 - 2:
-                break  # a bad page: what it says of others would hide them
+                break  # a damaged page: using its entries could hide pages in use
             free.update(struct.unpack_from(f">{count}I", data, 8))
         self.free_known = len(free) == int.from_bytes(first[36:40])
         return free
 
 
 def _plausible_size(said: int) -> int:
-    """A page size, 0 if it cannot be one; 1 stands for 65,536 in the file's header."""
+    """Return a page size in bytes, or 0 if it is not valid. In the file's header, 1 stands for 65,536."""
     size = 65536 if said == 1 else said
     return size if 512 <= size <= 65536 and size & (size - 1) == 0 else 0
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """An integer of one to nine bytes, and where it ends."""
+    """Decode an integer of one to nine bytes. Return it and the offset of its end."""
     value = 0
     for count, byte in enumerate(data[at : at + 9], start=1):
         if count == 9:
@@ -233,7 +234,7 @@ def _signed(value: int) -> int:
 
 
 def _record(payload: bytes) -> tuple[Value, ...]:
-    """The values of a record."""
+    """Decode the values of a record."""
     end, at = _varint(payload, 0)
     if end > len(payload):
         raise _UnreadableError("a header beyond its record")
@@ -250,7 +251,7 @@ def _record(payload: bytes) -> tuple[Value, ...]:
 
 
 def _value(payload: bytes, at: int, kind: int) -> tuple[Value, int]:
-    """One value of a record, and its length."""
+    """Decode one value of a record. Return it and its length in bytes."""
     if kind == 0:
         return None, 0
     if kind in {8, 9}:

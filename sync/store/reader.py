@@ -1,7 +1,7 @@
-"""What can be read of documents: one, many in order of id, the feed of changes, and what replication asks.
+"""Read operations on documents: one, many in order of id, the feed of changes, and queries of replication.
 
-No read lasts: whatever goes through many documents does so in pages, so that the write-ahead log can be
-reset in between.
+No read transaction lasts long. Queries over many documents read them in pages, so that the write-ahead log
+can be reset in between.
 """
 
 import sys
@@ -18,13 +18,13 @@ from sync.store.rows import Row
 from sync.store.tree import RevisionTree
 
 PAGE: Final = 64
-"""Documents read at a time."""
+"""Number of documents read in one query."""
 ANCESTORS: Final = 20
-"""Known ancestors named to a peer that offers a revision."""
+"""Maximum number of known ancestors reported to a peer that offers a revision."""
 
 
 class Reader:
-    """Reads documents of one store."""
+    """The read operations on the documents of one store."""
 
     def __init__(self, engine: Engine, floors: Floors, single_writer: Callable[[str], bool]) -> None:
         self._engine = engine
@@ -32,7 +32,7 @@ class Reader:
         self._single_writer = single_writer
 
     def get(self, document_id: str, revision: str | None) -> Document | None:
-        """A document at its current, or at another revision whose body is kept."""
+        """Return a document at its current revision, or at another revision whose body is kept."""
         with self._engine.reading:
             row = rows.load(self._engine, document_id)
         if row is None:
@@ -54,7 +54,7 @@ class Reader:
     def revision(
         self, document_id: str, revision: str, until: Collection[str], limit: int
     ) -> Revision | None:
-        """A revision with its body and the ancestors to send with it."""
+        """Return a revision with its body and the ancestors to send with it; None if its body is not kept."""
         with self._engine.reading:
             row = rows.load(self._engine, document_id)
         if row is None:
@@ -71,7 +71,7 @@ class Reader:
         return Revision(document_id, revision, node.deleted, node.body, history)
 
     def first_revisions(self, first: int, last: int) -> dict[int, Revision]:
-        """The documents between two sequences, both included, of which one revision is all that is known."""
+        """Return, by sequence, the documents from `first` to `last` that have only one known revision."""
         with self._engine.reading:
             found = self._engine.execute(
                 f"{rows.SELECT} WHERE seq >= ? AND seq <= ? AND tree IS NULL", (first, last)
@@ -84,7 +84,7 @@ class Reader:
             }
 
     def leaves(self, document_id: str) -> list[Document]:
-        """The ends of all branches of a document, the current revision first."""
+        """Return the leaf revisions of a document, the current revision first."""
         with self._engine.reading:
             row = rows.load(self._engine, document_id)
         if row is None:
@@ -99,7 +99,7 @@ class Reader:
         ]
 
     def ended(self, offered: Iterable[tuple[str, str]]) -> list[bool]:
-        """For each (id, revision), whether its branch has ended here, while the document lives on another."""
+        """Return, for each (id, revision), True if its branch was closed here while another is live."""
         offers = list(offered)
         here = self.current([document_id for document_id, _ in offers])
         answers = []
@@ -114,12 +114,13 @@ class Reader:
         return answers
 
     def missing(self, offered: Iterable[tuple[str, str]]) -> list[list[str] | None]:
-        """For each (id, revision) a peer offers: None if it is not wanted, else ancestors known here."""
+        """Return, for each offered (id, revision), None if it is not wanted, else the known ancestors."""
         answers: list[list[str] | None] = []
         with self._engine.reading:
             self._floors.look()
             offers = list(offered)
-            # One statement for all: by one each, most of the time would go into starting them.
+            # One statement for all: with one statement each, most of the time would be spent on starting
+            # them.
             here = {
                 document_id: (current, tree)
                 for document_id, current, tree in self._engine.execute(
@@ -137,7 +138,7 @@ class Reader:
         return answers
 
     def stored_bytes(self, document_id: str) -> int:
-        """Bytes of all kept bodies of a document, and of its history; 0 if it is not here."""
+        """Return the bytes of all kept bodies of a document and of its history; 0 if it is not stored."""
         with self._engine.reading:
             found: int | None = self._engine.execute(
                 "SELECT ifnull(length(body), 0) + ifnull(length(tree), 0) FROM docs WHERE id = ?",
@@ -148,7 +149,7 @@ class Reader:
     def unsound(self, least: int) -> list[str]:
         """Return the ids of documents whose current revision is of generation `least` or above.
 
-        Readings are left out: they are far more than all else, and of generation 1.
+        Readings are skipped: they far outnumber all other documents, and are of generation 1.
         """
         with self._engine.reading:
             return [
@@ -161,7 +162,7 @@ class Reader:
             ]
 
     def current(self, ids: Iterable[str]) -> dict[str, tuple[str, bool]]:
-        """Of those documents that are here: the current revision, and whether it is a deletion."""
+        """Return the current revision of each stored document among `ids`, and whether it is a deletion."""
         with self._engine.reading:
             return {
                 document_id: (revision, flags & rows.DELETED != 0)
@@ -191,7 +192,7 @@ class Reader:
         return older[:ANCESTORS]
 
     def changes(self, since: int, limit: int | None) -> list[Change]:
-        """The documents whose last change came after a sequence, in order of that change."""
+        """Return the documents whose last change came after sequence `since`, in order of that change."""
         with self._engine.reading:
             found: list[tuple[Any, ...]] = self._engine.execute(
                 "SELECT seq, id, rev, flags, ifnull(length(body), 2) FROM docs"
@@ -208,7 +209,7 @@ class Reader:
     def documents(
         self, prefix: str, *, after: str, reverse: bool, limit: int | None, deleted: bool
     ) -> Iterator[Document]:
-        """Documents in order of id, in pages."""
+        """Yield documents in order of id, reading them in pages; see `Database.documents`."""
         low, high = _range(prefix)
         statement = f"{rows.SELECT} WHERE id >= ? AND id < ?"
         if not deleted:
@@ -232,7 +233,7 @@ class Reader:
             after = found[-1].document_id
 
     def count(self, prefix: str, *, deleted: bool) -> int:
-        """How many documents have an id with this prefix."""
+        """Return the number of documents whose ids begin with this prefix."""
         bounds = _range(prefix)
         with self._engine.reading:
             found: int = self._engine.execute(
@@ -246,7 +247,7 @@ class Reader:
         return found
 
     def conflicts(self) -> list[str]:
-        """Ids of the documents with an open conflict."""
+        """Return the ids of the documents with an open conflict."""
         return self._ids(f"SELECT id FROM docs WHERE flags & {rows.CONFLICTED} ORDER BY id")  # noqa: S608
 
     def _ids(self, statement: str, bindings: tuple[Any, ...] = ()) -> list[str]:
@@ -255,7 +256,7 @@ class Reader:
 
 
 def as_document(row: Row) -> Document:
-    """The document of a row, at its current revision."""
+    """Convert a row to the document at its current revision."""
     return Document(
         row.document_id,
         row.revision,
@@ -267,7 +268,7 @@ def as_document(row: Row) -> Document:
 
 
 def _range(prefix: str) -> tuple[str, str | bytes]:
-    """The bounds of all ids that begin with `prefix`: from the first on, and below the second."""
+    """Return the bounds of all ids that begin with `prefix`: the first inclusive, the second exclusive."""
     start = prefix
     while prefix:
         following = ord(prefix[-1]) + 1

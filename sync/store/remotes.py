@@ -1,10 +1,10 @@
-"""Which revision of a document each remote is known to hold.
+"""The revisions that remotes are known to have.
 
-Such a revision is not pruned, so that what follows it can be sent as following it; and its body is kept, so
-that a difference can be sent instead of the whole.
+Such a revision is not pruned, so that its successors can be sent as its successors. Its body is kept, so that
+a delta can be sent instead of the whole body.
 
-A remote without a name of its own goes by its checkpoint, whose id it chooses itself; a vessel says itself
-which store it has. So a few remotes are kept for each owner, and the oldest others are forgotten.
+A remote without a name is identified by its checkpoint, whose id it chooses itself, and a vessel reports
+itself which store it has. So the number of remotes is limited for each owner, and the oldest are forgotten.
 """
 
 from typing import Any, Final
@@ -12,24 +12,30 @@ from typing import Any, Final
 from sync.store.engine import Engine
 
 MOST: Final = 50
-"""Remotes that are kept for one owner: as many as it may have checkpoints. A vessel has one for each card."""
+"""Maximum number of remotes of one owner: as many as it may have checkpoints.
+
+A vessel has one for each card.
+"""
 _UNNAMED: Final = "client:"
 _VESSEL: Final = "vessel:"
 
 
 def unnamed(owner: str, client: str) -> str:
-    """Return the name under which a peer is kept that is known by its owner's checkpoint alone."""
+    """Return the name under which to record a peer that is known only by its owner's checkpoint."""
     return f"{_UNNAMED}{client.replace('@', '%40')}@{owner}"
 
 
 class Remotes:
-    """What the remotes of one store hold. A remote's name is its identity, never its address."""
+    """The revisions that the remotes of one store have.
+
+    A remote's name is its identity, never its address.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def held(self, document_id: str) -> set[str]:
-        """The revisions of a document that some remote holds. Inside one of the engine's scopes."""
+        """Return the revisions of a document that some remote has. Call inside one of the engine's scopes."""
         return {
             revision
             for (revision,) in self._engine.execute(
@@ -38,7 +44,7 @@ class Remotes:
         }
 
     def set(self, document_id: str, remote: str, revision: str) -> None:
-        """Note that a remote holds this revision now, instead of what it held."""
+        """Record that a remote now has this revision, replacing the one recorded before."""
         with self._engine.writing:
             self._engine.execute("INSERT INTO remotes(name) VALUES (?) ON CONFLICT DO NOTHING", (remote,))
             if self._engine.connection.changes():
@@ -51,7 +57,7 @@ class Remotes:
             )
 
     def get(self, document_id: str, remote: str) -> str | None:
-        """The revision that a remote is known to hold."""
+        """Return the revision that a remote is known to have, or None."""
         with self._engine.reading:
             revision: str | None = self._engine.execute(
                 "SELECT rev FROM remote_revs WHERE id = ?"
@@ -61,7 +67,7 @@ class Remotes:
             return revision
 
     def all(self, document_id: str) -> dict[str, str]:
-        """Remote to revision, of one document."""
+        """Return the known revision of one document for each remote that has one."""
         with self._engine.reading:
             found: list[tuple[Any, ...]] = self._engine.execute(
                 "SELECT name, rev FROM remote_revs JOIN remotes ON n = remote WHERE id = ?", (document_id,)
@@ -69,7 +75,7 @@ class Remotes:
         return dict(found)
 
     def forget(self, remote: str) -> None:
-        """Forget all that a remote holds: it is gone, or began anew."""
+        """Forget all revisions of a remote that is gone, or that has started again."""
         with self._engine.writing:
             self._engine.execute(
                 "DELETE FROM remote_revs WHERE remote = (SELECT n FROM remotes WHERE name = ?)", (remote,)
@@ -77,19 +83,19 @@ class Remotes:
             self._engine.execute("DELETE FROM remotes WHERE name = ?", (remote,))
 
     def rename(self, remote: str, name: str) -> None:
-        """Let a remote go by another name, unless there is one by that name."""
+        """Rename a remote, unless another one already has that name."""
         with self._engine.writing:
             self._engine.execute("UPDATE OR IGNORE remotes SET name = ? WHERE name = ?", (name, remote))
 
     def forget_earlier(self) -> None:
-        """Forget the remotes without a name of which an older Logboat did not note the owner."""
+        """Forget the remotes without a name whose owner an older Logboat did not record."""
         with self._engine.writing:
             self._forget(
                 "SELECT name FROM remotes WHERE name GLOB ? AND instr(name, '@') = 0", (f"{_UNNAMED}*",)
             )
 
     def _forget_excess(self, remote: str) -> None:
-        """Forget the oldest remotes of the same owner, where there are too many."""
+        """Forget the oldest remotes of the same owner if there are too many."""
         if remote.startswith(_UNNAMED):
             head, tail = _UNNAMED, "@" + remote.partition("@")[2]
         elif remote.startswith(_VESSEL):
@@ -103,7 +109,7 @@ class Remotes:
         )
 
     def _forget(self, names: str, bindings: tuple[Any, ...]) -> None:
-        """Forget the remotes whose names a statement gives."""
+        """Forget the remotes whose names a statement selects."""
         found: list[tuple[Any, ...]] = self._engine.execute(names, bindings).fetchall()
         for (name,) in found:
             self.forget(name)

@@ -1,6 +1,7 @@
-"""Documents that go without a trace: purged, or expired. Not deletions, which others learn of.
+"""Removal of documents without a trace: purging and expiry, but not deletion, which peers learn about.
 
-A sequence is never given twice: where the document with the highest goes, that sequence is noted.
+A sequence is never assigned twice: when the document with the highest sequence is removed, that sequence is
+recorded.
 """
 
 from collections.abc import Iterable
@@ -12,18 +13,18 @@ from sync.store.engine import Engine
 from sync.store.errors import DocumentError
 
 _BATCH: Final = 200
-"""Expired documents purged in one transaction: some 10 ms."""
+"""Number of expired documents purged in one transaction, which takes about 10 ms."""
 
 
 class Retirement:
-    """Purges documents of one store."""
+    """The purge and expiry operations on the documents of one store."""
 
     def __init__(self, engine: Engine, departures: Departures) -> None:
         self._engine = engine
         self._departures = departures
 
     def purge(self, ids: Iterable[str]) -> int:
-        """Remove documents, in one transaction; how many there were."""
+        """Remove documents in one transaction. Return the number of documents removed."""
         engine = self._engine
         with engine.writing:
             count = 0
@@ -38,7 +39,11 @@ class Retirement:
         return count
 
     def set_expiry(self, document_id: str, at: float | None) -> None:
-        """Let a document be purged once the clock says `at` (seconds since 1970), or never."""
+        """Allow a document to be purged from time `at` (seconds since 1970); None for never.
+
+        Raises:
+            DocumentError: there is no such document.
+        """
         with self._engine.writing:
             row = rows.load(self._engine, document_id)
             if row is None:
@@ -47,13 +52,13 @@ class Retirement:
             rows.rewrite(self._engine, row.sequence, row)
 
     def expiry(self, document_id: str) -> int | None:
-        """When a document expires."""
+        """Return when a document expires, in seconds since 1970, or None if it does not."""
         with self._engine.reading:
             row = rows.load(self._engine, document_id)
         return None if row is None else row.expires
 
     def purge_expired(self, now: float) -> int:
-        """Purge what has expired; how many documents."""
+        """Purge the documents that have expired at time `now`. Return the number of documents purged."""
         count = 0
         while True:
             with self._engine.writing:

@@ -1,9 +1,9 @@
-"""What identifies a revision, which of two is newer, and which one wins.
+"""Revision ids: how they are made, which of two is newer, and which one wins.
 
-Nothing else in the code makes, parses or ranks revision ids. They are Couchbase Lite's of versions 2 and 3:
-`<generation>-<digest>`. The generation counts edits from 1. Our own digests are 32 hexadecimal digits and a
-function of parent, deletion and canonical body alone, so that two vessels that make the same edit make the
-same revision; another maker's digest is taken as it is.
+No other module makes, parses or ranks revision ids. They have the form of Couchbase Lite 2 and 3:
+`<generation>-<digest>`. The generation counts edits from 1. Our own digests have 32 hexadecimal digits and
+depend on parent, deletion and canonical body alone, so two vessels that make the same edit make the same
+revision. A digest made by other software is accepted unchanged.
 """
 
 import hashlib
@@ -15,49 +15,52 @@ from typing import Final
 from sync.store.errors import DocumentError
 
 HORIZON: Final = 20
-"""Generations of ancestry kept below each leaf. Couchbase Lite's default depth of a revision tree.
+"""Number of generations of ancestry kept below each leaf, as by default in Couchbase Lite.
 
-A leaf this far or further below the highest one may be an old ancestor of it that came late, its link to the
-newer ones pruned here but not elsewhere. So that stores agree all the same, such a leaf never wins.
+A leaf this far or further below the highest one may be an old ancestor of it that arrived late. Its link to
+the newer ones may have been pruned here but not elsewhere. So that all stores still agree, such a leaf never
+wins.
 """
 
 GENERATION_LIMIT: Final = 2**31
-"""Generations stay below this. A peer cannot push a document beyond what others can count."""
+"""Limit of all generations, so that no peer can give a document a generation that others cannot count."""
 
 SOUND_LIMIT: Final = 2**29
-"""Generations that a store takes from elsewhere, and gives to its own edits, stay below this. One per second
-for 17 years leads there. A revision beyond it was made up to keep everybody else from ever writing the
-document again. A store that has one from an earlier version lets any other revision take its place.
+"""Limit of the generations that a store accepts from elsewhere, and gives to its own edits.
+
+One edit each second for 17 years reaches it. A revision beyond it was forged to keep everyone else from
+writing the document again. A store that has one from an earlier version lets any other revision replace it.
 """
 
 RESTART: Final = 2**13
-"""Generation of the edit that takes the place of a revision beyond `SOUND_LIMIT`. Few documents are edited as
-often as this, so it outranks what was edited before; and it is low enough that every peer takes it.
+"""Generation of the edit that replaces a revision beyond `SOUND_LIMIT`.
+
+Few documents are edited this often, so it outranks earlier edits. It is low enough for every peer to accept.
 """
 
 RESTART_OF_ONE: Final = 2**24
-"""The same where the document has a single writer, who may rewrite it every few seconds for years."""
+"""The same as `RESTART` for a document with a single writer, who may rewrite it every few seconds."""
 
 BRIDGE_LIMIT: Final = 500
-"""Generations missing between two of a history for which names are made up."""
+"""Maximum number of missing generations between two ancestors for which substitute ids are made."""
 
 _LOW: Final = "0" * 8
-"""How the digest of the end of a branch begins that lost a conflict."""
+"""First digits of the digest of the tombstone that closes a losing branch."""
 
 _SHAPE: Final = re.compile(r"([1-9][0-9]{0,9})-([0-9A-Za-z+/=_.-]{1,128})")
 
 Rank = tuple[bool, int, str]
-"""Orders the leaves of a document: live or deleted, generation, digest."""
+"""Sort key of the leaves of a document: live or deleted, generation, digest."""
 
 
 def make(parent: str | None, *, deleted: bool, body: bytes, closing: bool = False, above: int = 0) -> str:
-    """The id of the edit that gives `parent` (None for a new document) this canonical body.
+    """Return the id of the edit that gives `parent` this canonical body; `parent` is None for a new document.
 
-    SHA-256 over the parent's id, a byte for deletion, and the body, the first 128 bits of it. The deletion by
-    which a branch that lost a conflict is closed has a byte of its own, so that it is not taken for one that
-    somebody meant; and its digest is lower than other makers' are, so that it outranks no deletion of the
-    branch that won, which is of the same generation or a later one. The generation is the one after the
-    parent's, or after `above` if that is higher.
+    The digest is the first 128 bits of a SHA-256 over the parent's id, a byte for deletion, and the body. A
+    tombstone that closes a losing branch has a byte of its own, so that it differs from a deletion that
+    somebody intended. Its digest is also lower than other software's digests, so that it does not outrank a
+    deletion of the winning branch, which is of the same generation or a later one. The generation is one more
+    than the parent's, or than `above` if that is higher.
     """
     kind = "c" if closing else "d" if deleted else "l"
     digest = hashlib.sha256(f"{parent or ''}\0{kind}\0".encode())
@@ -70,9 +73,9 @@ def make(parent: str | None, *, deleted: bool, body: bytes, closing: bool = Fals
 
 
 def bridged(revision: str, history: Iterable[str]) -> list[str]:
-    """Return the history of a deletion of ours that skips generations, newest first, with those made up.
+    """Return the history of a local deletion that skips generations, newest first, with the gaps filled.
 
-    Where too many are missing, none are made up.
+    Where too many generations are missing, the gap is left.
     """
     found: list[str] = []
     above = generation(revision)
@@ -88,16 +91,16 @@ def bridged(revision: str, history: Iterable[str]) -> list[str]:
 def handed_on(revision: str, history: Sequence[str], *, known: Collection[str], depth: int) -> list[str]:
     """Return the ancestors to send to a peer whose revision trees are `depth` deep, newest first.
 
-    Couchbase Lite refuses a history for good in which a generation is missing, but for one gap at its depth.
-    So what is sent is contiguous. Down to the newest ancestor of `known`, which the peer has named, missing
-    generations get made-up names, and what does not fit is left out just before that ancestor. Without one,
-    the history ends where the first generation is missing.
+    Couchbase Lite permanently refuses a history with a missing generation, except for one gap at its depth.
+    So the ancestors sent are contiguous. Down to the newest ancestor in `known`, which the peer has reported,
+    missing generations get substitute ids. If that does not fit, ancestors just before the known one are left
+    out. Without a known ancestor, the history ends at the first missing generation.
 
     Args:
         revision: the revision to send.
         history: its ancestors that are known here, newest first; generations may be missing.
-        known: revisions that the peer has named.
-        depth: the most ancestors to send, at least 1.
+        known: revisions that the peer has reported.
+        depth: the maximum number of ancestors to send, at least 1.
     """
     named = next((index for index, ancestor in enumerate(history) if ancestor in known), None)
     line = list(islice(_contiguous(revision, history, fill=0 if named is None else named + 1), depth))
@@ -107,7 +110,7 @@ def handed_on(revision: str, history: Sequence[str], *, known: Collection[str], 
 
 
 def _contiguous(revision: str, history: Sequence[str], *, fill: int) -> Iterator[str]:
-    """Yield a history up to its first gap; gaps before its first `fill` ancestors are filled."""
+    """Yield a history up to its first gap, filling gaps before its first `fill` ancestors."""
     above = generation(revision)
     for index, ancestor in enumerate(history):
         number = generation(ancestor)
@@ -120,21 +123,21 @@ def _contiguous(revision: str, history: Sequence[str], *, fill: int) -> Iterator
 
 
 def _made_up(number: int, ancestor: str) -> str:
-    """Return a name for a generation that is not known here; every store makes up the same one."""
+    """Return a substitute id for an unknown generation. Every store makes the same one."""
     return join(number, hashlib.sha256(f"{number} before {ancestor}".encode()).hexdigest()[:32])
 
 
 def valid(revision: str) -> bool:
-    """Whether this has the form of a revision id."""
+    """Return True if the string has the form of a revision id."""
     match = _SHAPE.fullmatch(revision)
     return match is not None and int(match[1]) < GENERATION_LIMIT
 
 
 def generation(revision: str) -> int:
-    """How many edits led to this revision, itself included.
+    """Return the number of edits that led to this revision, including its own.
 
     Raises:
-        DocumentError: it is no revision id.
+        DocumentError: the string is not a revision id.
     """
     match = _SHAPE.fullmatch(revision)
     if match is None or (number := int(match[1])) >= GENERATION_LIMIT:
@@ -148,34 +151,34 @@ def is_sound(revision: str) -> bool:
 
 
 def split(revision: str) -> tuple[int, str]:
-    """Generation and digest, for compact storage; `join` undoes it."""
+    """Split a revision id into generation and digest, for compact storage. `join` reverses this."""
     return generation(revision), revision.partition("-")[2]
 
 
 def join(number: int, digest: str) -> str:
-    """The revision id of this generation and digest."""
+    """Return the revision id with this generation and digest."""
     return f"{number}-{digest}"
 
 
 def rank(revision: str, *, deleted: bool) -> Rank:
-    """The key by which leaves within the horizon are ordered: live first, then generation, then digest."""
+    """Return the sort key of a leaf within the horizon: live first, then generation, then digest."""
     number, digest = split(revision)
     return not deleted, number, digest
 
 
 def newer(first: str, second: str) -> bool:
-    """Return True if `first` replaces `second` where one vessel writes: by generation, then digest.
+    """Return True if `first` replaces `second` in a document with a single writer.
 
-    A generation that is not sound ranks below all others.
+    They are compared by generation, then digest. A generation that is not sound ranks below all others.
     """
     return (is_sound(first), *split(first)) > (is_sound(second), *split(second))
 
 
 def winner(leaves: Iterable[tuple[str, bool]]) -> str:
-    """The winning one of a document's leaves, each given with whether it is deleted.
+    """Return the winner among a document's leaves, which are given as (revision, deleted).
 
-    It depends on the set of leaves alone, and not on leaves beyond the horizon, nor on those that are not
-    sound while others are.
+    The result depends on the set of leaves alone. Leaves beyond the horizon are ignored, and so are leaves
+    that are not sound while others are.
     """
     ranked = [rank(revision, deleted=deleted) for revision, deleted in leaves]
     ranked = [entry for entry in ranked if entry[1] < SOUND_LIMIT] or ranked
@@ -185,7 +188,7 @@ def winner(leaves: Iterable[tuple[str, bool]]) -> str:
 
 
 def check_history(revision: str, history: Iterable[str]) -> None:
-    """Raise DocumentError unless `history` can be ancestors of `revision`, newest first."""
+    """Raise DocumentError unless `history` lists possible ancestors of `revision`, newest first."""
     above = generation(revision)
     for ancestor in history:
         number = generation(ancestor)

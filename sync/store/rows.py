@@ -1,7 +1,7 @@
 """Rows of the table of documents: their flags, their checksum, and the statements that read and write them.
 
-Each row carries a CRC-32 over all it says, because SQLite's own check sees a page whose structure broke, but
-not a digit that rotted inside a body.
+Each row carries a CRC-32 over all its columns. SQLite's own check detects a broken page structure, but not a
+bit that changed inside a body.
 """
 
 import zlib
@@ -16,7 +16,7 @@ from sync.store.tree import RevisionTree
 DELETED: Final = 1
 CONFLICTED: Final = 2
 HAS_BLOBS: Final = 4
-"""Some kept body may refer to blobs."""
+"""Flag of a document of which some kept body may refer to blobs."""
 
 SELECT: Final = "SELECT seq, id, rev, flags, crc, expires, tree, body FROM docs"
 _BY_ID: Final = f"{SELECT} WHERE id = ?"
@@ -30,12 +30,12 @@ _UPDATE: Final = (
 )
 
 _BLOB_MARKS: Final = (b"@type", b"\\u00", attachments.MARK)
-"""One of these is in every body that refers to a blob, in whatever way its `@type` is escaped."""
+"""Texts of which one occurs in every body that refers to a blob, however its `@type` is escaped."""
 
 
 @dataclass(slots=True)
 class Row:
-    """One document as stored."""
+    """A document as stored in the table."""
 
     sequence: int
     document_id: str
@@ -43,23 +43,23 @@ class Row:
     flags: int
     expires: int | None = None
     tree: bytes | None = None
-    """None: the one revision is all that is known."""
+    """The encoded revision tree; None if there is only one revision."""
     body: bytes | None = None
-    """None: an empty object."""
+    """The body of the current revision; None for an empty object."""
 
     @property
     def raw(self) -> bytes:
-        """The winning revision's body."""
+        """The winning revision's body as JSON text."""
         return bodies.EMPTY if self.body is None else self.body
 
     def revisions(self) -> RevisionTree:
-        """The tree of revisions, the winner's body in its place."""
+        """Return the revision tree, including the winner's body."""
         if self.tree is None:
             return RevisionTree.single(self.revision, deleted=bool(self.flags & DELETED), body=self.raw)
         return RevisionTree.decode(self.tree, winner=self.revision, body=self.raw)
 
     def checksum(self) -> int:
-        """CRC-32 over everything that the row says."""
+        """Return the CRC-32 over all columns of the row."""
         head = f"{self.sequence} {self.revision} {self.flags} {self.expires} {self.document_id}"
         crc = zlib.crc32(head.encode())
         if self.tree is not None:
@@ -68,20 +68,20 @@ class Row:
 
 
 def from_columns(columns: tuple[Any, ...]) -> Row | None:
-    """The row of these columns, in the order of `SELECT`; None if their checksum is wrong."""
+    """Return the row with these columns, in the order of `SELECT`; None if the checksum is wrong."""
     sequence, document_id, revision, flags, crc, expires, tree, body = columns
     row = Row(sequence, document_id, revision, flags, expires, tree, body)
     try:
         return row if row.checksum() == crc else None
-    except TypeError:  # a rotten header has made text of bytes
+    except TypeError:  # a corrupted record header can turn bytes into text
         return None
 
 
 def sound(columns: tuple[Any, ...], engine: Engine) -> Row:
-    """The row of these columns.
+    """Return the row with these columns.
 
     Raises:
-        DamagedError: what was read is not what was written.
+        DamagedError: the checksum is wrong.
     """
     row = from_columns(columns)
     if row is None:
@@ -90,15 +90,15 @@ def sound(columns: tuple[Any, ...], engine: Engine) -> Row:
 
 
 def load(engine: Engine, document_id: str) -> Row | None:
-    """The row of a document. Inside one of the engine's scopes."""
+    """Return the row of a document, or None. Call inside one of the engine's scopes."""
     found = engine.execute(_BY_ID, (document_id,)).fetchall()
     return sound(found[0], engine) if found else None
 
 
 def insert(engine: Engine, row: Row) -> bool:
-    """Store a document of which nothing is stored yet; False, and nothing done, if there is something.
+    """Store a new document. Return False, and store nothing, if a row with its id exists already.
 
-    The row's sequence and mark of blobs are set here.
+    The row's sequence and blob flag are set here.
     """
     row.sequence = engine.last_sequence() + 1
     row.flags |= _blob_flag(row.body)
@@ -124,10 +124,10 @@ def insert(engine: Engine, row: Row) -> bool:
 
 
 def insert_many(engine: Engine, new: Sequence[Row]) -> bool:
-    """Store documents of which nothing is stored yet; False if there is something of one, and then some are
-    stored and some are not: undo it.
+    """Store new documents. Return False if a row exists already for one of them.
 
-    Their sequences and marks of blobs are set here.
+    In that case only some of the documents were stored, so the caller must roll back. Sequences and blob
+    flags of the rows are set here.
     """
     before = engine.last_sequence()
     columns = []
@@ -154,7 +154,7 @@ def insert_many(engine: Engine, new: Sequence[Row]) -> bool:
 
 
 def replace(engine: Engine, old: Row, tree: RevisionTree) -> Row:
-    """Store what became of a document, under the next sequence."""
+    """Store the changed tree of a document under the next sequence. Return the new row."""
     winner = tree.winner()
     new = Row(
         sequence=engine.next_sequence(),
@@ -170,7 +170,7 @@ def replace(engine: Engine, old: Row, tree: RevisionTree) -> Row:
 
 
 def rewrite(engine: Engine, sequence: int, new: Row) -> None:
-    """Write a row over the one at `sequence`."""
+    """Overwrite the row at `sequence`."""
     if new.body == bodies.EMPTY:
         new.body = None
     engine.execute(
@@ -189,7 +189,7 @@ def rewrite(engine: Engine, sequence: int, new: Row) -> None:
 
 
 def flags_of(tree: RevisionTree) -> int:
-    """The flags of a document with these revisions."""
+    """Return the flags of a document with this revision tree."""
     flags = DELETED if tree.nodes[tree.winner()].deleted else 0
     if len(tree.nodes) > 1 and len(tree.live_leaves()) > 1:
         flags |= CONFLICTED

@@ -1,9 +1,9 @@
-"""Saves what is sound in a damaged store into a new one.
+"""Rescue of the undamaged rows of a store into a new one.
 
-Every page of the damaged file is looked at by itself, and every row whose checksum is right is kept, with
-its sequence. So what is lost is what the damaged pages themselves held, and not what SQLite can no longer
-find through them. The new store has a new identity, because peers' checkpoints speak of a store that had
-more in it; it keeps floors and local documents. Blobs are files of their own: they stay where they are.
+Every page of the damaged file is read by itself, and every row whose checksum is right is kept with its
+sequence. So only rows on the damaged pages themselves are lost, and not rows that SQLite can no longer reach
+through them. The new store has a new identity, because peers' checkpoints refer to a store with more content.
+It keeps floors and local documents. Blobs are separate files and stay where they are.
 """
 
 import contextlib
@@ -19,9 +19,9 @@ from sync.store.errors import StoreError, translated_os
 from sync.store.pages import Pages, Record
 
 _BATCH: Final = 500
-"""Rows written in one transaction."""
+"""Number of rows written in one transaction."""
 _NAMED: Final = 1000
-"""Lost documents that are named; more are only counted."""
+"""Maximum number of lost documents whose ids are reported; the others are only counted."""
 
 _KEEP_DOCUMENT: Final = (
     "INSERT INTO docs(seq, id, rev, flags, crc, expires, tree, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -34,26 +34,26 @@ _KEEP_DOCUMENT: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Salvaged:
-    """What was saved from a damaged store."""
+    """The result of salvaging a damaged store."""
 
     documents: int
     local: int
     floors: int
     lost: int
-    """Documents of which the file still knows the id, but no sound row."""
+    """Number of documents whose ids are still in the file, but which have no sound row."""
     lost_ids: tuple[str, ...]
-    """Some of them: the first thousand."""
+    """Ids of the lost documents, at most the first thousand."""
     unreadable: int
-    """Cells in the file that made no sense."""
+    """Number of cells in the file that could not be decoded."""
 
 
 def salvage(path: Path, into: Path) -> Salvaged:
-    """Save what is sound in the store at `path` into a new one at `into`. The damaged file is only read.
+    """Rescue what is sound in the store at `path` into a new one at `into`, only reading the damaged file.
 
     This process must not have the damaged store open: reading its pages drops SQLite's locks on it.
 
     Raises:
-        StoreError: `into` exists; there is no room for it; or `path` cannot be read at all.
+        StoreError: `into` exists, there is no room for it, or `path` cannot be read at all.
     """
     if into.exists():
         raise StoreError(f"{into}: exists already; salvage into a new file")
@@ -71,13 +71,13 @@ def salvage(path: Path, into: Path) -> Salvaged:
 
 
 class _Salvage:
-    """One run over a damaged file."""
+    """A single pass over a damaged file."""
 
     def __init__(self, pages: Pages, engine: Engine) -> None:
         self._pages = pages
         self._engine = engine
         self._others = {meta.UUID, meta.SEQUENCE, meta.SCHEMA, meta.FLOORS, meta.TICKS, meta.SIZES}
-        """Keys of other tables, whose indexes look like that of the documents."""
+        """Keys of other tables whose index entries look like those of the documents."""
 
     def run(self) -> Salvaged:
         meta.identity(self._engine)
@@ -104,7 +104,7 @@ class _Salvage:
         )
 
     def _keep(self, record: Record) -> None:
-        """Keep a row if it is one of ours, as its shape and its checksum say."""
+        """Keep a row if its shape and its checksum show that it is one of ours."""
         execute = self._engine.execute
         match record.values:
             case (None, str(), str(), int(), int(), int() | None, bytes() | None, bytes() | None):
@@ -140,16 +140,16 @@ class _Salvage:
             case (None, str(remote)):
                 self._others.add(remote)
             case _:
-                pass  # of a table that is made anew, or not sound: then it shows among the lost
+                pass  # from a table that is created again, or damaged and then reported as lost
 
     def _drop_unwanted(self) -> None:
-        """Where the list of free pages is damaged too, purged documents come back: floors say which."""
+        """Delete documents below floors, as purged documents reappear if the list of free pages is damaged."""
         with self._engine.writing:
             for prefix, first in self._engine.execute("SELECT prefix, first FROM floors").fetchall():
                 self._engine.execute("DELETE FROM docs WHERE id >= ? AND id < ?", (prefix, first))
 
     def _lost(self) -> list[str]:
-        """Ids in the index of documents of which no row was sound."""
+        """Return the ids in the index of documents that have no sound row."""
         lost = set()
         with self._engine.reading:
             for entry in self._pages.entries():

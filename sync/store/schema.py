@@ -1,9 +1,8 @@
 """The tables of the store's file, their versions, and how a connection to it is set up.
 
-Not here: any reading or writing of documents.
-
-One row of `docs` is one document. Its rowid is its sequence, and a document that changes moves to the end, so
-the feed of changes is a scan of the table from a rowid on, and costs what changed, not what is stored.
+Documents are read and written elsewhere. One row of `docs` is one document. Its rowid is its sequence, and a
+document that changes moves to the end. So the feed of changes is a scan of the table from a rowid on, and its
+cost depends on what changed, not on what is stored.
 """
 
 import os
@@ -18,28 +17,31 @@ from sync.store import checkpoints, departures, meta, sizes
 from sync.store.errors import StoreError, UnsupportedError, damaged, translated
 
 APPLICATION_ID: Final = 0x4C4F4742
-"""`LOGB`: in the file's header, so that a file of another program is not taken for a store."""
+"""`LOGB` in the file's header, so that a file of another program is not mistaken for a store."""
 
 SQLITE_NEEDED: Final = (3, 51, 3)
-"""The first SQLite without the fault by which two connections could corrupt a database in WAL mode."""
+"""First SQLite version without the bug by which two connections could corrupt a database in WAL mode."""
 
 BUSY_TIMEOUT_MS: Final = 10_000
-"""Longer than any write transaction of ours by far (50 ms), shorter than a watchdog's patience."""
+"""Milliseconds to wait for the write lock.
+
+Far longer than any write transaction of ours (50 ms), and shorter than the watchdog's timeout.
+"""
 
 WAL_PAGES: Final = 1000
-"""Automatic checkpoint once the log has this many pages: 4 MB."""
+"""Number of pages in the log that triggers an automatic checkpoint: 4 MB."""
 
 WAL_KEPT_BYTES: Final = 16 * 1024 * 1024
-"""A log that a burst has made longer is cut down to this at the next reset."""
+"""Size in bytes to which a log that a burst has made longer is truncated at the next reset."""
 
 CACHE_KIB: Final = 4096
 
 _INCREMENTAL: Final = 2
-"""Mode of `auto_vacuum` in which free pages can be given back without rewriting the file."""
+"""Mode of `auto_vacuum` in which free pages can be released without rewriting the file."""
 _FULL: Final = 2
-"""`synchronous`: each commit is on the card before it returns, also in WAL mode."""
+"""Value of `synchronous` with which each commit is on the card before it returns, also in WAL mode."""
 _MEMORY: Final = 2
-"""`temp_store`: no temporary files."""
+"""Value of `temp_store` that avoids temporary files."""
 
 _VERSION_1: Final = """
 CREATE TABLE meta(key TEXT PRIMARY KEY NOT NULL, value ANY, crc INTEGER NOT NULL) STRICT;
@@ -69,7 +71,7 @@ CREATE TABLE unused_blobs(digest TEXT PRIMARY KEY NOT NULL) STRICT, WITHOUT ROWI
 """
 
 MIGRATIONS: Final[tuple[str, ...]] = (_VERSION_1,)
-"""Entry n takes a file from schema version n to n + 1. Never change one that was released: add one."""
+"""Schema changes: entry n takes a file from version n to n + 1. Never change a released entry: add one."""
 
 VERSION: Final = len(MIGRATIONS)
 
@@ -78,18 +80,21 @@ ADDED: Final = {
     "checkpoints": checkpoints.CREATE + checkpoints.TIDY,
     "sizes": sizes.CREATE,
 }
-"""Tables made where they are missing, whatever the version. An older Logboat passes over them, so it can go
-on with the store after an update was undone."""
+"""Statements for tables that are created where they are missing, whatever the version.
+
+An older Logboat ignores these tables, so it can use the store after an update was rolled back.
+"""
 
 _TABLES: Final = {"meta", "docs", "local", "floors", "remotes", "remote_revs", "unused_blobs"}
 
 
 def connect(path: Path, *, checkpoint_pages: int, vfs: str | None, create: bool) -> apsw.Connection:
-    """A connection to the store at `path`, its schema brought up to date.
+    """Open a connection to the store at `path`, and bring its schema up to date.
 
     Raises:
-        UnsupportedError: SQLite is too old, the file is newer than this code, or it is no store.
-        StoreError: the file is missing and not to be made, or cannot be opened; DamagedError if damaged.
+        UnsupportedError: SQLite is too old, the file is newer than this code, or the file is not a store.
+        DamagedError: the file is damaged.
+        StoreError: the file is missing and must not be created, or cannot be opened.
     """
     check_sqlite(apsw.sqlite_lib_version())
     existed = path.exists()
@@ -115,7 +120,7 @@ def connect(path: Path, *, checkpoint_pages: int, vfs: str | None, create: bool)
 
 
 def check_sqlite(version: str) -> None:
-    """Raise UnsupportedError for an SQLite that can corrupt the file."""
+    """Raise UnsupportedError for an SQLite version that can corrupt the file."""
     if tuple(int(part) for part in version.split(".")[:3]) < SQLITE_NEEDED:
         needed = ".".join(map(str, SQLITE_NEEDED))
         raise UnsupportedError(
@@ -125,7 +130,7 @@ def check_sqlite(version: str) -> None:
 
 
 def sync_directory(directory: Path) -> None:
-    """Make the names in a directory durable."""
+    """Synchronise a directory, so that the names of its files are durable."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -141,7 +146,7 @@ def _prepare(connection: apsw.Connection, path: Path, *, checkpoint_pages: int) 
     version = _version_now(connection, path)
     if writable and connection.readonly("main"):  # byte 18 of its header (file format, 1.3.3)
         raise damaged(path, "its header asks for an SQLite that does not exist")
-    if version == 0:  # a write, so only to a file that is new
+    if version == 0:  # this writes, so only to a new file
         connection.pragma("auto_vacuum", _INCREMENTAL)
     _use_wal(connection)
     connection.pragma("synchronous", _FULL)
@@ -154,7 +159,7 @@ def _prepare(connection: apsw.Connection, path: Path, *, checkpoint_pages: int) 
 
 
 def _use_wal(connection: apsw.Connection) -> None:
-    """Two processes that make the file at once: SQLite answers busy to one here without waiting."""
+    """Switch to WAL mode, retrying: when two processes create the file at once, SQLite does not wait here."""
     if connection.pragma("journal_mode") == "wal":
         return
     _retrying(lambda: connection.pragma("journal_mode", "wal"))
@@ -203,7 +208,7 @@ def _migrate(connection: apsw.Connection, path: Path) -> None:
 
 
 def _version_now(connection: apsw.Connection, path: Path) -> int:
-    """See `_version`; as of one moment, for another process may be making the file."""
+    """Return the schema version in one read transaction, since another process may be creating the file."""
     connection.execute("BEGIN")
     try:
         return _version(connection, path)
@@ -217,9 +222,10 @@ def _tables(connection: apsw.Connection) -> set[str]:
 
 
 def _version(connection: apsw.Connection, path: Path) -> int:
-    """The schema version of the file; 0 if there is nothing in it yet.
+    """Return the schema version of the file; 0 if the file is still empty.
 
-    The header says it, and so does the table of facts: a file of which they disagree is damaged, not new.
+    The version is stored in the header and in the table of facts. A file where they disagree is damaged, not
+    new.
     """
     version = connection.pragma("user_version")
     application = connection.pragma("application_id")

@@ -1,10 +1,10 @@
-"""What documents take in the store, by the beginnings of their ids, and which of them are the oldest.
+"""Sizes of documents in the store by the prefixes of their ids, and a query for the oldest documents.
 
-The file itself keeps count, by triggers: so the sums are right whichever process writes, an older Logboat
-included. Documents that were there before the triggers are counted bit by bit (`count_earlier`).
+The file itself counts, by triggers. So the sums are right whichever process writes, even an older Logboat.
+Documents stored before the triggers existed are counted in steps (`count_earlier`).
 
-A *part* is a document's id up to its last colon, the colon left out: `reading:argo:rpm:abcdef`, `note:argo`.
-Not here: whose documents those are.
+A *part* is a document's id up to its last colon, without the colon: `reading:argo:rpm:abcdef`, `note:argo`.
+This module does not know which vessel a document belongs to.
 """
 
 from collections.abc import Sequence
@@ -15,11 +15,17 @@ from sync.store import meta
 from sync.store.engine import Engine
 
 _PART: Final = "rtrim(rtrim({row}id, replace({row}id, ':', '')), ':')"
-"""Removes from the right what is no colon, then the colons."""
+"""SQL for the part of an id.
+
+The inner `rtrim` removes everything after the last colon, the outer the colon.
+"""
 _BYTES: Final = (
     "2 * length(CAST({row}id AS BLOB)) + ifnull(length({row}body), 0) + ifnull(length({row}tree), 0) + 60"
 )
-"""The id stands in the row and in an index; revision, checksum and headers take some 60 bytes."""
+"""SQL for the approximate bytes of a row.
+
+The id is stored in the row and in an index. Revision, checksum and headers take about 60 bytes.
+"""
 _UNCOUNTED: Final = f"ifnull((SELECT value FROM meta WHERE key = '{meta.SIZES}'), 0)"  # noqa: S608
 
 
@@ -57,33 +63,33 @@ CREATE: Final = (
     + _trigger("sizes_changed", "UPDATE", _removed("OLD."), _added("NEW."))
     + _trigger("sizes_removed", "DELETE", _removed("OLD."), _EMPTY)
 )
-"""Run once: what is in the table of documents then is counted later."""
+"""Statements that are run once. Rows already in the table of documents are counted later."""
 
 BEGIN: Final = "SELECT ifnull(max(seq), 0) FROM docs"
-"""The sequence up to which documents are to be counted when the table is made."""
+"""Query for the sequence up to which documents must still be counted when the table is created."""
 
 A_TIME: Final = 2_000
-"""Documents counted in one transaction: some 10 ms, as their bodies are not read."""
+"""Number of documents counted in one transaction: about 10 ms, as their bodies are not read."""
 
 
 @dataclass(frozen=True, slots=True)
 class PartSize:
-    """What the documents of one part take."""
+    """Number and size of the documents of one part."""
 
     part: str
     documents: int
     bytes: int
-    """About: without the overhead of pages that are not full."""
+    """Approximate size in bytes, without the unused space in pages."""
 
 
 class Sizes:
-    """What the documents of one store take."""
+    """Sizes of the documents of one store."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def all(self) -> list[PartSize]:
-        """Return the size of each part; of what has been counted so far."""
+        """Return the size of each part, as far as documents have been counted."""
         with self._engine.reading:
             found: list[tuple[Any, ...]] = self._engine.execute(
                 "SELECT part, documents, bytes FROM sizes"
@@ -91,7 +97,7 @@ class Sizes:
         return [PartSize(*columns) for columns in found]
 
     def departures(self) -> list[PartSize]:
-        """Return the same of what is noted of channels that documents have left; reads those notes."""
+        """Return the size of the recorded departures of each part. Reads the whole table of departures."""
         part = _PART.format(row="")
         size = "2 * (length(CAST(id AS BLOB)) + length(CAST(channel AS BLOB))) + 40"
         with self._engine.reading:
@@ -102,12 +108,12 @@ class Sizes:
 
     @property
     def is_complete(self) -> bool:
-        """Return True once all documents are counted."""
+        """True once all documents have been counted."""
         with self._engine.reading:
             return not meta.count(self._engine, meta.SIZES)
 
     def count_earlier(self) -> bool:
-        """Count some documents that were there before the count began; return True if there are more."""
+        """Count some of the documents stored before counting began. Return True if more are left."""
         engine = self._engine
         with engine.writing:
             boundary = meta.count(engine, meta.SIZES)
@@ -129,15 +135,15 @@ class Sizes:
         return low > 0
 
     def oldest(self, ranges: Sequence[tuple[str, str]], limit: int) -> list[tuple[str, int]]:
-        """Return the documents whose last change came first, with the bytes of their bodies; tombstones too.
+        """Return the documents whose last change came first, as (id, bytes of the body), tombstones included.
 
         Args:
-            ranges: the ids looked at: each from the first one on, below the second one.
-            limit: how many documents.
+            ranges: ranges of ids to search, each from the first id inclusive to the second exclusive.
+            limit: maximum number of documents.
         """
         if not ranges:
             return []
-        # The index of ids has the sequences, too: bodies are read of none that is not returned.
+        # The index of ids also contains the sequences, so only the bodies of returned documents are read.
         found = " UNION ALL ".join("SELECT seq FROM docs WHERE id >= ? AND id < ?" for _ in ranges)
         bindings = [bound for bounds in ranges for bound in bounds]
         with self._engine.reading:

@@ -1,9 +1,9 @@
-"""The revisions of one document: which follows which, which are current, which one wins.
+"""The revision tree of one document: which revision follows which, which are leaves, and which one wins.
 
-Pure: no file, no clock. A tree knows only what it was told and has not pruned, so it may have several roots,
-and a parent here means the nearest ancestor still known, not always the one of the generation before. Every
-history that comes in is merged with what is known, so that the tree depends on what was told and not on the
-order.
+The tree needs no file and no clock. It knows only the revisions that were inserted and not pruned, so it may
+have several roots. A parent here is the nearest known ancestor, not always the one of the previous
+generation. Each inserted history is merged with what is known, so the tree depends on the inserted revisions
+and not on their order.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -21,18 +21,18 @@ _decode: Final = msgspec.msgpack.Decoder(list[Any]).decode
 
 @dataclass(slots=True)
 class Node:
-    """One revision."""
+    """A revision in the tree."""
 
     generation: int
     parent: str | None
-    """The nearest ancestor that is known."""
+    """The nearest known ancestor; None in a root."""
     deleted: bool = False
     body: bytes | None = None
-    """JSON text; None where it is not kept. Leaves always have it."""
+    """The body as JSON text; None if it is not kept. Leaves always have it."""
 
 
 class RevisionTree:
-    """The revision tree of one document. Never empty once something was inserted."""
+    """The revision tree of one document. It is never empty once a revision was inserted."""
 
     __slots__ = ("nodes",)
 
@@ -41,7 +41,7 @@ class RevisionTree:
 
     @classmethod
     def single(cls, revision: str, *, deleted: bool, body: bytes) -> "RevisionTree":
-        """The tree of a document of which one revision is known."""
+        """Return the tree of a document with one known revision."""
         tree = cls()
         tree.nodes[revision] = Node(revisions.generation(revision), None, deleted, body)
         return tree
@@ -50,10 +50,10 @@ class RevisionTree:
         """Add a revision with its ancestors, newest first; they may skip generations.
 
         Returns:
-            Whether it was unknown.
+            True if the revision was unknown.
 
         Raises:
-            DocumentError: the history is not one.
+            DocumentError: the history is not valid.
         """
         revisions.check_history(revision, history)
         new = revision not in self.nodes
@@ -64,7 +64,7 @@ class RevisionTree:
         return new
 
     def _merge(self, line: Sequence[str]) -> None:
-        """Learn that each of `line` descends from the next; the first is known."""
+        """Record that each revision of `line` descends from the next. The first one must be known."""
         nodes = self.nodes
         current = nodes[line[0]]
         for revision in line[1:]:
@@ -75,7 +75,7 @@ class RevisionTree:
             older = current.parent
             if older != revision:
                 if older is not None and nodes[older].generation == number:
-                    return  # two histories contradict each other: what was known first stands
+                    return  # two histories contradict each other: the earlier one stands
                 if known is None:
                     known = nodes[revision] = Node(number, None)
                 current.parent = revision
@@ -85,30 +85,30 @@ class RevisionTree:
             current = known
 
     def line(self, revision: str) -> Iterator[str]:
-        """The revision and its known ancestors, newest first."""
+        """Yield the revision and its known ancestors, newest first."""
         at: str | None = revision
         while at is not None:
             yield at
             at = self.nodes[at].parent
 
     def leaves(self) -> list[str]:
-        """The revisions that nothing known follows, in no particular order."""
+        """Return the revisions that have no known successor, in no particular order."""
         parents = {node.parent for node in self.nodes.values()}
         return [revision for revision in self.nodes if revision not in parents]
 
     def live_leaves(self) -> list[str]:
-        """The leaves that are not deletions. More than one is a conflict."""
+        """Return the leaves that are not deletions. More than one is a conflict."""
         return [revision for revision in self.leaves() if not self.nodes[revision].deleted]
 
     def has_ended(self, revision: str) -> bool:
-        """Whether a revision that is known and no deletion has no live leaf after it, while another has."""
+        """Return True if this known live revision has no live leaf after it, while another branch has one."""
         node, live = self.nodes.get(revision), self.live_leaves()
         if node is None or node.deleted or not live:
             return False
         return not any(revision in self.line(leaf) for leaf in live)
 
     def winner(self) -> str:
-        """The current revision."""
+        """Return the current revision."""
         leaves = self.leaves()
         if len(leaves) == 1:
             return leaves[0]
@@ -117,10 +117,10 @@ class RevisionTree:
     def history(
         self, revision: str, *, until: Collection[str] = (), limit: int = revisions.HORIZON
     ) -> list[str]:
-        """Ancestors of a revision to send with it, newest first, ending at the first of `until`.
+        """Return the ancestors to send with a revision, newest first, ending at the first one in `until`.
 
-        Where that one lies below `limit` ancestors, the history skips down to it: a history that ends at an
-        ancestor the other side has named is one that it can attach.
+        If that one lies below `limit` ancestors, the history skips down to it. The peer has reported that
+        ancestor, so it can attach the revision there.
         """
         line = list(self.line(revision))[1:]
         named = next((index for index, ancestor in enumerate(line) if ancestor in until), None)
@@ -131,15 +131,15 @@ class RevisionTree:
         return [*line[: max(limit - 1, 0)], line[named]]
 
     def keep_branch(self, revision: str) -> None:
-        """Forget all that is not the line of this revision: a document with one writer has one branch."""
+        """Forget all revisions outside the line of this one, as a document with one writer has one branch."""
         kept = set(self.line(revision))
         for other in [r for r in self.nodes if r not in kept]:
             del self.nodes[other]
 
     def forget_unsound(self) -> None:
-        """Forget the revisions whose generations are not sound, and below them those without a body.
+        """Forget the revisions with unsound generations, and the bodiless ancestors that then become leaves.
 
-        Nothing may be left.
+        The tree may be empty afterwards.
         """
         nodes = self.nodes
         unsound = [revision for revision, node in nodes.items() if node.generation >= revisions.SOUND_LIMIT]
@@ -152,7 +152,10 @@ class RevisionTree:
                 leaf = nodes.pop(leaf).parent
 
     def prune(self, keep: Collection[str] = ()) -> None:
-        """Forget ancestors beyond every leaf's horizon, except `keep`; what stays is linked past the gap."""
+        """Forget ancestors beyond every leaf's horizon, except `keep`.
+
+        Kept revisions are linked across the gaps.
+        """
         nodes = self.nodes
         kept = {revision for revision in keep if revision in nodes}
         for leaf in self.leaves():
@@ -175,7 +178,7 @@ class RevisionTree:
                 self.nodes[node.parent].body = None
 
     def encode(self, without_body_of: str) -> bytes:
-        """Compact bytes. The body of one revision, the winner, is left out: it has a column of its own."""
+        """Encode the tree compactly. One body, the winner's, is left out: it has a column of its own."""
         order = sorted(self.nodes, key=lambda revision: (self.nodes[revision].generation, revision))
         index = {revision: number for number, revision in enumerate(order)}
         flat: list[Any] = []
@@ -193,10 +196,10 @@ class RevisionTree:
 
     @classmethod
     def decode(cls, data: bytes, *, winner: str, body: bytes) -> "RevisionTree":
-        """The tree of `encode`d bytes, and of the winner's body.
+        """Decode a tree from the bytes of `encode` and the winner's body.
 
         Raises:
-            ValueError: these are no such bytes.
+            ValueError: the bytes are not an encoded tree.
         """
         tree = cls()
         try:
@@ -213,7 +216,7 @@ class RevisionTree:
         return tree
 
     def faults(self) -> list[str]:
-        """What breaks the invariants, in words; empty in a sound tree."""
+        """Return the violated invariants in words; empty for a sound tree."""
         found = []
         for revision, node in self.nodes.items():
             if not revisions.valid(revision) or revisions.generation(revision) != node.generation:
@@ -228,7 +231,7 @@ class RevisionTree:
 
 
 def _pack_digest(digest: str) -> bytes | str:
-    """Hexadecimal digests as bytes: half the size."""
+    """Convert a hexadecimal digest to bytes, which halves its size. Other digests are returned unchanged."""
     try:
         packed = bytes.fromhex(digest)
     except ValueError:

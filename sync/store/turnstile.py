@@ -1,12 +1,12 @@
-"""Takes writers in turn.
+"""A queue for the write lock.
 
-SQLite gives its write lock to whoever happens to ask while it is free, so a process that writes one
-transaction after the other can keep another waiting for seconds. Here each writer goes through a turnstile
-first: who waits for the write lock stands in it, and keeps the one that has just written out until it has
-passed.
+SQLite gives its write lock to any process that asks while it is free. So a process that writes one
+transaction after another can keep another process waiting for seconds. Here each writer first passes a
+turnstile. A writer that waits for the write lock stands in it, and thereby makes the process that has just
+written wait its turn.
 
-It is a courtesy and guards nothing: a writer that cannot get through for a second (a stopped process stands
-in it, say) goes on without.
+The turnstile is a courtesy and protects nothing. A writer that cannot pass within a second (because a stopped
+process stands in it, for example) continues without it.
 """
 
 import fcntl
@@ -20,19 +20,21 @@ _PAUSE_S: Final = 0.001
 
 
 class Turnstile:
-    """The turnstile of one store, in a file of its own.
+    """The turnstile of one store, in a separate file.
 
-    Never the database itself: closing a descriptor of that would drop SQLite's own locks (howtocorrupt, 2.2).
+    The database file itself cannot be used: closing a descriptor of it would drop SQLite's own locks
+    (howtocorrupt,
+    2.2).
     """
 
     def __init__(self, path: Path) -> None:
         try:
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
         except OSError:
-            self._descriptor = -1  # a folder that cannot be written: nobody writes the store either
+            self._descriptor = -1  # the folder is read-only, so nobody writes the store either
 
     def enter(self) -> None:
-        """Wait for the turn, a second at most."""
+        """Wait for the turn, at most one second."""
         if self._descriptor < 0:
             return
         deadline = 0.0
@@ -44,12 +46,12 @@ class Turnstile:
             time.sleep(_PAUSE_S)
 
     def leave(self) -> None:
-        """Let the next one in."""
+        """Let the next writer enter."""
         if self._descriptor >= 0:
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
     def close(self) -> None:
-        """Give the descriptor back."""
+        """Close the turnstile's file descriptor."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1

@@ -1,9 +1,9 @@
-"""The file of a write-ahead log: laid out before it is needed, and read where it is broken in the middle.
+"""The file of a write-ahead log: preallocated before it is needed, and readable past damage in the middle.
 
-SQLite reads a log up to the first frame whose checksum is wrong and takes the rest for what a power cut left
-of an unfinished commit. After a page of the log went bad that rest is commits that were durable. What tells
-them apart: a commit is synchronised before the next is written, so a power cut leaves one commit unfinished
-at most.
+SQLite reads a log up to the first frame with a wrong checksum. It takes the rest for the remains of a commit
+that a power cut interrupted. But if a page of the log went bad, the rest contains commits that were durable.
+The two cases can be told apart: each commit is synchronised before the next is written, so a power cut leaves
+at most one unfinished commit.
 
 The layout is that of https://sqlite.org/fileformat2.html, section 4.
 """
@@ -21,30 +21,30 @@ import apsw
 HEADER: Final = 32
 FRAME_HEADER: Final = 24
 PAGE: Final = 4096
-"""SQLite's own choice of a page's size, and a block of the file system."""
+"""SQLite's default page size, and the block size of the file system, in bytes."""
 _MAGIC: Final = {0x377F0682: "<", 0x377F0683: ">"}
-"""The magic number tells in which byte order the checksums were made."""
+"""Magic numbers, with the byte order that each one gives to the checksums."""
 
 
 class Unseen(Enum):
-    """What there is in a log beyond what SQLite reads of it."""
+    """The content of a log beyond the part that SQLite reads."""
 
     NOTHING = "nothing"
     ONE_COMMIT = "one commit at most"
-    """Either power was cut while it was written, or it was durable and a page of it went bad."""
+    """Power was cut while the commit was written, or it was durable and one of its pages went bad."""
     COMMITS = "commits"
-    """All of them but the last were durable: the log is damaged."""
+    """All commits but the last were durable, so the log is damaged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One page as one commit left it."""
+    """A version of a page, written by one commit."""
 
     page: int
     offset: int
-    """Where its content begins in the log."""
+    """Offset in bytes of the page's content in the log."""
     pages: int
-    """Of the database, in the last frame of a commit; else 0."""
+    """Number of pages in the database, in the last frame of a commit; 0 in other frames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,43 +52,43 @@ class Log:
     """The frames of one log."""
 
     seen: tuple[Frame, ...]
-    """Those of commits that SQLite reads."""
+    """Frames of the commits that SQLite reads."""
     beyond: tuple[Frame, ...]
-    """Those after them, broken ones left out."""
+    """Frames after those, without the broken ones."""
 
     @property
     def pages(self) -> int:
-        """The database's pages after the last commit that SQLite reads; 0 if there is none."""
+        """Number of pages in the database after the last commit that SQLite reads; 0 if there is none."""
         return self.seen[-1].pages if self.seen else 0
 
 
 def length(frames: int, size: int) -> int:
-    """Bytes of a log of so many frames."""
+    """Return the size in bytes of a log with this number of frames."""
     return HEADER + frames * (FRAME_HEADER + size)
 
 
 def lay_out(path: Path, frames: int, *, size: int = PAGE) -> None:
-    """Make the log of a database that is open so long, with zeros, unless it is.
+    """Extend the log of an open database with zeros to this number of frames, unless it is long enough.
 
-    While a log grows, each commit costs the file system three blocks of its own; afterwards none.
-    Raises OSError.
+    While a log grows, each commit costs the file system three blocks of its own; afterwards none. Raises
+    OSError.
     """
     log = path.with_name(path.name + "-wal")
     missing = length(frames, size) - (log.stat().st_size if log.exists() else 0)
     if missing > 0:
-        with log.open("ab") as file:  # at its end, wherever that is by then: SQLite writes over it
+        with log.open("ab") as file:  # append wherever the end is now: SQLite writes over the zeros
             file.write(bytes(missing))
             file.flush()
             os.fdatasync(file.fileno())
 
 
 def page_size(header: bytes) -> int:
-    """Of the database, as its log's header says."""
+    """Return the page size of the database in bytes, from its log's header."""
     return int.from_bytes(header[8:12])
 
 
 def read(file: BinaryIO, size: int) -> Log:
-    """Every frame of this page size that can be read."""
+    """Return every frame with this page size that can be read."""
     header = _header(file, size)
     if header is None:
         return Log((), tuple(_frames(file, size, *_guess(file, size), sums=None)))
@@ -106,9 +106,10 @@ def read(file: BinaryIO, size: int) -> Log:
 
 
 def unseen(path: Path) -> Unseen:
-    """Look for it in the log of the database at `path`. Takes work for what is there, not for what is sound.
+    """Classify what the log of the database at `path` contains beyond the part that SQLite reads.
 
-    Nobody may have the database open. Raises apsw.Error if SQLite cannot open it, OSError.
+    The work depends on the unseen part, not on the sound part. The database must not be open. Raises OSError,
+    and apsw.Error if SQLite cannot open the database.
     """
     log = path.with_name(path.name + "-wal")
     if not log.exists() or log.stat().st_size <= HEADER:
@@ -128,7 +129,7 @@ def unseen(path: Path) -> Unseen:
 
 
 def _seen_by_sqlite(path: Path) -> tuple[int, int]:
-    """Page size, and how many frames of the log SQLite reads."""
+    """Return the page size, and the number of frames of the log that SQLite reads."""
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
     try:
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
@@ -140,7 +141,7 @@ def _seen_by_sqlite(path: Path) -> tuple[int, int]:
 
 
 def _header(file: BinaryIO, size: int) -> tuple[str, bytes, tuple[int, int]] | None:
-    """Byte order, salts and checksum of a log's header; None if it is broken."""
+    """Return byte order, salts and checksum from a log's header; None if the header is broken."""
     file.seek(0)
     header = file.read(HEADER)
     order = _MAGIC.get(int.from_bytes(header[:4])) if len(header) == HEADER else None
@@ -151,9 +152,9 @@ def _header(file: BinaryIO, size: int) -> tuple[str, bytes, tuple[int, int]] | N
 
 
 def _guess(file: BinaryIO, size: int) -> tuple[str, bytes]:
-    """Byte order and salts, from the first frame that continues the one before it; no salts if none does.
+    """Return byte order and salts of the first frame that continues the one before it; empty salts if none.
 
-    What is left of older logs begins further back than the newest.
+    Frames of older logs lie further back in the file than those of the newest.
     """
     before: bytes | None = None
     for offset, head in _heads(file, size):
@@ -168,7 +169,7 @@ def _guess(file: BinaryIO, size: int) -> tuple[str, bytes]:
 
 
 def _heads(file: BinaryIO, size: int) -> Iterator[tuple[int, bytes]]:
-    """Offset and header of each frame that is there as a whole, whoever's it is."""
+    """Yield offset and header of each complete frame, whichever log wrote it."""
     end = os.fstat(file.fileno()).st_size
     for offset in range(HEADER, end - FRAME_HEADER - size + 1, FRAME_HEADER + size):
         file.seek(offset)
@@ -184,10 +185,10 @@ def _frames(
     sums: tuple[int, int] | None,
     to_the_first_fault: bool = False,
 ) -> Iterator[Frame]:
-    """Frames with these salts. `sums`: the running checksum before the first; None if it is not known.
+    """Yield the frames with these salts. `sums` is the running checksum before the first; None if unknown.
 
-    A frame whose checksum is wrong is left out; one after a header that is broken cannot be checked, and is
-    taken: rows have checksums of their own.
+    A frame with a wrong checksum is left out. A frame after a broken header cannot be checked and is yielded,
+    since rows have their own checksums.
     """
     for offset, head in _heads(file, size):
         is_ours = head[8:16] == salts
@@ -204,7 +205,7 @@ def _frames(
 
 
 def _is_longer(file: BinaryIO, size: int, frames: int, salts: bytes) -> bool:
-    """Whether the log goes on after so many frames."""
+    """Return True if the log continues after this number of frames."""
     return any(at >= length(frames, size) and head[8:16] == salts for at, head in _heads(file, size))
 
 
@@ -218,7 +219,7 @@ def _follows(head: bytes, content: bytes, sums: tuple[int, int], order: str) -> 
 
 
 def _checksum(data: bytes, sums: tuple[int, int], order: str) -> tuple[int, int]:
-    """The log's running checksum."""
+    """Return the log's running checksum after these bytes."""
     first, second = sums
     for one, two in struct.iter_unpack(order + "II", data):
         first = (first + one + second) & 0xFFFFFFFF
