@@ -2,53 +2,58 @@
 
 The recorder, in the order in which data flows:
 
-- `intake`, `alarms`: which samples are recorded, under which number; when a value is an alarm (pure)
-- `batch`, `journalfile`, `journal`: what one commit makes durable, and the file that holds it
+- `intake`, `alarms`: decide which samples are recorded, under which number, and when a value is an alarm
+  (pure)
+- `batch`, `journalfile`, `journal`: one commit, and the file that makes commits durable
 - `recording`: numbers samples and commits them
-- `windows`, `records`: what documents hold (pure)
-- `documenter`, `shares`, `retention`, `library`: follows the journal with documents; whose go when there is
-  no room; makes room; the thread that does
-- `timekeeping`, `machine`, `identity`: what the clock is worth, and its floor; which board; which log, boot
-  and run
-- `fleetidentity`: what boots are signed with, if the vessel is of a fleet
-- `view`, `livestate`, `systemd`, `control`: what the recorder tells, and how people reach it
+- `windows`, `records`: build the contents of documents (pure)
+- `documenter`, `shares`, `retention`, `library`: write documents from the journal; divide scarce space
+  between vessels; free space; run all of this on a thread
+- `timekeeping`, `machine`, `identity`: the accuracy of the clock and its floor; the board; the ids of the
+  log, the boot and the run
+- `fleetidentity`: the key that signs boots, if the vessel belongs to a fleet
+- `view`, `livestate`, `systemd`, `control`: the state that the recorder publishes, and the socket that
+  accepts requests
 - `recorder`: the daemon
 
-What all daemons share:
+Shared by all daemons:
 
-- `logs/`: one line a record, errors kept; `ends`: which of them end again and again
-- `loading`, `version`: what spares a slow board time at a start
-- `thresholds`: from when on something is told; `processes`: whether a process lives
+- `logs/`: one line for each log record, and copies of errors on the card; `ends`: daemons that exit
+  repeatedly
+- `loading`, `version`: keep imports cheap, because a slow board needs long to start
+- `thresholds`: the limits at which conditions are reported; `processes`: checks whether a process is alive
 
 The mesh:
 
-- `meshing`: the sync daemon; `folderwatch`: whether its identity's files have changed; `clocknote`: its
-  time floor, kept
-- `allowances`: how much each user and vessel may bring in a day
-- `meshstate`: what it tells of itself
+- `meshing`: the sync daemon; `folderwatch`: notices changes of its identity's files; `clocknote`: stores its
+  time floor
+- `allowances`: how much each user and vessel may send in a day
+- `meshstate`: the state that the sync daemon publishes
 
 After damage:
 
-- `spans`: which numbers a document stands for, whatever it holds; retention asks it, too
-- `storecheck`, `unseen`, `salvage`, `rescue`: what is broken, or cut off a write-ahead log; what can still be
-  read of it; documents of that
+- `spans`: the range of numbers that a document covers, whatever it contains; retention uses it too
+- `storecheck`, `unseen`, `salvage`, `rescue`: find damage and truncated write-ahead logs, read what is still
+  readable, and turn it into documents
 
 Configuration:
 
-- `settings`, `settingkeys`, `configuration`: `logboat.toml` into settings
-- `lastgood`, `configcheck`: what stays in force after a mistake; what `config check` says
+- `settings`, `settingkeys`, `configuration`: read `logboat.toml` into settings
+- `lastgood`, `configcheck`: the configuration that stays in force after a mistake; the report of `config
+  check`
 
-What people look at, from documents and live state:
+Views for people, made from documents and live state:
 
-- `shapes`, `agreement`, `timeline`, `boots`: documents decoded; which clocks agree; when it was, by which
-  boots
-- `history`, `current`, `episodes`, `openalarms`: samples, values, alarms, those that still need somebody
-- `verify`: what is missing, and why
-- `liveness`, `live`, `livesync`, `livelights`: whether a daemon lives, and its own word: the recorder's, the
-  sync daemon's, the lights'
-- `summary`, `present`, `columns`: what `status` says; how things are written for people, on any screen
-- `troubles`: the usual ones, with the words of lights, `status` and doctor, and what to do
-- `schemas/`: what is written for programs
-- `command`, `commands/`: the `logboat` command; `top/`: its live view; `demo/`: the main job, end to end;
+- `shapes`, `agreement`, `timeline`, `boots`: decode documents; compare clocks; find the time of a sample from
+  its boots
+- `history`, `current`, `episodes`, `openalarms`: samples, current values, alarms, and the alarms that still
+  need attention
+- `verify`: finds missing data and the reason for it
+- `liveness`, `live`, `livesync`, `livelights`: whether a daemon is alive, and the state published by the
+  recorder, the sync daemon and the lights
+- `summary`, `present`, `columns`: the text of `status`; formatting for people, on any screen
+- `troubles`: the common faults as lights, `status` and doctor show them, and what to do
+- `schemas/`: JSON schemas of the output for programs
+- `command`, `commands/`: the `logboat` command; `top/`: its live view; `demo/`: the main purpose, end to end;
   `ulid`: ids of notes
 """

@@ -1,4 +1,4 @@
-"""`python -m services`: the `logboat` command, where there is no console script."""
+"""Run the `logboat` command by `python -m services`, where no console script is installed."""
 
 from .command import main
 

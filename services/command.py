@@ -1,7 +1,7 @@
-"""The `logboat` command: finds the command that was asked for, and makes an exit status of what happens.
+"""The `logboat` command: finds the subcommand, and turns its outcome into an exit status.
 
-Exits 0 (done), 1 (failed) or 2 (wrong usage); what is wrong is said in a sentence, never a traceback. Each
-command's own module is imported only when it runs.
+The status is 0 (done), 1 (failed) or 2 (wrong usage). An error is reported in a sentence, never as a
+traceback. Each subcommand's module is imported only when it runs.
 """
 
 import io
@@ -25,7 +25,7 @@ from .systemd import ImportProgress, Notifier
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One word after `logboat`, and the module that has its functions `<name>_arguments` and `<name>`."""
+    """A subcommand, and the module with its functions `<name>_arguments` and `<name>`."""
 
     name: str
     module: str
@@ -71,7 +71,7 @@ COMMANDS: Final = {command.name: command for group in GROUPS.values() for comman
 
 
 def main(argv: Sequence[str] | None = None, *, world: World | None = None) -> int:
-    """Run one command; returns the exit status."""
+    """Run one command and return its exit status."""
     for stream in (sys.stdout, sys.stderr):
         _tolerate(stream)
     if "NOTIFY_SOCKET" in os.environ:
@@ -85,20 +85,20 @@ def _ended(arguments: list[str], world: World) -> int:
         status = _run(arguments, world)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read has had enough. Python would flush once more at exit: into nothing then.
+        # The reader has closed the pipe. Python flushes again at exit, so give it somewhere to write.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
         return 1
     except SystemExit as end:  # argparse, after --help
         return end.code if isinstance(end.code, int) else 0
-    except Exception as error:  # noqa: BLE001  # a fault of ours is told in a sentence, too
+    except Exception as error:  # noqa: BLE001  # our own faults are also reported in a sentence
         return _tell(error)
     return status
 
 
 def _tell(error: Exception) -> int:
-    """Say what went wrong; return the exit status."""
+    """Report what went wrong, and return the exit status."""
     if isinstance(error, CommandError):
         _complain(str(error))
         return error.status
@@ -112,7 +112,7 @@ def _tell(error: Exception) -> int:
 
 
 def _tolerate(stream: TextIO) -> None:
-    """Let a stream that cannot show a character show another instead of failing."""
+    """Make a stream replace characters that it cannot encode, instead of failing."""
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="replace")
 
@@ -146,7 +146,7 @@ def _run(arguments: list[str], world: World) -> int:
 
 
 def parser_of(command: Command) -> Parser:
-    """What understands its arguments."""
+    """Return the parser for a command's arguments."""
     parser = Parser(
         prog=f"logboat {command.name}",
         description=command.words,

@@ -1,7 +1,7 @@
-"""What `logboat status` says, from facts that were gathered: one line for each question a person has, and the
-one thing most worth doing. Pure.
+"""The text of `logboat status`, from facts gathered elsewhere. Pure.
 
-Lines and advice are tables: another line or another advice is another row.
+There is one line for each question that a person has, and one piece of advice: the most urgent. Lines and
+advice are tables, so that another one is another row.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,9 +22,9 @@ from .present import count, moment_text, thousands, time_text
 from .thresholds import EXPIRES_SOON_S, NEARLY_FULL
 
 NAMED: Final = 4
-"""Names in a line before the rest is counted; `logboat sensors` and `peers` have all."""
+"""Number of names in a line before the rest is counted; `logboat sensors` and `logboat peers` list all."""
 NAMED_GATEWAYS: Final = 2
-"""Gateways that are told of one by one; `logboat peers` tells of all."""
+"""Maximum number of gateways that are described one by one; `logboat peers` describes all."""
 
 SOURCES: Final = {
     "gnss": "set by satellite",
@@ -36,73 +36,73 @@ SOURCES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class StoreFacts:
-    """The document store: what can be known of it without reading through it."""
+    """Facts about the document store that are known without reading it through."""
 
     bytes: int
-    """On the card."""
+    """Size on the card, in bytes."""
     last_sequence: int
-    """Changes so far."""
+    """Number of changes since the store was created."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What was gathered."""
+    """All facts from which the status is written."""
 
     vessel: str
-    """'' if nobody knows."""
+    """The vessel's id, or '' if it is not known."""
     sight: Sight
     mesh_sight: livesync.Sight
     lights_sight: livelights.Sight
     boottime: float
     utc: float
-    """Now, seconds since 1970."""
+    """Current time, in seconds since 1970."""
     store: StoreFacts | None
     store_fault: str = ""
-    """Why there is nothing of the store."""
+    """The reason why `store` is None."""
     sensors: Sequence[Current] = ()
     alarms: Sequence[Episode] = ()
-    """Those that hold, or that nobody has acknowledged; the worst first."""
+    """Alarms that are active or not acknowledged, the most severe first."""
     problems: Sequence[str] = ()
-    """Of the configuration."""
+    """Problems in the configuration files."""
     restless: Sequence[Restless] = ()
-    """Daemons that end again and again."""
+    """Daemons that exit repeatedly."""
     failed_units: Sequence[str] = ()
-    """Services of systemd's that have failed, and are not tried again."""
+    """Units that systemd lists as failed and does not restart."""
     boot: BootState = field(default_factory=BootState)
-    """How the start's taking-in and set-up ended."""
+    """Results of reading the card's files and of the set-up at boot."""
     zone: tzinfo = UTC
 
     @property
     def live(self) -> LiveState | None:
-        """The recorder's state, if it is how things are now."""
+        """The recorder's state if it is current, else None."""
         return self.sight.state if self.sight.is_live else None
 
     @property
     def gateways(self) -> Sequence[LiveGateway]:
-        """The ways ashore, as they are now."""
+        """The gateways in their current state; empty if the sync daemon's state is not current."""
         state = self.mesh_sight.state
         return state.gateways if self.mesh_sight.is_live and state is not None else ()
 
     @property
     def quotas(self) -> Sequence[LiveQuota]:
-        """Return the daily allowances that are used up."""
+        """The daily allowances that are used up."""
         state = self.mesh_sight.state
         return state.quotas if self.mesh_sight.is_live and state is not None else ()
 
     @property
     def mesh(self) -> LiveMesh | None:
-        """The mesh, if there is one, and this is how it is now."""
+        """The mesh's state if it is current and without a fault, else None."""
         state = self.mesh_sight.state
         return state if self.mesh_sight.is_live and state is not None and state.fault is None else None
 
     @property
     def is_recording(self) -> bool:
-        """Whether samples become durable at this moment."""
+        """True if samples are being made durable now."""
         return is_recording(self.sight, boottime=self.boottime)
 
 
 def committed(facts: Facts) -> str:
-    """Is it recording right now, as its last durable write tells; if not, why not."""
+    """Say whether samples are being recorded, as the last durable write shows, and if not, why."""
     state = facts.live
     if state is None:
         return f"NO: {facts.sight.why_not}"
@@ -118,7 +118,7 @@ def committed(facts: Facts) -> str:
 
 
 def recording(facts: Facts) -> str:
-    """The same, and what there is of it since its start."""
+    """Say the same as `committed`, with the number of samples since the recorder started."""
     state = facts.live
     durable = None if state is None else state.last_durable
     if state is None or durable is None or not facts.is_recording:
@@ -129,7 +129,7 @@ def recording(facts: Facts) -> str:
 
 
 def clock(facts: Facts) -> str:
-    """What the machine's clock is worth."""
+    """Describe the source and the uncertainty of the machine's clock."""
     if facts.live is None:
         return "not known while the recorder is not running"
     source, give = facts.live.clock.source, facts.live.clock.uncertainty
@@ -138,7 +138,7 @@ def clock(facts: Facts) -> str:
 
 
 def store(facts: Facts) -> str:
-    """The document store, and what is on its way there."""
+    """Describe the document store and the samples that are not yet in it."""
     if facts.store is None:
         return f"NO: {facts.store_fault}"
     words = f"{format_bytes(facts.store.bytes)}, {count(facts.store.last_sequence, 'change')} so far"
@@ -151,7 +151,7 @@ def store(facts: Facts) -> str:
 
 
 def card(facts: Facts) -> str:
-    """Room for history."""
+    """Describe the space for history on the card."""
     storage = None if facts.live is None else facts.live.storage
     if storage is None:
         return "not known" if facts.live is not None else "not known while the recorder is not running"
@@ -163,7 +163,7 @@ def card(facts: Facts) -> str:
 
 
 def sensors(facts: Facts) -> str:
-    """How many there are, and which are faulty."""
+    """Say how many sensors there are, and which are faulty."""
     if not facts.sensors:
         return "none"
     faulty = [f"{found.sensor} ({found.state})" for found in facts.sensors if found.is_faulty]
@@ -176,7 +176,7 @@ def sensors(facts: Facts) -> str:
 
 
 def alarms(facts: Facts) -> str:
-    """What is wrong on board."""
+    """Count the alarms and describe the most severe."""
     if not facts.alarms:
         return "none"
     worst = facts.alarms[0]
@@ -186,7 +186,7 @@ def alarms(facts: Facts) -> str:
 
 
 def configuration(facts: Facts) -> str:
-    """Whether the files are in force."""
+    """Say whether the configuration files are in force."""
     told = [*facts.problems, *(words for words in facts.boot.problems if words not in facts.problems)]
     if not told:
         return "good, but nobody has said which vessel this is" if facts.boot.generated else "good"
@@ -196,7 +196,7 @@ def configuration(facts: Facts) -> str:
 
 
 def identity(facts: Facts) -> str:
-    """Which fleet the vessel is of."""
+    """Say which fleet the vessel belongs to."""
     if facts.live is None:
         return "not known while the recorder is not running"
     found = facts.live.identity
@@ -211,7 +211,7 @@ def identity(facts: Facts) -> str:
 
 
 def daemons(facts: Facts) -> str:
-    """Whether what records, shares and shows keeps running."""
+    """Say whether the daemons for recording, sharing and display keep running."""
     if facts.restless:
         return f"FAILING: {'; '.join(map(str, facts.restless))}"
     if facts.failed_units:
@@ -225,7 +225,7 @@ def daemons(facts: Facts) -> str:
 
 
 def mesh(facts: Facts) -> str:
-    """With whom the log is shared just now."""
+    """Say which vessels share the log at present."""
     sight, state = facts.mesh_sight, facts.mesh_sight.state
     if not sight.is_live or state is None:
         return f"NO: {sight.why_not}"
@@ -248,12 +248,12 @@ def mesh(facts: Facts) -> str:
 
 
 def radio_key_words(change: LiveRadioKey) -> str:
-    """`the radio's key changes on 2026-05-15 12:00:00Z`."""
+    """Return words such as `the radio's key changes on 2026-05-15 12:00:00Z`."""
     return f"the radio's key changes on {time_text(change.begins, UTC)}"
 
 
 def shore(facts: Facts) -> str:
-    """What goes ashore, and by which way."""
+    """Describe the transfer of documents to the shore, by gateway."""
     if not facts.gateways:
         return (
             "NO: the sync daemon is not running"
@@ -274,7 +274,7 @@ def shore(facts: Facts) -> str:
 
 
 def gateway_words(gateway: LiveGateway, utc: float) -> str:
-    """How it stands with one; `utc`: now."""
+    """Describe the state of one gateway; `utc` is the current time."""
     parts = [f"{gateway.name} {gateway.state if gateway.state != 'refused' else 'REFUSED'}"]
     if gateway.backlog_documents:
         backlog = (
@@ -293,7 +293,7 @@ def gateway_words(gateway: LiveGateway, utc: float) -> str:
 
 
 def _named(names: Sequence[str]) -> str:
-    """`a, b, c and 4 more`."""
+    """Return words such as `a, b, c and 4 more`."""
     if len(names) <= NAMED + 1:
         return ", ".join(names)
     return f"{', '.join(names[:NAMED])} and {len(names) - NAMED} more"
@@ -467,7 +467,10 @@ def _mesh_problem(facts: Facts) -> str | None:
 
 
 def quota_words(quota: LiveQuota, utc: float) -> str:
-    """`user guest has brought its 4.0 MB for a day: 17 refused, the rest can come in 13 h`; `utc`: now."""
+    """Return words such as `user guest has brought its 4.0 MB for a day: 17 refused, …`.
+
+    `utc` is the current time.
+    """
     limit = format_bytes(quota.limit) if quota.measure == "bytes" else count(quota.limit, "revision")
     left = format_duration(max(round(quota.until - utc), 0))
     return (
@@ -530,9 +533,9 @@ ADVICE: Final[tuple[Callable[[Facts], str | None], ...]] = (
     _network,
     _membership,
 )
-"""Most worth doing first."""
+"""Rules for advice, the most urgent first."""
 
 
 def advice(facts: Facts) -> str | None:
-    """The one thing most worth doing; None if all is well."""
+    """Return the most urgent advice; None if all is well."""
     return next((words for rule in ADVICE if (words := rule(facts)) is not None), None)

@@ -1,7 +1,7 @@
-"""The table of troubles: what a person sees on the lights, what `status` and doctor say, what to do. Pure.
+"""The table of common faults: what lights, `status` and doctor show, and what to do. Pure.
 
-README's guide and `logboat doctor --guide` are made of it, and a test plants each of them on real daemons and
-waits for these very words. `…` stands for whatever is there: a name, a figure, a place.
+The README's guide and `logboat doctor --guide` are made from it. A test causes each fault on real daemons and
+waits for these very words. `…` stands for any text: a name, a figure or a path.
 """
 
 import re
@@ -12,32 +12,32 @@ from typing import Final
 from .lights.patterns import FAST, SLOW, Pattern, flashes
 
 TOLD_WITHIN_S: Final = 10.0
-"""From the moment it happens until lights, `status` and doctor tell."""
+"""Maximum seconds from the event until lights, `status` and doctor report it."""
 ANYTHING: Final = "…"
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """One row."""
+    """One row of the table."""
 
     name: str
     what: str
-    """What has happened, for people."""
+    """A description of the event, for people."""
     lights: Mapping[str, Pattern]
-    """Which light shows what; none if it is the lights that cannot be believed."""
+    """The pattern of each light concerned; empty if the lights themselves cannot be trusted."""
     status: tuple[str, str]
-    """A line of `logboat status`, and its words."""
+    """The name of a line of `logboat status`, and its words."""
     doctor: tuple[str, str]
-    """A check of `logboat doctor`, and its words."""
+    """The name of a check of `logboat doctor`, and its words."""
     do: str
     to_do: str = ""
-    """What `status` says is to be done; '' if there is nothing."""
+    """The advice that `status` gives; '' if none."""
     seen: str = ""
-    """What the lights look like, where that is no pattern of theirs."""
+    """A description of the lights where they show none of their patterns."""
 
 
 def says(words: str, text: str) -> bool:
-    """Whether a text has these words, with anything in place of `…`."""
+    """Return True if `text` contains `words`, with anything in place of `…`."""
     return re.search(".*".join(map(re.escape, words.split(ANYTHING))), text, re.DOTALL) is not None
 
 
@@ -227,7 +227,7 @@ TROUBLES: Final[tuple[Trouble, ...]] = (
 
 
 def markdown() -> str:
-    """As README has it."""
+    """Return the table in Markdown, as the README contains it."""
     lines = [
         "| what has happened | lights | `logboat status` | `logboat doctor` | what to do |",
         "| --- | --- | --- | --- | --- |",
@@ -239,5 +239,5 @@ def markdown() -> str:
 
 
 def lights_of(trouble: Trouble) -> str:
-    """What is seen of it on the lights."""
+    """Describe what the lights show for this fault."""
     return trouble.seen or ", ".join(f"{light}: {pattern}" for light, pattern in trouble.lights.items())

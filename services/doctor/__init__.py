@@ -1,7 +1,7 @@
-"""The doctor: many small questions about an appliance, each with what was seen, why it matters, what to do.
+"""The doctor: many small checks of an appliance, each with an observation, its reason and a cure.
 
-- `findings`: an answer
-- `patient`: what is asked: files below a root, live states, commands; tests hand in others
-- `header`, `hardware`, `card`, `network`, `daemons`, `record`: the questions, by what they are about
-- `checks`: the table of all
+- `findings`: the result of a check
+- `patient`: what checks read: files below a root, live states, the output of commands; tests pass their own
+- `header`, `hardware`, `card`, `network`, `daemons`, `record`: the checks, by subject
+- `checks`: the table of all checks
 """

@@ -1,4 +1,4 @@
-"""The card: room, wear, errors, how it is mounted."""
+"""Checks of the card: free space, wear, errors, mount options."""
 
 import shutil
 from typing import Final
@@ -10,11 +10,14 @@ from .findings import Finding, bad, good, skipped, warn
 from .patient import Patient
 
 _WORN: Final = 9
-"""eMMC and newer SD tell their life in tenths (JESD84-B51, 7.4.40): 9 is 80 to 90 %."""
+"""Reported lifetime at which a card counts as worn.
+
+eMMC and newer SD cards report their used lifetime in tenths (JESD84-B51, 7.4.40): 9 means 80 to 90 %.
+"""
 
 
 def space(patient: Patient) -> Finding:
-    """Whether there is room, and for how long at the present rate."""
+    """Check the free space on the card, and the share of the budget that history uses."""
     try:
         usage = shutil.disk_usage(patient.data)
     except OSError as error:
@@ -30,7 +33,7 @@ def space(patient: Patient) -> Finding:
 
 
 def mounted(patient: Patient) -> Finding:
-    """Whether data can be written."""
+    """Check that the data partition is mounted writable."""
     lines = [line.split() for line in (patient.text("proc/mounts") or "").splitlines()]
     chosen = [fields for fields in lines if len(fields) > 3 and str(patient.data).startswith(fields[1])]
     if not chosen:
@@ -45,7 +48,7 @@ def mounted(patient: Patient) -> Finding:
 
 
 def filesystem(patient: Patient) -> Finding:
-    """Whether the file systems have counted errors."""
+    """Check whether the kernel has counted errors in the file systems."""
     counts = {
         path.parent.name: path.read_text().strip() for path in patient.glob("sys/fs/ext4/*/errors_count")
     }
@@ -61,7 +64,7 @@ def filesystem(patient: Patient) -> Finding:
 
 
 def wear(patient: Patient) -> Finding:
-    """How much of its life a card says it has used."""
+    """Check the share of its life that the card reports as used."""
     told = [path.read_text().split() for path in patient.glob("sys/class/block/mmcblk*/device/life_time")]
     used = [int(value, 16) for values in told for value in values if value.startswith("0x")]
     if not used or max(used) == 0:

@@ -1,4 +1,4 @@
-"""The table of checks."""
+"""The table of the doctor's checks."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from .patient import Patient
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One question."""
+    """One row of the table: a check."""
 
     name: str
     ask: Callable[[Patient], Finding]
     why: str
-    """Why it matters, a clause."""
+    """The reason why the check matters, as a clause."""
     fix: Sequence[str] | None = None
-    """A command that does no harm and may help."""
+    """A command that does no harm and may cure the fault; None if there is none."""
 
 
 CHECKS: Final[tuple[Check, ...]] = (
@@ -72,17 +72,20 @@ CHECKS: Final[tuple[Check, ...]] = (
 
 
 def examine(patient: Patient, checks: Sequence[Check] = CHECKS) -> Iterator[tuple[Check, Finding]]:
-    """Yield all answers, in order. A question that fails says why, and the others are still asked."""
+    """Yield each check with its finding, in order.
+
+    A check that fails yields a finding that says why, and the following checks still run.
+    """
     for check in checks:
         try:
             found = check.ask(patient)
         except OSError as error:
             found = skipped(f"it cannot be asked: {error.strerror or error}")
-        except Exception as error:  # noqa: BLE001  # one question's fault does not take away the answers
+        except Exception as error:  # noqa: BLE001  # a fault in one check must not hide the others
             found = warn(*unforeseen(error))
         yield check, found
 
 
 def is_well(findings: Sequence[tuple[Check, Finding]]) -> bool:
-    """Whether nothing is wrong; warnings do not count."""
+    """Return True if no check found a fault. Warnings do not count."""
     return all(finding.verdict is not Verdict.BAD for _, finding in findings)

@@ -1,4 +1,4 @@
-"""The daemons and their units."""
+"""Checks of the daemons and their units."""
 
 from datetime import UTC, datetime
 from typing import Final
@@ -17,7 +17,7 @@ _MANY: Final = 5
 
 
 def recorder(patient: Patient) -> Finding:
-    """Whether it records."""
+    """Check that the recorder records."""
     sight = patient.recorder_sight
     if not sight.is_live or sight.state is None:
         return bad(
@@ -38,7 +38,7 @@ def recorder(patient: Patient) -> Finding:
 
 
 def sync(patient: Patient) -> Finding:
-    """Whether the sync daemon works."""
+    """Check that the sync daemon is alive."""
     sight = patient.sync_sight
     if not sight.is_live:
         return bad(sight.why_not, "systemctl restart logboat-sync; journalctl -u logboat-sync says why.")
@@ -46,7 +46,7 @@ def sync(patient: Patient) -> Finding:
 
 
 def lights(patient: Patient) -> Finding:
-    """Whether the lights tell how things stand."""
+    """Check that the lights show the current state."""
     sight = patient.lights_sight
     if sight.state is None:
         return warn(f"{sight.why_not}: they are dark", "systemctl start logboat-lights.")
@@ -61,7 +61,7 @@ def lights(patient: Patient) -> Finding:
 
 
 def failed(patient: Patient) -> Finding:
-    """Whether a unit has failed."""
+    """Check whether systemd lists failed units."""
     try:
         told = patient.ask(("systemctl", "list-units", "--failed", "--plain", "--no-legend"))
     except OSError:
@@ -73,7 +73,7 @@ def failed(patient: Patient) -> Finding:
 
 
 def restarts(patient: Patient) -> Finding:
-    """Whether a daemon ends again and again."""
+    """Check whether a daemon exits repeatedly."""
     now = ends.restless(patient.run, clock=patient.boottime)
     if now:
         unit = f"logboat-{now[0].daemon}"
@@ -95,7 +95,7 @@ def restarts(patient: Patient) -> Finding:
 
 
 def errors(patient: Patient) -> Finding:
-    """Whether the daemons had errors lately: what was kept of them, over power cuts, too."""
+    """Check whether the daemons logged errors lately, including those kept across power cuts."""
     found = kept.recent(patient.data, utc=patient.utc, within_s=_LATELY_S)
     if not found:
         return good(f"none in {format_duration(_LATELY_S)}")

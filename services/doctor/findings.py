@@ -1,11 +1,11 @@
-"""Answers of the doctor. Pure."""
+"""Results of the doctor's checks. Pure."""
 
 from dataclasses import dataclass
 from enum import Enum
 
 
 class Verdict(Enum):
-    """What an answer comes to; the worse come later."""
+    """Outcome of a check, in order of severity."""
 
     SKIPPED = "skipped"
     GOOD = "good"
@@ -15,30 +15,30 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One answer."""
+    """Result of one check."""
 
     verdict: Verdict
     seen: str
-    """What was seen, with its figures."""
+    """The observation, with its figures."""
     cure: str = ""
     """What to do; '' if nothing."""
 
 
 def good(seen: str) -> Finding:
-    """As it should be."""
+    """Return a finding that all is in order."""
     return Finding(Verdict.GOOD, seen)
 
 
 def skipped(why: str) -> Finding:
-    """It does not apply here, or cannot be asked."""
+    """Return a finding that the check does not apply, or could not run."""
     return Finding(Verdict.SKIPPED, why)
 
 
 def warn(seen: str, cure: str) -> Finding:
-    """Something will go wrong, or is not as well as it could be."""
+    """Return a warning: a fault is to be expected, or something could be better."""
     return Finding(Verdict.WARN, seen, cure)
 
 
 def bad(seen: str, cure: str) -> Finding:
-    """Something is wrong."""
+    """Return a finding that something is wrong."""
     return Finding(Verdict.BAD, seen, cure)

@@ -1,4 +1,4 @@
-"""The board: clock, heat, voltage, memory."""
+"""Checks of the board: clock, temperature, voltage, memory."""
 
 from typing import Final
 
@@ -6,7 +6,7 @@ from .findings import Finding, bad, good, skipped, warn
 from .patient import Patient
 
 HOT_C: Final = 80.0
-"""Where the firmware begins to slow down."""
+"""Temperature at which the firmware begins to reduce the processor's speed, in °C."""
 LITTLE_MEMORY: Final = 0.08
 _NOW, _SINCE = 0x1, 0x10000
 _SLOW_NOW: Final = 0x4 | 0x8
@@ -14,7 +14,7 @@ _FIRMWARE: Final = "sys/devices/platform/soc/soc:firmware/get_throttled"
 
 
 def clock(patient: Patient) -> Finding:
-    """Whether the time is known, and how well."""
+    """Check whether the time is known, and how exactly."""
     state = patient.recorder
     if state is None:
         return skipped("the recorder is not running")
@@ -32,7 +32,7 @@ def clock(patient: Patient) -> Finding:
 
 
 def rtc(patient: Patient) -> Finding:
-    """Whether the clock chip that is configured answers."""
+    """Check that the configured clock chip answers."""
     name = patient.configuration.clock.rtc
     if name is None:
         return skipped("no clock chip is configured")
@@ -42,7 +42,7 @@ def rtc(patient: Patient) -> Finding:
 
 
 def sane_time(patient: Patient) -> Finding:
-    """Whether the clock is before anything that can be."""
+    """Check that the clock does not show a date before 2025, when there was no Logboat."""
     if patient.utc < _EARLIEST:
         return warn(
             "the clock stands before 2025", "As for clock; certificates are judged by the last known time."
@@ -51,7 +51,7 @@ def sane_time(patient: Patient) -> Finding:
 
 
 def voltage(patient: Patient) -> Finding:
-    """Whether the supply is strong enough."""
+    """Check that the supply voltage is and was high enough."""
     bits = patient.number(_FIRMWARE, 16)
     if bits is None:
         return skipped("this board does not tell its voltage")
@@ -65,7 +65,7 @@ def voltage(patient: Patient) -> Finding:
 
 
 def heat(patient: Patient) -> Finding:
-    """Whether the processor is too hot."""
+    """Check whether the processor is too hot."""
     millidegrees = patient.number("sys/class/thermal/thermal_zone0/temp")
     bits = patient.number(_FIRMWARE, 16) or 0
     if millidegrees is None:
@@ -77,7 +77,7 @@ def heat(patient: Patient) -> Finding:
 
 
 def memory(patient: Patient) -> Finding:
-    """Whether there is memory left."""
+    """Check that enough memory is available."""
     found = patient.text("proc/meminfo")
     if found is None:
         return skipped("memory cannot be read")

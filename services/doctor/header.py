@@ -1,4 +1,4 @@
-"""Wiring: the header's chip, pins, buses, sensors."""
+"""Checks of the wiring: the header's chip, pins, buses, sensors."""
 
 from typing import Final
 
@@ -14,23 +14,26 @@ _SHARED: Final = {
     "dtoverlay=w1-gpio": ("1-wire", (4,)),
     "enable_uart=1": ("the serial console", (14, 15)),
 }
-"""Lines of config.txt, what they turn on, and the pins it takes (`/boot/firmware/overlays/README`)."""
+"""Lines of config.txt, what each enables, and the pins that it occupies.
+
+Source: `/boot/firmware/overlays/README`.
+"""
 _HEADER_LABELS: Final = ("pinctrl-bcm", "pinctrl-rp1", "raspberrypi-exp", "gpio-sim", "pinctrl-bcm2711")
 
 
 def pins_of(patient: Patient) -> dict[int, str]:
-    """Pins that sensors use, each with its sensor."""
+    """Return the pins that sensors use, each with its sensor's id."""
     return {pin: sensor.id for sensor in patient.sensors if (pin := pin_of(sensor)) is not None}
 
 
 def pin_of(sensor: SensorSettings) -> int | None:
-    """The BCM pin of a sensor, if it has one."""
+    """Return the BCM pin of a sensor, or None if it has none."""
     found = getattr(sensor.options, "pin", None)
     return found if isinstance(found, int) else None
 
 
 def chip(patient: Patient) -> Finding:
-    """Whether the header's GPIO chip is there, by its label."""
+    """Check that the header's GPIO chip is present, by its label."""
     if not pins_of(patient):
         return skipped("no sensor is on a pin")
     devices = [path.name for path in patient.glob("dev/gpiochip*")]
@@ -46,7 +49,7 @@ def chip(patient: Patient) -> Finding:
 
 
 def pins(patient: Patient) -> Finding:
-    """Whether a pin is taken by a bus that config.txt turns on."""
+    """Check whether a sensor's pin is occupied by a bus that config.txt enables."""
     used = pins_of(patient)
     if not used:
         return skipped("no sensor is on a pin")
@@ -63,7 +66,7 @@ def pins(patient: Patient) -> Finding:
 
 
 def overlays(patient: Patient) -> Finding:
-    """Whether config.txt has what the sensors need."""
+    """Check that config.txt contains the lines that the sensors need."""
     needed = wanted(patient.sensors, rtc=patient.configuration.clock.rtc, pps=patient.configuration.clock.pps)
     if not needed.lines:
         return skipped("no sensor needs a driver of the kernel")
@@ -81,7 +84,7 @@ def overlays(patient: Patient) -> Finding:
 
 
 def one_wire(patient: Patient) -> Finding:
-    """Whether thermometers answer on the 1-wire bus."""
+    """Check that thermometers answer on the 1-wire bus."""
     if not any(sensor.kind == "ds18b20" for sensor in patient.sensors):
         return skipped("no sensor is on 1-wire")
     found = patient.glob("sys/bus/w1/devices/28-*")
@@ -91,7 +94,7 @@ def one_wire(patient: Patient) -> Finding:
 
 
 def i2c(patient: Patient) -> Finding:
-    """Whether the header's I2C bus is there."""
+    """Check that the header's I2C bus is present."""
     needed = wanted(patient.sensors, rtc=patient.configuration.clock.rtc).lines
     if "dtparam=i2c_arm=on" not in needed:
         return skipped("no sensor is on I2C")
@@ -101,7 +104,7 @@ def i2c(patient: Patient) -> Finding:
 
 
 def spi(patient: Patient) -> Finding:
-    """Whether the header's SPI bus is there."""
+    """Check that a device is present on the header's SPI bus."""
     needed = wanted(patient.sensors).lines
     if "dtparam=spi=on" not in needed:
         return skipped("no sensor is on SPI")
@@ -111,7 +114,7 @@ def spi(patient: Patient) -> Finding:
 
 
 def sensors(patient: Patient) -> Finding:
-    """Whether every sensor says something good."""
+    """Check that no sensor is faulty."""
     state = patient.recorder
     if state is None:
         return skipped("the recorder is not running")
@@ -125,7 +128,7 @@ def sensors(patient: Patient) -> Finding:
 
 
 def silent(patient: Patient) -> Finding:
-    """Whether a sensor has never said anything."""
+    """Check whether a sensor has sent nothing since the recorder started."""
     state = patient.recorder
     if state is None:
         return skipped("the recorder is not running")
@@ -138,7 +141,7 @@ def silent(patient: Patient) -> Finding:
 
 
 def edges(patient: Patient) -> Finding:
-    """Whether the kernel dropped edges."""
+    """Check whether the kernel dropped edges."""
     state = patient.recorder
     if state is None:
         return skipped("the recorder is not running")

@@ -1,4 +1,4 @@
-"""The network: interfaces, radio, multicast, firewall; the mesh, gateways, the identity."""
+"""Checks of the network: interfaces, radio, multicast, firewall; the mesh, gateways, identity."""
 
 import socket
 import struct
@@ -18,12 +18,15 @@ from .patient import Patient
 
 _WEAK_DBM: Final = -80
 _GROUP: Final = "239.255.76.66"
-"""Of those that stay on the link (RFC 2365, section 6.1); nobody else's."""
+"""Multicast group of the probe.
+
+It lies in the scope that stays on the link (RFC 2365, section 6.1), and no other service uses it.
+"""
 _PROBE_S: Final = 1.0
 
 
 def interfaces(patient: Patient) -> Finding:
-    """Whether there is a network at all."""
+    """Check that at least one network interface is up."""
     up = [
         path.parent.name
         for path in patient.glob("sys/class/net/*/operstate")
@@ -35,7 +38,7 @@ def interfaces(patient: Patient) -> Finding:
 
 
 def country(patient: Patient) -> Finding:
-    """Whether radio is allowed to send."""
+    """Check whether Wi-Fi is allowed to transmit."""
     network = patient.configuration.network
     if not (network.wifi or network.access_point or network.vessel_radio.mode != "off"):
         return skipped("no radio is configured")
@@ -51,7 +54,7 @@ def country(patient: Patient) -> Finding:
 
 
 def signal(patient: Patient) -> Finding:
-    """How well Wi-Fi is heard."""
+    """Check the strength of the Wi-Fi signal."""
     lines = (patient.text("proc/net/wireless") or "").splitlines()[2:]
     levels = {line.split(":")[0].strip(): float(line.split()[3].rstrip(".")) for line in lines if ":" in line}
     if not levels:
@@ -65,7 +68,7 @@ def signal(patient: Patient) -> Finding:
 
 
 def multicast(patient: Patient) -> Finding:
-    """Whether multicast goes out and comes back, on each interface: by a real probe."""
+    """Check by a real probe, on each interface, that multicast packets leave and come back."""
     del patient
     try:
         found = [interface for interface in suitable(read_interfaces()) if not interface.is_loopback]
@@ -99,7 +102,7 @@ def _comes_back(index: int) -> bool:
 
 
 def firewall(patient: Patient) -> Finding:
-    """Whether the listener's port is let in."""
+    """Check that the firewall admits connections to the listener's port."""
     try:
         rules = patient.ask(("nft", "list", "ruleset"))
     except OSError:
@@ -115,7 +118,7 @@ def firewall(patient: Patient) -> Finding:
 
 
 def identity(patient: Patient) -> Finding:
-    """Whether this vessel can prove who it is."""
+    """Check that this vessel has a valid identity."""
     try:
         found = identity_files.load(patient.identity)
     except NoIdentityError:
@@ -135,7 +138,7 @@ def identity(patient: Patient) -> Finding:
 
 
 def mesh(patient: Patient) -> Finding:
-    """Whether vessels nearby are linked with."""
+    """Check the links with vessels nearby."""
     state = patient.sync
     if state is None:
         return skipped("the sync daemon is not running")
@@ -149,7 +152,10 @@ def mesh(patient: Patient) -> Finding:
 
 
 def _hindrance(state: LiveMesh, near: str, utc: float) -> Finding | None:
-    """Return what keeps this vessel and another apart; `near`: with how many it is linked, in words."""
+    """Return a finding if something keeps this vessel and another apart, else None.
+
+    `near` says in words with how many vessels it is linked.
+    """
     if state.refused:
         first = state.refused[0]
         return warn(
@@ -175,7 +181,7 @@ def _hindrance(state: LiveMesh, near: str, utc: float) -> Finding | None:
 
 
 def clones(patient: Patient) -> Finding:
-    """Whether two boards say that they are one vessel."""
+    """Check whether two boards claim to be the same vessel."""
     state = patient.sync
     if state is None or state.fault is not None:
         return skipped("there is no mesh")
@@ -185,7 +191,7 @@ def clones(patient: Patient) -> Finding:
 
 
 def gateways(patient: Patient) -> Finding:
-    """How the connections ashore stand: those of the daemon, which are real ones."""
+    """Check the sync daemon's real connections to the gateways."""
     state = patient.sync
     if state is None:
         return skipped("the sync daemon is not running")
@@ -204,4 +210,4 @@ def gateways(patient: Patient) -> Finding:
 
 
 _DOWN: Final = {"refused": "it refuses us, or what we send", "connecting": "no answer yet"}
-"""States in which nothing goes ashore, though it should, and words for them. The worst first."""
+"""States in which nothing is forwarded although it should be, with words for them; the worst first."""

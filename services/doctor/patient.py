@@ -1,4 +1,4 @@
-"""What the doctor asks: files below a root, the daemons' live states, commands. Tests hand in others."""
+"""What checks read: files below a root, live states, the output of commands. Tests pass their own."""
 
 import subprocess
 from collections.abc import Callable, Sequence
@@ -19,7 +19,10 @@ from services.livesync import LiveMesh
 
 
 def run_command(command: Sequence[str]) -> str:
-    """What a command prints. Raises OSError if there is no such command, or it takes too long."""
+    """Return what a command prints.
+
+    Raise OSError if the command does not exist, or does not finish within 10 s.
+    """
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
     except subprocess.TimeoutExpired as error:
@@ -29,7 +32,7 @@ def run_command(command: Sequence[str]) -> str:
 
 @dataclass
 class Patient:
-    """One appliance."""
+    """One appliance under examination."""
 
     config: Path
     sensors_file: Path
@@ -42,11 +45,11 @@ class Patient:
     root: Path = Path("/")
     firmware: Path = Path("/boot/firmware")
     ask: Callable[[Sequence[str]], str] = field(default=run_command)
-    """Runs a command. Raises OSError."""
+    """Runs a command and returns its output, or raises OSError."""
 
     @cached_property
     def configuration(self) -> Configuration:
-        """What is in force; defaults if it cannot be read (a check of its own says so)."""
+        """The configuration in force; the defaults if it cannot be read, which another check reports."""
         try:
             return read_configuration(tomlfile.read(self.config, missing_ok=True))
         except ConfigurationError:
@@ -54,7 +57,7 @@ class Patient:
 
     @cached_property
     def sensors(self) -> tuple[SensorSettings, ...]:
-        """What is wired; none if the file cannot be read."""
+        """The configured sensors; none if the file cannot be read."""
         try:
             return read_sensors(tomlfile.read(self.sensors_file, missing_ok=True), reserved={})
         except ConfigurationError:
@@ -62,43 +65,43 @@ class Patient:
 
     @cached_property
     def recorder_sight(self) -> live.Sight:
-        """What can be seen of the recorder."""
+        """What is known of the recorder's state."""
         return live.look(self.run, boottime=self.boottime, alive=self.alive)
 
     @cached_property
     def sync_sight(self) -> livesync.Sight:
-        """What can be seen of the sync daemon."""
+        """What is known of the sync daemon's state."""
         return livesync.look(self.run, boottime=self.boottime, alive=self.alive)
 
     @cached_property
     def lights_sight(self) -> livelights.Sight:
-        """What can be seen of the lights' daemon."""
+        """What is known of the lights' state."""
         return livelights.look(self.run, boottime=self.boottime, alive=self.alive)
 
     @property
     def recorder(self) -> LiveState | None:
-        """The recorder's state, if it lives."""
+        """The recorder's state if it is current, else None."""
         return self.recorder_sight.state if self.recorder_sight.is_live else None
 
     @property
     def sync(self) -> LiveMesh | None:
-        """The sync daemon's."""
+        """The sync daemon's state if it is current, else None."""
         return self.sync_sight.state if self.sync_sight.is_live else None
 
     @cached_property
     def boot(self) -> BootState:
-        """How the start's taking-in ended."""
+        """Results of reading the card's files and of the set-up at boot."""
         return read_boot(self.run)
 
     def text(self, path: str) -> str | None:
-        """A file below the root, stripped; None if it cannot be read."""
+        """Return the stripped text of a file below the root; None if it cannot be read."""
         try:
             return (self.root / path).read_text(errors="replace").strip()
         except OSError:
             return None
 
     def number(self, path: str, base: int = 10) -> int | None:
-        """A file with a number in it."""
+        """Return the number that a file below the root contains; None if it contains none."""
         found = self.text(path)
         try:
             return None if found is None else int(found, base)
@@ -106,11 +109,11 @@ class Patient:
             return None
 
     def glob(self, pattern: str) -> list[Path]:
-        """Paths below the root, in order."""
+        """Return the paths below the root that match, sorted."""
         return sorted(self.root.glob(pattern))
 
     def config_txt(self) -> list[str]:
-        """Lines of config.txt that mean something."""
+        """Return the lines of config.txt without blank lines and comments."""
         try:
             lines = (self.firmware / "config.txt").read_text(errors="replace").splitlines()
         except OSError:

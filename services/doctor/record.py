@@ -1,4 +1,4 @@
-"""What is on record: configuration, stores, completeness."""
+"""Checks of what is recorded: configuration, stores, completeness."""
 
 from typing import Final
 
@@ -16,7 +16,7 @@ _STORE: Final = "log.db"
 
 
 def configuration(patient: Patient) -> Finding:
-    """Whether the files in force are right."""
+    """Check that the configuration files are correct."""
     told = [*patient.boot.problems]
     for path in (patient.config, patient.sensors_file):
         if path.exists():
@@ -31,7 +31,7 @@ def configuration(patient: Patient) -> Finding:
 
 
 def named(patient: Patient) -> Finding:
-    """Whether somebody has said which vessel this is."""
+    """Check whether a name for this vessel is configured."""
     if patient.boot.generated:
         return warn(
             "nobody has said which vessel this is: it has made up a name", "Put vessel.toml on the card."
@@ -40,7 +40,7 @@ def named(patient: Patient) -> Finding:
 
 
 def store(patient: Patient) -> Finding:
-    """Whether the document store is sound, as far as a quick look tells."""
+    """Check the document store, as far as a quick check can."""
     path = patient.data / _STORE
     if storecheck.is_marked(patient.data):
         return bad("a process has found damage", "logboat store check --repair, or start once more.")
@@ -57,7 +57,7 @@ def store(patient: Patient) -> Finding:
 
 
 def copies(patient: Patient) -> Finding:
-    """Whether second copies are written."""
+    """Check that the second copies are being written."""
     state = patient.recorder
     if state is None:
         return skipped("the recorder is not running")
@@ -70,7 +70,7 @@ def copies(patient: Patient) -> Finding:
 
 
 def gaps(patient: Patient) -> Finding:
-    """Whether this vessel's log is complete."""
+    """Check that this vessel's log is complete."""
     report = _report(patient)
     if report is None:
         return skipped("no history of this vessel is on record")
@@ -91,7 +91,7 @@ def _report(patient: Patient) -> VesselReport | None:
         with _open(patient) as database:
             return next((each for each in verify.verify(database, [vessel]) if each.sensors), None)
     except StoreError:
-        return None  # `store` tells of that
+        return None  # the check `store` reports it
 
 
 def _open(patient: Patient) -> Database:

@@ -1,6 +1,6 @@
-"""`logboat lights`: looks at how things stand once a second, and lights what `states` says.
+"""The daemon `logboat lights`: reads the state once a second, and lights what `states` says.
 
-It reads state only. A light that cannot be used is told, and stops no other.
+It only reads state. A light that cannot be used is logged, and does not stop the others.
 """
 
 import logging
@@ -34,12 +34,12 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY_S: Final = 1.0
 LAMP_TEST_S: Final = 1.5
-"""All lit, at the start and on demand."""
+"""Duration of the lamp test, in which all lights are on: at the start and on request."""
 _LONGEST_S: Final = 0.5
 
 
 class LightsDaemon:
-    """From facts to light, by a clock that comes in."""
+    """The loop that turns facts into light; the caller passes the clock."""
 
     def __init__(
         self,
@@ -49,8 +49,11 @@ class LightsDaemon:
         night: Callable[[], bool] = lambda: False,
         tell: Callable[[Mapping[str, State]], None] = lambda _states: None,
     ) -> None:
-        """`look`: how things stand now; `night`: whether what is well stays dark; `tell` hears what is
-        shown."""
+        """Take the functions that connect the lights to their surroundings.
+
+        `look` returns the current state; `night` returns True while lights that report no fault stay dark;
+        `tell` is called with the states that are shown.
+        """
         self._panel, self._look, self._night, self._tell = panel, look, night, tell
         self._looked_at = -math.inf
         self._test_until = -math.inf
@@ -58,11 +61,11 @@ class LightsDaemon:
         self._states: Mapping[str, State] = {}
 
     def test(self, now: float) -> None:
-        """Light all for a moment."""
+        """Turn all lights on for a moment."""
         self._test_until = now + LAMP_TEST_S
 
     def turn(self, now: float) -> float:
-        """Light what is to be lit at this moment; seconds until there is something to do again."""
+        """Light what is due now, and return the seconds until the next change."""
         if now - self._looked_at >= LOOK_EVERY_S:
             self._looked_at = now
             self._choose()
@@ -93,23 +96,23 @@ class LightsDaemon:
 
 
 def is_night(lights: Lights, moment: datetime) -> bool:
-    """Whether it is within the hours in which what is well stays dark."""
+    """Return True during the hours in which lights that report no fault stay dark."""
     situation = Situation(minute=moment.hour * 60 + moment.minute)
     return lights.night is not None and lights.night.holds(situation)
 
 
 def open_panel(lights: Lights) -> Panel:
-    """The LEDs of the configuration. Raises PanelError."""
+    """Open the LEDs that are configured. Raise PanelError if one cannot be used."""
     if lights.single is not None:
         return KernelPanel(lights.single)
     pins = {name: pin for name in LIGHTS if (pin := getattr(lights, name))}
     if not pins:
-        return DarkPanel()  # nobody wants any; it is no reason to fail
+        return DarkPanel()  # no lights configured: not an error
     try:
         open_header_chip().close()
         from sensors.pinfactory import (
             GpiodFactory,
-        )  # it takes long to load, and not every machine has a header
+        )  # slow to import, and not every machine has a header
 
         factory = GpiodFactory()
     except Exception as error:
@@ -118,7 +121,7 @@ def open_panel(lights: Lights) -> Panel:
 
 
 def run(args: Namespace) -> int:
-    """`logboat lights`: 0 stopped, 2 wrong configuration."""
+    """Run `logboat lights`. Return 0 after a stop, 2 if the configuration is wrong."""
     with running("lights", args.data):
         return _run(args)
 
@@ -135,7 +138,10 @@ def _run(args: Namespace) -> int:
 
 
 def off(args: Namespace) -> int:
-    """Make all dark: for when the daemon has been killed, and its lights stand as they were."""
+    """Turn all lights off, after the daemon was killed and left them as they were.
+
+    Return 0, or 1 if they cannot be reached.
+    """
     try:
         open_panel(load_or_last_good(args.config, args.sensors, args.data).configuration.lights).close()
     except (PanelError, ConfigurationError) as error:

@@ -1,4 +1,4 @@
-"""The table of lights, for people. Pure."""
+"""The table of lights as text for people. Pure."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -12,7 +12,7 @@ DEFAULT_PINS: Final = {"power": 5, "record": 6, "mesh": 13, "gateway": 19, "faul
 
 
 def markdown() -> str:
-    """As README has it."""
+    """Return the table in Markdown, as the README contains it."""
     lines = ["| light (pin) | pattern | what it means | what to do |", "| --- | --- | --- | --- |"]
     for state in TABLE:
         light = f"{state.light} ({DEFAULT_PINS[state.light]})"
@@ -21,7 +21,7 @@ def markdown() -> str:
 
 
 def now(states: Mapping[str, State], where: Screen) -> Iterator[str]:
-    """What the lights show just now, and why."""
+    """Yield lines that say what the lights show now, and why."""
     for light in LIGHTS:
         state = states[light]
         style = Style.GOOD if state.severity == 0 else Style.BAD if state.pattern is FAST else Style.WARN

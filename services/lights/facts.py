@@ -1,6 +1,6 @@
-"""How everything stands, as far as lights tell of it: from the daemons' live states, and from the machine.
+"""The state of the appliance, as far as the lights show it, from live states and the machine.
 
-A daemon that hangs writes no state; one older than `liveness.FRESH_S` is never taken for how things are.
+A daemon that hangs writes no state: a state older than `liveness.FRESH_S` never counts as current.
 """
 
 import math
@@ -20,17 +20,20 @@ from services.maintenance import STATE as MAINTENANCE
 from services.systemd import failed_units
 
 _UNDER_VOLTAGE, _THROTTLED = 0x1, 0x4 | 0x8
-"""Bits of the firmware's `get_throttled`: now too low; now slowed down, now too hot."""
+"""Bits of the firmware's `get_throttled`: voltage too low now; slowed down now, too hot now."""
 _FIRMWARE: Final = "sys/devices/platform/soc/soc:firmware/get_throttled"
 UNITS_EVERY_S: Final = 10.0
-"""systemd is asked this often for failed units while there is one, or the end of one was noted lately."""
+"""Seconds between queries of systemd for failed units, while one has failed or a daemon has exited lately."""
 UNITS_AT_LEAST_EVERY_S: Final = 60.0
-"""And this often otherwise: our units note every end, so this is for what nobody thought of."""
+"""Seconds between queries otherwise.
+
+Logboat's units record every exit, so this finds only failures that nobody foresaw.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All of it."""
+    """All facts that the lights show."""
 
     recorder: Sight
     sync: livesync.Sight
@@ -41,54 +44,54 @@ class Facts:
     throttled: bool = False
     failed_units: tuple[str, ...] = ()
     restless: tuple[ends.Restless, ...] = ()
-    """Daemons that end again and again."""
+    """Daemons that exit repeatedly."""
     expires: float | None = None
-    """When our certificate does, seconds since 1970; None without one."""
+    """Expiry of the vessel's certificate, in seconds since 1970; None if there is no certificate."""
     maintenance: bool = False
-    """Whether root is writable for a while."""
+    """True while the root file system is temporarily writable."""
 
     @property
     def live(self) -> LiveState | None:
-        """The recorder's state, if that is how things are now."""
+        """The recorder's state if it is current, else None."""
         return self.recorder.state if self.recorder.is_live else None
 
     @property
     def mesh(self) -> LiveMesh | None:
-        """The sync daemon's."""
+        """The sync daemon's state if it is current, else None."""
         return self.sync.state if self.sync.is_live else None
 
     @property
     def gateways(self) -> Sequence[LiveGateway]:
-        """The ways ashore."""
+        """The gateways' current states."""
         return () if self.mesh is None else self.mesh.gateways
 
     @property
     def is_recording(self) -> bool:
-        """Whether what is taken now is made durable: not whether somebody says so."""
+        """True if new samples are being made durable, judged by commits rather than by the daemon's claim."""
         return live.is_recording(self.recorder, boottime=self.boottime)
 
 
 @dataclass(slots=True)
 class Machine:
-    """What is read of this machine. `root` is that of the file system; tests have another."""
+    """Reads the facts of this machine. Tests pass another `root` of the file system."""
 
     run: Path
     identity: Path
     root: Path = Path("/")
     ask_units: Callable[[], str] | None = None
-    """What systemd lists of failed units; None asks it."""
+    """Returns systemd's list of failed units; None runs systemctl."""
     units_every: float = UNITS_EVERY_S
-    """How often while a unit is likely to have failed, seconds."""
+    """Seconds between queries while a failed unit is likely."""
     _noted: tuple[tuple[str, int], ...] = field(default=(), init=False)
     _noted_at: float = field(default=-math.inf, init=False)
-    """When an end of a daemon was last seen to be noted."""
+    """Boot time at which the exit of a daemon was last noticed, in seconds."""
     _asked: float = field(default=-math.inf, init=False)
     _units: tuple[str, ...] = field(default=(), init=False)
     _certificate: tuple[int, float | None] = field(default=(-1, None), init=False)
-    """When the file was written, and when what is in it ends."""
+    """The certificate file's modification time, and the expiry of the certificate in it."""
 
     def look(self, *, boottime: float, utc: float, alive: Callable[[int], bool]) -> Facts:
-        """How everything stands. Raises nothing: what cannot be read is not there."""
+        """Return the current facts. Raise nothing: what cannot be read counts as absent."""
         return self.around(
             live.look(self.run, boottime=boottime, alive=alive),
             livesync.look(self.run, boottime=boottime, alive=alive),
@@ -97,7 +100,7 @@ class Machine:
         )
 
     def around(self, recorder: Sight, sync: livesync.Sight, *, boottime: float, utc: float) -> Facts:
-        """The same, of daemons that have been looked at."""
+        """Return the same as `look`, for daemons whose states were already read."""
         voltage, throttled = self._power()
         return Facts(
             recorder=recorder,
@@ -115,7 +118,7 @@ class Machine:
 
     def _power(self) -> tuple[bool, bool]:
         bits = 0
-        with suppress(OSError, ValueError):  # no Raspberry Pi, or another kernel
+        with suppress(OSError, ValueError):  # not a Raspberry Pi, or another kernel
             bits = int((self.root / _FIRMWARE).read_text(), 16)
         low = bool(bits & _UNDER_VOLTAGE)
         for folder in sorted((self.root / "sys/class/hwmon").glob("hwmon*")):
@@ -124,7 +127,10 @@ class Machine:
         return low, bool(bits & _THROTTLED)
 
     def _failed(self, boottime: float) -> tuple[str, ...]:
-        """Return the units that have failed. A process each time, which costs more than all else here."""
+        """Return the units that have failed.
+
+        Each query starts a process, which costs more than everything else here.
+        """
         noted = ends.last_changes(self.run)
         if noted != self._noted:
             self._noted, self._noted_at = noted, boottime
@@ -140,13 +146,13 @@ class Machine:
         try:
             written = path.stat().st_mtime_ns
             if written != self._certificate[0]:
-                from cryptography import x509  # it takes long to load, and many vessels have no certificate
+                from cryptography import x509  # slow to import, and many vessels have no certificate
 
                 ends = x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc.timestamp()
                 self._certificate = (written, ends)
             return self._certificate[1]
         except Exception:  # noqa: BLE001 -- `cryptography` raises many types for what it cannot read
-            return None  # none, or one that the sync daemon complains of
+            return None  # no certificate, or one that the sync daemon reports
 
 
 def _text(path: Path) -> str:
@@ -157,5 +163,5 @@ def _text(path: Path) -> str:
 
 
 def day(utc: float) -> str:
-    """A date for people."""
+    """Return a date for people, such as `2026-05-15`."""
     return f"{datetime.fromtimestamp(utc, UTC):%Y-%m-%d}"

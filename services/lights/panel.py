@@ -12,29 +12,29 @@ LED_CLASS: Final = Path("/sys/class/leds")
 
 
 class PanelError(Exception):
-    """A light cannot be used; in words."""
+    """A light cannot be used; the message says why."""
 
 
 class Panel(Protocol):
-    """What can be lit."""
+    """A set of lights that can be switched."""
 
     @property
     def lights(self) -> tuple[str, ...]:
-        """By name; `status` for a single one."""
+        """Names of the lights; `status` for a single one."""
 
     def show(self, lit: Mapping[str, bool]) -> None:
-        """Light these, and no others."""
+        """Turn these lights on, and all others off."""
 
     def close(self) -> None:
-        """All dark, and let go."""
+        """Turn all lights off, and release them."""
 
 
 class HeaderPanel:
-    """LEDs on pins, by light."""
+    """LEDs on pins of the header, by the name of the light."""
 
     def __init__(self, pins: Mapping[str, int], *, factory: Any = None, active_high: bool = True) -> None:
-        """Raises PanelError."""
-        from gpiozero import LED  # it takes long to load, and not every machine has a header
+        """Open an LED on each pin. Raise PanelError if one cannot be used."""
+        from gpiozero import LED  # slow to import, and not every machine has a header
 
         self._leds: dict[str, LED] = {}
         self._lit: dict[str, bool] = {}
@@ -50,11 +50,11 @@ class HeaderPanel:
 
     @property
     def lights(self) -> tuple[str, ...]:
-        """By name."""
+        """Names of the lights."""
         return tuple(self._leds)
 
     def show(self, lit: Mapping[str, bool]) -> None:
-        """Light these, and no others. Writes only what changes."""
+        """Turn these lights on, and all others off. Write only changes."""
         for name, led in self._leds.items():
             wanted = lit.get(name, False)
             if wanted != self._lit[name]:
@@ -62,7 +62,7 @@ class HeaderPanel:
                 self._lit[name] = wanted
 
     def close(self) -> None:
-        """All dark, and let go."""
+        """Turn all lights off, and release them."""
         for led in self._leds.values():
             led.off()
             led.close()
@@ -70,25 +70,29 @@ class HeaderPanel:
 
 
 class DarkPanel:
-    """None: what they would show is told all the same."""
+    """A panel without lights; what they would show is still published."""
 
     lights: tuple[str, ...] = ()
 
     def show(self, lit: Mapping[str, bool]) -> None:
-        """Nothing."""
+        """Do nothing, as there are no lights."""
 
     def close(self) -> None:
-        """Nothing."""
+        """Do nothing, as there are no lights."""
 
 
 class PatientPanel:
-    """LEDs that may not be usable yet: dark until they are, and tried again every so often.
+    """LEDs that may not be usable yet: dark until they are, and retried at intervals.
 
-    A header's driver may come late, somebody else may hold a pin: nothing for which a daemon has to end.
+    The header's driver may load late, or another process may hold a pin. Neither is a reason for the daemon
+    to exit.
     """
 
     def __init__(self, opened: Callable[[], Panel], *, clock: Callable[[], float]) -> None:
-        """`opened` opens the LEDs, or raises PanelError; `clock`: seconds."""
+        """Try to open the LEDs.
+
+        `opened` opens them, or raises PanelError; `clock` returns seconds.
+        """
         self._opened, self._clock = opened, clock
         self._panel: Panel = DarkPanel()
         self._again_at: float | None = None
@@ -97,17 +101,17 @@ class PatientPanel:
 
     @property
     def lights(self) -> tuple[str, ...]:
-        """By name; none while they cannot be used."""
+        """Names of the lights; none while they cannot be used."""
         return self._panel.lights
 
     def show(self, lit: Mapping[str, bool]) -> None:
-        """Light these, and no others."""
+        """Turn these lights on, and all others off. Retry opening the LEDs if that is due."""
         if self._again_at is not None and self._clock() >= self._again_at:
             self._try()
         self._panel.show(lit)
 
     def close(self) -> None:
-        """All dark, and let go."""
+        """Turn all lights off, and release them."""
         self._panel.close()
 
     def _try(self) -> None:
@@ -115,7 +119,7 @@ class PatientPanel:
             self._panel = self._opened()
         except PanelError as error:
             if str(error) != self.why_dark:
-                log.error("%s; tried again every %g s", str(error), TRY_EVERY_S)  # not what holds the pins
+                log.error("%s; tried again every %g s", str(error), TRY_EVERY_S)  # `error` would hold pins
             self.why_dark, self._again_at = str(error), self._clock() + TRY_EVERY_S
             return
         if self.why_dark is not None:
@@ -124,10 +128,10 @@ class PatientPanel:
 
 
 class KernelPanel:
-    """One LED of the kernel's, such as the board's green one (ACT)."""
+    """One of the kernel's LEDs, such as the board's green one (ACT)."""
 
     def __init__(self, name: str, *, leds: Path = LED_CLASS) -> None:
-        """Raises PanelError."""
+        """Take over the LED from the kernel. Raise PanelError if that fails."""
         self._folder = leds / name
         self._lit: bool | None = None
         try:
@@ -141,16 +145,16 @@ class KernelPanel:
 
     @property
     def lights(self) -> tuple[str, ...]:
-        """The only one."""
+        """The name of the only light."""
         return ("status",)
 
     def show(self, lit: Mapping[str, bool]) -> None:
-        """Light it, or not."""
+        """Turn the light on if `lit` says so, else off."""
         wanted = lit.get("status", False)
         if wanted is not self._lit:
             (self._folder / "brightness").write_text(self._most if wanted else "0")
             self._lit = wanted
 
     def close(self) -> None:
-        """Dark."""
+        """Turn the light off."""
         self.show({})

@@ -1,29 +1,29 @@
-"""How a light is lit over time. Pure.
+"""Blink patterns: how a light is lit over time. Pure.
 
 A state is a pattern, never a colour: off, on, slow blink (1 Hz), fast blink (4 Hz), or n short flashes and a
-pause. All lights go by one clock, so that two that blink do so together.
+pause. All lights use one clock, so that two that blink do so together.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
 FLASH_S: Final = 0.2
-"""A flash, and the dark after it."""
+"""Duration of a flash, and of the dark after it."""
 PAUSE_S: Final = 1.2
-"""The dark after the last flash."""
+"""Duration of the dark after the last flash."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """Spans of light and dark that repeat, in seconds; the first is lit."""
+    """Alternating spans of light and dark that repeat, in seconds; the first is light."""
 
     name: str
     spans: tuple[float, ...] = ()
     steady: bool | None = None
-    """Lit or dark for ever, instead."""
+    """Permanently lit (True) or dark (False) instead of blinking; None to blink."""
 
     def is_lit(self, now: float) -> bool:
-        """Whether it is lit at this moment of a clock that all lights share."""
+        """Return True if the light is on at this moment of a clock that all lights share."""
         if self.steady is not None:
             return self.steady
         left = now % sum(self.spans)
@@ -34,7 +34,7 @@ class Pattern:
         return False
 
     def next_change(self, now: float) -> float | None:
-        """Seconds until it changes; None if it never does."""
+        """Return the seconds until the light changes; None if it never does."""
         if self.steady is not None:
             return None
         left = now % sum(self.spans)
@@ -55,6 +55,6 @@ FAST: Final = Pattern("fast blink", (0.125, 0.125))
 
 
 def flashes(count: int) -> Pattern:
-    """So many flashes, and a pause."""
+    """Return a pattern of `count` flashes followed by a pause."""
     spans = (FLASH_S, FLASH_S) * (count - 1) + (FLASH_S, PAUSE_S)
     return Pattern(f"{count} flash{'es' if count > 1 else ''}", spans)

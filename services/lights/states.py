@@ -1,6 +1,7 @@
-"""The table of states: which light shows what, for which facts, what it means, what to do. Pure.
+"""The table of states: which light shows what, for which facts, its meaning and cure. Pure.
 
-For each light the first row that holds is shown. README's table and `logboat lights explain` are made of it.
+Each light shows the first of its rows that applies. The README's table and `logboat lights explain` are made
+from this table.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,16 +18,16 @@ LIGHTS: Final = ("power", "record", "mesh", "gateway", "fault")
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """One row."""
+    """One row of the table."""
 
     light: str
     pattern: Pattern
     holds: Callable[[Facts], bool]
     means: str
     cure: str = ""
-    """What to do; '' if nothing."""
+    """The action that the state calls for; '' if none."""
     severity: int = 0
-    """For a single light, that shows the worst of all: 0 is good."""
+    """Rank of the state for a single light, which shows the highest of all; 0 is good."""
 
 
 def _sync_is_dead(facts: Facts) -> bool:
@@ -270,7 +271,7 @@ TABLE: Final[tuple[State, ...]] = (
 
 
 def shown(facts: Facts) -> Mapping[str, State]:
-    """What each light shows."""
+    """Return the state that each light shows."""
     found: dict[str, State] = {}
     for state in TABLE:
         if state.light not in found and state.holds(facts):
@@ -279,13 +280,16 @@ def shown(facts: Facts) -> Mapping[str, State]:
 
 
 def worst(states: Mapping[str, State]) -> State:
-    """What a single light tells of: the worst; of equals the first."""
+    """Return the state that a single light shows: the most severe, and of equals the first."""
     return max(states.values(), key=lambda state: state.severity)
 
 
 def single(states: Mapping[str, State]) -> Pattern:
-    """How a single light shows that: on if all is well, else as many flashes as its severity; a fast blink if
-    nothing is recorded."""
+    """Return the pattern of a single light for the worst of these states.
+
+    The light is on if all is well. Otherwise the number of flashes is the severity, and a fast blink means
+    that nothing is recorded.
+    """
     found = worst(states)
     if found.severity == 0:
         return ON
