@@ -1,4 +1,4 @@
-"""`logboat alarms` and `logboat ack ID`: what is or was wrong, and that somebody has seen it."""
+"""`logboat alarms` and `logboat ack ID`: list alarms, and acknowledge them."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,13 +20,13 @@ NONE_OPEN: Final = "no alarm holds, and none awaits an eye"
 
 
 def alarms_arguments(parser: ArgumentParser) -> None:
-    """`logboat alarms [--all] [--vessel V]`."""
+    """Define the arguments of `logboat alarms [--all] [--vessel V]`."""
     parser.add_argument("--all", action="store_true", help="also those that are over and acknowledged")
     parser.add_argument("--vessel", metavar="V", help="of this vessel only; else of all on record")
 
 
 def alarms(args: Namespace, world: World) -> int:  # noqa: ARG001
-    """List them: those that hold, then those nobody has acknowledged; with --all the rest."""
+    """List the active alarms, then those not acknowledged, and with --all the rest. Return 0."""
     from services.episodes import episodes, short_ids
 
     with reading_store(args) as database:
@@ -81,7 +81,7 @@ def _row(episode: "Episode", names: Mapping[str, str], place: tzinfo) -> tuple[s
 
 
 def words(episode: "Episode") -> str:
-    """What an alarm says: `Overspeed (above 63, at 3840 rpm)`."""
+    """Return the text and reason of an alarm: `Overspeed (above 63, at 3840 rpm)`."""
     alarm = episode.alarm
     value = "" if alarm.value is None else f"at {format_value(alarm.value, alarm.unit, path=alarm.path)}"
     reason = ", ".join(part for part in (alarm.condition, value) if part)
@@ -89,7 +89,10 @@ def words(episode: "Episode") -> str:
 
 
 def as_json(shown: "Sequence[Episode]", names: Mapping[str, str], faults: Sequence[str]) -> dict[str, Any]:
-    """For programs; `faults`: what was passed over."""
+    """Return the alarms as JSON facts.
+
+    `names` maps ids to short ids; `faults` describes the documents that were skipped.
+    """
     return {"alarms": [_json(episode, names) for episode in shown], "faults": list(faults)}
 
 
@@ -120,13 +123,13 @@ def _json(episode: "Episode", names: Mapping[str, str]) -> dict[str, Any]:
 
 
 def ack_arguments(parser: ArgumentParser) -> None:
-    """`logboat ack ID [--by WHO]`."""
+    """Define the arguments of `logboat ack ID [--by WHO]`."""
     parser.add_argument("id", metavar="ID", help="as `logboat alarms` shows it: any unique ending of its id")
     parser.add_argument("--by", metavar="WHO", help="who has seen it (you)")
 
 
 def ack(args: Namespace, world: World) -> int:
-    """Note that somebody has seen an alarm."""
+    """Record that somebody has seen an alarm. Return 0."""
     who = by_whom(args, world)
     document_id, added = acknowledged(args, world, args.id, who=who)
     if args.json:
@@ -137,7 +140,10 @@ def ack(args: Namespace, world: World) -> int:
 
 
 def by_whom(args: Namespace, world: World) -> str:
-    """Who acknowledges: `--by`, else who typed. Raises UsageError."""
+    """Return the name of the person who acknowledges: `--by`, else the login name.
+
+    Raise UsageError if it is blank.
+    """
     who = (args.by if args.by is not None else world.user()).strip()
     if not who:
         raise UsageError("--by needs a name")
@@ -145,7 +151,11 @@ def by_whom(args: Namespace, world: World) -> str:
 
 
 def acknowledged(args: Namespace, world: World, name: str, *, who: str) -> tuple[str, bool]:
-    """Acknowledge the alarm that `name` names: its id, and whether that is new. Raises CommandError."""
+    """Acknowledge the alarm whose id ends in `name`.
+
+    Return its id, and whether the acknowledgement is new. Raise CommandError if there is no such alarm, or if
+    the store cannot be read or written.
+    """
     from services.episodes import AlarmIdError, acknowledge, find
 
     with reading_store(args) as database:
@@ -157,7 +167,7 @@ def acknowledged(args: Namespace, world: World, name: str, *, who: str) -> tuple
 
 
 def acknowledged_words(document_id: str, who: str, *, added: bool) -> str:
-    """What became of it."""
+    """Return a sentence about the acknowledgement."""
     if added:
         return clean(f"{document_id}: acknowledged by {who}")
     return clean(f"{document_id}: {who} had acknowledged it before")

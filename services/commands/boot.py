@@ -1,4 +1,4 @@
-"""`logboat boot`: what systemd runs at each start, before anything records."""
+"""`logboat boot`: the work that systemd runs at each boot, before anything records."""
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
@@ -12,7 +12,7 @@ from .common import FailedError, World, print_json
 
 
 def boot_arguments(parser: ArgumentParser) -> None:
-    """`logboat boot [card|networks|radio] [--firmware DIR] [--partition DIR]`."""
+    """Define the arguments of `logboat boot [card|networks|radio] [--firmware DIR] [--partition DIR]`."""
     parser.add_argument(
         "part",
         nargs="?",
@@ -36,7 +36,10 @@ def boot_arguments(parser: ArgumentParser) -> None:
 
 
 def boot(args: Namespace, world: World) -> int:
-    """Take in what is on the card, set up what follows from it. 0 whatever it finds: it stops no start."""
+    """Apply the files on the card, and set up what depends on them.
+
+    Return 0 whatever is wrong, so that no fault stops the boot.
+    """
     with loading():
         from services.boot import clock, run, system
         from services.logs.setup import running
@@ -64,7 +67,7 @@ def boot(args: Namespace, world: World) -> int:
 
 
 def places_of(args: Namespace) -> Places:
-    """Where things are, as the command's options say."""
+    """Return the paths that the command's options select."""
     partition = getattr(args, "partition", PARTITION)
     return Places(
         config=args.config, data=args.data, run=args.run, firmware=args.firmware, partition=partition

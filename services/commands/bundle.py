@@ -1,4 +1,4 @@
-"""`logboat bundle`: one archive for whoever helps, secrets removed."""
+"""`logboat bundle`: one archive for support, with secrets removed."""
 
 import sys
 from argparse import ArgumentParser, Namespace
@@ -14,7 +14,7 @@ from .options import identity_option
 
 
 def bundle_arguments(parser: ArgumentParser) -> None:
-    """`logboat bundle [FILE]`."""
+    """Define the arguments of `logboat bundle [FILE]`."""
     parser.add_argument(
         "file",
         nargs="?",
@@ -25,7 +25,7 @@ def bundle_arguments(parser: ArgumentParser) -> None:
 
 
 def bundle(args: Namespace, world: World) -> int:
-    """Write the archive."""
+    """Write the archive. Return 0."""
     from services.support.archive import packed
     from services.support.contents import parts
 
@@ -41,7 +41,7 @@ def bundle(args: Namespace, world: World) -> int:
         with open(path, "wb", opener=opening(OWN_FILE)) as file:
             file.write(data)
     except OSError as error:
-        if path.is_file():  # half of it; a device stays
+        if path.is_file():  # a partial file; a device must stay
             path.unlink()
         raise FailedError(
             f"{path}: {error.strerror or error}; send it elsewhere: logboat bundle - > FILE, or over SSH"

@@ -1,7 +1,7 @@
-"""What commands share: their errors, the world they run in, the store, whose vessel this is, JSON.
+"""What commands share: errors, the environment, the store, the choice of the vessel, JSON.
 
-A command prints to standard output and returns its exit status; what a person did wrong raises UsageError
-(exit 2), what could not be done raises FailedError (exit 1). Both become one sentence on standard error.
+A command prints to standard output and returns its exit status. A mistake of the user raises UsageError (exit
+status 2), and a failure raises FailedError (exit status 1). Both become one sentence on standard error.
 """
 
 import contextlib
@@ -27,27 +27,27 @@ if TYPE_CHECKING:
     from sync.store import Database
 
 STORE: Final = "log.db"
-"""The document store's name in the data directory."""
+"""File name of the document store in the data directory."""
 
 
 class CommandError(Exception):
-    """A command ends here; the text is a sentence for the person who typed it."""
+    """A command cannot go on; the text is a sentence for the user."""
 
     status = 1
 
 
 class FailedError(CommandError):
-    """It could not be done."""
+    """The requested action failed."""
 
 
 class UsageError(CommandError):
-    """It was not asked for rightly."""
+    """The command line is wrong."""
 
     status = 2
 
 
 def login_name() -> str:
-    """Who types."""
+    """Return the login name of the user."""
     import getpass
 
     try:
@@ -57,7 +57,10 @@ def login_name() -> str:
 
 
 def ask_secret(prompt: str) -> str:
-    """What a person types at the terminal, without showing it. Raises UsageError if there is no terminal."""
+    """Ask for a secret at the terminal, without showing what is typed.
+
+    Raise UsageError if there is no terminal, or if input ends.
+    """
     try:
         terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
     except OSError:
@@ -72,7 +75,10 @@ def ask_secret(prompt: str) -> str:
 
 
 def ask_person(question: str) -> str:
-    """What a person answers at the terminal. Raises UsageError if there is none."""
+    """Ask a question at the terminal, and return the answer.
+
+    Raise UsageError if there is no terminal, or if input ends.
+    """
     if not sys.stdin.isatty():
         raise UsageError("there is no terminal to ask at; --yes does it without asking")
     try:
@@ -83,37 +89,37 @@ def ask_person(question: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What is outside of a command, so that tests can put something else there."""
+    """The environment of a command, so that tests can replace it."""
 
     clock: Clock = field(default_factory=SystemClock)
     sleep: Callable[[float], None] = time.sleep
     alive: Callable[[int], bool] = is_alive
     failed_units: Callable[[], Sequence[str]] = failed_units
-    """Of systemd's, ours."""
+    """Returns Logboat's units that systemd lists as failed."""
     user: Callable[[], str] = login_name
     secret: Callable[[str], str] = ask_secret
     ask: Callable[[str], str] = ask_person
 
     @property
     def utc(self) -> float:
-        """Seconds since 1970, as the machine believes."""
+        """Current time by the system clock, in seconds since 1970."""
         return self.clock.utc_ns() / 1e9
 
     @property
     def boottime(self) -> float:
-        """Boot clock, seconds."""
+        """Current time of the boot clock, in seconds."""
         return self.clock.boottime_ns() / 1e9
 
 
 def say(text: str) -> None:
-    """A remark beside the output, on standard error."""
+    """Print a remark on standard error, apart from the output."""
     print(text, file=sys.stderr)
 
 
 def shaped(shape: str, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts, saying of what shape they are.
+    """Return the facts with the format that describes them.
 
-    `shape`: one of `services.schemas`, whose file there describes `facts`.
+    `shape` is the name of a schema in `services.schemas`.
     """
     from services.schemas import format_of
 
@@ -121,14 +127,14 @@ def shaped(shape: str, facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def print_json(shape: str, facts: Mapping[str, Any]) -> None:
-    """One line of JSON on standard output, `shaped`; it comes out at once."""
+    """Print the facts as one line of JSON with their format, and flush it."""
     print(to_json(shaped(shape, facts)), flush=True)
 
 
 def to_json(facts: Mapping[str, Any]) -> str:
-    """Return the facts as one line of JSON, whose control characters are all escapes.
+    """Return the facts as one line of JSON, with all control characters escaped.
 
-    Half a surrogate pair, as it stands for a byte of a file's name that is no text, becomes a question mark.
+    A lone surrogate, which stands for an undecodable byte of a file name, becomes a question mark.
     """
     import msgspec
 
@@ -143,13 +149,13 @@ def to_json(facts: Mapping[str, Any]) -> str:
 
 @contextlib.contextmanager
 def reading_store(args: Namespace) -> Iterator["Database"]:
-    """The vessel's document store, which must exist; whatever goes wrong with it is a FailedError."""
+    """Open the vessel's document store, which must exist. Raise FailedError if that fails."""
     path = args.data / STORE
     if not path.exists():
         raise FailedError(
             f"{path}: there is no document store; has the recorder ever run here? (--data names its folder)"
         )
-    # Only sync checkpoints the appliance's store, and whoever watches it wants to know of what is written.
+    # Only sync checkpoints the appliance's store, and processes that watch it must hear of each write.
     with opened(path, checkpoint_pages=0, announce=args.run / "watchers") as database:
         yield database
 
@@ -158,7 +164,7 @@ def reading_store(args: Namespace) -> Iterator["Database"]:
 def opened(
     path: Path, *, create: bool = False, checkpoint_pages: int | None = None, announce: Path | None = None
 ) -> Iterator["Database"]:
-    """A document store by its path; whatever goes wrong with it is a FailedError."""
+    """Open a document store by its path. Raise FailedError if that fails."""
     from sync.documents import is_single_writer
     from sync.store import Database, StoreError
     from sync.store.schema import WAL_PAGES
@@ -177,7 +183,10 @@ def opened(
 
 
 def configured_vessel(args: Namespace) -> "Vessel | None":
-    """The vessel as the configuration names it, or as it was last good; None if there is none."""
+    """Return the vessel of the configuration, or of the last good one; None if there is none.
+
+    Raise UsageError if --config refers to a file that does not exist.
+    """
     from services.configuration import ConfigurationError, load
 
     if not args.config.exists():
@@ -198,8 +207,11 @@ def configured_vessel(args: Namespace) -> "Vessel | None":
 
 
 def own_vessel(args: Namespace, database: "Database | None") -> str:
-    """Which vessel is meant when nobody says: the one that records here, else the configured one, else the
-    only one on record."""
+    """Return the id of this vessel.
+
+    It comes from the recorder's state, else from the configuration, else from the store if that contains a
+    single vessel. Raise UsageError if the store contains several, FailedError if it contains none.
+    """
     from services import livestate, shapes
 
     state = livestate.read(livestate.path(args.run))
@@ -219,7 +231,10 @@ def own_vessel(args: Namespace, database: "Database | None") -> str:
 
 
 def chosen_vessel(args: Namespace, database: "Database") -> str:
-    """The vessel of `--vessel`, which must be on record, or this one."""
+    """Return the vessel of `--vessel`, or this one if the option is missing.
+
+    Raise UsageError if the store contains nothing of that vessel.
+    """
     from services import shapes
 
     if args.vessel is None:
@@ -233,17 +248,17 @@ def chosen_vessel(args: Namespace, database: "Database") -> str:
 
 
 def zone(args: Namespace) -> tzinfo:
-    """The vessel's time zone, for showing times."""
+    """Return the vessel's time zone, in which times are shown."""
     return zone_for(configured_vessel(args))
 
 
 def zone_for(configured: "Vessel | None") -> tzinfo:
-    """The time zone of a vessel as its configuration has it; UTC without one."""
+    """Return the configured time zone of a vessel; UTC without a configuration."""
     return UTC if configured is None or configured.timezone == "UTC" else zone_of(configured.timezone)
 
 
 def moment_json(moment: "Moment") -> dict[str, Any]:
-    """A moment for programs."""
+    """Return a moment as JSON facts."""
     from services.windows import iso
 
     return {

@@ -1,4 +1,4 @@
-"""`logboat config check FILE…`: the same check that boot uses; `config apply FILE`: put it in force."""
+"""`logboat config check FILE…`: the check that boot uses; `config apply FILE`: put a file in force."""
 
 import os
 from argparse import ArgumentParser, Namespace
@@ -13,7 +13,7 @@ from .options import actions
 
 
 def config_arguments(parser: ArgumentParser) -> None:
-    """`logboat config check|apply FILE…`."""
+    """Define the arguments of `logboat config check|apply FILE…`."""
     add = actions(parser, "check|apply")
     check = add("check", "the same check that boot uses")
     check.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a sensors.toml or logboat.toml")
@@ -29,7 +29,7 @@ def config_arguments(parser: ArgumentParser) -> None:
 
 
 def config(args: Namespace, world: World) -> int:
-    """Check each file, or apply one; 2 if any is wrong."""
+    """Check each file, or apply one. Return 2 if a file is wrong, else 0."""
     return _apply(args, world) if args.action == "apply" else _check(args)
 
 

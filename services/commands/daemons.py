@@ -1,5 +1,7 @@
-"""`logboat record`, `sync`, `store`, `ended` and `demo`: their arguments; what they do is in
-`services.recorder`, `services.meshing`, `services.storecheck`, `services.ends` and `services.demo`.
+"""Arguments of `logboat record`, `sync`, `store`, `ended` and `demo`.
+
+The work itself is in `services.recorder`, `services.meshing`, `services.storecheck`, `services.ends` and
+`services.demo`.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -12,7 +14,7 @@ from .options import actions, identity_option
 
 
 def record_arguments(parser: ArgumentParser) -> None:
-    """`logboat record [--identity DIR] [--ledger FD]`."""
+    """Define the arguments of `logboat record [--identity DIR] [--ledger FD]`."""
     identity_option(parser, "the vessel's identity, with which it signs")
     parser.add_argument(
         "--ledger",
@@ -22,8 +24,8 @@ def record_arguments(parser: ArgumentParser) -> None:
     )
 
 
-def record(args: Namespace, world: World) -> int:  # noqa: ARG001  # daemons have clocks of their own
-    """The recorder, in the foreground."""
+def record(args: Namespace, world: World) -> int:  # noqa: ARG001  # daemons use clocks of their own
+    """Run the recorder in the foreground. Return its exit status."""
     with loading():
         from services import recorder
 
@@ -31,7 +33,7 @@ def record(args: Namespace, world: World) -> int:  # noqa: ARG001  # daemons hav
 
 
 def sync_arguments(parser: ArgumentParser) -> None:
-    """`logboat sync [--identity DIR]`."""
+    """Define the arguments of `logboat sync [--identity DIR]`."""
     parser.add_argument(
         "--identity",
         type=Path,
@@ -43,7 +45,7 @@ def sync_arguments(parser: ArgumentParser) -> None:
 
 
 def sync(args: Namespace, world: World) -> int:  # noqa: ARG001
-    """The mesh, in the foreground."""
+    """Run the sync daemon in the foreground. Return its exit status."""
     with loading():
         from services import meshing
 
@@ -51,13 +53,13 @@ def sync(args: Namespace, world: World) -> int:  # noqa: ARG001
 
 
 def store_arguments(parser: ArgumentParser) -> None:
-    """`logboat store check [--repair]`."""
+    """Define the arguments of `logboat store check [--repair]`."""
     check = actions(parser, "check")("check", "check both stores")
     check.add_argument("--repair", action="store_true", help="set aside what is broken, save what is sound")
 
 
 def store(args: Namespace, world: World) -> int:  # noqa: ARG001
-    """Check the stores before anything opens them."""
+    """Check the stores before anything opens them. Return the exit status."""
     with loading():
         from services import storecheck
 
@@ -65,19 +67,22 @@ def store(args: Namespace, world: World) -> int:  # noqa: ARG001
 
 
 def ended_arguments(parser: ArgumentParser) -> None:
-    """`logboat ended DAEMON`."""
+    """Define the arguments of `logboat ended DAEMON`."""
     from services.ends import DAEMONS
 
     parser.add_argument("daemon", choices=DAEMONS, help="which one; how it ended is in the environment")
 
 
 def ended(args: Namespace, world: World) -> int:
-    """Note how a daemon has ended: what systemd tells in the environment of `ExecStopPost=`."""
+    """Record how a daemon has ended, which systemd passes in the environment of `ExecStopPost=`.
+
+    Return the exit status of the script that does it.
+    """
     import subprocess
 
     from services.ends import SCRIPT
 
-    # Units call the script themselves: a slow board has no time for Python here.
+    # Units run the script themselves, because starting Python takes too long on a slow board.
     done = subprocess.run(
         ["/bin/sh", str(SCRIPT), args.daemon, str(args.run), str(args.data), "/dev/stdin"],
         input=f"{world.boottime:.2f} 0\n".encode(),
@@ -87,7 +92,7 @@ def ended(args: Namespace, world: World) -> int:
 
 
 def demo_arguments(parser: ArgumentParser) -> None:
-    """`logboat demo [--vessels N] [--for SECONDS] [--keep DIR] [--stay DIR]`."""
+    """Define the arguments of `logboat demo [--vessels N] [--for SECONDS] [--keep DIR] [--stay DIR]`."""
     parser.add_argument("--vessels", type=int, default=3, metavar="N", help="how many vessels (3)")
     parser.add_argument(
         "--for", dest="for_seconds", type=float, default=45.0, metavar="SECONDS", help="how long (45)"
@@ -99,7 +104,7 @@ def demo_arguments(parser: ArgumentParser) -> None:
 
 
 def demo(args: Namespace, world: World) -> int:  # noqa: ARG001
-    """A simulated fleet on this machine, end to end."""
+    """Simulate a fleet on this machine, end to end. Return the exit status."""
     from services.demo import command
 
     return command.run(args)

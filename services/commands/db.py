@@ -1,7 +1,7 @@
 """`logboat db …`: a document store by its path, for diagnostics and scripts.
 
-A store is made only by `put`, `pull`, `sync` and `serve`; everything else wants one that is there. What goes
-over the network is in `dbsync` (`dbrun`) and `dbserve`.
+Only `put`, `pull`, `sync` and `serve` create a store; every other action needs an existing one. Replication
+is in `dbsync` (`dbrun`), and the listener is in `dbserve`.
 """
 
 import os
@@ -25,11 +25,14 @@ if TYPE_CHECKING:
     from sync.store import Change, Database, Document
 
 WAIT_S: Final = 60.0
-"""`changes --follow` is woken, or looks by itself; this is only how often it begins to wait anew."""
+"""Seconds that `changes --follow` waits before it waits again.
+
+A change wakes it earlier: this is only the length of one wait.
+"""
 
 
 def db_arguments(parser: ArgumentParser) -> None:
-    """`logboat db put|get|ls|rm|changes|info|check|compact|export|checkpoints|push|pull|sync|serve PATH`."""
+    """Define the arguments of `logboat db ACTION PATH …`."""
     add = actions(parser, "ACTION")
 
     def action(name: str, words: str) -> ArgumentParser:
@@ -77,8 +80,8 @@ def db_arguments(parser: ArgumentParser) -> None:
     serve_arguments(action("serve", "let others replicate with the store, until Ctrl-C; makes a missing one"))
 
 
-def db(args: Namespace, world: World) -> int:  # noqa: ARG001  # the store has no use for clocks
-    """Do one thing with a store."""
+def db(args: Namespace, world: World) -> int:  # noqa: ARG001  # the store needs no clocks
+    """Run one action on a store, and return the exit status."""
     if getattr(args, "limit", None) is not None and args.limit < 1:
         raise UsageError("--limit takes a number from 1 on")
     if args.action == "put":
@@ -157,7 +160,7 @@ def _live_since(database: "Database", since: int, prefix: str) -> "Iterator[Chan
 
 
 def _changes_since(database: "Database", since: int) -> "Iterator[Change]":
-    """All changes after a sequence, a page at a time."""
+    """Yield all changes after a sequence, read page by page."""
     while page := database.changes(since, limit=500):
         yield from page
         since = page[-1].sequence
@@ -297,7 +300,7 @@ def _export(database: "Database", args: Namespace) -> int:
             sys.stdout.write(json_text(line))
         return 0
     number = 0
-    # Complete or not there: a half would look like a whole.
+    # Write all or nothing: a partial export would look complete.
     partial = args.file.with_name(f".{args.file.name}.{os.getpid()}")
     try:
         with open(partial, "wb", opener=opening()) as file:

@@ -1,7 +1,8 @@
-"""Runs one replication of `logboat db push|pull|sync`, and tells how it goes.
+"""Runs one replication of `logboat db push|pull|sync`, and reports its progress.
 
-What is said on standard output: one-shot, the counts at the end; continuous, a line for each change of state.
-A document that failed is named on standard error. On a terminal one line there follows the counts.
+On standard output, a one-shot replication prints its counts at the end, and a continuous one prints a line
+for each change of state. Standard error lists documents that failed, and on a terminal also one line with
+running counts.
 """
 
 import asyncio
@@ -23,9 +24,9 @@ from sync.peer.progress import DocumentEnded, Progress
 from .common import FailedError, print_json, say
 
 LOOK_EVERY_S: Final = 0.2
-"""How often the counts on a terminal are renewed, and a change between busy and idle is looked for."""
+"""Seconds between updates of the counts on a terminal, and between checks for a change from busy to idle."""
 STOP_WITHIN_S: Final = 10.0
-"""What is on its way may take this long after a signal; a connection that is only being made, less."""
+"""Maximum seconds after a signal to finish what is in progress; see below while connecting."""
 STOP_CONNECTING_WITHIN_S: Final = 1.0
 
 ERASE_LINE: Final = "\r\x1b[K"
@@ -40,16 +41,19 @@ ADVICE: Final[dict[tuple[Domain, int], str]] = {
     (Domain.WEBSOCKET, 404): "check the database's name, the last part of the URL",
     (Domain.WEBSOCKET, 1006): "the listener may speak TLS only (wss://), or want --cert and --key",
 }
-"""What to do about a connection that cannot be made. TLS has no codes: see `_advice`."""
+"""Advice for connections that fail, by domain and code. TLS has no codes: see `_advice`."""
 
 
 def run(configuration: ReplicatorConfiguration, *, as_json: bool) -> int:
-    """Replicate until it is done, or stopped by a signal. Raises FailedError if it could not be done."""
+    """Replicate until done or stopped by a signal, and return the exit status.
+
+    Raise FailedError if the replication failed.
+    """
     return asyncio.run(_Run(configuration, as_json=as_json).run())
 
 
 class _Run:
-    """One replication, and whoever reads along."""
+    """One replication and the reports about it."""
 
     def __init__(self, configuration: ReplicatorConfiguration, *, as_json: bool) -> None:
         self._configuration = configuration
@@ -62,7 +66,7 @@ class _Run:
         self._said: tuple[object, ...] = ()
         self._was_offline = False
         self._half: Problem | None = None
-        """Why only half of what was asked is done, as it was last said."""
+        """The reason, as last reported, why only one direction of the replication works."""
         self._is_stopping = False
         self._attempts = 0
         terminal = screen(sys.stderr)
@@ -70,7 +74,7 @@ class _Run:
         self._has_line = False
 
     async def run(self) -> int:
-        """Until the end; the exit status."""
+        """Replicate until the end, and return the exit status."""
         replicator = self._replicator
         asked = asyncio.Event()
         with signals(asked.set):
@@ -93,7 +97,7 @@ class _Run:
         return self._concluded(status)
 
     async def _stop(self) -> None:
-        """As soon as what is on its way is done with; without that, if the peer does not answer."""
+        """Stop once everything in progress is finished, or after a time limit if the peer does not answer."""
         self._is_stopping = True
         is_connecting = self._replicator.status.activity is Activity.CONNECTING
         patience = STOP_CONNECTING_WITHIN_S if is_connecting else STOP_WITHIN_S
@@ -104,7 +108,7 @@ class _Run:
             if not is_connecting:
                 say(f"the peer did not answer within {patience:g} s: stopped without its goodbye")
 
-    # What is told while it runs
+    # Reports while it runs
 
     def _changed(self, status: Status) -> None:
         if status.activity is Activity.CONNECTING:
@@ -127,7 +131,7 @@ class _Run:
         self._show_line(status)
 
     def _report(self, status: Status) -> None:
-        """Say what has changed since this was last said."""
+        """Report what has changed since the last report."""
         if not self._configuration.continuous:
             if status.activity is Activity.OFFLINE and status.problem is not None and not self._is_stopping:
                 self._clear_line()
@@ -150,7 +154,7 @@ class _Run:
             self._tell(status)
 
     def _tell(self, status: Status) -> None:
-        """A line for people, continuous."""
+        """Print a line about the state of a continuous replication."""
         name = self._configuration.endpoint.name
         match status.activity:
             case Activity.OFFLINE:
@@ -165,7 +169,7 @@ class _Run:
                 print(f"{head}up to date: {self._counts(status.progress)}", flush=True)
             case Activity.CONNECTING if self._attempts == 1:
                 print(f"connecting to {name}", flush=True)
-            case _:  # too often to be told one by one
+            case _:  # too frequent to report each
                 return
 
     @property
@@ -202,7 +206,7 @@ class _Run:
         return 0
 
     def _failed_before(self) -> list[DocumentEnded]:
-        """What failed in an earlier run and has not got through in this one."""
+        """Return documents that failed in an earlier run and did not succeed in this one."""
         failed = self._replicator.failed
         return [
             DocumentEnded(each.direction, each.id, each.revision, problem=each.problem)
@@ -236,7 +240,7 @@ class _Run:
         }
 
     def _counts(self, progress: Progress) -> str:
-        """`pushed 3 documents (1.2 kB), pulled none; 2.3 kB sent, 1.1 kB received`."""
+        """Return words such as `pushed 3 documents (1.2 kB), pulled none; 2.3 kB sent, 1.1 kB received`."""
         parts = []
         if self._configuration.push:
             parts.append(f"pushed {_amount(progress.pushed, progress.body_bytes_pushed)}")
@@ -246,7 +250,7 @@ class _Run:
         return f"{', '.join(parts)}; {format_bytes(sent)} sent, {format_bytes(received)} received"
 
     def _spelt(self, problem: Problem | None) -> str:
-        """What is wrong, where, and what to do, on one line."""
+        """Say what is wrong, where, and what to do, on one line."""
         if problem is None:
             return "the connection ended"
         name = self._configuration.endpoint.name
@@ -259,7 +263,7 @@ class _Run:
         )
         return f"{text}; {advice}" if advice else text
 
-    # A terminal
+    # The line on a terminal
 
     def _show_line(self, status: Status) -> None:
         if not self._line_width:
@@ -284,7 +288,7 @@ class _Run:
 
 def _advice(problem: Problem, *, has_user: bool, has_linked: bool) -> str:
     if has_linked and (problem.domain, problem.code) == (Domain.WEBSOCKET, 1006):
-        return ""  # TLS and certificates were right: the line is gone, or the listener was ended
+        return ""  # TLS and certificates were right: the connection broke, or the listener was stopped
     if problem.domain is Domain.TLS:
         if "fingerprint" in problem.text:
             return "this is another server, or it has a new certificate: ask who runs it before you pin that"
@@ -318,7 +322,7 @@ def _amount(documents: int, size: int) -> str:
 
 @contextlib.contextmanager
 def signals(stop: Callable[[], object]) -> Iterator[None]:
-    """Have `stop` called at Ctrl-C and SIGTERM, in the running event loop."""
+    """Call `stop` on Ctrl-C and on SIGTERM, in the running event loop."""
     loop = asyncio.get_running_loop()
     numbers = (signal.SIGINT, signal.SIGTERM)
     for number in numbers:

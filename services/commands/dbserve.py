@@ -1,7 +1,7 @@
 """`logboat db serve PATH`: a listener for one store, in the foreground, until Ctrl-C or SIGTERM.
 
-Without a certificate of its own it makes one, and keeps it with its key beside the store, in
-`PATH.identity.pem` (0600): the fingerprint that clients pin stays the same when it is started again.
+Without a certificate of its own it creates one, and keeps it with its key beside the store, in
+`PATH.identity.pem` (0600). So the fingerprint that clients pin stays the same after a restart.
 """
 
 import errno
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 PORT: Final = 4984
 HIGHEST_PORT: Final = 65535
 HOST: Final = "127.0.0.1"
-"""Nobody but this machine: without --user everybody who reaches the listener may write."""
-EVERYWHERE: Final = ("*", "0.0.0.0", "::", "[::]")  # noqa: S104 -- only if asked for
+"""Only this machine: without --user, anyone who reaches the listener may write."""
+EVERYWHERE: Final = ("*", "0.0.0.0", "::", "[::]")  # noqa: S104  # only on request
 STOP_WITHIN_S: Final = 10.0
-"""Peers are given this long to close their connections."""
+"""Seconds that peers have to close their connections."""
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 def serve_arguments(parser: ArgumentParser) -> None:
-    """What `serve` takes after PATH."""
+    """Define the arguments of `serve` that follow PATH."""
     parser.add_argument("--name", default="log", metavar="NAME", help="the database's name in URLs (log)")
     parser.add_argument(
         "--host",
@@ -50,7 +50,7 @@ def serve_arguments(parser: ArgumentParser) -> None:
 
 
 def serve(args: Namespace) -> int:
-    """Listen until a signal; the exit status."""
+    """Listen until a signal, and return the exit status."""
     _check(args)
     ours = None if args.cert is None else identity(args.cert, args.key)
     authenticator = _authenticator(args)
@@ -100,10 +100,10 @@ def _authenticator(args: Namespace) -> "Authenticator | None":
     by_password = by_certificate = None
     if args.user is not None:
         name, secret = args.user, password(args.password_file)
-        basic(name, secret, args.password_file)  # what no client could send would let nobody in
+        basic(name, secret, args.password_file)  # fail now: a password that no client can send admits nobody
 
         async def ok(user: str, given: str) -> bool:
-            # Both are compared whichever fails, so that the time it takes tells nothing.
+            # Compare both, whichever fails, so that the time taken reveals nothing.
             is_right = secrets_equal(given, secret)
             return secrets_equal(user, name) and is_right
 
@@ -116,12 +116,15 @@ def _authenticator(args: Namespace) -> "Authenticator | None":
 
 
 def identity_path(store: Path) -> Path:
-    """Where the self-signed identity of a store's listener is kept."""
+    """Return the path of the self-signed identity of a store's listener."""
     return store.with_name(store.name + ".identity.pem")
 
 
 def kept_identity(store: Path) -> "TLSIdentity":
-    """The self-signed identity beside a store; made if there is none. Raises FailedError."""
+    """Return the self-signed identity beside a store, and create it if it is missing.
+
+    Raise FailedError if it cannot be read or written.
+    """
     from sync.net.tls_identity import TLSIdentity
     from sync.peer.problems import ProblemError
 

@@ -1,6 +1,6 @@
-"""`logboat db push|pull|sync PATH URL`: what is asked for, made into a replication; `dbrun` then runs it.
+"""`logboat db push|pull|sync PATH URL`: turns the arguments into a replication, which `dbrun` runs.
 
-What contradicts itself, or is not there, is wrong usage and said before anything is opened or connected to.
+Contradictory arguments and missing files are usage errors, reported before anything is opened or connected.
 """
 
 import ipaddress
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from sync.store import Database
 
 ONE_SHOT_ATTEMPTS: Final = 3
-"""Somebody waits at the terminal; three take at most 6 s. Scripts that can wait give `--attempts`."""
+"""Attempts of a one-shot replication to connect.
+
+A person waits at the terminal, and three attempts take at most 6 s. Scripts that can wait pass `--attempts`.
+"""
 LOCAL_NAMES: Final = ("localhost", "localhost.localdomain", "ip6-localhost")
 
 DIRECTIONS: Final = {
@@ -33,7 +36,7 @@ DIRECTIONS: Final = {
 
 
 def replication_arguments(parser: ArgumentParser) -> None:
-    """What `push`, `pull` and `sync` take after PATH."""
+    """Define the arguments of `push`, `pull` and `sync` that follow PATH."""
     parser.add_argument("url", metavar="URL", help="wss://host:port/database, or ws:// without TLS")
     parser.add_argument(
         "--continuous", action="store_true", help="go on as documents change, until Ctrl-C or SIGTERM"
@@ -64,7 +67,7 @@ def replication_arguments(parser: ArgumentParser) -> None:
 
 
 def credential_arguments(parser: ArgumentParser) -> None:
-    """`--user` and `--password-file`, of both sides."""
+    """Define `--user` and `--password-file`, for clients and listeners."""
     parser.add_argument("--user", metavar="U", help="user name; wants --password-file, too")
     parser.add_argument(
         "--password-file", type=Path, metavar="FILE", help="file whose only line is the password"
@@ -72,7 +75,7 @@ def credential_arguments(parser: ArgumentParser) -> None:
 
 
 def replicate(args: Namespace) -> int:
-    """Run the replication that the arguments ask for; the exit status."""
+    """Run the replication that the arguments describe, and return the exit status."""
     settings = _settings(args)
     is_there = args.path.is_file()
     if args.action == "push" and not is_there:
@@ -86,7 +89,10 @@ def replicate(args: Namespace) -> int:
 
 
 def _settings(args: Namespace) -> "Callable[[Database], ReplicatorConfiguration]":
-    """The replication of a store that the arguments ask for. Raises UsageError."""
+    """Return a function that builds the replication of a store from the arguments.
+
+    Raise UsageError if they are wrong.
+    """
     endpoint = _endpoint(args.url)
     is_secure = endpoint.url.startswith("wss://")
     _check_security(args, is_secure=is_secure)
@@ -144,7 +150,7 @@ def _endpoint(url: str) -> "URLEndpoint":
 
 
 def _check_security(args: Namespace, *, is_secure: bool) -> None:
-    """Which options exclude or want each other."""
+    """Raise UsageError if options exclude or require each other."""
     tls = {
         "--cert": args.cert,
         "--key": args.key,
@@ -162,7 +168,7 @@ def _check_security(args: Namespace, *, is_secure: bool) -> None:
 
 
 def check_pairs(args: Namespace) -> None:
-    """Options that go together: a certificate and its key, a user and the password."""
+    """Raise UsageError unless a certificate comes with its key, and a user with the password."""
     for one, other in (("cert", "key"), ("user", "password_file")):
         for this, that in ((one, other), (other, one)):
             if getattr(args, this) is not None and getattr(args, that) is None:
@@ -179,7 +185,10 @@ def _pin(text: str | None) -> str | None:
 
 
 def password(path: Path) -> str:
-    """The password in a file, without the line's end. Raises UsageError."""
+    """Return the password that a file contains, without the line ending.
+
+    Raise UsageError if there is none.
+    """
     try:
         text = path.read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
     except FileNotFoundError as error:
@@ -194,7 +203,7 @@ def password(path: Path) -> str:
 
 
 def identity(cert: Path, key: Path) -> "TLSIdentity":
-    """A certificate and its key. Raises UsageError."""
+    """Load a certificate and its key. Raise UsageError if that fails."""
     from sync.net.tls_identity import TLSIdentity
     from sync.peer.problems import ProblemError
 
@@ -205,7 +214,7 @@ def identity(cert: Path, key: Path) -> "TLSIdentity":
 
 
 def certificates(path: Path) -> list[Any]:
-    """The certificates of a file. Raises UsageError."""
+    """Load the certificates of a file. Raise UsageError if that fails."""
     from sync.net.tls import load_certificates
     from sync.peer.problems import ProblemError
 
@@ -216,7 +225,10 @@ def certificates(path: Path) -> list[Any]:
 
 
 def basic(user: str, secret: str, path: Path) -> Any:
-    """A user with a password that Basic authentication can carry. Raises UsageError."""
+    """Return an authenticator for Basic authentication.
+
+    Raise UsageError if the protocol cannot carry the user or the password, which came from `path`.
+    """
     from sync.net.authenticators import BasicAuthenticator
 
     if not user:
@@ -229,7 +241,7 @@ def basic(user: str, secret: str, path: Path) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class _Both:
-    """A password for the WebSocket, a certificate for TLS."""
+    """An authenticator with a password for the WebSocket and a certificate for TLS."""
 
     password: "Authenticator"
     identity: "TLSIdentity"
@@ -253,7 +265,10 @@ def _authenticator(args: Namespace) -> "Authenticator | None":
 
 
 def chosen(text: str | None, option: str) -> frozenset[str]:
-    """The parts of a list with commas; empty if the option was not given. Raises UsageError."""
+    """Return the parts of a comma-separated list; empty if the option was not given.
+
+    Raise UsageError if a part is empty.
+    """
     if text is None:
         return frozenset()
     parts = [part.strip() for part in text.split(",")]
@@ -263,7 +278,10 @@ def chosen(text: str | None, option: str) -> frozenset[str]:
 
 
 def _in_channels(wanted: frozenset[str]) -> "DocumentFilter":
-    """Documents of these channels. A tombstone that no longer says which were its own is one, too."""
+    """Return a filter for documents in these channels.
+
+    It also accepts tombstones that no longer say which channels they were in.
+    """
     from sync.peer.selection import channels
 
     def chooses(document: Any) -> bool:
@@ -274,7 +292,7 @@ def _in_channels(wanted: frozenset[str]) -> "DocumentFilter":
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host's name or address is this machine's own, so that nobody else can listen."""
+    """Return True if a host name or address is this machine's own, so that nobody else can listen."""
     if host.lower() in LOCAL_NAMES:
         return True
     try:

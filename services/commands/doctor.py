@@ -1,4 +1,4 @@
-"""`logboat doctor`: many small questions, each with what was seen, why it matters, what to do."""
+"""`logboat doctor`: many small checks, each with an observation, its reason and a cure."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _STYLES: Final = {"good": Style.GOOD, "warn": Style.WARN, "bad": Style.BAD}
 
 
 def doctor_arguments(parser: ArgumentParser) -> None:
-    """`logboat doctor [--fix] [--all]`."""
+    """Define the arguments of `logboat doctor [--fix] [--guide] [--all]`."""
     identity_option(parser, "folder of the vessel's certificate and key")
     parser.add_argument(
         "--fix", action="store_true", help="do what does no harm and may help, then ask again"
@@ -31,7 +31,7 @@ def doctor_arguments(parser: ArgumentParser) -> None:
 
 
 def doctor(args: Namespace, world: World) -> int:
-    """1 if anything is wrong."""
+    """Run all checks and print the findings. Return 1 if anything is wrong, else 0."""
     if args.guide:
         return _tell_guide(args)
     from services.doctor.checks import examine, is_well
@@ -121,7 +121,7 @@ def _guide_json() -> dict[str, Any]:
 
 
 def patient_of(args: Namespace, world: World) -> "Patient":
-    """The appliance whose places the options name."""
+    """Return the appliance at the paths that the options select."""
     from services.doctor.patient import Patient
 
     return Patient(

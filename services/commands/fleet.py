@@ -1,6 +1,6 @@
-"""`logboat fleet …`: a fleet's identities, on the operator's machine. `provisioning.folder` keeps them.
+"""`logboat fleet …`: a fleet's identities, on the operator's machine. `provisioning.folder` stores them.
 
-The passphrase of the fleet's root key is asked for at the terminal, or read from a file; so is a password.
+The passphrase of the fleet's root key is read from the terminal or from a file, and so is a password.
 """
 
 import os
@@ -26,15 +26,18 @@ if TYPE_CHECKING:
     from provisioning.folder import Carded, FleetFolder, Issued, Vessel
 
 SOON_DAYS: Final = 180
-"""A vessel may be at sea for months: its next certificate should be aboard before."""
+"""Days before expiry from which a renewal is advised.
+
+A vessel may be at sea for months, and needs its next certificate aboard before the current one expires.
+"""
 LONGEST_TEXT: Final = 200
 RESTARTED: Final = "logboat-networks logboat-radio"
 REKEY_AFTER: Final = timedelta(days=14)
-"""How long vessels use the radio's earlier key, so that all may hear of the next one before."""
+"""Default time until vessels change the radio's key, so that all can receive the next one before."""
 
 
 def fleet_arguments(parser: ArgumentParser) -> None:
-    """`logboat fleet init|add|card|renew|revoke|rekey|list|backup|restore|password …`."""
+    """Define the arguments of `logboat fleet ACTION …`."""
     add = actions(parser, "ACTION")
 
     def action(name: str, words: str, *, vessel: bool = True, signs: bool = True) -> ArgumentParser:
@@ -80,7 +83,7 @@ def fleet_arguments(parser: ArgumentParser) -> None:
 
 
 def fleet(args: Namespace, world: World) -> int:
-    """Do one of them."""
+    """Run one action, and return the exit status."""
     from provisioning.errors import PassphraseError, ProvisioningError, UnknownVesselError
     from sync.fleet.errors import FleetNameError
 
@@ -112,7 +115,7 @@ def _init(args: Namespace, world: World) -> int:
     from provisioning.folder import FleetFolder, check_free
     from sync.fleet import names
 
-    names.check("fleet", args.name)  # before anybody thinks of a passphrase
+    names.check("fleet", args.name)  # before anyone thinks of a passphrase
     check_free(args.folder)
     passphrase = _passphrase(args, world, "Passphrase for the fleet's root key: ", again=True)
     made = FleetFolder.create(args.folder, fleet=args.name, passphrase=passphrase, now=_now(world))
@@ -200,7 +203,7 @@ def _rekey(args: Namespace, world: World) -> int:
 
 
 def _begins(given: str | None, now: datetime) -> datetime:
-    """Return from when on the radio has its next key."""
+    """Return the time from which the radio uses its next key. Raise UsageError if `given` is no time."""
     if given is None:
         return (now + REKEY_AFTER).replace(microsecond=0)
     try:
@@ -343,14 +346,17 @@ def _password(args: Namespace, world: World) -> int:
     return 0
 
 
-# What they share
+# Helpers
 
 
 @contextmanager
 def _unlocked(
     args: Namespace, world: World, check: "Callable[[FleetFolder, str], None]"
 ) -> "Iterator[tuple[FleetFolder, Authority]]":
-    """The folder and its authority; `check` is for what can be known before anybody types a passphrase."""
+    """Yield the folder and its authority, unlocked with the passphrase.
+
+    `check` is called first, and raises what can be known before anyone types a passphrase.
+    """
     from provisioning.folder import FleetFolder
 
     folder = FleetFolder(args.folder)

@@ -1,7 +1,8 @@
 """`logboat fleet card …`: vessels' cards, one after another, to a device, into files, or onto FAT alone.
 
-A certificate goes to one card: two with the same are a clone. So a vessel that had a card gets a new
-certificate for the next one (`--replace`), or the same again where that card never ran (`--again`).
+A certificate goes to one card only, because two cards with the same one are a duplicate identity. So a vessel
+that already had a card gets a new certificate for the next one (`--replace`), or the same again if that card
+never ran (`--again`).
 """
 
 import sys
@@ -24,7 +25,10 @@ PLACEHOLDER: Final = "{vessel}"
 
 
 def card_arguments(parser: ArgumentParser) -> None:
-    """`logboat fleet card DIR VESSEL… --to TARGET [--image IMAGE | --bundle-only]`."""
+    """Define the arguments of `logboat fleet card`.
+
+    The usage is `logboat fleet card DIR VESSEL… --to TARGET [--image IMAGE | --bundle-only]`.
+    """
     parser.add_argument("folder", type=Path, metavar="DIR", help="the fleet's folder")
     parser.add_argument("vessels", nargs="+", metavar="VESSEL", help="whose cards, in this order")
     parser.add_argument(
@@ -51,7 +55,7 @@ def card_arguments(parser: ArgumentParser) -> None:
 
 
 def card(args: Namespace, world: World) -> int:
-    """Check everything for every vessel first; then write one card after another."""
+    """Check everything for every vessel, then write one card after another. Return 0."""
     from provisioning.card import writing
     from provisioning.folder import FleetFolder
 
@@ -107,7 +111,10 @@ def _told(args: Namespace, vessel: str, target: Path, bundle: Mapping[str, bytes
 
 
 def _judged(args: Namespace, target: Path) -> "Target":
-    """Whether the target will do; what is a file already may be filled, and written over when asked to."""
+    """Return the target if it is suitable.
+
+    `judge` decides; an existing file may be overwritten.
+    """
     from provisioning.card import writing
     from provisioning.card.target import devices, judge
 
@@ -117,7 +124,10 @@ def _judged(args: Namespace, target: Path) -> "Target":
 
 
 def _check_configuration(place: Path) -> None:
-    """The check that the appliance will make, here where somebody can correct it."""
+    """Run the same check as the appliance, here where somebody can correct mistakes.
+
+    Raise FailedError if the vessel's configuration is wrong.
+    """
     from provisioning.bundle.contents import SENSORS, VESSEL
     from services.boot.check import check
 
@@ -161,7 +171,7 @@ def _confirm(args: Namespace, world: World, question: str) -> None:
 
 
 class _Progress:
-    """One line that is written over, at a terminal; else nothing."""
+    """A progress line on standard error that overwrites itself; silent without a terminal."""
 
     def __init__(self, vessel: str, *, is_quiet: bool) -> None:
         self._vessel = vessel
@@ -178,7 +188,7 @@ class _Progress:
 
 
 def passphrase(args: Namespace, world: World, prompt: str) -> str:
-    """Of the fleet's root key: from a file, or as typed."""
+    """Return the passphrase of the fleet's root key, from a file or as typed."""
     if args.passphrase_file is not None:
         from .dbsync import password
 

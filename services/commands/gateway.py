@@ -1,4 +1,4 @@
-"""`logboat gateway retry NAME`: have a gateway tried at once, with everything that it has refused."""
+"""`logboat gateway retry NAME`: retry a gateway at once, with all documents that it has refused."""
 
 from argparse import ArgumentParser, Namespace
 
@@ -9,13 +9,13 @@ from .options import actions
 
 
 def gateway_arguments(parser: ArgumentParser) -> None:
-    """`logboat gateway retry NAME`."""
+    """Define the arguments of `logboat gateway retry NAME`."""
     retry = actions(parser, "retry")("retry", "connect now, and offer again what was refused")
     retry.add_argument("name", metavar="NAME", help="the gateway's name in logboat.toml")
 
 
 def gateway(args: Namespace, world: World) -> int:  # noqa: ARG001
-    """Hand the request to the sync daemon, and say how many documents it offers again."""
+    """Send the request to the sync daemon, and print how many documents it offers again. Return 0."""
     from services.control import ControlError, Retry, ask
 
     try:

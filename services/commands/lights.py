@@ -1,4 +1,4 @@
-"""`logboat lights`, `lights test`, `lights explain`: the daemon, each LED, what they show and why."""
+"""`logboat lights`, `lights test`, `lights explain`: the daemon, a lamp test, and what the lights show."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def lights_arguments(parser: ArgumentParser) -> None:
-    """`logboat lights [test | explain [--table] | off]`."""
+    """Define the arguments of `logboat lights [test | explain [--table] | off]`."""
     identity_option(parser, "folder of the vessel's certificate")
     choose = actions(parser, "test | explain", required=False)
     choose("test", "light all for a moment")
@@ -26,7 +26,7 @@ def lights_arguments(parser: ArgumentParser) -> None:
 
 
 def lights(args: Namespace, world: World) -> int:
-    """The daemon, without a word; else what was asked for."""
+    """Run the chosen action, or the daemon if there is none. Return the exit status."""
     if args.action == "test":
         return _test(args, world)
     if args.action == "explain":
@@ -80,7 +80,7 @@ def _explain(args: Namespace, world: World) -> int:
 
 
 def as_json(states: "Mapping[str, State]") -> dict[str, Any]:
-    """For programs."""
+    """Return the lights' states as JSON facts."""
     return {"lights": {light: _json(state) for light, state in states.items()}}
 
 

@@ -1,7 +1,8 @@
-"""`logboat log SENSOR`: readings on record, for people, as CSV or as JSON; or one added by hand.
+"""`logboat log SENSOR`: recorded readings, for people, as CSV or as JSON; or adds one by hand.
 
-People see the units that sailors use; CSV and JSON carry SI, exactly as recorded. Times are the best known
-now: what was recorded before the machine knew the time is corrected here, and said to be so.
+People see the units that sailors use; CSV and JSON carry SI units, exactly as recorded. Times are the best
+estimates available now: those recorded before the machine knew the time are corrected here, and marked as
+such.
 """
 
 import csv
@@ -25,13 +26,13 @@ if TYPE_CHECKING:
     from sync.store import Database
 
 USUAL_SPAN_S: Final = 24 * 3600.0
-"""What a person sees who does not say since when: the last of what is on record."""
+"""Seconds of the latest recorded readings that are shown without --since."""
 COLUMNS: Final = ("time", "seq", "value", "unit", "quality")
 MORE_COLUMNS: Final = ("log", "boot", "clock", "trust", "uncertainty")
 
 
 def log_arguments(parser: ArgumentParser) -> None:
-    """`logboat log SENSOR [--since …] [--until …] [--vessel V] [--csv] [--raw-units] | --add VALUE`."""
+    """Define the arguments of `logboat log SENSOR [options] | --add VALUE`."""
     parser.add_argument("sensor", metavar="SENSOR", help="the sensor's id")
     parser.add_argument("--since", metavar="WHEN", help="2025-10-09, 2025-10-09T08:00, or `2 h` (ago)")
     parser.add_argument("--until", metavar="WHEN", help="the same")
@@ -45,7 +46,7 @@ def log_arguments(parser: ArgumentParser) -> None:
 
 
 def log(args: Namespace, world: World) -> int:
-    """Show or add readings."""
+    """Show the readings of a sensor, or add one. Return 0."""
     from . import logadd, logview
 
     if args.limit is not None and args.limit < 1:
@@ -78,8 +79,11 @@ def log(args: Namespace, world: World) -> int:
 
 
 def parse_when(text: str, *, now: float, zone: tzinfo) -> float:
-    """A moment as people write it, as seconds since 1970: a date, a date and time (in `zone`, if it names
-    none), or how long before `now`. Raises UsageError."""
+    """Return a moment that a person wrote, in seconds since 1970.
+
+    It is a date, a date with time (in `zone` if it names none), or a duration before `now`. Raise UsageError
+    if it is neither.
+    """
     try:
         return now - parse(text, "s")
     except InputError:
@@ -104,7 +108,7 @@ def _history(database: "Database", vessel: str, sensor: str) -> "History":
 
 
 def unknown_sensor(sensor: str, vessel: str, known: Iterable[str]) -> UsageError:
-    """The error for a sensor that is not there."""
+    """Return the error for a sensor that does not exist."""
     names = sorted(known)
     near = close(sensor, names)
     hint = f"did you mean {near!r}?" if near else f"there is: {', '.join(names) or 'none'}"
@@ -143,14 +147,14 @@ def _write_csv(samples: "Iterable[Recorded]", args: Namespace, vessel: str) -> N
 
 
 def _csv_value(value: "Value") -> str:
-    """The shortest text that gives the value back; contacts as 1 and 0."""
+    """Return the shortest text that converts back to the value; contacts are 1 and 0."""
     if value is None:
         return ""
     return repr(int(value) if isinstance(value, bool) else value)
 
 
 def _write_json(samples: "Iterable[Recorded]", args: Namespace, vessel: str) -> None:
-    """One object, written as it is read."""
+    """Write one JSON object while the samples are read."""
     import msgspec
 
     from services.schemas import format_of

@@ -1,4 +1,4 @@
-"""`logboat log SENSOR --add VALUE`: a reading by hand, through the running recorder."""
+"""`logboat log SENSOR --add VALUE`: adds a reading by hand, through the running recorder."""
 
 import math
 from argparse import Namespace
@@ -14,7 +14,7 @@ NO: Final = frozenset({"inactive", "off", "false", "no", "0"})
 
 
 def add(args: Namespace, world: World) -> int:
-    """Hand a value to the recorder; done when it is durable."""
+    """Send a value to the recorder, and return 0 once it is durable."""
     from services.control import Addition, ControlError, ask
     from services.live import look
 
@@ -54,7 +54,7 @@ def add(args: Namespace, world: World) -> int:
 
 
 def parse_value(text: str, unit: str) -> bool | float:
-    """A value as people type it, in the SI unit `unit`. Raises UsageError."""
+    """Return a value that a person typed, in the SI unit `unit`. Raise UsageError if it is none."""
     if unit == "bool":
         word = text.strip().casefold()
         if word not in YES | NO:

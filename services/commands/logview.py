@@ -1,6 +1,6 @@
-"""What a person sees of a sensor's readings: a curve, the extremes, what is missing or faulty, the last few.
+"""The readings of a sensor for people: a curve, the extremes, gaps and faults, the last few rows.
 
-Takes the samples as they go by, so that a year of them costs no more memory than a day.
+It processes samples one by one, so that a year of them needs no more memory than a day.
 """
 
 from argparse import Namespace
@@ -19,20 +19,20 @@ from services.present import Curve, Screen, count, moment_text, table, thousands
 from .common import World
 
 USUAL_LIMIT: Final = 20
-"""Rows that are listed if nobody says how many."""
+"""Number of rows that are listed without --limit."""
 WIDEST: Final = 100
-"""Columns of a curve; on a wider terminal it would only be harder to take in."""
+"""Maximum columns of a curve; a wider one would only be harder to read."""
 
 
 @dataclass(slots=True)
 class _Summary:
-    """What is kept of the samples while they go by."""
+    """Summary of the samples, built while they are read."""
 
     rows: deque[Recorded]
     samples: int = 0
     first: Recorded | None = None
     absent: int = 0
-    """Numbers left out between samples."""
+    """Count of numbers that are missing between samples."""
     faults: Counter[str] = field(default_factory=Counter)
     curve: Curve = field(default_factory=Curve)
     place: float = 0.0
@@ -54,7 +54,10 @@ class _Summary:
 
 
 def _seconds_between(before: Recorded, after: Recorded) -> float:
-    """By the boot clock within a boot, else by UTC as far as it is known; never backwards."""
+    """Return the seconds between two samples, at least 0.
+
+    The boot clock decides within a boot, else UTC as far as it is known.
+    """
     if (before.log, before.boot) == (after.log, after.boot):
         return max(after.clock - before.clock, 0.0)
     if before.moment.utc is None or after.moment.utc is None:
@@ -63,7 +66,7 @@ def _seconds_between(before: Recorded, after: Recorded) -> float:
 
 
 def lines(samples: Iterable[Recorded], args: Namespace, *, vessel: str, where: Screen) -> Iterator[str]:
-    """The view, line by line."""
+    """Yield the lines of the view."""
     summary = _Summary(rows=deque(maxlen=args.limit or USUAL_LIMIT))
     for sample in samples:
         summary.take(sample)
@@ -116,14 +119,17 @@ def _extremes(summary: _Summary, last: Recorded, *, raw: bool) -> Iterator[str]:
 
 
 def shown(value: Value, unit: str, path: str, *, raw: bool) -> str:
-    """A value for people; `raw`: in SI as recorded."""
+    """Return a value for people; `raw` keeps the recorded SI unit."""
     if not raw or isinstance(value, bool):
         return format_value(value, unit, path=path)
     return "-" if value is None else f"{value:.10g} {unit}".strip()
 
 
 def now_line(args: Namespace, world: World, vessel: str) -> str:
-    """What the recorder says of the sensor at this moment; '' if it is not this machine's, or not running."""
+    """Return a line with the recorder's current value of the sensor.
+
+    It is '' if the vessel is not this machine's, or if the recorder is not running.
+    """
     sight = look(args.run, boottime=world.boottime, alive=world.alive)
     if not sight.is_live or sight.state is None or sight.state.vessel != vessel:
         return ""

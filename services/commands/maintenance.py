@@ -1,4 +1,4 @@
-"""`logboat maintenance [--for 30m | --end]`: the appliance's root writable for a while."""
+"""`logboat maintenance [--for 30m | --end]`: makes the appliance's root writable for a while."""
 
 import os
 from argparse import ArgumentParser, Namespace
@@ -7,14 +7,14 @@ from .common import FailedError, UsageError, World, print_json
 
 
 def maintenance_arguments(parser: ArgumentParser) -> None:
-    """`logboat maintenance [--for 30m | --end]`."""
+    """Define the arguments of `logboat maintenance [--for 30m | --end]`."""
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--for", dest="duration", default="30m", metavar="TIME", help="how long (30m)")
     what.add_argument("--end", action="store_true", help="make it read-only again, now")
 
 
 def maintenance(args: Namespace, world: World) -> int:
-    """Open the root, or close it."""
+    """Make the root writable, or read-only again. Return 0."""
     from services import maintenance as work
 
     try:

@@ -1,4 +1,4 @@
-"""`logboat note TEXT`: a free entry by a person; without text, the entries there are."""
+"""`logboat note TEXT`: records a note by a person; without text, lists the notes."""
 
 import sys
 from argparse import ArgumentParser, Namespace
@@ -11,12 +11,12 @@ from services.present import time_text
 from .common import UsageError, World, chosen_vessel, own_vessel, print_json, reading_store, zone
 
 LONGEST: Final = 10_000
-"""Characters: a page or five; it travels to every vessel."""
+"""Maximum length of a note, in characters: a few pages, because it travels to every vessel."""
 USUAL_LIMIT: Final = 20
 
 
 def note_arguments(parser: ArgumentParser) -> None:
-    """`logboat note [TEXT…] [--by WHO]`."""
+    """Define the arguments of `logboat note [TEXT…] [--by WHO]`."""
     parser.add_argument(
         "text", nargs="*", metavar="TEXT", help="what to write; - reads it from standard input"
     )
@@ -26,7 +26,7 @@ def note_arguments(parser: ArgumentParser) -> None:
 
 
 def note(args: Namespace, world: World) -> int:
-    """Write one, or show them."""
+    """Record a note, or list the notes. Return 0."""
     if not args.text:
         return _show(args)
     if args.vessel is not None:
@@ -57,7 +57,7 @@ def note(args: Namespace, world: World) -> int:
 
 
 def _show(args: Namespace) -> int:
-    """The last notes, the newest last."""
+    """Print the last notes, the newest at the end."""
     from sync.documents import Kind
 
     if args.limit < 1:

@@ -1,4 +1,4 @@
-"""Options that every command takes, and how parsers of commands are made."""
+"""Options that every command takes, and helpers that build the parsers of commands."""
 
 from argparse import SUPPRESS, ArgumentParser
 from collections.abc import Callable
@@ -9,15 +9,18 @@ from .common import UsageError
 
 
 class Parser(ArgumentParser):
-    """Argparse's, whose complaint is a UsageError that names the command."""
+    """An ArgumentParser whose error is a UsageError that names the command."""
 
     def error(self, message: str) -> NoReturn:
-        """Raise UsageError."""
+        """Raise UsageError with the message."""
         raise UsageError(f"{message}\ntry: {self.prog} --help")
 
 
 def common_options(default: str | None) -> ArgumentParser:
-    """Options that every command takes, before or after its name; SUPPRESS keeps what came before it."""
+    """Return a parent parser with the options that every command takes, before or after its name.
+
+    `default` is None for the values themselves, or SUPPRESS to keep values that were given before.
+    """
     parser = ArgumentParser(add_help=False)
     group = parser.add_argument_group("options of every command")
     group.add_argument("--json", action="store_true", default=default or False, help="output for programs")
@@ -40,7 +43,10 @@ def common_options(default: str | None) -> ArgumentParser:
 def actions(
     parser: ArgumentParser, metavar: str, *, required: bool = True
 ) -> Callable[[str, str], ArgumentParser]:
-    """Let a command have actions (`db get`): call what is returned with the name and help of each."""
+    """Add actions to a command, such as `db get`.
+
+    Call the returned function with the name and help of each; it returns the action's parser.
+    """
     added = parser.add_subparsers(dest="action", required=required, metavar=metavar)
 
     def add(name: str, words: str) -> ArgumentParser:
@@ -52,7 +58,7 @@ def actions(
 
 
 def identity_option(parser: ArgumentParser, words: str) -> None:
-    """`--identity DIR`; `words`: what the folder is of interest for."""
+    """Add the option `--identity DIR`; `words` say what the folder is used for."""
     usual = "/etc/logboat/identity"
     parser.add_argument(
         "--identity", type=Path, default=Path(usual), metavar="DIR", help=f"{words} ({usual})"

@@ -1,4 +1,4 @@
-"""`logboat peers`: who is near, how it stands with each, and by which way everybody's documents come here."""
+"""`logboat peers`: vessels nearby, their links, and the routes by which documents arrive."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
@@ -24,18 +24,18 @@ from services.summary import quota_words, radio_key_words
 from .common import FailedError, UsageError, World, print_json, zone
 
 UNKNOWN: Final = "?"
-"""A stretch of a route that nobody told (`sync.mesh.routes`)."""
+"""Stands for a part of a route that no vessel has reported (`sync.mesh.routes`)."""
 NOT_NEAR: Final = "not near"
 _STYLES: Final = {"linked": Style.GOOD, "silent": Style.WARN, "connecting": Style.WARN, "refused": Style.BAD}
 _SHORE_STYLES: Final = {"connected": Style.GOOD, "refused": Style.BAD}
 _ORDER: Final = ("refused", "connecting", "silent", "linked", "in sight", NOT_NEAR)
-"""What needs somebody comes first, what is far away last."""
+"""Order of the states: those that need attention first, vessels out of range last."""
 _LINES_KEPT: Final = 2
-"""Of a screen, for the prompt and for the word that there is more."""
+"""Lines of a screen that stay free for the prompt and for the remark that there is more."""
 
 
 def peers_arguments(parser: ArgumentParser) -> None:
-    """`logboat peers [--route VESSEL] [--all]`."""
+    """Define the arguments of `logboat peers [--route VESSEL] [--all]`."""
     parser.add_argument(
         "--route", metavar="VESSEL", help="one vessel: its link, and the way its documents take to here"
     )
@@ -44,7 +44,7 @@ def peers_arguments(parser: ArgumentParser) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One vessel, near or far."""
+    """One vessel in the list, near or far."""
 
     vessel: str
     peer: LivePeer | None
@@ -52,12 +52,15 @@ class Row:
 
     @property
     def state(self) -> str:
-        """How it stands with it."""
+        """The state of the link to the vessel."""
         return NOT_NEAR if self.peer is None else self.peer.state
 
 
 def peers(args: Namespace, world: World) -> int:
-    """Show the mesh; exit status 1 if there is none to be shown, though gateways are."""
+    """Show the mesh. Return 0, or with --json 1 if there is no mesh.
+
+    Raise FailedError if there is none, after the gateways were shown.
+    """
     sight = look(args.run, boottime=world.boottime, alive=world.alive)
     state = sight.state
     if args.json:
@@ -68,7 +71,7 @@ def peers(args: Namespace, world: World) -> int:
     where = screen(zone=zone(args))
     if (words := why_not(sight)) is not None or state is None:
         if state is not None and sight.is_live and args.route is None:
-            # The ways ashore need no mesh.
+            # Gateways need no mesh.
             for line in shore_lines(state, where.width, world.utc):
                 print(paint(line.text, line.style, where))
         raise FailedError(words or "")
@@ -81,7 +84,7 @@ def peers(args: Namespace, world: World) -> int:
 
 
 def why_not(sight: Sight) -> str | None:
-    """Why there is no mesh, and what to do; None if there is one."""
+    """Return the reason why there is no mesh, and what to do; None if there is one."""
     if not sight.is_live or sight.state is None:
         start = "start it: systemctl restart logboat-sync; why it stopped: journalctl -u logboat-sync"
         return f"{sight.why_not}; {start}"
@@ -91,7 +94,7 @@ def why_not(sight: Sight) -> str | None:
 
 
 def rows(state: LiveMesh) -> list[Row]:
-    """All vessels that are near, or of which documents have come; the most telling first."""
+    """Return all vessels that are near or whose documents have arrived, those that need attention first."""
     near = {peer.vessel: peer for peer in state.peers}
     found = [Row(name, near.get(name), state.routes.get(name)) for name in near | state.routes]
     return sorted(found, key=_rank)
@@ -114,7 +117,7 @@ def _chosen(found: Sequence[Row], vessel: str) -> Row:
 
 
 def overview(state: LiveMesh, where: Screen, utc: float, *, everything: bool = False) -> list[str]:
-    """What is wrong, then a line for each vessel, as many as the screen has room for."""
+    """Return the problems, then a line for each vessel, as many as fit on the screen."""
     top = _top(state, where.width, utc)
     room = where.height - _LINES_KEPT - len(top) if where.is_terminal and not everything else None
     shown = [*top, *_table(rows(state), where.width, utc, room)]
@@ -122,12 +125,12 @@ def overview(state: LiveMesh, where: Screen, utc: float, *, everything: bool = F
 
 
 def all_lines(state: LiveMesh, width: int, utc: float) -> list[Line]:
-    """The same, on lines of at most `width`, however many."""
+    """Return the same as `overview` for all vessels, in lines of at most `width` columns."""
     return [*_top(state, width, utc), *_table(rows(state), width, utc, None)]
 
 
 def shore_lines(state: LiveMesh, width: int, utc: float) -> list[Line]:
-    """Every way ashore."""
+    """Return a line for each gateway."""
     return [
         line
         for gateway in state.gateways
@@ -157,7 +160,7 @@ def _styled(text: str, style: Style | None, width: int) -> list[Line]:
 
 
 def shore_line(gateway: LiveGateway, utc: float) -> str:
-    """`shore office (couchbase): connected, all is ashore, last 3 s ago`."""
+    """Return words such as `shore office (couchbase): connected, all is ashore, last 3 s ago`."""
     parts = [gateway.state]
     if gateway.backlog_documents:
         parts.append(f"{count(gateway.backlog_documents, 'document')} to go")
@@ -175,7 +178,7 @@ def shore_line(gateway: LiveGateway, utc: float) -> str:
 
 
 def headline(state: LiveMesh) -> str:
-    """`argo of fleet north: linked with 2 of 3 nearby, port 4984`."""
+    """Return words such as `argo of fleet north: linked with 2 of 3 nearby, port 4984`."""
     where = "dials only" if state.port is None else f"port {state.port}"
     return (
         f"{state.vessel} of fleet {state.fleet}: linked with {len(state.linked)} of"
@@ -221,7 +224,7 @@ def _cells(row: Row, utc: float) -> tuple[str, ...]:
 
 
 def by_way_of(route: LiveRoute) -> str:
-    """`direct`, or those that the documents pass, in the order in which they do."""
+    """Return `direct`, or the vessels that relay the documents, in the order in which they pass them."""
     between = route.path[-2::-1] if len(route.path) > 1 else []
     return " > ".join(between) or "direct"
 
@@ -232,7 +235,7 @@ def _shortened(way: str) -> str:
 
 
 def _ago(route: LiveRoute, utc: float) -> str:
-    # To the second: older and smaller than its clock's jumps it is no figure for anybody.
+    # To the second: a finer age would show the jumps of the other vessel's clock.
     return format_duration(max(round(utc - route.utc), 0))
 
 
@@ -240,7 +243,7 @@ def _ago(route: LiveRoute, utc: float) -> str:
 
 
 def route_lines(state: LiveMesh, row: Row, where: Screen, utc: float) -> Iterator[str]:
-    """All that is known of one vessel."""
+    """Yield all that is known of one vessel."""
     peer, route = row.peer, row.route
     for line in wrap(f"{row.vessel}: {row.state}", where.width):
         yield paint(line, _STYLES.get(row.state, Style.TITLE), where)
@@ -284,7 +287,7 @@ def _link_words(peer: LivePeer) -> str:
 
 
 def as_json(sight: Sight, vessel: str | None, world: World) -> dict[str, Any]:
-    """For programs; `vessel`: just this one."""
+    """Return the mesh as JSON facts; `vessel` limits them to one vessel."""
     state = sight.state
     facts: dict[str, Any] = {"live": sight.is_live, "whyNot": why_not(sight)}
     if state is None:

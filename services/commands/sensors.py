@@ -19,11 +19,11 @@ from .common import UsageError, World, chosen_vessel, moment_json, own_vessel, p
 EVERY_S: Final = 1.0
 HEAD: Final = ("sensor", "value", "state", "age", "rate", "name")
 HOME_AND_CLEAR: Final = "\x1b[H\x1b[J"
-"""ECMA-48: cursor to the top, erase to the end; no flicker, unlike erasing first."""
+"""Cursor to the top, erase to the end (ECMA-48); does not flicker, unlike erasing first."""
 
 
 def sensors_arguments(parser: ArgumentParser) -> None:
-    """`logboat sensors [--watch] [--vessel V]`."""
+    """Define the arguments of `logboat sensors [--watch] [--count N] [--vessel V]`."""
     parser.add_argument(
         "--watch", action="store_true", help="go on showing them, once a second, until Ctrl-C"
     )
@@ -38,12 +38,12 @@ class View:
     vessel: str
     sensors: Sequence[Current]
     why_not: str
-    """Why this is not how things are now, a clause; '' if it is."""
+    """The reason, as a clause, why these are not current values; '' if they are."""
     faults: Sequence[str] = ()
 
 
 def sensors(args: Namespace, world: World) -> int:
-    """Show them once, or again and again."""
+    """Show the sensors once, or repeatedly. Return 0."""
     if args.count is not None and (args.count < 1 or not args.watch):
         raise UsageError("--count takes a number from 1 on, and goes with --watch")
     place = zone(args)
@@ -69,7 +69,10 @@ def sensors(args: Namespace, world: World) -> int:
 
 
 def view(args: Namespace, world: World) -> View:
-    """How the sensors are now, or were when last heard of. Raises FailedError without recorder and store."""
+    """Return the current values of the sensors, or the last ones that were recorded.
+
+    Raise FailedError if there is neither a recorder nor a store.
+    """
     sight = look(args.run, boottime=world.boottime, alive=world.alive)
     state = sight.state
     if sight.is_live and state is not None and args.vessel in (None, state.vessel):
@@ -85,7 +88,7 @@ def view(args: Namespace, world: World) -> View:
 
 
 def lines(seen: View, where: Screen) -> list[str]:
-    """The table, and what must be known to read it rightly."""
+    """Return the lines of the table, after the remarks that a reader needs."""
     rows = [cells(found) for found in seen.sensors]
     title = wrap(f"{seen.vessel}: {count(len(rows), 'sensor')}", where.width)
     shown = [paint(line, Style.TITLE, where) for line in title]
@@ -108,7 +111,7 @@ def _style(found: Current) -> Style | None:
 
 
 def cells(found: Current) -> tuple[str, ...]:
-    """A sensor's row under `HEAD`."""
+    """Return the cells of a sensor's row, in the order of `HEAD`."""
     return (
         found.sensor,
         format_value(found.value, found.unit, path=found.path),
@@ -124,14 +127,14 @@ def _rate(rate: float) -> str:
 
 
 def old_words(seen: View, place: tzinfo) -> str:
-    """Why these are not the values of now, and of when they are."""
+    """Say why these are not current values, and when the newest was recorded."""
     newest = max((s.moment for s in seen.sensors), key=lambda moment: moment.utc or 0.0, default=None)
     until = "" if newest is None else f", the newest of {moment_text(newest, place)}"
     return f"{seen.why_not}: these are the last values in documents{until}"
 
 
 def state_words(found: Current) -> str:
-    """Fault and alarm of a sensor in words."""
+    """Describe the fault and the alarm of a sensor."""
     parts = []
     if found.state is None:
         parts.append("nothing yet")
@@ -143,7 +146,7 @@ def state_words(found: Current) -> str:
 
 
 def as_json(seen: View) -> dict[str, Any]:
-    """For programs."""
+    """Return the view as JSON facts."""
     return {
         "vessel": seen.vessel,
         "live": not seen.why_not,

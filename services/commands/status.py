@@ -1,4 +1,4 @@
-"""`logboat status`: one screen. Is it recording? Alarms, sensors, clock, store, card, mesh? And why not?"""
+"""`logboat status`: one screen that says whether the vessel records, and if not, why."""
 
 import re
 from argparse import ArgumentParser, Namespace
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 ROOMY: Final = 60
-"""Columns from which on words are in a column of their own beside the labels."""
+"""Minimum columns at which the words stand in a column of their own beside the labels."""
 LABEL: Final = max(len(label) for label, _ in LINES) + 2
 MARKS: Final = (
     (re.compile(r"^(NO|WRONG|NOT YET|FAILING|FAILED)\b|^[1-9][0-9]* holding"), Style.BAD),
@@ -44,16 +44,16 @@ MARKS: Final = (
     ),
     (re.compile(r"^yes;"), Style.GOOD),
 )
-"""How words stand out; the first that is found."""
+"""Styles of a line by its words; the first match applies."""
 
 
 def status_arguments(parser: ArgumentParser) -> None:
-    """`logboat status`."""
+    """Define the arguments of `logboat status`."""
     del parser  # it takes none of its own
 
 
 def status(args: Namespace, world: World) -> int:
-    """Say how things are; it is no failure of this command if they are bad."""
+    """Print the status. Return 0 even if it is bad: that is not a failure of this command."""
     configured = configured_vessel(args)
     facts = gather(args, world, configured)
     todo = advice(facts)
@@ -72,7 +72,10 @@ def status(args: Namespace, world: World) -> int:
 
 
 def title(facts: Facts, name: str) -> str:
-    """`argo (SY Argo), log abcdef, boot 1`; `name` as it is configured."""
+    """Return a title such as `argo (SY Argo), log abcdef, boot 1`.
+
+    `name` is the configured name of the vessel.
+    """
     who = f"{facts.vessel} ({name})" if name and name != facts.vessel else facts.vessel
     state = facts.live
     where = "" if state is None else f", log {state.log}, boot {state.boot}"
@@ -80,7 +83,10 @@ def title(facts: Facts, name: str) -> str:
 
 
 def _lines(label: str, words: str, where: Screen) -> list[str]:
-    """`  clock          set by the network`; what goes on does so below its beginning, if there is room."""
+    """Return lines such as `  clock          set by the network`.
+
+    If the screen is wide enough, continuation lines are indented to the first one's words.
+    """
     style = next((style for mark, style in MARKS if mark.search(words)), None)
     if where.width >= ROOMY:
         found = wrap(f"{label:<{LABEL}}{words}", where.width, indent="  ", hang=LABEL)
@@ -91,7 +97,7 @@ def _lines(label: str, words: str, where: Screen) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class FromStore:
-    """What the document store tells."""
+    """Facts that were read from the document store."""
 
     vessel: str = ""
     store: StoreFacts | None = None
@@ -101,8 +107,10 @@ class FromStore:
 
 
 def gather(args: Namespace, world: World, configured: "Vessel | None") -> Facts:
-    """Everything the summary needs; what cannot be had is a fact, too. `configured`: the vessel, as its
-    configuration has it."""
+    """Gather everything that the summary needs; what cannot be read becomes a fact, too.
+
+    `configured` is the vessel of the configuration.
+    """
     sight = look(args.run, boottime=world.boottime, alive=world.alive)
     mesh_sight = livesync.look(args.run, boottime=world.boottime, alive=world.alive)
     lights_sight = livelights.look(args.run, boottime=world.boottime, alive=world.alive)
@@ -135,8 +143,11 @@ def compose(
     failed_units: Sequence[str],
     place: tzinfo,
 ) -> Facts:
-    """The facts, from what was read; `problems` of the configuration, for when no recorder tells of them;
-    `failed_units`: of systemd's."""
+    """Build the facts from what was read.
+
+    `problems` are those of the configuration, used if no recorder reports any; `failed_units` come from
+    systemd.
+    """
     state = sight.state
     live = state if sight.is_live else None
     return Facts(
@@ -169,7 +180,7 @@ def _from_store(args: Namespace, world: World, sight: Sight, configured: "Vessel
 def _read(args: Namespace, world: World, sight: Sight, database: "Database") -> FromStore:
     from services.openalarms import open_alarms
 
-    # Nothing here may cost more with more stored: a card holds millions of documents, and is slow.
+    # Nothing here may take longer as the store grows: a card contains millions of documents, and is slow.
     facts = store_facts(database)
     vessel = vessel_of(args, sight, database)
     if not vessel:
@@ -180,14 +191,14 @@ def _read(args: Namespace, world: World, sight: Sight, database: "Database") -> 
 
 
 def store_facts(database: "Database") -> StoreFacts:
-    """How much there is, as far as it can be known without reading through it."""
+    """Return the size of the store, as far as it is known without reading it through."""
     return StoreFacts(
         bytes=database.path.stat().st_size + database.wal_bytes, last_sequence=database.last_sequence
     )
 
 
 def vessel_of(args: Namespace, sight: Sight, database: "Database") -> str:
-    """Which vessel this is; '' if there are several, and nobody says which is ours."""
+    """Return the id of this vessel; '' if it is not known which of several it is."""
     try:
         return sight.state.vessel if sight.state is not None else own_vessel(args, database)
     except CommandError:
@@ -195,7 +206,7 @@ def vessel_of(args: Namespace, sight: Sight, database: "Database") -> str:
 
 
 def problems_of(args: Namespace) -> tuple[str, ...]:
-    """What is wrong with the files, when no recorder says so."""
+    """Return the problems in the configuration files, for use while no recorder reports them."""
     from services.configcheck import check
 
     return tuple(
@@ -207,7 +218,7 @@ def problems_of(args: Namespace) -> tuple[str, ...]:
 
 
 def as_json(facts: Facts, todo: str | None) -> dict[str, Any]:
-    """For programs."""
+    """Return the status as JSON facts."""
     store = facts.store
     return {
         "vessel": facts.vessel,

@@ -1,4 +1,4 @@
-"""`logboat top`: everything at one look, live: the full screen, or line by line."""
+"""`logboat top`: the whole state at a glance, live: full-screen, or line by line."""
 
 import os
 import sys
@@ -15,9 +15,9 @@ from .options import identity_option
 EVERY_S: Final = {"screen": 1.0, "plain": 10.0}
 LEAST_S, MOST_S = 0.2, 3600.0
 _PATIENCE_S: Final = 2.0
-"""For the first look; what is on file later than that is shown when it is there."""
+"""Seconds to wait for the first look; facts from the store that take longer are shown later."""
 _LONG_S: Final = 15.0
-"""For the only look: longer than a store that is locked is waited for."""
+"""Seconds to wait for a single look, longer than the wait for a locked store."""
 
 _HELP: Final = """\
 Shows, once a second: whether it records, and by which clock; alarms, sensors
@@ -39,7 +39,7 @@ itself goes on there, too. --json: a look as one line of JSON. Ctrl-C ends it.""
 
 
 def top_arguments(parser: ArgumentParser) -> None:
-    """`logboat top [--plain] [--once] [--every SECONDS] [--by WHO]`."""
+    """Define the arguments of `logboat top [--plain] [--once] [--every SECONDS] [--by WHO]`."""
     parser.description = f"{parser.description}\n\n{_HELP}"
     parser.add_argument("--plain", action="store_true", help="line by line, for a serial console")
     parser.add_argument("--once", action="store_true", help="one look, line by line, and no more")
@@ -54,13 +54,13 @@ def top_arguments(parser: ArgumentParser) -> None:
 
 
 def top(args: Namespace, world: World) -> int:
-    """Show it: on the whole screen where there is one."""
+    """Show the live view, full-screen if the terminal allows it. Return the exit status."""
     every = args.every
     if every is not None and not LEAST_S <= every <= MOST_S:
         raise UsageError(f"--every takes {LEAST_S:g} to {MOST_S:g} seconds")
     if args.by is not None:
         by_whom(args, world)
-    configured_vessel(args)  # --config that names no file is wrong usage, here as elsewhere
+    configured_vessel(args)  # here, too, a --config file that does not exist is a usage error
     from services.top import plain
     from services.top.looking import Looker
 
@@ -86,6 +86,8 @@ def _is_dumb() -> bool:
 
 
 def _has_screen() -> bool:
-    """Whether there is all that a full screen needs: keys come from standard input, and Textual draws on
-    standard error."""
+    """Return True if a full screen is possible.
+
+    Keys come from standard input, and Textual draws on standard error.
+    """
     return not _is_dumb() and all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))

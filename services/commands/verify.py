@@ -1,4 +1,4 @@
-"""`logboat verify`: completeness of every sensor's log, from documents alone."""
+"""`logboat verify`: checks the completeness of every sensor's log, from documents alone."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 
 def verify_arguments(parser: ArgumentParser) -> None:
-    """`logboat verify [--vessel V]`."""
+    """Define the arguments of `logboat verify [--vessel V]`."""
     parser.add_argument("--vessel", metavar="V", help="this vessel only; else all that are on record")
 
 
 def verify(args: Namespace, world: World) -> int:  # noqa: ARG001
-    """1 if anything is missing without a reason, there twice, or wrong."""
+    """Print a report. Return 1 if samples are missing without a reason, duplicated or wrong, else 0."""
     from services.verify import verify as verified
 
     when = zone(args)
@@ -52,7 +52,7 @@ def verify(args: Namespace, world: World) -> int:  # noqa: ARG001
 
 
 def _own(args: Namespace, database: "Database") -> str:
-    """The vessel whose card this is; empty if nobody says."""
+    """Return the vessel whose card this is; '' if that is not known."""
     try:
         return own_vessel(args, database)
     except CommandError:
