@@ -1,9 +1,9 @@
-"""A voltage at an ADC, turned into what a sender measures, or into what is wrong with its wires.
+"""Conversion of a voltage at an ADC to the quantity that a sender measures, or to a wiring fault.
 
-The first half is arithmetic: volts to values by a calibration, volts to `open` or `short` by the electrical
-range, and the calibrations and ranges of the senders that boats have (resistive, 4-20 mA, divided voltage),
-which give the numbers to write into `sensors.toml`. The second half reads MCP3008, MCP3208 and ADS1115
-through the kernel's IIO drivers. Outside its electrical range a sensor has no value, ever.
+The first half is arithmetic. It converts volts to values by a calibration, and volts to `open` or `short` by
+the electrical range. It also computes calibrations and ranges for the senders that boats have (resistive,
+4-20 mA, divided voltage), as numbers to write into `sensors.toml`. The second half reads MCP3008, MCP3208 and
+ADS1115 through the kernel's IIO drivers. A sensor outside its electrical range never has a value.
 """
 
 from bisect import bisect_right
@@ -19,11 +19,14 @@ from .quality import State
 from .settings import AnalogOptions, SensorSettings
 
 Points = Sequence[tuple[float, float]]
-"""(volts, value) pairs in rising volts, at least one."""
+"""Pairs of (volts, value) in order of rising volts; at least one."""
 
 
 def interpolate(points: Points, volts: float) -> float:
-    """The value at `volts`: linear between two points, the end's value beyond an end."""
+    """Return the value at `volts`, interpolated linearly between two points.
+
+    Beyond either end of the calibration this is the value of the end point.
+    """
     right = bisect_right(points, volts, key=lambda point: point[0])
     if right == 0:
         return points[0][1]
@@ -34,7 +37,7 @@ def interpolate(points: Points, volts: float) -> float:
 
 
 def wire_state(volts: float, valid: tuple[float, float], *, open_is_high: bool) -> State:
-    """`good` inside the electrical range (its limits belong to it), else `open` or `short`."""
+    """Return `good` inside the electrical range, limits included, and otherwise `open` or `short`."""
     low, high = valid
     if volts < low:
         return State.SHORT if open_is_high else State.OPEN
@@ -44,7 +47,7 @@ def wire_state(volts: float, valid: tuple[float, float], *, open_is_high: bool) 
 
 
 def measure(volts: float, options: AnalogOptions) -> Reading:
-    """What `volts` at the sender mean: a value in the path's unit, or the state of the wires."""
+    """Return the value that `volts` at the sender mean, in the path's unit, or the fault of its wires."""
     state = wire_state(volts, options.valid, open_is_high=options.open_is_high)
     if state is State.GOOD:
         return Reading(tidy(interpolate(options.calibration, volts)))
@@ -53,7 +56,7 @@ def measure(volts: float, options: AnalogOptions) -> Reading:
     return Reading(None, state, f"{volts:.3g} V is {beyond}")
 
 
-# What the senders of boats give, to be written into sensors.toml -----------------------------------
+# Electrical data of the senders that boats have, to be written into sensors.toml --------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +69,18 @@ class Sender:
 
 
 def resistive_sender_volts(ohm: float, *, pull_up_ohm: float, supply_v: float) -> float:
-    """Volts over a sender to ground that a resistor pulls up to the supply: a voltage divider."""
+    """Return the voltage across a sender to ground that a resistor pulls up to the supply.
+
+    The two form a voltage divider.
+    """
     return supply_v * ohm / (ohm + pull_up_ohm)
 
 
 RESISTIVE_STEPS: Final = 8
-"""Straight pieces for a resistive sender's curve: 8 stay within 0.6 % of the scale (pull-up ≥ 100 ohm)."""
+"""Number of straight segments for a resistive sender's curve.
+
+8 segments stay within 0.6 % of the scale (for a pull-up of at least 100 ohm).
+"""
 
 
 def resistive_sender(
@@ -83,11 +92,12 @@ def resistive_sender(
     empty: float = 0.0,
     full: float = 1.0,
 ) -> Sender:
-    """A sender whose resistance follows the value linearly, to ground, under a pull-up.
+    """Return the keys for a sender to ground under a pull-up, whose resistance is linear in the value.
 
-    American tank senders are 240 ohm empty and 33 ohm full, European ones 10 and 180; oil pressure 10 to 180.
-    The electrical range reaches from half the lowest to one and a half times the highest resistance: corroded
-    contacts and a float past its stop stay inside, a broken wire or one that touches ground does not.
+    American tank senders are 240 ohm empty and 33 ohm full, European ones 10 and 180; oil pressure senders
+    are 10 to 180. The electrical range reaches from half the lowest to one and a half times the highest
+    resistance. Corroded contacts and a float past its stop stay inside; a broken wire or a short to ground
+    does not.
     """
     points = []
     for step in range(RESISTIVE_STEPS + 1):
@@ -105,32 +115,41 @@ def resistive_sender(
 
 LOOP_A: Final = (0.004, 0.020)
 LOOP_VALID_A: Final = (0.0036, 0.021)
-"""NAMUR NE 43: a transmitter says that it failed below 3.6 mA or above 21 mA."""
+"""Limits by NAMUR NE 43: a transmitter signals its own failure below 3.6 mA or above 21 mA."""
 
 
 def current_loop(shunt_ohm: float, *, at_4_ma: float, at_20_ma: float) -> Sender:
-    """A 4-20 mA transmitter over a shunt to ground: no current is a broken wire, so `open` is low."""
+    """Return the keys for a 4-20 mA transmitter over a shunt to ground.
+
+    A broken wire carries no current, so `open` is at the low end.
+    """
     low, high = (round(ampere * shunt_ohm, 4) for ampere in LOOP_A)
     valid_low, valid_high = (round(ampere * shunt_ohm, 4) for ampere in LOOP_VALID_A)
     return Sender(((low, at_4_ma), (high, at_20_ma)), (valid_low, valid_high), open_is_high=False)
 
 
 def divider(top_ohm: float, bottom_ohm: float) -> float:
-    """The key `divider`: volts at the sender per volt at the chip, for a divider to ground."""
+    """Return the key `divider` for a divider to ground: volts at the sender per volt at the chip."""
     return (top_ohm + bottom_ohm) / bottom_ohm
 
 
 # The driver ----------------------------------------------------------------------------------------
 
 _BITS: Final = {"mcp3008": 10, "mcp3208": 12}
-"""Unipolar, against the reference voltage. The kernel's `in_voltage_scale` is not used: the overlays give the
-chip no regulator, and without one it cannot be read."""
+"""Resolution in bits of the chips that measure from 0 V to the reference voltage.
+
+The kernel's `in_voltage_scale` is not used: the overlays give the chip no regulator, and without one it
+cannot be read.
+"""
 _ADS1115_CODES: Final = 1 << 15
-"""Codes from 0 V to full scale; `in_voltageN_scale` says mV per code, as its gain is set."""
+"""Number of codes from 0 V to full scale.
+
+`in_voltageN_scale` is in mV per code and follows the gain that is set.
+"""
 
 
 class AnalogDriver(KernelDriver):
-    """Kind `analog`, by the IIO drivers `mcp320x` and `ti-ads1015`."""
+    """Driver of the kind `analog`, using the kernel drivers `mcp320x` and `ti-ads1015`."""
 
     def __init__(self, settings: SensorSettings, *, root: Path) -> None:
         if not isinstance(settings.options, AnalogOptions):
@@ -141,7 +160,10 @@ class AnalogDriver(KernelDriver):
         self._volts_per_code = 0.0
 
     def find(self) -> Path:
-        """By bus and address; also learns what a code of the chip is worth."""
+        """Find the chip by bus and address, and compute the voltage of one code.
+
+        Raises `DriverError` if the chip is missing, or if it cannot measure up to the upper limit of `valid`.
+        """
         options = self._options
         directory = self._chip.find(self._root, bus=options.bus, address=options.address)
         bits = _BITS.get(options.chip)
@@ -163,7 +185,8 @@ class AnalogDriver(KernelDriver):
         return directory
 
     def read(self, directory: Path, now_ns: int) -> Reading | None:  # noqa: ARG002
-        """The value at the channel, or the state of its wires."""
+        """Return the value at the channel, or the state of its wires."""
         code = read_number(directory / f"in_voltage{self._options.channel}_raw")
-        # at 0 V an ADS1115's offset makes small negative codes: that is no voltage below ground
+        # at 0 V, the offset of an ADS1115 makes small negative codes, which do not mean a voltage below
+        # ground
         return measure(max(code, 0.0) * self._volts_per_code, self._options)

@@ -1,8 +1,9 @@
-"""Sensors on 1-wire, I2C and SPI that the kernel reads: DS18B20, thermocouples, INA219 and INA226, BME280.
+"""Drivers of DS18B20, thermocouples, INA219, INA226 and BME280, read by the kernel over 1-wire, I2C and SPI.
 
-Each driver finds its chip anew at every `open` (the kernel's numbering changes when a chip comes and goes)
-and turns what the kernel says into SI units or into a fault, never a fault into a number. A chip that is not
-there, or stops to answer, is a `DriverError`; a value that its data sheet rules out is `out-of-range`.
+Each driver looks for its chip again at every `open`, because the kernel's numbering changes when a chip comes
+and goes. It turns the kernel's output into SI units or into a fault, never a fault into a number. A missing
+chip, or one that stops answering, is a `DriverError`; a value that its data sheet rules out is
+`out-of-range`.
 """
 
 import errno
@@ -20,12 +21,12 @@ from .sample import Sample, Totals, Value
 from .settings import BusOptions, SensorSettings
 
 ZERO_CELSIUS: Final = 273.15
-"""Kelvin."""
+"""Temperature of 0 °C in kelvin."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one look at a sensor gave."""
+    """Result of reading a sensor once."""
 
     value: Value
     state: State = State.GOOD
@@ -33,20 +34,20 @@ class Reading:
 
 
 def tidy(value: float) -> float:
-    """A measured value without the digits that only arithmetic made: eight significant ones."""
+    """Return a measured value rounded to eight significant digits, which drops artefacts of arithmetic."""
     return float(f"{value:.8g}")
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """What a data sheet says a sensor can measure, in the unit of the value."""
+    """Measuring range of a sensor by its data sheet, in the unit of the value."""
 
     low: float
     high: float
     unit: str
 
     def reading(self, value: float) -> Reading:
-        """The value, or `out-of-range` without one."""
+        """Return a reading with the value, or `out-of-range` without a value."""
         value = tidy(value)
         if self.low <= value <= self.high:
             return Reading(value)
@@ -58,7 +59,7 @@ class Range:
 
 
 class KernelDriver(Driver):
-    """A sensor that the kernel reads: its directory is found at `open` and read at each poll."""
+    """Driver of a sensor that the kernel reads: finds its directory at `open` and reads it at each poll."""
 
     def __init__(self, settings: SensorSettings, *, root: Path, lane: str) -> None:
         super().__init__(settings)
@@ -69,12 +70,12 @@ class KernelDriver(Driver):
         self._emit: Emit | None = None
 
     def open(self, emit: Emit, *, resume: Totals) -> None:  # noqa: ARG002  # no totals here
-        """Find the chip; it is not read yet."""
+        """Find the chip, without reading it yet."""
         self._directory = self.find()
         self._emit = emit
 
     def poll(self, now_ns: int) -> None:
-        """Read the chip and emit what it says."""
+        """Read the chip and emit its reading."""
         if self._directory is None or self._emit is None:
             raise DriverError(f"{self.settings.id} is not open")
         reading = self.read(self._directory, now_ns)
@@ -82,21 +83,21 @@ class KernelDriver(Driver):
             self._emit(Sample(self.settings.id, now_ns, reading.value, reading.state, detail=reading.detail))
 
     def close(self) -> None:
-        """Forget the chip."""
+        """Forget the chip's directory."""
         self._directory = None
         self._emit = None
 
     @abstractmethod
     def find(self) -> Path:
-        """The chip's directory in sysfs. Raises `DriverError`."""
+        """Return the chip's directory in sysfs, or raise `DriverError`."""
 
     @abstractmethod
     def read(self, directory: Path, now_ns: int) -> Reading | None:
-        """One reading; None to say nothing yet. Raises `DriverError`."""
+        """Return one reading, or None if there is nothing to report yet; raise `DriverError` on failure."""
 
 
 def bus_options(settings: SensorSettings) -> BusOptions:
-    """The options of a sensor of this module. Raises `TypeError` for any other."""
+    """Return the options of a sensor of this module, or raise `TypeError` if they are of another kind."""
     if not isinstance(settings.options, BusOptions):
         raise TypeError(f"{settings.id} has the options of another kind than {settings.kind}")
     return settings.options
@@ -109,14 +110,17 @@ class Scratchpad:
     data: bytes
     crc_good: bool
     millidegrees: int
-    """Celsius."""
+    """Temperature in thousandths of a degree Celsius."""
 
 
 _SCRATCHPAD: Final = re.compile(r"((?:[0-9a-f]{2} ){9}): crc=[0-9a-f]{2} (YES|NO)\s.*?\bt=(-?\d+)", re.DOTALL)
 
 
 def parse_scratchpad(text: str) -> Scratchpad | None:
-    """What the attribute `w1_slave` says; None if it is not of that form (empty when a conversion failed)."""
+    """Parse the attribute `w1_slave`; return None if the text has another form.
+
+    The text is empty when a conversion failed.
+    """
     match = _SCRATCHPAD.match(text)
     if match is None:
         return None
@@ -124,11 +128,13 @@ def parse_scratchpad(text: str) -> Scratchpad | None:
 
 
 def doubt(scratchpad: Scratchpad, *, previous: float | None) -> str:
-    """Why a reading must not be believed, or '' if it may; `previous` is the last good one, in K, if recent.
+    """Return the reason to reject a reading, or an empty string if it is plausible.
 
-    85 °C is what the chip's register holds from power-up until a conversion has ended. Byte 6 tells the two
-    apart on the maker's own chips: 0x0C after power-up, 0x10 after a conversion to 85 °C (w1_therm checks the
-    same with bit 0 of `features`). Clones put other things there: of them 85.0 °C is believed only next to a
+    `previous` is the last good reading in K, if it is recent.
+
+    The chip's register holds 85 °C from power-up until a conversion has ended. Byte 6 distinguishes the two
+    cases on the maker's own chips: 0x0C after power-up, 0x10 after a conversion to 85 °C (w1_therm checks the
+    same with bit 0 of `features`). Clones have other values there: their 85.0 °C is accepted only next to a
     reading near it. All zeros pass the CRC, but byte 4 of a real chip is never 0.
     """
     if not scratchpad.crc_good:
@@ -147,11 +153,11 @@ def doubt(scratchpad: Scratchpad, *, previous: float | None) -> str:
 
 
 class ThermometerDriver(KernelDriver):
-    """DS18B20 by `w1_therm`. A read takes the 750 ms of a conversion.
+    """Driver of a DS18B20 through `w1_therm`; one read takes the 750 ms of a conversion.
 
-    1-wire sensors drop out for moments: what is unreadable or not to be believed is skipped. It becomes a
-    fault when nothing good has come for `PATIENCE_NS` (or three intervals, whichever is longer), in at least
-    `PATIENCE_READS` reads: on a bus with many sensors one round can take longer than 10 s.
+    1-wire sensors drop out for moments, so an unreadable or implausible reading is skipped. It becomes a
+    fault when no good reading has come for `PATIENCE_NS` (or three intervals, whichever is longer), in at
+    least `PATIENCE_READS` reads: on a bus with many sensors one round can take longer than 10 s.
     """
 
     PATIENCE_NS: ClassVar[int] = 10_000_000_000
@@ -165,19 +171,19 @@ class ThermometerDriver(KernelDriver):
         self._previous: float | None = None
         self._good_ns: int | None = None
         self._bad_reads = 0
-        """Number of reads in a row that gave nothing to be believed."""
+        """Number of consecutive reads without a plausible value."""
 
     def find(self) -> Path:
-        """By its id, or the only one on the bus."""
+        """Find the thermometer by its id, or the only one on the bus."""
         self._good_ns, self._bad_reads = None, 0
         return find_thermometer(self._root, None if self._address is None else str(self._address))
 
     def read(self, directory: Path, now_ns: int) -> Reading | None:
-        """A temperature in K, or None while trouble is younger than the driver's patience."""
+        """Return a temperature in K, or None while a failure is more recent than the driver's patience."""
         if self._good_ns is None:
-            self._good_ns = now_ns  # patience runs from the first look
+            self._good_ns = now_ns  # patience counts from the first read
         try:
-            if not directory.is_dir():  # it dropped out: perhaps it is back, or was replaced by another
+            if not directory.is_dir():  # it dropped out: it may be back, or have been replaced
                 directory = self._directory = find_thermometer(
                     self._root, None if self._address is None else str(self._address)
                 )
@@ -205,7 +211,7 @@ class ThermometerDriver(KernelDriver):
 
 
 class ChipDriver(KernelDriver):
-    """A sensor on one of `kernel.CHIPS`, by bus and address."""
+    """Driver of a sensor on one of `kernel.CHIPS`, found by bus and address."""
 
     def __init__(self, settings: SensorSettings, *, root: Path) -> None:
         options = bus_options(settings)
@@ -216,17 +222,17 @@ class ChipDriver(KernelDriver):
         self._measure = options.measure
 
     def find(self) -> Path:
-        """By bus and address, or the only one."""
+        """Find the chip by bus and address, or the only one."""
         return self._chip.find(self._root, bus=self._bus, address=self._address)
 
 
 class ThermocoupleDriver(ChipDriver):
-    """MAX31855 by `maxim_thermocouple`, MAX31856 by `max31856`."""
+    """Driver of a MAX31855 through `maxim_thermocouple`, or of a MAX31856 through `max31856`."""
 
     RANGE: ClassVar[Range] = Range(-270 + ZERO_CELSIUS, 1800 + ZERO_CELSIUS, "K")
 
     def read(self, directory: Path, now_ns: int) -> Reading | None:  # noqa: ARG002
-        """A temperature in K, or what is wrong with the thermocouple's wires."""
+        """Return a temperature in K, or the fault of the thermocouple's wires."""
         try:
             raw = read_number(directory / "in_temp_raw")
         except UnreadableError as error:
@@ -241,8 +247,10 @@ class ThermocoupleDriver(ChipDriver):
 
 
 def _wire_fault(directory: Path, error: UnreadableError) -> Reading | None:
-    """What a refused read means. A MAX31856 has an attribute for each fault; of a MAX31855 the kernel tells
-    only that one of its fault bits is set (EINVAL), and an open thermocouple is by far the likeliest.
+    """Return the wiring fault that a refused read stands for, or None if there is none.
+
+    A MAX31856 has an attribute for each fault. For a MAX31855 the kernel reports only that one of its fault
+    bits is set (EINVAL), and an open thermocouple is by far the most likely cause.
     """
     for attribute, state, detail in (
         ("fault_oc", State.OPEN, "the thermocouple is open: a wire is broken or loose"),
@@ -259,11 +267,11 @@ def _wire_fault(directory: Path, error: UnreadableError) -> Reading | None:
 
 @dataclass(frozen=True, slots=True)
 class PowerLimits:
-    """What a current and voltage monitor can measure."""
+    """Measuring limits of a current and voltage monitor, in volts."""
 
     bus_v: float
     shunt_v: float
-    """Either way."""
+    """Limit of the voltage across the shunt, in either direction."""
 
 
 _POWER_LIMITS: Final = {
@@ -275,14 +283,14 @@ _POWER_INPUTS: Final = {
     "current": ("curr1_input", 1e-3),
     "power": ("power1_input", 1e-6),
 }
-"""By `measure`: attribute, and its unit in SI (`Documentation/hwmon/ina2xx.rst`)."""
+"""Attribute and its unit in SI, by `measure` (`Documentation/hwmon/ina2xx.rst`)."""
 
 
 class PowerDriver(ChipDriver):
-    """INA219 and INA226 by `ina2xx`: bus voltage in V, current in A, power in W.
+    """Driver of INA219 and INA226 through `ina2xx`: bus voltage in V, current in A, power in W.
 
-    The kernel takes the shunt for the one it was told (10 mΩ if nobody did): with `shunt_ohm` set, currents
-    are put right here, so that nothing needs root.
+    The kernel assumes the shunt that is configured there (10 mΩ by default). If `shunt_ohm` is set, currents
+    are corrected here, so that nothing needs root.
     """
 
     def __init__(self, settings: SensorSettings, *, root: Path) -> None:
@@ -293,14 +301,14 @@ class PowerDriver(ChipDriver):
         self._factor = 1.0
 
     def find(self) -> Path:
-        """By bus and address, or the only one."""
+        """Find the chip by bus and address, or the only one, and read the shunt that the kernel assumes."""
         directory = super().find()
         if self._shunt_ohm is not None and self._measure != "voltage":
             self._factor = read_number(directory / "shunt_resistor") * 1e-6 / self._shunt_ohm
         return directory
 
     def read(self, directory: Path, now_ns: int) -> Reading | None:  # noqa: ARG002
-        """The quantity of `measure`."""
+        """Return the quantity that `measure` selects, or `out-of-range` when the shunt's limit is reached."""
         value = read_number(directory / self._attribute) * self._unit
         if self._measure == "voltage":
             return Range(0.0, self._limits.bus_v, "V").reading(value)
@@ -322,13 +330,16 @@ _CLIMATE: Final = {
     "relativeHumidity": _Climate("in_humidityrelative_input", lambda m: m / 100_000, Range(0.0, 1.0, "of 1")),
     "pressure": _Climate("in_pressure_input", lambda kilo: kilo * 1000, Range(30_000.0, 110_000.0, "Pa")),
 }
-"""By `measure`. The kernel says m°C, m%, kPa (`sysfs-bus-iio`); ranges from Bosch's BST-BME280-DS001."""
+"""Attribute, conversion to SI and range, by `measure`.
+
+The kernel's units are m°C, m% and kPa (`sysfs-bus-iio`); the ranges are from Bosch's BST-BME280-DS001.
+"""
 
 
 class ClimateDriver(ChipDriver):
-    """BME280 by `bmp280`: temperature in K, relative humidity as a ratio, pressure in Pa."""
+    """Driver of a BME280 through `bmp280`: temperature in K, relative humidity as a ratio, pressure in Pa."""
 
     def read(self, directory: Path, now_ns: int) -> Reading | None:  # noqa: ARG002
-        """The quantity of `measure`."""
+        """Return the quantity that `measure` selects, or `out-of-range` without a value."""
         what = _CLIMATE[self._measure]
         return what.range.reading(what.si(read_number(directory / what.attribute)))

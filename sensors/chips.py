@@ -1,8 +1,8 @@
-"""The GPIO chip behind the 40-pin header: which one it is, and what to say when it cannot be used.
+"""The GPIO chip behind the 40-pin header: finding it, and explaining why it cannot be used.
 
-Chips are numbered as the kernel pleases (the header of a Pi 5 was `gpiochip4` and is now `gpiochip0`, and is
-followed by four others), so the chip is found by its label. Promises that whatever goes wrong with a chip or
-a line becomes a `DriverError` that a fitter understands. Keeps no chip: whoever opened it closes it.
+The kernel may number chips in any order (the header of a Pi 5 was `gpiochip4` and is now `gpiochip0`,
+followed by four others), so the chip is found by its label. Every failure of a chip or a line becomes a
+`DriverError` that a fitter understands. This module keeps no chip open: the caller that opened it closes it.
 """
 
 import errno
@@ -15,33 +15,36 @@ import gpiod
 from .driver import DriverError
 
 Opener = Callable[[str], gpiod.Chip]
-"""Opens a chip by the path of its device; raises `OSError`."""
+"""Function that opens a chip by the path of its device; raises `OSError`."""
 
 HEADER_CHIPS: Final[Mapping[str, int]] = {
     "pinctrl-bcm2835": 0xA02082,  # a Pi 3B, for Zero, Zero 2, 1 to 3 and CM1 to CM3+
     "pinctrl-bcm2711": 0xC03111,  # a Pi 4B, for 4, 400, CM4 and CM4S
     "pinctrl-rp1": 0xC04170,  # a Pi 5, for 5, 500 and CM5
 }
-"""Labels of the chips whose lines are the header's BCM numbers (the kernel's `pinctrl-bcm2835.c` and
-`pinctrl-rp1.c`), and a board with such a chip, as a revision code, for where the board cannot be asked."""
+"""Labels of the chips whose lines are the header's BCM numbers, each with the revision code of a board.
+
+The labels are from the kernel's `pinctrl-bcm2835.c` and `pinctrl-rp1.c`. The board is one with such a chip;
+its revision code is used where the board itself cannot be queried.
+"""
 
 USUAL_BOARD: Final = HEADER_CHIPS["pinctrl-bcm2711"]
-"""For a chip of any other label, given by its path."""
+"""Board that is assumed for a chip of any other label, given by its path."""
 
 DEVICES: Final = Path("/dev")
 
 
 def board_revision(label: str) -> int:
-    """A revision code, as gpiozero takes it, of a board whose header is the chip with this label."""
+    """Return gpiozero's revision code of a board whose header is the chip with this label."""
     return HEADER_CHIPS.get(label, USUAL_BOARD)
 
 
 def open_header_chip(
     path: str | None = None, *, opener: Opener = gpiod.Chip, devices: Path = DEVICES
 ) -> gpiod.Chip:
-    """Open the header's chip: the one at `path`, whatever its label, else the one in `devices` by its label.
+    """Open the header's chip: the one at `path`, whatever its label, or the one in `devices` by its label.
 
-    Raises `DriverError` that says what was found.
+    Raises `DriverError`, which says what was found.
     """
     if path is not None:
         try:
@@ -72,13 +75,16 @@ def open_header_chip(
 
 
 def _chip_devices(devices: Path) -> list[Path]:
-    """By number; without links (on a Pi 5 `gpiochip4` links to `gpiochip0`)."""
+    """Return the chips' devices in numerical order, without links.
+
+    On a Pi 5 `gpiochip4` is a link to `gpiochip0`.
+    """
     found = [path for path in devices.glob("gpiochip*") if not path.is_symlink()]
     return sorted(found, key=lambda path: (len(path.name), path.name))
 
 
 _NOT_SUPPORTED: Final = 524
-"""The kernel's own ENOTSUPP, which gpiolib lets through; it has no name in user space."""
+"""The kernel's own ENOTSUPP, which gpiolib passes through; it has no name in user space."""
 
 _REFUSALS: Final[Mapping[int, str]] = {
     errno.EACCES: "not allowed: the user must be in the group gpio",
@@ -96,7 +102,10 @@ def _refusal(error: OSError) -> str:
 
 
 def line_error(chip: gpiod.Chip, pin: int, error: OSError) -> DriverError:
-    """What went wrong at the line of GPIO `pin` (BCM number), and what to do; who holds it if it is taken."""
+    """Return an error that says what went wrong at the line of GPIO `pin` (BCM number), and what to do.
+
+    If the line is in use, the error says by which program.
+    """
     line = f"GPIO{pin} on {chip.get_info().label}"
     if error.errno == errno.EBUSY:
         holder = chip.get_line_info(pin).consumer

@@ -1,18 +1,24 @@
-"""Time as sensors and the recorder see it; handed in, so that tests own it."""
+"""Clocks for sensors and the recorder, passed in so that tests control time."""
 
 import time
 from typing import Protocol
 
 
 class Clock(Protocol):
-    """Two clocks: one that never jumps, one that people read."""
+    """Source of two times: one that never jumps, and one that people read."""
 
     def boottime_ns(self) -> int:
-        """Nanoseconds since the machine started (Linux `CLOCK_BOOTTIME`): never jumps, never goes back."""
+        """Return nanoseconds since the machine started (Linux `CLOCK_BOOTTIME`).
+
+        This clock never jumps and never goes back.
+        """
         ...
 
     def utc_ns(self) -> int:
-        """Nanoseconds since 1970-01-01 UTC as the machine believes: may be wrong by decades, may jump."""
+        """Return nanoseconds since 1970-01-01 UTC by the machine's clock.
+
+        This clock may be wrong by decades, and may jump.
+        """
         ...
 
 
@@ -20,9 +26,9 @@ class SystemClock:
     """The machine's own clocks."""
 
     def boottime_ns(self) -> int:
-        """`CLOCK_BOOTTIME`."""
+        """Return the time on `CLOCK_BOOTTIME`."""
         return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
     def utc_ns(self) -> int:
-        """`CLOCK_REALTIME`."""
+        """Return the time on `CLOCK_REALTIME`."""
         return time.time_ns()

@@ -1,8 +1,8 @@
-"""`sensors.toml` into settings: typed, in SI, sound; or everything that is wrong with it, at once.
+"""Reader of `sensors.toml`: returns valid, typed settings in SI units, or reports every problem at once.
 
-Owns what every sensor's table has, whatever its kind: id, path and unit, rate, window, deadband, alarms. What
-the kinds add is in `kinds`, what sensors cannot share in `conflicts`. Reads the recordings that `replay`
-sensors name, to be sure that they can be played; touches no hardware.
+Defines the keys that every sensor's table has, whatever its kind: id, path and unit, rate, window, deadband,
+alarms. The keys of each kind are in `kinds`, and the resources that sensors cannot share in `conflicts`.
+Reads the recordings of `replay` sensors to check that they can be played; touches no hardware.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ __all__ = ["ConfigurationError", "Problem", "load_sensors", "nothing_described",
 
 NO_LIGHTS: Final[Mapping[int, str]] = MappingProxyType({})
 NO_SENSORS: Final = "no_sensors"
-"""The key with which a file says that it describes no sensor on purpose."""
+"""The key with which a file states that it deliberately describes no sensor."""
 
 
 def load_sensors(
@@ -33,8 +33,8 @@ def load_sensors(
 ) -> tuple[SensorSettings, ...]:
     """Return the sensors that a file describes, in its order.
 
-    `reserved`: the lights' pins, each with its light's name under [lights]. With `missing_ok` a file that is
-    not there describes none. Raises `ConfigurationError` with every problem, whatever the file says.
+    `reserved` maps the lights' pins to each light's name under [lights]. With `missing_ok`, a missing file
+    describes no sensors. Raises `ConfigurationError` with every problem, whatever the file contains.
     """
     return read_sensors(tomlfile.read(path, missing_ok=missing_ok), reserved=reserved)
 
@@ -42,9 +42,9 @@ def load_sensors(
 def read_sensors(
     file: TomlFile, *, reserved: Mapping[int, str] = NO_LIGHTS, none_ok: bool = False
 ) -> tuple[SensorSettings, ...]:
-    """Return the sensors of a file already read.
+    """Return the sensors of a file that has already been read.
 
-    A file that describes none must say `no_sensors = true`; with `none_ok` it need not.
+    A file that describes none must contain `no_sensors = true`, unless `none_ok` is true.
     """
     root = Table.root(file)
     values = root.read({"sensor": Key(_as_it_is), NO_SENSORS: Key(boolean)}, elsewhere=_OTHER_FILE)
@@ -66,7 +66,7 @@ def read_sensors(
 
 
 def nothing_described(path: Path) -> Problem:
-    """Return what is wrong with a `sensors.toml` that is not there."""
+    """Return the problem that is reported when `sensors.toml` is missing."""
     return Problem(path, None, "", "there is no such file, so nothing is recorded", _DESCRIBE)
 
 
@@ -76,9 +76,9 @@ _DESCRIBE: Final = (
 
 
 def _check_that_something_is_recorded(root: Table, *, wants_none: bool | None) -> None:
-    """Complain if nothing would be recorded, unless the file says so.
+    """Complain if nothing would be recorded, unless the file says that this is intended.
 
-    A power cut can empty a file. That must not pass for a vessel without sensors.
+    A power cut can leave a file empty. An empty file must not be taken for a vessel without sensors.
     """
     has_sensors = bool(root.data.get("sensor"))
     if has_sensors and wants_none:
@@ -92,11 +92,11 @@ _OTHER_FILE: Final[Mapping[str, Advice]] = dict.fromkeys(
 )
 
 
-# What every kind has -------------------------------------------------------------------------------
+# Keys of every kind --------------------------------------------------------------------------------
 
 
 def _as_it_is(raw: Any) -> Any:
-    """For values that are read when the unit is known."""
+    """Return the value unchanged; it is parsed later, when the unit is known."""
     return raw
 
 
@@ -134,7 +134,10 @@ _ANY_KIND: Final[Schema] = {
     for kind in KINDS.values()
     for key, what in {**kind.schema, "rate": Key(_as_it_is), "every": Key(_as_it_is)}.items()
 }
-"""Every key that some kind has. Only pins are checked: they are the same for all, and may conflict."""
+"""Every key of any kind.
+
+Only pins are checked: they have the same form in every kind, and may conflict.
+"""
 
 
 def _schema(kind: Kind | None) -> Schema:
@@ -176,7 +179,10 @@ def _draft(table: Table, number: int, folder: Path) -> Draft:
 
 
 def _find_unit(draft: Draft) -> str | None:
-    """From the path, else as given, else by the kind's nature; complains where they differ."""
+    """Return the unit of the path, or else the given unit, or else the unit that the kind implies.
+
+    Complains where these differ, and returns None if the unit is not known.
+    """
     table, path, given = draft.table, draft.given("path"), draft.given("unit")
     if path is None:
         return None
@@ -206,7 +212,7 @@ def _find_unit(draft: Draft) -> str | None:
 
 
 def _interval(draft: Draft) -> float:
-    """Seconds between samples."""
+    """Return the interval between samples in seconds."""
     table, values = draft.table, draft.values
     usual = None if draft.kind is None else draft.kind.interval_s
     if usual is None:
@@ -229,7 +235,7 @@ def _deadband(draft: Draft) -> float:
 
 
 def _difference(unit: str) -> Any:
-    """How much more or less, in a unit; not below 0."""
+    """Return a parser for a difference of two values in a unit, which must not be below 0."""
 
     def parser(raw: Any) -> float:
         found = parse_value(raw, unit, difference=True)
@@ -272,7 +278,7 @@ def _alarm(table: Table, unit: str | None) -> AlarmRule:
             "hysteresis": Key(_as_it_is if unit is None else _difference(unit), 0.0),
         }
     )
-    if unit is None:  # that has been told; what the rule may say depends on it
+    if unit is None:  # the unit's error is already reported; which keys the rule may have depends on it
         condition = {**condition, "when": Key(_as_it_is)}
     elsewhere = dict.fromkeys(_LIMITS, _FOR_NUMBERS) if contact else {"when": _FOR_CONTACTS}
     values = table.read({**condition, **_RULE}, elsewhere=elsewhere)

@@ -1,7 +1,7 @@
-"""What sensors cannot share: with each other, with the lights, with the board.
+"""Conflicts over resources that sensors cannot share with each other, with the lights or with the board.
 
-Ids, GPIO lines, buses' lines, addresses and channels. Each conflict is told at the later of the two, with the
-line of the earlier one and with what is free.
+The resources are ids, GPIO lines, the lines of buses, addresses and channels. Each conflict is reported at
+the later of the two sensors, with the line of the earlier one and with what is free.
 """
 
 from collections import defaultdict
@@ -16,22 +16,24 @@ from .sections import PPS
 from .sensorkeys import THERMOMETER
 
 PROPOSED_PINS: Final = (12, 16, 17, 18, *range(20, 26), 27, 5, 6, 13, 19, 26)
-"""BCM numbers that serve nothing else, then the lights' usual ones."""
+"""BCM numbers that have no other function, followed by the lights' default ones."""
 EEPROM_PINS: Final = (0, 1)
-"""The Pi reads a HAT's EEPROM there at boot (Raspberry Pi HAT design guide)."""
+"""Pins at which the Pi reads a HAT's EEPROM at boot (Raspberry Pi HAT design guide)."""
 BUS_PINS: Final[Mapping[str, tuple[int, ...]]] = {
     "i2c-1": (2, 3),
     "spi-0": (7, 8, 9, 10, 11),
     "spi-1": (16, 17, 18, 19, 20, 21),
     "w1": (4,),
 }
-"""Lines that a bus takes, by its lane (`/boot/firmware/overlays/README`)."""
+"""Lines that a bus occupies, by its lane (`/boot/firmware/overlays/README`)."""
 _PROPOSED: Final = 3
 
 
 def check(drafts: Sequence[Draft], reserved: Mapping[int, str]) -> None:
-    """Complain of every conflict. `reserved`: pins that others have, each with its light's name under
-    [lights], or `pps`."""
+    """Complain of every conflict.
+
+    `reserved` maps the pins that have another user to its name: a light's name under [lights], or `pps`.
+    """
     unique(
         ((draft.table, draft.given("id")) for draft in drafts),
         "id",
@@ -43,7 +45,7 @@ def check(drafts: Sequence[Draft], reserved: Mapping[int, str]) -> None:
 
 
 def _lane(draft: Draft) -> str | None:
-    """The bus a sensor is on; None if it is on none, or that is not known."""
+    """Return the bus of a sensor, or None if it is on no bus or the bus is not known."""
     chip = _chip(draft)
     if chip is None or chip == THERMOMETER:
         return "w1" if chip else None
@@ -99,12 +101,12 @@ def _check_lights(draft: Draft, lane: str, reserved: Mapping[int, str]) -> None:
 
 
 def _holder(name: str) -> str:
-    """Who has a reserved pin."""
+    """Return the name of a reserved pin's user, in words."""
     return "the satellite receiver's pulse, [clock] pps" if name == PPS else f"the {name} light"
 
 
 def _release(name: str) -> str:
-    """How to make it give that up."""
+    """Return the advice that frees a reserved pin."""
     if name == PPS:
         return "give pps another under [clock] in logboat.toml"
     return f"set {name} = 0 under [lights] in logboat.toml"
@@ -137,13 +139,13 @@ def _check_chips(drafts: Sequence[Draft]) -> None:
 
 
 def _address(draft: Draft) -> int | str | None:
-    """As the file says; None for `the only one there is`."""
+    """Return the address in the file, or None if the only chip there is is meant."""
     found: int | str | None = draft.values["address"]
     return found
 
 
 def _check_addresses(lane: str, drafts: Sequence[Draft]) -> None:
-    """Two chips cannot have one address; and of several alike each needs its address."""
+    """Complain if two chips have one address, or if one of several of the same type has no address."""
     owners: dict[int | str, Draft] = {}
     for draft in drafts:
         chip, address = _chip(draft), _address(draft)
@@ -171,7 +173,7 @@ def _check_addresses(lane: str, drafts: Sequence[Draft]) -> None:
 
 
 def _check_quantities(drafts: Iterable[Draft]) -> None:
-    """A quantity or channel of one chip is one sensor's."""
+    """Complain if two sensors read the same quantity or channel of one chip."""
     first: dict[tuple[object, ...], Draft] = {}
     for draft in drafts:
         by = "channel" if "channel" in draft.values else "measure"

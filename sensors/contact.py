@@ -1,14 +1,14 @@
-"""Kinds `switch` and `runtime`: a contact on a pin, as a gpiozero device on our factory.
+"""Kinds `switch` and `runtime`: a contact on a pin, as a gpiozero device on our pin factory.
 
-A switch says when it changes, a runtime how long it has run in all. What the pin *is* comes first: it is read
-when the driver opens, at each poll, and after each quiet period, and now and then the kernel's debounce is
-made to read it anew; edges say when it changed, and how often. Both are compared, and a difference is
-reported. A contact that stays active speaks once a window, so that a crash loses no more of its running time
-than that.
+A switch reports its changes, a runtime sensor its total running time. The level of the pin has priority: it
+is read when the driver opens, at each poll and after each quiet period. Every `RESYNC_NS` the kernel's
+debounce is also made to read it again. Edges say when the level changed, and how often. The two are compared,
+and a difference is reported. A contact that stays active emits a sample once per window, so that a crash
+loses no more of its running time than that.
 
-Time that passes while the driver is closed is nobody's running time. A contact that changes all the time
-(`noisy`) is counted, but its level is told at polls alone. One that never holds still for the debounce time
-makes no edges in the kernel: it is `disagrees` after a while.
+Time that passes while the driver is closed does not count as running time. A contact that changes all the
+time (`noisy`) is counted, but its level is reported at polls only. A contact that never stays still for the
+debounce time makes no edges in the kernel: its state becomes `disagrees` after a while.
 """
 
 from collections.abc import Callable
@@ -25,13 +25,16 @@ from .sample import Sample, Totals
 from .settings import ContactOptions, Pull, SensorSettings
 
 RESYNC_NS: Final = 10_000_000_000
-"""How often the kernel's debounce is made to read the pin anew: so long may a missed interrupt mislead."""
+"""Interval at which the kernel's debounce is made to read the pin again, in nanoseconds.
+
+A missed interrupt cannot mislead for longer than this.
+"""
 
 _PULL_UP: Final = {Pull.UP: True, Pull.DOWN: False, Pull.NONE: None}
 
 
 class ContactDevice(DigitalInputDevice):
-    """gpiozero's device, which also says when its pin changed: `on_change(ticks, level)`."""
+    """gpiozero's input device, which also calls `on_change(ticks, level)` when its pin changes."""
 
     def __init__(
         self, options: ContactOptions, *, pin_factory: GpiodFactory, on_change: Callable[[int, bool], None]
@@ -41,13 +44,14 @@ class ContactDevice(DigitalInputDevice):
             super().__init__(
                 options.pin,
                 pull_up=_PULL_UP[options.pull],
-                # gpiozero knows it by the pull, and wants to hear it only where there is none
+                # gpiozero derives it from the pull, and accepts it only where there is none
                 active_state=not options.active_low if options.pull is Pull.NONE else None,
                 bounce_time=options.debounce_s or None,
                 pin_factory=pin_factory,
             )
         except BaseException:
-            # gpiozero keeps the reservation of a device that failed, for as long as its error is remembered
+            # gpiozero keeps the reservation of a device that failed for as long as its exception is
+            # referenced
             pin_factory.release_pins(self, options.pin)
             raise
 
@@ -57,12 +61,12 @@ class ContactDevice(DigitalInputDevice):
 
 
 def is_active(options: ContactOptions, *, level: bool) -> bool:
-    """Whether the equipment is active when the pin is at `level` (True is high)."""
+    """Return True if the equipment is active when the pin is at `level` (True is high)."""
     return level ^ options.active_low ^ options.normally_closed
 
 
 class ContactDriver(Driver):
-    """A contact to ground or to a voltage. Its state is guarded by its pin's lock."""
+    """Driver of a contact to ground or to a voltage; the pin's lock guards its state."""
 
     def __init__(self, settings: SensorSettings, *, gpio: GpioContext) -> None:
         super().__init__(settings)
@@ -80,7 +84,7 @@ class ContactDriver(Driver):
         self._resynced_ns = 0
 
     def open(self, emit: Emit, *, resume: Totals) -> None:
-        """Take the pin and say what it is."""
+        """Take the pin and emit its present state."""
         options = self._options
         with self._gpio.pin(options.pin) as factory:
             device = ContactDevice(options, pin_factory=factory, on_change=self._changed)
@@ -102,10 +106,10 @@ class ContactDriver(Driver):
                 raise
 
     def _changed(self, ticks: int, level: bool) -> None:
-        """The pin changed; called with its lock held."""
+        """Handle a change of the pin; called with its lock held."""
         tracker, device = self._tracker, self._device
         if tracker is None or device is None:
-            return  # `open` has not looked yet, and will
+            return  # `open` has not read the pin yet, and will do so
         was_noisy = tracker.noisy
         news = tracker.observe(
             self._gpio.event_clock.boottime_ns(ticks),
@@ -116,7 +120,7 @@ class ContactDriver(Driver):
             self._say(self._sample(tracker))
 
     def poll(self, now_ns: int) -> None:
-        """Read the level again, and say what is new."""
+        """Read the level again, and emit a sample if anything is new."""
         device, tracker = self._device, self._tracker
         if device is None or tracker is None:
             raise DriverError(f"{self.settings.id} is not open")
@@ -144,7 +148,7 @@ class ContactDriver(Driver):
             return True
         if sample.totals == said.totals:
             return False
-        # it is active, or was in between: then noisy
+        # it is active now, or it was active in between and is noisy
         due_ns = said.boottime_ns + self._window_ns - self.interval_ns
         return sample.state is State.NOISY or sample.boottime_ns >= due_ns
 
@@ -154,7 +158,7 @@ class ContactDriver(Driver):
         self._emit(sample)
 
     def close(self) -> None:
-        """Give the pin back."""
+        """Release the pin for other users."""
         device = self._device
         if device is not None:
             device.close()

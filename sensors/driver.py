@@ -1,4 +1,4 @@
-"""What every driver is: the seam between hardware (or a simulation of it) and sampling.
+"""Interface of every driver: the boundary between hardware (or a simulation of it) and sampling.
 
 A driver turns one sensor's signal into samples. It is opened once, polled at its interval from its lane's
 thread, and may emit samples at any time from a thread of its own. It never touches another sensor.
@@ -11,7 +11,10 @@ from .sample import Sample, Totals
 from .settings import SensorSettings
 
 Emit = Callable[[Sample], None]
-"""Hands a sample on; safe to call from any thread; never blocks; must be called in the order of time."""
+"""Callback that passes a sample on.
+
+Safe to call from any thread; never blocks; must be called in order of time.
+"""
 
 
 class DriverError(Exception):
@@ -22,28 +25,31 @@ class DriverError(Exception):
 
 
 class Driver(ABC):
-    """One sensor's driver."""
+    """Base class of the drivers; an instance drives one sensor."""
 
     lane: str
-    """What a read may block on (`gpio`, `w1`, `i2c-1`, `spi-0`, `simulated`, …): drivers of one lane share a
-    thread, so a hung bus stalls its own lane and no other."""
+    """Resource on which a read may block: `gpio`, `w1`, `i2c-1`, `spi-0`, `simulated` and so on.
+
+    Drivers of one lane share a thread, so a hung bus stalls its own lane and no other.
+    """
 
     interval_ns: int | None
-    """Time between polls; None for a driver that is never polled."""
+    """Time between polls in nanoseconds; None for a driver that is never polled."""
 
     def __init__(self, settings: SensorSettings) -> None:
         self.settings = settings
 
     @abstractmethod
     def open(self, emit: Emit, *, resume: Totals) -> None:
-        """Take the hardware and begin; totals go on from `resume`.
+        """Take the hardware and begin; totals continue from `resume`.
 
-        Raises `DriverError` when the hardware is not there; then nothing is held, and it may be called again.
+        Raises `DriverError` when the hardware is not there. Nothing is held then, and `open` may be called
+        again.
         """
 
     def poll(self, now_ns: int) -> None:  # noqa: B027  # event-driven drivers need none
-        """Read the sensor now (boot clock) and emit what is to be said. Raises `DriverError`."""
+        """Read the sensor at `now_ns` (boot clock) and emit what is new, or raise `DriverError`."""
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of everything; safe to call twice, and after a failed `open`."""
+        """Release everything; safe to call twice, and after a failed `open`."""

@@ -1,4 +1,4 @@
-"""Which kind of sensor is which driver.
+"""The table from kinds of sensors to their drivers.
 
 The GPIO library is imported when the first sensor on a pin is made: a vessel without one does not need it.
 """
@@ -25,17 +25,17 @@ _log = logging.getLogger(__name__)
 
 
 class DriverContext:
-    """What the drivers of one process share; made once, closed after them."""
+    """Resources that the drivers of one process share; made once, closed after the drivers."""
 
     def __init__(self, clock: Clock, *, root: Path = Path("/"), gpio: "GpioContext | None" = None) -> None:
         self.clock = clock
         self.root = root
-        """Where `sys` is."""
+        """Folder that contains `sys`."""
         self._gpio = gpio
 
     @property
     def gpio(self) -> "GpioContext":
-        """The header's GPIO; takes no hardware before a driver opens."""
+        """The header's GPIO, which takes no hardware before a driver opens."""
         if self._gpio is None:
             from .gpio import GpioContext
 
@@ -43,7 +43,7 @@ class DriverContext:
         return self._gpio
 
     def close(self) -> None:
-        """Let go of the GPIO chip; safe to call twice."""
+        """Release the GPIO chip; safe to call twice."""
         if self._gpio is not None:
             self._gpio.close()
 
@@ -76,20 +76,20 @@ FACTORIES: Final[Mapping[str, Factory]] = {
     "simulated": lambda settings, _context: SimulatedDriver(settings),
     "replay": lambda settings, _context: ReplayDriver(settings),
 }
-"""By the key `kind` of `sensors.toml`."""
+"""Functions that make a driver, by the key `kind` of `sensors.toml`."""
 
 
 def make_driver(settings: SensorSettings, *, context: DriverContext) -> Driver:
-    """The driver of one sensor, not yet open: no hardware or file is touched.
+    """Return the driver of one sensor, not yet open: no hardware or file is touched.
 
-    Raises `KeyError` for a kind that does not exist and `TypeError` for options of another kind; settings
-    from `sensors.toml` have neither.
+    Raises `KeyError` for a kind that does not exist and `TypeError` for options of another kind. Settings
+    from `sensors.toml` cause neither.
     """
     return FACTORIES[settings.kind](settings, context)
 
 
 class UnmadeDriver(Driver):
-    """Stands in for a driver that could not be made: its sensor is `failed`, and the others record."""
+    """Placeholder for a driver that could not be made: its sensor is `failed`, and the others record."""
 
     def __init__(self, settings: SensorSettings, why: Exception) -> None:
         super().__init__(settings)
@@ -98,17 +98,18 @@ class UnmadeDriver(Driver):
         self._why = f"the driver could not be made ({type(why).__name__}: {why}); the log has the details"
 
     def open(self, emit: Emit, *, resume: Totals) -> None:  # noqa: ARG002  # it has nothing to say
-        """Raise `DriverError`."""
+        """Raise `DriverError` with the reason why the driver could not be made."""
         raise DriverError(self._why)
 
     def close(self) -> None:
-        """Do nothing."""
+        """Do nothing: no hardware is open."""
 
 
 def make_drivers(sensors: Iterable[SensorSettings], *, context: DriverContext) -> list[Driver]:
     """Return a driver for each sensor, in their order.
 
-    One that cannot be made, whatever its factory raises, is an `UnmadeDriver`, and is logged.
+    A driver that cannot be made, whatever its factory raises, is replaced with an `UnmadeDriver`, and the
+    error is logged.
     """
     drivers: list[Driver] = []
     for settings in sensors:

@@ -1,8 +1,8 @@
-"""What edges come to: activations and running time of a contact, count and rate of pulses. Pure.
+"""Pure calculations on edges: activations and running time of a contact, count and rate of pulses.
 
-The kernel numbers the edges of a line before it buffers them. When the buffer overflows, the oldest edges
-are lost and the numbers tell how many: counts stay right, and the loss is known. Knows no threads and no
-hardware; all times are in ns on one clock, which the caller chooses.
+The kernel numbers the edges of a line before it buffers them. When the buffer overflows, the oldest edges are
+lost and the numbers show how many: counts stay right, and the loss is known. This module knows no threads and
+no hardware. All times are in nanoseconds on one clock, which the caller chooses.
 """
 
 from collections import deque
@@ -18,41 +18,44 @@ _SEQUENCE: Final = 1 << 32
 
 
 def edges_between(before: int, after: int) -> int:
-    """How many edges later on its line the edge numbered `after` is than the one numbered `before`.
+    """Return how many edges lie between two edge numbers of one line, the one at `after` included.
 
-    The kernel's numbers have 32 bits (`line_seqno` in `linux/gpio.h`) and wrap, at 5 kHz in ten days; the
-    bindings hand them over as signed numbers, which turn negative after five.
+    The kernel's numbers have 32 bits (`line_seqno` in `linux/gpio.h`) and wrap, at 5 kHz in ten days. The
+    bindings return them as signed numbers, which turn negative after five days.
     """
     return (after - before) % _SEQUENCE
 
 
 def activations_among(edges: int, *, active: bool) -> int:
-    """How many of so many edges in a row activate a contact that was `active` before them."""
+    """Return how many of `edges` consecutive edges activate a contact that was `active` before them."""
     return edges // 2 if active else (edges + 1) // 2
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a pin is, and what its edges have told of it."""
+    """Level of a pin, and the level that its edges imply."""
 
     level: bool
-    """As read just now; True is high."""
+    """Level as just read; True is high."""
     told: bool
-    """Its level when edges began to be watched, as changed by each edge since."""
+    """Level when the watching of edges began, changed by each edge since."""
     edges: int
-    """Edges since the pin was opened, the lost ones too."""
+    """Number of edges since the pin was opened, including lost ones."""
     lost: int
-    """Of these, how many were lost in the kernel's buffer."""
+    """Number of these edges that were lost in the kernel's buffer."""
     found: int = 0
-    """Changes since the last edge that came to light only when the kernel was made to read the pin anew."""
+    """Number of changes since the last edge that only a new reading by the kernel's debounce revealed."""
 
 
 class ContactTracker:
-    """A contact over time: is it active, how often and how long was it, is it well."""
+    """State of a contact over time: activity, activations, running time, faults."""
 
     NOISE_WINDOW_NS: Final = 10 * _SECOND
     DISAGREEMENTS: Final = 3
-    """Polls in a row, or changes without an edge: once, an edge may still be on its way."""
+    """Number of consecutive polls, or of changes without an edge, that make a fault.
+
+    A single one may only mean that an edge is still on its way.
+    """
 
     def __init__(
         self, *, active: bool, at_ns: int, look: Look, totals: Totals, noisy_above_hz: float
@@ -60,7 +63,7 @@ class ContactTracker:
         self.active = active
         self.noisy = False
         self.at_ns = at_ns
-        """When it was last observed."""
+        """Time of the last observation, in nanoseconds."""
         self._count = totals.count
         self._seconds = totals.seconds
         self._look = look
@@ -72,12 +75,12 @@ class ContactTracker:
 
     @property
     def totals(self) -> Totals:
-        """Activations, and seconds active up to the last observation."""
+        """Number of activations, and seconds active up to the last observation."""
         return Totals(self._count, self._seconds)
 
     @property
     def state(self) -> State:
-        """As of the last observation; what is worst comes first."""
+        """State as of the last observation; the worst applies."""
         if max(self._disagreements, self._look.found) >= self.DISAGREEMENTS:
             return State.DISAGREES
         if self.noisy:
@@ -86,7 +89,7 @@ class ContactTracker:
 
     @property
     def detail(self) -> str:
-        """What was seen, for people; '' when good."""
+        """Explanation of the state for people; empty when good."""
         if self.state is State.DISAGREES:
             level, told = (("low", "high")[value] for value in (self._look.level, self._look.told))
             if level == told:
@@ -100,7 +103,10 @@ class ContactTracker:
         return ""
 
     def observe(self, at_ns: int, *, active: bool, lost: int) -> bool:
-        """The contact is `active` at this time, after so many `lost` edges in all; whether that is news."""
+        """Record that the contact is `active` at this time, after `lost` lost edges in all.
+
+        Returns True if the contact has changed or edges have been lost since the last observation.
+        """
         newly_lost = lost - self._lost
         self._lost = lost
         self._pass(at_ns)
@@ -120,14 +126,14 @@ class ContactTracker:
         return changed or newly_lost > 0
 
     def poll(self, at_ns: int, *, active: bool, look: Look) -> None:
-        """What the pin is and what its edges told of it, at this time."""
+        """Compare the level of the pin with the level that its edges imply, at this time."""
         heard = look.edges != self._look.edges
         self.observe(at_ns, active=active, lost=look.lost)
         self._look = look
         if look.told is not look.level:
             self._disagreements += 1
         elif heard or self._disagreements < self.DISAGREEMENTS:
-            # once it is a fault, only an edge proves that it is over
+            # once this is a fault, only an edge proves that it is over
             self._disagreements = 0
         while self._changes and self.at_ns - self._changes[0] >= self.NOISE_WINDOW_NS:
             self._changes.popleft()
@@ -142,29 +148,29 @@ class ContactTracker:
 
 
 class Pulse(Protocol):
-    """An edge on which a pulse begins, as gpiod hands it over."""
+    """Edge that begins a pulse, as gpiod delivers it."""
 
     @property
     def timestamp_ns(self) -> int:
-        """When, on the kernel's clock for events."""
+        """Time of the edge in nanoseconds on the kernel's clock for events."""
         ...
 
     @property
     def line_seqno(self) -> int:
-        """Its number on its line; the first has 1."""
+        """Number of the edge on its line; the first is 1."""
         ...
 
 
 class PulseMeter:
-    """Counts pulses, and tells how fast they come.
+    """Counter of pulses that also measures their rate.
 
-    `dead_ns`: a pulse sooner than this after the one before is a glitch and not counted. That cannot be said
-    of lost ones: they are counted.
+    A pulse that follows the one before by less than `dead_ns` is a glitch and is not counted. This cannot be
+    decided for lost pulses: they are counted.
     """
 
     def __init__(self, *, count: int, now_ns: int, zero_after_ns: int, dead_ns: int) -> None:
         self.count = count
-        """Pulses in all."""
+        """Total number of pulses."""
         self._zero_after_ns = zero_after_ns
         self._dead_ns = dead_ns
         self._number = 0
@@ -175,7 +181,10 @@ class PulseMeter:
         self._rate: float | None = None
 
     def take(self, pulses: Sequence[Pulse]) -> None:
-        """Pulses as the kernel had buffered them, in order; the lost ones came before the first of these."""
+        """Count pulses in the order in which the kernel buffered them.
+
+        Lost pulses came before the first of these.
+        """
         if not pulses:
             return
         lost = edges_between(self._number, pulses[-1].line_seqno) - len(pulses)
@@ -187,7 +196,8 @@ class PulseMeter:
             if not pulses:
                 return
         first_ns = pulses[0].timestamp_ns
-        # after a standstill the pause says nothing of the speed: measure from the first pulse of the new run
+        # after a standstill the pause says nothing about the speed: measure from the first pulse of the new
+        # run
         started = self._last_ns is None or (lost == 0 and first_ns - self._last_ns >= self._zero_after_ns)
         if self._mark is None or started:
             self._mark = (first_ns, self.count + 1)
@@ -204,10 +214,11 @@ class PulseMeter:
         return kept
 
     def rate(self, now_ns: int) -> float | None:
-        """Pulses a second now, from the kernel's time stamps alone; None while nothing can be said yet.
+        """Return the present rate in pulses per second, or None while it is not yet known.
 
-        Measured over the pulses since the rate was last asked for. Without a new one it is no more than the
-        silence since the last allows, and 0 when that has lasted for `zero_after_ns`.
+        Only the kernel's time stamps are used. The rate is measured over the pulses since the last call.
+        Without a new pulse it is limited to what the silence since the last pulse allows, and is 0 after
+        `zero_after_ns` of silence.
         """
         if self._last_ns is None:
             return 0.0 if now_ns - self._opened_ns >= self._zero_after_ns else None
@@ -226,6 +237,6 @@ class PulseMeter:
         return self._rate
 
     def take_lost(self) -> int:
-        """How many pulses were lost in the kernel's buffer since this was last asked."""
+        """Return how many pulses were lost in the kernel's buffer since the last call."""
         lost, self._lost = self._lost, 0
         return lost

@@ -1,7 +1,7 @@
 """The header's GPIO as all drivers of a process share it: one chip, one pin factory, one thread, one clock.
 
-Opened when the first driver needs it: on a machine without a GPIO chip the sensors on pins fail, each with a
-`DriverError`, and no others do. Tried anew each time until it is there.
+The chip is opened when the first driver needs it. On a machine without a GPIO chip only the sensors on pins
+fail, each with a `DriverError`. Opening is tried again each time until it succeeds.
 """
 
 import threading
@@ -18,7 +18,10 @@ from .pinfactory import GpiodFactory
 
 
 class GpioContext:
-    """To be made once, and handed to every driver of a pin. Takes no hardware before a driver asks for it."""
+    """Shared GPIO state, made once and passed to every driver of a pin.
+
+    It takes no hardware before a driver uses a pin.
+    """
 
     def __init__(
         self,
@@ -34,9 +37,10 @@ class GpioContext:
 
     @contextmanager
     def pin(self, number: int) -> Iterator[GpiodFactory]:
-        """Lends the factory for something to be done with one pin (BCM number).
+        """Lend the factory for an operation on one pin (BCM number).
 
-        Whatever goes wrong with the chip, or inside with the pin, leaves as `DriverError`.
+        Every failure of the chip, and every failure with the pin inside the block, is raised as
+        `DriverError`.
         """
         with self._lock:
             if self._factory is None:
@@ -50,7 +54,7 @@ class GpioContext:
             raise DriverError(f"GPIO{number} cannot be used: {error}") from error
 
     def close(self) -> None:
-        """Let go of all pins and of the chip; safe to call twice."""
+        """Release all pins and the chip; safe to call twice."""
         with self._lock:
             if self._factory is not None:
                 self._factory.close()

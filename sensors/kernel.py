@@ -1,9 +1,9 @@
-"""Chips that the kernel drives, as they stand in sysfs: finds a chip's directory, reads its attributes.
+"""Chips that have a kernel driver, as sysfs shows them: finds a chip's directory, reads its attributes.
 
-Owns where 1-wire, hwmon and IIO devices stand below `/sys`, how a bus and an address are spelt there, and
-which line of `config.txt` makes the kernel bind a chip. Promises that whatever goes wrong is a `DriverError`
-that says what was looked for, what was found, and what to do. Does not turn raw numbers into quantities:
-that is `bus` and `analog`.
+Defines where 1-wire, hwmon and IIO devices are below `/sys`, how a bus and an address are spelt there, and
+which line of `config.txt` makes the kernel bind a chip. Every failure is a `DriverError` that says what was
+looked for, what was found, and what to do. Raw numbers are not converted to quantities here: `bus` and
+`analog` do that.
 
 The trees are documented in the kernel's `Documentation/w1/slaves/w1_therm.rst`,
 `Documentation/hwmon/sysfs-interface.rst` and `Documentation/ABI/testing/sysfs-bus-iio`; the overlays in
@@ -25,7 +25,7 @@ _NOT_THERE: Final = (errno.ENOENT, errno.ENODEV, errno.ENXIO)
 
 
 class UnreadableError(DriverError):
-    """An attribute could not be read. `errno` tells a chip's own complaint from a chip that is gone."""
+    """An attribute could not be read; `errno` distinguishes a chip's own fault from a missing chip."""
 
     def __init__(self, text: str, number: int) -> None:
         super().__init__(text)
@@ -33,12 +33,12 @@ class UnreadableError(DriverError):
 
     @property
     def gone(self) -> bool:
-        """Whether the attribute or its device is no longer there."""
+        """True if the attribute or its device no longer exists."""
         return self.errno in _NOT_THERE
 
 
 class Wiring(Enum):
-    """How a chip is wired to the Pi; how its device is named in sysfs; what its address is called."""
+    """Kind of wiring between a chip and the Pi: its device names in sysfs and the form of its addresses."""
 
     I2C = ("I2C", re.compile(r"(\d+)-([0-9a-f]{4})"), 16, "0x{:02x}", 1)
     SPI = ("SPI", re.compile(r"spi(\d+)\.(\d+)"), 10, "chip select {}", 0)
@@ -46,28 +46,28 @@ class Wiring(Enum):
     def __init__(self, title: str, node: re.Pattern[str], base: int, address: str, usual_bus: int) -> None:
         self.title = title
         self.usual_bus = usual_bus
-        """The bus on the header's usual pins."""
+        """Number of the bus on the header's usual pins."""
         self._node = node
         self._base = base
         self._address = address
 
     def place(self, device: str) -> tuple[int, int] | None:
-        """Bus and address of a device's directory name (`1-0076`, `spi0.1`), or None."""
+        """Return bus and address from a device's directory name (`1-0076`, `spi0.1`), or None."""
         match = self._node.fullmatch(device)
         return (int(match[1]), int(match[2], self._base)) if match else None
 
     def lane(self, bus: int | None) -> str:
-        """The lane of a bus (`i2c-1`, `spi-0`): what blocks one chip on it blocks them all."""
+        """Return the lane of a bus (`i2c-1`, `spi-0`): a chip that blocks blocks every chip on its bus."""
         return f"{self.title.lower()}-{self.usual_bus if bus is None else bus}"
 
     def describe(self, bus: int | None, address: int | None) -> str:
-        """A place, for people: `i2c-1, 0x76`."""
+        """Return a place in words, such as `i2c-1, 0x76`."""
         where = f"any {self.title} bus" if bus is None else self.lane(bus)
         return where if address is None else f"{where}, {self._address.format(address)}"
 
 
 class Subsystem(Enum):
-    """A folder of the kernel's devices: where, their names, the way from one to its bus device."""
+    """Folder of the kernel's devices: its path, the devices' names, and the path to a bus device."""
 
     IIO = ("sys/bus/iio/devices", "iio:device*", "..")
     HWMON = ("sys/class/hwmon", "hwmon*", "device")
@@ -80,22 +80,25 @@ class Subsystem(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """A chip that the kernel drives."""
+    """Type of chip that the kernel drives."""
 
     title: str
-    """For people."""
+    """Name of the chip for people."""
     subsystem: Subsystem
     wiring: Wiring
     names: frozenset[str]
-    """What the attribute `name` may say."""
+    """Possible values of the attribute `name`."""
     usual_address: int
     overlay: Callable[[int, int], str] | None
-    """What `dtoverlay=` in config.txt makes the kernel bind it, from bus and address; None: nothing does."""
+    """Function from bus and address to the `dtoverlay=` in config.txt that makes the kernel bind the chip.
+
+    None if no overlay does.
+    """
     device: str = ""
-    """What an I2C bus's `new_device` calls it, where no overlay does."""
+    """Name of the chip for an I2C bus's `new_device`, where there is no overlay."""
 
     def binding(self, bus: int, address: int) -> str:
-        """What to do that the kernel binds it, in words."""
+        """Return the instruction, in words, that makes the kernel bind the chip."""
         if self.overlay is not None:
             return config_line(self.overlay(bus, address))
         return (
@@ -104,7 +107,7 @@ class Chip:
         )
 
     def find(self, root: Path, *, bus: int | None, address: int | None) -> Path:
-        """The chip's directory. With no `bus` or `address` it must be the only one of its kind.
+        """Return the chip's directory; without `bus` or `address` it must be the only one of its kind.
 
         Raises `DriverError` if it is not there (with what to add to config.txt) or is not the only one.
         """
@@ -134,7 +137,7 @@ class Chip:
 
 
 def _devices(root: Path, chip: Chip) -> dict[tuple[int, int], Path]:
-    """Directories by bus and address."""
+    """Return the directories of this type of chip, by bus and address."""
     found = {}
     for directory in sorted((root / chip.subsystem.folder).glob(chip.subsystem.pattern)):
         device = (directory.resolve() / chip.subsystem.parent).resolve().name
@@ -148,11 +151,11 @@ def _name(directory: Path) -> str:
     try:
         return read_text(directory / "name")
     except UnreadableError:
-        return ""  # it went away while we looked, or has no name: not the one we look for
+        return ""  # it disappeared during the search, or has no name: not the one we look for
 
 
 def find_thermometer(root: Path, address: str | None) -> Path:
-    """The directory of a DS18B20: `28-0316a2…`, or with None the only one on the bus.
+    """Return the directory of the DS18B20 with this address (`28-0316a2…`), or with None of the only one.
 
     Raises `DriverError` if it is not there or is not the only one.
     """
@@ -175,7 +178,7 @@ def find_thermometer(root: Path, address: str | None) -> Path:
 
 
 def read_text(attribute: Path) -> str:
-    """An attribute's text, without surrounding white space. Raises `UnreadableError`."""
+    """Return an attribute's text, without surrounding white space, or raise `UnreadableError`."""
     try:
         return attribute.read_bytes().decode("ascii", "replace").strip()
     except OSError as error:
@@ -185,7 +188,7 @@ def read_text(attribute: Path) -> str:
 
 
 def read_number(attribute: Path) -> float:
-    """An attribute's number. Raises `UnreadableError`, also for text that is no number."""
+    """Return an attribute's number; raise `UnreadableError` also if the text is not a number."""
     text = read_text(attribute)
     try:
         number = float(text)
@@ -199,17 +202,20 @@ def read_number(attribute: Path) -> float:
 
 
 def new_device(bus: int) -> Path:
-    """Where an I2C bus is told of a chip on it."""
+    """Return the file through which an I2C bus learns of a chip."""
     return Path(f"/sys/bus/i2c/devices/i2c-{bus}/new_device")
 
 
 def config_line(overlay: str) -> str:
-    """What to do when an overlay is missing."""
+    """Return the instruction for a missing overlay, in words."""
     return f"add this line to /boot/firmware/config.txt and restart: dtoverlay={overlay}"
 
 
 def _i2c(overlay: str) -> Callable[[int, int], str]:
-    """An overlay for an I2C chip; the bus is a parameter of it where it is not the header's own."""
+    """Return a function that formats the overlay of an I2C chip.
+
+    The bus is a parameter of the overlay unless it is the header's own.
+    """
     return lambda bus, address: overlay.format(address) + ("" if bus == 1 else f",i2c{bus}")
 
 
@@ -280,4 +286,4 @@ CHIPS: Final[dict[str, Chip]] = {
         _i2c("i2c-sensor,bme280,addr=0x{:02x}"),
     ),
 }
-"""By the `kind` or `chip` of `sensors.toml`."""
+"""Supported chips, by the `kind` or `chip` of `sensors.toml`."""

@@ -1,7 +1,7 @@
-"""The kinds of sensors: which keys each takes, what they may say, and the options they make.
+"""The kinds of sensors: the keys of each kind, their valid values, and the options made from them.
 
-`KINDS` is the table to read or to change. A kind's `check` looks at what its keys say together; what sensors
-may not share with each other is `conflicts`'.
+`KINDS` is the table to read or to change. A kind's `check` examines its keys in combination. The resources
+that sensors may not share with each other are in `conflicts`.
 """
 
 from collections.abc import Callable, Mapping
@@ -32,29 +32,29 @@ from .settings import (
 )
 
 Values = dict[str, Any]
-"""A table's values by key, None where wrong."""
+"""Values of a table by key; None for a value that is wrong."""
 
 
 @dataclass(slots=True)
 class Draft:
-    """One `[[sensor]]` table, read but not yet known to be sound."""
+    """A `[[sensor]]` table that has been read, but not yet checked in all respects."""
 
     table: Table
     kind: "Kind | None"
-    """None if the file names none that there is."""
+    """Kind of the sensor; None if the file has no known kind."""
     values: Values
     unit: str | None
-    """None if it is not known."""
+    """SI unit of the sensor; None if it is not known."""
     folder: Path
-    """Of `sensors.toml`."""
+    """Folder that contains `sensors.toml`."""
 
     def given(self, key: str) -> Any:
-        """A value that can be relied upon; None if it is missing or wrong."""
+        """Return a value that is known to be valid, or None if it is missing or wrong."""
         return None if key in self.table.faulty else self.values.get(key)
 
 
 def _nothing_more(_draft: Draft) -> None:
-    """A kind whose keys do not depend on each other."""
+    """Do nothing: the keys of this kind do not depend on each other."""
 
 
 def _none(_values: Values) -> str | None:
@@ -63,19 +63,19 @@ def _none(_values: Values) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One entry of the key `kind`."""
+    """Entry for a value of the key `kind`."""
 
     schema: Schema
     options: Callable[[Draft], Options]
-    """From a draft without mistakes."""
+    """Function that makes the options from a draft without mistakes."""
     check: Callable[[Draft], None] = _nothing_more
     interval_s: float | None = 1.0
-    """Between samples when the file does not say; None for kinds that have no rate."""
+    """Interval between samples in seconds if the file does not set it; None for kinds that have no rate."""
     fastest_hz: float = 1000.0
     unit: Callable[[Values], str | None] = _none
-    """SI unit of what it measures by its nature; None for kinds that measure what their path says."""
+    """SI unit that the kind implies; None for kinds that measure in the unit of their path."""
     chip: Callable[[Values], str | None] = _none
-    """Which of `kernel.CHIPS` (or a thermometer) it needs; None for kinds that need none."""
+    """Chip that the kind needs, from `kernel.CHIPS` or a thermometer; None for kinds that need none."""
 
 
 # Contacts and pulses -------------------------------------------------------------------------------
@@ -128,7 +128,7 @@ def _pulse_options(draft: Draft) -> PulseOptions:
 
 
 def _is_number(draft: Draft) -> bool:
-    """Whether the path takes the number that this kind measures; complains if it is a contact's."""
+    """Return True if the path takes the number that this kind measures; complain if it is a contact's."""
     if draft.unit == CONTACT:
         draft.table.complain(
             "path", f"{draft.values['path']} is on and off, and this sensor gives numbers", "Choose another."
@@ -137,7 +137,7 @@ def _is_number(draft: Draft) -> bool:
 
 
 def _check_pulse(draft: Draft) -> None:
-    """A unit that is known must be a rate for rates, and none for totals."""
+    """Complain if a known unit is not a rate although `measure` is `rate`, or the reverse."""
     measure, unit = draft.given("measure"), draft.unit
     if not _is_number(draft) or measure is None or unit not in DIMENSIONS:
         return
@@ -230,7 +230,7 @@ def _check_analog(draft: Draft) -> None:
 
 
 def _check_valid(draft: Draft) -> None:
-    """Calibration and electrical range must overlap, and the chip must see part of the range."""
+    """Complain if calibration and electrical range do not overlap, or the range exceeds the chip's."""
     chip, valid, points = (draft.given(key) for key in ("chip", "valid", "calibration"))
     if valid is not None and points is not None and draft.unit is not None:
         first, last = points[0][0], points[-1][0]
@@ -267,7 +267,7 @@ def _analog_options(draft: Draft) -> AnalogOptions:
     )
 
 
-# Without wires -------------------------------------------------------------------------------------
+# Kinds without wires -------------------------------------------------------------------------------
 
 
 def _replay_file(draft: Draft) -> Path:
@@ -276,7 +276,7 @@ def _replay_file(draft: Draft) -> Path:
 
 
 def _check_replay(draft: Draft) -> None:
-    """The recording must be there, be sound, and have rows of the path."""
+    """Complain unless the recording exists, is valid, and has rows of the path."""
     if draft.given("file") is None or draft.given("path") is None:
         return
     file = _replay_file(draft)
@@ -344,4 +344,4 @@ KINDS: Final[Mapping[str, Kind]] = {
     "simulated": Kind(_SIMULATED, _simulated_options),
     "replay": Kind(_REPLAY, _replay_options, check=_check_replay, interval_s=None),
 }
-"""By the key `kind`."""
+"""All kinds, by the value of the key `kind`."""

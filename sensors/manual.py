@@ -1,5 +1,6 @@
-"""Kind `manual`: a sensor whose values people read off and type in. It has no wire, so it has no faults and
-does not go stale.
+"""Kind `manual`: a sensor whose values people read off and type in.
+
+It has no wire, so it has no faults and does not become stale.
 """
 
 import math
@@ -11,7 +12,7 @@ from .settings import SensorSettings
 
 
 class ManualDriver(Driver):
-    """Hands on what people submit."""
+    """Driver that emits the values that people submit."""
 
     def __init__(self, settings: SensorSettings, *, clock: Clock) -> None:
         super().__init__(settings)
@@ -21,13 +22,14 @@ class ManualDriver(Driver):
         self._emit: Emit | None = None
 
     def open(self, emit: Emit, *, resume: Totals) -> None:  # noqa: ARG002  # no totals here
-        """Begin to take values."""
+        """Start to accept values."""
         self._emit = emit
 
     def submit(self, value: Value) -> Sample:
-        """Take a value in the sensor's unit, read now; returns the sample that was emitted.
+        """Emit a value in the sensor's unit, with the present time, and return the sample.
 
-        Raises `ValueError` for a value that is not of the sensor's type, `DriverError` if it is not open.
+        Raises `ValueError` for a value that is not of the sensor's type, and `DriverError` if the driver is
+        not open.
         """
         if self._emit is None:
             raise DriverError(f"{self.settings.id} is not open")
@@ -42,5 +44,5 @@ class ManualDriver(Driver):
         return sample
 
     def close(self) -> None:
-        """Take no more values."""
+        """Stop accepting values; `submit` fails from now on."""
         self._emit = None

@@ -1,9 +1,10 @@
-"""What simulated machinery does: pure functions of a seed and the time.
+"""Behaviour of simulated machinery, as pure functions of a seed and the time.
 
-Promises that the same seed, grain and time give the same value, in any order of asking; nothing is kept
-between calls. The *seed* decides what happens (when the engine starts, the door opens): sensors of one seed
-tell one story, so that the battery charges while the engine runs. The *grain* decides the noise: two sensors
-of one story still differ. Time is in seconds since the sensor was first opened, from 0 up.
+The same seed, grain and time always yield the same value, in any order of calls; no state is kept between
+calls. The *seed* decides what happens (when the engine starts, when the door opens). Sensors with the same
+seed are consistent with each other: the battery charges while the engine runs. The *grain* decides the noise,
+so two sensors with the same seed still differ. Time is in seconds since the sensor was first opened, from 0
+up.
 """
 
 import math
@@ -17,7 +18,7 @@ _MASK: Final = (1 << 64) - 1
 
 
 def chance(seed: int, *numbers: int) -> float:
-    """A number from 0 up to 1 that depends on nothing but its arguments (the SplitMix64 finaliser)."""
+    """Return a number from 0 up to 1 that depends only on the arguments (the SplitMix64 finaliser)."""
     word = seed
     for number in numbers:
         word = (word * 31 + number + 0x9E3779B97F4A7C15) & _MASK
@@ -28,12 +29,12 @@ def chance(seed: int, *numbers: int) -> float:
 
 
 def hiss(grain: int, t_s: float) -> float:
-    """White noise from -1 to 1, new every millisecond."""
+    """Return white noise from -1 to 1 that changes every millisecond."""
     return 2.0 * chance(grain, int(t_s * 1000)) - 1.0
 
 
 def drift(grain: int, t_s: float, period_s: float) -> float:
-    """Smooth noise from -1 to 1, that turns about once a period."""
+    """Return smooth noise from -1 to 1 that changes direction about once a period."""
     place = t_s / period_s
     step = math.floor(place)
     before, after = chance(grain, step, 1), chance(grain, step + 1, 1)
@@ -49,19 +50,25 @@ _CRANK_HZ, _IDLE_HZ = 4.0, 13.3
 
 
 def engine_run(seed: int, cycle: int) -> tuple[float, float]:
-    """When the engine starts and stops in a cycle, in seconds: starts within 20 s, runs 6 to 9 minutes."""
+    """Return the times at which the engine starts and stops in a cycle, in seconds.
+
+    It starts within 20 s and runs for 6 to 9 minutes.
+    """
     start = cycle * ENGINE_CYCLE_S + 5.0 + 15.0 * chance(seed, cycle, 2)
     return start, start + 360.0 + 180.0 * chance(seed, cycle, 3)
 
 
 def engine_runs(seed: int, t_s: float) -> bool:
-    """Whether the engine runs (cranking counts)."""
+    """Return True if the engine runs; cranking counts."""
     start, stop = engine_run(seed, math.floor(t_s / ENGINE_CYCLE_S))
     return start <= t_s < stop
 
 
 def engine_hz(seed: int, grain: int, t_s: float) -> float:
-    """Revolutions: cranking, warming up at idle, cruising, cooling down at idle, coasting to a stop."""
+    """Return revolutions in Hz over one run of the engine.
+
+    The engine cranks, warms up at idle, cruises, cools down at idle, and coasts to a stop.
+    """
     cycle = math.floor(t_s / ENGINE_CYCLE_S)
     start, stop = engine_run(seed, cycle)
     if not start <= t_s < stop + _COAST_S:
@@ -76,14 +83,14 @@ def engine_hz(seed: int, grain: int, t_s: float) -> float:
     return _IDLE_HZ + (cruise_hz - _IDLE_HZ) * throttle + 0.15 * hiss(grain, t_s)
 
 
-# The bilge: fills, the float switch closes, the pump empties it ------------------------------------
+# The bilge: it fills, the float switch closes, the pump empties it ----------------------------------
 
 BILGE_CYCLE_S: Final = 150.0
 _BILGE_LOW_M, _BILGE_HIGH_M, _PUMP_S = 0.03, 0.14, 15.0
 
 
 def _bilge(seed: int, t_s: float) -> tuple[float, bool]:
-    # the first filling is under way already: the float closes within the first minute
+    # the first filling has already begun, so that the float closes within the first minute
     t_s += 70.0 + 25.0 * chance(seed, 5)
     cycle, into = divmod(t_s, BILGE_CYCLE_S)
     full_after = BILGE_CYCLE_S * (0.72 + 0.1 * chance(seed, int(cycle), 6))
@@ -91,27 +98,27 @@ def _bilge(seed: int, t_s: float) -> tuple[float, bool]:
     if into < full_after:
         return _BILGE_LOW_M + span * into / full_after, False
     pumped = min(1.0, (into - full_after) / _PUMP_S)
-    return _BILGE_HIGH_M - span * pumped, pumped < 0.6  # a float switch lets go below where it closed
+    return _BILGE_HIGH_M - span * pumped, pumped < 0.6  # a float opens below where it closed
 
 
 def bilge_m(seed: int, grain: int, t_s: float) -> float:
-    """Depth of water: rises slowly, falls fast, rolls with the boat."""
+    """Return the depth of water in m: it rises slowly, falls fast, and moves as the boat rolls."""
     return max(0.0, _bilge(seed, t_s)[0] + 0.002 * math.sin(t_s * 2.3) + 0.0005 * hiss(grain, t_s))
 
 
 def bilge_high(seed: int, t_s: float) -> bool:
-    """The float switch."""
+    """Return True if the float switch is closed."""
     return _bilge(seed, t_s)[1]
 
 
-# A tank: drains for an hour, is filled in a minute -------------------------------------------------
+# A tank: drains for an hour, is filled within a minute ----------------------------------------------
 
 TANK_CYCLE_S: Final = 3600.0
 _FILL_S: Final = 60.0
 
 
 def tank_ratio(seed: int, grain: int, t_s: float) -> float:
-    """Level, sloshing."""
+    """Return the level of the sloshing tank as a ratio; 1 is full."""
     into = (t_s + 0.6 * TANK_CYCLE_S * chance(seed, 7)) % TANK_CYCLE_S
     drained = min(into / (TANK_CYCLE_S - _FILL_S), (TANK_CYCLE_S - into) / _FILL_S)
     sway = 0.5 + 0.5 * drift(seed, t_s, 20.0)
@@ -123,7 +130,7 @@ def tank_ratio(seed: int, grain: int, t_s: float) -> float:
 
 
 def battery_a(seed: int, grain: int, t_s: float) -> float:
-    """Current into the battery."""
+    """Return the current into the battery in A."""
     fridge = 4.5 if (t_s + 100.0 * chance(seed, 8)) % 100.0 < 40.0 else 0.0
     load = 2.2 + fridge + 0.8 * drift(seed, t_s, 60.0)
     start, stop = engine_run(seed, math.floor(t_s / ENGINE_CYCLE_S))
@@ -132,7 +139,10 @@ def battery_a(seed: int, grain: int, t_s: float) -> float:
 
 
 def battery_v(seed: int, grain: int, t_s: float) -> float:
-    """Voltage: sags under load, rises to 14.2 V under charge, settles in a minute after it."""
+    """Return the voltage in V: it sags under load, rises to 14.2 V under charge, and settles afterwards.
+
+    Settling takes about a minute.
+    """
     cycle = math.floor(t_s / ENGINE_CYCLE_S)
     charged = 0.0
     for run in range(max(0, cycle - 1), cycle + 1):
@@ -145,7 +155,7 @@ def battery_v(seed: int, grain: int, t_s: float) -> float:
 
 
 def battery_ratio(seed: int, grain: int, t_s: float) -> float:
-    """State of charge: a slow wave."""
+    """Return the state of charge as a ratio, which changes in a slow wave."""
     return 0.8 + 0.12 * drift(seed, t_s, 1800.0) + 0.0005 * hiss(grain, t_s)
 
 
@@ -155,7 +165,10 @@ _COOLANT_TAU_S: Final = 150.0
 
 
 def coolant_k(seed: int, grain: int, t_s: float) -> float:
-    """A first-order body that the engine heats by 62 K: the sum of what each of the last runs left in it."""
+    """Return the temperature in K of a first-order body that the engine heats by 62 K.
+
+    It is the sum of the heat that remains from each of the last runs.
+    """
     cycle = math.floor(t_s / ENGINE_CYCLE_S)
     heat = 0.0
     for run in range(max(0, cycle - 2), cycle + 1):
@@ -166,32 +179,32 @@ def coolant_k(seed: int, grain: int, t_s: float) -> float:
     return 291.0 + 1.5 * drift(seed, t_s, 1800.0) + 62.0 * heat + 0.03 * hiss(grain, t_s)
 
 
-# A door: now and then somebody goes through it -----------------------------------------------------
+# A door: someone goes through it from time to time --------------------------------------------------
 
 DOOR_SLOT_S: Final = 40.0
 
 
 def door_open(seed: int, t_s: float) -> bool:
-    """Whether the door stands open: in most slots once, for 3 to 15 s."""
+    """Return True if the door is open: once in most slots, for 3 to 15 s."""
     slot = math.floor(t_s / DOOR_SLOT_S)
     opens = slot * DOOR_SLOT_S + 5.0 + 15.0 * chance(seed, slot, 9)
     return chance(seed, slot, 10) < 0.7 and opens <= t_s < opens + 3.0 + 12.0 * chance(seed, slot, 11)
 
 
-# What can be simulated -----------------------------------------------------------------------------
+# The models that can be simulated ------------------------------------------------------------------
 
 Waveform = Callable[[int, int, float], float]
-"""(seed, grain, time in s) to a value."""
+"""Function from (seed, grain, time in s) to a value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One entry of the key `model`."""
+    """Entry for a value of the key `model`."""
 
     numbers: dict[str, Waveform]
-    """By unit; under '' the one for any other unit."""
+    """Waveforms by unit; the empty key is for any other unit."""
     active: Callable[[int, float], bool]
-    """The same as a contact, for the unit `bool`."""
+    """Function that yields the same machinery as a contact, for the unit `bool`."""
 
 
 MODELS: Final[dict[str, Model]] = {
@@ -208,7 +221,10 @@ _FAULTS: Final = (State.OPEN, State.SHORT, State.STALE)
 
 
 def wire_fault(grain: int, t_s: float) -> State | None:
-    """The wiring fault that a sensor with `faults` plays: in two of three slots one, for 4 to 10 s."""
+    """Return the wiring fault that a sensor with `faults` simulates, or None.
+
+    There is a fault in two of three slots, for 4 to 10 s.
+    """
     slot = math.floor(t_s / FAULT_SLOT_S)
     begins = slot * FAULT_SLOT_S + 15.0 + 50.0 * chance(grain, slot, 12)
     ends = begins + 4.0 + 6.0 * chance(grain, slot, 13)

@@ -1,8 +1,9 @@
-"""Signal K paths: what each measures, in which SI unit.
+"""Signal K paths: the quantity and the SI unit of each.
 
-Owns the table of paths a vessel's sensors have: Signal K's own (specification 1.8, where a GPIO header can
-measure them), and below them ours in its style, which Signal K has not. `*` stands for a name that the vessel
-gives (`propulsion.*.oilPressure`). A path that is not here may be used too; then its unit must be given.
+The table contains the paths of a vessel's sensors: Signal K's own (specification 1.8, where a GPIO header can
+measure them), and below them ours in its style, which Signal K does not have. `*` stands for a name that the
+vessel chooses (`propulsion.*.oilPressure`). A path that is not in the table may be used too; its unit must
+then be set.
 """
 
 import re
@@ -15,17 +16,17 @@ from .quantities import close
 
 WELL_FORMED: Final = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 CONTACT: Final = "bool"
-"""The unit of what is either so or not."""
+"""Unit of a value that is either true or false."""
 COUNT: Final = ""
-"""The unit of a plain number."""
+"""Unit of a plain number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """What Signal K publishes of a path as `meta`."""
+    """The part of Signal K's `meta` for a path that Logboat uses."""
 
     units: str
-    """SI as Signal K writes it; `bool` for contacts; '' for plain numbers."""
+    """Unit in SI as Signal K writes it; `bool` for contacts; empty for plain numbers."""
     description: str
 
 
@@ -33,7 +34,7 @@ def _below(prefix: str, *rows: tuple[str, str, str]) -> dict[str, Meta]:
     return {f"{prefix}.{name}": Meta(unit, description) for name, unit, description in rows}
 
 
-_DEVICE: Final = (  # Signal K's `electrical` qualities of anything on direct current
+_DEVICE: Final = (  # Signal K's `electrical` properties of any device on direct current
     ("voltage", "V", "Voltage at the device"),
     ("voltage.ripple", "V", "Ripple on the direct voltage"),
     ("current", "A", "Current out of the device (a battery: into it)"),
@@ -216,12 +217,12 @@ _OURS: Final[Mapping[str, Meta]] = {
 }
 
 TABLE: Final[Mapping[str, Meta]] = {**_SIGNAL_K, **_OURS}
-"""Every path that is known, by its pattern."""
+"""Every known path, by its pattern."""
 
 
 @lru_cache(maxsize=1024)
 def meta(path: str) -> Meta | None:
-    """Unit and description of a path; None if it is not in the table."""
+    """Return the unit and description of a path, or None if it is not in the table."""
     names = path.split(".")
     if not is_well_formed(path):
         return None
@@ -235,18 +236,24 @@ def _fits(pattern: Sequence[str], names: Sequence[str]) -> bool:
 
 
 def unit_of(path: str) -> str | None:
-    """SI unit of a path (`bool` for a contact, '' for a plain number); None if the path is not known."""
+    """Return the SI unit of a path, or None if the path is not known.
+
+    The unit is `bool` for a contact and empty for a plain number.
+    """
     found = meta(path)
     return None if found is None else found.units
 
 
 def is_well_formed(path: str) -> bool:
-    """Whether a path is names of letters, digits and hyphens, two at least, with points between."""
+    """Return True if a path has two or more names of letters, digits and hyphens, joined by points."""
     return WELL_FORMED.fullmatch(path) is not None
 
 
 def similar(path: str) -> str:
-    """The known path that was probably meant, with the vessel's own names kept; '' if none is near."""
+    """Return the known path that was probably meant, or an empty string if none is close.
+
+    The vessel's own names are kept.
+    """
     given = path.split(".")
     candidates = {}
     for pattern in TABLE:

@@ -1,12 +1,12 @@
 """A gpiozero pin factory on `gpiod`, libgpiod's own bindings (`GPIOZERO_PIN_FACTORY=gpiod`).
 
-Promises: the chip is the header's, found by its label. Events carry the kernel's time stamp. Bounce is
-filtered by the kernel, which reports a level once it has been stable for the bounce time; after each quiet
-period the level is read once more, so that a device's state is what its pin *is*, whatever became of the
-edges. One background thread serves all pins. What the kernel dropped is counted (`GpiodPin.look`).
+The chip is the header's, found by its label. Events carry the kernel's time stamp. The kernel filters bounce
+and reports a level once it has been stable for the bounce time. After each quiet period the level is read
+once more, so that a device's state is the real level of its pin, whatever happened to the edges. One
+background thread serves all pins. Edges that the kernel dropped are counted (`GpiodPin.look`).
 
-The kernel's debounce counts in its ticks (1 to 10 ms), rounded up. A signal that never holds still for the
-bounce time makes no events at all. No PWM.
+The kernel's debounce counts in its ticks (1 to 10 ms), rounded up. A signal that never stays still for the
+bounce time makes no events at all. PWM is not supported.
 """
 
 import errno
@@ -44,16 +44,22 @@ from .watcher import Wake, Watcher
 _log = logging.getLogger(__name__)
 
 PIN_EVENTS: Final = 64
-"""Edges that the kernel keeps for a pin. A pin is for what people can follow; more is noise."""
+"""Number of edges that the kernel buffers for a pin.
+
+A pin is for changes that people can follow; more are noise.
+"""
 FLOOD: Final = 32
-"""So many edges within `FLOOD_NS` are a flood: the pin is left alone for as long, lest it starve others."""
+"""Number of edges within `FLOOD_NS` that make a flood.
+
+The pin is then not served for another `FLOOD_NS`, so that it does not starve the others.
+"""
 FLOOD_NS: Final = 50_000_000
 
 
 class GpiodFactory(LocalPiFactory):
-    """Pins of the header, by their BCM number. Lines are taken from the kernel as pins are asked for.
+    """Factory of the header's pins, by BCM number; it takes a line when a pin is requested.
 
-    `chip`: the path of the chip's device; None finds the header's. Raises `DriverError` if there is none.
+    `chip` is the path of the chip's device; None finds the header's. Raises `DriverError` if there is none.
     The other parameters are for tests.
     """
 
@@ -68,10 +74,10 @@ class GpiodFactory(LocalPiFactory):
         revision: Callable[[], int] = get_pi_revision,
     ) -> None:
         super().__init__()
-        # gpiozero's local factories share these so that no two drive one pin: here the kernel sees to it
+        # gpiozero's local factories share these so that no two drive one pin: here the kernel ensures that
         self.pins: dict[Any, GpiodPin] = {}
         self._reservations: dict[Any, list[Any]] = defaultdict(list)
-        # may be entered again: a device that is garbage gives its reservation back from the collector
+        # reentrant: the garbage collector may release the reservation of a forgotten device at any point
         self._res_lock = threading.RLock()
         self.pin_class = GpiodPin
         self.chip = open_header_chip(chip, opener=opener, devices=devices)
@@ -81,7 +87,7 @@ class GpiodFactory(LocalPiFactory):
         self._revision = revision
 
     def close(self) -> None:
-        """Let go of all pins, stop the thread, close the chip; safe to call twice."""
+        """Release all pins, stop the thread, close the chip; safe to call twice."""
         for pin in list(self.pins.values()):
             pin.close()
         self.watcher.close()
@@ -91,9 +97,9 @@ class GpiodFactory(LocalPiFactory):
     def request(
         self, number: int, settings: gpiod.LineSettings, *, events: int, consumer: str = CONSUMER
     ) -> gpiod.LineRequest:
-        """Take a line of the header, with room for so many edges in the kernel.
+        """Take a line of the header, with a kernel buffer for `events` edges.
 
-        Raises `OSError`, and `PinInvalidPin` for lines that are not on the header (the SD card's, …).
+        Raises `OSError`, and `PinInvalidPin` for lines that are not on the header (such as the SD card's).
         """
         if not any(self.board_info.find_pin(number)):
             raise PinInvalidPin(f"{number} is not a valid pin name")
@@ -101,12 +107,12 @@ class GpiodFactory(LocalPiFactory):
             return self.chip.request_lines({number: settings}, consumer=consumer, event_buffer_size=events)
 
     def direction(self, number: int) -> Direction:
-        """The direction that a line has at present."""
+        """Return the present direction of a line."""
         with self._chip_lock:
             return self.chip.get_line_info(number).direction
 
     def line_error(self, number: int, error: OSError) -> DriverError:
-        """What went wrong at a line, for people."""
+        """Return an error that says what went wrong at a line, for people."""
         with self._chip_lock:
             return line_error(self.chip, number, error)
 
@@ -119,16 +125,16 @@ class GpiodFactory(LocalPiFactory):
         return revision
 
     def ticks(self) -> int:
-        """Nanoseconds on the kernel's clock for events (`CLOCK_MONOTONIC`)."""
+        """Return nanoseconds on the kernel's clock for events (`CLOCK_MONOTONIC`)."""
         return self._monotonic_ns()
 
     def ticks_diff(self, later: int, earlier: int) -> float:
-        """Seconds from `earlier` to `later`."""
+        """Return the seconds from `earlier` to `later`."""
         return (later - earlier) / 1e9
 
 
 class GpiodPin(LocalPiPin):
-    """One line of the header. `lock` is held while its edges are handed on, one after the other."""
+    """Line of the header; `lock` is held while its edges are delivered, one after the other."""
 
     _when_changed: Any
 
@@ -137,7 +143,7 @@ class GpiodPin(LocalPiPin):
         self.lock = self._when_changed_lock
         function = "output" if factory.direction(self._number) is Direction.OUTPUT else "input"
         self._setup = PinSetup(function, pull=info.pull or "floating")
-        # as it is: to take a line must not make it blink
+        # unchanged: taking a line must not make its output blink
         self._request: gpiod.LineRequest | None = factory.request(
             self._number, gpiod.LineSettings(), events=PIN_EVENTS
         )
@@ -151,7 +157,7 @@ class GpiodPin(LocalPiPin):
         self._broken: OSError | None = None
 
     def close(self) -> None:
-        """Make it an input, and give the line back; safe to call twice."""
+        """Make the pin an input and release its line; safe to call twice."""
         # before the lock is taken: this may be the garbage collector, in a thread that is in the watcher
         self._factory.watcher.remove(self)
         with self.lock:
@@ -169,16 +175,16 @@ class GpiodPin(LocalPiPin):
             finally:
                 request.release()
 
-    # What gpiozero asks of a pin -----------------------------------------------------------------------
+    # Interface that gpiozero requires of a pin ---------------------------------------------------------
 
     def output_with_state(self, state: float) -> None:
-        """Make it an output that starts with `state`, in one step."""
+        """Make the pin an output that starts with `state`, in one step."""
         with self.lock:
             self._stop_watching()
             self._become(replace(self._setup, function="output"), output=bool(state))
 
     def input_with_pull(self, pull: str) -> None:
-        """Make it an input with that pull, in one step."""
+        """Make the pin an input with this pull, in one step."""
         with self.lock:
             self._check_pull(pull)
             self._become(replace(self._setup, function="input", pull=pull))
@@ -241,7 +247,7 @@ class GpiodPin(LocalPiPin):
 
     def _enable_event_detect(self) -> None:
         with self.lock:
-            self._take_edges()  # what an earlier watch left in the buffer
+            self._take_edges()  # discard the edges that an earlier watch left in the buffer
             self._watching = True
             try:
                 self._become(self._setup)
@@ -272,12 +278,12 @@ class GpiodPin(LocalPiPin):
         return self._line.get_value(self._number) is Value.ACTIVE
 
     def _become(self, setup: PinSetup, *, output: bool = False) -> None:
-        """Tell the kernel what the pin shall be; only if it agrees, the pin is that."""
+        """Configure the line in the kernel; keep the new setup only if the kernel accepts it."""
         settings = setup.line_settings(watching=self._watching, output=output)
         self._line.reconfigure_lines({self._number: settings})
         self._setup = setup
         if self._watching:
-            # the kernel may have been blind for a moment: look again when it has settled
+            # the kernel may have missed edges for a moment: read the level again when it has settled
             self.wake = Wake(self._factory.ticks() + setup.quiet_ns)
             self._factory.watcher.add(self)
 
@@ -286,12 +292,12 @@ class GpiodPin(LocalPiPin):
         self._factory.watcher.remove(self)
 
     def fileno(self) -> int | None:
-        """What is readable when the kernel has an edge."""
+        """Return the file descriptor that is readable when the kernel has an edge; None once closed."""
         with self.lock:
             return None if self._request is None else self._request.fd
 
     def service(self, now_ns: int) -> None:
-        """Hand on the edges that the kernel has; read the level when it has been quiet for long enough."""
+        """Deliver the kernel's edges; read the level when there has been no edge for the quiet period."""
         with self.lock:
             if not self._watching or self._broken is not None:
                 return
@@ -307,7 +313,7 @@ class GpiodPin(LocalPiPin):
                         self.wake = Wake(now_ns + self._setup.quiet_ns)
             except OSError as error:
                 if self._request is None:
-                    return  # closed by what it called, or by the garbage collector
+                    return  # closed by the callback, or by the garbage collector
                 self._broken = error
                 self.wake = Wake(on_events=False)
                 _log.warning("%r can be read no longer: %s", self, error)
@@ -322,9 +328,9 @@ class GpiodPin(LocalPiPin):
         return Wake(now_ns + FLOOD_NS, on_events=False)
 
     def look(self) -> Look:
-        """Hand on what edges there are, read the level, and say what both tell. Raises `OSError`.
+        """Deliver pending edges, read the level, and return both; raises `OSError`.
 
-        If the level is another than the edges left it at, the change is handed on, with the time of now.
+        If the level differs from the one that the edges imply, the change is delivered with the present time.
         """
         with self.lock:
             taken = self._take_edges() if self._watching else 0
@@ -336,11 +342,11 @@ class GpiodPin(LocalPiPin):
             return self._look
 
     def resync(self) -> None:
-        """Make the kernel's debounce read the pin anew; nothing happens to a pin without. Raises `OSError`.
+        """Make the kernel's debounce read the pin again; do nothing for a pin without debounce.
 
-        A debounced line reads as what its interrupts last said (`debounced_value` in `gpiolib-cdev.c`).
-        Should one have been missed, that would be wrong for as long as the pin is still. A change found so is
-        handed on after the quiet period, if it is no glitch.
+        A debounced line reads as its interrupts last reported (`debounced_value` in `gpiolib-cdev.c`). If one
+        was missed, the value stays wrong for as long as the pin is still. A change that is found in this way
+        is delivered after the quiet period, unless it is a glitch. Raises `OSError`.
         """
         with self.lock:
             if not self._watching or self._setup.bounce is None:
@@ -351,12 +357,12 @@ class GpiodPin(LocalPiPin):
             self._become(self._setup)
             level = self._read()
             if level is not self._level:
-                # an edge may have been in the making: only a repetition is suspicious
+                # an edge may have been about to come: only a repetition is suspicious
                 self._look = replace(self._look, told=level, found=self._look.found + 1)
 
     @property
     def edges_lost(self) -> int:
-        """How many edges the kernel dropped since the pin was opened; never goes back."""
+        """Number of edges that the kernel dropped since the pin was opened; never decreases."""
         return self._look.lost
 
     def _take_edges(self) -> int:
@@ -383,5 +389,5 @@ class GpiodPin(LocalPiPin):
         try:
             self._call_when_changed(ticks, int(level))
         except Exception:  # noqa: BLE001
-            # what it called is someone else's code; the other pins must go on
+            # the callback is foreign code; the other pins must continue
             _log.exception("what %r called when it changed failed", self)

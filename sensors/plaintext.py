@@ -1,8 +1,8 @@
-"""Text from anywhere made safe to show: on a terminal, in a log, in JSON, in a spreadsheet. Pure, but for
-`CleanStream`.
+"""Makes text from any source safe to show: on a terminal, in a log, in JSON, in a spreadsheet.
 
-Names, units, error texts, and headers come from other vessels, from peers, and from strangers on the network.
-A terminal obeys control characters in them. `clean` is the one rule for what may be shown.
+Names, units, error texts and headers come from other vessels, from peers, and from strangers on the network.
+A terminal obeys control characters in them. `clean` is the one rule for what may be shown. All functions are
+pure, except `CleanStream` and its users.
 """
 
 import contextlib
@@ -14,24 +14,27 @@ from typing import Final, TextIO, cast
 SUBSTITUTE: Final = "·"
 """Shown in place of a character that must not reach a terminal."""
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")  # noqa: RUF001
-"""A spreadsheet takes a text that begins with one of these for a formula, some in their full-width form, too
-(OWASP, "CSV Injection")."""
+"""First characters that make a spreadsheet treat a text as a formula (OWASP, "CSV Injection").
+
+Some are also recognised in their full-width form.
+"""
 _STYLED: Final = re.compile("\x1b\\[(?:0|1|32|33|1;31)m")
-"""The styles that Logboat itself uses (`services.present.Style`), and the return to plain text."""
+"""The styles that Logboat itself uses (`services.present.Style`), and the reset to plain text."""
 _BLANKS: Final = {"\n": "", "\t": ""}
 
 
 def clean(text: str) -> str:
-    """Return the text with a dot for each character that could steer a terminal.
+    """Return the text with a dot in place of each character that could control a terminal.
 
-    Those are the control characters (C0, C1, DEL), line and paragraph separators, the signs that turn the
-    direction of text around or have no width, and what is not a character at all, as half a surrogate pair.
+    Those are the control characters (C0, C1, DEL), line and paragraph separators, characters that reverse the
+    direction of text or have no width, and code points that are not characters, such as half a surrogate
+    pair.
     """
     return text if text.isprintable() else "".join(c if c.isprintable() else SUBSTITUTE for c in text)
 
 
 def clean_lines(text: str) -> str:
-    """Return the text, `clean`, with its line ends and tabs."""
+    """Return the text, made `clean`, but with its line ends and tabs."""
     if text.translate(_TABLE).isprintable():
         return text
     return "".join(c if c.isprintable() or c in _BLANKS else SUBSTITUTE for c in text)
@@ -41,17 +44,18 @@ _TABLE: Final = str.maketrans(_BLANKS)
 
 
 def csv_text(text: str) -> str:
-    """Return the text, `clean`, as a field of a CSV file that no spreadsheet takes for a formula.
+    """Return the text, made `clean`, as a field of a CSV file that no spreadsheet treats as a formula.
 
-    A field that begins like a formula gets an apostrophe in front. Only for texts: a number stays one.
+    A field that begins like a formula gets an apostrophe in front. Use it only for texts: a number stays a
+    number.
     """
     return f"'{clean(text)}" if text.startswith(_FORMULA) else clean(text)
 
 
 def json_text(encoded: str | bytes) -> str:
-    """Return encoded JSON, in which each character that `clean` would replace is an escape (RFC 8259, 7).
+    """Return encoded JSON in which each character that `clean` would replace is an escape (RFC 8259, 7).
 
-    Whoever decodes it gets the same values. Line ends and tabs between values stay.
+    A decoder reads the same values. Line ends and tabs between values stay.
     """
     text = encoded.decode(errors="replace") if isinstance(encoded, bytes) else encoded
     if text.isprintable():
@@ -60,24 +64,24 @@ def json_text(encoded: str | bytes) -> str:
 
 
 def _escape(character: str) -> str:
-    if character == "\r":  # only between values: within one it is an escape already
+    if character == "\r":  # only between values: within one it is already escaped
         return " "
     units = character.encode("utf-16-be", "surrogatepass").hex()
     return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
 
 
 class CleanStream:
-    """A text stream that lets through nothing that steers a terminal, but what `steer` is asked for."""
+    """A text stream that removes everything that controls a terminal, except what is written with `steer`."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def __getattr__(self, name: str) -> object:
-        """All else is the stream's."""
+        """Return any other attribute of the underlying stream."""
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
-        """Write the text, `clean`, with its line ends, tabs, and Logboat's own styles."""
+        """Write the text, made `clean`, but with its line ends, tabs, and Logboat's own styles."""
         if "\x1b" not in text:
             self._stream.write(clean_lines(text))
             return len(text)
@@ -89,12 +93,12 @@ class CleanStream:
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
-        """Write each of the lines."""
+        """Write each line, made clean as by `write`."""
         for line in lines:
             self.write(line)
 
     def steer(self, sequence: str) -> None:
-        """Write a control sequence of our own: move the cursor, erase."""
+        """Write a control sequence of our own, for example to move the cursor or to erase."""
         self._stream.write(sequence)
 
 
@@ -105,7 +109,7 @@ def steer(stream: TextIO, sequence: str) -> None:
 
 @contextlib.contextmanager
 def cleaned_output() -> Iterator[None]:
-    """While a command runs, whatever it prints is clean, whoever forgot to clean it."""
+    """Make everything that a command prints clean while it runs, even where its code forgot to."""
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = (cast("TextIO", CleanStream(stream)) for stream in before)
     try:

@@ -1,9 +1,9 @@
 """Kind `pulse`: pulses on a pin, counted by the kernel's numbers and timed by its time stamps.
 
-Straight on gpiod's edge events: each pulse is one event, numbered by the kernel before it is buffered. The
-GPIO thread empties the buffer at most every `NAP_NS`, so that a fast sensor costs 25 wakings a second and no
-more; the buffer lasts for 25 kHz. Should it overflow all the same, the numbers still give the count and the
-stamps the rate: the value is right, and the sample says `edges-lost`.
+Uses gpiod's edge events directly: each pulse is one event, numbered by the kernel before it is buffered. The
+GPIO thread empties the buffer at most every `NAP_NS`, so that a fast sensor costs no more than 25 wake-ups a
+second; the buffer suffices for 25 kHz. If it overflows all the same, the numbers still yield the count and
+the stamps the rate: the value is right, and the sample has the state `edges-lost`.
 
 Pulses that come while the driver is closed are not counted.
 """
@@ -25,11 +25,18 @@ from .settings import Pull, PulseOptions, SensorSettings
 from .watcher import Wake, Watcher
 
 EVENTS: Final = 1024
-"""The most that the kernel buffers for a request (`gpiolib-cdev.c`: 16 for each of `GPIO_V2_LINES_MAX`)."""
+"""The most events that the kernel buffers for a request.
+
+In `gpiolib-cdev.c` this is 16 for each of `GPIO_V2_LINES_MAX`.
+"""
 NAP_NS: Final = 40_000_000
 KERNEL_DEBOUNCE_S: Final = 0.01
-"""The kernel's debounce counts in ticks, of up to 10 ms: asked for less it would swallow fast pulses whole.
-So a shorter one is done here, by the time stamps: a pulse so soon after another is not counted."""
+"""Shortest debounce in seconds that is left to the kernel.
+
+The kernel's debounce counts in ticks of up to 10 ms: with a shorter one it would swallow fast pulses
+entirely. So a shorter debounce is done here, by the time stamps: a pulse that follows another too soon is not
+counted.
+"""
 
 _BIASES: Final = {Pull.UP: Bias.PULL_UP, Pull.DOWN: Bias.PULL_DOWN, Pull.NONE: Bias.DISABLED}
 
@@ -45,12 +52,12 @@ class PulseLine:
         self._broken: OSError | None = None
 
     def fileno(self) -> int | None:
-        """What is readable when the kernel has a pulse."""
+        """Return the file descriptor that is readable when the kernel has a pulse; None once closed."""
         with self.lock:
             return None if self._request is None else self._request.fd
 
     def service(self, now_ns: int) -> None:
-        """Empty the kernel's buffer, then leave it alone for a while."""
+        """Empty the kernel's buffer, then ask not to be called for `NAP_NS`."""
         with self.lock:
             if self._request is None or self._broken is not None:
                 return
@@ -63,7 +70,10 @@ class PulseLine:
                 self.wake = Wake(now_ns + NAP_NS, on_events=False) if taken else Wake()
 
     def take(self) -> int:
-        """Empty the kernel's buffer; `lock` is held. Raises `OSError`, also that of an earlier `service`."""
+        """Empty the kernel's buffer with `lock` held, and return the number of pulses.
+
+        Raises `OSError`, including one from an earlier `service`.
+        """
         assert self._request is not None
         if self._broken is not None:
             raise self._broken
@@ -72,7 +82,7 @@ class PulseLine:
         return len(events)
 
     def close(self, watcher: Watcher) -> None:
-        """Give the line back."""
+        """Release the line and leave the watcher."""
         watcher.remove(self)
         with self.lock:
             request, self._request = self._request, None
@@ -81,7 +91,7 @@ class PulseLine:
 
 
 class PulseDriver(Driver):
-    """A tacho, a flow meter, a wind cup: so many pulses per unit."""
+    """Driver of a sensor with pulses per unit: a tachometer, a flow meter, an anemometer."""
 
     def __init__(self, settings: SensorSettings, *, gpio: GpioContext) -> None:
         super().__init__(settings)
@@ -97,7 +107,7 @@ class PulseDriver(Driver):
         self._seconds = 0.0
 
     def open(self, emit: Emit, *, resume: Totals) -> None:
-        """Take the line; counting goes on from `resume`."""
+        """Take the line; counting continues from `resume`."""
         options = self._options
         by_kernel = options.debounce_s >= KERNEL_DEBOUNCE_S
         settings = gpiod.LineSettings(
@@ -123,7 +133,7 @@ class PulseDriver(Driver):
         self._watcher.add(self._line)
 
     def poll(self, now_ns: int) -> None:
-        """Say how fast pulses come, or how many units there were."""
+        """Emit the rate of pulses, or the total in units."""
         line, emit, options = self._line, self._emit, self._options
         if line is None or emit is None:
             raise DriverError(f"{self.settings.id} is not open")
@@ -147,7 +157,7 @@ class PulseDriver(Driver):
         emit(Sample(self.settings.id, now_ns, value, state, totals=totals, detail=detail))
 
     def close(self) -> None:
-        """Give the line back."""
+        """Release the line; safe to call twice."""
         if self._line is not None and self._watcher is not None:
             self._line.close(self._watcher)
         self._line = self._watcher = self._emit = None

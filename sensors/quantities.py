@@ -1,7 +1,8 @@
 """Quantities as people write and read them: text to SI numbers and back.
 
-Owns the table of units, the one way to parse a quantity (`parse`), and the one way each to show a duration, a
-value and a number of bytes. Does not know where in a file a quantity stands: a mistake is told in words.
+Contains the table of units, the one way to parse a quantity (`parse`), and the one way each to show a
+duration, a value and a number of bytes. Does not know where in a file a quantity is: an error is described in
+words.
 """
 
 import math
@@ -16,9 +17,9 @@ from .plaintext import clean
 
 
 class InputError(ValueError):
-    """What a person wrote is wrong; `str` says what, and what to do.
+    """A person's input is wrong; `str` says what is wrong, and what to do.
 
-    `at` leads on from the value that was looked at to the part of it that is wrong (`(1,)`: its second
+    `at` is the path from the value that was examined to the part of it that is wrong (`(1,)`: its second
     element).
     """
 
@@ -31,7 +32,7 @@ class InputError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """SI value = number * factor + offset."""
+    """Unit with its conversion: SI value = number * factor + offset."""
 
     factor: float
     offset: float = 0.0
@@ -39,10 +40,10 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Dimension:
-    """What can be written for one SI unit."""
+    """Units and words that people may write for one SI unit."""
 
     name: str
-    """With its article: `a duration`."""
+    """Name with its article, such as `a duration`."""
     usual: tuple[str, ...]
     """Units to propose where one is missing."""
     units: Mapping[str, Unit]
@@ -112,10 +113,10 @@ DIMENSIONS: Final[Mapping[str, Dimension]] = {
     "B": Dimension("a number of bytes", ("kB", "MB"), _BYTES),
     "B/s": Dimension("a data rate", ("kB/s", "MB/s"), {f"{name}/s": unit for name, unit in _BYTES.items()}),
 }
-"""By SI unit, as Signal K writes it (and `ohm`, `B`, `B/s`)."""
+"""Dimensions by SI unit, as Signal K writes it (and `ohm`, `B`, `B/s`)."""
 
 RATES: Final = frozenset({"Hz", "m3/s", "m/s", "rad/s", "kg/s"})
-"""SI units of something a second."""
+"""SI units of quantities per second."""
 
 _SPELLINGS: Final = str.maketrans(
     {
@@ -134,16 +135,18 @@ _PART: Final = re.compile(
 
 
 def parse(written: object, unit: str) -> float:
-    """A quantity as people write it (`50 ms`, `12.8 V`, `80 %`, `3 min 20 s`), in the SI unit `unit`.
+    """Parse a quantity as people write it (`50 ms`, `12.8 V`, `3 min 20 s`) into the SI unit `unit`.
 
-    Raises `InputError`, also for a bare number, since nobody can tell which unit was meant.
+    Raises `InputError`, also for a bare number, since its unit would be a guess.
     """
     return _parse(written, unit, difference=False)
 
 
 def parse_value(written: object, unit: str, *, difference: bool = False) -> float:
-    """The same, but a bare number is taken as SI already. With `difference` the text says how much more or
-    less (`5 °C` is 5 K). Raises `InputError`."""
+    """Return a quantity in the SI unit `unit`, where a bare number already is in SI.
+
+    With `difference` the text is a difference of two values (`5 °C` is 5 K). Raises `InputError`.
+    """
     if isinstance(written, int | float) and not isinstance(written, bool):
         return finite(written)
     return _parse(written, unit, difference=difference)
@@ -174,7 +177,7 @@ def _parse(written: object, unit: str, *, difference: bool) -> float:
 
 
 def _parts(text: str) -> list[tuple[float, str]]:
-    """Number and unit, one pair or several; nothing if the text is not made of such pairs."""
+    """Return the pairs of number and unit; an empty list if the text does not consist of such pairs."""
     parts, position = [], 0
     while position < len(text):
         match = _PART.match(text, position)
@@ -213,7 +216,7 @@ def _proposal(number: float, dimension: Dimension) -> str:
 
 
 def finite(number: float) -> float:
-    """The number, if it is one that can be measured: not infinite, not `nan`. Raises `InputError`."""
+    """Return a number that can be measured: not infinite, not `nan`; raise `InputError` otherwise."""
     if (isinstance(number, int) and abs(number) > _LARGEST) or not math.isfinite(number):
         raise InputError(f"{shown(number)} is not a number that can be measured")
     return float(number)
@@ -223,25 +226,25 @@ _LARGEST: Final = 10**300
 
 
 def close(word: str, words: Iterable[str]) -> str:
-    """The one of `words` that was probably meant, whatever its case; '' if none is near."""
+    """Return the element of `words` that was probably meant, in any case; empty if none is close."""
     folded = {candidate.casefold(): candidate for candidate in words}
     near = get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
     return folded[near[0]] if near else ""
 
 
 def si_of(name: str) -> str:
-    """The SI unit of what is measured in the unit `name` (`bar` is `Pa`); '' if it is not known."""
+    """Return the SI unit of the quantity with the unit `name` (`bar` is `Pa`); empty if it is not known."""
     name = name.translate(_SPELLINGS)
     return next((unit for unit, dimension in DIMENSIONS.items() if name in dimension.units), "")
 
 
-# What people read ----------------------------------------------------------------------------------
+# Output for people ---------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
     unit: str
-    """One of the dimension's."""
+    """Unit to show, from the units of the dimension."""
     decimals: int
 
 
@@ -263,25 +266,25 @@ _SHOWN: Final[Mapping[str, _Shown]] = {
     "rad": _Shown("°", 1),
     "rad/s": _Shown("°/s", 2),
 }
-"""How sailors read an SI unit, and to how many places."""
+"""Unit and number of decimals in which sailors read an SI unit."""
 _SHOWN_BY_NAME: Final[Mapping[tuple[str, str], _Shown]] = {
     ("Hz", "revolutions"): _Shown("rpm", 0),
     ("s", "runTime"): _Shown("h", 2),
 }
-"""Where the last name of the path decides."""
+"""Exceptions that the last name of the path decides."""
 _PLAIN_RATIOS: Final = frozenset({"gearRatio", "pulleyRatio"})
 _ATMOSPHERIC: Final = "environment."
 _MOST_PLAIN: Final = 1e9
-"""Numbers from here on are shown with an exponent."""
+"""Smallest number that is shown with an exponent."""
 NO_VALUE: Final = "-"
-"""Where a sensor has none."""
+"""Text shown for a sensor without a value."""
 
 
 def display(value: bool | float | None, unit: str, *, path: str = "") -> tuple[str, str]:
-    """A value in the SI unit `unit` as sailors read it: number and unit apart (`85.0`, `°C`).
+    """Return a value in the SI unit `unit` as sailors read it: number and unit separately (`85.0`, `°C`).
 
-    The path tells revolutions (rpm) from other frequencies, air pressure (hPa) from oil pressure (bar), and
-    running hours from other times. Contacts are `active` or `inactive`, no value is `-`.
+    The path distinguishes revolutions (rpm) from other frequencies, air pressure (hPa) from oil pressure
+    (bar), and running hours from other times. Contacts are `active` or `inactive`; no value is `-`.
     """
     if value is None:
         return NO_VALUE, ""
@@ -303,11 +306,11 @@ def display(value: bool | float | None, unit: str, *, path: str = "") -> tuple[s
 def _rounded(number: float, decimals: int) -> str:
     if not math.isfinite(number) or abs(number) >= _MOST_PLAIN:
         return f"{number:.6g}"
-    return f"{round(number, decimals) + 0.0:.{decimals}f}"  # + 0.0: there is no -0.0
+    return f"{round(number, decimals) + 0.0:.{decimals}f}"  # + 0.0 avoids -0.0
 
 
 def format_value(value: bool | float | None, unit: str, *, path: str = "") -> str:
-    """`display` in one piece: `85.0 °C`, `1800 rpm`, `active`."""
+    """Return the result of `display` as one text: `85.0 °C`, `1800 rpm`, `active`."""
     number, shown_unit = display(value, unit, path=path)
     return f"{number} {shown_unit}" if shown_unit else number
 
@@ -316,7 +319,7 @@ _STEPS: Final = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
 
 def format_duration(seconds: float) -> str:
-    """A duration in its two largest units: `50 ms`, `2.5 s`, `3 min 20 s`, `2 h`, `4 d`."""
+    """Return a duration in its two largest units: `50 ms`, `2.5 s`, `3 min 20 s`, `2 h`, `4 d`."""
     if not math.isfinite(seconds):
         return "for ever" if seconds > 0 else NO_VALUE
     if seconds < 0:
@@ -335,7 +338,7 @@ def format_duration(seconds: float) -> str:
 
 
 def format_bytes(number: float) -> str:
-    """A number of bytes, decimal as on cards' labels: `512 B`, `64 kB`, `1.5 MB`, `20 GB`."""
+    """Return a number of bytes in decimal units, as on cards' labels: `512 B`, `64 kB`, `1.5 MB`, `20 GB`."""
     if number < 0:
         return f"-{format_bytes(-number)}"
     units = ("B", "kB", "MB", "GB")
@@ -351,7 +354,7 @@ _MOST_SHOWN: Final = 40
 
 
 def shown(value: object) -> str:
-    """A value from a file, as the file writes it, short and on one line."""
+    """Return a value from a file, as the file writes it, short and on one line."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):

@@ -3,7 +3,7 @@
 A recording is a CSV file with the columns time (ISO 8601, or seconds), path and value (SI). Every row of the
 sensor's path is emitted exactly once, in the file's order, at the boot-clock time that keeps the recording's
 spacing divided by `speed`. A row that is emitted late keeps the time at which it was due. Sensors that play
-different paths of one file stay together, for time counts from the file's first row.
+different paths of one file stay in step, because time counts from the file's first row.
 """
 
 import csv
@@ -20,34 +20,43 @@ from .sample import Sample, Totals
 from .settings import ReplayOptions, SensorSettings
 
 POLL_NS: Final = 50_000_000
-"""How often due rows are looked for: how late a row may come, not how exact its time is."""
+"""Interval in nanoseconds at which due rows are looked for.
+
+It limits how late a row may be emitted, not how exact its time is.
+"""
 MOST_S: Final = 1e10
-"""The longest recording, 317 years. What is longer is an overflow in the program that wrote the file."""
+"""Longest recording in seconds: 317 years.
+
+A longer one is an overflow in the program that wrote the file.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One reading of a recording."""
+    """Single reading of a recording."""
 
     offset_ns: int
-    """Since the file's first row, whatever its path."""
+    """Time in nanoseconds since the file's first row, whatever the path of that row."""
     value: float
 
 
 MOST_ROWS: Final = 1_000_000
-"""Of one file: a day of ten paths at 1 Hz. A small board reads so many in a minute."""
+"""Most rows of one file: a day of ten paths at 1 Hz.
+
+A small board reads a million rows in a minute.
+"""
 _MOST_NAMED: Final = 20
-"""Paths that a message lists."""
+"""Most paths that a message lists."""
 
 
 class Rows(Sequence[Row]):
-    """Rows that take 16 bytes each: there may be a million."""
+    """Sequence of rows that takes 16 bytes for each, because there may be a million."""
 
     def __init__(self) -> None:
         self._offsets, self._values = array("q"), array("d")
 
     def append(self, row: Row) -> None:
-        """Add a row at the end. Raises OverflowError if its time cannot be kept."""
+        """Add a row at the end; raise `OverflowError` if its time is too large to store."""
         self._offsets.append(row.offset_ns)
         self._values.append(row.value)
 
@@ -70,18 +79,21 @@ class Recording:
 
     rows: Sequence[Row]
     length_ns: int
-    """When the next round begins, if it repeats: one mean spacing of rows after the file's last row."""
+    """Time in nanoseconds at which the next round begins, if the recording repeats.
+
+    This is one mean spacing of rows after the file's last row.
+    """
 
 
 def rows(file: Path, path: str) -> tuple[Row, ...]:
-    """The recording's rows of `path`, in order. Raises `DriverError` naming file and line."""
+    """Return the recording's rows of `path`, in order; raise `DriverError` with file and line on an error."""
     return tuple(load(file, path).rows)
 
 
 def load(file: Path, path: str) -> Recording:
-    """Read a recording; what is not of `path` only counts for its length.
+    """Read a recording; rows of other paths than `path` only count for its length.
 
-    Raises `DriverError`, whatever the file's content is.
+    Raises `DriverError` on any failure, whatever the file contains.
     """
     found = Rows()
     paths: set[str] = set()
@@ -111,7 +123,7 @@ def load(file: Path, path: str) -> Recording:
 
 
 def _read(file: Path, lines: Iterator[str]) -> Iterator[tuple[int, int, str, float]]:
-    """Line number, offset, path and value of each row."""
+    """Yield line number, offset in ns, path and value of each row."""
     reader = csv.DictReader(lines)
     missing = {"time", "path", "value"} - set(reader.fieldnames or ())
     if missing:
@@ -142,9 +154,10 @@ def _time(text: str) -> datetime | float:
 
 
 def _between(first: datetime | float, time: datetime | float) -> int:
-    """Return nanoseconds.
+    """Return the time from `first` to `time` in nanoseconds.
 
-    Raises `TypeError` if one has a date or zone and the other has none, `ValueError` if it is too long.
+    Raises `TypeError` if one has a date or zone and the other has none, and `ValueError` if the time is too
+    long.
     """
     if isinstance(first, datetime) and isinstance(time, datetime):
         offset = time - first
@@ -170,7 +183,7 @@ def _value(text: str) -> float:
 
 
 class ReplayDriver(Driver):
-    """Plays from the moment it is first opened."""
+    """Driver that plays a recording from the moment it is first opened."""
 
     def __init__(self, settings: SensorSettings) -> None:
         super().__init__(settings)
@@ -188,18 +201,21 @@ class ReplayDriver(Driver):
 
     @property
     def finished(self) -> bool:
-        """Whether the last row has been emitted and none will follow."""
+        """True if the last row has been emitted and none will follow."""
         recording = self._recording
         return recording is not None and not self._options.repeat and self._next >= len(recording.rows)
 
     def open(self, emit: Emit, *, resume: Totals) -> None:  # noqa: ARG002  # no totals here
-        """Read the whole recording, or after a `close` go on where it was. Raises `DriverError`."""
+        """Read the whole recording, or after a `close` continue at the same row.
+
+        Raises `DriverError` if the recording cannot be read.
+        """
         if self._recording is None:
             self._recording = load(self._options.file, self.settings.path)
         self._emit = emit
 
     def poll(self, now_ns: int) -> None:
-        """Emit every row that is due, the late ones too."""
+        """Emit every row that is due, including late ones."""
         if self._recording is None or self._emit is None:
             raise DriverError(f"{self.settings.id} is not open")
         if self._start_ns is None:
@@ -219,5 +235,5 @@ class ReplayDriver(Driver):
                 self._round, self._next = self._round + 1, 0
 
     def close(self) -> None:
-        """Stop emitting; the place in the recording is kept."""
+        """Stop emitting; the position in the recording is kept."""
         self._emit = None

@@ -1,14 +1,14 @@
-"""Runs drivers: each lane in a thread of its own, each sensor at its own pace.
+"""Runs drivers: each lane in a thread of its own, each sensor at its own interval.
 
-Owns when a driver is opened, polled and given up for a while. Promises that one sensor's failure disturbs no
-other: a `DriverError` or any other exception makes that sensor `failed` and is tried again later (after 1 s,
-then ever longer, at most a minute); a call that hangs stalls its lane alone, whose sensors `overdue` then
-reports as `stale`. A lane is judged by whether it moves, not by how late it is: a 1-wire bus takes 750 ms for
-each thermometer, and many of them are slow without anything hanging. Samples of one sensor leave in the order
-of their times. Polls keep their cadence; those that were missed are left out, not caught up. Does not number,
-filter or store samples.
+Decides when a driver is opened, polled and left alone for a while. One sensor's failure disturbs no other: a
+`DriverError` or any other exception makes that sensor `failed`, and opening is tried again later (after 1 s,
+then after twice the time before, at most a minute). A call that hangs stalls only its lane, whose sensors
+`overdue` then reports as `stale`. A lane hangs if it does not move, not if it is late: a 1-wire bus takes 750
+ms for each thermometer, and many of them are slow without anything hanging. Samples of one sensor leave in
+the order of their times. Polls keep their cadence; missed polls are left out, not caught up. This module does
+not number, filter or store samples.
 
-`Schedule` and `Lane.step` know no threads: time comes in by the clock.
+`Schedule` and `Lane.step` know no threads: time comes in through the clock.
 """
 
 import heapq
@@ -30,50 +30,59 @@ _log = logging.getLogger(__name__)
 _SECOND: Final = 1_000_000_000
 RETRY_FIRST_NS: Final = 1 * _SECOND
 RETRY_MOST_NS: Final = 60 * _SECOND
-"""A sensor that is plugged in again is back within a minute; a missing one costs a look a minute."""
+"""Longest wait in nanoseconds before a failed sensor is opened again.
+
+A sensor that is plugged in again is back within a minute; a missing one costs one attempt a minute.
+"""
 OVERDUE_NS: Final = 10 * _SECOND
-"""A lane that has not moved for this long hangs. No single call into the kernel takes half of it."""
+"""Time in nanoseconds without movement after which a lane hangs.
+
+No single call into the kernel takes half of it.
+"""
 OVERDUE_INTERVALS: Final = 3
 TOO_SLOW_POLLS: Final = 3
-"""Polls in a row that come a whole interval late before a lane is called too slow: a busy moment is not."""
+"""Number of consecutive polls that are a whole interval late before a lane is called too slow.
+
+A busy moment is not enough.
+"""
 
 
 def next_on_cadence(due_ns: int, interval_ns: int, now_ns: int) -> int:
-    """The first moment after `now_ns` that is a whole number of intervals after `due_ns`."""
+    """Return the first time after `now_ns` that is a whole number of intervals after `due_ns`."""
     return due_ns + max(1, (now_ns - due_ns) // interval_ns + 1) * interval_ns
 
 
 def retry_after(failures: int) -> int:
-    """Nanoseconds to wait after that many failures in a row (1 or more): doubling."""
+    """Return the nanoseconds to wait after `failures` consecutive failures (1 or more); the wait doubles."""
     return min(RETRY_MOST_NS, RETRY_FIRST_NS << min(failures - 1, 16))
 
 
 class Schedule:
-    """What is due when. Of two that are due, the one that has waited longer comes first."""
+    """Queue of channels by due time; of two that are due, the one that has waited longer comes first."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, Channel]] = []
         self._added = 0
 
     def add(self, due_ns: int, channel: "Channel") -> None:
-        """One call of `take` at or after `due_ns` will return `channel`."""
+        """Schedule one call of `take`, at or after `due_ns`, to return `channel`."""
         self._added += 1
         heapq.heappush(self._heap, (due_ns, self._added, channel))
 
     def take(self, now_ns: int) -> "Channel | None":
-        """The next one due by `now_ns`, no longer scheduled; None if there is none."""
+        """Remove and return the next channel due by `now_ns`, or return None if there is none."""
         if self._heap and self._heap[0][0] <= now_ns:
             return heapq.heappop(self._heap)[2]
         return None
 
     @property
     def next_ns(self) -> int | None:
-        """When `take` will next return something."""
+        """Time in nanoseconds at which `take` will next return a channel; None if nothing is scheduled."""
         return self._heap[0][0] if self._heap else None
 
 
 class Channel:
-    """One driver's way to the recorder: what it said last, and whether it is well."""
+    """Connection of one driver to the recorder, with the driver's last report and health."""
 
     def __init__(self, driver: Driver, emit: Emit) -> None:
         self.driver = driver
@@ -83,9 +92,9 @@ class Channel:
         self.stale = False
         self.failures = 0
         self.due_ns: int | None = None
-        """When it is to be polled (or, while not open, opened) next; None for never."""
+        """Time at which it is polled (or, while not open, opened) next; None for never."""
         self.late_polls = 0
-        """Number of polls in a row that came at least one interval late."""
+        """Number of consecutive polls that came at least one interval late."""
         self.emitted = 0
         self._emit = emit
         self._lock = threading.Lock()
@@ -95,13 +104,13 @@ class Channel:
         self._logged = ""
 
     def accept(self, sample: Sample) -> None:
-        """Hand a sample on; its time is never before that of the one before. From any thread."""
+        """Emit a sample, whose time is never before that of the previous one; safe from any thread."""
         with self._lock:
             self._hand_on(sample)
             self._fault = None
 
     def report(self, now_ns: int, state: State, detail: str) -> None:
-        """Say that the sensor has no value, unless that is what was said last."""
+        """Report that the sensor has no value, unless the last report was the same."""
         with self._lock:
             if self._fault != (state, detail):
                 self._hand_on(Sample(self.sensor, now_ns, None, state, detail=detail))
@@ -119,7 +128,7 @@ class Channel:
         self._emit(sample)
 
     def silence(self) -> None:
-        """Nothing is handed on any more."""
+        """Stop emitting samples from now on."""
         with self._lock:
             self._silent = True
 
@@ -132,28 +141,28 @@ class Channel:
 
 
 class Lane:
-    """The drivers that share a bus, one after the other."""
+    """The drivers that share a bus and are called one after the other."""
 
     def __init__(self, name: str, channels: Iterable[Channel], clock: Clock) -> None:
         self.name = name
         self.channels = tuple(channels)
         self.stopping = threading.Event()
         self.moved_ns = 0
-        """When the lane last began or ended a call of a driver, or looked for one to make (boot clock)."""
+        """Time of the last start or end of a call, or of the last search for one to make (boot clock, ns)."""
         self.calling: str | None = None
-        """The sensor whose driver is being called; None between calls."""
+        """Sensor whose driver is being called; None between calls."""
         self._clock = clock
         self._schedule = Schedule()
         self._is_too_slow = False
 
     def begin(self) -> None:
-        """Every driver is due to be opened now."""
+        """Schedule every driver to be opened now."""
         now_ns = self.moved_ns = self._clock.boottime_ns()
         for channel in self.channels:
             self._put(channel, now_ns)
 
     def step(self) -> int | None:
-        """Do all that is due; returns when something is due next, None for never."""
+        """Call every driver that is due; return the time when one is due next, or None for never."""
         while not self.stopping.is_set():
             now_ns = self.moved_ns = self._clock.boottime_ns()
             channel = self._schedule.take(now_ns)
@@ -166,7 +175,7 @@ class Lane:
         return self._schedule.next_ns
 
     def run(self) -> None:
-        """`step` at the right times, until `stopping`; then close the drivers."""
+        """Call `step` at the right times until `stopping` is set; then close the drivers."""
         while not self.stopping.is_set():
             next_ns = self.step()
             wait_s = None if next_ns is None else max(0.0, (next_ns - self._clock.boottime_ns()) / _SECOND)
@@ -193,7 +202,7 @@ class Lane:
         try:
             with self._calling(channel):
                 channel.driver.open(channel.accept, resume=channel.totals)
-        except Exception as error:  # noqa: BLE001  # whatever one driver raises, the lane goes on
+        except Exception as error:  # noqa: BLE001  # whatever one driver raises, the lane continues
             self._failed(channel, error)
             return
         channel.is_open = True
@@ -202,7 +211,8 @@ class Lane:
             channel.failures = 0
             channel.due_ns = None
         else:
-            # when it was to be opened, not now: so the lane's sensors are due together, in one waking up
+            # the time at which it was due to open, not now: so the lane's sensors are due together, in one
+            # wake-up
             self._put(channel, due_ns)
 
     def _poll(self, channel: Channel, now_ns: int) -> None:
@@ -221,7 +231,7 @@ class Lane:
         channel.stale = False
         self._note_lateness(channel, now_ns - due_ns, interval_ns)
         if was_stale and channel.emitted == emitted:
-            # it speaks only of changes, and what it said last was taken back: opened anew it says what is
+            # it reports only changes, and its last report was withdrawn: opened again it reports its state
             self._close(channel)
             self._put(channel, now_ns)
         else:
@@ -264,7 +274,7 @@ class Lane:
 
 
 class Sampler:
-    """All drivers of a vessel."""
+    """Runner of all drivers of a vessel."""
 
     def __init__(self, drivers: Iterable[Driver], emit: Emit, *, clock: Clock) -> None:
         by_lane: dict[str, list[Channel]] = {}
@@ -274,7 +284,7 @@ class Sampler:
         self._threads: list[threading.Thread] = []
 
     def start(self, resume: Mapping[str, Totals]) -> None:
-        """Open the drivers and sample until `stop`; counting sensors go on from their totals in `resume`."""
+        """Open the drivers and sample until `stop`; counters continue from their totals in `resume`."""
         for lane in self.lanes:
             for channel in lane.channels:
                 channel.totals = resume.get(channel.sensor, channel.totals)
@@ -285,7 +295,7 @@ class Sampler:
             thread.start()
 
     def stop(self, timeout_s: float = 5.0) -> tuple[str, ...]:
-        """Close the drivers; what they say while they close is handed on, and nothing after this.
+        """Close the drivers; samples that they emit while closing are passed on, and none after this.
 
         Returns the lanes that hang in a driver and were left behind.
         """
@@ -306,8 +316,8 @@ class Sampler:
     def overdue(self, now_ns: int) -> tuple[str, ...]:
         """Emit `stale` for each sensor of a lane that hangs; to be called about once a second.
 
-        A lane hangs if it has not moved for `OVERDUE_NS`. A sensor of it becomes stale when its poll is late
-        by three intervals, and by 10 s. Returns the sensors that became stale just now.
+        A lane hangs if it has not moved for `OVERDUE_NS`. One of its sensors becomes stale when its poll is
+        late by three intervals, and by 10 s. Returns the sensors that have just become stale.
         """
         found = []
         for lane in self.lanes:
@@ -327,6 +337,6 @@ class Sampler:
 
 
 def _hung(lane: Lane, still_ns: int) -> str:
-    """Return what is wrong with a lane that hangs."""
+    """Return a description of a lane that hangs, with the time and the driver."""
     by = "" if lane.calling is None else f" by the driver of {lane.calling}"
     return f"lane {lane.name} has been held up for {still_ns // _SECOND} s{by}"

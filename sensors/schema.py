@@ -1,9 +1,9 @@
-"""What may stand in a table of a TOML file, as data; and the collector of everything that is wrong.
+"""Schemas for tables of a TOML file, as data, and the collector of every problem in a file.
 
 A schema is a mapping of key to `Key`. `Table.read` checks a table against one: every unknown, missing or bad
-key becomes a `Problem` with its line, and the reading goes on. Parsers take a value as TOML has it, return
+key becomes a `Problem` with its line, and the reading continues. Parsers take a value as TOML has it, return
 the typed one, and raise `InputError` in words. Any other exception, from a parser or from a check, becomes a
-`Problem` too: what a file says never ends the program that reads it.
+`Problem` too: the content of a file never ends the program that reads it.
 """
 
 import math
@@ -19,52 +19,53 @@ from .tomllines import Place
 
 Parser = Callable[[Any], Any]
 Advice = tuple[str, str]
-"""What is wrong, and what to do."""
+"""Pair of what is wrong and what to do."""
 E = TypeVar("E", bound=StrEnum)
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key of a table."""
+    """Rules for a key of a table."""
 
     parse: Parser
     default: Any = None
-    """What holds when the key is not there."""
+    """Value if the key is missing."""
     required: str = ""
-    """Set for a key that must be there: an example of it, for whoever forgot (`pin = 17`)."""
+    """Example of a key that must be present, shown if it is missing (`pin = 17`); empty for an optional key.
+    """
 
 
 Schema = Mapping[str, Key]
 
 
 class Table:
-    """One table of a file, and the problems found in the whole file so far (shared by all its tables)."""
+    """A table of a file, and the problems in the whole file so far (shared by all its tables)."""
 
     def __init__(
         self, file: TomlFile, data: Mapping[str, Any], place: Place, label: str, problems: list[Problem]
     ) -> None:
         self.data = data
         self.label = label
-        """For people: `sensor "bilge-float"`."""
+        """Name of the table for people, such as `sensor "bilge-float"`."""
         self.problems = problems
         self.place = place
         self.faulty: set[str] = set()
-        """Keys whose values are not to be relied upon."""
+        """Keys whose values must not be used."""
         self._file = file
 
     @classmethod
     def root(cls, file: TomlFile) -> "Table":
-        """The whole file; its syntax errors are its first problems."""
+        """Return the table for the whole file; its syntax errors are the first problems."""
         return cls(file, file.data, (), "", list(file.problems))
 
     def line(self, *below: str | int) -> int | None:
-        """The line of this table, or of something in it."""
+        """Return the line of this table, or of an element in it; None if it is not known."""
         return self._file.line((*self.place, *below))
 
     def complain(
         self, key: str, text: str, remedy: str = "", *, at: Place = (), line: int | None = None
     ) -> None:
-        """Note a problem with a key ('' for the table); `at` leads on from the key."""
+        """Record a problem with a key (empty for the table); `at` is the path from the key onwards."""
         self.faulty.add(key)
         self.problems.append(
             Problem(
@@ -78,9 +79,9 @@ class Table:
         )
 
     def read(self, schema: Schema, *, elsewhere: Mapping[str, Advice] | None = None) -> dict[str, Any]:
-        """The table's values by key: parsed, or the default. A value that is wrong is None, and told.
+        """Return the table's values by key, parsed or default; a wrong value is reported and None.
 
-        `elsewhere` explains keys that are unknown here but not everywhere.
+        `elsewhere` explains keys that are unknown here but valid elsewhere.
         """
         for key in self.data:
             if key not in schema:
@@ -97,7 +98,7 @@ class Table:
         return values
 
     def value(self, key: str, parser: Parser) -> Any:
-        """One key's value, parsed; None if it is wrong."""
+        """Return one key's value, parsed; None if it is wrong."""
         raw = self.data[key]
         if raw == UNREADABLE:
             self.faulty.add(key)
@@ -106,7 +107,7 @@ class Table:
             return parser(raw)
         except InputError as error:
             self.complain(key, error.text, error.remedy, at=error.at)
-        except Exception as error:  # noqa: BLE001  # whatever a parser raises is the file's problem
+        except Exception as error:  # noqa: BLE001  # anything that a parser raises is a problem of the file
             self.complain(key, *unforeseen(error))
         return None
 
@@ -114,7 +115,7 @@ class Table:
     def guarded(self, key: str = "") -> Iterator[None]:
         """Turn an exception of the block into a problem of this table, or of one of its keys.
 
-        The rest of the block is left out; what it was to make is missing then.
+        The rest of the block is skipped, and its result is then missing.
         """
         try:
             yield
@@ -133,7 +134,7 @@ class Table:
             text = "there is no such key"
             remedy = f'Did you mean "{near}"?' if near else f"Keys here: {', '.join(schema)}."
         if near and near not in self.data:
-            self.faulty.add(near)  # one slip, one line: do not miss it too
+            self.faulty.add(near)  # one misspelling, one report: it is not missing too
         self.complain(key, text, remedy)
 
     def _missing(self, key: str, example: str) -> None:
@@ -141,7 +142,7 @@ class Table:
             self.complain(key, "this key is missing", f"Add, for example: {example}")
 
     def tables(self, key: str, label: str = "") -> "list[Table]":
-        """The tables under a key that holds one or a list of them; none if it is not there."""
+        """Return the tables under a key that contains one or a list of them; empty if the key is missing."""
         raw = self.data.get(key)
         if raw is None:
             return []
@@ -158,7 +159,7 @@ class Table:
         return []
 
     def section(self, name: str) -> "Table":
-        """The table under `[name]`; an empty one if it is not there."""
+        """Return the table under `[name]`, or an empty one if it is missing."""
         raw = self.data.get(name, {})
         if not isinstance(raw, dict):
             if raw != UNREADABLE:
@@ -168,7 +169,7 @@ class Table:
         return self._below(raw, (name,), f"[{name}]")
 
     def sections(self, name: str) -> "list[Table]":
-        """The tables under `[[name]]`, in the file's order."""
+        """Return the tables under `[[name]]`, in the file's order."""
         raw = self.data.get(name, [])
         if isinstance(raw, list) and all(isinstance(item, dict) for item in raw):
             return [self._below(item, (name, number), f"[[{name}]]") for number, item in enumerate(raw)]
@@ -184,7 +185,7 @@ class Table:
 
 
 def text(most: int = 200, *, least: int = 0) -> Parser:
-    """A text on one line, of at least `least` and at most `most` characters."""
+    """Return a parser for a text on one line, of `least` to `most` characters."""
 
     def parser(raw: Any) -> str:
         if not isinstance(raw, str):
@@ -201,14 +202,14 @@ def text(most: int = 200, *, least: int = 0) -> Parser:
 
 
 def boolean(raw: Any) -> bool:
-    """`true` or `false`."""
+    """Parse `true` or `false`, and nothing else."""
     if not isinstance(raw, bool):
         raise InputError(f"{shown(raw)} is not true or false", "Write true or false, without quotes.")
     return raw
 
 
 def integer(low: int, high: int) -> Parser:
-    """A whole number in a range, both ends included."""
+    """Return a parser for a whole number in a range, both ends included."""
 
     def parser(raw: Any) -> int:
         if isinstance(raw, bool) or not isinstance(raw, int):
@@ -229,7 +230,7 @@ def _in_range(found: float, low: float, high: float) -> None:
 
 
 def number(low: float = -math.inf, high: float = math.inf) -> Parser:
-    """A number without unit, in a range, both ends included."""
+    """Return a parser for a number without unit in a range, both ends included."""
 
     def parser(raw: Any) -> float:
         if isinstance(raw, bool) or not isinstance(raw, int | float):
@@ -242,7 +243,7 @@ def number(low: float = -math.inf, high: float = math.inf) -> Parser:
 
 
 def positive(raw: Any) -> float:
-    """A number above 0, without unit."""
+    """Parse a number above 0, without unit."""
     found: float = number()(raw)
     if found <= 0:
         raise InputError(f"{shown(raw)} is not above 0", "It must be more than 0.")
@@ -250,7 +251,10 @@ def positive(raw: Any) -> float:
 
 
 def quantity(unit: str, low: str, high: str) -> Parser:
-    """A quantity with its unit, in SI unit `unit`; the ends of its range are written the same way."""
+    """Return a parser for a quantity with its unit, converted to the SI unit `unit`.
+
+    The ends of its range are written the same way, and included.
+    """
     least, most = parse(low, unit), parse(high, unit)
 
     def parser(raw: Any) -> float:
@@ -265,7 +269,7 @@ def quantity(unit: str, low: str, high: str) -> Parser:
 
 
 def choice(*words: str) -> Parser:
-    """One of these words."""
+    """Return a parser that accepts only these words."""
 
     def parser(raw: Any) -> str:
         if isinstance(raw, str) and raw in words:
@@ -279,13 +283,13 @@ def choice(*words: str) -> Parser:
 
 
 def one_of(enum: type[E]) -> Callable[[Any], E]:
-    """A member of an enumeration, by its value."""
+    """Return a parser for a member of an enumeration, by its value."""
     words = choice(*enum)
     return lambda raw: enum(words(raw))
 
 
 def list_of(parser: Parser, *, least: int = 0) -> Callable[[Any], tuple[Any, ...]]:
-    """A list of what `parser` takes."""
+    """Return a parser for a list whose elements `parser` accepts."""
 
     def parse_list(raw: Any) -> tuple[Any, ...]:
         if not isinstance(raw, list):
@@ -307,7 +311,7 @@ NAME_RULE: Final = "Use 1 to 32 small letters, digits and hyphens."
 
 
 def identifier(raw: Any) -> str:
-    """A vessel's or sensor's id: `[a-z0-9-]{1,32}`."""
+    """Parse the id of a vessel or a sensor: `[a-z0-9-]{1,32}`."""
     if isinstance(raw, str) and 1 <= len(raw) <= 32 and set(raw) <= _NAME_CHARACTERS:
         return raw
     raise InputError(f"{shown(raw)} cannot be an id", NAME_RULE)
@@ -317,7 +321,7 @@ _NAME_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
 
 
 def unique(tables: Iterable[tuple[Table, object]], key: str, what: str, remedy: str) -> None:
-    """Complain of every value that an earlier table has already; None is no value."""
+    """Complain of every value that an earlier table already has; None is not a value."""
     first: dict[object, Table] = {}
     for table, found in tables:
         if found is None:

@@ -1,8 +1,8 @@
-"""What sensors must know of the other file, logboat.toml."""
+"""The parts of the other file, logboat.toml, that the reader of sensors must know."""
 
 from typing import Final
 
 SECTIONS: Final = ("vessel", "network", "listener", "user", "mesh", "gateway", "retention", "lights", "clock")
-"""Which stand there."""
+"""Sections that belong in logboat.toml."""
 PPS: Final = "pps"
-"""Who has a pin that is no light's: the pulse a second of a satellite receiver."""
+"""User of a reserved pin that is not a light's: a satellite receiver's pulse per second."""

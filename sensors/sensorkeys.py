@@ -1,7 +1,7 @@
-"""What single keys of a sensor may say: pins, addresses, voltages, calibrations, files.
+"""Parsers for single keys of a sensor: pins, addresses, voltages, calibrations, files.
 
-Parsers for `schema` with the remedies that a fitter needs, and the facts about chips that they rest on. They
-raise `InputError`. What keys say together is the kinds' concern.
+They are parsers for `schema`, with the remedies that a fitter needs, and rest on the facts about chips in
+this module. They raise `InputError`. Combinations of keys are checked in `kinds`.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,9 +22,9 @@ MEASURES: Final[Mapping[str, str]] = {
     "relativeHumidity": "ratio",
     "pressure": "Pa",
 }
-"""What a chip measures, and its SI unit."""
+"""Quantities that a chip can measure, with the SI unit of each."""
 CHANNELS: Final[Mapping[str, int]] = {"mcp3008": 8, "mcp3208": 8, "ads1115": 4}
-"""How many inputs an ADC has."""
+"""Number of inputs of each ADC."""
 _ADDRESSES: Final[Mapping[str, range]] = {  # from the chips' data sheets, by their address pins
     "ads1115": range(0x48, 0x4C),
     "ina219": range(0x40, 0x50),
@@ -32,14 +32,14 @@ _ADDRESSES: Final[Mapping[str, range]] = {  # from the chips' data sheets, by th
     "bme280": range(0x76, 0x78),
 }
 _SELECTS: Final = range(3)
-"""SPI1 has three chip selects, SPI0 two."""
+"""Chip selects of an SPI bus: SPI1 has three, SPI0 two."""
 _LAST_PIN: Final = 27
 _LAST_BUS: Final = 22
-"""I2C bus numbers on a Pi reach to 22 (those inside the display connectors included)."""
+"""Highest I2C bus number on a Pi (buses inside the display connectors included)."""
 
 
 def pin(raw: Any) -> int:
-    """A GPIO line by its BCM number."""
+    """Parse a GPIO line by its BCM number."""
     try:
         found: int = integer(0, _LAST_PIN)(raw)
     except InputError as error:
@@ -48,13 +48,13 @@ def pin(raw: Any) -> int:
 
 
 def bus(raw: Any) -> int:
-    """The number of an I2C or SPI bus."""
+    """Parse the number of an I2C or SPI bus."""
     found: int = integer(0, _LAST_BUS)(raw)
     return found
 
 
 def address(chip: str) -> Callable[[Any], int]:
-    """An I2C address or SPI chip select that this chip can have."""
+    """Return a parser for an I2C address or SPI chip select that this chip can have."""
     if CHIPS[chip].wiring is Wiring.SPI:
         what, allowed, form = "a chip select", _SELECTS, "{}"
     else:
@@ -73,7 +73,7 @@ def address(chip: str) -> Callable[[Any], int]:
 
 
 def thermometer_id(raw: Any) -> str:
-    """The name of a DS18B20 on the 1-wire bus: `28-0316a2795cff`."""
+    """Parse the name of a DS18B20 on the 1-wire bus, such as `28-0316a2795cff`."""
     name = raw.lower() if isinstance(raw, str) else ""
     family, _, serial = name.partition("-")
     if family == "28" and len(serial) == 12 and set(serial) <= set("0123456789abcdef"):
@@ -85,19 +85,19 @@ def thermometer_id(raw: Any) -> str:
 
 
 def volts(raw: Any) -> float:
-    """Volts, with or without the unit."""
+    """Parse a voltage in volts, with or without the unit."""
     return parse_value(raw, "V")
 
 
 def pair(raw: Any) -> tuple[Any, Any]:
-    """A list of two."""
+    """Parse a list of two elements."""
     if not isinstance(raw, list) or len(raw) != 2:
         raise InputError(f"{shown(raw)} is not a pair", "Write [volts, value].")
     return raw[0], raw[1]
 
 
 def electrical_range(raw: Any) -> tuple[float, float]:
-    """Lowest and highest voltage."""
+    """Parse a pair of lowest and highest voltage."""
     ends = list_of(volts)(raw)
     if len(ends) != 2:
         raise InputError("a range has two ends", "Write [lowest, highest], in volts.")
@@ -108,7 +108,7 @@ def electrical_range(raw: Any) -> tuple[float, float]:
 
 
 def calibration(unit: str) -> Callable[[Any], tuple[tuple[float, float], ...]]:
-    """Pairs of volts and values in `unit`, two at least, in rising volts."""
+    """Return a parser for pairs of volts and values in `unit`: two or more, in order of rising volts."""
 
     def point(raw: Any) -> tuple[float, float]:
         at_volts, value = pair(raw)
@@ -130,7 +130,7 @@ def calibration(unit: str) -> Callable[[Any], tuple[tuple[float, float], ...]]:
 
 
 def recording(raw: Any) -> str:
-    """The name of a file beside `sensors.toml`, or in a folder there."""
+    """Parse the name of a file beside `sensors.toml`, or in a folder there."""
     name: str = text(least=1)(raw)
     way = PurePosixPath(name)
     if way.is_absolute() or ".." in way.parts:
@@ -141,5 +141,5 @@ def recording(raw: Any) -> str:
 
 
 def unit_words(unit: str) -> str:
-    """A unit in a sentence: `it is in …`."""
+    """Return a unit in words that fit into a sentence: `it is in …`."""
     return {CONTACT: "on and off", COUNT: "plain numbers"}.get(unit, unit)

@@ -1,6 +1,6 @@
-"""A sensor's configuration, parsed and valid: SI numbers, no strings left to interpret.
+"""Configuration of a sensor, parsed and valid: SI numbers, no strings left to interpret.
 
-`sensors.configuration` makes these from `sensors.toml`; drivers and the recorder take them.
+`sensors.configuration` makes it from `sensors.toml`; drivers and the recorder use it.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from .quality import State
 
 
 class Severity(StrEnum):
-    """Signal K's alarm states, least first."""
+    """Signal K's alarm states, in order of rising severity."""
 
     NOMINAL = "nominal"
     NORMAL = "normal"
@@ -22,12 +22,12 @@ class Severity(StrEnum):
 
     @property
     def rank(self) -> int:
-        """0 for nominal, up to 5 for emergency."""
+        """Number from 0 for nominal to 5 for emergency."""
         return list(Severity).index(self)
 
 
 class When(StrEnum):
-    """On which state of a contact an alarm rule fires."""
+    """State of a contact in which an alarm rule fires."""
 
     ACTIVE = "active"
     INACTIVE = "inactive"
@@ -35,7 +35,7 @@ class When(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AlarmRule:
-    """When a sensor's value is an alarm. Set is `when`, or `above` or `below` or both."""
+    """Condition under which a sensor's value raises an alarm: `when`, or `above`, `below` or both."""
 
     severity: Severity
     text: str = ""
@@ -43,11 +43,11 @@ class AlarmRule:
     above: float | None = None
     below: float | None = None
     hysteresis: float = 0.0
-    """How far back beyond the limit the value must come to clear, in the value's unit."""
+    """Distance in the value's unit that the value must return beyond the limit for the alarm to clear."""
     raise_after_s: float = 0.0
-    """The condition must hold this long (`for` in the file)."""
+    """Time in seconds that the condition must last before the alarm is raised (`for` in the file)."""
     clear_after_s: float = 0.0
-    """The condition must be gone this long (`clear_for` in the file)."""
+    """Time in seconds that the condition must be absent before the alarm clears (`clear_for` in the file)."""
 
 
 class Pull(StrEnum):
@@ -60,98 +60,107 @@ class Pull(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ContactOptions:
-    """Kinds `switch` and `runtime`."""
+    """Options of the kinds `switch` and `runtime`."""
 
     pin: int
     pull: Pull = Pull.UP
     active_low: bool = True
     debounce_s: float = 0.05
     normally_closed: bool = False
-    """The contact opens when the equipment is active."""
+    """True if the contact opens when the equipment is active."""
     noisy_above_hz: float = 10.0
-    """More changes a second than this, over ten seconds, is a bad contact (state `noisy`)."""
+    """Rate of changes per second, over ten seconds, above which the contact is bad (state `noisy`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class PulseOptions:
-    """Kind `pulse`."""
+    """Options of the kind `pulse`."""
 
     pin: int
     pulses_per_unit: float
     """Pulses per revolution, or per m3 for a flow meter."""
     measure: str = "rate"
-    """`rate` (units a second) or `total` (units since fitted)."""
+    """Quantity to emit: `rate` (units per second) or `total` (units since fitted)."""
     pull: Pull = Pull.UP
     active_low: bool = True
     debounce_s: float = 0.0
-    """The glitch filter, in the kernel."""
+    """Shortest time in seconds between two pulses; one that comes sooner is a glitch."""
     max_hz: float = 20_000.0
-    """Pulses a second beyond this cannot come from the equipment (state `noisy`)."""
+    """Rate in pulses per second above which they cannot come from the equipment (state `noisy`)."""
     zero_after_s: float = 2.0
-    """No pulse for this long is a rate of 0."""
+    """Time in seconds without a pulse after which the rate is 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnalogOptions:
-    """Kind `analog`: a voltage at an ADC, turned into the path's unit."""
+    """Options of the kind `analog`: a voltage at an ADC, converted to the path's unit."""
 
     chip: str
-    """`mcp3008`, `mcp3208` or `ads1115`."""
+    """Type of ADC: `mcp3008`, `mcp3208` or `ads1115`."""
     channel: int
     bus: int
-    """SPI or I2C bus number."""
+    """Number of the SPI or I2C bus."""
     address: int
-    """SPI chip select, or I2C address."""
+    """SPI chip select or I2C address."""
     calibration: tuple[tuple[float, float], ...]
-    """(volts, value) pairs in rising volts; between them linear; beyond the ends the end's value."""
+    """Pairs of (volts, value) in order of rising volts.
+
+    Values are linear between two points; beyond an end they are the end's value.
+    """
     valid: tuple[float, float]
-    """Volts; below is `short` and above is `open`, or the other way round, see `open_is_high`."""
+    """Electrical range in volts.
+
+    A voltage below is `short` and one above is `open`, or the other way round: see `open_is_high`.
+    """
     open_is_high: bool = True
-    """Whether a broken wire gives the higher voltage (a sender to ground under a pull-up)."""
+    """True if a broken wire causes the higher voltage (a sender to ground under a pull-up)."""
     reference_v: float = 3.3
-    """The chip's reference voltage (MCP3008 and MCP3208)."""
+    """Reference voltage of the chip in V (MCP3008 and MCP3208)."""
     divider: float = 1.0
     """Volts at the sender per volt at the chip."""
 
 
 @dataclass(frozen=True, slots=True)
 class BusOptions:
-    """Kinds read by the kernel's own drivers: `ds18b20`, `thermocouple`, `ina219`, `ina226`, `bme280`."""
+    """Options of the kinds that a kernel driver reads.
+
+    They are `ds18b20`, `thermocouple`, `ina219`, `ina226` and `bme280`.
+    """
 
     bus: int | None
-    """I2C or SPI bus number; None for 1-wire."""
+    """Number of the I2C or SPI bus; None for 1-wire."""
     address: int | str | None
-    """I2C address, SPI chip select, 1-wire id (`28-0316a2…`), or None: the only one there is."""
+    """I2C address, SPI chip select or 1-wire id (`28-0316a2…`); None for the only chip there is."""
     measure: str
-    """`temperature`, `voltage`, `current`, `power`, `relativeHumidity` or `pressure`."""
+    """Quantity to read: `temperature`, `voltage`, `current`, `power`, `relativeHumidity` or `pressure`."""
     shunt_ohm: float | None = None
-    """INA219 and INA226."""
+    """Shunt in ohm for INA219 and INA226; None for the kernel's setting."""
 
 
 @dataclass(frozen=True, slots=True)
 class ManualOptions:
-    """Kind `manual`: values come from people."""
+    """Options of the kind `manual`, whose values come from people."""
 
 
 @dataclass(frozen=True, slots=True)
 class SimulatedOptions:
-    """Kind `simulated`."""
+    """Options of the kind `simulated`."""
 
     model: str
-    """`engine`, `bilge`, `tank`, `battery`, `temperature` or `door`."""
+    """Name of the model: `engine`, `bilge`, `tank`, `battery`, `temperature` or `door`."""
     seed: int = 0
     faults: bool = False
-    """Whether the model also plays wiring faults now and then."""
+    """True if the model also simulates wiring faults from time to time."""
     wire: State = State.GOOD
-    """`OPEN` or `SHORT`: it plays that fault all the time, as if somebody had pulled the plug."""
+    """Fault that the model simulates all the time, as if the plug were pulled: `OPEN` or `SHORT`."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayOptions:
-    """Kind `replay`."""
+    """Options of the kind `replay`."""
 
     file: Path
-    """CSV with columns time, path, value; already resolved (beside `sensors.toml`)."""
+    """CSV file with the columns time, path, value; the path is already resolved (beside `sensors.toml`)."""
     speed: float = 1.0
     repeat: bool = False
 
@@ -169,21 +178,24 @@ Options = (
 
 @dataclass(frozen=True, slots=True)
 class SensorSettings:
-    """One `[[sensor]]` table."""
+    """Settings from one `[[sensor]]` table."""
 
     id: str
-    """`[a-z0-9-]{1,32}`, unique on the vessel."""
+    """Id of the form `[a-z0-9-]{1,32}`, unique on the vessel."""
     name: str
     kind: str
     path: str
-    """Signal K path, or ours in its style."""
+    """Signal K path, or one of ours in its style."""
     unit: str
-    """SI, as Signal K writes it (`K`, `Pa`, `Hz`, `ratio`, `m3/s`, …); `bool` for contacts; may be ''."""
+    """Unit in SI, as Signal K writes it (`K`, `Pa`, `Hz`, `ratio`, `m3/s`, …).
+
+    `bool` is for contacts; empty is for plain numbers.
+    """
     options: Options
     description: str = ""
     interval_s: float = 1.0
-    """Between samples of a polled or counted sensor (`rate` in the file)."""
+    """Time in seconds between samples of a polled or counted sensor (`rate` in the file)."""
     window_s: float = 300.0
     deadband: float = 0.0
-    """A change smaller than this is not recorded; 0 records every sample."""
+    """Smallest change that is recorded, in the sensor's unit; 0 records every sample."""
     alarms: tuple[AlarmRule, ...] = ()

@@ -1,7 +1,7 @@
-"""Kind `simulated`: a sensor that plays a model of `models`, and its faults if asked to.
+"""Kind `simulated`: a sensor that plays a model of `models`, and its faults on request.
 
-Numbers are emitted at every poll, a contact (unit `bool`) when it changes, with its totals, as the real ones
-do. What it emits depends on the seed, the sensor's id and the times of the polls alone.
+Numbers are emitted at every poll, a contact (unit `bool`) when it changes, with its totals, as real drivers
+do. The samples depend only on the seed, the sensor's id and the times of the polls.
 """
 
 import zlib
@@ -21,7 +21,7 @@ _DETAIL: Final = {
 
 
 class SimulatedDriver(Driver):
-    """Plays a model from the moment it is first opened."""
+    """Driver that plays a model from the moment it is first opened."""
 
     def __init__(self, settings: SensorSettings) -> None:
         super().__init__(settings)
@@ -44,13 +44,13 @@ class SimulatedDriver(Driver):
         self._totals = Totals()
 
     def open(self, emit: Emit, *, resume: Totals) -> None:
-        """Begin, or after a `close` go on."""
+        """Begin, or continue after a `close`."""
         self._emit = emit
         self._totals = resume
         self._level = None
 
     def poll(self, now_ns: int) -> None:
-        """Emit what the model says at `now_ns`."""
+        """Emit the model's value or fault at `now_ns`."""
         if self._emit is None:
             raise DriverError(f"{self.settings.id} is not open")
         if self._first_ns is None:
@@ -60,7 +60,7 @@ class SimulatedDriver(Driver):
         changed, self._fault = fault is not self._fault, fault
         if fault is not None:
             self._level = None
-            if changed or fault is not State.STALE:  # who is silent says so once
+            if changed or fault is not State.STALE:  # a silent sensor reports its silence once
                 self._emit(Sample(self.settings.id, now_ns, None, fault, detail=_DETAIL[fault]))
         elif self._active is None:
             self._emit(Sample(self.settings.id, now_ns, round(self._number(self._seed, self._grain, t_s), 4)))
@@ -80,5 +80,5 @@ class SimulatedDriver(Driver):
             self._emit(Sample(self.settings.id, now_ns, level, totals=self._totals))
 
     def close(self) -> None:
-        """Stop emitting."""
+        """Stop emitting samples; `open` continues."""
         self._emit = None

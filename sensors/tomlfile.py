@@ -1,10 +1,10 @@
-"""A TOML file with line numbers, and everything that is wrong with it at once.
+"""A TOML file with line numbers, and a report of everything that is wrong with it at once.
 
-Owns reading a file that a person wrote on whatever machine (CRLF, byte-order mark), what a problem with it
-is, and TOML's syntax errors in a fitter's words. Does not know what should stand in it: that is `schema`.
+Reads a file that a person wrote on any machine (CRLF, byte-order mark), defines a problem with it, and
+describes TOML's syntax errors in a fitter's words. Does not know the keys that belong in it: `schema` does.
 
-Promises that any content whatsoever leads to a `TomlFile` or to a `ConfigurationError`, whichever exception a
-library raises on the way.
+Any content whatsoever leads to a `TomlFile` or to a `ConfigurationError`, whichever exception a library
+raises on the way.
 """
 
 import re
@@ -20,36 +20,43 @@ from .quantities import DIMENSIONS
 from .tomllines import Place, locate
 
 MOST_BYTES: Final = 256_000
-"""A configuration is written by hand, and 500 sensors take less; anything longer is some other file. One
-of this size takes 100 MB at most while it is read, whatever stands in it."""
+"""Most bytes of a configuration.
+
+It is written by hand, and 500 sensors take less; anything longer is some other file. A file of this size
+takes 100 MB at most while it is read, whatever its content.
+"""
 MOST_PARTS: Final = 8
-"""Names in a dotted key or a header. No key needs more than four, and the parser keeps for each
-all those before it."""
+"""Most names in a dotted key or a header.
+
+No key needs more than four, and the parser keeps, for each name, all those before it.
+"""
 UNREADABLE: Final = "\x00"
-"""Stands in the data for a value that is not TOML; its problem has been told already. TOML allows no such
-character, but as an escape sequence."""
+"""Placeholder in the data for a value that is not TOML, whose problem has already been reported.
+
+TOML allows this character only as an escape sequence.
+"""
 _MOST_REPAIRS: Final = 50
-"""More syntax errors than this are not a configuration's; and each costs a parse."""
+"""Most syntax errors of one file: more are not a configuration's, and each costs a parse."""
 _MOST_PARSED: Final = 1_000_000
-"""Bytes, of all parses of a file together: some seconds on a small board."""
+"""Most bytes in all parses of a file together: some seconds on a small board."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake in a file; `str` is one line: where, what, and what to do."""
+    """Mistake in a file; `str` is one line: where, what, and what to do."""
 
     file: Path
     line: int | None
     key: str
-    """'' when it concerns the whole table or file."""
+    """Key with the mistake; empty when it concerns the whole table or file."""
     text: str
-    """What is wrong, without a full stop."""
+    """Description of the mistake, without a full stop."""
     remedy: str = ""
-    """What to do, in whole sentences."""
+    """Instruction that corrects it, in whole sentences."""
     table: str = ""
-    """Whose key it is, for people: `sensor "bilge-float"`."""
+    """Table that the key belongs to, for people: `sensor "bilge-float"`."""
     column: int | None = None
-    """For syntax errors."""
+    """Column of the mistake, for syntax errors."""
 
     def __str__(self) -> str:
         place = ":".join(str(part) for part in (self.file.name, self.line, self.column) if part is not None)
@@ -60,7 +67,7 @@ class Problem:
 
 
 class ConfigurationError(Exception):
-    """A file is wrong. Carries all its problems, in the file's order; `str` has one a line."""
+    """A file is wrong; carries all its problems in the file's order, and `str` has one on each line."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems: tuple[Problem, ...] = tuple(problems)
@@ -69,18 +76,18 @@ class ConfigurationError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class TomlFile:
-    """A file's content, parsed."""
+    """Parsed content of a file."""
 
     path: Path
     data: Mapping[str, Any] = field(default_factory=dict)
     lines: Mapping[Place, int] = field(default_factory=dict)
     content: bytes | None = None
-    """What was read; None if there is no such file."""
+    """Bytes of the file; None if there is no such file."""
     problems: tuple[Problem, ...] = ()
-    """Syntax errors that did not keep the rest from being read: see `UNREADABLE`."""
+    """Syntax errors that did not prevent the rest from being read: see `UNREADABLE`."""
 
     def line(self, place: Place) -> int | None:
-        """The line of a table, key or element; of what holds it if it is not there itself."""
+        """Return the line of a table, key or element, or of the nearest parent that has one."""
         for length in range(len(place), 0, -1):
             found = self.lines.get(place[:length])
             if found is not None:
@@ -92,18 +99,18 @@ EMPTIED: Final = (
     "the file is empty, as a power cut leaves one that was being written",
     "Write it again. If all of it is to be usual, write a remark: # empty on purpose",
 )
-"""What is wrong with a file that had content before, and what to do."""
+"""Description and remedy for a file that had content before and is empty now."""
 
 
 def is_empty(content: bytes) -> bool:
-    """Return whether a file holds nothing but blanks, line ends and NUL bytes."""
+    """Return True if a file contains nothing but blanks, line ends and NUL bytes."""
     return not content.strip(b" \t\r\n\0")
 
 
 def unforeseen(error: Exception) -> tuple[str, str]:
-    """Return what to say of an exception that no check foresaw: what is wrong, and what to do.
+    """Return the description and remedy for an exception that no check foresaw.
 
-    The text names the exception and where it was raised, so that the report of it can be acted upon.
+    The text contains the exception and where it was raised, so that a report of it can be acted on.
     """
     frames = extract_tb(error.__traceback__)
     where = f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
@@ -116,16 +123,16 @@ _LONGEST_REASON: Final = 200
 
 
 def raise_if_any(problems: Iterable[Problem]) -> None:
-    """Raise them all as one `ConfigurationError`, in the order of the file's lines."""
+    """Raise all problems as one `ConfigurationError`, in the order of the file's lines."""
     found = sorted(problems, key=lambda problem: (str(problem.file), problem.line or 0))
     if found:
         raise ConfigurationError(found)
 
 
 def read(path: Path, *, missing_ok: bool = False) -> TomlFile:
-    """Read and parse a file; with `missing_ok` one that is not there is empty.
+    """Read and parse a file; with `missing_ok` a missing file counts as empty.
 
-    Raises `ConfigurationError`.
+    Raises `ConfigurationError` if the file cannot be read or parsed.
     """
     try:
         with path.open("rb") as file:
@@ -144,8 +151,8 @@ def read(path: Path, *, missing_ok: bool = False) -> TomlFile:
 def parse(path: Path, content: bytes) -> TomlFile:
     """Parse a file's bytes; `path` is only for messages.
 
-    A line that is not TOML is told in `problems`, and the rest is read without it, so that one slip does not
-    hide the others. Raises `ConfigurationError` where that is not possible.
+    A line that is not TOML is reported in `problems`, and the rest is read without it, so that one slip does
+    not hide the others. Raises `ConfigurationError` where that is not possible.
     """
     try:
         return _parse(path, content)
@@ -183,7 +190,7 @@ def _parse(path: Path, content: bytes) -> TomlFile:
             raise ConfigurationError(problems) from None
         except RecursionError:
             raise _failed(path, "brackets are nested too deeply", "Close the brackets you opened.") from None
-        except ValueError as error:  # an integer with thousands of digits, for one
+        except ValueError as error:  # for example, an integer with thousands of digits
             reason = str(error).partition(":")[0]
             raise _failed(path, f"a value cannot be read ({reason})", "Is this the right file?") from None
 
@@ -193,7 +200,7 @@ _MANY_PARTS: Final = re.compile(rf"(?:^|[\[{{,])[ \t]*(?:{_PART}[ \t]*\.[ \t]*){
 
 
 def _check_parts(path: Path, text: str) -> None:
-    """Refuse a key of so many parts that parsing it takes memory by the square of them."""
+    """Refuse a key of so many parts that parsing it takes memory by the square of their number."""
     for number, row in enumerate(text.split("\n"), start=1):
         if row.count(".") >= MOST_PARTS and _MANY_PARTS.search(row):
             raise _failed(
@@ -267,7 +274,7 @@ _WORDS: Final = (
     ("Invalid date", "this is not a date", "Write it as 2026-05-31, or put text in double quotes."),
     ("character", "there is a character that may not be here", "Delete it and type the line anew."),
 )
-"""A part of `tomllib`'s message; what that means; what to do. The first that fits."""
+"""Part of `tomllib`'s message, its meaning, and a remedy; the first that matches applies."""
 _NAME: Final = re.compile(r"""\s*([A-Za-z0-9_-]+|"[^"\\]*"|'[^']*')\s*[= \t]""")
 _HEADER: Final = re.compile(r"\s*(\[\[?)\s*([A-Za-z0-9_.-]+)[\s\]]*(?:#.*)?")
 _NUMBER_BEFORE: Final = re.compile(r"=\s*(-?[0-9.]+)\s*$")
@@ -292,7 +299,7 @@ def _syntax_problem(path: Path, rows: Sequence[str], message: str) -> Problem:
         what, remedy = "these are typographic quotes", 'Use straight quotes: "…".'
     elif number and unit:
         what, remedy = "a value with a unit needs quotes", 'Write, for example: "50 ms".'
-        if unit[0] in _KNOWN_UNITS:  # what is none may be a password that begins with digits
+        if unit[0] in _KNOWN_UNITS:  # anything else may be a password that begins with digits
             remedy = f'Write "{number[1]} {unit[0]}".'
     elif number and _COMMA_AFTER.match(after):
         what, remedy = "this number has a comma", "Write it with a point."
@@ -301,7 +308,7 @@ def _syntax_problem(path: Path, rows: Sequence[str], message: str) -> Problem:
 
 
 def _repair(rows: list[str], problem: Problem) -> bool:
-    """Make a line that is wrong harmless without changing what the others mean; whether that was possible."""
+    """Make a wrong line harmless without changing the meaning of the others; return True if possible."""
     assert problem.line is not None
     row = rows[problem.line - 1]
     header, name = _HEADER.fullmatch(row), _NAME.match(row)

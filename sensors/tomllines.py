@@ -1,4 +1,4 @@
-"""Where in a TOML text each table, key and array element stands: what `tomllib` does not tell.
+"""Lines of the tables, keys and array elements of a TOML text, which `tomllib` does not report.
 
 `locate` walks a text that `tomllib` has accepted and notes the line on which each begins. It understands as
 much of TOML as that needs (TOML 1.0: headers, dotted and quoted keys, strings of all four kinds, arrays,
@@ -11,26 +11,26 @@ from bisect import bisect_right
 from typing import Final
 
 Place = tuple[str | int, ...]
-"""The way to a value: names of tables and keys, and numbers of array elements from 0."""
+"""Path to a value: names of tables and keys, and numbers of array elements from 0."""
 
 _BLANK: Final = re.compile(r"(?:[ \t\r\n]+|#[^\n]*)*")
 _SPACE: Final = re.compile(r"[ \t]*")
 _NAME: Final = re.compile(r'[A-Za-z0-9_-]+|"(?:\\.|[^"\\])*"|\'[^\']*\'')
 _STRING: Final = re.compile(
-    r'"""(?:\\.|[^\\])*?"""(?:"{0,2})'  # up to two quotes may stand before the closing three
+    r'"""(?:\\.|[^\\])*?"""(?:"{0,2})'  # up to two quotes may come before the closing three
     r"|'''.*?'''(?:'{0,2})"
     r'|"(?:\\.|[^"\\])*"'
     r"|'[^']*'",
     re.DOTALL,
 )
-_BARE: Final = re.compile(r"[^,\]}#\n]+")  # number, true, false, date (which may hold a blank)
+_BARE: Final = re.compile(r"[^,\]}#\n]+")  # number, true, false, date (which may contain a blank)
 
 
 def locate(text: str) -> dict[Place, int]:
-    """The line, counted from 1, on which each table, key and array element of a valid TOML text begins.
+    """Return the line (from 1) on which each table, key and array element of a valid TOML text begins.
 
-    A table is where its header stands, or the first key that leads through it. Raises `RecursionError` for
-    arrays nested beyond what Python bears.
+    The line of a table is that of its header, or of the first key that leads through it. Raises
+    `RecursionError` for arrays that are nested too deeply for Python.
     """
     scanner = _Scanner(text)
     scanner.document()
@@ -44,7 +44,7 @@ class _Scanner:
         self._at = 0
         self._ends = [match.start() for match in re.finditer("\n", text)]
         self._counts: dict[Place, int] = {}
-        """Arrays of tables: how many tables so far."""
+        """Number of tables so far, for each array of tables."""
 
     def document(self) -> None:
         table: Place = ()

@@ -1,14 +1,14 @@
-"""One thread that waits for the edges of all GPIO lines.
+"""Thread that waits for the edges of all GPIO lines.
 
-Owns when a line is looked after: as soon as the kernel has an event for it, or at a time that the line asks
-for. What looking after means is the line's business. A line that has just spoken may ask not to be called for
-a while (the kernel keeps its events): so a fast line costs as many wakings as it wants, not one an edge.
+Decides when a line is served: as soon as the kernel has an event for it, or at a time that the line requests.
+The line itself decides how. A line that has just been served may ask not to be called for a while (the kernel
+keeps its events): a fast line then costs as many wake-ups as it wants, not one for each edge.
 
-gpiozero closes forgotten devices from the garbage collector, that is in any thread, anywhere: so the lines
-are kept in a dictionary that is only changed and copied in one step each, without a lock, and the one lock
-may be entered again.
+gpiozero closes forgotten devices from the garbage collector, which means in any thread, at any point. So the
+lines are kept in a dictionary that is only changed and copied in one step each, without a lock, and the one
+lock is reentrant.
 
-`Watcher.step` is one round of the thread; it knows no threads, and time comes in by a function.
+`Watcher.step` is one round of the thread; it knows no threads, and a function supplies the time.
 """
 
 import logging
@@ -28,33 +28,33 @@ _MILLISECOND: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Wake:
-    """When a line wants to be called next."""
+    """Condition for the next call of a line."""
 
     at_ns: int | None = None
-    """At this time at the latest (monotonic clock); None for no particular time."""
+    """Latest time of the call (monotonic clock, ns); None for no particular time."""
     on_events: bool = True
-    """As soon as the kernel has an event, too."""
+    """True to be called as soon as the kernel has an event, too."""
 
 
 class Watched(Protocol):
-    """A line, as the watcher sees it. May be asked once more after `remove`."""
+    """Interface of a line for the watcher; it may be queried once more after `remove`."""
 
     @property
     def wake(self) -> Wake:
-        """When it wants to be called next; asked anew for each round."""
+        """Condition for the line's next call; read again for each round."""
         ...
 
     def fileno(self) -> int | None:
-        """What is readable when the kernel has an event; None once it is closed."""
+        """Return the file descriptor that is readable when the kernel has an event; None once closed."""
         ...
 
     def service(self, now_ns: int) -> None:
-        """Take what there is, do what is due. Must not block, also when there is nothing."""
+        """Handle pending events and due work; must not block, even when there is nothing to do."""
         ...
 
 
 class Watcher:
-    """The lines being waited for. Safe to use from any thread."""
+    """The lines being waited for; safe to use from any thread."""
 
     def __init__(self, monotonic_ns: Monotonic = time.monotonic_ns) -> None:
         self._monotonic_ns = monotonic_ns
@@ -65,7 +65,7 @@ class Watcher:
         self._closing = False
 
     def add(self, line: Watched) -> None:
-        """Look after `line` from now on. Nothing happens if that is so already."""
+        """Serve `line` from now on; do nothing if it is already served."""
         self._lines[line] = None
         with self._lock:
             if self._closing:
@@ -76,19 +76,19 @@ class Watcher:
         self.nudge()
 
     def remove(self, line: Watched) -> None:
-        """Look after it no longer. Nothing happens if it was not."""
+        """Stop serving `line`; do nothing if it is not served."""
         self._lines.pop(line, None)
         self.nudge()
 
     def nudge(self) -> None:
-        """Begin a new round: some line's `wake` has changed."""
+        """Begin a new round, because some line's `wake` has changed."""
         with self._lock:
             if not self._closing:
                 os.eventfd_write(self._nudge, 1)
 
     def start(self) -> threading.Thread | None:
-        """Start the thread."""
-        # a daemon: who forgets to close a gpiozero device must still be able to leave Python
+        """Start the thread and return it; None if it is run by other means."""
+        # a daemon: a program that forgets to close a gpiozero device must still be able to end
         thread = threading.Thread(target=self._run, name="gpio edges", daemon=True)
         thread.start()
         return thread
@@ -111,7 +111,7 @@ class Watcher:
             self.step()
 
     def step(self, timeout_s: float | None = None) -> None:
-        """Wait until something is to be done (at most `timeout_s`), and do all that is."""
+        """Wait until a line needs service (at most `timeout_s`), and serve every line that does."""
         lines = self._lines.copy()
         wakes = {line: line.wake for line in lines}
         listening: dict[int, Watched] = {}
@@ -136,13 +136,13 @@ class Watcher:
         waits_ns = [] if timeout_s is None else [round(timeout_s * 1e9)]
         if due:
             waits_ns.append(max(0, min(due) - self._monotonic_ns()))
-        # rounded up: to wake up too early is to wake up twice
+        # rounded up: waking up too early means waking up twice
         return -(-min(waits_ns) // _MILLISECOND) if waits_ns else None
 
     def _service(self, line: Watched, now_ns: int) -> None:
         try:
             line.service(now_ns)
         except Exception:  # noqa: BLE001
-            # lines catch the errors of their own work: this is a fault of ours, and its line's alone
+            # lines catch the errors of their own work: this is a fault of ours, and only its line suffers
             _log.exception("%s is looked after no longer", line)
             self._lines.pop(line, None)
