@@ -3,10 +3,9 @@
 The fleet's name is new each time, so that neither another demo nor a real vessel takes it for its own.
 """
 
+import itertools
 import secrets
-import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Final
 from provisioning.folder import FleetFolder
 
 from . import aboard, vessel
+from .ports import free_ports
 from .vessel import Vessel
 
 NAMES: Final = ("argo", "brigid", "carina", "dione", "elissa", "fram", "gudrun", "hygeia", "ino")
@@ -83,7 +83,7 @@ def make(folder: Path, *, vessels: int, speed: float, now: datetime, repeat: boo
     )
     authority = authority_folder.unlock(passphrase)
     made = []
-    for seed, (name, port) in enumerate(zip(names, _free_ports(vessels), strict=True)):
+    for seed, (name, port) in enumerate(zip(names, itertools.islice(free_ports(), vessels), strict=True)):
         authority_folder.add(authority, name, now=now, name=f"SY {name.title()}")
         plays = seed == 0
         each = vessel.make(
@@ -96,12 +96,3 @@ def make(folder: Path, *, vessels: int, speed: float, now: datetime, repeat: boo
         aboard.write(each.folder, seed=seed, speed=speed if plays else None, repeat=repeat)
         made.append(each)
     return Fleet(authority_folder.fleet, tuple(made), speed)
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind((LOOPBACK, 0))
-        return [each.getsockname()[1] for each in sockets]

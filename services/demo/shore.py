@@ -24,6 +24,7 @@ from sync.folders import OWN
 from sync.gateway.forwarded import bounds_of, forwarded_id
 from sync.store import Database
 
+from .ports import free_ports
 from .stores import Standing
 from .vessel import DemoError
 
@@ -169,7 +170,7 @@ class Shore:
         return self._folder / "office.db"
 
     def _office(self) -> str:
-        port, secret = _free_port(), self._folder / "office.password"
+        port, secret = next(free_ports()), self._folder / "office.password"
         secret.touch(mode=0o600)
         secret.write_text(self._password)
         command = [sys.executable, "-m", "services", "db", "serve", str(self._store), "--name", "fleet"]
@@ -191,7 +192,7 @@ class Shore:
         )
 
     def _broker(self, program: str) -> str:
-        port, configuration = _free_port(), self._folder / "mosquitto.conf"
+        port, configuration = next(free_ports()), self._folder / "mosquitto.conf"
         lines = [f"listener {port} {_LOOPBACK}", "allow_anonymous true", "max_queued_messages 1000000"]
         if os.geteuid() == 0:
             lines.append("user root")  # it would become another, which root of a user namespace may not
@@ -282,10 +283,3 @@ class _Listener:
         except msgspec.DecodeError:
             return  # presence is no document
         self.heard[name] = self.heard.get(name, 0) + 1
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind((_LOOPBACK, 0))
-        port: int = found.getsockname()[1]
-        return port

@@ -17,6 +17,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.polling import wait_until
+from tests.ports import free_port
 
 PATIENCE = 30.0
 
@@ -29,12 +30,6 @@ def program() -> str:
             pytest.fail("CI must run this test, and cannot: there is no mosquitto")
         pytest.skip("needs Debian's mosquitto")
     return found
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port
 
 
 class Broker:

@@ -24,8 +24,8 @@ from sync.net.tls_identity import TLSIdentity
 from sync.peer.progress import DocumentEnded
 from sync.store import Database
 from tests.net.certificates import CA
-from tests.net.wire import unused_port
 from tests.polling import until
+from tests.ports import free_port
 
 from . import builders
 
@@ -164,7 +164,7 @@ async def test_gateway_that_was_restored_from_a_backup_gets_everything_again(
 ) -> None:
     argo = stores["argo"]
     builders.write_readings(argo, "argo", "main", range(1, 101))
-    port = unused_port()
+    port = free_port()
     async with ashore(stores["shore"], port=port) as listener, forwarding(argo, url(listener)) as gateway:
         await until(lambda: is_done(gateway, stores["shore"]), "all is ashore")
     with builders.store(tmp_path / "fresh.db") as fresh:
@@ -182,7 +182,7 @@ async def test_office_that_goes_back_to_a_backup_gets_what_it_has_lost(
     stores: dict[str, Database], tmp_path: Path
 ) -> None:
     """Its backup has our checkpoint, too: as it was then."""
-    argo, port, office = stores["argo"], unused_port(), tmp_path / "office.db"
+    argo, port, office = stores["argo"], free_port(), tmp_path / "office.db"
     builders.write_vessel(argo, "argo", ["main"])
     builders.write_readings(argo, "argo", "main", range(1, 51))
     builders.write_equipment(argo, "argo", "main", 1, 0.1)
@@ -239,7 +239,7 @@ async def test_status_rewritten_a_thousand_times_meanwhile_arrives_as_it_is_now(
     """Also by a vessel whose store has pruned what the gateway knows."""
     argo, brigid, shore = stores["argo"], stores["brigid"], stores["shore"]
     builders.write_equipment(argo, "argo", "main", 0, 0.0)
-    port = unused_port()
+    port = free_port()
     async with ashore(shore, port=port) as listener, forwarding(argo, url(listener)) as gateway:
         await until(lambda: is_done(gateway, shore), "the first is ashore")
         where = url(listener)
@@ -281,7 +281,7 @@ async def test_alarm_goes_ahead_of_history(stores: dict[str, Database]) -> None:
 @pytest.mark.parametrize("seed", range(6))
 async def test_alarm_goes_ahead_of_readings_after_an_outage(stores: dict[str, Database], seed: int) -> None:
     """By the wire: what the shore is told of first. With a back-off each, it is as often a reading."""
-    argo, shore, port = stores["argo"], stores["shore"], unused_port()
+    argo, shore, port = stores["argo"], stores["shore"], free_port()
     entries = [Entry(("alarms",)), Entry(("readings",))]
     came: list[str] = []
 
@@ -513,7 +513,7 @@ async def test_expired_certificate_is_told(stores: dict[str, Database]) -> None:
 
 
 async def test_nobody_there_is_told_and_tried_again(stores: dict[str, Database]) -> None:
-    argo, shore, port = stores["argo"], stores["shore"], unused_port()
+    argo, shore, port = stores["argo"], stores["shore"], free_port()
     builders.write_readings(argo, "argo", "main", [1])
     async with forwarding(argo, f"wss://127.0.0.1:{port}/fleet") as gateway:
         await until(lambda: gateway.report().problem, "it is told")

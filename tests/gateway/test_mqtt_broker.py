@@ -26,9 +26,10 @@ from sync.gateway.report import GatewayState
 from sync.store import DamagedError, Database
 from tests.net.certificates import CA
 from tests.polling import until
+from tests.ports import free_port
 
 from . import builders
-from .broker import Broker, Listener, free_port, passwords
+from .broker import Broker, Listener, passwords
 from .relays import Cutting, Elderly, Relay
 
 QUICK = Patience(

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from tests.image.card import Card
+from tests.ports import free_port
 
 USER = "skipper"
 BOOT_S = 480.0
@@ -217,14 +218,6 @@ class Guest:
         }
         words = ["ssh", "-F", os.devnull, "-i", str(self.key), "-p", str(self.ports[22])]
         return [*words, *(word for key, value in options.items() for word in ("-o", f"{key}={value}"))]
-
-
-def free_port() -> int:
-    """One that nobody has at the moment."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
 
 
 def answers_tls(port: int, *, seconds: float = 20.0) -> bool:

@@ -17,7 +17,8 @@ from provisioning.image.build import native
 from services.command import main
 from tests.image import card
 from tests.image.conftest import vessel
-from tests.image.guest import Guest, free_port
+from tests.image.guest import Guest
+from tests.ports import free_port
 from tests.provisioning.operator import assert_gone_from_fat, cards
 
 pytestmark = [pytest.mark.image, pytest.mark.timeout(1800)]

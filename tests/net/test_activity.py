@@ -8,6 +8,7 @@ from sync.net.listener import URLEndpointListener, URLEndpointListenerConfigurat
 from sync.net.replicator import Replicator, ReplicatorConfiguration, Status
 from sync.peer.active import Activity
 from sync.store import Database
+from tests.ports import free_port
 
 PATIENCE_S = 60.0
 
@@ -25,14 +26,13 @@ def test_continuous_replicator_tells_when_it_is_idle_offline_and_back(tmp_path: 
                     while await told.get() is not activity:
                         pass
 
+            port = free_port()
             listener = URLEndpointListener(
                 URLEndpointListenerConfiguration(
-                    {"log": theirs}, port=0, network_interface="127.0.0.1", disable_tls=True
+                    {"log": theirs}, port=port, network_interface="127.0.0.1", disable_tls=True
                 )
             )
             await listener.start()
-            port = listener.port
-            assert port is not None
             replicator = Replicator(
                 ReplicatorConfiguration(ours, URLEndpoint(listener.urls[0]), continuous=True), on_status=say
             )

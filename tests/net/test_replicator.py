@@ -24,8 +24,9 @@ from sync.peer.checkpoints import PeersCheckpoints
 from sync.peer.problems import Domain
 from sync.peer.progress import Direction, DocumentEnded
 from sync.store import BusyError, Database
-from tests.net.wire import run, unused_port
+from tests.net.wire import run
 from tests.peer.rig import assert_same, databases
+from tests.ports import free_port
 
 IDENTITY = TLSIdentity.self_signed("logboat")
 
@@ -117,8 +118,8 @@ def test_one_shot_carries_documents_the_way_that_was_asked_for(
 def test_continuous_replication_connects_again_when_the_listener_is_back(tmp_path: Path) -> None:
     async def main() -> None:
         with databases(tmp_path) as (ours, theirs):
-            async with listening({"log": theirs}) as listener:
-                port = listener.port
+            port = free_port()
+            async with listening({"log": theirs}, port=port) as listener:
                 followed = Followed(ours, url(listener), continuous=True)
                 followed.replicator.start()
                 ours.put("before", {})
@@ -296,7 +297,7 @@ def test_document_that_is_not_to_be_pushed_is_not_pending(tmp_path: Path) -> Non
 def test_no_number_of_attempts_and_zero_stand_for_the_default(tmp_path: Path, most: int | None) -> None:
     async def main() -> None:
         with databases(tmp_path) as (ours, _):
-            endpoint = URLEndpoint(f"ws://127.0.0.1:{unused_port()}/log")
+            endpoint = URLEndpoint(f"ws://127.0.0.1:{free_port()}/log")
             followed = Followed(ours, endpoint, max_attempts=most, max_attempt_wait_time=0.001)
             assert (await followed.replicator.run()).problem is not None
             assert followed.activities().count(Activity.CONNECTING) == 10

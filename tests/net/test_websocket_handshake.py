@@ -28,8 +28,8 @@ from tests.net.wire import (
     make_certificate,
     raw_host,
     run,
-    unused_port,
 )
+from tests.ports import free_port
 
 
 async def refused(url: str, **options: Any) -> Problem:
@@ -213,7 +213,7 @@ def test_an_answer_that_opens_no_websocket_is_told_as_it_is(answer: bytes, code:
 
 def test_nobody_listening_is_told_with_errno_and_address() -> None:
     async def main() -> None:
-        port = unused_port()
+        port = free_port()
         problem = await refused(f"ws://127.0.0.1:{port}/db")
         assert (problem.domain, problem.code) == (Domain.POSIX, errno.ECONNREFUSED)
         assert f"127.0.0.1:{port}" in problem.text

@@ -4,7 +4,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from sync.fleet.revocations import Revocations, Revoked, serial_text, to_body
 from sync.net.tls_identity import TLSIdentity
 from tests.net.certificates import CA, NOW
 from tests.polling import PATIENCE_S, wait_until
+from tests.ports import free_port
 
 from . import commands
 
@@ -49,14 +49,6 @@ class Fleet:
         )
         body = to_body(Revocations(number, NOW, entries), fleet=self.name, key=self.ca.key)
         (folder / "revocations.json").write_text(json.dumps(body))
-
-
-def free_port() -> int:
-    """One of loopback that nobody uses just now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 class SyncProcess:

@@ -22,8 +22,9 @@ from tests.fleet.builders import document
 from tests.gateway import builders
 from tests.gateway.broker import Broker, Listener, passwords
 from tests.polling import wait_until
+from tests.ports import free_port
 
-from .syncing import Fleet, SyncProcess, free_port
+from .syncing import Fleet, SyncProcess
 
 NOTE = documents.note_id("argo", "01ARZ3NDEKTSV4RRFFQ69G5FAV")
 

@@ -15,10 +15,10 @@ from services.demo.vessel import Daemon, Vessel, make
 from sync.documents import Kind
 from sync.fleet import identity_files
 from tests.polling import wait_until
+from tests.ports import free_port
 from tests.provisioning.bundles import PASSPHRASE, Card, put
 
 from .commands import logboat
-from .syncing import free_port
 
 SENSOR = """\
 [[sensor]]

@@ -19,6 +19,7 @@ from sync.peer.passive import PassiveOptions
 from sync.peer.problems import Problem
 from sync.peer.quotas import Quota
 from sync.store import Database
+from tests.ports import free_port
 
 NAME: Final = "log"
 WAIT: Final = 60.0
@@ -71,7 +72,7 @@ class ListenerThread:
         self._database, self._quota = database, quota
         self._tls, self._users, self._deltas, self._read_only = tls, users, deltas, read_only
         self._thread: threading.Thread | None = None
-        self.port = 0
+        self.port = free_port()
         self.certificate: str | None = None
         """What it shows, in PEM; None without TLS. Another one after each start."""
 

@@ -13,7 +13,6 @@ import http.client
 import json
 import secrets
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,6 +24,7 @@ from urllib.parse import quote
 
 from tests.interop.availability import or_skip
 from tests.interop.sync_gateway.program import sync_gateway
+from tests.ports import free_port
 
 HOST: Final = "127.0.0.1"
 START_SECONDS: Final = 60
@@ -238,7 +238,7 @@ def running(home: Path, *, scopes: Mapping[str, Json] | None = None) -> Iterator
 
 def _start(program: Path, home: Path, scopes: Mapping[str, Json]) -> Gateway | None:
     """None if another process was quicker to take one of the ports."""
-    public, admin, metrics = _free_ports(3)
+    public, admin, metrics = (free_port() for _ in range(3))
     token = f"started-{secrets.token_hex(8)}"
     config = {
         "interface": f"{HOST}:{public}",
@@ -327,13 +327,3 @@ def _bucket(name: str) -> dict[str, Json]:
 
 def _path(doc_id: str, rev: str | None) -> str:
     return quote(doc_id, safe="") + (f"?rev={quote(rev)}" if rev else "")
-
-
-def _free_ports(count: int) -> list[int]:
-    """That many ports that nobody listens on at this moment."""
-    held = [socket.create_server((HOST, 0)) for _ in range(count)]
-    try:
-        return [int(one.getsockname()[1]) for one in held]
-    finally:
-        for one in held:
-            one.close()

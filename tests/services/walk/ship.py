@@ -16,7 +16,8 @@ from services.command import main
 from services.commands.common import World
 from tests.faults.disks import Disk
 from tests.polling import PATIENCE_S
-from tests.services.syncing import Fleet, free_port
+from tests.ports import free_port
+from tests.services.syncing import Fleet
 
 from .board import Board
 

@@ -1,0 +1,61 @@
+"""TCP ports for programs that are told their port before they start, and may start again on it later."""
+
+import contextlib
+import itertools
+import random
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+_OUTGOING: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
+"""Where Linux says which ports it gives to outgoing connections; see ip(7)."""
+
+_LOWEST: Final = 12_000
+"""Ports below are those of well-known services; test machines often run some."""
+
+
+def fixed_ports() -> range:
+    """Return the ports that no outgoing connection is given, so that a closed one stays free.
+
+    A port that the kernel picks for `bind(0)` is one that it may give to the next outgoing connection, of
+    any program: it is free when it is picked, and taken when a daemon wants to listen on it a second later.
+    """
+    try:
+        lowest_outgoing = int(_OUTGOING.read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        lowest_outgoing = 32_768
+    return range(_LOWEST, lowest_outgoing) if lowest_outgoing > 2 * _LOWEST else range(_LOWEST, 32_768)
+
+
+def free_ports(among: range | None = None, *, first: int | None = None) -> Iterator[int]:
+    """Yield ports on which nobody listens, each once, beginning with the place `first` of a range.
+
+    Args:
+        among: the ports to choose from; `fixed_ports` by default.
+        first: a place in the range, taken modulo its length; random by default, since two programs that
+            look for ports at the same time should not both find the same.
+    """
+    ports = among or fixed_ports()
+    start = random.randrange(len(ports)) if first is None else first  # noqa: S311 - spreads, hides nothing
+    for place in itertools.islice(itertools.count(start), len(ports)):
+        port = ports[place % len(ports)]
+        if _is_free(port):
+            yield port
+
+
+def _is_free(port: int) -> bool:
+    """Return True if a server could listen on a port at every address, IPv6 ones included."""
+    with contextlib.ExitStack() as stack:
+        try:
+            for family, anywhere in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):  # noqa: S104
+                try:
+                    sock = stack.enter_context(socket.socket(family))
+                except OSError:
+                    continue  # a kernel without IPv6
+                if family == socket.AF_INET6:
+                    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                sock.bind((anywhere, port))
+        except OSError:
+            return False
+    return True
