@@ -4,8 +4,10 @@ The peer names the document, or asks while a revision is on its way to it that l
 name no document where they ask for proof, and older ones nowhere. A tombstone leads to no blob, since its
 blobs are neither fetched nor proven before it is stored.
 
-A peer proves that it has a blob by an answer that only its bytes give. Nobody gets that answer from us while
-we ask for it ourselves, on any connection: it could be handed back to us.
+A peer proves that it has a blob by an answer that only its bytes and the question's nonce give. Nobody gets
+the answer to an open question of ours from us, on any connection: it could be handed back to us. The nonce
+tells such a question from those of others, who are answered. So a peer that leaves our question unanswered
+keeps nobody else from a proof of the same blob.
 """
 
 from collections import Counter
@@ -28,7 +30,7 @@ class BlobAccess:
     def __init__(self, database: Database, readable: Selection) -> None:
         """`readable`: which documents the peer may see."""
         self._database, self._readable = database, readable
-        self._asked = asked_proofs(database)
+        self._open = open_nonces(database)
         self._on_the_way: Counter[str] = Counter()
 
     @property
@@ -64,22 +66,22 @@ class BlobAccess:
         ):
             raise MessageError(f"blob {digest}: no document that you may see has it", code=_FORBIDDEN)
 
-    def check_proof(self, digest: str, document_id: str | None) -> None:
-        """Check access to a blob for a proof of it.
+    def check_proof(self, digest: str, document_id: str | None, nonce: bytes) -> None:
+        """Check access to a blob for the answer to a peer's question for proof.
 
-        Raises MessageError; with 503 while we ask anybody for such a proof.
+        Raises MessageError; with 503 if it is a question of ours that is still open.
         """
         self.check(digest, document_id)
-        if self._asked[digest]:
-            raise MessageError(f"blob {digest}: its proof is asked for here just now", code=_UNAVAILABLE)
+        if nonce in self._open:
+            raise MessageError(f"blob {digest}: this proof is asked for here just now", code=_UNAVAILABLE)
 
 
-_asked: WeakKeyDictionary[Database, Counter[str]] = WeakKeyDictionary()
+_open: WeakKeyDictionary[Database, set[bytes]] = WeakKeyDictionary()
 
 
-def asked_proofs(database: Database) -> Counter[str]:
-    """Return how many peers are being asked for proof of each blob, on all connections of this process."""
-    found = _asked.get(database)
+def open_nonces(database: Database) -> set[bytes]:
+    """Return the nonces of our open questions for proof, on all connections of this process."""
+    found = _open.get(database)
     if found is None:
-        found = _asked[database] = Counter()
+        found = _open[database] = set()
     return found

@@ -3,7 +3,8 @@
 A blob is stored under its digest once it is whole; one that is here is never fetched again, so a document
 whose transfer broke off goes on where it was. A peer that pushes a document with a blob that is here already
 must prove that it has it too, once on each connection. Otherwise anyone who knows a digest could have a
-document that leads to the blob.
+document that leads to the blob. Documents wait for proofs as long as the peer sends any. After a minute
+without one they fail for now.
 
 Blobs are hashed as jobs of the session's `work`: in slices, and no more than the connection may cost.
 """
@@ -16,7 +17,7 @@ from typing import Any, BinaryIO, Final
 
 from sync.blip import ErrorReceived, RequestReceived
 from sync.peer import tuning
-from sync.peer.blob_access import BlobAccess, asked_proofs
+from sync.peer.blob_access import BlobAccess, open_nonces
 from sync.peer.problems import Domain, Problem
 from sync.peer.progress import Ledger
 from sync.peer.quotas import Quota
@@ -94,14 +95,33 @@ class BlobFetcher:
         self._transfers: dict[str, _Transfer] = {}
         self._queue: deque[_Transfer] = deque()
         self._active = 0
-        self._asked = asked_proofs(database)
+        self._open_nonces = open_nonces(database)
         self._proving: dict[str, list[_Waiting]] = {}
         """Documents that wait for the proof of each blob."""
-        self._unanswered: set[str] = set()
-        """Blobs of which the peer has not sent the proof that it was asked for."""
+        self._unanswered: dict[str, bytes] = {}
+        """Blobs of which the peer has not sent the proof that it was asked for, and the question's nonce."""
+        self._proof_since = 0.0
+        """When the peer last sent a proof, or was asked for one while no other question was open."""
         self._proven: dict[str, None] = {}
         """Blobs that the peer has proven to have."""
         session.at_end(self._close)
+
+    @property
+    def deadline(self) -> float | None:
+        """Return the time at which `pump` has something to do; None if no question is open."""
+        return self._proof_since + tuning.PROOF_WITHIN if self._unanswered else None
+
+    def pump(self) -> None:
+        """Fail for now what waits for a proof that does not come."""
+        due = self.deadline
+        if due is None or self._session.clock() < due:
+            return
+        for digest in list(self._unanswered):
+            if digest not in self._unanswered:
+                continue  # A document that failed for another blob has ended the session.
+            self._ask_no_more(digest)
+            text = f"blob {digest}: the peer has not proved within {tuning.PROOF_WITHIN:g} s that it has it"
+            self._judged(digest, MessageError(text, code=_UNAVAILABLE))
 
     def fetch(self, blobs: Mapping[str, BlobInfo], document_id: str, then: Fetched, given: Any) -> None:
         """Have these blobs here, or proven, then say so; at once if nothing is to be done."""
@@ -215,9 +235,11 @@ class BlobFetcher:
             known.append(waiting)
             return
         self._proving[digest] = [waiting]
-        self._unanswered.add(digest)
-        self._asked[digest] += 1
         nonce = secrets.token_bytes(NONCE_BYTES)
+        if not self._unanswered:
+            self._proof_since = self._session.clock()
+        self._unanswered[digest] = nonce
+        self._open_nonces.add(nonce)
         self._session.request(
             ProveAttachment(digest, nonce, document_id, self._session.collection).encode(),
             self._answered,
@@ -226,7 +248,10 @@ class BlobFetcher:
 
     def _answered(self, reply: Reply, given: tuple[str, bytes]) -> None:
         digest, nonce = given
+        if self._unanswered.get(digest) != nonce:
+            return  # Too late: since it was given up, anyone may have had the answer from us.
         self._ask_no_more(digest)
+        self._proof_since = self._session.clock()
         if isinstance(reply, ErrorReceived):
             text = f"blob {digest}: the peer does not prove that it has it"
             self._judged(digest, MessageError(text, code=_FORBIDDEN))
@@ -259,10 +284,7 @@ class BlobFetcher:
             waiting.one_less(error)
 
     def _ask_no_more(self, digest: str) -> None:
-        self._unanswered.discard(digest)
-        self._asked[digest] -= 1
-        if not self._asked[digest]:
-            del self._asked[digest]
+        self._open_nonces.discard(self._unanswered.pop(digest))
 
     def _close(self) -> None:
         for transfer in self._transfers.values():
@@ -312,7 +334,7 @@ class BlobServer:
         self._session.connection.send_response(event.number, {}, file, compressed=request.compress)
 
     def _prove(self, request: ProveAttachment, event: RequestReceived) -> None:
-        self._access.check_proof(request.digest, request.document_id)
+        self._access.check_proof(request.digest, request.document_id, request.nonce)
         self._session.work.add(self._proving(request, event))
 
     def _proving(self, request: ProveAttachment, event: RequestReceived) -> Generator[int, None, None]:
@@ -322,7 +344,7 @@ class BlobServer:
             for piece in self._database.blobs.pieces(request.digest, tuning.WORK_SLICE // 2):
                 made.add(piece)
                 yield 2 * len(piece)
-            self._access.check_proof(request.digest, request.document_id)
+            self._access.check_proof(request.digest, request.document_id, request.nonce)
         except BlobError as error:
             self._session.refuse(event, self._missing(request.digest, error))
         except MessageError as error:  # it has become another's meanwhile, or we have begun to ask

@@ -142,11 +142,9 @@ class Receiver:
     @property
     def deadline(self) -> float | None:
         """When `pump` has something to do even if nothing happens."""
-        look = self._turn.deadline
-        if not self._batch:
-            return look
-        commit = self._batch_since + tuning.COMMIT_AFTER
-        return commit if look is None else min(commit, look)
+        commit = self._batch_since + tuning.COMMIT_AFTER if self._batch else None
+        times = (self._turn.deadline, self._blobs.deadline, commit)
+        return min((time for time in times if time is not None), default=None)
 
     @property
     def held(self) -> int:
@@ -510,6 +508,7 @@ class Receiver:
 
     def pump(self) -> None:
         """Do what is due: commit when nothing more is to be waited for, answer further lists."""
+        self._blobs.pump()
         if self._batch and (
             self._session.clock() >= self._batch_since + tuning.COMMIT_AFTER
             or not (self._expected or self._proposed)

@@ -61,6 +61,9 @@ DELTA_STORED: Final = 8 * DELTA_BYTES
 """Bytes that all kept revisions of such a base's document may take: they are read together."""
 PROOFS_KEPT: Final = 1000
 """Blobs that a peer has proven to have, which it need not prove again on this connection."""
+PROOF_WITHIN: Final = 60.0
+"""Seconds without any proof from a peer that was asked for some, until what waits for them fails for now. The
+largest blob takes half of that at WORK_RATE, as its bytes count twice."""
 BLOB_BYTES: Final = 256 * 1024 * 1024
 """The largest blob that is taken in: what a card can spare for a photograph or a manual."""
 COMMIT_BYTES: Final = 1024 * 1024

@@ -1,5 +1,6 @@
 """A blob goes to who may see a document that leads to it, and to nobody else; a proof of it is as good."""
 
+import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,8 +56,6 @@ def secret(store: Database) -> str:
 
 
 def raw(digest: str, channel: str = "notes") -> bytes:
-    import json
-
     return json.dumps(photo(digest, channel)).encode()
 
 
@@ -158,16 +157,98 @@ def test_nobody_gets_a_proof_while_it_is_asked_for_on_another_connection(store: 
     assert told(prove(passive(store, clock=clock), digest)) == proof(NONCE, [SECRET])
 
 
-def test_end_of_the_connection_that_asks_for_a_proof_lets_others_have_it(store: Database) -> None:
+def test_end_of_the_connection_that_asks_for_a_proof_ends_the_question(store: Database) -> None:
     clock = Clock()
     digest = store.blobs.put(SECRET)
     asking = passive(store, clock=clock, readable=NOTES)
     asking.post(Rev("mine", "1-a", raw(digest)).encode())
     asking.rest(1.0)
+    question, _ = asking.take(ProveAttachment)
     other = passive(store, clock=clock)
-    assert code(prove(other, digest)) == 503
+    assert code(prove(other, digest, question.nonce)) == 503
     asking.peer.session.end()
-    assert told(prove(other, digest)) == proof(NONCE, [SECRET])
+    assert told(prove(other, digest, question.nonce)) == proof(question.nonce, [SECRET])
+
+
+def test_peer_that_never_answers_keeps_nobody_from_a_proof_of_the_same_blob(store: Database) -> None:
+    clock = Clock()
+    digest = store.blobs.put(SECRET)
+    silent = passive(store, clock=clock, readable=NOTES)
+    silent.post(Rev("mine", "1-a", raw(digest)).encode())
+    silent.rest(1.0)
+    assert silent.taken(ProveAttachment)
+    for readable in (EVERYTHING, NOTES):
+        script = passive(store, clock=clock, readable=readable)
+        if readable is NOTES:
+            pushed = script.post(Rev("another", "1-a", raw(digest)).encode())
+            script.rest(1.0)
+            question, event = script.take(ProveAttachment)
+            script.answer(event, ProveAttachmentReply(proof(question.nonce, [SECRET])).encode())
+            script.rest(1.0)
+            assert isinstance(script.replies[pushed], ResponseReceived)
+        assert told(prove(script, digest, document_id="another")) == proof(NONCE, [SECRET])
+
+
+def test_two_peers_prove_the_same_blob_to_each_other_at_the_same_time(store: Database) -> None:
+    digest = store.blobs.put(SECRET)
+    script = passive(store, readable=NOTES)
+    assert isinstance(script.push("mine", "1-a", b'{"channels":["notes"]}'), ResponseReceived)
+    store.put("both", photo(digest, "notes"))
+    pushed = script.post(Rev("mine", "2-b", raw(digest), history=("1-a",)).encode())
+    script.rest(1.0)
+    question, event = script.take(ProveAttachment)
+    assert told(prove(script, digest, document_id="both")) == proof(NONCE, [SECRET])
+    script.answer(event, ProveAttachmentReply(proof(question.nonce, [SECRET])).encode())
+    script.rest(1.0)
+    assert isinstance(script.replies[pushed], ResponseReceived)
+
+
+def test_proof_that_does_not_come_within_a_minute_fails_its_documents_for_now(store: Database) -> None:
+    digest = store.blobs.put(SECRET)
+    script = passive(store, readable=NOTES)
+    began = script.clock.now
+    numbers = [script.post(Rev(f"d{number}", "1-a", raw(digest)).encode()) for number in range(3)]
+    script.rest(1.0)
+    script.clock.now = began + tuning.PROOF_WITHIN - 1.0
+    script.pump()
+    assert script.replies == {}
+    question, late = script.take(ProveAttachment)
+    script.rest(2.0)
+    assert tuning.PROOF_WITHIN <= script.clock.now - began < tuning.PROOF_WITHIN + 1.0
+    assert {code(script.replies[number]) for number in numbers} == {503}
+    assert not script.is_over
+    other = passive(store, clock=script.clock)
+    assert told(prove(other, digest, question.nonce)) == proof(question.nonce, [SECRET])
+
+    # An answer that comes now may be ours.
+    again = script.post(Rev("d0", "1-a", raw(digest)).encode())
+    script.rest(1.0)
+    script.answer(late, ProveAttachmentReply(proof(question.nonce, [SECRET])).encode())
+    script.rest(1.0)
+    assert again not in script.replies
+    question, event = script.take(ProveAttachment)
+    script.answer(event, ProveAttachmentReply(proof(question.nonce, [SECRET])).encode())
+    script.rest(1.0)
+    assert isinstance(script.replies[again], ResponseReceived)
+
+
+def test_peer_that_proves_one_blob_after_the_other_has_time_for_all(store: Database) -> None:
+    contents = [bytes([number]) * 1000 for number in range(5)]
+    digests = [store.blobs.put(content) for content in contents]
+    script = passive(store, readable=NOTES)
+    numbers = [
+        script.post(Rev(f"d{at}", "1-a", json.dumps(photo(digest, "notes", 1000)).encode()).encode())
+        for at, digest in enumerate(digests)
+    ]
+    script.pump()
+    asked = {question.digest: (question, event) for question, event in script.taken(ProveAttachment)}
+    for content, digest in zip(contents, digests, strict=True):
+        script.clock.now += tuning.PROOF_WITHIN / 2
+        script.pump()
+        question, event = asked[digest]
+        script.answer(event, ProveAttachmentReply(proof(question.nonce, [content])).encode())
+        script.rest(0.2)
+    assert all(isinstance(script.replies[number], ResponseReceived) for number in numbers)
 
 
 def test_blob_is_proven_once_for_all_documents_that_lead_to_it(store: Database) -> None:
