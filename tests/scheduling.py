@@ -73,10 +73,37 @@ class Scheduling(LoadScopeScheduling):
         super().__init__(config, log)
         self.config.option.loadscopereorder = False
 
+    def remove_node(self, node: WorkerController) -> str | None:
+        """Take back what a worker that ended has not run; return the test that it was running, if any.
+
+        That test has failed and is not run again. A unit with no test left is dropped: a worker that got one
+        would wait, since only the end of a test makes the scheduler give it more.
+        """
+        crashed = None
+        for scope, unit in self.assigned_work.pop(node).items():
+            left = {nodeid: done for nodeid, done in unit.items() if not done}
+            if crashed is None and left:
+                crashed = next(iter(left))
+                del left[crashed]
+            if left:
+                self.workqueue[scope] = left
+        if crashed is not None:
+            for other in self.nodes:
+                self._reschedule(other)
+        return crashed
+
     def _reschedule(self, node: WorkerController) -> None:
-        """Give a worker more to do, once it has told what it collected: one that replaces another is late."""
-        if node in self.registered_collections:
-            super()._reschedule(node)
+        """Give a worker more to do, once it has told what it collected: one that replaces another is late.
+
+        A worker runs a test only when it knows the next one, or that there is none.
+        """
+        if node not in self.registered_collections:
+            return
+        super()._reschedule(node)
+        while self.workqueue and not node.shutting_down and self._pending_of(self.assigned_work[node]) < 2:
+            self._assign_work_unit(node)
+        if not self.workqueue:
+            node.shutdown()
 
     def _split_scope(self, nodeid: str) -> str:
         file = _file(nodeid)

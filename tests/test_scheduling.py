@@ -1,5 +1,7 @@
 """The tables of who runs where stay true when tests move."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,3 +18,46 @@ def test_a_file_that_the_tables_name_is_there(file: str) -> None:
 
 def test_no_file_is_both_kept_together_and_given_out_one_by_one() -> None:
     assert set(TOGETHER).isdisjoint(APART)
+
+
+def run(folder: Path, tests: dict[str, str], apart: list[str], *, workers: int) -> str:
+    """Run these files of tests as ours are run; what pytest said. It must end."""
+    for name, text in tests.items():
+        (folder / name).write_text(text)
+    (folder / "conftest.py").write_text(
+        f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n"
+        f"from tests import scheduling\nscheduling.APART = {apart!r}\n"
+        "def pytest_xdist_make_scheduler(config, log):\n    return scheduling.Scheduling(config, log)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-n", str(workers), "-p", "no:cacheprovider", "-v", "."],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.stdout + done.stderr
+
+
+CRASHING = "import os\ndef test_crashes():\n    os._exit(1)\n"
+
+
+def test_a_run_ends_whose_worker_crashed_after_it_had_finished_others(tmp_path: Path) -> None:
+    quick = {f"test_{number:02}.py": "def test_it():\n    pass\n" for number in range(12)}
+    said = run(tmp_path, quick | {"test_05_crash.py": CRASHING}, [], workers=1)
+    assert "1 failed, 12 passed" in said
+
+
+def test_the_last_single_test_is_run_though_its_worker_crashed(tmp_path: Path) -> None:
+    tests = {"test_a.py": CRASHING, "test_b.py": "def test_b():\n    pass\n"}
+    said = run(tmp_path, tests, ["test_a.py", "test_b.py"], workers=1)
+    assert "1 failed, 1 passed" in said
+
+
+def test_a_test_that_ends_its_worker_is_not_given_to_the_next(tmp_path: Path) -> None:
+    tests = {"test_a.py": CRASHING + "def test_after():\n    pass\n", "test_b.py": CRASHING}
+    tests |= {f"test_{name}.py": "def test_it():\n    pass\n" for name in "cdefgh"}
+    said = run(tmp_path, tests, [], workers=2)
+    assert "2 failed, 7 passed" in said
+    assert said.count("replacing crashed worker") == 2
