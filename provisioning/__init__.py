@@ -1,13 +1,13 @@
-"""Provisioning: what makes a Raspberry Pi a vessel of its fleet, on the operator's machine.
+"""Provisioning: turns a Raspberry Pi into a vessel of its fleet.
 
-- `authority`: the fleet's certificate authority: what it issues and revokes
-- `files`: writing files and folders whole, or not at all
-- `folder`: the fleet's folder, which holds the authority and every vessel's identity
-- `errors`: what can be wrong with that
-- `bundle`: everything that makes a card one vessel's, from the fleet's folder
-- `card`: writing it, with or without an image
-- `takein`: what the appliance makes of it at its start
-- `networks`, `overlays`: what follows from the configuration: profiles, lines in config.txt
-- `places`: names of places on a card
-- `imager`: what Raspberry Pi Imager was asked for
+- `authority`: the fleet's certificate authority, which issues and revokes certificates
+- `files`: writes files and folders whole, or not at all
+- `folder`: the fleet's folder, which contains the authority and every vessel's identity
+- `errors`: the exceptions of this package
+- `bundle`: all files that make a card one vessel's, from the fleet's folder
+- `card`: writes a bundle to a card, with or without an image
+- `takein`: checks a bundle at the appliance's start, and puts it in force
+- `networks`, `overlays`: network profiles and lines of config.txt, derived from the configuration
+- `places`: names of folders on a card
+- `imager`: reads the settings that Raspberry Pi Imager left on a card
 """

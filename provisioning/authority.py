@@ -1,7 +1,7 @@
-"""A fleet's certificate authority: its root, the certificates that it issues, what it says of revoked ones.
+"""A fleet's certificate authority: its root, the certificates that it issues, and its signed statements.
 
-All keys are ECDSA P-256. Certificates begin a year before they are made: a Raspberry Pi without a clock
-battery believes what its image or its last run says. Nothing here reads a clock or touches a file.
+All keys are ECDSA P-256. Certificates begin a year before they are made, because a Raspberry Pi without a
+clock battery trusts the time of its image or of its last run. Nothing here reads a clock or touches a file.
 """
 
 from collections.abc import Iterable
@@ -26,16 +26,22 @@ from .errors import FolderError, PassphraseError
 
 BACK_DATED: Final = timedelta(days=365)
 ROOT_VALID: Final = timedelta(days=20 * 365)
-"""A vessel's own life; a new root means a visit to every vessel."""
+"""Validity of a root: about as long as a vessel's life.
+
+A new root means a visit to every vessel.
+"""
 VESSEL_VALID: Final = timedelta(days=5 * 365)
 SHORTEST_PASSPHRASE: Final = 12
-"""Characters. The root key's file may be copied, and guessed at for as long as anybody likes: PKCS #8 as
-`cryptography` writes it makes each guess cost 2,048 rounds of PBKDF2, which is little."""
+"""Fewest characters of a passphrase.
+
+The root key's file may be copied, and its passphrase guessed for as long as anyone likes. PKCS #8 as
+`cryptography` writes it makes each guess cost 2,048 rounds of PBKDF2, which is little.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """A fleet's certificate authority, its key at hand."""
+    """A fleet's certificate authority with its unlocked key."""
 
     certificate: x509.Certificate
     private_key: ec.EllipticCurvePrivateKey = field(repr=False)
@@ -44,9 +50,9 @@ class Authority:
     def create(
         cls, fleet: str, *, now: datetime, valid_for: timedelta = ROOT_VALID, serial: int | None = None
     ) -> Self:
-        """A new one for a fleet of this name. `now` is aware; `serial` is random by default.
+        """Make a new authority for a fleet of this name.
 
-        Raises FleetNameError.
+        `now` is aware; `serial` is random by default. Raises FleetNameError for a name that is not valid.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name(
@@ -77,7 +83,11 @@ class Authority:
 
     @classmethod
     def load(cls, certificate: x509.Certificate, key: bytes, passphrase: str) -> Self:
-        """With the key as `key_pem` has written it. Raises PassphraseError, FolderError."""
+        """Return the authority with its key decrypted from the output of `key_pem`.
+
+        Raises PassphraseError for another passphrase, and FolderError for a key that is not the
+        certificate's.
+        """
         try:
             found = serialization.load_pem_private_key(key, passphrase.encode())
         except TypeError:
@@ -95,7 +105,10 @@ class Authority:
         return cls(certificate, found)
 
     def key_pem(self, passphrase: str) -> bytes:
-        """The root key, encrypted (PKCS #8, PBES2). Raises PassphraseError for a passphrase too short."""
+        """Return the root key, encrypted (PKCS #8, PBES2).
+
+        Raises PassphraseError if the passphrase is too short.
+        """
         if len(passphrase) < SHORTEST_PASSPHRASE:
             text = f"a passphrase has {SHORTEST_PASSPHRASE} characters or more: four words, say"
             raise PassphraseError(text)
@@ -107,15 +120,15 @@ class Authority:
 
     @property
     def fleet(self) -> str:
-        """The name of the fleet. Raises FolderError for a root that is none of ours."""
+        """Name of the fleet; raises FolderError if the root is not a Logboat fleet's."""
         return fleet_of(self.certificate)
 
     def issue(
         self, vessel: str, *, now: datetime, valid_for: timedelta = VESSEL_VALID, serial: int | None = None
     ) -> TLSIdentity:
-        """A new key and certificate for a vessel, for both ends of its connections.
+        """Issue a new key and certificate for a vessel, valid for both ends of its connections.
 
-        It ends no later than the root's. Raises FleetNameError.
+        The certificate ends no later than the root's. Raises FleetNameError for a name that is not valid.
         """
         name = VesselName(self.fleet, vessel)
         key = ec.generate_private_key(ec.SECP256R1())
@@ -148,7 +161,7 @@ class Authority:
         return TLSIdentity((certificate,), key)
 
     def state(self, revocations: Revocations) -> dict[str, Any]:
-        """The document `fleet:revocations`, signed."""
+        """Return the document `fleet:revocations`, signed with the root key."""
         return documents.to_body(revocations, fleet=self.fleet, key=self.private_key)
 
     def state_radio_key(
@@ -162,7 +175,7 @@ class Authority:
     ) -> dict[str, Any]:
         """Return the document `fleet:radio-key`, signed, with a part for each vessel's certificate.
 
-        Raises FolderError if a certificate has no key for that.
+        Raises FolderError if nothing can be encrypted for the key of a certificate.
         """
         try:
             parts = tuple(
@@ -183,7 +196,7 @@ class Authority:
 
 
 def fleet_of(root: x509.Certificate) -> str:
-    """The fleet whose own certificate this is. Raises FolderError."""
+    """Return the fleet that a root certificate belongs to, or raise FolderError."""
     found = [fleet for uri in tls.subject_uris(root) if (fleet := names.parse_fleet_uri(uri)) is not None]
     if len(found) == 1:
         return found[0]

@@ -1,8 +1,8 @@
-"""A fleet's folder in one file that may lie where others read it: encrypted under the root key's passphrase.
+"""A fleet's folder in one file, encrypted with the root key's passphrase, so that others may read the file.
 
-The line `logboat fleet backup 1`, 16 bytes of salt, 12 of nonce, then a tar (xz) under AES-256-GCM (NIST SP
-800-38D), which vouches for the first line too. Its key is made of the passphrase by scrypt (RFC 7914; n 2^17,
-r 8, p 1): each guess at it costs 128 MiB and a fraction of a second.
+The file begins with the line `logboat fleet backup 1`, 16 bytes of salt and 12 of nonce. A tar (xz) under
+AES-256-GCM (NIST SP 800-38D) follows, which authenticates the first line too. Its key is derived from the
+passphrase by scrypt (RFC 7914; n 2^17, r 8, p 1): each guess costs 128 MiB and a fraction of a second.
 """
 
 import io
@@ -29,9 +29,10 @@ NONCE_BYTES: Final = 12
 
 
 def pack(folder: FleetFolder, passphrase: str, *, salt: bytes, nonce: bytes) -> bytes:
-    """All of a folder. `salt` and `nonce` are random, and new each time.
+    """Return the backup of a whole folder; `salt` and `nonce` are random, and new each time.
 
-    Raises PassphraseError unless it is the root key's, for nobody remembers two; FolderError, OSError.
+    Raises PassphraseError unless the passphrase is the root key's, because nobody remembers two. Also raises
+    FolderError and OSError.
     """
     folder.unlock(passphrase)
     packed = io.BytesIO()
@@ -41,14 +42,14 @@ def pack(folder: FleetFolder, passphrase: str, *, salt: bytes, nonce: bytes) -> 
 
 
 def seal(packed: bytes, passphrase: str, *, salt: bytes, nonce: bytes) -> bytes:
-    """The file, from a tar."""
+    """Return the content of the backup file for a tar."""
     return HEAD + salt + nonce + AESGCM(_key(passphrase, salt)).encrypt(nonce, packed, HEAD)
 
 
 def restore(content: bytes, passphrase: str, path: Path, *, source: str) -> FleetFolder:
-    """The folder again, where there is none or an empty one: whole, or not at all.
+    """Restore a folder where there is none, or an empty one: whole, or not at all.
 
-    `source` is the file's name, for what is said. Raises PassphraseError, FolderError, OSError.
+    `source` is the file's name, for messages. Raises PassphraseError, FolderError, OSError.
     """
     check_free(path)
     packed = _unlocked(content, passphrase, source)
@@ -94,7 +95,10 @@ def _key(passphrase: str, salt: bytes) -> bytes:
 
 
 def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
-    """Files and folders, and nobody's names; what a killed command left behind stays behind."""
+    """Return a file or folder without its owner, or None to leave it out.
+
+    Left out are other kinds of files, and files that a killed command left behind.
+    """
     if not (member.isfile() or member.isdir()) or Path(member.name).name.startswith("."):
         return member if member.name == "." else None
     member.uid = member.gid = 0

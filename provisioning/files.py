@@ -1,7 +1,7 @@
-"""Files that are there whole, or not at all, whatever is interrupted when.
+"""Writes files that are complete or absent, even if interrupted at any point.
 
-Everything that changes a file system for good goes through here, one step a function, so that a test can stop
-at each of them.
+Every lasting change of a file system goes through here, with one function for each step, so that a test can
+stop at each of them.
 """
 
 import os
@@ -16,11 +16,11 @@ SECRET: Final = 0o600
 PUBLIC: Final = 0o644
 FOLDER: Final = 0o700
 _ON_FAT: Final = "LOGBOAT.TMP"
-"""A new file's name until it is whole; what is found of it was interrupted."""
+"""Name of a new file until it is complete; a file of this name is left from an interruption."""
 
 
 def write(path: Path, content: bytes, *, mode: int = PUBLIC, group: int = -1) -> None:
-    """Replace a file's content durably. Raises OSError."""
+    """Replace a file's content durably; raises OSError."""
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     temporary = Path(name)
     try:
@@ -37,7 +37,7 @@ def write(path: Path, content: bytes, *, mode: int = PUBLIC, group: int = -1) ->
 
 
 def write_on_fat(path: Path, content: bytes) -> None:
-    """The same where files have no modes. Raises OSError."""
+    """Replace a file's content durably on a file system without modes; raises OSError."""
     temporary = path.with_name(_ON_FAT)
     try:
         with open(temporary, "wb", opener=opening(OWN_FILE)) as file:
@@ -51,13 +51,13 @@ def write_on_fat(path: Path, content: bytes) -> None:
 
 
 def rename(old: Path, new: Path) -> None:
-    """Durably. Raises OSError."""
+    """Rename a file or folder durably; raises OSError."""
     old.rename(new)
     sync_folder(new.parent)
 
 
 def remove(path: Path) -> None:
-    """A file or a whole folder; nothing if there is none. Raises OSError."""
+    """Remove a file or a whole folder, if it exists; raises OSError."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -66,7 +66,7 @@ def remove(path: Path) -> None:
 
 
 def overwrite(path: Path) -> None:
-    """Put zeros in a file's place, down to the medium as far as it lets us. Raises OSError."""
+    """Overwrite a file's content with zeros, down to the medium as far as it allows; raises OSError."""
     with path.open("r+b", buffering=0) as file:
         left = os.fstat(file.fileno()).st_size
         while left:
@@ -75,7 +75,7 @@ def overwrite(path: Path) -> None:
 
 
 def read_back(path: Path) -> bytes:
-    """A file's content, from the medium and not from memory as far as the kernel lets us. Raises OSError."""
+    """Return a file's content, as far as possible from the medium and not from memory; raises OSError."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
@@ -83,7 +83,7 @@ def read_back(path: Path) -> bytes:
 
 
 def sync_folder(path: Path) -> None:
-    """Make the names in a folder durable. Raises OSError."""
+    """Make the names in a folder durable; raises OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

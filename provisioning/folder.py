@@ -7,15 +7,16 @@
     radio-key.json                  the document fleet:radio-key, as last signed, if the password ever changed
     radio-<number>.key              the password that the document of this number brings
     vessels/<vessel>/
-        vessel.toml                 id, name, MMSI: where its configuration begins
-        certificates/<serial>.pem   every certificate it was ever given, to be listed and revoked
-        sensors.toml                what is wired to it, if the operator keeps that; and files that both name
-        identity/                   what its appliance has as /etc/logboat/identity/
-        carded.json                 which of its certificates went to a card, and when
+        vessel.toml                 id, name, MMSI: the start of its configuration
+        certificates/<serial>.pem   every certificate that it was ever issued, to be listed and revoked
+        sensors.toml                its sensors, if the operator keeps them here, and files for both
+        identity/                   the content of /etc/logboat/identity/ on its appliance
+        carded.json                 which of its certificates was written to a card, and when
 
-Back it up (`provisioning.backup` makes a file of it that nobody else can read): who loses it visits every
-vessel. Who copies it has all vessels' keys, but without the passphrase cannot add one. Every change is whole
-or not at all, and none overwrites what was made before; one command at a time changes a folder.
+Back it up (`provisioning.backup` makes a file of it that nobody else can read): an operator who loses it has
+to visit every vessel. Someone who copies it has all vessels' keys, but cannot add a vessel without the
+passphrase. Every change happens completely or not at all, and none overwrites what was made before. Only one
+command at a time changes a folder.
 """
 
 import fcntl
@@ -68,48 +69,51 @@ _REPLACED: Final = ".identity.old"
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A certificate that a vessel was given."""
+    """A certificate that was issued to a vessel."""
 
     serial: str
     begins: datetime
     ends: datetime
     revoked: Revoked | None
     is_current: bool
-    """Whether it is the one in the vessel's identity folder."""
+    """True if it is the certificate in the vessel's identity folder."""
 
 
 @dataclass(frozen=True, slots=True)
 class Vessel:
-    """A vessel of the fleet, as the folder has it."""
+    """A vessel of the fleet, as the folder describes it."""
 
     id: str
     name: str
     mmsi: int | None
     issued: tuple[Issued, ...]
-    """The current one first, then the latest."""
+    """Certificates of the vessel: the current one first, then in order from the latest."""
 
     @property
     def current(self) -> Issued | None:
-        """The certificate that it has; None if its folder was tampered with."""
+        """The current certificate; None if its folder was tampered with."""
         return next((found for found in self.issued if found.is_current), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Carded:
-    """A card that was written."""
+    """Record of a card that was written."""
 
     serial: str
-    """Of the certificate on it."""
+    """Serial number of the certificate on the card."""
     when: datetime
     where: str
-    """The device or file."""
+    """Device or file that was written."""
 
 
 class FleetFolder:
-    """One fleet's folder. What raises FolderError names the file; OSError may come from any file."""
+    """The folder of one fleet.
+
+    A FolderError says which file is wrong; any method may raise OSError.
+    """
 
     def __init__(self, path: Path) -> None:
-        """Opens it for reading. Raises FolderError."""
+        """Open the folder for reading; raise FolderError if it is not a fleet's."""
         self.path = path
         if not (path / FLEET_CERTIFICATE).is_file():
             text = f"{path}: no fleet's folder; `logboat fleet init` makes one"
@@ -151,23 +155,23 @@ class FleetFolder:
 
     @property
     def revocations(self) -> Revocations:
-        """What was last signed. Raises FolderError."""
+        """The revocations that were last signed; raises FolderError."""
         try:
             return identity_files.load_revocations(self.path / REVOCATIONS, self.root)
         except IdentityError as error:
             raise FolderError(str(error)) from error
 
     def vessels(self) -> list[Vessel]:
-        """All vessels, by id. Raises FolderError."""
+        """Return all vessels in order of id; raises FolderError."""
         revocations = self.revocations
         return [self._vessel(vessel, revocations) for vessel in self._ids()]
 
     def vessel(self, vessel: str) -> Vessel:
-        """One. Raises UnknownVesselError, FolderError."""
+        """Return one vessel; raises UnknownVesselError, FolderError."""
         return self._vessel(self._known(vessel), self.revocations)
 
     def identity(self, vessel: str) -> Path:
-        """The folder that its appliance gets as `/etc/logboat/identity/`."""
+        """Return the folder that the vessel's appliance gets as `/etc/logboat/identity/`."""
         return self._at(vessel) / IDENTITY
 
     def check_new(self, vessel: str) -> None:
@@ -179,15 +183,15 @@ class FleetFolder:
             raise FolderError(text)
 
     def unlock(self, passphrase: str) -> Authority:
-        """The authority. Raises PassphraseError, FolderError."""
+        """Return the authority with its key unlocked; raises PassphraseError, FolderError."""
         return Authority.load(self.root, (self.path / ROOT_KEY).read_bytes(), passphrase)
 
     def place(self, vessel: str) -> Path:
-        """A vessel's folder: its configuration, and what that names. Raises UnknownVesselError."""
+        """Return the folder with a vessel's configuration and its other files; raises UnknownVesselError."""
         return self._at(self._known(vessel))
 
     def carded(self, vessel: str) -> Carded | None:
-        """The last card that was written for it; None if there was none, or nobody can tell."""
+        """Return the last card that was written for the vessel, or None if there is no readable record."""
         try:
             raw = json.loads((self._at(vessel) / CARDED).read_bytes())
             return Carded(str(raw["serial"]), datetime.fromisoformat(raw["when"]), str(raw["where"]))
@@ -197,15 +201,15 @@ class FleetFolder:
     # Changing
 
     def note_card(self, vessel: str, card: Carded) -> None:
-        """Remember that a card was written. Raises UnknownVesselError, FolderError."""
+        """Record that a card was written; raises UnknownVesselError, FolderError."""
         with self.alone():
             body = {"serial": card.serial, "when": card.when.isoformat(), "where": card.where}
             files.write(self._at(self._known(vessel)) / CARDED, _json(body))
 
     def prepare_radio(self, now: datetime | None = None) -> None:
-        """See that every identity has the fleet's radio key: a folder from before there was one has none.
+        """Ensure that every identity has the fleet's radio key; a folder from before radio keys has none.
 
-        `now`: the time, for a key that was to be used from some time on. Raises FolderError.
+        If `now` is given, a key whose time has come is put to use first. Raises FolderError.
         """
         with self.alone():
             if now is not None:
@@ -217,10 +221,10 @@ class FleetFolder:
     def change_radio_key(
         self, authority: Authority, *, now: datetime, begins: datetime
     ) -> tuple[list[str], list[str]]:
-        """Give the radio between vessels another key, for all vessels that are not revoked.
+        """Replace the key of the radio between vessels, for all vessels that are not revoked.
 
-        It is used from `begins` on; at once, by whatever clock, if that is not after `now`.
-        Return the vessels that get it, and those that do not. Raises FolderError.
+        The new key is used from `begins` on. If that is not after `now`, it is used at once, whatever a
+        vessel's clock shows. Returns the vessels that get the key, and those that do not. Raises FolderError.
         """
         with self.alone():
             self._use_begun(now)
@@ -240,7 +244,7 @@ class FleetFolder:
 
     @property
     def radio_key(self) -> RadioKey | None:
-        """Return the last signed statement of the radio's key; None if there is none. Raises FolderError."""
+        """Last signed statement of the radio's key; None if there is none; raises FolderError."""
         try:
             found = identity_files.load_radio_key(self.path, self.root)
         except IdentityError as error:
@@ -257,7 +261,7 @@ class FleetFolder:
         mmsi: int | None = None,
         valid_for: timedelta = VESSEL_VALID,
     ) -> Vessel:
-        """Take a vessel into the fleet: a new identity. Raises FleetNameError, FolderError."""
+        """Add a vessel to the fleet with a new identity; raises FleetNameError, FolderError."""
         names.check("vessel", vessel)
         place = self._at(vessel)
         with self.alone():
@@ -277,9 +281,9 @@ class FleetFolder:
     def renew(
         self, authority: Authority, vessel: str, *, now: datetime, valid_for: timedelta = VESSEL_VALID
     ) -> Vessel:
-        """Give a vessel a new key and certificate; those before stay valid until they expire or are revoked.
+        """Issue a new key and certificate to a vessel.
 
-        Raises UnknownVesselError, FolderError.
+        Earlier ones stay valid until they expire or are revoked. Raises UnknownVesselError, FolderError.
         """
         with self.alone():
             place = self._at(self._known(vessel))
@@ -292,9 +296,9 @@ class FleetFolder:
     def revoke(
         self, authority: Authority, vessel: str, *, now: datetime, reason: str = ""
     ) -> Sequence[Revoked]:
-        """Revoke every certificate that a vessel was given until now; tell every vessel's identity folder.
+        """Revoke every certificate issued to a vessel until now, and update every vessel's identity folder.
 
-        Returns what was added. Raises UnknownVesselError; FolderError if they all were revoked before.
+        Returns the new revocations. Raises UnknownVesselError; FolderError if all were already revoked.
         """
         with self.alone():
             before = self.revocations
@@ -358,7 +362,7 @@ class FleetFolder:
         return Vessel(vessel, str(about.get("name") or vessel), about.get("mmsi"), tuple(issued))
 
     def _described(self, path: Path) -> dict[str, Any]:
-        """What `vessel.toml` says; people may have written more into it, or something wrong."""
+        """Return the table of `vessel.toml`, into which people may have written more, or something wrong."""
         try:
             about = tomllib.loads(path.read_text()).get("vessel")
         except FileNotFoundError:
@@ -378,7 +382,7 @@ class FleetFolder:
         now: datetime,
         valid_for: timedelta,
     ) -> None:
-        """Make a new identity folder. The certificate is kept first: none exists that cannot be revoked."""
+        """Make a new identity folder; the certificate is stored first, so that every one can be revoked."""
         made = authority.issue(vessel, now=now, valid_for=valid_for)
         serial = serial_text(made.certificate.serial_number)
         files.write(place / CERTIFICATES / f"{serial}.pem", made.chain_pem())
@@ -404,7 +408,7 @@ class FleetFolder:
         return self.path / f"radio-{number}.key"
 
     def _use_begun(self, now: datetime) -> None:
-        """Make the last statement's password that of the radio, once its time has come."""
+        """Put the last statement's password to use on the radio, once its time has come."""
         statement = self.radio_key
         if statement is None or not statement.has_begun(now):
             return
@@ -422,7 +426,7 @@ class FleetFolder:
         before: bytes,
         after: bytes,
     ) -> None:
-        """Sign a statement. It counts once its file is there; its password is written first."""
+        """Sign a statement; it takes effect once its file exists, so its password is written first."""
         files.write(self._next_key(number), after, mode=files.SECRET)
         if not (self.path / RADIO_KEY).exists():
             files.write(self.path / RADIO_KEY, before, mode=files.SECRET)
@@ -437,7 +441,7 @@ class FleetFolder:
         self._remove_old_keys()
 
     def _seal_again(self, authority: Authority, now: datetime) -> None:
-        """State the radio's key once more, for the certificates that there are now."""
+        """Sign the statement of the radio's key again, for the certificates that exist now."""
         statement = self.radio_key
         if statement is None or not self._next_key(statement.number).exists():
             return
@@ -453,7 +457,7 @@ class FleetFolder:
         self._tell()
 
     def _holders(self) -> Iterator[tuple[str, x509.Certificate]]:
-        """Every certificate that was given out and is not revoked, with its vessel."""
+        """Yield every certificate that was issued and is not revoked, with its vessel."""
         revocations = self.revocations
         for vessel in self._ids():
             for path in sorted((self._at(vessel) / CERTIFICATES).glob("*.pem")):
@@ -465,7 +469,7 @@ class FleetFolder:
                     yield vessel, certificate
 
     def _remove_old_keys(self) -> None:
-        """Remove passwords of statements that do not count, or not yet."""
+        """Remove the passwords of statements that have no effect, or not yet."""
         statement = self.radio_key
         kept = None if statement is None else self._next_key(statement.number)
         for path in self.path.glob("radio-*.key"):
@@ -473,7 +477,7 @@ class FleetFolder:
                 path.unlink()
 
     def _replace_identity(self, place: Path, prepared: Path) -> None:
-        """Put the prepared folder in the place of the old one: certificate and key change together."""
+        """Replace the old identity folder with the prepared one: certificate and key change together."""
         old = place / _REPLACED
         shutil.rmtree(old, ignore_errors=True)
         (place / IDENTITY).rename(old)
@@ -482,9 +486,9 @@ class FleetFolder:
         shutil.rmtree(old)
 
     def _tell(self) -> None:
-        """Give every vessel's identity folder what was last signed, and the fleet's radio key.
+        """Copy the last signed statements and the fleet's radio key to every vessel's identity folder.
 
-        A vessel whose certificate is revoked is not given a key that it does not have.
+        A vessel whose certificate is revoked does not get a key that it does not have.
         """
         revoked = self._revoked()
         told = ((REVOCATIONS, files.PUBLIC), (RADIO_STATEMENT, files.PUBLIC), (RADIO_KEY, files.SECRET))
@@ -500,7 +504,7 @@ class FleetFolder:
                     files.write(path, said, mode=mode)
 
     def _revoked(self) -> set[str]:
-        """The vessels whose present certificate is revoked. One that cannot be read counts as good."""
+        """Return the vessels whose present certificate is revoked; an unreadable one counts as valid."""
         revocations, found = self.revocations, set()
         for vessel in self._ids():
             try:
@@ -512,14 +516,14 @@ class FleetFolder:
         return found
 
     def _mend(self) -> None:
-        """Finish what an interrupted command has begun, and remove what it has left."""
+        """Complete what an interrupted command began, and remove what it left behind."""
         for vessel in self._ids():
             place = self._at(vessel)
             if not (place / IDENTITY).exists() and (place / _PREPARED).exists():
                 (place / _PREPARED).rename(place / IDENTITY)
                 files.sync_folder(place)
             for left in (place / _PREPARED, place / _REPLACED):
-                shutil.rmtree(left, ignore_errors=True)  # with a private key in it
+                shutil.rmtree(left, ignore_errors=True)  # they contain a private key
         for left in (self.path / VESSELS).glob(".*"):
             shutil.rmtree(left)
         self._remove_old_keys()
@@ -527,7 +531,7 @@ class FleetFolder:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Nobody else changes the folder meanwhile. Raises FolderError if somebody does."""
+        """Hold the folder's lock, so that no other command changes it; raise FolderError if one does."""
         descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
         try:
             try:
@@ -542,14 +546,14 @@ class FleetFolder:
 
 
 def check_free(path: Path) -> None:
-    """Raise FolderError unless a fleet's folder can be made there."""
+    """Raise FolderError unless a fleet's folder can be made at `path`."""
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         text = f"{path}: there is something already; name a new folder"
         raise FolderError(text)
 
 
 def _radio_key() -> bytes:
-    """A password as WPA takes it (63 characters at most): 256 bits, as 43 characters."""
+    """Return a new WPA password (63 characters at most): 256 bits, as 43 characters."""
     return secrets.token_urlsafe(32).encode() + b"\n"
 
 
@@ -562,7 +566,10 @@ def _json(body: dict[str, Any]) -> bytes:
 
 
 def _about(vessel: str, name: str | None, mmsi: int | None) -> bytes:
-    """A `vessel.toml` to begin with. JSON's strings are TOML's, but for DEL, which has no place in a name."""
+    """Return an initial `vessel.toml`.
+
+    JSON's strings are TOML's, except for DEL, which does not belong in a name.
+    """
     lines = ["[vessel]", f'id = "{vessel}"']
     if name is not None:
         lines.append(f"name = {json.dumps(name.replace(chr(127), ''), ensure_ascii=False)}")

@@ -1,6 +1,6 @@
-"""A bundle: everything that makes a card one vessel's.
+"""A bundle: all files that make a card one vessel's.
 
-- `contents`: which files there are, and their versions; reads any of them
-- `identity`: whether an identity may be put in force on a vessel
-- `compose`: makes one from the fleet's folder
+- `contents`: the files of a bundle, and its versions; reads any version
+- `identity`: checks whether an identity may be put in force on a vessel
+- `compose`: makes a bundle from the fleet's folder
 """

@@ -1,4 +1,4 @@
-"""A vessel's bundle, from what the fleet's folder has of it."""
+"""Makes a vessel's bundle from its files in the fleet's folder."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -11,10 +11,10 @@ from provisioning.folder import FleetFolder
 
 
 def compose(folder: FleetFolder, vessel: str, *, now: datetime) -> Mapping[str, bytes]:
-    """The files of its bundle, by name, `bundle.json` among them.
+    """Return the files of the vessel's bundle by name, `bundle.json` included.
 
-    Says nothing of the configuration: whoever calls checks it. Raises UnknownVesselError, and BundleError for
-    an identity that an appliance would refuse.
+    The configuration is not checked here; the caller checks it. Raises UnknownVesselError, and BundleError
+    for an identity that an appliance would refuse.
     """
     place = folder.place(vessel)
     for text, remedy in identities.objections(folder.identity(vessel), present=None, now=now):

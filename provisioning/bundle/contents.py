@@ -1,16 +1,17 @@
-"""What stands in a bundle, a folder that makes a card one vessel's, and in which version.
+"""The files of a bundle, a folder that makes a card one vessel's, and its versions.
 
-    bundle.json           what follows: version, vessel, fleet, SHA-256 of what nobody is to edit
+    bundle.json           version, vessel, fleet, and the SHA-256 of each file that nobody should edit
     vessel.toml           the vessel's configuration
-    sensors.toml          what is wired to it; may be missing
+    sensors.toml          the sensors that are wired to it; may be missing
     identity/             vessel.pem, vessel.key, fleet.pem, revocations.json; radio.key from version 2 on;
                           radio-key.json, if the radio's key ever changed
-    NAME.password         a gateway's, named by password_file in vessel.toml; so are NAME.pem and NAME.key
-    NAME.csv              a recording, named by a sensor of kind replay
+    NAME.password         a gateway's password, selected by password_file in vessel.toml; so are NAME.pem and
+                          NAME.key
+    NAME.csv              a recording for a sensor of kind replay
 
-Version 1 has no bundle.json: an identity folder as `logboat fleet add` leaves it, a vessel.toml beside it or
-not. Version 2 has it. Reading takes names as FAT does, whatever their case, and overlooks what editors
-and systems leave beside them. Nothing here writes.
+Version 1 has no bundle.json: it is an identity folder as `logboat fleet add` leaves it, with or without a
+vessel.toml beside it. Version 2 has one. As on FAT, the case of names is ignored. Files that editors and
+systems leave in the folder are ignored too. Nothing here writes.
 """
 
 import hashlib
@@ -39,36 +40,42 @@ SENSORS: Final = "sensors.toml"
 IDENTITY: Final = "identity"
 RADIO_KEY: Final = "radio.key"
 IDENTITY_FILES: Final = (VESSEL_CERTIFICATE, VESSEL_KEY, FLEET_CERTIFICATE, REVOCATIONS)
-"""Without one of these there is no identity."""
+"""Files that an identity must have."""
 SECRETS: Final = (".password", ".key")
-"""How a file's name ends that is wiped once it is taken in."""
+"""Endings of the names of files that are wiped once they are taken in."""
 RECORDING: Final = ".csv"
 BESIDE: Final = (*SECRETS, ".pem", RECORDING)
-"""How files' names end that a configuration may name."""
+"""Endings of the names of files that a configuration may refer to."""
 MOST_BYTES: Final = 16_000_000
-"""Of a recording: one of a whole day is shorter."""
+"""Most bytes of a recording; a whole day takes fewer."""
 MOST_BYTES_OF_OTHERS: Final = 256_000
-"""Of any other file."""
+"""Most bytes of any other file."""
 MOST_TOGETHER: Final = 24_000_000
-"""Bytes of all files of a folder: they are in memory together, on a board that has 512 MB for everything."""
+"""Most bytes of all files of a folder.
+
+They are in memory together, on a board that has 512 MB for everything.
+"""
 MOST_ENTRIES: Final = 500
-"""Files and folders in a folder. A card that somebody uses for something else has more."""
+"""Most files and folders in a folder; a card with more is used for something else."""
 MOST_FILES: Final = 100
-"""Files that a configuration may name. Each is written, and waited for."""
+"""Most files that a configuration may refer to; each is written, and waited for."""
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
-"""No `.vessel.toml.swp`, no `._vessel.toml`, no `vessel.toml~`, no `vessel (1).toml`."""
+"""Pattern of acceptable file names.
+
+It excludes `.vessel.toml.swp`, `._vessel.toml`, `vessel.toml~` and `vessel (1).toml`.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """A folder's files that concern us, by name (`identity/vessel.pem`)."""
+    """The files of a folder that belong to a bundle, by name (`identity/vessel.pem`)."""
 
     folder: Path
     files: Mapping[str, bytes]
 
     @property
     def identity(self) -> dict[str, bytes]:
-        """Those of the identity, by their bare names; empty if there is none."""
+        """Files of the identity by their bare names; empty if there is no identity."""
         return {
             name.removeprefix(f"{IDENTITY}/"): content
             for name, content in self.files.items()
@@ -77,7 +84,7 @@ class Contents:
 
     @property
     def beside(self) -> dict[str, bytes]:
-        """Those that a configuration may name."""
+        """Files that a configuration may refer to, by name."""
         return {
             name: content
             for name, content in self.files.items()
@@ -86,13 +93,13 @@ class Contents:
 
     @property
     def secrets(self) -> list[Path]:
-        """What is to be wiped when it has been taken in."""
+        """Paths of the files to wipe once they have been taken in."""
         names = [name for name in self.beside if name.lower().endswith(SECRETS)]
         return [self.folder / name for name in names]
 
 
 def read(folder: Path) -> Contents:
-    """What stands in a folder; nothing if it is not there. Raises OSError, BundleError."""
+    """Read the files of a folder, none if the folder does not exist; raises OSError, BundleError."""
     places: dict[str, Path] = {}
     for path in _entries(folder):
         lower = path.name.lower()
@@ -108,13 +115,13 @@ def read(folder: Path) -> Contents:
 
 
 def identity_folder(folder: Path) -> Path:
-    """Where its identity stands, as it is spelt there."""
+    """Return the folder of the identity, spelt as it is on the card."""
     found = (path for path in _entries(folder) if path.is_dir() and path.name.lower() == IDENTITY)
     return next(found, folder / IDENTITY)
 
 
 def others(folder: Path) -> list[Path]:
-    """Folders in it that are bundles themselves: somebody has copied them one level too deep."""
+    """Return the folders inside that are bundles themselves, copied one level too deep."""
     return [
         path
         for path in _entries(folder)
@@ -125,7 +132,7 @@ def others(folder: Path) -> list[Path]:
 
 
 def check(contents: Contents) -> None:
-    """Raise BundleError unless what it has of an identity and secrets is whole, and of a version we read."""
+    """Raise BundleError unless identity and secrets are complete, undamaged and of a version that we read."""
     found = _manifest(contents)
     if found is not None:
         _check_digests(contents, found)
@@ -140,13 +147,13 @@ def check(contents: Contents) -> None:
 
 
 def vessel(contents: Contents) -> str | None:
-    """Whose bundle it is, as its manifest says; None if it has none. Raises BundleError."""
+    """Return the vessel in the manifest, or None without a manifest; raises BundleError for a bad one."""
     found = _manifest(contents)
     return None if found is None else str(found.get("vessel"))
 
 
 def manifest(*, vessel: str, fleet: str, made: str, files: Mapping[str, bytes]) -> bytes:
-    """The text of bundle.json for these files; `made` is a time for people."""
+    """Return the text of bundle.json for these files; `made` is a time for people."""
     fixed = sorted(name for name in files if name not in (VESSEL, SENSORS, MANIFEST))
     body = {
         "version": VERSION,
@@ -185,7 +192,10 @@ def _manifest(contents: Contents) -> dict[str, Any] | None:
 
 
 def _check_digests(contents: Contents, found: Mapping[str, Any]) -> None:
-    """Once taken in and wiped they are gone together: none at all is no half bundle."""
+    """Raise BundleError if a file of the manifest is missing or differs.
+
+    Once taken in, all of them are wiped together: a bundle with none of them is not an incomplete one.
+    """
     present = {name for name in found["files"] if name in contents.files}
     for name, digest in found["files"].items():
         if not present:
@@ -210,7 +220,7 @@ def _entries(folder: Path) -> Iterable[Path]:
 
 
 def _first_entries(folder: Path) -> list[Path]:
-    """Return a folder's entries in order; of too many, one more than the limit."""
+    """Return the entries of a folder in order; if there are too many, one more than the limit."""
     try:
         with os.scandir(folder) as entries:
             return sorted(Path(entry.path) for entry in islice(entries, MOST_ENTRIES + 1))
@@ -228,7 +238,7 @@ def _is_bundle(path: Path) -> bool:
 
 
 def _check_sizes(folder: Path, places: Mapping[str, Path]) -> None:
-    """Raise BundleError for what is too much to be read; nothing has been read yet."""
+    """Raise BundleError if there is too much to read; nothing has been read yet."""
     together = 0
     for path in places.values():
         size = path.stat().st_size

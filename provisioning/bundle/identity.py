@@ -1,6 +1,6 @@
-"""Whether an identity may be put in force on a vessel: whole, valid, of its fleet, and the vessel's own.
+"""Checks whether an identity may be put in force on a vessel: complete, valid, of its fleet, and its own.
 
-Certificates are read by a library that takes long to load. It is loaded when there is one to be read.
+The library that reads certificates takes long to load. It is loaded when there is a certificate to read.
 """
 
 from collections.abc import Iterator
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 def whole(folder: Path) -> "FleetIdentity":
-    """Return the identity in a folder. Raises NoIdentityError, IdentityError."""
+    """Return the identity in a folder; raises NoIdentityError, IdentityError."""
     from sync.fleet import identity_files
 
     return identity_files.load(folder)
 
 
 def load(folder: Path) -> "FleetIdentity | None":
-    """Return the one in a folder; None if there is none, or it is damaged: it cannot say who we are then."""
+    """Return the identity in a folder, or None if it is missing or damaged and cannot identify the vessel."""
     if not (folder / VESSEL_CERTIFICATE).exists():
         return None
     try:
@@ -34,7 +34,7 @@ def load(folder: Path) -> "FleetIdentity | None":
 
 
 def radio_objection(offered: Path) -> str | None:
-    """Return why not to take in what an identity says of the radio's key; None if it says nothing wrong."""
+    """Return the reason to reject an identity's statement of the radio's key, or None if it is acceptable."""
     from sync.fleet import identity_files
 
     try:
@@ -45,7 +45,7 @@ def radio_objection(offered: Path) -> str | None:
 
 
 def vessel_of(certificate: bytes) -> str | None:
-    """The vessel that a certificate in PEM names; None if it is none, or names none."""
+    """Return the vessel in a PEM certificate, or None if it is not a certificate or has no vessel."""
     from cryptography import x509
 
     from sync.fleet import trust as trusting
@@ -58,9 +58,9 @@ def vessel_of(certificate: bytes) -> str | None:
 
 
 def objections(offered: Path, *, present: "FleetIdentity | None", now: datetime) -> Iterator[tuple[str, str]]:
-    """Why not to take one in: what is wrong, and what to do. `present` is the one in force.
+    """Yield the reasons to reject an identity, each as a description and a remedy.
 
-    `now` is the clock, or what it cannot be earlier than.
+    `present` is the identity in force. `now` is the clock, or the earliest time that it can be.
     """
     try:
         identity = whole(offered)

@@ -1,10 +1,10 @@
 """A card: an image written to a device or a file, and one vessel's bundle on it. No mounting, no loop device.
 
-- `tools`: running what others have made (mtools, debugfs, lsblk)
-- `partitions`: where the partitions of a card or an image are
-- `target`: whether something may be overwritten: removable, not mounted, large enough
-- `writing`: the image onto the target, sparse, read back, bootable only when all of it is there
-- `filling`: a bundle into the data partition, or onto FAT
-- `make`: all of it, in its order
-- `growing`: the data partition to the end of the card, at the first start
+- `tools`: runs external tools (mtools, debugfs, lsblk)
+- `partitions`: finds the partitions of a card or an image
+- `target`: checks whether a target may be overwritten: removable, not mounted, large enough
+- `writing`: writes the image to the target, sparse, reads it back, and makes it bootable last
+- `filling`: puts a bundle into the data partition, or onto FAT
+- `make`: runs all of these steps in order
+- `growing`: grows the data partition to the end of the card, at the first start
 """

@@ -1,7 +1,7 @@
-"""A bundle into a card's data partition, or onto its FAT, without mounting either; and read back from there.
+"""Puts a bundle into a card's data partition, or onto its FAT, without mounting either, and reads it back.
 
-In the data partition it lies in `inbox/`, root's alone: from there the first start takes it in. On FAT it
-lies in `logboat/`, where anybody can read it until then.
+In the data partition it is in `inbox/`, which only root can read; the first start takes it in from there. On
+FAT it is in `logboat/`, where anyone can read it until then.
 """
 
 import json
@@ -19,7 +19,7 @@ from sync.folders import OWN, make_folder
 
 
 def into_data(path: Path, partition: Partition, bundle: Mapping[str, bytes]) -> None:
-    """Put a bundle into the data partition of a card or image at a path. Raises CardError."""
+    """Put a bundle into the data partition of the card or image at `path`; raises CardError."""
     place = f"{path}?offset={partition.start}"
     folders = sorted({f"{INBOX}/{Path(name).parent}".removesuffix("/.") for name in bundle})
     with TemporaryDirectory(prefix="logboat-") as temporary:
@@ -44,7 +44,10 @@ def into_data(path: Path, partition: Partition, bundle: Mapping[str, bytes]) -> 
 
 
 def onto_fat(path: Path, partition: Partition, bundle: Mapping[str, bytes], *, vessel: str) -> None:
-    """Put a bundle onto the FAT partition of a card or image. Raises CardError; also for another's there."""
+    """Put a bundle onto the FAT partition of a card or image.
+
+    Raises CardError, also if another vessel's bundle is there.
+    """
     drive = f"{path}@@{partition.start}"
     listed = _listed(drive)
     if f"{ON_FAT}/{MANIFEST}" in listed:
@@ -60,7 +63,7 @@ def onto_fat(path: Path, partition: Partition, bundle: Mapping[str, bytes], *, v
 
 
 def into_folder(folder: Path, bundle: Mapping[str, bytes], *, vessel: str) -> None:
-    """Put a bundle onto a FAT partition that is mounted. Raises CardError, OSError."""
+    """Put a bundle onto a FAT partition that is mounted; raises CardError, OSError."""
     place = folder / ON_FAT
     if not place.is_dir() and not (folder / "autoboot.txt").is_file():
         text = (
@@ -86,7 +89,7 @@ def _owned(path: str, mode: int) -> list[str]:
 
 
 def _listed(drive: str) -> set[str]:
-    """Paths on a FAT partition; a folder's ends with `/`."""
+    """Return the paths on a FAT partition; a folder's path ends with `/`."""
     out = run(["mdir", "-/", "-b", "-i", drive, "::"]).decode(errors="replace")
     return {line.removeprefix("::/") for line in out.splitlines() if line.startswith("::/")}
 
@@ -95,7 +98,7 @@ def _check_same(manifest: bytes, vessel: str, where: str) -> None:
     try:
         found = json.loads(manifest).get("vessel")
     except (ValueError, AttributeError, RecursionError):
-        return  # damaged, and replaced
+        return  # damaged, so it is replaced
     if found != vessel:
         text = f"{where}: there is a bundle of {found} already; remove it, or take another card"
         raise CardError(text)

@@ -1,7 +1,8 @@
-"""The data partition, grown to the end of its card: at the first start, and after copying to a larger one.
+"""Grows the data partition to the end of its card, at the first start or after copying to a larger card.
 
-The table changes first (the extended partition, then data in it), then the kernel's view of it, then the file
-system, which the kernel grows while it is mounted. Interrupted anywhere, it goes on there at the next start.
+The table changes first (the extended partition, then the data partition in it), then the kernel's view of it,
+then the file system, which the kernel grows while it is mounted. If it is interrupted at any point, the next
+start continues there.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,13 +15,13 @@ from provisioning.card.tools import run
 
 EXTENDED: Final = 4
 SLACK: Final = 16 * 2**20
-"""Bytes that are not worth it: sfdisk leaves a little for alignment."""
+"""Number of unused bytes that are not worth growing for; sfdisk leaves a few for alignment."""
 
 Run = Callable[..., bytes]
 
 
 def missing(disk: Path) -> int:
-    """Bytes between the end of the data partition and that of the disk. Raises CardError, OSError."""
+    """Return the number of bytes between the ends of data partition and disk; raises CardError, OSError."""
     with disk.open("rb") as file:
         size = file.seek(0, 2)
         _, data = partitions.ours(partitions.at(file.fileno()), str(disk))
@@ -28,7 +29,7 @@ def missing(disk: Path) -> int:
 
 
 def grow_table(disk: Path, *, tool: Run = run) -> None:
-    """Both partitions to the end of the disk, on the disk alone. Raises CardError."""
+    """Extend both partitions to the end of the disk, in its table only; raises CardError."""
     for number in (EXTENDED, DATA_PARTITION):
         tool(
             ["sfdisk", "--no-reread", "--no-tell-kernel", "--quiet", "-N", str(number), str(disk)],
@@ -37,13 +38,13 @@ def grow_table(disk: Path, *, tool: Run = run) -> None:
 
 
 def commands(disk: Path, data: Path) -> Sequence[Sequence[str]]:
-    """What follows on a disk in use: the kernel learns of it, and the file system grows."""
+    """Return the commands for a disk in use that update the kernel's view and grow the file system."""
     update = ["partx", "--update", "--nr", str(DATA_PARTITION), str(disk)]
     return (update, ["resize2fs", str(data)])
 
 
 def grow(disk: Path, data: Path, *, tool: Run = run) -> bool:
-    """The data partition of a disk, in use as it is; whether there was anything to do.
+    """Grow the data partition of a disk that is in use; return True if the table had to change.
 
     Raises CardError, OSError.
     """
@@ -53,5 +54,5 @@ def grow(disk: Path, data: Path, *, tool: Run = run) -> bool:
     update, resize = commands(disk, data)
     if grown:
         tool(update)
-    tool(resize)  # does nothing to one that fills its partition: a start before may have ended here
+    tool(resize)  # no effect if there is no space; an interrupted start may have left some
     return grown

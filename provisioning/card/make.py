@@ -1,4 +1,4 @@
-"""A card for one vessel: image, bundle, first sector, in that order, each read back."""
+"""Writes a card for one vessel: image, bundle, first sector, in that order, each read back."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,8 +13,9 @@ _FULL: Final = "it is full: the card is too small for this image"
 
 
 def write_card(image: Path, target: Target, bundle: Mapping[str, bytes], *, progress: Progress) -> None:
-    """Image and bundle to a target that was judged. Raises CardError; then the card starts nothing, or
-    was not touched.
+    """Write image and bundle to a target that has passed `target.judge`.
+
+    Raises CardError; the card then does not boot, or has not been touched.
     """
     if writing.size_of(image) is not None:
         with image.open("rb") as file:
@@ -39,8 +40,10 @@ def write_card(image: Path, target: Target, bundle: Mapping[str, bytes], *, prog
 
 
 def write_bundle(target: Path, bundle: Mapping[str, bytes], *, vessel: str) -> None:
-    """A bundle onto the FAT of a card that has its image already: a folder where that is mounted, or a device
-    or file that was judged. Raises CardError, OSError.
+    """Write a bundle to the FAT partition of a card that already has its image.
+
+    `target` is the folder where it is mounted, or a device or file that has passed `target.judge`. Raises
+    CardError, OSError.
     """
     if target.is_dir():
         filling.into_folder(target, bundle, vessel=vessel)

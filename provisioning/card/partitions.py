@@ -1,6 +1,6 @@
-"""Where the partitions of a card or an image are: an MBR, as all our boards boot from one.
+"""Finds the partitions of a card or an image, which has an MBR because all our boards boot from one.
 
-Partition 1 is FAT, for people; 2 and 3 start the two systems, 5 and 6 are those; 7 is data, to the end.
+Partition 1 is FAT, for people; 2 and 3 boot the two systems, which are 5 and 6; 7 is data, to the end.
 """
 
 import os
@@ -21,12 +21,12 @@ _LINUX: Final = 0x83
 _MOST_LOGICAL: Final = 32
 
 ReadAt = Callable[[int, int], bytes]
-"""Bytes at an offset, so many."""
+"""Function that returns the bytes at an offset, from (offset, length)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """One of them, in bytes."""
+    """Partition with its start and size in bytes."""
 
     number: int
     type: int
@@ -35,12 +35,12 @@ class Partition:
 
 
 def at(descriptor: int) -> ReadAt:
-    """Reads a file or device by its descriptor."""
+    """Return a function that reads a file or device by its descriptor."""
     return lambda offset, length: os.pread(descriptor, length, offset)
 
 
 def read(read_at: ReadAt) -> Mapping[int, Partition]:
-    """All of a table, by number. Raises CardError if there is none."""
+    """Return all partitions of a table, by number; raises CardError if there is no table."""
     found: dict[int, Partition] = {}
     table = _table(read_at, 0)
     if table is None:
@@ -66,7 +66,10 @@ def read(read_at: ReadAt) -> Mapping[int, Partition]:
 
 
 def ours(read_at: ReadAt, what: str) -> tuple[Partition, Partition]:
-    """FAT and data of a Logboat card or image. Raises CardError that says what `what` lacks."""
+    """Return the FAT and data partitions of a Logboat card or image.
+
+    Raises CardError, which says what is missing; `what` is its name for the message.
+    """
     try:
         found = read(read_at)
     except CardError as error:

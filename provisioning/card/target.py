@@ -1,6 +1,6 @@
-"""Whether something may be overwritten: a removable device, whole, not mounted, large enough; or a file.
+"""Checks whether a target may be overwritten: a removable, whole, unmounted, large enough device, or a file.
 
-What there is comes from `lsblk --json`; judging it touches nothing.
+The state of the devices comes from `lsblk --json`; the check touches nothing.
 """
 
 import json
@@ -15,35 +15,35 @@ from sensors.quantities import format_bytes
 
 _COLUMNS: Final = "NAME,PATH,TYPE,SIZE,RM,HOTPLUG,RO,MODEL,VENDOR,TRAN,MOUNTPOINTS"
 _YES: Final = (True, "1", "true")
-"""What lsblk writes, by its age."""
+"""Values of lsblk that mean true, which depend on its version."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a card is written to."""
+    """Device or file that a card is written to."""
 
     path: Path
     size: int | None
-    """Bytes; None for a file, which grows."""
+    """Size in bytes; None for a file, which grows."""
     words: str
-    """For whoever has to confirm it."""
+    """Description for the person who has to confirm it."""
 
     @property
     def is_device(self) -> bool:
-        """Whether it is a device, not a file."""
+        """True for a device, False for a file."""
         return self.size is not None
 
 
 def devices() -> Mapping[str, Any]:
-    """What lsblk says of this machine's devices. Raises CardError."""
+    """Return lsblk's description of this machine's devices; raises CardError."""
     found: Mapping[str, Any] = json.loads(run(["lsblk", "--json", "--bytes", "--output", _COLUMNS]))
     return found
 
 
 def judge(path: Path, *, need: int, listed: Mapping[str, Any]) -> Target:
-    """The target, if a card of `need` bytes may be written there. `listed` is what lsblk says.
+    """Return the target if a card of `need` bytes may be written there; `listed` is lsblk's description.
 
-    Raises CardError that says what is in the way, and what to do.
+    Raises CardError, which says what prevents it, and what to do.
     """
     if not str(path.resolve()).startswith("/dev/"):
         return _file(path)

@@ -1,4 +1,4 @@
-"""Running what others have made: file systems' and disks' own tools. One that fails says what was run."""
+"""Runs external tools for file systems and disks; the error of one that fails contains its command line."""
 
 import os
 import shlex
@@ -25,16 +25,20 @@ PACKAGES: Final = {
     "nft": "nftables",
     "ssh-keygen": "openssh-client",
 }
-"""Debian's package of each."""
+"""Debian package that contains each tool."""
 _ENVIRONMENT: Final = {
     "LC_ALL": "C",
     "MTOOLS_SKIP_CHECK": "1",
-    "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin",  # not on everybody's path
+    "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin",  # not on every user's path
 }
 
 
 def run(command: Sequence[str], *, given: bytes = b"", good: Sequence[int] = (0,)) -> bytes:
-    """What a tool says on standard output. Raises CardError with its words, or the package it is in."""
+    """Run a tool and return its standard output.
+
+    `given` is its standard input and `good` are its exit statuses for success. Raises CardError with the
+    tool's message, or with the package to install if it is missing.
+    """
     tool = command[0]
     if shutil.which(tool, path=_ENVIRONMENT["PATH"]) is None:
         text = f"{tool} is not on this machine; install it (Debian: apt install {PACKAGES.get(tool, tool)})"

@@ -1,8 +1,9 @@
-"""An image onto a card or into a file: sparse, read back, and bootable only when all of it is there.
+"""Writes an image onto a card or into a file: sparse, read back, and bootable only when it is complete.
 
 The first sector, with the partition table, is cleared first and written last. So a card whose writing was
-interrupted starts nothing, and is simply written again; a file has its name only when it is whole. Where the
-image is zero a device is asked to clear; only what it cannot is looked at, and written if need be.
+interrupted does not boot, and is simply written again; a file gets its name only when it is complete. Where
+the image is zero, the device is told to clear. Where it cannot, the range is read, and zeros are written if
+needed.
 """
 
 import ctypes
@@ -22,17 +23,20 @@ from provisioning.errors import CardError
 
 CHUNK: Final = 4 * 2**20
 BLOCK: Final = 64 * 2**10
-"""The grain of the block map: smaller ones make many small writes, which cards are slow at."""
+"""Unit of the block map in bytes: smaller ones make many small writes, which are slow on cards."""
 _KEEP_SIZE_AND_PUNCH: Final = 0x01 | 0x02
-"""fallocate(2); on a block device it clears, and fails where the device would have to write zeros."""
+"""Mode of fallocate(2).
+
+On a block device it clears, and fails where the device would have to write zeros.
+"""
 
 Progress = Callable[[str, int, int | None], None]
-"""What is being done, bytes so far, bytes in all if known."""
+"""Callback for progress, with the activity, the bytes so far, and the total if known."""
 
 
 @dataclass(slots=True)
 class Written:
-    """What was written, to be read back (offset, length, SHA-256 of each piece); and the sector held back."""
+    """Record of what was written: offset, length and SHA-256 of each piece, and the sector held back."""
 
     pieces: list[tuple[int, int, bytes]] = field(default_factory=list)
     first_sector: bytes = b""
@@ -40,9 +44,9 @@ class Written:
 
 
 def size_of(image: Path) -> int | None:
-    """How large a card the image needs, bytes; None if that is known only when it is unpacked.
+    """Return the size in bytes of the card that the image needs, or None if only unpacking would show it.
 
-    Raises CardError.
+    Raises CardError if there is no such image.
     """
     if not image.is_file():
         text = f"{image}: there is no such image"
@@ -52,9 +56,9 @@ def size_of(image: Path) -> int | None:
 
 @contextmanager
 def opened(target: Target) -> Iterator[tuple[int, Path]]:
-    """The target, to be written: its descriptor, and a path for tools. A file is named at the end only.
+    """Open the target for writing; yield its descriptor, and a path for tools.
 
-    Raises CardError.
+    A file gets its final name only at the end. Raises CardError.
     """
     path = target.path if target.is_device else target.path.with_name(f"{target.path.name}.part")
     flags = os.O_RDWR | os.O_CLOEXEC | (os.O_EXCL if target.is_device else os.O_CREAT | os.O_TRUNC)
@@ -81,7 +85,7 @@ def opened(target: Target) -> Iterator[tuple[int, Path]]:
 
 
 def write(image: Path, descriptor: int, *, is_device: bool, progress: Progress) -> Written:
-    """Everything but the first sector. Raises CardError for a damaged image, OSError for the target."""
+    """Write everything but the first sector; raises CardError for a damaged image, OSError for the target."""
     os.pwrite(descriptor, bytes(SECTOR), 0)
     os.fsync(descriptor)
     done, total, whole = Written(), size_of(image), hashlib.sha256()
@@ -107,7 +111,7 @@ def write(image: Path, descriptor: int, *, is_device: bool, progress: Progress) 
 
 
 def verify(descriptor: int, written: Written, progress: Progress) -> None:
-    """Read back every piece, from the medium. Raises CardError for one that differs."""
+    """Read back every piece from the medium; raises CardError if one differs."""
     os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
     total, so_far = sum(length for _, length, _ in written.pieces), 0
     for offset, length, digest in written.pieces:
@@ -119,7 +123,7 @@ def verify(descriptor: int, written: Written, progress: Progress) -> None:
 
 
 def finish(descriptor: int, written: Written) -> None:
-    """The first sector: from now on it is a card that starts. Raises CardError, OSError."""
+    """Write the first sector, which makes the card bootable; raises CardError, OSError."""
     os.pwrite(descriptor, written.first_sector, 0)
     os.fsync(descriptor)
     os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
@@ -147,7 +151,7 @@ def _unpacked(image: Path) -> IO[bytes] | lzma.LZMAFile | gzip.GzipFile:
 
 
 def _check_digest(image: Path, found: str) -> None:
-    """Against `IMAGE.sha256` of the unpacked image, as sha256sum writes it, if there is one."""
+    """Check an unpacked image against `IMAGE.sha256`, as sha256sum writes it, if that file exists."""
     beside = image.with_name(f"{image.name}.sha256")
     if image.suffix not in (".xz", ".gz") and beside.exists() and beside.read_text().split()[:1] != [found]:
         text = f"{image}: not what {beside.name} says; fetch or build the image anew"
@@ -155,7 +159,7 @@ def _check_digest(image: Path, found: str) -> None:
 
 
 def _runs(chunk: bytes) -> Iterator[tuple[int, int, bool]]:
-    """Stretches of blocks: start, length, whether all of it is zero."""
+    """Yield runs of blocks as start, length, and True if the run is all zeros."""
     begin, kind, nothing = 0, None, bytes(BLOCK)
     for start in range(0, len(chunk), BLOCK):
         block = chunk[start : start + BLOCK]
@@ -186,7 +190,7 @@ def _clear(descriptor: int, offset: int, length: int) -> None:
 
 
 def _punch(descriptor: int, offset: int, length: int) -> bool:
-    """Ask the kernel to clear; whether it did."""
+    """Tell the kernel to clear a range; return True on success."""
     fallocate = ctypes.CDLL(None, use_errno=True).fallocate
     span = ctypes.c_longlong(offset), ctypes.c_longlong(length)
     return int(fallocate(descriptor, _KEEP_SIZE_AND_PUNCH, *span)) == 0

@@ -1,4 +1,7 @@
-"""`python -m provisioning.image`: what `make image` runs. Exits 0, 1 (failed) or 2 (wrong usage)."""
+"""The command `python -m provisioning.image`, which `make image` runs.
+
+It exits with 0, 1 (failed) or 2 (wrong usage).
+"""
 
 import os
 import signal
@@ -17,7 +20,7 @@ REPOSITORY: Final = Path(__file__).resolve().parents[2]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Make one image."""
+    """Make one image and return the exit status."""
     parser = ArgumentParser(prog="make image", description="Make a card's image.")
     parser.add_argument("--board", default="pi", help="a file of image/boards (pi)")
     parser.add_argument(
@@ -31,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _interrupt)
-    os.umask(0o022)  # what the image holds has the same modes, whoever builds it
+    os.umask(0o022)  # the files in the image have the same modes, no matter who builds it
     with cleaned_output():
         return _made(args)
 

@@ -1,7 +1,7 @@
-"""An archive of packages beside the builder's own mirror, and the keys that vouch for it.
+"""An archive of packages beside the builder's own mirror, and the keys that sign it.
 
-The keys come in the archive's own package of them, which the recipe names by its digest. A lone key file
-would not do: Raspberry Pi's is signed by SHA-1 alone, which apt has refused since February 2026.
+The keys come in the archive's own keyring package, whose digest is in the recipe. A single key file would not
+do: Raspberry Pi's is signed by SHA-1 alone, which apt has refused since February 2026.
 """
 
 import shutil
@@ -15,7 +15,10 @@ from provisioning.image.tools import run
 
 
 def source(archive: Archive, cache: Path, *, log: Path) -> str:
-    """The line for apt. Raises BaseError: it cannot be reached, or its keys are not the recipe's."""
+    """Return the archive's line for apt.
+
+    Raises BaseError if the archive cannot be reached, or if its keys are not the recipe's.
+    """
     keys = cache / f"archive-{archive.sha256[:16]}.pgp"
     if not keys.exists():
         _fetch(archive, keys, log=log)

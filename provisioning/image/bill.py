@@ -1,4 +1,7 @@
-"""What is in an image: a bill of materials (CycloneDX), a manifest, Raspberry Pi Imager's entry. Pure."""
+"""Descriptions of an image's contents: bill of materials (CycloneDX), manifest, Raspberry Pi Imager's entry.
+
+All functions are pure, except that `distributions` reads the packages' metadata.
+"""
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +18,7 @@ _NAMES: Final = uuid.UUID("7a8f0e7c-2c6b-5a0e-9d3b-6c6f67626f61")
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """A Python package."""
+    """A Python package that is installed in the image."""
 
     name: str
     version: str
@@ -24,7 +27,7 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """The files of an image, as a list of downloads needs them."""
+    """Sizes and digests of an image's files, for a list of downloads."""
 
     url: str
     size: int
@@ -34,7 +37,7 @@ class Made:
 
 
 def distributions(site: Path) -> tuple[Distribution, ...]:
-    """Of a site-packages, by name."""
+    """Return the distributions in a site-packages folder, in order of name."""
     found = []
     for path in site.glob("*.dist-info/METADATA"):
         head = HeaderParser().parsestr(path.read_text())
@@ -46,7 +49,7 @@ def distributions(site: Path) -> tuple[Distribution, ...]:
 def cyclonedx(
     about: Mapping[str, Any], packages: Iterable[Package], python: Iterable[Distribution], *, epoch: int
 ) -> Mapping[str, Any]:
-    """CycloneDX 1.6 of Debian's and Python's packages."""
+    """Return a CycloneDX 1.6 document of Debian's and Python's packages."""
     name = str(about["name"])
     components = [
         _component(
@@ -89,7 +92,7 @@ def cyclonedx(
 def imager(
     entry: Mapping[str, Any], about: Mapping[str, Any], made: Made, *, epoch: int
 ) -> Mapping[str, Any]:
-    """A list that Raspberry Pi Imager takes with `--repo`."""
+    """Return a list for Raspberry Pi Imager's option `--repo`."""
     return {
         "os_list": [
             {
@@ -110,7 +113,7 @@ def imager(
 
 
 def packages_of(packages: Sequence[Package], python: Sequence[Distribution]) -> Mapping[str, Any]:
-    """The manifest's part of them."""
+    """Return the packages' part of the manifest."""
     return {
         "debian": {each.name: each.version for each in packages},
         "python": {each.name: each.version for each in python},
@@ -118,7 +121,7 @@ def packages_of(packages: Sequence[Package], python: Sequence[Distribution]) -> 
 
 
 def iso(epoch: int) -> str:
-    """UTC, as ISO 8601."""
+    """Return a time in UTC in the format of ISO 8601."""
     return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -1,4 +1,4 @@
-"""What lies on the selector and on a boot partition: files by name, ready to be written."""
+"""The files of the selector and of a boot partition by name, ready to be written."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,18 +7,21 @@ from typing import Final
 from provisioning.image.recipe import Kernel, Recipe, one, several
 
 FIRST: Final = "bootcode.bin"
-"""What the ROM of a Pi 3 and a Zero 2 W loads from the first FAT partition; it reads autoboot.txt there."""
+"""File that the ROM of a Pi 3 and a Zero 2 W loads from the first FAT partition.
+
+It then reads autoboot.txt there.
+"""
 _HELLO: Final = """This folder is for the vessel's files: vessel.toml, sensors.toml,
 or a bundle from `logboat fleet card`.
 What is put here is taken in at the next start.
 """
 
 Files = Mapping[str, bytes | Path]
-"""Content, or where it is, by name on the partition."""
+"""Content of each file, or the path of its source, by name on the partition."""
 
 
 def selector(recipe: Recipe, root: Path) -> Files:
-    """The first FAT partition: says which slot is started, and takes people's files."""
+    """Return the files of the first FAT partition, which selects the slot and takes people's files."""
     files: dict[str, bytes | Path] = {"logboat/README.txt": _HELLO.encode()}
     if recipe.start == "raspberry-pi":
         files["autoboot.txt"] = (recipe.source / "boot/autoboot.txt").read_bytes()
@@ -27,7 +30,7 @@ def selector(recipe: Recipe, root: Path) -> Files:
 
 
 def boot(recipe: Recipe, root: Path, *, slot: str) -> Files:
-    """A boot partition of slot `a` or `b`. Raises RecipeError where the base lacks something."""
+    """Return the files of the boot partition of slot `a` or `b`; raises RecipeError if the base lacks one."""
     files: dict[str, bytes | Path] = {}
     for kernel in recipe.kernels:
         image, initramfs = names(kernel)
@@ -43,13 +46,13 @@ def boot(recipe: Recipe, root: Path, *, slot: str) -> Files:
 
 
 def command_line(recipe: Recipe, *, slot: str) -> str:
-    """One line: the firmware reads no more of it."""
+    """Return the kernel's command line as a single line, because the firmware reads no more."""
     text = (recipe.source / "boot/cmdline.txt").read_text()
     return text.format(console=recipe.console, root=recipe.layout.partuuid(f"root-{slot}"))
 
 
 def config(recipe: Recipe) -> str:
-    """The recipe's part, then the base's; each board its kernel."""
+    """Return config.txt: the recipe's part, then the base's, then the kernel for each board."""
     lines = [(recipe.source / "boot/config.txt").read_text().rstrip("\n"), *recipe.boot.config]
     general = [kernel for kernel in recipe.kernels if "*" in kernel.boards]
     special = [kernel for kernel in recipe.kernels if "*" not in kernel.boards]
@@ -61,6 +64,6 @@ def config(recipe: Recipe) -> str:
 
 
 def names(kernel: Kernel) -> tuple[str, str]:
-    """Of a kernel and its initramfs, on the partition."""
+    """Return the names of a kernel and its initramfs on the partition."""
     suffix = "" if "*" in kernel.boards else f"-{kernel.boards[0]}"
     return f"vmlinuz{suffix}", f"initrd{suffix}.img"

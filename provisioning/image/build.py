@@ -1,4 +1,4 @@
-"""An image from a recipe and a commit: every step in its order, into a folder that appears at the end."""
+"""Builds an image from a recipe and a commit: every step in order, into a folder that appears at the end."""
 
 import fcntl
 import os
@@ -19,40 +19,40 @@ from provisioning.image.recipe import Recipe
 from provisioning.image.tools import Teller, run
 
 NEEDED: Final = 6 * 2**30
-"""Bytes: root's tree, the disk (sparse), what it is packed into, and what is kept."""
+"""Free bytes needed: the root's tree, the sparse disk, the packed files, and the cache."""
 _NATIVE: Final = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What is in an image."""
+    """Description of the contents of an image."""
 
     about: Mapping[str, Any]
     packages: tuple[lock.Package, ...]
     python: tuple[bill.Distribution, ...]
     differs: tuple[str, ...]
-    """What is not as the lock says."""
+    """Differences from the lock, one line each."""
     epoch: int
 
 
 @dataclass(slots=True)
 class Build:
-    """One build."""
+    """A single build of an image."""
 
     recipe: Recipe
     repository: Path
     output: Path
-    """Where the folder of the image appears."""
+    """Folder in which the image's folder appears."""
     cache: Path
     locked: bool = False
-    """Whether versions other than the lock's are an error."""
+    """True if versions other than the lock's are an error."""
     write_lock: bool = False
     url: str = ""
-    """Where the image will be downloaded from, for Imager's list."""
+    """Address from which the image will be downloaded, for Imager's list."""
     teller: Teller = field(default_factory=Teller)
 
     def run(self) -> Path:
-        """Make it; the folder that it is in. Raises ImageError, OSError."""
+        """Make the image and return its folder; raises ImageError, OSError."""
         if os.geteuid() != 0:
             raise ImageError("an image is made as root (owners of files, chroot): try it with sudo")
         self.output.mkdir(parents=True, exist_ok=True)
@@ -63,7 +63,10 @@ class Build:
 
     @contextmanager
     def _work(self) -> Iterator[tuple[Path, Path]]:
-        """Two folders that are gone afterwards, whatever happens; a killed build's are cleared away now."""
+        """Yield two temporary folders, which are always removed afterwards.
+
+        The folders of a killed build are removed first.
+        """
         for old in self.output.glob(".work-*"):
             shutil.rmtree(old)
         work = self.output / f".work-{os.getpid()}"
@@ -134,7 +137,7 @@ class Build:
         return final
 
     def _differs(self, packages: tuple[lock.Package, ...]) -> tuple[str, ...]:
-        """What is not as the lock says, told; an error where the lock is to be kept."""
+        """Report and return the differences from the lock; raise ImageError where the lock is binding."""
         path = self.recipe.lock
         if not path.exists():
             found: tuple[str, ...] = ("there is no lock for this board and base",)
@@ -210,7 +213,7 @@ class Build:
 
 
 def check_room(place: Path, needed: int) -> None:
-    """Raises RoomError."""
+    """Raise RoomError if fewer than `needed` bytes are free."""
     free = shutil.disk_usage(place).free
     if free < needed:
         text = (
@@ -222,7 +225,7 @@ def check_room(place: Path, needed: int) -> None:
 
 @contextmanager
 def alone(cache: Path) -> Iterator[None]:
-    """One build at a time with one cache. Raises ImageError."""
+    """Hold the lock of a cache, which allows one build at a time; raises ImageError."""
     with (cache / ".lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -233,7 +236,7 @@ def alone(cache: Path) -> Iterator[None]:
 
 
 def native() -> str:
-    """This machine's architecture, as Debian names it. Raises ImageError."""
+    """Return this machine's architecture in Debian's notation; raises ImageError if none fits."""
     found = _NATIVE.get(platform.machine())
     if found is None:
         text = f"an image cannot be made on {platform.machine()}: only on x86_64 and aarch64"
@@ -242,7 +245,10 @@ def native() -> str:
 
 
 def commit_of(repository: Path) -> Mapping[str, Any]:
-    """Commit, its time (or SOURCE_DATE_EPOCH's), and whether anything was changed since. Raises ToolError."""
+    """Return the commit, its time (or SOURCE_DATE_EPOCH), and whether there are uncommitted changes.
+
+    Raises ImageError if the folder is not a checkout.
+    """
     git = ["git", "-c", "safe.directory=*", "-C", str(repository)]
     try:
         commit, when = run([*git, "log", "-1", "--format=%H %ct"]).decode().split()
@@ -255,7 +261,7 @@ def commit_of(repository: Path) -> Mapping[str, Any]:
 
 
 def read_from(tar: Path, name: str) -> str:
-    """A file of a tar. Raises ImageError if it is not there."""
+    """Return the text of a file in a tar; raises ImageError if it is not there."""
     try:
         return subprocess.run(
             ["tar", "--extract", "--to-stdout", "--file", str(tar), name], capture_output=True, check=True

@@ -1,7 +1,7 @@
-"""The digests of a root's packages, as the archive's signed index has them: run by mmdebstrap, as a hook.
+"""Records the digests of a root's packages from the archive's signed index; mmdebstrap runs it as a hook.
 
-Writes them into the root (`lock.DIGESTS`), and compares them with the files that were installed: apt takes a
-file that lies in its cache for the right one if it has the right size.
+Writes them into the root (`lock.DIGESTS`), and compares them with the files that were installed: apt accepts
+a file in its cache if it has the right size.
 """
 
 import os
@@ -17,7 +17,7 @@ _ARCHIVES: Final = "var/cache/apt/archives"
 
 
 def main(root: Path) -> int:
-    """Write the digests of the root's packages; 1 if a file is not what the archive has signed."""
+    """Write the digests of the root's packages; return 1 if a file differs from the signed index."""
     asked = ["dpkg-query", f"--admindir={root}/var/lib/dpkg", "--show"]
     names = _told([*asked, "--showformat", "${binary:Package}=${Version}\n"]).split()
     settings = {**os.environ, "APT_CONFIG": os.environ["MMDEBSTRAP_APT_CONFIG"]}
@@ -33,7 +33,7 @@ def main(root: Path) -> int:
 
 
 def of_index(text: str) -> Iterator[lock.Package]:
-    """Packages from an index of apt's, or what `apt-cache show` prints of it."""
+    """Yield the packages of one of apt's indexes, or of the output of `apt-cache show`."""
     for fields in lock.paragraphs(text):
         if "SHA256" in fields:
             name, version = fields["Package"], fields["Version"]
@@ -41,7 +41,7 @@ def of_index(text: str) -> Iterator[lock.Package]:
 
 
 def files_of(folder: Path) -> Iterable[lock.Package]:
-    """The packages whose files are in a folder, by what they are."""
+    """Return the packages whose files are in a folder, with the digest of each file."""
     return (lock.of_file(path.name, keeping.file_digest(path)) for path in sorted(folder.glob("*_*_*.deb")))
 
 

@@ -1,6 +1,6 @@
-"""The disk in one file: table and file systems, by the tools' root, without mounting anything.
+"""Makes the disk in one file: table and file systems, by tools in their own root, without mounting anything.
 
-The tools are the image's own suite's, so that the builder's versions do not matter.
+The tools belong to the image's own suite, so that the builder's versions do not matter.
 """
 
 import os
@@ -16,12 +16,15 @@ from provisioning.image.tools import in_root
 IMAGE: Final = "work/disk.img"
 _BLOCK: Final = 4096
 _LARGEST: Final = 2**41
-"""Bytes that data may be grown to: room for that many block groups is kept from the start."""
+"""Most bytes that data may grow to.
+
+Space for the descriptors of its block groups is reserved from the start.
+"""
 _NAMES: Final = uuid.UUID("7a8f0e7c-2c6b-5a0e-9d3b-6c6f67626f61")
 
 
 def make(tools: Path, layout: Layout, *, epoch: int) -> Path:
-    """An empty disk with its table. Raises ToolError, OSError."""
+    """Make an empty disk with its partition table; raises ToolError, OSError."""
     path = tools / IMAGE
     with path.open("wb") as file:
         file.truncate(layout.size)
@@ -31,7 +34,7 @@ def make(tools: Path, layout: Layout, *, epoch: int) -> Path:
 
 
 def fat(tools: Path, partition: Partition, files: Files, *, epoch: int) -> None:
-    """A FAT32 partition with files, in the order of their names. Raises ToolError, OSError."""
+    """Make a FAT32 partition with files, in order of their names; raises ToolError, OSError."""
     identity = f"{uuid.uuid5(_NAMES, f'{partition.name} {epoch}').fields[0]:08x}"
     in_root(
         tools,
@@ -77,15 +80,18 @@ def fat(tools: Path, partition: Partition, files: Files, *, epoch: int) -> None:
 
 
 def root(tools: Path, partition: Partition, tree: Path, *, epoch: int) -> None:
-    """A root: read-only but in maintenance, so nothing is reserved. Raises ToolError."""
+    """Make a root file system; raises ToolError.
+
+    No blocks are reserved, because it is read-only except in maintenance.
+    """
     _ext4(tools, partition, tree, ["-m", "0"], [], epoch=epoch)
 
 
 def data(tools: Path, partition: Partition, tree: Path, *, epoch: int) -> None:
-    """Data: small now, able to be large. Raises ToolError.
+    """Make the data partition, which is small now and can become large; raises ToolError.
 
-    A journal of 16 MiB from the start: growing does not make it larger. One percent is kept for root, so
-    that a start succeeds on a card that is full.
+    It has a journal of 16 MiB from the start, because growing does not enlarge it. One percent is reserved
+    for root, so that a start succeeds on a card that is full.
     """
     more = [f"resize={_LARGEST // _BLOCK}"]
     _ext4(tools, partition, tree, ["-m", "1", "-J", "size=16", "-T", "default"], more, epoch=epoch)
@@ -119,7 +125,7 @@ def _ext4(
 
 
 def used(path: Path) -> int:
-    """Bytes that a file or tree takes on this machine's disk."""
+    """Return the bytes that a file or tree takes on this machine's disk."""
     if path.is_file():
         return path.stat().st_blocks * 512
     total = 0
@@ -130,5 +136,5 @@ def used(path: Path) -> int:
 
 
 def mebibytes(size: int) -> str:
-    """For people."""
+    """Return a size in MiB, for people."""
     return f"{size / MIB:,.0f} MiB"

@@ -1,13 +1,13 @@
-"""What can go wrong with an image.
+"""Exceptions of building an image.
 
 ::
 
     ImageError          any of the below; the text says what, where, and what to do
     ├── RecipeError     a board or base that is unknown, or a file of `image/` that is wrong
-    ├── ToolError       a tool that failed: which, and what it said last
-    ├── RoomError       not enough room on this machine's disk
-    ├── LockError       a package that is not the locked one, though it has its version
-    └── BaseError       a base that is damaged, or not what it is said to be
+    ├── ToolError       a tool that failed, with its last output
+    ├── RoomError       not enough space on this machine's disk
+    ├── LockError       a package with the locked version but different content
+    └── BaseError       a base that is damaged, or is not what it claims to be
 """
 
 from collections.abc import Iterable
@@ -16,11 +16,11 @@ from provisioning.errors import ProvisioningError
 
 
 class ImageError(ProvisioningError):
-    """The root of the family."""
+    """Base class of all exceptions in this module."""
 
 
 class RecipeError(ImageError):
-    """A board or a base that there is not, or a recipe with a mistake."""
+    """A board or a base does not exist, or a recipe has a mistake."""
 
 
 class ToolError(ImageError):
@@ -28,10 +28,10 @@ class ToolError(ImageError):
 
 
 class LockError(ImageError):
-    """Packages have locked versions and another content."""
+    """Packages have locked versions but different content."""
 
     def __init__(self, found: Iterable[str]) -> None:
-        """`found`: which, a line each."""
+        """Compose the message from `found`, one line for each package."""
         head = (
             "packages are not what was locked, though they have the same versions; somebody has changed the"
             " archive, the mirror, or build/image/cache (remove that, and see whether it stays so):"
@@ -41,8 +41,8 @@ class LockError(ImageError):
 
 
 class RoomError(ImageError):
-    """Not enough room."""
+    """The disk does not have enough space."""
 
 
 class BaseError(ImageError):
-    """A base that is damaged, or is none."""
+    """A base is damaged, or is not a base at all."""

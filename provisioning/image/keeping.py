@@ -1,6 +1,7 @@
-"""What was made before is kept under a digest of all that it was made of: a second build takes it there.
+"""A cache of results, kept under a digest of all their inputs, so that a second build reuses them.
 
-A thing is made under another name and renamed when it is whole, so that what is found is whole.
+A result is made under another name and renamed when it is complete, so that every file in the cache is
+complete.
 """
 
 import hashlib
@@ -12,20 +13,20 @@ from typing import Any
 
 
 def digest(inputs: Any) -> str:
-    """Of anything that JSON can say: the same for the same, wherever it is."""
+    """Return a digest of any value that JSON can express; equal values have equal digests on any machine."""
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file. Raises OSError."""
+    """Return the SHA-256 of a file in hexadecimal; raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def kept(folder: Path, name: str, key: str, make: Callable[[Path], None]) -> Path:
-    """The file `name` that was made of `key`; `make` writes it to the path it is given, if need be.
+    """Return the file `name` for the inputs' digest `key`; `make` writes it to a given path if it is missing.
 
-    Of each name the newest two are kept. Raises OSError, and what `make` raises.
+    The newest two files of each name are kept. Raises OSError, and whatever `make` raises.
     """
     folder.mkdir(parents=True, exist_ok=True)
     stem, _, suffix = name.partition(".")

@@ -1,4 +1,4 @@
-"""Where partitions are on the card: an MBR, with the roots and data inside an extended partition. Pure."""
+"""Positions of the card's partitions: an MBR, with the roots and data inside an extended partition."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ EXTENDED: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """One of them; start and size in bytes."""
+    """Partition with its start and size in bytes."""
 
     number: int
     name: str
@@ -24,31 +24,34 @@ class Partition:
 
     @property
     def is_logical(self) -> bool:
-        """Whether it is inside the extended one."""
+        """True if the partition is inside the extended one."""
         return self.number > EXTENDED
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """All of them, by number; sizes in bytes."""
+    """All partitions by number, with sizes in bytes."""
 
     disk_id: int
     partitions: tuple[Partition, ...]
     extended: tuple[int, int]
-    """Start and size of partition 4."""
+    """Start and size of partition 4, in bytes."""
     size: int
 
     def partition(self, name: str) -> Partition:
-        """The one of this name."""
+        """Return the partition with this name."""
         return next(each for each in self.partitions if each.name == name)
 
     def partuuid(self, name: str) -> str:
-        """As the kernel names it."""
+        """Return the PARTUUID of a partition, as the kernel spells it."""
         return f"{self.disk_id:08x}-{self.partition(name).number:02x}"
 
 
 def layout_of(data: Mapping[str, Any]) -> Layout:
-    """From `layout.toml`. Each partition starts on the alignment; a logical one has its link before it."""
+    """Return the layout in `layout.toml`; raises RecipeError.
+
+    Each partition starts on the alignment; a logical one has its link before it.
+    """
     step = data["alignment"] * MIB
     place, extended, found = step, 0, []
     for each in data["partition"]:
@@ -68,7 +71,7 @@ def layout_of(data: Mapping[str, Any]) -> Layout:
 
 
 def sfdisk_script(layout: Layout) -> str:
-    """What sfdisk makes the table from."""
+    """Return the script from which sfdisk makes the table."""
     lines = ["label: dos", f"label-id: 0x{layout.disk_id:08x}", "unit: sectors", ""]
     first = True
     for each in layout.partitions:

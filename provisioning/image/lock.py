@@ -1,7 +1,7 @@
-"""Which packages of Debian's a base has, and how they differ from those that it should have. Pure.
+"""The Debian packages of a base, and their differences from the locked ones.
 
-A lock has a line for each package: name, version, and the SHA-256 of its file as the archive's signed index
-has it. A line may lack the digest, where it is not known: a base that is handed in as an image, say.
+A lock has a line for each package: name, version, and the SHA-256 of its file in the archive's signed index.
+A line lacks the digest where it is not known, for example for a base that is supplied as an image.
 """
 
 import re
@@ -9,25 +9,25 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 DIGESTS = "usr/share/logboat/packages.sha256"
-"""Where a base has the digests of its packages: `name:architecture version sha256` in each line."""
+"""File in a base with the digests of its packages: `name:architecture version sha256` in each line."""
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """An installed package of Debian's."""
+    """An installed Debian package."""
 
     name: str
     version: str
     architecture: str
     source: str
-    """The source package, with its version if that is another."""
+    """Name of the source package, with its version if that differs."""
     sha256: str = ""
-    """Of its file, as the archive's signed index has it; '' where that is not known."""
+    """SHA-256 of its file in the archive's signed index; empty if it is not known."""
 
 
 def installed(status: str, digests: str = "") -> tuple[Package, ...]:
-    """From dpkg's `status` file, by name; `digests` as in `DIGESTS`."""
+    """Return the installed packages in dpkg's `status` file by name; `digests` has the form of `DIGESTS`."""
     known = {}
     for line in digests.splitlines():
         name, version, digest = line.split()
@@ -50,7 +50,7 @@ def installed(status: str, digests: str = "") -> tuple[Package, ...]:
 
 
 def text_of(packages: tuple[Package, ...]) -> str:
-    """A lock file."""
+    """Return the text of a lock file for these packages."""
     return "".join(f"{each.name} {each.version} {each.sha256}".rstrip() + "\n" for each in packages)
 
 
@@ -66,9 +66,9 @@ def differences(lock: str, packages: tuple[Package, ...]) -> tuple[str, ...]:
 
 
 def forged(lock: str, packages: Iterable[Package]) -> tuple[str, ...]:
-    """Return a line for each package that has the locked version and another content.
+    """Return a line for each package with the locked version but different content.
 
-    No archive gives out one version with two contents: somebody has changed one.
+    No archive distributes one version with two contents: someone has changed one of them.
     """
     wanted = {(name, version): digest for name, version, digest in _entries(lock) if digest}
     return tuple(
@@ -79,7 +79,10 @@ def forged(lock: str, packages: Iterable[Package]) -> tuple[str, ...]:
 
 
 def of_file(name: str, sha256: str) -> Package:
-    """A package by its file's name in apt's cache: `tar_1.35_amd64.deb`, a version's colon as `%3a`."""
+    """Return the package for a file's name in apt's cache, such as `tar_1.35_amd64.deb`.
+
+    A colon in the version is written as `%3a`.
+    """
     package, version, architecture = name.removesuffix(".deb").split("_")
     return Package(package, version.replace("%3a", ":"), architecture, package, sha256)
 
@@ -93,7 +96,7 @@ def _entries(lock: str) -> Iterator[tuple[str, str, str]]:
 
 
 def paragraphs(status: str) -> Iterator[Mapping[str, str]]:
-    """The packages in a file of dpkg's or apt's: their fields of one line."""
+    """Yield the single-line fields of each package in one of dpkg's or apt's files."""
     for block in status.split("\n\n"):
         fields: dict[str, str] = {}
         for line in block.splitlines():

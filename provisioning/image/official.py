@@ -1,6 +1,6 @@
 """An official Raspberry Pi OS image as the base: its root as a tar, as mmdebstrap would have made it.
 
-This is the one place where something is mounted: the image's root, read-only, while it is copied.
+Only this module mounts a file system: the image's root, read-only, while it is copied.
 """
 
 import json
@@ -22,7 +22,10 @@ _FIRMWARE: Final = "boot/firmware"
 
 
 def make_base(recipe: Recipe, image: Path, path: Path, *, cache: Path, log: Path) -> None:
-    """The tar of an official image's root, with what it lacks. Raises BaseError, ToolError, OSError."""
+    """Make the tar of an official image's root, with missing packages added.
+
+    Raises BaseError, ToolError, OSError.
+    """
     scratch = cache / ".official"
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
@@ -48,7 +51,7 @@ def make_base(recipe: Recipe, image: Path, path: Path, *, cache: Path, log: Path
 
 
 def unpacked(image: Path, disk: Path, *, log: Path) -> Path:
-    """The raw image, sparse. Raises BaseError if it is damaged."""
+    """Unpack the image to a sparse raw file and return its path; raises BaseError if it is damaged."""
     if not image.is_file():
         text = f"there is no file {image}"
         raise BaseError(text)
@@ -68,7 +71,10 @@ def unpacked(image: Path, disk: Path, *, log: Path) -> Path:
 
 
 def partitions(disk: Path, image: Path, *, log: Path) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Start and size, in bytes, of its FAT and of its root. Raises BaseError if it has no such."""
+    """Return start and size, in bytes, of the image's FAT and of its root.
+
+    Raises BaseError if one is missing.
+    """
     try:
         found: Any = json.loads(run(["sfdisk", "--json", str(disk)], log=log))["partitiontable"]
     except ToolError as error:
@@ -102,13 +108,13 @@ def _mounted(disk: Path, place: tuple[int, int], where: Path, *, log: Path) -> I
 
 
 def missing(recipe: Recipe, status: str) -> list[str]:
-    """Packages that the recipe wants, and an image lacks."""
+    """Return the packages of the recipe that an image lacks."""
     there = {each.name for each in installed(status)}
     return [name for name in recipe.packages if name not in there]
 
 
 def _install(recipe: Recipe, root: Path, *, log: Path) -> None:
-    """What is lacking, by the image's own apt: from wherever it takes its packages."""
+    """Install missing packages with the image's own apt, from the sources that it is configured with."""
     wanted = missing(recipe, (root / "var/lib/dpkg/status").read_text())
     if not wanted:
         return
@@ -116,7 +122,7 @@ def _install(recipe: Recipe, root: Path, *, log: Path) -> None:
     names.unlink(missing_ok=True)
     shutil.copy("/etc/resolv.conf", names)
     policy = root / "usr/sbin/policy-rc.d"
-    policy.write_text("#!/bin/sh\nexit 101\n")  # nothing is started here
+    policy.write_text("#!/bin/sh\nexit 101\n")  # no service is started here
     policy.chmod(0o755)
     env = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
     inside = ["chroot", str(root)]

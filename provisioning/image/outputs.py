@@ -1,4 +1,4 @@
-"""An image's files, in a folder that appears whole, or not at all."""
+"""An image's files, in a folder that appears complete, or not at all."""
 
 import json
 import shutil
@@ -10,13 +10,13 @@ from provisioning.image import keeping
 from provisioning.image.tools import in_root
 
 LEVEL: Final = 3
-"""Of xz: the next ones take twice as long, and gain a few percent."""
+"""Compression level of xz: higher ones take twice as long, and save a few percent."""
 BLOCK: Final = "64MiB"
-"""Each is packed by itself: the same on any number of processors."""
+"""Size of the blocks that are compressed separately: the result is the same on any number of processors."""
 
 
 def compress(tools: Path, image: Path, name: str, place: Path, *, epoch: int) -> Path:
-    """`name.img.xz`, which Raspberry Pi Imager and `logboat fleet card` take. Raises ToolError."""
+    """Write `name.img.xz` for Raspberry Pi Imager and `logboat fleet card`; raises ToolError."""
     inside = f"/{image.relative_to(tools)}"
     in_root(tools, ["xz", "--keep", "-T0", f"-{LEVEL}", f"--block-size={BLOCK}", inside], epoch=epoch)
     path = place / f"{name}.img.xz"
@@ -25,26 +25,26 @@ def compress(tools: Path, image: Path, name: str, place: Path, *, epoch: int) ->
 
 
 def block_map(tools: Path, image: Path, name: str, place: Path, *, epoch: int) -> Path:
-    """`name.bmap`: which blocks have to be written, and their digests. Raises ToolError."""
+    """Write `name.bmap`, with the blocks that have to be written and their digests; raises ToolError."""
     target = f"/work/{name}.bmap"
     in_root(tools, ["bmaptool", "create", "-o", target, f"/{image.relative_to(tools)}"], epoch=epoch)
     return _moved(tools, target, place)
 
 
 def write_json(place: Path, name: str, content: Mapping[str, Any]) -> None:
-    """For programs, and for people who look."""
+    """Write JSON for programs that people can read too."""
     (place / name).write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
 def write_digests(place: Path, more: Mapping[str, str]) -> None:
-    """`SHA256SUMS` of what is in a folder, and of what somebody else has already read."""
+    """Write `SHA256SUMS` of the files in a folder, and of files whose digests are already known (`more`)."""
     found = {path.name: keeping.file_digest(path) for path in place.iterdir() if path.name not in more}
     lines = [f"{value}  {name}\n" for name, value in sorted({**found, **more}.items())]
     (place / "SHA256SUMS").write_text("".join(lines))
 
 
 def publish(partial: Path, final: Path) -> None:
-    """Put a finished folder in the place of the one before. Raises OSError."""
+    """Put a finished folder in the place of the previous one; raises OSError."""
     old = final.with_name(f".{final.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if final.exists():

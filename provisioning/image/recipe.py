@@ -1,4 +1,4 @@
-"""What `image/` says of one board on one base: typed, checked, and nothing done yet. Reads files only."""
+"""The data in `image/` for one board on one base, typed and checked. Only reads files."""
 
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ from provisioning.image.layout import Layout, layout_of
 CONSOLES: Final = "consoles"
 OFFICIAL: Final = "official"
 PYTHON: Final = "3.13"
-"""Trixie's."""
+"""Python version of Debian 13 (Trixie)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +24,16 @@ class Archive:
     suite: str
     components: tuple[str, ...]
     keyring: str
-    """Where the package with its keys is to be had."""
+    """Address of the package with the archive's keys."""
     sha256: str
-    """By which that package is believed."""
+    """SHA-256 that this package must have."""
     file: str
-    """The keys in it."""
+    """Path of the key file inside the package."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """One kernel of an image, and for which boards the firmware is to take it."""
+    """A kernel of an image, and the boards for which the firmware loads it."""
 
     boards: tuple[str, ...]
     image: str
@@ -42,7 +42,7 @@ class Kernel:
 
 @dataclass(frozen=True, slots=True)
 class BootData:
-    """Patterns, below the root, of what the firmware wants on a boot partition."""
+    """Patterns, below the root, of the files that the firmware needs on a boot partition."""
 
     firmware: tuple[str, ...] = ()
     device_trees: tuple[str, ...] = ()
@@ -52,16 +52,16 @@ class BootData:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Everything that an image is made of, but the commit."""
+    """All inputs of an image except the commit."""
 
     source: Path
-    """The folder `image/`."""
+    """The folder `image/` of the repository."""
     board: str
     base: str
     architecture: str
-    """As Debian names it."""
+    """Architecture in Debian's notation."""
     start: str
-    """`raspberry-pi` or `direct`."""
+    """Way of booting: `raspberry-pi` or `direct`."""
     console: str
     suite: str
     components: tuple[str, ...]
@@ -77,24 +77,26 @@ class Recipe:
     imager: Mapping[str, Any]
     layout: Layout
     mask: tuple[str, ...] = ()
-    """Units of the base that a vessel does not want."""
+    """Units of the base that a vessel does not need."""
     official: Path | None = None
-    """The official image that is its base, if one was handed in."""
+    """Official image that is the base, if one was supplied."""
 
     @property
     def name(self) -> str:
-        """What its files are called by."""
+        """Name that the image's files begin with."""
         return f"logboat-{self.board}-{self.base}-{self.architecture}"
 
     @property
     def lock(self) -> Path:
-        """Which versions its base should have."""
+        """Path of the lock with the versions that the base should have."""
         return self.source / "locks" / f"{self.board}-{self.base}-{self.architecture}.lock"
 
 
 def read(source: Path, *, board: str, base: str, native: str) -> Recipe:
-    """The recipe of a board on a base: a name, or an official image's path; `native` is this machine's
-    architecture. Raises RecipeError."""
+    """Return the recipe of a board on a base, which is a name or the path of an official image.
+
+    `native` is this machine's architecture. Raises RecipeError.
+    """
     official = Path(base).absolute() if is_image(base) else None
     base = OFFICIAL if official else base
     boards = _load(source / "boards" / f"{board}.toml", "board", board)
@@ -109,7 +111,7 @@ def read(source: Path, *, board: str, base: str, native: str) -> Recipe:
 
 
 def is_image(base: str) -> bool:
-    """Whether a base is an image's path, and no name."""
+    """Return True if a base is the path of an image, not a name."""
     return "/" in base or any(base.endswith(end) for end in (".img", ".img.xz", ".img.zst", ".img.gz"))
 
 
@@ -183,7 +185,10 @@ def _load(path: Path, kind: str, name: str) -> Mapping[str, Any]:
 
 
 def one(root: Path, pattern: str) -> Path:
-    """The one file below a root that a pattern means; the newest kernel's, by name. Raises RecipeError."""
+    """Return the file below a root that matches a pattern, the last in order of name if several do.
+
+    The last is the newest kernel's. Raises RecipeError if no file matches.
+    """
     found = sorted(root.glob(pattern))
     if not found:
         text = f"the base has no {pattern}: is a package missing from image/?"
@@ -192,7 +197,7 @@ def one(root: Path, pattern: str) -> Path:
 
 
 def several(root: Path, patterns: Iterable[str]) -> list[Path]:
-    """The files below a root that patterns mean, each of which must mean one. Raises RecipeError."""
+    """Return the files below a root that match patterns; raises RecipeError if a pattern matches none."""
     found: dict[str, Path] = {}
     for pattern in patterns:
         matches = [path for path in sorted(root.glob(pattern)) if path.is_file()]
@@ -204,7 +209,7 @@ def several(root: Path, patterns: Iterable[str]) -> list[Path]:
 
 
 def left_out(recipe: Recipe, path: str) -> bool:
-    """Whether dpkg is told to leave a path out."""
+    """Return True if dpkg is configured to leave a path out."""
     return any(fnmatch(path, each) for each in recipe.leave_out) and not any(
         fnmatch(path, each) for each in recipe.leave_in
     )

@@ -1,7 +1,7 @@
 """Debian roots, as tar files, by mmdebstrap: the base of an image, and a root with the tools that make it.
 
-Packages are kept between builds. The base is the same for the same packages: what differs from run to run
-(host keys, logs, caches, the machine's id) is taken out.
+Packages are kept between builds. The same packages make the same base: everything that differs from run to
+run (host keys, logs, caches, the machine's id) is removed.
 """
 
 import os
@@ -19,7 +19,7 @@ from provisioning.image.tools import run
 
 _BINFMT: Final = Path("/proc/sys/fs/binfmt_misc")
 _VERSION: Final = 2
-"""To be raised when what is done here changes what comes of it."""
+"""Version of this module's results; raise it when a change here changes them."""
 
 _INITRAMFS: Final = "etc/initramfs-tools"
 _MODULES: Final = "usr/share/initramfs-tools/modules.d"
@@ -42,8 +42,11 @@ _FORGET: Final = (
     "boot/firmware/*",
     "var/tmp/*",
 )
-"""Not `/tmp`: mmdebstrap keeps its configuration of apt there, without which it would clean this machine's
-lists; it empties the folder itself."""
+"""Files that are removed from a base because they differ from run to run.
+
+`/tmp` is not among them: mmdebstrap keeps its configuration of apt there, without which it would clean this
+machine's lists; it empties the folder itself.
+"""
 _CLEAN: Final = (
     *(f'rm -rf "$1"/{each}' for each in _FORGET),
     ': > "$1"/etc/machine-id; : > "$1"/etc/resolv.conf; echo logboat > "$1"/etc/hostname',
@@ -54,9 +57,9 @@ _DIGESTS: Final = f'{sys.executable} -m provisioning.image.digests "$1"'
 
 
 def check_kept(recipe: Recipe, cache: Path) -> None:
-    """Compare packages that are kept from earlier builds with the lock. Raises LockError, naming them.
+    """Compare packages kept from earlier builds with the lock; raise LockError for those that differ.
 
-    apt takes a file that is there for the right one if it has the right size.
+    apt accepts a file in its cache if it has the right size.
     """
     if not recipe.lock.exists():
         return
@@ -67,7 +70,7 @@ def check_kept(recipe: Recipe, cache: Path) -> None:
 
 
 def base(recipe: Recipe, cache: Path, *, log: Path) -> Path:
-    """The tar of an image's base. Raises ToolError, OSError."""
+    """Return the tar of an image's base, made if necessary; raises ToolError, OSError."""
     return keeping.kept(
         cache,
         _name(recipe),
@@ -77,7 +80,7 @@ def base(recipe: Recipe, cache: Path, *, log: Path) -> Path:
 
 
 def locked(recipe: Recipe, base: Path, cache: Path) -> Path:
-    """A base from whose packages the lock was just written is what the lock asks for: where it is now."""
+    """Store a base under the digest that includes the lock just written from its packages."""
     return keeping.kept(cache, _name(recipe), keeping.digest(_inputs(recipe)), lambda path: _take(base, path))
 
 
@@ -90,7 +93,10 @@ def _name(recipe: Recipe) -> str:
 
 
 def tools(recipe: Recipe, cache: Path, *, native: str, log: Path) -> Path:
-    """The tar of a root of this machine's architecture and the image's suite. Raises ToolError, OSError."""
+    """Return the tar of a root with this machine's architecture and the image's suite.
+
+    Raises ToolError, OSError.
+    """
     inputs = [_VERSION, recipe.suite, native, recipe.tools, recipe.epoch]
     return keeping.kept(
         cache,
@@ -109,7 +115,7 @@ def tools(recipe: Recipe, cache: Path, *, native: str, log: Path) -> Path:
 
 
 def clear(scratch: Path) -> None:
-    """Remove a root in the making; what is mounted in it goes first. Raises ToolError."""
+    """Remove an unfinished root, after unmounting everything inside it; raises ToolError."""
     mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
     for mount in sorted((each for each in mounts if Path(each).is_relative_to(scratch)), reverse=True):
         run(["umount", "--lazy", mount])
@@ -117,7 +123,7 @@ def clear(scratch: Path) -> None:
 
 
 def unpack(tar: Path, place: Path) -> None:
-    """A root's tree, owners and all. Raises ToolError."""
+    """Unpack a root's tree with its owners; raises ToolError."""
     place.mkdir(parents=True, exist_ok=True)
     run(["tar", "--extract", "--file", str(tar), "--directory", str(place), "--numeric-owner", "--xattrs"])
 
@@ -163,7 +169,7 @@ def _make_base(recipe: Recipe, path: Path, *, cache: Path, log: Path) -> None:
             '--aptopt=Acquire::Languages "none"',
             *(f"--dpkgopt=path-exclude={each}" for each in recipe.leave_out),
             *(f"--dpkgopt=path-include={each}" for each in recipe.leave_in),
-            # Before the kernel comes, so that its initramfs is made small, and once.
+            # Before the kernel is installed, so that its initramfs is made small, and only once.
             f'--essential-hook=mkdir -p "$1/{_INITRAMFS}" "$1/{_MODULES}"',
             f'--essential-hook=cp -r "{staging}/etc/." "$1/{_INITRAMFS}/"',
             f'--essential-hook=cp "{staging}/modules" "$1/{_MODULES}/logboat"',
@@ -195,10 +201,10 @@ def _mmdebstrap(
     log: Path,
     more: Sequence[str] = (),
 ) -> None:
-    # Packages come from the last build if they are still what the archive names, and stay for the next.
+    # Packages from the last build are reused if the archive still has them, and are kept for the next build.
     packages, inside = cache / f"packages-{architecture}", '"$1"/var/cache/apt/archives'
     packages.mkdir(parents=True, exist_ok=True)
-    scratch = cache / ".scratch"  # a killed build's may be there still
+    scratch = cache / ".scratch"  # may be left from a killed build
     clear(scratch)
     scratch.mkdir()
     keep = f'cp -an {inside}/*.deb "{packages}/" || true'
@@ -219,7 +225,10 @@ def _mmdebstrap(
 
 
 def ensure_runnable(architecture: str) -> None:
-    """This machine can run programs of an architecture, by emulation if need be. Raises ToolError."""
+    """Ensure that this machine can run programs of an architecture, by emulation if needed.
+
+    Raises ToolError if it cannot.
+    """
     if architecture != "arm64" or os.uname().machine == "aarch64":
         return
     if not (_BINFMT / "register").exists():
@@ -234,7 +243,7 @@ def ensure_runnable(architecture: str) -> None:
 
 
 def _registration(interpreter: str) -> bytes:
-    """The line for binfmt_misc: ELF, 64 bit, little endian, executable, machine 183 (AArch64)."""
+    """Return the line for binfmt_misc: ELF, 64 bit, little endian, executable, machine 183 (AArch64)."""
     head = b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HH", 2, 183)
     mask = b"\xff" * 7 + b"\x00" + b"\xff" * 8 + b"\xfe\xff\xff\xff"
 

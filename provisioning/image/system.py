@@ -1,6 +1,6 @@
-"""The tree of an image's root, and that of its data partition: base, our files, Python, units, dates.
+"""The trees of an image's root and of its data partition: base, our files, Python, units, dates.
 
-All of it is done from outside: nothing of the target runs.
+They are made entirely from outside: nothing of the target runs.
 """
 
 import json
@@ -17,13 +17,13 @@ from provisioning.image.tools import in_root, run
 
 UNITS: Final = "usr/lib/systemd/system"
 ENDED: Final = "usr/lib/logboat/ended"
-"""What units run when a service has ended."""
+"""Program that units run when a service has ended."""
 ABOUT: Final = "usr/lib/logboat/image.json"
 _SOURCES: Final = (
     "# A vessel's packages come with its image. In maintenance, name a mirror of Debian's here.\n"
 )
 _FORGET: Final = ("var/cache/*", "var/lib/apt/lists/*", "var/lib/apt/mirrors/*", "var/log/*")
-"""What apt has of the builder's mirror, and what is in memory on a vessel."""
+"""Files of apt from the builder's mirror, and folders that are in memory on a vessel."""
 _SCRIPT: Final = f"""#!/{wheels.VENV}/bin/python3 -IS
 # Without what Python's site module does at each start: that is a third of a start that does nothing else.
 import sys
@@ -47,7 +47,10 @@ def assemble(
     about: Mapping[str, Any],
     epoch: int,
 ) -> tuple[Path, Path]:
-    """Both trees, below `tools`: the root's and data's. Raises ToolError, RecipeError, OSError."""
+    """Make the trees of root and data below `tools` and return their paths.
+
+    Raises ToolError, RecipeError, OSError.
+    """
     target, data = tools / "work/root", tools / "work/data"
     roots.unpack(base, target)
     for path in (path for pattern in _FORGET for path in target.glob(pattern)):
@@ -94,7 +97,7 @@ def _python(target: Path, dependencies: Path, wheel: Path, tools: Path) -> None:
 
 
 def copy_tree(source: Path, target: Path) -> None:
-    """Files as a repository has them: their content, whether they can be run, and nothing else of them."""
+    """Copy files as a repository has them: their content, whether they are executable, and nothing else."""
     for path in sorted(source.rglob("*")):
         if path.is_file():
             _put(path, target / path.relative_to(source))
@@ -114,7 +117,7 @@ def _link(path: Path, to: str) -> None:
 
 
 def _dates(target: Path, epoch: int) -> None:
-    """It cannot be earlier than this: for systemd, whose clock begins here, and for all that it starts."""
+    """Record the build's time as the earliest that the clock may show, for systemd and what it starts."""
     (target / "usr/lib/clock-epoch").touch()
     place = target / "etc/systemd/system.conf.d/epoch.conf"
     place.write_text(f"[Manager]\nDefaultEnvironment=SOURCE_DATE_EPOCH={epoch}\n")
@@ -157,13 +160,13 @@ def _data(recipe: Recipe, target: Path, data: Path) -> None:
 
 
 def ids(path: Path) -> Mapping[str, int]:
-    """Numbers by names, of a passwd or group file."""
+    """Return the numbers in a passwd or group file, by name."""
     lines = (line.split(":") for line in path.read_text().splitlines() if line)
     return {fields[0]: int(fields[2]) for fields in lines}
 
 
 def settle(tree: Path, epoch: int) -> None:
-    """No date in a tree is later than this one."""
+    """Limit all modification times in a tree to `epoch`."""
     for folder, names, files in os.walk(tree, topdown=False):
         for name in (*files, *names, "."):
             path = Path(folder) / name

@@ -1,4 +1,4 @@
-"""Tools outside Python: a step is told with the time it took, one that fails with its last words."""
+"""Runs external tools; reports each step with its duration, and a failed tool with its last output."""
 
 import os
 import shlex
@@ -21,7 +21,7 @@ _PATIENCE_S = 20.0
 
 @dataclass(slots=True)
 class Teller:
-    """Tells people how a build goes."""
+    """Reporter of a build's progress, for people."""
 
     out: TextIO = sys.stderr
     started: float = field(default_factory=time.monotonic)
@@ -29,7 +29,7 @@ class Teller:
 
     @contextmanager
     def step(self, what: str) -> Iterator[None]:
-        """Something that takes a while: announced, and its time told when it is done."""
+        """Announce a step that takes a while, and report its duration when it is done."""
         begun = time.monotonic()
         self.say(f"{what} …")
         yield
@@ -38,7 +38,7 @@ class Teller:
         self.say(f"{what}: {took:.1f} s")
 
     def say(self, text: str) -> None:
-        """One line, with the time since the start."""
+        """Print one line, with the time since the start."""
         print(f"[{time.monotonic() - self.started:6.1f}] {clean(text)}", file=self.out, flush=True)
 
 
@@ -50,7 +50,10 @@ def run(
     log: Path | None = None,
     cwd: Path | None = None,
 ) -> bytes:
-    """A tool's output. Raises ToolError with what it said; all of that goes to `log`, if there is one."""
+    """Run a tool and return its output; raise ToolError with its message if it fails.
+
+    All of its output is appended to `log`, if given.
+    """
     try:
         process = subprocess.Popen(
             command,
@@ -82,7 +85,7 @@ def run(
 
 
 def end(process: "subprocess.Popen[bytes]") -> None:
-    """A tool that is not wanted any more, and all that it started; it is given a moment to clear up."""
+    """Stop a tool that is no longer needed, and all of its children, after a moment to clean up."""
     for each in (signal.SIGTERM, signal.SIGKILL):
         for child in reversed(descendants(process.pid)):
             with suppress(ProcessLookupError):
@@ -93,7 +96,7 @@ def end(process: "subprocess.Popen[bytes]") -> None:
 
 
 def descendants(pid: int) -> list[int]:
-    """A process and all below it, parents first."""
+    """Return a process and all of its descendants, parents first."""
     found = [pid]
     for each in found:
         with suppress(OSError):
@@ -102,7 +105,7 @@ def descendants(pid: int) -> list[int]:
 
 
 def in_root(root: Path, command: Sequence[str], *, given: bytes | None = None, epoch: int = 0) -> bytes:
-    """A tool of another root's, run there. Raises ToolError."""
+    """Run a tool of another root inside that root; raises ToolError."""
     clean = {
         "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
         "LC_ALL": "C.UTF-8",
@@ -119,7 +122,7 @@ def in_root(root: Path, command: Sequence[str], *, given: bytes | None = None, e
 
 
 def last_words(text: str) -> str:
-    """What is worth reading of what a tool said: its errors if it marks them, else its last lines."""
+    """Return the part of a tool's output worth reading: its errors if it marks them, else its last lines."""
     lines = [line for line in text.splitlines() if line.strip()]
     marked = [line for line in lines if line.lstrip().startswith(("E:", "Err:", "error:", "ERROR:"))]
     return "\n".join(f"  {line.rstrip()}" for line in (marked or lines)[-_LAST_LINES:]) or "  (nothing)"

@@ -22,13 +22,13 @@ SITE: Final = f"{VENV}/lib/python{PYTHON}/site-packages"
 PACKAGES: Final = ("sensors", "sync", "services", "provisioning")
 _MACHINES: Final = {"amd64": "x86_64", "arm64": "aarch64"}
 _GLIBC: Final = (17, 24, 26, 28, 31, 34)
-"""Trixie's is 2.41: it runs what was built for any of these."""
+"""Minor versions of glibc to accept: Trixie's is 2.41, which runs what was built for any of these."""
 _TAG: Final = f"cp{PYTHON.replace('.', '')}"
 _VERSION: Final = 1
 
 
 def dependencies(repository: Path, architecture: str, tools: Path, cache: Path, *, log: Path) -> Path:
-    """A tar of what `requirements.lock` names, compiled. Raises ToolError, OSError."""
+    """Return a tar of the packages in `requirements.lock`, compiled; raises ToolError, OSError."""
     lock = repository / "requirements.lock"
     key = keeping.digest([_VERSION, lock.read_text(), architecture, PYTHON])
 
@@ -47,7 +47,7 @@ def dependencies(repository: Path, architecture: str, tools: Path, cache: Path, 
 
 
 def download(lock: Path, architecture: str, place: Path, *, log: Path) -> None:
-    """The wheels that a lock names, for an architecture; just these. Raises ToolError."""
+    """Download exactly the wheels in a lock, for an architecture; raises ToolError."""
     machine = _MACHINES[architecture]
     platforms = [f"--platform=manylinux_2_{minor}_{machine}" for minor in _GLIBC]
     with tempfile.TemporaryDirectory(prefix=".wheels-", dir=place.parent) as temporary:
@@ -71,7 +71,7 @@ def download(lock: Path, architecture: str, place: Path, *, log: Path) -> None:
 
 
 def ours(repository: Path, place: Path, *, log: Path) -> Path:
-    """Our own wheel, built from a copy: nothing is left behind in the repository. Raises ToolError."""
+    """Build our own wheel from a copy, so that no files are left in the repository; raises ToolError."""
     source = place / "source"
     shutil.rmtree(source, ignore_errors=True)
     for name in PACKAGES:
@@ -91,7 +91,10 @@ def ours(repository: Path, place: Path, *, log: Path) -> Path:
 
 
 def unpack(wheel: Path, site: Path) -> None:
-    """A wheel's files into a site-packages. Scripts are left out: the one we need is written by us."""
+    """Unpack a wheel's files into a site-packages folder.
+
+    Scripts are left out: `system` writes the only one that we need.
+    """
     with zipfile.ZipFile(wheel) as archive:
         for name in sorted(archive.namelist()):
             parts = Path(name).parts
@@ -112,9 +115,9 @@ def unpack(wheel: Path, site: Path) -> None:
 
 
 def compile_all(tools: Path, inside: str, path: str) -> None:
-    """Byte code for all below a folder of the tools' root, which is `path` on the target. Raises ToolError.
+    """Compile everything below a folder of the tools' root, which is `path` on the target; raises ToolError.
 
-    It is never compared with its source: the root is read-only, and a card slow.
+    The byte code is never compared with its source: the root is read-only, and a card is slow.
     """
     command = ["python3", "-m", "compileall", "-q", "--invalidation-mode=unchecked-hash"]
     in_root(tools, [*command, "-s", f"/{inside}", "-p", path, f"/{inside}"])

@@ -1,7 +1,7 @@
-"""What can be asked for, and the sheet on which a file's reader notes what it found.
+"""The possible settings, and the sheet on which a file's reader notes what the file requests.
 
-Whatever a reader meets is either taken, known to have no effect here, or noted as a problem: a file with a
-problem stays on the card. Values are checked by parsers that are handed in.
+Every entry of a file is either taken, known to have no effect here, or noted as a problem: a file with a
+problem stays on the card. Values are checked by parsers that the caller supplies.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,8 +13,11 @@ from sensors.quantities import InputError
 from sensors.tomlfile import Problem
 
 Checks = Mapping[str, Callable[[Any], Any]]
-"""Parsers by what they check: `host_name`, `user`, `password_hash`, `ssh_key`, `ssid`, `wifi_password`,
-`country`. They raise InputError. What has none is taken as it is."""
+"""Parsers by the setting that they check; they raise InputError.
+
+The settings are `host_name`, `user`, `password_hash`, `ssh_key`, `ssid`, `wifi_password` and `country`. A
+setting without a parser is taken unchanged.
+"""
 NO_CHECKS: Final[Checks] = {}
 CHANGE_IT: Final = "Change or remove it; as long as it is there, this file stays on the card."
 
@@ -25,19 +28,19 @@ class AccessPoint:
 
     ssid: str
     password: str = field(default="", repr=False)
-    """The passphrase, or the 64 hexadecimal digits made of it; '' for an open network."""
+    """Passphrase, or the 64 hexadecimal digits derived from it; empty for an open network."""
     hidden: bool = False
     """True if it does not broadcast its SSID."""
 
 
 @dataclass(frozen=True, slots=True)
 class Customisation:
-    """What was asked for; '' and () where nothing was."""
+    """The settings that were requested; empty where nothing was."""
 
     host_name: str = ""
     user: str = ""
     password_hash: str = field(default="", repr=False)
-    """As `/etc/shadow` has it."""
+    """Hash of the password, in the form of `/etc/shadow`."""
     ssh_keys: tuple[str, ...] = ()
     wifi: tuple[AccessPoint, ...] = ()
     country: str = ""
@@ -45,17 +48,17 @@ class Customisation:
 
 
 class Sheet:
-    """Settings that one file asks for, and the problems found in it."""
+    """Settings that one file requests, and the problems in it."""
 
     def __init__(self, file: str, checks: Checks) -> None:
         self.file = file
         self.values: dict[str, Any] = {}
-        """Fields of `Customisation`."""
+        """Values by the field of `Customisation`."""
         self.problems: list[Problem] = []
         self._checks = checks
 
     def take(self, field_name: str, raw: Any, *, key: str, line: int | None) -> None:
-        """Note the value of a field that holds one value; an empty one asks for nothing."""
+        """Note the value of a field with a single value; an empty value requests nothing."""
         found = self.checked(field_name, raw, key=key, line=line)
         if found:
             self.values[field_name] = found
@@ -79,7 +82,7 @@ class Sheet:
         self.values["wifi"] = (*known, AccessPoint(ssid, password, point.hidden))
 
     def checked(self, what: str, raw: Any, *, key: str, line: int | None) -> Any:
-        """Return a value as its parser has it; None, and a problem, if it cannot be used."""
+        """Return the value from its parser, or None after noting a problem if it cannot be used."""
         try:
             return self._checks[what](raw) if what in self._checks else raw
         except InputError as error:
@@ -87,9 +90,9 @@ class Sheet:
             return None
 
     def leave(self, key: str, line: int | None, text: str, remedy: str = CHANGE_IT) -> None:
-        """Note what is not taken, and why: the file stays where it is."""
+        """Note an entry that is not taken, and why: the file stays where it is."""
         self.problems.append(Problem(Path(self.file), line, key, text, remedy))
 
     def unknown(self, key: str, line: int | None) -> None:
-        """Note a key that nothing here understands."""
+        """Note a key that is not understood here."""
         self.leave(key, line, "this is not understood here")

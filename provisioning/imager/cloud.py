@@ -1,6 +1,6 @@
-"""What `user-data` and `network-config` have in common: tables of keys, each with what reads it.
+"""Common parts of the readers of `user-data` and `network-config`: tables of keys, each with its reader.
 
-A key is read, or known to have no effect on an appliance, or a problem: nothing is dropped without a word.
+A key is read, or is known to have no effect on an appliance, or is a problem: nothing is dropped silently.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -9,11 +9,11 @@ from .asked import Sheet
 from .yamltree import Items, Node, Pairs, Text, YamlError, parse
 
 Reader = Callable[[Text, Node], None]
-"""Notes what a key's value asks for."""
+"""Function that notes what a key's value requests."""
 
 
 def root_of(text: str, sheet: Sheet) -> Node | None:
-    """Return the document; None if there is none, with a problem if it cannot be read."""
+    """Return the document, or None if there is none; note a problem if it cannot be read."""
     try:
         return parse(text)
     except YamlError as error:
@@ -24,7 +24,7 @@ def root_of(text: str, sheet: Sheet) -> Node | None:
 def each_key(
     node: Node, sheet: Sheet, readers: Mapping[str, Reader], *, no_effect: Collection[str] = ()
 ) -> None:
-    """Read a mapping's values by their keys; note the keys that are nowhere."""
+    """Read a mapping's values by their keys, and note the keys that are unknown."""
     if not isinstance(node, Pairs):
         if not (isinstance(node, Text) and node.is_null):
             sheet.leave("", node.line, "this is not a table of names and values")
@@ -37,7 +37,7 @@ def each_key(
 
 
 def text_of(sheet: Sheet, key: Text, value: Node) -> str | None:
-    """Return a scalar's text; None for nothing, and None with a problem for anything else."""
+    """Return a scalar's text; None for a null, and None with a problem for anything else."""
     if not isinstance(value, Text):
         sheet.leave(key.text, value.line, "this is not a text")
         return None
@@ -45,7 +45,7 @@ def text_of(sheet: Sheet, key: Text, value: Node) -> str | None:
 
 
 def truth_of(sheet: Sheet, key: Text, value: Node) -> bool | None:
-    """Return true or false; None with a problem for anything else."""
+    """Return true or false, or None after noting a problem for anything else."""
     found = value.truth if isinstance(value, Text) else None
     if found is None:
         sheet.leave(key.text, value.line, "this is neither true nor false")
@@ -64,5 +64,5 @@ def taking(sheet: Sheet, field: str) -> Reader:
 
 
 def items_of(value: Node) -> tuple[Node, ...]:
-    """Return a sequence's items; anything else is the only one."""
+    """Return a sequence's items, or any other node as the only item."""
     return value.items if isinstance(value, Items) else (value,)

@@ -1,4 +1,4 @@
-"""`custom.toml`, version 1, as `init_config` of raspberrypi-sys-mods would read it."""
+"""Reader of `custom.toml`, version 1, as `init_config` of raspberrypi-sys-mods would read it."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -32,11 +32,11 @@ _SCHEMA: Final[Schema] = {
     "authorized_keys": Key(list_of(_text), ()),
     "hidden": Key(boolean),
 }
-"""What is no text."""
+"""Keys whose values are not texts."""
 
 
 def read(content: bytes, sheet: Sheet) -> None:
-    """Note what the file asks for."""
+    """Note the settings that the file requests."""
     try:
         file = tomlfile.parse(Path(sheet.file), content)
     except ConfigurationError as error:

@@ -1,4 +1,4 @@
-"""`network-config` as Raspberry Pi Imager's versions 2 write it: a part of what netplan would read."""
+"""Reader of `network-config` as Raspberry Pi Imager's versions 2 write it, a part of netplan's format."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -11,12 +11,12 @@ NO_EFFECT: Final[Mapping[str, str]] = {
     "dhcp6": "addresses are asked for anyway",
     "optional": "nothing waits for a network",
 }
-"""Keys of an interface that are passed over, and why."""
+"""Keys of an interface that are ignored, and why."""
 _KEY_MANAGEMENT: Final = frozenset({"none", "psk"})
 
 
 def read(text: str, sheet: Sheet) -> None:
-    """Note what the file asks for."""
+    """Note the settings that the file requests."""
     root = root_of(text, sheet)
     if root is not None:
         _NetworkConfig(sheet).read(root)
@@ -37,7 +37,7 @@ class _NetworkConfig:
                 "network": lambda _, value: each_key(value, self._sheet, below, no_effect=("renderer",))
             }
             each_key(root, self._sheet, root_readers)
-        else:  # cloud-init takes the inner part alone, too
+        else:  # cloud-init also accepts the inner part alone
             each_key(root, self._sheet, below, no_effect=("renderer",))
 
     def _each(self, value: Node, reader: Reader) -> None:
@@ -73,7 +73,7 @@ class _NetworkConfig:
 
 
 class _Point:
-    """One access point; it is joined if how it is secured is understood."""
+    """An access point; it is joined if its way of securing is understood."""
 
     def __init__(self, sheet: Sheet, ssid: Text) -> None:
         self._sheet = sheet

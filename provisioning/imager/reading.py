@@ -1,4 +1,4 @@
-"""All of the files that Raspberry Pi Imager, or a person, may have left: what they ask for together."""
+"""Reads all files that Raspberry Pi Imager, or a person, may have left, and combines their settings."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,26 +10,29 @@ from . import customtoml, networkconfig, script, userdata
 from .asked import NO_CHECKS, Checks, Customisation, Sheet
 
 MOST_BYTES: Final = 64_000
-"""Of one file; Imager's have a few thousand. Reading YAML takes a thousand times as much memory."""
+"""Most bytes of a file; Imager's have a few thousand.
+
+Reading YAML takes a thousand times as much memory.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the files ask for."""
+    """Result of reading the files."""
 
     asked: Customisation
-    """All that was understood."""
+    """All settings that were understood."""
     problems: tuple[Problem, ...]
-    """What was not, each with its file and line."""
+    """Problems for everything else, each with its file and line."""
     understood: tuple[str, ...]
-    """Names of files that ask for something, all of which was understood: they need not stay."""
+    """Names of files that request something and were understood completely; they need not stay."""
 
 
 def read(files: Mapping[str, bytes], checks: Checks = NO_CHECKS) -> Reading:
     """Read the contents of `FILES`, by name.
 
-    Of two files that ask for the same, the later one in `FILES` wins. Raises nothing: whatever cannot be read
-    is a problem.
+    Of two files that request the same setting, the later one in `FILES` wins. Raises nothing: a failure to
+    read is a problem.
     """
     found: dict[str, Any] = {}
     problems: list[Problem] = []
@@ -40,7 +43,7 @@ def read(files: Mapping[str, bytes], checks: Checks = NO_CHECKS) -> Reading:
         sheet = Sheet(name, checks)
         try:
             reader(files[name], sheet)
-        except Exception as error:  # noqa: BLE001  # whatever the file makes go wrong is its problem
+        except Exception as error:  # noqa: BLE001  # any failure to read the file is its problem
             sheet.leave("", None, *unforeseen(error))
         found |= sheet.values
         problems += sheet.problems

@@ -1,7 +1,7 @@
-"""`firstrun.sh` of Raspberry Pi Imager's versions 1. Nothing of it is run.
+"""Reader of `firstrun.sh` of Raspberry Pi Imager's versions 1, of which nothing is run.
 
-Its calls of `imager_custom` and `userconf` are read; the rest of what Imager writes is for systems without
-these two, and is known line by line. A line that is neither was put there by somebody, and is a problem.
+The script's calls of `imager_custom` and `userconf` are read. The rest of Imager's lines are for systems
+without these two programs, and are known one by one. Any other line was added by someone, and is a problem.
 """
 
 import re
@@ -33,11 +33,11 @@ _FLAGS: Final = {
     "enable_ssh": ("-k", "--key-only", "-p", "--pass-auth", "-d", "--disabled"),
     "set_wlan": ("-h", "--hidden", "-p", "--plain"),
 }
-"""As `imager_custom` of raspberrypi-sys-mods has them: anywhere among the arguments."""
+"""Flags as `imager_custom` of raspberrypi-sys-mods has them: anywhere among the arguments."""
 
 
 def read(text: str, sheet: Sheet) -> None:
-    """Note what the file asks for."""
+    """Note the settings that the file requests."""
     ending: str | None = None
     for line, row in enumerate(text.splitlines(), start=1):
         stripped = row.strip()
@@ -57,9 +57,9 @@ _LONGEST: Final = 40
 
 
 def _call(row: str) -> list[str] | None:
-    """Return a call's words, the program first; None if it is none of the two programs'.
+    """Return a call's words, the program first, or None if it calls neither program.
 
-    Only the program, if the rest cannot be known without a shell: a variable, a text that goes on below.
+    Only the program is returned if the rest requires a shell, such as a variable or a text of several lines.
     """
     program = row.split(" ", maxsplit=1)[0].rpartition("/")[2]
     if program not in ("imager_custom", "userconf"):

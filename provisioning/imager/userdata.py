@@ -1,4 +1,4 @@
-"""`user-data` as Raspberry Pi Imager's versions 2 write it: a part of what cloud-init would read."""
+"""Reader of `user-data` as Raspberry Pi Imager's versions 2 write it, a part of cloud-init's format."""
 
 import re
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from .cloud import Reader, each_key, items_of, root_of, taking, text_of, truth_o
 from .yamltree import Items, Node, Text
 
 _OTHER_FORMS: Final = ("#!", "Content-Type:", "MIME-Version:", "#include", "#cloud-boothook", "## template:")
-"""How user-data begins that is not cloud-config."""
+"""Beginnings of user-data that is not cloud-config."""
 NO_EFFECT: Final[Mapping[str, str]] = {
     "manage_etc_hosts": "the host name is set at each start",
     "manage_resolv_conf": "NetworkManager does that",
@@ -19,7 +19,7 @@ NO_EFFECT: Final[Mapping[str, str]] = {
     "locale": "an appliance speaks one language",
     "enable_ssh": "SSH is on",
 }
-"""Keys that are passed over, and why."""
+"""Keys that are ignored, and why."""
 NO_EFFECT_FOR_A_USER: Final[Mapping[str, str]] = {
     "groups": "the user is in the groups that serve here",
     "shell": "it is bash",
@@ -30,7 +30,7 @@ NO_EFFECT_FOR_BUSES: Final[Mapping[str, str]] = dict.fromkeys(
     ("i2c", "spi", "onewire"), "sensors.toml says which are on"
 )
 _PACKAGES: Final = frozenset({"avahi-daemon"})
-"""What Imager asks for, and an appliance does without."""
+"""Packages that Imager requests, and that an appliance does without."""
 _COMMANDS: Final = re.compile(
     r"systemctl enable --now ssh"
     r"|rfkill unblock wifi"
@@ -38,11 +38,11 @@ _COMMANDS: Final = re.compile(
     r"|sh -c echo '\S+ ALL=\(ALL\) NOPASSWD:ALL' >/etc/sudoers\.d/\S+"
     r"|chmod 0440 /etc/sudoers\.d/\S+"
 )
-"""Imager's own commands, which have no effect here."""
+"""Pattern of Imager's own commands, which have no effect here."""
 
 
 def read(text: str, sheet: Sheet) -> None:
-    """Note what the file asks for."""
+    """Note the settings that the file requests."""
     if text.startswith(_OTHER_FORMS):
         sheet.leave("", 1, "this is not a cloud-config, and nothing else is read here")
         return
@@ -57,7 +57,7 @@ class _UserData:
         self._has_user = False
         self._is_locked = False
         self._password_logins: int | None = None
-        """The line that asks for them."""
+        """Number of the line that requests them, if any does."""
 
     def read(self, root: Node) -> None:
         sheet = self._sheet
@@ -81,7 +81,7 @@ class _UserData:
             sheet.leave("ssh_pwauth", self._password_logins, text, remedy)
 
     def _users(self, key: Text, value: Node) -> None:
-        """Read a list of users; `default` is the system's own, whom an appliance does not have."""
+        """Read a list of users; `default` is the system's own user, whom an appliance does not have."""
         for each in items_of(value):
             if not (isinstance(each, Text) and (each.is_null or each.text == "default")):
                 self._user(key, each)

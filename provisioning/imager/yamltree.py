@@ -1,24 +1,27 @@
-"""YAML as a tree of texts with their lines: read by PyYAML, without its guesses at types.
+"""YAML as a tree of texts with their lines, read by PyYAML without its guesses at types.
 
-What a reader of networks and users must not guess at stays text: a network called `no`, a password of digits.
-Anything that could be read in two ways (a key that is there twice, a type of its own) is an error.
+Values that a reader of networks and users must not guess at stay text: a network called `no`, a password of
+digits. Everything ambiguous (a duplicate key, an explicit type) is an error.
 
-Imager writes a network's name byte by byte (`"Hafenb\\xc3\\xbcro"`), which YAML takes for one character each.
-Such a text is put together again where its bytes are UTF-8.
+Imager writes a network's name byte by byte (`"Hafenb\\xc3\\xbcro"`), which in YAML is one character for each
+byte. Such a text is reassembled where its bytes are UTF-8.
 """
 
 from dataclasses import dataclass
 from typing import Any, Final
 
 _MOST_NODES: Final = 10_000
-"""More than any such file has. Aliases can make a short text grow without end."""
+"""Most nodes of a document, which is more than any such file has.
+
+Aliases can make a short text grow without end.
+"""
 _TRUE: Final = frozenset({"true", "yes", "on", "y"})
 _FALSE: Final = frozenset({"false", "no", "off", "n"})
 _NULL: Final = frozenset({"", "~", "null"})
 
 
 class YamlError(Exception):
-    """The text is not YAML, or could be read in two ways. `str` shows nothing of the text: it has secrets."""
+    """The text is not YAML, or is ambiguous; `str` shows nothing of the text, which contains secrets."""
 
     def __init__(self, text: str, line: int | None) -> None:
         super().__init__(text)
@@ -27,28 +30,28 @@ class YamlError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A scalar."""
+    """Scalar node of the tree."""
 
     line: int
     text: str
     is_plain: bool = False
-    """Whether it has no quotes: then it may stand for nothing, or for true or false."""
+    """True if it has no quotes: only then may it stand for null, or for true or false."""
 
     @property
     def is_null(self) -> bool:
-        """Whether it stands for nothing."""
+        """True if it stands for null."""
         return self.is_plain and self.text.lower() in _NULL
 
     @property
     def truth(self) -> bool | None:
-        """What it stands for as YAML 1.1 has it, which cloud-init and netplan use; None for other words."""
+        """Truth value by YAML 1.1, which cloud-init and netplan use; None for other words."""
         word = self.text.lower()
         return True if word in _TRUE else False if word in _FALSE else None
 
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """A sequence."""
+    """Sequence node of the tree."""
 
     line: int
     items: "tuple[Node, ...]"
@@ -56,7 +59,7 @@ class Items:
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """A mapping, in the file's order."""
+    """Mapping node, with its pairs in the file's order."""
 
     line: int
     pairs: "tuple[tuple[Text, Node], ...]"
@@ -66,8 +69,8 @@ Node = Text | Items | Pairs
 
 
 def parse(text: str) -> Node | None:
-    """Return the document; None if there is none. Raises YamlError."""
-    import yaml  # takes its time, and few cards have such a file
+    """Return the document, or None if there is none; raises YamlError."""
+    import yaml  # slow to load, and few cards have such a file
 
     try:
         root = yaml.compose(text, Loader=yaml.BaseLoader)
@@ -114,7 +117,7 @@ class _Builder:
             try:
                 return words.encode("latin-1").decode()
             except UnicodeError:
-                return words  # characters, as YAML means them
+                return words  # characters, by YAML's own rule
         return words
 
 

@@ -1,8 +1,8 @@
-"""The vessel's networks, made anew at each start from the configuration.
+"""The vessel's networks, made at each start from the configuration.
 
-- `adapters`: what this machine's radios can, and which of them does what
+- `adapters`: the capabilities of this machine's radios, and the role of each
 - `profiles`: a network as NetworkManager's keyfile
 - `radio`: the link between vessels, as wpa_supplicant's configuration
-- `firewall`: on which interfaces SSH and the listener are open
-- `plan`: all of a vessel's profiles, and what there is no adapter for
+- `firewall`: the interfaces on which SSH and the listener are open
+- `plan`: all of a vessel's profiles, and the functions for which there is no adapter
 """

@@ -1,8 +1,9 @@
-"""What this machine's radios can, and which of them does what. Pure: what `iw phy` says is handed in.
+"""The capabilities of this machine's radios, and the role of each; the output of `iw phy` is passed in.
 
-One radio can be on one channel at a time. The radio between vessels has a channel of its own, so it gets an
-adapter of its own, a plugged-in one if there is one; joining networks and the crew's own network share the
-first one if there is no third: then the crew's is a second interface of it, on the joined one's channel.
+A radio can use only one channel at a time. The radio between vessels has a channel of its own, so it gets an
+adapter of its own, a plugged-in one if there is one. Joining networks and the crew's own network share the
+first adapter if there is no third. The crew's network is then a second interface on it, on the joined
+network's channel.
 """
 
 import re
@@ -11,36 +12,39 @@ from dataclasses import dataclass
 from typing import Final
 
 CREW: Final = "crew0"
-"""The second interface of a radio that both joins a network and has one of its own."""
+"""Second interface of a radio that both joins a network and provides one."""
 _MODES: Final = {"mesh": "mesh point", "adhoc": "IBSS"}
 _NAMES: Final = {"mesh": "802.11s mesh", "adhoc": "ad-hoc networks"}
 
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """A radio."""
+    """A Wi-Fi radio with its interface."""
 
     phy: str
     interface: str
     modes: frozenset[str]
-    """As `iw phy` calls them: `managed`, `AP`, `mesh point`, `IBSS`."""
+    """Modes in the terms of `iw phy`: `managed`, `AP`, `mesh point`, `IBSS`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """Which interface does what; None where nothing is wanted, or nothing can."""
+    """Interface for each role; None where the role is not wanted, or no adapter can fill it."""
 
     client: str | None = None
     access_point: str | None = None
     radio: str | None = None
     second: str | None = None
-    """The phy on which `CREW` has to be made."""
+    """The phy on which `CREW` has to be made; None if it is not needed."""
     missing: tuple[str, ...] = ()
-    """What there is no adapter for, and what to do."""
+    """Roles without an adapter, each with a remedy."""
 
 
 def parse(iw: str, interfaces: Mapping[str, str]) -> tuple[Adapter, ...]:
-    """From `iw phy`, and each interface's phy; in the order of the interfaces' names: on board ones first."""
+    """Return the adapters from the output of `iw phy` and each interface's phy.
+
+    They are in the order of the interfaces' names, which puts those on the board first.
+    """
     modes: dict[str, set[str]] = {}
     phy, listing = "", False
     for row in iw.splitlines():
@@ -59,7 +63,7 @@ def parse(iw: str, interfaces: Mapping[str, str]) -> tuple[Adapter, ...]:
 
 
 def assign(adapters: Sequence[Adapter], *, joins: bool, access_point: bool, radio: str = "off") -> Assignment:
-    """Who does what; `radio` is `mesh`, `adhoc` or `off`."""
+    """Assign the roles to adapters; `radio` is `mesh`, `adhoc` or `off`."""
     free, missing = list(adapters), []
     for_radio = None
     if radio != "off":

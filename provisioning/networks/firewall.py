@@ -1,7 +1,8 @@
-"""On which interfaces SSH and the listener are open: what nftables is told beside the image's rules. Pure.
+"""The interfaces on which SSH and the listener are open, as rules for nftables beside the image's own.
 
-By the firewall and not by sshd: an interface that comes late, or not at all, stops no service. The rules are
-in chains of their own (`image/files/etc/nftables.conf`), emptied and filled as one, or left as they are.
+The firewall decides, not sshd, so that an interface that appears late, or not at all, stops no service. The
+rules are in chains of their own (`image/files/etc/nftables.conf`), which are emptied and filled in one step,
+or left unchanged.
 """
 
 import re
@@ -9,27 +10,27 @@ from collections.abc import Sequence
 from typing import Final
 
 NAME: Final = "interfaces.nft"
-"""Of the file; the image's rules include it whenever they are loaded again."""
+"""Name of the file with the rules, which the image's rules include whenever they are loaded again."""
 EVERYWHERE: Final = ("*",)
 _INTERFACE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,14}|[A-Za-z0-9][A-Za-z0-9_.@-]{0,13}\*")
-"""A name of an interface (IFNAMSIZ is 16, with the byte that ends it), or how names begin."""
+"""Name of an interface (IFNAMSIZ is 16, including the byte that ends it), or the beginning of names."""
 
 
 def is_interface(name: str) -> bool:
-    """Return True if the firewall can go by this name: whole, how names begin (`wlan*`), or `*` for all."""
+    """Return True if the firewall can use this name: complete, a beginning (`wlan*`), or `*` for all."""
     return name == "*" or _INTERFACE.fullmatch(name) is not None
 
 
 def is_limited(interfaces: Sequence[str]) -> bool:
-    """Return True if something is open on some interfaces alone, and the firewall can tell which.
+    """Return True if a service is open on some interfaces only, and the firewall can distinguish them.
 
-    What it cannot (the listener takes any pattern) is left to the daemon, which looks at each connection.
+    Other patterns (the listener accepts any) are left to the daemon, which checks each connection.
     """
     return "*" not in interfaces and all(map(is_interface, interfaces))
 
 
 def text(*, ssh: Sequence[str], listener: Sequence[str]) -> str:
-    """Return what nftables is told; each of the two may have `*` for all interfaces."""
+    """Return the rules for nftables; each of the two may contain `*` for all interfaces."""
     return "".join(
         [
             "# Made by logboat-networks from vessel.toml: where SSH and the listener are open.\n",

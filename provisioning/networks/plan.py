@@ -1,4 +1,4 @@
-"""All of a vessel's profiles, and what there is no adapter or key for. Pure."""
+"""All of a vessel's profiles, and the functions for which there is no adapter or key."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from provisioning.networks.radio import Radio
 
 
 class WifiLike(Protocol):
-    """A network to join."""
+    """A Wi-Fi network to join."""
 
     @property
     def ssid(self) -> str: ...  # noqa: D102
@@ -25,7 +25,7 @@ class WifiLike(Protocol):
 
 
 class PointLike(Protocol):
-    """The crew's own network."""
+    """The crew's own Wi-Fi network."""
 
     @property
     def ssid(self) -> str: ...  # noqa: D102
@@ -34,7 +34,7 @@ class PointLike(Protocol):
 
 
 class RadioLike(Protocol):
-    """The link between vessels."""
+    """The radio link between vessels."""
 
     @property
     def mode(self) -> str: ...  # noqa: D102
@@ -43,7 +43,7 @@ class RadioLike(Protocol):
 
 
 class CableLike(Protocol):
-    """Ethernet."""
+    """Settings of the wired network."""
 
     @property
     def address(self) -> str | None: ...  # noqa: D102
@@ -54,7 +54,7 @@ class CableLike(Protocol):
 
 
 class NetworkLike(Protocol):
-    """`[network]` of a configuration."""
+    """The section `[network]` of a configuration."""
 
     @property
     def country(self) -> str | None: ...  # noqa: D102
@@ -70,20 +70,23 @@ class NetworkLike(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do."""
+    """Networks to set up, and what is missing for others."""
 
     profiles: tuple[Profile, ...]
     radio: Radio | None
-    """The link between vessels; NetworkManager has to leave its interface alone."""
+    """The link between vessels; NetworkManager must not manage its interface."""
     assignment: Assignment
     missing: tuple[str, ...]
-    """What cannot be, and what to do."""
+    """Functions that are not possible, each with a remedy."""
 
 
 def plan(
     network: NetworkLike, *, fleet: str | None, radio_key: str | None, adapters: Sequence[Adapter]
 ) -> Plan:
-    """`fleet` and its `radio_key` come with the vessel's identity; None without one."""
+    """Plan a vessel's networks on these adapters.
+
+    `fleet` and its `radio_key` come with the vessel's identity, and are None without one.
+    """
     mode, missing = network.vessel_radio.mode, []
     if mode != "off" and (fleet is None or radio_key is None):
         missing.append("the radio between vessels needs the fleet's key: it comes with the vessel's bundle")

@@ -1,7 +1,7 @@
-"""A network as NetworkManager's keyfile (nm-settings-keyfile(5)). Pure.
+"""Networks as NetworkManager's keyfiles (nm-settings-keyfile(5)).
 
-They lie in `/run`, so that none outlives the configuration it came from. No name or password is put there as
-it came: names are written as bytes, passwords escaped as GKeyFile does it.
+The files are in `/run`, so that none outlives the configuration that it came from. No name or password is
+copied unchanged: names are written as bytes, passwords are escaped as in GKeyFile.
 """
 
 import uuid
@@ -11,25 +11,25 @@ from typing import Final
 
 SUFFIX: Final = ".nmconnection"
 CREW_ADDRESS: Final = "10.84.0.1/24"
-"""Of the crew's own network; the appliance hands out the rest of it."""
+"""Address of the appliance in the crew's own network; it assigns the other addresses."""
 _OURS: Final = uuid.UUID("6f7c1f2e-3d0c-4a51-9a55-1f0b0a7d4e1c")
 _FOR_EVER: Final = "0"
-"""autoconnect-retries: a network that was away for a month is joined when it is back."""
+"""Value of autoconnect-retries: a network that was away for a month is joined when it is back."""
 
 Section = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One keyfile."""
+    """Keyfile of one network."""
 
     name: str
-    """Of the file, without its ending, and for people."""
+    """Name of the file, without its ending, and of the network for people."""
     sections: Mapping[str, Section]
 
     @property
     def text(self) -> str:
-        """The file."""
+        """Content of the keyfile."""
         rows: list[str] = []
         for section, values in self.sections.items():
             rows += [f"[{section}]", *(f"{key}={value}" for key, value in values.items()), ""]
@@ -37,7 +37,7 @@ class Profile:
 
 
 def join(*, ssid: str, password: str, priority: int, interface: str | None, hidden: bool = False) -> Profile:
-    """Return the profile of a marina's or the ship's Wi-Fi; '' as password is an open one."""
+    """Return the profile of a marina's or the ship's Wi-Fi; an empty password means an open network."""
     name = f"logboat-join-{uuid.uuid5(_OURS, ssid).hex[:8]}"
     security = {"key-mgmt": "wpa-psk", "psk": escaped(password)} if password else None
     return _wifi(
@@ -56,7 +56,10 @@ def join(*, ssid: str, password: str, priority: int, interface: str | None, hidd
 
 
 def access_point(*, ssid: str, password: str, interface: str | None) -> Profile:
-    """The crew's own network: addresses and names are handed out, upstream or not."""
+    """Return the profile of the crew's own network, which provides addresses and name resolution.
+
+    It does so with or without an uplink.
+    """
     return _wifi(
         "logboat-crew",
         interface,
@@ -69,8 +72,8 @@ def access_point(*, ssid: str, password: str, interface: str | None) -> Profile:
 
 
 def ethernet(*, address: str | None, gateway: str | None, dns: Iterable[str]) -> Profile:
-    """A cable: addresses from whoever hands them out, and one of its own beside; or as given."""
-    ipv4 = {"method": "auto", "link-local": "3"}  # 3: enabled, whatever else there is
+    """Return the profile of a cable: the address as given, or by DHCP with a link-local one beside it."""
+    ipv4 = {"method": "auto", "link-local": "3"}  # 3: enabled, in addition to any other address
     if address is not None:
         ipv4 = {"method": "manual", "address1": address if gateway is None else f"{address},{gateway}"}
     servers = list(dns)
@@ -88,7 +91,7 @@ def ethernet(*, address: str | None, gateway: str | None, dns: Iterable[str]) ->
 
 
 def escaped(text: str) -> str:
-    """A value as GKeyFile reads it back: backslashes, and spaces where it would strip them."""
+    """Return a value escaped for GKeyFile: backslashes, and leading spaces, which it would strip."""
     found = text.replace("\\", "\\\\")
     lead = len(found) - len(found.lstrip(" "))
     return "\\s" * lead + found[lead:]

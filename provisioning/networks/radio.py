@@ -1,8 +1,8 @@
-"""The radio between vessels, as wpa_supplicant's configuration (wpa_supplicant.conf(5)). Pure.
+"""The radio between vessels, as wpa_supplicant's configuration (wpa_supplicant.conf(5)).
 
-Not a profile of NetworkManager's: 1.42 ends with a failed assertion when it starts an 802.11s mesh with a key
-(`ap_add_remove` meets its own placeholder a second time), and takes all other networks with it.
-wpa_supplicant alone does the same, and needs nobody: link-local addresses come with the link.
+It is not a profile of NetworkManager: version 1.42 ends with a failed assertion when it starts an 802.11s
+mesh with a key (`ap_add_remove` meets its own placeholder a second time), and takes all other networks down
+with it. wpa_supplicant alone does the same work without it: link-local addresses come with the link.
 """
 
 import re
@@ -12,30 +12,33 @@ from typing import Final
 _HIGHEST_2_4_GHZ: Final = 13
 _KEY: Final = re.compile(r'^(\t(?:sae_password|psk)=").*(")$', re.MULTILINE)
 _LONGEST: Final = 32
-"""Bytes of a network's name (IEEE 802.11, 9.4.2.2)."""
+"""Most bytes of a network's name (IEEE 802.11, 9.4.2.2)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Radio:
-    """What to start where."""
+    """Configuration of the radio, and the interface on which to start it."""
 
     interface: str
     text: str
-    """The configuration; it has the fleet's key in it."""
+    """Text of the configuration, which contains the fleet's key."""
 
 
 def name(fleet: str) -> str:
-    """What the fleet's radio network is called."""
+    """Return the name of the fleet's radio network."""
     return f"logboat-{fleet}"[:_LONGEST]
 
 
 def frequency(channel: int) -> int:
-    """MHz, of a channel of 2.4 or 5 GHz (IEEE 802.11, annex E)."""
+    """Return the frequency in MHz of a channel at 2.4 or 5 GHz (IEEE 802.11, annex E)."""
     return (2407 if channel <= _HIGHEST_2_4_GHZ else 5000) + 5 * channel
 
 
 def radio(*, mode: str, fleet: str, key: str, channel: int, interface: str, country: str | None) -> Radio:
-    """`mesh` (802.11s with SAE) or `adhoc` (IBSS with RSN); `key` has no quotes in it."""
+    """Return the configuration for `mesh` (802.11s with SAE) or `adhoc` (IBSS with RSN).
+
+    `key` must not contain quotes.
+    """
     network = {
         "ssid": name(fleet).encode().hex(),
         "frequency": str(frequency(channel)),
@@ -62,5 +65,5 @@ def radio(*, mode: str, fleet: str, key: str, channel: int, interface: str, coun
 
 
 def rekeyed(text: str, key: str) -> str:
-    """Return a configuration of `radio` with another key; `key` has no quotes in it."""
+    """Return a configuration of `radio` with another key, which must not contain quotes."""
     return _KEY.sub(lambda found: f"{found[1]}{key}{found[2]}", text)

@@ -1,5 +1,5 @@
-"""What the kernel must be told of the wiring: lines in config.txt, for the firmware reads them before it.
+"""Hardware that the kernel must be configured for: lines in config.txt, which the firmware reads before it.
 
-- `wanted`: which lines a configuration needs
-- `configtxt`: our part of a config.txt, and whether a restart is due
+- `wanted`: the lines that a configuration needs
+- `configtxt`: our part of a config.txt, and the decision to restart
 """

@@ -1,7 +1,7 @@
-"""Our part of a config.txt, and whether a restart is due. Pure.
+"""Our part of a config.txt, and the decision to restart.
 
-The part stands between two remarks, under `[all]`, at the end; everything else is left as it is. One set of
-lines asks for one restart: if they are not there after it, that is told, and not tried again.
+The part is between two remarks, under `[all]`, at the end; everything else is left unchanged. A set of lines
+causes one restart: if the lines are not there afterwards, that is reported, and not tried again.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ END: Final = "# logboat: to here"
 
 
 def rewritten(text: str, lines: Sequence[str]) -> str:
-    """A config.txt with these lines as our part; with none, without one."""
+    """Return a config.txt with these lines as our part; without lines it has no such part."""
     rest = _without_ours(text)
     if not lines:
         return rest
@@ -23,35 +23,39 @@ def rewritten(text: str, lines: Sequence[str]) -> str:
 
 
 def carried(old: str, new: str) -> str:
-    """Our part of an old config.txt in a new one: for whoever writes another system into a slot."""
+    """Return the new config.txt with our part of the old one, for writing a system into a slot."""
     return rewritten(new, _ours(old))
 
 
 def has(text: str, lines: Sequence[str]) -> bool:
-    """Whether just these are our part of it."""
+    """Return True if our part consists of exactly these lines."""
     return _ours(text) == tuple(lines)
 
 
 def digest(lines: Sequence[str]) -> str:
-    """What tells one set of lines from another."""
+    """Return a digest that identifies a set of lines."""
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to do about the lines."""
+    """Changes to make because of the lines."""
 
     write: tuple[int, ...]
-    """Which of the config.txt, by their place in the list."""
+    """Indexes of the config.txt files to write."""
     restart: bool
-    """Whether to restart, once that is written and `digest` is remembered."""
+    """True to restart, once these are written and `digest` is remembered."""
     gave_up: bool = False
-    """Whether a restart was for nothing: the lines were written then, and are not there now."""
+    """True if a restart had no effect: the lines were written then, and are not there now."""
 
 
 def decide(texts: Sequence[str], lines: Sequence[str], *, active: int | None, asked: str | None) -> Decision:
-    """`texts` is every slot's config.txt, `active` the one that this start came from (None: nobody knows),
-    `asked` the digest for which a restart was last asked, and not yet seen to have been of use."""
+    """Decide which config.txt files to write, and whether to restart.
+
+    `texts` has every slot's config.txt; `active` is the index of the one that this start came from (None if
+    it is not known). `asked` is the digest for which a restart was last requested, and has not yet been seen
+    to help.
+    """
     write = tuple(number for number, text in enumerate(texts) if not has(text, lines))
     due = active in write if active is not None else bool(write)
     if due and asked == digest(lines):

@@ -1,7 +1,7 @@
-"""Which lines of config.txt a vessel's sensors and clocks need, and which chips must be told to the kernel.
+"""The lines of config.txt for a vessel's sensors and clocks, and the chips to announce to the kernel.
 
-The overlays are Raspberry Pi's (`/boot/firmware/overlays/README`); which chip needs which is in
-`sensors.kernel`.
+The overlays are Raspberry Pi's (`/boot/firmware/overlays/README`); `sensors.kernel` has the overlay of each
+chip.
 """
 
 from collections.abc import Iterable
@@ -17,16 +17,19 @@ _HEADERS_SPI = "dtparam=spi=on"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the kernel must know."""
+    """Configuration that the kernel needs for the hardware."""
 
     lines: tuple[str, ...] = ()
-    """Of config.txt, each once: buses first."""
+    """Lines of config.txt without duplicates, buses first."""
     devices: tuple[tuple[int, str, int], ...] = ()
     """I2C chips without an overlay, for `new_device` at each start: bus, name, address."""
 
 
 def wanted(sensors: Iterable[SensorSettings], *, rtc: str | None = None, pps: int | None = None) -> Wanted:
-    """For these sensors, this clock chip on the header's I2C bus, and a pulse a second on this BCM pin."""
+    """Return the configuration for these sensors and clocks.
+
+    `rtc` is a clock chip on the header's I2C bus, `pps` the BCM pin of a pulse per second.
+    """
     found = _Collected()
     for sensor in sensors:
         options = sensor.options
@@ -47,7 +50,7 @@ def wanted(sensors: Iterable[SensorSettings], *, rtc: str | None = None, pps: in
 
 @dataclass(slots=True)
 class _Collected:
-    """Each once, in the order in which it came."""
+    """Collected lines and chips without duplicates, in order of arrival."""
 
     buses: dict[str, None] = field(default_factory=dict)
     overlays: dict[str, None] = field(default_factory=dict)

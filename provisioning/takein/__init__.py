@@ -1,8 +1,8 @@
-"""Taking in what stands on the card: checked first, then in force as a whole, or not at all.
+"""Takes in the files on the card: checks them first, then puts all of them in force, or none.
 
-- `owners`: whose the files in force are
-- `inforce`: the folder in force, changed in one step that a power cut does not halve
-- `wiping`: secrets that go from where they were taken
-- `problems`: PROBLEMS.txt, for whoever reads the card on a laptop
-- `takein`: what is offered, what becomes of it
+- `owners`: the owner and group of the files in force
+- `inforce`: the folder in force, changed in one step that a power cut does not split
+- `wiping`: secrets that are wiped from where they were taken
+- `problems`: PROBLEMS.txt, for people who read the card on a laptop
+- `takein`: checks what is offered, and puts it in force or refuses it
 """

@@ -1,13 +1,13 @@
-"""The folder in force, `/etc/logboat/`: configuration, identity, and what was taken in from where.
+"""The folder in force, `/etc/logboat/`: configuration, identity, and a record of what was taken in.
 
     logboat.toml, sensors.toml, NAME.password …    as they were taken in
     identity/
-    .taken.json                                    what this module remembers
-    before/                                        what a change has replaced, for whoever wants it back
+    .taken.json                                    the record of this module
+    before/                                        files that a change has replaced, to be restored by hand
 
-A change is prepared in `.staged/`, complete and durable, and decided by one rename, to `.install/`; what
-follows can be done again from wherever it was interrupted, and is at the next start. Before that rename
-nothing has changed, after it everything will.
+A change is prepared in `.staged/`, complete and durable, and decided by one rename, to `.install/`. The steps
+after that can be repeated from any interruption, and are repeated at the next start. Before that rename
+nothing has changed; after it everything will.
 """
 
 import hashlib
@@ -32,25 +32,25 @@ _OLD_IDENTITY: Final = ".identity.old"
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What is remembered of earlier starts."""
+    """Record of earlier starts."""
 
     shown: Mapping[str, str] = field(default_factory=dict)
-    """SHA-256 by name of what was last taken in from the card, or written there."""
+    """SHA-256 of the files last taken in from the card, or written there, by name."""
     forced: Mapping[str, str] = field(default_factory=dict)
-    """SHA-256 by name of what was in force then."""
+    """SHA-256 of the files that were in force then, by name."""
     wipe: Mapping[str, str] = field(default_factory=dict)
-    """SHA-256 by path of secrets that were taken in and have still to go from there."""
+    """SHA-256 of secrets that were taken in and still have to be wiped, by path."""
     generated: bool = False
-    """Whether nobody has said yet which vessel this is."""
+    """True while the vessel has only a generated id."""
 
 
 def digest(content: bytes) -> str:
-    """SHA-256, as `Memory` has it."""
+    """Return the SHA-256 in the form that `Memory` uses."""
     return hashlib.sha256(content).hexdigest()
 
 
 class InForce:
-    """The folder. Whatever fails raises OSError."""
+    """The folder in force; any method may raise OSError."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -66,13 +66,13 @@ class InForce:
         return self.folder / _STAGED
 
     def recover(self) -> None:
-        """Finish a change that was decided, forget one that was not."""
+        """Finish a change that was decided, and drop one that was not."""
         owners.make_folder(self.folder)
         files.remove(self.staged)
         self._install()
 
     def configuration(self) -> dict[str, bytes]:
-        """What is in force, by name: both files, and what they may name."""
+        """Return the files in force by name: both configurations, and the files they may refer to."""
         return {
             path.name: path.read_bytes()
             for path in sorted(self.folder.iterdir())
@@ -81,17 +81,17 @@ class InForce:
 
     @property
     def memory(self) -> Memory:
-        """What is remembered; nothing if that cannot be read: then everything is looked at anew."""
+        """The record of earlier starts; empty if it cannot be read, so that everything is examined again."""
         try:
             raw: Any = json.loads((self.folder / _STATE).read_bytes())
             return Memory(
                 dict(raw["shown"]), dict(raw["forced"]), dict(raw["wipe"]), raw["generated"] is True
             )
-        except Exception:  # noqa: BLE001  # whatever is in the file: then everything is looked at again
+        except Exception:  # noqa: BLE001  # unreadable for any reason: everything is examined again
             return Memory()
 
     def remember(self, memory: Memory) -> None:
-        """Replace what is remembered."""
+        """Replace the record of earlier starts."""
         if memory != self.memory:
             files.write(self.folder / _STATE, _text(memory))
 
@@ -108,20 +108,23 @@ class InForce:
         return self.staged
 
     def commit(self, memory: Memory) -> None:
-        """Put in force what is staged, and remember."""
+        """Put the staged change in force, and replace the record."""
         files.write(self.staged / _STATE, _text(memory))
         files.rename(self.staged, self.folder / _INSTALL)
         self._install()
 
     def discard(self) -> None:
-        """Forget what is staged."""
+        """Drop the staged change."""
         files.remove(self.staged)
 
     def _write(self, path: Path, content: bytes) -> None:
         files.write(path, content, mode=owners.mode(), group=owners.group())
 
     def _install(self) -> None:
-        """Each step does nothing when done already; what is remembered comes last but for the clearing."""
+        """Install a decided change.
+
+        Each step has no effect if it is already done; the record comes last, before only the cleaning up.
+        """
         install = self.folder / _INSTALL
         if not install.is_dir():
             files.remove(self.folder / _OLD_IDENTITY)

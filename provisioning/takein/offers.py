@@ -1,8 +1,8 @@
-"""What the card and the operator's inbox offer, against what is in force: what of it is new.
+"""Compares what the card and the operator's inbox offer with what is in force, and finds what is new.
 
-The inbox is a folder on the data partition, filled when the card was written; the card's own folder is FAT,
-which anybody edits. A file there is offered only if it differs from what was last taken in from there or
-written there, so that an old copy cannot undo what was changed in another way since.
+The inbox is a folder on the data partition, filled when the card was written; the card's own folder is on
+FAT, where anyone can edit it. A file there is offered only if it differs from what was last taken in from
+there or written there, so that an old copy cannot undo a later change made in another way.
 """
 
 from collections.abc import Mapping
@@ -18,25 +18,28 @@ from sync.fleet.identity_names import VESSEL_CERTIFICATE
 from .inforce import CONFIG, Memory, digest
 
 IN_FORCE: Final[Mapping[str, str]] = {VESSEL: CONFIG, SENSORS: SENSORS}
-"""What a file on the card is called in force."""
+"""Names in force of the files on the card."""
 
 
 @dataclass(slots=True)
 class Offer:
-    """Everything offered, by its name in force."""
+    """All files that are offered, by their names in force."""
 
     configuration: dict[str, bytes] = field(default_factory=dict)
     identity: dict[str, bytes] = field(default_factory=dict)
     origins: dict[str, Path] = field(default_factory=dict)
-    """Where it stands, for messages; of the identity under its folder's name."""
+    """Paths of the files, for messages; the identity's is under the name of its folder."""
     shown: dict[str, str] = field(default_factory=dict)
     """SHA-256 of the card's files, by their names there."""
     secrets: dict[str, str] = field(default_factory=dict)
-    """SHA-256 of what has to go, by path."""
+    """SHA-256 of the files to wipe, by path."""
 
 
 def collect(card: Path | None, inbox: Path | None, *, memory: Memory) -> Offer:
-    """What is offered. Raises BundleError for what is half, or is two; OSError."""
+    """Return what is offered by the card and the inbox.
+
+    Raises BundleError for an incomplete bundle, or for two bundles of different vessels; also OSError.
+    """
     offer, found = Offer(), []
     for folder in (inbox, card):
         if folder is None:
@@ -51,7 +54,7 @@ def collect(card: Path | None, inbox: Path | None, *, memory: Memory) -> Offer:
         for source in found
         if source.identity
     }
-    if len(whose) > 1:  # of one vessel, the card's is the later one: somebody has put it there
+    if len(whose) > 1:  # of one vessel, the card's is the later one, because someone has put it there
         where = " and ".join(f"{vessel}'s in {source.folder}" for vessel, source in whose.items())
         text = f"there are two bundles of different vessels, {where}; remove that on FAT, or write a new card"
         raise BundleError(text)
@@ -70,7 +73,10 @@ def _check_single(folder: Path) -> None:
 
 
 def _add(offer: Offer, source: Contents, memory: Memory | None) -> None:
-    """`memory` is for a folder that keeps its files; one that is emptied has none."""
+    """Add a folder's files to the offer.
+
+    `memory` is for a folder that keeps its files; a folder that is emptied has none.
+    """
     for name, in_force in IN_FORCE.items():
         content = source.files.get(name)
         if content is None:

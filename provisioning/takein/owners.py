@@ -1,7 +1,7 @@
-"""Whose the files in force are: root's, who acts on them; the daemons' group may read them.
+"""The owner of the files in force is root, who acts on them; the daemons' group may read them.
 
-What root acts on must be root's own, down from its folder: one that somebody else has put in its place is not
-believed.
+Files on which root acts must belong to root, from their folder down: a file that someone else put in its
+place is not trusted.
 """
 
 import grp
@@ -18,7 +18,7 @@ READABLE: Final = 0o640
 
 
 def group() -> int:
-    """The daemons' group; -1, which changes nothing, where there is none."""
+    """Return the daemons' group, or -1, which changes nothing, if there is none."""
     try:
         return grp.getgrnam(GROUP).gr_gid if os.geteuid() == 0 else -1
     except KeyError:
@@ -26,19 +26,19 @@ def group() -> int:
 
 
 def mode() -> int:
-    """Of a file that nobody else may read."""
+    """Return the mode of a file that nobody else may read."""
     return files.SECRET if group() == -1 else READABLE
 
 
 def make_folder(path: Path) -> None:
-    """A folder of ours, if it is not there. Raises OSError."""
+    """Make a folder of ours, if it does not exist; raises OSError."""
     folders.make_folder(path, files.FOLDER)
     os.chown(path, -1, group())
     path.chmod(files.FOLDER if group() == -1 else FOLDER)
 
 
 def is_ours(path: Path) -> bool:
-    """Whether a folder is ours, and no link to another; one that is not there is nobody else's."""
+    """Return True if a folder is ours and not a link; a missing folder counts as ours."""
     try:
         found = path.lstat()
     except FileNotFoundError:

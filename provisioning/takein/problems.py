@@ -1,4 +1,4 @@
-"""PROBLEMS.txt on the card: what could not be taken in, and why, for whoever has a laptop and no shell."""
+"""PROBLEMS.txt on the card: what could not be taken in, and why, for people with a laptop and no shell."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ _FOOT: Final = (
 
 
 def text(problems: Sequence[Problem]) -> bytes:
-    """For any editor: Windows' line ends, which the others understand too."""
+    """Return the text with Windows' line ends, which every editor understands."""
     rows = [*_HEAD, ""]
     for problem in problems:
         line = "" if problem.line is None else f", line {problem.line}"
@@ -35,14 +35,14 @@ def text(problems: Sequence[Problem]) -> bytes:
 
 
 def show(folder: Path, problems: Sequence[Problem], *, before: Callable[[], None]) -> None:
-    """Write it, or take it away when there are none; an equal one stays. Raises OSError.
+    """Write the file, or remove it when there are no problems; an equal file stays. Raises OSError.
 
     `before` is called before anything is written.
     """
     path = folder / NAME
     wanted = text(problems) if problems else None
     found = None
-    if path.exists():  # whatever it is, it is read no further than it could be ours
+    if path.exists():  # read no further than our own text could reach, because the file may be anything
         with path.open("rb") as file:
             found = file.read(len(wanted or b"") + 1)
     if found == wanted:

@@ -1,7 +1,7 @@
-"""One start's taking-in: what is offered is checked, put in force, read back, and its secrets wiped.
+"""Takes in what is offered at one start: checks it, puts it in force, reads it back, and wipes its secrets.
 
-If anything of it is wrong, all that was in force stays so, and what was offered stays where it is. Promises
-that nothing here stops the start: what cannot be done is among the problems.
+If any of it is wrong, everything in force stays so, and what was offered stays where it is. Nothing here
+stops the start: a failure is reported as a problem.
 """
 
 import json
@@ -27,45 +27,48 @@ from .inforce import CONFIG, InForce, Memory, digest
 from .offers import IN_FORCE, Offer, collect
 
 _STATEMENTS: Final = (REVOCATIONS, RADIO_STATEMENT)
-"""Files that the fleet's CA signs and numbers; the highest number counts."""
+"""Files that the fleet's CA signs and numbers; the highest number applies."""
 _RADIO_KEY: Final = re.compile(rb"[ !#-~]{8,63}")
-"""A WPA password (IEEE 802.11, annex J.4.1), which wpa_supplicant's configuration has in double quotes."""
+"""Pattern of a WPA password (IEEE 802.11, annex J.4.1) that fits in double quotes for wpa_supplicant."""
 _ON_CARD: Final = {in_force: name for name, in_force in IN_FORCE.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a check of a folder with `logboat.toml` and `sensors.toml` found."""
+    """Result of checking a folder with `logboat.toml` and `sensors.toml`."""
 
     problems: tuple[Problem, ...]
     vessel: str = ""
-    """Whose configuration it is."""
+    """Id of the vessel that the configuration is for."""
 
 
 Check = Callable[[Path], Verdict]
-"""Raises nothing: whatever is wrong is in the verdict."""
+"""Function that checks a folder; it raises nothing, and the verdict contains what is wrong."""
 Beside = Callable[[Callable[[], None]], Iterable[Problem]]
-"""Takes in something else, and returns what is wrong with it. Its argument lets the card be written."""
+"""Function that takes in other files, and returns the problems with them.
+
+Its argument makes the card writable.
+"""
 
 
 def nothing_beside(_open: Callable[[], None]) -> Iterable[Problem]:
-    """Take in nothing else."""
+    """Take in no other files."""
     return ()
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a start's taking-in ended."""
+    """Result of taking in at a start."""
 
     problems: tuple[Problem, ...]
     taken: tuple[str, ...]
-    """Names in force of what was new, and taken in."""
+    """Names in force of the new files that were taken in."""
     generated: bool
-    """Whether nobody has said yet which vessel this is."""
+    """True while the vessel has only a generated id."""
 
 
 class TakeIn:
-    """For one start, or one `config apply`."""
+    """The process of taking in, for one start or one `config apply`."""
 
     def __init__(
         self,
@@ -79,10 +82,10 @@ class TakeIn:
         writable: Callable[[], AbstractContextManager[None]],
         beside: Beside = nothing_beside,
     ) -> None:
-        """Take folders as `card` and `inbox`, `None` where there is none.
+        """Set the folders `card` and `inbox`, which are None where there is none.
 
-        `fallback` is what the vessel is called until somebody says; `writable` lets the card be written while
-        entered, and may raise OSError; `beside` takes in what others left on the card.
+        `fallback` is the vessel's id until someone configures one. `writable` makes the card writable while
+        entered, and may raise OSError. `beside` takes in what others left on the card.
         """
         self._force = force
         self._card = card
@@ -158,7 +161,7 @@ class TakeIn:
         return tuple(sorted(new))
 
     def _change(self, offer: Offer, present: dict[str, bytes]) -> bool:
-        """Whether the offer is in force now; else it is told why not."""
+        """Put the offer in force and return True, or report the problems and return False."""
         memory, wanted = self._force.memory, present | offer.configuration
         if offer.identity and memory.generated and CONFIG not in offer.configuration:
             wanted.pop(CONFIG, None)
@@ -217,7 +220,7 @@ class TakeIn:
             )
 
     def _complete(self, staged: Path, wanted: dict[str, bytes]) -> None:
-        """Return the offer, completed by the vessel's id and by newer statements of the CA."""
+        """Complete the staged change with the vessel's id and with newer statements of the CA."""
         if not (staged / IDENTITY).is_dir():
             return
         offered = identities.whole(staged / IDENTITY)
@@ -241,14 +244,14 @@ class TakeIn:
         files.write(path, content, mode=owners.mode(), group=owners.group())
 
     def _with_radio_key(self, identity: dict[str, bytes]) -> dict[str, bytes]:
-        """A bundle of version 1 has none: the one in force stays."""
+        """Add the radio key in force to an identity without one, such as that of a version 1 bundle."""
         present = self._force.identity / RADIO_KEY
         if identity and RADIO_KEY not in identity and present.exists():
             return {**identity, RADIO_KEY: present.read_bytes()}
         return identity
 
     def _holds_identity(self, offer: Offer) -> bool:
-        """Return whether it is in force; of what the CA states the newer is kept."""
+        """Return True if the identity is in force already; the newer of two statements of the CA counts."""
         return all(
             self._holds_statement(name, content)
             if name in _STATEMENTS
@@ -258,7 +261,7 @@ class TakeIn:
         )
 
     def _holds_statement(self, name: str, offered: bytes) -> bool:
-        """Return whether the one in force is as new; what cannot be read is for the check to refuse."""
+        """Return True if the statement in force is as new; the check refuses an unreadable one."""
         path = self._force.identity / name
         if not path.is_file():
             return False
@@ -268,7 +271,7 @@ class TakeIn:
     # Wiping
 
     def _wipe(self, offer: Offer) -> None:
-        """Only what was read back from where it now belongs."""
+        """Wipe the offer's secrets, once their copies in force have been read back."""
         if not offer.secrets:
             return
         for name, content in offer.configuration.items():
@@ -292,10 +295,10 @@ class TakeIn:
             wiping.wipe(memory.wipe)
             self._force.remember(replace(memory, wipe={}))
 
-    # What is there without an offer, and what the card shows
+    # Defaults, and the files that the card shows
 
     def _name(self) -> None:
-        """A vessel that nobody has named gets a name of its own: it records as that."""
+        """Generate an id for a vessel that has no configuration, so that it records under that id."""
         if not (self._force.folder / CONFIG).exists():
             files.write(
                 self._force.folder / CONFIG,
@@ -306,7 +309,7 @@ class TakeIn:
             self._force.remember(replace(self._force.memory, generated=True))
 
     def _show(self) -> None:
-        """The card's files show what is in force, but for those that were refused."""
+        """Write the files in force to the card, except for those that were refused."""
         if self._card is None:
             return
         in_force, memory = self._force.configuration(), self._force.memory
@@ -316,7 +319,7 @@ class TakeIn:
             if content is None or name in self._refused or shown.get(on_card) == digest(content):
                 continue
             if self._check(self._force.folder).problems:
-                return  # somebody has changed it since, awry: the recorder tells that
+                return  # someone has since changed it and made a mistake: the recorder reports that
             self._open()
             path.parent.mkdir(mode=PUBLIC, exist_ok=True)
             files.write_on_fat(path, content)
@@ -337,7 +340,7 @@ class TakeIn:
             self._card.mkdir(mode=PUBLIC, exist_ok=True)
 
     def _open(self) -> None:
-        """Let the card be written, from now until the end."""
+        """Make the card writable, from now until the end."""
         if not self._is_open:
             self._stack.enter_context(self._writable())
             self._is_open = True
@@ -370,10 +373,10 @@ class TakeIn:
 
 
 def _number(statement: bytes) -> int | None:
-    """Return the number that a statement says it has, unproved; None if it cannot be read."""
+    """Return the number in a statement, unverified, or None if it cannot be read."""
     try:
         return int(json.loads(statement)["number"])
-    except Exception:  # noqa: BLE001  # whatever is in the file
+    except Exception:  # noqa: BLE001  # the file may have any content
         return None
 
 

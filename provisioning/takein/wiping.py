@@ -1,7 +1,7 @@
-"""Secrets that go from where they were taken: overwritten, removed, their room given back to the card.
+"""Wipes secrets from where they were taken: overwritten, removed, their blocks discarded by the card.
 
-What this can promise: whoever reads the card through its interface finds them no more. What it cannot: a card
-keeps worn and spare blocks of its own, which only its maker's tools, or who takes the chip out, can read.
+A reader of the card through its interface no longer finds them. This cannot be promised for worn and spare
+blocks, which the card keeps to itself: its maker's tools, or someone who takes the chip out, can read them.
 """
 
 from collections.abc import Mapping
@@ -14,9 +14,9 @@ from .inforce import digest
 
 
 def wipe(pending: Mapping[str, str]) -> None:
-    """Wipe these files, each with the SHA-256 of what was taken in: what has been put there since stays.
+    """Wipe these files if they still have the SHA-256 that was taken in; a file replaced since stays.
 
-    An emptied folder goes too. Raises OSError; then, or after a power cut, it can be called again.
+    An emptied folder is removed too. Raises OSError; then, or after a power cut, it can be called again.
     """
     for name, taken in pending.items():
         path = Path(name)
@@ -33,7 +33,7 @@ def wipe(pending: Mapping[str, str]) -> None:
 
 
 def _is_half_overwritten(content: bytes) -> bool:
-    """Return whether zeros were written over a part of it.
+    """Return True if a part of a file was overwritten with zeros.
 
     A single NUL is no sign of that: a text that Windows has saved as UTF-16 has many, and may be new.
     """
@@ -41,4 +41,4 @@ def _is_half_overwritten(content: bytes) -> bool:
 
 
 _ZEROS: Final = 16
-"""In one piece: a card writes whole sectors, and no text has as many."""
+"""Number of consecutive zeros that show overwriting: a card writes whole sectors, and no text has as many."""
