@@ -1,15 +1,16 @@
-"""The shells that carry replication over networks and other lines: sockets, TLS, time.
+"""The network shells of replication: sockets, TLS and time.
 
-What applications use: `replicator` (active) with `endpoints`, `listener` (passive), `authenticators` of both
-sides, `tls_identity`, `message` and `streams` (transports that are no IP networks). Beneath them:
+Applications use `replicator` (active side) with `endpoints`, `listener` (passive side), `authenticators` for
+both sides, `tls_identity`, and `message` with `streams` (transports that are not IP networks). They are built
+on:
 
-- `link`: a peer on a transport; `watching`: waking it when its store changes
-- `retrying`: which problems pass, and how long to wait
-- `transport`: the seam between sockets and everything else
-- `ws_client`, `ws_server`, `handshake`, `connect`: how a WebSocket comes to be
-- `websocket`, `framing`, `heartbeat`, `endpoint_pipe`: one that is open
-- `guesses`: how often a password may be guessed
-- `welcome`: from where users have come in before
-- `tls`, `tls_contexts`: what certificates must say; `tls_alerts`: telling the other side
-- `faults`: what the operating system's errors mean, in words
+- `link`: connects a peer to a transport; `watching`: wakes it when its store changes
+- `retrying`: which problems are temporary, and how long to wait
+- `transport`: the interface between sockets and everything else
+- `ws_client`, `ws_server`, `handshake`, `connect`: opening a WebSocket
+- `websocket`, `framing`, `heartbeat`, `endpoint_pipe`: an open WebSocket
+- `guesses`: limits on guessing passwords
+- `welcome`: the addresses from which users have logged in before
+- `tls`, `tls_contexts`: checks of certificates; `tls_alerts`: reporting failures to the other side
+- `faults`: errors of the operating system in words
 """

@@ -1,12 +1,12 @@
-"""Who connects, and who may: what a client shows of itself, and how a listener judges it.
+"""Authentication: the credentials a client presents, and how a listener checks them.
 
-A client has one authenticator, which gives it HTTP headers for the WebSocket's handshake, a TLS identity to
-show, or both:
+A client has one authenticator, which supplies HTTP headers for the WebSocket handshake, a TLS identity, or
+both:
 
     BasicAuthenticator("bridge", "…").headers()   # {"Authorization": "Basic …"}
 
-A listener has `ListenerAuthenticators`: by password, by client certificate, or by either; what it says of a
-client is a `User`, a `CertificateHolder`, `Anonymous`, or a `Refusal` to answer with.
+A listener has `ListenerAuthenticators`: by password, by client certificate, or by either. They identify a
+client as a `User`, a `CertificateHolder` or `Anonymous`, or return a `Refusal` to answer with.
 
 Passwords and session ids appear in no repr, no error text and no log line.
 """
@@ -34,18 +34,21 @@ from sync.net.tls_identity import TLSIdentity
 from sync.peer.problems import ProblemError
 
 LONGEST_CREDENTIALS: Final = 4096
-"""Characters of an Authorization header that we look at; more than any user name and password need."""
+"""Maximum length in characters of an Authorization header; more than any user name and password need."""
 PASSWORDS_AT_ONCE: Final = 2
-"""A good password hash takes 50 ms and more, and much memory: a crowd that connects must not take it all."""
+"""Maximum number of passwords checked at the same time.
+
+A good password hash takes 50 ms and more, and much memory. A crowd of clients must not use all of it.
+"""
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _COOKIE_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _COOKIE_VALUE: Final = re.compile(r"[!#-+\--:<-\[\]-~]+")
-"""RFC 6265, 4.1.1."""
+"""Characters allowed in the value of a cookie (RFC 6265, 4.1.1)."""
 
 
 def secrets_equal(one: str, other: str) -> bool:
-    """Whether two secrets are the same, in a time that tells nothing of where they differ."""
+    """Compare two secrets in constant time. Return True if they are equal."""
     return hmac.compare_digest(one.encode(errors="surrogatepass"), other.encode(errors="surrogatepass"))
 
 
@@ -53,30 +56,30 @@ def secrets_equal(one: str, other: str) -> bool:
 
 
 class Authenticator(Protocol):
-    """What a client shows of itself."""
+    """The credentials that a client presents."""
 
     def headers(self) -> dict[str, str]:
-        """To be sent with the WebSocket's handshake."""
+        """Return the headers to send with the WebSocket handshake."""
 
     @property
     def identity(self) -> TLSIdentity | None:
-        """To be shown in the TLS handshake, if the server asks."""
+        """The identity to present in the TLS handshake if the server asks for one, or None."""
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Who a client is, and whom it trusts, as read before one attempt to connect."""
+    """A client's credentials and trusted roots, as read before one attempt to connect."""
 
     authenticator: Authenticator | None = None
     roots: tuple[x509.Certificate, ...] | None = None
-    """The CAs that may vouch for the server; the system's if None."""
+    """The CAs that the server's certificate may lead to; None for the system's."""
 
 
 @dataclass(frozen=True, slots=True)
 class BasicAuthenticator:
-    """A user name and password (RFC 7617). Only for TLS: whoever reads along has both.
+    """A user name and password (RFC 7617). Use it over TLS only, as both are sent in clear text.
 
-    Raises ValueError for a name with a colon in it, or control characters in either.
+    Raises ValueError if the name contains a colon, or if either contains control characters.
     """
 
     user: str
@@ -92,21 +95,21 @@ class BasicAuthenticator:
                 raise ValueError(msg)
 
     def headers(self) -> dict[str, str]:
-        """`Authorization`."""
+        """Return the `Authorization` header."""
         credentials = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
         return {"Authorization": f"Basic {credentials}"}
 
     @property
     def identity(self) -> None:
-        """None."""
+        """The TLS identity, which a password does not have."""
         return
 
 
 @dataclass(frozen=True, slots=True)
 class SessionAuthenticator:
-    """A session that a Sync Gateway began for us: a cookie.
+    """A session cookie issued by a Sync Gateway.
 
-    Raises ValueError if that cannot be a cookie's value or name.
+    Raises ValueError if the id or the name is not valid in a cookie.
     """
 
     session_id: str = field(repr=False)
@@ -121,75 +124,79 @@ class SessionAuthenticator:
             raise ValueError(msg)
 
     def headers(self) -> dict[str, str]:
-        """`Cookie`."""
+        """Return the `Cookie` header."""
         return {"Cookie": f"{self.cookie_name}={self.session_id}"}
 
     @property
     def identity(self) -> None:
-        """None."""
+        """The TLS identity, which a session does not have."""
         return
 
 
 @dataclass(frozen=True, slots=True)
 class ClientCertificateAuthenticator:
-    """A client certificate."""
+    """A client certificate presented in the TLS handshake."""
 
     identity: TLSIdentity
 
     def headers(self) -> dict[str, str]:
-        """None."""
+        """Return no headers, because the certificate is presented in the TLS handshake."""
         return {}
 
 
-# Listener side: who it is
+# Listener side: identities
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Whoever gave this user name with its password."""
+    """A client that gave this user name with the right password."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class CertificateHolder:
-    """Whoever has the key of this certificate, which is acceptable."""
+    """A client that has the private key of this accepted certificate."""
 
     certificate: x509.Certificate
 
 
 @dataclass(frozen=True, slots=True)
 class Anonymous:
-    """Anybody: the listener has no authenticator."""
+    """Any client of a listener without authenticators."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An HTTP response to the WebSocket's handshake."""
+    """An HTTP response that refuses the WebSocket handshake."""
 
     status: int
     text: str
-    """Why, for people; it tells a stranger nothing worth knowing."""
+    """The reason, for people. It reveals nothing useful to a stranger."""
     headers: dict[str, str]
 
 
 Client = User | CertificateHolder | Anonymous
 
 
-# Listener side: judging
+# Listener side: checking
 
 PasswordCallback = Callable[[str, str], bool | Awaitable[bool]]
-"""Whether this user has this password."""
+"""Function that returns True if this user has this password."""
 CertificateCallback = Callable[[list[x509.Certificate]], bool | str | Awaitable[bool | str]]
-"""Whether the holder of the first certificate is welcome; what else the list holds are issuers, if known.
-A text is a refusal that both sides are told: "the certificate of vessel argo was revoked on 2026-11-01"."""
+"""Function that returns True if the holder of the first certificate may connect.
+
+The other certificates in the list are its issuers, if known. A returned text is a refusal that is reported to
+both sides, such as "the certificate of vessel argo was revoked on 2026-11-01".
+"""
 
 
 class ListenerPasswordAuthenticator:
-    """Lets users in by name and password.
+    """Authentication of users by name and password.
 
-    A callback that is no coroutine function runs in a thread of its own, since a good password hash is slow;
-    no more than `at_once` of them at a time, the others wait in line. What it raises, `ok` raises.
+    A callback that is not a coroutine function runs in a separate thread, since a good password hash is slow.
+    At most `at_once` callbacks run at the same time; the others wait. `ok` raises whatever the callback
+    raises.
     """
 
     def __init__(
@@ -201,27 +208,27 @@ class ListenerPasswordAuthenticator:
     ) -> None:
         self._callback = callback
         self.guesses = guesses or Guesses(time.monotonic)
-        """How often a listener asks, by address and user."""
-        # Threads of our own rather than a semaphore before asyncio's: a client that hangs up does not end a
-        # thread that has begun, and must not free its place either.
+        """Limits on the wrong passwords accepted for each address and user."""
+        # Threads of our own rather than a semaphore around asyncio's: a client that disconnects does not stop
+        # a thread that has started, so it must not free its place either.
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="password")
 
     async def ok(self, user: str, password: str) -> bool:
-        """Whether to let this user in."""
+        """Return True if this user has this password."""
         judge = partial(self._callback, user, password)
         if inspect.iscoroutinefunction(self._callback):
             return await _awaited(judge())
-        # A callable may turn out to be asynchronous only by what it returns.
+        # A plain callable may still return an awaitable.
         return await _awaited(await get_running_loop().run_in_executor(self._threads, judge))
 
 
 class ListenerCertificateAuthenticator:
-    """Lets clients in by certificate: one that leads to `roots` and that `callback`, if any, agrees to.
+    """Authentication of clients by certificate: one that leads to `roots` and that `callback` accepts.
 
-    A root may be a CA, or a client's own certificate, a self-signed one too; a client whose certificate leads
-    to none of them is refused in the TLS handshake, and the callback does not hear of it. A callback alone
-    is not possible, and raises ValueError: Python's `ssl` shows nobody a certificate that does not verify.
-    The callback runs in the event loop, so it must be quick or a coroutine function.
+    A root may be a CA, or a client's own certificate, even a self-signed one. A client whose certificate
+    leads to no root is refused in the TLS handshake, before the callback is called. A callback without roots
+    raises ValueError, because Python's `ssl` does not reveal a certificate that does not verify. The callback
+    runs in the event loop, so it must be quick or a coroutine function.
     """
 
     def __init__(
@@ -231,15 +238,15 @@ class ListenerCertificateAuthenticator:
             msg = "roots are needed: the CAs, or the clients' own certificates, that are trusted"
             raise ValueError(msg)
         self.roots = tuple(roots)
-        """For the listener's TLS context, which verifies with them."""
+        """Trusted certificates, with which the listener's TLS context verifies clients."""
         self._callback = callback
 
     async def ok(self, certificates: list[x509.Certificate]) -> bool:
-        """Whether to let the holder of the first certificate in, which the handshake has verified."""
+        """Return True to admit the holder of the first certificate, which the handshake has verified."""
         return await self.objection(certificates) is None
 
     async def objection(self, certificates: list[x509.Certificate]) -> str | None:
-        """Why not to let that holder in, for both sides; None to let it in."""
+        """Return the reason to refuse that holder, to be shown to both sides, or None to admit it."""
         verdict = True if self._callback is None else self._callback(certificates)
         if inspect.isawaitable(verdict):
             verdict = await verdict
@@ -253,7 +260,7 @@ def _clock() -> datetime:
 
 
 class ListenerAuthenticators:
-    """All the ways into a listener; any one of them suffices, and without any, everybody may enter."""
+    """The authenticators of a listener. Any one of them suffices; without any, every client is admitted."""
 
     def __init__(
         self,
@@ -262,19 +269,23 @@ class ListenerAuthenticators:
         certificate: ListenerCertificateAuthenticator | None = None,
         now: Callable[[], datetime] = _clock,
     ) -> None:
-        """`now` is aware and no earlier than is known, for the dates of certificates."""
+        """Create the authenticators.
+
+        `now` returns an aware time for checking the dates of certificates, never earlier than a time known to
+        have passed.
+        """
         self.password = password
         self.certificate = certificate
         self._now = now
 
     @property
     def client_roots(self) -> tuple[x509.Certificate, ...]:
-        """For the listener's TLS context; empty if certificates are of no use here."""
+        """Roots for the listener's TLS context; empty if certificates are not used."""
         return self.certificate.roots if self.certificate else ()
 
     @property
     def is_certificate_required(self) -> bool:
-        """Whether there is no way in without a certificate."""
+        """True if clients cannot connect without a certificate."""
         return self.certificate is not None and self.password is None
 
     async def authenticate(
@@ -283,12 +294,16 @@ class ListenerAuthenticators:
         peer_certificate: x509.Certificate | None,
         address: str | None = None,
     ) -> Client | Refusal:
-        """Who a client is, or how to refuse it.
+        """Identify a client, or return how to refuse it.
 
-        `authorization` is the header of that name; `peer_certificate` is what the TLS handshake verified
-        against `client_roots`; `address` is where it comes from: without it, guessing is not limited. A
-        certificate that will do goes before a password, which is then not looked at; one that will not
-        leaves the password. Raises what a callback raises: nobody is let in then.
+        A valid certificate is preferred to a password, which is then not checked. After an invalid
+        certificate, the password is checked. An exception from a callback is passed on, and the client is not
+        admitted.
+
+        Args:
+            authorization: the client's Authorization header, if any.
+            peer_certificate: the certificate that the TLS handshake verified against `client_roots`, if any.
+            address: the client's IP address. Without it, guessing passwords is not limited.
         """
         if self.password is None and self.certificate is None:
             return Anonymous()
@@ -314,9 +329,9 @@ class ListenerAuthenticators:
 
 
 def parse_basic(authorization: str) -> tuple[str, str]:
-    """The user name and password of an Authorization header.
+    """Parse the user name and password from an Authorization header.
 
-    Raises ValueError saying what is wrong with it, without quoting it.
+    Raises ValueError with a description of the fault that does not quote the header.
     """
     if len(authorization) > LONGEST_CREDENTIALS:
         msg = f"the Authorization header is longer than {LONGEST_CREDENTIALS} characters"
@@ -330,7 +345,7 @@ def parse_basic(authorization: str) -> tuple[str, str]:
         try:
             text = content.decode()
         except UnicodeDecodeError:
-            text = content.decode("latin-1")  # as Couchbase Lite for Java writes what it can
+            text = content.decode("latin-1")  # the encoding that Couchbase Lite for Java uses where possible
     except (binascii.Error, ValueError):
         msg = "the credentials of the Authorization header are not base64"
         raise ValueError(msg) from None

@@ -1,4 +1,4 @@
-"""From a host name to a connected TCP socket, by whichever of its addresses answers first (RFC 8305)."""
+"""Connecting a TCP socket to a host, through the first of its addresses that answers (RFC 8305)."""
 
 import asyncio
 import errno
@@ -13,10 +13,10 @@ from sync.net.faults import problem_of
 from sync.peer.problems import Domain, Problem, ProblemError
 
 STAGGER: Final = 0.25
-"""Seconds before the next address is tried beside the last (RFC 8305, section 5)."""
+"""Seconds before the next address is tried in parallel with the last one (RFC 8305, section 5)."""
 
 _UNTELLING: Final = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL})
-"""What an address of a family says that this network does not have; another address knows more."""
+"""Errors of an address family that this network does not have; the error of another address says more."""
 
 _Address = tuple[int, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
 
@@ -24,12 +24,16 @@ _Address = tuple[int, tuple[str, int] | tuple[str, int, int, int] | tuple[int, b
 async def dial(
     host: str, port: int, *, network_interface: str | None = None, addresses: Sequence[str] = ()
 ) -> socket.socket:
-    """A connected socket; the caller closes it.
+    """Connect a socket, which the caller must close.
 
-    `host` is a name or an address, with its zone if it is link-local (`fe80::1%eth0`). `addresses`, if
-    given, are where it is known to be, the likeliest first: then nobody is asked for its name.
-    `network_interface`, the name of one or an address of this machine, is the only way taken then.
-    Raises ProblemError.
+    Args:
+        host: a name or an address, with its zone if it is link-local (`fe80::1%eth0`).
+        port: the TCP port.
+        network_interface: the only interface to use, as a name or as an address of this machine.
+        addresses: known addresses of the host, the most likely first. If given, the name is not resolved.
+
+    Raises:
+        ProblemError: no address could be connected.
     """
     doing = f"connecting to {_spelt(host)}:{port}"
     targets: list[_Address] = []
@@ -37,7 +41,7 @@ async def dial(
     for one in addresses or (host,):
         try:
             targets += await _resolved(one, port)
-        except OSError as error:  # an address whose interface has gone says nothing of the others
+        except OSError as error:  # one address whose interface is down says nothing about the others
             failures.append(error)
         except UnicodeError as error:
             text = f"{doing}: that is no name of a host: {error}"
@@ -63,7 +67,7 @@ def _spelt(host: str) -> str:
 
 
 def _interleaved(addresses: Sequence[_Address]) -> deque[_Address]:
-    """The system's order, but the families in turn, so that one that leads nowhere costs one wait."""
+    """Order addresses by alternating families, so that an unusable family costs only one wait."""
     first = addresses[0][0]
     same = [address for address in addresses if address[0] == first]
     other = [address for address in addresses if address[0] != first]
@@ -123,6 +127,6 @@ def _bind(sock: socket.socket, interface: str) -> None:
         return
     try:
         found = socket.getaddrinfo(interface, 0, sock.family, socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
-    except socket.gaierror as error:  # It is of the other family.
+    except socket.gaierror as error:  # It belongs to the other family.
         raise OSError(errno.EADDRNOTAVAIL, f"{interface} is no address of that family") from error
     sock.bind(found[0][4])

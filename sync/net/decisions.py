@@ -1,4 +1,4 @@
-"""What a listener asks about each WebSocket that a client wants to open, and the answers."""
+"""The requests about which a listener must decide, and its possible answers."""
 
 import ssl as tls
 from collections.abc import Awaitable, Callable
@@ -12,42 +12,42 @@ from sync.net.websocket import WebSocketTransport
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Who wants to connect, and to what. For `Decide`, it is a valid WebSocket upgrade."""
+    """A client's request to connect. For `Decide`, it is a valid WebSocket upgrade."""
 
     path: str
-    """With its query, not unescaped."""
+    """The path with its query, still escaped."""
     headers: Headers
     subprotocols: tuple[str, ...]
-    """What the client offers, the one that it likes best first."""
+    """The subprotocols that the client offers, in its order of preference."""
     remote: str
     ssl_object: tls.SSLObject | None
-    """Of the connection, if it is over TLS: `getpeercert` and the like."""
+    """The TLS connection, if there is one, for `getpeercert` and similar calls."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accept:
-    """Let it in."""
+    """Acceptance of the request."""
 
     receiver: Callable[[WebSocketTransport], Receiver]
-    """Makes who receives from it; frames may be sent from here on."""
+    """Function that makes the transport's receiver. Frames may be sent once it is called."""
     subprotocol: str = ""
-    """One of those offered; empty: none."""
+    """One of the offered subprotocols; empty for none."""
     headers: tuple[tuple[str, str], ...] = ()
     owner: str = ""
-    """Whose connection it is: where places are few, whoever has most gives way."""
+    """The owner of the connection. When places are scarce, the owner with the most connections loses one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """Turn it away, with an HTTP status; or answer what is no WebSocket, perhaps with 200."""
+    """A rejection with an HTTP status, or an answer to a plain HTTP request, possibly with 200."""
 
     status: int
     text: str = ""
-    """For people."""
+    """Body of the response, for people."""
     headers: tuple[tuple[str, str], ...] = ()
-    """`WWW-Authenticate`, `Retry-After`, `Content-Type` where it is not plain text."""
+    """Headers such as `WWW-Authenticate` and `Retry-After`, or `Content-Type` if it is not plain text."""
 
 
 Decide = Callable[[Request], Awaitable[Accept | Reject]]
 Look = Callable[[Request], Awaitable[Reject]]
-"""What to answer to a request that asks for no WebSocket."""
+"""Function that answers a request that asks for no WebSocket."""

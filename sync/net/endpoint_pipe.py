@@ -1,4 +1,4 @@
-"""A connection of the application's in the shape of an asyncio transport, with bounded buffers both ways."""
+"""An application's connection wrapped as an asyncio transport, with bounded buffers in both directions."""
 
 import asyncio
 import errno
@@ -10,16 +10,21 @@ from typing import Final
 log = logging.getLogger(__name__)
 
 _PIECE: Final = 16 * 1024
-"""The most that is given to the connection at once where boundaries do not matter: so much a slow line needs
-seconds for, and it is a TLS record where there is one."""
+"""Maximum bytes passed to the connection at once where boundaries do not matter.
+
+A slow line needs seconds for this many bytes, and over TLS this is one record.
+"""
 _READY_BYTES: Final = 64 * 1024
-"""With more than this not yet taken, `ready` waits."""
+"""Number of received bytes not yet delivered above which `ready` waits."""
 _MOST_BYTES: Final = 1024 * 1024
-"""With more than this not yet taken, the connection is ended: it does not wait."""
+"""Number of undelivered received bytes above which the connection is closed, since it ignored `ready`."""
 
 
 class EndpointPipe(asyncio.Transport):
-    """Does not read before `resume_reading` is called for the first time."""
+    """An asyncio transport over an application's connection.
+
+    Reading begins with the first `resume_reading`.
+    """
 
     def __init__(
         self,
@@ -30,7 +35,7 @@ class EndpointPipe(asyncio.Transport):
     ) -> None:
         super().__init__()
         self.deliver: Callable[[list[bytes]], None] = self._deliver_bytes
-        """Is given all that has come since; the protocol's `data_received` unless set to something else."""
+        """Function that receives the pieces that have arrived; by default the protocol's `data_received`."""
         self._send = send
         self._close = close
         self._close_timeout = close_timeout
@@ -50,10 +55,10 @@ class EndpointPipe(asyncio.Transport):
         self._is_at_end = False
         self._is_closing = False
 
-    # What the application's connection tells
+    # Calls from the application's connection
 
     def received(self, data: bytes) -> None:
-        """Keep it until it can be delivered."""
+        """Buffer bytes until they can be delivered."""
         if self._is_closing and self._finisher is not None:
             return
         self._in.append(bytes(data))
@@ -66,11 +71,11 @@ class EndpointPipe(asyncio.Transport):
         self._look_if_ready()
 
     async def ready(self) -> None:
-        """Until there is room, or it is over."""
+        """Wait until there is room for more, or the connection is closed."""
         await self._ready.wait()
 
     def ended(self, error: Exception | None) -> None:
-        """Deliver what has come, unless `error`; then it is over."""
+        """Deliver the buffered bytes and close, or close at once if there was an error."""
         if error is not None:
             self._finish(error)
             return
@@ -80,30 +85,30 @@ class EndpointPipe(asyncio.Transport):
     # asyncio.Transport
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        """Who is told."""
+        """Set the protocol that receives the events."""
         assert isinstance(protocol, asyncio.Protocol)
         self._protocol = protocol
 
     def is_closing(self) -> bool:
-        """Whether nothing more can be written."""
+        """Return True if nothing more can be written."""
         return self._is_closing
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """When the protocol is told to write no more, and to write again."""
+        """Set the buffer sizes in bytes at which the protocol is paused and resumed."""
         self._high = _READY_BYTES if high is None else high
         self._low = self._high // 4 if low is None else low
 
     def get_write_buffer_size(self) -> int:
-        """Bytes not yet given to the connection."""
+        """Return the number of bytes not yet passed to the connection."""
         return self._out_bytes
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Bytes, whose boundaries do not matter."""
+        """Write bytes whose boundaries do not matter."""
         view = memoryview(data)
         self.writelines(bytes(view[at : at + _PIECE]) for at in range(0, len(view), _PIECE))
 
     def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
-        """Pieces, each given to the connection as it is."""
+        """Write pieces, each passed to the connection separately."""
         if self._is_closing:
             return
         for piece in list_of_data:
@@ -117,27 +122,27 @@ class EndpointPipe(asyncio.Transport):
             self._writer = self._loop.create_task(self._write_out())
 
     def pause_reading(self) -> None:
-        """Deliver nothing."""
+        """Stop delivering received bytes."""
         self._is_paused = True
         self._look_if_ready()
 
     def resume_reading(self) -> None:
-        """Deliver."""
+        """Start or resume delivering received bytes."""
         self._is_paused = False
         self._look_if_ready()
         self._schedule()
 
     def close(self) -> None:
-        """Write what waits, then close."""
+        """Close the connection after writing the buffered bytes."""
         self._is_closing = True
         if self._writer is None:
             self._finish(None)
 
     def abort(self) -> None:
-        """Close now."""
+        """Close the connection at once."""
         self._finish(None, ConnectionAbortedError(errno.ECONNABORTED, "cut on this side"))
 
-    # Inside
+    # Internals
 
     def _schedule(self) -> None:
         if not self._is_due and not self._is_paused and (self._in or self._is_at_end):
@@ -192,7 +197,7 @@ class EndpointPipe(asyncio.Transport):
             self._finish(None)
 
     def _finish(self, error: Exception | None, told: Exception | None = None) -> None:
-        """Close the connection, telling it `told` or `error`; then tell the protocol that it is lost."""
+        """Close the connection, passing it `told` or else `error`, then report its loss to the protocol."""
         if self._finisher is not None:
             return
         self._is_closing = True

@@ -1,4 +1,4 @@
-"""Where a replicator connects to: a URL, or a connection that the application supplies."""
+"""The target of a replicator: a URL, or a connection that the application supplies."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,32 +22,32 @@ _ENDPOINT: Final = "/_blipsync"
 
 @dataclass(frozen=True, slots=True)
 class Security:
-    """Whom to trust at the other end of a URL, and who we are."""
+    """Our credentials, and the checks of the server's certificate."""
 
     authenticator: Authenticator | None = None
     pinned_server_certificate: str | x509.Certificate | None = None
-    """Its SHA-256 fingerprint, or itself: nothing else is accepted."""
+    """SHA-256 fingerprint of the only accepted certificate, or that certificate itself."""
     accept_only_self_signed: bool = False
     roots: Sequence[x509.Certificate] | None = None
-    """Of the server's certificate; None for the system's."""
+    """Trusted roots for the server's certificate; None for the system's."""
     expected_uri: str | None = None
-    """Whom the server's certificate must name, instead of the host in the URL."""
+    """URI that the server's certificate must contain, instead of the host in the URL."""
     judge: Judge | None = None
-    """What else there is to say against a certificate that leads to `roots`; then dates are its business."""
+    """Additional check of a certificate that leads to `roots`. It then also decides about the dates."""
     now: Callable[[], datetime] | None = None
-    """The time that a certificate is judged by (aware); the clock's if None."""
+    """Function that returns the aware time for checking certificates; None for the system clock."""
 
 
 class Endpoint(Protocol):
-    """Where a replicator connects to."""
+    """The target of a replicator's connections."""
 
     @property
     def name(self) -> str:
-        """For people."""
+        """Name of the endpoint, for people."""
 
     @property
     def peer(self) -> Peer:
-        """Whom the checkpoint is with, unless the application knows better."""
+        """Identity of the peer for the checkpoint, unless the application supplies a better one."""
 
     async def connect(
         self,
@@ -56,19 +56,19 @@ class Endpoint(Protocol):
         headers: dict[str, str],
         heartbeat: float,
     ) -> Transport:
-        """Connect. Raises ProblemError."""
+        """Connect, and return the transport. Raises ProblemError if that fails."""
 
 
 @dataclass(frozen=True, slots=True)
 class URLEndpoint:
-    """A database of a listener or a gateway: `wss://host:port/<name>`, or `ws://`.
+    """A database of a listener or a gateway, as `wss://host:port/<name>` or `ws://…`.
 
-    Raises ValueError if it is no such URL.
+    Raises ValueError if the URL does not have this form.
     """
 
     url: str
     network_interface: str | None = None
-    """The only interface to use, by name or address; None for any."""
+    """The only interface to use, as a name or an address; None for any."""
 
     def __post_init__(self) -> None:
         if not self.url.startswith(("ws://", "wss://")):
@@ -84,12 +84,12 @@ class URLEndpoint:
 
     @property
     def name(self) -> str:
-        """The URL."""
+        """Name of the endpoint: its URL."""
         return self.url
 
     @property
     def peer(self) -> Peer:
-        """By its URL."""
+        """Identity of the peer, derived from the URL."""
         return Peer.address(self.url)
 
     @property
@@ -103,7 +103,10 @@ class URLEndpoint:
         headers: dict[str, str],
         heartbeat: float,
     ) -> Transport:
-        """Connect over TLS, or plainly. Raises ProblemError."""
+        """Connect, with TLS if the URL asks for it, and return the transport.
+
+        Raises ProblemError if that fails.
+        """
         authenticator = security.authenticator
         sent = dict(headers)
         if authenticator is not None:
@@ -136,22 +139,22 @@ class URLEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class MessageEndpoint:
-    """Another peer over whatever the application's connection carries: a serial line, Bluetooth, a radio."""
+    """A peer reached through the application's own connection: a serial line, Bluetooth, a radio."""
 
     uid: str
-    """Names the peer, and its checkpoint."""
+    """Unique id of the peer, which also identifies its checkpoint."""
     open: Callable[[], MessageEndpointConnection]
-    """Makes a connection, for each attempt a new one."""
+    """Function that makes a new connection for each attempt."""
     protocol_type: ProtocolType
 
     @property
     def name(self) -> str:
-        """The uid."""
+        """Name of the endpoint: its uid."""
         return self.uid
 
     @property
     def peer(self) -> Peer:
-        """By its uid."""
+        """Identity of the peer, derived from the uid."""
         return Peer("message", self.uid)
 
     async def connect(
@@ -161,7 +164,7 @@ class MessageEndpoint:
         headers: dict[str, str],  # noqa: ARG002 -- there are none
         heartbeat: float,
     ) -> Transport:
-        """Open a connection. Raises ProblemError."""
+        """Open a connection, and return the transport. Raises ProblemError if that fails."""
         return await open_endpoint(
             self.open(),
             receiver,

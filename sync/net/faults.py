@@ -1,4 +1,4 @@
-"""What the system, TLS and the resolver raise, as problems."""
+"""Conversion of errors from the system, TLS and the resolver to problems."""
 
 import os
 import socket
@@ -8,11 +8,16 @@ from sync.net import tls
 from sync.peer.problems import Domain, Problem
 
 ABNORMAL = 1006
-"""The close code of a connection that ended without one (RFC 6455, 7.1.5)."""
+"""Close code of a connection that ended without a close frame (RFC 6455, 7.1.5)."""
 
 
 def problem_of(error: BaseException | None, doing: str) -> Problem:
-    """`doing` says what failed and where: "connecting to boat.local:4984". None stands for a silent end."""
+    """Convert an error to a problem.
+
+    Args:
+        error: the error; None for a connection that ended without one.
+        doing: what failed and where, such as "connecting to boat.local:4984".
+    """
     if error is None:
         return Problem(Domain.WEBSOCKET, ABNORMAL, f"{doing}: the connection ended without a goodbye")
     if isinstance(error, socket.gaierror):
@@ -22,7 +27,7 @@ def problem_of(error: BaseException | None, doing: str) -> Problem:
         return Problem(Domain.TLS, 0, f"{doing}: {tls.explain(error)}")
     if isinstance(error, OSError) and error.errno:
         said = error.strerror or ""
-        if not said or said.startswith("Connect call failed"):  # asyncio's own words for all of them
+        if not said or said.startswith("Connect call failed"):  # asyncio's own general text
             said = os.strerror(error.errno)
         return Problem(Domain.POSIX, error.errno, f"{doing}: {said}")
     what = str(error) or type(error).__name__

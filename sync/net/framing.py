@@ -1,10 +1,10 @@
-"""WebSocket framing (RFC 6455) without I/O: bytes in, whole binary messages out, and the other way round.
+"""WebSocket framing (RFC 6455) without I/O: bytes in, complete binary messages out, and vice versa.
 
-The `websockets` package's own protocol decides everything but the one thing that nearly all traffic is: a
-whole binary frame within the limit. Those are taken apart and put together here, because replication sends
-very many of 300 bytes, and the package's parser of generators takes 5 µs for each, this one 0.7. What is no
-such frame goes to the package byte by byte as it arrives, so that it always stands at the beginning of a
-frame when we take over again. Both give the same messages and the same close codes.
+Nearly all traffic consists of unfragmented binary frames within the size limit, and these are parsed and
+built here. Replication sends very many of 300 bytes, for each of which the generator-based parser of the
+`websockets` package takes 5 µs, and this one 0.7. The package's protocol handles everything else. Other
+frames are passed to it byte by byte as they arrive, so that it is always at the beginning of a frame when
+this parser takes over again. Both produce the same messages and the same close codes.
 """
 
 import logging
@@ -18,13 +18,13 @@ from websockets.protocol import OPEN, SEND_EOF, Protocol, Side
 
 try:
     from websockets.speedups import apply_mask
-except ImportError:  # A build of the package without a compiler: right, and twenty times slower.
+except ImportError:  # A build of the package without a compiler: correct, but twenty times slower.
     from websockets.utils import apply_mask
 
 DEFAULT_FRAME_BYTES: Final = 64 * 1024
 
 package_log: Final = logging.getLogger(f"{__name__}.websockets")
-"""Given to the package's protocols: what they say about each connection, our own log says better."""
+"""Logger for the package's protocols. Our own log has better messages about each connection."""
 package_log.setLevel(logging.WARNING)
 
 # RFC 6455, 5.2: FIN and an opcode; MASK and a length, 126 or 127 standing for one of two or eight bytes.
@@ -34,20 +34,23 @@ _MASK: Final = 0x80
 _HEADER_16: Final = struct.Struct("!BBH").pack
 _HEADER_64: Final = struct.Struct("!BBQ").pack
 _KEY_BYTES: Final = 4
-_KEYS_AT_ONCE: Final = 256  # One call of the system for many masking keys: 1 µs each otherwise.
-_REASON_BYTES: Final = 123  # RFC 6455, 5.5: a control frame carries 125 bytes, two are the code.
+_KEYS_AT_ONCE: Final = 256  # One system call for many masking keys; each would take 1 µs otherwise.
+_REASON_BYTES: Final = 123  # RFC 6455, 5.5: a control frame carries 125 bytes, of which the code takes two.
 
 
 @dataclass(frozen=True, slots=True)
 class Goodbye:
-    """A close code and the words with it."""
+    """A close code and its reason."""
 
     code: int
     reason: str
 
 
 class Framing:
-    """One connection after its handshake. `protocol` is open, and has a limit for the size of messages."""
+    """The framing of one connection after its handshake.
+
+    `protocol` must be open, with a limit for the size of messages and without extensions.
+    """
 
     def __init__(self, protocol: Protocol) -> None:
         if protocol.max_message_size is None or protocol.extensions:
@@ -57,35 +60,41 @@ class Framing:
         self._max_size = protocol.max_message_size
         self._out: list[bytes] = []
         self._pong: list[bytes] = []
-        """The answer to the last ping. Earlier ones need none (RFC 6455, 5.5.3): a flood must not fill us."""
+        """The answer to the last ping.
+
+        Earlier pings need no answer (RFC 6455, 5.5.3), so a flood of them cannot fill the memory.
+        """
         self._masks_in = _MASK if protocol.side is Side.SERVER else 0
         self._masks_out = _MASK if protocol.side is Side.CLIENT else 0
         self._keys = b""
         self._key_at = 0
         self._tail = bytearray()
-        """The beginning of a frame whose rest has not come."""
+        """The beginning of a frame that is still incomplete."""
         self._needed = 0
-        """How long `_tail` must be before another look is worth it."""
+        """Length in bytes that `_tail` must reach before parsing can continue."""
         self._lent = 0
-        """Bytes of a frame given to the package that are still to come."""
+        """Number of bytes still to come of a frame that is being passed to the package."""
         self._message: bytearray | None = None
-        """What has come of a fragmented message."""
+        """The payload received so far of a fragmented message."""
         self.is_open = protocol.state is OPEN
-        """Whether nobody has said goodbye."""
+        """True until one of the sides has sent a close frame."""
         self.failure: Goodbye | None = None
-        """How the peer broke the protocol; it has been told so, and nothing it sends is read any more."""
+        """The peer's violation of the protocol.
+
+        It has been reported to the peer, whose data is now ignored.
+        """
         self.peer_goodbye: Goodbye | None = None
-        """The peer's close frame; it has been answered, and nothing comes after it."""
+        """The peer's close frame. It has been answered, and nothing follows it."""
 
     @property
     def has_output(self) -> bool:
-        """Whether `take` has something to write."""
+        """True if `take` has bytes to write."""
         return bool(self._out or self._pong)
 
-    # Out
+    # Sending
 
     def send(self, frame: bytes) -> None:
-        """Put one binary message in line. Only while open."""
+        """Queue one binary message. Call only while the connection is open."""
         length, masks = len(frame), self._masks_out
         if length < 126:
             header = bytes((_WHOLE_BINARY, masks | length))
@@ -107,31 +116,34 @@ class Framing:
         out.append(apply_mask(frame, key))
 
     def ping(self) -> None:
-        """Put a ping in line. Only while open."""
+        """Queue a ping. Call only while the connection is open."""
         self._protocol.send_ping(b"")
         self._collect(self._out)
 
     def close(self, code: int, reason: str) -> None:
-        """Say goodbye; nothing can be sent after it. Only while open."""
+        """Queue a close frame, after which nothing can be sent. Call only while the connection is open."""
         short = reason.encode(errors="replace")[:_REASON_BYTES].decode(errors="ignore")
         self._protocol.send_close(code, short)
         self.is_open = False
         self._collect(self._out)
 
     def take(self) -> bytes:
-        """All that is to be written, once."""
+        """Return all queued bytes, and empty the queue."""
         out = self._out
         if self._pong:
-            # A close frame, if there is one, is the last; the answer to a ping must not come after it.
+            # A close frame, if there is one, must be last, after the answer to a ping.
             out = self._pong + out
             self._pong = []
         self._out = []
         return b"".join(out)
 
-    # In
+    # Receiving
 
     def receive(self, data: bytes) -> list[bytes]:
-        """The messages that are whole now. Look at `failure`, `peer_goodbye` and `has_output` after it."""
+        """Return the messages that are now complete.
+
+        Check `failure`, `peer_goodbye` and `has_output` after each call.
+        """
         frames: list[bytes] = []
         if self._tail:
             self._tail += data
@@ -156,10 +168,10 @@ class Framing:
         return self.failure is not None or self.peer_goodbye is not None
 
     def _take_apart(self, data: bytes, position: int, frames: list[bytes]) -> int:
-        """Append whole binary frames; where they end.
+        """Append the complete binary frames to `frames`. Return the position after them.
 
-        There, either nothing follows; or a frame begins that is for the package, and `_lent` is its length;
-        or one that is not whole, and `_needed` is the number of bytes it takes to go on.
+        At that position either the data ends, or a frame for the package begins (`_lent` is then its length),
+        or an incomplete frame begins (`_needed` is then the number of bytes required to continue).
         """
         end, masks, max_size = len(data), self._masks_in, self._max_size
         key_bytes = _KEY_BYTES if masks else 0
@@ -172,7 +184,7 @@ class Framing:
                 break
             first, length = data[position], data[position + 1] ^ masks
             if length >= _MASK or first not in _KNOWN:
-                lent = end - position  # The package will find it wrong at once.
+                lent = end - position  # invalid, as the package will find at once
                 break
             if length >= 126:
                 is_short = length == 126
@@ -202,7 +214,7 @@ class Framing:
         return position
 
     def _lend(self, data: bytes, position: int, frames: list[bytes]) -> int:
-        """Give the package what has come of a frame; where the frame, or the data, ends."""
+        """Pass the received part of a frame to the package. Return the end of the frame or of the data."""
         piece = data[position : position + self._lent]
         self._lent -= len(piece)
         protocol = self._protocol

@@ -1,11 +1,13 @@
-"""How often a password may be guessed: a policy without sockets, hashes or a clock of its own.
+"""Limits on guessing passwords: a policy without sockets, hashes or a clock of its own.
 
-Each attempt is counted when it begins, so that many at once gain nothing, and taken back if it was right.
-Wrong ones count for a while against the address they come from (of IPv6, its /64: whoever has one address of
-it has all) and against the user they name. Whoever is over a limit must wait, and no hash is computed for it.
-The user's limit is not held against addresses from which that user has come in before: or anybody could lock
-out anybody else. Nor is, at just such an address, what others of its /64 have guessed: there only wrong
-passwords for this user from this address count.
+Each attempt is counted when it begins, so that parallel attempts gain nothing, and is uncounted if the
+password was right. Wrong passwords count for a while against the address they come from and against the user
+they name. An IPv6 address counts as its /64, since a host that has one address of it has them all. A client
+over a limit must wait, and no hash is computed for it.
+
+The user's limit does not apply to addresses from which that user has logged in before. Otherwise anyone could
+lock out a user. At exactly such an address, guesses from the rest of its /64 do not count either: there, only
+wrong passwords for this user from this address count.
 """
 
 import math
@@ -17,21 +19,23 @@ from typing import Final
 from sync.net.welcome import USERS, Welcome, exact, site_of
 
 WINDOW_S: Final = 300.0
-"""How long a wrong password counts."""
+"""Seconds for which a wrong password counts."""
 PER_ADDRESS: Final = 10
-"""Wrong passwords from one address in that time: more than a person mistypes, 3,000 a day."""
+"""Limit of wrong passwords from one address within `WINDOW_S`: more than mistyping causes, 3,000 a day."""
 PER_USER: Final = 50
-"""Wrong passwords for one user in that time, from wherever."""
+"""Limit of wrong passwords for one user within `WINDOW_S`, from all addresses together."""
 KEPT: Final = 1024
-"""Addresses, users, and pairs of them that are remembered, each: 2 MB at most. To drive one out takes as many
-wrong passwords for others, of which each costs a hash."""
+"""Maximum number of addresses, of users, and of pairs of them that are remembered: 2 MB at most.
+
+To displace an entry, an attacker needs as many wrong passwords for other entries, each of which costs a hash.
+"""
 
 _NAME_CHARACTERS: Final = 100
-"""Of a user's name; a stranger may send long ones."""
+"""Number of characters of a user name that are used, since a stranger may send long ones."""
 
 
 class Guesses:
-    """Remembers wrong passwords for `window_s` seconds, those of `kept` addresses and users at most."""
+    """A memory of wrong passwords for `window_s` seconds, for at most `kept` addresses and users."""
 
     def __init__(
         self,
@@ -44,8 +48,20 @@ class Guesses:
         welcome: Welcome | None = None,
         on_welcome: Callable[[], None] = lambda: None,
     ) -> None:
-        """`clock`: seconds that only rise; `welcome`: from where users have come in before; `on_welcome` is
-        called when that is to be kept. Raises ValueError for a limit that is not positive."""
+        """Create an empty memory of guesses.
+
+        Args:
+            clock: returns monotonic seconds.
+            per_address: limit of wrong passwords for one address.
+            per_user: limit of wrong passwords for one user.
+            window_s: seconds for which a wrong password counts.
+            kept: maximum number of addresses and of users to remember.
+            welcome: the addresses from which users have logged in before.
+            on_welcome: called when `welcome` has changed and should be saved.
+
+        Raises:
+            ValueError: a limit is not positive.
+        """
         if min(per_address, per_user, kept) < 1 or not window_s > 0:
             msg = "per_address, per_user, window_s and kept must be positive"
             raise ValueError(msg)
@@ -55,11 +71,14 @@ class Guesses:
         self._by_user = _Counts(per_user, kept)
         self._by_pair = _Counts(per_address, kept)
         self.welcome: Final = welcome or Welcome(utc=time.time, users=min(kept, USERS))
-        """From where users have come in."""
+        """The addresses from which users have logged in."""
         self._on_welcome = on_welcome
 
     def attempt(self, address: str, user: str) -> float:
-        """Before a password is looked at: 0 to go on, and the attempt counts; else the seconds to wait."""
+        """Count an attempt before its password is checked. Return 0.0 to proceed, else the seconds to wait.
+
+        An attempt that must wait is not counted.
+        """
         now, site, user = self._clock(), site_of(address), user[:_NAME_CHARACTERS]
         since = now - self._window_s
         if self.welcome.has(user, address):
@@ -77,14 +96,14 @@ class Guesses:
         return 0.0
 
     def take_back(self, address: str, user: str) -> None:
-        """The last attempt of these was no wrong password: it could not be judged."""
+        """Uncount the last attempt of this address and user, because its password could not be checked."""
         user = user[:_NAME_CHARACTERS]
         self._by_pair.take_back(_pair(address, user))
         self._by_address.take_back(site_of(address))
         self._by_user.take_back(user)
 
     def succeeded(self, address: str, user: str) -> None:
-        """The last attempt of these was right."""
+        """Record that the last attempt of this address and user was right."""
         self.take_back(address, user)
         if self.welcome.note(user[:_NAME_CHARACTERS], address):
             self._on_welcome()
@@ -95,14 +114,14 @@ def _pair(address: str, user: str) -> str:
 
 
 class _Counts:
-    """When the last `most` attempts of each name were, for the `kept` names that came last."""
+    """Times of the last `most` attempts for each name, kept for the `kept` names used most recently."""
 
     def __init__(self, most: int, kept: int) -> None:
         self._most, self._kept = most, kept
         self._times: OrderedDict[str, deque[float]] = OrderedDict()
 
     def free_at(self, name: str, since: float) -> float:
-        """The time of the attempt that must be forgotten first; minus infinity if there is none."""
+        """Return the time of the attempt that must expire first, or minus infinity if there is room."""
         times = self._times.get(name)
         while times and times[0] <= since:
             times.popleft()

@@ -1,4 +1,4 @@
-"""What both sides of a WebSocket's opening handshake share: addresses, and where the head of HTTP ends."""
+"""Parts of the WebSocket opening handshake that both sides use: addresses, and the end of an HTTP head."""
 
 import ipaddress
 from typing import Final
@@ -12,13 +12,16 @@ from sync.peer.problems import Domain, Problem, ProblemError
 from sync.replication.errors import LiteCoreCode
 
 HEAD_BYTES: Final = 32 * 1024
-"""The longest head taken: a few cookies and a token; a line is limited to 8 KiB by the package."""
+"""Maximum size of an HTTP head in bytes: room for a few cookies and a token.
+
+The package limits lines to 8 KiB.
+"""
 
 _END: Final = b"\r\n\r\n"
 
 
 class Head:
-    """Collects bytes until a head of HTTP is whole, so that none of what follows it is lost."""
+    """A buffer that collects bytes until an HTTP head is complete, without losing bytes after it."""
 
     def __init__(self) -> None:
         self._bytes = bytearray()
@@ -26,7 +29,7 @@ class Head:
 
     @property
     def is_too_long(self) -> bool:
-        """Whether it is longer than we take."""
+        """True if the head exceeds `HEAD_BYTES`."""
         return self._searched > HEAD_BYTES
 
     def __len__(self) -> int:
@@ -34,21 +37,21 @@ class Head:
 
     @property
     def first(self) -> int | None:
-        """Its first byte, if one has come."""
+        """The first byte, or None if none has arrived."""
         return self._bytes[0] if self._bytes else None
 
     def add(self, data: bytes) -> None:
-        """What came next, of the head or of what follows."""
+        """Append received bytes, of the head or of what follows it."""
         self._bytes += data
 
     def take(self) -> bytes:
-        """All that has come, once."""
+        """Return all received bytes, and clear the buffer."""
         data = bytes(self._bytes)
         self._bytes.clear()
         return data
 
     def split(self) -> tuple[bytes, bytes] | None:
-        """The head and what has come behind it; None if it is not whole."""
+        """Return the head and the bytes after it, or None if the head is incomplete."""
         end = self._bytes.find(_END, max(0, self._searched - len(_END)))
         if end < 0 or end > HEAD_BYTES:
             self._searched = len(self._bytes)
@@ -60,8 +63,8 @@ class Head:
 def joined(headers: Headers) -> Headers:
     """Return the headers with each name once, the values of a repeated one separated by commas.
 
-    Looking up a repeated name raises an exception that no reader of headers expects. `Set-Cookie` stays as it
-    is: it is the one header that must not be joined (RFC 9110, 5.3).
+    Looking up a repeated name raises an exception that no reader of headers expects. `Set-Cookie` stays
+    unchanged, because it is the one header whose values must not be joined (RFC 9110, 5.3).
     """
     found = Headers()
     for name in headers:
@@ -72,9 +75,9 @@ def joined(headers: Headers) -> Headers:
 
 
 def parse_address(url: str) -> tuple[WebSocketURI, str]:
-    """What `url` names, and the host to connect to, with its zone if it is a scoped link-local address.
+    """Parse a WebSocket URL. Return it and the host to connect to, with the zone of a link-local address.
 
-    Raises ProblemError. User information is refused, and not repeated: it would end up in logs.
+    Raises ProblemError. User information is refused and not quoted, because it would end up in logs.
     """
     shown = repr(url) if "@" not in url else "what was given"
     try:
@@ -90,15 +93,15 @@ def parse_address(url: str) -> tuple[WebSocketURI, str]:
         raise _refused(f"{shown} is no address of a database: it has spaces or control characters")
     host, is_scoped, zone = uri.host.partition("%")
     if is_scoped:
-        # RFC 6874: the sign before the zone is itself escaped; many write it bare.
+        # RFC 6874: the percent sign before the zone should be escaped, but many write it bare.
         zone = _as_written(url, zone.removeprefix("25") or zone)
-        uri.host = host  # The zone means nothing to the other side, nor to its certificate.
+        uri.host = host  # The zone means nothing to the server, nor to its certificate.
         return uri, f"{host}%{zone}"
     return uri, host
 
 
 def _as_written(url: str, zone: str) -> str:
-    """The zone in the letters it had: names of interfaces know upper and lower case."""
+    """Return the zone in its original case, since interface names are case-sensitive."""
     at = url.lower().find(zone.lower() + "]")
     return url[at : at + len(zone)] if at >= 0 else zone
 
@@ -108,7 +111,7 @@ def _refused(text: str) -> ProblemError:
 
 
 def spell_remote(address: object) -> str:
-    """A socket's address for people: `192.0.2.7:4984`, `[fe80::1%eth0]:4984`."""
+    """Format a socket's address for people: `192.0.2.7:4984`, `[fe80::1%eth0]:4984`."""
     match address:
         case (str() as host, int() as port, *_):
             bare, is_scoped, zone = host.partition("%")
@@ -117,7 +120,7 @@ def spell_remote(address: object) -> str:
             except ValueError:
                 return f"{host}:{port}"
             if isinstance(parsed, ipaddress.IPv6Address):
-                if parsed.ipv4_mapped is not None:  # One socket for both families shows IPv4 so.
+                if parsed.ipv4_mapped is not None:  # A socket for both families shows IPv4 this way.
                     return f"{parsed.ipv4_mapped}:{port}"
                 return f"[{bare}{is_scoped}{zone}]:{port}"
             return f"{host}:{port}"

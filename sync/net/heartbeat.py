@@ -1,17 +1,18 @@
-"""Finding out that the other side is gone although nothing says so: a cable pulled, a vessel out of range."""
+"""Detection of a lost connection that reports no error: a cable pulled, a vessel out of range."""
 
 import asyncio
 from collections.abc import Callable
 from typing import Final
 
 _NEAR: Final = 0.001
-"""Seconds; timers come a little early now and then."""
+"""Tolerance in seconds, because timers sometimes fire a little early."""
 
 
 class Heartbeat:
-    """Pings each `interval`, and calls `lost`, once, if nothing at all has come `grace` after a ping.
+    """A timer that pings every `interval`, and calls `lost` once if nothing arrives within `grace` of a ping.
 
-    The owner sets `heard` whenever something comes, be it only a byte, and `is_deaf` while it does not read.
+    Both are in seconds. The owner sets `heard` whenever anything arrives, even one byte, and `is_deaf` while
+    it does not read.
     """
 
     def __init__(
@@ -35,11 +36,11 @@ class Heartbeat:
 
     @property
     def silence(self) -> float:
-        """Seconds since a ping that nothing has come after; 0 if something has."""
+        """Seconds since a ping after which nothing has arrived; 0 if something has."""
         return 0.0 if self.heard or self.is_deaf else self._loop.time() - self._pinged_at
 
     def stop(self) -> None:
-        """No more of it."""
+        """Stop sending pings."""
         self._next.cancel()
 
     def _beat(self) -> None:
@@ -51,8 +52,8 @@ class Heartbeat:
     def _judge(self) -> None:
         since = self._loop.time() - self._pinged_at
         if self.heard or self.is_deaf:
-            # The next ping is due an interval after the last one, not after its judgement: who falls silent
-            # just after an answer is known to be lost within `interval` and `grace`.
+            # The next ping is due one interval after the last ping, not after its check. So a peer that falls
+            # silent just after an answer is detected within `interval` plus `grace`.
             self._next = self._loop.call_later(max(0.0, self._interval - since), self._beat)
         elif since < self._grace - _NEAR:
             self._next = self._loop.call_later(self._grace - since, self._judge)

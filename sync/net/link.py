@@ -1,6 +1,6 @@
-"""A peer on a transport: carries frames between them, and keeps the peer's time.
+"""The connection between a peer and a transport: carries frames and runs the peer's timers.
 
-The peer is sans-I/O; this is the thin shell around it, the same for both roles and every transport.
+The peer is sans-I/O. This is the thin shell around it, the same for both roles and every transport.
 """
 
 import asyncio
@@ -21,25 +21,27 @@ from sync.store import StoreError
 log = logging.getLogger(__name__)
 
 _FLUSH_EVERY: Final = 64 * 1024
-"""Bytes put in line before they are written: one system call and one TLS record set for many frames."""
+"""Bytes queued before they are written: one system call and one set of TLS records for many frames."""
 _FRAMES_AT_ONCE: Final = 100
-"""Frames taken in before the other side hears of it: half a transaction's worth of small documents."""
+"""Number of frames processed before the peer is answered: half of a transaction of small documents."""
 INBOUND_MOST: Final = 256 * 1024
-"""Bytes of frames that have come and are not taken in, from which on nothing more is read."""
+"""Number of received but unprocessed bytes above which reading stops."""
 INBOUND_LEAST: Final = 64 * 1024
-"""Bytes of them from which on it is again."""
+"""Number of received but unprocessed bytes below which reading resumes."""
 INFLATED_A_SECOND: Final = 32 * 1024 * 1024
-"""Bytes that the compressed frames of a connection may inflate to in a second, and as much at once after a
-pause. The fastest replication that was measured brings 15 MiB, and text by Wi-Fi half of that."""
+"""Bytes to which a connection's compressed frames may inflate in a second, and at once after a pause.
+
+The fastest replication measured brings 15 MiB, and text over Wi-Fi half of that.
+"""
 _NORMAL: Final = 1000
 _POLICY: Final = 1008
 _TRY_AGAIN: Final = 4001
-"""Couchbase Lite's own, after which it connects again."""
+"""Couchbase Lite's own close code, after which it connects again."""
 _INTERNAL: Final = 1011
 
 
 class Link:
-    """Drives one peer. It is a `sync.net.transport.Receiver`, and takes turns with other links."""
+    """The driver of one peer: a `sync.net.transport.Receiver` that takes turns with other links."""
 
     def __init__(
         self,
@@ -50,8 +52,15 @@ class Link:
         turned: Callable[[], None] | None = None,
         owner: Owner | None = None,
     ) -> None:
-        """`over` is called once, when the transport is closed, with what ended it; `turned` whenever the peer
-        has done what it could. `owner`: on whose account it works, if there is more of theirs."""
+        """Connect a peer to an open transport.
+
+        Args:
+            peer: the peer to drive.
+            transport: the transport that carries its frames.
+            over: called once when the transport is closed, with the problem that ended it.
+            turned: called whenever the peer has no more work for now.
+            owner: the owner whose processor time this link uses; None for a new one.
+        """
         self.peer, self.transport = peer, transport
         self.owner = owner or Owner(transport.remote)
         self._over, self._turned = over, turned
@@ -60,26 +69,26 @@ class Link:
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
         self._inbound: deque[bytes] = deque()
-        """Frames that have come and are not taken in."""
+        """Received frames that are not yet processed."""
         self._inbound_bytes = 0
         self._has_paused = False
-        """Whether nothing more is read until less is inbound."""
+        """True while reading is paused until fewer bytes are inbound."""
         self._inflation = TokenBucket(INFLATED_A_SECOND, now=self._loop.time())
         self._inflated = 0
-        """Bytes that frames had inflated to at the end of the last turn."""
+        """Total bytes of inflated frames at the end of the last turn."""
         self._is_closing = False
         self._wake_is_due = self._run_is_due = False
         self._ending: tuple[Problem | None] | None = None
-        """What ended the transport, once it is closed and something is still inbound."""
+        """The problem that ended the transport, once it is closed while frames are still inbound."""
         self.is_closed = False
         peer.session.nudge = self._nudged
-        self._loop.call_soon(self._report)  # It may be silent for good.
+        self._loop.call_soon(self._report)  # The peer may never send anything.
         self._unwatch = watch(peer.database, self, self._changed)
 
-    # What the transport tells
+    # Calls from the transport
 
     def frames(self, frames: list[bytes]) -> None:
-        """Frames have come. What follows from the first goes out before the last are looked at."""
+        """Process received frames. Answers to the first are sent before the last are read."""
         if self.is_closed or self.peer.session.is_over:
             return
         self._inbound += frames
@@ -91,11 +100,11 @@ class Link:
         self._report()
 
     def writable(self) -> None:
-        """The transport has room again."""
+        """Continue sending, because the transport has room again."""
         self.run()
 
     def closed(self, problem: Problem | None) -> None:
-        """The transport is closed. What has come before is taken in nevertheless."""
+        """Record that the transport is closed. Frames received before are still processed."""
         if self.is_closed or self._ending is not None:
             return
         self._ending = (problem,)
@@ -119,17 +128,17 @@ class Link:
         try:
             self.peer.ledger.keep()
         except StoreError as error:
-            # The checkpoint has not passed them either: they are sent again, and fail again.
+            # The checkpoint has not passed these documents either, so they are sent again, and fail again.
             log.warning("%s: which documents failed cannot be kept: %s", self.transport.remote, error)
         self.peer.ledger.flush()
         if self._over is not None:
             self._over(session.problem if was_over else problem)
 
-    # Memory
+    # Memory budget
 
     @property
     def held(self) -> int:
-        """Bytes that are held for the peer."""
+        """Number of bytes held in memory for the peer."""
         return CONNECTION + self._inbound_bytes + self.transport.unwritten + self.peer.held
 
     def _report(self) -> None:
@@ -137,31 +146,33 @@ class Link:
             self._memory.report(self, self.held)
 
     def shed(self, why: str = "too much is held here for this peer") -> None:
-        """End it for the sake of others; the peer may try again."""
+        """Close the connection to free memory for others. The peer may try again."""
         if self.is_closed:
             return
         self.peer.session.end(Problem(Domain.BLIP, _TRY_AGAIN, why))
         if self.transport.is_writable:
             self._turns.request(self)
         else:
-            self.transport.abort()  # A word would wait behind all that is not read.
+            self.transport.abort()  # A close frame would wait behind everything that the peer does not read.
 
-    # Work
+    # Turns
 
     def run(self) -> None:
-        """Do what can be done, and write what is to be written: now, or in turn."""
+        """Request a turn to process frames and to write, which may start at once."""
         if not self.is_closed:
             self._turns.request(self)
 
     def close(self, problem: Problem | None = None) -> None:
-        """End the session, and the connection with it."""
+        """End the session, and close the connection."""
         self.peer.session.end(problem)
         if not self.is_closed:
             self.take_turn(self._loop.time())
 
     def take_turn(self, until: float) -> bool:
-        """Work until then; return True if there is more to be done. A fault of ours ends this connection, and
-        no other."""
+        """Work until the time `until`. Return True if there is more work.
+
+        An internal error ends this connection and no other.
+        """
         if self.is_closed:
             return False
         session = self.peer.session
@@ -186,13 +197,14 @@ class Link:
         return has_more
 
     def _work(self) -> bool:
-        """Take in frames and do what follows until none are left or the time is up; True in that case."""
+        """Process frames until none are left or the time is up. Return True in the latter case."""
         session = self.peer.session
         until = session.until
         while True:
             if self._may_take_in():
                 self._take_in()
-                # What follows has time of its own: else whoever goes on sending would never be answered.
+                # Answering gets time of its own, since otherwise a peer that keeps sending would never be
+                # answered.
                 session.until = max(until, self._loop.time() + TURN_S / 2)
             session.is_interrupted = False
             self._run()
@@ -210,7 +222,7 @@ class Link:
         return bool(self._inbound) or self.peer.session.connection.is_amid
 
     def _may_take_in(self) -> bool:
-        """Return True if frames may be taken in now. After much was inflated they wait."""
+        """Return True if frames may be processed now. They wait after much data was inflated."""
         if not self._has_inbound:
             return False
         now = self._loop.time()
@@ -270,7 +282,7 @@ class Link:
     def _set_timer(self, deadline: float | None) -> None:
         if self._timer is not None:
             if deadline is not None and self._due <= deadline:
-                return  # it goes off earlier; then this is asked again
+                return  # the timer fires earlier, and this is decided again then
             self._timer.cancel()
             self._timer = None
         if deadline is not None:
@@ -282,7 +294,7 @@ class Link:
         self.run()
 
     def _nudged(self) -> None:
-        """What the peer has waited for has happened in another session."""
+        """Schedule a turn, because something the peer waits for has happened in another session."""
         if not (self._run_is_due or self._wake_is_due or self.is_closed):
             self._run_is_due = True
             self._loop.call_soon(self._run_soon)
@@ -292,7 +304,7 @@ class Link:
         self.run()
 
     def _changed(self) -> None:
-        """The store has changed: once per turn of the event loop is enough."""
+        """Schedule waking the peer after a change of the store, once per turn of the event loop."""
         if not self._wake_is_due and not self.is_closed:
             self._wake_is_due = True
             self._loop.call_soon(self._wake)

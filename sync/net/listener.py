@@ -1,4 +1,4 @@
-"""The passive side: lets peers connect over the network and replicate with databases here.
+"""The passive side: accepts connections from peers over the network and replicates with local databases.
 
     listener = URLEndpointListener(URLEndpointListenerConfiguration({"log": database}, port=4984))
     await listener.start()
@@ -6,7 +6,7 @@
     …
     await listener.stop()
 
-Without a TLS identity it makes one of its own, self-signed, which clients pin by its fingerprint.
+Without a TLS identity, the listener makes a self-signed one, which clients pin by its fingerprint.
 """
 
 import asyncio
@@ -52,108 +52,112 @@ from sync.store import Database
 log = logging.getLogger(__name__)
 
 SUBPROTOCOLS: Final = ("BLIP_3+CBMobile_3", "BLIP_3+CBMobile_2")
-"""What we speak, what we like best first."""
+"""Supported subprotocols, in order of preference."""
 DEFAULT_PORT: Final = 4984
 STOP_GRACE_S: Final = 2.0
-"""How long a stop waits for peers to say goodbye: a peer out of reach never will, and loses nothing by it."""
+"""Seconds that a stop waits for close frames. A peer out of reach never answers, and loses nothing by it."""
 PER_CLIENT: Final = 16
-"""Connections of one client: a device makes one or two, and several may share a user."""
+"""Maximum number of connections of one client. A device makes one or two, and several may share a user."""
 FIRST_MESSAGE_S: Final = 60.0
-"""Seconds until a peer's first request must have come: it is sent with the handshake's end, and a satellite's
-link may lose it twice."""
+"""Seconds within which a peer's first request must arrive.
+
+It is sent at the end of the handshake, and a satellite link may lose it twice.
+"""
 _ENDPOINT: Final = "_blipsync"
 
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Who wants to enter a database."""
+    """A client that asks to enter a database."""
 
     client: Client
     database: str
-    """The name by which it is served."""
+    """The name under which the database is served."""
     remote: str
-    """Its address and port, for people."""
+    """The client's address and port, for people."""
     headers: Mapping[str, str]
-    """Of its request."""
+    """Headers of the client's request."""
 
 
 Authorizer = Callable[[Visitor], PassiveOptions | Refusal | None]
-"""What a visitor may do; None: it may not enter."""
+"""Function that returns the options for a visitor, a refusal, or None to refuse it without a reason."""
 Authenticator = ListenerPasswordAuthenticator | ListenerCertificateAuthenticator | ListenerAuthenticators
 
 
 @dataclass(frozen=True, slots=True)
 class URLEndpointListenerConfiguration:
-    """How to listen."""
+    """Configuration of a listener."""
 
     databases: Mapping[str, Database]
-    """By the name that URLs have for each: `wss://host:port/<name>`."""
+    """The databases by the name that each has in URLs: `wss://host:port/<name>`."""
     port: int = DEFAULT_PORT
-    """0 for any that is free."""
+    """TCP port to listen on; 0 for any free port."""
     network_interface: str | None = None
-    """The name or an address of the only interface to listen on; None for all."""
+    """Name or address of the only interface to listen on; None for all."""
     welcomes: Callable[[str], bool] | None = None
-    """Whether to take a connection that came in by this address of ours; for who listens on all, and may not
-    take from all. None: any."""
+    """Function that returns True to accept a connection that arrived at this local address.
+
+    It serves listeners on all interfaces that may not accept connections on every one. None accepts all.
+    """
     disable_tls: bool = False
     tls_identity: TLSIdentity | None = None
-    """None: self-signed, made at the start."""
+    """TLS identity of the listener; None to make a self-signed one at the start."""
     authenticator: Authenticator | None = None
-    """Who may enter; None: everybody."""
+    """Authenticator of clients; None to admit everyone."""
     authorize: Authorizer | None = None
-    """What each who entered may do; None: all that `read_only` allows."""
+    """Function that decides what each admitted client may do; None to allow all that `read_only` allows."""
     read_only: bool = False
     enable_delta_sync: bool = True
     heartbeat: float = 300.0
     """Seconds between pings."""
     grace: float = 30.0
-    """Seconds that nothing at all may come after a ping."""
+    """Seconds without any data after a ping until the connection counts as lost."""
     max_connections: int = 100
     strangers_per_address: int = PER_ADDRESS
-    """Connections from one address that are not let in yet."""
+    """Maximum number of connections from one address that are not admitted yet."""
     per_client: int = PER_CLIENT
-    """Connections of one user, or of the holder of one certificate. The oldest gives way to another."""
+    """Maximum number of connections of one user or certificate. A new one replaces the oldest."""
     first_message: float = FIRST_MESSAGE_S
-    """Seconds within which a peer that was let in has to ask for something."""
+    """Seconds within which an admitted peer must send its first request."""
     headers: Mapping[str, str] = field(default_factory=dict)
-    """What else to say of ourselves in the answer to whoever enters."""
+    """Additional headers in the response to an admitted client."""
     on_connected: "Callable[[Connection], None] | None" = None
     on_disconnected: "Callable[[Connection, Problem | None], None] | None" = None
-    """Told of each connection's begin and end, the latter with what ended it."""
+    """Called at the beginning and at the end of each connection, with the problem that ended it."""
     on_documents: "Callable[[Connection, Sequence[DocumentEnded]], None] | None" = None
-    """Told of each document that was replicated, or was not, in lots."""
+    """Called with batches of documents that were replicated, or that failed."""
     limits: blip.Limits = field(default_factory=blip.Limits)
     message_limits: messages.Limits = messages.DEFAULT
     common_name: str = "logboat"
-    """In a self-signed identity."""
+    """Common name of a self-signed identity."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Connection:
-    """One peer that is connected."""
+    """The connection of one peer."""
 
     remote: str
     client: Client
     database: str
     headers: Mapping[str, str]
-    """Of its request."""
+    """Headers of the peer's request."""
     subprotocol: str
     link: Link
 
     @property
     def progress(self) -> Progress:
-        """What passed so far."""
+        """Progress of the replication so far."""
         return self.link.peer.ledger.progress
 
     @property
     def is_busy(self) -> bool:
-        """Whether documents are on their way."""
+        """True while documents are being transferred."""
         peer = self.link.peer
         return not all(part is None or part.is_idle for part in (peer.sender, peer.receiver))
 
 
 class _Admitted(NamedTuple):
-    """Who was let in, where, and what it may do there."""
+    """An admitted client, the database, and what the client may do there."""
 
     client: Client
     name: str
@@ -163,27 +167,27 @@ class _Admitted(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ConnectionStatus:
-    """How many peers are connected, and how many of them are replicating just now."""
+    """Numbers of connected peers, and of those that are replicating now."""
 
     connection_count: int
     active_connection_count: int
 
 
 class URLEndpointListener:
-    """Listens from `start` to `stop`."""
+    """A listener that accepts connections from `start` to `stop`."""
 
     def __init__(self, configuration: URLEndpointListenerConfiguration) -> None:
         self.configuration: Final = configuration
         self.tls_identity: TLSIdentity | None = None
-        """What it shows clients; None before the start, or without TLS."""
+        """The identity presented to clients; None before the start, or without TLS."""
         self._server: Server | None = None
         self._connections: dict[Connection, None] = {}
-        """The oldest first."""
+        """The connections, oldest first."""
         self._owners: WeakValueDictionary[str, Owner] = WeakValueDictionary()
         self._authenticators = _combined(configuration.authenticator)
 
     async def start(self) -> None:
-        """Begin to listen. Raises ProblemError if that is not possible."""
+        """Start listening. Raises ProblemError if that is not possible."""
         if self._server is not None:
             return
         configuration = self.configuration
@@ -213,7 +217,7 @@ class URLEndpointListener:
         )
 
     async def stop(self, *, grace: float = STOP_GRACE_S) -> None:
-        """Listen no more, and close every connection; after `grace` seconds those of silent peers are cut."""
+        """Stop listening, and close every connection. Those still open after `grace` seconds are aborted."""
         server, self._server = self._server, None
         if server is not None:
             for connection in list(self._connections):
@@ -223,12 +227,12 @@ class URLEndpointListener:
 
     @property
     def port(self) -> int | None:
-        """Where it listens; None while it does not."""
+        """TCP port of the listener; None while it is not listening."""
         return None if self._server is None else self._server.port
 
     @property
     def urls(self) -> list[str]:
-        """Of each database on each address of this machine, loopback last."""
+        """URL of each database at each address of this machine, loopback last."""
         if self._server is None:
             return []
         scheme = "ws" if self.configuration.disable_tls else "wss"
@@ -242,12 +246,12 @@ class URLEndpointListener:
 
     @property
     def connections(self) -> list[Connection]:
-        """Who is connected."""
+        """The connections of admitted peers."""
         return list(self._connections)
 
     @property
     def status(self) -> ConnectionStatus:
-        """How many are connected, and busy."""
+        """Numbers of connected and of busy peers."""
         return ConnectionStatus(
             len(self._connections), sum(connection.is_busy for connection in self._connections)
         )
@@ -271,7 +275,10 @@ class URLEndpointListener:
         return _Admitted(client, name, database, options)
 
     async def _look(self, request: Request) -> Reject:
-        """Sync Gateway looks whether there is such a database before it opens a WebSocket."""
+        """Answer a request that asks for no WebSocket.
+
+        Sync Gateway sends such a request to check that the database exists.
+        """
         if _database_name(request.path) is not None:
             return Reject(426, "this is for a WebSocket only", (("Upgrade", "websocket"),))
         admitted = await self._admit(request, _database_name(f"{request.path.rstrip('/')}/{_ENDPOINT}"))
@@ -324,7 +331,7 @@ class URLEndpointListener:
         return Accept(receiver, subprotocol, headers, _account(client, request.remote))
 
     def _make_room(self, newest: Connection) -> None:
-        """End the oldest connection of a client that has too many. It may be one that nobody has missed."""
+        """End the oldest connection of a client that has too many. It may be a dead one."""
         theirs = [
             found
             for found in self._connections
@@ -336,7 +343,7 @@ class URLEndpointListener:
             oldest.link.shed("newer connections of the same client have come")
 
     def _owner(self, client: Client, remote: str) -> Owner:
-        """Return the one on whose account a client's connections work, all of them together."""
+        """Return the owner whose processor time a client's connections use together."""
         name = _account(client, remote)
         owner = self._owners.get(name)
         if owner is None:
@@ -356,7 +363,7 @@ class URLEndpointListener:
 
 
 def _account(client: Client, remote: str) -> str:
-    """Return what a client is known by: its certificate, its name, or its address."""
+    """Return a client's identity: its certificate, its user name, or its address."""
     if isinstance(client, CertificateHolder):
         return tls.fingerprint(client.certificate)
     return f"user {client.name}" if isinstance(client, User) else site_of(remote.rpartition(":")[0])
@@ -368,7 +375,7 @@ def _end_if_mute(connection: Connection) -> None:
 
 
 def named(client: Client) -> str:
-    """Who a client is, for people."""
+    """Describe a client for people."""
     if isinstance(client, User):
         return f"user {client.name}"
     if isinstance(client, CertificateHolder):
@@ -394,7 +401,7 @@ def _combined(authenticator: Authenticator | None) -> ListenerAuthenticators:
 
 
 def _database_name(path: str) -> str | None:
-    """Of `/<name>/_blipsync`; None if the path is of another form."""
+    """Return the name in `/<name>/_blipsync`, or None if the path has another form."""
     try:
         parts = urlsplit(path).path.split("/")
     except ValueError:
@@ -405,7 +412,7 @@ def _database_name(path: str) -> str | None:
 
 
 def _address(interface: str | None) -> str:
-    """The address to bind: that of an interface by name, or the one given; everywhere for None."""
+    """Return the address to bind: an interface's, the given one, or empty for all interfaces."""
     if interface is None:
         return ""
     try:
@@ -421,7 +428,7 @@ def _address(interface: str | None) -> str:
 
 
 def _addresses() -> list[str]:
-    """This machine's own, but for loopback and link-local ones."""
+    """Return this machine's addresses, except loopback and link-local ones."""
     found: list[str] = []
     for adapter in ifaddr.get_adapters():
         for entry in adapter.ips:

@@ -1,11 +1,11 @@
-"""How much the connections of a process hold for their peers together, and who goes if it is too much.
+"""A memory budget for all connections of a process, which closes connections that exceed it.
 
-Each connection is bounded by itself (`sync.blip.limits`), and a hundred of them may come. So what they hold
-is added up by whose they are. Beyond the budget the largest connection of whoever holds most is ended: that
-is told to try again, and no other notices.
+Each connection is bounded by itself (`sync.blip.limits`), but there may be a hundred of them. So the bytes
+they hold are added up by owner. Beyond the budget, the largest connection of the owner that holds most is
+closed. That peer is told to try again, and no other notices.
 
     memory().report(link, bytes)      after each turn
-    memory().departed()               when a connection is over, even if it was never let in
+    memory().departed()               when a connection is over, even if it was never admitted
     memory().most = …                 a small machine's budget
 """
 
@@ -25,53 +25,63 @@ from sync.net.turns import Owner
 log = logging.getLogger(__name__)
 
 MOST: Final = 512 * MIB
-"""Bytes that connections may hold where nobody says otherwise."""
+"""Default limit of the bytes that connections may hold together."""
 APPLIANCE_MOST: Final = 28 * MIB
-"""The same on a machine of 512 MiB. Beside it the process has 60 MiB for itself, 16 MiB for two passwords
-that are being checked, and some 15 MiB for a message that is being read. Together these are below the 120 MiB
-that it may ever take."""
+"""The limit on a machine of 512 MiB.
+
+Besides it, the process has 60 MiB for itself, 16 MiB for two passwords being checked, and about 15 MiB for a
+message being read. Together these are below the 120 MiB that the process may ever use.
+"""
 CONNECTION: Final = 220 * KIB
-"""Bytes that a connection takes by being there: buffers of TLS, and objects. Measured."""
+"""Bytes that each open connection takes for TLS buffers and objects, as measured."""
 _READ: Final = 64 * KIB
-"""Bytes that asyncio's TLS reads at once, a buffer for each connection; 256 KiB if it is not told."""
+"""Size in bytes of the read buffer of asyncio's TLS for each connection; 256 KiB by default."""
 _TRIM_FROM: Final = 4 * MIB
-"""Bytes that must have been let go of for the rest of them to be given back to the system."""
+"""Number of freed bytes after which free memory is returned to the system."""
 _DEPARTED: Final = 16
-"""Connections that are over, after which their remains are collected. asyncio's TLS leaves cycles of objects,
-with their buffers; the collector, which counts objects and not bytes, would let hundreds of them lie."""
+"""Number of ended connections after which garbage is collected.
+
+asyncio's TLS leaves cycles of objects, with their buffers. The collector counts objects and not bytes, so it
+would leave hundreds of them.
+"""
 _COLLECT_AFTER: Final = 0.5
-"""Seconds between two such collections, at least: each takes some 20 ms."""
+"""Minimum number of seconds between two such collections, each of which takes about 20 ms."""
 _MMAP_THRESHOLD: Final = 128 * KIB
-"""Bytes of a block from which on it is given back as soon as it is free. It is glibc's own figure, which
-grows if it is not set."""
+"""Size of a block in bytes from which it is returned to the system as soon as it is freed.
+
+This is glibc's own default, which grows unless it is set.
+"""
 # malloc.h
 _M_MMAP_THRESHOLD: Final = -3
 _M_ARENA_MAX: Final = -8
 
 
 class Holder(Protocol):
-    """A connection that holds something for its peer."""
+    """A connection that holds memory for its peer."""
 
     owner: Owner
 
     def shed(self) -> None:
-        """End, since it is too much."""
+        """Close the connection, because too much memory is held."""
 
 
 class Memory:
-    """What the connections of one event loop hold."""
+    """The memory held by the connections of one event loop."""
 
     def __init__(self, most: int = MOST) -> None:
         self.most = most
         self.total = 0
         self._held: dict[Holder, int] = {}
         self._peak = 0
-        """The most since memory was given back last."""
+        """Maximum of `total` since memory was last returned to the system."""
         self._departed = 0
         self._collection: asyncio.TimerHandle | None = None
 
     def report(self, holder: Holder, held: int) -> None:
-        """Take note that a connection holds so many bytes now; end one if all together hold too much."""
+        """Record how many bytes a connection holds now.
+
+        Close connections while the total exceeds the budget.
+        """
         self.total += held - self._held.get(holder, 0)
         self._held[holder] = held
         self._peak = max(self._peak, self.total)
@@ -79,14 +89,14 @@ class Memory:
             self._shed()
 
     def forget(self, holder: Holder) -> None:
-        """Take note that a connection is over, and holds nothing."""
+        """Record that a connection is over and holds nothing."""
         self.total -= self._held.pop(holder, 0)
         if self._peak - self.total >= _TRIM_FROM:
             self._peak = self.total
             asyncio.get_running_loop().run_in_executor(None, give_back)
 
     def departed(self) -> None:
-        """Take note that a connection is over, also one that was never let in."""
+        """Record that a connection is over, even one that was never admitted."""
         self._departed += 1
         if self._departed >= _DEPARTED and self._collection is None:
             self._collection = asyncio.get_running_loop().call_later(_COLLECT_AFTER, self._collect)
@@ -115,7 +125,7 @@ _memories: WeakKeyDictionary[asyncio.AbstractEventLoop, Memory] = WeakKeyDiction
 
 
 def memory() -> Memory:
-    """Return the memory of the running event loop's connections."""
+    """Return the memory budget of the running event loop's connections."""
     loop = asyncio.get_running_loop()
     found = _memories.get(loop)
     if found is None:
@@ -124,15 +134,15 @@ def memory() -> Memory:
 
 
 def economise() -> None:
-    """Make this process take little memory, and give back what it has taken. To be called at its start."""
+    """Configure this process to use little memory and to return it early. Call it at the start."""
     sslproto.SSLProtocol.max_size = _READ
-    with suppress(OSError, AttributeError):  # Another C library than glibc: it has its own ways.
+    with suppress(OSError, AttributeError):  # a C library other than glibc has its own ways
         libc = ctypes.CDLL(None)
         libc.mallopt(_M_MMAP_THRESHOLD, _MMAP_THRESHOLD)
         libc.mallopt(_M_ARENA_MAX, 1)
 
 
 def give_back() -> None:
-    """Give memory that is free back to the system, if the C library knows how; some milliseconds' work."""
+    """Return free memory to the system if the C library supports that. Takes some milliseconds."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)

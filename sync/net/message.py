@@ -1,9 +1,9 @@
-"""Replication over what is no IP network: a serial line, Bluetooth, a radio; the application carries bytes.
+"""Replication over transports that are not IP networks, such as a serial line, Bluetooth or a radio.
 
-In the words of Couchbase Lite: the application writes a `MessageEndpointConnection`, and is given a
-`ReplicatorConnection` to hand over what it receives. If its connection keeps the boundaries of messages
-(`ProtocolType.MESSAGE_STREAM`), each is one frame of BLIP; if it carries bytes (`BYTE_STREAM`), frames are
-wrapped as WebSocket frames, without a handshake of HTTP, the active side being the client.
+The interface follows Couchbase Lite. The application implements a `MessageEndpointConnection`, and receives a
+`ReplicatorConnection` to which it passes the data it receives. If its connection keeps the boundaries of
+messages (`ProtocolType.MESSAGE_STREAM`), each message is one BLIP frame. If it carries bytes (`BYTE_STREAM`),
+frames are wrapped as WebSocket frames without an HTTP handshake, with the active side as the client.
 
 `sync.net.streams` has connections for asyncio's streams and for file descriptors.
 """
@@ -30,64 +30,72 @@ _TOO_BIG: Final = 1009
 
 
 class ProtocolType(Enum):
-    """What the application's connection carries."""
+    """The kind of data that the application's connection carries."""
 
     MESSAGE_STREAM = auto()
-    """Messages, each whole."""
+    """Complete messages with boundaries."""
     BYTE_STREAM = auto()
-    """Bytes."""
+    """A stream of bytes without boundaries."""
 
 
 class Side(Enum):
-    """Who begins to replicate."""
+    """The role of this side: the active side starts the replication."""
 
     ACTIVE = auto()
     PASSIVE = auto()
 
 
 class MessagingError(Exception):
-    """Why the application's connection failed; raised by it, or given to `ReplicatorConnection.close`."""
+    """A failure of the application's connection; raised by it, or passed to `ReplicatorConnection.close`."""
 
     def __init__(self, error: Exception, *, is_recoverable: bool = True) -> None:
         super().__init__(str(error) or type(error).__name__)
         self.error = error
         self.is_recoverable = is_recoverable
-        """Whether it is worth trying again soon."""
+        """True if another attempt soon may succeed."""
 
 
 class ReplicatorConnection:
-    """Where the application's connection puts what it receives. To be used in the event loop's thread."""
+    """The object to which the application's connection passes received data.
+
+    Use it in the event loop's thread.
+    """
 
     def __init__(self, pipe: EndpointPipe) -> None:
         self._pipe = pipe
 
     def receive(self, data: bytes) -> None:
-        """A message, or some bytes. More than a buffer's worth without `ready` ends the connection."""
+        """Pass on a message, or some bytes.
+
+        A connection that passes on more than a buffer's worth without waiting for `ready` is closed.
+        """
         self._pipe.received(data)
 
     async def ready(self) -> None:
-        """Wait until more may be received: whoever calls it before each read makes the other side wait.
+        """Wait until more may be received.
 
-        Not within `MessageEndpointConnection.open`: nothing is taken before that returns.
+        Awaiting this before each read puts back-pressure on the other side.
+
+        Do not await it within `MessageEndpointConnection.open`: no data is processed before that returns.
         """
         await self._pipe.ready()
 
     def close(self, error: MessagingError | None = None) -> None:
-        """The connection is over: at its end, or by `error`."""
+        """Report that the connection has ended, normally or with `error`."""
         self._pipe.ended(error.error if error is not None else None)
 
 
 class MessageEndpointConnection(Protocol):
-    """What the application writes. Whatever these raise ends the connection."""
+    """The interface that the application implements. An exception from any method ends the connection."""
 
     async def open(self, connection: ReplicatorConnection) -> None:
-        """Connect; give `connection` all that comes from now on."""
+        """Connect, and pass all data received from now on to `connection`."""
 
     async def send(self, data: bytes) -> None:
-        """Carry a message, or bytes, to the other side; return when more can be taken."""
+        """Send a message, or bytes, to the other side. Return when more can be accepted."""
 
     async def close(self, error: Exception | None) -> None:
-        """Disconnect, after all that was sent. `error` is why, unless all is well."""
+        """Disconnect after all pending data was sent. `error` is the cause, or None for a normal close."""
 
 
 async def open_endpoint(
@@ -100,7 +108,20 @@ async def open_endpoint(
     timeout: float = 15.0,  # noqa: ASYNC109 -- to be told from a TimeoutError of the connection's
     tuning: Tuning | None = None,
 ) -> Transport:
-    """Open `connection`; `receiver` makes who receives from it. Raises ProblemError if it does not open."""
+    """Open an application's connection, and attach the receiver that `receiver` makes.
+
+    Args:
+        connection: the application's connection, not yet open.
+        receiver: makes the receiver of the transport's frames.
+        protocol_type: the kind of data that the connection carries.
+        side: the role of this side.
+        remote: name of the other side, for people.
+        timeout: seconds within which the connection must open.
+        tuning: limits and timings; None for the defaults.
+
+    Raises:
+        ProblemError: the connection does not open.
+    """
     tuning = tuning or Tuning()
     pipe = EndpointPipe(connection.send, connection.close, close_timeout=tuning.close_timeout)
     try:
@@ -135,10 +156,10 @@ def _problem(error: Exception, remote: str, timed_out: float | None) -> Problem:
 
 
 class MessageTransport(asyncio.Protocol):
-    """Frames as messages, one each; see `sync.net.transport.Transport` for the calls.
+    """A transport that carries each frame as one message; see `sync.net.transport.Transport` for the methods.
 
-    There is no goodbye: a close code other than 1000 and 1001 is known on this side alone, and the end of the
-    connection is taken for an ordinary one if no error comes with it.
+    There is no closing handshake. A close code other than 1000 and 1001 is known only locally, and the end of
+    the connection counts as normal if no error comes with it.
     """
 
     def __init__(self, pipe: EndpointPipe, *, remote: str, tuning: Tuning) -> None:
@@ -146,7 +167,7 @@ class MessageTransport(asyncio.Protocol):
         self.bytes_received = 0
         self.bytes_sent = 0
         self.silence = 0.0
-        """There are no pings over a message connection; whoever made it knows when it ends."""
+        """Always 0: a message connection has no pings, and the application knows when it ends."""
         self._pipe = pipe
         self._tuning = tuning
         self._receiver: Receiver | None = None
@@ -158,7 +179,7 @@ class MessageTransport(asyncio.Protocol):
         self._deadline: asyncio.TimerHandle | None = None
 
     def start(self, receiver: Receiver) -> None:
-        """Begin."""
+        """Start receiving, and pass frames to `receiver`."""
         self._receiver = receiver
         self._pipe.set_protocol(self)
         self._pipe.set_write_buffer_limits(high=self._tuning.buffer_bytes)
@@ -167,36 +188,36 @@ class MessageTransport(asyncio.Protocol):
 
     @property
     def is_writable(self) -> bool:
-        """Whether it is sensible to send more: what was sent is not waiting in a long buffer."""
+        """True if more should be sent now, because the buffer is not full."""
         return not self._is_stuffed
 
     @property
     def unwritten(self) -> int:
-        """Bytes that were sent and wait here to be written."""
+        """Number of sent bytes that are still waiting to be written."""
         return 0 if self._is_over else self._pipe.get_write_buffer_size()
 
     def send(self, frame: bytes) -> None:
-        """Put one frame in line; nothing is written before `flush`."""
+        """Queue one frame. Nothing is written before `flush`."""
         if not self._is_closing:
             self._line.append(frame)
             self.bytes_sent += len(frame)
 
     def flush(self) -> None:
-        """Write everything that was sent."""
+        """Write all queued frames."""
         if self._line and not self._is_over:
             line, self._line = self._line, []
             self._pipe.writelines(line)
 
     def pause(self) -> None:
-        """Read no more for now."""
+        """Stop reading for now."""
         self._pipe.pause_reading()
 
     def resume(self) -> None:
-        """Read on."""
+        """Resume reading."""
         self._pipe.resume_reading()
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        """Send what is in line, and close; frames that still come are dropped."""
+        """Send the queued frames, and close. Frames that still arrive are dropped."""
         if self._is_closing:
             return
         self.flush()
@@ -208,21 +229,21 @@ class MessageTransport(asyncio.Protocol):
         self._pipe.close()
 
     def abort(self) -> None:
-        """Close at once, without a word."""
+        """Close at once, without sending the queued frames."""
         self._cut(f"{self.remote}: the connection was cut on this side")
 
     def pause_writing(self) -> None:
-        """Too much waits."""
+        """Stop sending, because the buffer is full."""
         self._is_stuffed = True
 
     def resume_writing(self) -> None:
-        """Little waits."""
+        """Resume sending, because the buffer has drained."""
         self._is_stuffed = False
         if not self._is_closing and self._receiver is not None:
             self._receiver.writable()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It is over, for whatever reason."""
+        """Report the end of the connection to the receiver."""
         self._is_closing = self._is_over = True
         if self._deadline is not None:
             self._deadline.cancel()

@@ -1,11 +1,11 @@
 """The passive side of connections that the application supplies: a serial line, Bluetooth, a radio.
 
     listener = MessageEndpointListener(database, ProtocolType.BYTE_STREAM)
-    await listener.accept(connection)      # a MessageEndpointConnection, for each peer that comes
+    await listener.accept(connection)      # a MessageEndpointConnection, for each peer that connects
     …
     listener.close_all()
 
-The application finds its peers, and decides whom to accept: nothing here authenticates anybody.
+The application finds its peers and decides which to accept. This module authenticates nobody.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 class MessageEndpointListener:
-    """Serves one database to every peer whose connection it is given."""
+    """A listener that serves one database to every peer whose connection it is given."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class MessageEndpointListener:
         options: PassiveOptions | None = None,
         heartbeat: float = 300.0,
     ) -> None:
-        """`options`: what peers may do; everything, if None."""
+        """Create a listener. `options` limits what peers may do; None allows everything."""
         self._database, self._protocol_type = database, protocol_type
         self._options = options or PassiveOptions(keeps=lambda found: not documents.is_immutable(found))
         self._tuning = Tuning(heartbeat=heartbeat)
@@ -44,13 +44,16 @@ class MessageEndpointListener:
 
     @property
     def connection_count(self) -> int:
-        """How many peers are connected."""
+        """Number of connected peers."""
         return len(self._links)
 
     async def accept(
         self, connection: MessageEndpointConnection, *, remote: str = "a peer of the application's"
     ) -> Link:
-        """Open `connection` and serve it until it ends; `remote` names it in the log. Raises ProblemError."""
+        """Open `connection`, and serve it until it ends. `remote` is its name in the log.
+
+        Returns once the connection is open. Raises ProblemError if it does not open.
+        """
         made: list[Link] = []
 
         def receiver(transport: Transport) -> Link:
@@ -77,6 +80,6 @@ class MessageEndpointListener:
         return made[0]
 
     def close_all(self) -> None:
-        """Close every connection."""
+        """Close every open connection."""
         for link in list(self._links):
             link.close()

@@ -1,53 +1,62 @@
-"""Who finds a place at a listener: so many connections, some places kept for certificates, few strangers.
+"""The places of a listener: a limit of connections, places reserved for certificates, few for strangers.
 
-A stranger is whoever has connected and is not let in yet. It costs nothing to be one, so there are few places
-for each address; and when strangers fill all their places, the one that has taken longest gives way. Whoever
-shows a certificate that leads to a root of ours finds a place even where users have taken all of theirs. And
-where all places of users are taken, the oldest connection of whoever has most of them gives way.
+A stranger is a client that has connected and is not admitted yet. Anyone can be one at no cost, so each
+address gets few places. When strangers fill all their places, the one that has taken longest is dropped. A
+client with a certificate that leads to one of our roots finds a place even if users have taken all of theirs.
+When all places for users are taken, the oldest connection of the user with the most connections is dropped.
 
-Pure: it knows neither sockets nor a clock, and says who is to be dropped.
+This is a policy without sockets or a clock: it returns the connections to drop.
 """
 
 from collections import Counter
 from typing import Final, Generic, TypeVar
 
 PER_ADDRESS: Final = 8
-"""Strangers from one address, or one /64 of IPv6, at the same time. A vessel makes two connections, and a
-handshake takes a second where the radio is poor."""
+"""Maximum number of strangers from one address, or one IPv6 /64, at the same time.
+
+A vessel makes two connections, and a handshake takes a second over a poor radio link.
+"""
 STRANGERS: Final = 40
-"""Strangers in all."""
+"""Maximum number of strangers in total."""
 KEPT: Final = 40
-"""Places of all that are kept for holders of certificates."""
+"""Number of places reserved for holders of certificates."""
 
 K = TypeVar("K")
 
 
 class FullError(Exception):
-    """There is no place; the text says of what."""
+    """No place is free; the text says which limit was reached."""
 
 
 class Places(Generic[K]):
-    """Those of one listener. What a connection is called is the caller's."""
+    """The places of one listener. The caller chooses the keys that identify connections."""
 
     def __init__(
         self, most: int, *, kept: int = 0, per_address: int = PER_ADDRESS, strangers: int = STRANGERS
     ) -> None:
-        """`most`: connections that are let in; `kept`: those of them that only certificates get."""
+        """Create empty places.
+
+        Args:
+            most: maximum number of admitted connections.
+            kept: how many of them are reserved for holders of certificates.
+            per_address: maximum number of strangers from one address.
+            strangers: maximum number of strangers in total.
+        """
         self.most, self._kept = most, min(kept, most)
         self._per_address, self._most_strangers = per_address, strangers
         self._strangers: dict[K, str] = {}
-        """By their address, those first that have taken longest."""
+        """The address of each stranger, the longest-waiting first."""
         self._known: set[K] = set()
-        """Of these, who has shown a certificate."""
+        """The strangers that have presented a certificate."""
         self._members: dict[K, None] = {}
         self._others: dict[K, str] = {}
-        """By whose they are."""
+        """The owner of each admitted connection without a certificate."""
 
     def __len__(self) -> int:
         return len(self._strangers) + len(self._members) + len(self._others)
 
     def arrive(self, who: K, site: str) -> K | None:
-        """Take in a stranger from there; return another one who is to be dropped for it.
+        """Add a stranger from address `site`. Return another stranger to drop for it, or None.
 
         Raises:
             FullError: there is no place for it.
@@ -69,12 +78,12 @@ class Places(Generic[K]):
         return dropped
 
     def show(self, who: K) -> None:
-        """Take note that a stranger has shown a certificate that leads to a root."""
+        """Record that a stranger has presented a certificate that leads to a root."""
         if who in self._strangers:
             self._known.add(who)
 
     def enter(self, stranger: K, owner: str = "") -> K | None:
-        """Let a stranger in, who belongs to `owner`; return another one that is to be dropped for it.
+        """Admit a stranger that belongs to `owner`. Return another connection to drop for it, or None.
 
         Raises:
             FullError: there is no place for it.
@@ -95,7 +104,7 @@ class Places(Generic[K]):
         return dropped
 
     def _most_of_one(self, newcomer: str | None) -> K | None:
-        """Return the oldest connection of whoever has most, if a newcomer would still have less."""
+        """Return the oldest connection of the owner with the most, if the newcomer would still have fewer."""
         by_owner = Counter(self._others.values())
         if not by_owner:
             return None
@@ -105,7 +114,7 @@ class Places(Generic[K]):
         return next(found for found, owner in self._others.items() if owner == greediest)
 
     def rename(self, before: K, after: K) -> None:
-        """Take note that one who was let in is called otherwise from now on."""
+        """Replace the key of an admitted connection."""
         if before in self._members:
             del self._members[before]
             self._members[after] = None
@@ -113,7 +122,7 @@ class Places(Generic[K]):
             self._others[after] = self._others.pop(before)
 
     def leave(self, who: K) -> None:
-        """Free the place of a connection that has gone."""
+        """Free the place of a connection that has ended."""
         self._strangers.pop(who, None)
         self._known.discard(who)
         self._members.pop(who, None)

@@ -1,9 +1,10 @@
-"""The active side: replicates a database here with one elsewhere, connecting again as often as it takes.
+"""The active side: replicates a local database with a remote one, reconnecting as often as needed.
 
     replicator = Replicator(ReplicatorConfiguration(database, URLEndpoint("wss://10.1.2.3:4984/log")))
     status = await replicator.run()
 
-One connection's work is `sync.peer.active`'s; this makes connections, and knows when to make another.
+The work on one connection is done by `sync.peer.active`. This module makes connections, and decides when to
+make another.
 """
 
 import asyncio
@@ -45,18 +46,20 @@ from sync.store import Database, StoreError
 log = logging.getLogger(__name__)
 
 _GATEWAY: Final = "Couchbase Sync Gateway"
-"""How its `Server` header begins."""
+"""Prefix of a Sync Gateway's `Server` header."""
 _INTERNAL: Final = 1011
 
 
 STOP_GRACE_S: Final = 10.0
-"""How long a stop waits for a peer to store the checkpoint: some round trips by satellite. Without it, some
-is repeated at the next meeting."""
+"""Seconds that a stop waits for a peer to store the checkpoint: a few round trips by satellite.
+
+Without the checkpoint, some work is repeated at the next meeting.
+"""
 _CONNECTED: Final = frozenset({Activity.BUSY, Activity.IDLE})
 
 
 class ReplicatorType(Enum):
-    """Which way documents go, in Couchbase Lite's words."""
+    """The direction of a replication, as in Couchbase Lite."""
 
     PUSH = "push"
     PULL = "pull"
@@ -65,7 +68,10 @@ class ReplicatorType(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ReplicatorConfiguration:
-    """A replication. Raises ValueError if `replicator_type` and `push` or `pull` contradict each other."""
+    """Configuration of a replication.
+
+    Raises ValueError if `replicator_type` contradicts `push` or `pull`.
+    """
 
     database: Database
     endpoint: Endpoint
@@ -73,68 +79,83 @@ class ReplicatorConfiguration:
     pull: bool = True
     continuous: bool = False
     channels: frozenset[str] = frozenset()
-    """Pull only documents of these; empty for all."""
+    """Channels whose documents are pulled; empty for all."""
     document_ids: frozenset[str] = frozenset()
-    """Only these, both ways; empty for all."""
+    """Ids of the documents to replicate in both directions; empty for all."""
     push_filter: DocumentFilter | None = None
-    """Whether to push a document. Called for each that has changed; must be quick."""
+    """Function that returns True to push a document. It is called for each change and must be quick."""
     pull_filter: DocumentFilter | None = None
-    """Whether to take a document that comes."""
+    """Function that returns True to accept a pulled document."""
     pull_rule: Rule | None = None
-    """Why not to take a document that comes, in words; instead of `pull_filter`."""
+    """Function that returns the reason for rejecting a pulled document, or None; replaces `pull_filter`."""
     pull_quota: Callable[[], Quota | None] = lambda: None
-    """How much may come; None for anything."""
+    """Function that returns the quota for pulled documents; None for no limit."""
     filter_name: str | None = None
-    """Names the filters: to change one without its name would leave out what the old one kept back."""
+    """Name of the filters, which is part of the checkpoint's identity.
+
+    If a filter changes and its name does not, documents that the old filter rejected are not offered again.
+    """
     conflict_resolver: Resolvers | ConflictResolver = field(default_factory=Resolvers)
-    """By type of document; or one function, for all documents that Logboat has no rule of its own for."""
+    """Conflict resolvers by type of document, or one function for documents without a rule of Logboat's."""
     authenticator: Authenticator | None = None
     pinned_server_certificate: str | x509.Certificate | None = None
     accept_only_self_signed: bool = False
     roots: tuple[x509.Certificate, ...] | None = None
     credentials: Callable[[], Credentials] | None = None
-    """Called before each attempt to connect, instead of `authenticator` and `roots`: for files that may
-    change. Raises ProblemError."""
+    """Function called before each attempt to connect, instead of `authenticator` and `roots`.
+
+    It serves credentials in files that may change. Raises ProblemError.
+    """
     expected_uri: str | None = None
     now: Callable[[], datetime] | None = None
-    """The time that a server's certificate is judged by (aware); the clock's if None."""
+    """Function that returns the aware time for checking the server's certificate; None for the clock."""
     judge: Judge | None = None
-    """What else there is to say against a server's certificate that leads to `roots`."""
+    """Additional check of a server's certificate that leads to `roots`."""
     headers: Mapping[str, str] = field(default_factory=dict)
     max_attempts: int | None = None
-    """How often to try to connect, the first time included; None or 0 (as in Couchbase Lite) for 10 if
-    one-shot, for ever if continuous."""
+    """Maximum number of attempts to connect, including the first.
+
+    None or 0 (as in Couchbase Lite) means 10 for a one-shot replication, and no limit for a continuous one.
+    """
     max_attempt_wait_time: float = MAX_WAIT_S
     heartbeat: float = 300.0
     """Seconds between pings."""
     enable_delta_sync: bool = True
     enable_auto_purge: bool = False
-    """Whether a document is purged here that may not be read there any more. Either it left the channels that
-    are pulled, or access to them was lost. By default it stays, for a log keeps what it has. A deletion is no
-    loss of access: it is pulled in any case."""
+    """Whether to purge a local document that may no longer be read at the peer.
+
+    That is the case when it has left the pulled channels, or when access to them was lost. By default the
+    document stays, because a log keeps its content. A deletion is not a loss of access and is always pulled.
+    """
     stream: Stream | None = None
-    """Only this part of the database, which the peer must know too; instead of `channels`."""
+    """Part of the database to replicate, which the peer must support too; used instead of `channels`."""
     push_stream: Stream | None = None
-    """Push only this part, a choice of ours by its name: the peer knows nothing of it, and what is pulled is
-    chosen by `channels`."""
+    """Part of the database to push, which the peer does not know about; `channels` selects what is pulled."""
     acknowledged: Acknowledged | None = None
-    """Told of each local change that the peer has said it holds, new there or known before."""
+    """Called for each local change that the peer has confirmed, whether it was new there or known before."""
     begun: Callable[[PushProgress], None] | None = None
-    """Told on each connection from where on is pushed, before anything is: `local` is 0 if that is all."""
+    """Called on each connection, before anything is pushed, with the progress from which pushing starts.
+
+    `local` is 0 if everything is pushed.
+    """
     failed: FailedDocuments | None = None
-    """Where documents that fail for good are kept beyond this run; None to keep them under the checkpoint's
-    name, if the peer is known before the connection."""
+    """Store for documents that fail permanently, kept beyond this run.
+
+    With None they are kept under the checkpoint's name, if the peer is known before the connection.
+    """
     bandwidth: TokenBucket | None = None
-    """How much may be sent; None for as much as the line takes."""
+    """Limit of the sending rate; None for no limit."""
     peer: Peer | Callable[[Transport], Peer] | None = None
-    """Who it is, where its address says nothing: addresses change at every meeting. Or who tells that of a
-    connection, by what its other side has shown."""
+    """Identity of the peer, for peers whose addresses change at every meeting.
+
+    A function derives the identity from the connection, for example from the certificate of the other side.
+    """
     limits: blip.Limits = field(default_factory=blip.Limits)
     message_limits: messages.Limits = messages.DEFAULT
     on_connected: Callable[[Link], None] | None = None
-    """Told of each connection, before anything is sent on it."""
+    """Called for each connection, before anything is sent on it."""
     replicator_type: ReplicatorType | None = None
-    """Says `push` and `pull` in one word, if given."""
+    """Direction of the replication, which sets `push` and `pull` if given."""
 
     def __post_init__(self) -> None:
         kind = self.replicator_type
@@ -149,19 +170,19 @@ class ReplicatorConfiguration:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What a replicator does just now."""
+    """The current state of a replicator."""
 
     activity: Activity
     progress: Progress
     problem: Problem | None = None
-    """Why it stopped, has no connection, or does only half of what was asked."""
+    """Reason why it stopped, is not connected, or does only part of its work; None if there is none."""
 
 
 StatusListener = Callable[[Status], None]
 
 
 class Replicator:
-    """Replicates from `start`, or `run`, until it is done, stopped, or cannot go on."""
+    """A replication that runs from `start` or `run` until it is complete, stopped, or cannot continue."""
 
     def __init__(
         self,
@@ -171,7 +192,14 @@ class Replicator:
         on_documents: Callable[[list[DocumentEnded]], None] | None = None,
         rng: random.Random | None = None,
     ) -> None:
-        """`on_documents` is told of each document that was replicated, or was not, in lots."""
+        """Create a replicator.
+
+        Args:
+            configuration: what to replicate, and with whom.
+            on_status: called with each change of the status.
+            on_documents: called with batches of documents that were replicated, or that failed.
+            rng: source of the jitter in waiting times.
+        """
         self.configuration: Final = configuration
         self._on_status = on_status
         self._ledger = Ledger(None if on_documents is None else lambda told: on_documents(list(told)))
@@ -191,25 +219,25 @@ class Replicator:
         self._resets = False
         self._failed = configuration.failed
         self._has_offered = False
-        """Whether what had failed before this run was offered again."""
+        """True once the documents that failed in earlier runs were offered again."""
         self.bytes_sent = self.bytes_received = 0
-        """Payload of all connections that are over; see `transferred` for now."""
+        """Payload bytes of all connections that have ended; see `transferred` for the current totals."""
 
-    # What users call
+    # Public methods
 
     def start(self, *, reset_checkpoint: bool = False) -> None:
-        """Begin, in the running event loop. With `reset_checkpoint`, everything is looked at once more."""
+        """Start in the running event loop. With `reset_checkpoint`, compare all documents again."""
         if self._task is None or self._task.done():
             self._stopping, self._resets = False, reset_checkpoint
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def run(self, *, reset_checkpoint: bool = False) -> Status:
-        """Begin, and wait for the end; how it ended."""
+        """Start, wait for the end, and return the final status."""
         self.start(reset_checkpoint=reset_checkpoint)
         return await self.wait()
 
     async def wait(self) -> Status:
-        """Wait for the end; how it ended."""
+        """Wait for the end, and return the final status."""
         if self._task is None:
             return self._status
         try:
@@ -222,8 +250,10 @@ class Replicator:
             raise
 
     async def stop(self, *, grace: float = STOP_GRACE_S) -> Status:
-        """End as soon as what is on its way is done with and the checkpoint stored, and wait for that; for
-        `grace` seconds, since a peer may live and not answer."""
+        """Stop after finishing the documents in flight and storing the checkpoint. Return the final status.
+
+        After `grace` seconds the replication is ended in any case, since a peer may be alive and not answer.
+        """
         self._stopping = True
         self._nudge.set()
         if self._peer is not None and self._link is not None:
@@ -236,16 +266,16 @@ class Replicator:
             late.cancel()
 
     def cut(self, problem: Problem | None = None) -> None:
-        """End now, whatever is on its way: nothing more is given or taken."""
+        """Stop immediately, even with documents in flight."""
         self._stopping = True
         self._nudge.set()
         if self._link is not None and not self._link.is_closed:
             self._link.close(problem)
 
     def offer_again(self, document_ids: Iterable[str]) -> None:
-        """Push these documents once more, which failed before: now, or on the next connection.
+        """Push documents again that failed before: now, or on the next connection.
 
-        All that have failed are offered by themselves on the first connection. Raises StoreError.
+        All failed documents are offered automatically on the first connection. Raises StoreError.
         """
         failed, offered = self.failed, list(document_ids)
         if failed is None:
@@ -255,30 +285,30 @@ class Replicator:
             self._peer.offer(offered)
 
     def reachability_changed(self) -> None:
-        """The network is another one, or the peer was seen: connect at once rather than later."""
+        """Connect at once, because the network has changed or the peer was seen."""
         self._backoff.reachability_changed()
         self._nudge.set()
 
     @property
     def status(self) -> Status:
-        """What it does."""
+        """The current activity, progress and problem."""
         if self._peer is not None and self._status.activity in _CONNECTED:
             return Status(self._peer.activity, self._ledger.progress, self._peer.unfed)
         return self._status
 
     @property
     def peer(self) -> ActivePeer | None:
-        """What works on the connection that stands; None while there is none."""
+        """The peer that works on the open connection; None while there is none."""
         return None if self._peer is None or self._peer.session.is_over else self._peer
 
     @property
     def failures(self) -> Mapping[str, Problem]:
-        """The last problem of each document that had one, the newest thousand."""
+        """The last problem of each document that had one, for the thousand most recent."""
         return self._ledger.failures
 
     @property
     def failed(self) -> FailedDocuments | None:
-        """The documents that fail for good, those of earlier runs included. None if they are not kept.
+        """The documents that fail permanently, including earlier runs; None if they are not stored.
 
         Raises StoreError.
         """
@@ -291,12 +321,12 @@ class Replicator:
 
     @property
     def must_be_repeated(self) -> int:
-        """Documents that failed for now: the next run tries them again."""
+        """Number of documents that failed temporarily, which the next run will try again."""
         return 0 if self._peer is None else self._peer.must_be_repeated
 
     @property
     def transferred(self) -> tuple[int, int]:
-        """Bytes sent and received so far, on all connections."""
+        """Bytes sent and received so far on all connections."""
         sent, received = self.bytes_sent, self.bytes_received
         if self._link is not None and not self._link.is_closed:
             sent += self._link.transport.bytes_sent
@@ -305,14 +335,14 @@ class Replicator:
 
     @property
     def silence(self) -> float | None:
-        """Seconds for which the peer has owed a sign of life, 0 if all is well; None without a connection."""
+        """Seconds since an unanswered ping, 0 if there is none; None without a connection."""
         return None if self._link is None or self._link.is_closed else self._link.transport.silence
 
     def pending_document_ids(self) -> set[str]:
-        """Documents whose last change the peer does not have, as far as is known.
+        """Return the ids of documents whose last change is not known to be at the peer.
 
-        Before there is a connection, that is known from the stored checkpoint. What is not to be pushed is
-        not among them. Reads the feed from where not all is pushed.
+        Before the first connection, this is derived from the stored checkpoint. Documents that are not to be
+        pushed are not included. Reads the feed of changes from the first change not pushed.
         """
         if not self.configuration.push:
             return set()
@@ -326,12 +356,14 @@ class Replicator:
 
     @property
     def pushed(self) -> PushProgress:
-        """Which local changes need not be pushed any more; before there is a connection, as the stored
-        checkpoint has it. Not to be changed."""
+        """Local changes already pushed, from the stored checkpoint until there is a connection.
+
+        The caller must not modify it.
+        """
         return self._pushed()
 
     def is_document_pending(self, document_id: str) -> bool:
-        """Whether the last change of a document is not known to be at the peer, though it is to be pushed."""
+        """Return True if a document is to be pushed, and its last change is not known to be at the peer."""
         database = self.configuration.database
         document = database.get(document_id)
         return (
@@ -343,7 +375,10 @@ class Replicator:
 
     @property
     def stored(self) -> PushProgress:
-        """What our own copy of the checkpoint says is pushed, whatever the peer's says. Not to be changed."""
+        """Local changes pushed according to our own copy of the checkpoint, whatever the peer's copy says.
+
+        The caller must not modify it.
+        """
         return self._stored()
 
     def _pushed(self) -> PushProgress:
@@ -354,7 +389,7 @@ class Replicator:
     def _stored(self) -> PushProgress:
         configuration, found = self.configuration, None
         peer = configuration.peer or configuration.endpoint.peer
-        if not (self._resets or callable(peer)):  # Who that is tells only the connection.
+        if not (self._resets or callable(peer)):  # The peer is known only once there is a connection.
             options = self._options(peer, is_gateway=False)
             found = stored(configuration.database, options.checkpoint_of(configuration.database))
         return PushProgress(None if found is None else found.completed)
@@ -396,7 +431,7 @@ class Replicator:
             return
 
     async def _once(self) -> Problem | None:
-        """One connection, from its making to its end; what ended it."""
+        """Make one connection, and wait for its end. Return the problem that ended it."""
         configuration = self.configuration
         self._over = asyncio.get_running_loop().create_future()
         try:
@@ -426,7 +461,7 @@ class Replicator:
         return problem
 
     def _security(self) -> Security:
-        """Who we are, and whom to trust, for one attempt. Raises ProblemError."""
+        """Return the credentials and trusted roots for one attempt. Raises ProblemError."""
         configuration = self.configuration
         credentials = Credentials(configuration.authenticator, configuration.roots)
         if configuration.credentials is not None:
@@ -468,14 +503,17 @@ class Replicator:
         return self._link
 
     def _begun(self, progress: PushProgress) -> None:
-        """Offer what failed before, and tell from where on is pushed."""
+        """Offer the documents that failed before, and report from where pushing starts."""
         if self._failed is not None and self._peer is not None:
             self._peer.offer(self._failed.unanswered)
         if self.configuration.begun is not None:
             self.configuration.begun(progress)
 
     def _remember(self) -> None:
-        """Take up what failed before; if more did than could be kept by name, look at everything again."""
+        """Load the documents that failed before.
+
+        If more failed than could be stored by id, all documents are compared again.
+        """
         failed = self._ledger.failed = self.failed
         if failed is None:
             return
@@ -526,14 +564,14 @@ class Replicator:
             self._over.set_result(problem)
 
     def _turned(self) -> None:
-        """Tell when nothing is left to be done for now, and when there is again."""
+        """Report the change when the peer becomes idle or busy."""
         if self._peer is not None and self._status.activity in _CONNECTED:
             activity = self._peer.activity
             if activity in _CONNECTED and activity is not self._status.activity:
                 self._say(activity, None)
 
     def _abandon(self) -> None:
-        """Let go of a connection that is open."""
+        """Abort the open connection, if there is one."""
         if self._link is not None and not self._link.is_closed:
             self._link.peer.session.end()
             self._link.transport.abort()

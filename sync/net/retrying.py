@@ -1,7 +1,7 @@
-"""When to try again: which problems pass by themselves, and how long to wait.
+"""Retry policy: which problems are temporary, and how long to wait.
 
-What passes is decided as Couchbase Lite does, with a little more patience where an appliance must go on
-unattended: a peer that is being restarted or was killed, and our own store while the card is full.
+The classification follows Couchbase Lite, with a little more patience where an appliance must continue
+unattended: a peer that is restarting or was killed, and our own store while the card is full.
 """
 
 import errno
@@ -13,12 +13,12 @@ from sync.peer.problems import Domain, Problem
 from sync.replication.errors import LiteCoreCode
 
 ONE_SHOT_ATTEMPTS: Final = 10
-"""Attempts of a replication that is to end, the first included. A continuous one goes on for ever."""
+"""Attempts of a one-shot replication, including the first. A continuous one retries indefinitely."""
 MAX_WAIT_S: Final = 300.0
 BASE_S: Final = 2.0
-"""Nominal wait after the first failure; it doubles with each further one."""
+"""Nominal seconds to wait after the first failure; doubled after each further failure."""
 JITTER: Final = 0.5
-"""By which part of the nominal wait the actual one may be shorter."""
+"""Fraction of the nominal wait by which the actual wait may be shorter."""
 
 _TRANSIENT: Final[dict[Domain, frozenset[int]]] = {
     Domain.POSIX: frozenset(
@@ -28,7 +28,7 @@ _TRANSIENT: Final[dict[Domain, frozenset[int]]] = {
             errno.ECONNRESET,
             errno.ETIMEDOUT,
             errno.ECONNREFUSED,
-            errno.EPIPE,  # as ECONNRESET, if the kernel knew of it before we wrote
+            errno.EPIPE,  # like ECONNRESET, if the kernel knew before we wrote
         }
     ),
     Domain.WEBSOCKET: frozenset(
@@ -38,12 +38,12 @@ _TRANSIENT: Final[dict[Domain, frozenset[int]]] = {
             502,  # Bad Gateway
             503,  # Service Unavailable
             504,  # Gateway Timeout
-            1001,  # going away: the peer stops, perhaps to start again
-            1006,  # closed without a word
+            1001,  # going away: the peer stops, and may start again
+            1006,  # closed without a close frame
             1012,  # service restart
             1013,  # try again later
             1014,  # bad gateway
-            4001,  # Couchbase Lite's own for "try again"
+            4001,  # Couchbase Lite's own code for "try again"
         }
     ),
     Domain.LITECORE: frozenset({LiteCoreCode.BUSY}),
@@ -65,7 +65,7 @@ _UNKNOWN_HOST: Final = frozenset(
 
 
 def is_transient(problem: Problem) -> bool:
-    """Whether the same attempt may succeed a little later, with nothing changed here."""
+    """Return True if the same attempt may succeed a little later, with nothing changed here."""
     if problem.domain is Domain.STORE:
         return True
     if problem.domain is Domain.DNS:
@@ -74,20 +74,23 @@ def is_transient(problem: Problem) -> bool:
 
 
 def may_be_network_dependent(problem: Problem) -> bool:
-    """Whether it may be gone once this machine is on another network."""
+    """Return True if the problem may disappear once this machine is on another network."""
     return problem.domain is Domain.DNS or (problem.domain is Domain.POSIX and problem.code in _NETWORK)
 
 
 def is_worth_retrying(problem: Problem, *, continuous: bool) -> bool:
-    """Whether a replication goes on after this: a continuous one also waits for another network."""
+    """Return True if a replication continues after this problem.
+
+    A continuous replication also waits for another network.
+    """
     return is_transient(problem) or (continuous and may_be_network_dependent(problem))
 
 
 class Backoff:
-    """How long to wait before each further attempt: exponential, with jitter.
+    """Waiting times between attempts: exponential backoff with jitter.
 
-    The n-th wait is nominally `base_s * 2**(n - 1)`, at most `max_wait_s`, and actually between half of that
-    and all of it. So no wait is shorter than the one before, until the longest is reached.
+    The n-th wait is nominally `base_s * 2**(n - 1)`, at most `max_wait_s`, and the actual wait is between
+    half of that and all of it. So no wait is shorter than the one before, until the maximum is reached.
     """
 
     __slots__ = ("_at_once", "_base_s", "_failures", "_max_attempts", "_max_wait_s", "_rng")
@@ -100,16 +103,16 @@ class Backoff:
         max_wait_s: float = MAX_WAIT_S,
         base_s: float = BASE_S,
     ) -> None:
-        """Begin before the first attempt.
+        """Create a backoff, before the first attempt.
 
         Args:
-            rng: where the jitter comes from.
-            max_attempts: how often to try in all, the first attempt included; None for ever.
-            max_wait_s: the longest wait.
-            base_s: the nominal first wait.
+            rng: source of the jitter.
+            max_attempts: maximum number of attempts, including the first; None for no limit.
+            max_wait_s: maximum wait in seconds.
+            base_s: nominal first wait in seconds.
 
         Raises:
-            ValueError: one of these is not positive.
+            ValueError: an argument is not positive.
         """
         if (max_attempts is not None and max_attempts < 1) or not (max_wait_s > 0 and base_s > 0):
             raise ValueError("max_attempts, max_wait_s and base_s must be positive")
@@ -122,11 +125,11 @@ class Backoff:
 
     @property
     def failures(self) -> int:
-        """Attempts that have failed in a row."""
+        """Number of consecutive failed attempts."""
         return self._failures
 
     def next_delay(self) -> float | None:
-        """An attempt has failed: seconds to wait before the next; None when it is time to give up."""
+        """Record a failed attempt. Return the seconds to wait before the next, or None to give up."""
         self._failures += 1
         at_once, self._at_once = self._at_once, False
         if self._max_attempts is not None and self._failures >= self._max_attempts:
@@ -138,20 +141,20 @@ class Backoff:
         return nominal * (1 - JITTER * self._rng.random())
 
     def succeeded(self) -> None:
-        """A connection was made: what comes later begins anew."""
+        """Record that a connection was made, so that later failures are counted from zero."""
         self._failures = 0
         self._at_once = False
 
     def reachability_changed(self) -> None:
-        """The network is another one: count anew, and do not wait before the next attempt.
+        """Reset the count of failures, and skip the wait before the next attempt, as the network has changed.
 
-        Whoever is waiting already tries now; if that fails, the next attempt is at once too, since a network
-        that has just come up is often not quite there.
+        A caller that is already waiting should try now. If that fails, the next attempt follows at once too,
+        since a network that has just come up is often not quite ready.
         """
         self._failures = 0
         self._at_once = True
 
 
 def max_attempts(*, continuous: bool) -> int | None:
-    """How often to try by default."""
+    """Return the default maximum number of attempts; None for no limit."""
     return None if continuous else ONE_SHOT_ATTEMPTS

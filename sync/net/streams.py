@@ -1,4 +1,4 @@
-"""Byte streams ready for `ProtocolType.BYTE_STREAM`: asyncio's, and file descriptors (serial lines, ptys)."""
+"""Byte streams for `ProtocolType.BYTE_STREAM`: asyncio streams, and file descriptors (serial lines, ptys)."""
 
 import asyncio
 import errno
@@ -13,7 +13,7 @@ _READ_BYTES: Final = 64 * 1024
 
 
 class StreamConnection:
-    """Over asyncio's reader and writer; both are the connection's from then on."""
+    """A connection over asyncio's reader and writer, both of which it then owns."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -21,7 +21,7 @@ class StreamConnection:
         self._task: asyncio.Task[None] | None = None
 
     async def open(self, connection: ReplicatorConnection) -> None:
-        """Read from now on."""
+        """Start reading from the stream."""
         self._task = asyncio.create_task(self._read(connection))
 
     async def send(self, data: bytes) -> None:
@@ -30,13 +30,13 @@ class StreamConnection:
         await self._writer.drain()
 
     async def close(self, error: Exception | None) -> None:
-        """Close both; at once if there is an error."""
+        """Close the reader and the writer, at once if there is an error."""
         if self._task is not None:
             self._task.cancel()
         if error is not None:
             self._writer.transport.abort()
         self._writer.close()
-        with suppress(OSError):  # It was broken already: that has been told where it was found.
+        with suppress(OSError):  # The stream was already broken, which was reported where it was detected.
             await self._writer.wait_closed()
 
     async def _read(self, connection: ReplicatorConnection) -> None:
@@ -54,9 +54,9 @@ class StreamConnection:
 
 
 class DescriptorConnection:
-    """Over file descriptors that can be polled: a serial device or pty in raw mode, a pipe, a socket.
+    """A connection over pollable file descriptors: a serial device or pty in raw mode, a pipe, a socket.
 
-    They are the connection's from then on, and closed with it. `write_fd` is `read_fd` unless given.
+    The connection owns the descriptors and closes them. `write_fd` defaults to `read_fd`.
     """
 
     def __init__(self, read_fd: int, write_fd: int | None = None) -> None:
@@ -66,13 +66,13 @@ class DescriptorConnection:
         self._is_closed = False
 
     async def open(self, connection: ReplicatorConnection) -> None:
-        """Read from now on."""
+        """Start reading from the descriptor."""
         os.set_blocking(self._read_fd, False)
         os.set_blocking(self._write_fd, False)
         self._task = asyncio.create_task(self._read(connection))
 
     async def send(self, data: bytes) -> None:
-        """Write all of it, in as many parts as the descriptor takes."""
+        """Write all data, in as many parts as the descriptor accepts."""
         loop = asyncio.get_running_loop()
         rest = memoryview(data)
         while rest:
@@ -82,7 +82,7 @@ class DescriptorConnection:
                 await _wait(loop.add_writer, loop.remove_writer, self._write_fd)
 
     async def close(self, error: Exception | None) -> None:  # noqa: ARG002 -- there is nobody to tell
-        """Close the descriptors. A device may still be sending what was written."""
+        """Close the descriptors. A device may still be sending data that was written."""
         if self._is_closed:
             return
         self._is_closed = True
@@ -102,7 +102,7 @@ class DescriptorConnection:
                 await _wait(loop.add_reader, loop.remove_reader, self._read_fd)
                 continue
             except OSError as error:
-                # What a pty says when nobody has its other end open any more, and a serial adapter unplugged.
+                # A pty reports this when its other end is closed, and so does an unplugged serial adapter.
                 connection.close(None if error.errno == errno.EIO else MessagingError(error))
                 return
             if not data:
@@ -114,7 +114,7 @@ class DescriptorConnection:
 async def _wait(
     add: Callable[[int, Callable[[], None]], None], remove: Callable[[int], bool], fd: int
 ) -> None:
-    """Until the descriptor can be read, or written."""
+    """Wait until the descriptor can be read or written."""
     is_due = asyncio.Event()
     add(fd, is_due.set)
     try:

@@ -1,6 +1,7 @@
-"""How fast a connection may send: a token bucket, and a transport that waits for it.
+"""Limits on the sending rate: a token bucket, and a transport that waits for it.
 
-What is held back stays in the peer's queues, not in the kernel's: whatever is more urgent still goes first.
+Data that is held back stays in the peer's queues, not in the kernel's, so that more urgent data still goes
+first.
 """
 
 import asyncio
@@ -10,23 +11,30 @@ from typing import Final
 from sync.net.transport import Transport
 
 BURST_S: Final = 1.0
-"""Seconds' worth that may be sent at once after a pause."""
+"""Seconds' worth of data that may be sent at once after a pause."""
 LEAST_BURST: Final = 4096
-"""Bytes: a list of changes or a revision goes out whole."""
+"""Minimum burst in bytes, so that a list of changes or a revision can be sent whole."""
 
 
 class TokenBucket:
-    """Bytes that may be sent now, growing with time. Pure: the caller brings the clock.
+    """A budget of bytes that may be sent now, which grows with time. The caller supplies the time.
 
-    A frame is sent whole as soon as nothing is owed, and what it takes beyond what is there is owed: so the
-    mean over any time is at most the rate, but for one burst and one frame.
+    A frame may be sent whole as soon as the budget is not negative, and may make it negative. So the mean
+    rate over any period is at most `rate`, apart from one burst and one frame.
     """
 
     __slots__ = ("_at", "_burst", "_level", "lower", "rate")
 
     def __init__(self, rate: float, *, now: float, lower: "TokenBucket | None" = None) -> None:
-        """`rate` in bytes a second, above 0, `now` in seconds of any steady clock. What is spent here is
-        spent in `lower`, too: whoever sends from that one waits for this one, and not the other way round."""
+        """Create a full bucket.
+
+        Args:
+            rate: bytes per second, above 0.
+            now: the time in seconds of any monotonic clock.
+            lower: a bucket of lower priority, from which everything spent here is also spent. So its senders
+                wait for
+                those of this bucket, but not vice versa.
+        """
         if not rate > 0:
             raise ValueError(f"{rate} bytes a second is no rate")
         self.rate, self.lower = rate, lower
@@ -34,12 +42,12 @@ class TokenBucket:
         self._level, self._at = self._burst, now
 
     def wait(self, now: float) -> float:
-        """Seconds until something may be sent; 0 for now."""
+        """Return the seconds until something may be sent; 0 for now."""
         self._fill(now)
         return max(0.0, -self._level / self.rate)
 
     def spend(self, count: int, now: float) -> None:
-        """So many bytes are sent."""
+        """Record that `count` bytes were sent."""
         self._fill(now)
         self._level -= count
         if self.lower is not None:
@@ -52,10 +60,10 @@ class TokenBucket:
 
 
 class Throttled:
-    """A transport that sends no faster than a bucket allows. Goodbyes and pings are not counted."""
+    """A transport that sends no faster than a bucket allows. Close frames and pings are not counted."""
 
     def __init__(self, transport: Transport, bucket: TokenBucket) -> None:
-        """Around an open transport. Set `has_room` before anything is sent."""
+        """Wrap an open transport. Set `has_room` before anything is sent."""
         self._transport, self._bucket = transport, bucket
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -63,60 +71,63 @@ class Throttled:
         self.remote = transport.remote
         self.headers = getattr(transport, "headers", None)
         self.has_room: Callable[[], None] = lambda: None
-        """Called when there is room again."""
+        """Called when there is room to send again."""
 
     @property
     def bytes_received(self) -> int:
-        """Return the bytes that the transport has not written yet."""
+        """Payload bytes received by the transport."""
         return self._transport.bytes_received
 
     @property
     def bytes_sent(self) -> int:
-        """As the transport's."""
+        """Payload bytes sent by the transport."""
         return self._transport.bytes_sent
 
     @property
     def unwritten(self) -> int:
-        """As the transport's."""
+        """Number of sent bytes that the transport has not written yet."""
         return self._transport.unwritten
 
     @property
     def silence(self) -> float:
-        """As the transport's."""
+        """Seconds since an unanswered ping, as reported by the transport."""
         return self._transport.silence
 
     @property
     def is_writable(self) -> bool:
-        """Whether the transport has room, and nothing is owed; else `has_room` is called in time."""
+        """True if the transport has room and the bucket is not overdrawn.
+
+        If the bucket is overdrawn, `has_room` is called once it has recovered.
+        """
         wait = self._bucket.wait(self._loop.time())
         if wait > 0 and self._timer is None and not self._is_over:
             self._timer = self._loop.call_later(wait, self._paid)
         return wait <= 0 and self._transport.is_writable
 
     def send(self, frame: bytes) -> None:
-        """Put one frame in line."""
+        """Queue one frame, and charge it to the bucket."""
         self._bucket.spend(len(frame), self._loop.time())
         self._transport.send(frame)
 
     def flush(self) -> None:
-        """Write everything that was sent."""
+        """Write all queued frames."""
         self._transport.flush()
 
     def pause(self) -> None:
-        """Read no more for now."""
+        """Stop reading for now."""
         self._transport.pause()
 
     def resume(self) -> None:
-        """Read on."""
+        """Resume reading."""
         self._transport.resume()
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        """As the transport's."""
+        """Close the transport with a close code and a reason."""
         self._end()
         self._transport.close(code, reason)
 
     def abort(self) -> None:
-        """As the transport's."""
+        """Abort the transport without a close frame."""
         self._end()
         self._transport.abort()
 

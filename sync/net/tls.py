@@ -1,12 +1,13 @@
-"""What certificates say and whether that will do: fingerprints, pins, dates, names, and words for refusals.
+"""Checks of certificates: fingerprints, pins, dates and names, with error messages for people.
 
-Pure functions, but for reading the certificate of a connection whose handshake is done. Dates are not looked
-at in the handshake (`tls_contexts`): a Raspberry Pi may wake in 1970, and what it cannot know it must not
-refuse. `check_dates` looks at them afterwards, against the best time that is known.
+The functions are pure, except for reading the certificate of a connection after its handshake. Dates are not
+checked in the handshake (`tls_contexts`): a Raspberry Pi may boot with its clock in 1970, and must not refuse
+what it cannot know. `check_dates` checks them afterwards, against the best known time.
 
-Whatever does not do raises ProblemError with Domain.TLS. A certificate is what somebody else made, and
-`cryptography` raises exceptions of many types for it (`x509.InvalidVersion`, `UnsupportedGeneralNameType`,
-`UnsupportedAlgorithm`, `ValueError`), some only when a field is looked at. So here any of them counts.
+A failed check raises ProblemError with Domain.TLS. Certificates come from other people, and `cryptography`
+raises exceptions of many types for them (`x509.InvalidVersion`, `UnsupportedGeneralNameType`,
+`UnsupportedAlgorithm`, `ValueError`), some only when a field is read. So any exception counts as a fault of
+the certificate.
 """
 
 import re
@@ -25,11 +26,14 @@ from sync.peer.problems import Domain, Problem, ProblemError
 _FINGERPRINT: Final = re.compile(
     r"(?:sha-?256(?:\s*fingerprint)?\s*[=:]\s*)?([0-9a-f]{2}(?:[: -]?[0-9a-f]{2}){31})", re.IGNORECASE
 )
-"""With what tools put in front: `openssl x509 -fingerprint -sha256` prints `sha256 Fingerprint=AA:BB:…`."""
+"""Pattern of a SHA-256 fingerprint with the prefixes that tools add.
+
+For example, `openssl x509 -fingerprint -sha256` prints `sha256 Fingerprint=AA:BB:…`.
+"""
 
 
 def tls_error(text: str) -> ProblemError:
-    """An error of TLS with these words."""
+    """Return a TLS problem with this text as an exception."""
     return ProblemError(Problem(Domain.TLS, 0, text))
 
 
@@ -37,15 +41,15 @@ def tls_error(text: str) -> ProblemError:
 
 
 def fingerprint(certificate: x509.Certificate) -> str:
-    """SHA-256 of the certificate's DER form, as `openssl x509 -fingerprint -sha256` prints it: `AB:CD:…`."""
+    """Return the SHA-256 of the certificate's DER form as `AB:CD:…`.
+
+    `openssl x509 -fingerprint -sha256` prints it in the same form.
+    """
     return certificate.fingerprint(hashes.SHA256()).hex(":").upper()
 
 
 def parse_fingerprint(text: str) -> str:
-    """A SHA-256 fingerprint in any usual form (colons or none, either case), as `fingerprint` gives it.
-
-    Raises ValueError if it is none.
-    """
+    """Normalise a SHA-256 fingerprint, with or without colons and in either case, as `fingerprint` does."""
     if match := _FINGERPRINT.fullmatch(text.strip()):
         return bytes.fromhex(re.sub("[: -]", "", match[1])).hex(":").upper()
     msg = f"{text!r} is no SHA-256 fingerprint: 32 bytes as hexadecimal digits, with or without colons"
@@ -56,12 +60,12 @@ def parse_fingerprint(text: str) -> str:
 
 
 def load_certificates(path: Path) -> list[x509.Certificate]:
-    """All certificates of a PEM file, of which there is at least one. Raises ProblemError naming the file."""
+    """Return all certificates of a PEM file, at least one. Raises ProblemError with the file's path."""
     return parse_certificates(read_file(path, "certificate"), path)
 
 
 def parse_certificates(content: bytes, path: Path) -> list[x509.Certificate]:
-    """All certificates in the content of the PEM file `path`. Raises ProblemError naming the file."""
+    """Return all certificates in the content of the PEM file `path`. Raises ProblemError with the path."""
     if b"-----BEGIN CERTIFICATE-----" not in content:
         text = (
             f"{path} holds no certificate in PEM form (a line -----BEGIN CERTIFICATE----- and what follows)"
@@ -83,7 +87,10 @@ def parse_der(encoded: bytes) -> x509.Certificate:
 
 
 def read_file(path: Path, what: str) -> bytes:
-    """The content of a file that holds a `what`. Raises ProblemError naming both."""
+    """Return the content of a file. `what` says in errors what the file contains.
+
+    Raises ProblemError if the file cannot be read.
+    """
     try:
         return path.read_bytes()
     except FileNotFoundError as error:
@@ -95,7 +102,7 @@ def read_file(path: Path, what: str) -> bytes:
 
 
 def common_name(certificate: x509.Certificate) -> str:
-    """The subject's common name; empty if it has none or it cannot be read."""
+    """Return the subject's common name; empty if it is missing or unreadable."""
     try:
         [attribute, *_] = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     except Exception:  # noqa: BLE001 -- see the module's docstring
@@ -104,9 +111,9 @@ def common_name(certificate: x509.Certificate) -> str:
 
 
 def subject_uris(certificate: x509.Certificate) -> list[str]:
-    """Return the URIs among the subject's alternative names, by which vessels know each other.
+    """Return the URIs among the subject's alternative names, by which vessels identify each other.
 
-    A certificate without any, or whose extensions cannot be read, has none.
+    The result is empty if there are none, or if the extensions cannot be read.
     """
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -116,9 +123,9 @@ def subject_uris(certificate: x509.Certificate) -> list[str]:
 
 
 def peer_certificate(connection: ssl.SSLObject | ssl.SSLSocket) -> x509.Certificate | None:
-    """The certificate that the other side showed in the handshake, None if it showed none.
+    """Return the certificate that the other side presented in the handshake, or None.
 
-    Raises ProblemError if it is too odd to be read.
+    Raises ProblemError if it cannot be read.
     """
     encoded = connection.getpeercert(binary_form=True)
     if not encoded:
@@ -130,18 +137,18 @@ def peer_certificate(connection: ssl.SSLObject | ssl.SSLSocket) -> x509.Certific
         raise tls_error(text) from error
 
 
-# Judging certificates
+# Checking certificates
 
 
 def check_pin(certificate: x509.Certificate, pinned: str) -> None:
-    """Raise ProblemError unless it is the certificate of this fingerprint, as `fingerprint` gives it."""
+    """Raise ProblemError unless the certificate has this fingerprint, in the form of `fingerprint`."""
     if (actual := fingerprint(certificate)) != pinned:
         text = f"the peer's certificate has fingerprint {actual}, not the pinned {pinned}"
         raise tls_error(text)
 
 
 def check_self_signed(certificate: x509.Certificate) -> None:
-    """Raise ProblemError unless the certificate's issuer and signer is itself."""
+    """Raise ProblemError unless the certificate is issued and signed by itself."""
     try:
         certificate.verify_directly_issued_by(certificate)
     except Exception as error:
@@ -162,7 +169,7 @@ def check_uri(certificate: x509.Certificate, expected: str) -> None:
 
 
 def check_dates(certificate: x509.Certificate, now: datetime) -> None:
-    """Raise ProblemError unless the certificate is valid at `now`: aware, and no earlier than known to be."""
+    """Raise ProblemError unless the certificate is valid at the aware time `now`."""
     begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if now < begin:
         text = f"the peer's certificate {_named(certificate)} is valid only from {begin:%Y-%m-%d %H:%M} UTC"
@@ -178,7 +185,7 @@ def _named(certificate: x509.Certificate) -> str:
     return f"{common_name(certificate)!r} ({fingerprint(certificate)})"
 
 
-# Words for failed handshakes
+# Messages for failed handshakes
 
 _REASONS: Final[Sequence[tuple[str, str]]] = (
     ("ALERT_UNKNOWN_CA", "the peer does not know the issuer of our certificate"),
@@ -195,15 +202,15 @@ _REASONS: Final[Sequence[tuple[str, str]]] = (
     ("RECORD_LAYER_FAILURE", "the peer does not speak TLS; is it a ws:// address?"),
     ("HTTP_REQUEST", "the peer sent plain HTTP where TLS is spoken"),
 )
-"""The end of OpenSSL's reasons (they differ in their beginning, by TLS version), and what each means."""
+"""Endings of OpenSSL's reasons (their beginnings differ by TLS version), and the meaning of each."""
 
 
 def explain(error: ssl.SSLError) -> str:
-    """What a failed handshake means, or what ended a connection's TLS later, in words.
+    """Describe a failed TLS handshake, or the TLS error that ended a connection later.
 
-    In TLS 1.3 a server judges the client's certificate when the client's handshake is done already, so that
-    the client hears of a refusal from its first read. From a server that sends no alert to say why (see
-    `tls_alerts`), that is a reset or an end, and no SSLError.
+    In TLS 1.3 a server checks the client's certificate after the client has finished its handshake, so the
+    client learns of a refusal from its first read. If the server sends no alert with the reason (see
+    `tls_alerts`), that is a reset or an end of the stream, and not an SSLError.
     """
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the peer's certificate does not verify: {error.verify_message}"

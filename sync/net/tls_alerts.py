@@ -1,8 +1,8 @@
-"""Lets a TLS handshake that fails say why to the other side.
+"""TLS contexts that send the alert for a failed handshake to the other side.
 
-OpenSSL writes an alert ("unknown CA") for it, but asyncio closes the connection without sending that
-(https://github.com/python/cpython/issues/98078; so up to Python 3.13 at least): the other side then sees a
-bare reset. The context here gets it out, through the places where `ssl` says that it may be extended.
+OpenSSL writes an alert ("unknown CA"), but asyncio closes the connection without sending it
+(https://github.com/python/cpython/issues/98078; so up to Python 3.13 at least), and the other side sees a
+bare reset. The context here sends it, through the extension points that `ssl` documents.
 """
 
 import ssl
@@ -11,14 +11,14 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 
 Send = Callable[[bytes], object]
-"""Takes bytes for the other side, past TLS, and tries at once."""
+"""Function that tries at once to send bytes to the other side, bypassing TLS."""
 
 _send: ContextVar[Send | None] = ContextVar("_send", default=None)
 
 
 @contextmanager
 def alerts_by(send: Send) -> Iterator[None]:
-    """Handshakes that begin in the block send their alert by this, those of an `AlertingContext`."""
+    """Use `send` for the alerts of handshakes that begin in the block with an `AlertingContext`."""
     token = _send.set(send)
     try:
         yield
@@ -37,13 +37,13 @@ class _AlertingObject(ssl.SSLObject):
             raise
         except ssl.SSLError:
             if self.send is not None and (alert := self.outgoing.read()):
-                with suppress(OSError):  # The connection is broken: nobody is there to be told.
+                with suppress(OSError):  # the connection is broken, so the alert cannot be delivered
                     self.send(alert)
             raise
 
 
 class AlertingContext(ssl.SSLContext):
-    """As any context, but that what is made of it in `alerts_by` sends its alert when a handshake fails."""
+    """A context whose connections, if made within `alerts_by`, send their alert when a handshake fails."""
 
     sslobject_class = _AlertingObject
 
@@ -55,7 +55,7 @@ class AlertingContext(ssl.SSLContext):
         server_hostname: str | bytes | None = None,
         session: ssl.SSLSession | None = None,
     ) -> ssl.SSLObject:
-        """As `ssl` does."""
+        """Wrap a pair of BIOs as `ssl.SSLContext` does."""
         made = super().wrap_bio(incoming, outgoing, server_side, server_hostname, session)
         assert isinstance(made, _AlertingObject)
         made.outgoing, made.send = outgoing, _send.get()

@@ -1,12 +1,12 @@
-"""TLS contexts for asyncio, and what to check of a connection before the first byte is sent on it.
+"""TLS contexts for asyncio, and the checks of a connection before the first byte is sent on it.
 
-The handshake proves that the other side has its certificate's key, and (unless a pin or a self-signed
-certificate is asked for) that the certificate leads to a root. Dates play no part in it; see `tls`.
+The handshake proves that the other side has its certificate's key. It also proves that the certificate leads
+to a root, unless a pin or a self-signed certificate is asked for. It ignores dates; see `tls`.
 
-Client certificates: Python's `ssl` asks a client for its certificate only together with verifying it against
-roots, inside the handshake, and has no way to let an application judge one that leads to none. So a server
-asks for certificates only if it is given roots. A root here need not be a CA: any certificate in the list is
-trusted as it stands, a client's self-signed one too, so that certificates can be let in one by one.
+Client certificates: Python's `ssl` asks a client for its certificate only if it also verifies it against
+roots in the handshake, and does not let an application check one that leads to no root. So a server asks for
+certificates only if it has roots. A root need not be a CA: any certificate in the list is trusted by itself,
+even a client's self-signed one, so certificates can be admitted individually.
 """
 
 import os
@@ -24,20 +24,20 @@ from sync.net.tls_alerts import AlertingContext
 from sync.net.tls_identity import TLSIdentity
 
 NO_CHECK_TIME: Final = ssl.VerifyFlags(0x200000)
-"""X509_V_FLAG_NO_CHECK_TIME of OpenSSL, which Python's `ssl` does not name."""
+"""X509_V_FLAG_NO_CHECK_TIME of OpenSSL, for which Python's `ssl` has no constant."""
 
 
 Judge = Callable[[x509.Certificate], str | None]
-"""What there is to say against a certificate, in words; None if nothing."""
+"""Function that returns an objection to a certificate in words, or None if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClientTLS:
-    """How to connect to a server: both parts are needed."""
+    """A TLS context for connecting to a server, and the check that must follow the handshake."""
 
     context: ssl.SSLContext
     check: Callable[[ssl.SSLObject], None]
-    """To be called when the handshake is done, before any byte is sent; raises ProblemError."""
+    """Function to call after the handshake, before any byte is sent. It raises ProblemError."""
 
 
 def server_context(
@@ -46,21 +46,21 @@ def server_context(
     client_roots: Sequence[x509.Certificate] | None = None,
     client_certificate_required: bool = False,
 ) -> ssl.SSLContext:
-    """A context for a listener: TLS 1.2 or later, showing `identity`.
+    """Return a context for a listener: TLS 1.2 or later, presenting `identity`.
 
-    With `client_roots`, clients are asked for a certificate; one that leads to none of them is refused in the
-    handshake, and so is a client that shows none, if it is required. Without, clients are not asked. When the
-    roots change, make a new context: no session of an old one is resumed in it.
+    With `client_roots`, clients are asked for a certificate. A certificate that leads to no root is refused
+    in the handshake, and so is a client without one if it is required. Without roots, clients are not asked.
+    When the roots change, make a new context: no session of an old one is resumed in it.
 
-    Raises ValueError if a certificate is required and there are no roots, ProblemError if OpenSSL will not
-    have `identity` (its key is too weak, say).
+    Raises ValueError if a certificate is required and there are no roots, and ProblemError if OpenSSL rejects
+    `identity` (because its key is too weak, for example).
     """
     if client_certificate_required and not client_roots:
         msg = "a client certificate is required, but there are no roots to verify it with"
         raise ValueError(msg)
     context = _context(ssl.PROTOCOL_TLS_SERVER, identity)
-    # TLS 1.3 then resumes no session. In TLS 1.2 `ssl` has no way to forbid it; its tickets stay, since
-    # without them OpenSSL keeps each session in memory. A resumed one shows its client's certificate too.
+    # TLS 1.3 then resumes no session. `ssl` cannot forbid resumption in TLS 1.2. Its tickets stay, since
+    # without them OpenSSL keeps each session in memory. A resumed session has its client's certificate too.
     context.num_tickets = 0
     if client_roots:
         _trust(context, client_roots)
@@ -78,20 +78,24 @@ def client_context(
     identity: TLSIdentity | None = None,
     now: Callable[[], datetime] | None = None,
 ) -> ClientTLS:
-    """A context for connecting to a server: TLS 1.2 or later, with `identity` as client certificate, if any.
+    """Return a context for connecting to a server: TLS 1.2 or later, with `identity` as client certificate.
 
-    What the server's certificate must be, one of:
+    The server's certificate must satisfy one of:
 
-    - `pinned`: the very one of this SHA-256 fingerprint (in any usual form), or this one; the server's own,
-      not an issuer of it. Nothing else is looked at.
-    - `accept_only_self_signed`: any that signed itself. Nothing else is looked at, since what else it says
-      nobody vouches for.
-    - otherwise: one that leads to `roots` (the system's, if None), is valid at `now` (aware, no earlier than
-      is known; the clock's by default), and is issued to `expected_uri`, or if that is None, to the
-      `server_hostname` of the connection. With `judge`, what that says decides instead of dates and names.
+    - `pinned`: it is the certificate with this SHA-256 fingerprint (in any usual form), or this certificate.
+      It must be
+      the server's own, not that of an issuer. Nothing else is checked.
+    - `accept_only_self_signed`: it is signed by itself. Nothing else is checked, since nobody vouches for the
+      rest of
+      its content.
+    - otherwise: it leads to `roots` (the system's, if None), is valid at `now` (aware, by default the system
+      clock),
+      and is issued to `expected_uri`, or if that is None, to the `server_hostname` of the connection. With
+      `judge`,
+      that function decides instead of dates and names.
 
-    Raises ValueError if these contradict each other or the fingerprint is none, ProblemError if OpenSSL will
-    not have `identity`.
+    Raises ValueError if the arguments contradict each other or the fingerprint is invalid, and ProblemError
+    if OpenSSL rejects `identity`.
     """
     if pinned is not None and accept_only_self_signed:
         msg = "either pin a certificate or accept only self-signed ones, not both"
@@ -137,7 +141,7 @@ def _context(protocol: int, identity: TLSIdentity | None) -> ssl.SSLContext:
 
 
 def _show(context: ssl.SSLContext, identity: TLSIdentity) -> None:
-    # `ssl` reads keys from files alone; this one is in memory, so that no key is left behind on a disk.
+    # `ssl` reads keys from files only. This file is in memory, so that no key is left on a disk.
     descriptor = os.memfd_create("identity")
     try:
         with os.fdopen(descriptor, "wb", closefd=False) as file:
@@ -152,7 +156,7 @@ def _show(context: ssl.SSLContext, identity: TLSIdentity) -> None:
 
 def _trust(context: ssl.SSLContext, roots: Sequence[x509.Certificate]) -> None:
     context.load_verify_locations(cadata=b"".join(root.public_bytes(Encoding.DER) for root in roots))
-    # Trusts what is listed even if it is not its own issuer: an intermediate CA, or a client itself.
+    # Trust each listed certificate even if it did not issue itself: an intermediate CA, or a client's own.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
 
 

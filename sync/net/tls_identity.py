@@ -1,4 +1,4 @@
-"""Who we are in TLS: a certificate, those that lead from it to its issuer, and its private key."""
+"""Our identity in TLS: a certificate, its chain of issuers, and its private key."""
 
 import ipaddress
 import logging
@@ -22,20 +22,20 @@ from sync.net import tls
 log = logging.getLogger(__name__)
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
-"""Private keys that TLS can sign with."""
+"""Types of private keys that TLS can sign with."""
 
 BACK_DATED: Final = timedelta(days=30)
-"""A clock at sea may be this much behind the one that made a certificate."""
+"""How far a clock at sea may be behind the clock that issued a certificate."""
 VALID_FOR: Final = timedelta(days=20 * 365)
-"""Whoever pins a self-signed certificate replaces it by hand, if ever."""
+"""Validity of a self-signed certificate, long because anyone who pins it must replace it by hand."""
 
 
 @dataclass(frozen=True, slots=True)
 class TLSIdentity:
-    """A certificate chain and the private key of its first certificate; for servers and clients alike."""
+    """A certificate chain and the private key of its first certificate, for servers and clients."""
 
     certificates: tuple[x509.Certificate, ...]
-    """Our own first, then each one's issuer; the root may be left out."""
+    """Our own certificate first, then each one's issuer; the root may be left out."""
     private_key: Key = field(repr=False)
 
     def __post_init__(self) -> None:
@@ -55,11 +55,18 @@ class TLSIdentity:
         valid_for: timedelta = VALID_FOR,
         hosts: Sequence[str] = (),
     ) -> Self:
-        """A new key (ECDSA P-256) and a certificate that it signs itself.
+        """Make a new key (ECDSA P-256) and a certificate signed by it.
 
-        `common_name` is of 1 to 64 characters; `hosts` are the host names and IP addresses that clients may
-        know it by; `now` is aware, the clock's by default. The certificate begins 30 days before `now`, and
-        ends `valid_for` after it. Raises ValueError for names that no certificate can carry.
+        The certificate is valid from 30 days before `now`.
+
+        Args:
+            common_name: the subject's name, of 1 to 64 characters.
+            now: the aware time; None for the system clock.
+            valid_for: time from `now` until the certificate expires.
+            hosts: host names and IP addresses by which clients may address this machine.
+
+        Raises:
+            ValueError: a name is not allowed in a certificate.
         """
         now = datetime.now(UTC) if now is None else now
         key = ec.generate_private_key(ec.SECP256R1())
@@ -96,10 +103,13 @@ class TLSIdentity:
 
     @classmethod
     def load(cls, cert_file: Path | str, key_file: Path | str, password: str | bytes | None = None) -> Self:
-        """The identity in two PEM files, or in one that holds both; the chain's own certificate comes first.
+        """Load an identity from two PEM files, or from one that contains both.
 
-        Raises ProblemError naming the file and what is wrong with it. A key that everybody on this machine
-        may read is loaded all the same, with a warning in the log: the vessel must not fall silent for it.
+        The leaf certificate comes first.
+
+        Raises ProblemError with the file's path and its fault. A key that everybody on this machine may read
+        is loaded all the same, with a warning in the log, so that the vessel does not go offline because of
+        it.
         """
         cert_path, key_path = Path(cert_file), Path(key_file)
         certificates = tls.load_certificates(cert_path)
@@ -112,10 +122,10 @@ class TLSIdentity:
         return cls(tuple(certificates), key)
 
     def save(self, cert_file: Path | str, key_file: Path | str) -> None:
-        """Write both as PEM, the key unencrypted and readable by its owner alone.
+        """Write both as PEM, the key unencrypted and readable by its owner only.
 
-        Each file is replaced whole and durably, or not at all, but the two not at one instant: after a power
-        cut in between they do not belong together, and `load` says so. One path given for both has no such
+        Each file is replaced atomically and durably, but not both at the same instant. After a power cut in
+        between they do not match, and `load` reports that. With the same path for both there is no such
         instant. Raises OSError.
         """
         cert_path, key_path = Path(cert_file), Path(key_file)
@@ -125,11 +135,11 @@ class TLSIdentity:
             _replace([(key_path, self.key_pem(), 0o600), (cert_path, self.chain_pem(), 0o644)])
 
     def chain_pem(self) -> bytes:
-        """All certificates."""
+        """Return all certificates as PEM."""
         return b"".join(each.public_bytes(serialization.Encoding.PEM) for each in self.certificates)
 
     def key_pem(self) -> bytes:
-        """The private key, unencrypted."""
+        """Return the private key as unencrypted PEM."""
         return self.private_key.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,
@@ -138,27 +148,27 @@ class TLSIdentity:
 
     @property
     def certificate(self) -> x509.Certificate:
-        """Our own."""
+        """Our own certificate, the first of the chain."""
         return self.certificates[0]
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of our certificate, for pinning, as `openssl x509 -fingerprint -sha256` prints it."""
+        """SHA-256 of our certificate for pinning, as `openssl x509 -fingerprint -sha256` prints it."""
         return tls.fingerprint(self.certificate)
 
     @property
     def common_name(self) -> str:
-        """Of our certificate's subject; empty if it has none."""
+        """Common name of our certificate's subject; empty if it has none."""
         return tls.common_name(self.certificate)
 
     @property
     def not_before(self) -> datetime:
-        """When our certificate begins to be valid, UTC."""
+        """Start of our certificate's validity, in UTC."""
         return self.certificate.not_valid_before_utc
 
     @property
     def not_after(self) -> datetime:
-        """When our certificate ends to be valid, UTC."""
+        """End of our certificate's validity, in UTC."""
         return self.certificate.not_valid_after_utc
 
 
@@ -166,7 +176,7 @@ def _general_name(host: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:
-        # A certificate carries the ASCII form of a name.
+        # A certificate contains the ASCII form of a name.
         return x509.DNSName(host if host.isascii() else host.encode("idna").decode())
 
 
@@ -206,7 +216,7 @@ def _load_key(path: Path, password: str | bytes | None) -> Key:
 
 
 def _replace(files: Sequence[tuple[Path, bytes, int]]) -> None:
-    """Write files anew, in this order: durable before they get their names, and under them."""
+    """Replace files in this order. Each is durable before it is renamed, and so is the renaming."""
     written: list[tuple[Path, Path]] = []
     try:
         for path, content, mode in files:

@@ -1,4 +1,4 @@
-"""What carries BLIP's frames, and whom it hands them to: the seam between sockets and everything else."""
+"""The interface between sockets and everything else: transports of BLIP frames, and their receivers."""
 
 from typing import Protocol
 
@@ -6,59 +6,61 @@ from sync.peer.problems import Problem
 
 
 class Receiver(Protocol):
-    """Whoever uses a transport. All calls come from the event loop, in order, `closed` last and once."""
+    """The user of a transport. All calls come from the event loop, in order, with `closed` last and once."""
 
     def frames(self, frames: list[bytes]) -> None:
-        """Whole frames, all that one read brought, in order."""
+        """Receive all complete frames of one read, in order."""
 
     def writable(self) -> None:
-        """There is room again in the buffer of a transport that was not writable."""
+        """Continue sending, because a transport that was not writable has room again."""
 
     def closed(self, problem: Problem | None) -> None:
-        """It is over. None after a close that both sides meant (codes 1000 and 1001 of ours)."""
+        """Handle the end of the transport.
+
+        `problem` is None after a normal close, such as one of ours with code 1000 or 1001.
+        """
 
 
 class Transport(Protocol):
-    """Carries frames both ways, each whole, in order."""
+    """A connection that carries complete frames both ways, in order."""
 
     remote: str
-    """Where the other side is, for people: an address and port, or a name."""
+    """The other side for people: an address and port, or a name."""
 
     @property
     def bytes_received(self) -> int:
-        """Payload of all frames so far; framing, TLS and TCP not counted."""
+        """Payload bytes of all frames received, without framing, TLS and TCP."""
 
     @property
     def bytes_sent(self) -> int:
-        """As `bytes_received`."""
+        """Payload bytes of all frames sent, without framing, TLS and TCP."""
 
     @property
     def is_writable(self) -> bool:
-        """Whether it is sensible to send more: what was sent is not waiting in a long buffer."""
+        """True if more should be sent now, because the buffer is not full."""
 
     @property
     def unwritten(self) -> int:
-        """Bytes that were sent and wait here to be written, as far as that is known."""
+        """Number of sent bytes that are still waiting to be written, as far as known."""
 
     @property
     def silence(self) -> float:
-        """Seconds for which the other side has owed a sign of life: it was asked for one, and not a byte has
-        come since. 0 if all is well, or if it is never asked."""
+        """Seconds since a ping after which no byte has arrived; 0 if none is unanswered, or without pings."""
 
     def send(self, frame: bytes) -> None:
-        """Put one frame in line; nothing is written before `flush`. A transport that is over ignores it."""
+        """Queue one frame. Nothing is written before `flush`. A transport that is over ignores it."""
 
     def flush(self) -> None:
-        """Write everything that was sent."""
+        """Write all queued frames."""
 
     def pause(self) -> None:
-        """Read no more for now, so that the other side must wait."""
+        """Stop reading for now, so that the other side must wait."""
 
     def resume(self) -> None:
-        """Read on."""
+        """Resume reading."""
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        """Send what is in line, say goodbye, and close; `Receiver.closed` is called when that is done."""
+        """Send the queued frames, close, and call `Receiver.closed` when that is complete."""
 
     def abort(self) -> None:
-        """Close at once, without a word."""
+        """Close at once, without a close frame."""

@@ -1,8 +1,9 @@
-"""Whose turn it is: the connections of an event loop take turns, each of a few milliseconds.
+"""A fair scheduler: the connections of an event loop take turns of a few milliseconds each.
 
-What a peer sends can cost much more than it took to send. So a connection works until its time is up, then
-the event loop looks at everything else, and then the connection goes on whose owner has had least of late:
-whoever asks for little waits for one turn of somebody else's, however many others ask for much.
+Processing a peer's data can cost much more than sending it. So a connection works until its time is up, then
+the event loop handles all other events, and then the connection runs whose owner has used the least time
+recently. An owner that asks for little waits for one turn of another at most, however many others ask for
+much.
 
     turns.request(worker)      soon, or at once ──► worker.take_turn(until) ──► True: it wants another
 """
@@ -13,56 +14,57 @@ from typing import Final, Protocol
 from weakref import WeakKeyDictionary
 
 TURN_S: Final = 0.010
-"""Seconds of one turn: what anybody else waits for, and hundreds of times what changing over costs."""
+"""Seconds of one turn: the wait for everyone else, and hundreds of times the cost of switching."""
 HALF_LIFE_S: Final = 2.0
-"""Seconds after which half of what somebody has had is forgotten."""
+"""Seconds after which half of an owner's used time is forgotten."""
 
 
 class Owner:
-    """On whose account connections work: a user, a vessel, or one connection by itself."""
+    """The owner of connections, to whom their time is charged: a user, a vessel, or a single connection."""
 
     __slots__ = ("__weakref__", "_at", "_spent", "name")
 
     def __init__(self, name: str) -> None:
-        """`name` is for people."""
+        """Create an owner. `name` is for people."""
         self.name = name
         self._spent, self._at = 0.0, 0.0
 
     def spent(self, now: float) -> float:
-        """Seconds of the processor that it has had of late."""
+        """Return the seconds of processor time used recently."""
         if now > self._at:
             self._spent *= math.exp2((self._at - now) / HALF_LIFE_S) if self._spent > 1e-6 else 0.0
             self._at = now
         return self._spent
 
     def charge(self, seconds: float, now: float) -> None:
-        """Add processor time that an owner has used."""
+        """Add processor time that the owner has used."""
         self._spent = self.spent(now) + seconds
 
 
 class Worker(Protocol):
-    """Who takes turns."""
+    """An object that takes turns."""
 
     owner: Owner
 
     def take_turn(self, until: float) -> bool:
-        """Work until then, by the event loop's clock, and return True if there is more to be done."""
+        """Work until `until`, by the event loop's clock. Return True if there is more work."""
 
 
 class Turns:
-    """Those of one event loop."""
+    """The scheduler of one event loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._ready: dict[Worker, None] = {}
         self._until = 0.0
-        """When the event loop is to look around again."""
+        """Time at which the event loop must handle other events."""
         self._is_due = False
-        """Whether `_next` will be called: somebody has worked since the event loop last looked around."""
+        """True while `_next` is scheduled: a worker has run since the event loop last handled other events.
+        """
         self._is_giving = False
 
     def request(self, worker: Worker) -> None:
-        """Let it work: at once if nobody waits and there is time, else when its turn comes."""
+        """Let a worker run: at once if nobody waits and there is time, otherwise when its turn comes."""
         if worker in self._ready:
             return
         now = self._loop.time()
@@ -74,7 +76,7 @@ class Turns:
             self._give(worker)
 
     def forget(self, worker: Worker) -> None:
-        """Drop whoever has nothing to do any more."""
+        """Remove a worker that has no more work."""
         self._ready.pop(worker, None)
 
     def _begin(self, now: float) -> None:
@@ -87,7 +89,7 @@ class Turns:
         if self._ready:
             self._begin(now)
         while self._ready and now < self._until:
-            # Of equals the one that has waited longest: a dictionary keeps its order.
+            # Among equals, take the one that has waited longest: a dictionary keeps its order.
             worker = min(self._ready, key=self._spent)
             del self._ready[worker]
             self._give(worker)
@@ -112,7 +114,7 @@ _turns: WeakKeyDictionary[asyncio.AbstractEventLoop, Turns] = WeakKeyDictionary(
 
 
 def turns() -> Turns:
-    """Return the turns of the running event loop."""
+    """Return the scheduler of the running event loop."""
     loop = asyncio.get_running_loop()
     found = _turns.get(loop)
     if found is None:

@@ -1,4 +1,4 @@
-"""Waking up when a store changes: one watcher for everybody in this process who replicates it."""
+"""Notification of changes to a store: one watcher for everything in this process that replicates it."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,11 +8,11 @@ from weakref import WeakKeyDictionary
 from sync.store import Database, StoreError
 
 ASK_EVERY: Final = 0.5
-"""Seconds between questions to SQLite, for changes by processes that announce nothing."""
+"""Seconds between polls of SQLite, for changes by processes that announce nothing."""
 
 
 class StoreWatch:
-    """Tells those who wait that a store has changed. Use `watch`."""
+    """A watcher that calls callbacks when a store has changed. Use `watch`."""
 
     def __init__(self, database: Database) -> None:
         self._watcher = database.watch()
@@ -22,16 +22,16 @@ class StoreWatch:
         self._timer = self._loop.call_later(ASK_EVERY, self._ask)
 
     def add(self, key: object, callback: Callable[[], None]) -> None:
-        """Have `callback` called when the store has changed."""
+        """Call `callback` whenever the store has changed."""
         self._callbacks[key] = callback
 
     def remove(self, key: object) -> bool:
-        """Call it no more; whether nobody is left."""
+        """Remove a callback. Return True if none is left."""
         self._callbacks.pop(key, None)
         return not self._callbacks
 
     def close(self) -> None:
-        """Stop watching."""
+        """Stop watching the store."""
         self._timer.cancel()
         self._loop.remove_reader(self._watcher.fileno())
         self._watcher.close()
@@ -45,7 +45,7 @@ class StoreWatch:
         try:
             changed = self._watcher.ask()
         except StoreError:
-            changed = True  # whoever then reads finds out what it is
+            changed = True  # the next reader gets the same error, and handles it
         if changed:
             self._tell()
 
@@ -58,7 +58,7 @@ _watches: WeakKeyDictionary[Database, StoreWatch] = WeakKeyDictionary()
 
 
 def watch(database: Database, key: object, callback: Callable[[], None]) -> Callable[[], None]:
-    """Have `callback` called in this event loop when the store has changed; returns how to end that."""
+    """Call `callback` in this event loop whenever the store has changed. Return a function that ends this."""
     found = _watches.get(database)
     if found is None:
         found = _watches[database] = StoreWatch(database)

@@ -1,8 +1,8 @@
-"""A WebSocket after its handshake, as a `Transport`: made for very many small frames.
+"""A WebSocket after its handshake, as a `Transport`, made for very many small frames.
 
-One read gives all frames that it brought to the receiver in one call; `send` only puts in line, `flush`
-writes once. `ws_client` and `ws_server` shake hands and make one of these; `message` makes one over a byte
-stream of the application's, where there is no handshake.
+One read passes all its frames to the receiver in one call. `send` only queues, and `flush` writes once.
+`ws_client` and `ws_server` perform handshakes and create these transports. `message` creates one over an
+application's byte stream, where there is no handshake.
 """
 
 import asyncio
@@ -29,25 +29,26 @@ _ORDINARY: Final = frozenset({_NORMAL, _GOING_AWAY, _TRY_AGAIN})
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """Times in seconds, sizes in bytes."""
+    """Timings in seconds, and sizes in bytes."""
 
     heartbeat: float | None = 300.0
-    """Between pings; Couchbase Lite's default. None or 0: none."""
+    """Interval of pings, by default that of Couchbase Lite; None or 0 for no pings."""
     grace: float = 30.0
-    """How long nothing may come after a ping; a slow link takes a while to send what is before it."""
+    """Time without any data after a ping until the connection is lost; a slow link delays pings."""
     close_timeout: float = 10.0
-    """How long a close may take before it is cut short."""
+    """Time that a close may take before the connection is aborted."""
     frame_bytes: int = DEFAULT_FRAME_BYTES
-    """The largest message taken from the peer."""
+    """Maximum size of a message from the peer."""
     buffer_bytes: int = 256 * 1024
-    """`is_writable` until so much waits to be written; again when a quarter of it is left."""
+    """Number of bytes waiting to be written at which `is_writable` becomes False, until a quarter is left."""
 
 
 class WebSocketTransport(asyncio.Protocol):
-    """One open WebSocket; see `sync.net.transport.Transport` for the calls.
+    """An open WebSocket; see `sync.net.transport.Transport` for the methods.
 
-    `closed` is given None if we closed with 1000, 1001 or 4001 and the peer answered or hung up, or if the
-    peer closed with 1000; otherwise the close code, ours or theirs; the `errno` of the socket; or 1006.
+    `closed` receives None if we closed with 1000, 1001 or 4001 and the peer answered or disconnected, or if
+    the peer closed with 1000. Otherwise it receives a problem with the close code of either side, the
+    socket's `errno`, or 1006.
     """
 
     def __init__(
@@ -61,11 +62,14 @@ class WebSocketTransport(asyncio.Protocol):
         tuning: Tuning | None = None,
         ended: Callable[["WebSocketTransport"], None] | None = None,
     ) -> None:
-        """Over `pipe`, which is open. Nothing happens before `start`. `ended` is called after `closed`."""
+        """Create a transport over the open `pipe`.
+
+        Nothing happens before `start`. `ended` follows `closed`.
+        """
         self.remote = remote
         self.subprotocol = subprotocol
         self.headers = headers if headers is not None else Headers()
-        """What the other side said in its half of the handshake: cookies, its name."""
+        """Headers of the other side's half of the handshake, such as cookies and `Server`."""
         self.bytes_received = 0
         self.bytes_sent = 0
         self._framing = framing
@@ -76,18 +80,18 @@ class WebSocketTransport(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._is_paused = False
         self._is_stuffed = False
-        """Whether too much waits to be written."""
+        """True while too many bytes wait to be written."""
         self._said_goodbye = False
         self._is_hung_up = False
         self._is_over = False
         self._problem: Problem | None = None
         self._is_settled = False
-        """Whether `_problem`, or that there is none, is final: what comes first is the cause."""
+        """True once `_problem`, or its absence, is final: the first cause is reported."""
         self._heartbeat: Heartbeat | None = None
         self._deadline: asyncio.TimerHandle | None = None
 
     def start(self, receiver: Receiver, rest: bytes = b"") -> None:
-        """Begin. `rest` are bytes that came behind the handshake."""
+        """Start receiving. `rest` are bytes that arrived after the handshake."""
         self._receiver = receiver
         pipe, tuning = self._pipe, self._tuning
         pipe.set_protocol(self)
@@ -106,36 +110,36 @@ class WebSocketTransport(asyncio.Protocol):
         if not self._is_paused and not self._is_hung_up:
             pipe.resume_reading()
 
-    # Transport
+    # Methods of Transport
 
     @property
     def is_writable(self) -> bool:
-        """Whether it is sensible to send more: what was sent is not waiting in a long buffer."""
+        """True if more should be sent now, because the buffer is not full."""
         return not self._is_stuffed
 
     @property
     def unwritten(self) -> int:
-        """Bytes that were sent and wait here to be written."""
+        """Number of sent bytes that are still waiting to be written."""
         return 0 if self._is_over else self._pipe.get_write_buffer_size()
 
     @property
     def silence(self) -> float:
-        """Seconds since a ping that nothing has come after; 0 if something has, or much waits to be sent."""
+        """Seconds since an unanswered ping; 0 if there is none or the send buffer is full."""
         return 0.0 if self._heartbeat is None or self._is_stuffed else self._heartbeat.silence
 
     def send(self, frame: bytes) -> None:
-        """Put one frame in line; nothing is written before `flush`."""
+        """Queue one frame. Nothing is written before `flush`."""
         if self._framing.is_open and not self._is_hung_up:
             self._framing.send(frame)
             self.bytes_sent += len(frame)
 
     def flush(self) -> None:
-        """Write everything that was sent."""
+        """Write all queued frames."""
         if self._framing.has_output and not self._is_hung_up:
             self._pipe.write(self._framing.take())
 
     def pause(self) -> None:
-        """Read no more for now."""
+        """Stop reading for now."""
         if not self._is_paused and not self._said_goodbye and not self._is_hung_up:
             self._is_paused = True
             if self._heartbeat is not None:
@@ -143,16 +147,16 @@ class WebSocketTransport(asyncio.Protocol):
             self._pipe.pause_reading()
 
     def resume(self) -> None:
-        """Read on."""
+        """Resume reading."""
         if self._is_paused and not self._is_hung_up:
             self._is_paused = False
             if self._heartbeat is not None:
                 self._heartbeat.is_deaf = False
-                self._heartbeat.heard = True  # Whatever came meanwhile, we did not listen.
+                self._heartbeat.heard = True  # Whatever arrived in the meantime was not read.
             self._pipe.resume_reading()
 
     def close(self, code: int = _NORMAL, reason: str = "") -> None:
-        """Send what is in line, say goodbye, and close; frames that still come are dropped."""
+        """Send the queued frames and a close frame. Frames that still arrive are dropped."""
         if not self._framing.is_open or self._is_hung_up:
             return
         self.resume()  # The answer must be read.
@@ -164,13 +168,13 @@ class WebSocketTransport(asyncio.Protocol):
         self._give_time()
 
     def abort(self) -> None:
-        """Close at once, without a word."""
+        """Close at once, without a close frame."""
         self._cut(Problem(Domain.WEBSOCKET, ABNORMAL, f"{self.remote}: the connection was cut on this side"))
 
-    # asyncio
+    # Methods of asyncio.Protocol
 
     def data_received(self, data: bytes) -> None:
-        """All that one read brought."""
+        """Process the data of one read."""
         if self._is_hung_up:
             return
         if self._heartbeat is not None:
@@ -184,7 +188,7 @@ class WebSocketTransport(asyncio.Protocol):
         self._go_on()
 
     def _go_on(self) -> None:
-        """Do what a read calls for beside its frames."""
+        """React to a close, a failure or a ping in the data of a read."""
         framing = self._framing
         if self._is_hung_up:
             return
@@ -196,18 +200,18 @@ class WebSocketTransport(asyncio.Protocol):
             self.flush()
 
     def eof_received(self) -> None:
-        """The peer will send no more; asyncio closes."""
+        """Record that the peer will send nothing more; asyncio then closes the connection."""
         if not self._is_hung_up:
             self._settle(None if self._said_goodbye else problem_of(None, self.remote))
             self._is_hung_up = True
             self._give_time()
 
     def pause_writing(self) -> None:
-        """Too much waits."""
+        """Stop sending, because the buffer is full."""
         self._is_stuffed = True
 
     def resume_writing(self) -> None:
-        """Little waits."""
+        """Resume sending, because the buffer has drained."""
         self._is_stuffed = False
         if self._is_hung_up:
             return
@@ -216,7 +220,7 @@ class WebSocketTransport(asyncio.Protocol):
             self._receiver.writable()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It is over, for whatever reason."""
+        """Report the end of the connection to the receiver."""
         if self._is_over:
             return
         self._is_over = self._is_hung_up = True
@@ -232,7 +236,7 @@ class WebSocketTransport(asyncio.Protocol):
             if self._ended is not None:
                 self._ended(self)
 
-    # How it ends
+    # Closing
 
     def _settle(self, problem: Problem | None) -> None:
         if not self._is_settled:
@@ -240,14 +244,14 @@ class WebSocketTransport(asyncio.Protocol):
             self._problem = problem
 
     def _failed(self, code: int, reason: str) -> None:
-        """The peer broke the protocol: it is told so, and has some time to read that and hang up."""
+        """Close after a protocol violation by the peer, which gets some time to read the reason."""
         self._settle(Problem(Domain.WEBSOCKET, code, f"{self.remote} broke the WebSocket protocol: {reason}"))
         self._said_goodbye = True
         self.flush()
         self._give_time()
 
     def _answered(self, code: int, reason: str) -> None:
-        """Both sides have said goodbye, or will have when this is flushed."""
+        """Close after both sides have sent a close frame, or will have after the next flush."""
         is_ordinary = code == _NORMAL or (self._said_goodbye and code in _ANSWERS)
         text = f"{self.remote} closed the connection with code {code}" + (f": {reason}" if reason else "")
         self._settle(None if is_ordinary else Problem(Domain.WEBSOCKET, code, text))

@@ -1,10 +1,10 @@
-"""From which addresses users have come in before, so that strangers' wrong passwords keep nobody out.
+"""Addresses from which users have logged in before, so that guesses by strangers do not lock users out.
 
-A few addresses for each user, for some weeks after their last use. Pure: the caller brings the time, and
-keeps `as_json` between two runs.
+A few addresses are kept for each user, for some weeks after their last use. The class has no clock or files:
+the caller supplies the time, and stores `as_json` between two runs.
 
     welcome = Welcome(utc=time.time, kept=stored)
-    if welcome.note("anna", "192.0.2.7"):    # it is to be kept
+    if welcome.note("anna", "192.0.2.7"):    # worth storing
         store(welcome.as_json())
 """
 
@@ -13,29 +13,30 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 ADDRESSES: Final = 8
-"""Addresses kept for each user: a phone and a tablet, aboard, ashore, and in the harbour's network."""
+"""Maximum number of addresses for each user: a phone and a tablet, aboard, ashore, and in harbour."""
 USERS: Final = 128
-"""Users kept; more than a crew, and only those count who have known their password."""
+"""Maximum number of users: more than a crew, and only users who knew their password count."""
 EXPIRES_S: Final = 90 * 86_400.0
-"""Seconds after its last use that an address is forgotten: a winter ashore."""
+"""Seconds after its last use until an address is forgotten: a winter ashore."""
 NOTE_EVERY_S: Final = 86_400.0
-"""Seconds between two notes of the same address: each is a write to the card."""
+"""Minimum seconds between two records of the same address, each of which is a write to the card."""
 
 _IPV6_SITE: Final = 64
 _LONGEST: Final = 100
-"""Characters of a user's name or an address; strangers may send long ones."""
+"""Maximum characters used of a user name or an address, since strangers may send long ones."""
 
 
 def exact(address: str) -> str:
-    """Return an address in its one usual form; as it stands if it is none."""
+    """Return an address in its canonical form, or unchanged if it is not valid."""
     parsed = _parsed(address)
     return address[:_LONGEST] if parsed is None else str(parsed)
 
 
 def site_of(address: str) -> str:
-    """Return what counts as one address: itself, or the /64 of an IPv6 one; as it stands if it is neither.
+    """Return the site of an address: the address itself, or the /64 of an IPv6 address.
 
-    All neighbours on a radio or a cable share the /64 of link-local addresses: there each counts by itself.
+    All neighbours on a radio or a cable share the /64 of link-local addresses, so each of those counts by
+    itself. An invalid address is returned unchanged.
     """
     parsed = _parsed(address)
     if parsed is None:
@@ -56,7 +57,7 @@ def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | Non
 
 
 class Welcome:
-    """The addresses of all users."""
+    """The addresses from which all users have logged in."""
 
     def __init__(
         self,
@@ -66,8 +67,15 @@ class Welcome:
         expires_s: float = EXPIRES_S,
         users: int = USERS,
     ) -> None:
-        """`utc`: seconds since 1970; `kept`: what `as_json` returned, of which what is malformed is passed
-        over. A time in the future, by a clock that was wrong, counts as now.
+        """Create the addresses from stored content.
+
+        Args:
+            utc: returns seconds since 1970.
+            kept: the stored result of `as_json`. Malformed entries are ignored, and a time in the future,
+                from a clock that
+                was wrong, counts as now.
+            expires_s: seconds after its last use until an address is forgotten.
+            users: maximum number of users.
         """
         self._utc, self._expires_s, self._most = utc, expires_s, users
         self._users: dict[str, dict[str, float]] = {}
@@ -80,16 +88,16 @@ class Welcome:
                     self._put(user[:_LONGEST], exact(address), min(float(when), now))
 
     def has(self, user: str, address: str) -> bool:
-        """Return True if this user has come in from just this address."""
+        """Return True if this user has logged in from exactly this address."""
         return exact(address) in self._fresh(user)
 
     def has_site(self, user: str, address: str) -> bool:
-        """Return True if this user has come in from this address, or from the same /64 of IPv6."""
+        """Return True if this user has logged in from this address, or from the same IPv6 /64."""
         site = site_of(address)
         return any(site_of(known) == site for known in self._fresh(user))
 
     def note(self, user: str, address: str) -> bool:
-        """Take note that this user has come in; return True if that is worth keeping."""
+        """Record that this user has logged in. Return True if the change is worth storing."""
         now = self._utc()
         before = self._fresh(user).get(exact(address))
         if before is not None and 0 <= now - before < NOTE_EVERY_S:
@@ -98,14 +106,14 @@ class Welcome:
         return True
 
     def forget(self, users: Iterable[str]) -> bool:
-        """Forget the addresses of users, as after a change of password; return True if there were any."""
+        """Forget the addresses of users, as after a change of password. Return True if there were any."""
         known = {user[:_LONGEST] for user in users} & self._users.keys()
         for user in known:
             del self._users[user]
         return bool(known)
 
     def as_json(self) -> dict[str, dict[str, float]]:
-        """Return all of it by user and address, each with the time of its last use."""
+        """Return all addresses by user, each with the time of its last use."""
         return {user: dict(addresses) for user, addresses in self._users.items()}
 
     def _fresh(self, user: str) -> dict[str, float]:

@@ -28,9 +28,9 @@ from sync.peer.problems import Domain, Problem, ProblemError
 
 SUBPROTOCOLS: Final = ("BLIP_3+CBMobile_3", "BLIP_3+CBMobile_2")
 WITHOUT_COLLECTIONS: Final = frozenset({"BLIP_3+CBMobile_2"})
-"""Those by which no message names a collection."""
+"""Subprotocols in which no message names a collection."""
 
-# The codes that Couchbase Lite gives for a server that answers, but not with what was asked for.
+# Codes that Couchbase Lite uses for a server that gives an unexpected answer.
 _NO_SUBPROTOCOL: Final = 403
 _PROTOCOL_ERROR: Final = 1002
 
@@ -43,12 +43,12 @@ _STATUS: Final = re.compile(rb"HTTP/1\.[01] ([1-5][0-9][0-9])(.*)")
 
 
 class UpgradeRefusedError(ProblemError):
-    """The server answered with another HTTP status than 101."""
+    """The server answered with an HTTP status other than 101."""
 
     def __init__(self, problem: Problem, headers: Headers) -> None:
         super().__init__(problem)
         self.headers = headers
-        """Its answer's: `WWW-Authenticate`, `Retry-After`, `Location`, cookies."""
+        """Headers of the answer: `WWW-Authenticate`, `Retry-After`, `Location`, cookies."""
 
 
 async def connect(
@@ -64,16 +64,29 @@ async def connect(
     addresses: Sequence[str] = (),
     tuning: Tuning | None = None,
 ) -> WebSocketTransport:
-    """Open a WebSocket to `url` (ws:// or wss://).
+    """Open a WebSocket to `url` (ws:// or wss://). Redirects are not followed.
 
-    `receiver` is given it and makes who receives from it. `ssl` says whom to trust; without it, whom the
-    system trusts. `check` is called after the TLS handshake and before anything is sent over it; it raises
-    ProblemError to refuse the server. `addresses`, if given, are where the URL's host is. Redirects are not
-    followed.
+    Args:
+        url: the address of the database.
+        receiver: called with the transport; makes the receiver of its frames.
+        ssl: the TLS context, which determines whom to trust; None for the system's.
+        check: called after the TLS handshake, before anything is sent over it. It raises ProblemError to
+            refuse the
+            server.
+        headers: additional headers of the request.
+        subprotocols: the subprotocols to offer, in order of preference.
+        timeout: seconds for name resolution, TCP, TLS and HTTP together.
+        network_interface: the only interface to use, by name or address.
+        addresses: known addresses of the URL's host. If given, the name is not resolved.
+        tuning: limits and timings; None for the defaults.
 
-    Raises ProblemError: an address that is none, DNS, POSIX (refused, unreachable, timed out), TLS with what
-    was wrong with the certificate; UpgradeRefusedError with the HTTP status; WebSocket 403 if the server
-    takes none of `subprotocols`; WebSocket 1002 if it does not speak the protocol.
+    Raises:
+        ProblemError: the address is invalid; DNS; POSIX (refused, unreachable, timed out); TLS with the fault
+            of the
+            certificate; WebSocket 403 if the server accepts none of `subprotocols`; WebSocket 1002 if it does
+            not speak
+            the protocol.
+        UpgradeRefusedError: the server answered with another HTTP status.
     """
     uri, host = parse_address(url)
     where = f"{host}:{uri.port}" if ":" not in host else f"[{host}]:{uri.port}"
@@ -121,7 +134,10 @@ async def probe(
     addresses: Sequence[str],
     timeout: float,  # noqa: ASYNC109 -- as for `connect`
 ) -> None:
-    """Return once the server has shown a certificate that `check` accepts. Raises ProblemError."""
+    """Connect, and return once the server has presented a certificate that `check` accepts.
+
+    Raises ProblemError if it does not.
+    """
     where = f"{host}:{port}"
     try:
         async with asyncio.timeout(timeout):
@@ -157,7 +173,7 @@ def _of_tls(error: OSError, doing: str) -> Problem:
 
 
 class _Handshake(asyncio.Protocol):
-    """From an open connection to the server's answer; then the connection is `WebSocketTransport`'s."""
+    """The phase from an open connection to the server's answer; then `WebSocketTransport` takes over."""
 
     def __init__(
         self,
@@ -191,12 +207,12 @@ class _Handshake(asyncio.Protocol):
         self._done: asyncio.Future[WebSocketTransport] = asyncio.get_running_loop().create_future()
 
     async def result(self) -> WebSocketTransport:
-        """The transport, started. Raises ProblemError; the connection is closed then."""
+        """Wait for the transport, which is then started. Raises ProblemError after closing the connection."""
         try:
             return await asyncio.shield(self._done)
         except BaseException:
             if self._done.done() and not self._done.cancelled() and self._done.exception() is None:
-                self._done.result().abort()  # Cancelled in the moment of success.
+                self._done.result().abort()  # cancelled at the moment of success
             elif self._pipe is not None:
                 self._done.cancel()
                 self._pipe.abort()
@@ -204,7 +220,7 @@ class _Handshake(asyncio.Protocol):
             raise
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """TCP, and TLS if there is any, are up."""
+        """Send the request after TCP, and TLS if used, are established."""
         assert isinstance(transport, asyncio.Transport)
         self._pipe = transport
         ssl_object = transport.get_extra_info("ssl_object")
@@ -218,10 +234,10 @@ class _Handshake(asyncio.Protocol):
         transport.write(b"".join(self._protocol.data_to_send()))
 
     def data_received(self, data: bytes) -> None:
-        """The answer, or a piece of it, or more than it."""
+        """Process the answer, of which this may be a part, or which may be followed by frames."""
         if self._done.done():
             return
-        if self._head is None:  # A refusal, whose body is coming.
+        if self._head is None:  # The body of a refusal is arriving.
             self._protocol.receive_data(data)
             self._judge(b"")
             return
@@ -241,13 +257,13 @@ class _Handshake(asyncio.Protocol):
             self._judge(parts[1])
 
     def eof_received(self) -> None:
-        """The body of a refusal may end so."""
+        """Process the end of the stream, which may end the body of a refusal."""
         if not self._done.done() and self._head is None:
             self._protocol.receive_eof()
             self._judge(b"")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It ended before an answer, or because of one."""
+        """Fail if the connection ended before the answer."""
         self._gone.set_result(None)
         if not self._done.done():
             problem = problem_of(exc, f"{self._where}: while waiting for the server's answer")
@@ -257,14 +273,18 @@ class _Handshake(asyncio.Protocol):
 
     @property
     def _may_be_for_our_certificate(self) -> bool:
-        """In TLS 1.3 a server judges it when the handshake is done for us; not every one sends an alert."""
+        """True if the connection may have ended because the server refused our certificate.
+
+        In TLS 1.3 a server checks it after our side of the handshake is complete, and not every server sends
+        an alert.
+        """
         assert self._pipe is not None
         ssl_object = self._pipe.get_extra_info("ssl_object")
         has_answered = self._head is None or len(self._head) > 0
         return ssl_object is not None and ssl_object.version() == "TLSv1.3" and not has_answered
 
     def _judge(self, rest: bytes) -> None:
-        """Look whether the package has made up its mind about the answer."""
+        """Check whether the package has reached a result about the answer."""
         protocol = self._protocol
         events = protocol.events_received()
         if events:
@@ -302,7 +322,7 @@ class _Handshake(asyncio.Protocol):
     def _fail(self, error: Exception) -> None:
         if not self._done.done():
             self._done.set_exception(error)
-            self._done.exception()  # Whoever is cancelled now will not ask.
+            self._done.exception()  # Mark as retrieved, since a cancelled caller will not ask for it.
         assert self._pipe is not None
         self._pipe.abort()
 
@@ -324,7 +344,7 @@ class _Handshake(asyncio.Protocol):
         return UpgradeRefusedError(Problem(Domain.WEBSOCKET, status, what), joined(response.headers))
 
     def _half_read(self, what: str) -> ProblemError:
-        """An answer that the package does not take; the status still says the most, if there is one."""
+        """Return the error for an answer that the package rejects, with its status if it can be read."""
         found = _STATUS.fullmatch(self._status_line)
         if found is None or int(found[1]) == http.HTTPStatus.SWITCHING_PROTOCOLS:
             return self._garbled(what)

@@ -1,4 +1,4 @@
-"""The passive side of a WebSocket: listens, shakes hands within limits, asks `decide` about each comer."""
+"""The passive side of a WebSocket: listens, limits handshakes, and asks `decide` about each client."""
 
 import asyncio
 import errno
@@ -34,12 +34,12 @@ __all__ = ["Accept", "Decide", "Reject", "Request", "Server", "serve"]
 log = logging.getLogger(__name__)
 
 _TRY_AGAIN: Final = 4001
-"""Couchbase Lite's own: it stops for good after 1001, but connects again after this."""
+"""Couchbase Lite's own close code: it stops permanently after 1001, but connects again after this."""
 _INTERNAL_ERROR: Final = 1011
 _NOT_OURS: Final = "perhaps it does not accept our certificate; its log says more"
 _BACKLOG: Final = 100
 _TOLD_ELSEWHERE: Final = frozenset({401, 403, 426})
-"""Statuses for which the listener has said who is refused, or that only tell a client to open a WebSocket."""
+"""Statuses that the listener has already logged, or that only tell a client to open a WebSocket."""
 _D = TypeVar("_D", Accept | Reject, Reject)
 _LETTERS: Final = range(ord("A"), ord("Z") + 1)
 
@@ -59,13 +59,25 @@ async def serve(
     handshake_timeout: float = 10.0,
     tuning: Tuning | None = None,
 ) -> "Server":
-    """Listen on `host` (empty: everywhere, IPv4 and IPv6) and `port` (0: any that is free).
+    """Listen on `host` and `port`, and return the server.
 
-    `check` is called after each TLS handshake and raises ProblemError to drop that client. `decide` has as
-    long as the handshake, again; so has `look`, which answers requests that ask for no WebSocket (without
-    it, 426). `welcomes` is asked, with the address of ours by which a client came, whether to hear it at all.
-    Of `max_connections` so many are kept for clients that show a certificate; see `sync.net.places`.
-    Raises ProblemError if it cannot listen there.
+    Args:
+        host: the address to bind; empty for all addresses, IPv4 and IPv6.
+        port: the TCP port; 0 for any free port.
+        decide: decides about each WebSocket request, within another `handshake_timeout`.
+        ssl: the TLS context; None for no TLS.
+        check: called after each TLS handshake; raises ProblemError to drop the client.
+        look: answers requests that ask for no WebSocket; without it they get 426.
+        welcomes: returns True to accept a connection that arrived at this local address.
+        max_connections: maximum number of admitted connections.
+        kept_for_certificates: how many of them are reserved for clients with a certificate; see
+            `sync.net.places`.
+        strangers_per_address: maximum number of connections from one address that are not admitted yet.
+        handshake_timeout: seconds for the handshakes of TLS and HTTP.
+        tuning: limits and timings of connections; None for the defaults.
+
+    Raises:
+        ProblemError: it is not possible to listen there.
     """
     server = Server(
         decide,
@@ -82,7 +94,7 @@ async def serve(
 
 
 class Server:
-    """Listens until `close`."""
+    """A server that listens until `close`."""
 
     def __init__(
         self,
@@ -104,7 +116,7 @@ class Server:
         self.handshake_timeout = handshake_timeout
         self.tuning = tuning
         self.port = 0
-        """Where it listens."""
+        """TCP port on which it listens."""
         self._places = places
         self._listeners: list[asyncio.Server] = []
         self._guests: set[_Guest] = set()
@@ -115,11 +127,11 @@ class Server:
 
     @property
     def connections(self) -> frozenset[WebSocketTransport]:
-        """Those that are open."""
+        """The open connections."""
         return frozenset(self._transports)
 
     async def listen(self, host: str, port: int) -> None:
-        """Begin. Raises ProblemError."""
+        """Start listening. Raises ProblemError if that is not possible."""
         loop = asyncio.get_running_loop()
         sockets: list[socket.socket] = []
         try:
@@ -144,7 +156,7 @@ class Server:
         self.port = sockets[0].getsockname()[1]
 
     def close(self, *, connections: bool = True) -> None:
-        """Accept no more, drop handshakes, and, unless told otherwise, close all `connections` with 1001."""
+        """Stop listening, drop handshakes, and by default close all connections so that peers try again."""
         for listener in self._listeners:
             listener.close()
         self._listeners.clear()
@@ -155,7 +167,7 @@ class Server:
                 transport.close(_TRY_AGAIN, "the listener stops")
 
     async def wait_closed(self, grace: float | None = None) -> None:
-        """Until no connection is left; those that are after `grace` seconds are cut."""
+        """Wait until no connection is left. Those left after `grace` seconds are aborted."""
         try:
             async with asyncio.timeout(grace):
                 await self._empty.wait()
@@ -164,10 +176,10 @@ class Server:
                 transport.abort()
             await self._empty.wait()
 
-    # For guests
+    # Calls from guests
 
     def admit(self, guest: "_Guest") -> bool:
-        """Whether there is room for one more."""
+        """Reserve a place for a new connection. Return False if there is none."""
         if not self._listeners:
             return False
         try:
@@ -186,24 +198,24 @@ class Server:
         return True
 
     def show(self, guest: "_Guest") -> None:
-        """A guest has shown a certificate that leads to a root of ours."""
+        """Record that a guest has presented a certificate that leads to one of our roots."""
         self._places.show(guest)
 
     def enter(self, guest: "_Guest", owner: str) -> None:
-        """A guest is let in, who belongs to `owner`. Raises FullError if there is no place for it."""
+        """Admit a guest that belongs to `owner`. Raises FullError if there is no place for it."""
         dropped = self._places.enter(guest, owner)
         if isinstance(dropped, WebSocketTransport):
             log.warning("%s: dropped: its place is needed for another", dropped.remote)
             dropped.close(_TRY_AGAIN, "the place is needed for another")
 
     def settle(self, guest: "_Guest", transport: WebSocketTransport) -> None:
-        """A guest that was let in has become a connection."""
+        """Replace an admitted guest with its open connection."""
         self._places.rename(guest, transport)
         self._transports.add(transport)
         self._guests.discard(guest)
 
     def forget(self, which: "_Guest | WebSocketTransport") -> None:
-        """It is over."""
+        """Free the place of a guest or connection that has ended."""
         self._places.leave(which)
         memory().departed()
         if isinstance(which, _Guest):
@@ -221,7 +233,7 @@ def _listening(family: int, address: tuple[object, ...], *, dualstack: bool = Fa
 
 
 class _Guest(asyncio.Protocol):
-    """A connection that has not shaken hands yet."""
+    """A connection whose handshake is not complete."""
 
     def __init__(self, server: Server) -> None:
         self.remote = "an unknown address"
@@ -234,10 +246,10 @@ class _Guest(asyncio.Protocol):
         self._has_come = asyncio.Event()
         self._protocol = ServerProtocol(max_size=server.tuning.frame_bytes, logger=package_log)
 
-    # asyncio
+    # Methods of asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """TCP is up."""
+        """Start the handshake on the new TCP connection, if there is a place for it."""
         assert isinstance(transport, asyncio.Transport)
         self._pipe = transport
         self.remote = spell_remote(transport.get_extra_info("peername"))
@@ -245,7 +257,7 @@ class _Guest(asyncio.Protocol):
             transport.abort()
             return
         if self._server.ssl is not None:
-            transport.pause_reading()  # What comes is for TLS, which is not there yet.
+            transport.pause_reading()  # The data is for TLS, which is not ready yet.
         self._task = asyncio.get_running_loop().create_task(self._receive())
 
     def _is_welcome(self, came_by: str) -> bool:
@@ -253,20 +265,20 @@ class _Guest(asyncio.Protocol):
         try:
             if welcomes is None or welcomes(came_by):
                 return True
-        except OSError as error:  # else nobody would judge it, nor ever end it
+        except OSError as error:  # otherwise nobody would handle the connection, nor ever end it
             log.warning("%s: dropped: where it came in cannot be told: %s", self.remote, error)
             return False
         log.info("%s: dropped: nothing is offered at %s, where it came in", self.remote, came_by)
         return False
 
     def data_received(self, data: bytes) -> None:
-        """Of the request, or frames behind it."""
+        """Buffer data of the request, or frames after it."""
         self._has_spoken = True
         self._head.add(data)
         self._has_come.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The client has gone, or we have sent it away."""
+        """Clean up after the connection has ended."""
         if self._is_secured and not self._has_spoken:
             log.info("%s: gone right after the TLS handshake: %s", self.remote, _NOT_OURS)
         else:
@@ -275,16 +287,16 @@ class _Guest(asyncio.Protocol):
             self._task.cancel()
         self._server.forget(self)
         if self._transport is not None:
-            # asyncio's TLS had told us of the end before it knew of whom we handed over to.
+            # asyncio's TLS reported the end before it knew the protocol that took over.
             self._transport.connection_lost(exc)
 
     def drop(self) -> None:
-        """Break it off."""
+        """Abort the handshake and the connection."""
         if self._task is not None:
             self._task.cancel()
         self._abort()
 
-    # The handshake
+    # Handshake
 
     async def _receive(self) -> None:
         try:
@@ -338,7 +350,7 @@ class _Guest(asyncio.Protocol):
             if secured is None:
                 raise ConnectionResetError(errno.ECONNRESET, "gone")
         except BaseException:
-            self._server.forget(self)  # Nobody else tells us that it is over.
+            self._server.forget(self)  # No other event reports the end of this connection.
             raise
         self._pipe = secured
         self._is_secured = True
@@ -350,7 +362,7 @@ class _Guest(asyncio.Protocol):
         return ssl_object
 
     async def _read_head(self) -> tuple[HttpRequest, bytes] | None:
-        """The request and what came behind it; None if it was none, and has been answered."""
+        """Return the request and the bytes after it, or None if it was invalid and has been answered."""
         head = self._head
         while (parts := head.split()) is None:
             if head.is_too_long:
@@ -366,7 +378,7 @@ class _Guest(asyncio.Protocol):
         self._head = Head()
         self._protocol.receive_data(parts[0])
         events = self._protocol.events_received()
-        if not events:  # The package has refused it, with an answer or without.
+        if not events:  # The package has refused it, with or without an answer.
             cause = self._protocol.handshake_exc and self._protocol.handshake_exc.__cause__
             log.info("%s: refused: no request that we understand: %s", self.remote, plain(str(cause or "")))
             self._write_out()
@@ -458,7 +470,7 @@ class _Guest(asyncio.Protocol):
         self._respond(response)
 
     def _tell_refused(self, status: int, why: str, asked: Request) -> None:
-        """Log a refused handshake: who is wrong, they or we, shows in what they offered."""
+        """Log a refused handshake, with what was requested and offered, to show which side is at fault."""
         log.log(
             logging.INFO if status in _TOLD_ELSEWHERE else logging.WARNING,
             "%s: the WebSocket is refused with %d: %s; it asked for %s and offered %s",
@@ -470,7 +482,7 @@ class _Guest(asyncio.Protocol):
         )
 
     def _respond(self, response: Response) -> None:
-        """Answer without a WebSocket, and hang up."""
+        """Send an HTTP response, and close the connection."""
         assert self._pipe is not None
         self._protocol.send_response(response)
         self._write_out()
@@ -482,7 +494,7 @@ class _Guest(asyncio.Protocol):
 
 
 def _offered(headers: Headers) -> tuple[str, ...]:
-    """Return the subprotocols that a client offers, unchanged if they are malformed."""
+    """Return the subprotocols that a client offers. Malformed values are returned unchanged."""
     found: list[str] = []
     for value in headers.get_all("Sec-WebSocket-Protocol"):
         try:
@@ -493,13 +505,13 @@ def _offered(headers: Headers) -> tuple[str, ...]:
 
 
 class _Nobody:
-    """Receives where nobody does."""
+    """A receiver that ignores everything, for a connection that is closing."""
 
     def frames(self, frames: list[bytes]) -> None:
-        """Of no interest."""
+        """Ignore the received frames."""
 
     def writable(self) -> None:
-        """Of no interest."""
+        """Ignore that there is room."""
 
     def closed(self, problem: object) -> None:
-        """Of no interest."""
+        """Ignore the end of the transport."""

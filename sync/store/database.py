@@ -323,7 +323,7 @@ class Database:
         return self._reader.missing(offered)
 
     def ended(self, offered: Iterable[tuple[str, str]]) -> list[bool]:
-        """Return, for each offered (id, revision), True if its branch was closed here while another is live."""
+        """Return, for each offered (id, revision), True if its branch is closed while another is live."""
         return self._reader.ended(offered)
 
     def stored_bytes(self, doc_id: str) -> int:
@@ -463,7 +463,7 @@ class Database:
         self._floors.set(prefix, first)
 
     def floor(self, doc_id: str) -> bool:
-        """Return True if a document lies below a floor, meaning that it was purged and is not wanted again."""
+        """Return True if a document lies below a floor, so that it was purged and is not wanted again."""
         with self._engine.reading:
             return self._floors.below(doc_id)
 

@@ -186,7 +186,7 @@ class Engine:
             self._committed()
 
     def _gone(self) -> StoreError:
-        """Return the error for a transaction that SQLite has rolled back by itself: nothing more may join it."""
+        """Return the error for a transaction that SQLite rolled back by itself: nothing more may join it."""
         reason = "by SQLite" if self._undone is None else str(self._undone)
         return StoreError(f"{self.path}: nothing was written, the transaction was undone: {reason}")
 

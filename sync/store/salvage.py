@@ -143,7 +143,7 @@ class _Salvage:
                 pass  # from a table that is created again, or damaged and then reported as lost
 
     def _drop_unwanted(self) -> None:
-        """Delete documents below floors, as purged documents reappear if the list of free pages is damaged."""
+        """Delete documents below floors, as purged documents reappear if the free-page list is damaged."""
         with self._engine.writing:
             for prefix, first in self._engine.execute("SELECT prefix, first FROM floors").fetchall():
                 self._engine.execute("DELETE FROM docs WHERE id >= ? AND id < ?", (prefix, first))
