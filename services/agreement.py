@@ -1,7 +1,8 @@
-"""Which boots' clocks agree: of two boots of a log, the later one cannot begin before the earlier one ended.
+"""Agreement of boots' clocks: the later of two boots of a log cannot begin before the earlier ended.
 
-Where sure clocks contradict each other, the largest set that agrees is believed. Of two such sets it is the
-one that ends earlier: a clock is ahead by any amount, but behind by no more than the image's age. Pure.
+Where sure clocks contradict each other, the largest set that agrees is believed. Of two such sets, the one
+that ends earlier is believed: a clock can be ahead by any amount, but behind by no more than the image's age.
+Pure.
 """
 
 from collections.abc import Sequence
@@ -9,15 +10,18 @@ from dataclasses import dataclass
 from typing import Final
 
 NEAR: Final = 8
-"""Sure boots on either side that have a say. A clock that is wrong for three boots running is found out, also
-at the beginning of a log; and nobody has to read all boots for one of them."""
+"""Number of sure boots on either side that are compared with a boot.
+
+A clock that is wrong for three boots in a row is detected, also at the beginning of a log, and the time of
+one boot does not require reading all boots.
+"""
 OVERLAP_S: Final = 60.0
-"""Seconds of overlap that are no contradiction: time services correct a clock by as much, also back."""
+"""Seconds of overlap that are no contradiction: time services correct a clock by as much, also backwards."""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """When a boot was running, seconds since 1970."""
+    """Span of time in which a boot was running, in seconds since 1970."""
 
     latest_begin: float
     earliest_end: float
@@ -28,7 +32,7 @@ class Span:
 
 
 def outvoted(spans: Sequence[Span]) -> list[bool]:
-    """Return for each boot whether those around it outvote it; `spans` are all sure ones, in their order."""
+    """Return for each boot whether its neighbours outvote it; `spans` are all sure ones, in order."""
     return [
         is_outvoted(spans[max(place - NEAR, 0) : place], own, spans[place + 1 : place + NEAR + 1])
         for place, own in enumerate(spans)
@@ -44,15 +48,15 @@ def is_outvoted(before: Sequence[Span], own: Span, after: Sequence[Span]) -> boo
 
 @dataclass(frozen=True, slots=True)
 class _Chain:
-    """Boots that agree, in their order."""
+    """Boots whose clocks agree, in order."""
 
     places: tuple[int, ...] = ()
     end: float = float("-inf")
-    """The latest of their ends."""
+    """Latest end of the boots in the chain."""
 
 
 def _largest_agreeing(spans: Sequence[Span]) -> tuple[int, ...]:
-    best = [_Chain()]  # of each length, the one that ends earliest
+    best = [_Chain()]  # for each length, the chain that ends earliest
     for place, span in enumerate(spans):
         for length in range(len(best) - 1, -1, -1):
             chain = best[length]

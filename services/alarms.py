@@ -1,17 +1,18 @@
-"""Alarms: when a sensor's values are one, and since when. Pure; the boot clock comes in, in milliseconds.
+"""Alarm rules: whether a sensor's values raise an alarm, and since when. Pure.
 
-A sensor has at most one *episode* at a time, from the first rule that raises to the moment when none holds;
-its severity is the highest of the rules that hold (as Signal K's notification for a path has one state). A
-fault of the sensor neither raises nor clears: without a value there is no knowledge.
+Callers pass the boot clock, in milliseconds. A sensor has at most one *episode* at a time, from the first
+rule that becomes active to the moment when none is; its severity is the highest of the active rules (as
+Signal K's notification for a path has one state). A fault of the sensor neither raises nor clears an alarm,
+because without a value nothing is known.
 
-State of one rule (rows: state; columns: what is so now):
+States of one rule (rows: state; columns: what the value does):
 
-    state     | condition met                     | met no longer
+    state     | condition met                     | condition no longer met
     ----------+-----------------------------------+------------------------------------
     quiet     | -> pending, or active if no delay | quiet
-    pending   | -> active once it lasted `for`    | -> quiet
+    pending   | -> active after `for`             | -> quiet
     active    | active                            | -> leaving, or quiet if no delay
-    leaving   | -> active                         | -> quiet once it lasted `clear_for`
+    leaving   | -> active                         | -> quiet after `clear_for`
 """
 
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ from sensors.settings import AlarmRule, Severity, When
 
 
 class RuleState(StrEnum):
-    """Where one rule stands."""
+    """State of one alarm rule."""
 
     QUIET = "quiet"
     PENDING = "pending"
@@ -33,7 +34,7 @@ class RuleState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a sensor's rules say together."""
+    """The combined state of a sensor's rules: that of the highest active rule."""
 
     severity: Severity
     text: str
@@ -47,7 +48,7 @@ class _Watch:
     since_ms: int = 0
 
     def deadline(self) -> int | None:
-        """When, if nothing changes, the state does."""
+        """Return the time at which the state changes if no sample arrives; None if it does not."""
         if self.state is RuleState.PENDING:
             return self.since_ms + round(self.rule.raise_after_s * 1000)
         if self.state is RuleState.LEAVING:
@@ -81,11 +82,15 @@ class _Watch:
 
 
 class AlarmWatch:
-    """The rules of one sensor, and how they stand."""
+    """The rules of one sensor, and their states."""
 
     def __init__(self, rules: Sequence[AlarmRule], *, unit: str = "", standing: bool = False) -> None:
-        """`unit`: of the values, for the words. `standing`: an episode was in progress when the recorder
-        stopped; it goes on until values say otherwise, and is not raised a second time."""
+        """Set up the rules.
+
+        `unit` is the unit of the values, for the descriptions. `standing` means that an episode was in
+        progress when the recorder stopped: it continues until values say otherwise, and is not raised a
+        second time.
+        """
         self._watches = [_Watch(rule) for rule in rules]
         self._unit = unit
         self._resumed = standing
@@ -95,13 +100,13 @@ class AlarmWatch:
         return bool(self._watches) or self._resumed
 
     def observe(self, value: Value, now_ms: int) -> None:
-        """A sample's value; None (a fault) says nothing about the equipment."""
+        """Evaluate a sample's value; None (a fault) says nothing about the equipment."""
         self._blind = value is None
         if value is None:
             return
         for watch in self._watches:
             if self._resumed:
-                # What was in progress is taken up where it stood, without waiting out its delay again.
+                # An episode that was in progress continues, without waiting for its delay again.
                 if is_met(watch.rule, value, holding=True):
                     watch.state = RuleState.ACTIVE
                 continue
@@ -109,21 +114,23 @@ class AlarmWatch:
         self._resumed = False
 
     def elapse(self, now_ms: int) -> None:
-        """Time has passed."""
+        """Evaluate delays that have expired."""
         if not self._blind:
             for watch in self._watches:
                 watch.elapse(now_ms)
 
     def deadline(self) -> int | None:
-        """The moment at which `elapse` may change something; None if only a sample can."""
+        """Return the moment at which `elapse` may change something; None if only a sample can."""
         if self._blind:
             return None
         deadlines = [found for watch in self._watches if (found := watch.deadline()) is not None]
         return min(deadlines, default=None)
 
     def standing(self) -> Standing | None:
-        """The highest rule that holds; None if none does. Unknown (just resumed) counts as before: ask
-        `is_unknown` first."""
+        """Return the highest active rule; None if none is active.
+
+        Just after a restart the state may be unknown, and counts as before it: check `is_unknown` first.
+        """
         holding = [watch.rule for watch in self._watches if watch.holds]
         if not holding:
             return None
@@ -132,16 +139,19 @@ class AlarmWatch:
 
     @property
     def is_unknown(self) -> bool:
-        """Whether an episode from before a restart awaits its first value."""
+        """True while an episode from before a restart awaits its first value."""
         return self._resumed
 
     def signature(self) -> tuple[RuleState, ...]:
-        """The rules' states: a sample that changes them is always recorded."""
+        """Return the rules' states; a sample that changes them is always recorded."""
         return tuple(watch.state for watch in self._watches)
 
 
 def is_met(rule: AlarmRule, value: bool | float, *, holding: bool) -> bool:
-    """Whether a value meets a rule; one that holds is met until the value is back by the hysteresis."""
+    """Return True if a value meets a rule.
+
+    A rule that is active (`holding`) is met until the value has returned by the hysteresis.
+    """
     if rule.when is not None:
         return bool(value) is (rule.when is When.ACTIVE)
     number, margin = float(value), rule.hysteresis if holding else 0.0
@@ -151,7 +161,7 @@ def is_met(rule: AlarmRule, value: bool | float, *, holding: bool) -> bool:
 
 
 def in_words(rule: AlarmRule, unit: str = "") -> str:
-    """The condition as a person would say it, in SI: `above 63 Hz for 5 s`, `active for 10 s`."""
+    """Return the condition as a person would say it, in SI: `above 63 Hz for 5 s`, `active for 10 s`."""
     shown = "" if unit in ("", "bool", "ratio") else f" {unit}"
     words = []
     if rule.when is not None:

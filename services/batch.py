@@ -1,8 +1,8 @@
-"""A batch: what one commit of the journal makes durable, and its form in the file.
+"""A batch: what one commit of the journal makes durable, and its format in the file.
 
-In the file a batch is one MessagePack array, compressed if that is shorter. Its samples are in columns, name
-sensors by number and count time back from the commit; values are written in decimal, of which a measured one
-has few digits. So a sample costs about 5 bytes.
+In the file a batch is one MessagePack array, compressed if that is shorter. Its samples are stored in
+columns, refer to sensors by number and count time back from the commit. Values are written in decimal,
+because a measured value has few digits. So a sample takes about 5 bytes.
 """
 
 import zlib
@@ -18,53 +18,53 @@ from sensors.quality import State
 from sensors.sample import Totals, Value
 
 STATES: Final = tuple(State)
-"""A state's number in a batch is its place here: only ever append."""
+"""Numbers of the states in a batch, which are their positions here: only ever append."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whose log this is."""
+    """The vessel, log, boot and run that a batch belongs to."""
 
     vessel: str
     log: str
     boot: int
-    """Counts the machine's starts within the log."""
+    """Number of the machine's boot within the log."""
     run: int
-    """Counts the recorder's."""
+    """Number of the recorder's start."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One accepted sample."""
+    """One accepted sample of a sensor."""
 
     sensor: str
     sequence: int
     clock_ms: int
-    """Boot clock, milliseconds."""
+    """Boot clock, in milliseconds."""
     value: Value
     state: State = State.GOOD
 
 
 class Episode(msgspec.Struct, frozen=True, array_like=True):
-    """An alarm from its raising until it is cleared and its document is written."""
+    """An alarm from its start until it is cleared and its document is written."""
 
     sequence: int
-    """The sample at which it was raised; names its document."""
+    """Number of the sample at which it was raised; part of its document's id."""
     severity: str
     """The highest severity so far."""
     text: str
     condition: str
     value: Value
     raised_ms: int
-    """Boot clock."""
+    """Boot clock at the start, in milliseconds."""
     raised_utc: float
-    """Seconds since 1970, as known then."""
+    """Start in seconds since 1970, as known at the time."""
     boot: int
     cleared_ms: int | None = None
     cleared_utc: float | None = None
     cleared_boot: int | None = None
     history: tuple[tuple[int, float, str, str], ...] = ()
-    """(boot clock ms, UTC s, severity, condition) at each change."""
+    """Changes of the alarm: boot clock in ms, UTC in s, severity, condition."""
 
 
 class Gap(msgspec.Struct, frozen=True, array_like=True):
@@ -78,29 +78,29 @@ class Gap(msgspec.Struct, frozen=True, array_like=True):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one commit makes durable."""
+    """Everything that one commit makes durable."""
 
     run: int
-    """Counts starts of the recorder: a window never spans two runs."""
+    """Number of the recorder's start: a window never spans two runs."""
     boot: int
     clock_ms: int
-    """The moment of the commit, boot clock."""
+    """Boot clock at the commit, in milliseconds."""
     utc: float
-    """The same moment, seconds since 1970 as the machine believed."""
+    """Machine's time at the commit, in seconds since 1970."""
     synced: bool
-    """Whether that belief came from the network, GNSS or a clock chip."""
+    """True if that time came from the network, GNSS or a clock chip."""
     rows: tuple[Row, ...] = ()
     totals: Mapping[str, Totals] = field(default_factory=dict)
     episodes: tuple[tuple[str, Episode], ...] = ()
-    """(sensor, episode) for each that began or changed, in order: of one sensor there may be several."""
+    """Pairs of sensor and episode for each that began or changed, in order; a sensor may have several."""
     gaps: tuple[Gap, ...] = ()
     number: int = 0
-    """Given by the journal."""
+    """Number of the batch, set by the journal."""
     given: Mapping[str, int] = field(default_factory=dict)
-    """Added by the journal: the last sequence number of sensors that were given one lately, but not here."""
+    """Last sequence number of sensors that were given one lately, but not here; set by the journal."""
 
     def last_numbers(self) -> dict[str, int]:
-        """Per sensor that was given one here: the last sequence number."""
+        """Return, for each sensor that was given a number here, the last one."""
         last: dict[str, int] = {}
         for name, number in chain(
             ((row.sensor, row.sequence) for row in self.rows), ((gap.sensor, gap.last) for gap in self.gaps)
@@ -110,20 +110,23 @@ class Batch:
 
 
 class _Columns(msgspec.Struct, array_like=True):
-    """Samples as stored."""
+    """Samples as they are stored, in columns."""
 
     sensors: list[int]
     sequences: list[int]
     before: list[int]
     """Milliseconds before the commit."""
     values: bytes
-    """A JSON array."""
+    """JSON array of the values."""
     states: list[int]
 
 
 class _Packed(msgspec.Struct, array_like=True):
-    """A batch as stored. Rows: sensor number, sequence, ms before the commit, value, state's number; they are
-    in columns, but in batches of earlier versions, and where JSON has no word for a value."""
+    """A batch as it is stored.
+
+    Its rows are sensor number, sequence, ms before the commit, value, state's number. They are empty and
+    `columns` is used instead, except in batches of earlier versions and where JSON cannot represent a value.
+    """
 
     run: int
     boot: int
@@ -139,9 +142,9 @@ class _Packed(msgspec.Struct, array_like=True):
 
 
 _DEFLATED: Final = 0x78
-"""How the zlib format begins (RFC 1950, 2.2), and no MessagePack array."""
+"""First byte of the zlib format (RFC 1950, 2.2); no MessagePack array begins with it."""
 _QUICK: Final = 1
-"""Level of compression: the others save one byte in a hundred."""
+"""Level of compression: higher levels save only one byte in a hundred."""
 
 _decode = msgspec.msgpack.Decoder(_Packed).decode
 _encode = msgspec.msgpack.Encoder().encode
@@ -150,17 +153,17 @@ _encode_values = msgspec.json.Encoder().encode
 
 
 class BatchError(ValueError):
-    """Stored bytes that are no batch."""
+    """Stored bytes that are no valid batch."""
 
 
 def pack(batch: Batch, numbers: Mapping[str, int]) -> bytes:
-    """The batch as it is stored; `numbers` gives each sensor's."""
+    """Return the batch in its stored form; `numbers` maps each sensor to its number."""
     sensors = [numbers[row.sensor] for row in batch.rows]
     sequences = [row.sequence for row in batch.rows]
     before = [batch.clock_ms - row.clock_ms for row in batch.rows]
     values = [row.value for row in batch.rows]
     states = [STATES.index(row.state) for row in batch.rows]
-    # JSON knows no infinity.
+    # JSON cannot represent infinity.
     in_columns = all(not isinstance(value, float) or isfinite(value) for value in values)
     packed = _encode(
         _Packed(
@@ -189,7 +192,7 @@ def _rows(packed: _Packed) -> Iterable[tuple[int, int, int, Value, int]]:
 
 
 def unpack(number: int, data: bytes, ids: Mapping[int, str]) -> Batch:
-    """A stored batch. Raises BatchError when it makes no sense."""
+    """Return a batch from its stored form. Raise BatchError if the bytes are invalid."""
     try:
         packed = _decode(zlib.decompress(data) if data[:1] == bytes([_DEFLATED]) else data)
         return Batch(

@@ -1,16 +1,16 @@
-"""Which of a vessel's files is behind the others: journal, documents, witness, copies, compared both ways.
+"""Detection of a vessel's files that lag behind the others: journal, documents, witness, copies.
 
-Each is sound in itself when it has lost its end, or is an older copy: only the others tell. They are written
-in this order, each after the one before is durable: numbers are reserved (`witness`), a batch is committed
-(`journal`) and noted by the witness, its documents are written, and then copied (`copies`). So:
+A file that has lost its end, or is an older copy, is sound in itself: only the others show it. They are
+written in this order, each after the one before is durable: numbers are reserved (`witness`), a batch is
+committed (`journal`) and noted by the witness, its documents are written, and then copied (`copies`). So:
 
-- the journal is behind if the witness or a document knows of a number, batch, start or log after its own. It
-  must not go on, or it gives numbers twice: a new log begins.
-- documents are behind if they lack numbers that the journal knows to have been in them, or if copies were
-  made of more than there is. They are made good from the copies and the journal's ring.
-- the witness is behind if the journal has numbers that it has not reserved. It is written anew.
+- The journal is behind if the witness or a document contains a number, batch, boot or log after the journal's
+  own. It must not continue, or it would give numbers twice: a new log begins.
+- Documents are behind if they lack numbers that the journal knows to have been in them, or if copies were
+  made of more than there is. They are restored from the copies and the journal's ring.
+- The witness is behind if the journal has numbers that the witness has not reserved. It is written again.
 
-All files of a vessel that are put back to an earlier day together agree. That cannot be seen from within.
+If all files of a vessel are restored together to an earlier day, they agree. That cannot be seen from within.
 """
 
 from collections.abc import Iterator, Mapping
@@ -30,30 +30,33 @@ from .spans import span_of
 from .witness import Given
 
 WITNESSED: Final = "witness"
-"""The journal's note that there is a witness: one that is missing then is damage, and no older version."""
+"""Key of the journal's note that a witness exists.
+
+A witness that is missing in spite of it is damage, and not a file of an older version.
+"""
 _BOOTS: Final = 3
-"""Starts after the journal's last one of which a document is looked for."""
+"""Number of boots after the journal's last one whose documents are looked up."""
 NO_WITNESS: Final = "given-numbers is missing or damaged, so which numbers were given is not sure"
 
 
 @dataclass(frozen=True, slots=True)
 class JournalState:
-    """What a journal says of itself."""
+    """The content of a journal, as far as it is compared with other files."""
 
     vessel: str
     log: str
     boot: int
     batch: int
-    """The last one; 0 for none."""
+    """Number of the last batch; 0 if there is none."""
     last: Mapping[str, int]
-    """Per sensor, the last number given."""
+    """Last number given, by sensor."""
     closed: Mapping[str, int]
-    """Per sensor, the last number that is known to be in documents."""
+    """Last number that is known to be in documents, by sensor."""
     has_witness: bool
 
 
 def look(journal: Path) -> JournalState | None:
-    """Return what a journal says; None if no log has begun in it. Raises JournalError."""
+    """Return the state of a journal; None if no log has begun in it. Raise JournalError if it is damaged."""
     connection = connect(journal)
     try:
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
@@ -88,7 +91,7 @@ def _look(connection: Any) -> JournalState | None:
 
 
 def journal_behind_witness(state: JournalState, given: Given | None) -> str | None:
-    """Return why the journal must not go on, by what the witness says; None if it may."""
+    """Return the reason why the journal must not continue according to the witness; None if it may."""
     if given is None:
         return NO_WITNESS if state.has_witness else None
     if (given.vessel, given.log) != (state.vessel, state.log):
@@ -104,14 +107,17 @@ def journal_behind_witness(state: JournalState, given: Given | None) -> str | No
 
 
 def journal_lost(given: Given | None) -> str | None:
-    """Return what is wrong with a journal in which no log has begun; None if none had before."""
+    """Return the problem of a journal in which no log has begun; None if none had before."""
     if given is None or not (given.batch or any(last for last, _ in given.numbers.values())):
         return None
     return f"it has lost log {given.log}, in which numbers were given"
 
 
 def journal_behind_documents(state: JournalState, database: Database) -> str | None:
-    """Return why the journal must not go on, by what documents say; None if it may. Raises StoreError."""
+    """Return the reason why the journal must not continue according to documents; None if it may.
+
+    Raise StoreError if the documents cannot be read.
+    """
     vessel, log = state.vessel, state.log
     named = database.get(documents.vessel_id(vessel))
     logs = None if named is None else named.body.get("logs")
@@ -127,9 +133,10 @@ def journal_behind_documents(state: JournalState, database: Database) -> str | N
 
 
 def numbers_in_documents(state: JournalState, database: Database) -> Iterator[tuple[str, int]]:
-    """Yield sensors and numbers of the journal's log that documents know to have been given.
+    """Yield each sensor with a number of the journal's log that documents know to have been given.
 
-    Current values do not count: any vessel of the fleet may write one, and could make a new log begin here.
+    Current values do not count: any vessel of the fleet may write one, and could force a new log to begin
+    here.
     """
     for name in sorted(state.last):
         yield name, documented(database, state.vessel, name, state.log)
@@ -141,7 +148,7 @@ def numbers_in_documents(state: JournalState, database: Database) -> Iterator[tu
 
 
 def witness_behind(state: JournalState, given: Given | None) -> str | None:
-    """Return why the witness is to be written anew; None if it is not behind the journal."""
+    """Return the reason why the witness must be written again; None if it is not behind the journal."""
     if given is None or (given.vessel, given.log) != (state.vessel, state.log):
         return None
     for name, number in state.last.items():
@@ -151,9 +158,10 @@ def witness_behind(state: JournalState, given: Given | None) -> str | None:
 
 
 def documents_behind(state: JournalState, database: Database, *, deep: bool) -> str | None:
-    """Return what documents lack that the journal knows to have been in them; None if nothing.
+    """Return what documents lack although the journal knows it to have been in them; None if nothing.
 
-    `deep` looks at all of the log, else at the newest of each sensor. Raises StoreError.
+    `deep` checks the whole log, else only the newest document of each sensor. Raise StoreError if documents
+    cannot be read.
     """
     if deep:
         held = rescue.documented(database, state.vessel, log=state.log)
@@ -170,9 +178,9 @@ def documents_behind(state: JournalState, database: Database, *, deep: bool) -> 
 
 
 def store_behind_copies(database: Database, folder: Path, *, deep: bool) -> str | None:
-    """Return what the document store lacks that copies have; None if nothing.
+    """Return what the document store lacks although copies contain it; None if nothing.
 
-    `deep` reads all copies, else the newest segment. Raises StoreError, OSError.
+    `deep` reads all copies, else only the newest segment. Raise StoreError or OSError if they cannot be read.
     """
     there = copies.numbers(folder)
     mark: Mark | None = None
@@ -188,7 +196,10 @@ def store_behind_copies(database: Database, folder: Path, *, deep: bool) -> str 
 
 
 def documented(database: Database, vessel: str, sensor: str, log: str) -> int:
-    """Return the last number of a sensor that a document holds or explains. Raises StoreError."""
+    """Return the last number of a sensor that a document contains or explains.
+
+    Raise StoreError if documents cannot be read.
+    """
     last = 0
     for found in database.documents(documents.reading_prefix(vessel, sensor, log), reverse=True, limit=1):
         span = span_of(found.id, found.raw)
@@ -200,7 +211,10 @@ def documented(database: Database, vessel: str, sensor: str, log: str) -> int:
 
 
 def known_of(database: Database, vessel: str) -> dict[str, str]:
-    """Return the `uuid` and `logs` of a vessel as its document says, as far as it does. Raises StoreError."""
+    """Return the `uuid` and `logs` of a vessel from its document, as far as it contains them.
+
+    Raise StoreError if the document cannot be read.
+    """
     found = database.get(documents.vessel_id(vessel))
     if found is None:
         return {}

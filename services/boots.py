@@ -1,7 +1,7 @@
-"""A vessel's boots, as documents have them, for its timeline: all of them, or those that a few moments need.
+"""A vessel's boots from documents, for its timeline: all of them, or those that a few moments need.
 
-These are the moments' own boots, and those around them up to the next ones whose time is sure. What is told
-of the moments is the same as with all boots there are, at a cost that does not grow with them.
+Those are the moments' own boots, and the boots around them up to the next ones whose time is sure. The
+resulting times are the same as with all boots, at a cost that does not grow with their number.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,11 +18,14 @@ from .shapes import BootFacts, Documents, ShapeError, Stored
 from .timeline import Boot, Timeline, believed, sure_span
 
 FARTHEST: Final = 64
-"""Boots that are looked at on either side; if none of them has a sure time, what is told is less sure."""
+"""Maximum number of boots that are read on either side.
+
+If none of them has a sure time, the result is less sure.
+"""
 
 
 def boot_of(document: Stored) -> Boot:
-    """A boot as its document tells. Raises ShapeError."""
+    """Return the boot that a document describes. Raise ShapeError if the document is invalid."""
     facts = shapes.read(document, BootFacts)
     name = documents.parse_id(document.id)
     if name is None or (name.log, name.number) != (facts.log, facts.number):
@@ -37,7 +40,7 @@ def boot_of(document: Stored) -> Boot:
 
 
 def boots_of(source: Documents, vessel: str) -> tuple[list[Boot], list[str]]:
-    """The boots of a vessel for a timeline, and what is wrong with documents that cannot be read."""
+    """Return the boots of a vessel for a timeline, and the problems of documents that cannot be read."""
     boots, faults = [], []
     for document in source.documents(f"{Kind.BOOT}:{vessel}:"):
         try:
@@ -54,20 +57,20 @@ def timeline_around(source: Documents, vessel: str, wanted: Iterable[tuple[str, 
         if nearby.look(log, number) is None or nearby.is_believed(log, number):
             continue
         for step in (-1, 1):
-            # The nearest one that is believed bounds the time of this one, and hides what is beyond.
+            # The nearest one that is believed bounds the time of this one, and hides all beyond it.
             next(filter(partial(nearby.is_believed, log), nearby.numbers(number, step)), None)
     return Timeline(nearby.boots())
 
 
 class _Nearby:
-    """A vessel's boots, each read when it is needed, and once."""
+    """A vessel's boots, each of which is read once, on demand."""
 
     def __init__(self, source: Documents, vessel: str) -> None:
         self._source, self._vessel = source, vessel
         self._found: dict[tuple[str, int], Boot | None] = {}
 
     def boots(self) -> Iterator[Boot]:
-        """Yield those that were read."""
+        """Return an iterator over the boots that were read."""
         return (boot for boot in self._found.values() if boot is not None)
 
     def look(self, log: str, number: int) -> Boot | None:
@@ -103,5 +106,5 @@ def _read(source: Documents, document_id: str) -> Boot | None:
         return None
     try:
         return boot_of(document)
-    except ShapeError:  # deleted, or nonsense that `verify` names
+    except ShapeError:  # deleted, or invalid, which `verify` reports
         return None

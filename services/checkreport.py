@@ -1,4 +1,4 @@
-"""What a check of the stores found and did."""
+"""The report of a check of the stores."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
@@ -7,24 +7,24 @@ from typing import Any
 
 @dataclass(slots=True)
 class Report:
-    """What a check found and did."""
+    """The findings and the repairs of a check."""
 
     findings: list[str] = field(default_factory=list)
-    """What is broken, in words; empty when all is well."""
+    """Damage, in words; empty if there is none."""
     done: list[str] = field(default_factory=list)
-    """What was repaired, in words."""
+    """Repairs that were made, in words."""
     unchecked: list[str] = field(default_factory=list)
-    """What could not be looked at just now, and why."""
+    """Files that could not be checked now, with the reason."""
     copies: list[str] = field(default_factory=list)
-    """What there is of copies, and what is damaged of them, in words; nothing is lost by that."""
+    """Number and damage of the copies, in words; damaged copies alone lose nothing."""
     copies_damaged: bool = False
-    """Whether some are, and were not copied anew."""
+    """True if some are damaged, and were not copied again."""
     repaired: bool = False
     in_use: bool = False
-    """A daemon has the stores open: nothing was repaired."""
+    """True if a daemon has the stores open, so that nothing was repaired."""
     progress: Callable[[], None] = lambda: None
     """Called after each step."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what is to be told, for programs."""
+        """Return the report as JSON facts."""
         return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "progress"}

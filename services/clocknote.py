@@ -1,4 +1,4 @@
-"""The sync daemon's time floor, kept in the document store, so that it outlives a start without a clock."""
+"""The sync daemon's time floor, stored in the document store, so that it survives a boot without a clock."""
 
 import logging
 import time
@@ -13,13 +13,13 @@ from .timekeeping import ClockQuality, TimeFloor, system_quality
 log = logging.getLogger(__name__)
 
 _CLOCK: Final = "mesh:clock"
-"""Name of the local document: `utc` is the floor, `contradicted` for how many seconds it has been so."""
+"""Id of the local document: `utc` is the floor, `contradicted` the seconds for which it was contradicted."""
 
 
 class Floor:
-    """What time it is at least: the image's date, or the last time that was known.
+    """The earliest possible current time: the image's date, or the last time that was known.
 
-    A clock that ran ahead once must not outdate every certificate for ever; see `TimeFloor`.
+    A clock that ran ahead once must not invalidate every certificate forever; see `TimeFloor`.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class Floor:
         monotonic: Callable[[], float] = time.monotonic,
         quality: Callable[[], ClockQuality] = system_quality,
     ) -> None:
-        """Read what was noted. Raises StoreError."""
+        """Read the stored floor. Raise StoreError if that fails."""
         self._database, self._utc, self._monotonic, self._quality = database, utc, monotonic, quality
         kept = database.get_local(_CLOCK)
         body: dict[str, Any] = {} if kept is None else kept.body
@@ -46,7 +46,7 @@ class Floor:
         return datetime.fromtimestamp(max(self._utc(), self._floor.utc), UTC)
 
     def keep(self) -> None:
-        """Note what time it is, if the clock can be believed. What stands in the way is only logged."""
+        """Store the current time as the floor, if the clock can be trusted. Failures are only logged."""
         try:
             utc, quality = self._utc(), self._quality()
             if not quality.is_synced:

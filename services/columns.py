@@ -1,5 +1,7 @@
-"""Rows in columns on a screen of any width: where they do not fit, cells are wrapped at words, and where that
-would take more lines than sentences, each row becomes one. Nothing is left out. Pure.
+"""Rows in columns on a screen of any width. Pure.
+
+Where columns do not fit, cells are wrapped at words. Where that would take more lines than sentences, each
+row becomes a sentence. Nothing is left out.
 """
 
 from collections.abc import Collection, Sequence
@@ -11,7 +13,7 @@ from sensors.plaintext import clean
 from .present import broken, whole, wrap
 
 GAP: Final = 2
-"""Blanks between columns."""
+"""Number of spaces between columns."""
 
 Lines = list[str]
 
@@ -19,9 +21,11 @@ Lines = list[str]
 def fitted(
     rows: Sequence[Sequence[str]], *, right: Collection[int] = (), plain: Collection[int] = (), width: int
 ) -> tuple[Lines, list[Lines]]:
-    """Heads, and for each row its lines, none longer than `width`. The first of `rows` are the heads, `right`
-    the columns that are aligned to the right, and are never wrapped; those in `plain` say in a sentence what
-    they are without their head."""
+    """Return the lines of the heads, and the lines of each row, none longer than `width`.
+
+    The first of `rows` contains the heads. `right` are the columns that are aligned to the right and never
+    wrapped. The columns in `plain` need no head in a sentence.
+    """
     cells = [[whole(clean(cell)) for cell in row] for row in rows]
     widths = _widths(cells, right, width)
     blocks = [] if widths is None else [_block(row, widths, right) for row in cells]
@@ -35,7 +39,7 @@ def fitted(
 
 
 def _widths(cells: Sequence[Sequence[str]], right: Collection[int], width: int) -> list[int] | None:
-    """Of each column, so that no word is broken; None if there is no room for that."""
+    """Return the width of each column, so that no word is broken; None if there is not enough space."""
     columns = list(zip(*cells, strict=True))
     widths = [max(map(len, column)) for column in columns]
     least = [
@@ -69,7 +73,7 @@ def _block(row: Sequence[str], widths: Sequence[int], right: Collection[int]) ->
 
 
 def _sentence(heads: Sequence[str], row: Sequence[str], width: int) -> Lines:
-    """`brigid: state linked; behind 3; came by direct`."""
+    """Return a row as a sentence such as `brigid: state linked; behind 3; came by direct`."""
     facts = [
         f"{head} {cell}".strip()
         for head, cell in zip(heads[1:], row[1:], strict=True)

@@ -1,6 +1,6 @@
 """`logboat config check FILE`: the same check that boot uses, in words for a terminal.
 
-Tells `sensors.toml` from `logboat.toml` by its name, else by what stands in it. Changes nothing.
+It tells `sensors.toml` from `logboat.toml` by its name, else by its content. It changes nothing.
 """
 
 from collections.abc import Mapping
@@ -28,31 +28,31 @@ from .configuration import (
 )
 
 BESIDE: Final = ("logboat.toml", "vessel.toml")
-"""Where a `sensors.toml` finds the lights' pins: in force, and on the card."""
+"""Files in which the lights' pins are looked up, in the folder in force and on the card."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a check found."""
+    """Result of the check of a file."""
 
     text: str
-    """For people: a summary, or one line a problem."""
+    """Text for people: a summary, or one line for each problem."""
     problems: tuple[Problem, ...] = ()
 
     @property
     def good(self) -> bool:
-        """Whether the file could be put in force."""
+        """True if the file could be put in force."""
         return not self.problems
 
 
 def check(path: Path) -> Checked:
-    """Check one file of either kind. Raises nothing: whatever is wrong with it is in the answer."""
+    """Check one file of either kind. Raise nothing: whatever is wrong with it is in the result."""
     try:
         file = tomlfile.read(path)
         summary = _sensors(file) if _describes_sensors(file) else _configuration(read_configuration(file))
     except ConfigurationError as error:
         return _wrong(path, error)
-    except Exception as error:  # noqa: BLE001  # whatever the file makes go wrong is its problem
+    except Exception as error:  # noqa: BLE001  # whatever the file causes is reported as its problem
         return _wrong(path, ConfigurationError([Problem(path, None, "", *unforeseen(error))]))
     return Checked(f"{path.name}: good\n{summary}")
 
@@ -63,12 +63,12 @@ def _wrong(path: Path, error: ConfigurationError) -> Checked:
 
 
 def name_in_force(path: Path) -> str:
-    """What a file is called once it is in force. Raises `ConfigurationError` if nobody can tell."""
+    """Return the name that a file has in force. Raise ConfigurationError if its kind is not clear."""
     return "sensors.toml" if _describes_sensors(tomlfile.read(path)) else BESIDE[0]
 
 
 def _describes_sensors(file: TomlFile) -> bool:
-    """Raises `ConfigurationError` if nobody can tell."""
+    """Return True if the file describes sensors. Raise ConfigurationError if that is not clear."""
     if file.path.name == "sensors.toml":
         return True
     if file.path.name in BESIDE:
@@ -104,7 +104,7 @@ def _lights_beside(folder: Path) -> tuple[Mapping[int, str], str]:
         try:
             return reserved_pins(load(folder / name)), f"as in {name}"
         except ConfigurationError:
-            continue  # not there, or wrong, which its own check tells
+            continue  # missing, or wrong, which its own check reports
     return reserved_pins(Configuration()), "the usual ones"
 
 

@@ -1,8 +1,8 @@
-"""`logboat.toml`, and `vessel.toml` on the card, which has the same schema, into typed settings.
+"""`logboat.toml`, and `vessel.toml` on the card with the same schema, as typed settings.
 
-Owns which sections and keys there are: a table for each. Every key has a default, so that an empty file is a
-whole configuration. Checks that values are what they can be; what they lead to (radio, mesh, gateways) is the
-concern of those who take them.
+This module defines the sections and keys, with a table for each. Every key has a default, so that an empty
+file is a complete configuration. It checks that values are possible; what they lead to (radio, mesh,
+gateways) is the concern of the modules that use them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -52,15 +52,15 @@ __all__ = ["Configuration", "ConfigurationError", "Problem", "load", "read_confi
 
 
 def load(path: Path, *, missing_ok: bool = False) -> Configuration:
-    """The configuration in a file; with `missing_ok` one that is not there is all defaults.
+    """Return the configuration in a file; with `missing_ok`, a missing file means all defaults.
 
-    Raises `ConfigurationError` with every problem.
+    Raise ConfigurationError with every problem.
     """
     return read_configuration(tomlfile.read(path, missing_ok=missing_ok))
 
 
 def reserved_pins(configuration: Configuration) -> dict[int, str]:
-    """The pins that sensors may not have, each with who has it: a light's name, or `pps`."""
+    """Return the pins that sensors must not use, each with its user: a light's name, or `pps`."""
     lights, pps = configuration.lights, configuration.clock.pps
     pins = {pin: name for name in LIGHTS if (pin := getattr(lights, name))}
     return pins if pps is None else {pps: PPS, **pins}
@@ -70,7 +70,7 @@ def reserved_pins(configuration: Configuration) -> dict[int, str]:
 
 
 def _as_it_is(raw: Any) -> Any:
-    """For tables, which are read one by one."""
+    """Return the value unchanged, for tables, which are read one by one."""
     return raw
 
 
@@ -137,7 +137,7 @@ _URLS: Final[Mapping[str, Parser]] = {
     "couchbase": keys.url("wss", "ws"),
     "mqtt": keys.url("mqtts", "mqtt"),
 }
-"""By a gateway's kind."""
+"""Parsers of the URL, by the gateway's kind."""
 _GATEWAY: Final[Schema] = {
     "name": Key(identifier, required='name = "office"'),
     "kind": Key(choice(*_URLS), required='kind = "couchbase"'),
@@ -187,7 +187,7 @@ _OTHER_FILE: Final[Mapping[str, Advice]] = {
 def read_configuration(file: TomlFile) -> Configuration:
     """Return the configuration in a file already read.
 
-    Raises `ConfigurationError` with every problem, whatever the file says.
+    Raise ConfigurationError with every problem; nothing in the file raises any other error.
     """
     root = Table.root(file)
     root.read({name: Key(_as_it_is) for name in SECTIONS}, elsewhere=_OTHER_FILE)
@@ -335,7 +335,7 @@ _READERS: Final[Sequence[tuple[str, str, Callable[[Table], Any]]]] = (
     ("lights", "lights", lambda root: _lights(root.section("lights"))),
     ("clock", "clock", _clock),
 )
-"""Each field of `Configuration`, the section it comes from, and what reads it."""
+"""Each field of `Configuration`, the section it comes from, and the function that reads it."""
 
 
 def _label(what: str, table: Table, number: int) -> str:

@@ -1,16 +1,15 @@
-"""Control sockets: how a person's request reaches a daemon while it runs.
+"""Control sockets: how a person's request reaches a running daemon.
 
-Unix stream sockets in the run directory; one request and one answer a connection, each one line of JSON. The
-recorder listens on `recorder.sock`, the sync daemon on `sync.sock`:
+These are Unix stream sockets in the run directory. A connection carries one request and one answer, each one
+line of JSON. The recorder listens on `recorder.sock`, the sync daemon on `sync.sock`:
 
     {"op":"add","sensor":"fuel-dip","value":0.42}
     {"ok":true,"log":"qwerty","sequence":17}   or   {"ok":false,"error":"…"}
-
     {"op":"retry","gateway":"office"}
     {"ok":true,"offered":3}                    or   {"ok":false,"error":"…"}
 
-Owns the wire form and both ends. What a request means is the daemon's business. Who may connect is decided by
-the socket's mode (owner and group).
+This module owns the wire format and both ends. What a request means is up to the daemon. The socket's mode
+(owner and group) decides who may connect.
 """
 
 import contextlib
@@ -28,69 +27,69 @@ import msgspec
 log = logging.getLogger(__name__)
 
 SOCKET: Final = "recorder.sock"
-"""The recorder's name in the run directory."""
+"""File name of the recorder's socket in the run directory."""
 SYNC_SOCKET: Final = "sync.sock"
-"""The sync daemon's."""
+"""File name of the sync daemon's socket in the run directory."""
 LONGEST_LINE: Final = 4_096
 PATIENCE_S: Final = 5.0
-"""A client that has not sent its line by then is let go."""
+"""Seconds after which a client that has not sent its line is disconnected."""
 ANSWER_S: Final = 15.0
-"""How long a client waits: the recorder gives up at 10 s and says so."""
+"""Seconds that a client waits for the answer; the recorder gives up at 10 s and says so."""
 LONGEST_PATH: Final = 107
-"""Bytes that `sun_path` holds, less its closing zero (unix(7))."""
+"""Maximum bytes of a path in `sun_path`, without its closing zero (unix(7))."""
 
 
 class ControlError(Exception):
-    """The daemon cannot be asked; the text says why and what to do."""
+    """The daemon cannot be reached; the text says why and what to do."""
 
 
 class Addition(msgspec.Struct, frozen=True, kw_only=True):
-    """A value that a person read off: for a sensor of kind `manual`."""
+    """A request to record a value that a person read, for a sensor of kind `manual`."""
 
     sensor: str
     value: bool | int | float
-    """SI, in the sensor's unit."""
+    """Value in the sensor's SI unit."""
     op: Literal["add"] = "add"
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True):
-    """Connect to a gateway now, and offer it again what it has refused."""
+    """A request to connect to a gateway now, and to offer it again what it has refused."""
 
     gateway: str
-    """By its name."""
+    """Name of the gateway."""
     op: Literal["retry"] = "retry"
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What became of a request. To an addition, the sample is durable under this log and number."""
+    """The answer to a request. After an addition, the sample is durable under `log` and `sequence`."""
 
     ok: bool
     log: str | None = None
     sequence: int | None = None
     offered: int | None = None
-    """To a retry: documents that are offered again."""
+    """Number of documents that are offered again, after a retry."""
     error: str | None = None
 
     @classmethod
     def stored(cls, *, log: str, sequence: int) -> Self:
-        """The sample is durable."""
+        """Return the answer that the sample is durable."""
         return cls(ok=True, log=log, sequence=sequence)
 
     @classmethod
     def refused(cls, error: str) -> Self:
-        """It is not; `error` says why."""
+        """Return the answer that the request failed; `error` says why."""
         return cls(ok=False, error=error)
 
 
 Asked = TypeVar("Asked", Addition, Retry)
 Handler = Callable[[Asked], Answer]
-"""Called from a thread per connection, so maybe several at once; may take its time."""
+"""Handles a request; may block. It is called from one thread per connection, so possibly concurrently."""
 
 _decode_answer: Final = msgspec.json.Decoder(Answer).decode
 
 
 def ask(run: Path, request: Addition | Retry, *, timeout: float = ANSWER_S) -> Answer:
-    """Hand a request to its daemon and wait for the answer. Raises ControlError."""
+    """Send a request to its daemon and return the answer. Raise ControlError if there is none."""
     is_addition = isinstance(request, Addition)
     path, who = (run / SOCKET, "recorder") if is_addition else (run / SYNC_SOCKET, "sync daemon")
     try:
@@ -124,7 +123,7 @@ def _connected(path: Path, timeout: float) -> socket.socket:
 
 
 class ControlServer(Generic[Asked]):
-    """The daemon's end; a context manager. A client that dawdles or talks nonsense hinders nobody."""
+    """The daemon's end, a context manager. A slow or faulty client does not affect others."""
 
     def __init__(
         self,
@@ -134,9 +133,10 @@ class ControlServer(Generic[Asked]):
         asked: type[Asked],
         patience: float = PATIENCE_S,
     ) -> None:
-        """Listen at `path`, taking the place of what a killed daemon left there. Raises OSError.
+        """Listen at `path`, and replace the socket that a killed daemon left there.
 
-        `asked` is the kind of request that `handler` takes.
+        `asked` is the type of the requests that `handler` takes. Raise OSError if the socket cannot be
+        created.
         """
         if len(os.fsencode(path)) > LONGEST_PATH:
             raise OSError(f"{path}: longer than a socket's path can be ({LONGEST_PATH} bytes)")
@@ -157,7 +157,7 @@ class ControlServer(Generic[Asked]):
         self.close()
 
     def close(self) -> None:
-        """Listen no more; whoever is being answered still is."""
+        """Stop listening. Requests in progress are still answered."""
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -182,7 +182,7 @@ class _Conversation(socketserver.StreamRequestHandler):
 
     def handle(self) -> None:
         self.connection.settimeout(self.server.patience)
-        # A client that leaves or dawdles has only itself to blame: there is nobody left to tell.
+        # If a client leaves or is too slow, there is nobody left to inform.
         with contextlib.suppress(OSError):
             line = self.rfile.readline(LONGEST_LINE)
             if line:

@@ -1,15 +1,15 @@
-"""Copies: the vessel's own finished documents (readings, gaps, alarms, boots) once more, beside `log.db`.
+"""Copies of the vessel's own finished documents (readings, gaps, alarms, boots), beside `log.db`.
 
-`DATA/copies/<number>.seg` are append-only files of about 8 MB (`segments`). They follow the document store
-by its sequences, some minutes behind: until a document is durable here, the journal's ring keeps the batches
-that it was made of (`Journal.release_copies`). So at any time each sample is in two files.
+`DATA/copies/<number>.seg` are append-only files of about 8 MB (`segments`). They follow the document store by
+its sequences, some minutes behind. Until a document is durable here, the journal's ring keeps the batches
+that it was made from (`Journal.release_copies`). So at any time each sample is in two files.
 
-Nothing is synchronised but the end of a round; then a *mark* is written, which says how far copies are
-durable. A start goes on from the newest mark: what comes after it is copied anew, which does no harm, since
-of several copies of a document the newest counts.
+Only the end of a round is synchronised. Then a *mark* is written, which says how far copies are durable. A
+start continues from the newest mark. Everything after it is copied again, which does no harm, since of
+several copies of a document the newest counts.
 
-What was written once is never changed. A segment goes as a whole, once what still counts in it was appended
-anew: when it is damaged, or when most of what it holds was removed from the store on purpose.
+Written data is never changed. A segment is removed as a whole, after the documents in it that still count
+were appended again: when it is damaged, or when most of its documents were removed from the store on purpose.
 """
 
 import logging
@@ -32,54 +32,60 @@ log = logging.getLogger(__name__)
 
 SEGMENT_BYTES: Final = 8_000_000
 LOOKED_AT: Final = 2_000
-"""Changes looked at in one go, whoever's documents they are."""
+"""Changes read in one round, including those of other vessels' documents."""
 BLOCK_BYTES: Final = 256_000
-"""Of documents' bodies in one block, or a little more."""
+"""Approximate maximum size of documents' bodies in one block, in bytes."""
 AT_ONCE: Final = 10_000
-"""Of a store that had documents before there were copies, so many of the newest changes are copied at once:
-more than the journal's ring holds the batches of. The others are filled in bit by bit."""
+"""Number of the newest changes that are copied at once if the store is older than its copies.
+
+It exceeds what the journal's ring has batches for. The other changes are filled in step by step.
+"""
 FILL_BYTES: Final = 1_000_000
-"""Of older documents' bodies that one `fill` copies."""
+"""Bytes of older documents' bodies that one `fill` copies."""
 MARK_AFTER: Final = 50_000
-"""Changes of others' documents alone, after which a mark is worth it."""
+"""Number of changes of others' documents after which a mark is written for them alone."""
 KINDS: Final = (Kind.READING, Kind.GAP, Kind.ALARM, Kind.BOOT)
 
 
 @dataclass(frozen=True, slots=True)
 class Retired:
-    """What became of a segment's documents."""
+    """The documents of a segment that was removed."""
 
     kept: int
-    """Documents appended anew: they still count."""
+    """Number of documents that were appended again because they still count."""
     healed: int
-    """Documents that had been damaged, appended anew from the store."""
+    """Number of damaged documents that were appended again from the store."""
 
 
 def folder_in(data: Path) -> Path:
-    """Where copies are."""
+    """Return the folder of the copies."""
     return data / "copies"
 
 
 def numbers(folder: Path) -> list[int]:
-    """The segments there are, oldest first."""
+    """Return the numbers of the existing segments, oldest first."""
     return sorted(int(file.stem) for file in folder.glob("*.seg") if file.stem.isdecimal())
 
 
 def segment(folder: Path, number: int) -> Path:
-    """A segment's file."""
+    """Return the path of a segment."""
     return folder / f"{number:06}.seg"
 
 
 def contents(folder: Path, *, newest: bool = False) -> Iterator[tuple[int, Content]]:
-    """Yield the readable content of each segment, oldest first, or of the newest alone. Raises OSError."""
+    """Yield the readable content of each segment, oldest first, or of the newest alone.
+
+    Raise OSError if a segment cannot be read.
+    """
     for number in numbers(folder)[-1:] if newest else numbers(folder):
         yield number, parse(read(segment(folder, number)), number)
 
 
 def uncopied(folder: Path, database: Database, vessel: str) -> list[str]:
-    """Return the ids of documents whose copies were durable and are not there any more.
+    """Return the ids of documents whose copies were durable and are gone.
 
-    Those that copying has yet to come to are not among them. Raises OSError, StoreError.
+    Documents that have not been copied yet are not among them. Raise OSError or StoreError if something
+    cannot be read.
     """
     there: set[tuple[str, str]] = set()
     state: Mark | None = None
@@ -87,7 +93,7 @@ def uncopied(folder: Path, database: Database, vessel: str) -> list[str]:
         there.update((copy.id, copy.rev) for copy in content.copies())
         state = content.last_mark.mark() if content.last_mark is not None else state
     if state is None or state.store != database.uuid:
-        return []  # copying begins anew
+        return []  # copying starts again from the beginning
     missing, since = [], 0
     while changes := database.changes(since, limit=LOOKED_AT):
         since = changes[-1].sequence
@@ -103,23 +109,23 @@ def uncopied(folder: Path, database: Database, vessel: str) -> list[str]:
 
 
 class Copies:
-    """Writes copies. Used from one thread; everything raises OSError, and then it must be opened anew."""
+    """Writer of copies, for use by one thread. After an OSError from any method it must be opened again."""
 
     def __init__(
         self, folder: Path, *, segment_bytes: int = SEGMENT_BYTES, files: Files | None = None
     ) -> None:
         self.folder = folder
         self.damaged: set[int] = set()
-        """Segments that are known to be: to be retired."""
+        """Numbers of the segments that are known to be damaged, and should be retired."""
         self._files = files or Files()
         self._segment_bytes = segment_bytes
         self._mark: Mark | None = None
         self._reach: int | None = None
-        """As `Mark.through`, but not yet durable."""
+        """The same as `Mark.through`, but not yet durable."""
         self._again: set[str] = set()
-        """Documents that were at the damaged end of the newest segment."""
+        """Ids of documents at the damaged end of the newest segment."""
         self._fresh = False
-        """Whether something was appended that is not yet durable."""
+        """True if something was appended that is not yet durable."""
         self._new_name = False
         make_folder(folder)
         there = numbers(folder)
@@ -131,19 +137,19 @@ class Copies:
                 break
 
     def close(self) -> None:
-        """Let go of the file; safe to call twice."""
+        """Close the file; safe to call twice."""
         if self._file is not None:
             self._file.close()
             self._file = None
 
     def bytes_on_disk(self) -> int:
-        """Of all segments."""
+        """Return the size of all segments, in bytes."""
         return sum(file.stat().st_size for file in self.folder.glob("*.seg"))
 
     def follow(self, database: Database, vessel: str) -> bool:
-        """Copy what has changed lately, in one go of bounded length.
+        """Copy recent changes, in one round of limited size.
 
-        Returns whether that was all; then it is durable. Raises StoreError, too.
+        Return whether that was all; if so, it is durable. Raise StoreError if documents cannot be read.
         """
         state = self._begin(database)
         reach = state.through if self._reach is None else self._reach
@@ -158,9 +164,9 @@ class Copies:
         return True
 
     def fill(self, database: Database, vessel: str) -> bool:
-        """Copy some of what was in the store before there were copies; whether there is more.
+        """Copy some of the documents that are older than the copies, and return whether more remain.
 
-        Only right after `follow` has returned True. Raises StoreError, too.
+        Call it only right after `follow` has returned True. Raise StoreError if documents cannot be read.
         """
         state = self._begin(database)
         if state.filled >= state.until:
@@ -182,22 +188,25 @@ class Copies:
         return upto < state.until
 
     def forget(self, ids: Iterable[str]) -> None:
-        """These documents were removed on purpose, and no floor tells: they are not to be put back."""
+        """Note documents that were removed on purpose and without a floor, so that they are not restored."""
         gone = list(ids)
         if gone:
             self._append(segments.removed(gone, self._writable()))
 
     def rebase(self, database: Database, *, before: int) -> None:
-        """The store was repaired, and what was missing put back: it is another now, and its last sequence had
-        been `before` until then."""
+        """Adapt the mark after the store was repaired and missing documents were restored.
+
+        The store has another uuid since then; `before` was its last sequence until the restore.
+        """
         last, state = database.last_sequence, self._mark
         if state is None:
-            return  # copying begins where it ends
+            return  # copying continues where it ends
         self._reach = None
         self._settle(
             Mark(
                 database.uuid,
-                # What was put back is here, and what was there before, unless it is newer than copies.
+                # Restored documents are in copies, and so are older ones, unless they are newer than the
+                # copies.
                 through=last if before <= state.through else state.through,
                 filled=min(state.filled, before),
                 until=min(state.until, before),
@@ -205,8 +214,11 @@ class Copies:
         )
 
     def retire(self, number: int, database: Database, *, most: float = 1.0) -> Retired | None:
-        """Append anew what still counts of a segment, and what was damaged in it, and remove it. None, and
-        nothing is done, if more than this share of it counts. Raises StoreError, too."""
+        """Append again what still counts of a segment and what was damaged in it, then remove the segment.
+
+        If more than the share `most` of it counts, do nothing and return None. Raise StoreError if documents
+        cannot be read.
+        """
         if number == self._number:
             self._next()
         state = self._begin(database)
@@ -222,7 +234,7 @@ class Copies:
         if kept_bytes > most * all_bytes:
             return None
         self._append_copies(copy for copy in content.copies() if kept.get(copy.id) == copy.rev)
-        if number != numbers(self.folder)[0]:  # an older one may have them still
+        if number != numbers(self.folder)[0]:  # an older segment may still contain them
             self.forget(content.removed())
         healed = self._append_current(database, content.lost())
         self._settle(state)
@@ -231,15 +243,20 @@ class Copies:
         return Retired(kept=len(kept), healed=healed)
 
     def copy_again(self, database: Database, ids: Iterable[str]) -> int:
-        """Append documents whose copies are gone, as they are now; how many. Raises StoreError, too."""
+        """Append the current revisions of documents whose copies are gone, and return their number.
+
+        Raise StoreError if documents cannot be read.
+        """
         state = self._begin(database)
         healed = self._append_current(database, ids)
         self._settle(state)
         return healed
 
     def make_room(self, database: Database) -> int:
-        """Remove the oldest segments, as long as at most half of what they hold still counts; how many bytes
-        were won. Raises StoreError, too."""
+        """Remove the oldest segments, as long as at most half of their content still counts.
+
+        Return the number of bytes freed. Raise StoreError if documents cannot be read.
+        """
         before = self.bytes_on_disk()
         for number in numbers(self.folder)[:-1]:
             if self.retire(number, database, most=0.5) is None:
@@ -247,13 +264,13 @@ class Copies:
         return before - self.bytes_on_disk()
 
     def look_at(self, number: int) -> bool:
-        """Whether a segment is sound; if not, it is `damaged` from now on."""
+        """Return True if a segment is sound; if not, add it to `damaged`."""
         if parse(read(segment(self.folder, number)), number).damaged:
             self.damaged.add(number)
         return number not in self.damaged
 
     def _resume(self, number: int) -> bool:
-        """Look for the newest mark, and make the newest segment fit to be appended to."""
+        """Find the newest mark, and prepare the newest segment for appending."""
         content = parse(read(segment(self.folder, number)), number)
         found = content.last_mark
         if found is not None:
@@ -261,23 +278,24 @@ class Copies:
         if number == self._number:
             self._size = content.records[-1].end if content.records else 0
             if any(start < self._size for start, _ in content.damaged):
-                self.damaged.add(number)  # then what comes next begins another one
+                self.damaged.add(number)  # then the next record begins another one
             else:
                 self._file = self._files.append_to(segment(self.folder, number))
                 self._again = content.lost()
-                if content.damaged:  # a cut left it unfinished, or its last page is bad
+                if content.damaged:  # a power cut left it unfinished, or its last page is bad
                     self._file.cut(self._size)
         return found is not None
 
     def _begin(self, database: Database) -> Mark:
-        """The mark that goes for this store."""
+        """Return the mark that applies to this store."""
         state, last = self._mark, database.last_sequence
         if state is None or state.store != database.uuid:
             until = max(last - AT_ONCE, 0)
             state = Mark(database.uuid, through=until, filled=0, until=until)
             self._reach = None
         elif state.through > last:
-            # It lost its last changes with the end of its log: there will be others in their place.
+            # The store lost its last changes with the end of its log: other changes will take their
+            # sequences.
             state = msgspec.structs.replace(state, through=last)
             self._reach = None
         if state is not self._mark:
@@ -288,7 +306,7 @@ class Copies:
         return state
 
     def _append_current(self, database: Database, ids: Iterable[str]) -> int:
-        """Copy documents as they are now, those of them that are there; how many."""
+        """Copy the current revisions of documents that exist, and return their number."""
         found = [(name, rev) for name, (rev, deleted) in database.current(ids).items() if not deleted]
         self._append_documents(database, found)
         return len(found)
@@ -310,7 +328,7 @@ class Copies:
             self._append(segments.block(some, self._writable()))
 
     def _writable(self) -> int:
-        """The number of the segment that takes the next record."""
+        """Return the number of the segment that takes the next record."""
         if self._file is None or self._size >= self._segment_bytes:
             self._next()
         return self._number
@@ -340,22 +358,22 @@ class Copies:
         self._fresh = False
 
     def _settle(self, state: Mark) -> None:
-        """What was appended becomes durable, then the mark says so."""
+        """Make appended data durable, then write the mark that says so."""
         self._sync()
         self._mark = state
         self._append(segments.mark(state, self._writable()))
-        self._fresh = False  # the mark itself need not be: without it, some is copied twice
+        self._fresh = False  # the mark itself need not be durable: without it, some is copied twice
 
 
 def is_own(document_id: str, vessel: str) -> bool:
-    """Whether a vessel's copies include a document."""
+    """Return True if a vessel's copies include the document."""
     return document_id.startswith(tuple(f"{kind}:{vessel}:" for kind in KINDS))
 
 
 def _from_store(database: Database, wanted: Iterable[tuple[str, str]]) -> Iterator[Copy]:
     for document_id, rev in wanted:
         found = database.revision(document_id, rev)
-        if found is not None:  # else it has changed again, and comes again
+        if found is not None:  # else it has changed again, and is copied then
             yield Copy(document_id, rev, found.history, msgspec.Raw(found.raw))
 
 
@@ -363,6 +381,6 @@ def _counts(copy: Copy, database: Database) -> bool:
     """Whether a copy would have to be put back if the store lost what it has."""
     current = database.current([copy.id]).get(copy.id)
     if current is None:
-        # Of readings a floor tells that they were removed; nothing but room on the card takes alarms away.
+        # A floor shows that readings were removed; alarms are removed only to free space on the card.
         return not copy.id.startswith(f"{Kind.ALARM}:") and not database.floor(copy.id)
     return current[0] == copy.rev or generation(current[0]) < generation(copy.rev)

@@ -1,7 +1,7 @@
-"""Every sensor's current value, from the running recorder, or else as documents have it.
+"""Every sensor's current value, from the running recorder, or else from documents.
 
-The recorder's live state is how things are now; documents are what was so when the value last moved, or, of
-another vessel, what has arrived from it.
+The recorder's live state is current. Documents show the state when the value last changed or, for another
+vessel, what has arrived from it.
 """
 
 from dataclasses import dataclass
@@ -18,34 +18,34 @@ from .timeline import NEVER, Moment, Trust
 
 @dataclass(frozen=True, slots=True)
 class Current:
-    """What one sensor last said."""
+    """Last known state of one sensor."""
 
     sensor: str
     name: str
     path: str
     unit: str
     kind: str
-    """'' if it is not told."""
+    """Kind of the sensor; '' if it is not known."""
     value: Value
     state: str | None
-    """None: it has said nothing yet."""
+    """State of the last sample; None if there was none yet."""
     detail: str
     moment: Moment
     age: float | None
-    """Seconds; None if it cannot be known."""
+    """Seconds since the last sample; None if that is not known."""
     rate: float | None
-    """Samples a second; None if nobody counts."""
+    """Samples per second; None if they are not counted."""
     alarm: str | None
     sequence: int
 
     @property
     def is_faulty(self) -> bool:
-        """Whether it says something else than that all is well."""
+        """True if the sensor reports anything but a good state."""
         return self.state not in (None, "good")
 
 
 def from_recorder(state: LiveState, *, boottime: float) -> list[Current]:
-    """As the recorder sees them; `boottime`: the boot clock now, seconds."""
+    """Return the sensors as the recorder sees them; `boottime` is the boot clock now, in seconds."""
     synced = state.clock.source != "floor"
     return [
         Current(
@@ -72,7 +72,10 @@ def from_recorder(state: LiveState, *, boottime: float) -> list[Current]:
 
 
 def from_documents(source: Documents, vessel: str, *, utc: float) -> tuple[list[Current], list[str]]:
-    """As documents have them, and what is wrong with those that were passed over; `utc`: now."""
+    """Return the sensors according to documents, and the problems of documents that were skipped.
+
+    `utc` is the current time.
+    """
     known, faults = [], []
     for document in source.documents(f"{Kind.EQUIPMENT}:{vessel}:"):
         try:

@@ -1,7 +1,7 @@
-"""The log that this vessel's recorder writes now, as another daemon knows it.
+"""The log that this vessel's recorder is writing, as another daemon knows it.
 
-Nobody but the vessel itself may write it. So it must be known also while no recorder runs: before its first
-state after a start, and after it was stopped.
+Only the vessel itself may write it. So it must also be known while no recorder runs: before its first state
+after a boot, and after it was stopped.
 """
 
 from pathlib import Path
@@ -12,17 +12,21 @@ from . import behind, livestate
 
 
 class CurrentLog:
-    """Finds out again at each call."""
+    """The name of the current log, looked up at each call."""
 
     def __init__(self, run: Path, database: Database, vessel: str) -> None:
-        """`run`: where the recorder's live state is; `vessel`: whose recorder."""
+        """Prepare the look-up of the log.
+
+        `run` is the folder of the recorder's live state; `vessel` is the vessel that it records.
+        """
         self._run, self._database, self._vessel = run, database, vessel
         self._last: str | None = None
 
     def __call__(self) -> str | None:
-        """Return the log's name; None if no log has begun. Raises StoreError.
+        """Return the log's name; None if no log has begun. Raise StoreError if the store cannot be read.
 
-        It is what the recorder says, or said last; before that, the last log of the vessel's own document.
+        The name comes from the recorder's current or last known state. Before there is any, it is the last
+        log in the vessel's own document.
         """
         self._last = self.recorded() or self._last
         if self._last is None:
@@ -31,7 +35,7 @@ class CurrentLog:
         return self._last
 
     def recorded(self) -> str | None:
-        """Return the log that a recorder writes at this moment; None if none runs."""
+        """Return the log that a recorder is writing at this moment; None if none runs."""
         state = livestate.read(livestate.path(self._run))
         found = None if state is None else state.get("log")
         return found if isinstance(found, str) else None

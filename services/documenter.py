@@ -1,9 +1,9 @@
-"""The documenter: follows the journal and turns what it holds into documents.
+"""The documenter: follows the journal and turns its samples into documents.
 
-It reads batches in order from a connection of its own, so that a document store that is slow, locked, full or
-broken never delays a commit: the journal just keeps its batches until their documents are durable. Every
-step can be done twice: ids are fixed by what a document holds, so after a kill at any instant the same
-batches make the same documents again, or find them there.
+It reads batches in order over a connection of its own. So a document store that is slow, locked, full or
+broken never delays a commit: the journal keeps its batches until their documents are durable. Every step can
+be repeated. Ids depend only on a document's content, so after a kill at any instant the same batches result
+in the same documents, or find them already stored.
 
     journal --batches--> windows --ended--> outbox --one transaction--> document store
        ^                                                                     |
@@ -31,9 +31,9 @@ log = logging.getLogger(__name__)
 
 BATCHES_A_STEP: Final = 64
 EQUIPMENT_MS: Final = 10_000
-"""A current value that merely moves is written this often at most: each write is a revision that travels."""
+"""Minimum milliseconds between writes of a changing current value: each write is a revision that travels."""
 WRITES_A_TRANSACTION: Final = 64
-"""Keeps a transaction well below the 50 ms that others may be made to wait."""
+"""Number of writes in a transaction, which stays well below the 50 ms that others may have to wait."""
 
 Release = Callable[[int, Mapping[str, int]], None]
 
@@ -46,7 +46,7 @@ class _Write:
     sensor: str | None = None
     first: int = 0
     closes: int = 0
-    """Once it is durable, documents hold the sensor's samples up to this one."""
+    """Last of the sensor's samples that documents contain once this write is durable."""
 
 
 @dataclass(slots=True)
@@ -64,13 +64,16 @@ class _Current:
     """The body that was written last."""
 
     def standing(self) -> tuple[Any, ...]:
-        """What, when it changes, is written at once."""
+        """Return the facts whose change is written at once."""
         value = self.row.value
         return (self.row.state, self.severity, value if isinstance(value, bool) else None)
 
     def moved(self) -> tuple[Any, ...]:
-        """What, when it changes, is written with the next look. Totals count once a sample is recorded: a
-        tacho that is still again has gone on meanwhile. While a value is merely held they wait."""
+        """Return the facts whose change is written with the next periodic write.
+
+        Totals count only together with a new sample, because they increase while a value is merely repeated.
+        For example, a tachometer that is still again was counted meanwhile.
+        """
         if self.written is not None and self.written[2] == self.row.sequence:
             told: tuple[Any, ...] = self.written[1]
             return told
@@ -78,7 +81,7 @@ class _Current:
 
 
 class Documenter:
-    """Makes documents of batches. Used from one thread."""
+    """Turns batches into documents. Used from one thread."""
 
     def __init__(
         self,
@@ -93,12 +96,15 @@ class Documenter:
         measured_before: Mapping[str, tuple[str, str]] | None = None,
         sign: Sign | None = None,
     ) -> None:
-        """`registered`: path and unit of every sensor that the journal may hold samples of; `severities`:
-        of alarms in progress; `measured_before`: path and unit of samples that earlier runs took, where the
-        configuration has changed since; `sign`: the vessel's signature, if it has one."""
+        """Set up the documenter and read its position in the journal.
+
+        `registered` has path and unit of every sensor that the journal may contain samples of. `severities`
+        are those of alarms in progress. `measured_before` has path and unit of samples from earlier runs,
+        where the configuration has changed since. `sign` adds the vessel's signature, if it has one.
+        """
         self.identity = identity
         self.cursor = reader.through()
-        """The last batch taken in."""
+        """Number of the last batch that was read."""
         self._sensors = {sensor.id: sensor for sensor in sensors}
         self._registered = registered
         self._measured_before = measured_before or {}
@@ -122,21 +128,23 @@ class Documenter:
         self._run = 0
 
     def set_boot(self, body: dict[str, Any]) -> None:
-        """The document about this boot has changed."""
+        """Schedule the document about this boot for writing."""
         self._boot_document = body
 
     def set_vessel(self, body: dict[str, Any]) -> None:
-        """The document about this vessel, to be written if it differs."""
+        """Schedule the document about this vessel, which is written only if it differs."""
         self._vessel_document = body
         if self._sign is not None:
             body = body | self._vouched()
         self._put_signed(documents.vessel_id(self.identity.vessel), body)
 
     def reassert(self, in_progress: Iterable[tuple[str, Episode]] = ()) -> None:
-        """What is current of this vessel is as it says now. A peer may have brought back what was written
-        before the card was replaced: that counts more revisions, and so has taken the place of what is here.
-        Another vessel may have written in our name, or passed on an old state of ours as a newer one.
-        `in_progress`: alarms by sensor, whose documents may have been removed as nobody's.
+        """Restore the current documents of this vessel where they differ from what it last wrote.
+
+        A peer may have returned what was written before the card was replaced. That has more revisions, and
+        so has replaced what is here. Another vessel may have written in our name, or passed on an old state
+        of ours as a newer one. `in_progress` are alarms by sensor, whose documents may have been removed as
+        unowned.
         """
         for name, episode in in_progress:
             self._alarm(name, episode)
@@ -155,7 +163,7 @@ class Documenter:
 
     def _vouched(self) -> dict[str, Any]:
         """Return the `generations` of the `vessel` document: the highest that this vessel vouches for."""
-        from sync.fleet import generations  # without an identity nothing needs it
+        from sync.fleet import generations  # not needed without an identity
 
         identity, database = self.identity, self._database
         own = (
@@ -177,10 +185,10 @@ class Documenter:
         return {generations.MEMBER: generations.vouched(highest, said)}
 
     def step(self, now_ms: int) -> bool:
-        """Take in what the journal has and write what is due at this moment of the boot clock.
+        """Read batches from the journal, and write what is due at this moment of the boot clock.
 
-        Returns whether there is more to do at once. Raises JournalError or sync.store.StoreError; then it may
-        be called again later and goes on where it was.
+        Return whether there is more to do at once. Raise JournalError or sync.store.StoreError; a later call
+        then continues where this one stopped.
         """
         self._flush()
         batches = self._reader.batches(after=self.cursor, limit=BATCHES_A_STEP)
@@ -200,7 +208,7 @@ class Documenter:
         return more
 
     def finish(self, now_ms: int) -> None:
-        """Take in everything and end every window, as at a clean stop. Raises as `step` does."""
+        """Read everything and end every window, as at a clean stop. Raise the same errors as `step`."""
         while self.step(now_ms):
             pass
         for name in list(self._windows):
@@ -212,13 +220,13 @@ class Documenter:
 
     @property
     def open_samples(self) -> int:
-        """Samples in windows that have not ended."""
-        # Asked from another thread: the copy is made in one go, while windows come and go.
+        """Number of samples in windows that have not ended."""
+        # Called from another thread: the copy is atomic, while windows come and go.
         return sum(len(window.rows) for window in list(self._windows.values()))
 
     @property
     def documented(self) -> int:
-        """The last batch of which everything is in documents."""
+        """Number of the last batch that is completely in documents."""
         return min((number - 1 for number in self._began.values()), default=self.cursor)
 
     def _take_in(self, batch: Batch) -> None:
@@ -246,7 +254,7 @@ class Documenter:
             self._current[name] = _Current(row=row, clock=clock, boot=batch.boot, severity=severity)
         else:
             known.row, known.clock, known.boot = row, clock, batch.boot
-        # A batch may come a second time, if the store failed in the middle of it.
+        # A batch may be read a second time, if the store failed in the middle of it.
         if row.sequence <= max(self._taken.get(name, 0), self._closed.get(name, 0)):
             return
         window = self._windows.get(name)
@@ -279,14 +287,17 @@ class Documenter:
             self._end(name)
 
     def _measured(self, name: str) -> tuple[str, str]:
-        """Path and unit that a sensor had in the run whose batch is being taken in."""
+        """Return path and unit that a sensor had in the run of the current batch."""
         if self._run != self.identity.run and name in self._measured_before:
             return self._measured_before[name]
         return self._registered[name]
 
     def _is_documented(self, row: Row) -> bool:
-        """Whether a document has this sample, or says why none does: it was written before a kill, but the
-        sample not yet dropped; a repair wrote it, in windows of its own; or it was removed to make room."""
+        """Return True if a document contains this sample, or explains its absence.
+
+        It may have been written before a kill, but not yet dropped from the journal; a repair may have
+        written it, in windows of its own; or it was removed to free space.
+        """
         vessel, log, after = self.identity.vessel, self.identity.log, row.sequence + 1
         for prefix, beyond in (
             (documents.reading_prefix, documents.reading_id),
@@ -335,7 +346,7 @@ class Documenter:
         self._outbox.append(_Write(lambda database: records.upsert_alarm(database, document_id, body)))
 
     def _gap(self, gap: Gap, utc: float) -> None:
-        # Its numbers are given, too: once the batch is released, they must not be taken for free.
+        # Its numbers are taken, too: once the batch is released, they must not be given again.
         if gap.sensor in self._windows:
             self._end(gap.sensor)
         document_id, body = records.gap(self.identity.vessel, self.identity.log, gap, utc)
@@ -349,7 +360,7 @@ class Documenter:
         )
 
     def _equipment(self, now_ms: int) -> None:
-        """Current values: a change of state at once, else what moved, all together, every ten seconds."""
+        """Write current values: a changed state at once, all other changes together every ten seconds."""
         periodic = now_ms - self._equipment_ms >= EQUIPMENT_MS
         if periodic:
             self._equipment_ms = now_ms
@@ -388,7 +399,7 @@ class Documenter:
         try:
             write.apply(self._database)
         except DocumentError as error:
-            # One document that the store refuses must not hold up all that come after it.
+            # One document that the store refuses must not block all that follow it.
             log.error("a document is left out, the store refuses it: %s", error)
             if write.sensor is not None:
                 gap = Gap(write.sensor, write.first, write.closes, f"the store refused it: {error}"[:200])
@@ -398,7 +409,7 @@ class Documenter:
                 )
 
     def _flush(self) -> None:
-        """Write the outbox, a few documents a transaction; what was written leaves it."""
+        """Write the outbox, a few documents in each transaction, and remove what was written."""
         while self._outbox:
             some = self._outbox[:WRITES_A_TRANSACTION]
             with self._database.transaction():

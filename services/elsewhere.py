@@ -1,7 +1,7 @@
-"""Word of the sync daemon for the recorder: another vessel holds more of the log that is written here.
+"""A note from the sync daemon to the recorder: another vessel has more of the log that is written here.
 
-So it is after a card was put back to an earlier copy as a whole: its files agree with one another, and only
-other vessels know better. The next start of the recorder begins a new log then.
+That happens after a card was restored as a whole from an earlier copy: its files agree with one another, and
+only other vessels know better. The next start of the recorder then begins a new log.
 """
 
 from pathlib import Path
@@ -13,13 +13,13 @@ NAME: Final = "log-goes-on-elsewhere"
 
 
 def note(data: Path, log: str, words: str) -> None:
-    """Leave word that `log` goes on elsewhere; `words` say how that is known. Raises OSError."""
+    """Note that `log` continues elsewhere; `words` say how that is known. Raise OSError if that fails."""
     with open(data / NAME, "w", opener=opening()) as file:
         file.write(f"{log}\n{words}\n")
 
 
 def told(data: Path, log: str) -> str | None:
-    """Return the words if word was left that this log goes on elsewhere; else None."""
+    """Return the words of the note if this log continues elsewhere, else None."""
     try:
         first, _, words = (data / NAME).read_text(errors="replace").partition("\n")
     except OSError:
@@ -28,5 +28,5 @@ def told(data: Path, log: str) -> str | None:
 
 
 def forget(data: Path) -> None:
-    """Another log has begun. Raises OSError."""
+    """Remove the note, after another log has begun. Raise OSError if that fails."""
     (data / NAME).unlink(missing_ok=True)

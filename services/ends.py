@@ -1,9 +1,9 @@
-"""How daemons ended lately: noted by `units/ended`, which systemd runs; read by `status`, doctor and lights.
+"""Recent exits of daemons: recorded by `units/ended`, which systemd runs; read by views and lights.
 
-systemd starts a daemon again for ever, ever more slowly. One that ends again and again is then no silence:
-its first ends are kept in `errors.log`, and from the fifth within ten minutes on it is a fault, until the
-daemon has run for a while. A file for each daemon in the run directory, `ended-recorder`, has a line for each
-end: the boot clock in seconds, a mark of what was kept, and how it ended.
+systemd restarts a daemon indefinitely, ever more slowly. A daemon that exits repeatedly must not do so
+unnoticed: its first exits are kept in `errors.log`, and from the fifth within ten minutes on it is a fault,
+until the daemon has run for a while. A file for each daemon in the run directory, `ended-recorder`, has a
+line for each exit: the boot clock in seconds, a mark of what was kept, and how it ended.
 """
 
 import math
@@ -17,33 +17,33 @@ from sync.folders import opening
 
 DAEMONS: Final = ("recorder", "sync", "lights", "store", "boot", "networks", "radio")
 SCRIPT: Final = Path(__file__).with_name("units") / "ended"
-"""What systemd runs; it has the same numbers."""
+"""The script that systemd runs; it uses the same numbers."""
 WITHIN_S: Final = 600.0
 MANY: Final = 5
-"""Ends within that time that make a fault."""
+"""Number of exits within that time that make a fault."""
 OVER_AFTER_S: Final = 120.0
-"""A daemon that did not end for so long runs again; systemd waits 30 s at most before it starts one."""
+"""Seconds without an exit after which a daemon counts as running; systemd delays a restart at most 30 s."""
 KEPT_EVERY_S: Final = 3_600.0
-"""How often an end is kept in `errors.log`, of a daemon that ends again and again."""
+"""Minimum seconds between exits that are kept in `errors.log`, for a daemon that exits repeatedly."""
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """One end that nobody asked for."""
+    """One exit of a daemon that was not requested."""
 
     clock: float
-    """Boot clock, seconds."""
+    """Boot clock, in seconds."""
     how: str
 
 
 @dataclass(frozen=True, slots=True)
 class Restless:
-    """A daemon that ends again and again."""
+    """A daemon that exits repeatedly."""
 
     daemon: str
     count: int
     how: str
-    """The last time."""
+    """Description of the last exit."""
 
     def __str__(self) -> str:
         within = f"{WITHIN_S / 60:g} min"
@@ -51,7 +51,10 @@ class Restless:
 
 
 def judge(daemon: str, ends: Sequence[End], *, clock: float) -> Restless | None:
-    """Return what is wrong if a daemon ends again and again at this moment; `ends`: the oldest first."""
+    """Return a fault if a daemon exits repeatedly at this moment, else None.
+
+    `ends` are its recorded exits, the oldest first; `clock` is the boot clock in seconds.
+    """
     recent = [end for end in ends if 0 <= clock - end.clock < WITHIN_S]
     if len(recent) < MANY or clock - recent[-1].clock >= OVER_AFTER_S:
         return None
@@ -59,14 +62,14 @@ def judge(daemon: str, ends: Sequence[End], *, clock: float) -> Restless | None:
 
 
 def note(run: Path, daemon: str, how: str, *, clock: float) -> None:
-    """Note an end, where no systemd does. Raises OSError."""
+    """Record an exit, where no systemd does. Raise OSError if that fails."""
     with open(_path(run, daemon), "a", opener=opening()) as file:
-        # Rounded down: an end that seems to lie ahead would not count.
+        # Rounded down: an exit that seems to lie in the future would not count.
         file.write(f"{math.floor(clock * 100) / 100:.2f} once {how}\n")
 
 
 def noted(run: Path, daemon: str) -> tuple[End, ...]:
-    """Return the ends of a daemon that are noted, the oldest first."""
+    """Return the recorded exits of a daemon, the oldest first."""
     try:
         text = _path(run, daemon).read_text(errors="replace")
     except OSError:
@@ -75,7 +78,7 @@ def noted(run: Path, daemon: str) -> tuple[End, ...]:
 
 
 def last_changes(run: Path) -> tuple[tuple[str, int], ...]:
-    """Return which daemons' ends are noted, and when each note was last changed, in nanoseconds."""
+    """Return the names of the files with recorded exits, and when each was last changed, in nanoseconds."""
     found = []
     for path in sorted(run.glob("ended-*")):
         with suppress(OSError):
@@ -84,7 +87,7 @@ def last_changes(run: Path) -> tuple[tuple[str, int], ...]:
 
 
 def restless(run: Path, *, clock: float) -> list[Restless]:
-    """Return the daemons that end again and again at this moment, the most important first."""
+    """Return the daemons that exit repeatedly at this moment, the most important first."""
     found = (judge(daemon, noted(run, daemon), clock=clock) for daemon in DAEMONS)
     return [each for each in found if each is not None]
 
@@ -95,7 +98,7 @@ def _parsed(text: str) -> Iterator[End]:
         _, _, how = rest.partition(" ")
         try:
             yield End(float(clock), how)
-        except ValueError:  # a line that is not whole
+        except ValueError:  # an incomplete line
             continue
 
 

@@ -1,4 +1,4 @@
-"""Alarms on record, and how people acknowledge them.
+"""Alarms on record, and their acknowledgement.
 
 An acknowledgement adds {who, when} once for each person and changes nothing else, so that it merges with any
 other and with the alarm's clearing.
@@ -19,7 +19,7 @@ from .timeline import Moment, Timeline
 
 
 class AlarmIdError(ValueError):
-    """What names no alarm, or several; the text says so."""
+    """A name that matches no alarm, or several; the text says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,21 +30,21 @@ class Episode:
     alarm: Alarm
     raised: Moment
     cleared: Moment | None
-    """None: it still holds."""
+    """Moment at which it was cleared; None if it is active."""
 
     @property
     def is_acknowledged(self) -> bool:
-        """Whether anybody has."""
+        """True if anybody has acknowledged it."""
         return bool(self.alarm.acks)
 
     @property
     def is_open(self) -> bool:
-        """Whether it still holds, or nobody has acknowledged it."""
+        """True if it is active, or not acknowledged."""
         return self.cleared is None or not self.is_acknowledged
 
     @property
     def rank(self) -> int:
-        """Of its severity, 0 to 5; a word that Signal K does not have counts as the highest."""
+        """Rank of its severity, 0 to 5; a severity that Signal K does not define counts as the highest."""
         try:
             return Severity(self.alarm.severity).rank
         except ValueError:
@@ -52,8 +52,10 @@ class Episode:
 
 
 def episodes(source: Documents, vessel: str | None = None) -> tuple[list[Episode], list[str]]:
-    """All alarms, of one vessel or of the fleet: those that hold first, the severest first, the latest first;
-    and what is wrong with documents that were passed over."""
+    """Return all alarms, of one vessel or of the fleet, and the problems of documents that were skipped.
+
+    Active alarms come first, then the most severe, then the latest.
+    """
     found, faults = [], []
     timelines: dict[str, Timeline] = {}
     for document in source.documents(f"{Kind.ALARM}:" if vessel is None else f"{Kind.ALARM}:{vessel}:"):
@@ -71,19 +73,21 @@ def episodes(source: Documents, vessel: str | None = None) -> tuple[list[Episode
 
 
 def in_order(found: Iterable[Episode]) -> list[Episode]:
-    """Those that hold first, the severest first, the latest first."""
+    """Return the alarms sorted: active ones first, then the most severe, then the latest."""
     return sorted(found, key=lambda e: (e.cleared is not None, -e.rank, -(e.raised.utc or 0.0)))
 
 
 def moment(timeline: Timeline, alarm: Alarm, when: When) -> Moment:
-    """When an alarm was raised or cleared."""
+    """Return the moment at which an alarm was raised or cleared."""
     recorded = None if when.utc is None else shapes.seconds_of(when.utc)
     return timeline.at(alarm.log, when.boot or 0, when.clock, recorded=recorded)
 
 
 def short_ids(ids: Sequence[str]) -> dict[str, str]:
-    """For each alarm id the shortest suffix that names it and no other: its number, with as many of the parts
-    before it as are needed."""
+    """Return for each alarm id its shortest unique suffix.
+
+    That is its number, preceded by as many parts of the id as are needed.
+    """
     short = {}
     endings: dict[str, int] = {}
     for document_id in ids:
@@ -97,7 +101,7 @@ def short_ids(ids: Sequence[str]) -> dict[str, str]:
 
 
 def _suffixes(document_id: str) -> Iterator[str]:
-    """`17`, `abcdef:000000000017`, `rpm:abcdef:000000000017`, …: names for an alarm, the shortest first."""
+    """Yield suffixes of an id, the shortest first: `17`, `abcdef:000000000017`, and so on."""
     parts = document_id.split(":")
     yield parts[-1].lstrip("0") or "0"
     for begin in range(len(parts) - 2, -1, -1):
@@ -105,7 +109,10 @@ def _suffixes(document_id: str) -> Iterator[str]:
 
 
 def find(source: Documents, name: str) -> str:
-    """The id of the alarm that `name` is the id, the number, or any unique ending of. Raises AlarmIdError."""
+    """Return the id of the alarm that has `name` as its id, its number, or a unique suffix.
+
+    Raise AlarmIdError if there is none, or if there are several.
+    """
     ids = [document.id for document in source.documents(f"{Kind.ALARM}:")]
     if name in ids:
         return name
@@ -120,13 +127,13 @@ def find(source: Documents, name: str) -> str:
 
 
 def acknowledge(database: Database, document_id: str, *, who: str, utc: float) -> bool:
-    """Note durably that `who` has seen an alarm; False if that was on record before.
+    """Record durably that `who` has seen an alarm; return False if that was recorded before.
 
-    Raises AlarmIdError if it is not there, StoreError if it cannot be written.
+    Raise AlarmIdError if the alarm does not exist, StoreError if it cannot be written.
     """
     from .windows import iso
 
-    with database.transaction():  # nobody else writes between reading and writing
+    with database.transaction():  # nobody else may write between reading and writing
         current = database.get(document_id)
         if current is None or current.deleted:
             raise AlarmIdError(f"{document_id} is not there any more")

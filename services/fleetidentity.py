@@ -1,8 +1,8 @@
-"""The vessel's identity in its fleet, as far as the recorder needs it: to sign what it writes of the vessel
-and its boots, so that others may pass that on.
+"""The vessel's identity in its fleet, as far as the recorder needs it.
 
-Without an identity nothing is signed, and with one that is broken neither: that is said, and recording goes
-on.
+The recorder signs the documents about the vessel and its boots, so that other vessels may pass them on.
+Without an identity, or with a broken one, nothing is signed. A broken one is reported, and recording
+continues.
 """
 
 import contextlib
@@ -22,31 +22,31 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Sign = Callable[[str, Mapping[str, Any]], dict[str, Any]]
-"""A document's body by its id, signed."""
+"""Returns a signed body, from a document's id and body."""
 
 USUAL: Final = Path("/etc/logboat/identity")
 _SIGNED: Final = "boots-signed"
-"""Local document: as of which fleet every boot in this store is signed."""
+"""Name of the local document with the fleet as of which every boot in this store is signed."""
 _AT_ONCE: Final = 16
-"""Signed in one transaction: each costs some milliseconds of a small machine."""
+"""Number of boots signed in one transaction: each takes some milliseconds on a small machine."""
 
 
 @dataclass(frozen=True, slots=True)
 class OwnIdentity:
-    """What was found."""
+    """The identity that was loaded, or the reason why there is none."""
 
     identity: "FleetIdentity | None" = field(default=None, repr=False)
     fault: str | None = None
-    """Why it cannot be used, and what to do."""
+    """The reason why it cannot be used, and what to do."""
 
     @property
     def fleet(self) -> str | None:
-        """The fleet that the vessel is of."""
+        """Name of the fleet that the vessel belongs to."""
         return None if self.identity is None else self.identity.fleet
 
     @property
     def sign(self) -> Sign | None:
-        """What signs; None if nothing can be."""
+        """Function that signs documents; None without an identity."""
         if self.identity is None:
             return None
         from sync.fleet import signing
@@ -61,11 +61,11 @@ NONE: Final = OwnIdentity()
 def load(folder: Path, vessel: str) -> OwnIdentity:
     """Return the identity in a folder, which must be that of this vessel.
 
-    Raises nothing, whatever is in the folder: recording goes on.
+    Raise nothing, whatever the folder contains, so that recording continues.
     """
-    with contextlib.suppress(OSError):  # then loading says what is wrong
+    with contextlib.suppress(OSError):  # then loading reports the problem
         if not folder.exists():
-            return NONE  # without loading a library for it
+            return NONE  # without importing a library for it
     from sync.fleet import identity_files
     from sync.fleet.errors import IdentityError, NoIdentityError
 
@@ -75,7 +75,7 @@ def load(folder: Path, vessel: str) -> OwnIdentity:
         return NONE
     except IdentityError as error:
         return OwnIdentity(fault=str(error))
-    except Exception as error:  # noqa: BLE001  # whatever is in the folder: recording goes on
+    except Exception as error:  # noqa: BLE001  # whatever the folder contains, recording continues
         text, _ = unforeseen(error)
         return OwnIdentity(fault=f"{folder}: {text}; copy the vessel's identity folder anew")
     if identity.vessel != vessel:
@@ -87,9 +87,10 @@ def load(folder: Path, vessel: str) -> OwnIdentity:
 
 
 def sign_earlier(database: Database, vessel: str, own: OwnIdentity) -> int:
-    """Sign the boots that were written without this fleet's identity; how many.
+    """Sign the boots that were written without this fleet's identity, and return their number.
 
-    They are looked for once; after a start without identity, once more. Raises StoreError.
+    They are searched once, and once more after a start without an identity. Raise StoreError if documents
+    cannot be read or written.
     """
     done = database.get_local(_SIGNED)
     if own.identity is None or own.sign is None:
@@ -117,7 +118,7 @@ def sign_earlier(database: Database, vessel: str, own: OwnIdentity) -> int:
                     continue
                 try:
                     body = own.sign(document_id, found.body)
-                except SignatureError as error:  # it came from elsewhere, and is odd: not worth a stop
+                except SignatureError as error:  # a strange document from elsewhere: not worth a stop
                     log.warning("left unsigned: %s", error)
                     continue
                 database.put(document_id, body, parent=found.rev)

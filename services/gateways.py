@@ -1,7 +1,7 @@
-"""The gateways of `logboat.toml`, made and kept: part of the sync daemon.
+"""The gateways of `logboat.toml`, created and run as part of the sync daemon.
 
-They need no identity of a fleet: a vessel on its own forwards, too. What is wrong with one (a file that is
-not there) is told, and stops no other.
+They need no identity of a fleet: a vessel on its own forwards, too. A gateway with a problem, such as a
+missing file, is reported, and does not stop the others.
 """
 
 import asyncio
@@ -52,35 +52,35 @@ log = logging.getLogger(__name__)
 LOOK_EVERY: Final = 5.0
 """Seconds between looks at this machine's interfaces."""
 WAY_EVERY: Final = 60.0
-"""Seconds between questions for the way to a gateway, while interfaces stay as they are."""
+"""Seconds between queries of the route to a gateway, while interfaces do not change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What gateways are made with."""
+    """Everything that gateways need from the daemon."""
 
     database: Database
     vessel: str
     folder: Path
-    """Where `logboat.toml` is: files that it names are there."""
+    """Folder of `logboat.toml`, and of the files that it refers to."""
     now: Callable[[], datetime]
-    """By which certificates are judged (aware)."""
+    """Returns the time by which certificates are checked, with a time zone."""
     rule: Rule
-    """Why not to take a document that an office sends."""
+    """Returns the reason not to accept a document that an office sends, or None."""
     rng: random.Random
     is_recording: Callable[[], bool] = lambda: True
-    """Whether this vessel's recorder makes samples durable just now."""
+    """Returns True while this vessel's recorder makes samples durable."""
     quotas: Quotas | None = None
-    """How much an office may bring; None for anything."""
+    """Daily limits for what an office may send; None for no limit."""
     sign: Sign = unsigned
-    """Signs what this vessel says is ashore."""
+    """Signs documents that say what is ashore."""
 
 
 class Gateways:
-    """All of them, from `start` to `stop`, in one event loop."""
+    """All configured gateways, from `start` to `stop`, in one event loop."""
 
     def __init__(self, configuration: Configuration, means: Means) -> None:
-        """Raises StoreError."""
+        """Create the gateways. Raise StoreError if their state cannot be read."""
         self._means = means
         self._zone = zone_of(configuration.vessel.timezone)
         self._broken: list[GatewayReport] = []
@@ -90,7 +90,7 @@ class Gateways:
         for gateway in configuration.gateways:
             try:
                 self._keepers.append(_Keeper(gateway, means, self._minute))
-            except Exception as error:  # noqa: BLE001  # one that cannot be made stops no other
+            except Exception as error:  # noqa: BLE001  # one that cannot be created must not stop the others
                 words = _words(error)
                 log.error("gateway %s: %s", gateway.name, words)
                 self._broken.append(
@@ -105,18 +105,18 @@ class Gateways:
                 )
 
     def start(self) -> None:
-        """Begin, in the running event loop."""
+        """Start all gateways, in the running event loop."""
         for keeper in self._keepers:
             keeper.gateway.start()
 
     async def stop(self) -> None:
-        """End, and keep what was acknowledged."""
+        """Stop all gateways, and store what was acknowledged."""
         await asyncio.gather(*(keeper.stop() for keeper in self._keepers))
 
     def retry(self, name: str) -> int:
-        """Connect to a gateway now, and offer it again what it has refused; return how many documents.
+        """Connect to a gateway now, offer it again what it has refused, and return the number of documents.
 
-        Raises LookupError, in words, if there is no such gateway, and StoreError.
+        Raise LookupError, in words, if there is no such gateway, StoreError if documents cannot be read.
         """
         for keeper in self._keepers:
             if keeper.name == name:
@@ -128,7 +128,7 @@ class Gateways:
         raise LookupError(f"there is no gateway {name!r}; configured: {', '.join(known) or 'none'}")
 
     def attend(self) -> None:
-        """What is due now and then: to be called every second or so."""
+        """Do periodic work; to be called about every second."""
         now = time.monotonic()
         if self._keepers and now - self._looked_at >= LOOK_EVERY:
             self._looked_at = now
@@ -143,7 +143,7 @@ class Gateways:
                 keeper.look_at_way(now, has_changed=has_changed)
 
     def reports(self) -> list[GatewayReport]:
-        """What each does just now, in the order of the configuration."""
+        """Return the state of each gateway, in the order of the configuration."""
         return [*self._broken, *(keeper.gateway.report() for keeper in self._keepers)]
 
     def _minute(self) -> int:
@@ -152,10 +152,13 @@ class Gateways:
 
 
 class _Keeper:
-    """One gateway, and what it has to know of this machine."""
+    """One gateway, and the facts about this machine that it needs."""
 
     def __init__(self, given: settings.Gateway, means: Means, minute: Callable[[], int]) -> None:
-        """Raises OSError for files of a broker that are not there, ValueError for what cannot be."""
+        """Create the gateway and its connection settings.
+
+        Raise OSError for files of a broker that are missing, ValueError for settings that are not possible.
+        """
         self.name: Final = given.name
         self._minute = minute
         self._asks = False
@@ -173,7 +176,7 @@ class _Keeper:
         )
 
     async def stop(self) -> None:
-        """End it."""
+        """Stop the gateway and the query of its route."""
         if self._question is not None:
             self._question.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -181,11 +184,11 @@ class _Keeper:
         await self.gateway.stop()
 
     def situation(self) -> Situation:
-        """How it is just now."""
+        """Return the interface and the time of day that policies are checked against."""
         return Situation(self._interface, self._minute())
 
     def look_at_way(self, now: float, *, has_changed: bool) -> None:
-        """Interfaces are so; ask for the way, if the policy wants to know."""
+        """React to a change of interfaces; query the route, if the policy depends on it."""
         if self._asks and (self._question is None or self._question.done()):
             if has_changed or now - self._asked_at >= WAY_EVERY:
                 self._asked_at = now
@@ -228,7 +231,7 @@ class _Keeper:
 
         for each in (given.ca, given.certificate, given.key):
             if each is not None:
-                (means.folder / each).read_bytes()  # raises OSError by its name now, not at the first attempt
+                (means.folder / each).read_bytes()  # raise OSError with its name now, not at the first try
         configuration = MqttGatewayConfiguration(
             given.name,
             given.url,
@@ -261,10 +264,11 @@ class _Keeper:
 def office_rule(
     name: str, database: Database, *, log_now: Callable[[], str | None], trust: Callable[[], Trust | None]
 ) -> Rule:
-    """What an office may write here, as one of the crew ashore: notes, acknowledgements, documents of its own
-    types; and what the fleet's CA has signed. The log comes from vessels alone.
+    """Return the rule for what an office may write here.
 
-    `name`: of this vessel; `trust`: None while this vessel is of no fleet.
+    As one of the crew ashore, it may write notes, acknowledgements and documents of its own types, and also
+    what the fleet's CA has signed. The log comes from vessels only. `name` is this vessel's; `trust` returns
+    None while this vessel belongs to no fleet.
     """
 
     def needed() -> Trust:
@@ -293,7 +297,10 @@ def _entry(policy: settings.Policy) -> Entry:
 
 
 def _credentials(given: settings.Gateway, folder: Path) -> Credentials:
-    """Read the files that a gateway's entry names. Raises ProblemError, in words, if one cannot be used."""
+    """Read the files that a gateway's entry refers to.
+
+    Raise ProblemError, in words, if one cannot be used.
+    """
     try:
         roots = None if given.ca is None else tuple(tls.load_certificates(folder / given.ca))
         return Credentials(_authenticator(given, folder), roots)
@@ -314,7 +321,10 @@ def _authenticator(given: settings.Gateway, folder: Path) -> Authenticator | Non
 
 
 def _secret(folder: Path, name: str | None) -> str | None:
-    """The first line of a file. Raises OSError, and ValueError if there is nothing in it."""
+    """Return the first line of a file.
+
+    Raise OSError if the file cannot be read, ValueError if the line is empty.
+    """
     if name is None:
         return None
     path = folder / name

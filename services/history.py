@@ -1,7 +1,7 @@
-"""A sensor's readings as a view goes through them: sample by sample, in order, each with the best known time.
+"""A sensor's readings for views: sample by sample, in order, each with the best known time.
 
-Pure over a source of documents; holds one window at a time. Order is by log and number, whatever the clocks
-say. Samples whose windows are still open are in no document yet, and are not here.
+Pure over a source of documents, with one window at a time in memory. The order is by log and number, whatever
+the clocks say. Samples whose windows are still open are in no document yet, and so are missing here.
 """
 
 import math
@@ -25,7 +25,7 @@ class Recorded:
     sequence: int
     boot: int
     clock: float
-    """Boot clock, seconds."""
+    """Boot clock, in seconds."""
     value: Value
     state: str
     path: str
@@ -34,19 +34,19 @@ class Recorded:
 
 
 class History:
-    """What is on record of one sensor."""
+    """The recorded samples of one sensor."""
 
     def __init__(self, source: Documents, *, vessel: str, sensor: str) -> None:
-        """Reads the vessel's boots."""
+        """Read the vessel's boots."""
         self._source, self._vessel, self._sensor = source, vessel, sensor
         boots, self.faults = boots_of(source, vessel)
-        """`faults`: what is wrong with documents that were passed over."""
+        """Problems of documents that were skipped (`faults`)."""
         self.timeline = Timeline(boots)
         self.logs = shapes.logs(source, vessel, sensor)
-        """In the order in which they were begun, as far as is known."""
+        """The sensor's logs in the order in which they were begun, as far as that is known."""
 
     def last_moment(self) -> Moment:
-        """When the last sample on record was taken."""
+        """Return the time of the last sample on record."""
         for log in reversed(self.logs):
             for document in self._source.documents(self._prefix(log), reverse=True, limit=1):
                 head = self._head(document)
@@ -55,8 +55,10 @@ class History:
         return NEVER
 
     def samples(self, *, since: float = -math.inf, until: float = math.inf) -> Iterator[Recorded]:
-        """The samples from `since` to `until` (UTC) by the times that are shown, estimates or not; and those
-        of which no time is known."""
+        """Yield the samples from `since` to `until` (UTC), by the times that are shown, even if estimated.
+
+        Samples whose time is not known are included.
+        """
         for log in self.logs:
             for document in self._source.documents(self._prefix(log), after=self._before(log, since)):
                 head = self._head(document)
@@ -87,7 +89,7 @@ class History:
             )
 
     def _before(self, log: str, since: float) -> str:
-        """Id of the last window that is over by `since`; '' if there is none."""
+        """Return the id of the last window that ended before `since`; '' if there is none."""
         if since == -math.inf:
             return ""
         boot = self.timeline.first_boot_reaching(log, since)

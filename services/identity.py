@@ -1,8 +1,8 @@
-"""Which log, boot and run this is; a new log where the old one cannot go on.
+"""The ids of the log, the boot and the run; begins a new log where the old one cannot continue.
 
-A log is one unbroken numbering by one appliance. It goes on only in the same file, on the same board, for
-the same vessel, and if that file is not behind what was given (`behind`); else a new one begins, so that ids
-never collide, whatever was copied where.
+A log is one unbroken numbering by one appliance. It continues only in the same file, on the same board, for
+the same vessel, and if that file is not behind what was given (`behind`). Otherwise a new log begins, so that
+ids never collide, whatever was copied where.
 """
 
 import contextlib
@@ -25,7 +25,10 @@ logger = logging.getLogger(__name__)
 
 
 def new_log() -> str:
-    """Six random letters: one in 300 million for two of a vessel's to be the same."""
+    """Return six random letters.
+
+    The chance that two logs of a vessel get the same ones is one in 300 million.
+    """
     return "".join(secrets.choice(string.ascii_lowercase) for _ in range(6))
 
 
@@ -38,9 +41,9 @@ def establish(
     documents: Path,
     choose: Callable[[], str] = new_log,
 ) -> Identity:
-    """Count this start; begin a new log if need be, once the old one's samples are in `documents`.
+    """Count this start, and begin a new log if necessary, after the old one's samples are in `documents`.
 
-    Raises JournalError, or sync.store.StoreError when the old samples cannot be put away.
+    Raise JournalError, or sync.store.StoreError if the old samples cannot be written.
     """
     log = journal.get_meta("log")
     same = log is not None and (journal.get_meta("vessel"), journal.get_meta("board")) == (vessel, board)
@@ -59,7 +62,7 @@ def establish(
         if log is not None:
             put_away(journal.path, documents)
         if why is not None:
-            # The check of the stores has told this and mended it, unless another process had them open.
+            # The check of the stores has reported and repaired this, unless another process had them open.
             logger.error("%s: %s; a new log begins", journal.path, why)
             if given is not None:
                 with Database.open(documents, single_writer=is_single_writer) as database:
@@ -67,7 +70,7 @@ def establish(
         if ahead is not None:
             logger.error("%s; a new log begins", ahead)
         log = choose()
-        # First of all: if a cut keeps it from the journal, the next start chooses another.
+        # First of all: if a power cut keeps it from the journal, the next start chooses another name.
         journal.witness.begin(vessel=vessel, log=log, start=boot_id, batch=0, last={})
         journal.begin_log(
             {
@@ -80,7 +83,7 @@ def establish(
                 **_logs(journal, log),
             }
         )
-        with contextlib.suppress(OSError):  # it names a log that is not written any more
+        with contextlib.suppress(OSError):  # the note is about a log that is no longer written
             elsewhere.forget(journal.path.parent)
     boot, run = int(journal.get_meta("boot")), int(journal.get_meta("run")) + 1
     if journal.get_meta("boot_id") != boot_id:
@@ -93,7 +96,10 @@ def establish(
 
 
 def is_behind(journal: Journal) -> str | None:
-    """Return why a journal must not go on, by what its witness says; None if it may. Raises JournalError."""
+    """Return the reason why a journal must not continue according to its witness; None if it may.
+
+    Raise JournalError if the journal is damaged.
+    """
     given, state = journal.witness.found, behind.look(journal.path)
     if state is None:
         return behind.journal_lost(given)
@@ -101,7 +107,7 @@ def is_behind(journal: Journal) -> str | None:
 
 
 def put_away(journal: Path, store: Path) -> None:
-    """Put a journal whose log will not go on into documents. Raises JournalError, StoreError."""
+    """Write a journal whose log will not continue into documents. Raise JournalError or StoreError."""
     reader = JournalReader(journal)
     try:
         identity = reader.identity()
@@ -116,7 +122,7 @@ def put_away(journal: Path, store: Path) -> None:
 
 
 def _logs(journal: Journal, log: str) -> dict[str, str | int | float]:
-    """The vessel's UUID stays with the file; its logs add up."""
+    """Return the vessel's UUID, which stays with the file, and its logs with the new one appended."""
     before = journal.get_meta("logs")
     return {
         "uuid": journal.get_meta("uuid") or str(uuid.uuid4()),

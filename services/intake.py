@@ -1,7 +1,7 @@
-"""Intake: which of a sensor's samples are recorded, under which number, and what they mean. Pure.
+"""Intake: decides which of a sensor's samples are recorded, under which number. Pure.
 
-Everything a deadband keeps out takes no number. A sample that changes the sensor's state, or the state of an
-alarm rule, is always recorded. A value that is merely held is recorded once a window.
+A sample that a deadband suppresses takes no number. A sample that changes the sensor's state, or the state of
+an alarm rule, is always recorded. A value that stays the same is recorded once in each window.
 """
 
 import dataclasses
@@ -19,17 +19,19 @@ from .alarms import AlarmWatch, Standing
 from .batch import Episode, Row
 
 MOST_CHANGES: Final = 200
-"""Changes of severity or condition that an episode tells of: a value that trembles about a limit for days
-must not make it grow for ever."""
+"""Maximum number of changes of severity or condition in an episode.
+
+A value that fluctuates around a limit for days must not make it grow forever.
+"""
 MOST_WHOLE: Final = 2**53 - 1
-"""The largest whole number that JSON's readers agree on (RFC 8785)."""
+"""The largest integer that all JSON readers agree on (RFC 8785)."""
 GIVEN_KINDS = frozenset({"manual", "replay"})
-"""Kinds whose values are what somebody gave, no more and no fewer."""
+"""Kinds of sensors whose values are exactly what somebody supplied, and must not be repeated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """A moment, on both clocks."""
+    """One moment on both clocks."""
 
     clock_ms: int
     utc: float
@@ -37,17 +39,17 @@ class Now:
 
 
 class SensorIntake:
-    """One sensor's place in its log."""
+    """The position of one sensor in its log."""
 
     def __init__(self, settings: SensorSettings, *, last: int, episode: Episode | None) -> None:
         self.settings = settings
         self.last = last
-        """The last sequence number given."""
+        """The last sequence number that was given."""
         self.row: Row | None = None
-        """The last recorded sample since the recorder started."""
+        """The last sample that was recorded since the recorder started."""
         self.totals: Totals | None = None
         self.detail = ""
-        """What the driver last said for people."""
+        """The driver's last remark for people."""
         self.episode = episode if episode is not None and episode.cleared_ms is None else None
         self._watch = AlarmWatch(settings.alarms, unit=settings.unit, standing=self.episode is not None)
         self._speaks_of_changes = settings.kind == "runtime" or (
@@ -55,7 +57,7 @@ class SensorIntake:
         )
 
     def offer(self, sample: Sample, now: Now) -> tuple[Row | None, Episode | None]:
-        """Take a sample: the row to be recorded, if any, and the alarm's episode, if it changed."""
+        """Take a sample, and return the row to be recorded and the changed alarm episode, if any."""
         clock_ms = sample.boottime_ns // 1_000_000
         if self.row is not None and clock_ms < self.row.clock_ms:
             clock_ms = self.row.clock_ms
@@ -71,7 +73,10 @@ class SensorIntake:
         return row, self._judge(dataclasses.replace(now, clock_ms=clock_ms))
 
     def elapse(self, now: Now) -> tuple[Row | None, Episode | None]:
-        """Time has passed: a held value may be due, an alarm's delay may be over."""
+        """Return the row and the changed alarm episode that are due because time has passed, if any.
+
+        A value that stays the same may be due again, and an alarm's delay may have expired.
+        """
         row = None
         last = self.row
         if (
@@ -84,11 +89,11 @@ class SensorIntake:
         return row, self._judge(now)
 
     def deadline(self) -> int | None:
-        """Boot clock, ms: when an alarm's delay is over; None if none runs."""
+        """Return the boot clock in ms at which an alarm's delay expires; None if there is no delay."""
         return self._watch.deadline()
 
     def decline(self) -> int:
-        """A sample came that cannot be kept: its number is used up and will be explained by a gap."""
+        """Use up the number of a sample that cannot be kept, and return it, to be explained by a gap."""
         self.last += 1
         return self.last
 
@@ -128,8 +133,11 @@ class SensorIntake:
 
 
 def admissible(value: Value, state: State) -> tuple[Value, State]:
-    """A value that a document can hold: none beside a state that carries none, no NaN or infinity, and whole
-    numbers only as large as JSON's readers agree on."""
+    """Return a value and state that a document can contain.
+
+    That excludes a value beside a state that carries none, NaN and infinity. Integers are limited to those
+    that JSON readers agree on; a larger one becomes a float.
+    """
     if not state.carries_value:
         return None, state
     if isinstance(value, float) and not math.isfinite(value):
@@ -154,7 +162,7 @@ def _raised(sequence: int, standing: Standing, value: Value, now: Now) -> Episod
 
 
 def _changed(episode: Episode, standing: Standing, moment: tuple[int, float, str, str]) -> Episode:
-    # The first ones, and always the latest.
+    # Keep the first ones, and always the latest.
     history = (*episode.history[: MOST_CHANGES - 1], moment)
     if standing.severity.rank <= Severity(episode.severity).rank:
         return msgspec.structs.replace(episode, history=history)

@@ -1,26 +1,26 @@
 """The journal: `samples.db`, the recorder's own file, where a sample becomes durable.
 
-It holds every accepted sample until the document that carries it is durable in the document store, and what
-must never be forgotten of each sensor: the last sequence number, totals, an alarm in progress.
+It contains every accepted sample until the sample's document is durable in the document store. It also
+contains what must never be lost of each sensor: the last sequence number, totals, and an alarm in progress.
 
-What a commit promises: when `commit` returns, the batch survives SIGKILL and a power cut (SQLite's WAL with
-`synchronous=FULL`: one fsync). A batch is whole or absent.
+Durability: when `commit` returns, the batch survives SIGKILL and a power cut (SQLite's WAL with
+`synchronous=FULL`: one fsync). A batch is complete or absent.
 
-Wear: one commit appends one row to each of two tables and replaces one in a third, and touches nothing else:
-a batch of 100 samples costs three or four pages. Numbers and totals are not updated in place:
-they are read back from the batches at start. Sensors' rows are brought up to date every 30 s at most.
+Wear: one commit appends one row to each of two tables, replaces one in a third, and touches nothing else. A
+batch of 100 samples takes three or four pages. Numbers and totals are not updated in place: they are read
+back from the batches at start. Sensors' rows are updated every 30 s at most.
 
-Rot: no batch ever depends on one page. When `commit` returns, a batch is in `batch`, in `echo` and in
-`newest`, that is on three pages; the next one takes its place in `newest`. A checkpoint moves both copies
-that stay. In the write-ahead log a bad 4 kB block spoils two neighbouring pages at most, so it leaves one
-copy of each. Batches whose documents are durable are kept in a ring of 16 MB before they are dropped; and
-`spare` holds what `meta` and `sensor` say once more. So what a page held that goes bad, here or in the
-document store, is made good from elsewhere (`services.storecheck`). If more is lost than one page, batches
-tell the numbers that those before them gave.
+Damage: no batch ever depends on one page. When `commit` returns, a batch is in `batch`, in `echo` and in
+`newest`, that is on three pages; the next batch replaces it in `newest`. A checkpoint moves both copies that
+stay. In the write-ahead log a bad 4 kB block destroys two neighbouring pages at most, so one copy of each
+remains. Batches whose documents are durable are kept in a ring of 16 MB before they are dropped, and `spare`
+repeats what `meta` and `sensor` contain. So the content of a page that becomes unreadable, here or in the
+document store, is restored from elsewhere (`services.storecheck`). If more than one page is lost, batches
+repeat the numbers that earlier ones gave.
 
-Checksums are seeded with the log's name: what a page still holds of an older log is not taken for this one's.
-
-One process writes it (a lock file says so); a second connection of the same process reads (`JournalReader`).
+Checksums are seeded with the log's name, so that remains of an older log on a page are not mistaken for this
+one's. One process writes the file (guarded by a lock file); a second connection of the same process reads it
+(`JournalReader`).
 """
 
 import dataclasses
@@ -56,36 +56,42 @@ from .journalfile import (
 )
 
 TELL_FOR: Final = 64
-"""Commits that tell a number once more, of a sensor that gives none in them."""
+"""Number of commits that repeat the last number of a sensor that has no samples in them."""
 RING_BYTES: Final = 16_000_000
 LEAST_PATIENCE: Final = 1_000_000
-"""Bytes beyond its size, or as much again, that the ring grows by while second copies cannot be written."""
+"""Minimum bytes by which the ring may exceed its size while second copies cannot be written.
+
+The limit is the ring's size again, if that is more.
+"""
 LOG_PAGES: Final = 1_000
-"""4 MB, SQLite's own choice."""
+"""Pages of the write-ahead log, 4 MB: SQLite's own choice."""
 ROW_BYTES: Final = 400
-"""Counted for each batch besides its content, so that the ring has at most 40,000: what a start
-reads and memory holds of them stays below 5 MB."""
+"""Bytes counted for each batch in addition to its content.
+
+So the ring has 40,000 batches at most, and the data that a start reads and memory keeps of them stays below 5
+MB.
+"""
 SETTLE_EVERY: Final = 30
-"""Commits between updates of sensors' rows."""
+"""Number of commits between updates of sensors' rows."""
 
 
 @dataclass(slots=True)
 class SensorRecord:
-    """What the journal knows of a sensor."""
+    """The journal's record of a sensor."""
 
     number: int
     path: str
     unit: str
     last: int = 0
-    """The last sequence number given."""
+    """The last sequence number that was given."""
     closed: int = 0
-    """Documents hold the samples up to this one, as of the start."""
+    """Documents contain the samples up to this one, as of the start."""
     totals: Totals = field(default_factory=Totals)
     episode: Episode | None = None
 
 
 class Journal:
-    """The writer's side. Not thread-safe but for `release`, which only takes a note."""
+    """The writing side of the journal. Not thread-safe except for `release`, which only takes a note."""
 
     def __init__(
         self,
@@ -96,10 +102,12 @@ class Journal:
         log_pages: int = LOG_PAGES,
         sync: Callable[[int], None] = os.fdatasync,
     ) -> None:
-        """Open, or create. `ring`: bytes for documented batches (`RING_BYTES`); `log_pages`: a write-ahead
-        log so long is moved into the file; `sync`: makes the witness, which is in the same folder, durable.
+        """Open the journal, or create it.
 
-        Raises a JournalError; a damaged file raises JournalDamagedError.
+        `ring` is the number of bytes for documented batches (`RING_BYTES`). `log_pages` is the length of the
+        write-ahead log at which it is moved into the file. `sync` makes the witness, which is in the same
+        folder, durable. Raise a JournalError if the file cannot be opened; a damaged file raises
+        JournalDamagedError.
         """
         self.path = path
         self._ring_most = ring
@@ -108,11 +116,11 @@ class Journal:
         self._lock = lock(path)
         self.sensors: dict[str, SensorRecord] = {}
         self.last_batch: Batch | None = None
-        """The newest one there is; never dropped, so that a start knows when the last one ended."""
+        """The newest batch; never dropped, so that a start knows when the last run ended."""
         self.through = 0
-        """Everything in batches up to this number is in documents, says the file."""
+        """Everything in batches up to this number is in documents, according to the file."""
         self.wants_copies = False
-        """Whether the ring has no room for batches whose documents have no second copy yet."""
+        """True if the ring has no space for batches whose documents have no second copy yet."""
         self._copied: int | None = None
         self._noted: tuple[int, dict[str, int]] = (0, {})
         self._ring: deque[tuple[int, int]] = deque()
@@ -142,7 +150,7 @@ class Journal:
         self.close()
 
     def close(self) -> None:
-        """Close the file and let go of the lock."""
+        """Close the file and release the lock."""
         self._connection.close()
         self.witness.close()
         self._lock.close()
@@ -199,13 +207,16 @@ class Journal:
         self.last_batch = batch
 
     def get_meta(self, key: str) -> Any:
-        """A remembered fact (`log`, `vessel`, `board`, `boot`, …), or None. Raises a JournalError."""
+        """Return a stored fact (`log`, `vessel`, `board`, `boot`, …), or None.
+
+        Raise a JournalError if the file cannot be read.
+        """
         with translating(self.path):
             row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return None if row is None else row[0]
 
     def set_meta(self, values: Mapping[str, str | int | float]) -> None:
-        """Remember facts durably, all or none."""
+        """Store facts durably, all or none."""
         try:
             with self._connection:
                 self._connection.executemany("INSERT OR REPLACE INTO meta VALUES(?, ?)", values.items())
@@ -215,7 +226,7 @@ class Journal:
         self._seed = seed(self.get_meta("log"))
 
     def register(self, sensors: Iterable[tuple[str, str, str]]) -> None:
-        """Give each (id, path, unit) its number, or note that path or unit have changed."""
+        """Give each (id, path, unit) its number, or record that path or unit have changed."""
         try:
             with self._connection:
                 for name, path, unit in sensors:
@@ -239,9 +250,9 @@ class Journal:
         self.witness.register(self.sensors)
 
     def begin_log(self, values: Mapping[str, str | int | float]) -> None:
-        """Forget all samples and numbers and remember `values`: a new log begins.
+        """Delete all samples and numbers and store `values`: a new log begins.
 
-        What is still in batches must be in documents by then.
+        The batches must be in documents before.
         """
         try:
             with self._connection:
@@ -264,20 +275,26 @@ class Journal:
         self._seed = seed(self.get_meta("log"))
 
     def release(self, through: int, closed: Mapping[str, int]) -> None:
-        """From any thread: documents hold all of batches up to `through`, and each sensor's samples up to
-        `closed`. A later commit takes note of it and drops what the ring has no room for."""
+        """Note that documents contain all batches up to `through`, and each sensor's samples up to `closed`.
+
+        May be called from any thread. A later commit stores the note, and drops what the ring has no space
+        for.
+        """
         self._noted = (through, dict(closed))
 
     def release_copies(self, through: int) -> None:
-        """From any thread: documents of batches up to `through` are durable in their second copy, too. Once
-        it was called, no other batch is dropped, unless the ring has grown far beyond its size."""
+        """Note that documents of batches up to `through` are durable in their second copy, too.
+
+        May be called from any thread. After the first call, no other batch is dropped, unless the ring far
+        exceeds its size.
+        """
         self._copied = through
         self.wants_copies = False
 
     def commit(self, batch: Batch) -> Batch:
-        """Make a batch durable; returns it with its number.
+        """Make a batch durable, and return it with its number.
 
-        Raises a JournalError; then it is open whether it happened: `reopen`, then commit again.
+        After a JournalError it is unknown whether that happened: call `reopen`, then commit again.
         """
         number = 1 if self.last_batch is None else self.last_batch.number + 1
         batch = dataclasses.replace(batch, number=number, given=self._given_before(batch, number))
@@ -307,7 +324,7 @@ class Journal:
         return batch
 
     def _given_before(self, batch: Batch, number: int) -> dict[str, int]:
-        """The last numbers in the batches before, of sensors that have none in this one."""
+        """Return the last numbers from earlier batches, of sensors that have none in this one."""
         here = batch.last_numbers()
         return {
             name: self.sensors[name].last
@@ -316,7 +333,7 @@ class Journal:
         }
 
     def settle(self) -> None:
-        """Take note now of what documents hold. Raises JournalError."""
+        """Store the latest note of `release` now. Raise JournalError if that fails."""
         through, closed = self._noted
         try:
             with self._connection:
@@ -326,9 +343,9 @@ class Journal:
         self.through = through
 
     def reopen(self) -> list[Batch]:
-        """After an input/output error: a fresh connection. Raises a JournalError.
+        """Open a new connection after an input/output error. Raise a JournalError if that fails.
 
-        Returns the batches that reached the file although their commit seemed to fail.
+        Return the batches that reached the file although their commit seemed to fail.
         """
         known = 0 if self.last_batch is None else self.last_batch.number
         try:
@@ -346,27 +363,29 @@ class Journal:
 
     @property
     def waiting(self) -> int:
-        """Batches that documents do not yet hold."""
+        """Number of batches that documents do not contain yet."""
         return 0 if self.last_batch is None else self.last_batch.number - self._noted[0]
 
     def bytes_on_disk(self) -> int:
-        """Size of the database and its write-ahead log."""
+        """Return the size of the database and its write-ahead log, in bytes."""
         return sum(file.stat().st_size for file in (self.path, Path(f"{self.path}-wal")) if file.exists())
 
     def _to_drop(self, through: int) -> int:
-        """The last batch that the ring is to let go of; 0 for none."""
+        """Return the number of the last batch that the ring should drop; 0 for none."""
         most = RING_BYTES if self._ring_most is None else self._ring_most
         if self._copied is None:
             return self._outgrown(through, most)
-        # Copies that cannot be written, for whatever reason, must not fill the card with batches.
+        # If copies cannot be written, for whatever reason, batches must not fill the card.
         beyond = self._outgrown(through, most + max(most, LEAST_PATIENCE))
         copied = self._outgrown(min(through, self._copied), most)
         self.wants_copies = copied < self._outgrown(through, most)
         return max(beyond, copied)
 
     def _outgrown(self, through: int, most: int) -> int:
-        """The last documented batch that a ring of `most` bytes has no room for; 0 for none. The newest
-        always stays."""
+        """Return the last documented batch that a ring of `most` bytes has no space for; 0 for none.
+
+        The newest batch always stays.
+        """
         last, excess = 0, self._ring_bytes - most
         for number, size in self._ring:
             if excess <= 0 or number > through or number == self._ring[-1][0]:
@@ -375,7 +394,10 @@ class Journal:
         return last
 
     def _spare(self) -> None:
-        """Write once more, on another page, what makes sense of batches. Within the caller's transaction."""
+        """Write a second copy, on another page, of what is needed to interpret batches.
+
+        Call it within a transaction.
+        """
         execute = self._connection.execute
         data = msgspec.msgpack.encode(
             [
@@ -398,7 +420,7 @@ class Journal:
 
 
 class JournalReader:
-    """A second connection, for the thread that makes documents. Everything here raises a JournalError."""
+    """A second connection, for the thread that makes documents. Every method may raise a JournalError."""
 
     def __init__(self, path: Path, *, vfs: str | None = None) -> None:
         self.path = path
@@ -412,24 +434,24 @@ class JournalReader:
         self._seed = seed(found)
 
     def batches(self, *, after: int, limit: int) -> list[Batch]:
-        """Up to `limit` batches with a number above `after`, in order."""
+        """Return up to `limit` batches with a number above `after`, in order."""
         with translating(self.path):
             return list(read_batches(self._connection, self._ids, after=after, limit=limit, seed=self._seed))
 
     def all_batches(self) -> Iterator[Batch]:
-        """Every batch there is, in order."""
+        """Yield all existing batches, in order."""
         after = 0
         while found := self.batches(after=after, limit=100):
             yield from found
             after = found[-1].number
 
     def closed(self) -> dict[str, int]:
-        """Per sensor, the last sequence number known to be in documents."""
+        """Return, by sensor, the last sequence number known to be in documents."""
         with translating(self.path):
             return dict(self._connection.execute("SELECT id, closed FROM sensor"))
 
     def registered(self) -> dict[str, tuple[str, str]]:
-        """Path and unit of every sensor that batches may name."""
+        """Return path and unit of every sensor that batches may refer to."""
         with translating(self.path):
             return {
                 name: (path, unit)
@@ -437,7 +459,7 @@ class JournalReader:
             }
 
     def identity(self) -> Identity | None:
-        """Whose log this is, as of its last start; None before the first."""
+        """Return the identity of the log as of its last start; None before the first."""
         meta = self._meta()
         if "log" not in meta:
             return None
@@ -449,11 +471,11 @@ class JournalReader:
         )
 
     def through(self) -> int:
-        """The last batch of which everything is known to be in documents."""
+        """Return the number of the last batch that is known to be completely in documents."""
         return int(self._meta().get("through", 0))
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection to the file."""
         self._connection.close()
 
     def _meta(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The journal's file: its tables, how it is opened and read, what can go wrong with it."""
+"""The journal's file: its tables, how it is opened and read, and its errors."""
 
 import contextlib
 import fcntl
@@ -17,7 +17,7 @@ from .batch import Batch, BatchError, unpack
 
 SCHEMA_VERSION: Final = 2
 ECHO_AFTER: Final = 64
-"""In version 1 the echo of a batch was in the row of the one so many commits later."""
+"""Distance of a batch to the one whose row contained its echo, in version 1."""
 _ECHOES: Final = """
 CREATE TABLE echo(number INTEGER PRIMARY KEY, data BLOB NOT NULL, crc INTEGER NOT NULL);
 CREATE TABLE newest(number INTEGER PRIMARY KEY, data BLOB NOT NULL, crc INTEGER NOT NULL);
@@ -46,17 +46,20 @@ INSERT INTO echo
         SELECT 1 FROM batch WHERE number = made.number + {ECHO_AFTER} AND echo IS made.data
     );
 """  # noqa: S608 - constants alone
-"""Batches that have an echo keep it where it is; a migration writes what a minute of recording does."""
+"""Statements that migrate a file of version 1.
+
+Batches that have an echo keep it where it is. The migration writes as much as a minute of recording does.
+"""
 
 
 class JournalError(Exception):
-    """The journal could not do what was asked.
+    """The base class of the journal's errors.
 
     JournalError
     ├── JournalDamagedError   the file is broken: `logboat store check` repairs it
-    ├── JournalFullError      no room on the card: what was to be committed is still the caller's
-    ├── JournalBusyError      another recorder has it
-    └── JournalUnavailableError   any other input/output error; may pass
+    ├── JournalFullError      no space on the card: the batch stays with the caller
+    ├── JournalBusyError      another recorder uses it
+    └── JournalUnavailableError   any other input/output error, which may be temporary
     """
 
 
@@ -77,7 +80,7 @@ class JournalUnavailableError(JournalError):
 
 
 def translated(error: apsw.Error, path: Path) -> JournalError:
-    """SQLite's error as one of ours."""
+    """Return SQLite's error as one of the journal's."""
     what = f"{path}: {error}"
     if isinstance(error, apsw.CorruptError | apsw.NotADBError | apsw.FormatError):
         return JournalDamagedError(what)
@@ -90,7 +93,7 @@ def translated(error: apsw.Error, path: Path) -> JournalError:
 
 @contextlib.contextmanager
 def translating(path: Path) -> Iterator[None]:
-    """Within it, SQLite's errors are raised as ours."""
+    """Raise SQLite's errors in the block as the journal's."""
     try:
         yield
     except apsw.Error as error:
@@ -98,7 +101,7 @@ def translating(path: Path) -> Iterator[None]:
 
 
 def connect(path: Path, *, vfs: str | None = None) -> apsw.Connection:
-    """A connection with the journal's settings. Raises a JournalError."""
+    """Open a connection with the journal's settings. Raise a JournalError if that fails."""
     try:
         check_sqlite(apsw.sqlite_lib_version())
     except UnsupportedError as error:
@@ -106,7 +109,7 @@ def connect(path: Path, *, vfs: str | None = None) -> apsw.Connection:
     try:
         connection = apsw.Connection(str(path), vfs=vfs)
         connection.set_busy_timeout(10_000)
-        # All rows must be fetched: apsw runs what comes after the first only then.
+        # Fetch all rows: apsw runs the statements after the first one only then.
         connection.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA mmap_size=0").fetchall()
     except apsw.Error as error:
         raise translated(error, path) from error
@@ -114,7 +117,7 @@ def connect(path: Path, *, vfs: str | None = None) -> apsw.Connection:
 
 
 def insert(connection: apsw.Connection, number: int, crc: int, data: bytes) -> None:
-    """Add a batch, with its copies. Within the caller's transaction; raises apsw.Error."""
+    """Insert a batch with its copies, within the caller's transaction. Raise apsw.Error if that fails."""
     connection.execute("INSERT INTO batch(number, crc, data) VALUES(?, ?, ?)", (number, crc, data))
     connection.execute("INSERT INTO echo(number, data, crc) VALUES(?, ?, ?)", (number, data, crc))
     connection.execute("DELETE FROM newest")
@@ -122,13 +125,13 @@ def insert(connection: apsw.Connection, number: int, crc: int, data: bytes) -> N
 
 
 def drop(connection: apsw.Connection, through: int) -> None:
-    """Remove batches up to `through`, with their echoes. As `insert`."""
+    """Delete batches up to `through` with their echoes, within the caller's transaction."""
     connection.execute("DELETE FROM batch WHERE number <= ?", (through,))
     connection.execute("DELETE FROM echo WHERE number <= ?", (through,))
 
 
 def unechoed(connection: apsw.Connection) -> list[int]:
-    """Batches without a copy that is the same. Raises apsw.Error."""
+    """Return the numbers of batches without an identical copy. Raise apsw.Error if reading fails."""
     version = connection.pragma("user_version")
     if version < SCHEMA_VERSION:
         return []
@@ -144,16 +147,16 @@ def unechoed(connection: apsw.Connection) -> list[int]:
 
 
 def seed(log: object) -> int:
-    """What checksums of a log's batches begin with."""
+    """Return the initial value of the checksums of a log's batches."""
     return zlib.crc32(str(log or "").encode())
 
 
 def read_batches(
     connection: apsw.Connection, ids: dict[int, str], *, after: int, seed: int, limit: int = -1
 ) -> Iterator[Batch]:
-    """Batches with a number above `after`; `ids` (number to sensor) is filled as needed.
+    """Yield the batches with a number above `after`; `ids` maps numbers to sensors, and is filled as needed.
 
-    Raises JournalDamagedError for a batch that does not match its checksum.
+    Raise JournalDamagedError for a batch that does not match its checksum.
     """
     for found in connection.execute(
         "SELECT number, crc, data FROM batch WHERE number > ? ORDER BY number LIMIT ?", (after, limit)
@@ -168,7 +171,7 @@ def read_batches(
 
 
 class _Names(Mapping[int, str]):
-    """Sensor numbers to ids, looked up again when one is new."""
+    """Mapping of sensor numbers to ids, which reads the table again for a new number."""
 
     def __init__(self, connection: apsw.Connection, known: dict[int, str]) -> None:
         self._connection, self._known = connection, known
@@ -186,20 +189,20 @@ class _Names(Mapping[int, str]):
 
 
 class Lock:
-    """Held while open: nobody else writes the journal."""
+    """Lock of the journal: while it is open, no other process writes the file."""
 
     def __init__(self, handle: int) -> None:
         self._handle = handle
 
     def close(self) -> None:
-        """Let go; safe to call twice."""
+        """Release the lock; safe to call twice."""
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
 
 
 def lock(path: Path) -> Lock:
-    """Take the journal for writing. Raises JournalBusyError, JournalUnavailableError."""
+    """Lock the journal for writing. Raise JournalBusyError or JournalUnavailableError if that fails."""
     try:
         handle = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
     except OSError as error:

@@ -1,15 +1,16 @@
-"""The last good configuration: a typo never stops recording, nor does anything else that files may say.
+"""The last good configuration, so that no mistake in the files stops recording.
 
-Whenever both files are good they are kept, with the recordings that `replay` sensors name, under
-`DATA/last-good/`; when one is wrong, both are taken from there, and the problems are handed on for `status`
-and the fault light. The pair is kept and used as one: pins of lights and sensors must fit each other.
+Whenever both files are good, they are stored under `DATA/last-good/`, with the recordings that `replay`
+sensors refer to. When one is wrong, both are taken from there, and the problems are returned for `status` and
+the fault light. The pair is stored and used as one, because pins of lights and sensors must fit each other.
 
     last-good/current                  a symbolic link to the folder in force
     last-good/<digest>-<random>/       logboat.toml, sensors.toml, recordings, as they were read
 
-A folder is complete and durable before `current` names it, and is never written again: a cut at any instant
-leaves the old or the new. The digest, over names and contents, tells whether anything changed (if not,
-nothing is written) and whether the card has kept it. Several processes may do this at once: one writes.
+A folder is complete and durable before `current` points to it, and is never written again: a power cut at any
+instant leaves the old folder or the new one. The digest, over names and contents, shows whether anything
+changed (if not, nothing is written) and whether the card has preserved it. If several processes do this at
+once, one of them writes.
 """
 
 import fcntl
@@ -34,7 +35,7 @@ from .configuration import Configuration, ConfigurationError, Problem, read_conf
 CONFIG: Final = Path("/etc/logboat/logboat.toml")
 SENSORS: Final = Path("/etc/logboat/sensors.toml")
 USUAL_PLACES: Final = frozenset({CONFIG, SENSORS})
-"""Where a file may be missing: an appliance that nobody has configured yet."""
+"""Paths of files that may be missing, on an appliance that is not configured yet."""
 
 _CONFIG_NAME: Final = "logboat.toml"
 _SENSORS_NAME: Final = "sensors.toml"
@@ -44,30 +45,30 @@ _DIGEST_DIGITS: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What is in force."""
+    """The configuration in force, and its problems."""
 
     configuration: Configuration
     sensors: tuple[SensorSettings, ...]
     problems: tuple[Problem, ...] = ()
-    """Why it is not what the files say, or why it could not be kept; empty when all is well."""
+    """Reasons why it differs from the files, or why it could not be stored; empty if there are none."""
     is_last_good: bool = False
-    """Whether it comes from what was kept."""
+    """True if it comes from the stored copy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Both files, read and sound."""
+    """Both files, read and without mistakes."""
 
     configuration: Configuration
     sensors: tuple[SensorSettings, ...]
     contents: Mapping[str, bytes]
-    """By name; a file that is not there has none."""
+    """Contents of the existing files, by name."""
     folder: Path
-    """Of `sensors.toml` and its recordings."""
+    """Folder of `sensors.toml` and its recordings."""
 
     @property
     def recordings(self) -> tuple[Path, ...]:
-        """Relative to the folder."""
+        """Paths of the recordings, relative to the folder."""
         files = {
             sensor.options.file.relative_to(self.folder)
             for sensor in self.sensors
@@ -77,18 +78,18 @@ class Pair:
 
     @property
     def describes_sensors(self) -> bool:
-        """Whether there is a `sensors.toml`; one that has none says so itself."""
+        """True if a `sensors.toml` exists; a file for no sensors says so itself."""
         return _SENSORS_NAME in self.contents
 
 
 def load_or_last_good(
     config_path: Path, sensors_path: Path, data_dir: Path, *, missing_ok: Collection[Path] = USUAL_PLACES
 ) -> Loaded:
-    """What the files say, or else what they said when they were last good.
+    """Return the configuration of the files, or else the last good one.
 
-    A file of `missing_ok` may be missing if the last good configuration had none either: then it is all
-    defaults. Raises `ConfigurationError` if the files are wrong and nothing good was kept. Trouble with
-    `data_dir` raises nothing: it is one of the problems.
+    A file of `missing_ok` may be missing if the last good configuration had none either; then it means all
+    defaults. Raise ConfigurationError if the files are wrong and no good ones are stored. Trouble with
+    `data_dir` raises nothing, but is one of the problems.
     """
     keeper = LastGood(data_dir / "last-good")
     try:
@@ -114,7 +115,10 @@ def _read(
     config_empty_ok: bool = True,
     none_ok: bool = False,
 ) -> Pair:
-    """Return both files, sound. Raises `ConfigurationError` with the problems of both, and nothing else."""
+    """Return both files, without mistakes.
+
+    Raise ConfigurationError with the problems of both, and nothing else.
+    """
     try:
         return _read_both(
             config_path,
@@ -151,7 +155,7 @@ def _read_both(
         problems += error.problems
     try:
         sensors_file = tomlfile.read(sensors_path, missing_ok=sensors_missing_ok)
-        # without a sound [lights] nobody knows their pins: do not guess at conflicts
+        # Without a correct [lights] their pins are not known, so do not guess at conflicts.
         sensors = read_sensors(
             sensors_file,
             reserved={} if configuration is None else reserved_pins(configuration),
@@ -167,24 +171,24 @@ def _read_both(
 
 
 class LastGood:
-    """The folder `last-good`."""
+    """The folder `last-good` in the data directory."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def has(self, name: str = "") -> bool:
-        """Whether a configuration was ever kept here; with a name, whether it had this file."""
+        """Return True if a configuration was ever stored here; with a name, if it had this file."""
         return os.path.lexists(self._folder / _CURRENT / name if name else self._folder / _CURRENT)
 
     def says_something(self, name: str) -> bool:
-        """Return whether this file was kept, and has any content."""
+        """Return True if this file was stored and is not empty."""
         try:
             return not is_empty((self._folder / _CURRENT / name).read_bytes())
         except OSError:
             return False
 
     def load(self, why: ConfigurationError) -> Loaded:
-        """What was kept; its problems are those for which it is asked. Raises them if there is nothing."""
+        """Return the stored configuration, with the problems in `why`. Raise them if nothing is stored."""
         if not self.has():
             raise why
         try:
@@ -196,7 +200,7 @@ class LastGood:
                 current / _SENSORS_NAME,
                 config_missing_ok=True,
                 sensors_missing_ok=True,
-                none_ok=True,  # it was kept when a file needed no word for that, and is what is in force
+                none_ok=True,  # stored by an older version that needed no word for none, and in force
             )
         except ConfigurationError as error:
             raise ConfigurationError([*why.problems, *error.problems]) from error
@@ -206,7 +210,7 @@ class LastGood:
         return Loaded(pair.configuration, pair.sensors, why.problems, is_last_good=True)
 
     def keep(self, pair: Pair) -> tuple[Problem, ...]:
-        """Make this the last good configuration; returns why that was not possible, or nothing."""
+        """Store this as the last good configuration, and return the problems that prevented it."""
         try:
             digest = _digest(_sources(pair))[:_DIGEST_DIGITS]
             if self._holds(digest):
@@ -214,9 +218,9 @@ class LastGood:
             make_folder(self._folder)
             _sync_folder(self._folder.parent)
             with _locked(self._folder / "lock") as is_ours:
-                if is_ours:  # else another process, started with us, is writing the same
+                if is_ours:  # else another process, started at the same time, writes the same
                     self._write(pair, digest)
-        except Exception as error:  # noqa: BLE001  # what cannot be kept is in force all the same
+        except Exception as error:  # noqa: BLE001  # even if it cannot be stored, it is in force
             return (
                 self._problem(
                     f"could not be kept: {_words(error)}",
@@ -231,11 +235,11 @@ class LastGood:
         try:
             current = (self._folder / _CURRENT).resolve(strict=True)
             return _named_digest(current) == digest and _digest_of_folder(current).startswith(digest)
-        except OSError:  # unreadable: write it anew
+        except OSError:  # unreadable: write it again
             return False
 
     def _write(self, pair: Pair, digest: str) -> None:
-        # mkdtemp's folder is for its owner alone: logboat.toml holds networks' passwords
+        # The folder of mkdtemp is for its owner only: logboat.toml contains passwords of networks.
         new = Path(tempfile.mkdtemp(prefix=f"{digest}-", dir=self._folder))
         try:
             for name, content in pair.contents.items():
@@ -252,7 +256,7 @@ class LastGood:
             _sync_folder(self._folder)
             link.replace(self._folder / _CURRENT)
         except Exception:
-            shutil.rmtree(new, ignore_errors=True)  # whatever stays is removed at the next change
+            shutil.rmtree(new, ignore_errors=True)  # anything left is removed at the next change
             raise
         _sync_folder(self._folder)
         for old in self._folder.iterdir():
@@ -271,7 +275,7 @@ def _words(error: Exception) -> str:
 
 
 def _sources(pair: Pair) -> dict[str, str]:
-    """Name to SHA-256 of every file to be kept."""
+    """Return the SHA-256 of every file to be stored, by name."""
     sources = {name: hashlib.sha256(content).hexdigest() for name, content in pair.contents.items()}
     return sources | {str(name): _sha256(pair.folder / name) for name in pair.recordings}
 
@@ -312,7 +316,7 @@ def _sync_folder(folder: Path) -> None:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[bool]:
-    """Whether we have the lock; does not wait, for its holder may have been stopped."""
+    """Yield whether we have the lock, without waiting: its holder may be suspended."""
     with open(path, "wb", opener=opening()) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,8 +1,8 @@
-"""The ledger: `sensor,log,seq` a line to a file descriptor, for whoever tests the recorder from outside.
+"""The ledger: lines `sensor,log,seq` on a file descriptor, for testing the recorder from outside.
 
-A line is written after the commit that makes its sample durable, never before. Whoever reads slowly, or no
-more, never holds the recorder up: lines wait in memory, and if that gets too much, or nobody reads any more,
-the ledger ends and the recorder goes on.
+A line is written after the commit that makes its sample durable, never before. A slow or absent reader never
+delays the recorder: lines wait in memory, and if they become too many, or the reader has gone, the ledger
+ends and the recorder continues.
 """
 
 import logging
@@ -14,17 +14,17 @@ from typing import Final
 log = logging.getLogger(__name__)
 
 AT_ONCE: Final = 4_096
-"""Bytes that a pipe takes without blocking once poll(2) says that it can be written."""
+"""Number of bytes that a pipe takes without blocking once poll(2) reports it as writable."""
 MOST_WAITING: Final = 8_000_000
-"""Bytes; some 300,000 lines."""
+"""Maximum number of bytes that wait in memory: some 300,000 lines."""
 PATIENCE_S: Final = 5.0
 
 
 class LedgerFile:
-    """Writes to a descriptor that may be a pipe, a socket or a file."""
+    """Writer for a descriptor that may be a pipe, a socket or a file."""
 
     def __init__(self, descriptor: int) -> None:
-        """Raises OSError if it is not open."""
+        """Check the descriptor. Raise OSError if it is not open."""
         os.fstat(descriptor)
         self._descriptor = descriptor
         self._waiting = bytearray()
@@ -33,7 +33,7 @@ class LedgerFile:
         self._poll.register(descriptor, select.POLLOUT)
 
     def __call__(self, samples: Iterable[tuple[str, str, int]]) -> None:
-        """These samples are durable. Never blocks, never raises."""
+        """Write lines for these durable samples. Never block or raise."""
         if self._ended:
             return
         for sensor, name, sequence in samples:
@@ -43,7 +43,7 @@ class LedgerFile:
             self._end("its reader is too slow")
 
     def finish(self, *, patience_s: float = PATIENCE_S) -> None:
-        """Write what waits, as long as its reader takes something every `patience_s`."""
+        """Write what waits, as long as its reader accepts something every `patience_s` seconds."""
         self._write(patience_s=patience_s)
         if self._waiting:
             self._end("its reader is too slow")

@@ -1,9 +1,9 @@
 """The library: the recorder's thread on the document store.
 
-Runs the documenter, keeps the boot's and the vessel's documents, has copies made of what is finished
-(`secondcopy`) and room when the budget is used up, and moves the store's write-ahead log into its file if
-nobody else does. Whatever happens to the store, the journal goes on; what could not be written is tried
-again.
+It runs the documenter and maintains the documents about the boot and the vessel. It has finished documents
+copied (`secondcopy`), frees space when the budget is used up, and moves the store's write-ahead log into its
+file if no other process does. Whatever happens to the store, the journal continues; what could not be written
+is retried.
 """
 
 import contextlib
@@ -38,16 +38,18 @@ log = logging.getLogger(__name__)
 
 RETENTION_MS: Final = 60_000
 COLLECT_MS: Final = 600_000
-"""Between two collections of blobs, unless the card is short of room: one that has come may wait for its
-document, which waits for others."""
+"""Milliseconds between two collections of blobs, unless the card is short of space.
+
+A blob that has arrived may wait for its document, which may wait for others.
+"""
 COUNT_S: Final = 1.0
-"""Seconds a minute for counting documents that were there before an update."""
+"""Seconds a minute for counting the documents that existed before an update."""
 RETRY_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """Room on the card, bytes."""
+    """Space on the card, in bytes."""
 
     free: int
     total: int
@@ -56,20 +58,22 @@ class Storage:
 
 
 def reserve(data: Path) -> Path:
-    """The file that is given up when the card is full."""
+    """Return the file whose space is given up when the card is full."""
     return data / "reserve"
 
 
 def make_room_to_start(data: Path) -> None:
-    """On a card so full that the stores might not even open, give up the reserve; once they are open, the
-    library makes room. Raises OSError."""
+    """Give up the reserve on a card so full that the stores might not even open.
+
+    Once they are open, the library frees space. Raise OSError if the card cannot be read or written.
+    """
     usage = shutil.disk_usage(data)
     if usage.free < room_on(usage.total).reserve:
         reserve(data).unlink(missing_ok=True)
 
 
 class Library:
-    """Owns the document store's connection; all work is on its own thread."""
+    """Owner of the document store's connection; all work happens on its own thread."""
 
     def __init__(
         self,
@@ -88,12 +92,15 @@ class Library:
         own: fleetidentity.OwnIdentity = fleetidentity.NONE,
         files: Files | None = None,
     ) -> None:
-        """`own`: the vessel's identity in its fleet, which signs; `files`: what copies are written with; what
-        else comes in is the recorder's."""
+        """Prepare the thread without starting it.
+
+        `own` is the vessel's identity in its fleet, which signs. `files` writes the copies. The other
+        arguments are the recorder's.
+        """
         self.damaged: str | None = None
-        """What was found broken; the thread has ended then."""
+        """Damage that was found, which has ended the thread; else None."""
         self.fault: str | None = None
-        """Why documents cannot be written just now."""
+        """The reason why documents cannot be written now, or None."""
         self.storage: Storage | None = None
         self._identity = identity
         self._sensors = tuple(sensors)
@@ -113,7 +120,7 @@ class Library:
         self._boot_before: dict[str, Any] | None = None
         self._retained_ms: int | None = None
         self._house_fault = ""
-        """What went wrong when history was last removed; logged once."""
+        """The last error in removing history, so that it is logged only once."""
         self._laid_out = False
         self._collected_ms = 0
         self._copies = SecondCopy(
@@ -125,19 +132,19 @@ class Library:
         self._thread = threading.Thread(target=self._work, name="library", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread of the library."""
         self._thread.start()
 
     def wake(self) -> None:
-        """Something is there to be documented."""
+        """Wake the thread, because the journal has something new."""
         self._wake.set()
 
     def set_anchors(self, anchors: Iterable[Anchor]) -> None:
-        """What is known of this boot's clock."""
+        """Set the known relations of this boot's clock to UTC."""
         self._anchors = tuple(anchors)
 
     def stop(self, *, finish: bool) -> None:
-        """End the thread; `finish` ends every window first, so that documents hold everything."""
+        """Stop the thread; `finish` ends every window first, so that documents contain everything."""
         self._finish = finish
         self._stopping.set()
         self._wake.set()
@@ -145,18 +152,18 @@ class Library:
 
     @property
     def copies_fault(self) -> str | None:
-        """Why documents cannot be copied just now."""
+        """The reason why documents cannot be copied now, or None."""
         return self._copies.fault
 
     @property
     def open_samples(self) -> int:
-        """Samples in windows that have not ended."""
+        """Number of samples in windows that have not ended."""
         documenter = self._documenter  # its thread may close it at any time
         return 0 if documenter is None else documenter.open_samples
 
     @property
     def waiting(self) -> int:
-        """Batches of which documents do not yet hold everything."""
+        """Number of batches that documents do not completely contain yet."""
         return self._journal.waiting
 
     def _work(self) -> None:
@@ -174,7 +181,7 @@ class Library:
             self._close()
 
     def _attempt(self, *, finish: bool) -> bool:
-        """One round of work; False if it could not be done, with `damaged` or `fault` saying why."""
+        """Do one round of work; return False if it failed, with the reason in `damaged` or `fault`."""
         try:
             self._journal.witness.work()
             documenter = self._opened()
@@ -185,7 +192,7 @@ class Library:
             else:
                 while documenter.step(self._now_ms()) and not self._stopping.is_set():
                     pass
-                if documenter.open_samples:  # the first of this run are durable, and need not wait for it
+                if documenter.open_samples:  # the first documents of this run need not wait for it
                     self._lay_out_logs()
             assert self._database is not None
             self._copies.work(
@@ -198,11 +205,11 @@ class Library:
             self._report(str(error))
             if not isinstance(error, FullError):
                 self._close()
-            with contextlib.suppress(StoreError, OSError):  # then the next attempt fails, too, and says so
+            with contextlib.suppress(StoreError, OSError):  # the next attempt fails, too, and reports it
                 self._use_reserve()
             return False
         except Exception as error:
-            # Nothing that goes wrong here may end this thread unseen: recording would go on, documents not.
+            # No error may end this thread unnoticed: recording would continue without documents.
             if self.fault is None:
                 log.exception("documents wait in the journal")
             self.fault = f"{type(error).__name__}: {error}"
@@ -222,7 +229,7 @@ class Library:
         return self._clock.boottime_ns() // 1_000_000
 
     def _opened(self) -> Documenter:
-        """The documenter; opens the stores first if they are not."""
+        """Return the documenter, after opening the stores if necessary."""
         if self._database is None:
             self._database = Database.open(
                 self._data / "log.db",
@@ -243,7 +250,7 @@ class Library:
                 database=self._database,
                 release=self._journal.release,
                 sign=self._own.sign,
-                # As of now: the journal may have let go of the batches that raised or cleared them.
+                # The current ones: the journal may have dropped the batches that raised or cleared them.
                 severities={
                     name: episode.severity
                     for name, record in self._journal.sensors.items()
@@ -285,7 +292,7 @@ class Library:
         )
         before = self._boot_before
         if before is not None:
-            # The recorder was restarted within one boot, or the store opened anew: what was known stays so.
+            # The recorder was restarted within one boot, or the store reopened: keep what was known.
             found = before.get("anchors")
             known = found if isinstance(found, list) else []
             body["anchors"] = [*known, *(anchor for anchor in body["anchors"] if anchor not in known)]
@@ -294,7 +301,7 @@ class Library:
         self._anchors_written = anchors
 
     def _try_to_keep_house(self) -> None:
-        """Keep house. A fault of ours there must not keep documents from being written."""
+        """Do periodic maintenance. An unexpected error in it must not stop the writing of documents."""
         try:
             self._keep_house()
         except (StoreError, JournalError, OSError):
@@ -306,14 +313,14 @@ class Library:
             self._house_fault = words
 
     def _keep_house(self) -> None:
-        """Retention: once a minute, and at once if the card has no room to spare."""
+        """Apply retention: once a minute, and at once if the card is short of space."""
         assert self._database is not None
         now = self._now_ms()
         free = shutil.disk_usage(self._data).free
         is_short = free < self._room.spare
         if not is_short and self._retained_ms is not None and now - self._retained_ms < RETENTION_MS:
             if self.storage is not None:
-                self.storage = replace(self.storage, free=free)  # others take room, and give it back
+                self.storage = replace(self.storage, free=free)  # others take space, and free it
             return
         self._retained_ms = now
         if self._documenter is not None:
@@ -347,7 +354,7 @@ class Library:
                 )
         self._tidy(now, is_short=is_short)
         if is_short:
-            # Pages that are free within the store help the store alone, not the journal.
+            # Pages that are free within the store are of use to the store only, not to the journal.
             self._database.shrink(self._room.spare - free)
         self._take_reserve()
         usage = shutil.disk_usage(self._data)
@@ -359,7 +366,7 @@ class Library:
         )
 
     def _tidy(self, now: int, *, is_short: bool) -> None:
-        """Remove blobs that nothing refers to any more, and count documents of an older Logboat."""
+        """Remove blobs that nothing refers to, and count documents of an older Logboat."""
         assert self._database is not None
         blobs = self._database.blobs
         if blobs.unused_bytes() and (is_short or now - self._collected_ms >= COLLECT_MS):
@@ -379,10 +386,10 @@ class Library:
             wal.lay_out(self._data / "log.db", self._room.store_laid_out)
 
     def _excess(self, budget: int, slack: int = 0) -> int:
-        """Bytes over the budget, or too few for what must still be written; whichever is more."""
+        """Return the bytes over the budget, or those that are missing for what must be written, if more."""
         assert self._database is not None
         usage = self._database.usage()
-        blobs = usage.blobs - self._database.blobs.unused_bytes()  # the rest goes soon
+        blobs = usage.blobs - self._database.blobs.unused_bytes()  # the others are removed soon
         over = usage.used + blobs + self._copies.bytes_on_disk() - budget
         short = self._room.spare - shutil.disk_usage(self._data).free - usage.free
         return max(over, short) + slack
@@ -392,15 +399,17 @@ class Library:
         if shutil.disk_usage(self._data).free > self._room.spare + wanted and not file.exists():
             try:
                 with open(file, "xb", opener=opening()) as opened:
-                    # Room without writing: the card is not worn by it.
+                    # Allocate without writing, so that the card does not wear.
                     os.posix_fallocate(opened.fileno(), 0, wanted)
             except OSError:
                 file.unlink(missing_ok=True)
                 raise
 
     def _use_reserve(self) -> None:
-        """If it is for want of room that nothing can be written: make some for moving the log into the file,
-        so that it can begin anew."""
+        """If space is so short that nothing can be written, use the reserve to move the log into the file.
+
+        Then the log can begin again from its start.
+        """
         if shutil.disk_usage(self._data).free > self._room.reserve:
             return
         reserve(self._data).unlink(missing_ok=True)

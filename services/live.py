@@ -1,6 +1,6 @@
-"""The recorder's live state as `status` and `sensors` read it: typed, with a judgement whether it is alive.
+"""The recorder's live state as `status` and `sensors` read it: typed, with a check that it is current.
 
-What is written there, and how, is in `view` and `livestate`.
+The content and format of the file are in `view` and `livestate`.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from .thresholds import DURABLE_WITHIN_S
 
 
 class LiveSensor(Shape, frozen=True, kw_only=True):
-    """What a sensor last said, recorded or not."""
+    """A sensor's last sample, recorded or not."""
 
     name: str = ""
     path: str = ""
@@ -24,38 +24,38 @@ class LiveSensor(Shape, frozen=True, kw_only=True):
     kind: str = ""
     value: Value = None
     state: str | None = None
-    """None: it has said nothing yet."""
+    """State of the last sample; None if there was none yet."""
     detail: str = ""
     clock: float | None = None
-    """Boot clock, seconds."""
+    """Boot clock, in seconds."""
     utc: float | None = None
     sequence: int = 0
     rate: float = 0.0
-    """Samples a second."""
+    """Number of samples per second."""
     alarm: str | None = None
-    """Severity."""
+    """Severity of the active alarm, or None."""
 
 
 class LiveClock(Shape, frozen=True, kw_only=True):
-    """What the machine's clock is worth."""
+    """Source and uncertainty of the machine's clock."""
 
     source: str
     uncertainty: float
 
 
 class LiveBacklog(Shape, frozen=True, kw_only=True):
-    """What is on its way."""
+    """Data on its way into documents."""
 
     samples: int = 0
-    """Not yet durable."""
+    """Number of samples that are not yet durable."""
     batches: int = 0
-    """Durable, not yet all in documents."""
+    """Number of batches that are durable, but not yet completely in documents."""
     open: int = 0
-    """Samples in windows that are still open."""
+    """Number of samples in windows that are still open."""
 
 
 class LiveStorage(Shape, frozen=True, kw_only=True):
-    """Room on the card, bytes."""
+    """Space on the card, in bytes."""
 
     free: float
     total: float
@@ -64,14 +64,14 @@ class LiveStorage(Shape, frozen=True, kw_only=True):
 
 
 class LiveIdentity(Shape, frozen=True, kw_only=True):
-    """What the vessel signs its boots with."""
+    """The identity that signs the vessel's boots."""
 
     fleet: str | None = None
     fault: str | None = None
 
 
 class LiveState(Told, frozen=True, kw_only=True):
-    """All of it."""
+    """The complete live state of the recorder."""
 
     vessel: str
     log: str
@@ -81,11 +81,11 @@ class LiveState(Told, frozen=True, kw_only=True):
     recording: bool
     fault: str | None = None
     documents: str | None = None
-    """Why documents cannot be written just now."""
+    """The reason why documents cannot be written now, or None."""
     copies: str | None = None
-    """Why their copies cannot."""
+    """The reason why their copies cannot be written now, or None."""
     problems: list[str] = field(default_factory=list)
-    """Of the configuration."""
+    """Problems in the configuration."""
     identity: LiveIdentity = LiveIdentity()
     clock: LiveClock
     backlog: LiveBacklog = LiveBacklog()
@@ -94,11 +94,11 @@ class LiveState(Told, frozen=True, kw_only=True):
 
 
 Sight = liveness.Sight[LiveState]
-"""What can be seen of the recorder."""
+"""The recorder's state, and whether it is current."""
 
 
 def is_recording(sight: Sight, *, boottime: float) -> bool:
-    """Return True if samples become durable just now, whatever the recorder says of itself."""
+    """Return True if samples are becoming durable now, whatever the recorder claims."""
     state = sight.state
     return (
         sight.is_live
@@ -111,5 +111,5 @@ def is_recording(sight: Sight, *, boottime: float) -> bool:
 
 
 def look(run: Path, *, boottime: float, alive: Callable[[int], bool]) -> Sight:
-    """Judge the file in the run directory; `boottime` is the boot clock now, seconds."""
+    """Read and check the file in the run directory; `boottime` is the boot clock now, in seconds."""
     return liveness.judge(livestate.path(run), LiveState, "the recorder", boottime=boottime, alive=alive)

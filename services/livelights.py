@@ -1,5 +1,6 @@
-"""The lights' daemon's live state as `status` and the doctor read it: what is shown,
-and whether it still is.
+"""The live state of the lights' daemon as `status` and the doctor read it.
+
+It says what is shown, and whether that is current.
 """
 
 from collections.abc import Callable
@@ -12,26 +13,26 @@ from .liveness import Shape, Told
 
 
 class LiveLight(Shape, frozen=True, kw_only=True):
-    """What one light shows."""
+    """The state that one light shows."""
 
     pattern: str
     means: str
 
 
 class LiveLights(Told, frozen=True, kw_only=True):
-    """All of them, by name."""
+    """The complete live state of the lights' daemon."""
 
     lights: dict[str, LiveLight] = field(default_factory=dict)
     why_dark: str | None = None
-    """Why the LEDs cannot be used, if so."""
+    """The reason why the LEDs cannot be used, or None."""
 
 
 Sight = liveness.Sight[LiveLights]
-"""What can be seen of the lights' daemon."""
+"""The state of the lights' daemon, and whether it is current."""
 
 
 def look(run: Path, *, boottime: float, alive: Callable[[int], bool]) -> Sight:
-    """Judge the file in the run directory; `boottime` is the boot clock now, seconds."""
+    """Read and check the file in the run directory; `boottime` is the boot clock now, in seconds."""
     return liveness.judge(
         livestate.path(run, "lights"), LiveLights, "the lights' daemon", boottime=boottime, alive=alive
     )

@@ -1,6 +1,6 @@
-"""Whether a daemon lives, and what it last said: the files of `livestate`, typed and judged.
+"""Whether a daemon is alive, and its last state: the files of `livestate`, typed and checked.
 
-A state that is old, or whose process is gone, is never taken for how things are now.
+A state that is old, or whose process is gone, never counts as current.
 """
 
 from collections.abc import Callable
@@ -15,25 +15,28 @@ from sensors.quantities import format_duration
 from . import livestate
 
 FRESH_S: Final = 8.0
-"""It is written once a second; a machine under load may be late. With this, whoever looks once a second has
-told within 10 s of a daemon that hangs."""
+"""Age in seconds up to which a state is current.
+
+It is written once a second, and a machine under load may be late. A program that looks once a second reports
+a daemon that hangs within 10 s.
+"""
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Field names as in the file: camel case."""
+    """Base class for structures whose fields have camel-case names in the file."""
 
 
 class Stamp(Shape, frozen=True, kw_only=True):
-    """A moment by both clocks."""
+    """One moment on both clocks."""
 
     clock: float
     utc: float
     samples: int | None = None
-    """The recorder's: accepted since its start."""
+    """Number of samples that the recorder accepted since its start."""
 
 
 class Told(Shape, frozen=True, kw_only=True):
-    """What every daemon says of itself."""
+    """Facts that every daemon publishes about itself."""
 
     pid: int
     updated: Stamp
@@ -44,23 +47,26 @@ State = TypeVar("State", bound=Told)
 
 @dataclass(frozen=True)
 class Sight(Generic[State]):
-    """What can be seen of a daemon."""
+    """A daemon's state, and whether it is current."""
 
     state: State | None
-    """The last there is, also if it is old."""
+    """The last known state, even if it is old."""
     why_not: str
-    """Why this is not how things are now, a clause; '' if it is."""
+    """The reason why it is not current, as a clause; '' if it is."""
 
     @property
     def is_live(self) -> bool:
-        """Whether the daemon runs, and `state` is how things are now."""
+        """True if the daemon runs, and `state` is current."""
         return not self.why_not
 
 
 def judge(
     path: Path, shape: type[State], who: str, *, boottime: float, alive: Callable[[int], bool]
 ) -> Sight[State]:
-    """Judge a daemon's file; `who` it is in words, `boottime` the boot clock now, seconds."""
+    """Read and check a daemon's file.
+
+    `who` is the daemon in words, and `boottime` is the boot clock now, in seconds.
+    """
     found = livestate.read(path)
     if found is None:
         what = "cannot be read" if path.exists() else "is not there"

@@ -1,6 +1,7 @@
-"""Live state: `recorder.json` and `sync.json` in the run directory, what lights and commands look at.
+"""Live state: `recorder.json` and `sync.json` in the run directory, which lights and commands read.
 
-Written whole once a second to memory (`/run`), renamed into place, so that a reader never sees half of it.
+A file is written as a whole once a second to memory (`/run`) and renamed, so that a reader never sees half of
+it.
 """
 
 import os
@@ -15,7 +16,7 @@ VERSION: Final = 1
 
 
 def write(path: Path, state: dict[str, Any]) -> None:
-    """Replace the file. Raises OSError."""
+    """Replace the file. Raise OSError if that fails."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     with open(temporary, "wb", opener=opening(PUBLIC_FILE)) as file:
         file.write(msgspec.json.encode({"version": VERSION, **state}))
@@ -23,7 +24,7 @@ def write(path: Path, state: dict[str, Any]) -> None:
 
 
 def read(path: Path) -> dict[str, Any] | None:
-    """What was last written; None if there is nothing, or nothing that can be read."""
+    """Return the last written state; None if there is none that can be read."""
     try:
         state = msgspec.json.decode(path.read_bytes())
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -32,5 +33,5 @@ def read(path: Path) -> dict[str, Any] | None:
 
 
 def path(run: Path, daemon: str = "recorder") -> Path:
-    """A daemon's file within the run directory."""
+    """Return the path of a daemon's file in the run directory."""
     return run / f"{daemon}.json"

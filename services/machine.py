@@ -1,4 +1,4 @@
-"""What machine this is: its board, its present start, the date of its image."""
+"""Facts about this machine: its board, its current boot, the date of its image."""
 
 import os
 from pathlib import Path
@@ -7,11 +7,11 @@ from typing import Final
 from .version import VERSION
 
 _BOARD_FACTS: Final = ("proc/device-tree/serial-number", "sys/class/dmi/id/product_uuid", "etc/machine-id")
-"""The first that can be read names the board: a Pi's serial number, a PC's, else the installation."""
+"""Files that identify the board, in order: a Pi's serial number, a PC's, else the installation."""
 
 
 def board(root: Path = Path("/")) -> str:
-    """What tells this board from another; "unknown" if nothing does."""
+    """Return an id that distinguishes this board from others; "unknown" if there is none."""
     for fact in _BOARD_FACTS:
         text = _read(root / fact)
         if text:
@@ -20,18 +20,18 @@ def board(root: Path = Path("/")) -> str:
 
 
 def boot_id(root: Path = Path("/")) -> str:
-    """Changes at every start of the machine (random(4))."""
+    """Return the id of the current boot, which changes at every boot (random(4))."""
     return _read(root / "proc/sys/kernel/random/boot_id") or "unknown"
 
 
 def image_epoch() -> float:
-    """The date of the image, seconds since 1970: it cannot be earlier than that. 0 if unknown."""
+    """Return the date of the image, in seconds since 1970: it cannot be earlier now. 0 if unknown."""
     text = os.environ.get("SOURCE_DATE_EPOCH", "")
     return float(text) if text.isdigit() else 0.0
 
 
 def logboat_version() -> str:
-    """The installed version."""
+    """Return the installed version of Logboat."""
     return VERSION
 
 

@@ -1,7 +1,8 @@
-"""An appliance's root, writable for a while: opened, told to lights and status, closed by a timer.
+"""Maintenance: an appliance's root, made writable for a while and closed again by a timer.
 
-The state is a file in the run directory, there from before the root is opened until after it is closed, so
-that a light never says "closed" of a root that is not. A restart closes, too: a start mounts it read-only.
+The state is a file in the run directory for lights and status. It exists from before the root is opened until
+after it is closed, so that a light never shows a closed root while it is open. A restart also closes it,
+because the boot mounts it read-only.
 """
 
 import json
@@ -15,7 +16,7 @@ from provisioning import files
 
 STATE: Final = "maintenance.json"
 APPLIANCE: Final = Path("usr/lib/logboat/image.json")
-"""Below the root; what has none is no appliance."""
+"""File below the root that marks an appliance."""
 TIMER: Final = "logboat-maintenance-end"
 LONGEST_S: Final = 12 * 3600
 _UNITS: Final = {"s": 1, "m": 60, "min": 60, "h": 3600}
@@ -24,11 +25,11 @@ Run = Callable[[Sequence[str]], None]
 
 
 class MaintenanceError(Exception):
-    """It could not be opened or closed; the text says what to do."""
+    """The root could not be opened or closed; the text says what to do."""
 
 
 def seconds(text: str) -> int:
-    """`30m`, `90 s`, `2h`. Raises ValueError."""
+    """Return the seconds of a duration such as `30m`, `90 s` or `2h`. Raise ValueError if it is not valid."""
     found = re.fullmatch(r"(\d+) ?(s|m|min|h)", text.strip())
     wanted = int(found[1]) * _UNITS[found[2]] if found else 0
     if not 0 < wanted <= LONGEST_S:
@@ -38,7 +39,7 @@ def seconds(text: str) -> int:
 
 
 def run(command: Sequence[str]) -> None:
-    """A tool of the system's. Raises MaintenanceError with what it said."""
+    """Run a system tool. Raise MaintenanceError with its output if it fails."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError as error:
@@ -50,13 +51,16 @@ def run(command: Sequence[str]) -> None:
 
 
 def begin(place: Path, duration: int, *, utc: float, root: Path = Path("/"), tool: Run = run) -> None:
-    """Open the root for so many seconds; again: for so many from now. Raises MaintenanceError, OSError."""
+    """Open the root for `duration` seconds from now, also if it is open already.
+
+    Raise MaintenanceError or OSError if that fails.
+    """
     if not (root / APPLIANCE).exists():
         raise MaintenanceError("this is no appliance: its root is not read-only")
     state = {"since": utc, "until": utc + duration}
     files.write(place / STATE, json.dumps(state).encode() + b"\n")
     _forget_timer(tool)
-    # The end is arranged before the beginning: whatever happens to whoever typed this, it comes.
+    # Arrange the end before the beginning, so that it comes whatever happens to this process.
     tool(
         [
             *("systemd-run", "--quiet", f"--unit={TIMER}", f"--on-active={duration}s"),
@@ -67,7 +71,7 @@ def begin(place: Path, duration: int, *, utc: float, root: Path = Path("/"), too
 
 
 def end(place: Path, *, tool: Run = run) -> None:
-    """Close it. Raises MaintenanceError: whatever still writes there is named, and it stays open."""
+    """Close the root. Raise MaintenanceError if a process still writes there; then the root stays open."""
     tool(["sync", "-f", "/"])
     try:
         tool(["mount", "-o", "remount,ro", "/"])
@@ -79,7 +83,7 @@ def end(place: Path, *, tool: Run = run) -> None:
 
 
 def until(place: Path) -> float | None:
-    """When it ends, UTC; None if the root is closed."""
+    """Return the end of the maintenance, in seconds since 1970; None if the root is closed."""
     try:
         return float(json.loads((place / STATE).read_bytes())["until"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -90,4 +94,4 @@ def _forget_timer(tool: Run) -> None:
     try:
         tool(["systemctl", "stop", f"{TIMER}.timer"])
     except MaintenanceError:
-        return  # there is none
+        return  # no timer is running

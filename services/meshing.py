@@ -1,7 +1,7 @@
-"""The sync daemon: the mesh of this vessel, from its files, and what it tells of itself.
+"""The sync daemon: runs the mesh of this vessel from its files, and publishes its state.
 
-It has the network and no GPIO. Without an identity it waits for one: recording does not depend on it. When
-the identity's files change, the mesh begins anew with them.
+It uses the network and no GPIO. Without an identity it waits for one, because recording does not depend on
+it. When the identity's files change, the mesh restarts with them.
 """
 
 import asyncio
@@ -61,17 +61,17 @@ from .systemd import Notifier
 log = logging.getLogger(__name__)
 
 WRITE_EVERY: Final = 1.0
-"""Seconds between two states."""
+"""Seconds between two writes of the state."""
 LOOK_AT_IDENTITY_EVERY: Final = 3.0
 KEEP_TIME_EVERY: Final = 600.0
-"""Seconds between notes of what time it is, for a start without a clock."""
+"""Seconds between stored notes of the time, for a boot without a clock."""
 _ANSWER_S: Final = 10.0
-"""Seconds that a person's request may wait for its turn."""
+"""Maximum seconds that a person's request may wait for the event loop."""
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where the daemon finds and keeps things."""
+    """Paths that the daemon reads and writes."""
 
     config: Path
     sensors: Path
@@ -81,7 +81,7 @@ class Places:
 
 
 class SyncDaemon:
-    """One run of the daemon."""
+    """One run of the sync daemon."""
 
     def __init__(
         self,
@@ -110,38 +110,41 @@ class SyncDaemon:
         self._words = ""
         self._gateways: Gateways | None = None
         self._own: FleetIdentity | None = None
-        """The identity by which this vessel signs; None while it has none."""
+        """The identity with which this vessel signs; None while there is none."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self.quotas = Quotas(self._allowance, clock=_service_clock, largest=allowances.largest)
-        """How much each user, vessel and gateway may bring."""
+        """Daily limits for what each user, vessel and gateway may send."""
         self._radio_key: RadioKeyWatch | None = None
         self.mesh: Mesh | None = None
         self.damaged: str | None = None
-        """What was found broken; then `run` ends with 1, and the next check repairs."""
+        """Damage that was found: then `run` returns 1, and the next check repairs it."""
 
     def _allowance(self, owner: str) -> Allowance:
         budget = retention.budget_bytes(self._configuration.retention.budget, self._places.data)
         return allowances.allowance(owner, budget)
 
     def stop(self) -> None:
-        """Begin to end."""
+        """Request the end of the run."""
         self._is_stopping = True
         self._called.set()
 
     def reload(self) -> None:
-        """Take up the identity anew, now."""
+        """Load the identity again, now."""
         self._must_reload = True
         self._called.set()
 
     async def run(self) -> int:
-        """Until stopped; 0 after a clean stop, 1 if something needs repair. Raises StoreError, FleetError,
-        OSError or ProblemError if it cannot do its work; the last state says why."""
+        """Run until stopped; return 0 after a clean stop, 1 if something needs repair.
+
+        Raise StoreError, FleetError, OSError or ProblemError if the daemon cannot work; the last state says
+        why.
+        """
         places = self._places
         try:
             make_folder(places.run)
             make_folder(places.data)
             with storecheck.using(places.data, progress=self._notifier.progress):
-                # Known, and not repaired when it could have been: it is no reason to share nothing.
+                # Damage that was known and could not be repaired before is no reason to share nothing.
                 self._knows_of_damage = storecheck.is_marked(places.data)
                 await self._run()
         except DamagedError as error:
@@ -183,7 +186,7 @@ class SyncDaemon:
                 await gateways.stop()
 
     def _listen(self) -> ControlServer[Retry] | None:
-        """Let people ask for something. What stands in the way is only logged: the rest does not need it."""
+        """Accept requests of people. A failure is only logged, because nothing else needs the socket."""
         try:
             return ControlServer(self._places.run / SYNC_SOCKET, self._asked, asked=Retry)
         except OSError as error:
@@ -191,7 +194,7 @@ class SyncDaemon:
             return None
 
     def _asked(self, request: Retry) -> Answer:
-        """Answer a request, in a thread of its own."""
+        """Answer a request. Called in a thread of its own."""
         assert self._loop is not None
         answer: concurrent.futures.Future[Answer] = concurrent.futures.Future()
         self._loop.call_soon_threadsafe(lambda: answer.set_result(self._retry(request.gateway)))
@@ -230,12 +233,12 @@ class SyncDaemon:
         return Gateways(configuration, means)
 
     def _loaded(self) -> FleetIdentity:
-        """Load the identity, and sign with it from now on. Raises IdentityError."""
+        """Load the identity, and sign with it from now on. Raise IdentityError if it cannot be used."""
         self._own = identity_files.load(self._places.identity)
         return self._own
 
     def _sign(self, document_id: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Sign a document of this vessel, if it has an identity that is its own."""
+        """Sign a document of this vessel, if it has an identity of its own."""
         name = documents.parse_id(document_id)
         if self._own is None or name is None or name.vessel != self._own.vessel:
             return body
@@ -254,7 +257,7 @@ class SyncDaemon:
         return None if self.mesh is None else self.mesh.membership.trust
 
     def _is_over(self, database: Database) -> bool:
-        """Whether to end: because we were told to, or because the store must be checked."""
+        """Return True if the daemon should end, on request or because the store must be checked."""
         if self.damaged is None and database.damage is not None:
             self.damaged = str(database.damage)
         elif self.damaged is None and not self._knows_of_damage and storecheck.is_marked(self._places.data):
@@ -262,16 +265,16 @@ class SyncDaemon:
         return self._is_stopping or self.damaged is not None
 
     async def _pause(self, seconds: float) -> None:
-        """So long, or until somebody calls."""
+        """Wait for this many seconds, or until a request arrives."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._called.wait()
         self._called.clear()
 
-    # Who we are
+    # Identity
 
     async def _identity(self, database: Database) -> FleetIdentity | None:
-        """This vessel's identity, once there is one; None if we are to end before."""
+        """Wait for this vessel's identity and return it; None if the daemon should end before."""
         told = ""
         while not self._is_over(database):
             self._must_reload = False
@@ -293,7 +296,7 @@ class SyncDaemon:
         return None
 
     def _new_identity(self) -> str | None:
-        """Why the identity's files, which have changed, cannot be used; None if they can."""
+        """Return the reason why the changed identity cannot be used; None if it can."""
         self._must_reload = False
         self._watch.accept()
         try:
@@ -308,7 +311,7 @@ class SyncDaemon:
     # The mesh
 
     async def _take_part(self, database: Database, identity: FleetIdentity) -> None:
-        """Until we are to end, or the identity changes."""
+        """Run the mesh until the daemon should end, or the identity changes."""
         configuration, mesh_settings = self._configuration, self._configuration.mesh
         problems = list(self._problems)
         if configuration.vessel.id not in (identity.vessel, "vessel"):
@@ -379,7 +382,7 @@ class SyncDaemon:
             self.mesh = self._radio_key = None
 
     async def _attend(self, mesh: Mesh, database: Database, floor: Floor, problems: list[str]) -> None:
-        """Tell how the mesh is, see that it works, until we are to end or the identity changes."""
+        """Publish the mesh's state and check its work until the daemon should end or the identity changes."""
         loop = asyncio.get_running_loop()
         keep_at, look_at = loop.time(), loop.time() + LOOK_AT_IDENTITY_EVERY
         tick_at = loop.time() + TICK_S
@@ -406,15 +409,15 @@ class SyncDaemon:
             await self._pause(WRITE_EVERY)
 
     def _as_at_a_start(self) -> datetime:
-        """Return the time by which a start sets up the radio: both must come to the same key."""
+        """Return the time by which a boot chooses the radio's key: both must choose the same one."""
         return clock.now(self._places.data, utc=time.time())
 
     def _take_up_users(self, mesh: Mesh) -> None:
-        """Take up who may connect by password, from a file that has changed; all else waits for a restart."""
+        """Apply the users of a configuration file that has changed; all other changes wait for a restart."""
         self._file.accept()
         path = self._places.config
         try:
-            if path.stat().st_size:  # one that a power cut has emptied takes nobody's place away
+            if path.stat().st_size:  # a file emptied by a power cut must not remove users
                 crew = _crew(load(path))
                 mesh.set_crew(crew)
                 self._crew = crew
@@ -422,7 +425,7 @@ class SyncDaemon:
             log.warning("users stay as they were: %s", error)
 
     def _feed(self, mesh: Mesh) -> None:
-        """The watchdog lives on the mesh's own work, not on ours."""
+        """Feed the watchdog only if the mesh has done some work, not if only this loop runs."""
         if mesh.turns != self._turns:
             self._turns = mesh.turns
             self._notifier.alive()
@@ -439,7 +442,7 @@ class SyncDaemon:
         except OSError as error:
             log.warning("%s", error)
 
-    # What we tell
+    # Published state
 
     def _tell(
         self,
@@ -486,7 +489,7 @@ class SyncDaemon:
 
 
 def _service_clock() -> float:
-    """Seconds since the machine's start: they only rise."""
+    """Return the seconds since the machine's start, which only increase."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
@@ -503,7 +506,7 @@ def _status(found: MeshReport) -> str:
 
 
 def run(args: Namespace) -> int:
-    """`logboat sync`: 0 stopped, 1 failed or in need of repair, 2 wrong configuration."""
+    """Run `logboat sync`. Return 0 if stopped, 1 if failed or in need of repair, 2 if wrongly configured."""
     with running("sync", args.data):
         return _serve(args)
 

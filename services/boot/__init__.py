@@ -1,10 +1,12 @@
-"""What an appliance does at each start, before anything records: `logboat boot`, as root, without network.
+"""The work of an appliance at each boot, before anything records: `logboat boot`.
+
+It runs as root and without network.
 
 - `check`: whether a folder's configuration could be put in force: the same check everywhere
-- `state`: `boot.json` in the run directory: what could not be done, for lights and status
-- `places`: where things are on an appliance
-- `clock`: what time it is at least
-- `imager`: what Raspberry Pi Imager was asked for
-- `system`: what of the system is changed, one step a function
-- `run`: the steps, in their order
+- `state`: `boot.json` in the run directory: what failed, for lights and status
+- `places`: the paths on an appliance
+- `clock`: the earliest possible current time
+- `imager`: the customisation that Raspberry Pi Imager left on the card
+- `system`: changes of the system, one function for each step
+- `run`: the steps, in order
 """

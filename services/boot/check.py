@@ -1,4 +1,7 @@
-"""Whether a folder's `logboat.toml`, `sensors.toml` and what they name could be put in force together."""
+"""The check whether a folder's configuration files could be put in force together.
+
+These are `logboat.toml`, `sensors.toml` and the files that they refer to.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +15,9 @@ from services.configuration import Configuration, read_configuration, reserved_p
 
 
 def check(folder: Path, *, config: str = CONFIG, sensors: str = SENSORS) -> Verdict:
-    """Check both files, by these names; one that is missing is empty.
+    """Check both files, by these names; a missing file counts as empty.
 
-    Raises nothing: whatever is wrong is in the verdict.
+    Raise nothing: whatever is wrong is in the verdict.
     """
     problems: list[Problem] = []
     configuration = None
@@ -24,7 +27,7 @@ def check(folder: Path, *, config: str = CONFIG, sensors: str = SENSORS) -> Verd
         problems += _missing(file, configuration)
     except ConfigurationError as error:
         problems += error.problems
-    except Exception as error:  # noqa: BLE001  # whatever the file makes go wrong is its problem
+    except Exception as error:  # noqa: BLE001  # whatever the file causes is reported as its problem
         problems.append(Problem(folder / config, None, "", *unforeseen(error)))
     try:
         wired = tomlfile.read(folder / sensors, missing_ok=True)
@@ -37,7 +40,7 @@ def check(folder: Path, *, config: str = CONFIG, sensors: str = SENSORS) -> Verd
 
 
 def _missing(file: TomlFile, configuration: Configuration) -> Iterator[Problem]:
-    """Files that gateways name and that are not beside the configuration."""
+    """Yield a problem for each file that a gateway refers to and that is not beside the configuration."""
     for number, gateway in enumerate(configuration.gateways):
         name = gateway.password_file
         if name is not None and not _is_file(file.path.parent / name):

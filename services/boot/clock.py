@@ -1,4 +1,4 @@
-"""What time it is at a start, on a machine whose clock may know nothing of it."""
+"""The time at boot, on a machine whose clock may be wrong."""
 
 import contextlib
 from datetime import UTC, datetime

@@ -1,11 +1,11 @@
-"""Raspberry Pi Imager's customisation on an appliance: taken in once, kept, and applied at each start.
+"""Raspberry Pi Imager's customisation: read from the card once, stored, and applied at each boot.
 
-It adds to what the vessel's configuration says: another network to join, another key that may log in, a user,
-the country if none is said. The host name that somebody typed there is the appliance's.
+It adds to the vessel's configuration: another network to join, another key that may log in, a user, and the
+country if none is configured. A host name that was typed there becomes the appliance's.
 
-A file goes from the card only once all of it was understood and is kept here. A file of which anything is not
-understood stays as it is, is told, and is looked at again at the next start; what was understood is in force
-meanwhile.
+A file is removed from the card only after all of it was understood and stored here. A file that is not fully
+understood stays as it is, is reported, and is read again at the next boot; meanwhile, what was understood is
+in force.
 """
 
 import contextlib
@@ -30,22 +30,22 @@ from services.settings import Network, Wifi
 log = logging.getLogger(__name__)
 
 KEPT: Final = ".imager.json"
-"""In the folder in force."""
+"""File in the folder in force that stores the customisation."""
 GROUPS: Final = ("sudo", "logboat", "adm")
-"""Its user's: the daemons' group may read who may log in."""
+"""Groups that its user joins; the daemons' group may read who may log in."""
 _PRIORITY: Final = -1
-"""Below the vessel's own networks."""
+"""Priority of its networks, below that of the vessel's own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """Where Imager's files are looked for, and whose names are taken on this system."""
+    """The card on which Imager's files are looked up, and the names that this system already uses."""
 
     firmware: Path
     owned: Collection[str]
 
     def look(self) -> tuple[Reading, Mapping[str, bytes]]:
-        """Return what the files ask for, and their contents. Raises OSError."""
+        """Return what the files ask for, and their contents. Raise OSError if they cannot be read."""
         contents = {}
         for name in FILES:
             if (self.firmware / name).is_file():
@@ -56,12 +56,15 @@ class Card:
         return dataclasses.replace(reading, problems=tuple(placed)), contents
 
     def problems(self) -> tuple[Problem, ...]:
-        """Return what of the files is not understood; changes nothing. Raises OSError."""
+        """Return the problems of the files, without changing anything.
+
+        Raise OSError if they cannot be read.
+        """
         return self.look()[0].problems
 
 
 def checks(owned: Collection[str]) -> Checks:
-    """Return the parsers of what may be asked for; nobody may be called what is in `owned`."""
+    """Return the parsers of the customisation's values; a user may have no name in `owned`."""
     return {
         "host_name": keys.host_name,
         "user": lambda raw: keys.user_name(raw, owned),
@@ -74,9 +77,9 @@ def checks(owned: Collection[str]) -> Checks:
 
 
 def take_in(card: Card, force: InForce, *, before_writing: Callable[[], None]) -> tuple[Problem, ...]:
-    """Keep what is asked for; wipe the files that are understood; return what is not. Raises OSError.
+    """Store the customisation, wipe files that were understood, and return the problems of the others.
 
-    `before_writing` lets the card be written.
+    `before_writing` makes the card writable. Raise OSError if a file cannot be read or written.
     """
     reading, contents = card.look()
     if reading.asked != Customisation():
@@ -86,7 +89,7 @@ def take_in(card: Card, force: InForce, *, before_writing: Callable[[], None]) -
             keep(force.folder, merged)
         wipe = {str(card.firmware / name): digest(contents[name]) for name in reading.understood}
         if wipe:
-            memory = force.memory  # remembered first: a wiping that is cut short goes on at the next start
+            memory = force.memory  # remembered first: an interrupted wipe continues at the next boot
             force.remember(dataclasses.replace(memory, wipe={**memory.wipe, **wipe}))
             before_writing()
             wiping.wipe(wipe)
@@ -95,31 +98,31 @@ def take_in(card: Card, force: InForce, *, before_writing: Callable[[], None]) -
 
 
 def _merged(earlier: Customisation, later: Customisation) -> Customisation:
-    """Return what was asked for earlier, replaced where something else is asked for later."""
+    """Return the earlier customisation, with values replaced where the later one sets them."""
     said = {field.name: getattr(later, field.name) for field in dataclasses.fields(later)}
     return dataclasses.replace(earlier, **{name: value for name, value in said.items() if value})
 
 
 def keep(etc: Path, asked: Customisation) -> None:
-    """Keep what was asked for. Raises OSError."""
+    """Store the customisation. Raise OSError if that fails."""
     files.write(etc / KEPT, json.dumps(dataclasses.asdict(asked)).encode(), mode=files.SECRET)
 
 
 def kept(etc: Path) -> Customisation | None:
-    """Return what was taken in at some start; None if nothing was."""
+    """Return the stored customisation; None if there is none."""
     try:
         found: dict[str, Any] = json.loads((etc / KEPT).read_bytes())
         return _from_json(found)
     except FileNotFoundError:
         return None
-    except Exception as error:  # noqa: BLE001  # what cannot be read asks for nothing
+    except Exception as error:  # noqa: BLE001  # a file that cannot be read asks for nothing
         log.error("%s cannot be read: %s", etc / KEPT, error)
         return None
 
 
 def _from_json(found: dict[str, Any]) -> Customisation:
     points = [AccessPoint(**point) for point in found.get("wifi", ())]
-    if found.get("ssid"):  # as it was kept when there could be one network
+    if found.get("ssid"):  # the form of releases that allowed one network only
         points.append(AccessPoint(found["ssid"], found.get("wifi_password", "")))
     texts = ("host_name", "user", "password_hash", "country", "timezone")
     return Customisation(
@@ -130,9 +133,10 @@ def _from_json(found: dict[str, Any]) -> Customisation:
 
 
 def added(network: Network, asked: Customisation | None) -> Network:
-    """Return the vessel's networks and keys, and Imager's; what cannot be one is left out.
+    """Return the vessel's networks and keys together with Imager's.
 
-    All of it was checked when it was taken in; an older release checked less.
+    All values were checked when they were stored, but an older release checked less: invalid ones are left
+    out.
     """
     if asked is None:
         return network
@@ -157,10 +161,11 @@ def added(network: Network, asked: Customisation | None) -> Network:
 def user_records(
     asked: Customisation, *, home: Path, uid: int, groups: Mapping[str, int]
 ) -> Mapping[str, str]:
-    """Return its user for systemd's user database: JSON user records by file name in `/run/userdb`.
+    """Return Imager's user for systemd's user database: JSON user records by file name in `/run/userdb`.
 
-    The root file system is read-only, so there is no other place for a user. `groups`, which it joins, by
-    name: each needs a record for somebody to be found in it (nss-systemd(8)). Empty if none was asked for.
+    The root file system is read-only, so a user can be defined nowhere else. `groups` maps the groups that
+    the user joins to their numbers: each needs a record of its own for members to be found (nss-systemd(8)).
+    The result is empty if no user was asked for.
     """
     name = asked.user
     if not name:

@@ -1,4 +1,4 @@
-"""Where things are on an appliance, at its start."""
+"""Paths on an appliance that matter at boot."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,15 +7,15 @@ from typing import Final
 from provisioning.places import INBOX, ON_FAT
 
 FIRMWARE: Final = Path("/boot/firmware")
-"""Where the card's first partition is mounted: FAT, for people."""
+"""Mount point of the card's first partition, which is FAT so that people can write it."""
 
 PARTITION: Final = Path("/data")
-"""Where the card's data partition is mounted; folders of it are bound to where they are used."""
+"""Mount point of the card's data partition, whose folders are bound to the paths where they are used."""
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """The defaults are an appliance's."""
+    """The paths; the defaults are those of an appliance."""
 
     config: Path = Path("/etc/logboat/logboat.toml")
     data: Path = Path("/var/lib/logboat")
@@ -29,24 +29,24 @@ class Places:
     users: Path = Path("/run/userdb")
     homes: Path = Path("/home")
     root: Path = Path("/")
-    """Below which `sys` and `proc` are."""
+    """The folder that contains `sys` and `proc`."""
 
     @property
     def etc(self) -> Path:
-        """The folder in force."""
+        """The folder in force, with the configuration files."""
         return self.config.parent
 
     @property
     def card(self) -> Path:
-        """Our folder on FAT."""
+        """Logboat's folder on the FAT partition."""
         return self.firmware / ON_FAT
 
     @property
     def inbox(self) -> Path:
-        """Where a bundle lies that came with the card."""
+        """The folder of a bundle that was written with the card."""
         return self.partition / INBOX
 
     @property
     def ssh(self) -> Path:
-        """Host keys, and the keys of who may log in."""
+        """The folder of host keys and of the keys that may log in."""
         return self.etc / "ssh"

@@ -1,7 +1,8 @@
-"""A start's steps, in their order: each is done whatever became of the others, and nothing stops the start.
+"""The steps of a boot, in order: each runs whatever happens to the others, and none stops the boot.
 
-The taking-in comes first, for everything follows from what is in force; the restart, if one is due, last. The
-networks are set up by themselves: what reads a stranger's card can reach none.
+Reading the card comes first, because everything else depends on what is in force; a restart, if one is due,
+comes last. The networks are set up by a separate unit, so that the code that reads a stranger's card has no
+network access.
 """
 
 import contextlib
@@ -53,19 +54,19 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _IMAGERS_USER: Final = 1100
-"""Its number; the image's own are below."""
+"""Number of its user; those of the image's own users are lower."""
 _LONGEST_CONFIG_TXT: Final = 256_000
-"""Bytes; it has a few thousand."""
+"""Maximum size in bytes; a usual file has a few thousand."""
 _NETWORKS: Final = "the networks"
 _RADIO_KEY: Final = f"{_NETWORKS}' radio key"
 _FIREWALL: Final = f"{_NETWORKS}' firewall"
 _ASKED: Final = ".restart-asked"
-"""In the folder in force: for which lines of config.txt the machine was last restarted."""
+"""File in the folder in force with the lines of config.txt for which the machine was last restarted."""
 
 
 @dataclass(slots=True)
 class Boot:
-    """One start."""
+    """One boot of the appliance."""
 
     places: Places
     now: datetime
@@ -73,23 +74,23 @@ class Boot:
     progress: Callable[[], None] = lambda: None
     """Called before each step."""
     slots: Callable[[], Iterable[AbstractContextManager[Path]]] | None = None
-    """The boot partitions, each to be entered; None: those of the card that is mounted."""
+    """The boot partitions, each as a context manager; None for those of the mounted card."""
     problems: list[str] = field(default_factory=list)
     asked: Customisation | None = None
-    """Of Raspberry Pi Imager."""
+    """Customisation by Raspberry Pi Imager."""
     networks: tuple[str, ...] = ()
     radio_key: str = ""
-    """As in `BootState`."""
+    """Mark of the key, as in `BootState`."""
     restarts: bool = False
     _logged: set[str] = field(default_factory=set)
 
     def run(self) -> BootState:
-        """Every step; what became of them is written, and returned."""
+        """Run every step, then write and return the result."""
         self.take_up()
         return self.join()
 
     def take_up(self) -> BootState:
-        """Every step but the networks'."""
+        """Run every step except those of the networks, then write and return the result."""
         if not owners.is_ours(self.places.etc.resolve()):
             self.problems.append(
                 f"{self.places.etc}: is not root's, so nothing of it is believed but what is recorded;"
@@ -100,7 +101,7 @@ class Boot:
         self.progress()
         try:
             outcome = self.take_in(beside=self._take_in_imagers)
-        except Exception as error:  # noqa: BLE001  # nothing stops the start
+        except Exception as error:  # noqa: BLE001  # nothing may stop the boot
             self.problems.append(f"{self.places.etc}: {_words(error)}")
         self.problems += [str(problem) for problem in outcome.problems]
         configuration, sensors = self._in_force()
@@ -109,7 +110,7 @@ class Boot:
         network = imager.added(configuration.network, asked)
         host = names.host(configuration.vessel.id).removesuffix(".local")
         if asked is not None and asked.host_name:
-            with contextlib.suppress(InputError):  # an older release took in any
+            with contextlib.suppress(InputError):  # an older release accepted any
                 host = keys.host_name(asked.host_name)
         self._step("the host name", lambda: system.set_host_name(host, etc=self.places.etc, tool=self.tool))
         self._step("SSH's host keys", lambda: system.make_host_keys(self.places.ssh, tool=self.tool))
@@ -130,7 +131,7 @@ class Boot:
         return found
 
     def join(self) -> BootState:
-        """The networks, from what is in force; added to what the other steps have told."""
+        """Set up the networks from what is in force, and add the result to that of the other steps."""
         before, known = state.read(self.places.run), len(self.problems)
         if owners.is_ours(self.places.etc.resolve()):
             configuration, _ = self._in_force()
@@ -149,7 +150,7 @@ class Boot:
         )
 
     def rekey(self) -> BootState:
-        """Give the radio the key of this time; added to what the other steps have told."""
+        """Give the radio the key that is valid now, and add the result to that of the other steps."""
         before, known = state.read(self.places.run), len(self.problems)
         self.radio_key = before.radio_key
         if owners.is_ours(self.places.etc.resolve()):
@@ -178,9 +179,9 @@ class Boot:
         return found
 
     def take_in(self, extra: Offer | None = None, *, beside: Beside | None = None) -> Outcome:
-        """Take in what the card offers, and `extra`.
+        """Apply what the card offers, and `extra`.
 
-        Raspberry Pi Imager's files are only looked at, unless `beside` does more with them.
+        Raspberry Pi Imager's files are only checked, unless `beside` does more with them.
         """
         places = self.places
         takein = TakeIn(
@@ -202,7 +203,10 @@ class Boot:
         return imager.take_in(self._imagers_card(), InForce(self.places.etc), before_writing=before_writing)
 
     def _in_force(self) -> tuple[Configuration, tuple[SensorSettings, ...]]:
-        """As the daemons will have it: what the files say, or said when last good; else the defaults."""
+        """Return the configuration as the daemons will use it.
+
+        It is what the files say, or the last good version, else the defaults.
+        """
         places = self.places
         try:
             configuration = load(places.config, missing_ok=True)
@@ -215,13 +219,13 @@ class Boot:
             except ConfigurationError:
                 return Configuration(), ()
             return loaded.configuration, loaded.sensors
-        except Exception as error:  # noqa: BLE001  # nothing stops the start
+        except Exception as error:  # noqa: BLE001  # nothing may stop the boot
             self.problems.append(f"{places.etc}: {_words(error)}")
             return Configuration(), ()
         return configuration, sensors
 
     def _grow(self) -> None:
-        """The data partition to the end of its card."""
+        """Grow the data partition to the end of its card."""
         place = self.places.partition
         if place.is_mount():
             disk, partition = system.disk_of(place, tool=self.tool, root=self.places.root)
@@ -229,14 +233,14 @@ class Boot:
                 grow(disk, partition, tool=self.tool)
 
     def _imager(self) -> None:
-        """Make the user that was asked for, unless the name belongs to the system."""
+        """Create the user that was asked for, unless the name belongs to the system."""
         places = self.places
         asked = self.asked = imager.kept(places.etc)
         if asked is None or not asked.user:
             return
         try:
             keys.user_name(asked.user, system.owned_names(places.root))
-        except InputError as error:  # an older release took it in
+        except InputError as error:  # an older release accepted it
             self.problems.append(f"Raspberry Pi Imager's user is not made: {error}")
             imager.keep(places.etc, replace(asked, user="", password_hash=""))
             return
@@ -266,10 +270,14 @@ class Boot:
         system.write_radio(places.radio, found.radio, unmanaged=places.unmanaged)
 
     def _radio_key(self, identity: "FleetIdentity | None") -> str | None:
-        """Return the radio's key: by what the fleet's CA last said, or that of the identity's own file."""
+        """Return the radio's key.
+
+        It comes from the last statement of the fleet's CA, else from the identity's own file; None if there
+        is none.
+        """
         folder, self.radio_key = self.places.etc / IDENTITY, ""
         if identity is not None:
-            from services.radiokey import in_force  # with a library that takes long to load
+            from services.radiokey import in_force  # its library is slow to import
 
             if (choice := in_force(identity, folder, self.places.data, self.now)) is not None:
                 self.radio_key = choice.mark
@@ -278,7 +286,10 @@ class Boot:
         return key.read_text().strip() if key.exists() else None
 
     def _open_doors(self, ssh: Sequence[str], listener: Sequence[str]) -> None:
-        """Open SSH and the listener where they are to be; as long as that fails, they are open everywhere."""
+        """Open SSH and the listener on the configured interfaces only.
+
+        If that fails, they stay open on all interfaces.
+        """
         is_limited = firewall.is_limited(ssh) or firewall.is_limited(listener)
         if is_limited or (self.places.firewall / firewall.NAME).exists():
             text = firewall.text(ssh=ssh, listener=listener)
@@ -304,10 +315,10 @@ class Boot:
                     " is the card failing? Replace it soon"
                 )
                 return
-            if decision.restart:  # remembered first: whatever happens now, there is no second one
+            if decision.restart:  # remembered first: whatever happens now, there is no second restart
                 files.write(asked, configtxt.digest(found.lines).encode() + b"\n")
             if not decision.write and before is not None:
-                files.remove(asked)  # it was of use; whoever takes the lines away later may ask again
+                files.remove(asked)  # it worked; if the lines disappear later, another restart is allowed
             for number in decision.write:
                 text = configtxt.rewritten(texts[number], found.lines)
                 files.write_on_fat(paths[number], text.encode(errors="surrogateescape"))
@@ -326,12 +337,12 @@ class Boot:
         self.progress()
         try:
             action()
-        except Exception as error:  # noqa: BLE001  # nothing stops the start
+        except Exception as error:  # noqa: BLE001  # nothing may stop the boot
             self.problems.append(f"{what} could not be set up: {_words(error)}")
 
 
 def _config_txt(path: Path) -> str:
-    """Return the firmware's settings. Raises OSError."""
+    """Return the firmware's settings. Raise OSError if the file cannot be read or is too long."""
     if path.stat().st_size > _LONGEST_CONFIG_TXT:
         raise OSError(None, "is far too long, so it is left as it is; put the card's own back", str(path))
     return path.read_text(errors="surrogateescape")
@@ -348,5 +359,8 @@ def _words(error: Exception) -> str:
 
 
 def fallback_name(root: Path = Path("/")) -> str:
-    """What a vessel is called until somebody says: the same at each start on a board, another on others."""
+    """Return the vessel's name until one is configured.
+
+    It is the same at each boot of a board, and differs between boards.
+    """
     return f"vessel-{hashlib.sha256(machine.board(root).encode()).hexdigest()[:6]}"

@@ -1,7 +1,7 @@
-"""`boot.json` in the run directory: how the start's taking-in and set-up ended, for lights and status.
+"""`boot.json` in the run directory: the result of the boot, for lights and status.
 
-It is there from the start until the next one. Whoever reads it finds in `problems` what the fault light has
-to show: each one line, with what to do.
+It exists from one boot to the next. Its `problems` are what the fault light shows: each is one line that
+includes what to do.
 """
 
 import contextlib
@@ -17,29 +17,31 @@ from sync.folders import make_folder
 
 NAME: Final = "boot"
 DAEMONS: Final = "logboat"
-"""Their user and group."""
+"""User and group of the daemons."""
 
 
 class BootState(Shape, frozen=True, kw_only=True):
-    """What there is to tell of the start."""
+    """Results of the boot."""
 
     problems: tuple[str, ...] = ()
-    """What could not be taken in or set up: the fault light's."""
+    """Failures to apply files or to set something up, shown by the fault light."""
     generated: bool = False
-    """Whether nobody has said yet which vessel this is: it records under a name of its own."""
+    """True if the vessel is not configured yet, and records under a generated name."""
     taken: tuple[str, ...] = ()
-    """What was new, and is in force now."""
+    """Files that were new, and are in force now."""
     networks: tuple[str, ...] = ()
-    """Networks that are wanted and cannot be, and what to do."""
+    """Networks that are configured but not possible, and what to do."""
     radio_key: str = ""
-    """The key that the radio was set up with. `3 after`: of the two keys in statement number 3 of the fleet's
-    CA, the later one. Empty for the identity's own key."""
+    """The key that the radio was set up with; empty for the identity's own key.
+
+    `3 after` means the later of the two keys in statement number 3 of the fleet's CA.
+    """
     restarts: bool = False
-    """Whether the machine is about to restart, for the kernel to learn of the wiring."""
+    """True if the machine is about to restart, so that the kernel reads the wiring."""
 
 
 def write(run: Path, state: BootState) -> None:
-    """Replace it; the folder is made as the daemons make it. Raises OSError."""
+    """Replace the file, and create the folder in the same way as the daemons. Raise OSError if that fails."""
     if not run.exists():
         make_folder(run)
         with contextlib.suppress(LookupError, PermissionError):  # no such user: not an appliance
@@ -52,7 +54,7 @@ def write(run: Path, state: BootState) -> None:
 
 
 def read(run: Path) -> BootState:
-    """What the last start told; nothing if it told nothing."""
+    """Return the results of the last boot; the defaults if there are none."""
     found = livestate.read(livestate.path(run, NAME))
     try:
         return BootState() if found is None else msgspec.convert(found, BootState)

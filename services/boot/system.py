@@ -1,6 +1,6 @@
-"""What of the system a start changes, one step a function. Each raises OSError or CardError.
+"""Changes of the system at boot, one function for each step. Each raises OSError or CardError.
 
-Without systemd, NetworkManager or a Raspberry Pi, in tests say, the steps that have nothing to work on do
+Without systemd, NetworkManager or a Raspberry Pi, as in tests, the steps that have nothing to change do
 nothing.
 """
 
@@ -26,18 +26,18 @@ from sync.folders import OWN, PUBLIC, make_folder
 
 Run = Callable[..., bytes]
 HOST_KEYS: Final = ("ed25519", "ecdsa")
-"""RSA takes a Zero 2 W half a minute, and nobody needs it."""
+"""Types of host keys; RSA takes a Zero 2 W half a minute, and nobody needs it."""
 SLOTS: Final = (2, 3)
-"""Partitions that start the two systems: each has a config.txt."""
+"""Numbers of the boot partitions of the two systems; each has a config.txt."""
 SUPPLICANT: Final = "supplicant.conf"
-"""The radio's configuration, in its folder."""
+"""File name of the radio's configuration, in its folder."""
 _ROOTS: Final = {"05": 0, "06": 1}
-"""Which slot a start came from, by the end of its root's PARTUUID."""
+"""Index of the slot that was booted, by the end of its root's PARTUUID."""
 
 
 @contextmanager
 def writable(mount: Path, *, tool: Run = run) -> Iterator[None]:
-    """Let a mounted card be written, and give back what was freed; read-only again afterwards."""
+    """Make a mounted card writable, then trim it and make it read-only again."""
     if not mount.is_mount():
         yield
         return
@@ -49,13 +49,13 @@ def writable(mount: Path, *, tool: Run = run) -> Iterator[None]:
         yield
     finally:
         tool(["sync", "-f", str(mount)])
-        with suppress(CardError):  # not every card can
+        with suppress(CardError):  # not every card supports it
             tool(["fstrim", str(mount)])
         tool(["mount", "-o", "remount,ro", str(mount)])
 
 
 def disk_of(mount: Path, *, tool: Run = run, root: Path = Path("/")) -> tuple[Path, Path]:
-    """The disk, and the partition on it, of a mount."""
+    """Return the disk of a mount, and the partition on it."""
     partition = Path(
         tool(["findmnt", "--noheadings", "--output", "SOURCE", str(mount)]).decode().split("[")[0].strip()
     )
@@ -64,14 +64,16 @@ def disk_of(mount: Path, *, tool: Run = run, root: Path = Path("/")) -> tuple[Pa
 
 
 def partition_of(disk: Path, number: int) -> Path:
-    """How the kernel names a disk's partition."""
+    """Return the path of a disk's partition, as the kernel names it."""
     between = "p" if disk.name[-1].isdigit() else ""
     return disk.with_name(f"{disk.name}{between}{number}")
 
 
 def set_host_name(name: str, *, etc: Path, tool: Run = run) -> None:
-    """The kernel's, until the next start; and that of whoever reads `/etc/hostname`, which is a link to this
-    file: NetworkManager would put an old one back."""
+    """Set the kernel's host name until the next boot, and the one in our `hostname` file.
+
+    `/etc/hostname` is a link to that file, because NetworkManager would otherwise restore an old name.
+    """
     if socket.gethostname() != name:
         tool(["hostname", name])
     ours, content = etc / "hostname", f"{name}\n".encode()
@@ -80,9 +82,9 @@ def set_host_name(name: str, *, etc: Path, tool: Run = run) -> None:
 
 
 def make_host_keys(folder: Path, *, tool: Run = run) -> None:
-    """SSH's host keys, where there are none. One that is there was finished."""
+    """Create SSH's host keys where they are missing. An existing key file is always complete."""
     owners.make_folder(folder)
-    folder.chmod(0o755)  # sshd reads who may log in as that user
+    folder.chmod(0o755)  # sshd reads authorized_keys as the user who logs in
     for kind in HOST_KEYS:
         name = f"ssh_host_{kind}_key"
         if (folder / name).exists():
@@ -96,14 +98,14 @@ def make_host_keys(folder: Path, *, tool: Run = run) -> None:
 
 
 def write_authorized_keys(folder: Path, keys: Sequence[str]) -> None:
-    """Who may log in."""
+    """Write the keys that may log in."""
     path, content = folder / "authorized_keys", "".join(f"{key}\n" for key in keys).encode()
     if not path.exists() or path.read_bytes() != content:
         files.write(path, content)
 
 
 def radios(root: Path, *, tool: Run = run) -> tuple[Adapter, ...]:
-    """What this machine's radios can; none where there are none."""
+    """Return the capabilities of this machine's radios; empty if there are none."""
     interfaces: Mapping[str, str] = {
         path.parent.parent.name: path.read_text().strip()
         for path in (root / "sys/class/net").glob("*/phy80211/name")
@@ -113,18 +115,18 @@ def radios(root: Path, *, tool: Run = run) -> tuple[Adapter, ...]:
 
 
 def set_country(country: str, *, tool: Run = run) -> None:
-    """Whose rules the radio follows."""
+    """Set the country whose rules the radio follows."""
     tool(["iw", "reg", "set", country])
 
 
 def make_second(phy: str, *, root: Path, tool: Run = run) -> None:
-    """The crew's interface on a radio that joins a network, too."""
+    """Create the crew's interface on a radio that also joins a network."""
     if not (root / "sys/class/net" / CREW).exists():
         tool(["iw", "phy", phy, "interface", "add", CREW, "type", "__ap"])
 
 
 def write_profiles(folder: Path, profiles: Sequence[Profile]) -> None:
-    """Just these of ours; what others have put there stays."""
+    """Write exactly these profiles of ours, and leave those of others alone."""
     make_folder(folder, OWN)
     wanted = {f"{profile.name}{SUFFIX}": profile.text.encode() for profile in profiles}
     for path in folder.glob(f"logboat-*{SUFFIX}"):
@@ -135,7 +137,10 @@ def write_profiles(folder: Path, profiles: Sequence[Profile]) -> None:
 
 
 def write_radio(folder: Path, radio: Radio | None, *, unmanaged: Path) -> None:
-    """What logboat-radio.service starts; and a word to NetworkManager to leave that interface alone."""
+    """Write the files that logboat-radio.service reads, and tell NetworkManager to ignore its interface.
+
+    Remove them if `radio` is None.
+    """
     if radio is None:
         for path in (*folder.glob("*"), unmanaged):
             path.unlink(missing_ok=True)
@@ -148,10 +153,13 @@ def write_radio(folder: Path, radio: Radio | None, *, unmanaged: Path) -> None:
 
 
 def rekey_radio(folder: Path, key: str, *, tool: Run = run) -> None:
-    """Give the radio another key, and start it anew if that is another one. Raises OSError, CardError."""
+    """Write another key for the radio, and restart the radio if the key has changed.
+
+    Raise OSError or CardError if that fails.
+    """
     path = folder / SUPPLICANT
     if not path.exists():
-        return  # no radio is wanted here
+        return  # no radio is configured here
     before = path.read_text()
     after = rekeyed(before, key)
     if after == before:
@@ -160,12 +168,15 @@ def rekey_radio(folder: Path, key: str, *, tool: Run = run) -> None:
     try:
         tool(["systemctl", "try-restart", "logboat-radio.service"])
     except BaseException:
-        files.write(path, before.encode(), mode=files.SECRET)  # it is still what the radio has
+        files.write(path, before.encode(), mode=files.SECRET)  # the radio still uses it
         raise
 
 
 def write_firewall(folder: Path, text: str, *, tool: Run = run) -> None:
-    """Load rules beside the image's own, and keep them for when those are loaded again. Raises CardError."""
+    """Load rules beside the image's own, and store them for whenever those are loaded again.
+
+    Raise CardError if nft refuses them.
+    """
     make_folder(folder, PUBLIC)
     path, before = folder / firewall.NAME, folder / f".{firewall.NAME}"
     files.write(before, text.encode())
@@ -174,7 +185,7 @@ def write_firewall(folder: Path, text: str, *, tool: Run = run) -> None:
 
 
 def active_slot(root: Path) -> int | None:
-    """Which slot this start came from; None where the kernel was not told by PARTUUID."""
+    """Return the slot that was booted; None if the kernel's command line names no PARTUUID of ours."""
     with suppress(OSError):
         for word in (root / "proc/cmdline").read_text().split():
             if word.startswith("root=PARTUUID="):
@@ -184,7 +195,7 @@ def active_slot(root: Path) -> int | None:
 
 @contextmanager
 def slot(device: Path, *, tool: Run = run) -> Iterator[Path]:
-    """A slot's boot partition, mounted for a moment, to be written."""
+    """Mount a slot's boot partition read-write for the duration of the context."""
     with TemporaryDirectory(prefix="logboat-slot-") as place:
         tool(["mount", "-o", "rw,sync", str(device), place])
         try:
@@ -194,7 +205,7 @@ def slot(device: Path, *, tool: Run = run) -> Iterator[Path]:
 
 
 def introduce(devices: Sequence[tuple[int, str, int]], root: Path) -> None:
-    """Tell I2C buses of chips that no overlay names; those that are known already stay."""
+    """Tell I2C buses about chips that no overlay covers; those already known stay."""
     for bus, name, address in devices:
         place = root / str(new_device(bus)).lstrip("/")
         known = place.parent.parent / f"{bus}-{address:04x}"
@@ -203,7 +214,7 @@ def introduce(devices: Sequence[tuple[int, str, int]], root: Path) -> None:
 
 
 def groups(names: Sequence[str]) -> Mapping[str, int]:
-    """Those of them that there are, with their numbers."""
+    """Return the groups that exist, with their numbers."""
     found = {}
     for name in names:
         with suppress(KeyError):
@@ -212,11 +223,11 @@ def groups(names: Sequence[str]) -> Mapping[str, int]:
 
 
 OWN_NAMES: Final = frozenset({"root", "logboat", "skipper"})
-"""The image's users, should its files not tell."""
+"""The image's users, in case its files cannot be read."""
 
 
 def owned_names(root: Path) -> frozenset[str]:
-    """Return the names of users and groups that belong to the system, as its own files have them."""
+    """Return the names of users and groups that belong to the system, according to its own files."""
     found = set(OWN_NAMES)
     for name in ("passwd", "group"):
         with suppress(OSError):
@@ -226,7 +237,7 @@ def owned_names(root: Path) -> frozenset[str]:
 
 
 def make_user(records: Mapping[str, str], *, folder: Path, home: Path, uid: int) -> None:
-    """A user of systemd's database, with a home that lasts until the next start."""
+    """Create a user of systemd's database, with a home that lasts until the next boot."""
     if any("/" in name or name.startswith(".") for name in records):
         raise OSError(None, "a user of such a name is not made", str(home))
     if not folder.is_dir():  # everybody looks users up there
@@ -237,7 +248,7 @@ def make_user(records: Mapping[str, str], *, folder: Path, home: Path, uid: int)
         files.write(folder / name, text.encode(), mode=files.SECRET if is_secret else files.PUBLIC)
     for name in records:
         if name.endswith(".user"):
-            # Numbers have links of their own, by which they are found (nss-systemd(8)).
+            # Numbers need links of their own, by which they are found (nss-systemd(8)).
             for ending in ("user", "group"):
                 link = folder / f"{uid}.{ending}"
                 link.unlink(missing_ok=True)
@@ -246,7 +257,7 @@ def make_user(records: Mapping[str, str], *, folder: Path, home: Path, uid: int)
 
 
 def _make_home(place: Path, uid: int) -> None:
-    """Make a user's home folder; one that is somebody else's is not touched."""
+    """Create a user's home folder. Raise OSError if it belongs to somebody else."""
     make_folder(place, PUBLIC)
     found = place.lstat()
     is_new = found.st_uid == os.geteuid() and not any(place.iterdir())
@@ -256,10 +267,10 @@ def _make_home(place: Path, uid: int) -> None:
 
 
 def restart(*, tool: Run = run) -> None:
-    """The whole machine."""
+    """Restart the whole machine."""
     tool(["systemctl", "--no-block", "reboot"])
 
 
 def is_root() -> bool:
-    """Whether this can change the system."""
+    """Return True if this process may change the system."""
     return os.geteuid() == 0

@@ -1,20 +1,20 @@
-"""The demo: the appliance's main job on this machine, with a fleet of real processes, real files, real TLS.
+"""The demo: the appliance's main purpose on this machine, with a fleet of real processes, files and TLS.
 
 Each vessel has a recorder and a sync daemon. They find each other over the loopback interface, record, and
-pass on what they record; one of them has no network for a while, and one alone has a link to the shore. In
-the end the demo proves from the stores alone that all hold the same, that nothing is missing, that they hold
-what the recorders had told was durable, and that all of it is ashore. Modules, in the order in which they are
-needed:
+pass on what they record. One of them has no network for a while, and only one has a link to the shore. In the
+end the demo proves from the stores alone that all have the same content, that nothing is missing, that they
+contain everything that the recorders reported as durable, and that all of it is ashore. Modules, in the order
+in which they are needed:
 
 - `aboard`: the sensors of the demo's vessels, and the recording that the first one plays
 - `vessel`: one vessel's files and processes
-- `fleet`: names, identities and addresses of all
+- `fleet`: names, identities and addresses of all vessels
 - `shore`: an office and a broker, to which one vessel has a link
-- `progress`: what is to be seen meanwhile
-- `stores`: how the stores stand to each other while they are written to (pure)
-- `keeping`: where it stays, whatever ends is started again
-- `course`: what happens when
-- `proof`: what the stores hold, against what was recorded (pure)
-- `summary`: what is printed of that
+- `progress`: the output while the demo runs
+- `stores`: how the stores differ while they are being written (pure)
+- `keeping`: restarts daemons that exit, in the demo that stays
+- `course`: the sequence of events
+- `proof`: compares the stores with what was recorded (pure)
+- `summary`: the output of the proof
 - `command`: `logboat demo`
 """

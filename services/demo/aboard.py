@@ -1,4 +1,4 @@
-"""What the demo's vessels have aboard: simulated sensors, and for the first one those that play a recording.
+"""The sensors of the demo's vessels: simulated ones, and on the first vessel some that play a recording.
 
 The recording is ten real minutes of a sailing yacht, and ships with Logboat.
 """
@@ -12,7 +12,7 @@ from sensors.replay import load
 
 RECORDING: Final = "yacht-2014-08-15.csv"
 WINDOW: Final = "10 s"
-"""Short, so that history goes from vessel to vessel while one looks on."""
+"""Window of the sensors, short so that history visibly travels from vessel to vessel."""
 
 REPLAYED: Final = {
     "house-voltage": "electrical.batteries.1.voltage",
@@ -40,34 +40,34 @@ SIMULATED: Final = (
     ("cabin", "temperature", "environment.inside.saloon.temperature", "1 Hz", ""),
     ("hatch", "door", "security.hatch.state", "1 Hz", ""),
 )
-"""Of every vessel: id, model, path, rate, alarm."""
+"""Sensors of every vessel: id, model, path, rate, alarm."""
 
 
 def recording() -> Path:
-    """The recording's file."""
+    """Return the path of the recording."""
     return Path(str(files("sensors") / "recordings" / RECORDING))
 
 
 @cache
 def rows(sensor: str) -> int:
-    """How many readings the recording has for a sensor."""
+    """Return the number of readings that the recording has for a sensor."""
     return len(load(recording(), REPLAYED[sensor]).rows)
 
 
 def length_s() -> float:
-    """How long the recording is."""
+    """Return the length of the recording, in seconds."""
     return max(load(recording(), path).rows[-1].offset_ns for path in REPLAYED.values()) / 1e9
 
 
 def sensor_ids(*, plays: bool) -> frozenset[str]:
-    """The sensors of a vessel; `plays`: whether it plays the recording."""
+    """Return the sensors of a vessel; `plays` is True if it plays the recording."""
     return frozenset([*(REPLAYED if plays else ()), *(sensor for sensor, *_ in SIMULATED)])
 
 
 def write(folder: Path, *, seed: int, speed: float | None, repeat: bool = False) -> None:
-    """Write a vessel's `sensors.toml`, with the recording beside it if it plays that, at `speed`.
+    """Write a vessel's `sensors.toml`, and the recording beside it if the vessel plays that, at `speed`.
 
-    `seed` decides what happens aboard; `repeat`: play the recording again and again.
+    `seed` determines the simulated values; `repeat` plays the recording again and again.
     """
     tables = []
     if speed is not None:

@@ -1,4 +1,4 @@
-"""`logboat demo`: prepares, sails, proves, tells."""
+"""The command `logboat demo`: prepares a fleet, runs it, and proves the result."""
 
 import signal
 import sys
@@ -23,11 +23,11 @@ from .shore import Shore
 from .vessel import COMMAND, DemoError
 
 LONGEST_S: Final = 86_400.0
-"""What the ledgers name is held in memory."""
+"""Maximum duration in seconds: the ledgers are held in memory."""
 
 
 def run(args: Namespace) -> int:
-    """`logboat demo`: 0 if nothing was lost."""
+    """Run `logboat demo`. Return 0 if nothing was lost, 1 if something was, 2 for wrong usage."""
     seconds, vessels, kept = float(args.for_seconds), int(args.vessels), args.stay or args.keep
     wrong = None
     if args.stay is None and not 2 * SPARE_S <= seconds <= LONGEST_S:
@@ -71,7 +71,7 @@ def _demo(folder: Path, vessels: int, seconds: float) -> int:
 
 
 def _stay(folder: Path, vessels: int) -> int:
-    """A fleet to try things on, until told to end."""
+    """Run a fleet to try things on, until interrupted."""
     made = fleet.make(folder, vessels=vessels, speed=1.0, now=datetime.now(UTC), repeat=True)
     shore = None if made.is_alone else Shore(folder / SHORE, made.linked_ashore.name, listens=False)
     for each in made:
@@ -94,9 +94,9 @@ def _stay(folder: Path, vessels: int) -> int:
 
 
 def conclude(made: Fleet, voyage: Voyage) -> int:
-    """Prove from the stores, which nobody writes to any more, that nothing is missing; the exit status.
+    """Prove from the stores, after all writers have stopped, that nothing is missing.
 
-    Raises StoreError.
+    Return the exit status. Raise StoreError if a store cannot be read.
     """
     recorded = [
         Recorded(
@@ -135,7 +135,7 @@ def _greeting(made: Fleet, seconds: float) -> str:
 
 @contextmanager
 def _ending_cleanly() -> Iterator[None]:
-    """Told to end, end as after Ctrl-C: what was started is killed, what was written is removed."""
+    """Treat SIGTERM and SIGHUP like Ctrl-C, so that processes are killed and files are removed."""
     numbers = (signal.SIGTERM, signal.SIGHUP)
 
     def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001

@@ -1,7 +1,7 @@
-"""The course of the demo: who is started, cut off, let back and stopped, and when.
+"""The course of the demo: which vessels are started, cut off, reconnected and stopped, and when.
 
-A vessel's network is taken away by killing its sync daemon: on loopback nobody but root can take an interface
-away. Nobody is told goodbye; its recorder records on, and so do the others, linked with each other.
+A vessel's network is cut by killing its sync daemon, because only root can take an interface down, and so the
+others get no goodbye. Its recorder continues to record, and so do the other vessels, which stay linked.
 """
 
 import signal
@@ -22,46 +22,46 @@ from .stores import Apart, Standing, apart, standing
 from .vessel import Daemon, DemoError, Vessel
 
 SPARE_S: Final = 5.0
-"""Kept free for start and end, so that the recording is over when the demo is."""
+"""Seconds reserved for start and end, so that the recording is over before the demo is."""
 PATIENCE_S: Final = 30.0
-"""How much longer than it should something may take, on a slow machine."""
+"""Seconds that something may take longer than it should, on a slow machine."""
 FIND_WITHIN_S: Final = 20.0
-"""Until the vessels are told each other's addresses, if they have not all found each other."""
+"""Seconds after which the vessels are told each other's addresses, if discovery has not found all."""
 COMPLAIN_AFTER_S: Final = 3.0
-"""The same, if one says what hinders it."""
+"""The same, in seconds, if a vessel reports a problem with discovery."""
 OFF, BACK = 1 / 3, 2 / 3
-"""When the last vessel's network is off, as parts of the whole."""
+"""Parts of the total time at which the last vessel's network goes off and returns."""
 LOOK_EVERY_S: Final = 0.1
 
 
 @dataclass(slots=True)
 class Outage:
-    """One vessel was without network."""
+    """A time during which one vessel was without network."""
 
     vessel: str
     seconds: float
     apart: Apart
     caught_up_s: float | None = None
-    """From its return until all had what it had brought, and it what it had missed."""
+    """Seconds from its return until both sides had everything."""
 
 
 @dataclass(slots=True)
 class Voyage:
-    """What came to pass."""
+    """The events of one run."""
 
     linked_s: float | None = None
-    """From the start of the sync daemons until all were linked."""
+    """Seconds from the start of the sync daemons until all were linked."""
     no_discovery: str | None = None
-    """Why the vessels had to be told each other's addresses; None if they found each other."""
+    """The reason why the vessels had to be told each other's addresses; None if they found each other."""
     outage: Outage | None = None
     agreed_s: float | None = None
-    """From the end of the recorders until all stores held the same; None if they never did."""
+    """Seconds from the end of the recorders until all stores agreed; None if they never did."""
     ashore: Ashore | None = None
-    """What had come there then; None without a shore."""
+    """What had arrived ashore at the end; None without a shore."""
 
 
 class Course:
-    """One run. `progress` is shown what happens."""
+    """One run of the demo, whose events are shown as they happen."""
 
     def __init__(self, fleet: Fleet, seconds: float, shore: Shore | None = None) -> None:
         self._fleet, self._seconds, self._shore = fleet, seconds, shore
@@ -70,7 +70,10 @@ class Course:
         self._voyage = Voyage()
 
     def run(self) -> Voyage:
-        """From start to stop. Raises DemoError, StoreError."""
+        """Run the demo from start to stop.
+
+        Raise DemoError or StoreError if it cannot be carried out.
+        """
         fleet = self._fleet
         sailed = self._set_out()
         if not fleet.is_alone:
@@ -90,11 +93,14 @@ class Course:
         return self._voyage
 
     def stay(self) -> NoReturn:
-        """Until told to end: what ends by itself is started again, as systemd does it. Raises DemoError."""
+        """Run until interrupted, and restart daemons that exit, as systemd does.
+
+        Raise DemoError if a vessel cannot be started.
+        """
         self._set_out()
         for vessel in self._fleet:
             vessel.start(Daemon.LIGHTS)
-            if self._fleet.is_alone:  # it looks for others, as any
+            if self._fleet.is_alone:  # it looks for others, like any vessel
                 vessel.start(Daemon.SYNC)
         keepers = [Keeper(vessel) for vessel in self._fleet]
         while True:
@@ -108,13 +114,13 @@ class Course:
             time.sleep(LOOK_EVERY_S)
 
     def _set_out(self) -> float:
-        """Start everything; the moment from which all are recording."""
+        """Start everything, and return the moment from which all are recording."""
         fleet = self._fleet
         if self._shore is not None:
             self._land(self._shore)
         for vessel in fleet:
             vessel.start(Daemon.RECORDER)
-        # The mesh says under which log a vessel records.
+        # The mesh needs the log under which a vessel records.
         self._watch(lambda: all(vessel.state(Daemon.RECORDER) for vessel in fleet), "the recorders to start")
         sailed = time.monotonic()
         if not fleet.is_alone:
@@ -133,7 +139,7 @@ class Course:
         )
 
     def _forward(self, shore: Shore) -> None:
-        """Wait until all is ashore, and the fleet knows; if it never is, the proof will say so."""
+        """Wait until all is ashore and the fleet knows; if that fails, the proof will say so."""
         vessel, began = self._fleet.linked_ashore, time.monotonic()
 
         def is_there() -> bool:
@@ -175,7 +181,7 @@ class Course:
         return all(_links(vessel) == len(self._fleet.vessels) - 1 for vessel in self._fleet)
 
     def _hindrance(self, started: float) -> str | None:
-        """Why to go on without discovery; None if there is no reason yet."""
+        """Return the reason to give up discovery; None if there is none yet."""
         waited = time.monotonic() - started
         if waited >= COMPLAIN_AFTER_S:
             for vessel in self._fleet:
@@ -187,7 +193,7 @@ class Course:
         return None
 
     def _outage(self, until: float) -> None:
-        """Take the last vessel's network away until then."""
+        """Cut the last vessel's network until that moment."""
         vessel = self._fleet.vessels[-1]
         off = time.monotonic()
         vessel.kill(Daemon.SYNC)
@@ -211,7 +217,7 @@ class Course:
         self._progress.say(f"{vessel.name} has caught up, {outage.caught_up_s:.1f} s after its return")
 
     def _agree(self, stopped: float) -> None:
-        """Wait until all stores hold the same; if they never do, the proof will say what is missing."""
+        """Wait until all stores agree; if they never do, the proof will say what is missing."""
 
         def agree() -> bool:
             first, *others = self._standings()
@@ -229,7 +235,7 @@ class Course:
                 )
 
     def _apart(self, vessel: Vessel) -> Apart:
-        """What is between one vessel's store and the others'."""
+        """Return the differences between one vessel's store and the others'."""
         return apart(_standing(vessel), [_standing(other) for other in self._fleet if other is not vessel])
 
     def _standings(self) -> list[Standing]:
@@ -238,11 +244,14 @@ class Course:
     # Time passes
 
     def _sail_until(self, when: float) -> None:
-        """Let them record until a moment of the monotonic clock."""
+        """Let the vessels record until a moment of the monotonic clock."""
         self._watch(lambda: time.monotonic() >= when, "time to pass", patience=self._seconds + PATIENCE_S)
 
     def _watch(self, is_so: Callable[[], bool], what: str, *, patience: float = PATIENCE_S) -> None:
-        """Show how all stand until something is so. Raises DemoError if it is late, or a process ends."""
+        """Show the progress until `is_so` returns True.
+
+        Raise DemoError if that takes too long, or if a process exits.
+        """
         ends = time.monotonic() + patience
         while not is_so():
             for vessel in self._fleet:
@@ -274,7 +283,7 @@ class Course:
         try:
             store = vessel.database()
             documents = 0 if store is None else store.count()
-        except StoreError:  # it is just being made
+        except StoreError:  # it is just being created
             documents = 0
         peers = _peers(vessel)
         return Row(
@@ -287,7 +296,7 @@ class Course:
 
 
 class _ImpatientError(DemoError):
-    """Something was not so in time."""
+    """A condition was not met in time."""
 
 
 def _standing(vessel: Vessel) -> Standing:

@@ -1,6 +1,6 @@
 """The demo's fleet: its vessels, with names, identities of their own CA, and addresses on this machine.
 
-The fleet's name is new each time, so that neither another demo nor a real vessel takes it for its own.
+The fleet's name is new each time, so that neither another demo nor a real vessel mistakes it for its own.
 """
 
 import itertools
@@ -18,63 +18,63 @@ from .ports import free_ports
 from .vessel import Vessel
 
 NAMES: Final = ("argo", "brigid", "carina", "dione", "elissa", "fram", "gudrun", "hygeia", "ino")
-"""As many as link each with each (`max_peers`)."""
+"""Names of the vessels, as many as can all link with each other (`max_peers`)."""
 FLEET: Final = "fleet"
-"""The folder of the fleet's authority."""
+"""Name of the folder of the fleet's authority."""
 SHORE: Final = "shore"
-"""The folder of what stands ashore."""
+"""Name of the folder of the services ashore."""
 LOOPBACK: Final = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """All vessels; the first one plays the recording."""
+    """All vessels of the demo; the first one plays the recording."""
 
     name: str
     vessels: tuple[Vessel, ...]
     speed: float
-    """How fast the recording is played."""
+    """Factor by which the recording is played faster than real time."""
 
     def __iter__(self) -> Iterator[Vessel]:
         return iter(self.vessels)
 
     @property
     def first(self) -> Vessel:
-        """The one that plays the recording."""
+        """The vessel that plays the recording."""
         return self.vessels[0]
 
     @property
     def is_alone(self) -> bool:
-        """Whether there is nobody to link with."""
+        """True if there is no other vessel to link with."""
         return len(self.vessels) == 1
 
     @property
     def linked_ashore(self) -> Vessel:
-        """The only one with a link to the shore; never the one that is without network for a while."""
+        """The only vessel with a link to the shore; never the one that loses its network."""
         return self.vessels[(len(self.vessels) - 1) // 2]
 
     def tell_addresses(self) -> None:
-        """Write the others' addresses into each vessel's configuration: they cannot find each other."""
+        """Write the others' addresses into each vessel's configuration, because discovery does not work."""
         for each in self:
             others = (other.port for other in self if other is not each)
             each.configure(static=tuple(f"wss://{LOOPBACK}:{port}" for port in others))
 
     def kill(self) -> None:
-        """Whatever happens, leave nothing running."""
+        """Kill all processes, whatever has happened."""
         for each in self:
             each.kill()
             each.close()
 
 
 def in_the_way(folder: Path) -> Path | None:
-    """What an earlier demo has left in a folder."""
+    """Return a path that an earlier demo has left in a folder; None if there is none."""
     return next((folder / name for name in (FLEET, SHORE, *NAMES) if (folder / name).exists()), None)
 
 
 def make(folder: Path, *, vessels: int, speed: float, now: datetime, repeat: bool = False) -> Fleet:
-    """Write everything that a fleet has before it sails, where nothing is `in_the_way`.
+    """Write all files of a new fleet into a folder where nothing is `in_the_way`.
 
-    `speed`, `repeat`: how the recording is played.
+    `speed` and `repeat` say how the recording is played.
     """
     names = NAMES[:vessels]
     passphrase = secrets.token_urlsafe(16)

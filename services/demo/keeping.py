@@ -1,6 +1,6 @@
-"""A vessel's daemons in the demo that stays: what ends is started again, and counted, as systemd does it.
+"""A vessel's daemons in the demo that stays: restarts and counts those that exit, as systemd does.
 
-The waits are those of the units: `RestartSec=1`, `RestartSteps=8`, `RestartMaxDelaySec=30`.
+The delays are those of the units: `RestartSec=1`, `RestartSteps=8`, `RestartMaxDelaySec=30`.
 """
 
 import math
@@ -19,7 +19,7 @@ STEPS: Final = 8
 
 
 def wait_s(ended: int) -> float:
-    """Seconds until a daemon that has ended so many times lately is started again (systemd.service(5))."""
+    """Return the seconds before a restart of a daemon that has exited `ended` times (systemd.service(5))."""
     steps = min(max(ended, 1) - 1, STEPS)
     return FIRST_S * math.exp(math.log(LONGEST_S / FIRST_S) * steps / STEPS)
 
@@ -31,7 +31,7 @@ class _Down:
 
 
 class Keeper:
-    """Of one vessel."""
+    """Restarts the daemons of one vessel."""
 
     def __init__(self, vessel: Vessel) -> None:
         self._vessel = vessel
@@ -39,9 +39,9 @@ class Keeper:
         self._ended: dict[Daemon, list[float]] = {}
 
     def look(self, now: float) -> list[str]:
-        """Start what is due, note what has ended; what to say of it. `now`: seconds, of any clock.
+        """Start daemons that are due, record those that exited, and return messages about both.
 
-        Raises OSError.
+        `now` is in seconds, of any clock. Raise OSError if an exit cannot be recorded.
         """
         said = []
         for daemon, status in self._vessel.ended():
@@ -50,7 +50,7 @@ class Keeper:
                 at for at in self._ended.get(daemon, ()) if now - at < ends.WITHIN_S
             ]
             times.append(now)
-            if status != 0:  # told to end, it ends well, and is no fault
+            if status != 0:  # a daemon that was told to stop exits with 0, which is no fault
                 clock = time.clock_gettime(time.CLOCK_BOOTTIME)
                 ends.note(self._vessel.folder / "run", daemon.state, how, clock=clock)
             wait = wait_s(len(times))
@@ -63,7 +63,7 @@ class Keeper:
 
 
 def in_words(status: int) -> str:
-    """Return how a process ended, in the words that `units/ended` has for a unit's end."""
+    """Return how a process exited, in the same words as `units/ended`."""
     if status >= 0:
         return f"exit status {status}"
     try:

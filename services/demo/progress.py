@@ -1,6 +1,6 @@
-"""What is to be seen while the demo runs: what happens, and how each vessel stands.
+"""Output while the demo runs: events, and the state of each vessel.
 
-On a terminal a table that is drawn anew in place; elsewhere a line every few seconds.
+On a terminal it is a table that is redrawn in place; elsewhere it is a line every few seconds.
 """
 
 import sys
@@ -17,32 +17,32 @@ TABLE_EVERY_S: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """How one vessel stands."""
+    """State of one vessel in the table."""
 
     vessel: str
     samples: int
-    """Durable."""
+    """Number of durable samples."""
     documents: int
-    """In its store: its own and others'."""
+    """Number of documents in its store, its own and others'."""
     links: int | None
-    """With how many others; None if its network is off."""
+    """Number of vessels that it is linked with; None if its network is off."""
     behind: int
-    """Changes that are known to be on their way, to it or from it."""
+    """Number of changes that are known to be on their way, in either direction."""
 
     @property
     def network(self) -> str:
-        """For people."""
+        """State of the network, for people."""
         return "network off" if self.links is None else f"{self.links} link{'' if self.links == 1 else 's'}"
 
     @property
     def text(self) -> str:
-        """As a part of a line."""
+        """The row as part of a line."""
         behind = f", {self.behind} behind" if self.behind else ""
         return f"{self.vessel} {self.samples} samples, {self.documents} documents, {self.network}{behind}"
 
 
 class Progress:
-    """Shows on a stream; `elapsed` tells how many seconds the demo has run."""
+    """Shows progress on a stream; `elapsed` returns the seconds since the demo began."""
 
     def __init__(self, elapsed: Callable[[], float], *, stream: TextIO | None = None) -> None:
         self._elapsed = elapsed
@@ -50,16 +50,16 @@ class Progress:
         self._is_terminal = screen(self._stream).is_terminal
         self._due = 0.0 if self._is_terminal else LINE_EVERY_S
         self._height = 0
-        """Lines of the table that stands at the end of the terminal."""
+        """Number of lines of the table at the end of the terminal."""
 
     def say(self, what: str) -> None:
-        """Something has happened."""
+        """Print an event with its time."""
         self._erase()
         self._print(f"{self._elapsed():5.0f} s  {what}")
         self._due = 0.0 if self._is_terminal else self._elapsed() + LINE_EVERY_S
 
     def show(self, rows: Callable[[], Sequence[Row]]) -> None:
-        """How all stand, if it is time again."""
+        """Show the state of all vessels, if that is due again."""
         now = self._elapsed()
         if now < self._due:
             return

@@ -1,8 +1,8 @@
-"""The proof: what each store holds, against the other stores and against what was recorded. Pure.
+"""The proof: each store's content against the other stores and against what was recorded. Pure.
 
-Every store is examined for itself (`examine`): for each vessel of the fleet, whether anything is missing
-within the numbers on record, whether all is there that its recorder told was durable, and whether the
-recording was stored reading for reading. Then the stores are compared, document by document (`compare`).
+Every store is examined by itself (`examine`). For each vessel of the fleet that shows whether numbers are
+missing, whether the store has everything that the recorder reported as durable, and whether the recording was
+stored exactly. Then the stores are compared, document by document (`compare`).
 """
 
 import hashlib
@@ -26,56 +26,56 @@ from .vessel import Ledger
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What one vessel has recorded, as it is known from outside of all stores."""
+    """What one vessel has recorded, as known from outside the stores."""
 
     vessel: str
     sensors: frozenset[str]
     ledger: Ledger
     recording: Path | None = None
-    """What it has played, if it has."""
+    """The recording that it has played, or None."""
     speed: float = 1.0
 
     @property
     def told(self) -> int:
-        """How many samples its recorder told were durable."""
+        """Number of samples that its recorder reported as durable."""
         return sum(map(len, self.ledger.values()))
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What was stored of one path of the recording, beside the recording."""
+    """One path of the recording, compared with what was stored."""
 
     path: str
     recorded: int
     stored: int
     first_difference: str | None
     worst_ms: float
-    """How far the time between two readings was off the recording's, at worst."""
+    """Greatest deviation of the time between readings from the recording's, in milliseconds."""
 
     @property
     def is_equal(self) -> bool:
-        """Reading for reading."""
+        """True if all readings are equal."""
         return self.first_difference is None and self.recorded == self.stored
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What one store holds."""
+    """The content of one store."""
 
     holder: str
     """The vessel whose store it is."""
     documents: Mapping[str, tuple[str, bytes]]
-    """Of every document, deleted ones too: its revision, and a digest of id, revision and body."""
+    """Revision of every document, including deleted ones, and a digest of its id, revision and body."""
     reports: tuple[VesselReport, ...]
     comparisons: tuple[Comparison, ...]
     not_held: int
-    """Samples that were told durable, and that no document here has."""
+    """Number of samples that were reported as durable, but are in no document here."""
     faults: tuple[str, ...]
-    """What is not as it should be, a clause each."""
+    """Problems that were found, a clause each."""
 
     @property
     def digest(self) -> str:
-        """Of all documents; equal for stores that hold the same."""
+        """Digest of all documents; equal for stores with the same content."""
         whole = hashlib.sha256()
         for document in sorted(self.documents):
             whole.update(self.documents[document][1])
@@ -83,12 +83,12 @@ class Findings:
 
     @property
     def sensors(self) -> list[SensorLog]:
-        """What is on record of each vessel's sensors."""
+        """The recorded sensors of all vessels."""
         return [sensor for report in self.reports for sensor in report.sensors]
 
 
 def examine(database: Database, holder: str, fleet: Sequence[Recorded]) -> Findings:
-    """Look through one store. Raises StoreError."""
+    """Examine one store. Raise StoreError if it cannot be read."""
     reports = tuple(verify.verify(database, [recorded.vessel for recorded in fleet]))
     faults: list[str] = []
     comparisons: list[Comparison] = []
@@ -113,7 +113,7 @@ def examine(database: Database, holder: str, fleet: Sequence[Recorded]) -> Findi
 
 
 def compare(stores: Sequence[Findings]) -> list[str]:
-    """Where stores differ from each other, a sentence each."""
+    """Return the differences between stores, a sentence each."""
     faults = []
     for document in sorted({document for store in stores for document in store.documents}):
         held = [store.documents.get(document) for store in stores]
@@ -133,7 +133,7 @@ def compare(stores: Sequence[Findings]) -> list[str]:
 
 
 def stored(database: Database, vessel: str, sensor: str) -> list[tuple[int, float]]:
-    """(boot clock ms, value) of every good sample of a sensor, in the order of its logs' numbers."""
+    """Return boot clock in ms and value of every good sample of a sensor, in the order of its logs."""
     found = []
     for document in database.documents(prefix=f"{Kind.READING}:{vessel}:{sensor}:"):
         body = document.body
@@ -143,7 +143,7 @@ def stored(database: Database, vessel: str, sensor: str) -> list[tuple[int, floa
 
 
 def compare_recording(database: Database, recorded: Recorded, sensor: str) -> Comparison:
-    """The recording's rows of one path against what the store holds of the sensor that played it."""
+    """Compare the recording's rows of one path with what is stored of the sensor that played it."""
     assert recorded.recording is not None
     path = aboard.REPLAYED[sensor]
     wanted = load(recorded.recording, path).rows
@@ -160,12 +160,12 @@ def compare_recording(database: Database, recorded: Recorded, sensor: str) -> Co
 
 
 def kinds(findings: Findings) -> Counter[str]:
-    """How many documents there are of each type."""
+    """Count the documents of each type."""
     return Counter(document.partition(":")[0] for document in findings.documents)
 
 
 def _incomplete(report: VesselReport, sensors: frozenset[str]) -> Iterable[str]:
-    """What `verify` says against a vessel's history; here a gap is a fault even if it is explained."""
+    """Yield the problems of a vessel's history according to `verify`; here even an explained gap is one."""
     yield from report.faults
     for sensor in sorted(sensors.difference(each.sensor for each in report.sensors)):
         yield f"nothing on record of {report.vessel}'s {sensor}"

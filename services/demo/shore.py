@@ -1,5 +1,6 @@
-"""The demo's shore: a listener that stands as the gateway of an office, and a real MQTT broker with somebody
-who listens to it. One vessel alone has a link there; both are on loopback.
+"""The demo's shore: a listener as the gateway of an office, and a real MQTT broker with a subscriber.
+
+Only one vessel has a link there. Both services are on loopback.
 """
 
 import os
@@ -30,13 +31,13 @@ from .vessel import DemoError
 
 OFFICE: Final = "office"
 BROKER: Final = "broker"
-"""What the gateways are called."""
+"""Names of the two gateways."""
 _LOOPBACK: Final = "127.0.0.1"
 _START_WITHIN_S: Final = 20.0
 AGAIN_AFTER_S: Final = 30.0
-"""Where the demo stays: time to see what the vessels tell of it."""
+"""Seconds before a restart in the demo that stays: enough to see what the vessels report."""
 _NEWS: Final = (Kind.READING, Kind.GAP, Kind.BOOT)
-"""What never changes: each has to come by MQTT just as it is in the stores."""
+"""Kinds of documents that never change: each must arrive by MQTT exactly as it is in the stores."""
 
 
 class _Head(msgspec.Struct, gc=False):
@@ -45,32 +46,35 @@ class _Head(msgspec.Struct, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Ashore:
-    """What has come there."""
+    """Documents that have arrived ashore."""
 
     by: str
     """The vessel with the link."""
     wanted: int
-    """Documents of the fleet that belong ashore."""
+    """Number of documents of the fleet that belong ashore."""
     in_office: int
-    """Of these, so many are in the office's store, at the same revision."""
+    """Number of these that are in the office's store, at the same revision."""
     news: int | None
-    """Documents that never change; None if there is no broker here."""
+    """Number of documents that never change; None without a broker."""
     heard: int = 0
-    """Of these, so many came by MQTT."""
+    """Number of these that arrived by MQTT."""
     twice: int = 0
-    """And so many more than once."""
+    """Number of these that arrived more than once."""
 
     @property
     def is_complete(self) -> bool:
-        """Whether all is there."""
+        """True if all documents have arrived."""
         return self.in_office == self.wanted and (self.news is None or self.heard == self.news)
 
 
 class Shore:
-    """Both, from `start` to `kill`."""
+    """The office and the broker, from `start` to `kill`."""
 
     def __init__(self, folder: Path, vessel: str, *, listens: bool = True) -> None:
-        """`listens`: whether somebody counts what comes by MQTT, which takes memory for each document."""
+        """Prepare both for one vessel.
+
+        `listens` counts the documents that arrive by MQTT, which takes memory for each.
+        """
         self.vessel: Final = vessel
         self._listens = listens
         self._folder = folder
@@ -84,11 +88,14 @@ class Shore:
 
     @property
     def has_broker(self) -> bool:
-        """Whether there is a broker on this machine."""
+        """True if a broker is installed on this machine."""
         return self._program is not None
 
     def start(self) -> str:
-        """Start all of it; `logboat.toml`'s part for the vessel. Raises DemoError."""
+        """Start both, and return the vessel's gateway sections of `logboat.toml`.
+
+        Raise DemoError if one does not start.
+        """
         self._folder.mkdir(mode=OWN)
         found = self._office()
         if self._program is not None:
@@ -96,7 +103,7 @@ class Shore:
         return found
 
     def ashore(self, standing: Standing) -> Ashore:
-        """What of a store's documents has come. Raises StoreError."""
+        """Return which of a store's documents have arrived. Raise StoreError if a store cannot be read."""
         wanted = {name: rev for name, rev in standing.items() if not name.startswith(f"{Kind.FORWARDED}:")}
         there: dict[str, str] = {}
         if self._database is None and self._store.exists():
@@ -118,7 +125,10 @@ class Shore:
         )
 
     def is_noted(self, store: Database) -> bool:
-        """Whether the vessel has told the fleet that all readings are ashore. Raises StoreError."""
+        """Return True if the vessel has noted for the fleet that all readings are ashore.
+
+        Raise StoreError if the store cannot be read.
+        """
         ends: dict[tuple[str, str, str], int] = {}
         for change in store.changes():
             name = documents.parse_id(change.id)
@@ -135,13 +145,16 @@ class Shore:
         return True
 
     def check(self) -> None:
-        """Raise DemoError if a process has ended by itself."""
+        """Raise DemoError if a process has exited by itself."""
         for station in self._stations:
             if station.process.poll() is not None:
                 raise DemoError(f"{station.name} has ended: see {station.log}")
 
     def look(self, now: float) -> list[str]:
-        """Start again what ended a while ago; what to say of it. `now`: seconds, of any clock."""
+        """Restart processes that exited a while ago, and return messages about them.
+
+        `now` is in seconds, of any clock.
+        """
         said = []
         for station in self._stations:
             if station.process.poll() is None:
@@ -155,7 +168,7 @@ class Shore:
         return said
 
     def kill(self) -> None:
-        """Whatever happens, leave nothing running."""
+        """Kill all processes, whatever has happened."""
         if self._listener is not None:
             self._listener.end()
         for station in self._stations:
@@ -195,7 +208,7 @@ class Shore:
         port, configuration = next(free_ports()), self._folder / "mosquitto.conf"
         lines = [f"listener {port} {_LOOPBACK}", "allow_anonymous true", "max_queued_messages 1000000"]
         if os.geteuid() == 0:
-            lines.append("user root")  # it would become another, which root of a user namespace may not
+            lines.append("user root")  # it would change its user, which root of a user namespace may not
         configuration.write_text("\n".join([*lines, ""]))
         station = _Station("mosquitto", [program, "-c", str(configuration)], self._folder / "mosquitto.log")
         station.start()
@@ -215,23 +228,26 @@ class Shore:
 
 
 class _Station:
-    """A process ashore."""
+    """A process of the shore."""
 
     def __init__(self, name: str, command: list[str], log: Path) -> None:
         self.name, self.log = name, log
         self.ended: float | None = None
-        """When it was seen to have ended by itself."""
+        """Time at which it was seen to have exited by itself."""
         self._command = command
         self._process: subprocess.Popen[str] | None = None
 
     @property
     def process(self) -> subprocess.Popen[str]:
-        """It was started."""
+        """The process, which must have been started."""
         assert self._process is not None
         return self._process
 
     def start(self, *, stdout: int | None = None) -> subprocess.Popen[str]:
-        """`stdout`: as `subprocess.Popen` has it; None: with all else that it says."""
+        """Start the process and return it.
+
+        `stdout` is that of `subprocess.Popen`; None sends it to the log, with standard error.
+        """
         self.ended = None
         if self._process is not None and self._process.stdout is not None:
             self._process.stdout.close()
@@ -254,12 +270,12 @@ class _Station:
 
 
 class _Listener:
-    """Listens to a broker, in a thread of its own."""
+    """A subscriber to a broker, in a thread of its own."""
 
     def __init__(self, port: int) -> None:
-        """Raises DemoError if it is not let in."""
+        """Subscribe to all topics. Raise DemoError if the broker refuses."""
         self.heard: dict[str, int] = {}
-        """How often each document came."""
+        """Number of times that each document has arrived."""
         subscribed = threading.Event()
         self._client = client = paho.Client(CallbackAPIVersion.VERSION2)
         client.on_connect = self._connected
@@ -281,5 +297,5 @@ class _Listener:
         try:
             name = msgspec.json.decode(message.payload, type=_Head).id
         except msgspec.DecodeError:
-            return  # presence is no document
+            return  # presence messages carry no document
         self.heard[name] = self.heard.get(name, 0) + 1

@@ -1,4 +1,4 @@
-"""How the stores of a fleet stand to each other while they are written to. Pure."""
+"""Differences between the stores of a fleet while they are being written. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,31 +11,31 @@ Standing = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Apart:
-    """What one vessel and the others had to tell each other when it came back."""
+    """What one vessel and the others had to exchange when it returned."""
 
     own: Standing
-    """Documents that no other had, or not as new."""
+    """Documents that no other had, or only in an older revision."""
     lacked: Standing
-    """Documents that it had not, or not as new as another."""
+    """Documents that it lacked, or had only in an older revision."""
 
     @property
     def is_mutual(self) -> bool:
-        """Whether either side has something to tell the other."""
+        """True if each side has something for the other."""
         return bool(self.own and self.lacked)
 
     def is_past(self, standings: Iterable[Standing]) -> bool:
-        """Whether all have all of that, or newer."""
+        """Return True if all stores have all of it, or newer revisions."""
         wanted = {**self.own, **self.lacked}
         return all(not newer(wanted, standing) for standing in standings)
 
 
 def standing(database: Database) -> Standing:
-    """How a store stands. Raises StoreError."""
+    """Return the current revisions of a store. Raise StoreError if it cannot be read."""
     return {change.id: change.rev for change in database.changes()}
 
 
 def newer(mine: Standing, theirs: Standing) -> Standing:
-    """Those of mine that they have not, or not as new."""
+    """Return those of `mine` that `theirs` lacks, or has only in an older revision."""
     return {
         document: rev
         for document, rev in mine.items()
@@ -44,7 +44,7 @@ def newer(mine: Standing, theirs: Standing) -> Standing:
 
 
 def apart(one: Standing, others: Sequence[Standing]) -> Apart:
-    """What is between one store and all others."""
+    """Return the differences between one store and all others."""
     together: dict[str, str] = {}
     for other in others:
         together.update(newer(other, together))

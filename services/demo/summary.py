@@ -1,4 +1,4 @@
-"""What is printed in the end, and whether the demo has held what it promises. Pure."""
+"""The summary at the end, and whether the demo has kept its promises. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ MOST_FAULTS: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The outcome."""
+    """The outcome of the demo."""
 
     lines: tuple[str, ...]
     is_good: bool
-    """Whether nothing is missing, anywhere."""
+    """True if nothing is missing anywhere."""
 
 
 def summarise(fleet: Sequence[Recorded], stores: Sequence[Findings], voyage: Voyage, *, name: str) -> Summary:
-    """The summary of a demo whose fleet has this name."""
+    """Return the summary of a demo whose fleet has this name."""
     faults = proof.compare(stores)
     faults += [f"in the store of {store.holder}: {fault}" for store in stores for fault in store.faults]
     is_alike = len({store.digest for store in stores}) == 1
@@ -113,7 +113,7 @@ def _not_ashore(voyage: Voyage) -> list[str]:
 
 
 def _recording(found: Sequence[Comparison]) -> str:
-    """One path of the recording, in all stores."""
+    """Describe one path of the recording in all stores."""
     worst = min(found, key=lambda comparison: comparison.is_equal)
     words = "equal, reading for reading" if worst.is_equal else f"DIFFERS: {worst.first_difference}"
     stores = f", in {len(found)} stores" if len(found) > 1 else ""

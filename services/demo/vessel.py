@@ -1,7 +1,7 @@
-"""One vessel of the demo: its files, its recorder, its sync daemon.
+"""One vessel of the demo: its files and its daemons.
 
-Both are processes of their own, as on an appliance. The recorder writes its ledger (what it has told is
-durable) into a file that only the demo reads.
+The daemons are separate processes, as on an appliance. The recorder writes its ledger (what it has reported
+as durable) into a file that only the demo reads.
 """
 
 import json
@@ -23,20 +23,20 @@ from sync.store import Database
 
 STOP_WITHIN_S: Final = 30.0
 COMMAND: Final = "logboat"
-"""The script beside a vessel's files."""
+"""Name of the script beside a vessel's files."""
 NO_LEDS: Final = "[lights]\npower = 0\nrecord = 0\nmesh = 0\ngateway = 0\nfault = 0\n"
-"""Of `logboat.toml`: there are none here, whatever machine it is; `logboat lights explain` tells of them."""
+"""Section of `logboat.toml` for a machine without LEDs; `logboat lights explain` shows their states."""
 
 Ledger = dict[tuple[str, str], set[int]]
 """Numbers of the samples that are durable, by sensor and log."""
 
 
 class DemoError(Exception):
-    """The demo could not be carried through; the text says what happened."""
+    """The demo could not be carried out; the text says what happened."""
 
 
 class Daemon(Enum):
-    """A vessel's processes; the value is the command's word."""
+    """A vessel's processes; the value is the name of the command."""
 
     RECORDER = "record"
     SYNC = "sync"
@@ -44,45 +44,45 @@ class Daemon(Enum):
 
     @property
     def state(self) -> str:
-        """The name of its live state, which is that of its unit too."""
+        """Name of its live state, which is that of its unit, too."""
         return "recorder" if self is Daemon.RECORDER else self.value
 
     @property
     def log(self) -> str:
-        """The name of the file that has what it says."""
+        """Name of the file with its output."""
         return f"{self.value}.log"
 
 
 @dataclass(slots=True)
 class Vessel:
-    """One appliance."""
+    """One simulated appliance with its processes."""
 
     name: str
     folder: Path
     identity: Path
     port: int
-    """Where its listener is, on loopback."""
+    """Port of its listener, on loopback."""
     sensors: frozenset[str]
     gateways: str = ""
-    """Of `logboat.toml`, its ways ashore."""
+    """Its gateway sections of `logboat.toml`."""
     samples: int = 0
-    """Durable samples that the ledger has been seen to name; see `count`."""
+    """Number of durable samples in the ledger, as of the last `count`."""
     _read: int = 0
     _processes: "dict[Daemon, subprocess.Popen[bytes]]" = field(default_factory=dict)
     _database: Database | None = None
 
     @property
     def title(self) -> str:
-        """For people."""
+        """Name of the vessel, for people."""
         return f"SY {self.name.title()}"
 
     @property
     def store(self) -> Path:
-        """Its document store."""
+        """Path of its document store."""
         return self.folder / "data" / "log.db"
 
     def configure(self, *, static: tuple[str, ...] = ()) -> None:
-        """Write `logboat.toml`: it uses nothing but loopback. `static`: the addresses of others."""
+        """Write `logboat.toml`, which uses loopback only; `static` are the addresses of other vessels."""
         lines = [
             f'[vessel]\nid = "{self.name}"\nname = "{self.title}"\n',
             f'[listener]\nport = {self.port}\ninterfaces = ["lo"]\n',
@@ -93,7 +93,7 @@ class Vessel:
         (self.folder / "logboat.toml").write_text("\n".join([*lines, self.gateways]))
 
     def write_command(self) -> None:
-        """Write a script beside its files: `logboat` as if aboard this vessel."""
+        """Write a script beside its files that runs `logboat` as if aboard this vessel."""
         identity = f"--identity {shlex.quote(str(self.identity))}"
         places = " ".join(shlex.quote(word) for word in self._places())
         path = self.folder / COMMAND
@@ -110,7 +110,7 @@ class Vessel:
         named = (("config", "logboat.toml"), ("sensors", "sensors.toml"), ("data", "data"), ("run", "run"))
         return [word for option, place in named for word in (f"--{option}", str(self.folder / place))]
 
-    # Processes
+    # Processes and signals
 
     def start(self, daemon: Daemon) -> None:
         """Start one of its processes."""
@@ -120,7 +120,7 @@ class Vessel:
             if daemon is Daemon.RECORDER:
                 command += ["--ledger", str(ledger.fileno())]
             elif daemon is Daemon.SYNC:
-                # All are on this machine: the board is what would tell them from a cloned card.
+                # All vessels are on this machine: the board is what distinguishes them from a cloned card.
                 command += ["--board", f"demo {self.name}"]
             self._processes[daemon] = subprocess.Popen(
                 command,
@@ -132,12 +132,12 @@ class Vessel:
             )
 
     def signal(self, daemon: Daemon, how: signal.Signals) -> None:
-        """Send a signal to one of its processes, if that runs."""
+        """Send a signal to one of its processes, if it runs."""
         if daemon in self._processes:
             self._processes[daemon].send_signal(how)
 
     def wait(self, daemon: Daemon) -> None:
-        """Wait for the end of a process that was told to end. Raises DemoError unless it ended well."""
+        """Wait until a process that was told to stop has exited. Raise DemoError unless its status is 0."""
         process = self._processes.get(daemon)
         if process is None:
             return
@@ -154,20 +154,20 @@ class Vessel:
             )
 
     def kill(self, *daemons: Daemon) -> None:
-        """End processes at once, as a power cut would; all that still run if none is named."""
+        """Kill processes at once, as a power cut would; without arguments, all that run."""
         for daemon in daemons or tuple(self._processes):
             if (process := self._processes.pop(daemon, None)) is not None:
                 process.kill()
                 process.wait()
 
     def check(self) -> None:
-        """Raise DemoError if a process has ended by itself."""
+        """Raise DemoError if a process has exited by itself."""
         for daemon, process in self._processes.items():
             if process.poll() is not None:
                 raise DemoError(f"`logboat {daemon.value}` of {self.name} has ended{self._said(daemon)}")
 
     def ended(self) -> list[tuple[Daemon, int]]:
-        """The processes that have ended by themselves since this was last asked, each with its status."""
+        """Return the processes that have exited since the last call, each with its status."""
         found = [(daemon, process.poll()) for daemon, process in self._processes.items()]
         gone = [(daemon, status) for daemon, status in found if status is not None]
         for daemon, _ in gone:
@@ -175,24 +175,24 @@ class Vessel:
         return gone
 
     def runs(self, daemon: Daemon) -> bool:
-        """Whether it was started, and not ended from here."""
+        """Return True if it was started and has not been stopped."""
         return daemon in self._processes
 
     def _said(self, daemon: Daemon) -> str:
         told = (self.folder / daemon.log).read_text(errors="replace").strip().splitlines()
         return f"; its last words: {told[-1]}" if told else " without a word"
 
-    # What is to be seen
+    # Live state and store
 
     def state(self, daemon: Daemon) -> dict[str, Any] | None:
-        """The daemon's live state; None if it does not run, or has not told yet."""
+        """Return the daemon's live state; None if it does not run, or has not written one yet."""
         process = self._processes.get(daemon)
         found = livestate.read(livestate.path(self.folder / "run", daemon.state))
         is_its_own = process is not None and found is not None and found.get("pid") == process.pid
         return found if is_its_own else None
 
     def database(self) -> Database | None:
-        """Its store, to be looked into while others write to it; None if there is none yet."""
+        """Return its store, to be read while others write to it; None if there is none yet."""
         if self._database is None and self.store.exists():
             # Only sync checkpoints the store.
             self._database = Database.open(
@@ -208,7 +208,7 @@ class Vessel:
 
     @contextmanager
     def reading(self) -> Iterator[Database]:
-        """Its store, once nobody writes to it. Raises StoreError."""
+        """Open its store after all writers have stopped. Raise StoreError if that fails."""
         with Database.open(self.store, single_writer=is_single_writer, create=False) as database:
             yield database
 
@@ -219,7 +219,7 @@ class Vessel:
         return self.folder / "ledger.csv"
 
     def count(self) -> None:
-        """Bring `samples` up to date: reads what is new."""
+        """Update `samples` from the new part of the ledger."""
         with self._ledger_path.open("rb") as file:
             file.seek(self._read)
             new = file.read()
@@ -227,9 +227,9 @@ class Vessel:
         self.samples += new.count(b"\n")
 
     def ledger(self) -> Ledger:
-        """All that the recorder told is durable, in all its starts."""
+        """Return all samples that the recorder reported as durable, in all its runs."""
         told: Ledger = {}
-        whole, _, _ = self._ledger_path.read_text().rpartition("\n")  # the last line may be half written
+        whole, _, _ = self._ledger_path.read_text().rpartition("\n")  # the last line may be incomplete
         for line in whole.splitlines():
             sensor, log, number = line.split(",")
             told.setdefault((sensor, log), set()).add(int(number))
@@ -237,7 +237,7 @@ class Vessel:
 
 
 def make(folder: Path, name: str, *, identity: Path, port: int, sensors: frozenset[str]) -> Vessel:
-    """A vessel with its folders; nothing runs yet."""
+    """Create a vessel with its folders, without starting anything."""
     vessel = Vessel(name, folder / name, identity, port, sensors)
     for place in (vessel.folder, vessel.folder / "data", vessel.folder / "run"):
         place.mkdir(mode=OWN)

@@ -1,7 +1,7 @@
-"""How daemons log: one line a record, in fields; what comes again and again is counted; errors are kept.
+"""Logging of the daemons: one line for each record; repetitions are counted, and errors are kept.
 
-- `lines`: a record as a line, and a line read again (pure)
-- `limits`: how often the same may be said (pure)
-- `kept`: `errors.log` on the data partition: bounded, and still there after a power cut
-- `setup`: what a daemon does at its start; the thread that writes, so that nobody else waits
+- `lines`: a record as a line of fields, and the parser of a line (pure)
+- `limits`: how often the same message may be logged (pure)
+- `kept`: `errors.log` on the data partition: of limited size, and preserved over a power cut
+- `setup`: the set-up at a daemon's start, and the thread that writes, so that no other thread waits
 """

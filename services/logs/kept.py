@@ -1,9 +1,9 @@
-"""`errors.log` on the data partition: the last errors, which the journal, in memory, loses with the power.
+"""`errors.log` on the data partition: the last errors, which the journal in memory loses in a power cut.
 
-Two files of `LIMIT` bytes at most, the newer one first; whole lines, appended by several daemons. Each append
-is made durable, but at most once every `SYNC_EVERY_S`. Where the disk is full it says nothing and counts.
-A daemon that starts and fails again and again does not fill it: what one of the last lines says already is
-counted, and not written again for a while.
+It consists of two files of `LIMIT` bytes at most; whole lines are appended by several daemons. Each append is
+made durable, but at most once every `SYNC_EVERY_S`. If the disk is full, lines are dropped and counted. A
+daemon that starts and fails repeatedly does not fill it: a line that repeats one of the last lines is
+counted, and is not written again for a while.
 """
 
 import fcntl
@@ -23,26 +23,28 @@ LIMIT: Final = 128 * 1024
 SYNC_EVERY_S: Final = 5.0
 REPEATED_WITHIN_S: Final = 600.0
 _TAIL: Final = 4_096
-"""Bytes of the newest lines, which are compared."""
+"""Number of bytes at the end of the file that new lines are compared with."""
 _MODE: Final = 0o660
-"""The daemons' group writes it, whoever of them made it."""
+"""Mode of the file: the daemons' group writes it, whichever daemon created it."""
 
 
 class ErrorLog:
-    """The writing side; one a process, used by one thread."""
+    """The writing side, for one thread; there is one in each process."""
 
     def __init__(self, data: Path) -> None:
-        """`data`: the data partition's folder; touches nothing yet."""
+        """Remember the paths in `data`, the data partition's folder, without touching anything yet."""
         self._path, self._older = data / NAME, data / OLDER
         self._synced_at = float("-inf")
         self._waiting: int | None = None
         self.lost = 0
-        """Lines that could not be written since the last one that could."""
+        """Number of lines that could not be written since the last one that could."""
         self._again = 0
 
     def append(self, line: Line, *, utc: float, clock: float, now: float) -> None:
-        """Keep a line; `clock`: seconds since the board's start; `now`: of a clock that only moves on. Raises
-        nothing: see `lost`."""
+        """Append a line, unless it repeats one of the last. Raise nothing: failures are counted in `lost`.
+
+        `clock` is in seconds since the board's start; `now` is in seconds of a monotonic clock.
+        """
         try:
             file = self._open()
         except OSError:
@@ -59,7 +61,7 @@ class ErrorLog:
             if os.fstat(file).st_size + len(data) > LIMIT:
                 file = self._turn_over(file)
             if os.write(file, data) != len(data):
-                self.lost += 1  # a full disk took half of it; the next line begins anew
+                self.lost += 1  # a full disk took a part of it; the next line starts on a new line
                 return
             self.lost = self._again = 0
             file = self._keep(file)
@@ -71,7 +73,7 @@ class ErrorLog:
                 os.close(file)
 
     def sync(self, now: float, *, at_once: bool = False) -> None:
-        """Make durable what waits for it, if it is time. Raises nothing."""
+        """Make the last lines durable, if that is due. Raise nothing."""
         if self._waiting is None or not (at_once or self.is_due(now)):
             return
         file, self._waiting = self._waiting, None
@@ -84,16 +86,16 @@ class ErrorLog:
             os.close(file)
 
     def is_due(self, now: float) -> bool:
-        """Whether enough time has gone since the last time."""
+        """Return True if enough time has passed since the last synchronisation."""
         return now - self._synced_at >= SYNC_EVERY_S
 
     @property
     def waits(self) -> bool:
-        """Whether something is not durable yet."""
+        """True while a line is not durable yet."""
         return self._waiting is not None
 
     def _keep(self, file: int) -> int:
-        """Let it be synchronised later; the file that is to be closed now, or -1."""
+        """Leave the file for a later synchronisation, and return the file to be closed now, or -1."""
         before, self._waiting = self._waiting, file
         return -1 if before is None else before
 
@@ -106,11 +108,11 @@ class ErrorLog:
         return file
 
     def _turn_over(self, file: int) -> int:
-        """The full file becomes the older one; of several processes one does it."""
+        """Rename the full file to the older one, which only one of several processes does."""
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            return file  # another does it just now
+            return file  # another process is doing it now
         try:
             if os.fstat(file).st_ino == self._path.stat().st_ino:
                 self._path.replace(self._older)
@@ -122,7 +124,7 @@ class ErrorLog:
 
 
 def read(data: Path) -> Iterator[Kept]:
-    """What was kept, the oldest first; what is not whole is left out."""
+    """Yield the lines that were kept, the oldest first, without incomplete ones."""
     for name in (OLDER, NAME):
         try:
             text = (data / name).read_text(errors="replace")
@@ -132,7 +134,10 @@ def read(data: Path) -> Iterator[Kept]:
 
 
 def recent(data: Path, *, utc: float, within_s: float) -> list[Kept]:
-    """The last ones, by the clock as it was; one from later than now counts, too: its clock was wrong."""
+    """Return the lines of the last `within_s` seconds.
+
+    That includes lines from the future, which were written while the clock was wrong.
+    """
     return [kept for kept in read(data) if utc - kept.utc < within_s]
 
 
@@ -142,7 +147,7 @@ def _tail(file: int) -> str:
 
 
 def _is_among(tail: str, line: Line, utc: float, clock: float) -> bool:
-    """Whether one of these lines said the same a short while ago, in this boot of the board or before."""
+    """Return True if one of these lines said the same a short while ago, in this boot or before."""
     for text in deque(tail.splitlines(), maxlen=10):
         kept = parse(text) if f" what={line.what} " in text else None
         if kept is None or (kept.line.daemon, kept.line.what) != (line.daemon, line.what):

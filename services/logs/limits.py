@@ -1,8 +1,8 @@
-"""How often the same may be said. Pure: the time comes in.
+"""Limits for how often the same message may be logged. Pure: the caller passes the time.
 
-The same is what one place in the code says in the same words, whatever numbers are in them; a place that
-says ever other words (a stranger's names, perhaps) has a limit, too. What is not said is counted, and the
-count told.
+Messages are the same if they come from one place in the code and differ only in numbers. A place whose words
+always differ (in a stranger's names, perhaps) has a limit, too. Suppressed messages are counted, and the
+count is logged.
 """
 
 import re
@@ -11,11 +11,11 @@ from typing import Final
 
 WITHIN_S: Final = 60.0
 SAME: Final = 3
-"""Within that time, of the same words."""
+"""Maximum number of equal messages within that time."""
 PLACE: Final = 30
-"""Of one place, whatever its words."""
+"""Maximum number of messages from one place within that time."""
 MOST: Final = 500
-"""Words that are remembered."""
+"""Maximum number of messages that are remembered."""
 _NUMBERS: Final = re.compile(r"\d+(\.\d+)?")
 
 
@@ -25,23 +25,23 @@ class _Span:
     said: int = 0
     kept_back: int = 0
     text: str = ""
-    """What was kept back last."""
+    """Text that was suppressed last."""
 
 
 def same(text: str) -> str:
-    """What two texts have in common that differ in their numbers."""
+    """Return the part that two messages share if they differ only in numbers."""
     return _NUMBERS.sub("#", text)
 
 
 class Limiter:
-    """Remembers what was said in the last minute."""
+    """Memory of the messages of the last minute."""
 
     def __init__(self) -> None:
         self._words: dict[tuple[str, str], _Span] = {}
         self._places: dict[str, _Span] = {}
 
     def admit(self, place: str, text: str, now: float) -> int | None:
-        """Whether it may be said: how often it was kept back before, or None if it is kept back now."""
+        """Return how often the message was suppressed before; None if it is suppressed now."""
         whole = self._places.get(place)
         if whole is None or now - whole.began >= WITHIN_S:
             self._places[place] = whole = _Span(now, kept_back=0 if whole is None else whole.kept_back)
@@ -52,7 +52,7 @@ class Limiter:
         words, before = self._words.get(key), 0
         if words is None or now - words.began >= WITHIN_S:
             before = 0 if words is None else words.kept_back
-            self._words.pop(key, None)  # the newest stand last
+            self._words.pop(key, None)  # the newest come last
             self._words[key] = words = _Span(now)
             self._forget()
         if words.said >= SAME:
@@ -64,8 +64,10 @@ class Limiter:
         return before
 
     def due(self, now: float) -> list[tuple[str, str, int]]:
-        """What was kept back and not said since, once its minute is over: place, words ('' if they were
-        many), how often."""
+        """Return the messages that were suppressed and not logged since, once their minute is over.
+
+        Each is a place, a text ('' for several different ones) and a count.
+        """
         over = [key for key, span in self._words.items() if now - span.began >= WITHIN_S]
         spans = [(key[0], self._words.pop(key)) for key in over]
         found = [(place, span.text, span.kept_back) for place, span in spans]
@@ -76,7 +78,7 @@ class Limiter:
         return [each for each in found if each[2]]
 
     def _forget(self) -> None:
-        """The oldest words, if there are too many; not what of them is untold."""
+        """Drop the oldest messages if there are too many, but keep their counts."""
         while len(self._words) > MOST:
             place, words = next(iter(self._words))
             self._places[place].kept_back += self._words.pop((place, words)).kept_back

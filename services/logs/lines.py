@@ -1,9 +1,9 @@
-"""A record as one line of fields, and a kept line read again. Pure.
+"""A log record as one line of fields, and the parser of a kept line. Pure.
 
     level=error daemon=recorder what=recording msg="samples.db: disk I/O error" again=12
 
-`what` is the module that says it; `again`: how often it was said meanwhile and not written. A kept line has
-two fields before these, `time` (UTC) and `clock` (seconds since the board's start).
+`what` is the module that logs it; `again` is how often it was suppressed since it was last written. A kept
+line begins with two more fields, `time` (UTC) and `clock` (seconds since the board's start).
 """
 
 import json
@@ -19,9 +19,9 @@ from typing import Final
 from sensors.plaintext import clean, json_text
 
 MOST_CHARACTERS: Final = 2_000
-"""Of a text; a peer's words may be in it."""
+"""Maximum length of a message in characters; it may contain a peer's words."""
 _FRAMES: Final = 4
-"""Of a traceback, the innermost: the place, and how it came there."""
+"""Number of a traceback's innermost frames that are logged."""
 _JOURNAL_LEVELS: Final = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
 """Python's levels, and the journal's (sd-daemon(3))."""
 _FIELD: Final = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S+)')
@@ -29,10 +29,10 @@ _FIELD: Final = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S+)')
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What one line says."""
+    """The content of one line."""
 
     level: str
-    """In small letters, as Python names it."""
+    """Python's name of the level, in lower case."""
     daemon: str
     what: str
     text: str
@@ -46,15 +46,15 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A line that was kept."""
+    """A line that was kept in the file."""
 
     utc: float
-    """Seconds since 1970, as the clock was then."""
+    """Time by the clock of that moment, in seconds since 1970."""
     clock: float
-    """Since the board's start."""
+    """Seconds since the board's start."""
     line: Line
     lost: int = 0
-    """How many before it could not be kept."""
+    """Number of lines before it that could not be kept."""
 
     def __str__(self) -> str:
         lost = f" lost={self.lost}" if self.lost else ""
@@ -63,7 +63,7 @@ class Kept:
 
 
 def of_record(record: logging.LogRecord, daemon: str, *, again: int = 0) -> Line:
-    """A record of Python's logging, an exception's place with it."""
+    """Return the line of a record of Python's logging, with the place of an exception."""
     text = record.getMessage()
     if record.exc_info and record.exc_info[1] is not None:
         text = f"{text}: {of_exception(record.exc_info[1], record.exc_info[2])}"
@@ -72,15 +72,15 @@ def of_record(record: logging.LogRecord, daemon: str, *, again: int = 0) -> Line
 
 
 class Foreground(logging.Formatter):
-    """A record for a person who has started a command: its level, and its words on one clean line."""
+    """Formats a record for a person who runs a command: its level, and its text on one clean line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line, without its end."""
+        """Return the line without a line ending."""
         return f"{record.levelname} {clean(of_record(record, '').text[:MOST_CHARACTERS])}"
 
 
 def of_exception(error: BaseException, trace: TracebackType | None) -> str:
-    """What it is, and where, on one line: the innermost place first."""
+    """Describe an exception and where it was raised on one line, the innermost place first."""
     frames = traceback.extract_tb(trace)[-_FRAMES:]
     places = (f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in reversed(frames))
     told = f"{type(error).__name__}: {error}"
@@ -88,12 +88,15 @@ def of_exception(error: BaseException, trace: TracebackType | None) -> str:
 
 
 def journal_level(level: int) -> str:
-    """What the journal takes a line's level from: `<3>` before it."""
+    """Return the prefix from which the journal takes a line's level, such as `<3>`."""
     return f"<{next((number for least, number in _JOURNAL_LEVELS if level >= least), 7)}>"
 
 
 def parse(text: str) -> Kept | None:
-    """A kept line; None if it is none, or not whole: power may have gone while it was written."""
+    """Return a kept line; None if the text is no complete one.
+
+    A power cut may have interrupted the writing.
+    """
     try:
         fields = {
             name: str(json.loads(value)) if value.startswith('"') else value

@@ -1,7 +1,7 @@
-"""What a daemon does at its start so that it logs as all do.
+"""Set-up of a daemon's logging at its start, the same for all daemons.
 
-A thread of its own writes: to standard error, which is the journal, and errors to `errors.log`, too. Whoever
-logs only puts a line into a queue: no commit waits for a journal or a card.
+A separate thread writes: to standard error, which is the journal, and errors to `errors.log`, too. The thread
+that logs only puts a line into a queue, so no commit waits for the journal or the card.
 """
 
 import contextlib
@@ -21,11 +21,11 @@ from .limits import Limiter
 from .lines import Foreground, Line, journal_level, of_exception, of_record
 
 MOST_WAITING: Final = 1_000
-"""Lines; a journal that takes nothing costs no more memory than that."""
+"""Maximum number of lines in the queue, which limits the memory if the journal accepts nothing."""
 _IDLE_S: Final = 1.0
 _ENDS_WITHIN_S: Final = 3.0
 _ONLY_KEPT: Final = "only_kept"
-"""Of a record that is on standard error already."""
+"""Attribute of a record that is on standard error already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class _Job:
 
 
 class _Writer(threading.Thread):
-    """Writes what is in the queue, in order."""
+    """Thread that writes the lines of the queue, in order."""
 
     def __init__(self, stream: TextIO, kept: ErrorLog | None) -> None:
         super().__init__(name="log", daemon=True)
@@ -46,14 +46,14 @@ class _Writer(threading.Thread):
         self.dropped = 0
 
     def put(self, job: _Job) -> None:
-        """Never waits."""
+        """Put a job into the queue, or drop it if the queue is full. Never wait."""
         if self._queue.qsize() >= MOST_WAITING:
             self.dropped += 1
         else:
             self._queue.put(job)
 
     def finish(self) -> None:
-        """Write what there is; a journal that does not take it is not waited for."""
+        """Write the remaining lines, but do not wait for a journal that accepts nothing."""
         self._queue.put(None)
         self.join(_ENDS_WITHIN_S)
 
@@ -75,7 +75,7 @@ class _Writer(threading.Thread):
     def _write(self, job: _Job) -> None:
         if job.is_shown:
             head = journal_level(job.level) if self._to_journal else ""
-            with contextlib.suppress(OSError, ValueError):  # nobody listens any more
+            with contextlib.suppress(OSError, ValueError):  # nobody reads it
                 self._stream.write(f"{head}{job.line}\n")
                 self._stream.flush()
         if job.level >= logging.ERROR and self._kept is not None:
@@ -87,7 +87,7 @@ _IDLE: Final = _Job(Line("", "", "", ""), 0)
 
 
 class _Handler(logging.Handler):
-    """Hands records on, unless the same was said often."""
+    """Passes records on, unless the same was logged too often."""
 
     def __init__(self, daemon: str, writer: _Writer) -> None:
         super().__init__()
@@ -99,7 +99,7 @@ class _Handler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             self._emit(record, time.monotonic())
-        except Exception:  # noqa: BLE001 -- a record that cannot be written must not end who logs
+        except Exception:  # noqa: BLE001  # a record that cannot be written must not end its thread
             self.handleError(record)
 
     def _emit(self, record: logging.LogRecord, now: float) -> None:
@@ -115,7 +115,7 @@ class _Handler(logging.Handler):
             self._writer.put(_Job(line, record.levelno, not getattr(record, _ONLY_KEPT, False)))
 
     def tell_kept_back(self, now: float) -> None:
-        """What was kept back, and is over."""
+        """Log the counts of suppressed messages whose time is over."""
         for place, words, count in self._limiter.due(now):
             level, what = self._levels[place]
             name = logging.getLevelName(level).lower()
@@ -125,9 +125,10 @@ class _Handler(logging.Handler):
 
 @contextlib.contextmanager
 def running(daemon: str, data: Path | None) -> Iterator[None]:
-    """While a daemon runs: its records go to standard error, its errors to `errors.log` in `data` as well.
+    """Log as a daemon for the duration of the context.
 
-    What ends it is an error, too, in whichever thread it was.
+    Records go to standard error, and errors also to `errors.log` in `data`. An exception that ends the
+    daemon, in any thread, is logged as an error, too.
     """
     writer = _Writer(sys.stderr, None if data is None else ErrorLog(data))
     handler = _Handler(daemon, writer)
@@ -152,9 +153,9 @@ def running(daemon: str, data: Path | None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def in_foreground() -> Iterator[None]:
-    """While a command of a person runs: its warnings go to standard error, clean.
+    """Send warnings to standard error, clean, while a person's command runs.
 
-    A daemon's own handlers, where there are any, come before.
+    A daemon's own handlers, if there are any, take precedence.
     """
     before = logging.lastResort
     logging.lastResort = _to_person(logging.WARNING)
@@ -166,7 +167,7 @@ def in_foreground() -> Iterator[None]:
 
 @contextlib.contextmanager
 def talkative() -> Iterator[None]:
-    """While a server runs in the foreground: whatever it logs goes to standard error, clean."""
+    """Send all log records to standard error, clean, while a server runs in the foreground."""
     root = logging.getLogger()
     level_before, handler = root.level, _to_person(logging.INFO)
     root.addHandler(handler)
@@ -186,7 +187,7 @@ def _to_person(level: int) -> logging.Handler:
 
 
 def fatal(text: str) -> None:
-    """Why a daemon ends: as it is for who started it by hand, and kept."""
+    """Report why a daemon ends: unchanged on standard error for the person who started it, and in the log."""
     sys.stderr.write(f"{text}\n")
     log.critical("%s", text, extra={_ONLY_KEPT: True})
 
