@@ -1,10 +1,10 @@
-"""Gateways: ways ashore. What the fleet has recorded is forwarded by whichever vessel gets there first.
+"""Gateways: forwarding of the fleet's records ashore, by whichever vessel connects first.
 
-- `policy`: what goes to a gateway, when, and how fast; `ways`: by which interface it is reached
-- `couchbase`: a gateway that replicates; `way`: one replication of it; `dialling`: when each connects;
-  `judging`: what went wrong
-- `mqtt`: a gateway that is a broker
-- `forwarded`: what is ashore; `progress`: what waits
-- `enduring`: lets a gateway go on after an error
-- `report`: what a gateway does just now, for those who look at it
+- `policy`: what goes to a gateway, when, and how fast; `ways`: the interface by which it is reached
+- `couchbase`: a gateway that replicates; `way`: one of its replications; `dialling`: when each connects;
+  `judging`: the meaning of problems
+- `mqtt`: a gateway that is an MQTT broker
+- `forwarded`: what has been forwarded; `progress`: what is still waiting
+- `enduring`: lets a gateway continue after an error
+- `report`: the current state of a gateway, for people
 """

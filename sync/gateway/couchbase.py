@@ -1,15 +1,16 @@
-"""The Couchbase gateway: replicates with a Sync Gateway, or any listener ashore, for as long as it takes.
+"""The Couchbase gateway: replicates with a Sync Gateway or any listener ashore, and keeps trying.
 
     configuration = CouchbaseGatewayConfiguration("office", "wss://sync.example.org:4984/fleet")
     gateway = CouchbaseGateway(database, configuration, vessel="argo")
     gateway.start()
 
-Each part of the policy has a replication, a connection and a checkpoint of its own, so that alarms do not
-wait behind a month of readings; what the office sends is pulled on one more (`way`). The first connects
-before the others (`dialling`). Where a person must do something, this tries again all the same, more rarely.
+Each part of the policy has its own replication, connection and checkpoint, so that alarms do not wait behind
+a month of readings. Documents from the office are pulled by one more replication (`way`). The first one
+connects before the others (`dialling`). If a person must act first, the gateway still tries again, but less
+often.
 
-A document that the gateway refuses is not ashore. It is kept with the reason, told, and offered again: all of
-them after a start and on `retry`, one for each reason now and then.
+A document that the gateway refuses counts as not forwarded. It is stored with the reason, reported, and
+offered again: all such documents after a start and on `retry`, and one for each reason from time to time.
 """
 
 import asyncio
@@ -57,48 +58,54 @@ from sync.store import Change, Database, Document, Watcher
 log = logging.getLogger(__name__)
 
 _LOOK_EVERY: Final = 5.0
-"""Seconds between looks at what nobody tells of: the policy, other vessels' bounds."""
+"""Seconds between checks of inputs without notification: the policy, and other vessels' bounds."""
 _WRITE_EVERY: Final = 30.0
-"""Seconds between two notes of what is ashore, while it grows."""
+"""Seconds between two writes of the forwarded bounds while they grow."""
 _LAST_LOOKS: Final = 40
-"""Goes at what is ashore when we end; the rest is looked at after the next start."""
+"""Steps of advancing the bounds at the end; the rest is checked after the next start."""
 _SCAN: Final = 500
-"""Changes counted before others in the event loop have their turn."""
+"""Number of changes counted before other tasks of the event loop may run."""
 PERSON_S: Final = 60.0
-"""Least seconds between attempts where a person has to do something."""
+"""Minimum seconds between attempts when a person must act first."""
 RETRY_EVERY_S: Final = 3600.0
-"""Seconds between offers of a refused document for each reason: a sync function is mended without our being
-told, and a document costs what it has on a metered link."""
+"""Seconds between offers of one refused document for each reason.
+
+A sync function may be corrected without notice, and each offer of a document costs its size on a metered
+link.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class CouchbaseGatewayConfiguration:
-    """One gateway. Raises ValueError, in words, for what cannot be."""
+    """Configuration of one gateway. Raises ValueError, with a description, if it is invalid."""
 
     name: str
-    """Its checkpoints go by this, not by its address; all vessels that forward there call it so."""
+    """Name of the gateway, used by all vessels that forward to it.
+
+    Its checkpoints depend on it, not on the address.
+    """
     url: str
-    """`wss://host:port/database`, or `ws://`."""
+    """Address of the database: `wss://host:port/database`, or `ws://…`."""
     authenticator: Authenticator | None = None
     roots: tuple[x509.Certificate, ...] | None = None
-    """The CAs that may vouch for it; the system's if None."""
+    """The CAs that the gateway's certificate may lead to; None for the system's."""
     credentials: Callable[[], Credentials] | None = None
-    """Called before each attempt to connect, for `authenticator` and `roots` as they are then."""
+    """Function called before each attempt to connect, for the current `authenticator` and `roots`."""
     pinned: str | None = None
-    """SHA-256 fingerprint of its certificate; then nothing else is looked at."""
+    """SHA-256 fingerprint of the gateway's certificate; if given, nothing else is checked."""
     now: Callable[[], datetime] | None = None
-    """The time that certificates are judged by (aware); the clock's if None."""
+    """Function that returns the aware time for checking certificates; None for the system clock."""
     push: bool = True
     pull: bool = False
     channels: frozenset[str] = frozenset()
-    """What is pulled; all that we may read if empty."""
+    """Channels to pull; empty for all that we may read."""
     pull_rule: Rule | None = None
-    """Why not to take a document that comes."""
+    """Function that returns the reason for rejecting a pulled document, or None."""
     pull_quota: Quota | None = None
-    """How much may come; None for anything."""
+    """Quota for pulled documents; None for no limit."""
     parts: tuple[Part, ...] = field(default_factory=lambda: parts(()))
     limit: float | None = None
-    """Bytes a second that all parts together send at most."""
+    """Maximum rate of all parts together, in bytes per second; None for no limit."""
 
     def __post_init__(self) -> None:
         URLEndpoint(self.url)
@@ -114,7 +121,7 @@ class CouchbaseGatewayConfiguration:
 
 
 class CouchbaseGateway:
-    """One gateway, from `start` to `stop`. All of it runs in one event loop."""
+    """A gateway that runs from `start` to `stop`, in one event loop."""
 
     def __init__(
         self,
@@ -130,10 +137,22 @@ class CouchbaseGateway:
         retry_every: float = RETRY_EVERY_S,
         sign: Sign = unsigned,
     ) -> None:
-        """`vessel`: whose gateway this is; `situation`: how it is just now, for the policy; `sign` signs what
-        this vessel says is ashore.
+        """Create a gateway.
 
-        Raises StoreError.
+        Args:
+            database: the store to forward.
+            configuration: the gateway's configuration.
+            vessel: id of this vessel.
+            situation: returns the current situation, for the policy.
+            rng: source of the jitter in waiting times.
+            longest_wait: maximum seconds between attempts.
+            person_wait: minimum seconds between attempts when a person must act first.
+            look_every: seconds between checks of inputs without notification.
+            retry_every: seconds between offers of refused documents.
+            sign: signs this vessel's document about what has been forwarded.
+
+        Raises:
+            StoreError: the store cannot be read or written.
         """
         self.configuration: Final = configuration
         self.forwarded: Final = Forwarded(database, configuration.name, vessel, sign=sign)
@@ -146,38 +165,38 @@ class CouchbaseGateway:
         self._rate = Rate(time.monotonic)
         self._counted = 0
         self._begins_anew = False
-        """Whether everything is to be looked at once more."""
+        """True if all documents must be compared again."""
         self._written_at = 0.0
         self._retry_every, self._probed_at = retry_every, time.monotonic()
         self._dialling = Dialling(Backoff(self._rng, max_wait_s=longest_wait), person_wait=person_wait)
         self._ways = self._made_ways()
         self._adopt_refused()
         self._known = {each.id: each.revision for way in self._ways for each in way.failed}
-        """Revisions that were refused and logged, by document: not logged each time they are offered."""
+        """Revision of each refused document that was already logged, so that it is not logged again."""
         self._report = GatewayReport(configuration.name, "couchbase", configuration.url, since=time.time())
 
-    # What users call
+    # Public methods
 
     def start(self) -> None:
-        """Begin, in the running event loop. Whatever goes wrong later is in `report`."""
+        """Start in the running event loop. Later errors are in `report`."""
         if self._task is None:
             self.forwarded.everything()
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
-        """End, and keep what was acknowledged."""
+        """Stop, and save what was acknowledged."""
         self._is_stopping = True
         self._wake.set()
         if self._task is not None:
             await self._task
 
     def network_changed(self) -> None:
-        """Interfaces came or went: try at once."""
+        """Try at once, because network interfaces have changed."""
         self._dialling.try_at_once()
         self._wake.set()
 
     def retry(self) -> int:
-        """Connect now, and offer all refused documents again; return how many there are.
+        """Connect now, and offer all refused documents again. Return how many there are.
 
         Raises StoreError.
         """
@@ -187,7 +206,7 @@ class CouchbaseGateway:
         return sum(way.offer_refused() for way in self._ways)
 
     def report(self) -> GatewayReport:
-        """What it does just now."""
+        """Return the current state."""
         report = self._report
         pushes = [way for way in self._ways if way.part is not None]
         refused = self._refused()
@@ -199,7 +218,7 @@ class CouchbaseGateway:
         if problem is not None and problem != report.problem:
             log.warning("gateway %s: %s", report.name, problem)
         if state is GatewayState.CONNECTED:
-            state, problem = self._state_of_documents()  # they were logged one by one
+            state, problem = self._state_of_documents()  # each document was already logged
         problem = problem or self._endurance.words
         if state is not report.state:
             report.state, report.since = state, time.time()
@@ -208,12 +227,12 @@ class CouchbaseGateway:
 
     @property
     def database(self) -> Database:
-        """The store."""
+        """The store that is forwarded."""
         return self._database
 
     @property
     def transferred(self) -> tuple[int, int]:
-        """Bytes sent and received so far, on all connections."""
+        """Bytes sent and received so far on all connections."""
         both = [way.transferred for way in self._ways]
         return sum(sent for sent, _ in both), sum(received for _, received in both)
 
@@ -231,7 +250,7 @@ class CouchbaseGateway:
         return GatewayState.CONNECTED, None
 
     def _state_of_documents(self) -> tuple[GatewayState, str | None]:
-        """How it stands while there are connections: what of the documents does not get through?"""
+        """Return the state while connected, with the problem of documents that are not replicated."""
         if refused := self._refused():
             has_more = any(way.failed.has_overflowed for way in self._ways)
             words = words_of_refused(self.configuration.name, refused, has_more=has_more)
@@ -243,12 +262,12 @@ class CouchbaseGateway:
         return GatewayState.CONNECTED, None
 
     def _refused(self) -> list[RefusedDocument]:
-        """What it refuses, the newest at the end."""
+        """Return the documents that the gateway refuses, newest last."""
         found = [each for way in self._ways for each in way.failed.newest(Direction.PUSH)]
         found.sort(key=lambda each: each.when)
         return [RefusedDocument(each.id, each.reason, each.when) for each in found]
 
-    # Its work
+    # The main task
 
     async def _run(self) -> None:
         is_counted = False
@@ -257,7 +276,7 @@ class CouchbaseGateway:
                 self._wake.clear()
                 wait = min(PAUSE_S, self._look_every)
                 try:
-                    while not is_counted:  # else it would be said that all is ashore
+                    while not is_counted:  # otherwise the report would say that everything is forwarded
                         is_counted = not self._count()
                         await asyncio.sleep(0)
                     wait = await self._turn(watcher)
@@ -277,7 +296,7 @@ class CouchbaseGateway:
             self._endurance.outlasts(error)
 
     async def _turn(self, watcher: Watcher) -> float:
-        """Do what is due; return the seconds until there may be more. Raises StoreError."""
+        """Do the work that is due. Return the seconds until there may be more. Raises StoreError."""
         is_told = watcher.drain() | watcher.ask() and self.forwarded.look()
         if is_told:
             log.info("gateway %s was begun anew: looking at everything once more", self._report.name)
@@ -289,11 +308,11 @@ class CouchbaseGateway:
         await self._probe()
         has_more = self._count()
         has_more |= self._note(ends=False)
-        self.report()  # says what is new of it
+        self.report()  # log what has changed
         return 0.0 if has_more else min(wait, self._look_every)
 
     async def _connect(self) -> float:
-        """Connect and end what is to be, as things are; seconds until there may be more to do."""
+        """Start and stop replications as the policy demands. Return the seconds until the next check."""
         situation = self._situation()
         for way in self._ways:
             way.is_wanted = way.part is None or way.part.when.holds(situation)
@@ -304,10 +323,10 @@ class CouchbaseGateway:
         return self._look_every if wait is None else wait
 
     async def _probe(self) -> None:
-        """Offer something of what is refused again, now and then. Raises StoreError."""
+        """Offer some of the refused documents again if it is time. Raises StoreError."""
         for way in self._ways:
             if way.is_up and way.failed.has_overflowed and way.failed.has_room:
-                await way.reset()  # what could not be kept by name is found by looking at everything
+                await way.reset()  # documents not stored by id are found by comparing everything
         if time.monotonic() - self._probed_at >= self._retry_every:
             self._probed_at = time.monotonic()
             for way in self._ways:
@@ -315,7 +334,10 @@ class CouchbaseGateway:
                 way.probe()
 
     def _count(self) -> bool:
-        """Count a part of the feed that nobody has counted; whether there is more. Raises StoreError."""
+        """Count a part of the feed that is not counted yet.
+
+        Return True if there is more. Raises StoreError.
+        """
         changes = self._database.changes(self._counted, limit=_SCAN)
         for change in changes:
             for way in self._ways:
@@ -327,7 +349,7 @@ class CouchbaseGateway:
         return len(changes) == _SCAN
 
     def _note(self, *, ends: bool) -> bool:
-        """Move our bounds on, and write them down now and then; whether there is more to be looked at."""
+        """Advance our bounds, and write them if it is time. Return True if there is more to check."""
         has_more = self.forwarded.advance(self._is_there)
         for _ in range(_LAST_LOOKS if ends else 0):
             has_more = has_more and self.forwarded.advance(self._is_there)
@@ -345,7 +367,7 @@ class CouchbaseGateway:
     def _way_of(self, document_id: str) -> Way | None:
         return next((way for way in self._ways if way.holds(document_id)), None)
 
-    # Its ways
+    # Replications
 
     def _made_ways(self) -> list[Way]:
         configuration, name = self.configuration, self.configuration.name
@@ -397,7 +419,7 @@ class CouchbaseGateway:
         )
 
     def _adopt_refused(self) -> None:
-        """Take over what an earlier version kept: ids alone, for all parts together. Raises StoreError."""
+        """Take over refused documents from an earlier version: ids only, for all parts. Raises StoreError."""
         kept = self._database.get_local(f"gateway:{self.configuration.name}:refused")
         if kept is None:
             return
@@ -410,10 +432,13 @@ class CouchbaseGateway:
                 way.failed.save()
             self._database.delete_local(kept.key, parent=kept.rev)
 
-    # What replications tell
+    # Calls from the replications
 
     def acknowledged(self, way: Way, change: Change, *, was_refused: bool) -> None:
-        """The gateway has said that it has a change; `was_refused`: it refused it before."""
+        """Record that the gateway has acknowledged a change.
+
+        `was_refused` is True if it refused it before.
+        """
         if not was_refused:
             way.backlog.remove(change.id, change.size)
         self._known.pop(change.id, None)
@@ -422,7 +447,7 @@ class CouchbaseGateway:
         self.forwarded.acknowledged(change.id)
 
     def ended(self, way: Way, told: Sequence[DocumentEnded]) -> None:
-        """What became of documents."""
+        """Log documents that failed permanently."""
         for document in told:
             if document.problem is None or document.is_transient:
                 continue
@@ -434,9 +459,9 @@ class CouchbaseGateway:
         self._wake.set()
 
     def begun(self, way: Way, progress: PushProgress) -> None:
-        """A connection begins to push from here on."""
-        # Each copy of the checkpoint goes there first, then here: it says less than ours only if it was put
-        # back to what it was before, and with it the documents.
+        """Check, when a connection begins, whether the gateway has lost documents."""
+        # Each copy of the checkpoint is stored at the gateway first, then here. The gateway's copy is behind
+        # ours only if the gateway was restored to an earlier state, and its documents with it.
         has_lost = progress.lacks(way.stored)
         if (has_lost or (progress.local == 0 and way.has_pushed)) and not self.forwarded.is_empty:
             log.warning(
@@ -447,7 +472,7 @@ class CouchbaseGateway:
         way.has_pushed = True
 
     def changed(self) -> None:
-        """Something is otherwise with a replication."""
+        """Wake the main task, because the state of a replication has changed."""
         self._wake.set()
 
 

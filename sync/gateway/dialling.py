@@ -1,8 +1,8 @@
-"""When the replications of one gateway connect: the first one leads, and one back-off serves all.
+"""Timing of the connections of one gateway: the first replication leads, and one back-off serves all.
 
-After an outage the first replication that the policy allows connects alone. The others follow once it has
-sent what it had, so that an alarm goes before a month of readings. If it cannot connect, the others could not
-either, and wait with it.
+After an outage, the first replication that the policy allows connects alone. The others follow once it has
+sent everything, so that an alarm goes before a month of readings. If it cannot connect, neither could the
+others, and they wait with it.
 """
 
 from collections.abc import Sequence
@@ -14,53 +14,59 @@ from sync.net.retrying import Backoff
 from sync.peer.problems import Problem
 
 LEAD_S: Final = 10.0
-"""Seconds after which the others follow a first replication that is still sending: it may have much, or a
-narrow limit of its own."""
+"""Seconds after which the others follow a first replication that is still sending.
+
+It may have much to send, or a low rate limit of its own.
+"""
 
 
 class Dialled(Protocol):
-    """One replication."""
+    """A replication whose connections are timed here."""
 
     @property
     def is_up(self) -> bool:
-        """Return True while it has a connection."""
+        """True while it has a connection."""
 
     @property
     def is_stopped(self) -> bool:
-        """Return True if it neither has a connection nor tries to make one."""
+        """True if it neither has a connection nor tries to make one."""
 
     @property
     def is_caught_up(self) -> bool:
-        """Return True if everything it has is sent."""
+        """True if everything was sent."""
 
     @property
     def up_since(self) -> float | None:
-        """Seconds of the clock when its connection was made, None without one."""
+        """Time of the clock at which its connection was made; None without one."""
 
     @property
     def fails_alone(self) -> bool:
-        """Return True if the gateway let it in last time, and then refused what it wanted."""
+        """True if the gateway admitted it last time, and then refused its requests."""
 
     def take_end(self) -> tuple[bool, Problem | None]:
-        """Return whether it has ended since this was last asked, and what ended it."""
+        """Return True if it has ended since the last call, and the problem that ended it."""
 
     def connect(self) -> None:
         """Make one attempt to connect."""
 
 
 class Dialling:
-    """Decides for one gateway. The clock is whatever `now` counts."""
+    """The timing of one gateway's connections, with whatever clock `now` uses."""
 
     def __init__(self, backoff: Backoff, *, person_wait: float) -> None:
-        """`person_wait`: least seconds between attempts where a person has to do something."""
+        """Create the timing. `person_wait` is the minimum wait in seconds when a person must act first."""
         self._backoff, self._person_wait = backoff, person_wait
         self._again_at: float | None = None
 
     def attend(self, ways: Sequence[Dialled], now: float) -> float | None:
-        """Connect what may connect. `ways`: those that the policy allows, the first before the others.
+        """Connect the replications that may connect.
+
+        Args:
+            ways: the replications that the policy allows, in order of priority.
+            now: time of the clock in seconds.
 
         Returns:
-            Seconds until there is more to do, None if only an event can bring it.
+            Seconds until there is more to do, or None if only an event can cause it.
         """
         self._take_ends(ways, now)
         if not ways:
@@ -82,12 +88,12 @@ class Dialling:
         return None
 
     def try_at_once(self) -> None:
-        """The network is another one: do not wait."""
+        """Cancel the current wait, because the network has changed."""
         self._backoff.reachability_changed()
         self._again_at = None
 
     def _take_ends(self, ways: Sequence[Dialled], now: float) -> None:
-        """Begin to wait if something has ended; what ends meanwhile waits with it."""
+        """Start a wait if a replication has ended. One that ends during a wait does not extend it."""
         for way in ways:
             has_ended, problem = way.take_end()
             if not has_ended or (self._again_at is not None and now < self._again_at):
@@ -99,7 +105,7 @@ class Dialling:
 
     @staticmethod
     def _lead(first: Dialled, now: float) -> float | None:
-        """Seconds until the others may follow; None if that is for an event to say."""
+        """Return the seconds until the others may follow, or None if an event decides."""
         if first.fails_alone:
             return 0.0
         if first.up_since is None:

@@ -1,14 +1,15 @@
-"""What is ashore: `forwarded` documents, by which vessels spare each other and a full card what is safe.
+"""Documents that record what has been forwarded, so that vessels save each other work and know what is safe.
 
-`forwarded:<gateway>:<vessel>`, written by that vessel alone: for each log of each sensor the number up to
-which everything has been acknowledged by the gateway, as far as this vessel has seen it. Readers take the
-highest of all vessels'.
+`forwarded:<gateway>:<vessel>`, written by that vessel alone, contains for each log of each sensor the number
+up to which everything has been acknowledged by the gateway, as far as this vessel has seen. Readers use the
+highest bound of all vessels.
 
-A bound is only ever moved from one document to the next one: whoever has just some of a log says nothing of
-the rest. It begins with a log's first number, or where another vessel's ends.
+A bound only ever advances from one document to the next. So a vessel that has only part of a log says nothing
+about the rest. A bound starts at a log's first number, or where another vessel's bound ends.
 
-A gateway that was begun anew, or restored from a backup, has lost what it had acknowledged. The vessel that
-sees it begins the next *epoch*: bounds of an earlier one count for nothing, and everybody looks once more.
+A gateway that was recreated, or restored from a backup, has lost documents that it had acknowledged. The
+vessel that detects this begins the next *epoch*: bounds of earlier epochs are ignored, and every vessel
+checks again.
 """
 
 import logging
@@ -22,32 +23,35 @@ from sync.store import Database, Document, DocumentError
 log = logging.getLogger(__name__)
 
 Sign = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
-"""A document's body by its id, signed by this vessel; as it is if the vessel has no identity."""
+"""Function that returns the signed body of a document id and body, or the body if there is no identity."""
 
 
 def unsigned(_document_id: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the body as it is: a vessel without identity signs nothing."""
+    """Return the body unchanged, for a vessel without an identity."""
     return body
 
 
 Log = tuple[str, str, str]
-"""Vessel, sensor, log."""
+"""Identity of a log: vessel, sensor and log id."""
 HISTORY: Final = (Kind.READING, Kind.GAP)
 AT_ONCE: Final = 500
-"""Documents looked at in one go."""
+"""Number of documents checked in one step."""
 EPOCHS_AHEAD: Final = 1000
-"""An epoch further ahead of ours than this is made up: a gateway is not begun anew so often. It is not
-heeded, or the vessel that made it up could leave no number for the epochs that follow."""
+"""Maximum difference between an epoch and ours for the epoch to be accepted.
+
+No gateway is recreated so often, so a larger one is forged. It is ignored, because otherwise its author could
+use up all numbers for later epochs.
+"""
 _HIGHEST: Final = 10**documents.SEQUENCE_DIGITS - 1
 
 
 def forwarded_id(gateway: str, vessel: str) -> str:
-    """Id of what a vessel has seen acknowledged by a gateway."""
+    """Return the id of the document about what a vessel has seen acknowledged by a gateway."""
     return f"{Kind.FORWARDED}:{gateway}:{vessel}"
 
 
 def bounds_of(document: Document) -> dict[Log, int]:
-    """The bounds that a `forwarded` document gives; another vessel may have written anything."""
+    """Return the valid bounds in a `forwarded` document, which another vessel may have written."""
     bounds: Any = document.body.get("bounds")
     found: dict[Log, int] = {}
     for key, last in bounds.items() if isinstance(bounds, dict) else ():
@@ -61,7 +65,7 @@ def bounds_of(document: Document) -> dict[Log, int]:
 
 
 def epoch_of(document: Document) -> int:
-    """Which epoch of the gateway a `forwarded` document is about."""
+    """Return the epoch of the gateway that a `forwarded` document refers to."""
     epoch: Any = document.body.get("epoch")
     return epoch if isinstance(epoch, int) and not isinstance(epoch, bool) and epoch >= 0 else 0
 
@@ -77,7 +81,7 @@ class Forwarded:
         *,
         sign: Sign = unsigned,
     ) -> None:
-        """Raises StoreError."""
+        """Load the bounds. Raises StoreError."""
         self._sign = sign
         self._database, self._gateway, self._vessel = database, gateway, vessel
         self._id = forwarded_id(gateway, vessel)
@@ -100,15 +104,18 @@ class Forwarded:
 
     @property
     def is_empty(self) -> bool:
-        """Whether we have seen nothing acknowledged."""
+        """True if we have seen nothing acknowledged."""
         return not self._own
 
     def look(self) -> bool:
-        """Read what all vessels say; whether somebody has begun another epoch. Raises StoreError."""
+        """Read the bounds of all vessels. Return True if one of them has begun another epoch.
+
+        Raises StoreError.
+        """
         found = list(self._database.documents(prefix=self._prefix))
         own = next((document for document in found if document.id == self._id), None)
         if self._said and (own is None or own.body != self._said):
-            self._is_new = True  # somebody has passed on an old state of ours as a newer one
+            self._is_new = True  # another vessel has passed on an old state of ours as a newer one
         epochs = [epoch for epoch in map(epoch_of, found) if epoch <= self.epoch + EPOCHS_AHEAD]
         newest = max(epochs, default=0)
         is_newer = newest > self.epoch
@@ -122,7 +129,7 @@ class Forwarded:
         return is_newer
 
     def begin_anew(self) -> None:
-        """The gateway has lost what it had. Raises StoreError."""
+        """Begin a new epoch, because the gateway has lost documents. Raises StoreError."""
         self._begin(self.epoch + 1)
         self._all = {}
         self.write()
@@ -132,7 +139,7 @@ class Forwarded:
         self._due.clear()
 
     def is_ashore(self, document_id: str) -> bool:
-        """Whether a reading or gap is known to be there already."""
+        """Return True if a reading or gap is known to have been forwarded."""
         if not document_id.startswith(_PREFIXES):
             return False
         name = documents.parse_id(document_id)
@@ -140,7 +147,7 @@ class Forwarded:
         return key is not None and name is not None and (name.number or 0) <= self._all.get(key, 0)
 
     def acknowledged(self, document_id: str) -> None:
-        """The gateway has it."""
+        """Record that the gateway has acknowledged a document, so that its log is checked."""
         if document_id.startswith(_PREFIXES):
             name = documents.parse_id(document_id)
             key = None if name is None else _key(name)
@@ -148,15 +155,15 @@ class Forwarded:
                 self._due[key] = None
 
     def everything(self) -> None:
-        """Look at all logs: what was acknowledged before a crash may not have been noted."""
+        """Check all logs, as an acknowledgement before a crash may not have been recorded."""
         for prefix in _PREFIXES:
             for document_id in _first_of_each_log(self._database, prefix):
                 self.acknowledged(document_id)
 
     def advance(self, is_there: Callable[[Document], bool]) -> bool:
-        """Move bounds on over what is there; whether there is more to be looked at.
+        """Advance the bounds over acknowledged documents. Return True if there is more to check.
 
-        `is_there`: whether the gateway has acknowledged a document of the store. Raises StoreError.
+        `is_there` returns True if the gateway has acknowledged a document of the store. Raises StoreError.
         """
         left = AT_ONCE
         while self._due and left > 0:
@@ -167,7 +174,10 @@ class Forwarded:
         return bool(self._due)
 
     def write(self) -> bool:
-        """Put our bounds into the store, if they have grown; whether they had. Raises StoreError."""
+        """Write our bounds to the store if they have grown. Return True if they were written.
+
+        Raises StoreError.
+        """
         if not self._is_new:
             return False
         body = self._signed()
@@ -177,7 +187,8 @@ class Forwarded:
                 if now is None or now.deleted or now.body != body:
                     self._database.put(self._id, body, parent=None if now is None else now.rev)
         except DocumentError as error:
-            # Forwarding does not depend on it: the log says which document it is, and the bounds stay due.
+            # Forwarding does not depend on it. The log says which document it is, and the bounds are written
+            # later.
             if str(error) != self._fault:
                 self._fault = str(error)
                 log.error("what is ashore cannot be written down: %s", error)
@@ -226,7 +237,7 @@ def _key(name: DocumentName) -> Log | None:
 
 
 def _from(database: Database, key: Log, bound: int) -> Iterable[Document]:
-    """Readings and gaps of a log that come after a bound, in order of their numbers."""
+    """Yield readings and gaps of a log after a bound, in order of their numbers."""
     streams = []
     for kind in HISTORY:
         prefix = f"{kind}:{':'.join(key)}:"
@@ -245,14 +256,14 @@ def _from(database: Database, key: Log, bound: int) -> Iterable[Document]:
 
 
 def _first_of_each_log(database: Database, prefix: str) -> Iterable[str]:
-    """An id of each log of each sensor: a few reads each, however many documents they have."""
+    """Yield an id of each log of each sensor, with a few reads for each however many documents it has."""
     after = ""
     while True:
         found = next(iter(database.documents(prefix=prefix, after=after, limit=1)), None)
         if found is None:
             return
         if documents.parse_id(found.id) is None:
-            after = found.id  # an id that is none hides no log
+            after = found.id  # a malformed id must not hide a log
             continue
         yield found.id
         after = found.id.rpartition(":")[0] + ":~"

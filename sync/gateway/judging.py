@@ -1,4 +1,4 @@
-"""What a problem with a Couchbase gateway means: whether it passes by itself, and how it is told."""
+"""Classification of problems with a Couchbase gateway: temporary or not, and an explanation of each."""
 
 from typing import Final
 
@@ -6,7 +6,7 @@ from sync.gateway.report import GatewayState
 from sync.peer.problems import Domain, Problem
 
 _PORTAL: Final = frozenset({200, 301, 302, 303, 307, 308, 511})
-"""Answers to a WebSocket's handshake that web pages give, or RFC 6585, section 6."""
+"""Status codes with which a web page or a captive portal (RFC 6585, section 6) answers the handshake."""
 _PORTAL_WORDS: Final = (
     "a web page answers there, no gateway: this network may want somebody to log in first (a captive portal),"
     " or the address is wrong"
@@ -19,7 +19,7 @@ _WORDS: Final = {
 
 
 def judge_problem(problem: Problem) -> tuple[GatewayState, str]:
-    """Return how it stands with a gateway after this, and that in words."""
+    """Return the gateway's state after this problem, and an explanation for people."""
     if problem.domain is Domain.WEBSOCKET and problem.code in _PORTAL:
         return GatewayState.CONNECTING, f"{problem.text}: {_PORTAL_WORDS}"
     if problem.domain is Domain.WEBSOCKET and problem.code in _WORDS:

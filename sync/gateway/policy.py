@@ -1,6 +1,7 @@
-"""What goes to a gateway, when, and how fast: the parts into which its configuration divides the documents.
+"""The forwarding policy: what goes to a gateway, when, and how fast.
 
-Pure: by which interface the gateway is reached, and what time it is, comes in as a `Situation`.
+The configuration divides the documents into parts. The module is pure: the interface by which the gateway is
+reached, and the time of day, are passed in as a `Situation`.
 """
 
 import re
@@ -16,23 +17,23 @@ _HOURS: Final = re.compile(r"hours\s*(==|!=)\s*([01]\d|2[0-3]):([0-5]\d)\s*-\s*(
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """How it is just now."""
+    """The current conditions that a policy depends on."""
 
     interface: frozenset[str] | None = None
-    """All names of the interface by which the gateway is reached; None if it cannot be."""
+    """All names of the interface by which the gateway is reached; None if it cannot be reached."""
     minute: int = 0
-    """Of the day, where the vessel is."""
+    """Minute of the day in the vessel's local time."""
 
 
 @dataclass(frozen=True, slots=True)
 class InterfaceIs:
-    """The gateway is reached by an interface of this name, or by another."""
+    """The condition that the gateway is reached by an interface of this name, or if negated, by another."""
 
     name: str
     negated: bool
 
     def holds(self, situation: Situation) -> bool:
-        """Never without a way there: whether it is the dear one nobody knows then."""
+        """Return True if the condition holds. It never does without a route, as the link may be metered."""
         return situation.interface is not None and (self.name in situation.interface) is not self.negated
 
     def __str__(self) -> str:
@@ -41,14 +42,14 @@ class InterfaceIs:
 
 @dataclass(frozen=True, slots=True)
 class HoursAre:
-    """It is between these minutes of the day, over midnight if the first is later."""
+    """The condition that the time is between two minutes of the day, past midnight if the first is later."""
 
     begin: int
     end: int
     negated: bool
 
     def holds(self, situation: Situation) -> bool:
-        """Whether it is."""
+        """Return True if the condition holds."""
         minute = situation.minute
         if self.begin <= self.end:
             within = self.begin <= minute < self.end
@@ -65,15 +66,16 @@ class HoursAre:
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """Conditions that must all hold; none is always."""
+    """Conditions that must all hold. Without any, they always hold."""
 
     conditions: tuple[InterfaceIs | HoursAre, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """`interface == NAME`, `interface != NAME`, `hours == HH:MM-HH:MM`, joined by `and`.
+        """Parse conditions such as `interface != NAME` and `hours == HH:MM-HH:MM`, joined by `and`.
 
-        Raises ValueError, in words.
+        Both operators, `==` and `!=`, are allowed for both. Raises ValueError with a description of the
+        fault.
         """
         found: list[InterfaceIs | HoursAre] = []
         for part in re.split(r"\s+and\s+", text.strip()):
@@ -92,12 +94,12 @@ class When:
         return cls(tuple(found))
 
     def holds(self, situation: Situation) -> bool:
-        """Whether all do."""
+        """Return True if all conditions hold."""
         return all(condition.holds(situation) for condition in self.conditions)
 
     @property
     def asks_for_interface(self) -> bool:
-        """Whether it depends on the way."""
+        """True if a condition depends on the interface."""
         return any(isinstance(condition, InterfaceIs) for condition in self.conditions)
 
     def __str__(self) -> str:
@@ -109,30 +111,31 @@ ALWAYS: Final = When()
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of a policy: documents in any of these channels."""
+    """An entry of a policy, for documents in any of these channels."""
 
     channels: tuple[str, ...]
     when: When = ALWAYS
     limit: float | None = None
-    """Bytes a second."""
+    """Maximum rate in bytes per second; None for no limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Documents that go to a gateway on their own: what holds them up holds up no others."""
+    """Documents that are forwarded independently, so that a delay does not hold up others."""
 
     name: str
-    """What is kept durably of it goes by this: it tells which documents these are, and nothing else."""
+    """Name under which its state is stored. It depends only on which documents belong to the part."""
     holds: Callable[[str], bool]
-    """Whether a document is one of them, by its id."""
+    """Function that returns True if a document belongs to the part, by its id."""
     when: When = ALWAYS
     limit: float | None = None
 
 
 def parts(policy: Sequence[Entry]) -> tuple[Part, ...]:
-    """The parts of a policy, the first before the others; the first entry with its channel has a document.
+    """Return the parts of a policy in order of priority.
 
-    Without any entry: everything, and history on its own.
+    A document belongs to the first entry with one of its channels. Without any entry, there are two parts:
+    history, and everything else.
     """
     if not policy:
         return _EVERYTHING
@@ -159,7 +162,7 @@ def _of_channels(wanted: frozenset[str], earlier: frozenset[str]) -> Callable[[s
 
 
 def _is_live(document_id: str) -> bool:
-    # What vessels tell each other of gateways is no news to a gateway.
+    # A gateway does not need the documents with which vessels coordinate forwarding.
     return not documents.is_history(document_id) and not document_id.startswith(
         f"{documents.Kind.FORWARDED}:"
     )

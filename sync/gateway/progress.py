@@ -1,4 +1,4 @@
-"""How much waits for a gateway, and how fast it goes: for those who look at it. Pure."""
+"""Measurement of a gateway's backlog and rate, for reports. Pure."""
 
 from collections.abc import Callable
 from typing import Final
@@ -8,7 +8,7 @@ from sync.store import Change
 
 
 class Rate:
-    """Things a second over the last ten seconds."""
+    """The number of documents per second over the last ten seconds."""
 
     SPAN: Final = 10
 
@@ -18,7 +18,7 @@ class Rate:
         self._began: float | None = None
 
     def add(self, count: int = 1) -> None:
-        """So many, now."""
+        """Count `count` documents now."""
         now = self._clock()
         if not self._counts:
             self._began = now
@@ -28,7 +28,7 @@ class Rate:
             self._forget(second)
 
     def value(self) -> float | None:
-        """A second; None if there were none."""
+        """Return the documents per second, or None if there were none."""
         now = self._clock()
         self._forget(int(now))
         if not self._counts or self._began is None:
@@ -41,7 +41,10 @@ class Rate:
 
 
 class Backlog:
-    """Documents that wait, and their bytes. One that is rewritten while it waits is still one."""
+    """The number of waiting documents and their bytes.
+
+    A document that is rewritten while it waits counts once.
+    """
 
     __slots__ = ("_rewritten", "bytes", "documents")
 
@@ -50,7 +53,7 @@ class Backlog:
         self._rewritten: set[str] = set()
 
     def add(self, change: Change) -> None:
-        """One more waits."""
+        """Count one more waiting document."""
         if not documents.is_immutable(change.id):
             if change.id in self._rewritten:
                 return
@@ -59,12 +62,12 @@ class Backlog:
         self.bytes += change.size
 
     def remove(self, document_id: str, size: int) -> None:
-        """One waits no more. What nobody has counted yet is not missed."""
+        """Uncount a document. It is not an error if it was not counted."""
         self._rewritten.discard(document_id)
         self.documents = max(0, self.documents - 1)
         self.bytes = max(0, self.bytes - size)
 
     def reset(self, left: int = 0) -> None:
-        """Whatever was counted: so many wait."""
+        """Set the number of waiting documents to `left`, whatever was counted."""
         self.documents, self.bytes = left, 0
         self._rewritten.clear()

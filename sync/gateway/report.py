@@ -1,4 +1,4 @@
-"""What a gateway does just now, for those who look at it: the same for every kind."""
+"""The current state of a gateway, for people: the same for every kind."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,34 +7,37 @@ from typing import Final, Protocol
 
 
 class GatewayState(Enum):
-    """How it stands with a gateway."""
+    """The state of a gateway."""
 
     CONNECTED = "connected"
     CONNECTING = "connecting"
-    """It does not answer, or not yet; it is tried again and again."""
+    """The gateway does not answer, or not yet. It is tried again and again."""
     WAITING = "waiting"
-    """Nothing may go there now: the policy keeps it for another interface or hour."""
+    """The policy allows nothing now, because of the interface or the time of day."""
     REFUSED = "refused"
-    """It answers, and does not take us, or not what we send: somebody has to do something."""
+    """The gateway refuses us or our documents, and a person must act."""
 
 
 @dataclass(frozen=True, slots=True)
 class RefusedDocument:
-    """A document that a gateway does not take."""
+    """A document that a gateway refuses."""
 
     id: str
     reason: str
-    """In the gateway's words."""
+    """The gateway's reason."""
     when: float
-    """Seconds since 1970 when it was first refused as it is now."""
+    """Seconds since 1970 when it was first refused for this reason."""
 
 
 MOST_NAMED: Final = 10
-"""Refused documents that a report names."""
+"""Maximum number of refused documents in a report."""
 
 
 def words_of_refused(gateway: str, refused: Sequence[RefusedDocument], *, has_more: bool = False) -> str:
-    """Say that a gateway refuses documents, and what to do. `refused` is not empty, the newest at the end."""
+    """Describe refused documents, and what to do about them.
+
+    `refused` is not empty, and the newest is last.
+    """
     last, number = refused[-1], len(refused)
     documents = "1 document" if number == 1 else f"{number}{' and more' if has_more else ''} documents"
     return (
@@ -45,33 +48,33 @@ def words_of_refused(gateway: str, refused: Sequence[RefusedDocument], *, has_mo
 
 @dataclass(slots=True)
 class GatewayReport:
-    """One gateway."""
+    """The current state of one gateway."""
 
     name: str
     kind: str
-    """`couchbase` or `mqtt`."""
+    """Kind of the gateway: `couchbase` or `mqtt`."""
     url: str
     state: GatewayState = GatewayState.CONNECTING
     since: float | None = None
-    """Seconds since 1970 when it came into this state."""
+    """Seconds since 1970 when it entered this state."""
     last_acknowledged: float | None = None
-    """Seconds since 1970 when it last took a document for good."""
+    """Seconds since 1970 when it last accepted a document."""
     backlog_documents: int = 0
-    """Documents that it may not have, refused ones included; none only if there are none."""
+    """Number of documents that it may not have, including refused ones; 0 only if there are none."""
     backlog_bytes: int = 0
-    """Their bodies' bytes, about."""
+    """Approximate bytes of their bodies."""
     refused_documents: int = 0
-    """Documents that it has refused: not ashore, and offered again now and then."""
+    """Number of documents that it has refused. They are offered again from time to time."""
     refused: list[RefusedDocument] = field(default_factory=list)
-    """The last of them, the newest at the end."""
+    """The most recent refused documents, newest last."""
     rate: float | None = None
-    """Documents a second, lately; None while nothing passes."""
+    """Recent rate in documents per second; None while there is no traffic."""
     problem: str | None = None
-    """The last error, in words; None once it is over."""
+    """The last error in words; None once it is over."""
 
     @property
     def estimated_seconds(self) -> float | None:
-        """Until the backlog has gone, at the present rate; None if nobody knows."""
+        """Seconds until the backlog is forwarded at the current rate; None if unknown."""
         going = self.backlog_documents - self.refused_documents
         if going <= 0:
             return 0.0 if self.refused_documents == 0 else None
@@ -79,19 +82,19 @@ class GatewayReport:
 
 
 class Gateway(Protocol):
-    """One way ashore, from `start` to `stop`; all run in the sync daemon's event loop."""
+    """A gateway, from `start` to `stop`. All run in the sync daemon's event loop."""
 
     def start(self) -> None:
-        """Begin, in the running event loop. Whatever goes wrong later is in `report`."""
+        """Start in the running event loop. Later errors are in `report`."""
 
     async def stop(self) -> None:
-        """End, and keep what was acknowledged."""
+        """Stop, and save what was acknowledged."""
 
     def network_changed(self) -> None:
-        """Interfaces came or went: try at once."""
+        """Try at once, because network interfaces have changed."""
 
     def retry(self) -> int:
-        """Connect now, and offer all refused documents again; return how many there are."""
+        """Connect now, and offer all refused documents again. Return how many there are."""
 
     def report(self) -> GatewayReport:
-        """What it does just now."""
+        """Return the current state."""

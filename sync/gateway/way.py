@@ -1,7 +1,7 @@
-"""One replication with a Couchbase gateway: of a part of the policy, or what is pulled.
+"""A replication with a Couchbase gateway: of a part of the policy, or of pulled documents.
 
-It makes one attempt to connect when it is told to; when to try again is `dialling`'s to say. What the gateway
-refuses of it is kept in `failed`, and offered again.
+It makes one attempt to connect when asked to; `dialling` decides when to try again. Documents that the
+gateway refuses are stored in `failed`, and offered again.
 """
 
 import asyncio
@@ -27,43 +27,49 @@ from sync.replication.checkpoint import PushProgress
 from sync.store import Change
 
 _STOP_S: Final = 3.0
-"""For what is on its way to arrive, when we end."""
+"""Seconds for documents in flight to arrive when we stop."""
 _PROBES: Final = 10
-"""Refused documents that the schedule offers at most, one for each reason. Once it is taken, all follow."""
+"""Maximum number of refused documents offered on schedule, one for each reason.
+
+If one is accepted, all others with its reason follow.
+"""
 _UP: Final = frozenset({Activity.BUSY, Activity.IDLE})
 
 
 class Owner(Protocol):
-    """The gateway whose way it is."""
+    """The gateway that owns a way."""
 
     def acknowledged(self, way: "Way", change: Change, *, was_refused: bool) -> None:
-        """The gateway has said that it has a change; `was_refused`: it refused it before."""
+        """Record that the gateway has acknowledged a change.
+
+        `was_refused` is True if it refused it before.
+        """
 
     def ended(self, way: "Way", told: Sequence[DocumentEnded]) -> None:
-        """What became of documents."""
+        """Receive the outcome of documents."""
 
     def begun(self, way: "Way", progress: PushProgress) -> None:
-        """A connection begins to push from here on."""
+        """Receive the progress from which a connection begins to push."""
 
     def changed(self) -> None:
-        """Something is otherwise with a replication."""
+        """Receive the notice that the state of a replication has changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class WayOptions:
-    """What a way is for."""
+    """Options of a way."""
 
     part: Part | None
-    """What is pushed; None to pull."""
+    """The part to push; None to pull."""
     failed: FailedDocuments
     is_spared: Callable[[str], bool]
-    """Whether a document is known to be ashore by another vessel."""
+    """Function that returns True if another vessel is known to have forwarded a document."""
     limit: TokenBucket | None
-    """What all ways together may send; None for as much as the line takes."""
+    """Rate limit of all ways together; None for no limit."""
 
 
 class Way:
-    """One replication, from `connect` to `end`, again and again."""
+    """A replication that may be connected and ended repeatedly."""
 
     def __init__(
         self,
@@ -73,21 +79,25 @@ class Way:
         *,
         rng: Random,
     ) -> None:
-        """`configure` makes the replicator's configuration of what this adds to it. Raises StoreError."""
+        """Create a way. Raises StoreError.
+
+        `configure` returns the replicator's configuration, given the stream to push and the options that this
+        class adds.
+        """
         part = options.part
         self.part: Final = part
         self.failed: Final = options.failed
         self.backlog: Final = Backlog()
         self.is_wanted = False
-        """Whether the policy allows it just now."""
+        """True if the policy allows it now."""
         self.up_since: float | None = None
         self.fails_alone = False
         self._owner, self._options = owner, options
         self._resets = self._has_ended = False
         self._problem: Problem | None = None
-        """Why the last attempt or connection ended."""
+        """Reason why the last attempt or connection ended."""
         self._mended: set[str] = set()
-        """Reasons for which documents were refused, and of which one has been taken since the last probe."""
+        """Reasons of refusals of which a document was accepted since the last probe."""
         self._replicator = Replicator(
             configure(
                 None if part is None else Stream(part.name, self.is_sent),
@@ -102,20 +112,20 @@ class Way:
             rng=rng,
         )
         self.has_pushed = part is not None and self._replicator.pushed.local > 0
-        """Whether something was pushed there before."""
+        """True if documents were pushed to the gateway before."""
 
-    # What goes by it
+    # Documents
 
     def holds(self, document_id: str) -> bool:
-        """Return True if a document is one of these."""
+        """Return True if a document belongs to this way."""
         return self.part is not None and self.part.holds(document_id)
 
     def is_sent(self, document_id: str) -> bool:
-        """Return True if a document goes out here: not what others have brought ashore."""
+        """Return True if a document is pushed here, because no other vessel has forwarded it."""
         return self.holds(document_id) and not self._options.is_spared(document_id)
 
     def waits(self, change: Change) -> bool:
-        """Return True if a change has yet to go out here."""
+        """Return True if a change has yet to be pushed here."""
         return self.is_sent(change.id) and not self._replicator.pushed.is_complete(change.sequence)
 
     def is_there(self, document_id: str, sequence: int) -> bool:
@@ -128,7 +138,7 @@ class Way:
 
     @property
     def stored(self) -> PushProgress:
-        """What our own copy of the checkpoint says need not go there any more."""
+        """Local changes that need not be pushed, according to our own copy of the checkpoint."""
         return self._replicator.stored
 
     @property
@@ -136,42 +146,42 @@ class Way:
         """Bytes sent and received so far."""
         return self._replicator.transferred
 
-    # How it stands
+    # State
 
     @property
     def is_up(self) -> bool:
-        """Return True while it has a connection."""
+        """True while it has a connection."""
         return self._replicator.status.activity in _UP
 
     @property
     def is_stopped(self) -> bool:
-        """Return True if it neither has a connection nor tries to make one."""
+        """True if it neither has a connection nor tries to make one."""
         return self._replicator.status.activity is Activity.STOPPED
 
     @property
     def is_caught_up(self) -> bool:
-        """Return True if everything it has is sent."""
+        """True if everything was sent."""
         return self._replicator.status.activity is Activity.IDLE
 
     @property
     def is_idle(self) -> bool:
-        """Return True if nothing is to be done."""
+        """True if there is no work to do."""
         return self._replicator.status.activity is not Activity.BUSY
 
     @property
     def is_held(self) -> bool:
-        """Return True if it waits for the first one to go ahead."""
+        """True if it is waiting for the first way to lead."""
         return self.is_stopped and self._problem is None
 
     @property
     def judged(self) -> tuple[GatewayState, str | None]:
-        """How it stands, and why."""
+        """The gateway's state according to this way, and the reason."""
         if self.is_up:
             return GatewayState.CONNECTED, None
         problem = self._replicator.status.problem or self._problem
         return (GatewayState.CONNECTING, None) if problem is None else judge_problem(problem)
 
-    # What the gateway does with it
+    # Control by the gateway
 
     def connect(self) -> None:
         """Make one attempt to connect."""
@@ -179,45 +189,45 @@ class Way:
         self._replicator.start(reset_checkpoint=self._resets)
 
     def take_end(self) -> tuple[bool, Problem | None]:
-        """Return whether it has ended since this was last asked, and what ended it."""
+        """Return True if it has ended since the last call, and the problem that ended it."""
         has_ended, self._has_ended = self._has_ended, False
         return has_ended, self._problem
 
     async def rest(self) -> None:
-        """End it for now: the policy keeps everything for another time."""
+        """Stop for now, because the policy does not allow it."""
         self._problem = None
         if not self.is_stopped:
             await self._replicator.stop()
         self._has_ended = False
 
     async def reset(self) -> None:
-        """Look at everything once more."""
+        """Stop, and compare all documents again on the next connection."""
         if self.part is not None:
             self._resets, self.has_pushed = True, False
             await self._replicator.stop()
             self._has_ended, self._problem = False, None
 
     async def end(self) -> None:
-        """End in good order, if that does not take long."""
+        """Stop in good order, within a few seconds."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_STOP_S):
                 await self._replicator.stop()
 
-    # What is refused
+    # Refused documents
 
     @property
     def refused(self) -> list[FailedDocument]:
-        """What the gateway refuses, and what of it cannot be taken, the one that failed last at the end."""
+        """Documents that the gateway refuses, or that cannot be stored here, the last failure at the end."""
         return list(self.failed)
 
     def offer_refused(self) -> int:
-        """Offer all that is refused once more; how many documents that is."""
+        """Offer all refused documents again. Return their number."""
         ids = self.failed.ids(Direction.PUSH)
         self._replicator.offer_again(ids)
         return len(ids)
 
     def probe(self) -> None:
-        """Offer one document for each reason once more: if it is taken, those of the same reason follow."""
+        """Offer one document for each reason again. If it is accepted, those with the same reason follow."""
         self._mended.clear()
         found: dict[str, str] = {}
         for document in self.failed:
@@ -227,7 +237,7 @@ class Way:
             self._replicator.offer_again(list(found.values())[:_PROBES])
 
     def forget_spared(self) -> None:
-        """Forget what was refused here and another vessel has brought ashore. Raises StoreError."""
+        """Forget refused documents that another vessel has forwarded. Raises StoreError."""
         self._forget(filter(self._options.is_spared, self.failed.ids(Direction.PUSH)))
         self.failed.save()
 
@@ -244,7 +254,7 @@ class Way:
         was_refused = was is not None and was.revision in ("", change.rev)
         self._owner.acknowledged(self, change, was_refused=was_refused)
 
-    # Its replicator
+    # Calls from the replicator
 
     def _begun(self, progress: PushProgress) -> None:
         self._resets = False

@@ -1,4 +1,4 @@
-"""By which interface a gateway is reached: what a policy about dear lines asks."""
+"""Detection of the interface by which a gateway is reached, for policies about metered links."""
 
 import socket
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from sync.mesh.interfaces import Interface, read_interfaces
 
 _SYS: Final = Path("/sys/class/net")
 _BY_DEVICE_TYPE: Final = {"wlan": "wifi", "wwan": "cellular"}
-"""As the kernel calls a kind of device in `uevent`."""
+"""Names for the kernel's device types in `uevent`."""
 
 
 def names_of_way(
@@ -19,10 +19,10 @@ def names_of_way(
     interfaces: Callable[[], tuple[Interface, ...]] = read_interfaces,
     sys: Path = _SYS,
 ) -> frozenset[str] | None:
-    """All names of the interface that leads there; None if none does. Sends nothing; may ask for the host.
+    """Return all names of the interface that leads to a host, or None if there is no route.
 
-    These are its own name, its alias (`ip link set eth1 alias satellite`), and its kind: `ethernet`, `wifi`
-    or `cellular`.
+    The names are the interface's own, its alias (`ip link set eth1 alias satellite`), and its kind:
+    `ethernet`, `wifi` or `cellular`. Nothing is sent to the host, but its name may be resolved.
     """
     try:
         for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM):
@@ -36,12 +36,12 @@ def names_of_way(
                 if any(str(each.ip) == ours for each in interface.addresses):
                     return names_of(interface.name, sys)
     except OSError:
-        pass  # no name, no network: there is no way
+        pass  # the name is not resolved, or there is no network, so there is no route
     return None
 
 
 def names_of(interface: str, sys: Path = _SYS) -> frozenset[str]:
-    """All names of an interface."""
+    """Return all names of an interface: its own, its alias, and its kind."""
     folder = sys / interface
     alias = _read(folder / "ifalias")
     kind = "ethernet"

@@ -1,4 +1,4 @@
-"""Publishes the presence of vessels on a connection, as `presence` decides."""
+"""Publication of the presence of vessels on a connection, as decided by `presence`."""
 
 import logging
 import time
@@ -18,28 +18,34 @@ class Attendance:
     def __init__(
         self, name: str, vessel: str, *, is_recording: Callable[[], bool], look_every: float
     ) -> None:
-        """`name`: of the gateway; `vessel`: whose it is; `is_recording`: whether that vessel's recorder makes
-        samples durable just now, asked every `look_every` seconds."""
+        """Create a publisher.
+
+        Args:
+            name: name of the gateway.
+            vessel: id of this vessel.
+            is_recording: returns True if this vessel's recorder is storing samples durably now.
+            look_every: seconds between calls of `is_recording`.
+        """
         self._name, self._vessel = name, vessel
         self._is_recording, self._look_every = is_recording, look_every
         self._records, self._asked_at = False, float("-inf")
         self.presence = Presence(vessel, now=time.monotonic())
         self._numbers: dict[int, str] = {}
-        """Vessels whose presence was published, by the number of the message."""
+        """Vessels whose presence was published, by message id."""
 
     def resume(self, said: Iterable[str]) -> None:
-        """Continue after a restart; `said`: the other vessels last published as online."""
+        """Continue after a restart. `said` are the other vessels last published as online."""
         self.presence = Presence(self._vessel, said=said, now=time.monotonic())
 
     def begin(self) -> bytes:
-        """Begin a connection; return the payload to publish for this vessel."""
+        """Begin a connection. Return the payload to publish for this vessel."""
         self.presence.begin()
         self._numbers.clear()
         self.presence.tell(self._vessel, topics.ONLINE if self._records_now() else topics.OFFLINE)
         return self.presence.own
 
     def tell(self, client: Client, signs: Sequence[Sign]) -> None:
-        """Publish the presence that has changed; `signs`: the new signs of life. Raises Trouble."""
+        """Publish presence that has changed. `signs` are the new signs of life. Raises Trouble."""
         now = time.monotonic()
         for sign in signs:
             self.presence.sign(sign.vessel, sign.holds_for, now)
@@ -47,17 +53,17 @@ class Attendance:
             self._say(client, vessel, payload)
 
     def leave(self, client: Client) -> None:
-        """Publish `offline` for this vessel and those it spoke for. Raises Trouble."""
+        """Publish `offline` for this vessel and for those published as online here. Raises Trouble."""
         for vessel in self.presence.leave():
             self._say(client, vessel, topics.OFFLINE)
 
     @property
     def is_owed_an_answer(self) -> bool:
-        """True while the broker has not acknowledged all that was published on this connection."""
+        """True until the broker has acknowledged everything published on this connection."""
         return bool(self._numbers)
 
     def acknowledged(self, number: int, code: int, name: str) -> bool:
-        """Take the broker's answer to a message; return True if the message was a presence."""
+        """Process the acknowledgement of a message. Return True if the message was a presence."""
         vessel = self._numbers.pop(number, None)
         if vessel is not None and code >= troubles.FAILURE:
             trouble = troubles.of_puback(code, name, topics.presence(vessel))

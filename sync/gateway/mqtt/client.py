@@ -1,9 +1,9 @@
-"""aiomqtt's client, with what it keeps to itself and a gateway needs.
+"""A subclass of aiomqtt's client that adds what a gateway needs.
 
-aiomqtt's `publish` looks at no reason code, its `_connected` waits in vain for a broker that hangs up without
-a word, and what it receives goes to a queue without end; it is on paho-mqtt, which tells all of that (but for
-reason codes that MQTT 5 does not list: at these it breaks off). Here paho's calls are taken where aiomqtt
-takes them. Reading and writing the socket stays aiomqtt's.
+aiomqtt's `publish` ignores reason codes. Its `_connected` waits forever for a broker that hangs up silently,
+and received messages go to an unbounded queue. It is built on paho-mqtt, which reports all of these events
+(but raises on reason codes that MQTT 5 does not list). This class handles paho's callbacks in place of
+aiomqtt. Reading and writing the socket is left to aiomqtt.
 """
 
 import asyncio
@@ -32,23 +32,29 @@ from sync.net.tls_contexts import ClientTLS
 from sync.store import StoreError
 
 PACKETS_SIZE: Final = 268_435_455
-"""The largest packet there can be (MQTT 5, section 1.5.5)."""
+"""Maximum size of a packet in bytes (MQTT 5, section 1.5.5)."""
 
 
 SESSION_S: Final = 86_400
-"""Seconds for which a broker is to know us after a connection. If it does not, it was begun anew."""
+"""Seconds for which a broker keeps our session after a connection.
+
+If it does not have the session then, it has been started from scratch.
+"""
 _CODE_AT: Final = 2
-"""Where a PUBACK has its reason code, after the message's number (MQTT 5, section 3.4.2)."""
+"""Offset of the reason code in a PUBACK, after the packet identifier (MQTT 5, section 3.4.2)."""
 _UNSPECIFIED: Final = 0x80
 log = logging.getLogger(__name__)
 
 _quiet: Final = logging.getLogger("sync.gateway.mqtt.paho")
-"""What paho logs as it goes, `Client.ended` says in better words."""
+"""Logger for paho's messages, which `Client.ended` reports better."""
 _quiet.setLevel(logging.CRITICAL)
 
 
 class _Socket(ssl.SSLSocket):
-    """paho forgets a socket whose handshake fails, and why a later read failed: an alert of the broker's."""
+    """A socket that closes after a failed handshake, and remembers an alert of the broker.
+
+    paho does neither.
+    """
 
     alert: ssl.SSLError | None = None
 
@@ -71,17 +77,17 @@ class _Socket(ssl.SSLSocket):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a broker said of itself when it let us in."""
+    """The limits that a broker announced when it accepted the connection."""
 
     receive_maximum: int = 65_535
-    """Messages that it takes before it has acknowledged the first."""
+    """Number of messages the broker accepts before it has acknowledged the first."""
     maximum_packet: int = PACKETS_SIZE
     retains: bool = True
     maximum_qos: int = 2
 
 
 class Client(aiomqtt.Client):
-    """One connection to a broker. Used once."""
+    """A single connection to a broker."""
 
     def __init__(
         self,
@@ -93,7 +99,16 @@ class Client(aiomqtt.Client):
         security: ClientTLS | None,
         patience: Patience,
     ) -> None:
-        """`vessel` is whose presence the broker tells when we are gone; `security` how TLS is done."""
+        """Create a client.
+
+        Args:
+            configuration: the gateway's configuration.
+            identifier: the MQTT client identifier.
+            vessel: the vessel whose presence the last will sets to offline.
+            protocol: the MQTT version.
+            security: the TLS context and check; None for no TLS.
+            patience: the timeouts.
+        """
         is_5 = protocol is aiomqtt.ProtocolVersion.V5
         session = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         session.SessionExpiryInterval = SESSION_S
@@ -111,7 +126,7 @@ class Client(aiomqtt.Client):
             keepalive=patience.keepalive,
             clean_start=False if is_5 else CLEAN_START_FIRST_ONLY,
             properties=session if is_5 else None,
-            # Ours is smaller; what paho holds back it would send when we do not expect it.
+            # Our own window is smaller. paho would send queued messages at times that we do not expect.
             max_inflight_messages=0,
             tls_context=None if security is None else security.context,
             socket_options=((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),),
@@ -119,7 +134,7 @@ class Client(aiomqtt.Client):
         self._handle_puback = self._client._handle_pubackcomp  # noqa: SLF001 -- see `_on_puback`
         self._client._handle_pubackcomp = self._on_puback  # type: ignore[method-assign]  # noqa: SLF001
         self._unlisted: int | None = None
-        """The reason code of the acknowledgement that is read just now, if paho does not know it."""
+        """Reason code of the acknowledgement being read, if paho does not know it; otherwise None."""
         self._security = security
         self._socket: object = None
         if security is not None:
@@ -128,26 +143,26 @@ class Client(aiomqtt.Client):
         self._where: Final = f"{configuration.host}:{configuration.port}"
         self.terms = Terms()
         self.is_known = False
-        """Whether the broker still knows us from the last connection."""
+        """True if the broker still has the session of the last connection."""
         self.ended: Trouble | None = None
-        """Why there is no connection any more."""
+        """Reason why the connection has ended; None while it has not."""
         self.store_error: StoreError | None = None
-        """Error of the store in `on_acknowledged` or `on_heard`. It has ended the connection."""
+        """Error of the store in `on_acknowledged` or `on_heard`, which has ended the connection."""
         self._ignored: set[tuple[str, str]] = set()
-        """Kinds of topic and of error of which a warning was logged."""
+        """Kinds of topic and of error for which a warning was logged."""
         self.on_acknowledged: Callable[[int, int, str], None] = lambda _mid, _code, _name: None
-        """Called with a message's number, the reason code, and its name."""
+        """Called with a message's id, the reason code, and the code's name."""
         self.on_heard: Callable[[str, bytes, bool], None] = lambda _topic, _payload, _retained: None
-        """Called with topic, payload, and whether the broker had retained it."""
+        """Called with topic, payload, and True if the broker had retained the message."""
         self.on_ended: Callable[[], None] = lambda: None
 
     async def open(self) -> None:
-        """Connect. Raises Trouble."""
+        """Connect to the broker. Raises Trouble if that fails."""
         opening = asyncio.ensure_future(self.__aenter__())
         try:
             await asyncio.shield(opening)
         except asyncio.CancelledError:
-            # A thread of aiomqtt's is looking for the host, and cannot be stopped; it comes to an end.
+            # A thread of aiomqtt's is resolving the host. It cannot be stopped, but will end.
             opening.add_done_callback(self._too_late)
             raise
         except Exception as error:
@@ -155,7 +170,7 @@ class Client(aiomqtt.Client):
             raise self._why_not(error) from error
 
     def send(self, topic: str, payload: bytes, *, retain: bool) -> int:
-        """Publish at QoS 1; the number by which it will be acknowledged. Raises LostTrouble."""
+        """Publish at QoS 1. Return the message id of the acknowledgement to come. Raises LostTrouble."""
         info = self._client.publish(topic, payload, qos=1, retain=retain and self.terms.retains)
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             raise self.ended or troubles.of_disconnect(0, "", self._where)
@@ -170,20 +185,21 @@ class Client(aiomqtt.Client):
         wants_retained: bool = True,
         as_published: Container[str] = (),
     ) -> list[str]:
-        """Subscribe.
+        """Subscribe to topics.
 
         Args:
-            filters: what to.
-            qos: at most so.
-            hears_own: whether what we publish ourselves comes back; with MQTT 3.1.1 it always does.
-            wants_retained: whether what is retained comes now; with MQTT 3.1.1 it always does.
-            as_published: those of whose messages it is told whether they are retained, when they come later,
-                too; with MQTT 3.1.1 nobody tells.
+            filters: the topic filters.
+            qos: maximum quality of service.
+            hears_own: whether our own messages are delivered; always True with MQTT 3.1.1.
+            wants_retained: whether retained messages are delivered now; always True with MQTT 3.1.1.
+            as_published: filters whose later messages also say whether they are retained; not available with
+                MQTT 3.1.1.
 
         Returns:
             The filters that the broker refuses.
 
-        Raises Trouble.
+        Raises:
+            Trouble: the connection has ended, or the broker does not answer.
         """
         try:
             if self._is_5:
@@ -216,23 +232,23 @@ class Client(aiomqtt.Client):
         ]
 
     async def close(self) -> None:
-        """Say goodbye, if there is anybody; the broker then keeps our last will to itself."""
+        """Disconnect in good order if connected, so that the broker does not publish our last will."""
         if self.ended is None:
             try:
                 async with asyncio.timeout(self.timeout):
                     await self.__aexit__(None, None, None)
             except (aiomqtt.MqttError, TimeoutError):
-                pass  # it does not answer: `abandon` hangs up
+                pass  # it does not answer, so `abandon` closes the connection
         self.abandon()
 
     def abandon(self) -> None:
-        """Hang up, without a word."""
+        """Close the connection without a DISCONNECT packet."""
         self._client._sock_close()  # noqa: SLF001 -- paho's only way that sends nothing; `disconnect` waits for a socket that may be stalled
         if self._misc_task is not None:
             self._misc_task.cancel()
         for future in (self._connected, self._disconnected):
             if future.done() and not future.cancelled():
-                future.exception()  # it is told by `ended`, not by asyncio's log
+                future.exception()  # it is reported by `ended`, not by asyncio's log
 
     @property
     def _is_5(self) -> bool:
@@ -246,7 +262,7 @@ class Client(aiomqtt.Client):
     def _why_not(self, error: Exception) -> Trouble:
         if self.ended is not None:
             return self.ended
-        # aiomqtt makes an error of its own of the system's, and keeps that as what it came from.
+        # aiomqtt raises its own error, with the system's error as its context.
         cause = error.__context__ if isinstance(error, aiomqtt.MqttError) else error
         if isinstance(cause, TimeoutError) and self._client.socket() is None:
             return troubles.of_error(cause, self._where)
@@ -257,17 +273,17 @@ class Client(aiomqtt.Client):
             )
         return troubles.of_error(cause or error, self._where)
 
-    # --- what paho calls
+    # --- callbacks of paho
 
     def _on_socket_open(self, client: Paho, userdata: Any, sock: Any) -> None:
-        # In the thread that connects: nothing was sent yet.
+        # This runs in the thread that connects. Nothing has been sent yet.
         self._socket = sock
         if self._security is not None and isinstance(sock, ssl.SSLSocket):
             self._security.check(sock)  # type: ignore[arg-type]  # it looks at the certificate alone
         super()._on_socket_open(client, userdata, sock)
 
     def _on_socket_register_write(self, client: Paho, userdata: Any, sock: Any) -> None:  # noqa: ARG002
-        # As aiomqtt does; but by the time that the loop comes to it, the socket may be closed.
+        # As in aiomqtt, except that the socket may be closed before the event loop runs this.
         def write() -> None:
             try:
                 client.loop_write()
@@ -326,9 +342,9 @@ class Client(aiomqtt.Client):
         self.on_ended()
 
     def _on_puback(self, cmd: Literal["PUBACK", "PUBCOMP"]) -> MQTTErrorCode:
-        # mosquitto answers what is above its `message_size_limit` with 0x95, which MQTT 5 (section 3.4.2.1)
-        # has for other packets only. At that paho raises an error, which ends the connection, and the next
-        # one likewise: the message would be sent for ever, and nothing after it.
+        # mosquitto answers a message above its `message_size_limit` with 0x95, which MQTT 5 (section 3.4.2.1)
+        # defines for other packets only. paho raises an error on it, which ends the connection, and the next
+        # one likewise. The message would be sent again indefinitely, and nothing after it.
         packet: bytearray = self._client._in_packet["packet"]  # noqa: SLF001
         self._unlisted = None
         if self._is_5 and len(packet) > _CODE_AT and not _is_listed(packet[_CODE_AT]):
@@ -349,7 +365,7 @@ class Client(aiomqtt.Client):
             self._end_for_store(error)
 
     def _on_message(self, client: Paho, userdata: Any, message: MQTTMessage) -> None:  # noqa: ARG002
-        # Not to aiomqtt's queue: nobody would empty it.
+        # Not into aiomqtt's queue, which nobody would empty.
         if self.store_error is not None:
             return
         try:
@@ -357,7 +373,8 @@ class Client(aiomqtt.Client):
         except StoreError as error:
             self._end_for_store(error)
         except Exception as error:  # noqa: BLE001 -- anybody may have published it
-            # Let out, it would make paho take the same packet for new again and again, and hear nothing else.
+            # If the exception left this method, paho would process the same packet again and again, and no
+            # other.
             place = topics.parse(message.topic)
             kind = "other" if place is None else place.part, type(error).__name__
             if kind not in self._ignored:
@@ -368,14 +385,14 @@ class Client(aiomqtt.Client):
                 )
 
     def _end_for_store(self, error: StoreError) -> None:
-        """End the connection for an error of the store, which paho must not see: see `_on_message`."""
+        """End the connection because of a store error, which paho must not see: see `_on_message`."""
         self.store_error = self.store_error or error
         self.ended = self.ended or LostTrouble(f"the store: {error}", troubles.What.TRY_AGAIN)
         self.on_ended()
 
 
 def _is_listed(code: int) -> bool:
-    """Whether paho knows it as an answer to a message."""
+    """Return True if paho knows the reason code as an answer to a message."""
     try:
         ReasonCode(PacketTypes.PUBACK, identifier=code)
     except (KeyError, ValueError):

@@ -1,4 +1,4 @@
-"""What an MQTT gateway is told: checked when it is made, so that a typo is found before the first attempt."""
+"""The configuration of an MQTT gateway, validated on creation so that a typo is found before connecting."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,41 +10,45 @@ from sync.gateway.mqtt.feed import Wants
 from sync.gateway.mqtt.lanes import DEFAULT, LaneSettings
 
 _PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
-"""As registered with IANA."""
+"""Default ports, as registered with IANA."""
 
 
 @dataclass(frozen=True, slots=True)
 class MqttGatewayConfiguration:
-    """One broker, and what goes there.
+    """Configuration of one broker, and of what is published there.
 
-    Raises ValueError, in words, for what cannot be.
+    Raises ValueError, with a description, if it is invalid.
     """
 
     name: str
-    """Its cursor in the store goes by this."""
+    """Name of the gateway, which identifies its cursor in the store."""
     url: str
-    """`mqtt://host[:1883]`, or `mqtts://host[:8883]` for TLS."""
+    """Address of the broker: `mqtt://host[:1883]`, or `mqtts://host[:8883]` for TLS."""
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     read_password: Callable[[], str | None] | None = field(default=None, repr=False)
-    """Called before each attempt to connect, instead of `password`: for a file that may change. Raises
-    OSError, or ValueError in words."""
+    """Function called before each attempt to connect, instead of `password`, for a file that may change.
+
+    Raises OSError, or ValueError with a description.
+    """
     ca: Path | None = None
-    """PEM file with the CAs that may vouch for the broker; the system's if None."""
+    """PEM file with the CAs that the broker's certificate may lead to; None for the system's."""
     certificate: Path | None = None
     key: Path | None = None
-    """PEM files, for a broker that asks for a client certificate; both or none."""
+    """PEM files for a broker that asks for a client certificate; both or none."""
     home_assistant: bool = False
-    """Tell Home Assistant of each sensor (its MQTT discovery)."""
+    """Whether to publish Home Assistant's MQTT discovery messages for each sensor."""
     signalk: bool = False
-    """Publish current values as Signal K deltas too."""
+    """Whether to publish current values as Signal K deltas too."""
     limit: float | None = None
-    """Bytes a second that all lanes together send at most; None for no limit."""
+    """Maximum rate of all lanes together, in bytes per second; None for no limit."""
     wants: Wants | None = None
-    """Which documents ever go there, by id and body; all if None. What it says no to is passed by for good:
-    what is only to wait belongs in a lane that is closed."""
+    """Function that returns True for documents to publish, by id and body; None for all.
+
+    A rejected document is skipped permanently. A document that should only wait belongs in a closed lane.
+    """
     lanes: tuple[LaneSettings, ...] = DEFAULT
-    """What goes side by side, the first before the others."""
+    """Lanes in order of priority."""
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -82,21 +86,21 @@ class MqttGatewayConfiguration:
 
     @property
     def scheme(self) -> str:
-        """`mqtt` or `mqtts`."""
+        """URL scheme: `mqtt` or `mqtts`."""
         return urlsplit(self.url).scheme
 
     @property
     def host(self) -> str:
-        """Where the broker is."""
+        """Host name or address of the broker."""
         return urlsplit(self.url).hostname or ""
 
     @property
     def port(self) -> int:
-        """Its port."""
+        """TCP port of the broker."""
         found = urlsplit(self.url).port
         return _PORTS[self.scheme] if found is None else found
 
     @property
     def has_tls(self) -> bool:
-        """Whether it is spoken to over TLS."""
+        """True if the connection uses TLS."""
         return self.scheme == "mqtts"

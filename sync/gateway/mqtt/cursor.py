@@ -1,7 +1,7 @@
-"""How far a gateway has come, kept in the store: a local document `gateway:<name>`.
+"""Progress of a gateway, kept in the store as the local document `gateway:<name>`.
 
-It goes by the gateway's name, not by its address. A store that was begun anew or salvaged numbers its changes
-anew: then everything is sent once more, since twice is better than never.
+It depends on the gateway's name, not on its address. A store that was recreated or salvaged numbers its
+changes again. Then everything is sent once more, since twice is better than never.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,17 +14,17 @@ from sync.gateway.report import RefusedDocument
 from sync.store import Database
 
 MOST_ASIDE: Final = 1_000
-"""Documents set aside in a lane; with more, whatever the broker has against them is not against each."""
+"""Maximum number of documents set aside in a lane. With more, the cause is not in single documents."""
 
 
 def local_key(name: str) -> str:
-    """Where a gateway's positions are kept."""
+    """Return the key of the local document with a gateway's positions."""
     return f"gateway:{name}"
 
 
 @dataclass(slots=True)
 class _Kept:
-    """A local document, written only when it says something new."""
+    """A local document that is written only when its body changes."""
 
     key: str
     revision: str | None = None
@@ -46,19 +46,19 @@ class _Kept:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What is left at a broker beside documents."""
+    """State left at a broker in addition to documents."""
 
     online: frozenset[str] = frozenset()
-    """Other vessels that were said to be online."""
+    """Other vessels that were published as online."""
     has_discovery: bool = False
-    """Whether Home Assistant was told of sensors."""
+    """Whether discovery messages for Home Assistant were published."""
 
 
 NOTHING: Final = Left()
 
 
 class Cursor:
-    """The positions of a gateway's lanes, and what it last left at the broker."""
+    """The positions of a gateway's lanes, and the state it last left at the broker."""
 
     def __init__(self, database: Database, name: str) -> None:
         self._database = database
@@ -66,7 +66,7 @@ class Cursor:
         self._retained = _Kept(f"{local_key(name)}:retained")
 
     def lanes(self, settings: Sequence[LaneSettings]) -> list[Lane]:
-        """The lanes, each where it was."""
+        """Return the lanes, each at its saved position."""
         body = self._positions.load(self._database)
         known = body.get("lanes", {}) if body.get("store") == self._database.uuid else {}
         return [
@@ -79,7 +79,10 @@ class Cursor:
         ]
 
     def save(self, lanes: Sequence[Lane]) -> bool:
-        """Write the positions down, if they have moved; durable when this returns. Raises StoreError."""
+        """Write the positions durably if they have changed. Return True if they were written.
+
+        Raises StoreError.
+        """
         kept = {
             lane.settings.name: {"position": lane.position}
             | (
@@ -92,18 +95,18 @@ class Cursor:
         return self._positions.save(self._database, {"store": self._database.uuid, "lanes": kept})
 
     def standings(self) -> dict[str, Standing]:
-        """What was last left at the broker, by topic."""
+        """Return the standing of the last message left at the broker, for each topic."""
         body = self._retained.load(self._database)
         found = body.get("topics", {})
         return {topic: Standing(*fields) for topic, fields in found.items()}
 
     def left(self) -> Left:
-        """Return what else was left there. Raises StoreError."""
+        """Return the other state left there. Raises StoreError."""
         body = self._retained.load(self._database)
         return Left(frozenset(body.get("online", ())), has_discovery=bool(body.get("discovery")))
 
     def save_standings(self, known: Mapping[str, Standing], left: Left = NOTHING) -> bool:
-        """Write down what is retained now. Raises StoreError."""
+        """Write the retained state if it has changed. Return True if it was written. Raises StoreError."""
         topics = {
             topic: [standing.log, standing.sequence, standing.boot, standing.clock]
             for topic, standing in sorted(known.items())
@@ -117,7 +120,7 @@ class Cursor:
 
 
 def _aside(kept: Iterable[Any]) -> dict[str, RefusedDocument]:
-    """What was set aside; earlier versions kept ids alone."""
+    """Return the documents that were set aside. Earlier versions stored ids only."""
     found = [
         RefusedDocument(*entry) if isinstance(entry, list) else RefusedDocument(entry, _UNKNOWN, 0.0)
         for entry in kept

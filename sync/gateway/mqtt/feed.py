@@ -1,4 +1,4 @@
-"""Reads the store's feed of changes for the lanes, a page at a time."""
+"""A reader of the store's feed of changes for the lanes, page by page."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,7 @@ from sync.store import Change, Database, Document, DocumentError, Revision, bodi
 log = logging.getLogger(__name__)
 
 Wants = Callable[[str, Mapping[str, Any]], bool]
-"""Whether a document is published, by its id and its body."""
+"""Function that returns True if a document is published, by its id and its body."""
 
 
 class Feed:
@@ -30,7 +30,7 @@ class Feed:
         self._counted = 0
 
     def facts(self, vessel: str) -> VesselFacts:
-        """What is known of a vessel."""
+        """Return the known facts about a vessel."""
         found = self._facts.get(vessel)
         if found is None:
             document = self.database.get(documents.vessel_id(vessel))
@@ -39,14 +39,17 @@ class Feed:
         return found
 
     def changed(self, vessel: str | None = None) -> None:
-        """Read the document of a vessel again when it is needed; of every vessel if None."""
+        """Mark the document of a vessel, or of every vessel if None, to be read again when needed."""
         if vessel is None:
             self._facts.clear()
         else:
             self._facts.pop(vessel, None)
 
     def load(self, lane: Lane) -> bool:
-        """Read the next part of the feed into a lane; whether that was all there is. Raises StoreError."""
+        """Read the next part of the feed into a lane.
+
+        Return True if the end was reached. Raises StoreError.
+        """
         changes = self.database.changes(lane.scanned, limit=limits.SCAN)
         chosen: list[Change] = []
         size, scanned, is_cut = 0, lane.scanned, False
@@ -64,7 +67,7 @@ class Feed:
         return not is_cut and len(changes) < limits.SCAN
 
     def load_aside(self, lane: Lane, *, one_for_each_reason: bool = False) -> int:
-        """Offer again what was set aside, unless it is on its way; return the number of documents."""
+        """Offer documents again that were set aside, unless they are in flight. Return their number."""
         entries = []
         chosen = lane.aside.values()
         if one_for_each_reason:
@@ -80,7 +83,10 @@ class Feed:
         return len(entries)
 
     def count(self, lanes: Sequence[Lane]) -> bool:
-        """Count a part of the feed that nobody has counted; whether there is more. Raises StoreError."""
+        """Count a part of the feed that is not counted yet.
+
+        Return True if there is more. Raises StoreError.
+        """
         changes = self.database.changes(self._counted, limit=limits.SCAN)
         for change in changes:
             self.signs.saw(change)
@@ -93,15 +99,15 @@ class Feed:
         return len(changes) == limits.SCAN
 
     def start_counting(self, lanes: Sequence[Lane]) -> None:
-        """Count what comes after the positions of lanes."""
+        """Start counting after the positions of the lanes."""
         self._counted = min((lane.position for lane in lanes), default=0)
 
     def _entries(self, chosen: Sequence[Change]) -> list[Entry]:
         if not chosen:
             return []
         span = chosen[-1].sequence - chosen[0].sequence + 1
-        # Most of a backlog is readings side by side, each with one revision: read at once. Where other
-        # documents lie between, their bodies would be read for nothing.
+        # Most of a backlog consists of consecutive readings, each with one revision, so they are read at
+        # once. Where other documents lie between, their bodies would be read for nothing.
         many = (
             self.database.first_revisions(chosen[0].sequence, chosen[-1].sequence)
             if span <= 2 * len(chosen)
@@ -113,7 +119,7 @@ class Feed:
             if found is None:
                 document = found = self.database.get(change.id)
                 if document is None or document.sequence != change.sequence:
-                    continue  # it has changed meanwhile, and stands further on in the feed
+                    continue  # it has changed in the meantime, and is further on in the feed
             assert found is not None
             entry = self._entry(change.sequence, found)
             if entry is not None:
@@ -133,7 +139,7 @@ class Feed:
         )
 
     def messages(self, document: Document | Revision) -> tuple[Message, ...] | None:
-        """Return the messages of a document; None if it is not to be published. Raises StoreError."""
+        """Return the messages of a document, or None if it is not to be published. Raises StoreError."""
         name = documents.parse_id(document.id)
         assert name is not None
         try:
@@ -150,7 +156,7 @@ class Feed:
                 options=self.options,
             )
         except DocumentError as error:
-            # The store does not take what is no JSON object; if there is one all the same, it must not stand
-            # in the way of all that come after it.
+            # The store accepts JSON objects only. If there is another body all the same, it must not block
+            # the documents after it.
             log.error("not published: %s", error)
             return None

@@ -45,21 +45,21 @@ from sync.store import Database, Document, StoreError
 log = logging.getLogger(__name__)
 
 _TURN: Final = 32
-"""Messages sent before other tasks of the event loop have their turn."""
+"""Number of messages sent before other tasks of the event loop may run."""
 _LOOK_EVERY: Final = 5.0
-"""Seconds between checks of what is not notified, such as whether the policy allows sending."""
+"""Seconds between checks of inputs without notification, such as whether the policy allows sending."""
 _PERSON_S: Final = 60.0
-"""Least seconds between attempts where a person has to do something."""
+"""Minimum seconds between attempts when a person must act first."""
 _WRITE_EVERY: Final = 30.0
-"""Seconds between two notes of what is ashore, while it grows."""
+"""Seconds between two writes of the forwarded bounds while they grow."""
 _STOOD_S: Final = 60.0
-"""Seconds after which a connection was a good one: the next is tried at once when it breaks."""
+"""Duration in seconds from which a connection counts as good, so that the next attempt follows at once."""
 _LAST_LOOKS: Final = 40
-"""Steps of advancing the bounds when a connection ends."""
+"""Number of steps of advancing the bounds when a connection ends."""
 
 
 class MqttGateway:
-    """Gateway to one broker. Runs in one event loop."""
+    """A gateway to one broker, which runs in one event loop."""
 
     def __init__(
         self,
@@ -73,9 +73,18 @@ class MqttGateway:
         patience: Patience | None = None,
         rng: random.Random | None = None,
     ) -> None:
-        """`vessel`: whose gateway this is; `forwarded`: what vessels tell each other of it; `is_recording`:
-        whether that vessel's recorder makes samples durable just now; `now`: the time that certificates are
-        judged by (aware)."""
+        """Create a gateway.
+
+        Args:
+            database: the store to forward.
+            configuration: the gateway's configuration.
+            vessel: id of this vessel.
+            forwarded: the bounds that vessels share about this gateway; None if they do not.
+            is_recording: returns True if this vessel's recorder is storing samples durably now.
+            now: returns the aware time for checking certificates.
+            patience: the timeouts; None for the defaults.
+            rng: source of the jitter in waiting times.
+        """
         self.configuration: Final = configuration
         self._database, self._vessel = database, vessel
         self._patience = patience or Patience()
@@ -98,18 +107,18 @@ class MqttGateway:
         self._saved_at = 0.0
         self._saved_standings = 0
         self._has_spoken_5 = self._is_known = False
-        """Whether the broker should know us from a connection before."""
+        """True if the broker should have our session from an earlier connection."""
         self._rate = Rate(time.monotonic)
         self._listening: Listening | None = None
         self._attendance = Attendance(
             configuration.name, vessel, is_recording=is_recording, look_every=self._patience.recorder
         )
         self._left = cursor.NOTHING
-        """What is left at the broker beside documents, as far as that is written down."""
+        """The saved part of the state left at the broker in addition to documents."""
         self._report = GatewayReport(configuration.name, "mqtt", configuration.url, since=time.time())
         self._endurance = Endurance(database, configuration.name)
 
-    # What users call
+    # Public methods
 
     def start(self) -> None:
         """Start in the running event loop. Later errors are in `report`."""
@@ -138,7 +147,7 @@ class MqttGateway:
         self._wake.set()
 
     def retry(self) -> int:
-        """Connect now, and offer all refused documents again; return how many there are.
+        """Connect now, and offer all refused documents again. Return how many there are.
 
         Raises StoreError.
         """
@@ -177,7 +186,7 @@ class MqttGateway:
                         await self._wake.wait()
 
     async def _forward(self) -> None:
-        """Keep a connection until stopped, from what was saved on. Raises StoreError."""
+        """Maintain a connection until stopped, starting from the saved positions. Raises StoreError."""
         outbox = self._outbox = self._begin()
         while self._feed.count(outbox.lanes):  # noqa: ASYNC110 -- else it would be said that all is ashore
             await asyncio.sleep(0)
@@ -215,16 +224,16 @@ class MqttGateway:
 
     @property
     def _hears_discovery(self) -> bool:
-        """Whether discovery messages for Home Assistant are to be maintained, or removed."""
+        """True if discovery messages for Home Assistant must be maintained or removed."""
         return self.configuration.home_assistant or self._left.has_discovery
 
     def _wants(self, document_id: str, body: Mapping[str, Any]) -> bool:
         if self._forwarded is not None and self._forwarded.is_ashore(document_id):
-            return False  # another vessel has brought it
+            return False  # another vessel has forwarded it
         return self.configuration.wants is None or self.configuration.wants(document_id, body)
 
     async def _attempt(self, outbox: Outbox) -> Trouble | None:
-        """Make a connection and use it to its end; return why it ended, None if we ended it.
+        """Make a connection and use it until its end. Return why it ended, or None if we ended it.
 
         Raises StoreError.
         """
@@ -299,7 +308,7 @@ class MqttGateway:
             raise ConnectTrouble(f"its certificates cannot be used: {where}", What.ASK_SOMEBODY) from error
 
     def _named(self, trouble: Trouble) -> Trouble:
-        """Return the trouble of a failed connection, after choosing the MQTT version for the next."""
+        """Return the trouble of a failed connection, after choosing the MQTT version for the next one."""
         if trouble.what is not What.SPEAK_OLDER:
             return trouble
         if self._protocol is aiomqtt.ProtocolVersion.V5 and not self._has_spoken_5:
@@ -311,7 +320,7 @@ class MqttGateway:
 
     async def _rest_after(self, outbox: Outbox, trouble: Trouble) -> None:
         if trouble.what is What.SPEAK_OLDER:
-            return  # at once, the older way
+            return  # at once, with the older version
         if isinstance(trouble, ConnectTrouble) and trouble.what is What.TRY_AGAIN:
             trouble = await self._stranger() or trouble
         delay = self._backoff.next_delay() or 0.0
@@ -326,7 +335,7 @@ class MqttGateway:
         await self._rest(outbox, delay)
 
     async def _stranger(self) -> Trouble | None:
-        """Return the trouble that names what answers there, if it is not a broker."""
+        """Return the trouble that describes what answers at the address, if it is not a broker."""
         configuration = self.configuration
         with suppress(ProblemError, Trouble):
             security = self._security()
@@ -340,7 +349,7 @@ class MqttGateway:
         return None
 
     async def _rest(self, outbox: Outbox, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
-        """Wait for so many seconds, or until something is asked of us; count what is waiting meanwhile."""
+        """Wait for this many seconds, or until woken, counting new changes in the meantime."""
         end = time.monotonic() + seconds
         with self._database.watch() as watcher:
             while not self._is_stopping and (left := end - time.monotonic()) > 0:
@@ -362,7 +371,7 @@ class MqttGateway:
     # A connection
 
     async def _talk(self, client: Client, outbox: Outbox) -> Trouble | None:
-        """Use a connection until it or the gateway ends; return why it ended. Raises StoreError."""
+        """Use a connection until it or the gateway ends. Return why it ended. Raises StoreError."""
         must_hear = self._protocol is not aiomqtt.ProtocolVersion.V5
         if client.terms.maximum_qos < 1:
             await client.close()
@@ -380,7 +389,7 @@ class MqttGateway:
             is_forgotten=self._is_known and not client.is_known,
         )
         self._is_known = self._has_spoken_5 = not must_hear
-        self._protocol = aiomqtt.ProtocolVersion.V5  # the next connection asks anew
+        self._protocol = aiomqtt.ProtocolVersion.V5  # the next connection tries MQTT 5 again
         self._listening = listening = Listening(
             client,
             name=self.configuration.name,
@@ -428,7 +437,10 @@ class MqttGateway:
         return None
 
     async def _send(self, client: Client, listening: Listening, outbox: Outbox) -> float:
-        """Send what is due; return the seconds until there may be more. Raises Trouble, StoreError."""
+        """Send the messages that are due. Return the seconds until there may be more.
+
+        Raises Trouble, StoreError.
+        """
         for _ in range(_TURN):
             now = time.monotonic()
             due = outbox.due(now)
@@ -443,7 +455,7 @@ class MqttGateway:
         return 0.0
 
     async def _hear(self, listening: Listening, outbox: Outbox, vessel: str) -> None:
-        """Hear what is retained of a vessel, so that nothing older replaces it and gaps are filled.
+        """Read the retained messages of a vessel, so that nothing older replaces them and gaps are filled.
 
         Raises Trouble, StoreError.
         """
@@ -453,7 +465,7 @@ class MqttGateway:
             is_complete = await listening.hear(vessel, self._attendance.presence.own)
         finally:
             outbox.standings.settle(is_complete=is_complete)
-        # A broker that knows us still, and does not let us read, has what it had.
+        # A broker that still has our session, but does not let us read, still has its messages.
         outbox.prepared(
             vessel, seeks_missing=is_complete or self._client is None or not self._client.is_known
         )
@@ -471,7 +483,7 @@ class MqttGateway:
         return signs
 
     async def _await_acknowledgements(self, client: Client, is_owed: Callable[[], bool]) -> None:
-        """Wait while the broker owes some, for a third of the time that a goodbye may take."""
+        """Wait while acknowledgements are pending, for at most a third of `Patience.stop`."""
         with suppress(TimeoutError):
             async with asyncio.timeout(self._patience.stop / 3):
                 while is_owed() and client.ended is None:
@@ -479,11 +491,12 @@ class MqttGateway:
                     await self._wake.wait()
 
     async def _say_goodbye(self, client: Client) -> None:
-        """Publish `offline` for this vessel and those it spoke for, and disconnect.
+        """Publish `offline` for this vessel and for those published as online here, and disconnect.
 
-        That is done whatever ended the connection, and however slow the broker is: after an orderly end it
-        publishes no last will, and for other vessels it has none. The broker is given time to answer, since
-        an answer that meets a closed socket resets the connection: what the broker has not read is lost then.
+        This is done whatever ended the connection, and however slow the broker is. After a normal end the
+        broker publishes no last will, and for other vessels it has none. The broker is given time to answer,
+        since an answer that reaches a closed socket resets the connection, and everything that the broker has
+        not read is then lost.
         """
         try:
             with suppress(Trouble):
@@ -531,7 +544,7 @@ class MqttGateway:
             self._rate.add(len(ended))
             self._backoff.succeeded()
             if not all(entry.sequence for entry in ended):
-                outbox.offer_refused()  # one of them has been taken after all
+                outbox.offer_refused()  # one of them has now been accepted
             if self._forwarded is not None:
                 for entry in ended:
                     self._forwarded.acknowledged(entry.document_id)
@@ -552,7 +565,7 @@ class MqttGateway:
             self._say(GatewayState.CONNECTED, None)
 
     def _probe(self, outbox: Outbox) -> None:
-        """Offer one refused document for each reason again, when it is time. Raises StoreError."""
+        """Offer one refused document for each reason again if it is time. Raises StoreError."""
         now = time.monotonic()
         if now - self._probed_at >= self._patience.refused:
             self._probed_at = now
@@ -569,7 +582,7 @@ class MqttGateway:
         outbox.saved()
 
     def _left_now(self, outbox: Outbox) -> Left:
-        """Return what is left at the broker beside documents, so that a later run can clear it."""
+        """Return the state left at the broker in addition to documents, so that a later run can clear it."""
         return Left(
             frozenset(self._attendance.presence.said),
             has_discovery=self.configuration.home_assistant
@@ -577,14 +590,14 @@ class MqttGateway:
         )
 
     def _look(self) -> None:
-        """Read what other vessels have forwarded, when it is time. Raises StoreError."""
+        """Read the bounds of other vessels if it is time. Raises StoreError."""
         now = time.monotonic()
         if self._forwarded is not None and now - self._looked_at >= _LOOK_EVERY:
             self._looked_at = now
             self._forwarded.look()
 
     def _note(self, outbox: Outbox, *, ends: bool = False) -> None:
-        """Advance the bounds of what is ashore, and write them when it is time. Raises StoreError."""
+        """Advance the forwarded bounds, and write them if it is time. Raises StoreError."""
         if self._forwarded is None:
             return
 

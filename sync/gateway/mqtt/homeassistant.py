@@ -1,8 +1,8 @@
-"""Tells Home Assistant of a vessel's sensors: what its MQTT discovery takes (home-assistant.io,
-integrations/mqtt, "MQTT discovery"). Pure.
+"""Home Assistant discovery messages for a vessel's sensors (home-assistant.io, "MQTT discovery"). Pure.
 
-Home Assistant shows what people read; Logboat's values are SI. Where it converts by itself (temperatures,
-pressures, …) the unit is passed on as it is; a ratio is shown in percent, revolutions per minute.
+Home Assistant shows values to people, while Logboat's values are in SI units. Where Home Assistant converts
+units itself (temperatures, pressures, …), the unit is passed on unchanged. A ratio is shown in percent, and
+revolutions per minute.
 """
 
 import math
@@ -17,7 +17,7 @@ from sync.gateway.mqtt.vessels import SensorFacts, VesselFacts
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """How a unit is shown."""
+    """Presentation of a unit in Home Assistant."""
 
     unit: str | None
     device_class: str | None = None
@@ -48,22 +48,24 @@ _BY_ENDING: Final[tuple[tuple[str, str, _Shown], ...]] = (
     ("revolutions", "Hz", _Shown("rpm", factor=60)),
     ("relativeHumidity", "ratio", _Shown("%", "humidity", factor=100)),
 )
-"""Last name of the path, unit, how that is shown."""
+"""Exceptions, as last name of the path, unit, and presentation."""
 _CONTACT: Final = "bool"
 
 
 GIVEN_KINDS: Final = frozenset({"manual", "replay"})
-"""Kinds of sensors whose values somebody gives: nobody can tell when the next one is due."""
+"""Kinds of sensors whose values people supply, so that it is unknown when the next one is due."""
 SLACK_S: Final = 15.0
-"""Seconds from a sample until it is published, on a line that keeps up: the recorder writes current values
-every 10 s."""
+"""Seconds from a sample to its publication on a link that keeps up.
+
+The recorder writes current values every 10 s.
+"""
 
 
 def expires_after(sensor: SensorFacts) -> int | None:
-    """Return the seconds without a message after which a sensor's value counts for nothing any more.
+    """Return the seconds without a message after which a sensor's value expires, or None if irregular.
 
-    A value that is held is recorded with the first sample after its window is over, and published again then
-    (`signs`). Twice that time, so that one late message does no harm. None if its messages are not regular.
+    A constant value is recorded with the first sample after its window ends, and is published again then
+    (`signs`). The result is twice that time, so that one late message does no harm.
     """
     if sensor.kind in GIVEN_KINDS or sensor.window is None or sensor.interval is None:
         return None
@@ -71,7 +73,7 @@ def expires_after(sensor: SensorFacts) -> int | None:
 
 
 def discovery(vessel: VesselFacts) -> Iterator[tuple[str, dict[str, Any]]]:
-    """For each sensor of a vessel: a topic, and the configuration to publish there, retained."""
+    """Yield the discovery topic and its configuration for each sensor of a vessel, to be retained."""
     device: dict[str, Any] = {
         "identifiers": [topics.node(vessel.id)],
         "name": vessel.name or vessel.id,

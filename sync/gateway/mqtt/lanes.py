@@ -1,8 +1,8 @@
-"""Lanes: parts of the documents that go ashore side by side, each in the order of the feed of changes. Pure.
+"""Lanes: parts of the documents that are forwarded side by side, each in the order of the feed. Pure.
 
-A lane knows how far the feed has been read for it, and what of that is not confirmed yet. Its position is
-what is kept durably: everything up to there is ashore. What comes after, though some of it may be confirmed
-already, is sent again when a connection breaks: that is the window, and no more.
+A lane knows how far the feed has been read for it, and which of those documents are not confirmed yet. Its
+position is stored durably: everything up to there was forwarded. Later documents are sent again when a
+connection breaks, even if some were confirmed. That is at most one window.
 """
 
 from collections import deque
@@ -18,8 +18,10 @@ from sync.gateway.report import RefusedDocument
 from sync.mesh.streams import HISTORY
 
 TRAIL: Final = WINDOW_MESSAGES
-"""Documents sent once more to a broker that has forgotten us: when it is killed, what it acknowledged and did
-not pass on is lost with it."""
+"""Number of documents sent again to a broker that has lost our session.
+
+When a broker is killed, messages that it acknowledged and did not pass on are lost.
+"""
 
 
 def _always() -> bool:
@@ -28,22 +30,25 @@ def _always() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class LaneSettings:
-    """What a lane is for. The first of several goes before the others."""
+    """Settings of a lane. The first of several lanes has priority."""
 
     name: str
-    """Its position is kept under this name: a lane with a new one begins with the first document."""
+    """Name under which the position is stored. A lane with a new name begins with the first document."""
     holds: Callable[[str], bool]
-    """Whether a document belongs to it, by its id. What no lane holds is not published."""
+    """Function that returns True if a document belongs to the lane, by its id.
+
+    A document that belongs to no lane is not published.
+    """
     is_open: Callable[[], bool] = _always
-    """Whether it may send now; asked again whenever something happens, and every few seconds."""
+    """Function that returns True if the lane may send now, called at every event and every few seconds."""
     limit: float | None = None
-    """Bytes a second."""
+    """Maximum rate in bytes per second; None for no limit."""
 
 
 LIVE: Final = LaneSettings("live", lambda document_id: not HISTORY.holds(document_id))
-"""Alarms, current values, notes, boots, vessels."""
+"""Lane of alarms, current values, notes, boots and vessels."""
 PAST: Final = LaneSettings("history", HISTORY.holds)
-"""Readings, and what explains that some are missing."""
+"""Lane of readings, and of the gaps that explain missing ones."""
 DEFAULT: Final = (LIVE, PAST)
 
 
@@ -62,7 +67,7 @@ class Wrong(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """One correction of what a broker retains."""
+    """A correction of what a broker retains."""
 
     document_id: str
     wrong: Wrong = Wrong.MISSING
@@ -72,48 +77,50 @@ class Repair:
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """A document on its way."""
+    """A document in a lane."""
 
     sequence: int
-    """Its place in the feed; 0 for one that was set aside before, or that is a repair."""
+    """Sequence in the feed; 0 for a document that was set aside before, or for a repair."""
     document_id: str
     vessel: str
     messages: tuple[Message, ...]
     size: int
-    """Bytes of its body."""
+    """Size of its body in bytes."""
     offered: int = 0
-    """Messages that were sent."""
+    """Number of messages that were sent."""
     confirmed: int = 0
     is_aside: bool = False
-    """It was set aside; those after it go on."""
+    """True if it was set aside, so that later documents continue."""
     is_void: bool = False
-    """Its lane begins anew before it: what comes of its messages counts for nothing."""
+    """True if its lane was rewound to before it, so that the outcome of its messages is ignored."""
     repair: Repair | None = None
-    """Why it goes once more, though it went before."""
+    """The correction for which it is published again; None for a regular document."""
 
     @property
     def is_done(self) -> bool:
-        """Whether all of it is ashore."""
+        """True if all its messages are confirmed."""
         return self.confirmed == len(self.messages)
 
 
 @dataclass(slots=True)
 class Lane:
-    """One lane and how far it has come."""
+    """A lane and its progress."""
 
     settings: LaneSettings
     position: int = 0
-    """Everything in the feed up to here is ashore, but for `aside`."""
+    """Sequence up to which everything in the feed is forwarded, except `aside`."""
     aside: dict[str, RefusedDocument] = field(default_factory=dict)
-    """By id, documents that the broker does not take, though it takes others: offered again on each
-    connection, and now and then."""
+    """Documents that the broker rejects although it accepts others, by id.
+
+    They are offered again on each connection, and from time to time.
+    """
     scanned: int = 0
-    """The feed has been read up to here."""
+    """Sequence up to which the feed has been read."""
     backlog: Backlog = field(default_factory=Backlog)
     repairs: dict[Repair, None] = field(default_factory=dict)
-    """What is to be put right at the broker before anything else goes."""
+    """Corrections at the broker that must be sent before anything else."""
     _trail: deque[int] = field(default_factory=lambda: deque(maxlen=TRAIL))
-    """Positions before each of the last documents that went ashore."""
+    """Positions before each of the last forwarded documents."""
     _sent: deque[Entry] = field(default_factory=deque)
     _waiting: deque[Entry] = field(default_factory=deque)
 
@@ -121,17 +128,17 @@ class Lane:
         self.scanned = self.position
 
     def holds(self, document_id: str) -> bool:
-        """Whether a document belongs to it."""
+        """Return True if a document belongs to the lane."""
         return is_published(document_id) and self.settings.holds(document_id)
 
     @property
     def on_the_way(self) -> int:
-        """Documents that are sent in part or whole, and not confirmed in order."""
+        """Number of documents that were sent in part or whole, and are not confirmed in order."""
         return len(self._sent)
 
     @property
     def repairing(self) -> int:
-        """Repairs that are not acknowledged."""
+        """Number of repairs that are not acknowledged."""
         return len(self.repairs) + sum(
             entry.repair is not None and not entry.is_done
             for entries in (self._sent, self._waiting)
@@ -140,17 +147,17 @@ class Lane:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing that was read waits or is on its way."""
+        """True if no document that was read is waiting or in flight."""
         return not (self._sent or self._waiting)
 
     def load(self, entries: Iterable[Entry], scanned: int) -> None:
-        """What was read from the feed; `scanned`: how far."""
+        """Append entries read from the feed. `scanned` is the sequence up to which it was read."""
         self._waiting.extend(entries)
         self.scanned = scanned
         self._advance()
 
     def next(self) -> tuple[Entry, Message] | None:
-        """What is to be sent next; None if more must be read first."""
+        """Return the entry and message to send next, or None if more must be read first."""
         while self._waiting:
             entry = self._waiting[0]
             if entry.offered < len(entry.messages):
@@ -160,48 +167,55 @@ class Lane:
         return None
 
     def sent(self) -> None:
-        """What `next` gave was sent."""
+        """Record that the message returned by `next` was sent."""
         entry = self._waiting[0]
         entry.offered += 1
         if entry.offered == len(entry.messages):
             self._sent.append(self._waiting.popleft())
 
     def skipped(self) -> list[Entry]:
-        """What `next` gave need not be sent; as `confirmed`."""
+        """Record that the message returned by `next` need not be sent. Returns as `confirmed` does."""
         entry = self._waiting[0]
         self.sent()
         return self.confirmed(entry)
 
     def confirmed(self, entry: Entry) -> list[Entry]:
-        """One more message of it is ashore; the documents of which all is now, in order, with all before."""
+        """Record that one more message of an entry is confirmed.
+
+        Returns:
+            The entries of which all messages are now confirmed, in order, with all entries before them.
+        """
         if entry.is_void or entry.is_aside:
             return []
         entry.confirmed += 1
         return self._advance() if entry.is_done else []
 
     def set_aside(self, entry: Entry, refused: RefusedDocument) -> list[Entry]:
-        """It cannot go ashore as things are: those after it may. As `confirmed`."""
+        """Set an entry aside that the broker rejects, so that later ones continue.
+
+        Returns as `confirmed` does.
+        """
         if entry.is_void:
             return []
         known = self.aside.get(entry.document_id)
         is_news = known is None or known.reason != refused.reason
-        if is_news and entry.repair is None:  # a repair went ashore before
+        if is_news and entry.repair is None:  # a repair was forwarded before
             self.aside[entry.document_id] = refused
         if entry in self._waiting:
             self._waiting.remove(entry)
-            self._sent.append(entry)  # in place: what waits comes after it, what was sent before
+            self._sent.append(entry)  # in place: waiting entries come after it, sent entries before
         entry.offered = entry.confirmed = len(entry.messages)
         entry.is_aside = True
         return self._advance()
 
     @property
     def offered_again(self) -> set[str]:
-        """What was set aside before and is on its way once more."""
+        """Ids of the documents that were set aside before and are in flight again."""
         on_the_way = (*self._sent, *self._waiting)
         return {entry.document_id for entry in on_the_way if not entry.sequence and entry.repair is None}
 
     def step_back(self) -> None:
-        """The broker has forgotten: what it acknowledged last goes once more."""
+        """Move back to send the last acknowledged documents again, as the broker has lost our session."""
         self.rewind()
         if self._trail:
             self.position = self.scanned = self._trail[0]
@@ -209,7 +223,7 @@ class Lane:
             self._trail.clear()
 
     def rewind(self) -> None:
-        """Begin again after what is ashore."""
+        """Restart after the documents that were forwarded."""
         for entries in (self._sent, self._waiting):
             for entry in entries:
                 entry.is_void = True
@@ -219,7 +233,7 @@ class Lane:
         self.scanned = self.position
 
     def nothing_left(self) -> None:
-        """The end of the feed is reached and everything confirmed: whatever the count says, nothing waits."""
+        """Reset the backlog, because the end of the feed is reached and everything is confirmed."""
         self.backlog.reset(len(self.aside))
 
     def _advance(self) -> list[Entry]:

@@ -1,70 +1,77 @@
-"""Numbers of the MQTT gateway, each with its reason, and what keeps within them. Pure."""
+"""Constants of the MQTT gateway, each with its reason, and the window that enforces them. Pure."""
 
 from dataclasses import dataclass
 from typing import Final
 
 WINDOW_MESSAGES: Final = 100
-"""Messages that may be on their way at once; what a broken connection may bring twice. At a round trip of
-600 ms (a satellite) that is 160 messages a second, more than such a line carries."""
+"""Maximum number of messages in flight, which a broken connection may send twice.
+
+At a round trip of 600 ms (a satellite), that is 160 messages a second, more than such a link carries.
+"""
 WINDOW_BYTES: Final = 1_000_000
-"""As `WINDOW_MESSAGES`, in bytes; one message may always be on its way, however long."""
+"""Maximum number of bytes in flight. One message of any size may always be in flight."""
 RESERVED: Final = 4
-"""One part in this many of the window is not for lanes but the first: an alarm never waits for a place."""
+"""Divisor of the share of the window reserved for the first lane, so that an alarm never waits for space."""
 FIRST_BYTES: Final = 65_536
 LEAST_BYTES: Final = 16_384
-"""The window begins at `FIRST_BYTES` and is never below this."""
+"""Minimum size in bytes of the window, which starts at `FIRST_BYTES`."""
 SLOW_S: Final = 2.0
-"""An acknowledgement that takes this long says that the line's own queues are filling: the window shrinks,
-so that an alarm does not stand behind a minute of readings in a buffer of the kernel or of a modem."""
+"""Seconds after which a late acknowledgement shows that queues in the link are filling.
+
+The window then shrinks, so that an alarm does not wait behind a minute of readings in a buffer of the kernel
+or of a modem.
+"""
 PAGE_DOCUMENTS: Final = 64
 PAGE_BYTES: Final = 262_144
-"""Read from the store at a time: what a backlog takes of memory, however long it is."""
+"""Maximum bytes read from the store at once, which bounds the memory used for a backlog of any length."""
 REPAIRS: Final = 16
-"""Documents published once more before what is new has its turn: so long an alarm may wait."""
+"""Number of repairs published before new documents are sent, which limits the wait of an alarm."""
 SAVE_DOCUMENTS: Final = 50
-"""Confirmed documents after which the cursor is written down, whatever the time."""
+"""Number of confirmed documents after which the cursor is written, whatever the time."""
 SCAN: Final = 1_000
-"""Entries of the feed of changes looked at before others in the event loop have their turn."""
+"""Number of entries of the feed checked before other tasks of the event loop may run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Seconds; tests have less."""
+    """Timeouts in seconds, which tests shorten."""
 
     connect: float = 15.0
-    """For TCP, TLS and the broker's answer, each."""
+    """Timeout of TCP, of TLS and of the broker's answer, each."""
     keepalive: int = 30
-    """Between signs of life while nothing else is sent."""
+    """Interval of keepalive packets while nothing else is sent."""
     acknowledgement: float = 60.0
-    """Without any acknowledgement while some are owed: the connection is given up."""
+    """Time without any acknowledgement, while some are pending, after which the connection is given up."""
     echo: float = 20.0
-    """From a broker's acknowledgement until what it took is read back (MQTT 3.1.1)."""
+    """Time from a broker's acknowledgement until the message must be read back (MQTT 3.1.1)."""
     recorder: float = 2.0
-    """Between looks at whether this vessel's recorder works."""
+    """Interval of checks whether this vessel's recorder works."""
     reading: float = 2.0
-    """For what a broker retains to come, behind its answer to what was asked after it."""
+    """Time for retained messages to arrive after the broker's answer to the next request."""
     save: float = 10.0
-    """Until what was acknowledged is written down, if it is little."""
+    """Time until a small number of acknowledgements is written to the store."""
     refusal: float = 5.0
-    """Before what was refused is offered again; doubles, to `longest` at most."""
+    """Time before a refused message is offered again; doubles up to `longest`."""
     retry: float = 2.0
-    """Before a connection is tried again; doubles, to `longest` at most."""
+    """Time before a connection is tried again; doubles up to `longest`."""
     longest: float = 300.0
     soon: float = 30.0
-    """As `longest`, where a machine answers that no broker is there: a subscriber of one that has restarted
-    does not wait for a minute. It costs a packet each way."""
+    """Maximum instead of `longest` when the machine answers that no broker is running.
+
+    A subscriber of a restarted broker then does not wait for minutes. An attempt costs one packet each way.
+    """
     probe: float = 5.0
-    """For whoever listens there, and is no broker, to say what it is."""
+    """Time for a server that is not a broker to show what it is."""
     stop: float = 3.0
-    """For a goodbye."""
+    """Time that disconnecting may take."""
     refused: float = 3600.0
-    """Until a refused document for each reason is offered again while a connection lasts."""
+    """Interval at which one refused document for each reason is offered again during a connection."""
 
 
 class Window:
-    """How much may be on its way: messages and bytes, the bytes fitted to the line.
+    """The number of messages and bytes that may be in flight, the bytes adapted to the link.
 
-    As TCP does it: more while acknowledgements come soon, half when one comes late.
+    As in TCP, the window grows while acknowledgements are prompt, and is halved when one is late.
     """
 
     def __init__(self, *, messages: int = WINDOW_MESSAGES, most_bytes: int = WINDOW_BYTES) -> None:
@@ -75,7 +82,10 @@ class Window:
         self._no_halving_before = float("-inf")
 
     def takes(self, size: int, *, first: bool) -> bool:
-        """Whether a message of this size may be sent now; `first`: of the lane that goes before others."""
+        """Return True if a message of this size may be sent now.
+
+        `first` is True for the lane with priority.
+        """
         if self.sent_messages == 0:
             return True
         messages, most = self.messages, self.bytes
@@ -85,17 +95,17 @@ class Window:
         return self.sent_messages < messages and self.sent_bytes + size <= most
 
     def sent(self, size: int) -> None:
-        """A message is on its way."""
+        """Record that a message was sent."""
         self.sent_messages += 1
         self.sent_bytes += size
 
     def answered(self, size: int, *, sent_at: float, now: float) -> None:
-        """The broker has answered to a message."""
+        """Record that the broker has answered a message."""
         self.sent_messages -= 1
         self.sent_bytes -= size
         if now - sent_at <= SLOW_S:
             self.bytes = min(self._most, self.bytes + size)
         elif sent_at >= self._no_halving_before:
-            # Once a round trip: what was sent before is late for the same reason.
+            # Once per round trip: messages sent earlier are late for the same reason.
             self.bytes = max(LEAST_BYTES, self.bytes // 2)
             self._no_halving_before = now

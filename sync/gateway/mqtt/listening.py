@@ -1,9 +1,9 @@
-"""What is heard on one connection: what the broker retains, and that it has taken our presence.
+"""Messages received on one connection: what the broker retains, and the confirmation of our presence.
 
-With MQTT 5 what is retained is asked for at QoS 0: it comes before the answer to whatever is asked next.
-Brokers that answer sooner all the same are waited for: our own presence is asked for each time, and is
-retained for certain. A broker that does not give it out does not let us read, and nothing follows from what
-was not heard. With MQTT 3.1.1 everything is read back, at QoS 1 and in order, behind it our presence.
+With MQTT 5, retained messages are requested at QoS 0, and arrive before the answer to the next request. Some
+brokers answer earlier, so our own presence, which is certain to be retained, is requested each time. A broker
+that does not deliver it does not let us read, and nothing may be concluded from missing messages. With MQTT
+3.1.1 everything is read back at QoS 1 and in order, followed by our presence.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class Listening:
-    """The hearing of one connection. Used by one task."""
+    """The subscriptions of one connection, used by one task."""
 
     def __init__(
         self,
@@ -34,9 +34,18 @@ class Listening:
         wake: asyncio.Event,
         is_over: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`name`: of the gateway; `vessel`: whose it is; `must_hear`: MQTT 3.1.1; `wake`: set whenever
-        something has come, the connection has ended, or `is_over`: the gateway stops, so that nothing is
-        waited for any longer."""
+        """Create the subscriptions of a connection.
+
+        Args:
+            client: the connection.
+            name: name of the gateway.
+            vessel: id of this vessel.
+            must_hear: whether everything must be read back (MQTT 3.1.1).
+            hears_discovery: whether discovery messages of Home Assistant are read too.
+            patience: the timeouts.
+            wake: set whenever a message has arrived, the connection has ended, or `is_over` has changed.
+            is_over: returns True once the gateway stops, so that nothing is awaited any longer.
+        """
         self._client, self._name = client, name
         self._must_hear, self._hears_discovery = must_hear, hears_discovery
         self._patience, self._wake, self._is_over = patience, wake, is_over
@@ -52,17 +61,20 @@ class Listening:
         await self._say(payload)
 
     async def hear_birth(self) -> None:
-        """Listen for Home Assistant's start. Raises Trouble."""
+        """Subscribe to Home Assistant's birth message. Raises Trouble."""
         if await self._client.listen([topics.BIRTH], qos=0, wants_retained=False):
             self._warn(topics.BIRTH, "Home Assistant is not told of sensors again when it starts")
 
     async def hear(self, vessel: str, payload: bytes) -> bool:
-        """Hear what is retained of a vessel; `payload`: what was said of this one, said again if need be.
+        """Read the retained messages of a vessel.
+
+        `payload` is this vessel's presence, which is published again with MQTT 3.1.1.
 
         Returns:
-            Whether that was all there is: what was not heard is not there.
+            True if that was complete, so that missing messages are not retained.
 
-        Raises Trouble.
+        Raises:
+            Trouble: the connection has ended, or the broker does not let us read.
         """
         if self._must_hear:
             wanted = topics.everything_of(vessel)
@@ -74,7 +86,7 @@ class Listening:
         useful = (*dict.fromkeys((self._presence, topics.presence(vessel))), *discovery)
         documents = (*needed, *discovery)
         self._is_proven = False
-        # A broker may keep back what we have left there ourselves, if we do not want to hear ourselves.
+        # If we do not ask for our own messages, a broker may hold back those that we left there.
         refused = await self._client.listen((*needed, *useful), qos=0, hears_own=True, as_published=documents)
         self._require(refused, needed)
         for each in refused:
@@ -91,7 +103,7 @@ class Listening:
         return self._is_proven
 
     def acknowledged(self, number: int, code: int, name: str) -> bool:
-        """Take the broker's answer to a message; whether it was ours."""
+        """Process the acknowledgement of a message. Return True if it was this object's message."""
         if number != self._number:
             return False
         if code >= troubles.FAILURE:
@@ -101,7 +113,7 @@ class Listening:
         return True
 
     def heard(self, topic: str, *, is_retained: bool) -> None:
-        """Take what was heard."""
+        """Process a received message on the topic of our presence."""
         if topic != self._presence:
             return
         if is_retained:
@@ -110,7 +122,7 @@ class Listening:
             self._end(None)
 
     async def _say(self, payload: bytes) -> None:
-        """Publish this vessel's presence and wait until it is acknowledged, or read back. Raises Trouble."""
+        """Publish this vessel's presence, and wait until it is acknowledged or read back. Raises Trouble."""
         self._done = done = asyncio.get_running_loop().create_future()
         number = self._client.send(self._presence, payload, retain=True)
         self._number = None if self._must_hear else number
@@ -126,7 +138,7 @@ class Listening:
             self._number = self._done = None
 
     async def _wait(self, holds: Callable[[], bool], seconds: float) -> bool:
-        """Wait until something is so; whether it came about in time. Raises Trouble."""
+        """Wait until a condition holds. Return True if it did in time. Raises Trouble."""
         try:
             async with asyncio.timeout(seconds):
                 while not holds():

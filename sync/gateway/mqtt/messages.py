@@ -1,7 +1,7 @@
-"""A document of the store as messages of MQTT. Pure.
+"""Conversion of a document of the store to MQTT messages. Pure.
 
-One document is one message, on its own topic: its JSON with `_id` in front. The options add to that:
-a vessel's document also tells Home Assistant of its sensors, a current value is also said in Signal K's way.
+One document is one message on its own topic: its JSON with `_id` in front. Options add to that: a vessel's
+document also yields Home Assistant discovery messages, and a current value also yields a Signal K delta.
 """
 
 from collections.abc import Mapping
@@ -19,57 +19,57 @@ from sync.store import DocumentError, bodies, revisions
 
 
 class Retention(Enum):
-    """Whether a broker keeps a message for those who subscribe later."""
+    """Rule for whether the broker retains a message."""
 
     NO = "no"
     ALWAYS = "always"
     LATEST = "latest"
-    """Only what is not older than what is retained; what is older is not published at all."""
+    """The message is published and retained only if it is not older than the retained one."""
     LATEST_OR_PASSING = "latest or passing"
-    """What is older than what is retained is published all the same, not retained."""
+    """The message is published in any case, and retained unless it is older than the retained one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How new what a message says is, within a vessel; see `standing`."""
+    """Age of a message's content within a vessel, for comparison; see `standing`."""
 
     log: str
     sequence: int
     boot: int = 0
-    """Of a vessel's document: the generation of its revision."""
+    """Boot number; for a vessel's document, the generation of its revision."""
     clock: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message to publish, at QoS 1."""
+    """A message to publish at QoS 1."""
 
     topic: str
     payload: bytes
     retention: Retention = Retention.NO
     standing: Standing | None = None
     ranked_by: str | None = None
-    """The topic whose retained message decides for this one too; its own if None."""
+    """Topic whose retained message is compared to decide about this one; None for its own."""
 
     @classmethod
     def clearing(cls, topic: str) -> "Message":
-        """Return the message after which a topic has nothing retained."""
+        """Return a message that clears the retained message of a topic."""
         return cls(topic, b"", Retention.ALWAYS)
 
     @property
     def is_retained(self) -> bool:
-        """Whether the broker is to keep it."""
+        """True if the broker must retain the message."""
         return self.retention is not Retention.NO
 
     @property
     def size(self) -> int:
-        """Bytes on the wire, about: MQTT adds up to ten."""
+        """Approximate bytes on the wire, to which MQTT adds up to ten."""
         return len(self.topic) + len(self.payload) + 10
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What is published beside the documents themselves."""
+    """Options for messages in addition to the documents themselves."""
 
     forwarder: str
     """The vessel whose gateway this is."""
@@ -90,11 +90,11 @@ _OF_SENSORS: Final[Mapping[Kind, _Shape]] = {
     Kind.GAP: _Shape("gap"),
 }
 _NEVER: Final = frozenset({Kind.FLEET, Kind.FORWARDED})
-"""What vessels tell each other, and nobody else."""
+"""Kinds of documents that only vessels exchange."""
 
 
 def topic_of(name: DocumentName, document_id: str) -> str | None:
-    """The topic of a document; None if it has none: the fleet's own affairs."""
+    """Return the topic of a document, or None for the fleet's internal documents."""
     if name.kind in _OF_SENSORS:
         assert name.sensor is not None
         return topics.sensor(name.vessel, name.sensor, _OF_SENSORS[name.kind].part)
@@ -110,7 +110,7 @@ def topic_of(name: DocumentName, document_id: str) -> str | None:
 
 
 def is_published(document_id: str) -> bool:
-    """Whether documents with this id are published at all: not the fleet's own, not those of crew's apps."""
+    """Return True if documents with this id are published: not the fleet's own, nor those of crew apps."""
     name = documents.parse_id(document_id)
     return name is not None and name.kind not in _NEVER
 
@@ -118,21 +118,23 @@ def is_published(document_id: str) -> bool:
 def messages_of(
     document_id: str, raw: bytes, *, deleted: bool, facts: VesselFacts, options: Options, rev: str = ""
 ) -> tuple[Message, ...]:
-    """Return the messages of a document, in the order in which they go out; none if it is not published.
+    """Return the messages of a document, in the order of publication; empty if it is not published.
 
-    Of a sensor that the vessel has no more, nothing is retained: its current value is not published, an alarm
-    is published to those who listen now.
+    For a sensor that the vessel no longer has, nothing is retained: its current value is not published, and
+    an alarm is published without retention.
 
     Args:
-        document_id: its id.
-        raw: its body, JSON.
-        deleted: whether it is a tombstone: that is published too, with `_deleted`; that of a current value
-            empties its topic.
-        facts: of the vessel whose document it is.
-        options: what else is published.
-        rev: its revision, which tells which of two states of a vessel's document is newer.
+        document_id: the document's id.
+        raw: its body as JSON text.
+        deleted: whether it is a tombstone, which is published with `_deleted`. The tombstone of a current
+            value clears
+            its topic.
+        facts: facts about the document's vessel.
+        options: which other messages to publish.
+        rev: its revision, which shows which of two states of a vessel's document is newer.
 
-    Raises DocumentError if the body is no JSON object.
+    Raises:
+        DocumentError: the body is not a JSON object.
     """
     name = documents.parse_id(document_id)
     topic = None if name is None else topic_of(name, document_id)
@@ -182,18 +184,18 @@ def _of_vessel(
 
 
 def with_id(document_id: str, raw: bytes) -> bytes:
-    """The body with `_id` in it, canonical as far as the body is."""
+    """Return the body with `_id` inserted, in canonical form if the body is."""
     head = b'{"_id":' + msgspec.json.encode(document_id)
     if raw[:2] == b"{}":
         return head + b"}"
-    # Canonical JSON sorts keys; all of ours begin with a small letter, which comes after "_".
+    # Canonical JSON sorts keys. All of ours begin with a lower-case letter, which sorts after "_".
     if raw[:2] == b'{"' and raw[2:3].islower():
         return head + b"," + raw[1:]
     return msgspec.json.encode({"_id": document_id, **bodies.decode(document_id, raw)})
 
 
 def standing_of(body: Mapping[str, Any]) -> Standing | None:
-    """How new a current value, an alarm or a vessel's document is; None if it does not say."""
+    """Return the standing of a current value, an alarm or a vessel's document; None if it has none."""
     if body.get("type") == Kind.VESSEL.value:
         logs = body.get("logs")
         last = logs[-1] if isinstance(logs, list) and logs else None
@@ -204,7 +206,7 @@ def standing_of(body: Mapping[str, Any]) -> Standing | None:
     if not isinstance(log, str) or not _is_whole(sequence):
         return None
     if body.get("type") == Kind.ALARM.value:
-        # An alarm that is cleared or acknowledged is newer than the same before.
+        # An alarm that was cleared or acknowledged is newer than the same alarm before.
         changes = sum(len(body[key]) for key in ("acks", "history") if isinstance(body.get(key), list))
         return Standing(log, sequence, 1 if body.get("cleared") else 0, float(changes))
     boot, clock = body.get("boot"), body.get("clock")
@@ -217,7 +219,7 @@ def standing_of(body: Mapping[str, Any]) -> Standing | None:
 
 
 def _generation(rev: object) -> int:
-    """Return the generation of a revision that somebody else may have made up; 0 if it is none."""
+    """Return the generation of a revision, or 0 if it is invalid, since another vessel may have forged it."""
     try:
         return revisions.generation(rev) if isinstance(rev, str) else 0
     except DocumentError:

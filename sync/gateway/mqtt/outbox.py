@@ -1,11 +1,11 @@
-"""What is on its way to a broker, and what becomes of it: one for all connections of a gateway. No socket.
+"""The messages in flight to a broker, and their outcome, over all connections of a gateway. No socket.
 
-Whoever has a connection asks for what is `due`, sends it, and says what was `acknowledged` and `heard`. A
-document counts as ashore once the broker has answered well for all its messages; with MQTT 3.1.1, whose
-answer says nothing, once each was read back, too.
+The user of a connection asks what is `due`, sends it, and reports what was `acknowledged` and `heard`. A
+document counts as forwarded once the broker has accepted all its messages. With MQTT 3.1.1, whose
+acknowledgement has no reason code, each message must also be read back.
 
-A broker that refuses stops the lane (what comes after must not overtake what is refused), not the others: the
-lane begins again at what was refused, alone, after a while.
+A refusal stops its lane, because later documents must not overtake a refused one, but not the other lanes.
+After a while, the lane starts again with the refused document alone.
 """
 
 import time
@@ -29,14 +29,14 @@ from sync.net.throttle import TokenBucket
 
 @dataclass(slots=True)
 class _Line:
-    """A lane, and how it stands with it."""
+    """A lane and the state of its transmission."""
 
     lane: Lane
     bucket: TokenBucket | None
     is_read: bool = False
-    """Whether the feed has nothing more for it just now."""
+    """True if the feed has nothing more for the lane now."""
     has_repaired: bool = False
-    """Whether it is the feed's turn: repairs and what is new go by turns, a few at a time."""
+    """True if repairs were sent last. Repairs and new documents alternate, a few at a time."""
     refusal: RefusalTrouble | None = None
     patience: float = 0.0
     """Seconds from the last refusal until the next attempt."""
@@ -45,7 +45,7 @@ class _Line:
 
 @dataclass(slots=True, eq=False)
 class _Flight:
-    """A message on its way."""
+    """A message in flight."""
 
     line: _Line
     entry: Entry
@@ -58,7 +58,7 @@ class _Flight:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """What is to be sent now; then call `Outbox.sent`."""
+    """A message to send now; call `Outbox.sent` afterwards."""
 
     line: _Line
     entry: Entry
@@ -67,30 +67,32 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Unprepared:
-    """What is retained of this vessel must be heard first; then call `Outbox.prepared`."""
+    """A vessel whose retained messages must be read first; call `Outbox.prepared` afterwards."""
 
     vessel: str
 
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """Nothing just now; ask again in so many seconds, or when something has happened."""
+    """Nothing to send now; ask again after this many seconds, or after an event."""
 
     seconds: float
 
 
 Due = Ready | Unprepared | Later
 _PUT_BACK: Final = 3
-"""Times that something older is put right at once, for each topic and connection. Two gateways that do not
-agree on what is newer must not go on for ever."""
+"""Maximum number of immediate corrections for each topic and connection.
+
+Two gateways that disagree about what is newer must not correct each other forever.
+"""
 _REFRESHED: Final = 4
-"""A value that was published within this part of the time after which it expires is not published again."""
+"""Divisor of the expiry time. A value published within that fraction is not refreshed."""
 _IDLE: Final = 5.0
-"""Seconds after which a lane that is closed is asked again."""
+"""Seconds after which a closed lane is checked again."""
 
 
 class Outbox:
-    """The lanes of one gateway, and what is on its way of them."""
+    """The lanes of one gateway, and their messages in flight."""
 
     def __init__(
         self,
@@ -104,15 +106,25 @@ class Outbox:
         hears_discovery: bool = False,
         utc: Callable[[], float] = time.time,
     ) -> None:
-        """`limit`: bytes a second of all lanes together; `now`: seconds of the clock that all calls go by;
-        `hears_discovery`: whether what Home Assistant was told is heard, too, and is ours to take back."""
+        """Create an outbox without a connection.
+
+        Args:
+            lanes: the lanes, in order of priority.
+            feed: the reader of the store's feed of changes.
+            standings: what the broker retains.
+            limit: maximum rate of all lanes together, in bytes per second; None for no limit.
+            now: seconds of the clock that all calls use.
+            patience: the timeouts; None for the defaults.
+            hears_discovery: whether discovery messages for Home Assistant are read, and ours to clear.
+            utc: returns seconds since 1970.
+        """
         self._utc = utc
         self.lanes: Final = tuple(lanes)
         self.standings: Final = standings
         self.unsaved = 0
-        """Documents confirmed since `saved`."""
+        """Number of documents confirmed since `saved`."""
         self.ended: list[Entry] = []
-        """Documents that are ashore and that nobody has taken note of yet."""
+        """Forwarded documents that the gateway has not recorded yet."""
         self._feed, self._patience = feed, patience or Patience()
         whole = None if limit is None else TokenBucket(limit, now=now)
         self._whole = whole
@@ -132,23 +144,27 @@ class Outbox:
         self._unheard_vessels: list[str] = []
         self._is_begun = False
         self._published_at: dict[str, float] = {}
-        """When a current value was last acknowledged on this connection, by its topic."""
+        """Time of the last acknowledgement of a current value on this connection, by topic."""
         self._put_back: dict[str, int] = {}
-        """How often something older was put right at once on this connection, by topic."""
+        """Number of immediate corrections on this connection, by topic."""
         self._hears_discovery = hears_discovery
         self._must_hear = False
         self._largest = limits.WINDOW_BYTES
         self._answered_at = now
 
-    # A connection's life
+    # Beginning and end of a connection
 
     def begin(
         self, now: float, *, window: Window, must_hear: bool, largest: int, is_forgotten: bool = False
     ) -> None:
-        """There is a connection: offer again what is not ashore.
+        """Begin a connection, offering again everything that was not forwarded.
 
-        `must_hear`: what is published comes back, and counts only then; `largest`: bytes of a packet;
-        `is_forgotten`: the broker knew us, and does no more, so that it was begun anew meanwhile.
+        Args:
+            now: time of the clock in seconds.
+            window: the limit of messages in flight.
+            must_hear: whether published messages must be read back to count.
+            largest: maximum bytes of a packet.
+            is_forgotten: whether the broker has lost our session, so that it was started from scratch.
         """
         self.end()
         if is_forgotten:
@@ -166,7 +182,7 @@ class Outbox:
             self._feed.load_aside(line.lane)
 
     def end(self) -> None:
-        """The connection is gone: what was on its way is not ashore."""
+        """End the connection. Messages in flight do not count as forwarded."""
         self._flights.clear()
         self._unheard.clear()
         self._ready.clear()
@@ -177,25 +193,25 @@ class Outbox:
             line.lane.rewind()
 
     def changed(self) -> None:
-        """There may be new documents."""
+        """Note that there may be new documents."""
         self._feed.changed()
         for line in self._lines:
             line.is_read = False
 
     def prepared(self, vessel: str, *, seeks_missing: bool = True) -> None:
-        """Note where what was heard of a vessel differs from what should be retained. Raises StoreError.
+        """Find differences between a vessel's retained messages and the store. Raises StoreError.
 
-        `seeks_missing`: whether what was not heard is taken for lost.
+        `seeks_missing` is True if messages that were not received count as lost.
         """
         self._ready.add(vessel)
         self._compare(vessel, seeks_missing=seeks_missing)
 
     def is_heard(self, vessel: str) -> bool:
-        """Return True if what is retained of a vessel has been heard."""
+        """Return True if the retained messages of a vessel have been read."""
         return vessel in self._ready
 
     def next_unheard(self) -> str | None:
-        """Return a vessel of which nobody has heard yet what is retained; None if there is none."""
+        """Return a vessel whose retained messages have not been read yet, or None."""
         while self._unheard_vessels:
             if self._unheard_vessels[0] not in self._ready:
                 return self._unheard_vessels[0]
@@ -204,23 +220,23 @@ class Outbox:
 
     @property
     def has_compared(self) -> bool:
-        """Whether all that is retained was heard on this connection, and put right where it differed."""
+        """True if everything retained was read on this connection, and all differences are corrected."""
         is_heard = self._is_begun and self.next_unheard() is None
         return is_heard and not any(lane.repairing for lane in self.lanes)
 
     def brings(self, vessel: str) -> bool:
-        """Return True if current values of a vessel go out here."""
+        """Return True if current values of a vessel are published here."""
         prefix = f"{_CURRENT}{vessel}:"
         found = next(iter(self._feed.database.documents(prefix, limit=1)), None)
         return found is not None and any(lane.holds(found.id) for lane in self.lanes)
 
     def announce(self) -> None:
-        """Tell Home Assistant once more of all sensors: it has started."""
+        """Publish the discovery messages of all sensors again, because Home Assistant has started."""
         for vessel in self._ready:
             self._repair(Repair(documents.vessel_id(vessel), Wrong.UNKNOWN))
 
     def refresh(self, vessel: str, sensor: str, now: float) -> None:
-        """Publish a current value once more, which holds on: else it would be taken for given up."""
+        """Publish an unchanged current value again before Home Assistant lets it expire."""
         facts = self._feed.facts(vessel).sensor(sensor)
         expires = None if facts is None else homeassistant.expires_after(facts)
         last = self._published_at.get(topics.sensor(vessel, sensor, "state"), float("-inf"))
@@ -228,29 +244,29 @@ class Outbox:
             self._repair(Repair(documents.equipment_id(vessel, sensor), Wrong.ELDERLY))
 
     def try_again(self) -> None:
-        """Offer at once what was refused."""
+        """Offer refused messages again at once."""
         for line in self._lines:
             line.again_at = 0.0
 
     def offer_refused(self, *, one_for_each_reason: bool = False) -> int:
-        """Offer again what was set aside; return the number of documents. Raises StoreError."""
+        """Offer documents again that were set aside. Return their number. Raises StoreError."""
         return sum(
             self._feed.load_aside(line.lane, one_for_each_reason=one_for_each_reason) for line in self._lines
         )
 
     @property
     def refused(self) -> list[RefusedDocument]:
-        """What the broker does not take though it takes others, the newest at the end."""
+        """Documents that the broker rejects although it accepts others, newest last."""
         found = [refused for lane in self.lanes for refused in lane.aside.values()]
         return sorted(found, key=lambda refused: refused.when)
 
-    # What goes out
+    # Sending
 
     def due(self, now: float) -> Due:
-        """What is to be done next. Raises StoreError."""
+        """Return what to do next. Raises StoreError."""
         later = _IDLE
         if len(self._flights) >= 2 * self._window.messages:
-            return Later(later)  # acknowledged, and not read back
+            return Later(later)  # acknowledged, but not read back
         for place, line in enumerate(self._lines):
             lane = line.lane
             if line.refusal is not None:
@@ -258,7 +274,7 @@ class Outbox:
                     later = min(later, line.again_at - now)
                     continue
                 if lane.on_the_way or self._has_flight(line):
-                    continue  # one alone, to see whether it is taken now
+                    continue  # one alone, to test whether it is accepted now
             if not lane.settings.is_open():
                 continue
             bucket = line.bucket or self._whole
@@ -269,20 +285,20 @@ class Outbox:
             found = self._next(line)
             if found is None:
                 if not line.is_read:
-                    # What comes first goes first, also if the feed must be read far to find it; the event
-                    # loop's others have their turn in between.
+                    # Priority holds even if the feed must be read far to find the next document. Other tasks
+                    # of the event loop run in between.
                     return Later(0.0)
                 continue
             entry, message = found
             if entry.vessel not in self._ready:
                 return Unprepared(entry.vessel)
             if not self._window.takes(message.size, first=place == 0):
-                break  # only an answer makes room, and what comes first goes first
+                break  # only an answer makes room, and priority must hold
             return Ready(line, entry, message)
         return Later(later)
 
     def sent(self, ready: Ready, number: int, now: float) -> None:
-        """It was sent, and will be acknowledged by this number."""
+        """Record that a message was sent, and the id by which it will be acknowledged."""
         size = ready.message.size
         flight = _Flight(ready.line, ready.entry, ready.message, size, now)
         if not self._flights:
@@ -297,7 +313,7 @@ class Outbox:
         ready.line.lane.sent()
 
     def _next(self, line: _Line) -> tuple[Entry, Message] | None:
-        """What of a lane goes next, as it may be published now; None if it has nothing, or not yet."""
+        """Return the next message of a lane in publishable form, or None if there is none yet."""
         lane = line.lane
         has_loaded = False
         while True:
@@ -326,13 +342,13 @@ class Outbox:
                 return entry, judged
             self._note(lane.skipped())
 
-    # What comes back
+    # Receiving
 
     def acknowledged(self, number: int, code: int, name: str, now: float) -> RefusalTrouble | None:
-        """The broker has answered to a message; what is wrong, if it refuses."""
+        """Process the broker's answer to a message. Return the trouble if it refuses."""
         flight = self._flights.get(number)
         if flight is None:
-            return None  # presence, or of a connection before
+            return None  # a presence, or a message of an earlier connection
         self._answered_at = now
         if flight.answered_at is None:
             self._window.answered(flight.size, sent_at=flight.sent_at, now=now)
@@ -345,7 +361,7 @@ class Outbox:
         return None
 
     def heard(self, topic: str, payload: bytes, *, is_retained: bool, vessel: str | None, now: float) -> None:
-        """Something was published: what was retained before, something of another gateway's, or our own."""
+        """Process a received message: a retained one, one of another gateway, or our own."""
         waiting = None if is_retained else self._unheard.get((topic, payload))
         if waiting:
             flight = waiting.pop(0)
@@ -359,16 +375,16 @@ class Outbox:
             return
         if vessel is None:
             return
-        # With MQTT 5 each message tells whether it is retained, with 3.1.1 only what was retained before.
+        # With MQTT 5 each message says whether it is retained, with 3.1.1 only messages retained before.
         is_kept = None if self._must_hear and not is_retained else is_retained
         is_worse = self.standings.heard(topic, payload, self._feed.facts(vessel).logs, is_kept=is_kept)
         if is_worse and vessel in self._ready and self._put_back.get(topic, 0) < _PUT_BACK:
-            # Two gateways that were asked at the same time do not see each other's.
+            # Two gateways that read at the same time do not see each other's messages.
             self._put_back[topic] = self._put_back.get(topic, 0) + 1
             self._compare(vessel, only=topic)
 
     def overdue(self, now: float) -> LostTrouble | RefusalTrouble | None:
-        """What has waited for an answer for too long; to be asked now and then."""
+        """Return the trouble if an answer has been pending for too long. Call it regularly."""
         if not self._flights:
             return None
         if any(flight.answered_at is None for flight in self._flights.values()) and (
@@ -383,29 +399,29 @@ class Outbox:
         return found
 
     def saved(self) -> None:
-        """What is confirmed has been written down."""
+        """Record that the positions were written to the store."""
         self.unsaved = 0
 
-    # How it stands
+    # State
 
     @property
     def refusal(self) -> RefusalTrouble | None:
-        """What the broker does not take, and what a person must do something about."""
+        """The refusal for which a person must act, or None."""
         return next((line.refusal for line in self._lines if line.refusal is not None), None)
 
     @property
     def on_the_way(self) -> int:
-        """Messages without an answer."""
+        """Number of messages in flight."""
         return len(self._flights)
 
     @property
     def is_open(self) -> bool:
-        """Whether any lane may send now."""
+        """True if any lane may send now."""
         return any(lane.settings.is_open() for lane in self.lanes)
 
     @property
     def backlog(self) -> tuple[int, int]:
-        """Documents that are not ashore, or no longer retained there, and the bytes of the former."""
+        """Number of documents not forwarded or no longer retained, and the bytes of those not forwarded."""
         return (
             sum(lane.backlog.documents + lane.repairing for lane in self.lanes),
             sum(lane.backlog.bytes for lane in self.lanes),
@@ -421,12 +437,13 @@ class Outbox:
             flight.line.refusal, flight.line.patience = None, 0.0
         self._note(flight.line.lane.confirmed(entry))
         if entry.is_done and entry.repair is None and entry.document_id.startswith(_VESSEL):
-            # Its sensors may have changed. Documents of a sensor that was unknown went past unpublished,
-            # so all of this vessel are compared.
+            # Its sensors may have changed. Documents of unknown sensors were skipped, so all of this vessel's
+            # documents are compared.
             self._compare(entry.vessel)
 
     def _compare(self, vessel: str, *, seeks_missing: bool = True, only: str | None = None) -> None:
-        # Perhaps nobody has told us yet: what is cleared must be gone by the store itself.
+        # The feed may not have reported it yet: a topic may be cleared only if its document is gone from the
+        # store.
         self._feed.changed(vessel)
         where = vessel, self._feed, self.lanes, self.standings
         if seeks_missing:

@@ -1,4 +1,4 @@
-"""Decides what to publish on presence topics. No socket.
+"""The decision about what to publish on presence topics. No socket.
 
 There is one topic for this vessel and one for each vessel whose values it forwards. `online` means that the
 vessel is recording and that its values arrive. For this vessel, the recorder decides. The broker publishes
@@ -17,49 +17,55 @@ from sync.gateway.mqtt.signs import LATE_S
 from sync.gateway.mqtt.topics import OFFLINE, ONLINE
 
 CORRECTED_EVERY: Final = 5.0
-"""Least seconds between two corrections of what another says of this vessel."""
+"""Minimum seconds between two corrections of what others publish about this vessel."""
 
 
 class Presence:
-    """State of the presence topics at one broker."""
+    """The state of the presence topics at one broker."""
 
     def __init__(self, own: str, *, said: Iterable[str] = (), now: float) -> None:
-        """`own`: this vessel; `said`: others that it last said `online` of, in an earlier run."""
+        """Create the state.
+
+        Args:
+            own: id of this vessel.
+            said: other vessels that an earlier run last published as online.
+            now: time of the clock in seconds.
+        """
         self._own = own
         self.said: set[str] = set(said)
-        """Other vessels of which `online` was said here, and nothing by anybody else since."""
+        """Other vessels published as online here, on whose topic nobody else has published since."""
         self._until = dict.fromkeys(self.said, now + LATE_S)
-        """Until when the last sign of a vessel holds."""
+        """Time until which the last sign of each vessel is valid."""
         self._signed_at: dict[str, float] = {}
         self._contradicted_at: dict[str, float] = {}
         self._brought: set[str] = set()
         self._there: dict[str, bytes] = {}
         self._told: dict[str, bytes] = {}
-        """What was last said here."""
+        """The payload last published here, by vessel."""
         self._corrected_at = float("-inf")
 
     def begin(self) -> None:
-        """Begin a connection: nobody knows what is there."""
+        """Begin a connection, on which the state of the topics is unknown."""
         self._brought.clear()
         self._there.clear()
         self._told.clear()
 
     @property
     def own(self) -> bytes:
-        """What was last said of this vessel."""
+        """The payload last published for this vessel."""
         return self._told.get(self._own, OFFLINE)
 
     def bring(self, vessel: str) -> None:
-        """Note that what is retained of a vessel was heard, and that its values go out here."""
+        """Record that a vessel's retained messages were read, and that its values are published here."""
         self._brought.add(vessel)
 
     def sign(self, vessel: str, holds_for: float, now: float) -> None:
-        """Note that a vessel records."""
+        """Record a sign that a vessel is recording, valid for `holds_for` seconds."""
         self._until[vessel] = max(self._until.get(vessel, now), now + holds_for)
         self._signed_at[vessel] = now
 
     def tell(self, vessel: str, payload: bytes) -> None:
-        """Note that this was said here."""
+        """Record that a payload was published here."""
         self._there[vessel] = self._told[vessel] = payload
         if payload == OFFLINE or vessel == self._own:
             self.said.discard(vessel)
@@ -67,9 +73,9 @@ class Presence:
             self.said.add(vessel)
 
     def hear(self, vessel: str, payload: bytes, now: float, *, is_retained: bool) -> None:
-        """Note what was heard."""
+        """Record a payload received on a vessel's presence topic."""
         if not is_retained and payload == self._told.get(vessel):
-            return  # our own came back; or another says the same
+            return  # our own message came back, or another gateway published the same
         self._there[vessel] = payload
         if not is_retained:
             self.said.discard(vessel)
@@ -77,7 +83,7 @@ class Presence:
                 self._contradicted_at[vessel] = now
 
     def due(self, now: float, *, is_recording: bool) -> list[tuple[str, bytes]]:
-        """Return what is to be said now, by vessel; `is_recording`: whether this one does."""
+        """Return the payloads to publish now, by vessel. `is_recording` is the state of this vessel."""
         found = []
         wanted, there = ONLINE if is_recording else OFFLINE, self._there.get(self._own)
         if there != wanted:
@@ -96,5 +102,5 @@ class Presence:
         return found
 
     def leave(self) -> list[str]:
-        """Return the vessels of which nobody will tell here any more."""
+        """Return the vessels to publish as offline, because this gateway is leaving."""
         return [self._own, *sorted(self.said)]

@@ -1,11 +1,10 @@
-"""Finds what a broker retains of a vessel otherwise than it should, and has lanes put it right.
+"""Detection and correction of what a broker retains wrongly for a vessel.
 
-A broker that restarts without persistence has lost all of it; one that restarts with persistence may be back
-at what it had half an hour ago. A sensor that was removed or renamed leaves its topics behind, also if the
-daemon was not running then. So what was once acknowledged is no evidence: on each connection, what is there
-is compared with what the store says, vessel by vessel.
-
-What has not been sent yet is not looked at: it comes with the feed.
+A broker that restarts without persistence has lost everything. One with persistence may return to its state
+of half an hour ago. A sensor that was removed or renamed leaves its topics behind, even if the daemon was not
+running then. So an acknowledgement is no evidence: on each connection, the retained messages are compared
+with the store, vessel by vessel. Documents that were not sent yet are ignored, because they come with the
+feed.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,7 +24,7 @@ _ANY_LOG = "aaaaaa"
 
 
 def vessels(database: Database, lanes: Sequence[Lane]) -> list[str]:
-    """Return the vessels of which anything is retained. Raises StoreError."""
+    """Return the vessels for which a broker retains messages. Raises StoreError."""
     found: dict[str, None] = {}
     for kind in (Kind.VESSEL, Kind.EQUIPMENT, Kind.ALARM):
         after = ""
@@ -46,9 +45,9 @@ def vessels(database: Database, lanes: Sequence[Lane]) -> list[str]:
 def find_missing(
     vessel: str, feed: Feed, lanes: Sequence[Lane], standings: Standings, *, only: str | None = None
 ) -> None:
-    """Note what should be retained of a vessel, and is not, or only older. Raises StoreError.
+    """Find messages of a vessel that should be retained and are missing or outdated. Raises StoreError.
 
-    `only`: the one topic to look at; all of the vessel if None.
+    `only` limits the search to one topic.
     """
     facts = feed.facts(vessel)
     for document in _retained(feed.database, facts) if only is None else _at(only, feed.database, facts):
@@ -68,10 +67,10 @@ def find_left_over(
     clears_discovery: bool,
     only: str | None = None,
 ) -> None:
-    """Note what is retained of sensors that a vessel has no more. Raises StoreError.
+    """Find retained messages of sensors that a vessel no longer has. Raises StoreError.
 
-    `clears_discovery`: whether what Home Assistant was told of it is ours to take back; `only`: the one topic
-    to look at, all of the vessel if None.
+    `clears_discovery` is True if its discovery messages are ours to clear. `only` limits the search to one
+    topic.
     """
     facts = feed.facts(vessel)
     if not _knows_best(facts, feed, lanes, standings):
@@ -83,7 +82,7 @@ def find_left_over(
         place = topics.parse(topic)
         if place is None or place.sensor is None or topic in wanted:
             continue
-        # What does not read like a document of ours was not put there by us.
+        # A retained message that is not one of our documents was not published by us.
         is_ours = clears_discovery if place.part == "config" else topic in standings.known
         document_id = _document_of(place)
         lane = _lane_of(document_id, lanes)
@@ -92,7 +91,7 @@ def find_left_over(
 
 
 def load(feed: Feed, lane: Lane, standings: Standings) -> None:
-    """Hand a lane the next of its repairs, as documents on their way. Raises StoreError."""
+    """Move the next repairs of a lane into its queue as entries. Raises StoreError."""
     entries: list[Entry] = []
     while lane.repairs and len(entries) < limits.REPAIRS:
         repair = next(iter(lane.repairs))
@@ -111,7 +110,7 @@ def _messages(repair: Repair, feed: Feed, lane: Lane, standings: Standings) -> t
     assert name is not None
     facts = feed.facts(name.vessel)
     if repair.wrong is Wrong.LEFT_OVER:
-        # The sensor may be back by now.
+        # The sensor may have returned in the meantime.
         return () if repair.topic in _topics(facts, feed) else (Message.clearing(repair.topic),)
     document = feed.database.get(repair.document_id)
     if document is None or _is_to_come(document, lane):
@@ -125,12 +124,12 @@ def _messages(repair: Repair, feed: Feed, lane: Lane, standings: Standings) -> t
 
 
 def _is_to_come(document: Document, lane: Lane) -> bool:
-    """Return True if the feed has it still to be sent, or if the broker does not take it."""
+    """Return True if a document is still to be sent from the feed, or if the broker rejects it."""
     return document.sequence > lane.position or document.id in lane.aside
 
 
 def _retained(database: Database, facts: VesselFacts) -> Iterator[Document]:
-    """Yield the documents of which a broker retains something: each sensor's newest alarm among them."""
+    """Yield the documents of which a broker retains a message, with only the newest alarm of each sensor."""
     about = database.get(documents.vessel_id(facts.id))
     if about is not None and not about.deleted:
         yield about
@@ -142,7 +141,7 @@ def _retained(database: Database, facts: VesselFacts) -> Iterator[Document]:
 
 
 def _at(topic: str, database: Database, facts: VesselFacts) -> Iterator[Document]:
-    """Yield the one of the documents in `_retained` that goes to a topic, if there is one."""
+    """Yield the document among those of `_retained` that belongs to a topic, if there is one."""
     place = topics.parse(topic)
     if place is None:
         return
@@ -164,9 +163,9 @@ def _newest_alarm(sensor: str, database: Database, facts: VesselFacts) -> Docume
 
 
 def _knows_best(facts: VesselFacts, feed: Feed, lanes: Sequence[Lane], standings: Standings) -> bool:
-    """Return True if no newer list of the vessel's sensors is known of than that in the store.
+    """Return True if the store has the newest known list of the vessel's sensors.
 
-    Another vessel may have forwarded, and this one not have heard yet, that there is one more sensor.
+    Another vessel may have forwarded a newer list, with one more sensor, that this one has not received yet.
     """
     document_id = documents.vessel_id(facts.id)
     document = feed.database.get(document_id)
@@ -192,7 +191,7 @@ def _topics(facts: VesselFacts, feed: Feed) -> frozenset[str]:
 
 
 def _document_of(place: Place) -> str:
-    """Return the id of a document that goes to a topic: it tells which lane the topic belongs to."""
+    """Return the id of a document with this topic, which determines the topic's lane."""
     if place.sensor is None or place.part == "config":
         return documents.vessel_id(place.vessel)
     if place.part == "state":

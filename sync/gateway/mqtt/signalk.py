@@ -1,4 +1,4 @@
-"""A current value in Signal K's delta format (Signal K specification 1.8, "Delta Format"). Pure."""
+"""Conversion of a current value to Signal K's delta format (Signal K 1.8, "Delta Format"). Pure."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -7,12 +7,13 @@ _NO_UNIT: Final = frozenset({"", "bool"})
 
 
 def delta(uuid: str | None, equipment: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The delta of a current value; None if it names no path, or the vessel's UUID is not known.
+    """Return the delta of a current value, or None without a path or the vessel's UUID.
 
     Args:
-        uuid: the vessel's, `urn:mrn:signalk:uuid:…`.
-        equipment: the body of the sensor's document. A value that is not good goes out as null, as Signal K
-            has it.
+        uuid: the vessel's UUID, `urn:mrn:signalk:uuid:…`.
+        equipment: the body of the sensor's document. A value that is not good is published as null, as Signal
+            K
+            specifies.
     """
     path, sensor = equipment.get("path"), equipment.get("sensor")
     if uuid is None or not isinstance(path, str) or not path:

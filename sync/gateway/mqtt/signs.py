@@ -1,8 +1,9 @@
-"""Signs of life: finds out from new documents which sensors are being recorded.
+"""Signs of life: detection, from new documents, of which sensors are being recorded.
 
 A sensor whose value does not change writes no new current value, but still one reading for each window. The
-reading shows that the value still holds. For another vessel whose documents are forwarded here, it also shows
-that the vessel is still recording. A document that arrives late is not a sign: it contains its time.
+reading shows that the value is still valid. For another vessel whose documents are forwarded here, it also
+shows that the vessel is still recording. A document that arrives late is not a sign, because it contains its
+time.
 """
 
 from collections.abc import Mapping
@@ -15,11 +16,11 @@ from sync.documents import Kind
 from sync.store import Change, Database, DocumentError
 
 LATE_S: Final = 900.0
-"""Seconds that a document may take from the vessel that wrote it to here, and still tell how things are."""
+"""Maximum seconds that a document may take to arrive here and still count as a sign."""
 WINDOW_S: Final = 300.0
-"""A window, where a document does not tell its own: the recorder's default."""
+"""Window in seconds for a document that does not state its own: the recorder's default."""
 _KINDS: Final = {Kind.READING: "endUtc", Kind.EQUIPMENT: "time"}
-"""What tells of a sensor, and the field that tells when it was so."""
+"""Kinds of documents that are signs, with the field that contains their time."""
 _PREFIXES: Final = tuple(f"{kind}:" for kind in _KINDS)
 
 
@@ -30,20 +31,20 @@ class Sign:
     vessel: str
     sensor: str
     holds_for: float
-    """Seconds within which the next sign must come."""
+    """Seconds within which the next sign must arrive."""
 
 
 class Signs:
     """Collector of signs from the changes of the store."""
 
     def __init__(self, database: Database) -> None:
-        """Begin: what the store has already tells nothing of now. Raises StoreError."""
+        """Start with future changes, since documents already stored are not signs. Raises StoreError."""
         self._database = database
         self._since = database.last_sequence
         self._seen: dict[tuple[str, str], str] = {}
 
     def saw(self, change: Change) -> None:
-        """Note a change of the store."""
+        """Record a change of the store."""
         if change.sequence <= self._since or change.deleted or not change.id.startswith(_PREFIXES):
             return
         name = documents.parse_id(change.id)
@@ -51,7 +52,7 @@ class Signs:
             self._seen[name.vessel, name.sensor] = change.id
 
     def take(self, utc: float) -> list[Sign]:
-        """Return what is new, at this time of the clock (seconds since 1970). Raises StoreError."""
+        """Return the new signs at the time `utc`, in seconds since 1970. Raises StoreError."""
         seen, self._seen = self._seen, {}
         found = []
         for (vessel, sensor), document_id in seen.items():
@@ -64,7 +65,7 @@ class Signs:
             except DocumentError:
                 continue  # another vessel may have sent anything
             window, when = _window(body), _when(body, _KINDS[name.kind])
-            # A held value is told of once a window, with the moment at which the window began.
+            # A constant value is reported once a window, with the time at which the window began.
             if when is not None and when >= utc - window - LATE_S:
                 found.append(Sign(vessel, sensor, 2 * window + LATE_S))
         return found
@@ -78,7 +79,7 @@ def _window(body: Mapping[str, Any]) -> float:
 
 
 _MOST_WINDOW_S: Final = 3600.0
-"""What `sensors.toml` takes."""
+"""Maximum window that `sensors.toml` accepts, in seconds."""
 
 
 def _when(body: Mapping[str, Any], key: str) -> float | None:

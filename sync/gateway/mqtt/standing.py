@@ -1,8 +1,9 @@
-"""Which of two retained messages of a topic is newer: an older one never takes the place of a newer.
+"""Comparison of retained messages, so that an older one never replaces a newer one.
 
-A vessel's documents may go ashore by several ways: by its own gateway, and by those of vessels that met it a
-week ago. What a broker retains is compared before it is replaced: first by the log, in the order in which the
-vessel's document lists them (a new card begins a new one), then by sequence number, boot and boot clock.
+A vessel's documents may be forwarded in several ways: by its own gateway, and by those of vessels that met it
+a week ago. A message is compared with the retained one before it replaces it: first by the log, in the order
+in which the vessel's document lists logs (a new card begins a new one), then by sequence number, boot and
+boot clock.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,56 +17,56 @@ from sync.gateway.mqtt.messages import Message, Retention, Standing, standing_of
 
 
 def is_older(ours: Standing, theirs: Standing, logs: Sequence[str]) -> bool:
-    """Whether `ours` must not take the place of `theirs`; `logs`: the vessel's, the oldest first."""
+    """Return True if `ours` must not replace `theirs`. `logs` are the vessel's logs, oldest first."""
     if ours.log != theirs.log:
         if theirs.log not in logs:
-            # A log that we have not heard of was begun after those that we know of.
+            # A log that is unknown here was begun after those that are known.
             return ours.log in logs
         return ours.log in logs and logs.index(ours.log) < logs.index(theirs.log)
     return (ours.sequence, ours.boot, ours.clock) < (theirs.sequence, theirs.boot, theirs.clock)
 
 
 class Standings:
-    """What a broker retains, by topic, as far as we have published or heard it.
+    """The messages that a broker retains, by topic, as far as we have published or received them.
 
-    `known` says how new that is. It outlives a connection, for a broker that does not let us read. What is
-    *there* was heard or published on this connection: a broker may have lost everything since the
-    last one, or been put back to what it had hours ago.
+    `known` records their age. It outlives a connection, for a broker that does not let us read. The messages
+    *there* were received or published on this connection, because a broker may have lost everything since the
+    last one, or have been restored to its state of hours ago.
     """
 
     def __init__(self, known: Mapping[str, Standing] | None = None) -> None:
         self._known: dict[str, Standing] = dict(known or {})
         self._there: dict[str, int] = {}
-        """A hash of what each topic has."""
+        """Hash of the retained payload of each topic."""
         self._topics: dict[str, dict[str, None]] = {}
-        """By vessel, the topics in `_known` and `_there`; some may be in neither any more."""
+        """Topics in `_known` and `_there` by vessel; some may no longer be in either."""
         for topic in self._known:
             self._index(topic)
         self._before: dict[str, Standing] = {}
-        """What was known of the vessel that is being heard."""
+        """Standings known before of the vessel that is being read."""
         self.changes = 0
-        """How often something newer has come; whoever keeps this durably looks here."""
+        """Number of changes so far, for callers that store the standings durably."""
 
     @property
     def known(self) -> Mapping[str, Standing]:
-        """By topic."""
+        """The standing of the retained message, by topic."""
         return self._known
 
-    # What is there
+    # Reading what is retained
 
     def begin(self) -> None:
-        """Begin a connection: nobody knows what is there."""
+        """Begin a connection, on which the retained messages are unknown."""
         self._there.clear()
 
     def hear(self, vessel: str) -> None:
-        """Begin to hear all that is retained of a vessel; then call `settle`."""
+        """Begin reading all retained messages of a vessel. Call `settle` afterwards."""
         found = self._topics.pop(vessel, {})
         self._before = {topic: self._known.pop(topic) for topic in found if topic in self._known}
         for topic in found:
             self._there.pop(topic, None)
 
     def settle(self, *, is_complete: bool) -> None:
-        """End that; `is_complete`: what was not heard is not there. Else what was known before still is."""
+        """End reading. If not `is_complete`, standings known before stay valid for topics not received."""
         before, self._before = self._before, {}
         for topic, standing in before.items():
             if not is_complete:
@@ -75,12 +76,12 @@ class Standings:
                 self.changes += 1
 
     def topics(self, vessel: str) -> list[str]:
-        """Return the topics of a vessel that have something, as far as that is known."""
+        """Return the topics of a vessel that have a retained message, as far as known."""
         found = self._topics.get(vessel, {})
         return sorted(topic for topic in found if topic in self._known or topic in self._there)
 
     def lacks(self, message: Message, logs: Sequence[str]) -> bool:
-        """Return True if the broker should retain a message, and does not, nor anything newer."""
+        """Return True if the broker should retain a message, but has neither it nor a newer one."""
         if not message.is_retained:
             return False
         there = self._there.get(message.topic)
@@ -97,10 +98,10 @@ class Standings:
         )
         return not is_newer_there
 
-    # What may be published, and what was
+    # Publishing
 
     def judge(self, message: Message, logs: Sequence[str]) -> Message | None:
-        """The message as it may be published now, None if not at all."""
+        """Return the message in the form that may be published now, or None if it may not."""
         if message.standing is None or message.retention is Retention.NO:
             return message
         known = self._known.get(message.ranked_by or message.topic)
@@ -111,7 +112,7 @@ class Standings:
         return replace(message, retention=Retention.NO)
 
     def published(self, message: Message) -> None:
-        """The broker has taken it."""
+        """Record that the broker has accepted a message."""
         if message.retention is Retention.NO:
             return
         if not message.payload:
@@ -122,16 +123,16 @@ class Standings:
             self._note(message.ranked_by or message.topic, message.standing)
 
     def heard(self, topic: str, payload: bytes, logs: Sequence[str], *, is_kept: bool | None = True) -> bool:
-        """Note what somebody else has published.
+        """Record a message that another client has published.
 
         Args:
-            topic: where.
-            payload: what.
-            logs: the vessel's, the oldest first.
-            is_kept: whether the broker retains it; None if nobody tells.
+            topic: its topic.
+            payload: its payload.
+            logs: the vessel's logs, oldest first.
+            is_kept: whether the broker retains it; None if unknown.
 
         Returns:
-            Whether it has taken the place of something newer, or of all.
+            True if it has replaced a newer message, or cleared the topic.
         """
         if is_kept is False:
             return False
@@ -140,13 +141,13 @@ class Standings:
         try:
             body: Any = msgspec.json.decode(payload)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            body = None  # not a document of ours: anything may take its place
+            body = None  # not one of our documents: any message may replace it
         theirs = standing_of(body) if isinstance(body, dict) else None
         known, place = self._known.get(topic), topics.parse(topic)
         is_behind = theirs is not None and known is not None and is_older(theirs, known, logs)
         if is_behind and is_kept is None and (place is None or place.part != "state"):
-            return False  # it was published for those who listen now, as an older current value is not
-        if place is not None:  # else it is of those that are never retained
+            return False  # it was published without retention, which is never done for an older current value
+        if place is not None:  # otherwise it is on a topic that is never retained
             self._put(topic, payload)
         if theirs is not None:
             self._note(topic, theirs)
@@ -165,7 +166,7 @@ class Standings:
             self.changes += 1
 
     def _cleared(self, topic: str) -> bool:
-        """Note that nothing is there; whether something was, as far as was known."""
+        """Record that a topic was cleared. Return True if it was known to have a message."""
         self._there.pop(topic, None)
         was_known = self._known.pop(topic, None) is not None
         place = topics.parse(topic)
@@ -175,7 +176,7 @@ class Standings:
         return was_known
 
     def _index(self, topic: str) -> None:
-        # A fleet has thousands of topics: looking through all of them for each vessel takes too long.
+        # A fleet has thousands of topics, so searching all of them for each vessel would take too long.
         place = topics.parse(topic)
         if place is not None:
             self._topics.setdefault(place.vessel, {})[topic] = None

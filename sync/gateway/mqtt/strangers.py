@@ -1,14 +1,14 @@
-"""What answers at an address, if it is no broker: a web server, or a captive portal."""
+"""Detection of servers that are not brokers: a web server, or a captive portal."""
 
 import asyncio
 import ssl
 
 _ASKS = b"GET / HTTP/1.0\r\n\r\n"
-"""A broker hangs up on that; a web server says what it is."""
+"""Request on which a broker closes the connection, and to which a web server responds."""
 
 
 async def first_bytes(host: str, port: int, context: ssl.SSLContext | None, seconds: float) -> bytes:
-    """The first bytes of an answer, at most 64; none if nobody answers in that time."""
+    """Return the first bytes of an answer, at most 64; empty if there is none within `seconds`."""
     writer: asyncio.StreamWriter | None = None
     try:
         async with asyncio.timeout(seconds):

@@ -1,9 +1,11 @@
-"""What can go wrong with a broker: in words, and what to do about it. Pure.
+"""Errors of MQTT brokers: a text for people, and how to react. Pure.
 
-Trouble
-  ConnectTrouble    no connection came about
-  LostTrouble       it broke
-  RefusalTrouble    of one message or subscription: the connection stands
+::
+
+    Trouble
+    ├── ConnectTrouble    no connection was made
+    ├── LostTrouble       the connection broke
+    └── RefusalTrouble    a message or subscription was refused; the connection continues
 """
 
 import socket
@@ -17,27 +19,27 @@ from sync.net import tls
 from sync.peer.problems import ProblemError
 
 FAILURE: Final = 0x80
-"""Reason codes from here on are errors (MQTT 5, section 2.4)."""
+"""First reason code that is an error (MQTT 5, section 2.4)."""
 
 
 class What(Enum):
-    """What to do."""
+    """The reaction to an error."""
 
     TRY_AGAIN = "try again"
-    """It may pass by itself."""
+    """The error may be temporary, so try again."""
     TRY_SOON = "try soon"
-    """The machine is there, and no broker on it: as while one restarts."""
+    """The machine answers, but no broker is running, as during a restart. Try again soon."""
     ASK_SOMEBODY = "ask somebody"
-    """It passes when a person does something; tried again all the same, more rarely."""
+    """A person must act. Try again all the same, but less often."""
     SPEAK_OLDER = "speak older"
-    """The broker does not speak MQTT 5."""
+    """The broker does not support MQTT 5. Try the older version."""
     SET_ASIDE = "set aside"
-    """It is about this one document."""
+    """The error concerns this document only. Set it aside."""
 
 
 @dataclass(frozen=True)
 class Trouble(Exception):  # noqa: N818 -- what it is, not that it is raised
-    """Something went wrong."""
+    """The base class of errors of a broker."""
 
     text: str
     what: What
@@ -47,19 +49,19 @@ class Trouble(Exception):  # noqa: N818 -- what it is, not that it is raised
 
 
 class ConnectTrouble(Trouble):
-    """No connection came about."""
+    """No connection could be made."""
 
 
 class LostTrouble(Trouble):
-    """A connection broke."""
+    """An open connection has broken."""
 
 
 class RefusalTrouble(Trouble):
-    """The broker does not take something."""
+    """The broker refuses a message or subscription."""
 
 
 _CONNACK: Final[Mapping[int, tuple[str, What]]] = {
-    # MQTT 5, section 3.2.2.2; 3.1.1's codes are translated to these by paho.
+    # MQTT 5, section 3.2.2.2. paho translates the codes of 3.1.1 to these.
     0x80: ("refuses the connection, and does not say why", What.ASK_SOMEBODY),
     0x81: ("cannot read what we send: it may not speak MQTT 5", What.SPEAK_OLDER),
     0x82: ("says that we break the protocol: it may not speak MQTT 5", What.SPEAK_OLDER),
@@ -115,25 +117,25 @@ _PUBACK: Final[Mapping[int, tuple[str, What]]] = {
 
 
 def of_connack(code: int, name: str, where: str) -> ConnectTrouble:
-    """The broker's answer to a connection was this reason code."""
+    """Return the trouble for a broker's reason code in CONNACK."""
     text, what = _CONNACK.get(code, (f"refuses the connection: {name}", What.ASK_SOMEBODY))
     return ConnectTrouble(f"the broker at {where} {text}", what)
 
 
 def of_disconnect(code: int, name: str, where: str) -> LostTrouble:
-    """A connection ended with this reason code."""
+    """Return the trouble for the reason code with which a connection ended."""
     text, what = _DISCONNECT.get(code, (f"has ended the connection: {name}", What.TRY_AGAIN))
     return LostTrouble(f"the broker at {where} {text}", what)
 
 
 def of_puback(code: int, name: str, topic: str) -> RefusalTrouble:
-    """The broker's answer to a message was this reason code."""
+    """Return the trouble for a broker's reason code in PUBACK."""
     text, what = _PUBACK.get(code, (f"with {name}", What.ASK_SOMEBODY))
     return RefusalTrouble(f"the broker refuses {topic}: {text}", what)
 
 
 def of_silence(topic: str) -> RefusalTrouble:
-    """The broker acknowledged a message, and nobody gets it."""
+    """Return the trouble for a message that was acknowledged but not delivered."""
     text = (
         f"the broker acknowledges {topic}, but does not pass it on: with MQTT 3.1.1 that is how a refusal"
         " looks; the user needs the right to write there, and to read, for us to see it"
@@ -142,13 +144,13 @@ def of_silence(topic: str) -> RefusalTrouble:
 
 
 def of_subscription(topics: str) -> RefusalTrouble:
-    """The broker does not let us read back."""
+    """Return the trouble for a broker that does not let us read back."""
     text = f"the broker does not let us read {topics}, which we need to see whether it is taken"
     return RefusalTrouble(text, What.ASK_SOMEBODY)
 
 
 def of_error(error: BaseException, where: str) -> ConnectTrouble:
-    """No connection came about, as the system or TLS said so."""
+    """Return the trouble for an error of the system or of TLS that prevented a connection."""
     if isinstance(error, ProblemError):
         return ConnectTrouble(f"connecting to {where}: {error.problem.text}", What.ASK_SOMEBODY)
     if isinstance(error, ssl.SSLError):
@@ -165,7 +167,7 @@ def of_error(error: BaseException, where: str) -> ConnectTrouble:
 
 
 def of_stranger(first: bytes, where: str) -> ConnectTrouble | None:
-    """What answered with these bytes is no broker; None if that cannot be told."""
+    """Return the trouble if these first bytes show that the server is not a broker, else None."""
     if first.startswith(b"HTTP/") or first.lstrip()[:1] == b"<":
         text = (
             f"connecting to {where}: a web server answers, no broker; the port is wrong, or this network"

@@ -1,5 +1,7 @@
-"""What the document of a vessel says, as far as messages need it. Other vessels wrote it: nothing is taken
-for granted."""
+"""Facts about a vessel from its document, as far as messages need them.
+
+The documents come from other vessels, so every field is checked.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,7 +10,7 @@ from typing import Any, Final
 
 @dataclass(frozen=True, slots=True)
 class SensorFacts:
-    """One sensor of a vessel."""
+    """The facts about a sensor of a vessel."""
 
     id: str
     name: str
@@ -16,37 +18,37 @@ class SensorFacts:
     unit: str
     kind: str
     window: float | None = None
-    """Seconds after which its samples become a reading, whether its value moves or not."""
+    """Seconds after which its samples are stored as a reading, whether its value changes or not."""
     interval: float | None = None
-    """Seconds between its samples, 0 for a kind that has no rate; None if the vessel does not say."""
+    """Seconds between its samples, 0 for a kind without a rate; None if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class VesselFacts:
-    """A vessel."""
+    """The facts about a vessel."""
 
     id: str
     name: str = ""
     uuid: str | None = None
-    """As Signal K names it: `urn:mrn:signalk:uuid:…`."""
+    """The vessel's UUID in Signal K's form: `urn:mrn:signalk:uuid:…`."""
     version: str = ""
     logs: tuple[str, ...] = ()
-    """The oldest first."""
+    """The vessel's logs, oldest first."""
     sensors: tuple[SensorFacts, ...] = field(default=())
     lists_sensors: bool = False
-    """Whether `sensors` are all that it has. If not, nothing is known of which there are."""
+    """True if `sensors` is complete. If not, its sensors are unknown."""
 
     def may_have(self, sensor: str) -> bool:
-        """Return False if the vessel has no such sensor, or no longer."""
+        """Return False if the vessel is known not to have this sensor."""
         return not self.lists_sensors or any(each.id == sensor for each in self.sensors)
 
     def sensor(self, name: str) -> SensorFacts | None:
-        """Return what is known of a sensor."""
+        """Return the facts about a sensor, or None."""
         return next((each for each in self.sensors if each.id == name), None)
 
 
 def facts_of(vessel: str, body: Mapping[str, Any] | None) -> VesselFacts:
-    """What a vessel's document says; None if there is no such document."""
+    """Return the facts in a vessel's document. `body` is None if there is no document."""
     if body is None:
         return VesselFacts(vessel)
     logs, sensors, versions = body.get("logs"), body.get("sensors"), body.get("versions")
@@ -95,4 +97,4 @@ def _interval(body: Mapping[str, Any]) -> float | None:
 
 
 _MOST_SECONDS: Final = 1e6
-"""Eleven days, which no interval or window is."""
+"""Limit in seconds (eleven days) that no interval or window exceeds."""
