@@ -18,13 +18,18 @@ all its documents, some thousands above the highest that it has reached. It rais
 there, and whenever somebody has carried one of its documents close to it. So a vessel that anybody has
 overtaken goes on above that. A number that a revoked certificate signed vouches for nothing.
 
+A vessel's highest number is remembered, and a lower one that comes later does not lower it. So nothing comes
+of it if somebody passes on an old `vessel` document, which is signed as well, as a new revision.
+
 A vessel that was away for long may hear of a new generation before it hears of the number that vouches for
 it: then the answer is `NotYet`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeGuard
+from typing import Any, Final, NamedTuple, TypeGuard
+
+from cryptography import x509
 
 from sync import documents
 from sync.documents import SINGLE_WRITER, DocumentName, Kind
@@ -74,6 +79,16 @@ def is_number(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value < revisions.SOUND_LIMIT
 
 
+class Vouched(NamedTuple):
+    """What a vessel has vouched for, and its proof."""
+
+    most: int
+    """The generation."""
+    certificate: x509.Certificate
+    body: Mapping[str, Any]
+    """Of the `vessel` document, signed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generations:
     """Judges generations for one vessel's store."""
@@ -83,8 +98,12 @@ class Generations:
     trust: Callable[[], Trust]
     leaves: Leaves
     """`Database.leaves` of the store."""
-    _known: dict[str, tuple[str, int, int | None]] = field(default_factory=dict, init=False, repr=False)
+    kept: Callable[[str], Mapping[str, Any] | None] = lambda _: None
+    """The signed body by which a vessel vouched for most, as `sync.fleet.mending` has kept it."""
+    _known: dict[str, tuple[str, int, Vouched | None]] = field(default_factory=dict, init=False, repr=False)
     """By vessel: revision of its document, number of the revocations, and what it then vouched for."""
+    _highest: dict[str, Vouched] = field(default_factory=dict, init=False, repr=False)
+    """By vessel: what it vouched for of all that was seen, with a certificate that may be revoked since."""
 
     def objection(self, name: DocumentName | None, document: Document, *, direct: bool = False) -> str | None:
         """Return why this generation is too high; None if it is not.
@@ -119,15 +138,43 @@ class Generations:
         if name is None or name.kind not in VOUCHED_KINDS or number <= LEAD or name.vessel == self.vessel:
             return False
         most = self.of(name.vessel)
-        return number > (UNVOUCHED if most is None else most)
+        if most is None:
+            before = self.highest(name.vessel)
+            most = UNVOUCHED if before is None else max(UNVOUCHED, before.most)
+        return number > most
 
     def of(self, vessel: str, told: Document | None = None) -> int | None:
         """Return the generation up to which a vessel vouches for its documents; None if it has not said.
 
         `told`: its `vessel` document that has just come; without one, the one in the store.
         """
-        if told is not None:
-            return self._said(vessel, told)
+        said = self._current(vessel) if told is None else self._said(vessel, told)
+        if said is None:
+            return None
+        highest = self.highest(vessel)
+        return said.most if highest is None else max(said.most, highest.most)
+
+    def highest(self, vessel: str) -> Vouched | None:
+        """Return what a vessel vouched for of all that was seen; None if it never has.
+
+        Its document may say less now, or nothing, if the vessel has gone back to an earlier version.
+        """
+        found = self._highest.get(vessel)
+        if found is not None and self.trust().revoked(found.certificate) is not None:
+            del self._highest[vessel]
+            found = None
+        if found is None:
+            found = self.kept_word(vessel)
+            if found is not None:
+                self._highest[vessel] = found
+        return found
+
+    def kept_word(self, vessel: str) -> Vouched | None:
+        """Return what was kept of what a vessel vouched for; None if nothing was, or it counts no more."""
+        body = self.kept(vessel)
+        return None if body is None else self._word(vessel, body)
+
+    def _current(self, vessel: str) -> Vouched | None:
         found = next((leaf for leaf in self.leaves(documents.vessel_id(vessel)) if not leaf.deleted), None)
         if found is None:
             return None
@@ -137,18 +184,26 @@ class Generations:
             known = self._known[vessel] = (found.rev, number, self._said(vessel, found))
         return known[2]
 
-    def _said(self, vessel: str, document: Document) -> int | None:
-        body, trust = document.body, self.trust()
+    def _said(self, vessel: str, document: Document) -> Vouched | None:
+        said = None if document.deleted else self._word(vessel, document.body)
+        if said is not None:
+            before = self.highest(vessel)
+            if before is None or before.most < said.most:
+                self._highest[vessel] = said
+        return said
+
+    def _word(self, vessel: str, body: Mapping[str, Any]) -> Vouched | None:
+        trust, document_id = self.trust(), documents.vessel_id(vessel)
         most = body.get(MEMBER)
-        if document.deleted or not is_number(most):
+        if not is_number(most):
             return None
         try:
-            if signing.signer(document.id, body, trust) != vessel:
+            if signing.signer(document_id, body, trust) != vessel:
                 return None
-            certificate = signing.certificate_in(document.id, body)
+            certificate = signing.certificate_in(document_id, body)
         except SignatureError:
             return None
-        return most if trust.revoked(certificate) is None else None
+        return Vouched(most, certificate, body) if trust.revoked(certificate) is None else None
 
     def _too_far(self, document_id: str, number: int, lead: int) -> str | None:
         here = [revisions.generation(leaf.rev) for leaf in self.leaves(document_id)]

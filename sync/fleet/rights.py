@@ -107,6 +107,8 @@ class Rights:
     """As of now: newer revocations hold at once."""
     leaves: Leaves
     """`Database.leaves` of the store."""
+    kept: Callable[[str], Mapping[str, Any] | None] = lambda _: None
+    """See `Generations.kept`."""
     on_ahead: Callable[[str, DocumentName], object] = lambda _, __: None
     """Told of a vessel that offers a reading of our current log which is not here, and of which: it knows of
     more than we do."""
@@ -114,7 +116,7 @@ class Rights:
     """How high the generations may be that come in."""
 
     def __post_init__(self) -> None:
-        judge = Generations(vessel=self.vessel, trust=self.trust, leaves=self.leaves)
+        judge = Generations(vessel=self.vessel, trust=self.trust, leaves=self.leaves, kept=self.kept)
         object.__setattr__(self, "generations", judge)
 
     def rule(self, writer: Writer) -> Rule:

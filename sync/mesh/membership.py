@@ -99,6 +99,7 @@ class Membership:
             log=current_log,
             trust=lambda: self.trust,
             leaves=database.leaves,
+            kept=lambda vessel: mending.kept(database, vessel),
             on_ahead=on_ahead,
         )
         self._check = users.checker({user.name: user.password_hash for user in crew})
@@ -231,8 +232,8 @@ class Membership:
         return mending.era(self._database)
 
     def mend(self, vessels: Collection[str] | None = None) -> bool:
-        """Remove revisions that keep others from being taken in, of some vessels or of all; return whether
-        there were any. Raises StoreError."""
+        """Remove revisions that keep others from being taken in, of some vessels that have vouched or of all;
+        return whether there were any. Raises StoreError."""
         judge = self._rights.generations
         database = self._database
         removed = (

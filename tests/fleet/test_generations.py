@@ -222,7 +222,11 @@ def stored(store: Database, *found: Document) -> None:
 
 def generations_of(store: Database, revocations: Revocations | None = None) -> generations.Generations:
     return Rights(
-        vessel="careen", log=lambda: None, trust=lambda: trust(revocations), leaves=store.leaves
+        vessel="careen",
+        log=lambda: None,
+        trust=lambda: trust(revocations),
+        leaves=store.leaves,
+        kept=lambda name: mending.kept(store, name),
     ).generations
 
 
@@ -272,3 +276,59 @@ def test_what_a_revoked_certificate_vouched_for_is_removed(opened: Callable[[], 
         assert sorted(mending.mend(store, generations_of(store, gone))) == sorted(
             [ABOUT, EQUIPMENT, FORWARDED]
         )
+
+
+def test_an_old_word_that_is_passed_on_as_a_new_one_removes_nothing(opened: Callable[[], Database]) -> None:
+    """Anybody in the fleet has older `vessel` documents of the others, signed as the new ones are."""
+    old, new = {MEMBER: STEP}, {MEMBER: 10 * STEP}
+    with opened() as store:
+        judge = generations_of(store)
+        stored(store, at(ABOUT, 40, **old))
+        assert mending.mend_of(store, judge, ["argo"]) == []
+        stored(store, at(ABOUT, 41, **new))
+        assert mending.mend_of(store, judge, ["argo"]) == []
+        stored(store, at(EQUIPMENT, 9 * STEP), at(ABOUT, 42, **old))
+        for _ in range(3):
+            assert mending.mend_of(store, judge, ["argo"]) == []
+    with opened() as store:
+        judge = generations_of(store)
+        assert mending.mend_of(store, judge, ["argo"]) == []
+        assert mending.mend(store, judge) == []
+        assert judge.of("argo") == 10 * STEP, "nor is anything refused for it"
+        assert mending.era(store) == 0
+        assert store.get(EQUIPMENT) is not None
+
+
+def test_a_vessel_that_vouches_for_less_each_time_causes_one_removal(opened: Callable[[], Database]) -> None:
+    with opened() as store:
+        judge = generations_of(store)
+        stored(store, at(EQUIPMENT, UNVOUCHED))
+        for generation, word in enumerate(({MEMBER: 50 * STEP}, {}, {MEMBER: 20 * STEP}, {}, {MEMBER: STEP})):
+            stored(store, at(ABOUT, 40 + generation, **word))
+            removed = mending.mend_of(store, judge, ["argo"])
+            assert removed == ([EQUIPMENT] if not generation else [])
+            stored(store, at(f"equipment:argo:oil-{generation}", UNVOUCHED))
+        assert mending.era(store) == 1
+
+
+def test_a_vessel_that_never_vouches_causes_no_removal(opened: Callable[[], Database]) -> None:
+    with opened() as store:
+        stored(store, at(ABOUT, 40), at(EQUIPMENT, UNVOUCHED + LEAD))
+        assert mending.mend_of(store, generations_of(store), ["argo"]) == []
+        assert mending.era(store) == 0
+
+
+def test_after_a_revocation_the_vessels_next_word_counts_as_its_first(opened: Callable[[], Database]) -> None:
+    with opened() as store:
+        stored(store, at(ABOUT, 40, **{MEMBER: SOUND_LIMIT - 1}))
+        assert mending.mend_of(store, generations_of(store), ["argo"]) == []
+        judge = generations_of(store, revoked(vessel("argo").certificate))
+        assert judge.of("argo") is None
+        stored(store, at(EQUIPMENT, UNVOUCHED))
+        renewed = vessel("argo", number=2)
+        content = signing.sign(renewed, ABOUT, body(ABOUT, **{MEMBER: STEP}))
+        with as_before():
+            store.insert(ABOUT, "41-abcd", [], content)
+        assert mending.mend_of(store, judge, ["argo"]) == [EQUIPMENT]
+        assert judge.of("argo") == STEP
+        assert mending.mend_of(store, judge, ["argo"]) == []
