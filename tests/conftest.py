@@ -1,7 +1,7 @@
-"""One seed for all that tests leave to chance, printed at the head of each run.
+"""Seed for all randomness in tests, printed at the head of each run.
 
 An ordinary run repeats exactly: its seed is fixed, and Hypothesis derives its examples from the tests
-themselves. A run that asks for the torture draws a fresh seed. `LOGBOAT_SEED` decides over both.
+themselves. A run that selects the torture tests draws a fresh seed. `LOGBOAT_SEED` overrides both.
 """
 
 import gc
@@ -18,14 +18,14 @@ from tests import scheduling
 ORDINARY_SEED = "1"
 
 for profile, repeats in (("ordinary", True), ("torture", False)):
-    # How long an example takes says something of the machine's load, nothing of what is tested.
+    # The duration of an example depends on the machine's load, not on what is tested.
     settings.register_profile(
         profile, derandomize=repeats, deadline=None, suppress_health_check=[HealthCheck.too_slow]
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose the seed and the profile, before workers start, so that they have them too."""
+    """Choose the seed and the profile before workers start, so that workers inherit them."""
     torture = asks_for_torture(str(config.getoption("markexpr") or ""))
     fresh = str(random.SystemRandom().randrange(1_000_000))
     os.environ.setdefault("LOGBOAT_SEED", fresh if torture else ORDINARY_SEED)
@@ -40,19 +40,19 @@ def asks_for_torture(marks: str) -> bool:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> scheduling.Scheduling:
-    """Give out tests to workers as `tests.scheduling` says."""
+    """Return the scheduler of `tests.scheduling`, which assigns tests to workers."""
     return scheduling.Scheduling(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Sort what a worker was given to collect. All workers must come to the same order."""
+    """Sort the tests that a worker has collected; all workers must arrive at the same order."""
     if hasattr(config, "workerinput"):
         scheduling.order(items)
 
 
 def pytest_collection_finish() -> None:
-    """Take what was collected out of the garbage collector's sight: it stays, and there is much of it."""
+    """Exclude collected tests from garbage collection, because they stay, and there are many."""
     gc.collect()
     gc.freeze()
 

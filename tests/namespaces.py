@@ -31,21 +31,24 @@ _FAMILY: Final = "logboat"
 _numbers = itertools.count()
 
 _CLONE_NEWNET: Final = 0x40000000
-"""linux/sched.h"""
+"""Value from linux/sched.h for unshare(2)."""
 
 DEADLINE: Final = 5.0
-"""Seconds for the kernel to show what was asked of it."""
+"""Seconds for the kernel to apply a change to its network."""
 
 
 class NamespaceError(RuntimeError):
-    """A command of the rig failed; the text has its words."""
+    """A command of the test network failed; the text contains its output."""
 
 
 class Network:
-    """Hosts and segments, from `with` to its end."""
+    """Hosts and segments that exist until the `with` block ends."""
 
     def __init__(self, *, settle: bool = False) -> None:
-        """`settle`: IPv6 addresses take their second to be found unique, as in life."""
+        """Prepare a network.
+
+        With `settle`, IPv6 addresses are checked for duplicates for a second, as in reality.
+        """
         self._settle = settle
         self._prefix = f"{_FAMILY}.{os.getpid()}.{_started(os.getpid())}.{next(_numbers)}"
         self._namespaces: list[str] = []
@@ -54,7 +57,7 @@ class Network:
 
     @classmethod
     def for_test(cls, *, settle: bool = False) -> Self:
-        """As the constructor; skips the test where there can be none, and fails it if `CI` is set."""
+        """Return a network, or skip the test where none is possible; fail it if `CI` is set."""
         if (lacking := lacks()) is not None:
             if os.environ.get("CI"):
                 pytest.fail(f"CI must run this test, and cannot: {lacking}")
@@ -80,15 +83,15 @@ class Network:
             _run(["ip", "netns", "del", name])
 
     def host(self, name: str) -> "Host":
-        """A machine that has loopback and nothing else."""
+        """Add a machine that has only a loopback interface."""
         return Host(self, name, self._add(name))
 
     def hosts(self, *names: str) -> tuple["Host", ...]:
-        """Several of them."""
+        """Add several machines at once."""
         return tuple(self.host(name) for name in names)
 
     def segment(self, name: str, *hosts: "Host", ipv4: bool = True) -> "Segment":
-        """A piece of Ethernet with `hosts` on it; without `ipv4` they have link-local IPv6 alone."""
+        """Add an Ethernet segment with `hosts` on it; without `ipv4` they have only link-local IPv6."""
         number = next(self._subnets)
         network = ipaddress.IPv4Network(f"10.77.{number}.0/24") if ipv4 else None
         segment = Segment(self._add(f"{name}-segment"), network)
@@ -115,17 +118,17 @@ class Host:
         self.interfaces = 0
 
     def popen(self, argv: Sequence[str], **how: Any) -> subprocess.Popen[Any]:
-        """Start a process; it dies with the test at the latest. Its output is the caller's to close."""
+        """Start a process, which is killed at the end of the test; the caller closes its output."""
         process = subprocess.Popen(self._within(argv), **how)
         self._network._processes.append(process)
         return process
 
     def run(self, argv: Sequence[str], *, timeout: float = 30.0) -> str:
-        """Run a process to its end; what it printed. Raises NamespaceError if it fails."""
+        """Run a process to its end, and return its output; raise NamespaceError if it fails."""
         return _run(self._within(argv), timeout=timeout)
 
     def link_local(self, interface: str) -> str:
-        """Its link-local address on one interface, once it is settled; without zone."""
+        """Return the link-local address of an interface once it is settled, without zone."""
         deadline = time.monotonic() + DEADLINE
         while time.monotonic() < deadline:
             for address in self._show("addr", interface).get("addr_info", ()):
@@ -138,7 +141,7 @@ class Host:
         raise NamespaceError(f"{self.name}: {interface} has no link-local address after {DEADLINE:g} s")
 
     def lose(self, interface: str, percent: int) -> None:
-        """Lose so many of the packets that come in there, by chance; 0 to 99."""
+        """Drop a random share of the packets that arrive at an interface; 0 to 99 percent."""
         self._nft(
             f"add table inet {_FAMILY}; delete table inet {_FAMILY}; add table inet {_FAMILY}; "
             f"add chain inet {_FAMILY} input {{ type filter hook input priority 0; }}; "
@@ -146,16 +149,16 @@ class Host:
         )
 
     def rate(self, interface: str, kilobits: int) -> None:
-        """Send no faster than this there; packets queue for 400 ms at most."""
+        """Limit the sending rate of an interface; packets queue for 400 ms at most."""
         limit = f"rate {kilobits}kbit burst 1540 latency 400ms"
         _run(["tc", "-n", self.namespace, *f"qdisc replace dev {interface} root tbf {limit}".split()])
 
     def set_link(self, interface: str, state: str) -> None:
-        """`up` or `down`, as its owner would."""
+        """Set the link `up` or `down`, as the machine's owner would."""
         _run(["ip", "-n", self.namespace, "link", "set", interface, state])
 
     def await_carrier(self, interface: str, *, is_there: bool = True) -> None:
-        """Until the interface is usable, or is not."""
+        """Wait until the interface is usable, or is not."""
         deadline = time.monotonic() + DEADLINE
         while ((state := self._show("link", interface)["operstate"]) == "UP") is not is_there:
             if time.monotonic() > deadline:
@@ -183,13 +186,13 @@ class Segment:
         self._length = 0 if network is None else network.prefixlen
         self._ports: dict[str, str] = {}
         self._mute: set[str] = set()
-        # No snooping: it would learn who listens to a group from packets that come before the port is up.
+        # No snooping: it would learn the members of a group from packets that come before the port is up.
         self._batch(
             "link add bridge0 type bridge mcast_snooping 0 forward_delay 0 stp_state 0", "link set bridge0 up"
         )
 
     def join(self, host: Host) -> str:
-        """Plug a host in; the name of its interface."""
+        """Plug a host in, and return the name of its interface."""
         interface = f"eth{host.interfaces}"
         host.interfaces += 1
         self._ports[host.name] = interface
@@ -205,7 +208,7 @@ class Segment:
         return interface
 
     def remove(self, host: Host) -> None:
-        """Take the host's interface out of it, as one that hangs on USB."""
+        """Remove the host's interface, as if a USB adapter were pulled out."""
         self._batch(f"link del {host.name}")
         del self._ports[host.name]
 
@@ -215,23 +218,23 @@ class Segment:
         host.await_carrier(self._ports[host.name], is_there=False)
 
     def heal(self, host: Host) -> None:
-        """Put the plug in again."""
+        """Plug the host in again."""
         self._batch(f"link set {host.name} up")
         host.await_carrier(self._ports[host.name])
 
     def flap(self, host: Host, times: int = 3) -> None:
-        """Pull it and put it in, again and again; it is in at the end."""
+        """Pull the plug and put it in repeatedly; it is in at the end."""
         for _ in range(times):
             self.cut(host)
             self.heal(host)
 
     def cut_silently(self, host: Host) -> None:
-        """Let nothing through to or from the host, as a radio out of reach: no interface notices."""
+        """Drop everything to and from the host, like a radio out of range: no interface notices."""
         self._mute.add(host.name)
         self._drop()
 
     def heal_silently(self, host: Host) -> None:
-        """Let everything through again."""
+        """Stop dropping the host's packets."""
         self._mute.discard(host.name)
         self._drop()
 
@@ -253,7 +256,7 @@ class Segment:
 
 @functools.cache
 def lacks() -> str | None:
-    """What this machine lacks for a network; None if nothing."""
+    """Return what this machine lacks for a network, or None if nothing is missing."""
     if os.geteuid() != 0:
         return "network namespaces need root"
     for tool, package in (("ip", "iproute2"), ("tc", "iproute2"), ("nft", "nftables")):
@@ -269,9 +272,9 @@ def lacks() -> str | None:
 
 @contextlib.contextmanager
 def own_loopback() -> Iterator[None]:
-    """This very thread on a network of its own, which has loopback alone: nobody else's packets are there.
+    """Put this thread on a network of its own, with loopback only, which no other process uses.
 
-    Skips or fails as `Network.for_test`.
+    Skips or fails the test as `Network.for_test` does.
     """
     Network.for_test()
     libc = ctypes.CDLL(None, use_errno=True)
@@ -296,7 +299,7 @@ def _remove_leftovers() -> None:
 
 
 def _started(pid: int) -> str:
-    """When a process started, in the kernel's ticks; with its id that names it for ever."""
+    """Return a process's start time in the kernel's ticks; with the process id it is unique."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     except OSError:

@@ -1,7 +1,7 @@
-"""Waits for what other processes and tasks do, where nothing tells of it.
+"""Waits for effects of other processes and tasks, where nothing notifies of them.
 
-A question is asked again after a pause in proportion to what it cost: it is asked on the processor, or in the
-event loop, on which the answer has to come about.
+A condition is checked again after a pause in proportion to the cost of checking: the check uses the
+processor, or the event loop, that has to bring the effect about.
 """
 
 import asyncio
@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 PATIENCE_S: Final = 60.0
-"""For things that must happen, on a machine that may be busy; who waits this long has failed."""
+"""Seconds to wait for something that must happen, on a machine that may be busy; then the test fails."""
 LEAST_PAUSE_S: Final = 0.01
 PAUSE_PER_COST: Final = 4
-"""A fifth of the time at most goes into asking."""
+"""Ratio of pause to cost, so that checking takes at most a fifth of the time."""
 
 T = TypeVar("T")
 
@@ -23,13 +23,13 @@ class _Waiting:
         self._what, self._within, self._began = what, within, time.monotonic()
 
     def ask(self, holds: Callable[[], T | None]) -> tuple[T | None, float]:
-        """Return the answer, and the pause before it is asked again. Fail when it is too late."""
+        """Return the answer, and the pause before the next check; fail after the time limit."""
         asked = time.monotonic()
         answer = holds()
         return answer, self.pause(answer, asked)
 
     def pause(self, answer: object, asked: float) -> float:
-        """Return the pause after an answer to what was asked then. Fail when it is too late."""
+        """Return the pause after a check that began at `asked`; fail after the time limit."""
         if not answer and asked - self._began > self._within:
             what = self._what if isinstance(self._what, str) else self._what()
             raise AssertionError(f"not within {self._within:g} s: {what}")
@@ -39,12 +39,12 @@ class _Waiting:
 def wait_until(
     holds: Callable[[], T | None], what: str | Callable[[], str], *, within: float = PATIENCE_S
 ) -> T:
-    """Ask until the answer is true, and return it.
+    """Check until the answer is true, and return it.
 
     Args:
-        holds: the question.
-        what: what is waited for, in words, or a function that tells how things are when it was in vain.
-        within: seconds after which a question that is not answered with yes has failed.
+        holds: the condition.
+        what: a description of the condition, or a function that describes the state after a timeout.
+        within: seconds after which the test fails if the answer has not been true.
     """
     waiting = _Waiting(what, within)
     while True:
@@ -57,7 +57,7 @@ def wait_until(
 async def until(
     holds: Callable[[], T | None], what: str | Callable[[], str], *, within: float = PATIENCE_S
 ) -> T:
-    """Ask until the answer is true, and return it; the event loop goes on meanwhile. See `wait_until`."""
+    """Check until the answer is true, and return it, without blocking the event loop. See `wait_until`."""
     waiting = _Waiting(what, within)
     while True:
         answer, pause = waiting.ask(holds)
@@ -69,7 +69,7 @@ async def until(
 async def until_awaited(
     holds: Callable[[], Awaitable[T | None]], what: str | Callable[[], str], *, within: float = PATIENCE_S
 ) -> T:
-    """Ask until the awaited answer is true, and return it. See `wait_until`."""
+    """Check until the awaited answer is true, and return it. See `wait_until`."""
     waiting = _Waiting(what, within)
     while True:
         asked = time.monotonic()

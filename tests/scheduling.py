@@ -1,8 +1,8 @@
-"""Which tests go to which worker, and in which order: the longest first, and what shares a peer together.
+"""Assigns tests to workers in an order: the longest first, and tests that share a peer together.
 
 A run on several workers ends when its last test does. So the tests that take seconds, mostly waiting for
-other processes, begin first and are given out one by one. The many quick ones fill the gaps afterwards, a
-file at a time, so that a file's fixtures are made once. A run without workers keeps the order of the files.
+other processes, begin first and are assigned one by one. The many quick ones fill the gaps afterwards, a file
+at a time, so that a file's fixtures are made once. A run without workers keeps the order of the files.
 """
 
 from typing import Final
@@ -57,7 +57,7 @@ APART: Final = (
 
 
 def order(items: list[pytest.Item]) -> None:
-    """Sort the tests in place: peers that many share, then the long ones, then the rest as they were."""
+    """Sort the tests in place: files that share a peer, the long ones, the rest in their old order."""
     rank = {file: place for place, file in enumerate((*TOGETHER, *APART))}
     items.sort(key=lambda item: rank.get(_file(item.nodeid), len(rank)))
 
@@ -67,17 +67,17 @@ def _file(nodeid: str) -> str:
 
 
 class Scheduling(LoadScopeScheduling):
-    """Gives out single tests of `APART`, all tests of a program of `TOGETHER`, else a file's tests."""
+    """Scheduler that assigns single tests of `APART`, a program's tests of `TOGETHER`, or a file's tests."""
 
     def __init__(self, config: pytest.Config, log: Producer | None = None) -> None:
         super().__init__(config, log)
         self.config.option.loadscopereorder = False
 
     def remove_node(self, node: WorkerController) -> str | None:
-        """Take back what a worker that ended has not run; return the test that it was running, if any.
+        """Take back the tests that an ended worker has not run; return the test that it was running, if any.
 
         That test has failed and is not run again. A unit with no test left is dropped: a worker that got one
-        would wait, since only the end of a test makes the scheduler give it more.
+        would wait, since only the end of a test makes the scheduler assign more.
         """
         crashed = None
         for scope, unit in self.assigned_work.pop(node).items():
@@ -93,7 +93,7 @@ class Scheduling(LoadScopeScheduling):
         return crashed
 
     def _reschedule(self, node: WorkerController) -> None:
-        """Give a worker more to do, once it has told what it collected: one that replaces another is late.
+        """Assign more tests to a worker once it has reported its collection; a replacement worker is late.
 
         A worker runs a test only when it knows the next one, or that there is none.
         """

@@ -1,4 +1,4 @@
-"""Waiting for what tells nobody: asked until it is so, seldom if asking is dear, and not for ever."""
+"""A condition is checked until it is true, rarely if checking is expensive, and not indefinitely."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from tests import polling
 
 
 class Clock:
-    """Time that passes while a question is asked, and while nobody asks."""
+    """Clock that advances while a condition is checked, and during pauses."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, cost: float) -> None:
         self.now, self.cost, self.pauses = 0.0, cost, list[float]()

@@ -1,4 +1,4 @@
-"""Ports for tests and the demo: free, and not such as the kernel gives to outgoing connections."""
+"""Ports for tests and the demo are free, and outside the kernel's range for outgoing connections."""
 
 import contextlib
 import itertools

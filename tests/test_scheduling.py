@@ -1,4 +1,4 @@
-"""The tables of who runs where stay true when tests move."""
+"""The tables of the scheduler stay true when tests move."""
 
 import subprocess
 import sys
@@ -21,7 +21,7 @@ def test_no_file_is_both_kept_together_and_given_out_one_by_one() -> None:
 
 
 def run(folder: Path, tests: dict[str, str], apart: list[str], *, workers: int) -> str:
-    """Run these files of tests as ours are run; what pytest said. It must end."""
+    """Run these test files with our scheduler, and return pytest's output; the run must end."""
     for name, text in tests.items():
         (folder / name).write_text(text)
     (folder / "conftest.py").write_text(

@@ -1,4 +1,4 @@
-"""Copies of an image for guests. Nothing is mounted: mtools, and debugfs."""
+"""Copies of an image for guests, changed with mtools and debugfs, without mounting."""
 
 import shutil
 import subprocess
@@ -14,13 +14,13 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def layout() -> Layout:
-    """Every image's."""
+    """Return the layout of every image."""
     return recipe.read(REPOSITORY / "image", board="virt", base="debian", native=native()).layout
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A copy of an image, which a guest may write."""
+    """A copy of an image that a guest may write to."""
 
     disk: Path
     kernel: Path
@@ -28,7 +28,7 @@ class Card:
     command_line: str
 
     def put(self, files: Mapping[str, str]) -> None:
-        """Files into `logboat/` on its first partition, as from a laptop."""
+        """Put files into `logboat/` on the first partition, as a laptop would."""
         drive = f"{self.disk}@@{layout().partition('selector').start}"
         for name, content in files.items():
             command = ["mcopy", "-o", "-i", drive, "-", f"::logboat/{name}"]
@@ -36,7 +36,10 @@ class Card:
 
 
 def copy(image: Path, place: Path, *, size: int = 6 * 2**30) -> Card:
-    """A card of a size, larger than the image; kernel and initramfs are those on its partition A."""
+    """Make a card of a given size, larger than the image.
+
+    Kernel and initramfs are those on its partition A.
+    """
     place.mkdir(parents=True, exist_ok=True)
     disk = place / "disk.img"
     subprocess.run(["cp", "--sparse=always", str(image), str(disk)], check=True)
@@ -49,7 +52,7 @@ def copy(image: Path, place: Path, *, size: int = 6 * 2**30) -> Card:
 
 
 def another(card: Card, place: Path) -> Card:
-    """The same again."""
+    """Return another copy of a card."""
     place.mkdir(parents=True)
     shutil.copy(card.disk, place / "disk.img")
     return Card(place / "disk.img", card.kernel, card.initramfs, card.command_line)

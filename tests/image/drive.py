@@ -1,4 +1,4 @@
-"""Runs inside a guest, at a simulated chip: pulses on a line, or a look at one for a while."""
+"""Program inside a guest that makes pulses on a line of a simulated chip, or watches one for a while."""
 
 import os
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def pulses(path: str, count: int, hertz: float) -> float:
-    """`count` pulses, up and down, as even as this machine can; how many a second it came to."""
+    """Make `count` pulses, as evenly as this machine can, and return the rate in pulses per second."""
     line = os.open(path, os.O_WRONLY)
     begun = time.monotonic()
     for number in range(count):
@@ -20,7 +20,7 @@ def pulses(path: str, count: int, hertz: float) -> float:
 
 
 def look(path: str, count: int, hertz: float) -> str:
-    """What a line is at `count` moments: `#` lit, `.` dark."""
+    """Return the levels of a line at `count` moments: `#` lit, `.` dark."""
     seen = ""
     for _ in range(count):
         seen += "#" if Path(path).read_bytes().startswith(b"1") else "."

@@ -1,7 +1,7 @@
 """A GPIO chip inside a guest: Debian's kernel has no gpio-sim, so the module is built from Debian's source.
 
-None of the kernel's source is kept here: it comes from the package, and what it needs to be a module is
-changed while it is built.
+None of the kernel's source is stored here: it comes from the package, and is changed while it is built where
+the module requires that.
 """
 
 import os
@@ -15,7 +15,7 @@ from tests.image.guest import Guest
 CHIP = "/sys/devices/platform/gpio-sim.0/gpiochip0"
 LABEL = "pinctrl-bcm2711"
 LINES = 58
-"""As a Raspberry Pi 4's."""
+"""Number of lines, the same as a Raspberry Pi 4's."""
 
 _BUILD = r"""
 set -e
@@ -36,7 +36,7 @@ cp irq_sim.ko gpio-sim.ko OUTPUT/
 
 
 def build(kernel: str, architecture: str, cache: Path) -> Path:
-    """A folder with the modules for a kernel; built once."""
+    """Return a folder with the modules for a kernel, built once."""
     folder = cache / f"gpio-sim-{kernel}"
     if (folder / "gpio-sim.ko").exists():
         return folder
@@ -66,7 +66,7 @@ class Header:
 
     @classmethod
     def fit(cls, guest: Guest, modules: Path) -> "Header":
-        """Give the guest a header."""
+        """Add a header to the guest."""
         for name in ("irq_sim.ko", "gpio-sim.ko"):
             guest.put(modules / name, name)
         guest.root("cd /home/skipper && modprobe configfs && insmod irq_sim.ko && insmod gpio-sim.ko")
@@ -80,12 +80,12 @@ class Header:
         return cls(guest)
 
     def set(self, pin: int, level: bool) -> None:
-        """Hold a line, as a contact outside would."""
+        """Hold a line at a level, as an external contact would."""
         pull = "pull-up" if level else "pull-down"
         self.guest.root(f"echo {pull} > {CHIP}/sim_gpio{pin}/pull")
 
     def pulses(self, pin: int, count: int, hertz: float) -> float:
-        """So many pulses; how many a second it came to."""
+        """Make this many pulses, and return the rate in pulses per second."""
         said = self.guest.root(
             f"python3 /home/skipper/drive.py {CHIP}/sim_gpio{pin}/pull {count} {hertz}",
             seconds=count / hertz * 4 + 120,
@@ -93,10 +93,10 @@ class Header:
         return float(said)
 
     def look(self, pin: int, seconds: float) -> str:
-        """What the guest drives a line to for a while, looked at 40 times a second: `#` high, `.` low."""
+        """Return the levels to which the guest drives a line, 40 times a second: `#` high, `.` low."""
         script = f"python3 /home/skipper/drive.py {CHIP}/sim_gpio{pin}/value {round(seconds * 40)} 40"
         return self.guest.root(script, seconds=seconds * 4 + 60)
 
     def level(self, pin: int) -> bool:
-        """What the guest drives a line to."""
+        """Return the level to which the guest drives a line."""
         return self.guest.root(f"cat {CHIP}/sim_gpio{pin}/value") == "1"

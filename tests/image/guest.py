@@ -1,7 +1,7 @@
-"""A machine in QEMU, booted from a card, and what can be asked of it over SSH.
+"""A machine in QEMU, booted from a card, and commands for it over SSH.
 
-KVM is not tried: where it is broken, kernels die in it late. Emulation is slow and sure. A guest that dies
-ends QEMU (`-no-reboot`, `panic=-1`), and whoever waits is told at once, with the end of its console.
+KVM is not tried: where it is broken, kernels crash in it late. Emulation is slow and reliable. A guest that
+crashes ends QEMU (`-no-reboot`, `panic=-1`), and a waiting test fails at once, with the end of the console.
 """
 
 import base64
@@ -23,16 +23,16 @@ from tests.ports import free_port
 
 USER = "skipper"
 BOOT_S = 480.0
-"""A start takes half a minute on an idle machine; this is for a busy one."""
+"""Time limit of a start in seconds; it takes half a minute on an idle machine, this is for a busy one."""
 
 
 class GuestError(Exception):
-    """The guest died, or did not do what it was waited for."""
+    """The guest crashed, or did not do in time what a test waited for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """How QEMU plays an architecture."""
+    """QEMU's command for an architecture."""
 
     command: tuple[str, ...]
 
@@ -45,30 +45,35 @@ MACHINES: Mapping[str, Machine] = {
 
 @dataclass(slots=True)
 class Guest:
-    """One machine. A context: it is gone at the end."""
+    """A machine in QEMU; as a context manager it is stopped at the end."""
 
     card: Card
     place: Path
     key: Path
-    """The private key of who may log in."""
+    """Private key of the user who may log in."""
     architecture: str = "amd64"
     number: int = 1
     memory: int = 1024
     drop_ins: Mapping[str, str] = field(default_factory=dict)
-    """Of units, by their names; they reach systemd as credentials, so that the card stays as it is."""
+    """Drop-ins of units, by their names.
+
+    They reach systemd as credentials, so that the card is not changed.
+    """
     extra_units: Mapping[str, str] = field(default_factory=dict)
     """Units that the card does not have, by their names; each is started with the system."""
     forwards: Sequence[int] = ()
-    """Ports of the guest that are to be reached from here, beside SSH's."""
+    """Ports of the guest that are forwarded to this machine, beside SSH's."""
     nanoseconds: int | None = None
-    """How long an instruction takes, as a power of two: then the guest's time is that of its work, and not of
-    this machine's, however busy this machine is. None: as fast as it goes."""
+    """Duration of an instruction in nanoseconds, as a power of two; None for full speed.
+
+    With a value, the guest's time depends on its work alone, no matter how busy this machine is.
+    """
     drive: str | None = None
-    """What QEMU is to take for the card, if not the file itself."""
+    """QEMU's definition of the card's drive, if it is not the file itself."""
     serial: Path | None = None
-    """Where what the guest writes to its second serial port goes."""
+    """File for the output of the guest's second serial port."""
     network: str | None = None
-    """A multicast address and port: guests with the same one are on one network."""
+    """Multicast address and port; guests with the same value are on one network."""
     ports: dict[int, int] = field(default_factory=dict)
     _process: subprocess.Popen[bytes] | None = None
 
@@ -81,11 +86,11 @@ class Guest:
 
     @property
     def console(self) -> Path:
-        """What it said."""
+        """File with the output of the guest's console."""
         return self.place / f"console-{self.number}.log"
 
     def start(self) -> None:
-        """Switch it on."""
+        """Switch the machine on."""
         self.ports = {port: free_port() for port in (22, *self.forwards)}
         forwards = "".join(f",hostfwd=tcp:127.0.0.1:{here}-:{port}" for port, here in self.ports.items())
         drive = self.drive or f"file={self.card.disk},if=none,id=card,format=raw,cache=writeback"
@@ -127,20 +132,23 @@ class Guest:
         return " ".join([line, *(f"systemd.wants={unit}" for unit in self.extra_units)])
 
     def kill(self) -> None:
-        """As a power cut: at once."""
+        """Cut the power at once."""
         if self._process is not None:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait()
             self._process = None
 
     def is_alive(self) -> bool:
-        """Whether QEMU runs."""
+        """Return True if QEMU is running."""
         return self._process is not None and self._process.poll() is None
 
     def wait_for(
         self, what: str, done: Callable[[], bool], *, seconds: float = BOOT_S, every: float = 0.5
     ) -> None:
-        """Until it is so. Raises GuestError: in time, or at once if the guest is dead."""
+        """Wait until `done` returns True.
+
+        Raises GuestError on timeout, or at once if the guest has crashed.
+        """
         end = time.monotonic() + seconds
         while not done():
             if not self.is_alive():
@@ -150,7 +158,10 @@ class Guest:
             time.sleep(every)
 
     def wait_for_end(self, what: str, *, seconds: float = BOOT_S) -> None:
-        """Until the machine has been switched off, or restarts, which ends QEMU too. Raises GuestError."""
+        """Wait until the machine switches off or restarts, which ends QEMU too.
+
+        Raises GuestError on timeout.
+        """
         if self._process is None:
             raise GuestError(f"no guest runs before {what}")
         try:
@@ -159,38 +170,38 @@ class Guest:
             raise GuestError(f"after {seconds:.0f} s still not {what}:\n{self.last_words()}") from error
 
     def wait_for_login(self) -> None:
-        """Until it can be logged in."""
+        """Wait until logging in is possible."""
         self.wait_for("login", lambda: self._ssh("true", seconds=20).returncode == 0)
 
     def last_words(self) -> str:
-        """The end of its console."""
+        """Return the end of the guest's console output."""
         if not self.console.exists():
             return "(nothing)"
         return self.console.read_bytes()[-2500:].decode(errors="replace")
 
     def run(self, command: str, *, seconds: float = 120, check: bool = True) -> str:
-        """Output of a shell command, as the skipper."""
+        """Run a shell command as the skipper, and return its output."""
         done = self._ssh(command, seconds=seconds)
         if check and done.returncode:
             raise GuestError(f"{command}: {done.returncode}\n{done.stdout}{done.stderr}")
         return done.stdout.strip()
 
     def root(self, command: str, *, seconds: float = 120, check: bool = True) -> str:
-        """The same as root."""
+        """Run a shell command as root, and return its output."""
         return self.run(f"sudo sh -c {shlex.quote(command)}", seconds=seconds, check=check)
 
     def json(self, command: str) -> Any:
-        """What a command prints, as JSON."""
+        """Run a command that prints JSON, and return the parsed value."""
         return json.loads(self.run(command))
 
     def ssh(self, *options: str, user: str = USER, command: str = "true") -> subprocess.CompletedProcess[str]:
-        """SSH with other options, or as somebody else."""
-        first, *rest = self._options()  # of an option that is given twice, ssh takes the first
+        """Run SSH with other options, or as another user."""
+        first, *rest = self._options()  # ssh uses the first of an option that is given twice
         words = [first, *options, *rest, f"{user}@127.0.0.1", command]
         return subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
 
     def put(self, source: Path, target: str) -> None:
-        """A file into the guest."""
+        """Copy a file into the guest."""
         command = [*self._options(), f"{USER}@127.0.0.1", f"cat > {shlex.quote(target)}"]
         subprocess.run(command, input=source.read_bytes(), check=True, timeout=120)
 
@@ -221,14 +232,17 @@ class Guest:
 
 
 def answers_tls(port: int, *, seconds: float = 20.0) -> bool:
-    """Whether somebody behind a forwarded port shakes hands. QEMU itself accepts, so that says nothing."""
+    """Return True if a service behind a forwarded port completes a TLS handshake.
+
+    QEMU itself accepts connections, so a connection alone proves nothing.
+    """
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=seconds) as plain:
             context.wrap_socket(plain).close()
-    except ssl.SSLError as error:  # it speaks TLS, and wants a certificate of us
+    except ssl.SSLError as error:  # it speaks TLS, and requires a certificate from us
         return "ALERT" in str(error) or "CERTIFICATE" in str(error)
     except OSError:
         return False
@@ -236,7 +250,7 @@ def answers_tls(port: int, *, seconds: float = 20.0) -> bool:
 
 
 def answers_http(port: int, *, seconds: float = 10.0) -> bool:
-    """Whether somebody behind a forwarded port answers a request."""
+    """Return True if a service behind a forwarded port answers a request."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=seconds) as plain:
             plain.sendall(b"GET / HTTP/1.0\r\n\r\n")

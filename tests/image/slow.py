@@ -1,10 +1,11 @@
-"""Slow machines: one emulated core with 512 MiB, and what a start costs there.
+"""Slow machines with one emulated core and 512 MiB, and the cost of a start on them.
 
 `python -m tests.image.slow IMAGE` boots an image and prints how much processor time it takes until the first
 reading is durable, as a multiple of `python3 -c pass` on the same machine. The guest's time is then that of
 the instructions it executes, so that figures do not depend on how busy this machine is.
-`python -m tests.image.slow IMAGE BUSY` boots it at full speed, beside so many busy processes, and prints what
-became of its units.
+
+`python -m tests.image.slow IMAGE BUSY` boots it at full speed, beside BUSY busy processes, and prints the
+state of its units.
 """
 
 import json
@@ -21,7 +22,7 @@ from tests.image import card
 from tests.image.guest import Guest
 
 PATIENT_S = 5400.0
-"""However long it takes, within reason."""
+"""Time limit in seconds for anything on a slow machine."""
 MEASURED = "first reading is durable"
 _WATCH = f"""[Unit]
 Description=Says on the second serial port when the first reading is durable
@@ -36,12 +37,12 @@ ExecStart=/bin/sh -c 'while :; do \\
 """
 PASSES = 20
 NANOSECONDS = 3
-"""Eight nanoseconds an instruction: about a tenth of a Raspberry Pi Zero 2 W's core."""
+"""Exponent of the time per instruction: 8 ns, a tenth of the speed of a Raspberry Pi Zero 2 W's core."""
 
 
 @contextmanager
 def busy_host(processes: int = 2) -> Iterator[None]:
-    """Processes that compute for as long as this lasts."""
+    """Keep processes computing for the duration of the block."""
     running = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(processes)]
     try:
         yield
@@ -55,11 +56,11 @@ def busy_host(processes: int = 2) -> Iterator[None]:
 def slow_guest(
     image: Path, place: Path, key: Path, *, busy: int = 0, nanoseconds: int | None = None
 ) -> Iterator[Guest]:
-    """A vessel that is switched on for the first time, on a slow machine; see `Guest.nanoseconds`."""
+    """Yield a vessel that is switched on for the first time, on a slow machine; see `Guest.nanoseconds`."""
     flashed = card.copy(image, place)
     public = " ".join(key.with_suffix(".pub").read_text().split()[:2])
     flashed.put({"vessel.toml": f'[vessel]\nid = "argo"\n\n[network]\nssh_keys = ["{public}"]\n'})
-    # Where QEMU gets little of the processors, timers come too late for the kernel's check of them.
+    # Where QEMU gets little processor time, timers are too late for the kernel's check of them.
     flashed = replace(flashed, command_line=f"{flashed.command_line} no_timer_check")
     with (
         busy_host(busy),
@@ -79,11 +80,11 @@ def slow_guest(
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a start costs until the first reading is durable, and what `python3 -c pass` costs there."""
+    """Cost of a start until the first reading is durable, and of `python3 -c pass` on the same machine."""
 
     cpu_s: float
     uptime_s: float
-    """Since the kernel was started."""
+    """Time in seconds since the start of the kernel."""
     pass_s: float
 
     def __str__(self) -> str:
@@ -94,12 +95,15 @@ class Cost:
 
     @property
     def multiple(self) -> float:
-        """How many times `python3 -c pass` it is."""
+        """Processor time as a multiple of `python3 -c pass`."""
         return self.cpu_s / self.pass_s
 
 
 def first_reading(guest: Guest) -> tuple[float, float]:
-    """Wait for it; return the processor time until then, and the seconds since the kernel's start."""
+    """Wait for the first reading.
+
+    Returns the processor time until then, and the seconds since the kernel's start.
+    """
     assert guest.serial is not None
     serial = guest.serial
 
@@ -112,7 +116,7 @@ def first_reading(guest: Guest) -> tuple[float, float]:
 
 
 def wait_until_up(guest: Guest) -> None:
-    """Until systemd has nothing more to start. Asked seldom: each question is work for the guest, too."""
+    """Wait until systemd has finished starting; checked rarely, because each check costs the guest time."""
     state = "systemctl is-system-running"
     guest.wait_for(
         "started",
@@ -123,7 +127,7 @@ def wait_until_up(guest: Guest) -> None:
 
 
 def cost(guest: Guest, measured: tuple[float, float]) -> Cost:
-    """Measure `python3 -c pass` with all daemons stopped. The last thing to do with a guest."""
+    """Measure `python3 -c pass` with all daemons stopped, which must be the last use of a guest."""
     guest.root("systemctl stop 'logboat-*.service' 'logboat-*.timer'", seconds=1200)
     loop = "i=0; while [ $i -lt {} ]; do python3 -c pass; i=$((i+1)); done; times"
     guest.run(loop.format(2), seconds=1200)
@@ -132,7 +136,7 @@ def cost(guest: Guest, measured: tuple[float, float]) -> Cost:
 
 
 def _children(times: str) -> float:
-    """CPU seconds of a shell's children, by what its `times` prints."""
+    """Return the CPU seconds of a shell's children, from the output of its `times`."""
     total = 0.0
     for word in times.splitlines()[-1].split():
         minutes, _, seconds = word.rstrip("s").partition("m")
@@ -141,7 +145,7 @@ def _children(times: str) -> float:
 
 
 def main() -> int:
-    """Boot an image there; print what it costs, or what became of its units."""
+    """Boot an image on a slow machine, and print the cost or the state of its units."""
     image, *rest = sys.argv[1:]
     with tempfile.TemporaryDirectory(prefix="logboat-slow-") as folder:
         place, key = Path(folder), Path(folder, "key")
@@ -160,7 +164,7 @@ def main() -> int:
 
 
 def units(guest: Guest) -> dict[str, dict[str, str]]:
-    """What systemd has to say of our services, by their names."""
+    """Return systemd's properties of our services, by their names."""
     keys = "Id,ActiveState,Result,NRestarts,CPUUsageNSec"
     told = guest.run(f"systemctl show -p {keys} 'logboat-*.service'", seconds=300)
     found = [dict(line.split("=", 1) for line in block.splitlines()) for block in told.split("\n\n")]

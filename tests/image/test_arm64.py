@@ -1,4 +1,4 @@
-"""The card's own root, once, in an arm64 machine that QEMU has: to a recorder that records. No firmware."""
+"""The card's own root boots once in one of QEMU's arm64 machines, without firmware, and records."""
 
 import subprocess
 from pathlib import Path

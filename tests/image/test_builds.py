@@ -1,4 +1,4 @@
-"""Builds: the same twice, byte for byte; and what becomes of one that cannot succeed."""
+"""Two builds are identical, byte for byte, and a build that cannot succeed leaves nothing behind."""
 
 import os
 import signal
@@ -30,14 +30,14 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 def clone(place: Path) -> Path:
-    """Another checkout of this commit, elsewhere."""
+    """Clone this commit to another folder."""
     command = ["git", "-c", "safe.directory=*", "clone", "-q", "--no-hardlinks", str(REPOSITORY), str(place)]
     subprocess.run(command, check=True)
     return place
 
 
 def test_two_builds_of_a_commit_are_the_same(tmp_path: Path) -> None:
-    """In two clones, with nothing in common; and this machine's own apt is as it was."""
+    """The two clones share nothing, and the builds leave this machine's own apt unchanged."""
     found, lists = [], sorted(Path("/var/lib/apt/lists").iterdir())
     for name in ("one", "other/farther"):
         checkout = clone(tmp_path / name)
@@ -53,7 +53,7 @@ def test_two_builds_of_a_commit_are_the_same(tmp_path: Path) -> None:
 
 
 def unfinished(output: Path) -> list[str]:
-    """What looks like an image, or is left of one."""
+    """Return everything that looks like an image or its remains."""
     return [path.name for path in output.iterdir() if path.suffix != ".log"]
 
 
@@ -92,7 +92,7 @@ def test_an_interrupted_build_leaves_nothing_that_looks_whole(tmp_path: Path) ->
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 500 MB, which a build fills."""
+    """Yield a disk of 500 MB, which a build fills."""
     place = tmp_path / "small"
     place.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=500m,mode=755", "tmpfs", str(place)], check=True)

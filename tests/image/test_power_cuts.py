@@ -1,7 +1,7 @@
-"""Power cuts, behind a disk that forgets what was not flushed. The ledger is kept outside, by a serial port.
+"""Power cuts with a disk that forgets unflushed data; the ledger is outside, behind a serial port.
 
 Killing QEMU alone loses nothing that the guest has written, in any of its cache modes. So the disk is
-nbdkit's with a cache of its own: both are killed, and what was not flushed is gone.
+nbdkit's with a cache of its own: both are killed, and unflushed data is lost.
 """
 
 import os
@@ -52,7 +52,7 @@ window = "1 min"
 
 
 class Disk:
-    """A card that forgets what was not flushed when its power goes."""
+    """A card that forgets unflushed data when its power fails."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -60,7 +60,7 @@ class Disk:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> str:
-        """What QEMU is told."""
+        """Start the disk, and return QEMU's definition of the drive."""
         self.socket.unlink(missing_ok=True)
         self._process = subprocess.Popen(
             [
@@ -88,7 +88,7 @@ class Disk:
 
 
 def told(serial: Path) -> dict[tuple[str, str], int]:
-    """The last number of each sensor and log that the ledger has; a line that was cut off says nothing."""
+    """Return the last number of each sensor and log in the ledger; a truncated line is ignored."""
     found: dict[tuple[str, str], int] = defaultdict(int)
     for line in serial.read_bytes().replace(b"\r", b"").split(b"\n")[:-1]:
         words = line.decode(errors="replace").split(",")
@@ -138,7 +138,10 @@ def test_what_was_told_durable_survives(image: Path, key: Path, tmp_path: Path, 
 
 
 def check(guest: Guest, disk: Disk, promised: dict[tuple[str, str], int]) -> None:
-    """A start after a cut: clean, and everything is there that was told. It is cut, too."""
+    """Start the vessel after a cut, and check that it is clean and has everything in the ledger.
+
+    Cut again.
+    """
     guest.drive = disk.start()
     guest.start()
     guest.wait_for_login()

@@ -1,4 +1,4 @@
-"""A fleet with two vessels, and bundles of theirs, for tests; keys are made once."""
+"""A fleet with two vessels, and bundles for them, for tests; keys are made once."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -31,7 +31,10 @@ def bundle(
     number: int = 1,
     valid_for: timedelta = timedelta(days=1000),
 ) -> Mapping[str, bytes]:
-    """Its files by name; another `number` has another key. Made by the fleet's folder."""
+    """Return the files of a bundle by name, as the fleet's folder makes them.
+
+    Another `number` makes another key.
+    """
     del number
     with TemporaryDirectory() as place:
         folder = FleetFolder.create(Path(place) / fleet, fleet=fleet, passphrase=PASSPHRASE, now=NOW)
@@ -42,19 +45,19 @@ def bundle(
 
 
 def put(folder: Path, found: Mapping[str, bytes]) -> None:
-    """Write a bundle's files."""
+    """Write the files of a bundle to a folder."""
     for name, content in found.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder, by its name there."""
+    """Return the content of every file below a folder, by its path in the folder."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 class Card:
-    """An appliance's folders, and its starts."""
+    """Folders of an appliance, with a method that starts it."""
 
     def __init__(self, root: Path) -> None:
         self.fat, self.etc, self.inbox = root / "logboat", root / "etc", root / "inbox"
@@ -88,7 +91,7 @@ class Card:
 
     @property
     def force(self) -> dict[str, bytes]:
-        """What is in force, without what is only remembered."""
+        """Files in force, without the module's own records."""
         return {
             name: each for name, each in content(self.etc).items() if not name.startswith((".", "before/"))
         }
@@ -98,11 +101,11 @@ STEPS = ("write", "write_on_fat", "rename", "remove", "overwrite")
 
 
 class Cut(BaseException):
-    """The power goes."""
+    """The power fails at this point."""
 
 
 class Cutter:
-    """Lets a number of steps that change a file system happen, and cuts the power at the next one."""
+    """Power cut after a number of steps that change a file system."""
 
     def __init__(self) -> None:
         self.left: int | None = None

@@ -1,9 +1,10 @@
-"""Radios without radios: run as root in a guest with five of mac80211_hwsim, its card made from `NETWORK`.
+"""Test of radios without hardware: run as root in a guest with five radios of mac80211_hwsim.
 
-The crew's own network and the mesh come up with nobody else there; another vessel's radio with the fleet's
-key reaches us over the mesh, documents go both ways, and one with another key reaches nobody. It needs the
-appliance's services, OpenSSH among them, and tells each step; exit status 0 if all is as it should be. The
-radios are `wlan0` (joins), `wlan3` (crew), `wlan4` (mesh), and `wlan1`, `wlan2` of the others' side.
+The guest's card is made from `NETWORK`. The crew's own network and the mesh come up although nobody else is
+there. Another vessel's radio with the fleet's key reaches us over the mesh, and documents go both ways; one
+with another key reaches nobody. The test needs the appliance's services, including OpenSSH, and prints each
+step; its exit status is 0 on success. The radios are `wlan0` (joins), `wlan3` (crew), `wlan4` (mesh), and
+`wlan1`, `wlan2` for the other computers.
 
 Its argument is the folder of the other vessel's identity; that vessel is `OTHER`.
 """
@@ -26,7 +27,7 @@ access_point = { ssid = "argo", password = "battery staple" }
 vessel_radio = { mode = "mesh", channel = 6 }
 """
 RADIOS: Final = "modules_load=mac80211_hwsim mac80211_hwsim.radios=5"
-"""For the kernel's command line: the module is there before logboat-boot.service."""
+"""Arguments for the kernel's command line that load the module before logboat-boot.service starts."""
 OTHER: Final = "brigid"
 SENSORS: Final = """
 [[sensor]]
@@ -45,12 +46,12 @@ BEYOND: Final = ("ip", "netns", "exec", "others")
 
 
 def said(*command: str) -> str:
-    """What a tool says; nothing where it fails."""
+    """Return a tool's output; empty if it fails."""
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
 def until(what: str, holds: Callable[[], object], *, within: float = PATIENCE_S) -> None:
-    """Ask until it is so."""
+    """Poll a condition until it is true; fail after `within` seconds."""
     deadline = time.monotonic() + within
     while not holds():
         if time.monotonic() > deadline:
@@ -60,7 +61,7 @@ def until(what: str, holds: Callable[[], object], *, within: float = PATIENCE_S)
 
 
 def join(interface: str, configuration: str) -> "subprocess.Popen[bytes]":
-    """Another computer joins, in a network namespace of its own."""
+    """Let another computer join, in a network namespace of its own."""
     path = Path(f"/run/{interface}.conf")
     path.write_text(configuration)
     return subprocess.Popen(
@@ -69,7 +70,7 @@ def join(interface: str, configuration: str) -> "subprocess.Popen[bytes]":
 
 
 def reaches(address: str, *, within: float) -> bool:
-    """Whether the other side gets SSH's greeting from us."""
+    """Return True if the other computer receives our SSH greeting."""
     code = "import socket, sys; print(socket.create_connection((sys.argv[1], 22), 5).recv(7))"
     deadline = time.monotonic() + within
     while time.monotonic() < deadline:
@@ -79,7 +80,7 @@ def reaches(address: str, *, within: float) -> bool:
 
 
 def another_vessel(place: Path, identity: Path) -> "list[subprocess.Popen[bytes]]":
-    """A vessel's daemons on the others' side, with its card's identity and all else as it comes."""
+    """Start another vessel's daemons with the card's identity and default settings."""
     place.mkdir()
     (place / "logboat.toml").write_text(f'[vessel]\nid = "{OTHER}"\n')
     (place / "sensors.toml").write_text(SENSORS)
@@ -88,7 +89,7 @@ def another_vessel(place: Path, identity: Path) -> "list[subprocess.Popen[bytes]
     for folder in ("data", "run"):
         (place / folder).mkdir()
     command = [*BEYOND, "logboat"]
-    board = [f"--board={OTHER}"]  # else it would be a copy of this one's card
+    board = [f"--board={OTHER}"]  # otherwise it would count as a copy of this vessel's card
     return [
         subprocess.Popen([*command, daemon, *options, *more])
         for daemon, more in (("record", []), ("sync", board))
@@ -96,12 +97,12 @@ def another_vessel(place: Path, identity: Path) -> "list[subprocess.Popen[bytes]
 
 
 def readings(store: Path, vessel: str) -> bool:
-    """Whether a store has any of a vessel's."""
+    """Return True if a store contains readings of a vessel."""
     return f"reading:{vessel}:" in said("logboat", "db", "ls", str(store))
 
 
 def main(identity: Path) -> None:
-    """All of it."""
+    """Run all steps of the test."""
     until("the crew's network is up", lambda: "type AP" in said("iw", "dev", "wlan3", "info"))
     until(
         "the mesh is up",

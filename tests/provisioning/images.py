@@ -1,4 +1,7 @@
-"""Small images with the partitions of a card: MBR, FAT for people, two of two systems, data. No mounting."""
+"""Small images with the partitions of a card, made without mounting.
+
+They have an MBR, FAT for people, two partitions for each of two systems, and data.
+"""
 
 import os
 import shutil
@@ -28,7 +31,7 @@ SIZE = 64 * MIB
 
 
 def need_tools() -> None:
-    """Skip where they are missing, or fail where CI is set."""
+    """Skip the test if tools are missing, or fail it if CI is set."""
     path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
     missing = [tool for tool in TOOLS if shutil.which(tool, path=path) is None]
     if missing and os.environ.get("CI"):
@@ -47,7 +50,7 @@ def run(*command: str, given: str = "") -> str:
 
 @cache
 def image() -> Path:
-    """The same file each time: nobody writes it."""
+    """Return the path of the image; it is the same file each time, because no test writes to it."""
     need_tools()
     path = Path(mkdtemp(prefix="logboat-image-")) / "logboat.img"
     with path.open("wb") as file:
@@ -56,7 +59,7 @@ def image() -> Path:
     with path.open("rb") as file:
         found = partitions.read(partitions.at(file.fileno()))
     fat, data = found[1], found[7]
-    # Made in files of their own: the tools' words for an offset differ between their versions.
+    # Made in files of their own, because the tools' options for an offset differ between versions.
     for partition, command in (
         (fat, ["mkfs.vfat", "-n", "LOGBOAT"]),
         (data, ["mke2fs", "-q", "-t", "ext4", "-L", "logboat-data"]),
@@ -76,12 +79,12 @@ def image() -> Path:
 
 
 def on_fat(path: Path, name: str) -> str:
-    """A file's text on the FAT partition."""
+    """Return the text of a file on the FAT partition."""
     return run("mcopy", "-n", "-i", f"{path}@@{MIB}", f"::{name}", "-")
 
 
 def in_data(path: Path, command: str) -> str:
-    """What debugfs says of the data partition."""
+    """Return the output of a debugfs command on the data partition."""
     with path.open("rb") as file:
         data = partitions.read(partitions.at(file.fileno()))[7]
     return run("debugfs", "-R", command, f"{path}?offset={data.start}")

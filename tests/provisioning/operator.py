@@ -1,4 +1,4 @@
-"""What an operator ashore does, from nothing to cards, by the command alone: for whoever boots them."""
+"""Makes cards as an operator ashore does, by the command line only, for tests that boot them."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,10 +18,10 @@ def cards(
     configurations: Mapping[str, str] | None = None,
     sensors: str = "",
 ) -> Mapping[str, Path]:
-    """A fleet `north` in `root`, and a card for each vessel from an image: files, by vessel.
+    """Make a fleet `north` in `root`, and return a card for each vessel, made from an image: files by vessel.
 
-    `configurations` is a whole `vessel.toml` for vessels that need more than their id; `sensors` is every
-    vessel's `sensors.toml`. Each card is as it comes out of the operator's reader: never started.
+    `configurations` has a whole `vessel.toml` for vessels that need more than their id; `sensors` is every
+    vessel's `sensors.toml`. Each card is as it comes out of the operator's reader: never booted.
     """
     (root / "passphrase").write_text(f"{PASSPHRASE}\n")
     secret = ["--passphrase-file", str(root / "passphrase")]
@@ -40,13 +40,13 @@ def cards(
 
 
 def assert_gone_from_fat(image: Path, fleet: Path, vessel: str) -> None:
-    """No secret of a vessel's bundle stands anywhere on the FAT partition, deleted files' room included."""
+    """Assert that no secret of a vessel's bundle is on the FAT partition, not even in deleted files."""
     with image.open("rb") as file:
         fat, _ = partitions.ours(partitions.at(file.fileno()), str(image))
         file.seek(fat.start)
         raw = file.read(fat.size)
     place = fleet / "vessels" / vessel
     for path in (place / "identity/vessel.key", place / "identity/radio.key", *place.glob("*.password")):
-        # Any line of it: a file may lie in pieces. PEM's own first and last line are nobody's secret.
+        # Any line of it, because a file may be fragmented. PEM's own first and last lines are not secret.
         lines = [line for line in path.read_bytes().split(b"\n") if line and not line.startswith(b"-----")]
         assert not any(line in raw for line in lines), f"{path.name} can still be read on FAT"

@@ -1,4 +1,4 @@
-"""What a fleet's authority issues, and what TLS makes of it."""
+"""Certificates and statements of a fleet's authority, and their use by TLS."""
 
 import asyncio
 from datetime import timedelta

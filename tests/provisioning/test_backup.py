@@ -1,4 +1,4 @@
-"""A fleet's folder in one encrypted file, and back."""
+"""A fleet's folder is packed into one encrypted file, and restored from it."""
 
 import shutil
 import tarfile
@@ -96,7 +96,7 @@ def test_links_and_what_a_killed_command_left_stay_behind(north: FleetFolder, tm
 
 
 def test_a_backup_does_not_write_outside_its_folder(tmp_path: Path) -> None:
-    """Whoever knows the passphrase may still hand over something evil."""
+    """Even someone who knows the passphrase may supply a malicious file."""
     evil = tmp_path / "evil.tar.xz"
     (tmp_path / "file").write_text("x")
     with tarfile.open(evil, "w:xz") as tar:

@@ -1,4 +1,4 @@
-"""Cards: what may be overwritten, what is written, and that half a card is none."""
+"""Cards: which targets may be overwritten, what is written, and that half a card does not boot."""
 
 import hashlib
 import json
@@ -21,14 +21,14 @@ SECRET = bundle()["identity/vessel.key"]
 
 
 def nothing(_what: str, _so_far: int, _total: int | None) -> None:
-    """No progress to show."""
+    """Ignore the progress of writing."""
 
 
 def card(path: Path, image: Path | None = None) -> None:
     make.write_card(image or images.image(), Target(path, None, ""), bundle(), progress=nothing)
 
 
-# What may be overwritten
+# Targets that may be overwritten
 
 READER = {
     "path": "/dev/sdb",
@@ -85,7 +85,7 @@ def test_this_machines_own_disks_are_listed_and_none_of_them_is_a_file(tmp_path:
         judge(tmp_path, need=1, listed={})
 
 
-# What is written
+# Content that is written
 
 
 def test_a_card_has_image_and_bundle_and_no_key_on_fat(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_what_is_no_image_is_refused(tmp_path: Path, content: bytes, said: str) 
 
 
 class UsedCard:
-    """A file that is taken for a device: it has a size, is full of an older card, and is not grown."""
+    """A file that stands in for a device: it has a fixed size, and is full of an older card's data."""
 
     def __init__(self, path: Path, size: int = images.SIZE) -> None:
         self.path = path
@@ -194,14 +194,14 @@ def test_an_interrupted_card_starts_nothing_and_is_written_again(
 
 
 def test_a_card_that_keeps_nothing_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A counterfeit card takes everything, and gives back something else."""
+    """A counterfeit card accepts everything, and returns something else."""
     used = UsedCard(tmp_path / "used")
     monkeypatch.setattr(writing, "_write_at", lambda *_: None)
     with pytest.raises(CardError, match="reads otherwise than was written: take another card"):
         used.write()
 
 
-# A card that has its image already
+# A card that already has its image
 
 
 def test_a_bundle_goes_onto_the_fat_of_a_card_that_was_flashed(tmp_path: Path) -> None:

@@ -1,4 +1,7 @@
-"""A card that is too much, in size, count, or depth, is told so; what was in force stays, at little cost."""
+"""Cards with too much data, too many files or too deep folders are refused with a message, at little cost.
+
+Everything in force stays.
+"""
 
 import math
 import os
@@ -19,9 +22,9 @@ from sensors.tomlfile import ConfigurationError, parse
 from tests.provisioning.bundles import Card, bundle, put
 
 MOST_MEMORY = 130_000_000
-"""Bytes. A board has 512 MB, and daemons that go on."""
+"""Bytes of memory; a board has 512 MB, and daemons that keep running."""
 LONG_S = 20.0
-"""Generous; without limits it is the better part of a minute, on a fast machine."""
+"""Generous limit in seconds; without the limits, a fast machine takes most of a minute."""
 
 
 @pytest.fixture
@@ -147,7 +150,7 @@ def test_a_name_of_many_parts_costs_no_memory(before: str, line: str) -> None:
     ids=["headers", "tables", "brackets"],
 )
 def test_the_worst_file_that_is_read_costs_what_a_board_has(content: str) -> None:
-    with frugal(within=math.inf):  # it is traced, which takes ten times as long
+    with frugal(within=math.inf):  # memory is traced, which takes ten times as long
         parse(Path("vessel.toml"), content.encode())
 
 

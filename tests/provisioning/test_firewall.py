@@ -1,4 +1,4 @@
-"""SSH and the listener are open where the configuration says: the image's own rules, in the kernel."""
+"""The image's own rules, in the kernel, open SSH and the listener where the configuration says."""
 
 import sys
 from pathlib import Path
@@ -38,7 +38,7 @@ def network() -> Network:
 
 
 def told(argo: Host, ssh: tuple[str, ...], listener: tuple[str, ...], folder: Path) -> None:
-    """The image's rules as they are, and what is made of a configuration."""
+    """Load the image's own rules, and the rules made from a configuration."""
 
     def tool(command: list[str], **_named: object) -> bytes:
         return argo.run(command).encode()
@@ -47,7 +47,7 @@ def told(argo: Host, ssh: tuple[str, ...], listener: tuple[str, ...], folder: Pa
 
 
 def open_from(argo: Host, guest: Host, interface: str) -> set[int]:
-    """Ports that are open to a guest on the segment of an interface."""
+    """Return the ports that are open to a guest on the segment of an interface."""
     words = argo.run(["ip", "-4", "-brief", "address", "show", interface]).split()
     address = words[2].partition("/")[0]
     found = set()

@@ -1,4 +1,4 @@
-"""A fleet's folder: whole after each command, whatever was interrupted, and nothing in it overwritten."""
+"""A fleet's folder is complete after each command, even an interrupted one, and no file is overwritten."""
 
 import fcntl
 import os
@@ -23,7 +23,7 @@ PASSPHRASE = "four words and more"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> FleetFolder:
-    """Fleet `north`, without vessels."""
+    """Return the folder of the fleet `north`, without vessels."""
     return FleetFolder.create(tmp_path / "north", fleet="north", passphrase=PASSPHRASE, now=NOW)
 
 
@@ -172,7 +172,7 @@ def test_another_radio_key_is_for_all_but_the_revoked(folder: FleetFolder, autho
 
 
 def sealed_for(folder: FleetFolder, vessel: str) -> Keys | None:
-    """The keys that a vessel finds in its own identity folder."""
+    """Return the keys in a vessel's own identity folder."""
     identity = identity_files.load(folder.identity(vessel))
     found = identity_files.load_radio_key(folder.identity(vessel), folder.root)
     if found is None:
@@ -222,7 +222,7 @@ def test_a_later_radio_key_is_sealed_for_all_but_the_revoked_and_for_those_who_c
 def test_a_radio_key_that_was_not_used_yet_is_passed_over_by_the_next(
     folder: FleetFolder, authority: Authority
 ) -> None:
-    """A vessel is stolen that holds it already."""
+    """A vessel that already has the new key is stolen."""
     for vessel in ("argo", "brigid"):
         folder.add(authority, vessel, now=NOW)
     before = radio_key(folder, "argo").decode().strip()
@@ -260,7 +260,7 @@ def test_a_vessel_that_was_renewed_and_has_its_old_card_still_opens_its_part(
 def test_whatever_was_interrupted_the_next_command_finds_everything_whole(
     folder: FleetFolder, authority: Authority, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each write fails in its turn, as if the machine had stopped there."""
+    """Each write fails in turn, as if the machine had stopped there."""
     folder.add(authority, "argo", now=NOW)
     folder.add(authority, "brigid", now=NOW)
     write = files.write
@@ -291,7 +291,7 @@ def test_whatever_was_interrupted_the_next_command_finds_everything_whole(
         except KeyboardInterrupt:
             continue
         except FolderError as error:
-            assert "already" in str(error)  # noqa: PT017  # the one before was through but for telling
+            assert "already" in str(error)  # noqa: PT017  # the previous one had done all but copying
         finally:
             monkeypatch.setattr(files, "write", write)
             for vessel in folder.vessels():

@@ -1,4 +1,4 @@
-"""The image's pipeline: its plain functions. That what it makes starts is `tests/image`'s matter."""
+"""The plain functions of the image's pipeline; `tests/image` tests that the result boots."""
 
 import hashlib
 import json
@@ -65,7 +65,7 @@ def test_an_unknown_base_is_told_with_those_that_there_are() -> None:
 
 @pytest.fixture
 def keyring(tmp_path: Path) -> Path:
-    """A package with an archive's keys."""
+    """Return a package with an archive's keys."""
     if shutil.which("dpkg-deb") is None:
         pytest.skip("dpkg-deb is not here (Debian's dpkg)")
     tree, package = tmp_path / "tree", tmp_path / "keyring.deb"
@@ -218,7 +218,7 @@ KERNEL = bytes(56) + b"ARM\x64"
 
 
 def good(found: recipe.Recipe) -> tuple[dict[str, bytes | Path], dict[str, bytes | Path]]:
-    """Partitions as the firmware wants them."""
+    """Return partitions as the firmware requires them."""
     trees = [names[0] for names in firmware.DEVICE_TREES]
     names = [
         "start.elf",
@@ -289,7 +289,7 @@ def test_what_the_firmware_would_not_start_is_told(
     assert any(said in each for each in problems), problems
 
 
-# What is in it -------------------------------------------------------------------------------------
+# Contents of the image -----------------------------------------------------------------------------
 
 STATUS = """Package: zlib1g
 Status: install ok installed
@@ -357,7 +357,7 @@ def test_a_package_that_was_changed_in_the_cache_ends_the_build(tmp_path: Path) 
 def test_digests_come_from_the_index_and_files_are_compared_with_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With real dpkg and apt, on an archive of one package."""
+    """The test runs real dpkg and apt, on an archive of one package."""
     for tool in ("dpkg-deb", "dpkg-query", "apt-get"):
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not on this machine")
@@ -422,7 +422,7 @@ def test_imagers_list_has_sizes_and_digests() -> None:
     assert entry["release_date"] == "1970-01-02"
 
 
-# Kept, or not there --------------------------------------------------------------------------------
+# Kept, or missing ----------------------------------------------------------------------------------
 
 
 def test_what_was_made_is_taken_the_second_time(tmp_path: Path) -> None:
@@ -538,7 +538,7 @@ def test_a_wheel_that_would_write_elsewhere_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "evil.py").exists()
 
 
-# What stands on the image --------------------------------------------------------------------------
+# Description of the image --------------------------------------------------------------------------
 
 
 def test_units_and_scripts_are_sound() -> None:

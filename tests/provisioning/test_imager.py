@@ -1,4 +1,4 @@
-"""What Raspberry Pi Imager leaves on a card is understood, in the three shapes that there are."""
+"""All three formats that Raspberry Pi Imager leaves on a card are understood."""
 
 from collections.abc import Mapping
 
@@ -133,7 +133,7 @@ runcmd:
   - [ sh, -c, "echo 'anna ALL=(ALL) NOPASSWD:ALL' >/etc/sudoers.d/010_anna-nopasswd" ]
   - [ chmod, '0440', '/etc/sudoers.d/010_anna-nopasswd' ]
 """
-"""As Imager 2.0.10 writes it."""
+"""User data as Imager 2.0.10 writes it."""
 NEWEST_NETWORK_CONFIG = """\
 network:
   version: 2
@@ -155,7 +155,7 @@ network:
 
 
 def read(files: Mapping[str, str]) -> Reading:
-    """As an appliance does, whose system owns two names."""
+    """Read the files as an appliance whose system has two names of its own would."""
     return read_files({name: text.encode() for name, text in files.items()}, checks({"root", "skipper"}))
 
 
@@ -164,7 +164,7 @@ def told(files: Mapping[str, str]) -> list[str]:
 
 
 def points(text: str) -> str:
-    """A network-config with these lines as its access points."""
+    """Return a network-config with these lines as its access points."""
     below = "".join(f"        {line}\n" for line in text.splitlines())
     return f"network:\n  version: 2\n  wifis:\n    wlan0:\n      access-points:\n{below}"
 

@@ -1,4 +1,4 @@
-"""What config.txt needs for the wiring; one restart for it, and never a loop."""
+"""Lines of config.txt for the wiring cause one restart, and never a loop."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What stands on a card is taken in as a whole, or not at all; and nothing is lost by it."""
+"""The files on a card are taken in completely or not at all, and nothing is lost."""
 
 import json
 import os
@@ -109,7 +109,7 @@ def test_nothing_is_written_when_nothing_has_changed(card: Card) -> None:
 
 @pytest.fixture
 def argo(card: Card) -> Card:
-    """Argo's card after its first start."""
+    """Return Argo's card after its first start."""
     put(card.inbox, bundle())
     card.start()
     return card
@@ -315,7 +315,7 @@ def test_two_bundles_are_one_too_many(card: Card) -> None:
 
 
 def test_a_bundle_on_the_card_goes_before_one_of_the_same_vessel_in_the_inbox(card: Card) -> None:
-    """The one in the inbox may be what the appliance has refused."""
+    """The bundle in the inbox may be one that the appliance has refused."""
     put(card.inbox, bundle(number=3, valid_for=timedelta(days=-10)))
     assert card.start().generated
     assert "logboat fleet renew" in card.problems
@@ -431,7 +431,7 @@ def test_revocations_that_cannot_be_read_are_told_and_stay(argo: Card) -> None:
 
 
 def test_wiped_secrets_are_gone_from_the_medium_itself(tmp_path: Path) -> None:
-    """Searched in the raw file of a file system that is mounted from it."""
+    """The raw file of a mounted file system is searched."""
     images.need_tools()
     raw, mount = tmp_path / "raw", tmp_path / "mount"
     mount.mkdir()
@@ -462,7 +462,7 @@ def test_wiped_secrets_are_gone_from_the_medium_itself(tmp_path: Path) -> None:
 
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cut is between two steps here; what the medium has kept by then is not what is asked."""
+    """Skip fsync: a cut is between two steps here, and what the medium has stored by then is not tested."""
     monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
@@ -475,7 +475,7 @@ def from_inbox(card: Card) -> None:
 
 
 def renewed(card: Card) -> None:
-    """Everything is new: configuration, sensors, and a radio key."""
+    """Replace everything: configuration, sensors, and a radio key."""
     put(card.fat, {**bundle()})
     card.start()
     (card.fat / "sensors.toml").write_text(SENSORS.format(27))
@@ -525,7 +525,7 @@ def test_power_may_go_at_each_step(
 
 @pytest.mark.usefixtures("no_waiting")
 def test_a_change_is_seen_as_a_whole_after_a_cut(argo: Card, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once it is recovered, never one file of the old and one of the new."""
+    """After recovery there is never one old file together with one new file."""
     old = argo.force
     (argo.fat / "sensors.toml").write_text(SENSORS.format(27))
     (argo.fat / "vessel.toml").write_text(VESSEL.format("argo", "New"))

@@ -1,4 +1,4 @@
-"""A clock that tests own, settings in one line, and a place where samples go."""
+"""Helpers for tests of sensors: a simulated clock, settings in one line, a collector of samples."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ SECOND = 1_000_000_000
 
 
 class FakeClock:
-    """Stands still unless told."""
+    """Clock that stands still until `advance` is called."""
 
     def __init__(self, boottime_ns: int = 100 * SECOND, utc_ns: int = 0) -> None:
         self.now_ns = boottime_ns
@@ -23,7 +23,7 @@ class FakeClock:
         return self.utc
 
     def advance(self, seconds: float) -> int:
-        """Both clocks; returns the boot clock."""
+        """Advance both clocks, and return the boot clock in nanoseconds."""
         step = round(seconds * SECOND)
         self.now_ns += step
         self.utc += step
@@ -31,13 +31,13 @@ class FakeClock:
 
 
 def sensor(options: Options, *, kind: str = "simulated", unit: str = "", **more: object) -> SensorSettings:
-    """Settings of one sensor; what a test does not name does not matter to it."""
+    """Return the settings of one sensor; values that a test does not set do not matter to it."""
     named: dict[str, object] = {"id": "probe", "name": "Probe", "path": "test.probe"} | more
     return SensorSettings(kind=kind, unit=unit, options=options, **named)  # type: ignore[arg-type]
 
 
 class Collector(list[Sample]):
-    """An `Emit` that keeps what it gets."""
+    """An `Emit` callback that collects its samples."""
 
     def __call__(self, sample: Sample) -> None:
         self.append(sample)
@@ -52,7 +52,7 @@ class Collector(list[Sample]):
 
 
 def read_once(driver: Driver, now_ns: int = 0) -> Sample:
-    """Open a driver, poll it once, close it; what it said."""
+    """Open a driver, poll it once, close it, and return the sample that it emitted."""
     said = Collector()
     driver.open(said, resume=Totals())
     try:
@@ -64,4 +64,4 @@ def read_once(driver: Driver, now_ns: int = 0) -> Sample:
 
 
 RECORDING = Path(__file__).parents[2] / "sensors/recordings/yacht-2014-08-15.csv"
-"""The real one."""
+"""Path of the real recording that Logboat ships."""

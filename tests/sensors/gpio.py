@@ -27,15 +27,15 @@ from tests.sensors.fakes import SECOND, Collector
 
 MS = 1_000_000
 TICK = 4 * MS
-"""Of a kernel with 250 ticks a second, as Raspberry Pi OS has it."""
+"""Length of a tick on a kernel with 250 ticks a second, such as Raspberry Pi OS's, in nanoseconds."""
 BOOT_OFFSET = 7 * SECOND
-"""The machine was suspended for so long."""
+"""Time in nanoseconds for which the machine was suspended."""
 
 RISING, FALLING = (kind.value for kind in gpiod.EdgeEvent.Type)
 
 
 class Kernel:
-    """Time, and what is to happen later. Also the sensors' clock."""
+    """Simulated time with a queue of future events; also the sensors' clock."""
 
     def __init__(self) -> None:
         self.now_ns = 1_000 * SECOND
@@ -68,21 +68,21 @@ class Kernel:
 
 
 class Line:
-    """One line of a chip, and what is wired to it."""
+    """Line of a chip, with the wire that is connected to it."""
 
     def __init__(self, kernel: Kernel, offset: int) -> None:
         self.kernel = kernel
         self.offset = offset
         self.holder = ""
-        """Who else has taken it."""
+        """Name of another user who has taken the line; empty if there is none."""
         self.refuses: OSError | None = None
-        """What it answers to being configured."""
+        """Error that configuring the line raises; None if it succeeds."""
         self.interrupts = True
-        """Whether the chip has them for this line."""
+        """True if the chip supports interrupts for this line."""
         self.deaf = False
-        """Its interrupt does not come through."""
+        """True if the line's interrupt is lost."""
         self.writes: list[bool] = []
-        """What it was driven to as an output."""
+        """Levels to which it was driven as an output."""
         self.settings = gpiod.LineSettings(direction=Direction.INPUT)
         self.request: FakeRequest | None = None
         self._wire: bool | None = None
@@ -93,7 +93,7 @@ class Line:
 
     @property
     def level(self) -> bool:
-        """What a voltmeter would say."""
+        """Level that a voltmeter would show."""
         if self.settings.direction is Direction.OUTPUT:
             return bool(self.settings.output_value)
         if self._wire is not None:
@@ -109,7 +109,7 @@ class Line:
         self.drive(not self.level)
 
     def start_numbering_at(self, number: int) -> None:
-        """As if it had had that many edges already."""
+        """Set the number of the last edge, as if the line had already had that many."""
         self._number = number
 
     def configure(self, settings: gpiod.LineSettings) -> None:
@@ -179,20 +179,20 @@ class Line:
 
 
 def _as_the_bindings_do(number: int) -> int:
-    """The kernel's 32 bits, taken for a signed number by gpiod's Python bindings."""
+    """Return the kernel's 32-bit number as gpiod's Python bindings do, which treat it as signed."""
     number %= 1 << 32
     return number - (1 << 32) if number >= 1 << 31 else number
 
 
 class FakeRequest(gpiod.LineRequest):
-    """A line that was taken."""
+    """Request for a line that has been taken."""
 
     def __init__(self, line: Line, room: int) -> None:
         self.line = line
         self.room = room
         self.reads = 0
         self.gone: OSError | None = None
-        """What reading answers, once the chip is gone."""
+        """Error that reading raises, once the chip is gone."""
         self._lock = threading.RLock()
         self._events: deque[gpiod.EdgeEvent] = deque(maxlen=room)
         self._fd: int | None = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
@@ -206,7 +206,7 @@ class FakeRequest(gpiod.LineRequest):
             self._events.append(event)
 
     def lose_chip(self) -> None:
-        """The kernel then says that the request is readable, always."""
+        """Remove the chip; the kernel then always reports the request as readable."""
         self.gone = OSError(errno.ENODEV, "No such device")
         os.eventfd_write(self.fd, 1)
 
@@ -264,14 +264,14 @@ class FakeRequest(gpiod.LineRequest):
 
 
 class FakeChip(gpiod.Chip):
-    """A chip with some lines."""
+    """Chip with a number of lines."""
 
     def __init__(self, kernel: Kernel, name: str, label: str, lines: int) -> None:
         self.name = name
         self.label = label
         self.lines = [Line(kernel, offset) for offset in range(lines)]
         self.refuses: OSError | None = None
-        """What opening it answers."""
+        """Error that opening the chip raises; None if it succeeds."""
         self.open = False
 
     def __bool__(self) -> bool:
@@ -325,7 +325,7 @@ class FakeChip(gpiod.Chip):
 
 
 class Machine:
-    """Chips, and the folder where their devices are."""
+    """Chips, and the folder with their devices."""
 
     def __init__(self, devices: Path) -> None:
         self.kernel = Kernel()
@@ -351,7 +351,7 @@ class Machine:
 
 
 class HandCranked(Watcher):
-    """A watcher whose rounds the test makes."""
+    """Watcher whose rounds the test runs."""
 
     def start(self) -> None:
         return None
@@ -366,14 +366,14 @@ def not_a_pi() -> int:
 
 @dataclass(slots=True)
 class Board:
-    """A machine with a header, its pin factory, and the thread that the test cranks."""
+    """Machine with a header, its pin factory, and a watcher that the test runs."""
 
     machine: Machine
     chip: FakeChip
     factory: GpiodFactory
     gpio: GpioContext
     drivers: list[Driver] = field(default_factory=list)
-    """Kept, for gpiozero closes what is forgotten."""
+    """References to the drivers, because gpiozero closes devices that are garbage-collected."""
 
     @property
     def kernel(self) -> Kernel:
@@ -393,7 +393,7 @@ class Board:
         return request
 
     def advance(self, seconds: float) -> None:
-        """Time passes, and the thread does what it would do."""
+        """Advance time, and run the watcher when its thread would have run."""
         end_ns = self.kernel.now_ns + round(seconds * SECOND)
         self.watcher.step(0)
         while True:
@@ -405,11 +405,11 @@ class Board:
                 return
 
     def stall(self, seconds: float) -> None:
-        """Time passes, and the thread does not come to do anything."""
+        """Advance time without running the watcher."""
         self.kernel.move_to(self.kernel.now_ns + round(seconds * SECOND))
 
     def square(self, pin: int, hz: float, seconds: float, *, stalled: bool = False) -> int:
-        """A square wave on a pin; returns the number of its full periods."""
+        """Put a square wave on a pin, and return the number of full periods."""
         periods = round(hz * seconds)
         line, half = self.line(pin), 0.5 / hz
         for _ in range(2 * periods):
@@ -421,14 +421,14 @@ class Board:
         driver.poll(self.kernel.boottime_ns())
 
     def run(self, driver: Driver, seconds: float, *, every: float = 1.0) -> None:
-        """Time passes and the driver is polled."""
+        """Advance time, and poll the driver at each interval."""
         for _ in range(round(seconds / every)):
             self.advance(every)
             self.poll(driver)
 
 
 def board(devices: Path, label: str = "pinctrl-bcm2711", *, watcher: type[Watcher] = HandCranked) -> Board:
-    """A Pi, whose pin factory is open."""
+    """Return a simulated Pi with an open pin factory."""
     machine = Machine(devices)
     chip = machine.chip(label)
     factory = GpiodFactory(
@@ -443,7 +443,7 @@ def board(devices: Path, label: str = "pinctrl-bcm2711", *, watcher: type[Watche
 
 
 def opened(driver: Driver, resume: Totals | None = None) -> Collector:
-    """Open a driver; where its samples go."""
+    """Open a driver, and return the collector of its samples."""
     said = Collector()
     driver.open(said, resume=resume or Totals())
     return said

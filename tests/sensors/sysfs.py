@@ -6,33 +6,33 @@ from pathlib import Path
 from types import MappingProxyType
 
 Attributes = Mapping[str, object]
-"""What each attribute says; a `Path` makes it a link."""
+"""Content of each attribute by name; a `Path` makes it a link."""
 NONE: Attributes = MappingProxyType({})
 
 UNREADABLE = Path("/proc/self/mem")
-"""Reading its first byte fails with EIO, as a chip that does not answer does."""
+"""File whose first byte fails to be read with EIO, like a chip that does not answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sysfs:
-    """A root with a `sys` in it."""
+    """Root folder that contains `sys`."""
 
     root: Path
 
     def iio(self, name: str, device: str, attributes: Attributes = NONE, *, number: int = 0) -> Path:
-        """An IIO device on `i2c-1/1-0076` or `spi0/spi0.1`."""
+        """Create an IIO device on `i2c-1/1-0076` or `spi0/spi0.1`, and return its directory."""
         parent = self.root / "sys/devices/platform/soc" / device
         return self._device(parent, f"iio:device{number}", "sys/bus/iio/devices", name, attributes)
 
     def hwmon(self, name: str, device: str, attributes: Attributes = NONE, *, number: int = 0) -> Path:
-        """A hwmon device on `i2c-1/1-0040`."""
+        """Create a hwmon device on `i2c-1/1-0040`, and return its directory."""
         parent = self.root / "sys/devices/platform/soc" / device
         directory = self._device(parent / "hwmon", f"hwmon{number}", "sys/class/hwmon", name, attributes)
         (directory / "device").symlink_to(parent)
         return directory
 
     def thermometer(self, address: str, w1_slave: str) -> Path:
-        """A DS18B20 on the first 1-wire bus."""
+        """Create a DS18B20 on the first 1-wire bus, and return its directory."""
         directory = self.root / "sys/devices/w1_bus_master1" / address
         directory.mkdir(parents=True)
         (directory / "w1_slave").write_text(w1_slave)
@@ -40,7 +40,7 @@ class Sysfs:
         return directory
 
     def one_wire(self) -> Path:
-        """The 1-wire bus, with nothing on it."""
+        """Create the 1-wire bus without any device on it, and return its directory."""
         bus = self.root / "sys/bus/w1/devices"
         bus.mkdir(parents=True, exist_ok=True)
         return bus
@@ -61,7 +61,7 @@ class Sysfs:
 
 
 def w1_slave(celsius: float, *, mark: int = 0x10, crc: str = "YES") -> str:
-    """What `w1_slave` says of a temperature; `mark` is byte 6 of the scratchpad."""
+    """Return the text of `w1_slave` for a temperature; `mark` is byte 6 of the scratchpad."""
     raw = round(celsius * 16) & 0xFFFF
     data = bytes((raw & 0xFF, raw >> 8, 0x4B, 0x46, 0x7F, 0xFF, mark, 0x10, 0xA5))
     line = " ".join(f"{byte:02x}" for byte in data)

@@ -1,4 +1,4 @@
-"""Volts at an ADC: values inside the electrical range, `open` and `short` outside it."""
+"""Volts at an ADC become values inside the electrical range, and `open` or `short` outside it."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The header's chip is found by its label, and what goes wrong is said in words."""
+"""The header's chip is found by its label, and failures are explained in words."""
 
 import errno
 from pathlib import Path

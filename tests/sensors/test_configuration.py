@@ -1,4 +1,4 @@
-"""`sensors.toml`: each rule provoked and not, and every mistake with its line."""
+"""Tests of `sensors.toml`: each rule broken and kept, and every mistake reported with its line."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -55,7 +55,7 @@ def switch(name: str = "float", pin: int = 17) -> str:
 
 
 def sensors(*tables: str) -> str:
-    """A file with these tables; the first line of the first is line 2."""
+    """Return a file with these tables; the first line of the first table is line 2."""
     return "\n".join(f"[[sensor]]\n{table}" for table in tables)
 
 
@@ -73,7 +73,7 @@ def load(tmp_path: Path) -> Load:
 
 @pytest.fixture
 def problems(load: Load) -> Problems:
-    """Every problem of a text, as `line: …`."""
+    """Return a function that lists every problem of a text, as `line: …`."""
 
     def finder(text: str) -> list[str]:
         try:
@@ -643,7 +643,7 @@ def test_the_files_order_is_the_problems_order(problems: Problems) -> None:
     assert lines == sorted(lines)
 
 
-# Whatever stands in the file -----------------------------------------------------------------------
+# Arbitrary content ---------------------------------------------------------------------------------
 
 WORDS = sorted(
     {"sensor", "when", "above", "severity", "rate", "every", *COMMON}.union(

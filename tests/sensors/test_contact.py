@@ -1,4 +1,4 @@
-"""Switches and running hours: what a contact on a pin becomes."""
+"""Switches and running hours derived from a contact on a pin."""
 
 import errno
 import itertools
@@ -21,7 +21,7 @@ from tests.sensors.gpio import Board, board, last, last_totals, opened
 
 PIN = 17
 CLOSED, OPEN = False, True
-"""What a contact to ground does to a pin that is pulled up."""
+"""Levels of a pin that is pulled up, with a contact to ground closed and open."""
 
 
 @pytest.fixture
@@ -161,7 +161,7 @@ def test_a_change_whose_edge_never_came_is_found_by_the_next_poll(pi: Board) -> 
 
 
 def test_a_change_that_the_kernel_s_debounce_missed_is_found_within_ten_seconds(pi: Board) -> None:
-    """A debounced line reads as what its interrupts last said: it has to be read anew."""
+    """A debounced line reads as its interrupts last reported, so the kernel has to read it again."""
     driver = switch(pi, debounce_s=0.05)
     said = opened(driver)
     pi.line(PIN).deaf = True
@@ -430,7 +430,7 @@ def test_options_of_another_kind_are_refused(pi: Board) -> None:
 
 
 def test_sampled_with_others_it_fails_alone_and_recovers(pi: Board) -> None:
-    """As the recorder runs it: through a lane, cranked by hand."""
+    """The sensors run through a lane, as in the recorder, but without a thread."""
     said = Collector()
     busy, well = switch(pi, pin=27), switch(pi)
     pi.line(27).holder = "pps"

@@ -1,4 +1,4 @@
-"""What drivers of pins share."""
+"""Tests of the context that drivers of pins share."""
 
 from pathlib import Path
 

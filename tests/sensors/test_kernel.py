@@ -1,4 +1,4 @@
-"""Chips that the kernel drives: found in sysfs, read in SI units, their faults never numbers."""
+"""Chips with a kernel driver are found in sysfs and read in SI units; faults never become numbers."""
 
 import errno
 from pathlib import Path
@@ -29,7 +29,7 @@ from tests.sensors.sysfs import UNREADABLE, Sysfs, w1_slave
 
 ADDRESS = "28-0316a2f9b1ff"
 ZEROS = f"{'00 ' * 9}: crc=00 YES\n{'00 ' * 9}t=0\n"
-"""What a data wire held low gives: its CRC is right."""
+"""Scratchpad of a data wire that is held low, whose CRC is right."""
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ class TestReading:
 
 
 class Bench:
-    """A thermometer, polled once a second under a clock of the test's."""
+    """A thermometer that is polled once a second under a simulated clock."""
 
     def __init__(self, driver: KernelDriver) -> None:
         self.clock = FakeClock()
@@ -333,7 +333,7 @@ class TestThermometer:
 
 
 class TestManyThermometers:
-    """One 1-wire bus with many sensors: a read takes as long as a conversion, one after the other."""
+    """Tests of a 1-wire bus with many sensors, each read of which takes as long as a conversion."""
 
     @pytest.mark.parametrize(
         ("count", "interval_s", "conversion_s"),

@@ -1,4 +1,4 @@
-"""Values that people type in."""
+"""Tests of values that people type in."""
 
 import pytest
 

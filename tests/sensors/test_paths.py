@@ -1,4 +1,4 @@
-"""Signal K paths and ours."""
+"""Tests of Signal K's paths and ours."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""gpiozero's devices on our factory: time, bounce and loss as the kernel has them."""
+"""gpiozero's devices on our factory have the kernel's times, debounce and losses."""
 
 import errno
 import gc
@@ -44,7 +44,7 @@ def pi(tmp_path: Path) -> Iterator[Board]:
 
 
 class Heard(list[tuple[int, bool]]):
-    """What a device's pin said: (ticks, level)."""
+    """Events of a device's pin: (ticks, level)."""
 
     def __call__(self, ticks: int, level: bool) -> None:
         self.append((ticks, bool(level)))
@@ -69,7 +69,7 @@ def watched(pi: Board, **setup: object) -> tuple[GpiodPin, Heard]:
     return made, heard
 
 
-# What the kernel is asked for ----------------------------------------------------------------------
+# Requests to the kernel --------------------------------------------------------------------------
 
 
 def test_taking_a_pin_does_not_change_it(pi: Board) -> None:
@@ -233,7 +233,7 @@ def test_a_glitch_shorter_than_the_bounce_time_is_no_change(pi: Board) -> None:
 
 
 def test_a_release_inside_the_bounce_time_is_still_delivered(pi: Board) -> None:
-    """The press is reported; the release comes while its debounce still runs; the state must not stay."""
+    """The release comes while the debounce of the press is still running, and must not be missed."""
     with Button(PIN, bounce_time=0.05, pin_factory=pi.factory) as button:
         pi.line(PIN).drive(False)
         pi.advance(0.056)
@@ -250,7 +250,7 @@ def test_a_release_inside_the_bounce_time_is_still_delivered(pi: Board) -> None:
 
 
 def test_a_release_whose_edge_never_came_is_delivered_after_the_quiet_period(pi: Board) -> None:
-    """As with a debounce in hardware, or an interrupt that was missed."""
+    """The edge may be lost to a debounce in hardware, or to a missed interrupt."""
     _, heard = watched(pi, bounce=None)
     line = pi.line(PIN)
     line.drive(False)

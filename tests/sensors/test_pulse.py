@@ -1,4 +1,4 @@
-"""Pulses: counted by the kernel's numbers, timed by its stamps."""
+"""Pulses are counted by the kernel's numbers and timed by its time stamps."""
 
 import threading
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ def pulse(pi: Board, **options: Any) -> PulseDriver:
 
 
 def spin(pi: Board, driver: PulseDriver, hz: float, seconds: int) -> int:
-    """Pulses for some seconds, polled every second; returns how many."""
+    """Make pulses for some seconds, poll every second, and return the number of pulses."""
     made = 0
     for _ in range(seconds):
         made += pi.square(PIN, hz, 1.0)
@@ -177,7 +177,7 @@ def test_an_overflow_of_the_kernel_s_buffer_is_known_and_count_and_rate_are_righ
     assert last(said).state is State.EDGES_LOST
     assert last(said).value == pytest.approx(5_000)
     assert last(said).totals == Totals(made)
-    # the thread's last rest was 40 ms long: what came in it stood in the buffer, too
+    # the thread's last pause was 40 ms long, so pulses from that time were in the buffer too
     assert 3_900 < int(last(said).detail.split()[3]) < 4_200
     spin(pi, driver, 5_000, 1)
     assert last(said).state is State.GOOD
@@ -226,7 +226,7 @@ def test_a_rate_that_the_equipment_may_have_is_not(pi: Board) -> None:
 
 
 def ring(pi: Board, pulses: int, *, gap_s: float) -> None:
-    """Pulses that ring: each is followed by two glitches."""
+    """Make pulses that ring: each is followed by two glitches."""
     line = pi.line(PIN)
     for _ in range(pulses):
         for _ in range(6):
@@ -303,7 +303,7 @@ def test_a_line_in_use_fails_with_who_holds_it(pi: Board) -> None:
 
 @pytest.mark.parametrize("pin", [28, 48, 100])
 def test_a_line_that_is_not_on_the_header_is_never_touched(pi: Board, pin: int) -> None:
-    """On a Pi 3, 48 to 53 are the SD card."""
+    """Lines 48 to 53 belong to the SD card on a Pi 3."""
     with pytest.raises(DriverError, match=f"GPIO{pin} cannot be used: {pin} is not a valid pin name"):
         pulse(pi, pin=pin).open(Collector(), resume=Totals())
 
@@ -314,7 +314,7 @@ def test_a_chip_that_goes_away_fails_the_poll_and_does_not_keep_the_thread_busy(
     pi.request(PIN).lose_chip()
     pi.advance(1.0)
     assert pi.watcher.next_ns() is None
-    pi.request(PIN).gone = None  # even if it comes back: this line is not waited for any longer
+    pi.request(PIN).gone = None  # even if it comes back, the watcher does not wait for this line again
     with pytest.raises(DriverError, match="GPIO27 on pinctrl-bcm2711 cannot be used: the chip is gone"):
         pi.poll(driver)
     driver.close()

@@ -1,4 +1,4 @@
-"""Quantities: what people write, what people read."""
+"""Quantities as people write them and as people read them."""
 
 import math
 import re

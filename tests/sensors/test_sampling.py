@@ -1,4 +1,4 @@
-"""Lanes, cadence, retries, and that no sensor disturbs another."""
+"""Tests of lanes, cadence and retries, and that no sensor disturbs another."""
 
 import logging
 import queue
@@ -28,7 +28,7 @@ from tests.sensors.fakes import SECOND, Collector, FakeClock, sensor
 
 
 class ScriptedDriver(Driver):
-    """Counts what is done to it; `on_open` and `on_poll` may raise, block or emit."""
+    """Driver that counts its calls; `on_open` and `on_poll` may raise, block or emit."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class ScriptedDriver(Driver):
 
 
 def fails(*errors: Exception | None) -> Callable[..., None]:
-    """Raises these in turn, None for none, the last one for ever."""
+    """Return a function that raises these errors in turn (None for no error), and repeats the last one."""
     left = list(errors)
 
     def call(*_: object) -> None:
@@ -75,7 +75,7 @@ def fails(*errors: Exception | None) -> Callable[..., None]:
 
 
 class Bench:
-    """A sampler's lanes under a clock of the test's, without threads."""
+    """Lanes of a sampler under a simulated clock, without threads."""
 
     def __init__(self, *drivers: Driver) -> None:
         self.clock = FakeClock()
@@ -85,7 +85,7 @@ class Bench:
             lane.begin()
 
     def run(self, seconds: float, *, step_s: float = 0.25) -> None:
-        """Every lane steps as the time goes by."""
+        """Let time pass, with every lane called at each step."""
         for _ in range(round(seconds / step_s)):
             for lane in self.sampler.lanes:
                 lane.step()
@@ -283,7 +283,7 @@ class TestOrder:
 
 
 class TestOverdue:
-    """A hung lane, played by not stepping it."""
+    """Tests of a hung lane, which is simulated by not calling it."""
 
     @pytest.fixture
     def bench(self) -> Bench:
@@ -298,7 +298,7 @@ class TestOverdue:
         return bench
 
     def leave(self, bench: Bench, seconds: int) -> list[tuple[str, ...]]:
-        """The 1-wire lane hangs for a while; what became overdue at each second."""
+        """Let the 1-wire lane hang for a while, and return the sensors that became overdue at each second."""
         found = []
         lanes = [lane for lane in bench.sampler.lanes if lane.name != "w1"]
         for _ in range(seconds):
@@ -442,11 +442,11 @@ class TestOverdue:
 
 
 class TestThreads:
-    """The real thing: threads, the machine's clock."""
+    """Tests with real threads and the machine's clock."""
 
     @pytest.fixture
     def release(self) -> Iterator[threading.Event]:
-        """Lets go, at the test's end, whatever a driver hangs on."""
+        """Release, at the end of the test, any driver that hangs."""
         event = threading.Event()
         yield event
         event.set()

@@ -1,4 +1,4 @@
-"""Simulated machinery: the same seed tells the same story, and the story is one that a boat could tell."""
+"""Simulated machinery is reproducible from its seed, and behaves like a real boat's."""
 
 from itertools import pairwise
 
@@ -27,7 +27,7 @@ def play(
     seconds: float = 120.0,
     rate_hz: float = 2.0,
 ) -> Collector:
-    """All that a simulated sensor says in a while."""
+    """Return all samples of a simulated sensor over a period."""
     unit = UNITS[model] if unit is None else unit
     options = SimulatedOptions(model, seed, faults, wire)
     driver = SimulatedDriver(sensor(options, unit=unit, id=sensor_id))

@@ -1,4 +1,4 @@
-"""TOML files: where everything stands, and what is wrong, in a fitter's words."""
+"""Line numbers in TOML files, and error messages in a fitter's words."""
 
 import tomllib
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ def parsed(text: str) -> TomlFile:
 
 
 def problems(text: str) -> list[str]:
-    """What is said of a text that is not TOML."""
+    """Return the problems of a text that is not TOML."""
     try:
         found = parsed(text).problems
     except ConfigurationError as error:
@@ -28,7 +28,7 @@ def problems(text: str) -> list[str]:
     return [str(problem) for problem in found]
 
 
-# Where things stand --------------------------------------------------------------------------------
+# Line numbers --------------------------------------------------------------------------------------
 
 EXAMPLE = '''\
 # a remark with = and [brackets]
@@ -108,7 +108,7 @@ def test_what_is_not_there_stands_where_its_table_stands() -> None:
 
 
 def flat(value: Any, place: Place = ()) -> Iterator[Place]:
-    """The place of everything in a parsed document."""
+    """Yield the place of every value in a parsed document."""
     if place:
         yield place
     children = (
@@ -128,7 +128,7 @@ def test_whatever_tomllib_accepts_is_located_whole(text: str) -> None:
 
 
 class Writer:
-    """Writes a document in every style that TOML has; every key's name is found on one line alone."""
+    """Writer of a document in every style of TOML, with each key's name on one line only."""
 
     def __init__(self, draw: st.DrawFn) -> None:
         self._draw = draw

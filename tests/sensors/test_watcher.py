@@ -1,4 +1,4 @@
-"""One thread for all lines: each is called when it has something, or when it asked to be."""
+"""A single thread serves all lines: each is called when it has an event, or at a requested time."""
 
 import logging
 import os
@@ -13,7 +13,7 @@ from tests.sensors.gpio import HandCranked, Kernel
 
 
 class Probe:
-    """A line that notes when it was called, and answers what the test says."""
+    """Line that records its calls, and answers as the test has set."""
 
     def __init__(self) -> None:
         self.fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
@@ -50,7 +50,7 @@ def watcher(kernel: Kernel) -> Iterator[Watcher]:
 
 @pytest.fixture
 def probe(watcher: Watcher) -> Iterator[Probe]:
-    """A line that the watcher looks after."""
+    """Yield a line that the watcher serves."""
     made = Probe()
     watcher.add(made)
     yield made
