@@ -1,24 +1,24 @@
-"""The sync daemon's view of itself, second by second: the contents of `sync.json`.
+"""The state that the sync daemon publishes every second: the contents of `sync.json`.
 
-Shape, version 1 (`clock`: boot clock in seconds, `utc`: seconds since 1970):
+Format, version 1 (`clock`: boot clock in seconds, `utc`: seconds since 1970):
 
     pid, vessel, board, started, problems
     updated                  {clock, utc}
-    fault                    null, or why there is no mesh
-    waitsForIdentity         whether that is because there is no identity yet
+    fault                    null, or the reason why there is no mesh
+    waitsForIdentity         true if the reason is that there is no identity yet
     fleet, port, fingerprint null without a mesh; the last is that of our certificate
-    expires                  when that does, null without a mesh
+    expires                  expiry of our certificate, null without a mesh
     peers                    [{vessel, state, address, dialled, upFor, behind, receiving, sent, received, log,
                              version, problem}]
     gateways                 [{name, kind, url, state, since, lastAcknowledged, backlogDocuments,
                              backlogBytes, refusedDocuments, refused [{id, reason, when}], rate, problem,
                              estimatedSeconds}], with or without a mesh
-    quotas                   [{owner, measure: bytes or revisions, limit: a day, refused, until}]: what is
-                             used up, with or without a mesh
+    quotas                   [{owner, measure: bytes or revisions, limit: for a day, refused, until}]: those
+                             that are used up, with or without a mesh
     crew                     [{user, address}]
     routes                   vessel -> {path, hops, utc}
     clones                   in words
-    radioKey                 null if the radio's key never changed, or {number, begins, hasPart: whether this
+    radioKey                 null if the radio's key never changed, or {number, begins, hasPart: true if this
                              vessel has a part in it, hasBegun}; missing without a mesh
 """
 
@@ -44,7 +44,7 @@ def state(
     gateways: Sequence[GatewayReport] = (),
     quotas: Sequence[Bite] = (),
 ) -> dict[str, Any]:
-    """What the file says while there is no mesh."""
+    """Return the contents of the file while there is no mesh."""
     return {
         "pid": os.getpid(),
         "started": started,
@@ -81,7 +81,7 @@ def of_mesh(
     problems: list[str],
     radio_key: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """What a mesh adds to it; `problems` are the daemon's own."""
+    """Return what a mesh adds to the contents; `problems` are the daemon's own."""
     return {
         "vessel": found.vessel,
         "fleet": found.fleet,

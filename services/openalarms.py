@@ -1,8 +1,8 @@
-"""A vessel's alarms that still need somebody: those that hold, or that nobody has acknowledged.
+"""A vessel's alarms that still need attention: those that are active or not acknowledged.
 
-Which these are is remembered in the run directory with the store's sequence at that time, so that the next
-look reads them and what has changed since, however many alarms are on record. Whoever may not write there
-looks through all of the vessel's alarms each time.
+Their ids are stored in the run directory with the store's sequence at that time. So the next look reads only
+these alarms and later changes, however many alarms are on record. A process that may not write there reads
+all of the vessel's alarms each time.
 """
 
 import contextlib
@@ -20,14 +20,20 @@ from .shapes import Alarm, ShapeError
 
 NAME: Final = "open-alarms"
 MANY: Final = 20_000
-"""Changes; if more have come since, all alarms are looked through."""
+"""Maximum number of changes to look through; with more of them, all alarms are read instead."""
 SOME: Final = 500
-"""Changes after which it is written anew, though the same alarms are open: the next look is spared them."""
+"""Number of changes after which the file is rewritten even if the same alarms are open.
+
+That saves the next look from reading the changes again.
+"""
 _PAGE: Final = 500
 
 
 def open_alarms(database: Database, vessel: str, run: Path) -> list[Episode]:
-    """Those that hold first, the severest first, the latest first. Raises StoreError."""
+    """Return the open alarms: active ones first, then the most severe, then the latest.
+
+    Raise StoreError if the store cannot be read.
+    """
     sequence = database.last_sequence
     place = livestate.path(run, NAME)
     remembered = _remembered(place, database, vessel, sequence)
@@ -41,7 +47,7 @@ def open_alarms(database: Database, vessel: str, run: Path) -> list[Episode]:
         every = (database.get(document_id) for document_id in sorted(changed.union(ids)))
         found = (document for document in every if document is not None and not document.deleted)
     for document in found:
-        with contextlib.suppress(ShapeError):  # `logboat alarms` names it
+        with contextlib.suppress(ShapeError):  # `logboat alarms` reports it
             alarm = shapes.read(document, Alarm)
             if alarm.cleared is None or not alarm.acks:
                 alarms[document.id] = alarm
@@ -63,7 +69,7 @@ def open_alarms(database: Database, vessel: str, run: Path) -> list[Episode]:
 
 
 def _remembered(place: Path, database: Database, vessel: str, sequence: int) -> tuple[int, list[str]] | None:
-    """Since which sequence, and which alarms were open then; None if that is of no use."""
+    """Return the stored sequence and the ids of the alarms open then; None if they are of no use."""
     found: dict[str, Any] | None = livestate.read(place)
     if found is None or (found.get("uuid"), found.get("vessel")) != (database.uuid, vessel):
         return None

@@ -1,7 +1,7 @@
-"""How things look on a terminal: tables, times, sparklines. Pure text; values and durations are formatted by
-`sensors.quantities`.
+"""Formatting for terminals: tables, times, sparklines. Pure text.
 
-Whatever comes from a document is shown through `clean`: another vessel's words must not steer this terminal.
+Values and durations are formatted by `sensors.quantities`. Text from documents is shown through `clean`, so
+that another vessel's words cannot control this terminal.
 """
 
 import enum
@@ -24,24 +24,24 @@ from .timeline import Moment, Trust
 
 BARS: Final = "▁▂▃▄▅▆▇█"
 PLAIN_BARS: Final = "_.:-=+*#"
-"""Where there are none of the others, as on a serial console."""
+"""Bars for output without the Unicode ones, as on a serial console."""
 EXACT_S: Final = 1.0
-"""A time surer than this is shown without its uncertainty."""
+"""Seconds of uncertainty below which a time is shown without it."""
 ENDLESS: Final = sys.maxsize
-"""Columns of what is no terminal: whatever reads it gets a fact on a line."""
+"""Width in columns if output is no terminal, so that a program that reads it gets each fact on one line."""
 NARROWEST: Final = 20
-"""Columns that are taken for granted."""
+"""Minimum number of columns that is assumed."""
 _KEPT: Final = "\N{NO-BREAK SPACE}"
-"""`clean` leaves none: it is not printable."""
+"""Mark of a space at which no line may end; `clean` leaves none in a text, since it is not printable."""
 _WITHIN: Final = re.compile(
     r"(?<=\d) (?=\d{3}(?!\d))|(?<=\d) (?=[^\W\d]{1,3}(?!\w))|(?<=\d) (?=[%°])|(?<=±) | (?=±)"
     r"|(?<=-\d\d) (?=\d\d:\d\d)"
 )
-"""Blanks within a figure or a time, between a figure and its unit, and around what it may be off by."""
+"""Spaces within a number or a time, between a number and its unit, and around an uncertainty."""
 
 
 class Style(enum.Enum):
-    """How a line stands out (ECMA-48, SGR). It says nothing that its words do not say."""
+    """Style of a line (ECMA-48, SGR). It adds no information to the words."""
 
     TITLE = "1"
     GOOD = "32"
@@ -51,7 +51,7 @@ class Style(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """What there is to show things on."""
+    """Properties of the output device."""
 
     is_terminal: bool = False
     is_coloured: bool = False
@@ -62,7 +62,7 @@ class Screen:
 
 
 def screen(stream: TextIO | None = None, *, zone: tzinfo = UTC) -> Screen:
-    """Standard output, or another stream."""
+    """Return the properties of standard output, or of another stream."""
     stream = stream or sys.stdout
     is_terminal = stream.isatty() and os.environ.get("TERM") != "dumb"
     encoding = (getattr(stream, "encoding", None) or "ascii").lower()
@@ -79,7 +79,7 @@ def screen(stream: TextIO | None = None, *, zone: tzinfo = UTC) -> Screen:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line, cleaned, and how it stands out."""
+    """One clean line and its style."""
 
     text: str
     style: Style | None = None
@@ -89,36 +89,39 @@ _ASCII: Final = str.maketrans({"°": "deg ", "±": "+/-", "…": "...", "·": "?
 
 
 def spelt(text: str, *, unicode: bool) -> str:
-    """The text; with its signs spelt in ASCII, where there is no Unicode."""
+    """Return the text, with symbols replaced by ASCII if there is no Unicode."""
     return text if unicode else text.translate(_ASCII)
 
 
 def paint(text: str, style: Style | None, where: Screen) -> str:
-    """The text, made to stand out where there are colours."""
+    """Return the text in a style, if the screen has colours."""
     if style is None or not text or not where.is_coloured:
         return text
     return f"\x1b[{style.value}m{text}\x1b[0m"
 
 
 def wrap(text: str, width: int, *, indent: str = "", hang: int = 2) -> list[str]:
-    """The text, cleaned, in lines of at most `width`; those after the first stand in by `hang` more."""
+    """Return the text, cleaned, in lines of at most `width` columns.
+
+    Lines after the first are indented by `hang` more than `indent`.
+    """
     room = max(width, NARROWEST)
     return broken(whole(clean(text)), room, first=indent, rest=indent + " " * hang)
 
 
 def whole(text: str) -> str:
-    """A clean text whose blanks at which a line must not end are marked: `12 345 kB`, `± 2 s`."""
+    """Return the text with those spaces marked at which no line may end: `12 345 kB`, `± 2 s`."""
     return _WITHIN.sub(_KEPT, text)
 
 
 def broken(text: str, width: int, *, first: str = "", rest: str = "") -> list[str]:
-    """What `whole` has marked, in lines of at most `width`; only a word longer than that is broken."""
+    """Return a text from `whole` in lines of at most `width`; only a longer word is broken."""
     lines = textwrap.wrap(text, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
     return [line.replace(_KEPT, " ") for line in lines]
 
 
 def table(rows: Iterable[Sequence[str]], *, head: Sequence[str] = (), right: Iterable[int] = ()) -> str:
-    """Rows in columns, under their heads; `right` names the columns that are aligned to the right."""
+    """Return rows in columns, under their heads; the columns in `right` are aligned to the right."""
     lines = [[clean(cell) for cell in row] for row in ([head] if head else [])]
     lines += [[clean(cell) for cell in row] for row in rows]
     if not lines:
@@ -135,17 +138,20 @@ def table(rows: Iterable[Sequence[str]], *, head: Sequence[str] = (), right: Ite
 
 
 def count(number: int, noun: str) -> str:
-    """`1 sensor`, `2 sensors`, `12 345 samples`."""
+    """Return a number with its noun: `1 sensor`, `2 sensors`, `12 345 samples`."""
     return f"{thousands(number)} {noun}{'' if number == 1 else 's'}"
 
 
 def thousands(number: int) -> str:
-    """A number with its thousands apart."""
+    """Return a number with spaces between groups of three digits."""
     return f"{number:,}".replace(",", " ")
 
 
 def time_text(utc: float, zone: tzinfo, *, milliseconds: bool = False) -> str:
-    """`2025-10-09 10:53:20 CEST`, in UTC with a Z; a moment that no calendar has is told in seconds."""
+    """Return a time such as `2025-10-09 10:53:20 CEST`, in UTC with a Z.
+
+    A time outside the calendar is shown in seconds.
+    """
     try:
         moment = datetime.fromtimestamp(utc, tz=zone)
     except (OverflowError, ValueError, OSError):
@@ -158,7 +164,7 @@ def time_text(utc: float, zone: tzinfo, *, milliseconds: bool = False) -> str:
 
 
 def moment_text(moment: Moment, zone: tzinfo, *, milliseconds: bool = False) -> str:
-    """A moment as surely as it is known."""
+    """Return a moment with its uncertainty."""
     if moment.utc is None:
         return "time not known"
     is_exact = moment.uncertainty is not None and moment.uncertainty < EXACT_S
@@ -174,16 +180,16 @@ def moment_text(moment: Moment, zone: tzinfo, *, milliseconds: bool = False) -> 
 
 
 class Curve:
-    """Values over a length that is not known beforehand: their extremes, and a line of bars."""
+    """Values over a range of unknown length: their extremes, and a line of bars."""
 
     CELLS: Final = 1024
-    """Kept at most: each time they do not suffice, two become one."""
+    """Maximum number of cells: if they do not suffice, each two become one."""
     MOST: Final = 1e300
-    """Far beyond anything measured; far enough below what a sum can be."""
+    """Limit for values: far beyond any measurement, and far enough below the largest float to be summed."""
 
     def __init__(self) -> None:
         self.values = 0
-        """How many were added that are numbers."""
+        """Count of the numbers that were added."""
         self.total = 0.0
         self.lowest = math.inf
         self.highest = -math.inf
@@ -192,7 +198,7 @@ class Curve:
         self._cells: list[tuple[float, int]] = []
 
     def add(self, place: float, value: float | None) -> None:
-        """A value at a place not before the last one's; None, and what cannot be added up, leave a blank."""
+        """Add a value at a place not before the last one's; None and values out of range leave a gap."""
         self._end = place
         if value is None or not abs(value) < self.MOST:
             return
@@ -213,7 +219,7 @@ class Curve:
         self._cells[cell] = (total + value, number + 1)
 
     def line(self, *, width: int, unicode: bool = True) -> str:
-        """Bars, each the mean of the values in one of `width` equal stretches; blank where there are none."""
+        """Return bars, each the mean of the values in one of `width` equal parts; blank without a value."""
         sums, counts = [0.0] * width, [0] * width
         span = max(self._end, self._step)
         for cell, (total, number) in enumerate(self._cells):
@@ -226,7 +232,7 @@ class Curve:
 
 
 def bars(values: Sequence[float | None], *, unicode: bool = True) -> str:
-    """A bar for each value, from the lowest to the highest of them; blank where there is none."""
+    """Return a bar for each value, scaled between the lowest and the highest; blank for None."""
     known = [value for value in values if value is not None]
     low, high = min(known, default=0.0), max(known, default=0.0)
     shapes = BARS if unicode else PLAIN_BARS

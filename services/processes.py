@@ -1,10 +1,10 @@
-"""Whether a process of this machine lives."""
+"""A check whether a process of this machine is alive."""
 
 import os
 
 
 def is_alive(pid: int) -> bool:
-    """Return True if there is a process of this number."""
+    """Return True if a process with this number exists."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -1,7 +1,8 @@
-"""Put back: documents that the store has lost come back from their copies, at the revision they had.
+"""Restore: documents that the store has lost are written again from their copies, at the same revision.
 
-What was removed on purpose stays away: floors and gap documents tell of readings, the copies themselves of
-alarms. What the store has at the same or a later revision stays as it is.
+Documents that were removed on purpose are not restored: floors and gap documents cover readings, and the
+copies themselves list removed alarms. Documents that the store has at the same or a later revision stay as
+they are.
 """
 
 from collections.abc import Iterable
@@ -18,13 +19,13 @@ from .segments import Copy
 from .spans import span_of
 
 A_TIME: Final = 200
-"""Documents looked at, and written, in one transaction."""
+"""Number of documents that are examined and written in one transaction."""
 
 
 def put_back(database: Database, folder: Path) -> int:
-    """Write what `folder`'s copies hold and the store lacks; how many documents. May be done twice.
+    """Write documents that are in the copies in `folder` and missing in the store, and return their number.
 
-    Raises StoreError, OSError.
+    Calling it again does no harm. Raise StoreError or OSError if something cannot be read or written.
     """
     gone: set[str] = set()
     for _, content in contents(folder):
@@ -39,7 +40,8 @@ def put_back(database: Database, folder: Path) -> int:
     for _, content in contents(folder):
         some: list[Copy] = []
         for copy in content.copies():
-            # An earlier version let in revisions after which there can be none: the store takes no such one.
+            # An earlier version accepted revisions that can have no successor: the store accepts none of
+            # these.
             if copy.id not in gone and revisions.is_sound(copy.rev):
                 some.append(copy)
             if len(some) >= A_TIME:
@@ -50,9 +52,10 @@ def put_back(database: Database, folder: Path) -> int:
 
 
 def lacking(database: Database, folder: Path) -> list[str]:
-    """Return the ids of documents that copies hold and the store has lost. Raises StoreError, OSError.
+    """Return the ids of documents that are in copies and that the store has lost.
 
-    Alarms are not among them: for a moment, nothing tells those that were removed from those that are lost.
+    Alarms are not among them, because for a moment removed ones look like lost ones. Raise StoreError or
+    OSError if something cannot be read.
     """
     ids: set[str] = set()
     for _, content in contents(folder):
@@ -66,7 +69,7 @@ def lacking(database: Database, folder: Path) -> list[str]:
 
 
 def _keep_away(database: Database, document_id: str, raw: bytes) -> None:
-    """What made room on the card is below a floor, if the store has lost that, too."""
+    """Set the floor again for readings that were removed to free space, if the store has lost that, too."""
     name, span = documents.parse_id(document_id), span_of(document_id, raw)
     if name is None or name.sensor is None or name.log is None or span is None:
         return
@@ -82,7 +85,7 @@ def _write(database: Database, copies: Iterable[Copy]) -> set[str]:
     with database.transaction():
         for copy in copies:
             current = database.current([copy.id]).get(copy.id)
-            # A copy of another branch than the one that counts here is for peers to bring, not for us.
+            # If another branch won here, it is for peers to bring the copy's, not for us.
             is_newer = current is None or current[0] in copy.history
             if is_newer and database.insert(copy.id, copy.rev, copy.history, bytes(copy.body)).stored:
                 written.add(copy.id)

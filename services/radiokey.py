@@ -1,9 +1,9 @@
-"""The key of the radio between vessels: what the fleet's CA last said of it, and which key that means now.
+"""The key of the radio between vessels: the last statement of the fleet's CA, and the key it means now.
 
-The statement (`sync.fleet.radio_key`) is in the vessel's identity folder, or has come through the mesh. The
-sync daemon keeps the one with the highest number in the data folder, as the CA has signed it. Its parts are
-sealed, so there is no secret in that file, and nobody needs to believe who wrote it. Whoever sets up the
-radio checks the signature, and opens this vessel's part with the vessel's own key.
+The statement (`sync.fleet.radio_key`) is in the vessel's identity folder, or has arrived through the mesh.
+The sync daemon keeps the one with the highest number in the data folder, as signed by the CA. Its parts are
+sealed, so the file contains no secret, and its writer need not be trusted. Whoever sets up the radio checks
+the signature, and opens this vessel's part with the vessel's own key.
 """
 
 import logging
@@ -32,23 +32,26 @@ log = logging.getLogger(__name__)
 
 _KEPT_MODE: Final = 0o640
 DUE: Final = "radio-key-due"
-"""File in the run directory. logboat-rekey.path starts `logboat boot radio` once it was written."""
+"""File in the run directory that makes logboat-rekey.path start `logboat boot radio`."""
 _ASK_EVERY_S: Final = 300.0
 _PATIENCE_S: Final = 150.0
-"""How long the radio may take to be set up with another key, on a slow board, before that is a problem."""
+"""Seconds that the set-up of the radio with another key may take on a slow board before it is a problem."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A key for the radio."""
+    """The key that the radio should use."""
 
     key: str
     mark: str
-    """Which one it is: `3 before` or `3 after`, the statement's number and which of its two keys."""
+    """Name of the key: `3 before` or `3 after`, the statement's number and which of its two keys it is."""
 
 
 def known(identity: FleetIdentity, folder: Path, data: Path, problems: list[str]) -> Iterator[Stated]:
-    """Yield what the identity's folder and the data folder have; a fault of the former is a problem."""
+    """Yield the statements in the identity's folder and in the data folder.
+
+    A fault of the former is appended to `problems`.
+    """
     root = identity.trust.root
     try:
         found = identity_files.load_radio_key(folder, root)
@@ -59,7 +62,7 @@ def known(identity: FleetIdentity, folder: Path, data: Path, problems: list[str]
         yield found
     try:
         found = identity_files.load_radio_key(data, root)
-    except IdentityError as error:  # of an earlier fleet, or damaged: it comes again
+    except IdentityError as error:  # of an earlier fleet, or damaged: it arrives again
         log.info("passed over: %s", error)
         found = None
     if found is not None:
@@ -67,9 +70,9 @@ def known(identity: FleetIdentity, folder: Path, data: Path, problems: list[str]
 
 
 def choose(statement: RadioKey, identity: FleetIdentity, now: datetime) -> Choice | None:
-    """Return the key that a vessel's radio has at a time, by a statement; None if that has no part for it.
+    """Return the vessel's radio key at a time, according to a statement; None if it has no part for it.
 
-    Raises RadioKeyError for a part that cannot be opened.
+    Raise RadioKeyError for a part that cannot be opened.
     """
     keys = radio_key.opened(statement, identity.tls, vessel=identity.vessel, fleet=identity.fleet)
     if keys is None:
@@ -80,7 +83,7 @@ def choose(statement: RadioKey, identity: FleetIdentity, now: datetime) -> Choic
 
 
 def in_force(identity: FleetIdentity, folder: Path, data: Path, now: datetime) -> Choice | None:
-    """Return the key that the radio is to have; None if the identity's own `radio.key` holds."""
+    """Return the key that the radio should use; None if the identity's own `radio.key` applies."""
     problems: list[str] = []
     try:
         stated = max(known(identity, folder, data, problems), key=lambda each: each[1].number, default=None)
@@ -94,7 +97,7 @@ def in_force(identity: FleetIdentity, folder: Path, data: Path, now: datetime) -
 
 
 class RadioKeyWatch:
-    """The sync daemon's part: it takes up statements, keeps the highest, and tells how things stand."""
+    """The sync daemon's part: reads statements, keeps the highest, and reports the state."""
 
     def __init__(
         self,
@@ -107,9 +110,10 @@ class RadioKeyWatch:
         has_radio: bool,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`folder` is the identity's; `has_radio`: whether a radio between vessels is configured here.
+        """Read the known statements.
 
-        `clock`: seconds, which only rise.
+        `folder` is the identity's; `has_radio` is True if a radio between vessels is configured here; `clock`
+        returns the seconds of a monotonic clock.
         """
         self._clock, self._waiting_for = clock, ""
         self._waits_since = self._asked = 0.0
@@ -121,12 +125,12 @@ class RadioKeyWatch:
         self._statement: RadioKey | None = None
         self._cannot: str | None = None
         self.problems: list[str] = []
-        """What somebody has to see to."""
+        """Problems that need somebody's attention."""
         self.told: dict[str, Any] | None = None
-        """What `sync.json` says of it; None if the key never changed."""
+        """State for `sync.json`; None if the key never changed."""
 
     def attend(self, now: datetime) -> None:
-        """Take up what has come. Raises StoreError."""
+        """Apply statements that have arrived. Raise StoreError if the store cannot be read."""
         if self._revision() != self._looked_at:
             self._take_up()
         self.problems = list(self._own)
@@ -175,7 +179,7 @@ class RadioKeyWatch:
             log.warning("%s: %s", error.filename or self._data, error.strerror or error)
 
     def _is_late(self, mark: str) -> bool:
-        """Ask for the radio to get this key, if it has another; return True if that takes too long."""
+        """Request that key for the radio if it has another; return True if that takes too long."""
         if not self._waits(mark):
             self._waiting_for = ""
             return False

@@ -1,8 +1,8 @@
 """The recorder: the daemon that turns sensors into durable samples and documents.
 
-Three kinds of threads, one queue: drivers' threads put samples in; the main thread numbers and commits them
-(`recording`); the documenter's thread follows the journal and writes documents (`documenter`, `retention`).
-The main thread waits for nothing but its own file.
+Three kinds of threads share one queue. Drivers' threads put samples into it. The main thread numbers and
+commits them (`recording`). The documenter's thread follows the journal and writes documents (`documenter`,
+`retention`). The main thread waits for nothing but its own file.
 """
 
 import logging
@@ -49,12 +49,12 @@ log = logging.getLogger(__name__)
 
 CLOCK_CHECK_MS: Final = 60_000
 MOST_AT_ONCE: Final = 500
-"""Samples taken in between two looks at whether a commit is due."""
+"""Maximum number of samples processed between two checks whether a commit is due."""
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where the recorder finds and keeps things."""
+    """Paths that the recorder reads and writes."""
 
     config: Path
     sensors: Path
@@ -69,7 +69,7 @@ class _Manual:
 
 
 class Recorder:
-    """One recorder, from open to close. `run` blocks until `stop`."""
+    """One recorder, from opening the journal to closing it. `run` blocks until `stop` is called."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class Recorder:
         context: DriverContext | None = None,
         own: fleetidentity.OwnIdentity = fleetidentity.NONE,
     ) -> None:
-        """Opens the journal. Raises JournalError, OSError."""
+        """Open the journal and prepare the drivers. Raise JournalError or OSError if that fails."""
         self._places = places
         self._configuration = configuration
         self._problems = list(problems)
@@ -99,9 +99,9 @@ class Recorder:
         self._asked: defaultdict[str, deque[Future[Answer]]] = defaultdict(deque)
         self._answers: list[tuple[Future[Answer], int]] = []
         self.damaged: str | None = None
-        """What was found broken; then `run` ends with 1, and the next start repairs."""
+        """Damage that was found: then `run` returns 1, and the next start repairs it."""
         self._knows_of_damage = storecheck.is_marked(places.data)
-        """Whether it was known at the start, and could not be repaired: recording goes on all the same."""
+        """True if damage was known at the start and could not be repaired; recording continues anyway."""
         settings = tuple(sensors)
 
         room = room_on(shutil.disk_usage(places.data).total)
@@ -156,12 +156,12 @@ class Recorder:
         )
 
     def stop(self) -> None:
-        """From any thread, or a signal handler: finish what was accepted and end."""
+        """Request the end, after accepted samples are finished. Call it from any thread or signal handler."""
         self._stopping = True
         self._queue.put(None)
 
     def run(self) -> int:
-        """Record until stopped; 0 after a clean stop, 1 if something is not written or needs repair."""
+        """Record until stopped. Return 0 after a clean stop, 1 if samples are unwritten or damage remains."""
         with (
             storecheck.using(self._places.data),
             ControlServer(self._places.run / SOCKET, self._ask, asked=Addition),
@@ -186,14 +186,14 @@ class Recorder:
         return 0 if done and self.damaged is None else 1
 
     def _finish(self) -> bool:
-        """Write what there is and close everything; whether all that was accepted is durable."""
+        """Write everything and close; return True if all accepted samples are durable."""
         done = self.recording.commit()
         self._answer()
         self.library.stop(finish=done and self.damaged is None)
         try:
             self.journal.settle()
         except JournalError as error:
-            # Only spares work: the next start finds out by itself what documents hold.
+            # This only saves work: the next start finds out by itself what documents contain.
             log.warning("%s", error)
         self.journal.close()
         if not done:
@@ -220,7 +220,7 @@ class Recorder:
                     if self.recording.was_urgent:
                         self.library.wake()
                 elif self.recording.waits_for_room:
-                    # Known and being dealt with; a restart would only lose what waits in memory.
+                    # Known, and being handled; a restart would only lose the samples in memory.
                     self._notifier.alive()
                 self._answer()
             if self.recording.damaged:
@@ -229,7 +229,7 @@ class Recorder:
                 self.damaged = self.library.damaged
 
     def _wait(self) -> None:
-        """Take in what has come; if nothing has, wait until something is due."""
+        """Process what has arrived; if there is nothing, wait until something is due."""
         timeout = min(max(self.recording.due_ms() - self.recording.now_ms(), 0), 1_000) / 1000
         try:
             item = self._queue.get(timeout=timeout) if timeout else self._queue.get_nowait()
@@ -270,7 +270,7 @@ class Recorder:
             )
             return
         try:
-            # The sample comes by the queue, like any other; answers are given in the order of the questions.
+            # The sample arrives by the queue, like any other; answers follow the order of the requests.
             self._asked[item.addition.sensor].append(item.answer)
             driver.submit(item.addition.value)
         except (ValueError, DriverError) as error:
@@ -278,7 +278,7 @@ class Recorder:
             item.answer.set_result(Answer.refused(str(error)))
 
     def _ask(self, addition: Addition) -> Answer:
-        """On the control server's thread: hand a person's value in and wait until it is durable."""
+        """Pass on a person's value and wait until it is durable. Called on the control server's thread."""
         manual = _Manual(addition)
         self._queue.put(manual)
         try:
@@ -335,7 +335,7 @@ class Recorder:
 
 
 def run(args: Namespace) -> int:
-    """`logboat record`: the daemon in the foreground. 0 stopped, 1 failed, 2 wrong configuration."""
+    """Run `logboat record` in the foreground. Return 0 if stopped, 1 if failed, 2 if wrongly configured."""
     with running("recorder", args.data):
         return _run(args)
 
@@ -346,7 +346,7 @@ def _run(args: Namespace) -> int:
 
 
 def _record(args: Namespace, stack: ExitStack) -> int:
-    """Make a recorder and let it run; `stack` ends after both."""
+    """Create a recorder and run it; `stack` is closed after both."""
     places = Places(config=args.config, sensors=args.sensors, data=args.data, run=args.run)
     notifier = Notifier()
     try:
@@ -359,7 +359,7 @@ def _record(args: Namespace, stack: ExitStack) -> int:
         checked = storecheck.prepare(places.data, progress=notifier.progress)
         if checked.in_use and storecheck.is_marked(places.data):
             log.warning("%s: damaged, and in use by another process: not repaired at this start", places.data)
-        # Before the journal is opened: whoever repairs it puts another file in its place.
+        # Before the journal is opened, because a repair replaces the file.
         stack.enter_context(storecheck.using(places.data, progress=notifier.progress))
         own = fleetidentity.load(args.identity, loaded.configuration.vessel.id)
         recorder = Recorder(

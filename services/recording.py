@@ -1,10 +1,10 @@
-"""Recording: from drivers' samples to durable batches. One thread; clocks, journal and ledger are handed in.
+"""Recording: from drivers' samples to durable batches, on one thread.
 
-Promises: a sample that the ledger names is durable; a journal that cannot be written (card full, read-only,
-broken) loses nothing that was accepted, is reported, and is tried again; nothing here waits for the document
-store or the network.
+Clocks, journal and ledger are passed in. It promises that every sample in the ledger is durable. If the
+journal cannot be written (card full, read-only, broken), nothing that was accepted is lost; the fault is
+reported, and the write is retried. Nothing here waits for the document store or the network.
 
-Group commit: a batch is committed at most a second after its first sample, at once if an alarm changes.
+Group commit: a batch is committed at most a second after its first sample, and at once if an alarm changes.
 """
 
 import logging
@@ -25,23 +25,26 @@ from .timekeeping import ClockQuality, Timekeeper
 log = logging.getLogger(__name__)
 
 GROUP_MS: Final = 1_000
-"""The longest that an accepted sample waits for its commit."""
+"""Maximum milliseconds that an accepted sample waits for its commit."""
 HEARTBEAT_MS: Final = 5_000
-"""Without samples, a commit this often shows that recording works, and when the boot was last alive."""
+"""Milliseconds between commits without samples.
+
+They show that recording works, and when the boot was last alive.
+"""
 RETRY_MS: Final = 1_000
-"""Between attempts at a journal that cannot be written."""
+"""Milliseconds between attempts to write to a journal that has failed."""
 MOST_PENDING: Final = 50_000
-"""Rows held in memory while the journal cannot be written: 1,000 s of 50 sensors at 1 Hz, about 10 MB."""
+"""Maximum rows in memory while the journal cannot be written: 1,000 s of 50 sensors at 1 Hz, about 10 MB."""
 
 COMMITS_TIMED: Final = 4_096
-"""Enough for a 99.9th percentile; an hour and more at one a second."""
+"""Number of commits with times, enough for a 99.9th percentile: more than an hour at one a second."""
 
 Ledger = Callable[[Iterable[tuple[str, str, int]]], None]
-"""Told of (sensor, log, sequence) after each durable commit."""
+"""Called with (sensor, log, sequence) of samples after each durable commit."""
 
 
 class Recording:
-    """Numbers samples and commits them."""
+    """Numbers samples and commits them to the journal."""
 
     def __init__(
         self,
@@ -56,16 +59,16 @@ class Recording:
     ) -> None:
         self.identity = identity
         self.fault: str | None = None
-        """Why nothing can be recorded just now, in words; None when all is well."""
+        """The reason why nothing can be recorded now, in words; None if there is no fault."""
         self.damaged = False
-        """Whether the journal turned out to be broken: only a check and repair helps."""
+        """True if the journal is broken, so that only a check and repair helps."""
         self.waits_for_room = False
-        """Whether the fault is a full card."""
+        """True if the fault is a full card."""
         self.last_commit: Batch | None = None
         self.commit_ms: deque[float] = deque(maxlen=COMMITS_TIMED)
-        """Of the latest commits: milliseconds from when it was due until it was durable."""
+        """Milliseconds from when a commit was due until it was durable, for the latest commits."""
         self.accepted: Counter[str] = Counter()
-        """Samples recorded durably since the start, per sensor."""
+        """Number of samples recorded durably since the start, by sensor."""
         self._journal = journal
         self._clock = clock
         self._timekeeper = timekeeper
@@ -77,7 +80,7 @@ class Recording:
         self._episodes: dict[tuple[str, int], Episode] = {}
         self._declined: dict[str, tuple[int, int]] = {}
         self.was_urgent = False
-        """Whether the last commit could not wait: its documents should not either."""
+        """True if the last commit was urgent, so that its documents are, too."""
         self._urgent = False
         self._urgent_ns = 0
         self._first_ms: int | None = None
@@ -89,25 +92,25 @@ class Recording:
             self.intakes[sensor.id] = SensorIntake(sensor, last=record.last, episode=record.episode)
 
     def resume(self) -> Mapping[str, Totals]:
-        """The totals from which counting sensors go on."""
+        """Return the totals from which counting sensors continue."""
         return {name: self._journal.sensors[name].totals for name in self.intakes}
 
     def now_ms(self) -> int:
-        """The boot clock."""
+        """Return the boot clock, in milliseconds."""
         return self._clock.boottime_ns() // 1_000_000
 
     @property
     def pending(self) -> int:
-        """Samples accepted but not yet durable."""
+        """Number of samples that are accepted but not yet durable."""
         return len(self._rows)
 
     def accept(self, sample: Sample, *, urgent: bool = False) -> None:
-        """Take a sample in; it is durable after the next successful `commit`, at once if `urgent`."""
+        """Accept a sample; it is durable after the next successful `commit`, at once if `urgent`."""
         intake = self.intakes.get(sample.sensor)
         if intake is None:
             raise KeyError(f"no sensor {sample.sensor!r} is configured")
         if len(self._rows) >= MOST_PENDING or sample.sensor in self._declined:
-            # Until a commit explains them, so that the numbers that are declined are in one piece.
+            # Decline all until a commit explains them, so that the declined numbers form one range.
             number = intake.decline()
             first, _ = self._declined.get(sample.sensor, (number, number))
             self._declined[sample.sensor] = (first, number)
@@ -118,7 +121,7 @@ class Recording:
             self._hurry()
 
     def elapse(self) -> None:
-        """Let time pass: held values, alarm delays."""
+        """Process the passing of time: values that stay the same, and alarm delays."""
         if len(self._rows) >= MOST_PENDING:
             return
         now = self._now(self.now_ms())
@@ -128,13 +131,13 @@ class Recording:
                 self._take(intake, row, episode)
 
     def alarm_due_ms(self) -> int | None:
-        """Boot clock, ms: when the delay of some alarm is over, and `elapse` has something to do."""
+        """Return the boot clock in ms at which an alarm's delay expires and `elapse` is due; None if none."""
         return min(
             (due for intake in self.intakes.values() if (due := intake.deadline()) is not None), default=None
         )
 
     def due_ms(self) -> int:
-        """Boot clock, ms: when `commit` or `elapse` next has something to do, if no sample comes."""
+        """Return the boot clock in ms at which `commit` or `elapse` is due if no sample arrives."""
         if self._retry_ms is not None:
             return self._retry_ms
         if self._urgent:
@@ -145,7 +148,7 @@ class Recording:
         return min(moments if alarm is None else [*moments, alarm])
 
     def is_commit_due(self) -> bool:
-        """Whether to commit now."""
+        """Return True if it is time to commit."""
         now = self.now_ms()
         if self._retry_ms is not None:
             return now >= self._retry_ms
@@ -156,7 +159,7 @@ class Recording:
         return now - self.last_commit.clock_ms >= HEARTBEAT_MS
 
     def commit(self) -> bool:
-        """Make all that was accepted durable. False if that fails (see `fault`): it waits for another try."""
+        """Make all that was accepted durable. Return False if that fails (see `fault`), to retry later."""
         due_ns, batch = self._due_ns(), self._batch()
         try:
             landed = self._journal.reopen() if self._retry_ms is not None else []
@@ -193,12 +196,15 @@ class Recording:
             self._hurry()
 
     def _hurry(self) -> None:
-        """What waits is to be committed at once."""
+        """Request that waiting data is committed at once."""
         if not self._urgent:
             self._urgent, self._urgent_ns = True, self._clock.boottime_ns()
 
     def _due_ns(self) -> int:
-        """Boot clock: since when what waits should be committed; now if it is early, or was tried before."""
+        """Return the boot clock in ns since when a commit has been due.
+
+        That is now if it is early, or if it was tried before.
+        """
         moments = [self._clock.boottime_ns()]
         if self._retry_ms is None and self._urgent:
             moments.append(self._urgent_ns)
@@ -226,7 +232,7 @@ class Recording:
         )
 
     def _settle(self, done: Batch) -> None:
-        """A batch is durable: what it holds waits no more."""
+        """Drop what a durable batch contains from the waiting data."""
         last = {row.sensor: row.sequence for row in done.rows}
         self._rows = [row for row in self._rows if row.sequence > last.get(row.sensor, 0)]
         self._totals = {name: t for name, t in self._totals.items() if done.totals.get(name) != t}

@@ -1,5 +1,7 @@
-"""The documents that the recorder writes (DESIGN.md section 3), and how one replaces another. Pure but for
-`upsert…`, which read and write inside the caller's transaction."""
+"""The documents that the recorder writes (DESIGN.md section 3), and how one replaces another.
+
+Pure except for `upsert…`, which read and write inside the caller's transaction.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -17,7 +19,7 @@ from .windows import ClockReading, iso
 
 
 def header(kind: Kind, vessel: str) -> dict[str, Any]:
-    """The fields that every document has."""
+    """Return the fields that every document has."""
     return {"type": kind.value, "vessel": vessel, "channels": documents.channels(kind, vessel)}
 
 
@@ -32,7 +34,7 @@ def equipment(
     seconds: float | None,
     severity: str | None,
 ) -> tuple[str, dict[str, Any]]:
-    """The current value and state of a sensor."""
+    """Return the document of a sensor's current value and state."""
     body = header(Kind.EQUIPMENT, identity.vessel) | {
         "sensor": settings.id,
         "name": settings.name,
@@ -57,7 +59,7 @@ def equipment(
 def alarm(
     *, vessel: str, sensor: str, log: str, path: str, unit: str, episode: Episode
 ) -> tuple[str, dict[str, Any]]:
-    """An alarm's episode; `acks` is empty here and belongs to people."""
+    """Return the document of an alarm's episode; `acks` is empty here and belongs to people."""
     cleared = None
     if episode.cleared_ms is not None and episode.cleared_utc is not None:
         cleared = {
@@ -91,7 +93,7 @@ def alarm(
 
 
 def gap(vessel: str, log: str, gap: Gap, utc: float) -> tuple[str, dict[str, Any]]:
-    """The explanation of samples that are not there; `utc`: when it was noticed."""
+    """Return the document that explains missing samples; `utc` is when they were noticed."""
     body = header(Kind.GAP, vessel) | {
         "sensor": gap.sensor,
         "log": log,
@@ -111,7 +113,7 @@ def boot(
     anchors: Iterable[Anchor],
     version: str,
 ) -> dict[str, Any]:
-    """One start of the machine: when the one before was last alive, and what ties its clock to UTC."""
+    """Return the document of a boot: the end of the one before, and the relations of its clock to UTC."""
     end = None
     if previous is not None:
         end = {"boot": previous.boot, "clock": previous.clock_ms / 1000, "utc": iso(previous.utc)}
@@ -135,7 +137,7 @@ def vessel(
     logs: Iterable[str],
     sensors: Iterable[SensorSettings],
 ) -> dict[str, Any]:
-    """The vessel and what it has."""
+    """Return the document of the vessel and its sensors."""
     return header(Kind.VESSEL, vessel_id) | {
         "name": name,
         "mmsi": mmsi,
@@ -161,12 +163,12 @@ def vessel(
 
 
 def note(vessel: str, *, text: str, who: str, utc: float) -> dict[str, Any]:
-    """A free entry by a person."""
+    """Return the document of a person's note."""
     return header(Kind.NOTE, vessel) | {"text": text, "who": who, "when": iso(utc)}
 
 
 def upsert(database: Database, document_id: str, body: Mapping[str, Any]) -> bool:
-    """Write a document that this vessel alone writes, if it differs from what is there; whether it did."""
+    """Write a document that only this vessel writes, if it has changed; return True if it was written."""
     current = database.get(document_id)
     if current is None or current.deleted:
         database.put(document_id, body)
@@ -178,8 +180,10 @@ def upsert(database: Database, document_id: str, body: Mapping[str, Any]) -> boo
 
 
 def upsert_alarm(database: Database, document_id: str, body: Mapping[str, Any]) -> bool:
-    """As `upsert`, but what people have acknowledged stays; and what was cleared is not raised again by an
-    older state coming a second time."""
+    """Write an alarm as `upsert` does, but keep the acknowledgements of people.
+
+    An older state that arrives again does not raise an alarm that was cleared. Return True if it was written.
+    """
     current = database.get(document_id)
     if current is not None and not current.deleted:
         there = current.body  # others write it, too, and may write anything
@@ -201,12 +205,12 @@ def _interval(sensor: SensorSettings) -> float | None:
 
 
 def _calibration(sensor: SensorSettings) -> dict[str, Any]:
-    """The calibration as it is, so that a reading can be judged years later."""
+    """Return the present calibration, so that a reading can be judged years later."""
     options = sensor.options
     found: dict[str, Any] = {}
     for key in ("calibration", "pulses_per_unit", "shunt_ohm", "divider", "valid"):
         value = getattr(options, key, None)
         if value is not None:
-            # Through JSON's types: tuples become lists, as they will come back from the store.
+            # Through JSON's types: tuples become lists, as the store will return them.
             found[key] = msgspec.json.decode(msgspec.json.encode(value))
     return {"calibration": found} if found else {}

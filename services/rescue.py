@@ -1,7 +1,6 @@
-"""Rescue: documents of what a journal still holds, when no recorder will go on with it, or when the document
-store has lost some.
+"""Rescue: documents of a journal's samples, if no recorder will continue it or the store has lost some.
 
-Only samples that no document holds are written, so that it can be done twice, and after any damage.
+Only samples that are in no document are written, so it may be repeated, and run after any damage.
 """
 
 from bisect import bisect_right
@@ -27,15 +26,15 @@ WINDOW_S: Final = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Rescued:
-    """What a rescue wrote."""
+    """Counts of what a rescue wrote."""
 
     samples: int = 0
     lost: int = 0
-    """Samples whose numbers are known, but nothing else."""
+    """Number of samples of which nothing is known but their numbers."""
 
 
 class Spans:
-    """Sequence numbers, as ranges."""
+    """A set of sequence numbers, stored as ranges."""
 
     def __init__(self, spans: Iterable[tuple[int, int]] = ()) -> None:
         self._spans: list[tuple[int, int]] = []
@@ -50,7 +49,7 @@ class Spans:
         return place >= 0 and number <= self._spans[place][1]
 
     def holes(self, upto: int) -> list[tuple[int, int]]:
-        """Ranges that are missing between 1 and `upto`."""
+        """Return the ranges that are missing between 1 and `upto`."""
         found, expected = [], 1
         for first, last in self._spans:
             if first > expected:
@@ -67,7 +66,10 @@ class Spans:
 
 
 def documented(database: Database, vessel: str, *, log: str | None = None) -> dict[tuple[str, str], Spans]:
-    """Per (sensor, log) of a vessel, or of one of its logs, the numbers that documents hold or explain."""
+    """Return the numbers that documents of a vessel contain or explain, by (sensor, log).
+
+    `log` limits them to one of its logs.
+    """
     spans: defaultdict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
     for kind in (Kind.READING, Kind.GAP):
         for document in database.documents(prefix=f"{kind}:{vessel}:"):
@@ -89,11 +91,12 @@ def refill(
     last: Mapping[str, int] | None = None,
     utc: float | None = None,
 ) -> Rescued:
-    """Write what `batches` hold and documents do not.
+    """Write what `batches` contain and documents do not.
 
-    `registered`: path and unit per sensor. `last`: numbers known to have been given, per sensor; what is then
-    still missing up to there, or between documents of any log of the vessel, is explained by gap documents
-    dated `utc` (no gap documents if that is None). Raises StoreError.
+    `registered` has path and unit by sensor. `last` are numbers known to have been given, by sensor. What is
+    then still missing up to there, or between documents of any log of the vessel, is explained by gap
+    documents dated `utc` (no gap documents if that is None). Raise StoreError if documents cannot be read or
+    written.
     """
     writer = _Writer(
         database,
@@ -126,12 +129,11 @@ def refill(
 
 
 def name_lost(database: Database, given: Given, *, start: str, utc: float, in_doubt: bool) -> int:
-    """Name in gap documents what was given by a witness' word and is in no document; how many samples.
+    """Write gap documents for numbers that a witness knows and no document has; return the count of samples.
 
-    If some are lost, or `in_doubt`, and the machine was started again since (`start` is its boot id), so are
-    the numbers that were reserved: what the witness noted last may not have reached the card.
-
-    Raises StoreError.
+    If some are lost, or `in_doubt`, and the machine was restarted since (`start` is its boot id), the
+    reserved numbers are explained as well: the witness's last note may not have reached the card. Raise
+    StoreError if documents cannot be read or written.
     """
     identity = Identity(vessel=given.vessel, log=given.log, boot=0, run=0)
     last = {name: given.last(name) for name in given.numbers}
@@ -157,9 +159,9 @@ def _explain(
 
 
 def _windows(database: Database, vessel: str) -> dict[str, float]:
-    """Return the seconds of each sensor's windows, as its vessel's document has them.
+    """Return the seconds of each sensor's windows, according to its vessel's document.
 
-    With them, samples come into the same documents as before, which other vessels may have by now.
+    With them, samples are written into the same documents as before, which other vessels may already have.
     """
     found = database.get(documents.vessel_id(vessel))
     sensors = None if found is None else found.body.get("sensors")
@@ -172,7 +174,7 @@ def _windows(database: Database, vessel: str) -> dict[str, float]:
 
 
 class _Writer:
-    """Windows of the samples that no document holds."""
+    """Writer of windows with the samples that are in no document."""
 
     def __init__(
         self,

@@ -1,9 +1,9 @@
-"""Retention: a full card never stops recording.
+"""Retention: removes history, so that a full card never stops recording.
 
-When the stores outgrow their budget, what others brought goes first, as far as it is more than their share
-(`shares`). Then this vessel's own history goes. Of each, the oldest readings go first: those that some
+When the stores exceed their budget, what others sent is removed first, as far as it exceeds their share
+(`shares`). Then this vessel's own history is removed. Of each, the oldest readings go first: those that some
 gateway has acknowledged (`forwarded` documents), then all others; alarms only when nothing else is left. Each
-removal of our own readings leaves its `gap`; a floor keeps peers from giving back what was removed.
+removal of our own readings leaves its `gap`; a floor keeps peers from sending back what was removed.
 """
 
 import heapq
@@ -29,42 +29,49 @@ from .spans import span_of
 
 REASON: Final = "removed to make room on the card"
 SLACK: Final = 0.02
-"""Once at it, removal goes this share of the budget further, so that it is not at it all the time."""
+"""Share of the budget that is removed in addition, so that removal is not needed all the time."""
 A_TIME: Final = 200
-"""Documents removed in one transaction."""
+"""Number of documents that are removed in one transaction."""
 A_TIME_OF_CREW: Final = 20
-"""The same of what the crew brought: photographs are large, and notes are not to go along with them."""
+"""The same for documents of the crew: photographs are large, and notes should not be removed with them."""
 _LOOKED_UP: Final = 2_000
-"""Ids of the oldest documents that are read at a time."""
+"""Number of ids of the oldest documents that are read at a time."""
 _EMPTY: Final = 160_000
-"""Bytes of a store without documents, about."""
+"""Approximate size of a store without documents, in bytes."""
 _MOST_OVERHEAD: Final = 2.0
 _LOOKS: Final = 10
-"""Removals between two looks at what is noted of channels that were left: all of it is read for that."""
+"""Number of removals between two reads of the departures.
+
+Each reads all that the store notes of channels that were left.
+"""
 _SMALL_CHECKPOINT: Final = 1_000
-"""Bytes of a checkpoint that stays whatever there is: no real peer's is larger as a rule."""
+"""Size in bytes of a checkpoint that is always kept: no real peer's is usually larger."""
 _BEYOND: Final = "\U0010ffff"
-"""Comes after every id."""
+"""A string that sorts after every id."""
 
 Safe = Mapping[tuple[str, str, str], int]
-"""(vessel, sensor, log) to the last sequence number acknowledged ashore."""
+"""Maps (vessel, sensor, log) to the last sequence number acknowledged ashore."""
 
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """What one pass removed."""
+    """Counts of what one pass removed."""
 
     readings: int = 0
     alarms: int = 0
     bytes: int = 0
     alarm_ids: tuple[str, ...] = ()
-    """No floor tells of these."""
+    """Ids of the removed alarms, which no floor covers."""
     brought: int = 0
-    """Documents among all these that others brought, and other documents of theirs."""
+    """Number of documents among all these, and of other kinds, that others had sent."""
 
 
 def budget_bytes(budget: str, data: Path) -> int:
-    """A budget as configured (`80 %` of the partition that holds `data`, `20 GB`) in bytes."""
+    """Return a configured budget in bytes.
+
+    It is a share of the partition that contains `data`, such as `80 %`, or a size such as `20 GB`. Raise
+    ValueError for any other text.
+    """
     match = re.fullmatch(r"\s*([0-9.]+)\s*(%|kB|MB|GB|B)\s*", budget)
     if match is None:
         raise ValueError(f"{budget!r} is no budget: write a share of the partition (80 %) or a size (20 GB)")
@@ -75,9 +82,9 @@ def budget_bytes(budget: str, data: Path) -> int:
 
 
 def safe_ashore(database: Database) -> dict[tuple[str, str, str], int]:
-    """Return the last number of each series that all `forwarded` documents together say is ashore.
+    """Return the last number of each series that all `forwarded` documents together report as ashore.
 
-    What they say of an earlier epoch of a gateway does not count, because the gateway has lost that since.
+    Reports about an earlier epoch of a gateway do not count, because the gateway has lost that data since.
     """
     found = list(database.documents(prefix=f"{Kind.FORWARDED}:"))
     newest: dict[str, int] = {}
@@ -95,7 +102,7 @@ def safe_ashore(database: Database) -> dict[tuple[str, str, str], int]:
 def own_logs(database: Database, vessel: str, log: str | None) -> set[str] | None:
     """Return the logs that a vessel's recorders have written; None if none is known.
 
-    Those are the ones of which there are boots, and `log`, which is written now.
+    They are the logs with documents of boots, and `log`, which is being written now.
     """
     prefix = f"{Kind.BOOT}:{vessel}:"
     found = {size.part.removeprefix(prefix) for size in database.sizes.all() if size.part.startswith(prefix)}
@@ -110,7 +117,7 @@ def held(
     beside: int = 0,
     departures: Sequence[PartSize] | None = None,
 ) -> Bytes:
-    """Return what each owner holds.
+    """Return the bytes that each owner occupies.
 
     `beside` are bytes of the vessel's own that are not in the store; `departures` are what the store notes of
     them, if that has just been read.
@@ -121,7 +128,7 @@ def held(
         sums[owner_of(size.part, vessel, logs)] += size.bytes
     usage = database.usage()
     checkpoints = database.checkpoints.size()
-    # Pages that are not full, indexes and the like are laid on each in proportion.
+    # Partly filled pages, indexes and the like are distributed in proportion.
     scale = min(max((usage.used - checkpoints - _EMPTY) / max(sum(sums.values()), 1), 1.0), _MOST_OVERHEAD)
     blobs = max(usage.blobs - database.blobs.unused_bytes(), 0)
     return Bytes(
@@ -134,7 +141,7 @@ def held(
 def candidates(
     database: Database, safe: Safe, *, of: Callable[[DocumentName], bool] = lambda _: True
 ) -> Iterator[tuple[Document, DocumentName]]:
-    """Readings in the order in which they go; `of` chooses some."""
+    """Yield readings in the order of removal; `of` selects some."""
     ashore = heapq.merge(
         *(_ashore(database, key, last) for key, last in safe.items()),
         key=lambda found: str(found[0].body.get("startUtc")),
@@ -166,10 +173,11 @@ def make_room(
     log: str | None = None,
     beside: Callable[[], int] = lambda: 0,
 ) -> Removed:
-    """Remove until `excess()` (bytes too many) is 0 or less, or `most` documents are gone.
+    """Remove documents until `excess()` (bytes too many) is 0 or less, or `most` documents are gone.
 
-    `vessel` is ours: only our own readings get a gap document. `log` is the one that it writes now; `beside`
-    gives the bytes that its own documents take outside the store. Raises sync.store.StoreError.
+    `vessel` is ours: only our own readings get a gap document. `log` is the one that it is writing now;
+    `beside` returns the bytes that its own documents take outside the store. Raise sync.store.StoreError if
+    documents cannot be read or removed.
     """
     if excess() <= 0:
         return Removed()
@@ -179,7 +187,7 @@ def make_room(
 
 
 class _Pass:
-    """One removal."""
+    """One pass of removal."""
 
     def __init__(
         self,
@@ -200,7 +208,7 @@ class _Pass:
         self._alarms: list[str] = []
 
     def run(self) -> Removed:
-        """Remove what must go."""
+        """Remove what must be removed, and return the counts."""
         database, vessel = self._database, self._vessel
         safe = safe_ashore(database)
         self._surplus(safe)
@@ -218,7 +226,7 @@ class _Pass:
         return self._most is not None and self._count >= self._most
 
     def _surplus(self, safe: Safe) -> None:
-        """Remove what others hold beyond their shares."""
+        """Remove what others occupy beyond their shares."""
         database = self._database
         sources = {
             Owner.VESSELS: _of_vessels(database, self._vessel, safe),
@@ -247,7 +255,7 @@ class _Pass:
         return surplus(holds, self._excess())
 
     def _take(self, source: Iterator[str], wanted: int, owner: Owner) -> bool:
-        """Remove some documents of a source, `wanted` bytes of them; return False if there are none left."""
+        """Remove documents of a source, about `wanted` bytes; return False if there are none left."""
         at_once = A_TIME if owner is Owner.VESSELS else A_TIME_OF_CREW
         if self._most is not None:
             at_once = min(at_once, self._most - self._count)
@@ -268,7 +276,7 @@ class _Pass:
         return bool(chosen)
 
     def _by_age(self, found: Iterator[tuple[Document, DocumentName]], *, is_brought: bool = False) -> None:
-        """Remove as many of these as it takes."""
+        """Remove as many of these documents as necessary."""
         due = self._excess()
         chosen: list[tuple[Document, DocumentName | None]] = []
         for document, name in found:
@@ -300,7 +308,7 @@ class _Pass:
 
 
 def _of_vessels(database: Database, vessel: str, safe: Safe) -> Iterator[str]:
-    """Ids of what other vessels brought, in the order in which it goes."""
+    """Yield the ids of what other vessels sent, in the order of removal."""
     for document, _ in heapq.merge(
         *(_ashore(database, key, last) for key, last in safe.items() if key[0] != vessel),
         key=lambda found: str(found[0].body.get("startUtc")),
@@ -313,7 +321,7 @@ def _of_vessels(database: Database, vessel: str, safe: Safe) -> Iterator[str]:
 
 
 def _of_crew(database: Database, vessel: str, logs: Collection[str] | None) -> Iterator[str]:
-    """Ids of what crew and guests brought, in the order in which it goes; notes last."""
+    """Yield the ids of what crew and guests sent, in the order of removal; notes last."""
     known = sorted(f"{kind}:" for kind in Kind)
     bounds = ["", *(bound for prefix in known for bound in (prefix, _after(prefix))), _BEYOND]
     yield from _ids_of_oldest(database, list(zip(bounds[::2], bounds[1::2], strict=True)))
@@ -328,7 +336,7 @@ _LOGGED: Final = frozenset({Kind.READING.value, Kind.ALARM.value})
 
 
 def _others(kind: Kind, vessel: str) -> list[tuple[str, str]]:
-    """The ids of a kind that do not name this vessel first."""
+    """Return the ranges of ids of a kind that do not begin with this vessel."""
     whole, own = f"{kind}:", f"{kind}:{vessel}:"
     if kind is Kind.FORWARDED:
         return [(whole, _after(whole))]
@@ -336,12 +344,15 @@ def _others(kind: Kind, vessel: str) -> list[tuple[str, str]]:
 
 
 def _after(prefix: str) -> str:
-    """The first id that comes after all that begin with a prefix that ends with a colon."""
+    """Return the first id after all that begin with a prefix, which must end with a colon."""
     return prefix[:-1] + ";"
 
 
 def _ids_of_oldest(database: Database, ranges: list[tuple[str, str]]) -> Iterator[str]:
-    """Ids within these ranges, in the order of their last change. What was given is removed in between."""
+    """Yield the ids within these ranges, in the order of their last change.
+
+    The caller removes what was yielded before it asks for more.
+    """
     given: set[str] = set()
     while True:
         found = [name for name, _ in database.sizes.oldest(ranges, _LOOKED_UP)]
@@ -360,7 +371,7 @@ def _read(database: Database, ids: list[str]) -> Iterator[tuple[Document, Docume
 
 
 def _oldest(database: Database, kind: Kind) -> Iterator[tuple[Document, DocumentName]]:
-    """In the order in which they came."""
+    """Yield the documents of a kind in the order in which they arrived."""
     since = 0
     while changes := database.changes(since, limit=500):
         since = changes[-1].sequence
@@ -396,8 +407,10 @@ def _remove(
 
 
 def _explain(database: Database, vessel: str, log: str, gap: Gap, utc: float) -> None:
-    """A gap document for the span; one of the same reason that reaches it becomes longer instead, and none
-    ever shorter."""
+    """Write a gap document for the range.
+
+    An existing one with the same reason that reaches the range is extended instead; none is ever shortened.
+    """
     prefix = documents.gap_prefix(vessel, gap.sensor, log)
     for before in database.documents(prefix=prefix, reverse=True):
         span = span_of(before.id, before.raw)

@@ -1,9 +1,9 @@
-"""Room on the card: what is kept free for the recorder, however full the card is. Pure.
+"""Free space on the card that is reserved for the recorder. Pure.
 
-What the recorder must be able to write at any time is bounded: the journal (its ring and its write-ahead log)
-and the document store's write-ahead log. The *reserve*, a file, holds room for that, and is given up when
-there is no other; as much again is kept free. On a partition smaller than 1 GB all of it is smaller in
-proportion.
+What the recorder must be able to write at any time is limited: the journal (its ring and its write-ahead log)
+and the document store's write-ahead log. The *reserve* is a file that occupies as much space, and is given up
+when there is no other space. As much again is kept free. On a partition smaller than 1 GB all sizes are
+reduced in proportion.
 """
 
 from dataclasses import dataclass
@@ -14,38 +14,40 @@ from .journal import LOG_PAGES, RING_BYTES
 UNDIMINISHED_FROM: Final = 1_000_000_000
 FEWEST_PAGES: Final = 50
 STORE_LOG_PAGES: Final = 4_000
-"""16 MB. Sync moves the document store's log into its file at a quarter of this: it is left to it while it
-runs."""
+"""Pages of the document store's write-ahead log, 16 MB.
+
+Sync moves that log into its file at a quarter of this, and so does the work while it runs.
+"""
 RESERVE_BYTES: Final = 20_000_000
-"""The journal's ring and log (4 MB), or the store's log: moving it into the file may take that much more."""
+"""Bytes for the journal's ring and log (4 MB), or the store's log: moving it may take as much again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """How the recorder shares out a partition."""
+    """The recorder's division of a partition."""
 
     reserve: int
-    """Bytes of the file that is given up first."""
+    """Size in bytes of the file that is given up first."""
     ring: int
     """Bytes of documented batches that the journal keeps."""
     journal_pages: int
-    """Length at which the journal's write-ahead log is moved into its file."""
+    """Number of pages at which the journal's write-ahead log is moved into its file."""
     store_pages: int
-    """Length at which the recorder does so with the document store's."""
+    """Number of pages at which the recorder moves the document store's log."""
 
     @property
     def store_laid_out(self) -> int:
-        """Length that the document store's has from the start: as long as it gets while sync runs."""
+        """Number of pages that the document store's log has from the start, reached while sync runs."""
         return self.store_pages // 4
 
     @property
     def spare(self) -> int:
-        """Bytes that are kept free; with fewer, history goes."""
+        """Number of bytes that are kept free; with less, history is removed."""
         return 2 * self.reserve
 
 
 def room_on(total: int) -> Room:
-    """What a partition of this size has room for."""
+    """Return the division of a partition of `total` bytes."""
     share = min(total / UNDIMINISHED_FROM, 1.0)
     return Room(
         reserve=int(RESERVE_BYTES * share),

@@ -1,7 +1,7 @@
 """Salvage of a damaged journal: every batch that can still be read, from its row or from a copy.
 
-Reads the file page by page, past the damage over which SQLite stumbles, and its write-ahead log past a broken
-frame; what is taken is what matches its checksum.
+It reads the file page by page, past damage that stops SQLite, and the write-ahead log past a broken frame.
+Only data that matches its checksum is taken.
 """
 
 import zlib
@@ -21,7 +21,7 @@ from .journalfile import seed as seed_of
 
 
 class _Spare(msgspec.Struct, array_like=True):
-    """The journal's second copy of what makes sense of batches."""
+    """The journal's second copy of the data needed to interpret batches."""
 
     meta: list[tuple[str, str | int | float]]
     sensors: list[tuple[int, str, int, str, str]]
@@ -29,19 +29,19 @@ class _Spare(msgspec.Struct, array_like=True):
 
 @dataclass(slots=True)
 class Salvaged:
-    """What could be read of a journal."""
+    """All that could be read of a journal."""
 
     meta: dict[str, Any] = field(default_factory=dict)
     sensors: list[tuple[int, str, int, str, str]] = field(default_factory=list)
-    """(number, id, closed, path, unit)"""
+    """The sensors, as (number, id, closed, path, unit)."""
     batches: dict[int, tuple[int, bytes]] = field(default_factory=dict)
-    """Number to (crc, data), each whole."""
+    """Complete batches: number to (crc, data)."""
     from_echoes: int = 0
-    """How many of them only a copy still held."""
+    """Number of batches that only a copy still had."""
 
     @property
     def identity(self) -> Identity | None:
-        """Whose log it was; None if that cannot be read any more."""
+        """Identity of the log; None if it is not readable."""
         if not {"vessel", "log"} <= self.meta.keys():
             return None
         return Identity(
@@ -66,7 +66,7 @@ def salvage(path: Path) -> Salvaged:
 
 
 class _Reading:
-    """What rows say, whichever table they are of: their shapes tell. Later ones are newer."""
+    """The content of rows of any table, which their shapes distinguish. Later rows are newer."""
 
     def __init__(self) -> None:
         self._meta: dict[str, Any] = {}
@@ -91,10 +91,10 @@ class _Reading:
             case (None, int(crc), bytes(data)) if zlib.crc32(data) == crc:
                 self._spare = msgspec.msgpack.decode(data, type=_Spare)
             case _:
-                pass  # not one of ours, or not whole
+                pass  # not one of ours, or incomplete
 
     def settle(self) -> None:
-        """`spare` knows best: rows of a page that has long been free may be among the others."""
+        """Prefer `spare` over other rows, among which may be rows of a page freed long ago."""
         if self._spare is None:
             return
         self._meta |= dict(self._spare.meta)
@@ -120,7 +120,7 @@ class _Reading:
 
 
 def batches(found: Salvaged) -> Iterator[Batch]:
-    """The salvaged batches, in order; those that name sensors nobody knows any more are left out."""
+    """Yield the salvaged batches, in order, without those that refer to unknown sensors."""
     ids = {number: name for number, name, *_ in found.sensors}
     for number, (_, data) in sorted(found.batches.items()):
         try:

@@ -1,9 +1,9 @@
-"""When copies are written, looked at and removed: the library's hand on `copies`.
+"""The schedule by which the library writes, checks and removes copies.
 
-A *round* copies all that has changed since the last one and makes it durable. There is one at the start,
-every ten minutes, at a clean stop, and when the journal's ring has no room for batches that have no copy yet.
-It is done in goes between the documenter's steps. Whatever is wrong with the copies holds nothing up: it is
-reported, and tried again.
+A *round* copies all that has changed since the last one and makes it durable. It happens at the start, every
+ten minutes, at a clean stop, and when the journal's ring has no space for batches without a copy. It is done
+in steps between the documenter's. A problem with the copies delays nothing else: it is reported, and the work
+is retried.
 """
 
 import logging
@@ -22,28 +22,28 @@ log = logging.getLogger(__name__)
 
 ROUND_MS: Final = 600_000
 FILL_MS: Final = 60_000
-"""Between two goes at documents that are older than the copies."""
+"""Milliseconds between two steps for documents that are older than the copies."""
 SCRUB_MS: Final = 86_400_000
-"""Between two looks at a segment that is full; each time at another one."""
+"""Milliseconds between two checks of a full segment, each time another one."""
 RETRY_MS: Final = 60_000
 LEAST_SEGMENT: Final = 64_000
 SHARE: Final = 100
-"""A segment is a hundredth of the budget at most: what is removed at once."""
+"""Divisor of the budget: a segment, which is removed as a whole, is at most a hundredth of it."""
 
 
 class SecondCopy:
-    """Copies of a vessel's documents, kept in step with a store. Used from one thread."""
+    """Copies of a vessel's documents that follow a store. Used from one thread."""
 
     def __init__(
         self, data: Path, *, vessel: str, journal: Journal, budget: int, files: Files | None = None
     ) -> None:
         self.fault: str | None = None
-        """Why copies cannot be written just now."""
+        """The reason why copies cannot be written now, or None."""
         self._folder, self._vessel, self._journal, self._files = folder_in(data), vessel, journal, files
         self._segment_bytes = min(max(budget // SHARE, LEAST_SEGMENT), SEGMENT_BYTES)
         self._copies: Copies | None = None
         self._round: int | None = None
-        """The batch up to which documents are copied by the round that is under way."""
+        """The batch up to which the current round copies documents."""
         self._round_ms: int | None = None
         self._filled_ms = self._looked_ms = 0
         self._failed_ms: int | None = None
@@ -51,13 +51,13 @@ class SecondCopy:
         journal.release_copies(0)
 
     def bytes_on_disk(self) -> int:
-        """What copies take."""
+        """Return the size of the copies in bytes."""
         return sum(file.stat().st_size for file in self._folder.glob("*.seg"))
 
     def work(self, database: Database, *, documented: int, now_ms: int, finish: bool) -> None:
-        """One go at what is due; with `finish`, a whole round.
+        """Do one step of what is due; with `finish`, a whole round.
 
-        `documented`: documents hold all of batches up to this one. Raises StoreError.
+        Documents contain all batches up to `documented`. Raise StoreError if documents cannot be read.
         """
         if self._failed_ms is not None and now_ms - self._failed_ms < RETRY_MS and not finish:
             return
@@ -77,7 +77,7 @@ class SecondCopy:
         self.fault, self._failed_ms = None, None
 
     def follow_removal(self, database: Database, removed: Removed, *, now_ms: int) -> None:
-        """Documents were removed to make room: so go their copies. Raises StoreError."""
+        """Remove the copies of documents that were removed to free space. Raise StoreError if that fails."""
         try:
             copies = self._opened()
             copies.forget(name for name in removed.alarm_ids if is_own(name, self._vessel))
@@ -89,7 +89,7 @@ class SecondCopy:
             log.warning("made room: removed %d bytes of copies", freed)
 
     def close(self) -> None:
-        """Let go of the files; the next `work` opens them again."""
+        """Close the files; the next `work` opens them again."""
         if self._copies is not None:
             self._copies.close()
         self._copies = self._round = None
@@ -112,7 +112,7 @@ class SecondCopy:
             self._round, self._round_ms = None, now_ms
 
     def _keep_house(self, copies: Copies, database: Database, now_ms: int) -> None:
-        """What has time: older documents, damage."""
+        """Do work that is not urgent: copy older documents, handle damage."""
         if not self._is_filled and now_ms - self._filled_ms >= FILL_MS:
             self._filled_ms = now_ms
             self._is_filled = not copies.fill(database, self._vessel)

@@ -1,12 +1,11 @@
-"""Segments: the append-only files that copies of documents are kept in, and their records. Pure but for
-`read` and the files themselves.
+"""Segments: the append-only files of copied documents, and their records.
 
-A record is: magic, what it is, length, CRC-32 (of all that, seeded with the segment's number), content. A
-document is compressed; each record stands for itself, so that what is damaged is skipped: whoever reads goes
-on at the next magic that begins a record whose checksum is right.
+Pure except for `read` and the files themselves. A record consists of magic, kind, length, CRC-32 (of all
+that, seeded with the segment's number) and content. A document is compressed, and each record is independent,
+so that damage is skipped: a reader continues at the next magic of a record whose checksum is right.
 
-Documents are written in blocks: the list of their ids, they themselves, the list once more, more than a page
-apart. So one bad page never takes away both what was there and the word of it (`Content.lost`).
+Documents are written in blocks: the list of their ids, the documents, and the list again, more than a page
+apart. So one bad page never destroys both a document and the evidence of it (`Content.lost`).
 """
 
 import errno
@@ -27,35 +26,35 @@ PAGE: Final = 4_096
 MAGIC: Final = b"\xabLc1"
 _HEAD: Final = struct.Struct("<4sBII")
 _APART: Final = 2 * PAGE
-"""Between a block's two lists: no page has a part of both."""
+"""Distance in bytes between a block's two lists, so that no page contains parts of both."""
 
 
 class Kind(IntEnum):
-    """What a record is."""
+    """Kind of a record."""
 
     MARK = 1
-    """How far copies were durable, JSON of `Mark`."""
+    """The extent of durable copies, as JSON of `Mark`."""
     LIST = 2
-    """The ids of a block, compressed JSON."""
+    """Ids of a block, as compressed JSON."""
     DOCUMENT = 3
     GAP = 4
-    """A `gap` document: they must be known before others are put back."""
+    """A `gap` document, which must be read before others are restored."""
     REMOVED = 5
-    """Ids of documents that were removed on purpose, compressed JSON."""
+    """Ids of documents that were removed on purpose, as compressed JSON."""
     FILLING = 6
 
 
 class Mark(msgspec.Struct, frozen=True, array_like=True):
-    """What is durable in copies, of all that comes before the mark."""
+    """The extent of durable copies before the mark."""
 
     store: str
-    """Which store's sequences these are (`Database.uuid`)."""
+    """Id of the store whose sequences these are (`Database.uuid`)."""
     through: int
-    """Changes after `until` and up to this sequence."""
+    """Sequence up to which changes after `until` are copied."""
     filled: int = 0
-    """Changes up to this sequence."""
+    """Sequence up to which older changes are copied."""
     until: int = 0
-    """Where copying began, in a store that had documents already."""
+    """Sequence at which copying began, in a store that already had documents."""
 
 
 class Copy(msgspec.Struct, frozen=True, array_like=True):
@@ -69,7 +68,7 @@ class Copy(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def kind(self) -> Kind:
-        """What its record is."""
+        """Kind of the document's record."""
         return Kind.GAP if self.id.startswith("gap:") else Kind.DOCUMENT
 
 
@@ -83,34 +82,34 @@ class Record:
     content: bytes
 
     def mark(self) -> Mark:
-        """As a mark."""
+        """Return the content of a mark."""
         return msgspec.json.decode(self.content, type=Mark)
 
     def ids(self) -> list[str]:
-        """As a list, or as ids removed."""
+        """Return the content of a list, or of removed ids."""
         return msgspec.json.decode(zlib.decompress(self.content), type=list[str])
 
     def copy(self) -> Copy:
-        """As a document or gap."""
+        """Return the content of a document or gap."""
         expand = zlib.decompressobj(zdict=_COMMON)
         return msgspec.json.decode(expand.decompress(self.content), type=Copy)
 
 
 @dataclass(slots=True)
 class Content:
-    """What can be read of a segment."""
+    """The readable content of a segment."""
 
     records: list[Record] = field(default_factory=list)
     damaged: list[tuple[int, int]] = field(default_factory=list)
-    """Where there is something else: from, to."""
+    """Ranges of bytes that are no valid record: start, end."""
 
     @property
     def last_mark(self) -> Record | None:
-        """The newest mark."""
+        """The newest mark, or None."""
         return next((record for record in reversed(self.records) if record.kind is Kind.MARK), None)
 
     def lost(self) -> set[str]:
-        """Ids that lists name, but no record here."""
+        """Return ids that are in lists without a record here."""
         named: set[str] = set()
         for record in self.records:
             if record.kind is Kind.LIST:
@@ -118,31 +117,31 @@ class Content:
         return named - {copy.id for copy in self.copies()} if named else named
 
     def removed(self) -> set[str]:
-        """Ids of documents that were removed on purpose."""
+        """Return the ids of documents that were removed on purpose."""
         return {name for record in self.records if record.kind is Kind.REMOVED for name in record.ids()}
 
     def copies(self) -> Iterator[Copy]:
-        """Documents, in the order in which they were written."""
+        """Return an iterator over the documents, in the order in which they were written."""
         return (r.copy() for r in self.records if r.kind is Kind.DOCUMENT or r.kind is Kind.GAP)
 
 
 def record(kind: Kind, content: bytes, segment: int) -> bytes:
-    """The bytes of a record in the segment with this number."""
+    """Return the bytes of a record in the segment with this number."""
     return _HEAD.pack(MAGIC, kind, len(content), _checksum(kind, content, segment)) + content
 
 
 def mark(stands: Mark, segment: int) -> bytes:
-    """The bytes of a mark."""
+    """Return the bytes of a mark."""
     return record(Kind.MARK, msgspec.json.encode(stands), segment)
 
 
 def removed(ids: Sequence[str], segment: int) -> bytes:
-    """The bytes of word of a removal."""
+    """Return the bytes of a record of removed ids."""
     return record(Kind.REMOVED, zlib.compress(msgspec.json.encode(ids)), segment)
 
 
 def block(copies: Iterable[Copy], segment: int) -> bytes:
-    """The bytes of a block of documents."""
+    """Return the bytes of a block of documents."""
     ids, documents = [], []
     for copy in copies:
         ids.append(copy.id)
@@ -157,7 +156,7 @@ def block(copies: Iterable[Copy], segment: int) -> bytes:
 
 
 def parse(data: bytes, segment: int) -> Content:
-    """What can be read. Raises nothing, whatever the bytes are."""
+    """Return what can be read. Raise nothing, whatever the bytes are."""
     found = Content()
     here = end = 0
     while True:
@@ -178,8 +177,10 @@ def parse(data: bytes, segment: int) -> Content:
 
 
 def read(path: Path) -> bytes:
-    """A segment's bytes; zeros for pages that the card does not give back. Raises OSError if it is not there,
-    or cannot be opened."""
+    """Return a segment's bytes, with zeros for pages that cannot be read.
+
+    Raise OSError if the file is missing, or cannot be opened.
+    """
     try:
         return path.read_bytes()
     except OSError as error:
@@ -196,19 +197,19 @@ def read(path: Path) -> bytes:
 
 
 class Files:
-    """The card. Tests have others, which fail, or forget what was not synchronised."""
+    """File access to the card. Tests use others that fail, or forget what was not synchronised."""
 
     def append_to(self, path: Path) -> "File":
-        """Open for appending; made if it is missing. Raises OSError."""
+        """Open a file for appending, and create it if it is missing. Raise OSError if that fails."""
         return File(path)
 
     def sync_folder(self, folder: Path) -> None:
-        """The names in it are durable. Raises OSError."""
+        """Make the names in a folder durable. Raise OSError if that fails."""
         sync_directory(folder)
 
 
 class File:
-    """A file that grows at its end. Everything raises OSError."""
+    """A file that grows at its end. Every method may raise OSError."""
 
     def __init__(self, path: Path) -> None:
         self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o660)
@@ -220,21 +221,21 @@ class File:
         self.close()
 
     def append(self, data: bytes) -> None:
-        """Hand bytes to the system."""
+        """Write bytes to the end, without making them durable."""
         left = memoryview(data)
         while left:
             left = left[os.write(self._handle, left) :]
 
     def cut(self, size: int) -> None:
-        """Take away what comes after so many bytes."""
+        """Truncate the file to `size` bytes."""
         os.ftruncate(self._handle, size)
 
     def sync(self) -> None:
-        """What was appended is durable."""
+        """Make appended data durable."""
         os.fdatasync(self._handle)
 
     def close(self) -> None:
-        """Let go; safe to call twice."""
+        """Close the file; safe to call twice."""
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
@@ -268,5 +269,7 @@ _COMMON: Final = (
     b'.voltage","samples":[[0,0],[1000,],[2000,],[3000,],[4000,],[5000,],[6000,],[7000,],[8000,],[9000,],'
     b'"sensor":"","start":,"startUtc":"2026-T:00.000Z","type":"reading","unit":"Hz","vessel":"","window":300}]'
 )
-"""What documents have in common, so that each alone is compressed well. Never change it: a new one would need
-a kind of record of its own."""
+"""Text that documents have in common, so that each alone is compressed well.
+
+Never change it: another text would need a record kind of its own.
+"""

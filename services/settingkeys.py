@@ -1,6 +1,6 @@
-"""What single keys of `logboat.toml` may say: networks, addresses, keys, budgets, channels.
+"""Parsers for single keys of `logboat.toml`: networks, addresses, keys, budgets, channels.
 
-Parsers for `sensors.schema`; they raise `InputError`, and none shows a secret in its message.
+They are for `sensors.schema`, raise `InputError`, and never show a secret in the message.
 """
 
 import ipaddress
@@ -17,16 +17,16 @@ from sync.gateway.policy import HoursAre, When
 
 
 def mmsi(raw: Any) -> int:
-    """A vessel's number in radio, of nine digits."""
+    """Parse a vessel's MMSI, a number of nine digits."""
     if isinstance(raw, int) and not isinstance(raw, bool) and 100_000_000 <= raw <= 999_999_999:
         return raw
     raise InputError(f"{shown(raw)} is not an MMSI", "It has nine digits, without quotes.")
 
 
 def timezone(raw: Any) -> str:
-    """An IANA time zone that this machine knows (if it knows any)."""
+    """Parse an IANA time zone that this machine knows, if it knows any."""
     name: str = text(least=1)(raw)
-    if name == "UTC":  # the usual one: it needs no table of zones, which takes long to load
+    if name == "UTC":  # the common case: it needs no table of zones, which is slow to load
         return name
     import zoneinfo
 
@@ -34,7 +34,7 @@ def timezone(raw: Any) -> str:
         zoneinfo.ZoneInfo.no_cache(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         known = zoneinfo.available_timezones()
-        if not known:  # no time zones are installed here: nobody can tell
+        if not known:  # no time zones are installed here, so it cannot be checked
             return name
         near = close(name, known)
         hint = f'Did you mean "{near}"?' if near else 'Write an IANA name such as "Europe/Berlin".'
@@ -43,14 +43,14 @@ def timezone(raw: Any) -> str:
 
 
 def country(raw: Any) -> str:
-    """ISO 3166 alpha-2."""
+    """Parse an ISO 3166 alpha-2 country code."""
     if isinstance(raw, str) and re.fullmatch("[A-Z]{2}", raw):
         return raw
     raise InputError(f"{shown(raw)} is not a country code", 'Write two capital letters, such as "DE".')
 
 
 def ssid(raw: Any) -> str:
-    """A Wi-Fi network's name."""
+    """Parse the name of a Wi-Fi network."""
     name: str = text(least=1)(raw)
     if len(name.encode()) > 32:  # IEEE 802.11, 9.4.2.2
         raise InputError("a network's name has 32 bytes at most", "Shorten it.")
@@ -58,7 +58,7 @@ def ssid(raw: Any) -> str:
 
 
 def passphrase(raw: Any) -> str:
-    """A WPA password; never shown."""
+    """Parse a WPA password, without ever showing it."""
     # IEEE 802.11, annex J.4.1: 8 to 63 printable ASCII characters, or 64 hexadecimal digits
     if isinstance(raw, str) and re.fullmatch(r"[ -~]{8,63}|[0-9A-Fa-f]{64}", raw):
         return raw
@@ -66,12 +66,12 @@ def passphrase(raw: Any) -> str:
 
 
 def passphrase_or_none(raw: Any) -> str:
-    """A WPA password, or '' for an open network."""
+    """Parse a WPA password, or '' for an open network."""
     return "" if raw == "" else passphrase(raw)
 
 
 def host_name(raw: Any) -> str:
-    """Parse a machine's name: one label as in RFC 1123, section 2.1."""
+    """Parse a host name: one label as in RFC 1123, section 2.1."""
     written: str = text()(raw)
     if re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", written):
         return written
@@ -81,7 +81,7 @@ def host_name(raw: Any) -> str:
 
 
 def interface(raw: Any) -> str:
-    """Parse the name of a network interface, how names begin (`wlan*`), or `*` for all."""
+    """Parse the name of a network interface, a pattern such as `wlan*`, or `*` for all."""
     written: str = text()(raw)
     if not firewall.is_interface(written):
         raise InputError(
@@ -105,7 +105,7 @@ def user_name(raw: Any, owned: Collection[str]) -> str:
 
 
 def crypt_hash(raw: Any) -> str:
-    """Parse a password's hash, as crypt(5) has it. Never show it: it may be the password itself."""
+    """Parse a password's hash in the format of crypt(5). Never show it: it may be the password itself."""
     if isinstance(raw, str) and re.fullmatch(r"\$[0-9a-z]{1,8}\$[!-9;-~]+", raw):
         return raw
     raise InputError("this is no hash of a password", "Write what `openssl passwd -6` prints.")
@@ -117,14 +117,14 @@ _WIFI_CHANNELS: Final = frozenset(
 
 
 def wifi_channel(raw: Any) -> int:
-    """A Wi-Fi channel of 2.4 or 5 GHz."""
+    """Parse a Wi-Fi channel of 2.4 or 5 GHz."""
     if not isinstance(raw, bool) and isinstance(raw, int) and raw in _WIFI_CHANNELS:
         return raw
     raise InputError(f"{shown(raw)} is not a Wi-Fi channel", "Write 1 to 13, or one of 5 GHz (36, 40 …).")
 
 
 def interface_address(raw: Any) -> str:
-    """An IPv4 address with the length of its network."""
+    """Parse an IPv4 address with the length of its network's prefix."""
     written: str = text()(raw)
     try:
         if "/" not in written:
@@ -137,7 +137,7 @@ def interface_address(raw: Any) -> str:
 
 
 def host_address(raw: Any) -> str:
-    """An IPv4 address."""
+    """Parse an IPv4 address without a network."""
     written: str = text()(raw)
     try:
         return str(ipaddress.IPv4Address(written))
@@ -159,7 +159,7 @@ _SSH_KEYS: Final = (
 
 
 def ssh_key(raw: Any) -> str:
-    """A public SSH key, as its file has it."""
+    """Parse a public SSH key, as in its file."""
     if isinstance(raw, str) and "PRIVATE KEY" in raw:
         raise InputError("this is a private key", "Give the public one, from the file that ends with .pub.")
     key: str = text(20_000)(raw)
@@ -171,7 +171,7 @@ def ssh_key(raw: Any) -> str:
 
 
 def url(*schemes: str) -> Parser:
-    """An address with one of these schemes, and no password in it."""
+    """Return a parser for a URL with one of these schemes, and no password in it."""
     known = " or ".join(f"{scheme}://" for scheme in schemes)
 
     def parser(raw: Any) -> str:
@@ -179,7 +179,7 @@ def url(*schemes: str) -> Parser:
         try:
             parts = urlsplit(address)
             good = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
-        except ValueError:  # a port that is no number, a bracket that is not closed
+        except ValueError:  # a port that is no number, or an unclosed bracket
             good = False
         if "@" in address:  # whatever else is wrong: do not show it
             raise InputError("the address has a user in it", "Give user and password_file instead.")
@@ -193,7 +193,7 @@ def url(*schemes: str) -> Parser:
 
 
 def condition(raw: Any) -> str:
-    """When a part of a gateway's policy holds."""
+    """Parse the condition of a gateway's policy."""
     written: str = text()(raw)
     try:
         return str(When.parse(written))
@@ -205,8 +205,8 @@ def condition(raw: Any) -> str:
 
 
 def fingerprint(raw: Any) -> str:
-    """SHA-256 of a certificate, in any usual form."""
-    from sync.net import tls  # it takes cryptography along, which few commands need
+    """Parse the SHA-256 fingerprint of a certificate, in any usual form."""
+    from sync.net import tls  # it imports cryptography, which few commands need
 
     written: str = text()(raw)
     try:
@@ -219,7 +219,7 @@ def fingerprint(raw: Any) -> str:
 
 
 def gateway_channel(raw: Any) -> str:
-    """A channel of the office's own choice, or one of ours."""
+    """Parse a channel of a gateway, which may be the office's own."""
     written: str = text(200, least=1)(raw)
     if "," in written:
         raise InputError(f"{shown(written)} is no channel", "A channel has no comma.")
@@ -227,7 +227,7 @@ def gateway_channel(raw: Any) -> str:
 
 
 def password_hash(raw: Any) -> str:
-    """A hash as `logboat fleet password` makes it; never shown, as it may be the password itself."""
+    """Parse a hash from `logboat fleet password`. Never show it: it may be the password itself."""
     from sync.fleet import users
 
     stored = raw if isinstance(raw, str) else ""
@@ -244,7 +244,7 @@ _TYPE_CHANNELS: Final = ("readings", "equipment", "alarms", "notes", "vessels", 
 
 
 def document_channel(raw: Any) -> str:
-    """A channel of documents: a type's or a vessel's."""
+    """Parse a channel of documents: a type's or a vessel's."""
     if isinstance(raw, str) and (raw in _TYPE_CHANNELS or re.fullmatch(r"vessel\.[a-z0-9-]{1,32}", raw)):
         return raw
     known = ", ".join(f'"{channel}"' for channel in _TYPE_CHANNELS)
@@ -256,7 +256,7 @@ _LEAST_BYTES: Final = 10_000_000
 
 
 def budget(raw: Any) -> str:
-    """A share (`80 %`) or a size (`20 GB`); comes out as `80 %` or `20000000000 B`."""
+    """Parse a share (`80 %`) or a size (`20 GB`); return it as `80 %` or `20000000000 B`."""
     try:
         share, size = (parse(raw, "ratio"), None) if "%" in str(raw) else (None, parse(raw, "B"))
     except InputError as error:
@@ -271,13 +271,13 @@ def budget(raw: Any) -> str:
 
 
 def header_pin(raw: Any) -> int:
-    """A BCM pin of the header that serves as one."""
+    """Parse the BCM number of a header pin that is usable for input or output."""
     found: int = integer(2, 27)(raw)
     return found
 
 
 def led(raw: Any) -> str:
-    """One of the kernel's LEDs, by its name in `/sys/class/leds`."""
+    """Parse the name of one of the kernel's LEDs in `/sys/class/leds`."""
     name: str = text(60, least=1)(raw)
     if "/" in name or name in (".", ".."):
         raise InputError(f"{shown(name)} is no LED", 'Write its name in /sys/class/leds, such as "ACT".')
@@ -285,7 +285,7 @@ def led(raw: Any) -> str:
 
 
 def hours(raw: Any) -> HoursAre:
-    """A time of the day, from and to."""
+    """Parse a time span of the day, such as `22:00-06:00`."""
     written: str = text()(raw)
     try:
         (found,) = When.parse(f"hours == {written.strip()}").conditions
@@ -298,11 +298,11 @@ def hours(raw: Any) -> HoursAre:
 
 
 def light_pin(raw: Any) -> int:
-    """A light's BCM pin; 0 is no light."""
+    """Parse a light's BCM pin, or 0 for no light."""
     try:
         found: int = integer(0, 27)(raw)
     except InputError as error:
         raise InputError(error.text, "Give the BCM number, 2 to 27, or 0 for no light.") from None
-    if found == 1:  # as `sensors.conflicts` has it for 0 and 1
+    if found == 1:  # the same as `sensors.conflicts` for 0 and 1
         raise InputError("1 is read from a HAT's EEPROM at boot", "Choose another pin, or 0 for no light.")
     return found

@@ -1,7 +1,7 @@
-"""A vessel's configuration, parsed and valid: what `services.configuration` makes of `logboat.toml`.
+"""A vessel's configuration, parsed and valid: the result of `services.configuration`.
 
-Every field's default is what holds when the file does not say; `Configuration()` is a file that is empty.
-Secrets do not show in a `repr`.
+Every field's default applies if the file does not set it; `Configuration()` is that of an empty file. Secrets
+do not appear in a `repr`.
 """
 
 from dataclasses import dataclass, field
@@ -11,34 +11,34 @@ from sync.gateway.policy import HoursAre
 
 @dataclass(frozen=True, slots=True)
 class Vessel:
-    """[vessel]"""
+    """The section [vessel] of the file."""
 
     id: str = "vessel"
-    """What the vessel is called in documents, until somebody names it: `[a-z0-9-]{1,32}`."""
+    """Id of the vessel in documents, `[a-z0-9-]{1,32}`; the default is for a vessel without a name."""
     name: str = ""
-    """For people; the id if not given."""
+    """Name for people; the id if not given."""
     mmsi: int | None = None
-    """Nine digits."""
+    """MMSI of nine digits, or None."""
     timezone: str = "UTC"
-    """IANA name; only for showing times."""
+    """IANA name of the time zone in which times are shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wifi:
-    """A network to join."""
+    """A Wi-Fi network to join."""
 
     ssid: str
     password: str = field(default="", repr=False)
-    """'' for an open network."""
+    """WPA password; '' for an open network."""
     priority: int = 0
-    """Higher is tried first."""
+    """Priority of the network; higher ones are tried first."""
     hidden: bool = False
     """True if it does not broadcast its SSID, so that a client has to ask for it by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class AccessPoint:
-    """The vessel's own network, for its crew."""
+    """The vessel's own Wi-Fi network, for its crew."""
 
     ssid: str
     password: str = field(repr=False)
@@ -46,7 +46,7 @@ class AccessPoint:
 
 @dataclass(frozen=True, slots=True)
 class VesselRadio:
-    """The link between vessels: `mesh` (802.11s), `adhoc` or `off`."""
+    """The radio link between vessels: `mesh` (802.11s), `adhoc` or `off`."""
 
     mode: str = "off"
     channel: int = 6
@@ -54,120 +54,120 @@ class VesselRadio:
 
 @dataclass(frozen=True, slots=True)
 class Ethernet:
-    """A cable; without an address one is asked for."""
+    """The cable network; without an address DHCP is used."""
 
     address: str | None = None
-    """With its length: `192.168.1.10/24`."""
+    """Address with its prefix length, such as `192.168.1.10/24`."""
     gateway: str | None = None
     dns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """[network]"""
+    """The section [network] of the file."""
 
     country: str | None = None
-    """ISO 3166 alpha-2, whose rules the radio follows; there is no radio without it."""
+    """ISO 3166 alpha-2 code of the country whose rules apply; without it there is no radio."""
     wifi: tuple[Wifi, ...] = ()
     access_point: AccessPoint | None = None
     vessel_radio: VesselRadio = VesselRadio()
     ethernet: Ethernet = Ethernet()
     ssh_keys: tuple[str, ...] = ()
     ssh_interfaces: tuple[str, ...] = ("*",)
-    """Names of interfaces on which SSH is open, or how they begin (`wlan*`); `*` is all."""
+    """Interfaces on which SSH is open, as names or patterns such as `wlan*`; `*` is all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """[listener]: where vessels and crew's apps connect."""
+    """The section [listener]: where vessels and apps of the crew connect."""
 
     port: int = 4984
     interfaces: tuple[str, ...] = ("*",)
-    """`*` is all."""
+    """Names of interfaces; `*` is all."""
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """[[user]]: a crew app."""
+    """A section [[user]]: an app of the crew."""
 
     name: str
     password_hash: str = field(repr=False)
     access: str = "read-write"
-    """Or `read-only`."""
+    """Access rights: `read-write` or `read-only`."""
     channels: tuple[str, ...] | None = None
-    """None is all."""
+    """Channels of documents; None is all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mesh:
-    """[mesh]"""
+    """The section [mesh] of the file."""
 
     role: str = "peer"
-    """`peer`, `hub`, `active-only` or `passive-only`."""
+    """Role of the vessel: `peer`, `hub`, `active-only` or `passive-only`."""
     max_peers: int = 8
     static: tuple[str, ...] = ()
     """Addresses of vessels that discovery does not reach."""
     hub: tuple[str, ...] = ()
-    """Ids of the vessels at the middle of a star."""
+    """Ids of the vessels at the centre of a star."""
     direction: str = "both"
-    """`push`, `pull` or `both`."""
+    """Direction of replication: `push`, `pull` or `both`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What goes to a gateway, and when."""
+    """A rule for what is sent to a gateway, and when."""
 
     channels: tuple[str, ...]
     when: str | None = None
-    """Conditions as `sync.gateway.policy.When` reads them; None is always."""
+    """Conditions in the syntax of `sync.gateway.policy.When`; None is always."""
     limit: float | None = None
-    """Bytes a second."""
+    """Maximum rate in bytes per second."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """[[gateway]]: a way ashore."""
+    """A section [[gateway]]: a service ashore."""
 
     name: str
     kind: str
-    """`couchbase` or `mqtt`."""
+    """Kind of the gateway: `couchbase` or `mqtt`."""
     url: str
     user: str | None = None
     password_file: str | None = None
-    """As all files here: beside the configuration, or with the whole path."""
+    """Path, like those of all files here: relative to the configuration, or absolute."""
     session_file: str | None = None
-    """A session's id, instead of user and password; `couchbase` only."""
+    """File with a session's id, instead of user and password; `couchbase` only."""
     ca: str | None = None
-    """The CAs that may vouch for it (PEM); the system's if None."""
+    """File of the CAs that may issue its certificate (PEM); the system's if None."""
     pin: str | None = None
-    """SHA-256 of its certificate, instead of any CA; `couchbase` only."""
+    """SHA-256 fingerprint of its certificate, instead of any CA; `couchbase` only."""
     certificate: str | None = None
     key: str | None = None
-    """Who we are, for a gateway that asks for a certificate (PEM)."""
+    """Files of our certificate and key, for a gateway that requests a certificate (PEM)."""
     direction: str = "push"
-    """`push`, `pull` or `both`; `mqtt` is pushed to."""
+    """Direction of replication: `push`, `pull` or `both`; `mqtt` only pushes."""
     channels: tuple[str, ...] = ("notes",)
-    """What is pulled, if anything is."""
+    """Channels that are pulled, if anything is."""
     limit: float | None = None
-    """Bytes a second, of all that is sent."""
+    """Maximum rate in bytes per second, for all that is sent."""
     home_assistant: bool = False
     signalk: bool = False
-    """What else is published; `mqtt` only."""
+    """Additional formats that are published (`home_assistant`, `signalk`); `mqtt` only."""
     policy: tuple[Policy, ...] = ()
-    """The first entry with a document's channel decides; none is everything, always."""
+    """Rules, of which the first with a document's channel applies; without rules all is always sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """[retention]"""
+    """The section [retention] of the file."""
 
     budget: str = "80 %"
-    """How much the stores may take: a share of the data partition, or a size (`20000000000 B`)."""
+    """Maximum size of the stores: a share of the data partition, or a size (`20000000000 B`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lights:
-    """[lights]: BCM pins; 0 is no light."""
+    """The section [lights]: BCM pins; 0 is no light."""
 
     power: int = 5
     record: int = 6
@@ -175,26 +175,26 @@ class Lights:
     gateway: int = 19
     fault: int = 26
     active: str = "high"
-    """Whether a pin that is `high` lights, or one that is `low`."""
+    """Level of a pin at which its light is on, `high` or `low`."""
     single: str | None = None
-    """The only light there is, one of the kernel's (`/sys/class/leds`), instead of pins."""
+    """Name of a single light, one of the kernel's (`/sys/class/leds`), instead of pins."""
     night: HoursAre | None = None
-    """When what is well stays dark."""
+    """Hours in which lights that report no fault stay dark."""
 
 
 @dataclass(frozen=True, slots=True)
 class HardwareClock:
-    """[clock]: what keeps or tells the time without a network."""
+    """The section [clock]: sources of the time without a network."""
 
     rtc: str | None = None
-    """The clock chip on the header's I2C bus, as the overlay i2c-rtc calls it."""
+    """The clock chip on the header's I2C bus, by its name in the overlay i2c-rtc."""
     pps: int | None = None
-    """BCM pin with a pulse a second, of a satellite receiver."""
+    """BCM pin with a pulse per second from a satellite receiver."""
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """A whole `logboat.toml`."""
+    """The content of a whole `logboat.toml`."""
 
     vessel: Vessel = Vessel()
     network: Network = Network()

@@ -1,7 +1,8 @@
-"""What the journal settles of each sensor, and how a bad bit in it is found: its rows have no other checksum.
+"""The data that the journal settles for each sensor, and the check for bad bits in them.
 
-Every `SETTLE_EVERY` commits the journal notes up to which number documents hold a sensor's samples, and its
-totals. Facts, and what numbers stand for which sensor, are compared with the second copy that `spare` has.
+Every `SETTLE_EVERY` commits the journal notes the number up to which documents contain a sensor's samples,
+and its totals. These rows have no other checksum. Facts and sensor numbers are compared with the second copy
+in `spare`.
 """
 
 import zlib
@@ -19,20 +20,23 @@ class Kept(msgspec.Struct, array_like=True):
     count: int
     seconds: float
     episode: Episode | None = None
-    crc: int | None = None  # of all that was settled with it; rows of earlier versions have none
+    crc: int | None = None  # of all that was settled with it; None in rows of earlier versions
 
 
 def checksum(number: int, name: str, closed: int, through: int, kept: bytes) -> int:
-    """Return the checksum of what a sensor's row says, and `meta.through` with it.
+    """Return the checksum of a sensor's row together with `meta.through`.
 
-    `kept` is the row's, or what it would be without a checksum.
+    `kept` is the row's, with or without a checksum.
     """
     bare = msgspec.structs.replace(msgspec.msgpack.decode(kept, type=Kept), crc=None)
     return zlib.crc32(msgspec.msgpack.encode([number, name, closed, through, bare]))
 
 
 def unsettled(connection: apsw.Connection) -> list[str]:
-    """Return what is wrong with sensors' rows and facts, by their checksums. Raises apsw.Error."""
+    """Return the problems of sensors' rows and facts, by their checksums.
+
+    Raise apsw.Error if reading fails.
+    """
     meta: dict[str, Any] = dict(connection.execute("SELECT key, value FROM meta"))
     rows: list[tuple[Any, ...]] = connection.execute(
         "SELECT number, id, closed, path, unit, kept FROM sensor"
@@ -53,7 +57,7 @@ def unsettled(connection: apsw.Connection) -> list[str]:
 def _unspared(
     connection: apsw.Connection, meta: dict[str, Any], sensors: dict[int, tuple[str, str, str]]
 ) -> list[str]:
-    """Return what is otherwise than `spare` has it."""
+    """Return the differences to the copy in `spare`."""
     spare = connection.execute("SELECT crc, data FROM spare").fetchone()
     if spare is None:
         return ["what its facts say once more is not there"] if meta or sensors else []

@@ -1,8 +1,8 @@
 """Documents as views read them: typed, and checked when they are decoded.
 
-A document may come from another vessel, a newer version or a crew's app: unknown fields are passed over, and
-one that does not fit raises ShapeError with a sentence, which a view shows instead of the document. What the
-recorder writes is in `records`.
+A document may come from another vessel, a newer version or a crew's app. Unknown fields are ignored, and a
+document that does not fit raises ShapeError with a sentence, which a view shows instead. The documents that
+the recorder writes are in `records`.
 """
 
 from collections.abc import Iterator
@@ -17,57 +17,57 @@ from sync.documents import Kind
 from .timekeeping import Anchor, Source
 
 Seconds = Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)]
-"""On any clock; within 30,000 years, so that sums and calendars never overflow."""
+"""Seconds on any clock, within 30,000 years, so that sums and calendars never overflow."""
 Whole = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
-"""A count, number or offset: what JSON can say exactly (RFC 8259, section 6)."""
+"""A count, number or offset that JSON can represent exactly (RFC 8259, section 6)."""
 Measured = bool | Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)] | float | None
-"""`sensors.sample.Value`, within what can be reckoned with."""
+"""A `sensors.sample.Value` within the range of exact integers."""
 
 
 def seconds_of(when: datetime) -> float:
-    """Return a document's time as seconds since 1970; one that names no zone is taken for UTC."""
-    # A datetime without zone asks the machine's calendar, which raises ValueError at both of its ends.
+    """Return a document's time as seconds since 1970; a time without a zone counts as UTC."""
+    # A datetime without a zone uses the machine's calendar, which raises ValueError at both of its ends.
     return (when if when.tzinfo is not None else when.replace(tzinfo=UTC)).timestamp()
 
 
 class ShapeError(ValueError):
-    """A document that does not have the shape of its type; the text names it and the field."""
+    """A document does not have the shape of its type; the text says which document and field."""
 
 
 class Stored(Protocol):
-    """A document as the store hands it out, as far as views look at it."""
+    """A document from the store, as far as views use it."""
 
     @property
     def id(self) -> str:
-        """Its id."""
+        """The document's id in the store."""
 
     @property
     def rev(self) -> str:
-        """Its current revision."""
+        """The document's current revision."""
 
     @property
     def conflicted(self) -> bool:
-        """Whether there are two of it."""
+        """True if it has conflicting revisions."""
 
     @property
     def raw(self) -> bytes:
-        """Its body, JSON."""
+        """The document's body, as JSON."""
 
 
 class Documents(Protocol):
-    """Where documents are read from: `sync.store.Database`, or a test's own."""
+    """A source of documents: `sync.store.Database`, or a test's own."""
 
     def get(self, doc_id: str, /) -> Stored | None:
-        """A document, or None."""
+        """Return a document, or None if it does not exist."""
 
     def documents(
         self, prefix: str = "", /, *, after: str = "", reverse: bool = False, limit: int | None = None
     ) -> Iterator[Stored]:
-        """Documents whose ids begin with `prefix`, in order of id, from the one after `after` on."""
+        """Yield documents whose ids begin with `prefix`, in order of id, starting after `after`."""
 
 
 class _Shape(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Field names as in the document: camel case."""
+    """Base class for structures whose fields have camel-case names in the document."""
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
@@ -88,7 +88,7 @@ class _Span(_Shape, frozen=True, kw_only=True):
 
 
 class ReadingHead(_Span, frozen=True, kw_only=True):
-    """A window without its samples: where it lies."""
+    """A window without its samples: its position in the log."""
 
     path: str = ""
     unit: str = ""

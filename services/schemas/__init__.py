@@ -1,7 +1,7 @@
-"""JSON Schemas (draft 2020-12) of what commands print with `--json`: a file beside this one for each shape.
+"""JSON Schemas (draft 2020-12) of the output with `--json`: one file beside this one for each shape.
 
-Everything that is printed says in its member `format` which shape it has, and of which version. A member that
-is added leaves the version as it is; one that goes, or means something else, makes a new one.
+Every output has a member `format` with its shape and version. A new member leaves the version as it is;
+removing a member, or changing its meaning, requires a new one.
 """
 
 import json
@@ -49,18 +49,18 @@ VERSIONS: Final = {
     "top": 1,
     "verify": 1,
 }
-"""Of every shape."""
+"""Version of every shape."""
 COMMON: Final = "common"
-"""The file of what several shapes are made of; nothing has this shape itself."""
+"""The file of definitions that several shapes share; no output has this shape itself."""
 
 
 def format_of(shape: str) -> str:
-    """What the member `format` says: `logboat.status/1`."""
+    """Return the value of the member `format`, such as `logboat.status/1`."""
     return f"logboat.{shape}/{VERSIONS[shape]}"
 
 
 def read(shape: str) -> dict[str, Any]:
-    """The schema of a shape, or what they have in common."""
+    """Return the schema of a shape, or the shared definitions."""
     from importlib.resources import files  # no daemon needs it
 
     schema: dict[str, Any] = json.loads(files(__name__).joinpath(f"{shape}.json").read_bytes())
