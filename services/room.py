@@ -16,7 +16,7 @@ FEWEST_PAGES: Final = 50
 STORE_LOG_PAGES: Final = 4_000
 """Pages of the document store's write-ahead log, 16 MB.
 
-Sync moves that log into its file at a quarter of this, and so does the work while it runs.
+Sync moves that log into its file at a quarter of this, so the recorder leaves it to sync while sync runs.
 """
 RESERVE_BYTES: Final = 20_000_000
 """Bytes for the journal's ring and log (4 MB), or the store's log: moving it may take as much again."""

@@ -94,15 +94,17 @@ class ReadingHead(_Span, frozen=True, kw_only=True):
     unit: str = ""
     boot: Whole
     start: Seconds
-    """Boot clock, seconds."""
+    """Boot clock at the start, in seconds."""
     end: Seconds
     start_utc: datetime | None = None
-    """As known when the window was closed."""
+    """Start of the window, as known when it was closed."""
     clock: str = "unsynced"
 
     def recorded(self, clock: float) -> float | None:
-        """UTC (seconds since 1970) of a moment of the boot's clock, as was known when the window was closed;
-        None if the machine did not know the time then."""
+        """Return the UTC of a moment of the boot's clock, as known when the window was closed.
+
+        The result is in seconds since 1970; None if the machine did not know the time then.
+        """
         if self.start_utc is None or self.clock != "synced":
             return None
         return seconds_of(self.start_utc) + clock - self.start
@@ -115,21 +117,21 @@ class Reading(ReadingHead, frozen=True, kw_only=True):
 
 
 class Gap(_Span, frozen=True, kw_only=True):
-    """Why samples are not there."""
+    """The explanation of missing samples."""
 
     reason: str = ""
     when: datetime | None = None
 
 
 class End(_Shape, frozen=True, kw_only=True):
-    """The last durable moment of a boot, boot clock."""
+    """The last durable moment of a boot, on its clock."""
 
     boot: Whole
     clock: Seconds
 
 
 class BootFacts(_Shape, frozen=True, kw_only=True):
-    """One start of the machine."""
+    """One boot of the machine."""
 
     vessel: str
     log: str
@@ -139,12 +141,12 @@ class BootFacts(_Shape, frozen=True, kw_only=True):
     anchors: list[tuple[Seconds, Seconds, Source, Seconds]] = []
 
     def as_anchors(self) -> tuple[Anchor, ...]:
-        """Its anchors, as they stand in the document."""
+        """Return its anchors, unchanged from the document."""
         return tuple(Anchor(*anchor) for anchor in self.anchors)
 
 
 class When(_Shape, frozen=True, kw_only=True):
-    """A moment, on the boot clock and as UTC was known then."""
+    """A moment on the boot clock, and in UTC as known at the time."""
 
     boot: Whole | None = None
     clock: Seconds
@@ -152,14 +154,14 @@ class When(_Shape, frozen=True, kw_only=True):
 
 
 class Acknowledgement(_Shape, frozen=True, kw_only=True):
-    """Somebody has seen an alarm."""
+    """A person's acknowledgement of an alarm."""
 
     who: str
     when: datetime | None = None
 
 
 class Alarm(_Shape, frozen=True, kw_only=True):
-    """One alarm, from raising to clearing."""
+    """One alarm, from its start until it is cleared."""
 
     vessel: str
     sensor: str
@@ -197,7 +199,7 @@ class Equipment(_Shape, frozen=True, kw_only=True):
 
 
 class VesselSensor(_Shape, frozen=True, kw_only=True):
-    """What a vessel's document says of one sensor."""
+    """The entry of one sensor in its vessel's document."""
 
     name: str = ""
     path: str = ""
@@ -206,13 +208,13 @@ class VesselSensor(_Shape, frozen=True, kw_only=True):
 
 
 class Vessel(_Shape, frozen=True, kw_only=True):
-    """A vessel and what it has."""
+    """A vessel with its logs and sensors."""
 
     vessel: str
     name: str = ""
     mmsi: Whole | None = None
     logs: list[str] = []
-    """In the order in which they were begun."""
+    """Logs in the order in which they were begun."""
     sensors: dict[str, VesselSensor] = {}
 
 
@@ -224,7 +226,7 @@ _DECODERS: Final[dict[type[Any], msgspec.json.Decoder[Any]]] = {
 
 
 def read(document: Stored, shape: type[_S]) -> _S:
-    """The document, typed. Raises ShapeError."""
+    """Return the document in typed form. Raise ShapeError if it does not have that shape."""
     try:
         found: _S = _DECODERS[shape].decode(document.raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -233,9 +235,9 @@ def read(document: Stored, shape: type[_S]) -> _S:
 
 
 def vessels(source: Documents) -> list[str]:
-    """Every vessel of which there is a document of its own making, in alphabetical order.
+    """Return every vessel that has written a document, in alphabetical order.
 
-    Costs one look-up per vessel and type, however much history there is.
+    It takes one look-up for each vessel and type, however much history there is.
     """
     found: set[str] = set()
     for kind in (Kind.VESSEL, Kind.BOOT, Kind.READING, Kind.GAP, Kind.EQUIPMENT, Kind.ALARM):
@@ -244,7 +246,7 @@ def vessels(source: Documents) -> list[str]:
 
 
 def sensors(source: Documents, vessel: str) -> list[str]:
-    """Every sensor of a vessel of which there are readings, gaps or a current value, by id."""
+    """Return every sensor of a vessel with readings, gaps or a current value, by id."""
     found: set[str] = set()
     for kind in (Kind.READING, Kind.GAP, Kind.EQUIPMENT):
         found.update(_names(source, f"{kind}:{vessel}:"))
@@ -252,25 +254,25 @@ def sensors(source: Documents, vessel: str) -> list[str]:
 
 
 def logs(source: Documents, vessel: str, sensor: str) -> list[str]:
-    """Every log in which a sensor has readings: as the vessel's document orders them, then the others."""
+    """Return every log with readings of a sensor: in the order of the vessel's document, then the others."""
     found = set(_names(source, f"{Kind.READING}:{vessel}:{sensor}:"))
     known = log_order(source, vessel)
     return [log for log in known if log in found] + sorted(found.difference(known))
 
 
 def log_order(source: Documents, vessel: str) -> list[str]:
-    """A vessel's logs in the order in which they were begun, as far as its document tells."""
+    """Return a vessel's logs in the order in which they were begun, according to its document."""
     document = source.get(documents.vessel_id(vessel))
     if document is None:
         return []
     try:
         return read(document, Vessel).logs
-    except ShapeError:  # `verify` says so; an order can be had without it
+    except ShapeError:  # `verify` reports it; the order is not essential
         return []
 
 
 def _names(source: Documents, prefix: str) -> Iterator[str]:
-    """The different names that follow a prefix in ids: one look-up each, whatever stands behind them."""
+    """Yield the distinct names that follow a prefix in ids, with one look-up for each."""
     after = ""
     while True:
         document = next(iter(source.documents(prefix, after=after, limit=1)), None)
@@ -279,5 +281,5 @@ def _names(source: Documents, prefix: str) -> Iterator[str]:
         name = document.id.removeprefix(prefix).partition(":")[0]
         if documents.NAME.fullmatch(name):
             yield name
-        # ";" is the character after ":": past everything that begins with this name.
+        # ";" is the character after ":", so this skips everything that begins with this name.
         after = document.id if document.id == prefix + name else f"{prefix}{name};"

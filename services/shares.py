@@ -1,21 +1,22 @@
-"""Shares of the card's budget: whose documents go when there is no more room. Pure.
+"""Shares of the card's budget: whose documents are removed when space runs out. Pure.
 
     what                                                        share
     ----------------------------------------------------------  -----
     this vessel's own log                                        60 %
-    what other vessels brought: their logs, on the way ashore    30 %
-    what crew and guests brought: notes, photographs, documents  10 %
-    of their apps, their checkpoints
+    documents of other vessels: their logs, on the way ashore    30 %
+    documents of crew and guests: notes, photographs, those of   10 %
+    their apps, their checkpoints
 
-While there is room, anyone may use what others leave free. Once there is none, whoever has more than their
-share gives back the surplus. This vessel's log is cut only where it alone is more than its share. Reasons:
+While there is space, anyone may use what others leave free. When there is none, an owner with more than its
+share gives up the surplus. This vessel's log is shortened only where it alone exceeds its share. Reasons:
 
-- A vessel's own log is what the appliance is for, and nobody else may have it yet.
-- Others' logs are here as a second home and on their way ashore. Their vessels keep them as well. A third of
-  the card holds weeks of several vessels, longer than the way ashore takes.
-- Notes are small. With 10 % of a 32 GB card's budget there is room for a thousand photographs.
+- A vessel's own log is the purpose of the appliance, and nobody else may have it yet.
+- Others' logs are here as a backup and on their way ashore. Their vessels keep them as well. A third of the
+  card has space for weeks of several vessels, longer than the transfer ashore takes.
+- Notes are small. 10 % of a 32 GB card's budget has space for a thousand photographs.
 
-Where the room is less than the budget, because something else fills the card, the shares are of that room.
+Where less space than the budget is available, because other data fills the card, the shares apply to that
+space.
 """
 
 from collections.abc import Collection
@@ -28,14 +29,17 @@ from sync.documents import Kind
 VESSELS: Final = 0.3
 CREW: Final = 0.1
 LEAST: Final = 64_000
-"""Bytes that each share has whatever the card: facts without which nothing works, such as what is ashore."""
+"""Minimum bytes of each share on any card, for facts that are indispensable, such as what is ashore."""
 _LOGGED: Final = frozenset({Kind.READING, Kind.ALARM})
-"""Kinds that the crew writes in logs of its own. The gaps of these logs are the vessel's: they tell what it
-has removed of them, and would be put back from the copies if they went."""
+"""Kinds of documents that the crew writes in logs of its own.
+
+The gaps of these logs belong to the vessel: they record what it has removed, and would be restored from the
+copies if they were removed.
+"""
 
 
 class Owner(Enum):
-    """On whose share a document counts."""
+    """The owner whose share a document counts towards."""
 
     OWN = "own"
     VESSELS = "vessels"
@@ -44,7 +48,7 @@ class Owner(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Bytes:
-    """Bytes of each owner."""
+    """Number of bytes of each owner."""
 
     own: int = 0
     vessels: int = 0
@@ -52,20 +56,20 @@ class Bytes:
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """Sum of all owners' bytes."""
         return self.own + self.vessels + self.crew
 
     def of(self, owner: Owner) -> int:
-        """Those of one owner."""
+        """Return the bytes of one owner."""
         return {Owner.OWN: self.own, Owner.VESSELS: self.vessels, Owner.CREW: self.crew}[owner]
 
 
 def owner_of(part: str, vessel: str, logs: Collection[str] | None) -> Owner:
-    """Return on whose share documents count.
+    """Return the owner whose share documents count towards.
 
     Args:
-        part: their ids up to the last colon, as `sync.store.sizes` has it.
-        vessel: whose store this is.
+        part: their ids up to the last colon, as in `sync.store.sizes`.
+        vessel: the vessel of this store.
         logs: the logs that its recorders have written. Readings in other logs come from the crew, who number
             manual readings in logs of their own. None if the logs are not known: then all are the vessel's.
     """
@@ -75,7 +79,7 @@ def owner_of(part: str, vessel: str, logs: Collection[str] | None) -> Owner:
     except ValueError:
         return Owner.CREW
     if kind in (Kind.FLEET, Kind.VESSEL):
-        return Owner.OWN  # signed, so there are only a few; without them nothing else can be judged
+        return Owner.OWN  # signed, so there are only a few; nothing else can be checked without them
     if kind is Kind.NOTE:
         return Owner.CREW
     if kind is Kind.FORWARDED or not names or names[0] != vessel:
@@ -88,8 +92,8 @@ def owner_of(part: str, vessel: str, logs: Collection[str] | None) -> Owner:
 def surplus(held: Bytes, excess: int) -> Bytes:
     """Return what each owner must give up so that `excess` bytes become free.
 
-    What crew and vessels hold beyond their shares goes first. Only if that does not suffice, something of
-    this vessel's own goes.
+    The surplus of crew and vessels over their shares goes first. Only if that does not suffice, something of
+    this vessel's own is removed.
     """
     if excess <= 0:
         return Bytes()

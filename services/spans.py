@@ -1,8 +1,8 @@
-"""Which sample numbers a reading or gap document stands for, whatever it holds. Pure.
+"""The range of sample numbers that a reading or gap document covers, whatever it contains. Pure.
 
-Retention and repair go through all of a vessel's documents, and must not end at one that is malformed:
-recording depends on them. The listener refuses such documents, but a store may have them from elsewhere: an
-older version, a gateway, `logboat db put`.
+Retention and repair read all of a vessel's documents, and must not stop at a malformed one, because recording
+depends on them. The listener refuses such documents, but a store may have them from elsewhere: an older
+version, a gateway, `logboat db put`.
 """
 
 from typing import Final
@@ -14,7 +14,7 @@ from sync.documents import Kind
 
 _KINDS: Final = frozenset({Kind.READING, Kind.GAP})
 _LAST: Final = 10**documents.SEQUENCE_DIGITS - 2
-"""The highest number after which there is still one that an id has room for."""
+"""Highest number whose successor still fits into an id."""
 
 
 class _Head(msgspec.Struct, frozen=True, gc=False):
@@ -28,8 +28,8 @@ _decode: Final = msgspec.json.Decoder(_Head).decode
 def span_of(document_id: str, raw: bytes) -> tuple[int, int] | None:
     """Return the first and last number of a reading or gap document; None if its id is that of neither.
 
-    A document whose body does not agree with its id, or claims more numbers than it has room for, stands for
-    the one number in its id.
+    A document whose body contradicts its id, or claims more numbers than it has space for, covers only the
+    number in its id.
     """
     name = documents.parse_id(document_id)
     if name is None or name.kind not in _KINDS or name.number is None:

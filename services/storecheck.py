@@ -1,18 +1,18 @@
 """The check of the stores before anything opens them: `logboat store check`, and each start of the recorder.
 
-What is broken is set aside, what can be read of it is saved, recording goes on:
+Broken files are set aside, their readable content is saved, and recording continues:
 
-- the document store: its sound rows go into a new file; what it has lost comes back from the copies
-  (`putback`); samples that are still in the journal's ring are documented again; the rest, if there is any,
-  becomes `gap` documents.
-- the journal: its samples, from rows or their copies, become documents; a new log begins, since nobody can
-  know for sure which numbers had been given.
-- a write-ahead log that breaks off before its end: see `unseen`.
-- copies: what is damaged of them is copied anew from the document store, which loses nothing by it.
+- The document store: its sound rows are written into a new file. Documents that it has lost are restored from
+  the copies (`putback`). Samples that are still in the journal's ring are documented again. The rest, if any,
+  is explained by `gap` documents.
+- The journal: its samples, from rows or their copies, become documents. A new log begins, since it is not
+  certain which numbers had been given.
+- A write-ahead log that is cut off before its end: see `unseen`.
+- Copies: damaged ones are copied again from the document store, and nothing is lost.
 
-The journal is small and always checked whole. The document store is checked whole if it is small, or if
-somebody found damage (the mark); else only what SQLite reads at opening, and its newest rows. Copies are
-checked when it is checked whole.
+The journal is small and always checked completely. The document store is checked completely if it is small,
+or if damage was found (the mark); otherwise only what SQLite reads at opening, and its newest rows. Copies
+are checked whenever the store is checked completely.
 """
 
 import contextlib
@@ -61,9 +61,9 @@ from .witness import Given
 log = logging.getLogger(__name__)
 
 DEEP_BELOW: Final = 64_000_000
-"""Bytes of document store that are checked whole at each start: some seconds on a Pi Zero 2."""
+"""Maximum bytes of a document store that is checked completely at each start: some seconds on a Pi Zero 2."""
 PATIENCE_S: Final = 10.0
-"""Daemons look for word of damage once a second, and then end within a second or two."""
+"""Seconds to wait for daemons, which look for the mark once a second, and then end within two seconds."""
 _LOOK_EVERY_S: Final = 0.1
 MOST_NAMED: Final = 10
 LACKING: Final = "documents that it had are not there"
@@ -72,13 +72,15 @@ BEHEADED: Final = "it is empty, though its write-ahead log is not"
 
 
 def is_marked(data: Path) -> bool:
-    """Whether somebody has found something broken, and it was not checked since: who has the stores open must
-    end, or nobody can repair them."""
+    """Return True if a process has found damage that was not checked since.
+
+    Processes that have the stores open must then end, because they prevent a repair.
+    """
     return (data / "damaged").exists()
 
 
 def mark_damaged(data: Path, reason: str) -> None:
-    """Leave word for the next start that something is broken. A card that cannot be written keeps no word."""
+    """Leave a mark for the next start that something is damaged. A write error is only logged."""
     try:
         with open(data / "damaged", "w", opener=opening()) as file:
             file.write(reason + "\n")
@@ -88,9 +90,9 @@ def mark_damaged(data: Path, reason: str) -> None:
 
 @contextlib.contextmanager
 def using(data: Path, *, progress: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Keep everybody from repairing the stores while a daemon has them open.
+    """Prevent other processes from repairing the stores while a daemon has them open.
 
-    Waits for a check that is under way, and calls `progress` meanwhile. Raises OSError.
+    Wait for a check in progress, and call `progress` meanwhile. Raise OSError if the lock cannot be opened.
     """
     handle = _lock_file(data)
     try:
@@ -113,10 +115,10 @@ def prepare(
     patience: float = PATIENCE_S,
     progress: Callable[[], None] = lambda: None,
 ) -> Report:
-    """Check, and repair what is broken. Raises OSError when the folder cannot be used at all.
+    """Check the stores, and repair what is broken. Raise OSError if the folder cannot be used at all.
 
-    `patience`: seconds to wait for other daemons to end, if something was found broken. `progress` is called
-    after each step.
+    `patience` is the number of seconds to wait for other daemons to end, if damage was found. `progress` is
+    called after each step.
     """
     report = Report(progress=progress)
     handle = _lock_file(data)
@@ -137,9 +139,9 @@ def prepare(
 
 
 def _look_in_passing(data: Path) -> list[str]:
-    """Return what is wrong with the journal while others, who have no business with it, use the other store.
+    """Return the problems of the journal while other daemons use the document store.
 
-    Nothing if it is in use, too.
+    The result is empty if the journal is in use, too.
     """
     journal = data / "samples.db"
     try:
@@ -156,30 +158,30 @@ def _look_in_passing(data: Path) -> list[str]:
 
 @dataclass(slots=True)
 class _Found:
-    """What is wrong, by what has to be done about it."""
+    """Problems, by the action that they require."""
 
     store: list[str] = field(default_factory=list)
-    """The document store is broken."""
+    """Damage of the document store."""
     journal: list[str] = field(default_factory=list)
-    """The journal is broken, or must not go on."""
+    """Damage of the journal, or reasons why it must not continue."""
     lacking: list[str] = field(default_factory=list)
-    """The document store is sound, and has lost something."""
+    """Documents that are missing in a sound document store."""
     witness: list[str] = field(default_factory=list)
-    """The witness is to be written anew."""
+    """Reasons to write the witness again."""
     given: Given | None = None
     state: behind.JournalState | None = None
     in_doubt: bool = False
 
     @property
     def vessel(self) -> str | None:
-        """Return the vessel that the files name; None if none does."""
+        """The vessel that the files name; None if none does."""
         if self.state is not None:
             return self.state.vessel
         return None if self.given is None else self.given.vessel
 
     @property
     def all(self) -> list[str]:
-        """In words."""
+        """All problems, in words."""
         return self.store + self.journal + self.lacking + self.witness
 
 
@@ -205,7 +207,7 @@ def _check(data: Path, report: Report, *, repair: bool) -> None:
     try:
         with open(data / "last-repair.json", "wb", opener=opening()) as file:
             file.write(msgspec.json.encode({"version": 1, "utc": time.time(), **report.as_dict()}))
-    except OSError as error:  # a full card: recording goes on all the same
+    except OSError as error:  # a full card: recording continues anyway
         log.error("%s: what was repaired cannot be noted: %s", data / "last-repair.json", error)
     mark.unlink(missing_ok=True)
     sync_directory(data)
@@ -217,7 +219,7 @@ def _repair(data: Path, found: _Found, report: Report) -> None:
     journal, store = data / "samples.db", data / "log.db"
     for path in (journal, store):
         if _is_beheaded(path):
-            path.touch()  # what reads its log begins with it
+            path.touch()  # opening it then replays its write-ahead log
     salvaged = salvage(journal) if journal.exists() else Salvaged()
     report.progress()
     lost = Lost(found.given, found.in_doubt)
@@ -229,7 +231,7 @@ def _repair(data: Path, found: _Found, report: Report) -> None:
         gone = 0
     report.progress()
     if found.journal or gone:
-        # With what is lost the log ends: others may have it, and nobody else may write a log that goes on.
+        # A log ends when numbers are lost: others may have them, and nobody else may continue a log.
         storerepair.replace_journal(journal, store, salvaged, report, found.given)
     elif found.witness and found.given is not None and found.state is not None:
         storerepair.renew_witness(
@@ -238,7 +240,7 @@ def _repair(data: Path, found: _Found, report: Report) -> None:
 
 
 def _look(data: Path, report: Report, *, repair: bool, stores: bool = True) -> _Found:
-    """Look for what is wrong; `stores`: with the document store, too. Raises JournalError."""
+    """Look for problems; `stores` includes the document store. Raise JournalError if the journal fails."""
     journal, store = data / "samples.db", data / "log.db"
     found = _Found(given=witness.read(witness.path_in(data)))
     cut_off = Unseen.NOTHING
@@ -262,7 +264,7 @@ def _look(data: Path, report: Report, *, repair: bool, stores: bool = True) -> _
 
 
 def _compare(data: Path, found: _Found, report: Report, *, deep: bool) -> None:
-    """Look which file is behind the others (`behind`); what is broken is not asked."""
+    """Find the file that is behind the others (`behind`), without those that are broken."""
     journal, store = data / "samples.db", data / "log.db"
     state = found.state = behind.look(journal) if journal.exists() else None
     if state is None:
@@ -292,7 +294,7 @@ def _compare(data: Path, found: _Found, report: Report, *, deep: bool) -> None:
 
 
 def _is_beheaded(path: Path) -> bool:
-    """Return True if only the write-ahead log of a database is left: who opens that makes away with it."""
+    """Return True if only the write-ahead log of a database is left, which opening it would delete."""
     return _size(path) == 0 and _size(Path(f"{path}-wal")) > HEADER
 
 
@@ -300,7 +302,7 @@ def _unseen(store: Path) -> Unseen:
     try:
         return unseen.look(store)
     except JournalError:
-        return Unseen.NOTHING  # whoever opens it next says what is wrong
+        return Unseen.NOTHING  # the next process that opens it reports the problem
 
 
 def _broken_log(path: Path, found: Unseen) -> list[str]:
@@ -336,7 +338,7 @@ def _journal_faults(connection: apsw.Connection) -> list[str]:
     if said != ["ok"]:
         return said
     if not connection.execute("SELECT 1 FROM sqlite_schema").fetchone():
-        return []  # power was cut before there was anything in it
+        return []  # power was cut before anything was written
     try:
         found = connection.execute("SELECT value FROM meta WHERE key = 'log'").fetchone()
         before = None
@@ -346,7 +348,7 @@ def _journal_faults(connection: apsw.Connection) -> list[str]:
             before = batch.number
         unsound = [f"batch {number} has no sound copy" for number in unechoed(connection)[:MOST_NAMED]]
         return unsound or unsettled(connection)
-    except (JournalDamagedError, apsw.SQLError) as error:  # the latter: a table or column is not there
+    except (JournalDamagedError, apsw.SQLError) as error:  # the latter: a table or column is missing
         return [str(error)]
 
 
@@ -359,7 +361,7 @@ def _store_findings(path: Path, report: Report, *, deep: bool) -> list[str]:
     except DamagedError as error:
         return [str(error)]
     except StoreError as error:
-        # Locked, full, newer: nothing that a repair would better, and nothing that recording waits for.
+        # Locked, full or newer: a repair would not help, and recording need not wait for it.
         report.unchecked.append(f"{path} could not be checked: {error}")
         log.error("%s", report.unchecked[-1])
         return []
@@ -370,7 +372,7 @@ def _size(path: Path) -> int:
 
 
 def _check_copies(store: Path, report: Report, *, vessel: str | None, repair: bool) -> None:
-    """Read them whole; what is damaged or missing is copied anew."""
+    """Read all copies, and copy damaged or missing documents again."""
     folder = folder_in(store.parent)
     there = size = 0
     try:
@@ -408,7 +410,7 @@ def _retire(database: Database, folder: Path, damaged: list[tuple[int, int]], re
     copies = Copies(folder)
     for number, _ in damaged:
         report.progress()
-        # The newest may just as well have been cut short: then it is whole by now.
+        # The newest may only have been cut short: then it is complete by now.
         if number in numbers(folder)[:-1] or number in copies.damaged:
             retired = copies.retire(number, database)
             healed = 0 if retired is None else retired.healed
@@ -417,7 +419,7 @@ def _retire(database: Database, folder: Path, damaged: list[tuple[int, int]], re
 
 
 def _locked(handle: int, *, patience: float) -> bool:
-    """Whether nobody else has the stores open, or not any more before patience ends."""
+    """Return True if no other process has the stores open, or stops within `patience` seconds."""
     deadline = time.monotonic() + patience
     while not _try_lock(handle, fcntl.LOCK_EX):
         if time.monotonic() >= deadline:
@@ -440,15 +442,15 @@ def _lock_file(data: Path) -> int:
 
 
 def run(args: Namespace) -> int:
-    """`logboat store check [--repair]`: 0 sound or repaired, 1 broken and not repaired.
+    """Run `logboat store check [--repair]`. Return 0 if sound or repaired, 1 if broken and not repaired.
 
-    Asked to repair while a daemon has the stores open, and nobody has found damage, there is nothing to do:
-    so it is at the start of the second of two daemons, and no failure.
+    If a daemon has the stores open and no damage was found, there is nothing to repair. That is the case when
+    the second of two daemons starts, and is no failure.
     """
     if not args.data.is_dir():
         print(f"logboat store check: {args.data}: there is no such folder", file=sys.stderr)
         return 1
-    # Only who repairs works for the appliance; a person who looks is told on the screen.
+    # Only a repair is work of the appliance; a person's check reports on the screen.
     with running("store", args.data if args.repair else None):
         return _run(args)
 

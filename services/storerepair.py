@@ -1,6 +1,6 @@
-"""Repair of the stores: what can be saved of a broken one goes into a new one, what is lost is named.
+"""Repair of the stores: saves what is readable into new files, and documents what is lost.
 
-Nothing here looks for damage: that is `storecheck`. Each step may be done again after a cut at any instant.
+It does not look for damage: that is `storecheck`. Each step may be repeated after a power cut at any instant.
 """
 
 import logging
@@ -30,14 +30,15 @@ from .witness import Given, Witness
 log = logging.getLogger(__name__)
 
 KEPT_ASIDE: Final = 3
-"""Broken files of each kind that are kept for whoever looks into it."""
+"""Number of broken files of each kind that are kept for later examination."""
 
 
 def repair_store(path: Path, found: Salvaged, report: Report, lost: "Lost") -> int:
-    """Put a new store in the place of a broken one; how many samples of the journal's log are lost for good.
+    """Replace a broken store by a new one, and return the number of the log's samples that are lost.
 
-    The new store is complete before it takes the place of the broken one: a cut at any instant leaves a
-    store that is found broken again, or none and the complete one beside it (`adopt`)."""
+    The new store is complete before it replaces the broken one. A power cut at any instant leaves either the
+    broken store, which is found again, or none and the complete one beside it (`adopt`).
+    """
     fresh = _salvaged(path)
     _remove(fresh)
     try:
@@ -62,30 +63,30 @@ def _salvaged(path: Path) -> Path:
 
 
 def adopt(path: Path) -> None:
-    """Put the repaired store in its place, if there is one and the place is free."""
+    """Move the repaired store to its place, if it exists and the place is free."""
     fresh = _salvaged(path)
     if not fresh.exists() or path.exists():
         return
     for suffix in ("-wal", "-shm"):
-        Path(f"{path}{suffix}").unlink(missing_ok=True)  # of the broken one: its last pages, if power went
+        Path(f"{path}{suffix}").unlink(missing_ok=True)  # of the broken one: its last pages, if power was cut
     fresh.replace(path)
     _remove(fresh)
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """What is known of numbers that the journal itself may have lost."""
+    """Facts about numbers that the journal itself may have lost."""
 
     given: Given | None = None
-    """What the witness says, of whichever log."""
+    """Content of the witness, for whichever log."""
     in_doubt: bool = False
-    """Whether the journal was found to be behind: more may have been given than is known."""
+    """True if the journal was behind, so that more numbers may have been given than are known."""
 
 
 def refill(store: Path, found: Salvaged, report: Report, lost: Lost, *, name: Path) -> int:
-    """Give a store what it lacks: from copies, then from the journal. What is in neither is named.
+    """Restore what a store lacks, from copies and then from the journal, and document what is in neither.
 
-    `name` is the store's name in words. Returns how many samples are lost for good.
+    `name` is the path of the store for messages. Return the number of samples that are lost.
     """
     _put_back(store, report, name=name)
     report.progress()
@@ -106,7 +107,7 @@ def refill(store: Path, found: Salvaged, report: Report, lost: Lost, *, name: Pa
             gone += rescue.name_lost(
                 database, lost.given, start=machine.boot_id(), utc=time.time(), in_doubt=lost.in_doubt
             )
-        database.checkpoint()  # all of it is in the file itself, which may be moved
+        database.checkpoint()  # everything is in the file itself, which may be moved
     if identity is not None or gone:
         report.done.append(
             f"{name}: {samples} samples documented again from the journal, {gone} lost (see gaps)"
@@ -123,16 +124,17 @@ def _last_numbers(found: Salvaged, given: Given | None, report: Report) -> dict[
             last[sensor] = max(number, last.get(sensor, 0))
     is_known = given is not None and given.log == found.meta.get("log")
     for _, sensor, closed, _, _ in found.sensors:
-        # These rows may be what is damaged: no number is higher than what was reserved.
+        # These rows may be damaged: no number is higher than what was reserved.
         most = max(given.reserved(sensor), last.get(sensor, 0)) if given is not None and is_known else closed
         last[sensor] = max(last.get(sensor, 0), min(closed, most))
     return last
 
 
 def make_good(store: Path, found: Salvaged, report: Report, lost: Lost) -> int:
-    """Give a sound store what it has lost or never had; as `refill`.
+    """Restore what a sound store has lost or never had, as `refill` does.
 
-    It gets another identity: what other vessels know of its sequences is of a store that had more in it.
+    It gets another identity, because what other vessels know of its sequences applies to a store with more in
+    it.
     """
     with Database.open(store, single_writer=documents.is_single_writer) as database:
         database.renew_identity()
@@ -140,7 +142,10 @@ def make_good(store: Path, found: Salvaged, report: Report, lost: Lost) -> int:
 
 
 def _put_back(store: Path, report: Report, *, name: Path) -> None:
-    """First of all, so that neither the journal nor gap documents stand in for what there is."""
+    """Restore documents from copies.
+
+    This comes first, so that neither the journal nor gap documents replace existing documents.
+    """
     folder = folder_in(name.parent)
     if not numbers(folder):
         return
@@ -159,7 +164,7 @@ def _put_back(store: Path, report: Report, *, name: Path) -> None:
 
 
 def replace_journal(path: Path, store: Path, found: Salvaged, report: Report, given: Given | None) -> None:
-    """Set a journal aside whose log must not go on. The next start begins a new one."""
+    """Set aside a journal whose log must not continue. The next start begins a new one."""
     aside = set_aside(path)
     report.done.append(
         f"{path}: {len(found.batches)} batches saved ({found.from_echoes} from copies alone); "
@@ -176,7 +181,7 @@ def replace_journal(path: Path, store: Path, found: Salvaged, report: Report, gi
         if kept:
             with Journal(path) as fresh:
                 fresh.set_meta(kept)
-        # Last of all: what it says is in documents now.
+        # Last of all: its content is in documents now.
         witness.path_in(path.parent).unlink(missing_ok=True)
         sync_directory(path.parent)
     except (JournalError, StoreError) as error:
@@ -184,7 +189,7 @@ def replace_journal(path: Path, store: Path, found: Salvaged, report: Report, gi
 
 
 def renew_witness(path: Path, report: Report, given: Given, batch: int, last: Mapping[str, int]) -> None:
-    """Write a witness that is behind the journal anew."""
+    """Write a witness again that is behind the journal."""
     fresh = Witness(path)
     fresh.begin(vessel=given.vessel, log=given.log, start=given.start, batch=batch, last=last)
     fresh.close()
@@ -192,7 +197,7 @@ def renew_witness(path: Path, report: Report, given: Given, batch: int, last: Ma
 
 
 def set_aside(path: Path) -> Path:
-    """Move a broken database out of the way, whole; only the newest few are kept."""
+    """Move a broken database out of the way, complete; only the newest few are kept."""
     folder = path.parent / "set-aside"
     make_folder(folder)
     stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
@@ -201,7 +206,7 @@ def set_aside(path: Path) -> Path:
     while target.exists():
         number += 1
         target = folder / f"{path.name}.{stamp}-{number}"
-    for suffix in ("-wal", "-shm", ""):  # a log without its database is never taken for another's
+    for suffix in ("-wal", "-shm", ""):  # a log must never be taken for that of another database
         source = Path(f"{path}{suffix}")
         if source.exists():
             source.replace(f"{target}{suffix}")
@@ -215,7 +220,7 @@ def set_aside(path: Path) -> Path:
 
 
 def give_up_set_aside(data: Path) -> None:
-    """On a card without room: broken files that were kept for somebody to look at go before any history."""
+    """Delete broken files that were kept for examination, on a card without space, before any history."""
     for old in (data / "set-aside").glob("*"):
         log.warning("%s removed to make room", old)
         old.unlink(missing_ok=True)

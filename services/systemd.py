@@ -1,6 +1,6 @@
-"""What a service tells systemd: ready, alive, starting, stopping (sd_notify(3)); which units have failed.
+"""Messages of a service to systemd (sd_notify(3)), and the list of failed units.
 
-Without systemd, nothing.
+The messages are ready, alive, starting and stopping. Without systemd, nothing happens.
 """
 
 import logging
@@ -16,18 +16,21 @@ from sensors.plaintext import clean
 log = logging.getLogger(__name__)
 
 MORE_S: Final = 120.0
-"""Seconds that a sign of progress earns a start. The slowest step between two of them (a large library is
-loaded, a key made) takes a slow board, at work on something else, a tenth of that."""
+"""Seconds that a start gets with each message of progress.
+
+The slowest step between two of them (importing a large library, making a key) takes a busy, slow board a
+tenth of that.
+"""
 _PROGRESS_EVERY_S: Final = 5.0
 
 
 class Notifier:
-    """Sends to `$NOTIFY_SOCKET`, if there is one and somebody listens there."""
+    """Sends messages to `$NOTIFY_SOCKET`, if it is set and somebody listens there."""
 
     def __init__(
         self, address: str | None = None, *, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        """`address` is the environment's unless given; a leading `@` means the abstract namespace."""
+        """Take the address from the environment unless given; a leading `@` means the abstract namespace."""
         found = os.environ.get("NOTIFY_SOCKET", "") if address is None else address
         self._address = "\0" + found[1:] if found.startswith("@") else found
         self._is_heard = True
@@ -35,17 +38,17 @@ class Notifier:
         self._progress_at = float("-inf")
 
     def ready(self) -> None:
-        """The daemon does its work from now on."""
+        """Report that the daemon now does its work."""
         self._send("READY=1")
 
     def alive(self) -> None:
-        """Feeds the watchdog."""
+        """Feed the watchdog of the unit."""
         self._send("WATCHDOG=1")
 
     def progress(self) -> None:
-        """Tell that a start makes progress: it then has `MORE_S` from now on, whatever its unit's limit is.
+        """Report that a start makes progress, so that it has `MORE_S` from now on, whatever its unit's limit.
 
-        May be called often: most calls do nothing.
+        It may be called often: most calls do nothing.
         """
         now = self._monotonic()
         if self._address and now - self._progress_at >= _PROGRESS_EVERY_S:
@@ -53,11 +56,11 @@ class Notifier:
             self._send(f"EXTEND_TIMEOUT_USEC={round(MORE_S * 1e6)}")
 
     def status(self, words: str) -> None:
-        """One line for `systemctl status`."""
+        """Set the line shown by `systemctl status`."""
         self._send(f"STATUS={clean(words)}")
 
     def stopping(self) -> None:
-        """The daemon is on its way out."""
+        """Report that the daemon is stopping."""
         self._send("STOPPING=1")
 
     def _send(self, text: str) -> None:
@@ -67,7 +70,7 @@ class Notifier:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
                 channel.sendto(text.encode(), self._address)
         except OSError as error:
-            # A daemon does its work whether or not anybody listens.
+            # A daemon does its work whether anybody listens or not.
             if self._is_heard:
                 log.warning("systemd does not listen at %s: %s", self._address, error.strerror or error)
             self._is_heard = False
@@ -76,9 +79,9 @@ class Notifier:
 
 
 class ImportProgress:
-    """Tells systemd of progress while modules are loaded: on a slow board that is most of a start.
+    """Import hook that reports progress to systemd: on a slow board, imports take most of a start.
 
-    The first of `sys.meta_path`; it finds no module itself.
+    It must be the first of `sys.meta_path`, and finds no module itself.
     """
 
     def __init__(self, notifier: Notifier) -> None:
@@ -90,13 +93,16 @@ class ImportProgress:
         path: Sequence[str] | None = None,  # noqa: ARG002
         target: ModuleType | None = None,  # noqa: ARG002
     ) -> None:
-        """Note that one more module is about to be loaded."""
+        """Report that one more module is about to be imported."""
         self._notifier.progress()
 
 
 def failed_units(ask: Callable[[], str] | None = None) -> tuple[str, ...]:
-    """Names of Logboat's units that have failed; none where there is no systemd. `ask`: what lists them."""
-    from subprocess import SubprocessError  # no daemon's start needs it
+    """Return the names of Logboat's units that have failed; none without systemd.
+
+    `ask` returns systemd's list; None runs systemctl.
+    """
+    from subprocess import SubprocessError  # not needed when a daemon starts
 
     try:
         told = list_failed() if ask is None else ask()
@@ -109,7 +115,7 @@ _UNITS: Final = ("systemctl", "list-units", "--failed", "--plain", "--no-legend"
 
 
 def list_failed() -> str:
-    """What systemd lists of our units that have failed. Raises OSError, SubprocessError."""
+    """Return systemd's list of our failed units. Raise OSError or SubprocessError if that fails."""
     import subprocess
 
     return subprocess.run(_UNITS, capture_output=True, text=True, timeout=5, check=False).stdout

@@ -1,10 +1,9 @@
-"""Timekeeping: what the machine's clock is worth, the time floor, and the time anchors of a boot.
+"""Timekeeping: the accuracy of the machine's clock, the time floor, and the time anchors of a boot.
 
-An anchor says "at this moment of the boot clock it was that time, give or take so much, says so-and-so".
-Readings carry the boot clock; anchors turn it into UTC, also later, when a better one has become known.
-
-Sources, best first: `gnss`, `network` (NTP), `rtc` (a clock chip), `floor` (not earlier than this: the
-image's date or the last time that was known).
+An anchor states which UTC a moment of the boot clock was, with an uncertainty and a source. Readings carry
+the boot clock. Anchors convert it to UTC, also later, when a better one has become known. Sources, best
+first: `gnss`, `network` (NTP), `rtc` (a clock chip), `floor` (not earlier than this: the image's date or the
+last known time).
 """
 
 import ctypes
@@ -19,22 +18,28 @@ from typing import Final
 log = logging.getLogger(__name__)
 
 STA_UNSYNC: Final = 0x0040
-"""`adjtimex` status: no time service disciplines the clock (linux/timex.h)."""
+"""Status bit of `adjtimex`: no time service disciplines the clock (linux/timex.h)."""
 RTC_UNCERTAINTY_S: Final = 20.0
-"""A DS3231 keeps within 2 ppm, a cheaper chip 20 ppm: 20 s is ten days of the latter."""
+"""Uncertainty of a clock chip, in seconds.
+
+A DS3231 is accurate to 2 ppm, a cheaper chip to 20 ppm: 20 s is ten days of the latter.
+"""
 REANCHOR_S: Final = 6 * 3600.0
-"""A boot of weeks gets an anchor this often, so that the crystal's drift between two is known."""
+"""Seconds between anchors in a long boot, so that the crystal's drift between two is known."""
 STEP_S: Final = 0.5
-"""A good clock that differs this much from what its last anchor foretells gets a new one."""
+"""Difference in seconds from the last anchor's prediction at which a good clock gets a new anchor."""
 AHEAD: Final = 60.0
-"""Seconds by which the floor may be ahead of a good clock: that is set in small steps, also back."""
+"""Seconds by which the floor may be ahead of a good clock, which is set in small steps, also backwards."""
 DISBELIEVED_AFTER: Final = 3600.0
-"""Seconds of the network's time that outweigh what was noted before. Somebody who fakes the time on a Wi-Fi
-network that a vessel passes does not set it back in that time. A wrong floor lasts no longer than this."""
+"""Seconds of contradiction by the network's time after which it overrides the noted time.
+
+Somebody who fakes the time on a Wi-Fi network that a vessel passes cannot set it back within that time. A
+wrong floor lasts no longer than this.
+"""
 
 
 class Source(StrEnum):
-    """Who says what time it is."""
+    """Source of the time."""
 
     FLOOR = "floor"
     RTC = "rtc"
@@ -43,31 +48,31 @@ class Source(StrEnum):
 
     @property
     def rank(self) -> int:
-        """0 for the floor, up to 3."""
+        """Rank of the source, from 0 for the floor to 3."""
         return list(Source).index(self)
 
     @property
     def is_external(self) -> bool:
-        """True if somebody else's clock says so: a time server, or satellites."""
+        """True if the source is another clock: a time server, or satellites."""
         return self in (Source.NETWORK, Source.GNSS)
 
 
 @dataclass(frozen=True, slots=True)
 class ClockQuality:
-    """What the machine's clock is worth now."""
+    """Source and uncertainty of the machine's clock at present."""
 
     source: Source
     uncertainty_s: float
 
     @property
     def is_synced(self) -> bool:
-        """Whether UTC can be believed to within the uncertainty."""
+        """True if UTC can be trusted to within the uncertainty."""
         return self.source is not Source.FLOOR
 
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """One fixed point between the boot clock and UTC."""
+    """One fixed relation between the boot clock and UTC."""
 
     clock_s: float
     utc: float
@@ -75,12 +80,12 @@ class Anchor:
     uncertainty_s: float
 
     def as_list(self) -> list[float | str]:
-        """As the boot document holds it."""
+        """Return the anchor in the form of the boot document."""
         return [self.clock_s, self.utc, self.source.value, self.uncertainty_s]
 
 
 class _Timex(ctypes.Structure):
-    """`struct timex` (linux/timex.h), as far as it is read here, and room for the rest."""
+    """The C type `struct timex` (linux/timex.h), as far as it is read here, with space for the rest."""
 
     _fields_ = (
         ("modes", ctypes.c_uint),
@@ -94,7 +99,11 @@ class _Timex(ctypes.Structure):
 
 
 def system_quality(*, root: Path = Path("/")) -> ClockQuality:
-    """Asks the kernel whether a time service keeps the clock, and else whether a clock chip set it."""
+    """Return the quality of the clock, as the kernel reports it.
+
+    A time service may discipline the clock, or a clock chip may have set it. Raise OSError if the kernel
+    cannot be asked.
+    """
     timex = _Timex()
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.adjtimex(ctypes.byref(timex)) < 0:
@@ -102,7 +111,7 @@ def system_quality(*, root: Path = Path("/")) -> ClockQuality:
         raise OSError(number, os.strerror(number))
     if not timex.status & STA_UNSYNC:
         return ClockQuality(Source.NETWORK, max(timex.maxerror / 1e6, 0.001))
-    # The kernel took the time from the first clock chip at start if this says 1 (rtc's sysfs ABI, hctosys).
+    # If this says 1, the kernel took the time from the first clock chip at boot (rtc's sysfs ABI, hctosys).
     hctosys = root / "sys/class/rtc/rtc0/hctosys"
     if hctosys.exists() and hctosys.read_text().strip() == "1":
         return ClockQuality(Source.RTC, RTC_UNCERTAINTY_S)
@@ -110,53 +119,54 @@ def system_quality(*, root: Path = Path("/")) -> ClockQuality:
 
 
 class TimeFloor:
-    """The earliest time that it can be: one rule for all daemons.
+    """The earliest possible current time: one rule for all daemons.
 
-    A clock may start in 1970, so what was known before is a floor for it. A clock may also have run ahead
-    once, by a bad time server or clock chip. So a floor that the network's time contradicts for
-    `DISBELIEVED_AFTER` gives way to it.
+    A clock may start in 1970, so the last known time is a floor for it. A clock may also have run ahead once,
+    because of a bad time server or clock chip. So a floor that the network's time contradicts for
+    `DISBELIEVED_AFTER` is replaced by it.
     """
 
     def __init__(self, *, image: float, known: float = 0.0, contradicted_s: float = 0.0) -> None:
-        """Begin with what was kept.
+        """Begin with the stored values.
 
-        `image` is the date of the image, and `known` the last time that was known, seconds since 1970.
-        `contradicted_s` is for how long the network's time has contradicted `known` in earlier boots.
+        `image` is the date of the image, and `known` the last known time, both in seconds since 1970.
+        `contradicted_s` is the number of seconds for which the network's time has contradicted `known` in
+        earlier boots.
         """
         self._image, self._known = image, known
         self.contradicted_s = contradicted_s
-        """Seconds for which the network's time has contradicted the floor."""
+        """Number of seconds for which the network's time has contradicted the floor."""
         self._contradicted_at: float | None = None
 
     @property
     def utc(self) -> float:
-        """The floor, seconds since 1970."""
+        """The floor, in seconds since 1970."""
         return max(self._image, self._known)
 
     def judge(self, utc: float, quality: ClockQuality) -> ClockQuality:
-        """Return what a clock is worth: nothing if it shows a time before the floor."""
+        """Return the quality of a clock: that of the floor if it shows an earlier time than the floor."""
         if utc < self.utc:
             return ClockQuality(Source.FLOOR, 0.0)
         return quality
 
     def is_evidence(self, utc: float, quality: ClockQuality) -> bool:
-        """Return True if the clock is worth recording, even where it contradicts the floor.
+        """Return True if the clock should be recorded, even where it contradicts the floor.
 
-        A clock chip may itself be wrong, after years with an empty battery.
+        A clock chip does not count, because it may be wrong after years with an empty battery.
         """
         return quality.source.is_external and utc >= self._image
 
     def raise_to(self, utc: float) -> None:
-        """Note what time it is. An earlier time than the floor changes nothing."""
+        """Raise the floor to a known time. A time earlier than the floor changes nothing."""
         if utc > self._known:
             self._known = utc
             self._forget()
 
     def observe(self, utc: float, quality: ClockQuality, *, at: float) -> bool:
-        """Look at a clock; return True if the floor has given way. `at`: seconds of a clock that never jumps.
+        """Compare a clock with the floor; return True if the floor was replaced.
 
-        Without a time service nothing is learnt. The time for which the floor is contradicted adds up, also
-        over boots, until the network's time confirms the floor.
+        `at` is in seconds of a clock that never jumps. Without a time service nothing changes. Times of
+        contradiction add up, also over boots, until the network's time confirms the floor.
         """
         if not quality.source.is_external:
             self._contradicted_at = None
@@ -188,11 +198,11 @@ class Timekeeper:
     """The anchors of one boot.
 
     The network's time becomes an anchor even where it contradicts the floor: an anchor is evidence, and the
-    timeline weighs that of all boots. Meanwhile the clock counts as unknown, until the floor gives way.
+    timeline weighs that of all boots. Meanwhile the clock counts as unknown, until the floor is replaced.
     """
 
     def __init__(self, *, floor_utc: float, image_utc: float = 0.0) -> None:
-        """`floor_utc` is the last time that was known, `image_utc` the date of the image."""
+        """Start with the last known time (`floor_utc`) and the date of the image (`image_utc`), as floors."""
         self._floor = TimeFloor(image=image_utc, known=floor_utc)
         self.anchors: list[Anchor] = []
 
@@ -201,13 +211,13 @@ class Timekeeper:
         return max(utc, self._floor.utc)
 
     def judge(self, utc: float, quality: ClockQuality) -> ClockQuality:
-        """Return what the clock is worth: nothing if it shows a time before the floor."""
+        """Return the quality of the clock: that of the floor if it shows an earlier time than the floor."""
         return self._floor.judge(utc, quality)
 
     def observe(self, *, clock_s: float, utc: float, quality: ClockQuality) -> Anchor | None:
-        """Look at the clocks at one moment; return the new anchor if they tell something new.
+        """Read the clocks at one moment; return a new anchor if it adds information, else None.
 
-        It is then in `anchors`, too.
+        The anchor is then in `anchors`, too.
         """
         self._floor.observe(utc, quality, at=clock_s)
         if not self._floor.is_evidence(utc, quality):

@@ -1,18 +1,18 @@
-"""The timeline of a vessel: which UTC a moment of some boot's clock was, how surely, and why.
+"""The timeline of a vessel: converts moments of boots to UTC, with their uncertainty and its reason.
 
-Readings carry the number of their boot and its clock, which never jumps. A boot's anchors tie that clock to
-UTC, better ones coming later; nothing is ever rewritten, whoever shows a time asks here. Pure.
+Readings carry the number of their boot and its clock, which never jumps. A boot's anchors relate that clock
+to UTC, and better ones may be added later. Nothing is ever rewritten: whoever shows a time asks here. Pure.
 
-How a boot's clock becomes UTC:
+A boot's clock is converted to UTC as follows:
 
-1. The anchors of the best source count (gnss and network alike, else rtc). Of two that cannot both be right
-   the surer one stays, of two as sure the later.
-2. Between two anchors UTC runs evenly (the crystal's drift); beyond the ends it runs at the clock's own pace.
-3. A boot whose anchors contradict those of most sure boots around it is not believed (`agreement`): a time
-   server that was wrong once does not outlive its boot.
-4. A clock chip that contradicts the boots around it, or the floor, is not believed.
-5. A boot without a believable anchor lies after the boot before it and its floors, and before the boot after
-   it: in the middle, give or take half of that room; or just "not before" if nothing bounds it above.
+1. Only anchors of the best source count (gnss and network alike, else rtc). If two cannot both be right, the
+more certain one stays, or the later one if both are equally certain. 2. Between two anchors UTC runs evenly
+(the crystal's drift); beyond the ends it runs at the clock's own rate. 3. A boot whose anchors contradict
+those of most sure boots around it is not believed (`agreement`), so that one wrong answer of a time server
+does not outlast its boot. 4. A clock chip that contradicts the boots around it, or the floor, is not
+believed. 5. A boot without a believable anchor lies after the boot before it and its floors, and before the
+boot after it: in the middle, with half of that span as the uncertainty. If nothing bounds it above, only "not
+before" is known.
 
 Samples are in order by log and number; times never reorder them.
 """
@@ -29,15 +29,20 @@ from .agreement import Span, outvoted
 from .timekeeping import Anchor, Source
 
 DRIFT: Final = 100e-6
-"""Seconds a second that a free-running clock may be off: crystals of the kind on a Pi's board are sold with
-±20 to ±50 ppm at 25 °C, the rest is for age and an engine room's heat."""
+"""Maximum drift of a free-running clock, in seconds per second.
+
+Crystals of the kind on a Pi's board are sold with ±20 to ±50 ppm at 25 °C; the rest is for age and an engine
+room's heat.
+"""
 MOST_SLEW: Final = 500e-6
-"""Seconds a second by which time services may push the boot clock (MAXFREQ in linux/timex.h): two anchors
-that ask for more cannot both be right."""
+"""Maximum rate at which time services adjust the boot clock, in seconds per second.
+
+It is MAXFREQ in linux/timex.h. Two anchors that require more cannot both be right.
+"""
 
 
 class Trust(StrEnum):
-    """How a time is known, best first."""
+    """Reliability of a time, best first."""
 
     SYNCED = "synced"
     """From GNSS or network anchors of its own boot."""
@@ -46,13 +51,13 @@ class Trust(StrEnum):
     BETWEEN = "between"
     """From the boots before and after it."""
     AFTER = "after"
-    """Not before this."""
+    """A lower bound only: not before this."""
     BEFORE = "before"
-    """Not after this."""
+    """An upper bound only: not after this."""
     RECORDED = "recorded"
-    """As the document itself has it: that of its boot is not here."""
+    """As the document itself says, because that of its boot is not here."""
     UNKNOWN = "unknown"
-    """Nothing is known."""
+    """No information at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,26 +66,26 @@ class Moment:
 
     trust: Trust
     utc: float | None
-    """The best guess, or the only bound; seconds since 1970."""
+    """Best estimate, or the only bound, in seconds since 1970."""
     uncertainty: float | None = None
-    """Give or take, seconds; None where only one bound or nothing is known."""
+    """Uncertainty in seconds; None where only one bound or nothing is known."""
 
     @property
     def earliest(self) -> float:
-        """It was not before this; -inf if unknown."""
+        """Lower bound, in seconds since 1970; -inf if unknown."""
         if self.utc is None or self.trust is Trust.BEFORE:
             return -math.inf
         return self.utc - (self.uncertainty or 0.0)
 
     @property
     def latest(self) -> float:
-        """It was not after this; inf if unknown."""
+        """Upper bound, in seconds since 1970; inf if unknown."""
         if self.utc is None or self.trust is Trust.AFTER:
             return math.inf
         return self.utc + (self.uncertainty or 0.0)
 
     def is_within(self, since: float, until: float) -> bool:
-        """Whether it lies in a range as it is shown; one of which nothing is known lies in any."""
+        """Return True if its estimate lies in a range; an unknown moment lies in every range."""
         return self.utc is None or since <= self.utc <= until
 
 
@@ -89,32 +94,32 @@ NEVER: Final = Moment(Trust.UNKNOWN, None)
 
 @dataclass(frozen=True, slots=True)
 class Boot:
-    """One start of the machine, as its document tells."""
+    """One boot of the machine, from its document."""
 
     log: str
     number: int
     anchors: tuple[Anchor, ...] = ()
     previous_end: tuple[int, float] | None = None
-    """(number of the boot before, boot clock of its last durable moment)."""
+    """Number of the previous boot, and boot clock of its last durable moment."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Base:
-    """What is known of a boot: its believed anchors, and bounds for the UTC of its clock's zero."""
+    """Facts about a boot: its believed anchors, and bounds for the UTC of its clock's zero."""
 
     trust: Trust
     points: tuple[Anchor, ...]
     low: float
     high: float
     length: float
-    """The last moment of the boot that is known of, on its clock."""
+    """Last known moment of the boot, on its clock."""
     is_over: bool
-    """Whether that is its end: a later boot says so."""
+    """True if that is its end, according to a later boot."""
 
     def at(self, clock: float) -> Moment:
         if self.points:
             return Moment(self.trust, *_interpolated(self.points, clock))
-        # `high` comes from a later boot's start, and a moment after the last known one is before that, too.
+        # `high` comes from a later boot's start, and a moment after the last known one is also before that.
         low, high = self.low + clock, self.high + min(clock, self.length)
         if math.isfinite(low) and math.isfinite(high) and low <= high:
             return Moment(Trust.BETWEEN, (low + high) / 2, (high - low) / 2)
@@ -139,13 +144,13 @@ class Timeline:
                 self._bases[log, boot.number] = base
 
     def knows(self, log: str, boot: int) -> bool:
-        """Whether there is a document of this boot."""
+        """Return True if there is a document of this boot."""
         return (log, boot) in self._bases
 
     def at(self, log: str, boot: int, clock: float, *, recorded: float | None = None) -> Moment:
-        """UTC of a moment of a boot's clock (seconds).
+        """Return the UTC of a moment of a boot's clock, which is in seconds.
 
-        `recorded` is what a document says of that moment; it stands in if the boot's own is not here.
+        `recorded` is the time in a document of that moment, used if the boot's own document is not here.
         """
         base = self._bases.get((log, boot))
         if base is not None:
@@ -153,18 +158,19 @@ class Timeline:
         return NEVER if recorded is None else Moment(Trust.RECORDED, recorded)
 
     def boots(self, log: str) -> list[int]:
-        """Numbers of the boots of a log of which there is a document, rising."""
+        """Return the numbers of the boots of a log with documents, ascending."""
         return sorted(number for found, number in self._bases if found == log)
 
     def length(self, log: str, boot: int) -> float:
-        """The last moment of a boot that is known of, on its clock; 0 if none is."""
+        """Return the last known moment of a boot, on its clock; 0 if there is none."""
         base = self._bases.get((log, boot))
         return 0.0 if base is None else base.length
 
     def first_boot_reaching(self, log: str, since: float) -> int:
-        """The lowest boot of a log with times, as they are shown, from `since` on: older ones need no look.
+        """Return the lowest boot of a log with estimated times from `since` on; earlier ones can be skipped.
 
-        One whose end is not told, as the newest's, may have gone on for ever. 0 if no boot is known.
+        A boot whose end is not known, such as the newest, may have continued forever. The result is 0 if no
+        boot is known.
         """
         for number in self.boots(log):
             base = self._bases[log, number]
@@ -174,7 +180,7 @@ class Timeline:
 
 
 def believed(anchors: Iterable[Anchor]) -> tuple[Anchor, ...]:
-    """The anchors that count: of the best class of source, in the order of the clock, without contradiction.
+    """Return the anchors that count: of the best class of source, by the clock, without contradictions.
 
     Floors are bounds and no anchors; none of them is returned.
     """
@@ -192,7 +198,7 @@ def believed(anchors: Iterable[Anchor]) -> tuple[Anchor, ...]:
 
 
 def sure_span(points: Sequence[Anchor]) -> Span | None:
-    """Return when a boot was running by what GNSS or the network says; None if neither says anything.
+    """Return when a boot was running according to GNSS or the network; None without these.
 
     `points` are the boot's believed anchors.
     """
@@ -219,7 +225,7 @@ def _agree(one: Anchor, later: Anchor) -> bool:
 
 
 def _interpolated(points: Sequence[Anchor], clock: float) -> tuple[float, float]:
-    """UTC and uncertainty at a moment, from anchors in order."""
+    """Return UTC and uncertainty at a moment, from anchors in order."""
     place = bisect_right(points, clock, key=lambda anchor: anchor.clock_s)
     if place == 0 or place == len(points):
         near = points[0] if place == 0 else points[-1]
@@ -235,7 +241,7 @@ def _interpolated(points: Sequence[Anchor], clock: float) -> tuple[float, float]
 
 
 def _told_ends(boots: Sequence[Boot]) -> dict[int, float]:
-    """The last durable moment of each boot, on its clock, as the boots after it tell."""
+    """Return the last durable moment of each boot, on its clock, according to the boots after it."""
     told: dict[int, float] = {}
     for boot in boots:
         if boot.previous_end is not None:
@@ -245,13 +251,13 @@ def _told_ends(boots: Sequence[Boot]) -> dict[int, float]:
 
 
 def _based(boots: Sequence[Boot]) -> list[_Base]:
-    """Each boot of one log tied to UTC, or bounded by its neighbours."""
+    """Return each boot of one log with its relation to UTC, or its bounds from its neighbours."""
     told = _told_ends(boots)
     lengths = [
         max([told.get(boot.number, 0.0), *(anchor.clock_s for anchor in boot.anchors)]) for boot in boots
     ]
     chosen = _chosen(boots)
-    # What GNSS and the network say bounds everything else; then a clock chip may say what fits in.
+    # GNSS and the network bound everything else; then a clock chip is used where it fits in.
     good = [points if points and _trust(points[0]) is Trust.SYNCED else () for points in chosen]
     bounds = _bounds(boots, lengths, good)
     credible = [
@@ -284,7 +290,7 @@ def _chosen(boots: Sequence[Boot]) -> list[tuple[Anchor, ...]]:
 
 
 def _fits(points: Sequence[Anchor], *, low: float, high: float) -> bool:
-    """Whether anchors put the clock's zero within bounds; of two that contradict, the lower one counts."""
+    """Return True if anchors put the clock's zero within bounds; of contradictory ones, the lower counts."""
     if not points:
         return False
     utc, give = _interpolated(points, 0.0)
@@ -294,9 +300,9 @@ def _fits(points: Sequence[Anchor], *, low: float, high: float) -> bool:
 def _bounds(
     boots: Sequence[Boot], lengths: Sequence[float], anchored: Sequence[Sequence[Anchor]]
 ) -> list[tuple[float, float]]:
-    """Between which times the zero of each boot's clock lies, by the boots around it and its floors."""
+    """Return the bounds of the zero of each boot's clock, from the boots around it and its floors."""
     highs: list[float] = []
-    begins = math.inf  # UTC at which the boots after had certainly begun, at the latest
+    begins = math.inf  # latest UTC at which the following boots had begun
     for length, points in zip(reversed(lengths), reversed(anchored), strict=True):
         high = begins - length
         highs.append(high)
@@ -306,7 +312,7 @@ def _bounds(
             begins = utc + give
     highs.reverse()
     lows: list[float] = []
-    over = -math.inf  # UTC at which the boots so far were certainly over, at the earliest
+    over = -math.inf  # earliest UTC at which the boots so far were over
     for boot, length, points, high in zip(boots, lengths, anchored, highs, strict=True):
         low = max([over, *(zero for zero in _floors(boot) if zero <= high)])
         lows.append(low)
@@ -318,15 +324,17 @@ def _bounds(
 
 
 def _floors(boot: Boot) -> Iterator[float]:
-    """The floors of a boot, as UTC of its clock's zero. One that the boots after it disprove was a clock that
-    ran ahead unnoticed: it counts for nothing."""
+    """Yield the floors of a boot, as UTC of its clock's zero.
+
+    The caller ignores those that later boots disprove: they came from a clock that ran ahead unnoticed.
+    """
     for anchor in boot.anchors:
         if anchor.source is Source.FLOOR and _is_finite(anchor):
             yield anchor.utc - anchor.clock_s
 
 
 def downtimes(timeline: Timeline, log: str) -> list["Downtime"]:
-    """The times between the boots of a log during which the machine was off."""
+    """Return the times between the boots of a log during which the machine was off."""
     found = []
     for before, after in pairwise(timeline.boots(log)):
         end = timeline.at(log, before, timeline.length(log, before))
@@ -337,7 +345,10 @@ def downtimes(timeline: Timeline, log: str) -> list["Downtime"]:
 
 @dataclass(frozen=True, slots=True)
 class Downtime:
-    """The machine was off between two boots: from the last durable moment of one to the start of the next."""
+    """A time during which the machine was off.
+
+    It lasts from the last durable moment of one boot to the start of the next.
+    """
 
     log: str
     before: int
@@ -348,7 +359,7 @@ class Downtime:
 
     @property
     def seconds(self) -> float | None:
-        """How long; None where either end is not known, or they contradict each other."""
+        """Duration in seconds; None where either end is not known, or they contradict each other."""
         if self.end.uncertainty is None or self.start.uncertainty is None:
             return None
         assert self.end.utc is not None
@@ -358,5 +369,5 @@ class Downtime:
 
     @property
     def uncertainty(self) -> float:
-        """Give or take, seconds."""
+        """Uncertainty of the duration, in seconds."""
         return (self.end.uncertainty or 0.0) + (self.start.uncertainty or 0.0)

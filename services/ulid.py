@@ -1,6 +1,6 @@
-"""ULIDs: names for documents that nobody numbers, in the order in which they were made.
+"""ULIDs: ids for documents that have no number, sorted by the time of their creation.
 
-26 characters of Crockford's base 32: 48 bits of milliseconds since 1970, then 80 random bits
+They have 26 characters of Crockford's base 32: 48 bits of milliseconds since 1970, then 80 random bits
 (https://github.com/ulid/spec).
 """
 
@@ -12,7 +12,10 @@ LENGTH: Final = 26
 
 
 def ulid(utc: float, *, random: bytes | None = None) -> str:
-    """A new name. `utc`: seconds since 1970; `random`: ten bytes, else the system's own."""
+    """Return a new id.
+
+    `utc` is in seconds since 1970; `random` are ten bytes, by default from the system.
+    """
     moment = min(max(round(utc * 1000), 0), 2**48 - 1)
     number = moment << 80 | int.from_bytes(os.urandom(10) if random is None else random)
     return "".join(ALPHABET[number >> 5 * place & 31] for place in reversed(range(LENGTH)))

@@ -1,9 +1,9 @@
-"""What a write-ahead log holds beyond the frame at which SQLite stops. It is looked at before anybody opens
-the files, for whoever writes next overwrites it.
+"""The content of a write-ahead log after the frame at which SQLite stops.
 
-Commits that were durable are damage, and repaired as such (`storecheck`). One commit alone may just as well
-be what a power cut left unfinished, as happens every day; so it is taken in if it is the journal's, and made
-good from the journal if it is the document store's, and nothing is set aside for it.
+It is examined before any process opens the files, because the next writer overwrites it. If durable commits
+follow that frame, the file is damaged, and is repaired as such (`storecheck`). A single commit may just as
+well be one that a power cut left incomplete, as happens every day. So it is applied if it is the journal's,
+and restored from the journal if it is the document store's; nothing is set aside for it.
 """
 
 from pathlib import Path
@@ -22,7 +22,7 @@ BROKEN: Final = "its write-ahead log is broken before commits that were durable"
 
 
 def look(path: Path) -> Unseen:
-    """What there is of a database. Raises JournalError if SQLite cannot open it."""
+    """Return what follows in a database's log. Raise JournalError if SQLite cannot open it."""
     if not path.exists():
         return Unseen.NOTHING
     try:
@@ -32,9 +32,9 @@ def look(path: Path) -> Unseen:
 
 
 def take_in(path: Path) -> str | None:
-    """Take in the journal's one commit if its batch is whole; what was done, in words, or None.
+    """Apply the journal's single commit if its batch is complete; return a sentence about it, or None.
 
-    Raises JournalDamagedError if there is more to it than that.
+    Raise JournalDamagedError if more follows than that.
     """
     found = salvage(path)
     connection = connect(path)

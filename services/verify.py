@@ -1,12 +1,12 @@
-"""Completeness, proved from documents alone: which samples of a log are there, which are not, and why not.
+"""Proof of completeness from documents alone: which samples of a log are missing, and why.
 
-Pure over a source of documents. Reads each vessel's readings and gaps once, in order of id, one document at
-a time: what it holds in memory grows with the number of sensors, logs and boots, not with their history.
+Pure over a source of documents. It reads each vessel's readings and gaps once, in order of id, one document
+at a time: its memory grows with the number of sensors, logs and boots, not with their history.
 
-Numbers begin at 1. A number that no reading has and no gap document explains is *missing*; one that two
-readings have is *repeated*; a document that is not what its id and its own numbers say, that was changed, or
-that stands out of order is a *fault*. Samples in windows that are still open are in no document yet: nothing
-is said of numbers after the last one on record, but how many more the sensor's current value knows of.
+Numbers begin at 1. A number that is in no reading and is explained by no gap document is *missing*. A number
+that is in two readings is *repeated*. A document that contradicts its id or its own numbers, was changed, or
+is out of order is a *fault*. Samples in windows that are still open are in no document yet. So nothing is
+said of numbers after the last one on record, except how many more the sensor's current value implies.
 """
 
 import heapq
@@ -27,42 +27,42 @@ from .shapes import Documents, Equipment, Gap, Reading, ShapeError, Stored, Vess
 from .timeline import NEVER, Downtime, Moment, Timeline, downtimes
 
 MOST_LISTED: Final = 100
-"""Spans and faults that are listed for one sensor's log; all are counted."""
+"""Maximum number of spans and faults that are listed for one sensor's log; all are counted."""
 REMOVED_HERE: Final = "removed from this card to make room; the vessel itself may have it"
-"""Why another vessel's samples are not there."""
+"""The reason for missing samples of another vessel."""
 ROUNDING_S: Final = 0.002
-"""Times in documents are rounded to the millisecond, twice."""
+"""Tolerance in seconds: times in documents are rounded to the millisecond, twice."""
 
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Numbers that no reading has."""
+    """A range of numbers that are in no reading."""
 
     first: int
     last: int
     reason: str | None = None
-    """What a gap document says; None where none explains it."""
+    """Reason from a gap document; None if there is none."""
     after: Moment = NEVER
-    """When the last sample before was taken."""
+    """Time of the last sample before."""
     before: Moment = NEVER
-    """When the first sample after was taken."""
+    """Time of the first sample after."""
 
     @property
     def count(self) -> int:
-        """How many samples."""
+        """Number of missing samples."""
         return self.last - self.first + 1
 
 
 @dataclass(slots=True)
 class Tally:
-    """Spans of one sort: all counted, the first `MOST_LISTED` kept."""
+    """Ranges of one kind: all counted, the first `MOST_LISTED` kept."""
 
     spans: int = 0
     samples: int = 0
     listed: list[Missing] = field(default_factory=list)
 
     def add(self, span: Missing) -> None:
-        """Count one."""
+        """Count one range, and keep it if there is space."""
         self.spans += 1
         self.samples += span.count
         if len(self.listed) < MOST_LISTED:
@@ -71,19 +71,19 @@ class Tally:
 
 @dataclass(slots=True)
 class SensorLog:
-    """What is on record of one sensor within one log."""
+    """The record of one sensor within one log."""
 
     vessel: str
     sensor: str
     log: str
     windows: int = 0
     samples: int = 0
-    """Different numbers that readings have."""
+    """Number of distinct sequence numbers in readings."""
     last: int = 0
-    """The last number on record; 0 if there is no reading."""
+    """Last number on record; 0 if there is no reading."""
     last_at: Moment = NEVER
     waiting: int = 0
-    """Samples after `last` that the sensor's current value knows of: in open windows, or not yet arrived."""
+    """Number of samples after `last`, by the sensor's current value: in open windows, or not yet arrived."""
     missing: Tally = field(default_factory=Tally)
     explained: Tally = field(default_factory=Tally)
     repeated: Tally = field(default_factory=Tally)
@@ -92,11 +92,11 @@ class SensorLog:
 
     @property
     def is_complete(self) -> bool:
-        """Nothing missing without a reason, nothing twice, nothing wrong."""
+        """True if nothing is missing without a reason, repeated or faulty."""
         return not (self.missing.spans or self.repeated.spans or self.fault_count)
 
     def blame(self, fault: str) -> None:
-        """Note what is wrong."""
+        """Count a fault, and keep its description if there is space."""
         self.fault_count += 1
         if len(self.faults) < MOST_LISTED:
             self.faults.append(fault)
@@ -104,32 +104,34 @@ class SensorLog:
 
 @dataclass(frozen=True, slots=True)
 class LogBoots:
-    """The starts of the machine within one log."""
+    """The boots of the machine within one log."""
 
     log: str
     numbers: tuple[int, ...]
-    """Of which there is a document."""
+    """Numbers of the boots with a document."""
     absent: tuple[tuple[int, int], ...]
-    """Ranges of those of which there is none, although a later one or a reading shows that there were: what
-    is known of their times is only what their neighbours tell."""
+    """Ranges of boots without a document, whose existence a later boot or a reading proves.
+
+    Their times are known only from their neighbours.
+    """
     downtimes: tuple[Downtime, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class VesselReport:
-    """Everything about one vessel."""
+    """The result for one vessel."""
 
     vessel: str
     logs: tuple[LogBoots, ...]
     sensors: tuple[SensorLog, ...]
     silent: tuple[str, ...]
-    """Sensors that the vessel has, of which there is no reading and no gap document."""
+    """Sensors of the vessel without any reading or gap document."""
     faults: tuple[str, ...]
-    """Of documents that belong to no sensor's log."""
+    """Faults of documents that belong to no sensor's log."""
 
     @property
     def is_complete(self) -> bool:
-        """Whether the history is proved complete."""
+        """True if the history is proved complete."""
         return not self.faults and all(sensor.is_complete for sensor in self.sensors)
 
 
@@ -140,13 +142,13 @@ def verify(
     floors: Mapping[str, str] | None = None,
     own: str = "",
 ) -> Iterator[VesselReport]:
-    """A report for each vessel (all of the fleet if None), in turn. Raises what the source raises.
+    """Yield a report for each vessel (all of the fleet if None). Raise the errors of the source.
 
     Args:
         source: the documents.
         vessels: their ids.
-        floors: as `Database.floors` tells them: below them, other vessels' readings were removed here.
-        own: the vessel whose card this is. What was removed of it is told by its gap documents alone.
+        floors: those of `Database.floors`; below them, other vessels' readings were removed here.
+        own: the vessel whose card this is; only its gap documents say what was removed of it.
     """
     for vessel in shapes.vessels(source) if vessels is None else vessels:
         yield _verify_vessel(source, vessel, {} if floors is None or vessel == own else floors)
@@ -179,7 +181,7 @@ def _verify_vessel(source: Documents, vessel: str, floors: Mapping[str, str]) ->
 
 
 def _vessel(source: Documents, vessel: str) -> tuple[set[str], list[str], list[str]]:
-    """The sensors and logs that the vessel's document names, and what is wrong with it."""
+    """Return the sensors and logs in the vessel's document, and the document's problems."""
     document = source.get(documents.vessel_id(vessel))
     if document is None:
         return set(), [], []
@@ -191,13 +193,13 @@ def _vessel(source: Documents, vessel: str) -> tuple[set[str], list[str], list[s
 
 
 def _current(source: Documents, report: SensorLog) -> int | None:
-    """The last number that the sensor's current value knows of; None if there is none of this log."""
+    """Return the last number by the sensor's current value; None if there is none of this log."""
     document = source.get(documents.equipment_id(report.vessel, report.sensor))
     if document is None:
         return None
     try:
         current = shapes.read(document, Equipment)
-    except ShapeError:  # it is no part of the history
+    except ShapeError:  # it is not part of the history
         return None
     return current.sequence if current.log == report.log else None
 
@@ -219,7 +221,7 @@ def _log_boots(timeline: Timeline, log: str, named: set[int]) -> LogBoots:
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    """A reading or gap document, filed by its id."""
+    """A reading or gap document, sorted by its id."""
 
     document: Stored
     kind: Kind
@@ -229,7 +231,10 @@ class _Record:
 
 
 def _records(source: Documents, vessel: str, faults: list[str]) -> Iterator[_Record]:
-    """Gaps and readings of a vessel, by sensor, log and number; what is filed nowhere goes to `faults`."""
+    """Yield gaps and readings of a vessel, by sensor, log and number.
+
+    Descriptions of documents with invalid ids are appended to `faults`.
+    """
     streams = [_filed(source, kind, vessel) for kind in (Kind.GAP, Kind.READING)]
     for _, kind, document in heapq.merge(*streams, key=itemgetter(0)):
         name = documents.parse_id(document.id)
@@ -240,29 +245,29 @@ def _records(source: Documents, vessel: str, faults: list[str]) -> Iterator[_Rec
 
 
 def _filed(source: Documents, kind: Kind, vessel: str) -> Iterator[tuple[str, Kind, Stored]]:
-    """A vessel's documents of one type, each with what follows the type in its id: they come sorted by it."""
+    """Yield a vessel's documents of one type with the rest of their ids, by which they are sorted."""
     for document in source.documents(f"{kind}:{vessel}:"):
         yield document.id.partition(":")[2], kind, document
 
 
 class _Walk:
-    """Goes along the numbers of one sensor's log."""
+    """Steps through the numbers of one sensor's log."""
 
     def __init__(self, report: SensorLog, timeline: Timeline, floor: str) -> None:
-        """`floor`: the id of the first reading that was not removed here; empty if none was."""
+        """Start at the beginning; `floor` is the id of the first reading that was not removed here, or ''."""
         self.report = report
         self.boots: set[int] = set()
-        """Numbers of the boots that its readings name."""
+        """Numbers of the boots in its readings."""
         self._timeline = timeline
         number = floor.rpartition(":")[2]
         self._kept_from = int(number) if number.isdecimal() else 0
         self._gaps: list[Gap] = []
-        """Gap documents that reach beyond the last reading; neighbours with one reason as one."""
+        """Gap documents that reach beyond the last reading, merged if they touch and have the same reason."""
         self._end: tuple[int, float] | None = None
         """Boot and boot clock of the last sample."""
 
     def take(self, record: _Record) -> None:
-        """The next document."""
+        """Process the next document."""
         try:
             if record.kind is Kind.GAP:
                 self._gap(record, shapes.read(record.document, Gap))
@@ -272,7 +277,7 @@ class _Walk:
             self.report.blame(str(error))
 
     def end(self, current: int | None) -> SensorLog:
-        """The report. `current`: the last number that the sensor's current value knows of, in this log."""
+        """Return the report; `current` is the last number by the sensor's current value, in this log."""
         last = max([self.report.last, *(gap.last for gap in self._gaps)])
         for span in self._unread(last, NEVER):
             if span.reason is not None:
@@ -321,7 +326,7 @@ class _Walk:
         self._end = (reading.boot, reading.end)
 
     def _unread(self, upto: int, before: Moment) -> Iterator[Missing]:
-        """The numbers after the last reading up to `upto`, explained or not."""
+        """Yield the numbers after the last reading up to `upto`, explained or not."""
         for span in self._not_here(upto, before):
             if span.reason is not None or span.first >= self._kept_from:
                 yield span
@@ -332,7 +337,7 @@ class _Walk:
                 yield replace(span, first=removed + 1)
 
     def _not_here(self, upto: int, before: Moment) -> Iterator[Missing]:
-        """The same, explained by gap documents alone."""
+        """Yield the same numbers as `_unread`, explained by gap documents only."""
         after, number = self.report.last_at, self.report.last + 1
         for gap in self._gaps:
             if gap.first > upto:
@@ -365,7 +370,7 @@ def _is_before(reading: Reading, end: tuple[int, float]) -> bool:
 
 
 def _faults(document: Stored, reading: Reading) -> Iterator[str]:
-    """What is wrong with a reading document by itself."""
+    """Yield the faults that a reading document has by itself."""
     count = len(reading.samples)
     if count != reading.last - reading.first + 1:
         yield f"holds {count} samples for the numbers {reading.first} to {reading.last}"

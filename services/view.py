@@ -1,6 +1,6 @@
-"""The recorder's view of itself, second by second: the contents of the live state file.
+"""The state that the recorder publishes every second: the contents of the live state file.
 
-Shape, version 1 (`clock`: boot clock in seconds, `utc`: seconds since 1970):
+Format, version 1 (`clock`: boot clock in seconds, `utc`: seconds since 1970):
 
     pid, vessel, log, boot, started, recording, fault, problems
     identity                 {fleet, fault: why it cannot be used}, each null if there is none
@@ -8,7 +8,7 @@ Shape, version 1 (`clock`: boot clock in seconds, `utc`: seconds since 1970):
     clock                    {source, uncertainty}
     commit                   {count, median, p999, longest}: ms that the latest commits took; null before any
     backlog                  {samples: not yet durable, batches: not yet in documents, open: in open windows}
-    documents, copies        null, or why they cannot be written just now
+    documents, copies        null, or why they cannot be written now
     storage                  {free, total, budget, used} in bytes, or null
     sensors                  id -> {name, path, unit, kind, value, state, detail, clock, utc, sequence, rate,
                              alarm}
@@ -29,11 +29,11 @@ from .recording import Recording
 from .timekeeping import ClockQuality
 
 RATE_OVER_MS: Final = 10_000
-"""Rates are counted over this time."""
+"""Milliseconds over which rates are computed."""
 
 
 class View:
-    """Gathers what is shown."""
+    """Collects the facts that are published."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class View:
         self._counted_ms: int | None = None
 
     def saw(self, sample: Sample) -> None:
-        """A driver said something, recorded or not."""
+        """Note a driver's sample, recorded or not."""
         self._latest[sample.sensor] = sample
 
     def state(
@@ -66,7 +66,7 @@ class View:
         now_ms: int,
         utc: float,
     ) -> dict[str, Any]:
-        """What the file says at this moment."""
+        """Return the contents of the file at this moment."""
         self._count(recording, now_ms)
         last = recording.last_commit
         durable = None

@@ -1,7 +1,7 @@
 """Windows: consecutive samples of one sensor become one `reading` document. Pure.
 
-A window ends when it spans its time, holds 2,000 samples or 64 kB, or when what follows belongs to another
-start of the recorder or another boot: a window's offsets count on one boot clock.
+A window ends when its time has passed, when it contains 2,000 samples or 64 kB, or when the next sample
+belongs to another run of the recorder or another boot, because a window's offsets refer to one boot clock.
 """
 
 import math
@@ -21,7 +21,7 @@ MOST_BYTES: Final = 64_000
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Whose samples a window holds, and what they measure."""
+    """The sensor of a window, and what it measures."""
 
     vessel: str
     sensor: str
@@ -33,15 +33,15 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class ClockReading:
-    """What UTC was believed to be at a moment of the boot clock."""
+    """The UTC of a moment of the boot clock, as known at the time."""
 
     clock_ms: int
     utc: float
-    """Seconds since 1970."""
+    """Time in seconds since 1970."""
     synced: bool
 
     def utc_at(self, clock_ms: int) -> float:
-        """UTC at another moment of the same boot, by the same belief."""
+        """Return the UTC of another moment of the same boot, by the same relation."""
         return self.utc + (clock_ms - self.clock_ms) / 1000
 
 
@@ -56,7 +56,7 @@ class Window:
     _bytes: int = 0
 
     def takes(self, row: Row, *, run: int, boot: int) -> bool:
-        """Whether `row` belongs to this window; if not, close it and begin another with it."""
+        """Return True if `row` belongs to this window; if not, close it and begin another one with it."""
         if not self.rows:
             return True
         return (
@@ -70,15 +70,15 @@ class Window:
     def add(self, row: Row) -> None:
         """Append a sample that the window takes."""
         self.rows.append(row)
-        # As JSON: brackets, comma, offset, value, state's word.
+        # As JSON: brackets, comma, offset, value, state.
         self._bytes += 12 + len(repr(row.value)) + (0 if row.state is State.GOOD else len(row.state) + 3)
 
     def is_due(self, clock_ms: int) -> bool:
-        """Whether the window's time is over at this moment of the boot clock (its boot's)."""
+        """Return True if the window's time has passed at this moment of its boot's clock."""
         return bool(self.rows) and clock_ms - self.rows[0].clock_ms >= self.origin.window_s * 1000
 
     def is_full(self) -> bool:
-        """Whether another sample would have to begin another window."""
+        """Return True if the next sample has to begin another window."""
         return len(self.rows) >= MOST_SAMPLES or self._bytes >= MOST_BYTES
 
     @property
@@ -93,14 +93,17 @@ class Window:
 
 
 def iso(utc: float) -> str:
-    """UTC to the millisecond, as documents write it; a moment no calendar has becomes the nearest it has."""
-    earliest, latest = -62_135_596_800.0, 253_402_300_799.0  # the years 1 to 9999, what ISO 8601 can say
+    """Return UTC to the millisecond in the format of documents.
+
+    A time outside the calendar becomes the nearest one in it.
+    """
+    earliest, latest = -62_135_596_800.0, 253_402_300_799.0  # the years 1 to 9999 of ISO 8601
     moment = datetime.fromtimestamp(min(max(utc, earliest), latest), tz=UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def reading(window: Window, clock: ClockReading) -> tuple[str, dict[str, Any]]:
-    """The document of a window that is not empty: its id and body (DESIGN.md's `reading`)."""
+    """Return id and body of the document of a window that is not empty (DESIGN.md's `reading`)."""
     origin, rows = window.origin, window.rows
     start, end = rows[0].clock_ms, rows[-1].clock_ms
     numbers = [
@@ -135,12 +138,12 @@ def reading(window: Window, clock: ClockReading) -> tuple[str, dict[str, Any]]:
 
 def _mean(numbers: Sequence[float]) -> float:
     mean = sum(numbers) / len(numbers)
-    # A sum beyond what a float holds is no reason for a mean that is none.
+    # A sum that exceeds a float's range must not make the mean infinite.
     return mean if math.isfinite(mean) else sum(number / len(numbers) for number in numbers)
 
 
 def compact(row: Row, start_ms: int) -> list[Any]:
-    """A sample as a document holds it: [ms since the start, value] and, where not good, the state."""
+    """Return a sample in a document's form: [ms since the start, value] and, where not good, the state."""
     offset = row.clock_ms - start_ms
     if row.state is State.GOOD:
         return [offset, row.value]

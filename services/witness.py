@@ -1,17 +1,17 @@
-"""The witness: which sample numbers have been given, in a small file of its own beside the journal.
+"""The witness: the sample numbers that were given, in a small file of its own beside the journal.
 
-A journal that has lost its end, or that was replaced by an older copy, is sound in itself: nothing in it
-tells that there was more. The samples of open windows are in no document yet. So `given-numbers` says once
-more which batch was committed last and which number each sensor was given last. A start that finds the
-journal behind it begins a new log (`services.behind`).
+A journal that has lost its end, or was replaced by an older copy, is sound in itself: nothing in it shows
+that there was more. The samples of open windows are in no document yet. So `given-numbers` repeats which
+batch was committed last and which number each sensor was given last. If the journal is behind it at a start,
+a new log begins (`services.behind`).
 
 After each commit, one of two slots is overwritten. That is not synchronised: it survives a kill at once, and
-a power cut as soon as the system has written it back, half a minute later at most. What is synchronised is
-the *reservation*: numbers are given only up to one that is durable here. It is raised some minutes ahead, by
-whoever has time (`work`), so a commit waits for it only when a sensor has suddenly become much quicker. After
-a power cut, the numbers between the last one known and the reserved one are in doubt.
+a power cut as soon as the system has written it back, half a minute later at most. Only the *reservation* is
+synchronised: numbers are given only up to one that is durable here. It is raised some minutes ahead, by a
+thread that has time (`work`), so a commit waits for it only when a sensor has suddenly become much faster.
+After a power cut, the numbers between the last one known and the reserved one are in doubt.
 
-A file that cannot be written holds nothing up: it is reported, and tried again.
+A file that cannot be written delays nothing: the fault is reported, and the write is retried.
 """
 
 import logging
@@ -29,36 +29,36 @@ log = logging.getLogger(__name__)
 
 NAME: Final = "given-numbers"
 AHEAD_S: Final = 600.0
-"""Numbers are reserved for so long, at the rate at which they were given since the last reservation."""
+"""Seconds for which numbers are reserved, at the rate since the last reservation."""
 AHEAD_LEAST: Final = 64
 AHEAD_FIRST: Final = 1_000
-"""Reserved for a sensor of which no rate is known yet."""
+"""Number of reserved numbers for a sensor whose rate is not known yet."""
 AHEAD_MOST: Final = 1_000_000
 RETRY_MS: Final = 60_000
 _MAGIC: Final = b"LbW1"
 _HEAD: Final = 12
-"""Magic, length and CRC-32 of the record in a slot."""
+"""Bytes of magic, length and CRC-32 before the record in a slot."""
 _PAGE: Final = 4_096
 _SENSOR_BYTES: Final = 80
-"""A name of 32 characters, two numbers of 12 digits, and what JSON puts around them, with room to spare."""
+"""Bytes for a name of 32 characters, two numbers of 12 digits, and JSON's punctuation, with a margin."""
 
 
 class Given(msgspec.Struct, frozen=True):
-    """What the witness says of a log."""
+    """The content of the witness."""
 
     turn: int
-    """Counts the records: the higher one is the newer."""
+    """Number of the record: the higher one is the newer."""
     vessel: str
     log: str
     start: str
-    """Of the machine (its boot id) in which this was written."""
+    """Boot id of the boot in which this was written."""
     batch: int
-    """The last one committed; 0 for none."""
+    """Number of the last committed batch; 0 for none."""
     numbers: dict[str, tuple[int, int]]
-    """Per sensor: the last number that was given, and the last one that is reserved."""
+    """Last number that was given, and last one that is reserved, by sensor."""
 
     def last(self, sensor: str) -> int:
-        """Return the last number that a sensor was given, as far as is known; 0 for none."""
+        """Return the last number that a sensor is known to have been given; 0 for none."""
         return self.numbers.get(sensor, (0, 0))[0]
 
     def reserved(self, sensor: str) -> int:
@@ -67,12 +67,12 @@ class Given(msgspec.Struct, frozen=True):
 
 
 def path_in(data: Path) -> Path:
-    """Return where the witness of a data folder is."""
+    """Return the path of the witness in a data folder."""
     return data / NAME
 
 
 def read(path: Path) -> Given | None:
-    """Return what the file says; None if it is missing or cannot be understood."""
+    """Return the content of the file; None if it is missing or cannot be parsed."""
     try:
         content = path.read_bytes()
     except OSError:
@@ -98,14 +98,14 @@ def _record(slot: bytes) -> Given | None:
 
 
 class Witness:
-    """The writer's side. `work` may be called from another thread; nothing here raises."""
+    """The writing side. `work` may be called from another thread. No method raises."""
 
     def __init__(self, path: Path, *, sync: Callable[[int], None] = os.fdatasync) -> None:
-        """Read what there is. `sync` makes a descriptor's file durable."""
+        """Read the existing file. `sync` makes a descriptor's file durable."""
         self.fault: str | None = None
-        """Why it cannot be written just now."""
+        """The reason why it cannot be written now, or None."""
         self.found = read(path)
-        """What it said when it was opened."""
+        """Content of the file when it was opened."""
         self._path, self._sync = path, sync
         self._lock = threading.Lock()
         self._handle = -1
@@ -115,22 +115,22 @@ class Witness:
         self._batch = 0
         self._last: dict[str, int] = {}
         self._reserved: dict[str, int] = {}
-        """As written; durable are those in `_durable`."""
+        """Reserved numbers as written; `_durable` contains those that are durable."""
         self._durable: dict[str, int] = {}
         self._since: tuple[int, dict[str, int]] | None = None
-        """When numbers were last reserved (ms), and the last numbers given then."""
+        """Boot clock of the last reservation in ms, and the last numbers given then."""
         self._now_ms = 0
         self._failed_ms: int | None = None
 
     def close(self) -> None:
-        """Let go of the file; safe to call twice."""
+        """Close the file; safe to call twice."""
         with self._lock:
             if self._handle >= 0:
                 os.close(self._handle)
                 self._handle = -1
 
     def begin(self, *, vessel: str, log: str, start: str, batch: int, last: Mapping[str, int]) -> None:
-        """Witness for a log from here on; durable when this returns, unless there is a `fault`."""
+        """Begin to witness for a log; durable on return, unless there is a `fault`."""
         found = self.found
         with self._lock:
             self._vessel, self._log, self._start, self._batch = vessel, log, start, batch
@@ -144,7 +144,7 @@ class Witness:
         self._raise()
 
     def register(self, names: Iterable[str]) -> None:
-        """These sensors may be given numbers."""
+        """Note that these sensors may be given numbers."""
         with self._lock:
             new = [name for name in names if name not in self._last]
             self._last |= dict.fromkeys(new, 0)
@@ -152,12 +152,12 @@ class Witness:
             self._raise()
 
     def cover(self, last: Mapping[str, int]) -> None:
-        """Before a commit: see to it that its numbers are reserved. Waits only if `work` came too late."""
+        """Ensure before a commit that its numbers are reserved. Wait only if `work` came too late."""
         if self._log and any(number > self._durable.get(name, 0) for name, number in last.items()):
             self._raise(last)
 
     def note(self, batch: int, last: Mapping[str, int], now_ms: int) -> None:
-        """After a commit, whose moment is `now_ms` of the boot clock: what was given is durable elsewhere."""
+        """Note what a commit has made durable; `now_ms` is the boot clock of the commit, in milliseconds."""
         if not self._log:
             return
         with self._lock:
@@ -209,7 +209,7 @@ class Witness:
             self._durable.update(wanted)
 
     def _write(self) -> bool:
-        """Overwrite the older slot; return whether that could be done. The lock is held."""
+        """Overwrite the older slot; return True if that succeeded. The caller holds the lock."""
         self._turn += 1
         packed = msgspec.json.encode(
             Given(
@@ -236,7 +236,7 @@ class Witness:
         return True
 
     def _make(self, slot: bytes) -> None:
-        """Begin a file whose slots are long enough, and put it in the place of the one there is."""
+        """Create a file whose slots are long enough, and replace the existing one."""
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1

@@ -1,11 +1,11 @@
-"""A vessel's time zone."""
+"""The time zone of a vessel."""
 
 from datetime import UTC, tzinfo
 
 
 def zone_of(name: str) -> tzinfo:
-    """The zone of this name; UTC where it is not known, which `config check` tells."""
-    if name == "UTC":  # it needs no table of zones, which takes long to load
+    """Return the zone with this name; UTC if it is unknown, which `config check` reports."""
+    if name == "UTC":  # it needs no table of zones, which is slow to load
         return UTC
     import zoneinfo
 

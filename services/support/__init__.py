@@ -1,6 +1,6 @@
-"""One archive for whoever helps, secrets removed: `logboat bundle`.
+"""Support archives without secrets: `logboat bundle`.
 
-- `secrets`: what must not leave the vessel, and how it is taken out of a text (pure)
-- `contents`: what goes in
+- `secrets`: the secrets that must not leave the vessel, and their removal from a text (pure)
+- `contents`: the parts of the archive
 - `archive`: the parts as one file
 """

@@ -1,4 +1,4 @@
-"""The parts as one compressed tar file, made in memory: it works with a full disk, if it goes elsewhere."""
+"""The parts as one compressed tar file, built in memory, so that it works with a full disk."""
 
 import io
 import tarfile
@@ -8,7 +8,7 @@ from .contents import Part
 
 
 def packed(parts: Iterable[Part], *, folder: str, utc: float) -> bytes:
-    """The bytes of a `.tar.gz` whose files are all in one folder."""
+    """Return the bytes of a `.tar.gz` whose files are all in one folder."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=9) as archive:
         for part in parts:

@@ -1,6 +1,7 @@
-"""What goes into the archive. Each part is made for itself: what cannot be had is said in its place.
+"""The parts of the archive. Each is made independently, and an error is reported in its place.
 
-Of configuration files only what is known to be harmless goes in (`settingstext`), of the card no others.
+Of configuration files, only what is known to be harmless is included (`settingstext`); of the card, no other
+files.
 """
 
 import json
@@ -30,17 +31,22 @@ from .secrets import REMOVED, Remover
 from .settingstext import redact
 
 MOST_BYTES: Final = 400_000
-"""Of a part; the end of a log tells more than its beginning."""
+"""Maximum characters of a part; the end of a log is more useful than its beginning."""
 SAMPLES: Final = 5
-"""Documents of each kind, the newest."""
+"""Number of documents of each kind that are included, the newest."""
 _LEAST_ANYWHERE: Final = 8
-"""Characters of a value of which nobody knows what it is, so that it is taken out of all other parts, too.
-With shorter ones little would be left of them."""
+"""Minimum characters of a removed value of unknown meaning that is also removed from all other parts.
+
+Removing shorter ones would leave little of them.
+"""
 _SECRET_KEYS: Final = frozenset({"password", "password_hash", "psk", "passphrase"})
 _SECRET_FILES: Final = ("*.password", "*.session", "*.key", "*.psk")
 CARD_FILES: Final = ("vessel.toml", "sensors.toml")
 _FIRMWARE: Final = re.compile(r"\[[A-Za-z0-9=.-]{1,20}\]|[a-z0-9_]{1,40}=[\w.,:=+-]{0,60}")
-"""A line of config.txt (a condition or a setting); nothing in it is secret, but anybody may write more."""
+"""A line of config.txt that is a condition or a setting.
+
+These contain no secrets, but anybody may write other lines.
+"""
 _JOURNAL: Final = ("journalctl", "--no-pager", "-o", "short-iso", "-n", "3000")
 
 
@@ -53,7 +59,7 @@ class Part:
 
 
 def secrets_of(patient: Patient) -> set[str]:
-    """What this vessel's own files have as secrets."""
+    """Return the secrets in this vessel's own files."""
     found: set[str] = set()
     for path in _settings_files(patient).values():
         found.update(value for value in redact(_text(path)).secrets if len(value) >= _LEAST_ANYWHERE)
@@ -63,21 +69,21 @@ def secrets_of(patient: Patient) -> set[str]:
             for path in folder.glob(pattern):
                 found.update(line.strip() for line in _text(path).splitlines() if line.strip())
         for path in (*folder.glob("*.toml"),):
-            with suppress(Exception):  # its secrets are still seen by their form
+            with suppress(Exception):  # its secrets are still recognised by their form
                 found.update(_values(tomllib.loads(_text(path))))
     return {value for value in found if not value.startswith("-----")}
 
 
 def parts(patient: Patient) -> Iterator[Part]:
-    """All of it, secrets removed."""
+    """Yield all parts, with secrets removed."""
     remover = Remover(secrets_of(patient))
     for name, make in _parts(patient):
         try:
             text = make()
-        except Exception as error:  # noqa: BLE001  # what is broken is what the archive is for
+        except Exception as error:  # noqa: BLE001  # the archive is there to show what is broken
             text = f"(not to be had: {error or type(error).__name__})\n"
         text = clean_lines(remover.clean(text))
-        if len(text) > MOST_BYTES:  # after the secrets are out: half of one would not be known
+        if len(text) > MOST_BYTES:  # after removal, because half a secret would not be recognised
             text = f"(only the end)\n{text[-MOST_BYTES:]}"
         yield Part(name, text)
 
@@ -126,7 +132,7 @@ def _settings(path: Path) -> str:
 
 
 def _firmware(text: str) -> str:
-    """Return config.txt's settings; whatever else stands in it is left out."""
+    """Return the settings of config.txt, without any other lines."""
     lines = (line.strip() for line in text.split("\n"))
     return "".join(f"{line if not line or _FIRMWARE.fullmatch(line) else REMOVED}\n" for line in lines)
 
@@ -179,7 +185,7 @@ def _doctor(patient: Patient) -> str:
 
 
 def _documents(patient: Patient) -> str:
-    """The newest of each kind: bodies of readings without most of their samples."""
+    """Return the newest documents of each kind as JSON, without most samples of readings."""
     found: dict[str, Any] = {}
     path = patient.data / "log.db"
     with Database.open(path, single_writer=is_single_writer, checkpoint_pages=0, create=False) as database:
@@ -214,7 +220,7 @@ def _indented(path: Path) -> str:
 
 
 def _kept(data: Path) -> str:
-    """The last errors, the oldest first."""
+    """Return the last errors, the oldest first."""
     texts = [path.read_text(errors="replace") for path in (data / OLDER, data / NAME) if path.exists()]
     return "".join(texts) or "(nothing was kept)\n"
 
@@ -227,7 +233,7 @@ def _text(path: Path) -> str:
 
 
 def _values(table: Any) -> Iterator[str]:
-    """What stands under a secret's name, anywhere."""
+    """Yield the values under the name of a secret, at any depth."""
     if isinstance(table, dict):
         for key, value in table.items():
             if key in _SECRET_KEYS and isinstance(value, str):

@@ -1,7 +1,7 @@
-"""Takes secrets out of texts. Pure.
+"""Removal of secrets from texts. Pure.
 
-Two ways at once: by form (keys, hashes, whatever stands behind `password`), and by value: what the vessel's
-own files have as secrets is taken out wherever it stands, in a log line, too.
+It works in two ways at once: by form (keys, hashes, whatever follows `password`), and by value. A secret in
+the vessel's own files is removed wherever it occurs, also in a log line.
 """
 
 import json
@@ -14,7 +14,7 @@ from sensors.plaintext import clean
 
 REMOVED: Final = "(removed)"
 _LEAST: Final = 4
-"""A secret that is shorter would take away half of every text."""
+"""Minimum characters of a secret; removing shorter ones would destroy half of every text."""
 _FORMS: Final = (
     re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL),
     re.compile(r"scrypt\$[^\s\"',}]+"),
@@ -30,11 +30,11 @@ _NAMED: Final = re.compile(
 
 
 _CUT: Final = (40, 80)
-"""Characters after which messages cut what they quote (`sensors.quantities.shown`, and logs)."""
+"""Numbers of characters to which messages cut quotations (`sensors.quantities.shown`, and logs)."""
 
 
 def _forms_of(value: str) -> Iterator[str]:
-    """Return a secret as logs, JSON, addresses and messages have it, whole or cut."""
+    """Yield a secret in the forms of logs, JSON, URLs and messages, whole or cut."""
     for whole in (value, clean(value)):
         for cut in (whole, *(whole[:length] for length in _CUT if len(whole) > length)):
             yield cut
@@ -45,15 +45,15 @@ def _forms_of(value: str) -> Iterator[str]:
 
 
 class Remover:
-    """Takes out what is secret."""
+    """Removes secrets from texts."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
-        """`values`: secrets of this vessel."""
+        """Prepare the removal of `values`, the secrets of this vessel."""
         found = {form for value in values for form in _forms_of(value.strip())}
         self._values = sorted((value for value in found if len(value) >= _LEAST), key=len, reverse=True)
 
     def clean(self, text: str) -> str:
-        """The text without them."""
+        """Return the text without secrets."""
         for form in _FORMS:
             text = form.sub(REMOVED, text)
         text = _NAMED.sub(lambda match: f'{match[1]}"{REMOVED}"', text)

@@ -1,11 +1,11 @@
-"""A configuration file made fit to be handed on: only what is known to be harmless stays. Pure.
+"""Configuration files reduced to what is known to be harmless, so that they can be sent to others. Pure.
 
-Works on tokens, line by line, and does not need a file that is right: who asks for help often has one that is
-not. A value stays if each part of its key is on the list of `HARMLESS`, and if the line it stands on is
-understood to its end. Comments, texts over several lines, and all else are left out. Where brackets or quotes
-do not match, the rest is left out up to the next heading that is known, or to the end of the file.
+It works on tokens, line by line, and does not need a correct file, because people who ask for help often have
+an incorrect one. A value is kept if each part of its key is in `HARMLESS`, and if its line is understood to
+the end. Comments, multi-line texts and all else are left out. Where brackets or quotes do not match, the rest
+is left out up to the next known heading, or to the end of the file.
 
-One line goes in, one comes out, so that the numbers of lines in messages stay true.
+Each input line produces one output line, so that line numbers in messages remain valid.
 """
 
 import re
@@ -41,7 +41,7 @@ SECTIONS: Final = frozenset(
         "alarm",
     ]
 )
-"""Tables, and keys whose values are tables; each key within them is judged for itself."""
+"""Tables, and keys whose values are tables; each key within them is checked separately."""
 HARMLESS: Final = frozenset(
     [
         "above",
@@ -134,9 +134,9 @@ HARMLESS: Final = frozenset(
         "zero_after",
     ]
 )
-"""Keys whose values are no secrets. `key` and its like name files. Whatever is not here is left out."""
+"""Keys whose values are no secrets. `key` and the like contain file names. All other keys are left out."""
 SECRET: Final = frozenset({"password", "password_hash", "ssh_keys"})
-"""Keys of a configuration that are left out on purpose; an SSH key names a person."""
+"""Keys of a configuration that are left out on purpose; an SSH key identifies a person."""
 
 _TOKEN: Final = re.compile(
     r'[ \t]+|(?P<text>"(?:[^"\\]|\\.)*"|\'[^\']*\')|(?P<sign>[\[\]{},=])|(?P<comment>#.*)'
@@ -145,32 +145,32 @@ _TOKEN: Final = re.compile(
 _HEADING: Final = re.compile(r"[ \t]*(\[\[?)[ \t]*([A-Za-z0-9_.-]+)[ \t]*(\]\]?)[ \t]*(#.*)?")
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
 _PLAIN: Final = re.compile(r"true|false|[+-]?(?:inf|nan)|[+-]?[0-9][0-9A-Fa-f_xo.:TZ+-]{0,40}")
-"""Numbers, dates; a word without quotes is none."""
+"""Numbers and dates, but no words without quotes."""
 _QUOTED: Final = re.compile(r'"([^"]*)"|\'([^\']*)\'')
 _TRIPLE: Final = ('"""', "'''")
 _LONGEST: Final = 2_000
-"""Characters of a line; no setting is longer."""
+"""Maximum characters of a line; no setting is longer."""
 
 
 @dataclass(slots=True)
 class Redacted:
-    """What is left of a file."""
+    """The result of reducing a file."""
 
     text: str
     secrets: set[str]
-    """What was left out, as the file has it and as it means it: it may be quoted elsewhere."""
+    """Values that were left out, in the file's form and decoded, because they may be quoted elsewhere."""
     values: int = 0
-    """How many values were left out."""
+    """Number of values that were left out."""
     comments: int = 0
     lines: int = 0
-    """How many lines were left out as a whole, because they were not understood."""
+    """Number of lines that were left out as a whole, because they were not understood."""
 
     def __str__(self) -> str:
         return f"left out: {self.values} values, {self.comments} comments, {self.lines} lines"
 
 
 def redact(text: str) -> Redacted:
-    """Return the text of a TOML file without what may be secret. Never raises."""
+    """Return the text of a TOML file without what may be secret. Never raise."""
     redactor = _Redactor()
     for line in text.removeprefix("\ufeff").split("\n"):
         redactor.take(line.removesuffix("\r"))
@@ -178,7 +178,7 @@ def redact(text: str) -> Redacted:
 
 
 class _NotUnderstoodError(Exception):
-    """A line is no setting."""
+    """A line is no valid setting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,9 +194,12 @@ class _Frame:
     sign: str
     is_shown: bool
     expects: str = "item"
-    """What may come next: item (a value, in braces a key), equals, value, comma (or the bracket's end)."""
+    """Kind of token that may come next.
+
+    It is item (a value, in braces a key), equals, value, or comma (or the closing bracket).
+    """
     is_next_shown: bool = True
-    """In braces: whether the key just read is harmless."""
+    """True if the key just read in braces is harmless."""
 
 
 @dataclass
@@ -204,26 +207,26 @@ class _Redactor:
     found: Redacted = field(default_factory=lambda: Redacted("", set()))
     _frames: list[_Frame] = field(default_factory=list)
     _is_dark: bool = False
-    """Whether brackets did not match: nothing is shown before the next known heading."""
+    """True after unmatched brackets: nothing is shown before the next known heading."""
     _is_over: bool = False
-    """Whether nothing more is shown: a text over several lines has begun, who knows where it ends."""
+    """True after the start of a multi-line text, whose end is uncertain: nothing more is shown."""
     _is_section_shown: bool = True
     _lines: list[str] = field(default_factory=list)
     _within: list[int] = field(default_factory=list)
-    """Numbers of lines that are shown because they continue a harmless value, if its brackets are closed."""
+    """Numbers of lines that are shown because they continue a harmless value, provided its brackets close."""
 
     def take(self, line: str) -> None:
-        """Take the next line of the file."""
+        """Process the next line of the file."""
         self._lines.append(self._line(line))
 
     def end(self) -> Redacted:
-        """Return what is left, at the end of the file."""
+        """Return the result at the end of the file."""
         self._take_back()
         self.found.text = "\n".join(self._lines)
         return self.found
 
     def _take_back(self) -> None:
-        """Leave out what seemed to continue a value, as brackets do not match."""
+        """Leave out lines that seemed to continue a value, because brackets do not match."""
         for number in self._within:
             if self._lines[number].strip():
                 self._lines[number] = REMOVED
@@ -231,7 +234,7 @@ class _Redactor:
         self._within = []
 
     def _line(self, line: str) -> str:
-        """Return one line's form that may be shown."""
+        """Return the form of a line that may be shown."""
         if any(quotes in line for quotes in _TRIPLE):
             self._is_over = True
         if len(line) > _LONGEST or not line.replace("\t", " ").isprintable():
@@ -247,7 +250,7 @@ class _Redactor:
         return shown
 
     def _first(self, line: str) -> str:
-        """Return a line on which something new begins."""
+        """Return the form of a line on which something new begins."""
         if self._is_dark:
             return self._nothing(line)
         if line.lstrip().startswith("#"):
@@ -276,7 +279,7 @@ class _Redactor:
         try:
             shown = self._value_of_pair(rest, key=parts[-1], is_shown=is_shown)
         except _NotUnderstoodError:
-            # Where it went wrong cannot be known: what follows may be inside of what was meant to be open.
+            # The place of the mistake is unknown: what follows may be inside an unclosed bracket.
             self._frames, self._is_dark = [], any(sign in line for sign in "[{")
             head = f"{spelt} = " if equals and is_name else ""
             return head + self._nothing(rest if head else line)
@@ -294,11 +297,11 @@ class _Redactor:
         return shown
 
     def _continued(self, line: str) -> str | None:
-        """Return a line within brackets that were opened before; None if it does not continue them."""
+        """Return the form of a line within open brackets; None if it does not continue them."""
         is_shown = all(frame.is_shown for frame in self._frames)
         heading = _HEADING.fullmatch(line)
         if is_shown and heading is not None and not _PLAIN.fullmatch(heading[2]):
-            return None  # the bracket was never closed; what stands here is no element
+            return None  # the bracket was never closed: this is no element
         try:
             shown = self._feed(list(_tokens(line)), "")
         except _NotUnderstoodError:
@@ -313,7 +316,10 @@ class _Redactor:
         return f"    {shown}"
 
     def _feed(self, tokens: list[_Token], key: str) -> str:
-        """Take a line's tokens; return what may be shown. Raises _NotUnderstoodError."""
+        """Process a line's tokens, and return what may be shown.
+
+        Raise _NotUnderstoodError if the line is no setting.
+        """
         parts: list[str] = []
         for token in tokens:
             if token.kind == "comment":
@@ -363,7 +369,7 @@ class _Redactor:
     def _scalar(self, token: _Token, key: str, *, is_shown: bool) -> str:
         is_fit = _PLAIN.fullmatch(token.text) if token.kind == "bare" else True
         if key in ("url", "static") and ("@" in token.text or "?" in token.text or "\\" in token.text):
-            is_fit = False  # a user and a password, or a token, may be in it
+            is_fit = False  # it may contain a user and a password, or a token
         if is_shown and is_fit:
             return token.text
         self._keep_in_mind(token.text)
@@ -408,7 +414,7 @@ def _tokens(line: str) -> Iterator[_Token]:
 
 @lru_cache(maxsize=256)
 def _is_near(name: str) -> bool:
-    """Return True if a name is one of a configuration's, or one of them misspelt: not a value gone astray."""
+    """Return True if a name is a configuration's, possibly misspelt, and so no misplaced value."""
     known = HARMLESS | SECTIONS | SECRET
     return name in known or bool(get_close_matches(name[:40], known, n=1, cutoff=0.8))
 

@@ -1,16 +1,16 @@
-"""`logboat top`: everything at one look, again and again.
+"""`logboat top`: the whole state at a glance, updated continuously.
 
-It reads what `status`, `sensors`, `alarms`, `peers` and `lights` read, by their own code, and says it in
-their words. The live states are read at each look; what is on file only when it has changed, by a thread of
-its own, so that a store that is slow, locked or broken holds nothing up. No connection to the store is kept:
-whoever repairs it finds nobody in the way.
+It reads what `status`, `sensors`, `alarms`, `peers` and `lights` read, with their code, and shows it in their
+words. The live states are read at each look. Files are read only when they have changed, on a separate
+thread, so that a store that is slow, locked or broken delays nothing. No connection to the store is kept, so
+that it does not prevent a repair.
 
 - `recent`: a sensor's values of the last minutes, as a line of bars (pure)
-- `onfile`: alarms, past values, configuration: what is read of files, and when it is read again
-- `background`: one piece of work at a time, in a thread
+- `onfile`: alarms, past values, configuration: facts read from files, and when they are read again
+- `background`: one piece of work at a time, on a thread
 - `looking`: all facts of one moment
-- `page`: parts of the screen as lines (pure), and how much room each gets
+- `page`: parts of the screen as lines (pure), and the space that each gets
 - `parts`, `dialogs`, `app`: the full screen, with Textual
-- `sentences`: the facts as sentences, and which of them are news (pure)
-- `plain`: sentences, line by line, as fast as a serial line carries
+- `sentences`: the facts as sentences, and which of them are new (pure)
+- `plain`: sentences, line by line, at the speed of a serial line
 """

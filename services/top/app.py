@@ -1,4 +1,4 @@
-"""The full screen: parts from top to bottom, keys at the bottom."""
+"""The full-screen view: parts from top to bottom, keys at the bottom."""
 
 import asyncio
 import signal
@@ -25,16 +25,19 @@ from .looking import Look, Looker
 from .parts import Lines, PartView
 
 _LEAST: Final = {"alarms": 3, "sensors": 4, "peers": 3, "lights": 3}
-"""Lines of each part, head and all, if there is any room."""
+"""Minimum lines of each part with its head, if there is enough space."""
 _TALL: Final = 30
-"""From so many lines on there is room for what the lights mean."""
+"""Minimum lines of a screen that has space for the meaning of the lights."""
 _DIALOG_WIDTH: Final = 86
 _PATIENCE_S: Final = 2.0
-"""For the store to be read again after an acknowledgement."""
+"""Seconds to wait until the store has been read again after an acknowledgement."""
 
 
 class _Whole(Screen[None], inherit_bindings=False):
-    """All parts; its keys stand at the bottom in this order, the last of which a phone may not show."""
+    """The screen with all parts.
+
+    Its keys are shown at the bottom in this order; a phone may not show the last ones.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q", "app.quit", "Quit"),
@@ -47,7 +50,7 @@ class _Whole(Screen[None], inherit_bindings=False):
 
 
 class Top(App[None]):
-    """`logboat top`."""
+    """The Textual application of `logboat top`."""
 
     TITLE = "logboat top"
     ENABLE_COMMAND_PALETTE = False
@@ -63,7 +66,7 @@ class Top(App[None]):
     def __init__(
         self, looker: Looker, first: Look, *, every: float, who: Callable[[], str], unicode: bool = True
     ) -> None:
-        """`first`: a look that was had; `every`: seconds to the next; `who` acknowledges."""
+        """Show the look `first`, and then a new one every `every` seconds; `who` returns who acknowledges."""
         super().__init__(ansi_color=True)
         self.theme = "ansi-dark"
         self._looker, self._look, self._every, self._who = looker, first, every, who
@@ -74,11 +77,11 @@ class Top(App[None]):
         self._said: tuple[str, Style | None] = ("", None)
 
     def get_default_screen(self) -> Screen[None]:
-        """Textual's."""
+        """Return the main screen. Called by Textual."""
         return _Whole(id="_default")
 
     def compose(self) -> ComposeResult:
-        """Textual's."""
+        """Yield the widgets of the screen. Called by Textual."""
         yield Lines(id="header", unicode=self._unicode)
         for name in ("alarms", "sensors", "peers", "lights"):
             yield PartView(id=name, unicode=self._unicode)
@@ -86,34 +89,34 @@ class Top(App[None]):
         yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
-        """Begin."""
+        """Draw the first look, and start the timer. Called by Textual."""
         self._is_ready = True
         self._view("alarms").focus()
         self.draw()
         self.set_interval(self._every, self.look_again)
 
     def on_resize(self) -> None:
-        """The terminal has another size."""
+        """Redraw for another size of the terminal. Called by Textual."""
         self.call_after_refresh(self.draw)
 
     def on_descendant_focus(self) -> None:
-        """A part that had no room gets some."""
+        """Redraw, so that a focused part without space gets some. Called by Textual."""
         self.draw()
 
     def look_again(self) -> None:
-        """Look, and show it. What cannot be looked at is said; what was seen before stays."""
+        """Look again and draw the result. On an error, show it and keep the last look."""
         try:
             self._look = self._looker.look()
         except OSError as error:
             self._trouble = f"{error.filename or 'cannot look'}: {error.strerror or error}"
-        except Exception as error:  # noqa: BLE001  # what nobody foresaw is shown: it must not end the view
+        except Exception as error:  # noqa: BLE001  # an unexpected error is shown, and must not end the view
             self._trouble = f"cannot look: {type(error).__name__}: {error}"
         else:
             self._trouble = ""
         self.draw()
 
     def draw(self) -> None:
-        """Show the last look, in the room that there is."""
+        """Draw the last look in the space that is available."""
         width, height = self.size
         if not width or not self._is_ready:
             return
@@ -142,7 +145,7 @@ class Top(App[None]):
             view.show_part(part)
 
     def _heights(self, parts: dict[str, page.Part], room: int) -> dict[str, int]:
-        """Who has the keys comes first; the sensors take what is left."""
+        """Return the height of each part: the focused one comes first; the sensors take what is left."""
         names = sorted(parts, key=lambda name: not self._view(name).has_focus)
         wanted = [parts[name].height for name in names]
         most = [parts[name].height if name == "lights" else max(room // 3, 3) for name in names]
@@ -152,11 +155,14 @@ class Top(App[None]):
         return found
 
     def _view(self, name: str) -> PartView:
-        # Of the whole, whatever dialog is over it.
+        # From the main screen, even if a dialog is open.
         return self.screen_stack[0].query_one(f"#{name}", PartView)
 
     def show(self) -> int:
-        """Run it on this terminal until somebody quits, or it is told to end; the exit status."""
+        """Run the view on this terminal until somebody quits or a signal arrives; return the exit status.
+
+        Raise FailedError if the screen cannot be shown.
+        """
         asyncio.run(self._until_quit())
         if self._failure is not None:
             *_, frame = traceback.extract_tb(self._failure.__traceback__)
@@ -168,33 +174,33 @@ class Top(App[None]):
     async def _until_quit(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
-            # So that the terminal is as it was.
+            # Exit cleanly, so that the terminal is restored.
             loop.add_signal_handler(number, self.exit)
-        # Without a mouse, the terminal's own selection works, and no movement of it costs anything.
+        # Without the mouse, the terminal's own selection works, and mouse movements cost nothing.
         await self.run_async(mouse=False)
 
     def _handle_exception(self, error: Exception) -> None:
-        """Textual's, which prints pages of a traceback; here it becomes a sentence."""
+        """Keep an exception for a sentence, where Textual would print pages of a traceback."""
         if self.is_headless:
             super()._handle_exception(error)
             return
         self._failure = error
         self.exit(return_code=1)
 
-    # Keys
+    # Keys and actions
 
     def action_suspend_process(self) -> None:
-        """To the shell. Not while the store is being read: who holds that open lets its log grow."""
+        """Suspend to the shell, but not while the store is read, since an open reader lets its log grow."""
         self._looker.rest(_PATIENCE_S)
         super().action_suspend_process()
 
     def say(self, text: str, style: Style | None = None) -> None:
-        """Say it above the keys, until the next one is pressed."""
+        """Show a message above the keys, until the next key is pressed."""
         self._said = (text, style)
         self.draw()
 
     def on_key(self) -> None:
-        """What was said has been read."""
+        """Clear the message when a key is pressed."""
         if self._said[0]:
             self.say("")
 
@@ -203,16 +209,16 @@ class Top(App[None]):
         return min(self.size.width - 6, _DIALOG_WIDTH)
 
     def action_help(self) -> None:
-        """What the keys do."""
+        """Show what the keys do."""
         self.push_screen(Tell(help_text(self._dialog_width)))
 
     def action_lights(self) -> None:
-        """What the lights show, and what to do."""
+        """Show the lights, their meaning and what to do."""
         lines = explain.now(self._look.lights, Terminal(width=self._dialog_width))
         self.push_screen(Tell(spelt("\n".join(lines), unicode=self._unicode)))
 
     def action_acknowledge(self) -> None:
-        """Ask, and acknowledge the chosen alarm."""
+        """Ask for confirmation, and acknowledge the chosen alarm."""
         key = self._view("alarms").chosen
         words = None if key is None else page.alarm_words(self._look, key)
         if key is None or words is None:
@@ -241,7 +247,7 @@ class Top(App[None]):
             words, style = f"NOT acknowledged: {error}", Style.BAD
         except OSError as error:
             words, style = f"NOT acknowledged: {error.filename}: {error.strerror or error}", Style.BAD
-        if self.is_running:  # else somebody has quit, and it is done all the same
+        if self.is_running:  # else somebody has quit, and it is done anyway
             self._looker.read_again(_PATIENCE_S)
             self.call_from_thread(self._acknowledged, words, style)
 

@@ -1,4 +1,4 @@
-"""One piece of work at a time, in a thread: for what may take long where nobody may wait."""
+"""One piece of work at a time, on a thread, for work that may take long where nobody may wait."""
 
 import threading
 from collections.abc import Callable
@@ -8,36 +8,36 @@ Result = TypeVar("Result")
 
 
 class Background(Generic[Result]):
-    """Starts the work when asked, unless it is at it; keeps the last result."""
+    """Runs the work when asked, unless it is running; keeps the last result."""
 
     def __init__(self, work: Callable[[], Result], clock: Callable[[], float]) -> None:
-        """`work` raises nothing; `clock`: seconds that never go back."""
+        """Set the work, which must raise nothing; `clock` returns the seconds of a monotonic clock."""
         self._work, self._clock = work, clock
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         self._since = 0.0
         self.result: Result | None = None
-        """Of the last time it came to its end; None before the first."""
+        """Result of the last run that has finished; None before the first."""
 
     @property
     def busy_for(self) -> float | None:
-        """For how many seconds it has been at it; None if it is not."""
+        """Number of seconds for which the work has been running; None if it is not."""
         thread = self._thread
         return self._clock() - self._since if thread is not None and thread.is_alive() else None
 
     def start(self) -> None:
-        """Begin, unless it is at it."""
+        """Start the work, unless it is running."""
         with self._starting:
             if self.busy_for is not None:
                 return
             self._since = self._clock()
-            # A daemon thread: what hangs in a broken card must not keep the person from leaving.
+            # A daemon thread, so that work that hangs on a broken card does not prevent the exit.
             thread = threading.Thread(target=self._run, name="files", daemon=True)
             thread.start()
             self._thread = thread
 
     def wait(self, patience: float) -> None:
-        """Wait until it is done, `patience` seconds at most."""
+        """Wait until the work is done, at most `patience` seconds."""
         if self._thread is not None:
             self._thread.join(patience)
 

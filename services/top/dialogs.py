@@ -1,4 +1,4 @@
-"""What asks, and what explains: shown over the whole, until a key is pressed."""
+"""Dialogs that ask or explain, shown over the whole screen until a key is pressed."""
 
 from typing import ClassVar, Final
 
@@ -29,7 +29,7 @@ WORDS: Final = (
 
 
 def help_text(width: int) -> str:
-    """What the keys do, and how to read the screen."""
+    """Return the explanation of the keys and of the screen."""
     lines = [line for key, words in KEYS for line in wrap(f"{key}: {words}", width)]
     for words in WORDS:
         lines += ["", *wrap(words, width)]
@@ -37,7 +37,7 @@ def help_text(width: int) -> str:
 
 
 class _Dialog(ModalScreen[bool]):
-    """Text in the middle; keys at the bottom."""
+    """A text in the middle of the screen, with keys at the bottom."""
 
     DEFAULT_CSS = """
     _Dialog { align: center middle; }
@@ -53,13 +53,13 @@ class _Dialog(ModalScreen[bool]):
         self._text = text
 
     def compose(self) -> ComposeResult:
-        """Textual's."""
+        """Yield the widgets of the dialog. Called by Textual."""
         with VerticalScroll():
             yield Static(self._text, markup=False)
         yield Footer(show_command_palette=False, compact=True)
 
     def action_answer(self, answer: str) -> None:
-        """Close it."""
+        """Close the dialog with the answer."""
         self.dismiss(answer == "yes")
 
 
@@ -73,7 +73,7 @@ class Ask(_Dialog):
 
 
 class Tell(_Dialog):
-    """Something to be read."""
+    """A text without a question."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,enter,question_mark", "answer('no')", "Back", key_display="esc"),

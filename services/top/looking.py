@@ -1,4 +1,4 @@
-"""All facts of one moment: the daemons' live states as they are now, what is on file as it was last read."""
+"""All facts of one moment: the daemons' current live states, and files as they were last read."""
 
 from argparse import Namespace
 from collections.abc import Callable, Mapping
@@ -25,52 +25,52 @@ if TYPE_CHECKING:
 
 MOST_ALARMS: Final = 100
 SLOW_S: Final = 3.0
-"""Files that take longer to be read than this are said to."""
+"""Seconds of reading files after which that is reported as slow."""
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How everything stands."""
+    """All facts that the view shows."""
 
     facts: Facts
-    """As `logboat status` tells them."""
+    """The facts of `logboat status`."""
     name: str
-    """The vessel's, as it is configured."""
+    """Configured name of the vessel."""
     sensors: View
     recent: Mapping[str, Recent]
-    """By sensor; up to now if the sensors are live, else up to their last."""
+    """Recent values by sensor; up to now if the sensors are live, else up to their last value."""
     alarms: "tuple[Episode, ...]"
-    """Of all vessels on record: those that hold, or that nobody has acknowledged; the worst first."""
+    """Alarms of all vessels on record that are active or not acknowledged, the most severe first."""
     more_alarms: int
-    """How many there are besides: who has that many reads no list."""
+    """Number of further alarms: nobody reads so long a list."""
     names: Mapping[str, str]
-    """Their short ids."""
+    """Short ids of the alarms."""
     alarms_age: float | None
-    """How long ago they were read, seconds; None if they never were."""
+    """Seconds since the alarms were read; None if they never were."""
     lights: Mapping[str, State]
     utc: float
     passed_over: tuple[str, ...] = ()
 
     @property
     def todo(self) -> str | None:
-        """The one thing most worth doing."""
+        """The most urgent advice, or None."""
         return advice(self.facts)
 
     @property
     def title(self) -> str:
-        """Which vessel, log and boot."""
+        """Title with vessel, log and boot."""
         return status.title(self.facts, self.name)
 
 
 class Looker:
-    """Looks, again and again."""
+    """Collects the facts, repeatedly."""
 
     def __init__(self, args: Namespace, world: World, *, ask_units: Callable[[], str] = list_failed) -> None:
-        """`args`: places, as of every command, and `identity`."""
+        """Prepare to look at the paths in `args`, which are those of every command and `identity`."""
         self._args, self._world = args, world
         self._files = Files(args, world, ask_units=ask_units)
         self._background = Background(self._files.read, lambda: world.boottime)
-        # What it asks is what has been read already.
+        # It uses the list of units that was read already.
         self._machine = Machine(
             args.run, args.identity, ask_units=lambda: self._on_file().units, units_every=0.0
         )
@@ -79,20 +79,20 @@ class Looker:
         self._followed: set[str] = set()
 
     def read_again(self, patience: float) -> None:
-        """Read files anew, for the next look; waits `patience` seconds at most. From any thread."""
+        """Read files again for the next look, waiting at most `patience` seconds. Call it from any thread."""
         self._background.wait(patience)
         self._background.start()
         self._background.wait(patience)
 
     def rest(self, patience: float) -> None:
-        """Wait until no file is being read, `patience` seconds at most."""
+        """Wait until no file is being read, at most `patience` seconds."""
         self._background.wait(patience)
 
     def look(self, *, patience: float = 0.0) -> Look:
-        """How everything stands now.
+        """Return the current facts.
 
-        Never waits for files longer than `patience` seconds. Raises OSError if the run directory cannot be
-        looked into.
+        Never wait for files longer than `patience` seconds. Raise OSError if the run directory cannot be
+        read.
         """
         args, world = self._args, self._world
         now, utc = world.boottime, world.utc
@@ -145,12 +145,15 @@ class Looker:
         )
 
     def acknowledge(self, name: str, *, who: str) -> str:
-        """As `logboat ack`, by its code: in words what became of it. Raises CommandError, OSError."""
+        """Acknowledge an alarm as `logboat ack` does, and return a sentence about it.
+
+        Raise CommandError or OSError if that fails.
+        """
         document_id, added = alarms.acknowledged(self._args, self._world, name, who=who)
         return alarms.acknowledged_words(document_id, who, added=added)
 
     def as_json(self, look: Look) -> dict[str, Any]:
-        """For programs: what each command tells them."""
+        """Return the JSON facts of each command."""
         return {
             "status": shaped("status", status.as_json(look.facts, look.todo)),
             "sensors": shaped("sensors", sensors.as_json(look.sensors)),

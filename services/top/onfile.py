@@ -1,7 +1,7 @@
-"""What is read of files: alarms and past values of the store, the configuration, what systemd tells.
+"""Facts from files: alarms and past values from the store, the configuration, systemd's failed units.
 
-All that may be slow, locked, damaged or gone. What was read once stays until it can be read again, and says
-how old it is. The store is opened for each reading and closed again, as by any other command.
+All of these may be slow, locked, damaged or missing. Facts stay until they can be read again, with their age.
+The store is opened for each reading and closed again, as by any other command.
 """
 
 import subprocess
@@ -35,44 +35,50 @@ if TYPE_CHECKING:
     from sync.store import Database
 
 AT_MOST_EVERY_S: Final = 2.0
-"""A recorder may change the store every second; what is looked for there is not that urgent: a sensor's alarm
-is in its live state at once."""
+"""Minimum seconds between readings.
+
+A recorder may change the store every second, but its content is not that urgent: a sensor's alarm is in its
+live state at once.
+"""
 AT_LEAST_EVERY_S: Final = 30.0
-"""Should a change be overlooked: of files, a time may be all that differs."""
+"""Maximum seconds between readings, in case a change was missed: a file may differ only in its time."""
 RETRY_S: Final = 10.0
 UNITS_EVERY_S: Final = 15.0
 _WINDOWS: Final = 8
-"""Read of each sensor, once, at most: ten minutes of usual ones, and more than a minute of the fastest."""
+"""Maximum number of windows that are read of each sensor, once.
+
+That is ten minutes of usual ones, and more than a minute of the fastest.
+"""
 BEING_CHECKED: Final = "it was found damaged; it is read again when `logboat store check` has seen to it"
 
 
 @dataclass(frozen=True, slots=True)
 class OnFile:
-    """What files told when they were last read."""
+    """Facts from files, as of the last reading."""
 
     vessel: str = ""
-    """'' if nobody knows."""
+    """Id of the vessel; '' if it is not known."""
     name: str = ""
-    """As it is configured."""
+    """Configured name of the vessel."""
     zone: tzinfo = UTC
     problems: tuple[str, ...] = ()
-    """Of the configuration, for when no recorder tells of them."""
+    """Problems in the configuration, for use while no recorder reports them."""
     units: str = ""
-    """What systemd lists of failed ones."""
+    """Systemd's list of failed units."""
     fault: str = ""
-    """Why the store could not be read this time; '' if it could."""
+    """The reason why the store could not be read this time; '' if it could."""
     read_at: float | None = None
-    """When it could: boot clock, seconds."""
+    """Boot clock of the last successful reading, in seconds."""
     store: StoreFacts | None = None
     alarms: "tuple[Episode, ...]" = ()
-    """Of all vessels on record: those that hold, or that nobody has acknowledged; the worst first."""
+    """Alarms of all vessels on record that are active or not acknowledged, the most severe first."""
     names: Mapping[str, str] = field(default_factory=dict)
-    """Short ids of alarms."""
+    """Short ids of the alarms."""
     passed_over: tuple[str, ...] = ()
     sensors: tuple[Current, ...] = ()
-    """From documents, while no recorder tells of them; as old as they were at `sensors_at`."""
+    """Sensors from documents, while no recorder reports them; their ages are as of `sensors_at`."""
     sensors_at: float = 0.0
-    """Boot clock, seconds."""
+    """Boot clock of the reading, in seconds."""
     sensors_passed_over: tuple[str, ...] = ()
     past: Mapping[str, Recent] = field(default_factory=dict)
     """Recorded values by sensor, of the log and boot of `past_of`."""
@@ -80,7 +86,7 @@ class OnFile:
 
 
 class Files:
-    """Reads them, and remembers what it need not read again."""
+    """Reads the files, and remembers what need not be read again."""
 
     def __init__(self, args: Namespace, world: World, *, ask_units: Callable[[], str] = list_failed) -> None:
         self._args, self._world, self._ask_units = args, world, ask_units
@@ -93,9 +99,9 @@ class Files:
         self._sensors_of: tuple[str, int] | None = None
 
     def is_due(self, *, is_live: bool) -> bool:
-        """Whether to read: something has changed, or might have; `is_live`: whether the recorder is now.
+        """Return True if files should be read because something has changed, or might have.
 
-        While it is, sensors are not read of files.
+        `is_live` is True if the recorder's state is current: then sensors are not read from files.
         """
         if is_live != self._was_live:
             return True
@@ -105,7 +111,7 @@ class Files:
         return since >= AT_MOST_EVERY_S and self._signed() != self._signature
 
     def read(self) -> OnFile:
-        """Read what may have changed. Raises nothing: what cannot be read is a fact, too."""
+        """Read what may have changed. Raise nothing: what cannot be read becomes a fact, too."""
         world, kept = self._world, self._kept
         self._signature, self._read_at = self._signed(), world.boottime
         try:
@@ -117,15 +123,15 @@ class Files:
             self._kept = replace(kept, fault=str(error))
         except OSError as error:
             self._kept = replace(kept, fault=f"{error.filename or 'store'}: {error.strerror or error}")
-        except Exception as error:  # noqa: BLE001  # what nobody foresaw is shown: it must not end the view
+        except Exception as error:  # noqa: BLE001  # an unexpected error is shown, and must not end the view
             self._kept = replace(kept, fault=f"it cannot be read: {type(error).__name__}: {error}")
         return self._kept
 
     def _signed(self) -> object:
-        """Changes with each commit, and when another file takes the store's place."""
+        """Return a value that changes with each commit, and when another file replaces the store."""
         args, store = self._args, self._args.data / STORE
         log = _stamp(store.with_name(f"{STORE}-wal"))
-        # An empty log is made and removed by whoever opens the store alone.
+        # An empty log is created and removed by any process that opens the store alone.
         written = log if log is not None and log[2] else None
         return _stamp(store), written, _stamp(args.config), _stamp(args.sensors)
 
@@ -213,7 +219,7 @@ def _alarms(kept: OnFile, database: "Database") -> OnFile:
 
 
 def aged(kept: OnFile, now: float) -> tuple[Current, ...]:
-    """Its sensors, as old as they are now: boot clock, seconds."""
+    """Return its sensors with their present ages; `now` is the boot clock in seconds."""
     passed = max(now - kept.sensors_at, 0.0)
     return tuple(
         found if found.age is None else replace(found, age=found.age + passed) for found in kept.sensors
@@ -221,7 +227,7 @@ def aged(kept: OnFile, now: float) -> tuple[Current, ...]:
 
 
 def _past(kept: OnFile, sight: Sight, database: "Database", now: float) -> OnFile:
-    """Values that were recorded before this began to look: read once for each sensor."""
+    """Add values that were recorded before the view started, read once for each sensor."""
     state = sight.state
     if sight.is_live and state is not None:
         of = (state.log, state.boot)
@@ -241,12 +247,15 @@ def _past(kept: OnFile, sight: Sight, database: "Database", now: float) -> OnFil
 def _recorded(
     database: "Database", prefix: str, *, boot: int | None = None, since: float | None = None
 ) -> Recent:
-    """The last windows' values: of one boot's, those since a moment of its clock; else of the last boot."""
+    """Return the values of the last windows.
+
+    With `boot`, they are those of that boot since a moment of its clock, else those of the last boot.
+    """
     windows = []
     for document in database.documents(prefix, reverse=True, limit=_WINDOWS):
         try:
             reading = shapes.read(document, shapes.Reading)
-        except shapes.ShapeError:  # `logboat verify` tells; a curve can do without
+        except shapes.ShapeError:  # `logboat verify` reports it; a curve can do without
             continue
         boot = reading.boot if boot is None else boot
         since = reading.end - SPAN_S if since is None else since

@@ -1,4 +1,4 @@
-"""What the screen says, line by line, for a width; and how much room each part of it gets. Pure."""
+"""The screen's text, line by line, for a width; and the space that each part of it gets. Pure."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,18 +19,17 @@ if TYPE_CHECKING:
     from services.episodes import Episode
 
 NARROW: Final = 60
-"""Below this many columns (a phone) a sensor's state has a line of its own, and no line of the head is
-indented."""
+"""Columns below which (on a phone) a sensor's state has a line of its own, and no head line is indented."""
 WIDE: Final = 100
 _CURVE: Final = (8, 60)
-"""Columns of a curve: no fewer, no more."""
+"""Minimum and maximum columns of a curve."""
 _GRAVE: Final = 5
-"""Severity of a light from which on it is bad, below it a warning."""
+"""Severity of a light from which it is shown as bad; below, it is a warning."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """What belongs together, and can be chosen if it has a key."""
+    """Lines that belong together, and can be chosen if they have a key."""
 
     lines: tuple[Line, ...]
     key: str | None = None
@@ -38,19 +37,22 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part of the screen: its head, and what can be scrolled below it."""
+    """One part of the screen: its head, and the items that scroll below it."""
 
     head: str
     items: tuple[Item, ...]
 
     @property
     def height(self) -> int:
-        """Lines, with the head."""
+        """Number of lines, with the head."""
         return 1 + sum(len(item.lines) for item in self.items)
 
 
 def header(look: Look, width: int) -> list[Line]:
-    """Which vessel; whether it records, and by which clock; what is most worth doing."""
+    """Return the lines of the header.
+
+    They show which vessel it is, whether it records, by which clock, and the most urgent advice.
+    """
     facts = look.facts
     moment = time_text(look.utc, facts.zone)
     title = clean(look.title)
@@ -67,7 +69,7 @@ def header(look: Look, width: int) -> list[Line]:
 
 
 def alarms_part(look: Look, width: int) -> Part:
-    """Those that hold, and those that nobody has acknowledged."""
+    """Return the part with the alarms that are active or not acknowledged."""
     holding = sum(episode.cleared is None for episode in look.alarms)
     waiting = sum(not episode.is_acknowledged for episode in look.alarms)
     more = " of the worst" if look.more_alarms else ""
@@ -86,7 +88,7 @@ def alarms_part(look: Look, width: int) -> Part:
 
 
 def _alarm_items(look: Look, width: int) -> Iterator[Item]:
-    """A line for each if all fit, else two or more."""
+    """Yield an item for each alarm: of one line if all fit, else of two or more."""
     cells = [_alarm_cells(episode, look) for episode in look.alarms]
     rows = table(cells, right=(0, 3)).split("\n")
     is_roomy = max(map(len, rows)) <= width - 2
@@ -117,7 +119,7 @@ def _alarm_cells(episode: "Episode", look: Look) -> tuple[str, ...]:
 
 
 def alarm_words(look: Look, key: str) -> str | None:
-    """All of one alarm, for who is about to acknowledge it; None if it is not there any more."""
+    """Return all about one alarm, for whoever acknowledges it; None if it is gone."""
     for episode in look.alarms:
         if episode.id == key:
             short, severity, standing, age, seen, where, words = map(clean, _alarm_cells(episode, look))
@@ -132,7 +134,10 @@ def _alarm_style(episode: "Episode") -> Style | None:
 
 
 def sensors_part(look: Look, width: int, *, unicode: bool = True) -> Part:
-    """Each with its value, age, state and the curve of its last ten minutes; what is wrong comes first."""
+    """Return the part with the sensors, those with problems first.
+
+    Each is shown with its value, age, state and the curve of its last ten minutes.
+    """
     seen = look.sensors
     live = look.facts.live
     head = f"sensors: {len(seen.sensors)}"
@@ -174,8 +179,11 @@ def _sensor_items(look: Look, width: int, *, unicode: bool) -> Iterator[Item]:
 def _fitting(
     rows: Sequence[Sequence[str]], *, right: Collection[int], drop: Collection[int], width: int
 ) -> list[str]:
-    """Each row on one line, as who looks again and again wants it: where that is too narrow, the columns of
-    `drop` go, one after the other, and in the end what is too long is cut."""
+    """Return each row on one line, which suits repeated looks.
+
+    Where that is too wide, the columns in `drop` are removed one after the other. In the end, lines that are
+    too long are cut.
+    """
     kept = list(range(len(rows[0])))
     going = list(drop)
     while True:
@@ -191,7 +199,7 @@ def _is_well(found: Current) -> bool:
 
 
 def _in_short(found: Current) -> str:
-    """The state, without details."""
+    """Return the state without details."""
     words = sensors.state_words(found)
     if found.is_faulty and found.detail and found.state is not None:
         return found.state.upper()
@@ -207,7 +215,7 @@ def _curve(look: Look, sensor: str, columns: int, *, unicode: bool) -> str:
 
 
 def peers_part(look: Look, width: int) -> Part:
-    """Vessels nearby, and the ways ashore."""
+    """Return the part with the vessels nearby and the gateways."""
     sight = look.facts.mesh_sight
     head, lines = "peers and shore", []
     if sight.is_live and sight.state is not None:
@@ -224,7 +232,10 @@ def peers_part(look: Look, width: int) -> Part:
 
 
 def lights_part(look: Look, width: int, *, in_short: bool) -> Part:
-    """What the five show, and what it means; `in_short`: their patterns alone, in a line if that suffices."""
+    """Return the part with the five lights and their meaning.
+
+    `in_short` leaves only their patterns, on one line if that suffices.
+    """
     head = "lights"
     states = [(light, look.lights[light]) for light in LIGHTS]
     if in_short:
@@ -251,7 +262,7 @@ def _light_style(state: State) -> Style:
 
 
 def head_line(part: Part, width: int, *, first: int, room: int, is_chosen: bool, unicode: bool) -> str:
-    """A part's head: whether the keys go to it, and which of its lines are to be seen."""
+    """Return the head line of a part, which shows whether it has the focus and which lines are visible."""
     total = part.height - 1
     mark = ">" if is_chosen else ("─" if unicode else "-")
     more = "" if total <= room else f" [{first + 1}-{min(first + room, total)} of {total}]"
@@ -262,8 +273,11 @@ def head_line(part: Part, width: int, *, first: int, room: int, is_chosen: bool,
 
 
 def share(room: int, wanted: Sequence[int], least: Sequence[int], most: Sequence[int]) -> list[int]:
-    """Heights within `room` for parts that want so many lines: first each its least, as long as there is
-    room, then in their order what they want up to their most, then the rest."""
+    """Return heights of parts, which sum up to at most `room` lines.
+
+    Each part first gets its least, as long as there is space; then, in order, what it wants up to its most;
+    then the rest.
+    """
     given = [0] * len(wanted)
     for bounds in (least, most, wanted):
         for place, (want, bound) in enumerate(zip(wanted, bounds, strict=True)):

@@ -1,6 +1,6 @@
-"""Parts of the screen as Textual's widgets: lines are drawn one by one, and only those that have changed.
+"""Parts of the screen as Textual's widgets, which draw line by line, and only what has changed.
 
-Textual's own tables render every cell anew, some milliseconds of a small machine's each second.
+Textual's own tables render every cell again, which takes a small machine some milliseconds each second.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from services.present import Line, Style, spelt
 
 from .page import Part, head_line
 
-# The terminal's own colours: they fit its background, and a console of 8 colours has them.
+# The terminal's own colours fit its background, and a console with 8 colours has them.
 STYLES: Final = {
     None: RichStyle(),
     Style.TITLE: RichStyle(bold=True),
@@ -31,7 +31,7 @@ CHOSEN: Final = "> "
 
 
 class Lines(Widget):
-    """Lines, from the top, as many as there is room for."""
+    """Lines from the top, as many as fit."""
 
     def __init__(self, *, id: str, unicode: bool) -> None:  # noqa: A002  # Textual's word
         super().__init__(id=id)
@@ -41,12 +41,12 @@ class Lines(Widget):
         self._base: RichStyle | None = None
 
     def show(self, lines: Sequence[Line]) -> None:
-        """Show these instead."""
+        """Show these lines instead of the present ones."""
         self._lines = list(lines)
         self.redraw()
 
     def redraw(self) -> None:
-        """Draw what is not on the screen yet."""
+        """Draw the lines that have changed on the screen."""
         drawn, before = self.visible_lines(), self._drawn
         self._drawn = drawn
         for y in range(max(len(drawn), len(before))):
@@ -54,20 +54,20 @@ class Lines(Widget):
                 self.refresh(Region(0, y, self.size.width, 1))
 
     def visible_lines(self) -> list[Line]:
-        """What is to be seen now."""
+        """Return the lines that are visible now."""
         return self._lines[: self.size.height]
 
     def on_resize(self, event: events.Resize) -> None:
-        """There is another room."""
+        """Redraw for another size. Called by Textual."""
         del event
         self._drawn = self.visible_lines()
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        """One line as Textual draws it."""
+        """Return one line in the form that Textual draws."""
         width = self.size.width
         if self._base is None:
-            self._base = self.rich_style  # which Textual works out anew each time
+            self._base = self.rich_style  # Textual computes it again each time
         if y >= len(self._drawn):
             return Strip.blank(width, self._base)
         line = self._drawn[y]
@@ -76,7 +76,7 @@ class Lines(Widget):
 
 
 class PartView(Lines, can_focus=True):
-    """A head, and lines that are scrolled below it; items that have a key can be chosen."""
+    """A head, and lines that scroll below it; items with a key can be chosen."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "Up", show=False),
@@ -92,10 +92,10 @@ class PartView(Lines, can_focus=True):
         self._part = Part("", ())
         self._top = 0
         self.chosen: str | None = None
-        """Key of the chosen item."""
+        """Key of the chosen item, or None."""
 
     def show_part(self, part: Part) -> None:
-        """Show this instead; what was chosen stays so, wherever it is now."""
+        """Show this part instead; the chosen item stays chosen, wherever it is now."""
         keys = [item.key for item in part.items if item.key is not None]
         if self.chosen not in keys:
             before = [item.key for item in self._part.items if item.key is not None]
@@ -105,7 +105,7 @@ class PartView(Lines, can_focus=True):
         self.show([line for item in part.items for line in item.lines])
 
     def visible_lines(self) -> list[Line]:
-        """Its head, and what is scrolled to."""
+        """Return the head, and the lines at the scroll position."""
         room = max(self.size.height - 1, 0)
         self._top = max(min(self._top, len(self._lines) - room), 0)
         head = head_line(
@@ -136,15 +136,15 @@ class PartView(Lines, can_focus=True):
         self.redraw()
 
     def action_page(self, by: int) -> None:
-        """Scroll by what there is room for."""
+        """Move or scroll by a page."""
         self.action_move(by * max(self.size.height - 2, 1))
 
     def on_focus(self) -> None:
-        """The keys go here."""
+        """Redraw when the part gets the focus. Called by Textual."""
         self.redraw()
 
     def on_blur(self) -> None:
-        """They go elsewhere."""
+        """Redraw when the part loses the focus. Called by Textual."""
         self.redraw()
 
     def _first_line(self) -> int | None:

@@ -1,4 +1,4 @@
-"""`logboat top --plain`: sentences, a line for each change. For a serial console, a screen reader, a file."""
+"""`logboat top --plain`: sentences, a line for each change, for a serial console, screen reader or file."""
 
 from argparse import Namespace
 from datetime import datetime
@@ -12,11 +12,11 @@ from .looking import Look, Looker
 from .sentences import Teller, facts
 
 BYTES_A_SECOND: Final = 960
-"""9600 baud, 8 data bits, no parity, one stop bit: ten bits a character."""
+"""Speed of a serial line at 9600 baud: 8 data bits, no parity, one stop bit, so ten bits a character."""
 
 
 def once(looker: Looker, look: Look, args: Namespace, where: Screen) -> int:
-    """All that is so, once."""
+    """Print all facts once. Return 0."""
     if args.json:
         print_json("top", looker.as_json(look))
         return 0
@@ -26,7 +26,7 @@ def once(looker: Looker, look: Look, args: Namespace, where: Screen) -> int:
 
 
 def follow(looker: Looker, look: Look, args: Namespace, world: World, where: Screen) -> int:
-    """The same, then each change, until Ctrl-C."""
+    """Print all facts, then each change, until Ctrl-C. Return 0."""
     teller = Teller(bytes_each=int(BYTES_A_SECOND * args.every), unicode=where.unicode)
     trouble = ""
     try:

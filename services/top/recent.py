@@ -1,4 +1,4 @@
-"""A sensor's values of the last minutes, as a line of bars. Pure; moments: seconds of the boot clock."""
+"""A sensor's values of the last minutes, as a line of bars. Pure; moments are seconds of the boot clock."""
 
 from typing import Final
 
@@ -11,21 +11,21 @@ _CELLS: Final = int(SPAN_S / _CELL_S)
 
 
 class Recent:
-    """Means of a few seconds each: as many as fit into `SPAN_S`, however many values come."""
+    """Means over a few seconds each, as many as fit into `SPAN_S`, however many values arrive."""
 
     def __init__(self) -> None:
         self.cells: dict[int, tuple[float, int]] = {}
-        """By their number since the boot clock's zero: sum and count of values."""
+        """Sum and count of values, by the cell's number since the boot clock's zero."""
         self.last = float("-inf")
-        """When the newest value was taken."""
+        """Boot clock of the newest value, in seconds."""
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is no value in it."""
+        """True if there is no value."""
         return not self.cells
 
     def add(self, clock: float, value: Value) -> None:
-        """A value, unless one of that moment or of a later one is there; None leaves a blank."""
+        """Add a value, unless it is not newer than the last one; None leaves a gap."""
         if clock <= self.last:
             return
         self.last = clock
@@ -38,14 +38,14 @@ class Recent:
             del self.cells[min(self.cells)]
 
     def follow(self, past: "Recent") -> None:
-        """What came before the first value that was added."""
+        """Add past values, from before the first value that was added."""
         first = min(self.cells, default=None)
         before = {cell: found for cell, found in past.cells.items() if first is None or cell < first}
         self.cells = dict(sorted((before | self.cells).items())[-_CELLS:])
         self.last = max(self.last, past.last)
 
     def line(self, now: float, *, width: int, unicode: bool = True) -> str:
-        """At most `width` bars up to `now`, each of a stretch that does not move; blank where nothing is."""
+        """Return at most `width` bars up to `now`, each of a fixed time span; blank without values."""
         each = -(-_CELLS // width)
         last = int(now // _CELL_S) // each
         first = last - _CELLS // each + 1

@@ -1,6 +1,6 @@
-"""The facts of a look as sentences, and which of them are news. Pure.
+"""The facts of a look as sentences, and which of them are new. Pure.
 
-What is news does not depend on ages: "3 s ago" that has become "4 s ago" is none.
+Whether a fact is new does not depend on ages: "3 s ago" that has become "4 s ago" is not.
 """
 
 import re
@@ -20,37 +20,37 @@ from .looking import Look
 
 _AGE: Final = re.compile(r"\d[\d.]* (?:us|ms|s|min|h|d)\b")
 RECORDING: Final = "recording"
-"""The subject that is told again and again."""
+"""Subject of the fact that is repeated at intervals."""
 
 
 class Rank(IntEnum):
-    """What is said first, where not all can be said."""
+    """Priority of a fact, where not all can be printed."""
 
     ALARM = 0
     RECORDING = 1
     STATE = 2
-    """What a sensor, a vessel, a gateway or a light has become."""
+    """A new state of a sensor, a vessel, a gateway or a light."""
     VALUE = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One fact."""
+    """One fact as a sentence."""
 
     subject: str
-    """What it is about."""
+    """Subject of the sentence."""
     words: str
     """A sentence, without its full stop."""
     news: str
-    """Differs when there is something new to be said."""
+    """Text that differs when the fact has changed."""
     rank: Rank
     gone: str = ""
-    """What to say when it is told no more; '' if nothing."""
+    """Sentence for when the fact has disappeared; '' for none."""
     is_gone: bool = False
 
 
 def facts(look: Look) -> list[Told]:
-    """Everything that is so."""
+    """Return all facts of a look."""
     return [*_alarms(look), *_machine(look), *_shared(look), *_sensors(look)]
 
 
@@ -87,7 +87,7 @@ def _machine(look: Look) -> Iterator[Told]:
     found = look.facts
     yield _told(RECORDING, f"Recording: {committed(found)}", Rank.RECORDING)
     yield _told("clock", f"Clock: {clock(found)}", Rank.STATE)
-    # How much is free changes with each commit; that it is short is told by what is to be done.
+    # The free space changes with each commit; the advice says when it is short.
     yield _told("card", f"Card: {card(found)}", Rank.STATE, news="known" if found.live else "")
     yield _told("daemons", f"Daemons: {daemons(found)}", Rank.STATE)
     yield _told("configuration", f"Configuration: {configuration(found)}", Rank.STATE)
@@ -138,13 +138,16 @@ def _ago(seconds: float) -> str:
 
 
 class Teller:
-    """Knows what was said, and says what is news: as much as the line carries, what matters first."""
+    """Remembers what was printed, and selects what is new, the most important first.
+
+    It limits the lines to what the serial line can carry.
+    """
 
     AGAIN_S: Final = 60.0
-    """So often it says whether it records, news or not: silence could be a broken line."""
+    """Seconds between reports whether it records, new or not, because silence could mean a broken line."""
 
     def __init__(self, *, bytes_each: int, unicode: bool = True) -> None:
-        """`bytes_each`: of lines, in one turn; at least one line is said."""
+        """Limit the lines of one turn to `bytes_each` bytes, but at least one line."""
         self._most, self._unicode = bytes_each, unicode
         self._said: dict[str, Told] = {}
         self._turn = 0
@@ -152,7 +155,10 @@ class Teller:
         self._recording_at = 0.0
 
     def turn(self, now: float, stamp: str, told: list[Told]) -> list[str]:
-        """The lines to be said now; `now`: seconds that never go back, `stamp`: the time for people."""
+        """Return the lines to print now.
+
+        `now` is in seconds of a monotonic clock, `stamp` the time for people, and `told` all present facts.
+        """
         self._turn += 1
         news = self._news(told, now)
         lines: list[str] = []
@@ -188,7 +194,7 @@ class Teller:
             or before.news != found.news
             or (found.subject == RECORDING and moment - self._recording_at >= self.AGAIN_S)
         ]
-        # A value that has waited longest comes first, so that many that change cannot hide one.
+        # A value that has waited longest comes first, so that frequent changes cannot hide one.
         said = [found for found in gone if found.words] + new
         return sorted(said, key=lambda found: (self._rank(found), self._said_in.get(found.subject, 0)))
 
