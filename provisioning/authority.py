@@ -19,7 +19,7 @@ from sync.fleet import revocations as documents
 from sync.fleet.errors import RadioKeyError
 from sync.fleet.names import VesselName
 from sync.fleet.revocations import Revocations
-from sync.net import tls
+from sync.net import certificates
 from sync.net.tls_identity import TLSIdentity
 
 from .errors import FolderError, PassphraseError
@@ -197,7 +197,9 @@ class Authority:
 
 def fleet_of(root: x509.Certificate) -> str:
     """Return the fleet that a root certificate belongs to, or raise FolderError."""
-    found = [fleet for uri in tls.subject_uris(root) if (fleet := names.parse_fleet_uri(uri)) is not None]
+    found = [
+        fleet for uri in certificates.subject_uris(root) if (fleet := names.parse_fleet_uri(uri)) is not None
+    ]
     if len(found) == 1:
         return found[0]
     text = "the root certificate names no fleet (a URI logboat:<fleet>)"

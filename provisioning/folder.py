@@ -48,7 +48,7 @@ from sync.fleet.identity_names import (
 from sync.fleet.radio_key import Keys, RadioKey
 from sync.fleet.revocations import Revocations, Revoked, serial_text
 from sync.folders import OWN, make_folder
-from sync.net import tls
+from sync.net import certificates
 from sync.net.tls_identity import TLSIdentity
 from sync.peer.problems import ProblemError
 
@@ -341,8 +341,8 @@ class FleetFolder:
     def _vessel(self, vessel: str, revocations: Revocations) -> Vessel:
         place = self._at(vessel)
         try:
-            [current, *_] = tls.load_certificates(place / IDENTITY / VESSEL_CERTIFICATE)
-            every = [tls.load_certificates(path)[0] for path in (place / CERTIFICATES).glob("*.pem")]
+            [current, *_] = certificates.load_certificates(place / IDENTITY / VESSEL_CERTIFICATE)
+            every = [certificates.load_certificates(path)[0] for path in (place / CERTIFICATES).glob("*.pem")]
         except ProblemError as error:
             text = f"{error.problem.text}; bring it back from a backup, or `logboat fleet renew`"
             raise FolderError(text) from error
@@ -462,7 +462,7 @@ class FleetFolder:
         for vessel in self._ids():
             for path in sorted((self._at(vessel) / CERTIFICATES).glob("*.pem")):
                 try:
-                    certificate = tls.load_certificates(path)[0]
+                    certificate = certificates.load_certificates(path)[0]
                 except ProblemError as error:
                     raise FolderError(f"{error.problem.text}; bring it back from a backup") from error
                 if revocations.of(certificate) is None:
@@ -508,7 +508,7 @@ class FleetFolder:
         revocations, found = self.revocations, set()
         for vessel in self._ids():
             try:
-                [current, *_] = tls.load_certificates(self.identity(vessel) / VESSEL_CERTIFICATE)
+                [current, *_] = certificates.load_certificates(self.identity(vessel) / VESSEL_CERTIFICATE)
             except (ProblemError, OSError):
                 continue
             if revocations.of(current) is not None:

@@ -19,7 +19,7 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")  
 Some are also recognised in their full-width form.
 """
 _STYLED: Final = re.compile("\x1b\\[(?:0|1|32|33|1;31)m")
-"""The styles that Logboat itself uses (`services.present.Style`), and the reset to plain text."""
+"""The styles that Logboat itself uses (`services.terminal.present.Style`), and the reset to plain text."""
 _BLANKS: Final = {"\n": "", "\t": ""}
 
 

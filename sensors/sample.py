@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .quality import State
+from .state import State
 
 Value = bool | int | float | None
 """Value in SI units, according to the sensor's path.

@@ -22,8 +22,8 @@ from typing import Final
 
 from .clock import Clock
 from .driver import Driver, DriverError, Emit
-from .quality import State
 from .sample import Sample, Totals
+from .state import State
 
 _log = logging.getLogger(__name__)
 

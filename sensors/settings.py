@@ -1,13 +1,13 @@
 """Configuration of a sensor, parsed and valid: SI numbers, no strings left to interpret.
 
-`sensors.configuration` makes it from `sensors.toml`; drivers and the recorder use it.
+`sensors.config.loader` makes it from `sensors.toml`; drivers and the recorder use it.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from .quality import State
+from .state import State
 
 
 class Severity(StrEnum):

@@ -1,5 +1,5 @@
 """Run the `logboat` command by `python -m services`, where no console script is installed."""
 
-from .command import main
+from .cli.main import main
 
 raise SystemExit(main())

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sensors.tomlfile import unforeseen
+from sensors.toml.toml_file import unforeseen
 from sync.fleet.errors import IdentityError, NoIdentityError
 from sync.fleet.identity_names import VESSEL_CERTIFICATE
 
@@ -82,7 +82,7 @@ def objections(offered: Path, *, present: "FleetIdentity | None", now: datetime)
         )
     if present is None:
         return
-    from sync.net.tls import fingerprint
+    from sync.net.certificates import fingerprint
 
     if fingerprint(present.trust.root) != fingerprint(identity.trust.root):
         yield (

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from provisioning.card.tools import run
 from provisioning.errors import CardError
-from sensors.quantities import format_bytes
+from sensors.units import format_bytes
 
 _COLUMNS: Final = "NAME,PATH,TYPE,SIZE,RM,HOTPLUG,RO,MODEL,VENDOR,TRAN,MOUNTPOINTS"
 _YES: Final = (True, "1", "true")

@@ -8,10 +8,11 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from provisioning.image import keeping
 from provisioning.image.errors import BaseError, ToolError
 from provisioning.image.recipe import Archive
 from provisioning.image.tools import run
+
+from . import build_cache
 
 
 def source(archive: Archive, cache: Path, *, log: Path) -> str:
@@ -33,7 +34,7 @@ def _fetch(archive: Archive, keys: Path, *, log: Path) -> None:
         except ToolError as error:
             text = f"{archive.keyring} cannot be had (where it cannot be reached: BASE=debian): {error}"
             raise BaseError(text) from error
-        if (found := keeping.file_digest(package)) != archive.sha256:
+        if (found := build_cache.file_digest(package)) != archive.sha256:
             text = f"{archive.keyring} is not what the recipe names: its SHA-256 is {found}"
             raise BaseError(text)
         run(["dpkg-deb", "--extract", str(package), str(tree)], log=log)

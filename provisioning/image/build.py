@@ -13,10 +13,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from provisioning.image import bill, bootfiles, disk, firmware, keeping, lock, outputs, roots, system, wheels
 from provisioning.image.errors import ImageError, LockError, RoomError, ToolError
 from provisioning.image.recipe import Recipe
 from provisioning.image.tools import Teller, run
+
+from . import bootfiles, build_cache, disk, firmware, lock, outputs, roots, sbom, system, wheels
 
 NEEDED: Final = 6 * 2**30
 """Free bytes needed: the root's tree, the sparse disk, the packed files, and the cache."""
@@ -29,7 +30,7 @@ class Contents:
 
     about: Mapping[str, Any]
     packages: tuple[lock.Package, ...]
-    python: tuple[bill.Distribution, ...]
+    python: tuple[sbom.Distribution, ...]
     differs: tuple[str, ...]
     """Differences from the lock, one line each."""
     epoch: int
@@ -110,7 +111,7 @@ class Build:
             "base": recipe.base,
             "architecture": recipe.architecture,
             "suite": recipe.suite,
-            "built": bill.iso(epoch),
+            "built": sbom.iso(epoch),
         }
         with teller.step("root and data"):
             root, data = system.assemble(
@@ -125,7 +126,7 @@ class Build:
             )
         with teller.step("disk"):
             image = self._disk(tools, root, data, epoch)
-        python = bill.distributions(root / wheels.SITE)
+        python = sbom.distributions(root / wheels.SITE)
         peak = disk.used(tools)
         shutil.rmtree(root)
         with teller.step("files"):
@@ -172,11 +173,11 @@ class Build:
         about, packages, python = contents.about, contents.packages, contents.python
         epoch = contents.epoch
         name = self.recipe.name
-        digest = keeping.file_digest(image)
-        outputs.write_json(made, f"{name}.cdx.json", bill.cyclonedx(about, packages, python, epoch=epoch))
+        digest = build_cache.file_digest(image)
+        outputs.write_json(made, f"{name}.cdx.json", sbom.cyclonedx(about, packages, python, epoch=epoch))
         manifest = {
             **about,
-            "packages": bill.packages_of(packages, python),
+            "packages": sbom.packages_of(packages, python),
             "not as locked": list(contents.differs),
             "image": {"size": image.stat().st_size, "sha256": digest},
         }
@@ -184,14 +185,14 @@ class Build:
         outputs.block_map(tools, image, name, made, epoch=epoch)
         if self.recipe.start == "raspberry-pi":
             packed = outputs.compress(tools, image, name, made, epoch=epoch)
-            entry = bill.Made(
+            entry = sbom.Made(
                 url=f"{self.url}{packed.name}",
                 size=image.stat().st_size,
                 sha256=digest,
                 download_size=packed.stat().st_size,
-                download_sha256=keeping.file_digest(packed),
+                download_sha256=build_cache.file_digest(packed),
             )
-            listed = bill.imager(self.recipe.imager, about, entry, epoch=epoch)
+            listed = sbom.imager(self.recipe.imager, about, entry, epoch=epoch)
             outputs.write_json(made, f"{name}.os_list.json", listed)
             image.unlink()
         else:

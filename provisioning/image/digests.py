@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from provisioning.image import keeping, lock
+from . import build_cache, lock
 
 _ARCHIVES: Final = "var/cache/apt/archives"
 
@@ -42,7 +42,9 @@ def of_index(text: str) -> Iterator[lock.Package]:
 
 def files_of(folder: Path) -> Iterable[lock.Package]:
     """Return the packages whose files are in a folder, with the digest of each file."""
-    return (lock.of_file(path.name, keeping.file_digest(path)) for path in sorted(folder.glob("*_*_*.deb")))
+    return (
+        lock.of_file(path.name, build_cache.file_digest(path)) for path in sorted(folder.glob("*_*_*.deb"))
+    )
 
 
 def _told(command: list[str], env: dict[str, str] | None = None) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from provisioning.image import keeping
 from provisioning.image.tools import in_root
+
+from . import build_cache
 
 LEVEL: Final = 3
 """Compression level of xz: higher ones take twice as long, and save a few percent."""
@@ -38,7 +39,7 @@ def write_json(place: Path, name: str, content: Mapping[str, Any]) -> None:
 
 def write_digests(place: Path, more: Mapping[str, str]) -> None:
     """Write `SHA256SUMS` of the files in a folder, and of files whose digests are already known (`more`)."""
-    found = {path.name: keeping.file_digest(path) for path in place.iterdir() if path.name not in more}
+    found = {path.name: build_cache.file_digest(path) for path in place.iterdir() if path.name not in more}
     lines = [f"{value}  {name}\n" for name, value in sorted({**found, **more}.items())]
     (place / "SHA256SUMS").write_text("".join(lines))
 

@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from provisioning.image import archive, digests, keeping, lock, official
 from provisioning.image.errors import LockError, ToolError
 from provisioning.image.recipe import Recipe
 from provisioning.image.tools import run
+
+from . import archive, build_cache, digests, lock, official
 
 _BINFMT: Final = Path("/proc/sys/fs/binfmt_misc")
 _VERSION: Final = 2
@@ -71,17 +72,19 @@ def check_kept(recipe: Recipe, cache: Path) -> None:
 
 def base(recipe: Recipe, cache: Path, *, log: Path) -> Path:
     """Return the tar of an image's base, made if necessary; raises ToolError, OSError."""
-    return keeping.kept(
+    return build_cache.kept(
         cache,
         _name(recipe),
-        keeping.digest(_inputs(recipe)),
+        build_cache.digest(_inputs(recipe)),
         lambda path: _make_base(recipe, path, cache=cache, log=log),
     )
 
 
 def locked(recipe: Recipe, base: Path, cache: Path) -> Path:
     """Store a base under the digest that includes the lock just written from its packages."""
-    return keeping.kept(cache, _name(recipe), keeping.digest(_inputs(recipe)), lambda path: _take(base, path))
+    return build_cache.kept(
+        cache, _name(recipe), build_cache.digest(_inputs(recipe)), lambda path: _take(base, path)
+    )
 
 
 def _take(base: Path, path: Path) -> None:
@@ -98,10 +101,10 @@ def tools(recipe: Recipe, cache: Path, *, native: str, log: Path) -> Path:
     Raises ToolError, OSError.
     """
     inputs = [_VERSION, recipe.suite, native, recipe.tools, recipe.epoch]
-    return keeping.kept(
+    return build_cache.kept(
         cache,
         f"tools_{recipe.suite}_{native}.tar",
-        keeping.digest(inputs),
+        build_cache.digest(inputs),
         lambda path: _mmdebstrap(
             [f"--include={','.join(recipe.tools)}"],
             recipe.suite,
@@ -143,7 +146,7 @@ def _inputs(recipe: Recipe) -> list[Any]:
         [_CLEAN, str(recipe.archive)],
         {path.name: path.read_text() for path in sorted(scripts.iterdir())},
         recipe.lock.read_text() if recipe.lock.exists() else "",
-        *([keeping.file_digest(recipe.official)] if recipe.official else []),
+        *([build_cache.file_digest(recipe.official)] if recipe.official else []),
     ]
 
 

@@ -30,7 +30,7 @@ import sys
 
 sys.path.append("/{wheels.SITE}")
 
-from services.command import main
+from services.cli.main import main
 
 sys.exit(main())
 """

@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from provisioning.image import keeping
 from provisioning.image.errors import RecipeError
 from provisioning.image.recipe import PYTHON
 from provisioning.image.tools import in_root, run
+
+from . import build_cache
 
 VENV: Final = "opt/logboat"
 SITE: Final = f"{VENV}/lib/python{PYTHON}/site-packages"
@@ -30,7 +31,7 @@ _VERSION: Final = 1
 def dependencies(repository: Path, architecture: str, tools: Path, cache: Path, *, log: Path) -> Path:
     """Return a tar of the packages in `requirements.lock`, compiled; raises ToolError, OSError."""
     lock = repository / "requirements.lock"
-    key = keeping.digest([_VERSION, lock.read_text(), architecture, PYTHON])
+    key = build_cache.digest([_VERSION, lock.read_text(), architecture, PYTHON])
 
     def make(path: Path) -> None:
         download(lock, architecture, cache / f"wheels-{architecture}", log=log)
@@ -43,7 +44,7 @@ def dependencies(repository: Path, architecture: str, tools: Path, cache: Path, 
             tar.add(place, ".", filter=_plain)
         shutil.rmtree(place)
 
-    return keeping.kept(cache, f"python_{architecture}.tar", key, make)
+    return build_cache.kept(cache, f"python_{architecture}.tar", key, make)
 
 
 def download(lock: Path, architecture: str, place: Path, *, log: Path) -> None:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from sensors.quantities import InputError
-from sensors.tomlfile import Problem
+from sensors.toml.toml_file import Problem
+from sensors.units import InputError
 
 Checks = Mapping[str, Callable[[Any], Any]]
 """Parsers by the setting that they check; they raise InputError.

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any, Final
 
-from sensors import tomlfile
-from sensors.quantities import InputError, shown
-from sensors.schema import Key, Schema, Table, boolean, list_of
-from sensors.tomlfile import ConfigurationError, Problem
+from sensors.toml import toml_file
+from sensors.toml.schema import Key, Schema, Table, boolean, list_of
+from sensors.toml.toml_file import ConfigurationError, Problem
+from sensors.units import InputError, shown
 
 from .asked import AccessPoint, Sheet
 
@@ -38,7 +38,7 @@ _SCHEMA: Final[Schema] = {
 def read(content: bytes, sheet: Sheet) -> None:
     """Note the settings that the file requests."""
     try:
-        file = tomlfile.parse(Path(sheet.file), content)
+        file = toml_file.parse(Path(sheet.file), content)
     except ConfigurationError as error:
         sheet.problems += error.problems
         return
@@ -52,7 +52,7 @@ def read(content: bytes, sheet: Sheet) -> None:
     _take(sections, file, sheet)
 
 
-def _take(sections: dict[str, dict[str, Any]], file: tomlfile.TomlFile, sheet: Sheet) -> None:
+def _take(sections: dict[str, dict[str, Any]], file: toml_file.TomlFile, sheet: Sheet) -> None:
     user, wlan = sections["user"], sections["wlan"]
     for section, key, field in (
         ("system", "hostname", "host_name"),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sensors.tomlfile import Problem, unforeseen
+from sensors.toml.toml_file import Problem, unforeseen
 
 from . import customtoml, networkconfig, script, userdata
 from .asked import NO_CHECKS, Checks, Customisation, Sheet

@@ -1,14 +1,14 @@
 """The lines of config.txt for a vessel's sensors and clocks, and the chips to announce to the kernel.
 
-The overlays are Raspberry Pi's (`/boot/firmware/overlays/README`); `sensors.kernel` has the overlay of each
-chip.
+The overlays are Raspberry Pi's (`/boot/firmware/overlays/README`); `sensors.kinds.sysfs`
+has the overlay of each chip.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from sensors.kernel import CHIPS, Chip, Wiring
-from sensors.sensorkeys import THERMOMETER
+from sensors.config.parsers import THERMOMETER
+from sensors.kinds.sysfs import CHIPS, Chip, Wiring
 from sensors.settings import AnalogOptions, BusOptions, SensorSettings
 
 _HEADERS_I2C = "dtparam=i2c_arm=on"

@@ -6,12 +6,12 @@ These are `logboat.toml`, `sensors.toml` and the files that they refer to.
 from collections.abc import Iterator
 from pathlib import Path
 
-from provisioning.takein.inforce import CONFIG
-from provisioning.takein.takein import SENSORS, Verdict
-from sensors import tomlfile
-from sensors.configuration import read_sensors
-from sensors.tomlfile import ConfigurationError, Problem, TomlFile, unforeseen
-from services.configuration import Configuration, read_configuration, reserved_pins
+from provisioning.ingest.active_config import CONFIG
+from provisioning.ingest.ingest import SENSORS, Verdict
+from sensors.config.loader import read_sensors
+from sensors.toml import toml_file
+from sensors.toml.toml_file import ConfigurationError, Problem, TomlFile, unforeseen
+from services.config.loader import Configuration, read_configuration, reserved_pins
 
 
 def check(folder: Path, *, config: str = CONFIG, sensors: str = SENSORS) -> Verdict:
@@ -22,7 +22,7 @@ def check(folder: Path, *, config: str = CONFIG, sensors: str = SENSORS) -> Verd
     problems: list[Problem] = []
     configuration = None
     try:
-        file = tomlfile.read(folder / config, missing_ok=True)
+        file = toml_file.read(folder / config, missing_ok=True)
         configuration = read_configuration(file)
         problems += _missing(file, configuration)
     except ConfigurationError as error:
@@ -30,7 +30,7 @@ def check(folder: Path, *, config: str = CONFIG, sensors: str = SENSORS) -> Verd
     except Exception as error:  # noqa: BLE001  # whatever the file causes is reported as its problem
         problems.append(Problem(folder / config, None, "", *unforeseen(error)))
     try:
-        wired = tomlfile.read(folder / sensors, missing_ok=True)
+        wired = toml_file.read(folder / sensors, missing_ok=True)
         read_sensors(wired, reserved={} if configuration is None else reserved_pins(configuration))
     except ConfigurationError as error:
         problems += error.problems

@@ -4,7 +4,7 @@ import contextlib
 from datetime import UTC, datetime
 from pathlib import Path
 
-from services import machine
+from services.system import machine
 
 
 def now(data: Path, *, utc: float) -> datetime:

@@ -20,12 +20,12 @@ from typing import Any, Final
 from provisioning import files
 from provisioning.imager.asked import AccessPoint, Checks, Customisation
 from provisioning.imager.reading import FILES, MOST_BYTES, Reading, read
-from provisioning.takein import wiping
-from provisioning.takein.inforce import InForce, digest
-from sensors.quantities import InputError
-from sensors.tomlfile import Problem
-from services import settingkeys as keys
-from services.settings import Network, Wifi
+from provisioning.ingest import wiping
+from provisioning.ingest.active_config import InForce, digest
+from sensors.toml.toml_file import Problem
+from sensors.units import InputError
+from services.config import parsers as keys
+from services.config.model import Network, Wifi
 
 log = logging.getLogger(__name__)
 

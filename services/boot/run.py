@@ -24,29 +24,31 @@ from provisioning.card.growing import grow
 from provisioning.card.tools import run
 from provisioning.errors import CardError
 from provisioning.imager.asked import Customisation
+from provisioning.ingest import permissions
+from provisioning.ingest.active_config import InForce
+from provisioning.ingest.ingest import SENSORS, Beside, Outcome, TakeIn
+from provisioning.ingest.offers import Offer
 from provisioning.networks import firewall
 from provisioning.networks.plan import plan
 from provisioning.overlays import configtxt
 from provisioning.overlays.wanted import Wanted, wanted
-from provisioning.takein import owners
-from provisioning.takein.inforce import InForce
-from provisioning.takein.offers import Offer
-from provisioning.takein.takein import SENSORS, Beside, Outcome, TakeIn
-from sensors.configuration import load_sensors
-from sensors.quantities import InputError
+from sensors.config.loader import load_sensors
 from sensors.settings import SensorSettings
-from sensors.tomlfile import Problem, unforeseen
-from services import machine
-from services import settingkeys as keys
-from services.boot import imager, state, system
+from sensors.toml.toml_file import Problem, unforeseen
+from sensors.units import InputError
 from services.boot.check import check
 from services.boot.places import Places
-from services.boot.state import BootState
 from services.boot.system import Run
-from services.configuration import Configuration, ConfigurationError, load, reserved_pins
-from services.lastgood import LastGood
-from services.settings import Network
+from services.config import parsers as keys
+from services.config.last_good import LastGood
+from services.config.loader import Configuration, ConfigurationError, load, reserved_pins
+from services.config.model import Network
+from services.state import boot_state
+from services.state.boot_state import BootState
+from services.system import machine
 from sync.fleet import names
+
+from . import imager, system
 
 if TYPE_CHECKING:
     from sync.fleet.identity_files import FleetIdentity
@@ -91,7 +93,7 @@ class Boot:
 
     def take_up(self) -> BootState:
         """Run every step except those of the networks, then write and return the result."""
-        if not owners.is_ours(self.places.etc.resolve()):
+        if not permissions.is_ours(self.places.etc.resolve()):
             self.problems.append(
                 f"{self.places.etc}: is not root's, so nothing of it is believed but what is recorded;"
                 " write the card anew"
@@ -132,8 +134,8 @@ class Boot:
 
     def join(self) -> BootState:
         """Set up the networks from what is in force, and add the result to that of the other steps."""
-        before, known = state.read(self.places.run), len(self.problems)
-        if owners.is_ours(self.places.etc.resolve()):
+        before, known = boot_state.read(self.places.run), len(self.problems)
+        if permissions.is_ours(self.places.etc.resolve()):
             configuration, _ = self._in_force()
             network = imager.added(configuration.network, imager.kept(self.places.etc))
             self._step(_NETWORKS, lambda: self._networks(network))
@@ -151,9 +153,9 @@ class Boot:
 
     def rekey(self) -> BootState:
         """Give the radio the key that is valid now, and add the result to that of the other steps."""
-        before, known = state.read(self.places.run), len(self.problems)
+        before, known = boot_state.read(self.places.run), len(self.problems)
         self.radio_key = before.radio_key
-        if owners.is_ours(self.places.etc.resolve()):
+        if permissions.is_ours(self.places.etc.resolve()):
             self._step(_RADIO_KEY, self._rekey)
         earlier = [problem for problem in before.problems if not problem.startswith(_RADIO_KEY)]
         return self._told(
@@ -171,7 +173,7 @@ class Boot:
             self.radio_key = after
 
     def _told(self, found: BootState) -> BootState:
-        self._step("what the lights show of it", lambda: state.write(self.places.run, found))
+        self._step("what the lights show of it", lambda: boot_state.write(self.places.run, found))
         for problem in found.problems:
             if problem not in self._logged:
                 log.error("%s", problem)
@@ -277,7 +279,7 @@ class Boot:
         """
         folder, self.radio_key = self.places.etc / IDENTITY, ""
         if identity is not None:
-            from services.radiokey import in_force  # its library is slow to import
+            from .radio_key import in_force  # its library is slow to import
 
             if (choice := in_force(identity, folder, self.places.data, self.now)) is not None:
                 self.radio_key = choice.mark

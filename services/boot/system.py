@@ -16,12 +16,12 @@ from typing import Final
 from provisioning import files
 from provisioning.card.tools import run
 from provisioning.errors import CardError
+from provisioning.ingest import permissions
 from provisioning.networks import adapters, firewall
 from provisioning.networks.adapters import CREW, Adapter
 from provisioning.networks.profiles import SUFFIX, Profile
 from provisioning.networks.radio import Radio, rekeyed
-from provisioning.takein import owners
-from sensors.kernel import new_device
+from sensors.kinds.sysfs import new_device
 from sync.folders import OWN, PUBLIC, make_folder
 
 Run = Callable[..., bytes]
@@ -83,7 +83,7 @@ def set_host_name(name: str, *, etc: Path, tool: Run = run) -> None:
 
 def make_host_keys(folder: Path, *, tool: Run = run) -> None:
     """Create SSH's host keys where they are missing. An existing key file is always complete."""
-    owners.make_folder(folder)
+    permissions.make_folder(folder)
     folder.chmod(0o755)  # sshd reads authorized_keys as the user who logs in
     for kind in HOST_KEYS:
         name = f"ssh_host_{kind}_key"

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
-from services.present import count
+from services.terminal.present import count
 from sync.store import StoreError
 
 from . import aboard

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from services import ends
+from services.state import crash_loops
 
 from .vessel import Daemon, Vessel
 
@@ -47,12 +47,12 @@ class Keeper:
         for daemon, status in self._vessel.ended():
             how = in_words(status)
             times = self._ended[daemon] = [
-                at for at in self._ended.get(daemon, ()) if now - at < ends.WITHIN_S
+                at for at in self._ended.get(daemon, ()) if now - at < crash_loops.WITHIN_S
             ]
             times.append(now)
             if status != 0:  # a daemon that was told to stop exits with 0, which is no fault
                 clock = time.clock_gettime(time.CLOCK_BOOTTIME)
-                ends.note(self._vessel.folder / "run", daemon.state, how, clock=clock)
+                crash_loops.note(self._vessel.folder / "run", daemon.state, how, clock=clock)
             wait = wait_s(len(times))
             self._down.append(_Down(daemon, now + wait))
             said.append(f"{self._vessel.name}: {daemon.state} has ended ({how}); again in {wait:.0f} s")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, TextIO
 
 from sensors.plaintext import steer
-from services.present import screen, table, thousands
+from services.terminal.present import screen, table, thousands
 
 LINE_EVERY_S: Final = 5.0
 TABLE_EVERY_S: Final = 0.5

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import msgspec
 
-from sensors.replay import load
-from services import verify
-from services.verify import SensorLog, VesselReport
+from sensors.kinds.replay import load
+from services.history import completeness
+from services.history.completeness import SensorLog, VesselReport
 from sync import documents
 from sync.documents import Kind
 from sync.store import Database
@@ -89,7 +89,7 @@ class Findings:
 
 def examine(database: Database, holder: str, fleet: Sequence[Recorded]) -> Findings:
     """Examine one store. Raise StoreError if it cannot be read."""
-    reports = tuple(verify.verify(database, [recorded.vessel for recorded in fleet]))
+    reports = tuple(completeness.verify(database, [recorded.vessel for recorded in fleet]))
     faults: list[str] = []
     comparisons: list[Comparison] = []
     not_held = 0

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from services.present import count
+from services.terminal.present import count
 
 from . import proof
 from .course import Voyage

@@ -16,7 +16,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Final
 
-from services import livestate
+from services.state import state_file
 from sync.documents import is_single_writer
 from sync.folders import OWN
 from sync.store import Database
@@ -187,7 +187,7 @@ class Vessel:
     def state(self, daemon: Daemon) -> dict[str, Any] | None:
         """Return the daemon's live state; None if it does not run, or has not written one yet."""
         process = self._processes.get(daemon)
-        found = livestate.read(livestate.path(self.folder / "run", daemon.state))
+        found = state_file.read(state_file.path(self.folder / "run", daemon.state))
         is_its_own = process is not None and found is not None and found.get("pid") == process.pid
         return found if is_its_own else None
 

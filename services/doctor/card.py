@@ -3,11 +3,11 @@
 import shutil
 from typing import Final
 
-from sensors.quantities import format_bytes
-from services.thresholds import NEARLY_FULL
+from sensors.units import format_bytes
+from services.state.thresholds import NEARLY_FULL
 
+from .context import Patient
 from .findings import Finding, bad, good, skipped, warn
-from .patient import Patient
 
 _WORN: Final = 9
 """Reported lifetime at which a card counts as worn.

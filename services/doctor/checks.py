@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sensors.tomlfile import unforeseen
+from sensors.toml.toml_file import unforeseen
 
 from . import card, daemons, hardware, header, network, record
+from .context import Patient
 from .findings import Finding, Verdict, skipped, warn
-from .patient import Patient
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,14 @@
 from datetime import UTC, datetime
 from typing import Final
 
-from sensors.quantities import format_duration
-from services import ends
+from sensors.units import format_duration
 from services.logs import kept
-from services.present import count
-from services.thresholds import DURABLE_WITHIN_S
+from services.state import crash_loops
+from services.state.thresholds import DURABLE_WITHIN_S
+from services.terminal.present import count
 
+from .context import Patient
 from .findings import Finding, bad, good, skipped, warn
-from .patient import Patient
 
 UNITS: Final = ("logboat-recorder", "logboat-sync", "logboat-lights")
 _MANY: Final = 5
@@ -74,7 +74,7 @@ def failed(patient: Patient) -> Finding:
 
 def restarts(patient: Patient) -> Finding:
     """Check whether a daemon exits repeatedly."""
-    now = ends.restless(patient.run, clock=patient.boottime)
+    now = crash_loops.restless(patient.run, clock=patient.boottime)
     if now:
         unit = f"logboat-{now[0].daemon}"
         return bad(str(now[0]), f"journalctl -u {unit} says why; it is tried on, every 30 s.")

@@ -2,8 +2,8 @@
 
 from typing import Final
 
+from .context import Patient
 from .findings import Finding, bad, good, skipped, warn
-from .patient import Patient
 
 HOT_C: Final = 80.0
 """Temperature at which the firmware begins to reduce the processor's speed, in °C."""

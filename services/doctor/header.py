@@ -5,8 +5,8 @@ from typing import Final
 from provisioning.overlays.wanted import wanted
 from sensors.settings import SensorSettings
 
+from .context import Patient
 from .findings import Finding, bad, good, skipped, warn
-from .patient import Patient
 
 _SHARED: Final = {
     "dtparam=i2c_arm=on": ("I2C", (2, 3)),
@@ -43,7 +43,8 @@ def chip(patient: Patient) -> Finding:
     known = [label for label in labels if label.startswith(_HEADER_LABELS)]
     if labels and not known:
         return bad(
-            f"no chip of {', '.join(labels)} is a header's", "See sensors/chips.py for the labels known."
+            f"no chip of {', '.join(labels)} is a header's",
+            "See sensors/gpio/header_chip.py for the labels known.",
         )
     return good(f"{', '.join(devices)}{f': {known[0]}' if known else ''}")
 

@@ -5,16 +5,16 @@ import struct
 from typing import Final
 
 from services.lights.facts import day
-from services.livesync import LiveMesh
-from services.present import count
-from services.summary import quota_words, radio_key_words
-from services.thresholds import EXPIRES_SOON_S
+from services.screens.status_lines import quota_words, radio_key_words
+from services.state.sync_state import LiveMesh
+from services.state.thresholds import EXPIRES_SOON_S
+from services.terminal.present import count
 from sync.fleet import identity_files
 from sync.fleet.errors import IdentityError, NoIdentityError
 from sync.mesh.interfaces import read_interfaces, suitable
 
+from .context import Patient
 from .findings import Finding, bad, good, skipped, warn
-from .patient import Patient
 
 _WEAK_DBM: Final = -80
 _GROUP: Final = "239.255.76.66"

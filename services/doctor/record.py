@@ -2,15 +2,16 @@
 
 from typing import Final
 
-from sensors.configuration import nothing_described
-from services import storecheck, verify
-from services.configcheck import check
-from services.verify import VesselReport
+from sensors.config.loader import nothing_described
+from services.config.check import check
+from services.history import completeness
+from services.history.completeness import VesselReport
+from services.recovery import store_check
 from sync.documents import is_single_writer
 from sync.store import Database, StoreError
 
+from .context import Patient
 from .findings import Finding, bad, good, skipped, warn
-from .patient import Patient
 
 _STORE: Final = "log.db"
 
@@ -42,7 +43,7 @@ def named(patient: Patient) -> Finding:
 def store(patient: Patient) -> Finding:
     """Check the document store, as far as a quick check can."""
     path = patient.data / _STORE
-    if storecheck.is_marked(patient.data):
+    if store_check.is_marked(patient.data):
         return bad("a process has found damage", "logboat store check --repair, or start once more.")
     if not path.exists():
         return skipped("there is no store yet")
@@ -89,7 +90,7 @@ def _report(patient: Patient) -> VesselReport | None:
     vessel = patient.recorder.vessel if patient.recorder is not None else patient.configuration.vessel.id
     try:
         with _open(patient) as database:
-            return next((each for each in verify.verify(database, [vessel]) if each.sensors), None)
+            return next((each for each in completeness.verify(database, [vessel]) if each.sensors), None)
     except StoreError:
         return None  # the check `store` reports it
 

@@ -15,14 +15,14 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
 
-from sensors.chips import open_header_chip
-from services import livestate
-from services.configuration import Configuration, ConfigurationError
-from services.lastgood import load_or_last_good
+from sensors.gpio.header_chip import open_header_chip
+from services.config.last_good import load_or_last_good
+from services.config.loader import Configuration, ConfigurationError
+from services.config.model import Lights
+from services.config.timezones import zone_of
 from services.logs.setup import fatal, running
-from services.settings import Lights
-from services.systemd import Notifier
-from services.zones import zone_of
+from services.state import state_file
+from services.system.systemd import Notifier
 from sync.gateway.policy import Situation
 
 from .facts import Facts, Machine
@@ -110,9 +110,7 @@ def open_panel(lights: Lights) -> Panel:
         return DarkPanel()  # no lights configured: not an error
     try:
         open_header_chip().close()
-        from sensors.pinfactory import (
-            GpiodFactory,
-        )  # slow to import, and not every machine has a header
+        from sensors.gpio.pinfactory import GpiodFactory  # slow to import, and not every machine has a header
 
         factory = GpiodFactory()
     except Exception as error:
@@ -151,7 +149,7 @@ def off(args: Namespace) -> int:
 
 
 def _serve(args: Namespace, configuration: Configuration, panel: PatientPanel) -> None:
-    from services.processes import is_alive
+    from services.system.processes import is_alive
 
     machine = Machine(args.run, args.identity)
     zone = zone_of(configuration.vessel.timezone)
@@ -168,7 +166,7 @@ def _serve(args: Namespace, configuration: Configuration, panel: PatientPanel) -
         clock = {"clock": time.clock_gettime(time.CLOCK_BOOTTIME), "utc": time.time()}
         try:
             state = {"pid": os.getpid(), "updated": clock, "lights": found, "whyDark": panel.why_dark}
-            livestate.write(livestate.path(args.run, "lights"), state)
+            state_file.write(state_file.path(args.run, "lights"), state)
         except OSError as error:
             log.warning("what is shown cannot be told: %s", error)
         notifier.alive()
@@ -187,4 +185,4 @@ def _serve(args: Namespace, configuration: Configuration, panel: PatientPanel) -
     finally:
         notifier.stopping()
         panel.close()
-        livestate.path(args.run, "lights").unlink(missing_ok=True)
+        state_file.path(args.run, "lights").unlink(missing_ok=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from services.present import Screen, Style, paint, wrap
+from services.terminal.present import Screen, Style, paint, wrap
 
 from .patterns import FAST
 from .states import LIGHTS, TABLE, State

@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from services import ends, live, livesync
-from services.boot.state import BootState
-from services.boot.state import read as read_boot
-from services.live import LiveState, Sight
-from services.livesync import LiveGateway, LiveMesh
-from services.maintenance import STATE as MAINTENANCE
-from services.systemd import failed_units
+from services.state import crash_loops, recorder_state, sync_state
+from services.state.boot_state import BootState
+from services.state.boot_state import read as read_boot
+from services.state.recorder_state import LiveState, Sight
+from services.state.sync_state import LiveGateway, LiveMesh
+from services.system.maintenance import STATE as MAINTENANCE
+from services.system.systemd import failed_units
 
 _UNDER_VOLTAGE, _THROTTLED = 0x1, 0x4 | 0x8
 """Bits of the firmware's `get_throttled`: voltage too low now; slowed down now, too hot now."""
@@ -36,14 +36,14 @@ class Facts:
     """All facts that the lights show."""
 
     recorder: Sight
-    sync: livesync.Sight
+    sync: sync_state.Sight
     boottime: float
     utc: float
     boot: BootState = field(default_factory=BootState)
     under_voltage: bool = False
     throttled: bool = False
     failed_units: tuple[str, ...] = ()
-    restless: tuple[ends.Restless, ...] = ()
+    restless: tuple[crash_loops.Restless, ...] = ()
     """Daemons that exit repeatedly."""
     expires: float | None = None
     """Expiry of the vessel's certificate, in seconds since 1970; None if there is no certificate."""
@@ -68,7 +68,7 @@ class Facts:
     @property
     def is_recording(self) -> bool:
         """True if new samples are being made durable, judged by commits rather than by the daemon's claim."""
-        return live.is_recording(self.recorder, boottime=self.boottime)
+        return recorder_state.is_recording(self.recorder, boottime=self.boottime)
 
 
 @dataclass(slots=True)
@@ -93,13 +93,13 @@ class Machine:
     def look(self, *, boottime: float, utc: float, alive: Callable[[int], bool]) -> Facts:
         """Return the current facts. Raise nothing: what cannot be read counts as absent."""
         return self.around(
-            live.look(self.run, boottime=boottime, alive=alive),
-            livesync.look(self.run, boottime=boottime, alive=alive),
+            recorder_state.look(self.run, boottime=boottime, alive=alive),
+            sync_state.look(self.run, boottime=boottime, alive=alive),
             boottime=boottime,
             utc=utc,
         )
 
-    def around(self, recorder: Sight, sync: livesync.Sight, *, boottime: float, utc: float) -> Facts:
+    def around(self, recorder: Sight, sync: sync_state.Sight, *, boottime: float, utc: float) -> Facts:
         """Return the same as `look`, for daemons whose states were already read."""
         voltage, throttled = self._power()
         return Facts(
@@ -111,7 +111,7 @@ class Machine:
             under_voltage=voltage,
             throttled=throttled,
             failed_units=self._failed(boottime),
-            restless=tuple(ends.restless(self.run, clock=boottime)),
+            restless=tuple(crash_loops.restless(self.run, clock=boottime)),
             expires=self._expires(),
             maintenance=(self.run / MAINTENANCE).exists(),
         )
@@ -131,7 +131,7 @@ class Machine:
 
         Each query starts a process, which costs more than everything else here.
         """
-        noted = ends.last_changes(self.run)
+        noted = crash_loops.last_changes(self.run)
         if noted != self._noted:
             self._noted, self._noted_at = noted, boottime
         is_likely = bool(self._units) or boottime - self._noted_at < UNITS_AT_LEAST_EVERY_S

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from services.thresholds import EXPIRES_SOON_S, NEARLY_FULL
+from services.state.thresholds import EXPIRES_SOON_S, NEARLY_FULL
 
 from .facts import Facts
 from .patterns import FAST, OFF, ON, SLOW, Pattern, flashes

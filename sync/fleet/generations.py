@@ -36,7 +36,7 @@ from sync.documents import SINGLE_WRITER, DocumentName, Kind
 from sync.fleet import signing
 from sync.fleet.errors import SignatureError
 from sync.fleet.trust import Trust
-from sync.peer.arrivals import NotYet
+from sync.peer.revision_writer import NotYet
 from sync.store import Document, revisions
 
 MEMBER: Final = "generations"

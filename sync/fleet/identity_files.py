@@ -36,7 +36,7 @@ from sync.fleet.radio_key import RadioKey
 from sync.fleet.radio_key import from_body as radio_key_from_body
 from sync.fleet.revocations import Revocations, from_body
 from sync.fleet.trust import Trust
-from sync.net import tls
+from sync.net import certificates
 from sync.net.tls_identity import TLSIdentity
 from sync.peer.problems import ProblemError
 
@@ -93,8 +93,8 @@ def load(folder: Path) -> FleetIdentity:
 def load_root(path: Path) -> x509.Certificate:
     """A fleet's own certificate. Raises IdentityError."""
     try:
-        [root, *_] = tls.load_certificates(path)
-        tls.check_self_signed(root)
+        [root, *_] = certificates.load_certificates(path)
+        certificates.check_self_signed(root)
     except ProblemError as error:
         text = f"{path}: {error.problem.text}; {_AGAIN}"
         raise IdentityError(text) from error

@@ -43,8 +43,8 @@ from sync.fleet.errors import RadioKeyError, RevocationsError, SignatureError
 from sync.fleet.generations import Generations, Leaves
 from sync.fleet.revocations import from_body
 from sync.fleet.trust import Trust
-from sync.peer.arrivals import IdRule, Offered, Rule
 from sync.peer.conflicts import RADIO_KEY, REVOCATIONS, is_closing
+from sync.peer.revision_writer import IdRule, Offered, Rule
 from sync.store import Document, bodies, revisions
 
 

@@ -26,7 +26,7 @@ from sync.fleet import signatures
 from sync.fleet.errors import SignatureError
 from sync.fleet.signatures import SIGNATURE
 from sync.fleet.trust import Trust
-from sync.net import tls
+from sync.net import certificates
 from sync.net.tls_identity import TLSIdentity
 
 CERTIFICATE: Final = "certificate"
@@ -85,7 +85,7 @@ def certificate_in(document_id: str, body: Mapping[str, Any]) -> x509.Certificat
 @lru_cache(maxsize=64)
 def _certificate(encoded: str) -> x509.Certificate:
     """A fleet's vessels sign thousands of documents with few certificates."""
-    return tls.parse_der(base64.b64decode(encoded, validate=True))
+    return certificates.parse_der(base64.b64decode(encoded, validate=True))
 
 
 def _message(document_id: str, body: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from cryptography import x509
 from sync.fleet import names
 from sync.fleet.names import VesselName
 from sync.fleet.revocations import Revocations, Revoked
-from sync.net import tls
+from sync.net import certificates
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +49,11 @@ class Trust:
         `now` is aware, and no earlier than is known: the clock or its floor, whichever is later.
         """
         if not self.is_issued(certificate):
-            return (
-                f"the certificate {tls.common_name(certificate)!r} was not issued by the CA of {self._fleet}"
-            )
+            shown = certificates.common_name(certificate)
+            return f"the certificate {shown!r} was not issued by the CA of {self._fleet}"
         name = named(certificate)
         if name is None:
-            return f"the certificate {tls.common_name(certificate)!r} names no vessel"
+            return f"the certificate {certificates.common_name(certificate)!r} names no vessel"
         if name.fleet != self.fleet:
             return f"the certificate of {name.vessel} is of fleet {name.fleet!r}, not of {self._fleet}"
         if (revoked := self.revoked(certificate)) is not None:
@@ -84,5 +83,7 @@ class Trust:
 
 def named(certificate: x509.Certificate) -> VesselName | None:
     """The vessel, of whatever fleet, that a certificate names; None if it names none, or several."""
-    found = [name for uri in tls.subject_uris(certificate) if (name := names.parse_uri(uri)) is not None]
+    found = [
+        name for uri in certificates.subject_uris(certificate) if (name := names.parse_uri(uri)) is not None
+    ]
     return found[0] if len(found) == 1 else None

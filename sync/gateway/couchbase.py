@@ -40,15 +40,15 @@ from sync.gateway.report import (
 )
 from sync.gateway.way import Way, WayOptions
 from sync.net.authenticators import Authenticator, Credentials
+from sync.net.backoff import MAX_WAIT_S, Backoff
 from sync.net.endpoints import URLEndpoint
 from sync.net.replicator import ReplicatorConfiguration
-from sync.net.retrying import MAX_WAIT_S, Backoff
 from sync.net.throttle import TokenBucket
-from sync.peer.arrivals import Rule
 from sync.peer.failed import FailedDocuments
 from sync.peer.problems import Domain, Problem
 from sync.peer.progress import Direction, DocumentEnded
 from sync.peer.quotas import Quota
+from sync.peer.revision_writer import Rule
 from sync.peer.selection import Stream
 from sync.replication import messages
 from sync.replication.checkpoint import PushProgress

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from sync.gateway.judging import judge_problem
 from sync.gateway.report import GatewayState
-from sync.net.retrying import Backoff
+from sync.net.backoff import Backoff
 from sync.peer.problems import Problem
 
 LEAD_S: Final = 10.0

@@ -9,13 +9,14 @@ import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-from sync.mesh import plan, whereabouts
 from sync.mesh.candidates import Candidates
-from sync.mesh.outward import Outward
 from sync.mesh.plan import Place, Role
 from sync.mesh.sightings import Sighting
-from sync.mesh.whereabouts import Whereabouts
 from sync.peer.problems import ProblemError
+
+from . import plan, vessel_endpoint
+from .outbound_link import Outward
+from .vessel_endpoint import Whereabouts
 
 log = logging.getLogger(__name__)
 
@@ -137,7 +138,7 @@ class Dialling:
                 waits.append(wait)
                 continue
             try:
-                where = whereabouts.of_url(url)
+                where = vessel_endpoint.of_url(url)
             except ProblemError as error:
                 log.error("%s: %s", url, error.problem.text)
                 self._not_before[url] = float("inf")

@@ -41,7 +41,6 @@ from zeroconf.asyncio import AsyncZeroconf
 
 from sync.mesh import answers
 from sync.mesh.answers import Answer, Listener, instance_of
-from sync.mesh.hearing import Hearing
 from sync.mesh.interface_watch import Event, InterfaceWatch
 from sync.mesh.interfaces import (
     Interface,
@@ -59,6 +58,8 @@ from sync.mesh.sightings import (
     Sightings,
     is_instance,
 )
+
+from .mdns_sources import Hearing
 
 log = logging.getLogger(__name__)
 

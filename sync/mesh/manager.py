@@ -18,14 +18,12 @@ from sync.mesh.clones import Ahead, Clones
 from sync.mesh.dialling import TICK, Dialling
 from sync.mesh.discovery import Discovery
 from sync.mesh.interfaces import RecentInterfaces, is_reached_by
-from sync.mesh.inward import InwardLinks
 from sync.mesh.membership import CrewUser, Membership
-from sync.mesh.outward import Outward, Ties
 from sync.mesh.plan import Place, Role
 from sync.mesh.sightings import Advertisement, Change, ChangeKind, Sighting, with_links
 from sync.mesh.traffic import Traffic
-from sync.mesh.whereabouts import GRACE, HEARTBEAT, Whereabouts
 from sync.net.authenticators import CertificateHolder, User
+from sync.net.backoff import is_worth_retrying
 from sync.net.link import Link
 from sync.net.listener import (
     DEFAULT_PORT,
@@ -34,12 +32,15 @@ from sync.net.listener import (
     URLEndpointListenerConfiguration,
     named,
 )
-from sync.net.retrying import is_worth_retrying
 from sync.peer.conflicts import REVOCATIONS
 from sync.peer.problems import Domain, Problem
 from sync.peer.progress import DocumentEnded
 from sync.replication import messages
 from sync.store import Database, StoreError
+
+from .inbound_link import InwardLinks
+from .outbound_link import Outward, Ties
+from .vessel_endpoint import GRACE, HEARTBEAT, Whereabouts
 
 log = logging.getLogger(__name__)
 

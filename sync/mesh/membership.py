@@ -31,13 +31,13 @@ from sync.net.authenticators import (
     Refusal,
     User,
 )
-from sync.net.guesses import Guesses
 from sync.net.listener import Visitor
+from sync.net.login_rate_limit import Guesses
 from sync.net.welcome import Welcome
-from sync.peer.arrivals import Rule
 from sync.peer.conflicts import REVOCATIONS
 from sync.peer.passive import PassiveOptions
 from sync.peer.quotas import Quota, Quotas
+from sync.peer.revision_writer import Rule
 from sync.peer.selection import Selection
 from sync.replication.checkpoint_id import Peer
 from sync.store import Database, StoreError

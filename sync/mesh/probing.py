@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from sync.mesh.candidates import Candidate
-from sync.net.connect import STAGGER
+from sync.net.happy_eyeballs import STAGGER
 from sync.peer.problems import ProblemError
 
 MOST_AT_ONCE: Final = 16

@@ -5,17 +5,18 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
-from sync.mesh.inward import Inward
 from sync.mesh.manager import Mesh
-from sync.mesh.outward import Outward
 from sync.mesh.routes import Route
 from sync.mesh.streams import LIVE
 from sync.net.authenticators import User
 from sync.peer.peer import PeerBase
 
+from .inbound_link import Inward
+from .outbound_link import Outward
+
 SILENT_AFTER: Final = 2.5
 """Seconds for which an answer may be owed. With a ping every 4 s whoever goes out of reach is told of within
-7 s; the link itself is given up later (`sync.mesh.whereabouts.GRACE`), since to make it again costs more."""
+7 s; the link itself is given up later (`vessel_endpoint.GRACE`), since to make it again costs more."""
 
 
 class LinkState(Enum):

@@ -28,10 +28,11 @@ from typing import Final, Protocol
 
 from cryptography import x509
 
-from sync.net import tls
-from sync.net.guesses import Guesses
 from sync.net.tls_identity import TLSIdentity
 from sync.peer.problems import ProblemError
+
+from . import certificates
+from .login_rate_limit import Guesses
 
 LONGEST_CREDENTIALS: Final = 4096
 """Maximum length in characters of an Authorization header; more than any user name and password need."""
@@ -322,7 +323,7 @@ class ListenerAuthenticators:
         self, judge: ListenerCertificateAuthenticator, certificate: x509.Certificate
     ) -> str | None:
         try:
-            tls.check_dates(certificate, self._now())
+            certificates.check_dates(certificate, self._now())
         except ProblemError as error:
             return error.problem.text
         return await judge.objection([certificate])

@@ -13,10 +13,11 @@ from sync.net.memory import CONNECTION, memory
 from sync.net.throttle import TokenBucket
 from sync.net.transport import Transport
 from sync.net.turns import TURN_S, Owner, turns
-from sync.net.watching import watch
 from sync.peer.peer import PeerBase
 from sync.peer.problems import Domain, Problem
 from sync.store import StoreError
+
+from .store_watch import watch
 
 log = logging.getLogger(__name__)
 

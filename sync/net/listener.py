@@ -22,7 +22,6 @@ from weakref import WeakValueDictionary
 import ifaddr
 
 from sync import blip, documents
-from sync.net import tls, ws_server
 from sync.net.authenticators import (
     Anonymous,
     CertificateHolder,
@@ -48,6 +47,8 @@ from sync.peer.progress import DocumentEnded, Ledger, Progress
 from sync.peer.session import Session
 from sync.replication import messages
 from sync.store import Database
+
+from . import certificates, ws_server
 
 log = logging.getLogger(__name__)
 
@@ -257,7 +258,9 @@ class URLEndpointListener:
         )
 
     async def _admit(self, request: Request, name: str | None) -> _Admitted | Reject:
-        certificate = None if request.ssl_object is None else tls.peer_certificate(request.ssl_object)
+        certificate = (
+            None if request.ssl_object is None else certificates.peer_certificate(request.ssl_object)
+        )
         client = await self._authenticators.authenticate(
             request.headers.get("Authorization"), certificate, request.remote.rpartition(":")[0]
         )
@@ -365,7 +368,7 @@ class URLEndpointListener:
 def _account(client: Client, remote: str) -> str:
     """Return a client's identity: its certificate, its user name, or its address."""
     if isinstance(client, CertificateHolder):
-        return tls.fingerprint(client.certificate)
+        return certificates.fingerprint(client.certificate)
     return f"user {client.name}" if isinstance(client, User) else site_of(remote.rpartition(":")[0])
 
 
@@ -379,7 +382,7 @@ def named(client: Client) -> str:
     if isinstance(client, User):
         return f"user {client.name}"
     if isinstance(client, CertificateHolder):
-        return f"holder of certificate {tls.common_name(client.certificate)!r}"
+        return f"holder of certificate {certificates.common_name(client.certificate)!r}"
     return "anybody"
 
 
@@ -388,7 +391,9 @@ def _owner(client: Client) -> str:
     if isinstance(client, User):
         return f"user:{client.name}"
     return (
-        f"certificate:{tls.fingerprint(client.certificate)}" if isinstance(client, CertificateHolder) else ""
+        f"certificate:{certificates.fingerprint(client.certificate)}"
+        if isinstance(client, CertificateHolder)
+        else ""
     )
 
 

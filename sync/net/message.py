@@ -17,12 +17,13 @@ from typing import Final, Protocol
 from websockets.protocol import Protocol as WebSocketProtocol
 from websockets.protocol import Side as WebSocketSide
 
-from sync.net.endpoint_pipe import EndpointPipe
-from sync.net.faults import problem_of
 from sync.net.framing import Framing, package_log
 from sync.net.transport import Receiver, Transport
 from sync.net.websocket import Tuning, WebSocketTransport
 from sync.peer.problems import Domain, Problem, ProblemError
+
+from .error_mapping import problem_of
+from .message_transport import EndpointPipe
 
 _ORDINARY: Final = frozenset({1000, 1001})
 _ABNORMAL: Final = 1006

@@ -22,26 +22,27 @@ from sync import blip, documents
 from sync.net.authenticators import Authenticator, Credentials
 from sync.net.endpoints import Endpoint, Security
 from sync.net.link import Link
-from sync.net.retrying import MAX_WAIT_S, Backoff, is_worth_retrying, max_attempts
 from sync.net.throttle import Throttled, TokenBucket
 from sync.net.tls_contexts import Judge
 from sync.net.transport import Transport
 from sync.net.ws_client import WITHOUT_COLLECTIONS
 from sync.peer.active import ActiveOptions, ActivePeer, Activity
-from sync.peer.arrivals import Rule
 from sync.peer.checkpoints import stored
 from sync.peer.conflicts import ConflictResolver, Resolvers
 from sync.peer.failed import FailedDocuments
 from sync.peer.problems import Domain, Problem, ProblemError
 from sync.peer.progress import Direction, DocumentEnded, Ledger, Progress
 from sync.peer.quotas import Quota
+from sync.peer.revision_writer import Rule
 from sync.peer.selection import DocumentFilter, Selection, Stream
-from sync.peer.sending import Acknowledged
+from sync.peer.sender_types import Acknowledged
 from sync.peer.session import Session
 from sync.replication import messages
 from sync.replication.checkpoint import PushProgress
 from sync.replication.checkpoint_id import Peer
 from sync.store import Database, StoreError
+
+from .backoff import MAX_WAIT_S, Backoff, is_worth_retrying, max_attempts
 
 log = logging.getLogger(__name__)
 

@@ -19,9 +19,10 @@ from typing import Final
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from sync.net import tls
 from sync.net.tls_alerts import AlertingContext
 from sync.net.tls_identity import TLSIdentity
+
+from . import certificates
 
 NO_CHECK_TIME: Final = ssl.VerifyFlags(0x200000)
 """X509_V_FLAG_NO_CHECK_TIME of OpenSSL, for which Python's `ssl` has no constant."""
@@ -106,11 +107,15 @@ def client_context(
     context = _context(ssl.PROTOCOL_TLS_CLIENT, identity)
     if pinned is not None:
         _verify_nothing(context)
-        pin = tls.parse_fingerprint(pinned) if isinstance(pinned, str) else tls.fingerprint(pinned)
-        return ClientTLS(context, lambda connection: tls.check_pin(_certificate(connection), pin))
+        pin = (
+            certificates.parse_fingerprint(pinned)
+            if isinstance(pinned, str)
+            else certificates.fingerprint(pinned)
+        )
+        return ClientTLS(context, lambda connection: certificates.check_pin(_certificate(connection), pin))
     if accept_only_self_signed:
         _verify_nothing(context)
-        return ClientTLS(context, lambda connection: tls.check_self_signed(_certificate(connection)))
+        return ClientTLS(context, lambda connection: certificates.check_self_signed(_certificate(connection)))
     context.check_hostname = expected_uri is None and judge is None
     if roots is None:
         context.load_default_certs()
@@ -121,11 +126,11 @@ def client_context(
     def check(connection: ssl.SSLObject) -> None:
         certificate = _certificate(connection)
         if expected_uri is not None:
-            tls.check_uri(certificate, expected_uri)
+            certificates.check_uri(certificate, expected_uri)
         if judge is None:
-            tls.check_dates(certificate, clock())
+            certificates.check_dates(certificate, clock())
         elif (objection := judge(certificate)) is not None:
-            raise tls.tls_error(objection)
+            raise certificates.tls_error(objection)
 
     return ClientTLS(context, check)
 
@@ -149,7 +154,7 @@ def _show(context: ssl.SSLContext, identity: TLSIdentity) -> None:
         context.load_cert_chain(f"/proc/self/fd/{descriptor}")
     except ssl.SSLError as error:
         text = f"OpenSSL refuses our own certificate {identity.common_name!r}: {error.reason or error}"
-        raise tls.tls_error(text) from error
+        raise certificates.tls_error(text) from error
     finally:
         os.close(descriptor)
 
@@ -166,10 +171,10 @@ def _verify_nothing(context: ssl.SSLContext) -> None:
 
 
 def _certificate(connection: ssl.SSLObject) -> x509.Certificate:
-    certificate = tls.peer_certificate(connection)
+    certificate = certificates.peer_certificate(connection)
     if certificate is None:
         text = "the peer showed no certificate"
-        raise tls.tls_error(text)
+        raise certificates.tls_error(text)
     return certificate
 
 

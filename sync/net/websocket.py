@@ -13,11 +13,12 @@ from typing import Final
 
 from websockets.datastructures import Headers
 
-from sync.net.faults import ABNORMAL, problem_of
 from sync.net.framing import DEFAULT_FRAME_BYTES, Framing
 from sync.net.heartbeat import Heartbeat
 from sync.net.transport import Receiver
 from sync.peer.problems import Domain, Problem
+
+from .error_mapping import ABNORMAL, problem_of
 
 _NORMAL: Final = 1000
 _GOING_AWAY: Final = 1001

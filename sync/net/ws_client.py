@@ -16,8 +16,6 @@ from websockets.http11 import Response
 from websockets.typing import Subprotocol
 from websockets.uri import WebSocketURI
 
-from sync.net.connect import dial
-from sync.net.faults import problem_of
 from sync.net.framing import Framing, package_log
 from sync.net.handshake import Head, joined, parse_address, spell_remote
 from sync.net.tls_alerts import alerts_by
@@ -25,6 +23,9 @@ from sync.net.transport import Receiver
 from sync.net.websocket import Tuning, WebSocketTransport
 from sync.net.words import MOST_SHOWN, plain
 from sync.peer.problems import Domain, Problem, ProblemError
+
+from .error_mapping import problem_of
+from .happy_eyeballs import dial
 
 SUBPROTOCOLS: Final = ("BLIP_3+CBMobile_3", "BLIP_3+CBMobile_2")
 WITHOUT_COLLECTIONS: Final = frozenset({"BLIP_3+CBMobile_2"})

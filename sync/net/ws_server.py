@@ -17,8 +17,6 @@ from websockets.http11 import Response
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
-from sync.net.decisions import Accept, Decide, Look, Reject, Request
-from sync.net.faults import problem_of
 from sync.net.framing import Framing, package_log
 from sync.net.handshake import Head, joined, spell_remote
 from sync.net.memory import memory
@@ -28,6 +26,9 @@ from sync.net.websocket import Tuning, WebSocketTransport
 from sync.net.welcome import site_of
 from sync.net.words import plain
 from sync.peer.problems import ProblemError
+
+from .error_mapping import problem_of
+from .upgrade_handlers import Accept, Decide, Look, Reject, Request
 
 __all__ = ["Accept", "Decide", "Reject", "Request", "Server", "serve"]
 

@@ -14,14 +14,10 @@ from enum import Enum
 from typing import Final
 
 from sync.blip import ErrorReceived
-from sync.peer import conflicts, tuning
-from sync.peer.arrivals import ReceiveOptions, Rule
 from sync.peer.blob_access import BlobAccess
 from sync.peer.blob_traffic import BlobServer
 from sync.peer.checkpoints import OwnCheckpoint
 from sync.peer.conflicts import Resolvers
-from sync.peer.echo import Echo
-from sync.peer.inquiry import Inquiry
 from sync.peer.peer import PeerBase
 from sync.peer.problems import Domain, Problem
 from sync.peer.progress import Direction, DocumentEnded, Ledger
@@ -29,13 +25,18 @@ from sync.peer.quotas import Quota
 from sync.peer.receiver import Receiver
 from sync.peer.selection import EVERYTHING, Selection, Stream
 from sync.peer.sender import Sender
-from sync.peer.sending import Acknowledged, SendOptions
 from sync.peer.session import Reply, Session
 from sync.replication.checkpoint import Checkpoint, PullProgress, PushProgress
 from sync.replication.checkpoint_id import Peer as PeerName
 from sync.replication.checkpoint_id import Replication, checkpoint_id
 from sync.replication.messages import Changes, Failure, NoRev, Rev, SubChanges
 from sync.store import Database
+
+from . import conflicts, limits
+from .echo_suppression import Echo
+from .missing_revision_fetch import Inquiry
+from .revision_writer import ReceiveOptions, Rule
+from .sender_types import Acknowledged, SendOptions
 
 log = logging.getLogger(__name__)
 
@@ -235,7 +236,7 @@ class ActivePeer(PeerBase):
                 stored=self.wake,
                 outdated=self._outdated,
             )
-            patience = tuning.FEED_PATIENCE if options.continuous else 0.0
+            patience = limits.FEED_PATIENCE if options.continuous else 0.0
             self._inquiry = Inquiry(session, self.database, receiver, patience=patience)
             session.handle(Changes, receiver.changes)
             session.handle(Rev, receiver.rev)
@@ -243,7 +244,7 @@ class ActivePeer(PeerBase):
             session.request(
                 SubChanges(
                     since=checkpoint.remote,
-                    batch=tuning.BATCH,
+                    batch=limits.BATCH,
                     continuous=options.continuous,
                     revocations=options.purges_removed or self.ledger.listens,
                     send_replacements=True,
@@ -331,7 +332,7 @@ class ActivePeer(PeerBase):
         checkpoint = self._reached()
         saved = self._checkpoint
         ends = self._stopping or (not self._options.continuous and self._is_idle)
-        is_due = self.session.clock() >= saved.saved_at + tuning.CHECKPOINT_EVERY
+        is_due = self.session.clock() >= saved.saved_at + limits.CHECKPOINT_EVERY
         if not saved.is_saved(checkpoint) and (ends or is_due):
             saved.save(checkpoint)
         if ends and not saved.is_saving:
@@ -348,5 +349,5 @@ class ActivePeer(PeerBase):
         asks = None if self._inquiry is None else self._inquiry.deadline
         if not self._started or self._checkpoint.is_saving or self._checkpoint.is_saved(self._reached()):
             return asks
-        saves = self._checkpoint.saved_at + tuning.CHECKPOINT_EVERY
+        saves = self._checkpoint.saved_at + limits.CHECKPOINT_EVERY
         return saves if asks is None else min(asks, saves)

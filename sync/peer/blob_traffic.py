@@ -16,7 +16,6 @@ from collections.abc import Callable, Collection, Generator, Mapping
 from typing import Any, BinaryIO, Final
 
 from sync.blip import ErrorReceived, RequestReceived
-from sync.peer import tuning
 from sync.peer.blob_access import BlobAccess, open_nonces
 from sync.peer.problems import Domain, Problem
 from sync.peer.progress import Ledger
@@ -33,6 +32,8 @@ from sync.replication.messages import (
 )
 from sync.store import BlobError, Database
 from sync.store.blobs import BlobWriter
+
+from . import limits
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +110,7 @@ class BlobFetcher:
     @property
     def deadline(self) -> float | None:
         """Return the time at which `pump` has something to do; None if no question is open."""
-        return self._proof_since + tuning.PROOF_WITHIN if self._unanswered else None
+        return self._proof_since + limits.PROOF_WITHIN if self._unanswered else None
 
     def pump(self) -> None:
         """Fail for now what waits for a proof that does not come."""
@@ -120,7 +121,7 @@ class BlobFetcher:
             if digest not in self._unanswered:
                 continue  # A document that failed for another blob has ended the session.
             self._ask_no_more(digest)
-            text = f"blob {digest}: the peer has not proved within {tuning.PROOF_WITHIN:g} s that it has it"
+            text = f"blob {digest}: the peer has not proved within {limits.PROOF_WITHIN:g} s that it has it"
             self._judged(digest, MessageError(text, code=_UNAVAILABLE))
 
     def fetch(self, blobs: Mapping[str, BlobInfo], document_id: str, then: Fetched, given: Any) -> None:
@@ -157,11 +158,11 @@ class BlobFetcher:
     ) -> MessageError | None:
         quota = self._quota()
         lengths = [blobs[digest].length for digest in missing]
-        size = sum(tuning.BLOB_BYTES if length is None else length for length in lengths)
+        size = sum(limits.BLOB_BYTES if length is None else length for length in lengths)
         return None if quota is None or not missing else quota.blob_objection(document_id, size)
 
     def _begin(self) -> None:
-        while self._queue and self._active < tuning.BLOBS_AT_ONCE:
+        while self._queue and self._active < limits.BLOBS_AT_ONCE:
             transfer = self._queue.popleft()
             # Others that were asked for at the same time have been counted by now.
             objection = self._objection(
@@ -175,15 +176,15 @@ class BlobFetcher:
             self._active += 1
             transfer.writer = self._database.blobs.writer()
             told = transfer.info.length
-            most = tuning.BLOB_BYTES if told is None else min(told, tuning.BLOB_BYTES)
+            most = limits.BLOB_BYTES if told is None else min(told, limits.BLOB_BYTES)
 
             def take(piece: bytes, transfer: _Transfer = transfer, most: int = most) -> None:
                 transfer.arrived += len(piece)
                 if transfer.arrived <= most:
                     assert transfer.writer is not None
                     transfer.writer.write(piece)
-                elif transfer.arrived > tuning.BLOB_BYTES:
-                    text = f"the peer sends more than {tuning.BLOB_BYTES} bytes of a blob"
+                elif transfer.arrived > limits.BLOB_BYTES:
+                    text = f"the peer sends more than {limits.BLOB_BYTES} bytes of a blob"
                     self._session.end(Problem(Domain.BLIP, _TOO_BIG, text))
 
             self._session.request(
@@ -266,7 +267,7 @@ class BlobFetcher:
         """Make the proof here as well, and compare: a job."""
         made, error = Proof(nonce), None
         try:
-            for piece in self._database.blobs.pieces(digest, tuning.WORK_SLICE // 2):
+            for piece in self._database.blobs.pieces(digest, limits.WORK_SLICE // 2):
                 made.add(piece)
                 yield 2 * len(piece)
             if not secrets.compare_digest(told, str(made)):
@@ -277,7 +278,7 @@ class BlobFetcher:
 
     def _judged(self, digest: str, error: MessageError | None) -> None:
         if error is None:
-            while len(self._proven) >= tuning.PROOFS_KEPT:
+            while len(self._proven) >= limits.PROOFS_KEPT:
                 del self._proven[next(iter(self._proven))]
             self._proven[digest] = None
         for waiting in self._proving.pop(digest, ()):
@@ -314,7 +315,7 @@ class BlobServer:
         if event.no_reply:
             return
         self._access.check(request.digest, request.document_id)
-        if len(self._open) + self._opening >= tuning.FILES_OPEN:
+        if len(self._open) + self._opening >= limits.FILES_OPEN:
             raise MessageError("ask for fewer blobs at once", code=_UNAVAILABLE)
         self._session.work.add(self._sending(request, event))
         self._opening += 1
@@ -322,7 +323,7 @@ class BlobServer:
     def _sending(self, request: GetAttachment, event: RequestReceived) -> Generator[int, None, None]:
         """Look through a blob, and send it: a job."""
         try:
-            for piece in self._database.blobs.pieces(request.digest, tuning.WORK_SLICE):
+            for piece in self._database.blobs.pieces(request.digest, limits.WORK_SLICE):
                 yield len(piece)
             file = _File(self._database.blobs.reopen(request.digest), self._open)
         except BlobError as error:
@@ -341,7 +342,7 @@ class BlobServer:
         """Prove that we have a blob: a job."""
         made = Proof(request.nonce)
         try:
-            for piece in self._database.blobs.pieces(request.digest, tuning.WORK_SLICE // 2):
+            for piece in self._database.blobs.pieces(request.digest, limits.WORK_SLICE // 2):
                 made.add(piece)
                 yield 2 * len(piece)
             self._access.check_proof(request.digest, request.document_id, request.nonce)

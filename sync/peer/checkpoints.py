@@ -11,7 +11,6 @@ from typing import Final
 from weakref import WeakKeyDictionary
 
 from sync.blip import ErrorReceived, RequestReceived
-from sync.peer import tuning
 from sync.peer.problems import Domain, Problem
 from sync.peer.session import Reply, Session
 from sync.replication.checkpoint import Checkpoint, reconcile
@@ -29,6 +28,8 @@ from sync.replication.messages import (
 from sync.store import ConflictError, Database, DocumentError
 from sync.store.checkpoints import LARGEST
 from sync.store.remotes import unnamed
+
+from . import limits
 
 log = logging.getLogger(__name__)
 
@@ -224,7 +225,7 @@ class PeersCheckpoints:
         session.handle(GetCollections, self._collections)
 
     def _get(self, request: GetCheckpoint, event: RequestReceived) -> None:
-        if self._session.connection.queued > tuning.MESSAGES_QUEUED:
+        if self._session.connection.queued > limits.MESSAGES_QUEUED:
             raise MessageError("ask for less at once", code=_UNAVAILABLE)
         self._recognise(request.client)
         found = self._database.checkpoints.get(self._owner, request.client)

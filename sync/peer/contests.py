@@ -16,14 +16,15 @@ from functools import partial
 from typing import Final
 
 from sync.blip import HTTP_DOMAIN, ErrorReceived
-from sync.peer import tuning
 from sync.peer.attempts import Attempts
 from sync.peer.outcomes import CONFLICT, TRANSIENT, Outcomes
 from sync.peer.problems import Problem
-from sync.peer.sending import Offer, Sending, SendOptions
 from sync.peer.session import Reply, Session
 from sync.replication.messages import Failure, GetRev
 from sync.store import Database, model, revisions
+
+from . import limits
+from .sender_types import Offer, Sending, SendOptions
 
 _NOT_FOUND: Final = 404
 _NO_PARENT: Final = ""
@@ -52,7 +53,7 @@ class Contests:
         self._session, self._database = session, database
         self._options, self._outcomes, self._attempts = options, outcomes, attempts
         self._propose, self._offer = propose, offer
-        self._told_again = Attempts(revisions=tuning.ATTEMPTS_KEPT, ways=1)
+        self._told_again = Attempts(revisions=limits.ATTEMPTS_KEPT, ways=1)
         """Revisions of which a peer on an outdated branch was told once more."""
         self._given_up: Problem | None = None
         """Why no conflict waits for the pull any more."""

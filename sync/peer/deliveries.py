@@ -7,13 +7,14 @@ from typing import Final
 
 from sync import delta
 from sync.blip import ErrorReceived
-from sync.peer import tuning, wire_bodies
 from sync.peer.outcomes import CONFLICT, TRANSIENT, Outcomes
 from sync.peer.progress import Direction, DocumentEnded, Ledger
-from sync.peer.sending import Sending, SendOptions
 from sync.peer.session import Reply, Session
 from sync.replication.messages import Failure, NoRev, Rev, Terms
 from sync.store import Database, Revision, revisions
+
+from . import limits, wire_bodies
+from .sender_types import Sending, SendOptions
 
 KNOWN: Final = 304
 _DELTA_OVERHEAD: Final = 50
@@ -86,10 +87,10 @@ class Deliveries:
         connection, sent = self._session.connection, False
         while (
             self._wanted
-            and self._in_flight < tuning.REVISIONS_AWAITING
-            and self._bytes < tuning.BYTES_AWAITING
-            and connection.queued < tuning.MESSAGES_QUEUED
-            and connection.queued_bytes < tuning.BYTES_QUEUED
+            and self._in_flight < limits.REVISIONS_AWAITING
+            and self._bytes < limits.BYTES_AWAITING
+            and connection.queued < limits.MESSAGES_QUEUED
+            and connection.queued_bytes < limits.BYTES_QUEUED
             and (not sent or self._session.has_time())
         ):
             self._send(self._wanted.popleft())
@@ -151,9 +152,9 @@ class Deliveries:
             self._ahead.clear()
             first = last = change.sequence
             size = 0
-            for following in islice(self._wanted, tuning.READ_AHEAD):
+            for following in islice(self._wanted, limits.READ_AHEAD):
                 size += following.size
-                if following.change.sequence != last + 1 or size > tuning.COMMIT_BYTES:
+                if following.change.sequence != last + 1 or size > limits.COMMIT_BYTES:
                     break
                 last += 1
             if last > first:
@@ -172,7 +173,7 @@ class Deliveries:
     def _depth(self) -> int:
         """How many ancestors are sent: how deep the peer's trees are, as far as it says."""
         most = self._terms.max_history
-        return tuning.DEPTH if most is None else min(most, tuning.DEPTH_MOST)
+        return limits.DEPTH if most is None else min(most, limits.DEPTH_MOST)
 
     def _history(self, found: Revision, sending: Sending) -> list[str]:
         history, known = found.history, sending.ancestors
@@ -219,12 +220,12 @@ class Deliveries:
 
     def _delta(self, found: Revision, ancestors: tuple[str, ...], *, blobs: bool) -> tuple[bytes, str | None]:
         for ancestor in ancestors[:2]:
-            if self._database.stored_bytes(found.id) > tuning.DELTA_STORED:
+            if self._database.stored_bytes(found.id) > limits.DELTA_STORED:
                 break
             base = self._database.get(found.id, rev=ancestor)
             if base is None or base.deleted or not self._options.selection.shows_revision(base):
                 continue
-            if max(len(base.raw), len(found.raw)) > tuning.DELTA_BYTES:
+            if max(len(base.raw), len(found.raw)) > limits.DELTA_BYTES:
                 break
             old, new = base.raw, found.raw
             if not blobs:  # the peer holds what it was shown

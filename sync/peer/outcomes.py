@@ -7,13 +7,14 @@ from itertools import islice
 from operator import itemgetter
 from typing import Final, NamedTuple
 
-from sync.peer import tuning
 from sync.peer.attempts import Attempts
 from sync.peer.problems import Domain, Problem
 from sync.peer.progress import Direction, DocumentEnded, Ledger
-from sync.peer.sending import Feed, Sending, SendOptions
 from sync.peer.session import Session
 from sync.store import Database, model
+
+from . import limits
+from .sender_types import Feed, Sending, SendOptions
 
 TRANSIENT: Final = frozenset({408, 429, 500, 502, 503, 504})
 CONFLICT: Final = 409
@@ -102,8 +103,8 @@ class Outcomes:
         else:
             self._tell(change, problem)
         self._conflicts.pop(change.id, None)
-        if self._options.continuous and len(self._conflicts) < tuning.CONFLICTS_RETRIED:
-            self._conflicts[change.id] = (self._session.clock() + tuning.RETRY_CONFLICT, change)
+        if self._options.continuous and len(self._conflicts) < limits.CONFLICTS_RETRIED:
+            self._conflicts[change.id] = (self._session.clock() + limits.RETRY_CONFLICT, change)
 
     def failed_transiently(self, sending: Sending, status: int, reason: str) -> None:
         """The checkpoint leaves it open, so that it is sent again: here, or by the next replication."""
@@ -116,7 +117,7 @@ class Outcomes:
         self._tell(change, problem, is_transient=True)
         if self._options.continuous:
             self._forget_failed(change)
-            delay = tuning.RETRY_REFUSED if status == _TOO_MANY else tuning.RETRY_DOCUMENT
+            delay = limits.RETRY_REFUSED if status == _TOO_MANY else limits.RETRY_DOCUMENT
             insort(self._later, (self._session.clock() + delay, sending), key=itemgetter(0))
         else:
             self._fail_for_now(change, problem)
@@ -126,11 +127,11 @@ class Outcomes:
         if self._ledger.failed is None or not self._options.continuous:
             return False
         faults = self._faults.pop((change.id, change.rev), 0) + 1
-        if faults < tuning.FAULTS_MOST:
-            while len(self._faults) >= tuning.ATTEMPTS_KEPT:
+        if faults < limits.FAULTS_MOST:
+            while len(self._faults) >= limits.ATTEMPTS_KEPT:
                 del self._faults[next(iter(self._faults))]
             self._faults[change.id, change.rev] = faults
-        return faults >= tuning.FAULTS_MOST
+        return faults >= limits.FAULTS_MOST
 
     def refused(self, changes: list[model.Change], status: int, text: str) -> None:
         """Tell of changes that are not taken now, and are left for the next replication."""
@@ -245,7 +246,7 @@ class Outcomes:
     def settle_if_due(self) -> None:
         """Write down what the peer holds, now and then."""
         if self._held and (
-            len(self._held) >= tuning.BATCH or self._session.clock() >= self._held_since + _HOLD_FOR
+            len(self._held) >= limits.BATCH or self._session.clock() >= self._held_since + _HOLD_FOR
         ):
             self.settle()
 

@@ -7,20 +7,16 @@ from typing import Final
 import msgspec
 
 from sync.blip import RequestReceived
-from sync.peer import tuning
-from sync.peer.arrivals import IdRule, ReceiveOptions, Rule
 from sync.peer.blob_access import BlobAccess
 from sync.peer.blob_traffic import BlobServer
 from sync.peer.checkpoints import PeersCheckpoints
 from sync.peer.conflicts import Resolvers
-from sync.peer.echo import Echo
 from sync.peer.peer import PeerBase
 from sync.peer.progress import Ledger
 from sync.peer.quotas import Quota
 from sync.peer.receiver import Receiver
 from sync.peer.selection import EVERYTHING, Selection, Stream
 from sync.peer.sender import Sender
-from sync.peer.sending import SendOptions
 from sync.peer.session import Session
 from sync.replication.messages import (
     LITECORE_DOMAIN,
@@ -36,6 +32,11 @@ from sync.replication.messages import (
     Versioning,
 )
 from sync.store import Database
+
+from . import limits
+from .echo_suppression import Echo
+from .revision_writer import IdRule, ReceiveOptions, Rule
+from .sender_types import SendOptions
 
 _FORBIDDEN: Final = 403
 _CONFLICT: Final = 409
@@ -148,7 +149,7 @@ class PassivePeer(PeerBase):
                     live_only=request.active_only and not since,
                     stream=stream,
                 ),
-                batch=min(request.batch or tuning.BATCH, tuning.BATCH),
+                batch=min(request.batch or limits.BATCH, limits.BATCH),
                 deltas=self._options.deltas,
                 keeps=self._options.keeps,
                 insists=request.is_gateway,
@@ -162,7 +163,7 @@ class PassivePeer(PeerBase):
     def _get_revision(self, request: GetRev, event: RequestReceived) -> None:
         self._check_readable()
         connection = self.session.connection
-        if connection.queued > tuning.MESSAGES_QUEUED or connection.queued_bytes > tuning.BYTES_QUEUED:
+        if connection.queued > limits.MESSAGES_QUEUED or connection.queued_bytes > limits.BYTES_QUEUED:
             raise MessageError("ask for less at once", code=_UNAVAILABLE)
         document = self.database.get(request.id)
         readable = self._options.readable

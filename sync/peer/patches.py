@@ -9,11 +9,12 @@ from typing import Final
 
 from sync import delta
 from sync.delta import DeltaError
-from sync.peer import tuning, wire_bodies
-from sync.peer.arrivals import Arrivals, Arrived
 from sync.peer.session import Session
 from sync.replication.messages import MessageError, Rev
 from sync.store import Database
+
+from . import limits, wire_bodies
+from .revision_writer import Arrivals, Arrived
 
 _UNAVAILABLE: Final = 503
 _UNPROCESSABLE: Final = 422
@@ -48,13 +49,13 @@ class Patches:
 
     def _objection(self, rev: Rev, source: str) -> MessageError | None:
         """Return why a delta is not even tried; None if it is."""
-        if len(rev.body) > tuning.DELTA_BYTES:
+        if len(rev.body) > limits.DELTA_BYTES:
             return _too_large(rev)
         if self._arrivals.hidden([rev.id]):
             return _unknown_base(rev, source)
-        if self._database.stored_bytes(rev.id) > tuning.DELTA_STORED:
+        if self._database.stored_bytes(rev.id) > limits.DELTA_STORED:
             return _too_large(rev)
-        if self._bytes + len(rev.body) > tuning.BYTES_FETCHING:
+        if self._bytes + len(rev.body) > limits.BYTES_FETCHING:
             return MessageError(f"{rev.id}: too many deltas wait", code=_UNAVAILABLE)
         return None
 
@@ -67,7 +68,7 @@ class Patches:
             base = self._database.get(rev.id, rev=source)
             if base is None or not self._arrivals.shows_base(base):
                 raise _unknown_base(rev, source)
-            if len(base.raw) > tuning.DELTA_BYTES:
+            if len(base.raw) > limits.DELTA_BYTES:
                 raise _too_large(rev)
             size += len(base.raw)
             arrived.raw = delta.apply_json(wire_bodies.delta_base(base.raw, rev.body), rev.body)
@@ -77,7 +78,7 @@ class Patches:
         except MessageError as error:
             arrived.error = error.kept()
         self._patched(arrived)
-        yield tuning.PATCH_COST * size
+        yield limits.PATCH_COST * size
 
     def _hold(self, arrived: Arrived) -> None:
         self.waiting += 1

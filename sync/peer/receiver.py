@@ -17,12 +17,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from sync.blip import RequestReceived
-from sync.peer import claims, tuning, wire_bodies
-from sync.peer.arrivals import Arrivals, Arrived, ReceiveOptions
 from sync.peer.blob_traffic import BlobFetcher
-from sync.peer.branch_ends import BranchEnds
-from sync.peer.claims import Turn
-from sync.peer.echo import Echo
 from sync.peer.patches import Patches
 from sync.peer.problems import Domain, Problem
 from sync.peer.progress import Direction, DocumentEnded, Ledger
@@ -48,6 +43,12 @@ from sync.replication.messages import (
     Verdict,
 )
 from sync.store import Database, DocumentError, revisions
+
+from . import limits, pull_dedup, wire_bodies
+from .deferred_tombstones import BranchEnds
+from .echo_suppression import Echo
+from .pull_dedup import Turn
+from .revision_writer import Arrivals, Arrived, ReceiveOptions
 
 T = TypeVar("T")
 
@@ -115,7 +116,7 @@ class Receiver:
         self._arrivals = Arrivals(session, database, options, echo)
         self._patches = Patches(session, database, self._arrivals, self._patched)
         self._ends = BranchEnds[Arrived](database)
-        self._claims = claims.of(database)
+        self._claims = pull_dedup.of(database)
         self._turn = Turn(self._claims, session)
         self._fetching = self._fetching_bytes = 0
         self._batch: list[Arrived] = []
@@ -124,7 +125,7 @@ class Receiver:
         self._failed_for_now = 0
         self.is_caught_up = False
         """Whether the peer has said that we know of all its changes."""
-        self._terms = Terms(tuning.HISTORY, options.deltas or None, blobs=True, send_replacements=True)
+        self._terms = Terms(limits.HISTORY, options.deltas or None, blobs=True, send_replacements=True)
 
     # What the owner asks
 
@@ -142,7 +143,7 @@ class Receiver:
     @property
     def deadline(self) -> float | None:
         """When `pump` has something to do even if nothing happens."""
-        commit = self._batch_since + tuning.COMMIT_AFTER if self._batch else None
+        commit = self._batch_since + limits.COMMIT_AFTER if self._batch else None
         times = (self._turn.deadline, self._blobs.deadline, commit)
         return min((time for time in times if time is not None), default=None)
 
@@ -183,7 +184,7 @@ class Receiver:
         self._answer_lists()
 
     def _check_room(self) -> None:
-        if len(self._lists) + len(self._early) >= tuning.LISTS_UNANSWERED:
+        if len(self._lists) + len(self._early) >= limits.LISTS_UNANSWERED:
             raise MessageError("too many lists of changes without waiting for answers", code=429)
 
     def _order_lists(self) -> None:
@@ -201,7 +202,7 @@ class Receiver:
         """Answer in order; not yet what another session has been asked for, nor what follows it."""
         while (
             self._lists
-            and len(self._expected) < tuning.REVISIONS_WANTED
+            and len(self._expected) < limits.REVISIONS_WANTED
             and self._turn.is_due()
             and self._session.has_time()
         ):
@@ -226,7 +227,7 @@ class Receiver:
         while len(looked) < len(items):
             if looked and not self._session.has_time():
                 return None
-            looked += look(items[len(looked) : len(looked) + tuning.LOOKED_UP_AT_ONCE])
+            looked += look(items[len(looked) : len(looked) + limits.LOOKED_UP_AT_ONCE])
         self._looked = []
         return looked
 
@@ -266,7 +267,7 @@ class Receiver:
     ) -> list[Answer]:
         answers: list[Answer] = []
         self._look_for_outdated([c for c, k in zip(changes, known, strict=True) if k is None and not c.gone])
-        if progress.waiting > tuning.CHANGES_OPEN:
+        if progress.waiting > limits.CHANGES_OPEN:
             text = "the peer tells of ever more changes, and keeps back a revision that it was asked for"
             self._session.end(Problem(Domain.BLIP, _POLICY, text))
         self._ledger.progress.total += len(changes)
@@ -450,7 +451,7 @@ class Receiver:
     def _has_room(self, arrived: Arrived) -> bool:
         """Return True if one more revision may wait; else note that error."""
         waiting = self._fetching_bytes + len(arrived.raw)
-        if self._fetching >= tuning.DOCUMENTS_FETCHING or waiting > tuning.BYTES_FETCHING:
+        if self._fetching >= limits.DOCUMENTS_FETCHING or waiting > limits.BYTES_FETCHING:
             text = f"{arrived.rev.id}: too many documents wait for their blobs"
             arrived.error = MessageError(text, code=_UNAVAILABLE)
         return arrived.error is None
@@ -476,7 +477,7 @@ class Receiver:
 
     def _take(self, arrived: Arrived) -> None:
         self._put(arrived)
-        if len(self._batch) >= tuning.BATCH or self._batch_bytes >= tuning.COMMIT_BYTES:
+        if len(self._batch) >= limits.BATCH or self._batch_bytes >= limits.COMMIT_BYTES:
             self.commit()
 
     def norev(self, message: NoRev, event: RequestReceived) -> None:
@@ -510,7 +511,7 @@ class Receiver:
         """Do what is due: commit when nothing more is to be waited for, answer further lists."""
         self._blobs.pump()
         if self._batch and (
-            self._session.clock() >= self._batch_since + tuning.COMMIT_AFTER
+            self._session.clock() >= self._batch_since + limits.COMMIT_AFTER
             or not (self._expected or self._proposed)
         ):
             self.commit()

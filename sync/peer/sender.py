@@ -14,16 +14,13 @@ from itertools import islice
 from typing import Final
 
 from sync.blip import ErrorReceived
-from sync.peer import tuning
 from sync.peer.attempts import Attempts
 from sync.peer.contests import Contests
 from sync.peer.deliveries import KNOWN, Deliveries
-from sync.peer.echo import Echo
 from sync.peer.outcomes import CONFLICT, TRANSIENT, Outcomes
 from sync.peer.problems import Domain, Problem
 from sync.peer.progress import Direction, Ledger
 from sync.peer.selection import FilterError
-from sync.peer.sending import Departure, Feed, Offer, Sending, SendOptions, gone
 from sync.peer.session import Reply, Session
 from sync.replication.messages import (
     NOT_WANTED,
@@ -37,6 +34,10 @@ from sync.replication.messages import (
     ProposeChangesReply,
 )
 from sync.store import Database, model, revisions
+
+from . import limits
+from .echo_suppression import Echo
+from .sender_types import Departure, Feed, Offer, Sending, SendOptions, gone
 
 _FORBIDDEN: Final = 403
 _ID: Final = 150
@@ -82,7 +83,7 @@ class Sender:
         """The last change of a scan that came from the peer itself."""
         self._place: tuple[float, model.Change] | None = None
         """Such a one that is to be told, and when: with it the peer's place in our feed moves on."""
-        attempts = Attempts(revisions=tuning.ATTEMPTS_KEPT, ways=tuning.WAYS_MOST)
+        attempts = Attempts(revisions=limits.ATTEMPTS_KEPT, ways=limits.WAYS_MOST)
         self._outcomes = Outcomes(session, database, feed, options=options, ledger=ledger, attempts=attempts)
         self._contests = Contests(
             session,
@@ -141,7 +142,7 @@ class Sender:
         if self._has_paused:
             return self._session.clock()
         times = [self._outcomes.deadline, None if self._place is None else self._place[0]]
-        if self._lists < tuning.LISTS_AWAITING:
+        if self._lists < limits.LISTS_AWAITING:
             times += [self._outcomes.conflicts_deadline, self._session.clock() if self._proposals else None]
         return min((time for time in times if time is not None), default=None)
 
@@ -162,11 +163,11 @@ class Sender:
         scans, self._has_paused = 0, False
         while (
             self._woken
-            and self._lists < tuning.LISTS_AWAITING
-            and self._deliveries.waiting < tuning.BATCH
+            and self._lists < limits.LISTS_AWAITING
+            and self._deliveries.waiting < limits.BATCH
             and not self._session.is_over
         ):
-            if scans == tuning.SCANS_AT_ONCE or (scans and not self._session.has_time()):
+            if scans == limits.SCANS_AT_ONCE or (scans and not self._session.has_time()):
                 self._has_paused = True
                 break
             scans += 1
@@ -228,8 +229,8 @@ class Sender:
             self._announce([self._offer(change) for change in pending[first : first + options.batch]])
 
     def _offer_some(self) -> None:
-        while self._offered and not self._woken and self._lists < tuning.LISTS_AWAITING:
-            if self.refused is not None or self._deliveries.waiting >= tuning.BATCH:
+        while self._offered and not self._woken and self._lists < limits.LISTS_AWAITING:
+            if self.refused is not None or self._deliveries.waiting >= limits.BATCH:
                 return
             some = list(islice(self._offered, _OFFER))
             for document_id in some:
@@ -304,7 +305,7 @@ class Sender:
         if echoed is None or (pending and pending[-1].sequence >= echoed.sequence):
             self._place = None if pending else self._place
         elif self._options.continuous:
-            due = self._session.clock() + tuning.CHECKPOINT_EVERY
+            due = self._session.clock() + limits.CHECKPOINT_EVERY
             self._place = (due if self._place is None else self._place[0], echoed)
         else:
             pending.append(echoed)
@@ -386,11 +387,11 @@ class Sender:
         No more lists are on their way for that than for the feed: a peer hangs up on one that sends many
         without waiting.
         """
-        while self._proposals and self._lists < tuning.LISTS_AWAITING:
+        while self._proposals and self._lists < limits.LISTS_AWAITING:
             most = min(len(self._proposals), self._options.batch)
             self._lists += 1
             self._announce([self._proposals.popleft() for _ in range(most)])
-        while self._lists < tuning.LISTS_AWAITING or self.refused is not None:
+        while self._lists < limits.LISTS_AWAITING or self.refused is not None:
             due = self._outcomes.conflicts_due(self._options.batch)
             if not due:
                 break

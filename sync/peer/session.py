@@ -24,12 +24,13 @@ from sync.blip import (
     ResponseReceived,
     ViolationError,
 )
-from sync.peer import tuning
 from sync.peer.problems import Domain, Problem
 from sync.peer.work import Work
 from sync.replication import json_size, messages
 from sync.replication.messages import Addressing, Encoded, GetCollections, Limits, MessageError, Rev
 from sync.store import BusyError, DocumentError, StoreError
+
+from .limits import REQUESTS_AHEAD
 
 log = logging.getLogger(__name__)
 
@@ -257,7 +258,7 @@ class Session:
     def _came(self, number: int) -> None:
         if number != self._came_through + 1:
             self._came_ahead.add(number)
-            if len(self._came_ahead) > tuning.REQUESTS_AHEAD:
+            if len(self._came_ahead) > REQUESTS_AHEAD:
                 self.end(Problem(Domain.BLIP, _POLICY, "the peer never ends a request that it has begun"))
             return
         self._came_through = number

@@ -14,8 +14,9 @@ from collections import deque
 from collections.abc import Callable, Generator
 from typing import Final
 
-from sync.peer import tuning
 from sync.replication.messages import MessageError
+
+from . import limits
 
 _UNAVAILABLE: Final = 503
 
@@ -30,8 +31,8 @@ class Work:
         self,
         clock: Callable[[], float],
         *,
-        rate: float = tuning.WORK_RATE,
-        allowance: float = tuning.WORK_ALLOWANCE,
+        rate: float = limits.WORK_RATE,
+        allowance: float = limits.WORK_ALLOWANCE,
     ) -> None:
         """`clock`: seconds that only rise; `rate`: bytes a second; `allowance`: bytes at once at most."""
         self._clock, self._rate, self._most = clock, rate, allowance
@@ -70,7 +71,7 @@ class Work:
 
     def pump(self) -> None:
         """Do the next slice, if it may be done now. Raises StoreError."""
-        left = tuning.WORK_SLICE
+        left = limits.WORK_SLICE
         while left > 0 and not self.is_idle and self._earned(self._clock()) > 0:
             line = self._quick or self._long
             left -= self._step(line.popleft(), line)
@@ -85,7 +86,7 @@ class Work:
     def _put(self, job: Job, line: deque[Job]) -> None:
         if self._is_closed:
             return
-        if len(self._quick) + len(self._long) >= tuning.JOBS_WAITING:
+        if len(self._quick) + len(self._long) >= limits.JOBS_WAITING:
             raise MessageError("ask for less at once", code=_UNAVAILABLE)
         line.append(job)
 

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from sync.store import checkpoints, departures, floors, local, meta, revisions, rows
 from sync.store.bodies import decode
 from sync.store.engine import Engine
 from sync.store.errors import DamagedError, DocumentError, InputOutputError
 from sync.store.rows import Row
+
+from . import checkpoints, departures, local, meta, purge_watermarks, revisions, rows
 
 _NEWEST: Final = 1000
 """Number of newest sequences that a quick check reads: a power cut harms what was written last."""
@@ -51,7 +52,7 @@ def _small_tables(engine: Engine) -> Iterator[str]:
     tables: tuple[tuple[str, str, Any], ...] = (
         ("meta", "key, value", meta.checksum),
         ("local", "key, rev, body", local.checksum),
-        ("floors", "prefix, first", floors.checksum),
+        ("floors", "prefix, first", purge_watermarks.checksum),
         ("departures", "id, channel, seq", departures.checksum),
         ("checkpoints", "owner, client, rev, used, body", checkpoints.checksum),
     )

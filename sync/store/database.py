@@ -35,14 +35,15 @@ from sync.store.departures import Departures
 from sync.store.edits import Edits
 from sync.store.engine import Engine
 from sync.store.errors import DamagedError
-from sync.store.floors import Floors
 from sync.store.local import LocalDocuments
 from sync.store.model import Change, Compacted, Document, Inserted, LocalDocument, Revision, Usage
 from sync.store.notify import Announcer, Watcher
 from sync.store.reader import Reader
 from sync.store.remotes import Remotes
-from sync.store.retire import Retirement
 from sync.store.sizes import Sizes
+
+from .purge import Retirement
+from .purge_watermarks import Floors
 
 _VACUUM_PAGES: Final = 64
 """Number of free pages released in one transaction.

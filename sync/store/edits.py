@@ -11,11 +11,12 @@ from sync.store import attachments, bodies, revisions, rows
 from sync.store.departures import Departures
 from sync.store.engine import Engine
 from sync.store.errors import ConflictError, DocumentError
-from sync.store.floors import Floors
 from sync.store.model import Inserted
 from sync.store.remotes import Remotes
 from sync.store.rows import Row
 from sync.store.tree import RevisionTree
+
+from .purge_watermarks import Floors
 
 BASE_LIMIT: Final = 64 * 1024
 """Maximum size in bytes of a superseded body that is kept for sending deltas to a remote that has it."""

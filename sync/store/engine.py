@@ -13,7 +13,8 @@ from typing import Final
 import apsw
 
 from sync.store.errors import DamagedError, StoreError, damaged, translated
-from sync.store.turnstile import Turnstile
+
+from .writer_queue import Turnstile
 
 
 class Scope:

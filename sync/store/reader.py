@@ -12,10 +12,11 @@ import msgspec
 
 from sync.store import bodies, revisions, rows
 from sync.store.engine import Engine
-from sync.store.floors import Floors
 from sync.store.model import Change, Document, Revision
 from sync.store.rows import Row
 from sync.store.tree import RevisionTree
+
+from .purge_watermarks import Floors
 
 PAGE: Final = 64
 """Number of documents read in one query."""

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sync.store import checkpoints, departures, floors, local, meta, rows, schema
 from sync.store.engine import Engine
 from sync.store.errors import StoreError, translated_os
-from sync.store.pages import Pages, Record
+
+from . import checkpoints, departures, local, meta, purge_watermarks, rows, schema
+from .sqlite_pages import Pages, Record
 
 _BATCH: Final = 500
 """Number of rows written in one transaction."""
@@ -116,7 +117,7 @@ class _Salvage:
                     "INSERT OR REPLACE INTO local(key, rev, body, crc) VALUES (?, ?, ?, ?)", record.values
                 )
                 self._others.add(key)
-            case (str(prefix), str(first), int(crc)) if crc == floors.checksum(prefix, first):
+            case (str(prefix), str(first), int(crc)) if crc == purge_watermarks.checksum(prefix, first):
                 execute("INSERT OR REPLACE INTO floors(prefix, first, crc) VALUES (?, ?, ?)", record.values)
                 self._others.add(prefix)
             case (str(left), str(channel), int(sequence), int(crc)) if crc == departures.checksum(

@@ -12,7 +12,7 @@ import pytest
 
 from sync import documents
 from sync.blip.frames import Kind
-from sync.peer import tuning
+from sync.peer import limits
 from sync.store import Database
 
 from .attacker import Begun, Facts, Target
@@ -92,7 +92,7 @@ def test_questions_for_a_large_blob_stop_nobody(tmp_path: Path, size: Size, prof
     if profile == "proveAttachment":
         facts = report.facts
         length = size.pick(8, 60) * MIB
-        most = (facts["seconds"] * tuning.WORK_RATE + tuning.WORK_ALLOWANCE) / (2 * length) + 1
+        most = (facts["seconds"] * limits.WORK_RATE + limits.WORK_ALLOWANCE) / (2 * length) + 1
         assert 1 <= facts["proofs"] <= most, report
         assert not facts["over"]
 

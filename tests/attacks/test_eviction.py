@@ -4,8 +4,8 @@ import json
 from functools import partial
 from pathlib import Path
 
-from services import retention
-from services.commands.common import opened
+from services.cli.common import opened
+from services.documents import retention
 from sync.blip.frames import Kind
 from sync.documents import is_single_writer, reading_prefix
 from sync.store import Database

@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from services import livestate
+from services.state import state_file
 
 from .recorder import SENSORS, configure, cpu_seconds, resident_kib
 
@@ -21,7 +21,7 @@ import sys
 from gpiozero.pins.mock import MockFactory
 from services.lights import daemon
 daemon.GpiodFactory = MockFactory
-from services.command import main
+from services.cli.main import main
 sys.exit(main(["lights", *sys.argv[1:]]))
 """
 SETTLED_S = 8.0
@@ -53,7 +53,7 @@ def main(seconds: float = 30.0) -> None:
             own = cpu_seconds(lights.pid) - before[0]
             both = with_children(lights.pid) - before[1]
             now_kib, most_kib = resident_kib(lights.pid)
-            shown = livestate.read(livestate.path(folder / "run", "lights"))
+            shown = state_file.read(state_file.path(folder / "run", "lights"))
             assert shown is not None
             assert shown["lights"]["record"]["means"].startswith("recording"), shown
         finally:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-from services import livestate
+from services.state import state_file
 from sync import documents
 from sync.documents import Kind
 from sync.store import Database, revisions
@@ -91,10 +91,10 @@ def live(run: Path) -> None:
     state = build.live_state(
         pid=os.getpid(), updated=stamp, lastDurable={**stamp, "samples": 12_345}, sensors=sensors
     )
-    livestate.write(livestate.path(run), state)
+    state_file.write(state_file.path(run), state)
     peers = [build.peer(name) for name in VESSELS[1:]]
-    livestate.write(
-        livestate.path(run, "sync"), build.mesh_state(pid=os.getpid(), updated=stamp, peers=peers)
+    state_file.write(
+        state_file.path(run, "sync"), build.mesh_state(pid=os.getpid(), updated=stamp, peers=peers)
     )
 
 
@@ -140,8 +140,8 @@ def main(total: int = 1_000_000) -> None:
                 path.unlink()
         print(shown("without", [timed(command) for _ in range(RUNS)]))
         python = [sys.executable, "-c"]
-        modules = (
-            "import services.command, services.commands.status, services.configuration, services.openalarms"
+        modules = "import " + ", ".join(
+            f"services.{name}" for name in ("cli.main", "cli.status", "config.loader", "history.open_alarms")
         )
         print(shown("of which: Python's start", [timed([*python, "pass"]) for _ in range(RUNS)]))
         print(
@@ -154,8 +154,8 @@ def main(total: int = 1_000_000) -> None:
 
 def asked(folder: Path) -> float:
     """Milliseconds for what status asks of the store."""
-    from services.current import from_documents
-    from services.openalarms import open_alarms
+    from services.history.current import from_documents
+    from services.history.open_alarms import open_alarms
 
     began = time.perf_counter()
     with Database.open(

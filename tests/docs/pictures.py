@@ -11,9 +11,9 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Final
 
-from services.commands.common import World
-from services.top.app import Top
-from services.top.looking import Looker
+from services.cli.common import World
+from services.screens.top.app import Top
+from services.screens.top.looking import Looker
 
 PICTURES: Final = Path(__file__).parents[2] / "docs/pictures"
 SIZE: Final = (100, 28)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services.configuration import load
+from services.config.loader import load
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "gateways.md").read_text()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from services.command import COMMANDS, main
+from services.cli.main import COMMANDS, main
 from tests.services.parsers import every_parser
 
 ROOT = Path(__file__).parents[2]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services.configuration import load
+from services.config.loader import load
 
 TEXT = (Path(__file__).parents[2] / "docs" / "mesh.md").read_text()
 EXAMPLES = re.findall(r"^```toml\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)

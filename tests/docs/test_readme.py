@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from services import livestate
-from services.live import LiveSensor
+from services.state import state_file
+from services.state.recorder_state import LiveSensor
 from tests.services import documents as build
 from tests.services.appliance import Appliance, logboat
 from tests.services.doctor.test_checks import healthy
@@ -87,8 +87,8 @@ def at_sea(appliance: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
             )
         ],
     )
-    livestate.write(
-        livestate.path(appliance.run_folder, "lights"),
+    state_file.write(
+        state_file.path(appliance.run_folder, "lights"),
         {"pid": 4712, "updated": {"clock": 100_000.0, "utc": UTC + 100_000}},
     )
     (appliance.root / "rig").mkdir()
@@ -97,7 +97,7 @@ def at_sea(appliance: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
         sensors={"fuel-level": LiveSensor(state="open", detail=DETAIL), "cabin": LiveSensor(state="good")}
     )
     rig.put("sys/class/rfkill/rfkill0/soft", "1")
-    monkeypatch.setattr("services.commands.doctor.patient_of", lambda _args, _world: rig.patient())
+    monkeypatch.setattr("services.cli.doctor.patient_of", lambda _args, _world: rig.patient())
     for name, value in (("COLUMNS", str(COLUMNS)), ("LINES", "24"), ("NO_COLOR", "1"), ("TERM", "xterm")):
         monkeypatch.setenv(name, value)
 

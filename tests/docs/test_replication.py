@@ -21,7 +21,7 @@ from sync.store import Database
 PAGE = Path(__file__).parents[2] / "docs" / "replication.md"
 TEXT = PAGE.read_text()
 WAIT_S = 60.0
-LOGBOAT = "from services.command import main; raise SystemExit(main())"
+LOGBOAT = "from services.cli.main import main; raise SystemExit(main())"
 
 
 def programs() -> Iterator[Any]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from services import livestate
+from services.state import state_file
 from tests.polling import wait_until
 
 PATIENCE_S = 110.0
@@ -105,7 +105,7 @@ class RecorderProcess:
 
     def state(self) -> dict[str, Any] | None:
         """Its live state."""
-        return livestate.read(livestate.path(self.run))
+        return state_file.read(state_file.path(self.run))
 
     def wait_for_lines(self, more: int = 1, *, timeout: float = PATIENCE_S) -> None:
         """Until the ledger has got that many lines more than now."""

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from sensors.sample import Value
-from services import copies, storecheck
-from services.rescue import Spans
-from services.verify import VesselReport, verify
+from services.history.completeness import VesselReport, verify
+from services.mirror import mirror
+from services.recovery import store_check
+from services.recovery.rebuild import Spans
 from sync import documents
 from sync.documents import Kind
 from sync.store import Database
@@ -109,7 +110,7 @@ def copy_store(data: Path, aside: Path) -> Path:
 
 def assert_sound(data: Path) -> None:
     """Neither store has anything wrong with it, read whole."""
-    report = storecheck.prepare(data, repair=False)
+    report = store_check.prepare(data, repair=False)
     assert not report.in_use
     assert report.findings == []
 
@@ -117,10 +118,10 @@ def assert_sound(data: Path) -> None:
 def assert_copied(data: Path) -> None:
     """Each finished document of the vessel has its copy, at the same revision."""
     copied = {
-        (copy.id, copy.rev) for _, content in copies.contents(data / "copies") for copy in content.copies()
+        (copy.id, copy.rev) for _, content in mirror.contents(data / "copies") for copy in content.copies()
     }
     with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
-        there = {(d.id, d.rev) for d in database.documents() if copies.is_own(d.id, VESSEL)}
+        there = {(d.id, d.rev) for d in database.documents() if mirror.is_own(d.id, VESSEL)}
     assert there <= copied, sorted(there - copied)
 
 

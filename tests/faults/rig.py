@@ -11,15 +11,15 @@ from typing import Self
 
 from sensors.sample import Sample
 from sensors.settings import AlarmRule, ManualOptions, SensorSettings, Severity
-from services.configuration import Configuration
-from services.identity import establish
-from services.journal import Journal
-from services.library import Library
-from services.recording import Recording
-from services.room import room_on
-from services.segments import Files
-from services.settings import Vessel
-from services.timekeeping import ClockQuality, Source, Timekeeper
+from services.clocks.clock_quality import ClockQuality, Source, Timekeeper
+from services.config.loader import Configuration
+from services.config.model import Vessel
+from services.journal.journal import Journal
+from services.mirror.segment_file import Files
+from services.recorder.disk_budget import room_on
+from services.recorder.group_commit import Recording
+from services.recorder.log_identity import establish
+from services.recorder.writer_thread import Library
 
 from .loads import ALARM_ABOVE, LOW, VESSEL, WARN_ABOVE
 from .processes import Line

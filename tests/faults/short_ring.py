@@ -3,8 +3,8 @@
 import sys
 from unittest.mock import patch
 
-from services.command import main
+from services.cli.main import main
 
 if __name__ == "__main__":
-    with patch("services.room.RING_BYTES", 0):
+    with patch("services.recorder.disk_budget.RING_BYTES", 0):
         sys.exit(main())

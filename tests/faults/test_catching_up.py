@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from services import retention, storecheck
+from services.documents import retention
+from services.recovery import store_check
 from sync import documents
 from sync.store import Database
 
@@ -65,7 +66,7 @@ def test_what_a_repair_has_written_is_not_written_again(tmp_path: Path, rng: ran
     data = killed(tmp_path, clock, rng, ledger, seconds=60)
     (data / "log.db").write_bytes(rng.randbytes(50_000))
     (data / "log.db-wal").unlink()
-    assert storecheck.prepare(data).repaired
+    assert store_check.prepare(data).repaired
     history = go_on(data, clock, rng, ledger)
     assert history.absent(ledger) == []
     assert history.gaps == {}
@@ -75,7 +76,7 @@ def test_journal_that_was_cut_off_before_anything_was_in_it_is_no_damage(
     tmp_path: Path, rng: random.Random
 ) -> None:
     (tmp_path / "samples.db").touch()
-    assert storecheck.prepare(tmp_path).findings == []
+    assert store_check.prepare(tmp_path).findings == []
     ledger: list[Line] = []
     assert go_on(tmp_path, FakeClock(), rng, ledger).absent(ledger) == []
 

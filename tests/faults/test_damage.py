@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from services import storecheck
+from services.recovery import store_check
 from sync.store import wal
-from sync.store.pages import Pages
+from sync.store.sqlite_pages import Pages
 
 from . import loads, proof, rig
 from .processes import Line, RecorderProcess
@@ -141,7 +141,7 @@ def test_page_of_documents_that_the_ring_has_long_dropped_costs_nothing(
                     assert vessel.finish()
         page = damage(data / "log.db", rng)
         print(f"page {page}")
-        report = storecheck.prepare(data)
+        report = store_check.prepare(data)
         saved = [line for line in report.done if "documents saved" in line and not line.endswith(" 0 lost")]
         lost += len(saved)
         clock.boot()
@@ -233,7 +233,7 @@ def test_page_that_went_bad_after_a_power_cut_costs_nothing(
         page = damage(left / file, rng, among=newest)
         print(f"page {page} of {file}, {newest=}")
         clock.boot()
-        repaired += storecheck.prepare(left).repaired
+        repaired += store_check.prepare(left).repaired
         with Rig(left, clock=clock, rng=rng, ledger=ledger) as vessel:
             for _ in range(20):
                 vessel.second()

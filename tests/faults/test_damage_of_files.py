@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from services import storecheck, witness
+from services.journal import number_witness
+from services.recovery import store_check
 from sync.store import wal
 
 from . import proof
@@ -19,7 +20,7 @@ from .rig import FakeClock, Rig
 from .test_damage import vessel
 
 TORTURE = (pytest.mark.torture, pytest.mark.timeout(7200))
-JOURNAL = ("samples.db", "samples.db-wal", "samples.db-shm", "samples.db*", witness.NAME)
+JOURNAL = ("samples.db", "samples.db-wal", "samples.db-shm", "samples.db*", number_witness.NAME)
 STORE = ("log.db", "log.db-wal", "log.db-shm", "log.db*")
 COPIES = ("copies/000001.seg", "copies/000002.seg", "copies/000003.seg", "copies")
 FILES = (*JOURNAL, *STORE, *COPIES)
@@ -159,14 +160,14 @@ def survive(life: Life, target: Path, name: str, damage: Damage, rng: random.Ran
         damage(file, life.older / file.relative_to(target), rng)
     aside = target.with_name(f"{target.name}-checked")
     shutil.copytree(target, aside)
-    told = storecheck.prepare(aside, repair=False)
+    told = store_check.prepare(aside, repair=False)
     says_sound = not (told.findings or told.unchecked or told.copies_damaged)
     shutil.rmtree(aside, ignore_errors=True)
 
     ledger, clock = list(life.ledger), FakeClock()
     clock.boots, clock.utc = life.clock.boots, life.clock.utc + 60
     clock.boot()
-    storecheck.prepare(target)
+    store_check.prepare(target)
     with Rig(target, clock=clock, rng=rng, ledger=ledger) as aboard:
         for _ in range(3):
             aboard.second()

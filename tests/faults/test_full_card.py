@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services import retention
+from services.documents import retention
 from tests.polling import wait_until
 
 from . import disks, loads, proof

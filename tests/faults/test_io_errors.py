@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from services.journalfile import JournalError
+from services.journal.schema import JournalError
 
 from . import proof, rig
 from .processes import Line

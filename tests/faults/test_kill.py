@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services import retention
+from services.documents import retention
 from sync import documents
 from sync.documents import Kind
 from sync.store import Database

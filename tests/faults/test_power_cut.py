@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from services import storecheck
-from services.witness import path_in
+from services.journal.number_witness import path_in
+from services.recovery import store_check
 
 from . import proof, rig
 from .processes import Line
@@ -101,5 +101,5 @@ def live_through_cuts(
         del ledger[told:]
         clock.boot()
         if rng.random() < 0.5:  # else the recorder itself is the first to open what is left
-            assert storecheck.prepare(data).findings == []
+            assert store_check.prepare(data).findings == []
     return ledger, clock

@@ -8,13 +8,13 @@ import pytest
 
 from sync import documents
 from sync.net.tls_identity import TLSIdentity
-from sync.peer import tuning
+from sync.peer import limits
 from sync.store import Database
 
 from .syncing import SyncProcess
 
 LOG = "abcdef"
-REPEATED_AT_MOST = 2 * tuning.REVISIONS_AWAITING
+REPEATED_AT_MOST = 2 * limits.REVISIONS_AWAITING
 """Revisions that a kill costs: those on their way, both ways. What was stored is not sent again."""
 TORTURE = (pytest.mark.torture, pytest.mark.timeout(3600))
 

@@ -18,7 +18,7 @@ from typing import Any, Final, Self
 
 import apsw
 
-from services.segments import File, Files
+from services.mirror.segment_file import File, Files
 
 SECTOR: Final = 512
 """Bytes that a card writes whole or not at all; SQLite counts on no more than that a write harms nothing

@@ -13,8 +13,8 @@ from sync.fleet import generations, mending, signing
 from sync.fleet.generations import LEAD, LEAD_OF_OTHERS, MEMBER, STEP, UNVOUCHED, vouched
 from sync.fleet.revocations import Revocations
 from sync.fleet.rights import Rights, Vessel
-from sync.peer.arrivals import NotYet
 from sync.peer.conflicts import REVOCATIONS
+from sync.peer.revision_writer import NotYet
 from sync.store import Database, Document, revisions
 from sync.store.revisions import SOUND_LIMIT
 from tests.store.test_generations import as_before

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.verify import verify
+from services.history.completeness import verify
 from sync.documents import Kind
 from sync.fleet import radio_key, signatures, signing
 from sync.fleet.radio_key import RadioKey

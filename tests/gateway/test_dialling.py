@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass
 
 from sync.gateway.dialling import LEAD_S, Dialling
-from sync.net.retrying import Backoff
+from sync.net.backoff import Backoff
 from sync.peer.problems import Domain, Problem
 
 LOST = Problem(Domain.WEBSOCKET, 1006, "lost")

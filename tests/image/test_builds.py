@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from provisioning.image import build, keeping, recipe
+from provisioning.image import build, build_cache, recipe
 from provisioning.image.errors import ImageError, ToolError
 from tests.image import card
 from tests.image.conftest import OUTPUT
@@ -26,7 +26,7 @@ def virt() -> recipe.Recipe:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    return {path.name: keeping.file_digest(path) for path in sorted(folder.iterdir())}
+    return {path.name: build_cache.file_digest(path) for path in sorted(folder.iterdir())}
 
 
 def clone(place: Path) -> Path:

@@ -14,7 +14,7 @@ from typing import Any, Final
 import pytest
 
 from provisioning.image.build import native
-from services.command import main
+from services.cli.main import main
 from tests.image import card
 from tests.image.conftest import vessel
 from tests.image.guest import Guest

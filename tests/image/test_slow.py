@@ -49,7 +49,7 @@ def test_a_start_that_makes_progress_outlives_its_limit(slow: Guest) -> None:
     start(
         slow,
         "patient",
-        "import time\nfrom services.systemd import Notifier\ntold = Notifier()\n"
+        "import time\nfrom services.system.systemd import Notifier\ntold = Notifier()\n"
         "for _ in range(3):\n    told.progress()\n    time.sleep(10)",
     )
     assert slow.run("systemctl show -p Result --value test-patient", seconds=300) == "success"

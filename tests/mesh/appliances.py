@@ -11,7 +11,7 @@ from typing import IO, Any, Final
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from services import livestate
+from services.state import state_file
 from sync import documents
 from sync.documents import Kind
 from sync.fleet.revocations import Revocations, to_body
@@ -106,7 +106,7 @@ class Appliance:
 
     def state(self) -> dict[str, Any]:
         """Its live state; empty if there is none yet."""
-        return livestate.read(livestate.path(self.folder / "run", "sync")) or {}
+        return state_file.read(state_file.path(self.folder / "run", "sync")) or {}
 
     def peer(self, vessel: str) -> dict[str, Any]:
         """What its state says of a vessel; empty if nothing."""

@@ -13,8 +13,8 @@ from dataclasses import asdict, replace
 
 from sync.mesh.discovery import Discovery, Pace
 from sync.mesh.sightings import Advertisement, Change
-from sync.net.connect import dial
 from sync.net.handshake import parse_address
+from sync.net.happy_eyeballs import dial
 
 
 def say(**what: object) -> None:

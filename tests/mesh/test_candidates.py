@@ -21,7 +21,7 @@ from sync.mesh.candidates import PROVEN_FOR, PROVEN_KEPT, VESSELS_KEPT, Candidat
 from sync.mesh.plan import Place, Role
 from sync.mesh.probing import MOST_AT_ONCE, first_proven
 from sync.mesh.sightings import SERVICE_TYPE, Advertisement, Sighting, Sightings
-from sync.mesh.whereabouts import CONNECT_WITHIN
+from sync.mesh.vessel_endpoint import CONNECT_WITHIN
 from sync.peer.problems import Domain, Problem, ProblemError
 from tests.polling import until
 

@@ -12,7 +12,7 @@ from sync.fleet import signing
 from sync.fleet.generations import MEMBER, vouched
 from sync.fleet.revocations import to_body
 from sync.mesh.manager import Mesh
-from sync.mesh.whereabouts import of_url
+from sync.mesh.vessel_endpoint import of_url
 from sync.net.authenticators import ClientCertificateAuthenticator
 from sync.net.replicator import Replicator, ReplicatorConfiguration
 from sync.net.tls_identity import TLSIdentity

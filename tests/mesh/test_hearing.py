@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from zeroconf import DNSOutgoing, ServiceInfo  # type: ignore[attr-defined]
 
-from sync.mesh.hearing import ADDRESSES, NAMES, Hearing
+from sync.mesh.mdns_sources import ADDRESSES, NAMES, Hearing
 from sync.mesh.sightings import SERVICE_TYPE
 
 RESPONSE, QUERY = 0x8400, 0

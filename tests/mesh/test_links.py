@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sync.mesh import plan, whereabouts
-from sync.mesh.inward import Inward
+from sync.mesh import plan, vessel_endpoint
+from sync.mesh.inbound_link import Inward
 from sync.mesh.manager import PASSED_AFTER, Mesh
 from sync.mesh.plan import Place, Role
 from sync.mesh.report import LinkState, look
@@ -173,7 +173,7 @@ def test_link_that_is_given_up_while_it_is_being_made_leaves_nothing_behind(tmp_
             vessel(tmp_path, fleet, "brigid", place=Place("brigid", role=Role.PASSIVE_ONLY)) as brigid,
             vessel(tmp_path, fleet, "argo", place=Place("argo", role=Role.PASSIVE_ONLY)) as argo,
         ):
-            link = argo._make(whereabouts.of_url(f"wss://127.0.0.1:{brigid.port}"), "brigid")
+            link = argo._make(vessel_endpoint.of_url(f"wss://127.0.0.1:{brigid.port}"), "brigid")
             link.start()
             await asyncio.sleep(0)  # it is connecting
             await link.stop()

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from services.clocknote import Floor
+from services.clocks.clock_floor import Floor
 from sync import documents
 from sync.fleet.revocations import to_body
 from sync.mesh import manager
 from sync.mesh.report import look
-from sync.mesh.whereabouts import of_url
+from sync.mesh.vessel_endpoint import of_url
 from sync.net.authenticators import ClientCertificateAuthenticator
 from sync.net.listener import named
 from sync.net.replicator import Replicator, ReplicatorConfiguration

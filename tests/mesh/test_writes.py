@@ -8,7 +8,7 @@ import pytest
 from sync import documents
 from sync.fleet.revocations import Revocations, to_body
 from sync.mesh.report import look
-from sync.mesh.whereabouts import of_url
+from sync.mesh.vessel_endpoint import of_url
 from sync.net.authenticators import ClientCertificateAuthenticator
 from sync.net.replicator import Replicator, ReplicatorConfiguration
 from sync.store import Database

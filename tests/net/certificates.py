@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
 
-from sync.net.tls import peer_certificate
+from sync.net.certificates import peer_certificate
 from sync.net.tls_identity import TLSIdentity
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)

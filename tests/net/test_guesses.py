@@ -15,7 +15,7 @@ from sync.net.authenticators import (
     Refusal,
     User,
 )
-from sync.net.guesses import Guesses
+from sync.net.login_rate_limit import Guesses
 from sync.net.welcome import site_of
 
 

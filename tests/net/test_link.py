@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from sync.net import watching
+from sync.net import store_watch
 from sync.net.link import Link
-from sync.net.watching import watch
-from sync.peer import tuning
+from sync.net.store_watch import watch
+from sync.peer import limits
 from sync.peer.active import ActiveOptions, ActivePeer
 from sync.peer.passive import PassiveOptions, PassivePeer
 from sync.peer.problems import Domain, Problem
@@ -155,7 +155,7 @@ def test_a_nudge_gives_a_peer_one_turn_and_none_when_its_link_is_closed(tmp_path
 def test_change_by_another_connection_wakes_a_continuous_replication(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watching, "ASK_EVERY", 0.01)
+    monkeypatch.setattr(store_watch, "ASK_EVERY", 0.01)
 
     async def main() -> None:
         with databases(tmp_path) as (ours, theirs):
@@ -206,7 +206,7 @@ def test_transport_that_is_not_writable_gets_nothing_until_it_is(tmp_path: Path)
             assert pair.there.frames_sent == sent
             assert ours.count() < 3000
             queued = pair.passive.session.connection.queued
-            assert queued <= tuning.MESSAGES_QUEUED + tuning.LISTS_AWAITING + tuning.REVISIONS_AWAITING
+            assert queued <= limits.MESSAGES_QUEUED + limits.LISTS_AWAITING + limits.REVISIONS_AWAITING
             pair.there.is_writable = True
             pair.other_link.writable()
             await until(ours, lambda: ours.count() == 3001)
@@ -279,8 +279,8 @@ def test_closed_is_told_once_and_nothing_is_left_behind(tmp_path: Path) -> None:
                 assert link._timer is None or link._timer.cancelled()
                 assert link.is_closed
             assert pair.ends == [lost]
-            assert ours not in watching._watches
-            assert theirs not in watching._watches
+            assert ours not in store_watch._watches
+            assert theirs not in store_watch._watches
             sent = pair.here.frames_sent
             pair.link.run()
             pair.link.writable()

@@ -17,9 +17,9 @@ from sync.net.authenticators import (
     ListenerCertificateAuthenticator,
     ListenerPasswordAuthenticator,
 )
-from sync.net.guesses import Guesses
+from sync.net.certificates import common_name
 from sync.net.listener import URLEndpointListener, Visitor
-from sync.net.tls import common_name
+from sync.net.login_rate_limit import Guesses
 from sync.net.tls_contexts import client_context
 from sync.peer.passive import PassiveOptions
 from tests.net.certificates import CA

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.net.retrying import (
+from sync.net.backoff import (
     JITTER,
     ONE_SHOT_ATTEMPTS,
     Backoff,

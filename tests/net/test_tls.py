@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.net import tls
+from sync.net import certificates
 from sync.peer.problems import Domain, ProblemError
 from tests.net.certificates import BEGIN, CA, END, NOW, of_unknown_version, self_signed
 
@@ -21,24 +21,24 @@ def test_fingerprint_in_any_usual_form_is_read(
 ) -> None:
     text = digest.hex(separator) if separator else digest.hex()
     text = text.upper() if upper else text
-    assert tls.parse_fingerprint(around + text + around) == digest.hex(":").upper()
+    assert certificates.parse_fingerprint(around + text + around) == digest.hex(":").upper()
 
 
 @given(DIGESTS, st.sampled_from(["sha256 Fingerprint=", "SHA256 Fingerprint=", "SHA-256: ", "sha256:"]))
 def test_fingerprint_is_read_as_tools_print_it(digest: bytes, prefix: str) -> None:
     printed = digest.hex(":").upper()
-    assert tls.parse_fingerprint(prefix + printed) == printed
+    assert certificates.parse_fingerprint(prefix + printed) == printed
 
 
 @given(st.text() | st.binary(max_size=40).map(bytes.hex))
 def test_anything_is_a_fingerprint_of_32_bytes_or_refused(text: str) -> None:
     try:
-        parsed = tls.parse_fingerprint(text)
+        parsed = certificates.parse_fingerprint(text)
     except ValueError as error:
         words = str(error)
     else:
         assert len(bytes.fromhex(parsed.replace(":", ""))) == 32
-        assert tls.parse_fingerprint(parsed) == parsed
+        assert certificates.parse_fingerprint(parsed) == parsed
         return
     assert "no SHA-256 fingerprint" in words
 
@@ -46,7 +46,7 @@ def test_anything_is_a_fingerprint_of_32_bytes_or_refused(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "AB:CD", "ab" * 20, "ab" * 33, "zz" * 32, ("ab" * 32)[:-1], "ab:" * 32])
 def test_what_is_no_sha256_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="no SHA-256 fingerprint"):
-        tls.parse_fingerprint(text)
+        certificates.parse_fingerprint(text)
 
 
 def test_a_file_with_a_certificate_that_cannot_be_read_is_named(tmp_path: Path) -> None:
@@ -54,48 +54,48 @@ def test_a_file_with_a_certificate_that_cannot_be_read_is_named(tmp_path: Path) 
     encoded = base64.encodebytes(of_unknown_version(self_signed().certificate))
     path.write_bytes(b"-----BEGIN CERTIFICATE-----\n" + encoded + b"-----END CERTIFICATE-----\n")
     with pytest.raises(ProblemError, match=f"{path} holds a certificate that cannot be read"):
-        tls.load_certificates(path)
+        certificates.load_certificates(path)
 
 
 def test_dates_hold_to_the_second() -> None:
     certificate = CA.new().issue("argo").certificate
-    tls.check_dates(certificate, BEGIN)
-    tls.check_dates(certificate, END)
+    certificates.check_dates(certificate, BEGIN)
+    certificates.check_dates(certificate, END)
     with pytest.raises(ProblemError, match="valid only from 2026-01-01 00:00 UTC") as early:
-        tls.check_dates(certificate, BEGIN - timedelta(seconds=1))
+        certificates.check_dates(certificate, BEGIN - timedelta(seconds=1))
     with pytest.raises(ProblemError, match="expired at 2126-01-01 00:00 UTC; it is 2126-01-01 00:00 UTC"):
-        tls.check_dates(certificate, END + timedelta(seconds=1))
+        certificates.check_dates(certificate, END + timedelta(seconds=1))
     assert early.value.problem.domain is Domain.TLS
 
 
 def test_uri_must_be_exactly_the_expected_one() -> None:
     certificate = CA.new().issue("argo", uri="logboat:fleet:argo").certificate
-    tls.check_uri(certificate, "logboat:fleet:argo")
+    certificates.check_uri(certificate, "logboat:fleet:argo")
     for other in ("logboat:fleet:arg", "logboat:fleet:argonaut", "logboat:other:argo", "LOGBOAT:fleet:argo"):
         with pytest.raises(ProblemError, match="is issued to 'logboat:fleet:argo', not to"):
-            tls.check_uri(certificate, other)
+            certificates.check_uri(certificate, other)
     with pytest.raises(ProblemError, match="is issued to no URI at all"):
-        tls.check_uri(self_signed().certificate, "logboat:fleet:argo")
+        certificates.check_uri(self_signed().certificate, "logboat:fleet:argo")
 
 
 def test_self_signed_means_signed_by_the_very_key_it_is_for() -> None:
-    tls.check_self_signed(self_signed().certificate)
-    tls.check_self_signed(CA.new().certificate)
+    certificates.check_self_signed(self_signed().certificate)
+    certificates.check_self_signed(CA.new().certificate)
     ca = CA.new("fleet")
     for impostor in (ca.issue("argo"), ca.issue("fleet")):  # The latter bears its issuer's name.
         with pytest.raises(ProblemError, match="is not self-signed"):
-            tls.check_self_signed(impostor.certificate)
+            certificates.check_self_signed(impostor.certificate)
 
 
 def test_certificates_of_a_file_come_in_order(tmp_path: Path) -> None:
     path = tmp_path / "roots.pem"
     identities = [self_signed("argo"), self_signed("brigid")]
     path.write_bytes(b"# the fleet's\n" + b"\n".join(identity.chain_pem() for identity in identities))
-    assert tls.load_certificates(path) == [identity.certificate for identity in identities]
+    assert certificates.load_certificates(path) == [identity.certificate for identity in identities]
 
 
 def test_names_from_a_peer_cannot_break_a_line() -> None:
     certificate = CA.new().issue("argo\nINFO all is well").certificate
     with pytest.raises(ProblemError) as caught:
-        tls.check_dates(certificate, NOW - timedelta(days=1000))
+        certificates.check_dates(certificate, NOW - timedelta(days=1000))
     assert "\n" not in caught.value.problem.text

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from sync.net.retrying import is_transient
+from sync.net.backoff import is_transient
 from sync.net.tls_contexts import ClientTLS, client_context, server_context
 from sync.net.tls_identity import TLSIdentity
 from sync.peer.problems import Domain, Problem, ProblemError

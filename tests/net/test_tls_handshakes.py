@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
-from sync.net import tls
+from sync.net import certificates
 from sync.net.tls_contexts import ClientTLS, client_context, server_context
 from sync.net.tls_identity import TLSIdentity
 from sync.peer.problems import Domain, ProblemError
@@ -38,7 +38,7 @@ def refusal(meeting: Meeting) -> str:
 def failure(error: object) -> str:
     """Why a handshake failed, in our words."""
     assert isinstance(error, ssl.SSLError), error
-    return tls.explain(error)
+    return certificates.explain(error)
 
 
 def fleet_client(identity: TLSIdentity | None = None) -> ClientTLS:
@@ -247,7 +247,7 @@ def test_resumed_session_of_tls_1_2_shows_its_certificate_and_ends_with_the_cont
     first, _first_there, _ = shake_hands(server, client)  # Held: OpenSSL forgets what was cut off.
     second, there, _ = shake_hands(server, client, first.session)
     assert second.session_reused
-    assert tls.peer_certificate(there) == BRIGID.certificate
+    assert certificates.peer_certificate(there) == BRIGID.certificate
     changed = server_context(ARGO, client_roots=[STRANGERS.certificate])
     _, _, errors = shake_hands(changed, client, first.session)
     assert failure(errors["server"]).startswith("the peer's certificate does not verify: ")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sync.net import watching
-from sync.net.watching import watch
+from sync.net import store_watch
+from sync.net.store_watch import watch
 from sync.store import Database
 from tests.net.wire import run
 
@@ -34,7 +34,7 @@ def test_all_who_wait_are_told_and_share_a_watcher(store: Database) -> None:
     async def main() -> None:
         one, two = Woken(), Woken()
         ends = [watch(store, one, one), watch(store, two, two)]
-        assert len(watching._watches) == 1
+        assert len(store_watch._watches) == 1
         store.put("d", {})
         await one.event.wait()
         await two.event.wait()
@@ -48,14 +48,14 @@ def test_last_who_leaves_ends_the_watcher(store: Database) -> None:
     async def main() -> None:
         one, two = Woken(), Woken()
         end_one, end_two = watch(store, one, one), watch(store, two, two)
-        shared = watching._watches[store]
+        shared = store_watch._watches[store]
         end_one()
-        assert watching._watches[store] is shared
+        assert store_watch._watches[store] is shared
         store.put("d", {})
         await two.event.wait()
         assert one.times == 0
         end_two()
-        assert store not in watching._watches
+        assert store not in store_watch._watches
         end_two()  # more than once does no harm
         again = Woken()
         end_again = watch(store, again, again)
@@ -63,7 +63,7 @@ def test_last_who_leaves_ends_the_watcher(store: Database) -> None:
         store.put("e", {})
         await again.event.wait()
         end_again()
-        assert store not in watching._watches
+        assert store not in store_watch._watches
 
     run(main())
 
@@ -80,7 +80,7 @@ def test_who_leaves_while_others_are_told_hinders_nobody(store: Database) -> Non
         store.put("d", {})
         await other.event.wait()
         end_other()
-        assert store not in watching._watches
+        assert store not in store_watch._watches
 
     run(main())
 
@@ -102,7 +102,7 @@ def test_stores_are_watched_apart(store: Database, tmp_path: Path) -> None:
 def test_change_by_a_connection_that_announces_nothing_is_noticed(
     store: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watching, "ASK_EVERY", 0.01)
+    monkeypatch.setattr(store_watch, "ASK_EVERY", 0.01)
 
     async def main() -> None:
         woken = Woken()

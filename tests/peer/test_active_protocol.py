@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sync.peer import conflicts, tuning
+from sync.peer import conflicts, limits
 from sync.peer.active import Activity
 from sync.peer.failed import FailedDocuments
 from sync.peer.problems import Domain, Problem
@@ -471,12 +471,12 @@ def test_what_the_peer_has_had_enough_of_for_a_day_is_tried_again_more_rarely(st
     proposed(script, WANTED, WANTED)
     for rev, event in script.taken(Rev):
         script.refuse(event, 429 if rev.id == "enough" else 503)
-    script.rest(2 * tuning.RETRY_DOCUMENT)
+    script.rest(2 * limits.RETRY_DOCUMENT)
     assert [item.id for item in proposed(script, WANTED)] == ["busy"]
     script.answer(script.take(Rev)[1])
-    script.rest(tuning.RETRY_REFUSED - 4 * tuning.RETRY_DOCUMENT)
+    script.rest(limits.RETRY_REFUSED - 4 * limits.RETRY_DOCUMENT)
     assert script.taken(ProposeChanges) == []
-    script.rest(tuning.RETRY_REFUSED)
+    script.rest(limits.RETRY_REFUSED)
     assert [item.id for item in proposed(script, WANTED)] == ["enough"]
 
 
@@ -504,7 +504,7 @@ def test_document_on_which_the_gateway_fails_each_time_is_kept_as_failed_and_off
     store.put("d", {})
     failed = FailedDocuments(store, "failed:test")
     script = begun(store, pull=False, continuous=True, failed=failed)
-    for _ in range(tuning.FAULTS_MOST):
+    for _ in range(limits.FAULTS_MOST):
         proposed(script, WANTED)
         script.refuse(script.take(Rev)[1], 500)
         script.rest(60)
@@ -810,9 +810,9 @@ def test_continuous_feed_is_given_time_to_bring_it(store: Database) -> None:
     script.peer.wake()
     script.pump()
     proposed(script, Verdict(409, "1-ff"))
-    script.rest(0.9 * tuning.FEED_PATIENCE)
+    script.rest(0.9 * limits.FEED_PATIENCE)
     assert script.taken(GetRev) == []
-    script.rest(tuning.FEED_PATIENCE)
+    script.rest(limits.FEED_PATIENCE)
     assert [message.id for message, _ in script.taken(GetRev)] == ["d"]
 
 
@@ -1050,7 +1050,7 @@ def test_what_failed_for_now_and_comes_later_lets_the_checkpoint_go_on(store: Da
     script.post({"Profile": "norev", "id": "d", "rev": "1-a", "error": "503"}, no_reply=True)
     give(script, "e", "1-b", sequence="6")
     caught_up(script)
-    script.rest(tuning.CHECKPOINT_EVERY)
+    script.rest(limits.CHECKPOINT_EVERY)
     assert remote(store_checkpoint(script)) == 4
     assert script.peer.must_be_repeated == 1  # type: ignore[attr-defined]
     if again:  # the peer tells of it once more, and it has come from elsewhere
@@ -1058,7 +1058,7 @@ def test_what_failed_for_now_and_comes_later_lets_the_checkpoint_go_on(store: Da
         assert tell(script, ("7", "d", "1-a")) == [0]
     else:  # the peer sends it again, as ours does after a while
         give(script, "d", "1-a", sequence="5")
-    script.rest(tuning.CHECKPOINT_EVERY)
+    script.rest(limits.CHECKPOINT_EVERY)
     assert remote(store_checkpoint(script, "0-2")) == (7 if again else 6)
     assert script.peer.must_be_repeated == 0  # type: ignore[attr-defined]
 
@@ -1071,7 +1071,7 @@ def test_question_that_waits_for_a_slow_revision_leaves_the_processor_alone(stor
     script.peer.wake()
     script.pump()
     proposed(script, Verdict(409, "1-ff"))
-    script.clock.now += 10 * tuning.FEED_PATIENCE
+    script.clock.now += 10 * limits.FEED_PATIENCE
     script.pump()
     if (due := script.peer.deadline) is not None and due <= script.clock.now:
         store_checkpoint(script)

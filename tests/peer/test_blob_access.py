@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sync.blip import ErrorReceived, ResponseReceived
-from sync.peer import tuning
+from sync.peer import limits
 from sync.peer.selection import EVERYTHING, Selection
 from sync.replication.messages import (
     Changes,
@@ -209,12 +209,12 @@ def test_proof_that_does_not_come_within_a_minute_fails_its_documents_for_now(st
     began = script.clock.now
     numbers = [script.post(Rev(f"d{number}", "1-a", raw(digest)).encode()) for number in range(3)]
     script.rest(1.0)
-    script.clock.now = began + tuning.PROOF_WITHIN - 1.0
+    script.clock.now = began + limits.PROOF_WITHIN - 1.0
     script.pump()
     assert script.replies == {}
     question, late = script.take(ProveAttachment)
     script.rest(2.0)
-    assert tuning.PROOF_WITHIN <= script.clock.now - began < tuning.PROOF_WITHIN + 1.0
+    assert limits.PROOF_WITHIN <= script.clock.now - began < limits.PROOF_WITHIN + 1.0
     assert {code(script.replies[number]) for number in numbers} == {503}
     assert not script.is_over
     other = passive(store, clock=script.clock)
@@ -243,7 +243,7 @@ def test_peer_that_proves_one_blob_after_the_other_has_time_for_all(store: Datab
     script.pump()
     asked = {question.digest: (question, event) for question, event in script.taken(ProveAttachment)}
     for content, digest in zip(contents, digests, strict=True):
-        script.clock.now += tuning.PROOF_WITHIN / 2
+        script.clock.now += limits.PROOF_WITHIN / 2
         script.pump()
         question, event = asked[digest]
         script.answer(event, ProveAttachmentReply(proof(question.nonce, [content])).encode())
@@ -345,7 +345,7 @@ def test_large_blob_is_hashed_in_slices_and_not_within_one_turn(store: Database)
         turns += 1
         script.clock.now += 0.001
         assert turns < 1000
-    assert turns >= len(content) // tuning.WORK_SLICE
+    assert turns >= len(content) // limits.WORK_SLICE
     assert script.replies[number].body.decode() == proof(NONCE, [content])  # type: ignore[union-attr]
 
 
@@ -360,14 +360,14 @@ def test_proofs_without_end_wait_for_one_another_and_hold_nothing_up(store: Data
     assert script.clock.now < began + 1.0
     script.rest(60.0)
     assert all(isinstance(script.replies[number], ResponseReceived) for number in numbers)
-    cost = 2 * len(content) * len(numbers) - tuning.WORK_ALLOWANCE
-    assert script.clock.now - began >= 0.99 * cost / tuning.WORK_RATE
+    cost = 2 * len(content) * len(numbers) - limits.WORK_ALLOWANCE
+    assert script.clock.now - began >= 0.99 * cost / limits.WORK_RATE
 
 
 def test_more_questions_than_may_wait_are_refused_and_the_connection_goes_on(store: Database) -> None:
     digest = store.blobs.put(b"x" * 1024 * 1024)
     script = passive(store)
-    numbers = [script.post(ProveAttachment(digest, NONCE).encode()) for _ in range(tuning.JOBS_WAITING + 100)]
+    numbers = [script.post(ProveAttachment(digest, NONCE).encode()) for _ in range(limits.JOBS_WAITING + 100)]
     script.pump()
     refused = [script.replies[number] for number in numbers if number in script.replies]
     assert 80 <= sum(isinstance(reply, ErrorReceived) for reply in refused) <= 100

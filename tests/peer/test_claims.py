@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from sync.blip import ErrorReceived, ResponseReceived
-from sync.peer import claims, tuning
-from sync.peer.claims import CLAIMS_MOST, LONGEST, PATIENCE, SLOWEST, Claims, Turn
+from sync.peer import limits, pull_dedup
+from sync.peer.pull_dedup import CLAIMS_MOST, LONGEST, PATIENCE, SLOWEST, Claims, Turn
 from sync.peer.session import Session
 from sync.replication.messages import (
     DEFAULT,
@@ -172,7 +172,7 @@ def test_peer_by_a_slow_link_is_waited_for_while_it_sends(store: Database, clock
         clock.now += 0.3
         assert second.verdicts(waiting, 20) is None
         first.send(document_id, revision, b'{"samples":"%s"}' % rng.randbytes(8_000).hex().encode())
-    clock.now += tuning.COMMIT_AFTER
+    clock.now += limits.COMMIT_AFTER
     first.script.pump()
     assert second.verdicts(waiting, 20) == KNOWN * 20
 
@@ -193,7 +193,7 @@ def test_another_is_asked_at_once_when_the_first_does_not_send_it(
         first.send(ALARM, "1-a", b"[]")
     assert second.nudges == 1
     assert second.verdicts(waiting) == ASKED
-    assert len(claims.of(store)) == 1
+    assert len(pull_dedup.of(store)) == 1
 
 
 def test_pusher_says_what_it_does_not_send_after_all(store: Database, clock: Clock) -> None:
@@ -216,7 +216,7 @@ def test_one_that_waits_and_ends_is_not_told(store: Database, clock: Clock) -> N
     first.send(ALARM, "1-a")
     assert second.nudges == 0
     first.script.peer.session.end()
-    assert len(claims.of(store)) == 0
+    assert len(pull_dedup.of(store)) == 0
 
 
 def test_two_that_wait_for_each_other_both_go_on(store: Database, clock: Clock) -> None:
@@ -233,7 +233,7 @@ def test_two_that_wait_for_each_other_both_go_on(store: Database, clock: Clock) 
 def test_peer_that_proposes_without_end_while_it_waits_is_refused(store: Database, clock: Clock) -> None:
     first, second = Pusher(store, clock), Pusher(store, clock)
     first.offer((ALARM, "1-a"))
-    for _ in range(tuning.LISTS_UNANSWERED):
+    for _ in range(limits.LISTS_UNANSWERED):
         second.offer((ALARM, "1-a"))
     refused = second.script.replies[second.offer((ALARM, "1-a"))]
     assert isinstance(refused, ErrorReceived)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sync.blip import ErrorReceived
-from sync.peer import tuning
+from sync.peer import limits
 from sync.peer.failed import FailedDocuments
 from sync.peer.progress import DocumentEnded
 from sync.replication.messages import (
@@ -66,11 +66,11 @@ def behind(script: Script) -> int:
 
 def test_conflict_is_proposed_again_after_a_while_on_the_same_connection(store: Database) -> None:
     script = stuck(store)
-    script.clock.now += 0.9 * tuning.RETRY_CONFLICT
+    script.clock.now += 0.9 * limits.RETRY_CONFLICT
     script.pump()
     assert script.taken(ProposeChanges) == []
     assert script.is_idle
-    script.clock.now += 0.2 * tuning.RETRY_CONFLICT
+    script.clock.now += 0.2 * limits.RETRY_CONFLICT
     script.pump()
     assert [item.id for item in proposed(script, WANTED)] == ["d"]
     rev, event = script.take(Rev)
@@ -78,7 +78,7 @@ def test_conflict_is_proposed_again_after_a_while_on_the_same_connection(store: 
     script.answer(event)
     assert behind(script) == 0
     assert not script.peer.is_pending(1)  # type: ignore[attr-defined]
-    script.rest(3 * tuning.RETRY_CONFLICT)
+    script.rest(3 * limits.RETRY_CONFLICT)
     assert script.taken(ProposeChanges) == []
 
 
@@ -88,7 +88,7 @@ def test_conflict_that_stays_is_told_once_however_often_it_is_tried(store: Datab
     script = begun(store, pull=False, continuous=True, failed=failed)
     proposed(script, CONFLICT)
     for _ in range(10):
-        script.rest(1.01 * tuning.RETRY_CONFLICT)
+        script.rest(1.01 * limits.RETRY_CONFLICT)
         proposed(script, CONFLICT)
         assert script.taken(Rev) == []
         assert behind(script) == 1
@@ -99,11 +99,11 @@ def test_conflict_that_stays_is_told_once_however_often_it_is_tried(store: Datab
 
 def test_conflict_that_becomes_another_failure_is_told_again(store: Database) -> None:
     script = stuck(store)
-    script.rest(1.1 * tuning.RETRY_CONFLICT)
+    script.rest(1.1 * limits.RETRY_CONFLICT)
     proposed(script, Verdict(403))
     assert failures(script) == [("d", 409), ("d", 403)]
     assert behind(script) == 0  # it is refused for good
-    script.rest(3 * tuning.RETRY_CONFLICT)
+    script.rest(3 * limits.RETRY_CONFLICT)
     assert script.taken(ProposeChanges) == []
 
 
@@ -116,7 +116,7 @@ def test_every_way_is_open_again_when_a_conflict_is_proposed_again(store: Databa
         assert [item.parent for item in proposed(script, Verdict(409))] == [first]
         assert [item.parent for item in proposed(script, Verdict(409))] == [None]
         assert script.taken(ProposeChanges) == []
-        script.rest(1.1 * tuning.RETRY_CONFLICT)
+        script.rest(1.1 * limits.RETRY_CONFLICT)
     proposed(script, WANTED)
     assert script.take(Rev)[0].revision == second
 
@@ -131,7 +131,7 @@ def test_edit_takes_the_place_of_the_conflict_that_waits(store: Database) -> Non
     assert [item.revision for item in proposed(script, WANTED)] == [second]
     script.answer(script.take(Rev)[1])
     assert behind(script) == 0
-    script.rest(3 * tuning.RETRY_CONFLICT)
+    script.rest(3 * limits.RETRY_CONFLICT)
     assert script.taken(ProposeChanges) == []
     assert not script.peer.is_pending(1)  # type: ignore[attr-defined]
 
@@ -141,12 +141,12 @@ def test_what_is_in_the_way_is_asked_for_again_when_a_conflict_is_proposed_again
     script = begun(store, continuous=True)
     caught_up(script)
     proposed(script, CONFLICT)
-    script.rest(2 * tuning.FEED_PATIENCE)
+    script.rest(2 * limits.FEED_PATIENCE)
     script.refuse(script.take(GetRev)[1], 404)
     assert failures(script) == [("d", 409)]
-    script.rest(1.1 * tuning.RETRY_CONFLICT)
+    script.rest(1.1 * limits.RETRY_CONFLICT)
     proposed(script, CONFLICT)
-    script.rest(2 * tuning.FEED_PATIENCE)
+    script.rest(2 * limits.FEED_PATIENCE)
     script.answer(script.take(GetRev)[1], GetRevReply("1-ff", b'{"n":1}').encode())
     proposed(script, CONFLICT)
     proposed(script, WANTED)
@@ -158,7 +158,7 @@ def test_what_is_in_the_way_is_asked_for_again_when_a_conflict_is_proposed_again
 def test_document_that_was_purged_meanwhile_is_done_with(store: Database) -> None:
     script = stuck(store)
     store.purge(["d"])
-    script.rest(2 * tuning.RETRY_CONFLICT)
+    script.rest(2 * limits.RETRY_CONFLICT)
     assert script.taken(ProposeChanges) == []
     assert behind(script) == 0
 
@@ -172,9 +172,9 @@ def test_conflicts_without_number_are_proposed_again_in_lists(store: Database) -
         for message, event in script.taken(ProposeChanges):
             script.answer(event, ProposeChangesReply((CONFLICT,) * len(message.proposals)).encode())
     assert behind(script) == 500
-    script.rest(1.1 * tuning.RETRY_CONFLICT)
+    script.rest(1.1 * limits.RETRY_CONFLICT)
     sizes = [len(message.proposals) for message, _ in script.taken(ProposeChanges)]
-    assert sizes == [tuning.BATCH, tuning.BATCH, 100]
+    assert sizes == [limits.BATCH, limits.BATCH, 100]
 
 
 def test_replication_that_is_not_continuous_leaves_a_conflict_to_the_next_one(store: Database) -> None:
@@ -183,7 +183,7 @@ def test_replication_that_is_not_continuous_leaves_a_conflict_to_the_next_one(st
     script = begun(store, pull=False)
     event = script.take(ProposeChanges)[1]
     script.answer(event, ProposeChangesReply((CONFLICT, WANTED)).encode())
-    script.rest(3 * tuning.RETRY_CONFLICT)  # as long as the other one takes
+    script.rest(3 * limits.RETRY_CONFLICT)  # as long as the other one takes
     assert script.taken(ProposeChanges) == []
     assert not script.is_over
 
@@ -199,7 +199,7 @@ def test_conflicts_without_number_are_settled_a_few_lists_at_a_time(store: Datab
     for round_ in range(2):
         for _ in range(200):
             lists = script.taken(ProposeChanges)
-            assert len(lists) <= tuning.LISTS_AWAITING
+            assert len(lists) <= limits.LISTS_AWAITING
             for message, event in lists:
                 for item in message.proposals:
                     proposals[item.id] += 1
@@ -207,7 +207,7 @@ def test_conflicts_without_number_are_settled_a_few_lists_at_a_time(store: Datab
                 script.answer(event, ProposeChangesReply((Verdict(409),) * len(message.proposals)).encode())
         assert set(proposals.values()) == {2 * (round_ + 1)}
         assert behind(script) == 1000
-        script.clock.now += 1.1 * tuning.RETRY_CONFLICT
+        script.clock.now += 1.1 * limits.RETRY_CONFLICT
         script.pump()
 
 
@@ -227,7 +227,7 @@ def test_peer_that_names_another_revision_each_time_is_not_answered_without_end(
             script.answer(event, ProposeChangesReply((Verdict(409, f"{number + 1}-ff"),)).encode())
         if not lists:
             break
-    assert answered <= tuning.WAYS_MOST + 2
+    assert answered <= limits.WAYS_MOST + 2
     assert failures(script) == [(name, 409)]
 
 
@@ -252,7 +252,7 @@ def test_conflict_that_waits_for_a_pull_which_is_refused_fails_by_name(store: Da
     assert script.peer.must_be_repeated == 1  # type: ignore[attr-defined]
     assert behind(script) == 1
     assert not script.is_over
-    script.rest(1.1 * tuning.RETRY_CONFLICT)
+    script.rest(1.1 * limits.RETRY_CONFLICT)
     assert [item.id for item in proposed(script, WANTED)] == ["d"]
 
 
@@ -268,7 +268,7 @@ def test_conflict_that_waits_for_the_pull_fails_by_name_when_a_list_is_refused(s
     assert {ended.id for ended in problems(script)} == {"d", "e"}
     assert script.peer.must_be_repeated == 2  # type: ignore[attr-defined]
     assert not script.is_over
-    script.rest(3 * tuning.RETRY_CONFLICT)
+    script.rest(3 * limits.RETRY_CONFLICT)
     assert script.taken(ProposeChanges) == []
 
 
@@ -276,7 +276,7 @@ def test_conflict_whose_question_is_on_its_way_fails_by_name_when_a_list_is_refu
     script = waiting(store)
     script.answer(script.take(SubChanges)[1])
     caught_up(script)
-    script.rest(2 * tuning.FEED_PATIENCE)
+    script.rest(2 * limits.FEED_PATIENCE)
     _, question = script.take(GetRev)
     store.put("e", {})
     script.peer.wake()
@@ -290,7 +290,7 @@ def test_conflict_whose_question_is_on_its_way_fails_by_name_when_a_list_is_refu
 
 def test_revisions_that_were_let_come_and_not_sent_are_told_when_a_list_is_refused(store: Database) -> None:
     with store.transaction():
-        for number in range(tuning.MESSAGES_QUEUED + 200):
+        for number in range(limits.MESSAGES_QUEUED + 200):
             store.put(f"d-{number:03}", {"text": "x" * 50_000})
     script = begun(store, continuous=True)
     lists = script.taken(ProposeChanges)
@@ -308,7 +308,7 @@ def test_revisions_that_were_let_come_and_not_sent_are_told_when_a_list_is_refus
 def test_conflicts_that_wait_are_bounded_and_the_others_fail_by_name(
     store: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tuning, "QUESTIONS_WAITING", 5)
+    monkeypatch.setattr(limits, "QUESTIONS_WAITING", 5)
     with store.transaction():
         for number in range(8):
             store.put(f"d{number}", {})

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sync import documents
-from sync.peer import tuning
+from sync.peer import limits
 from sync.replication.checkpoint_id import Peer as PeerName
 from sync.replication.checkpoint_id import Replication, checkpoint_id
 from sync.store import Database
@@ -97,7 +97,7 @@ def test_what_is_sent_again_after_cuts_is_bounded(tmp_path: Path, way: str, ever
             cuts += 1
             assert cuts < 200
         assert_same(*vessels.stores)
-        assert sent <= count + cuts * tuning.REVISIONS_AWAITING
+        assert sent <= count + cuts * limits.REVISIONS_AWAITING
         assert wire.active.ledger.progress.failed == 0
 
 

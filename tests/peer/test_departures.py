@@ -7,7 +7,7 @@ from typing import Any
 import apsw
 import pytest
 
-from sync.peer import tuning
+from sync.peer import limits
 from sync.peer.selection import Selection
 from sync.replication.messages import Change, Changes, ChangesReply, NoRev, Rev, SubChanges, Terms
 from sync.store import Database
@@ -73,7 +73,7 @@ def test_reader_hears_of_a_departure_though_many_changes_and_a_later_edit_of_the
     edit(theirs, "n1", channels=["notes"])
     since = str(theirs.last_sequence)
     edit(theirs, "n1", channels=["galley"])
-    for number in range(2 * tuning.BATCH):
+    for number in range(2 * limits.BATCH):
         edit(theirs, f"other{number}", channels=["galley"])
     edit(theirs, "n1", channels=["galley"], text="longer")
     assert told(subscribed(theirs, since=since)) == [("n1", REMOVED)]

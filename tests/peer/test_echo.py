@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from sync.blip import RequestReceived
-from sync.peer import tuning
-from sync.peer.echo import Echo
+from sync.peer import limits
+from sync.peer.echo_suppression import Echo
 from sync.replication.messages import Changes, Proposal, ProposeChanges, Rev, SubChanges
 from sync.store import Database
 
@@ -67,9 +67,9 @@ def test_who_has_given_something_is_told_its_place_later_and_once(store: Databas
         script.post(Rev(document_id, "1-a", b"{}").encode())
         script.pump()
         assert changed(script) == []
-    script.rest(tuning.CHECKPOINT_EVERY - 1)
+    script.rest(limits.CHECKPOINT_EVERY - 1)
     assert told(script) == []
-    script.rest(tuning.CHECKPOINT_EVERY)
+    script.rest(limits.CHECKPOINT_EVERY)
     assert told(script) == ["b"]
     script.rest(60.0)
     assert told(script) == []

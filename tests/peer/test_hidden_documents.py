@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from sync.blip import ErrorReceived, ResponseReceived
-from sync.peer import claims, tuning
+from sync.peer import limits, pull_dedup
 from sync.peer.selection import Selection
 from sync.replication.messages import (
     Change,
@@ -133,7 +133,7 @@ DELTAS = {
     "of a text of another": b'{"plan":["161=",0,2]}',
     "that is none": b"[1]",
     "that takes it for its own": b'{"channels":["alarms"]}',
-    "that is long": b'{"a":"' + b"x" * tuning.DELTA_BYTES + b'"}',
+    "that is long": b'{"a":"' + b"x" * limits.DELTA_BYTES + b'"}',
 }
 
 
@@ -266,7 +266,7 @@ def test_list_of_a_foreign_document_does_not_tell_what_others_are_asked_for(
     store, clock = stores[0], Clock()
     asked = passive(store, clock=clock)
     assert asked.verdicts(("equipment:argo:main-rpm", "1-a")) == [0]
-    assert len(claims.of(store)) == 1
+    assert len(pull_dedup.of(store)) == 1
     spy = passive(store, clock=clock, readable=ALARMS)
     number = spy.post(ProposeChanges((Proposal("equipment:argo:main-rpm", "1-a"),)).encode())
     spy.pump()

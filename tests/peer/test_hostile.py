@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sync.blip import Connection, ErrorReceived, ResponseReceived
-from sync.peer import tuning
+from sync.peer import limits
 from sync.peer.problems import Domain
 from sync.replication.messages import Change, Changes, GetAttachment, GetCheckpoint, Rev, SubChanges
 from sync.store import Database
@@ -254,19 +254,19 @@ def test_lists_of_changes_without_end_are_refused_beyond_a_few(store: Database) 
     script.rest(1.0)
     receiver = script.peer.receiver
     assert receiver is not None
-    assert len(receiver._lists) <= tuning.LISTS_UNANSWERED
-    assert len(receiver._expected) < tuning.REVISIONS_WANTED + 10
+    assert len(receiver._lists) <= limits.LISTS_UNANSWERED
+    assert len(receiver._expected) < limits.REVISIONS_WANTED + 10
     assert len(receiver._by_sequence) == len(receiver._expected)
     refused = [reply for reply in script.replies.values() if isinstance(reply, ErrorReceived)]
     assert {(reply.domain, reply.code) for reply in refused} == {("HTTP", 429)}
-    assert len(refused) + len(receiver._lists) + tuning.REVISIONS_WANTED // 10 == len(numbers)
+    assert len(refused) + len(receiver._lists) + limits.REVISIONS_WANTED // 10 == len(numbers)
     assert not script.is_over
 
 
 def test_same_change_announced_for_ever_ends_the_session(
     store: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tuning, "CHANGES_OPEN", 2000)
+    monkeypatch.setattr(limits, "CHANGES_OPEN", 2000)
     script = begun(store, push=False, continuous=True)
     for start in range(0, 10_000, 100):
         changes = tuple(Change(str(n), "d", "1-a") for n in range(start, start + 100))
@@ -290,7 +290,7 @@ def test_batch_that_is_asked_for_may_be_huge(store: Database) -> None:
         for number in range(500):
             store.put(f"d-{number}", {})
     script = passive(store)
-    assert len(script.subscribe(batch=10**9)) <= tuning.BATCH
+    assert len(script.subscribe(batch=10**9)) <= limits.BATCH
 
 
 def test_questions_for_revisions_without_end_are_refused_while_many_replies_wait(store: Database) -> None:
@@ -302,7 +302,7 @@ def test_questions_for_revisions_without_end_are_refused_while_many_replies_wait
     given_up = [reply for reply in script.replies.values() if isinstance(reply, ErrorReceived)]
     assert {(reply.domain, reply.code) for reply in given_up} == {("HTTP", 503)}
     assert len(script.replies) == 1000
-    assert len(script.replies) - len(given_up) <= tuning.MESSAGES_QUEUED + 1
+    assert len(script.replies) - len(given_up) <= limits.MESSAGES_QUEUED + 1
     assert isinstance(script.ask({"Profile": "getRev", "id": "kept-1"}), ResponseReceived)
 
 
@@ -326,7 +326,7 @@ def test_questions_for_blobs_without_end_open_few_files_which_the_end_closes(sto
     script.peer.receive(frames_of(script))
     for _ in range(50):
         script.peer.next_frame()
-    assert open_files() - before <= tuning.FILES_OPEN
+    assert open_files() - before <= limits.FILES_OPEN
     script.peer.session.end()
     assert open_files() == before
 
@@ -357,7 +357,7 @@ def test_only_the_session_of_who_breaks_the_protocol_ends(store: Database) -> No
 def test_large_documents_that_wait_for_blobs_are_refused_beyond_a_few(
     store: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tuning, "BYTES_FETCHING", 50_000)
+    monkeypatch.setattr(limits, "BYTES_FETCHING", 50_000)
     script = passive(store)
     digest = "sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk="
     body = b'{"blob":{"@type":"blob","digest":"%s"},"filled":"%s"}' % (digest.encode(), b"x" * 20_000)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sync.blip import ResponseReceived
-from sync.peer import conflicts, tuning
+from sync.peer import conflicts, limits
 from sync.replication.messages import Changes, ChangesReply, Rev, SubChanges, Terms
 from sync.store import Database
 
@@ -133,7 +133,7 @@ def test_conflict_that_litecore_has_settled_meanwhile_goes_through_on_the_connec
     assert len([ended for ended in run.told if ended.problem is not None]) == 1
     del litecore.documents["d"]
     litecore.put("d", "1-aa")
-    run.settle(2 * tuning.RETRY_CONFLICT)
+    run.settle(2 * limits.RETRY_CONFLICT)
     assert litecore.closes == []
     assert litecore.current("d") == ("2-ee", False)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sync.blip import ErrorReceived, ResponseReceived
-from sync.peer import tuning
+from sync.peer import limits
 from sync.peer.selection import Selection
 from sync.replication.messages import (
     DEFAULT,
@@ -356,7 +356,7 @@ def test_change_that_the_reader_cannot_take_now_is_told_again_and_not_sent_unask
         ("d-0001", False),
     ]
     script.taken(Changes)
-    script.rest(tuning.RETRY_DOCUMENT)
+    script.rest(limits.RETRY_DOCUMENT)
     assert script.taken(Rev) == []
     message, _ = script.take(Changes)
     assert [change.id for change in message.changes] == ["d-0000"]

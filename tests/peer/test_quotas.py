@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from services import allowances
+from services.syncd import daily_quotas
 from sync import documents
 from sync.blip import ErrorReceived, ResponseReceived
 from sync.documents import Kind
-from sync.peer import tuning
+from sync.peer import limits
 from sync.peer.quotas import DAY_S, LARGEST, Allowance, Bite, Measure, Quota, Quotas
 from sync.replication.errors import MessageError
 from sync.replication.messages import GetAttachment
@@ -160,7 +160,7 @@ def test_blobs_that_are_asked_for_at_once_are_no_more_than_a_days_worth(store: D
             came += 1
             script.answer(event, body=by_digest[question.digest])
         script.rest(1.0)
-    assert came <= 1_000_000 // 300_000 + tuning.BLOBS_AT_ONCE
+    assert came <= 1_000_000 // 300_000 + limits.BLOBS_AT_ONCE
     codes = [reply.code for number in asked if isinstance(reply := script.replies[number], ErrorReceived)]
     assert len(codes) == len(photos) - came
     assert set(codes) == {429}
@@ -194,7 +194,7 @@ def test_what_was_refused_stays_with_its_sender_and_comes_the_next_day(tmp_path:
         for day in range(4):
             vessels.meet(0, 1, quota=quotas.of("vessel:v0"))
             held = vessels.stores[1].count("reading:")
-            assert 300 <= held - before <= 300 + tuning.BATCH or held == 1_000
+            assert 300 <= held - before <= 300 + limits.BATCH or held == 1_000
             assert day or held < 1_000
             before = held
             vessels.clock.now += DAY_S
@@ -212,7 +212,7 @@ def test_what_is_more_than_a_days_worth_is_pulled_the_next_day(tmp_path: Path) -
         for day in range(4):
             vessels.meet(0, 1, pull_quota=quotas.of("vessel:v1"))
             held = vessels.stores[0].count("reading:")
-            assert 300 <= held - before <= 300 + tuning.BATCH or held == 1_000
+            assert 300 <= held - before <= 300 + limits.BATCH or held == 1_000
             assert day or held < 1_000
             before = held
             vessels.clock.now += DAY_S
@@ -231,24 +231,26 @@ def test_no_honest_vessel_comes_near_its_allowance(budget: int) -> None:
     windows = sensors * 86_400 // 300 * 30
     bytes_a_window = 300 * 14 + 400
     history = min(windows * bytes_a_window, budget)  # there is no room for more
-    found = allowances.allowance("vessel:brigid", budget)
+    found = daily_quotas.allowance("vessel:brigid", budget)
     assert current + history // bytes_a_window < found.revisions
     assert current * 600 + history < found.bytes
 
 
 @pytest.mark.parametrize("budget", BUDGETS)
 def test_no_honest_user_comes_near_its_allowance(budget: int) -> None:
-    found = allowances.allowance("user:bridge", budget)
+    found = daily_quotas.allowance("user:bridge", budget)
     assert found.revisions > 86_400 // 5 + 500
     assert found.bytes > 500 * 1_000 + 2 * 1_500_000
-    assert found == allowances.allowance("gateway:office", budget)
+    assert found == daily_quotas.allowance("gateway:office", budget)
 
 
 def test_the_largest_documents_of_ours_may_come() -> None:
     series = 20 * 50 * 10
-    assert series * len(f'"argo:{"x" * 16}:abcdef":123456789,') < allowances.largest("forwarded:office:argo")
-    assert allowances.largest(documents.reading_id("argo", "rpm", LOG, 1)) > 4 * 64_000
-    assert allowances.largest(f"{Kind.NOTE}:argo:1") == LARGEST
+    assert series * len(f'"argo:{"x" * 16}:abcdef":123456789,') < daily_quotas.largest(
+        "forwarded:office:argo"
+    )
+    assert daily_quotas.largest(documents.reading_id("argo", "rpm", LOG, 1)) > 4 * 64_000
+    assert daily_quotas.largest(f"{Kind.NOTE}:argo:1") == LARGEST
 
 
 def test_nothing_bites_that_has_refused_nothing() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from sync import delta
 from sync.blip import ErrorReceived, ResponseReceived
-from sync.peer import tuning, wire_bodies
+from sync.peer import limits, wire_bodies
 from sync.replication.messages import GetAttachment, ProveAttachment, Rev
 from sync.store import Database, Document
 
@@ -94,7 +94,7 @@ def large(store: Database, size: int) -> str:
     return store.put("d", {"text": "x" * size, "n": 0})
 
 
-@pytest.mark.parametrize("size", [tuning.DELTA_BYTES, 5 * tuning.DELTA_STORED])
+@pytest.mark.parametrize("size", [limits.DELTA_BYTES, 5 * limits.DELTA_STORED])
 def test_delta_of_a_large_document_is_never_applied_and_the_whole_is_taken(
     store: Database, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
@@ -111,7 +111,7 @@ def test_delta_of_a_large_document_is_never_applied_and_the_whole_is_taken(
 def test_large_document_that_is_never_read_for_its_delta(
     store: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    base = large(store, 5 * tuning.DELTA_STORED)
+    base = large(store, 5 * limits.DELTA_STORED)
     script = passive(store)
     monkeypatch.setattr(store, "get", lambda *_, **__: pytest.fail("it was read"))
     assert refused(script.push("d", "2-a", b"{}", history=(base,), delta_source=base))[0] == 422
@@ -120,7 +120,7 @@ def test_large_document_that_is_never_read_for_its_delta(
 def test_deltas_without_end_wait_for_one_another_and_hold_nothing_up(
     store: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    base = large(store, tuning.DELTA_BYTES - 100)
+    base = large(store, limits.DELTA_BYTES - 100)
     script = passive(store, rule=lambda document: "not this" if document.id == "d" else None)
     costs, began = Costs(monkeypatch), script.clock.now
     numbers = [
@@ -128,12 +128,12 @@ def test_deltas_without_end_wait_for_one_another_and_hold_nothing_up(
         for number in range(50)
     ]
     script.pump()
-    assert costs.patched <= 2 + tuning.WORK_ALLOWANCE // (tuning.PATCH_COST * tuning.DELTA_BYTES)
+    assert costs.patched <= 2 + limits.WORK_ALLOWANCE // (limits.PATCH_COST * limits.DELTA_BYTES)
     assert isinstance(script.push("other", "1-a", b"{}"), ResponseReceived)
     script.rest(120.0)
     assert all(number in script.replies for number in numbers)
     assert costs.patched == 50
-    least = (49 * tuning.PATCH_COST * tuning.DELTA_BYTES - tuning.WORK_ALLOWANCE) / tuning.WORK_RATE
+    least = (49 * limits.PATCH_COST * limits.DELTA_BYTES - limits.WORK_ALLOWANCE) / limits.WORK_RATE
     assert script.clock.now - began >= 0.95 * least
 
 
@@ -145,4 +145,4 @@ def test_small_deltas_do_not_wait(store: Database) -> None:
         reply = script.push("d", f"{number + 2}-a", b'{"n":%d}' % number, history=(base,), delta_source=base)
         assert isinstance(reply, ResponseReceived)
         base = f"{number + 2}-a"
-    assert script.clock.now - began < 50 * 2 * tuning.COMMIT_AFTER
+    assert script.clock.now - began < 50 * 2 * limits.COMMIT_AFTER

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sync.blip import ErrorReceived, ResponseReceived
-from sync.peer import tuning
+from sync.peer import limits
 from sync.peer.problems import Domain
 from sync.peer.progress import Direction
 from sync.peer.selection import Selection, Stream, channels
@@ -263,7 +263,7 @@ def test_peer_that_gives_nothing_out_still_takes_what_is_pushed(tmp_path: Path) 
 
 def test_long_stretch_of_what_is_left_out_is_not_read_in_one_turn(tmp_path: Path) -> None:
     with databases(tmp_path, "store") as (store,):
-        for number in range(2 * tuning.SCANS_AT_ONCE):
+        for number in range(2 * limits.SCANS_AT_ONCE):
             store.put(f"other-{number}", {})
         store.put("wanted", {})
         script = passive(store, streams=(Stream("some", lambda document_id: document_id == "wanted"),))
@@ -285,7 +285,7 @@ def test_long_stretch_of_what_is_left_out_is_not_read_in_one_turn(tmp_path: Path
 def test_long_stretch_of_what_is_not_pushed_is_got_over(tmp_path: Path) -> None:
     with databases(tmp_path) as (ours, theirs):
         with ours.transaction():
-            for number in range((tuning.SCANS_AT_ONCE + 1) * tuning.BATCH):
+            for number in range((limits.SCANS_AT_ONCE + 1) * limits.BATCH):
                 ours.put(f"other-{number}", {})
         ours.put("wanted", {})
         wanted = Selection(filter=lambda document: document.id == "wanted")

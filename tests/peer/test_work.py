@@ -4,13 +4,13 @@ from collections.abc import Generator
 
 import pytest
 
-from sync.peer import tuning
+from sync.peer import limits
 from sync.peer.work import Work
 from sync.replication.messages import MessageError
 
 from .rig import Clock
 
-SLICE = tuning.WORK_SLICE
+SLICE = limits.WORK_SLICE
 
 
 def job(done: list[str], name: str, steps: int, cost: int = SLICE) -> Generator[int, None, None]:
@@ -99,7 +99,7 @@ def test_quick_job_waits_when_the_connection_has_cost_too_much() -> None:
 
 
 def test_more_jobs_than_may_wait_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tuning, "JOBS_WAITING", 3)
+    monkeypatch.setattr(limits, "JOBS_WAITING", 3)
     work, done = Work(Clock()), list[str]()
     for _ in range(3):
         work.add(job(done, "a", 1))

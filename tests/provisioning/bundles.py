@@ -13,8 +13,8 @@ import pytest
 from provisioning import files
 from provisioning.bundle.compose import compose
 from provisioning.folder import FleetFolder
-from provisioning.takein.inforce import InForce
-from provisioning.takein.takein import Outcome, TakeIn
+from provisioning.ingest.active_config import InForce
+from provisioning.ingest.ingest import Outcome, TakeIn
 from services.boot.check import check
 from tests.net.certificates import NOW
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from provisioning.card import partitions
-from services.command import main
+from services.cli.main import main
 
 PASSPHRASE: Final = "four words and more"
 

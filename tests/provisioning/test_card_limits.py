@@ -15,10 +15,10 @@ import pytest
 
 from provisioning.bundle.contents import MOST_BYTES, MOST_ENTRIES, MOST_FILES
 from provisioning.imager.reading import MOST_BYTES as MOST_OF_IMAGER
-from sensors import replay
 from sensors.driver import DriverError
-from sensors.tomlfile import MOST_BYTES as MOST_OF_TOML
-from sensors.tomlfile import ConfigurationError, parse
+from sensors.kinds import replay
+from sensors.toml.toml_file import MOST_BYTES as MOST_OF_TOML
+from sensors.toml.toml_file import ConfigurationError, parse
 from tests.provisioning.bundles import Card, bundle, put
 
 MOST_MEMORY = 130_000_000

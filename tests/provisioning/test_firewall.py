@@ -7,7 +7,7 @@ import pytest
 
 from provisioning.networks import firewall
 from services.boot import system
-from services.configuration import ConfigurationError, load
+from services.config.loader import ConfigurationError, load
 from tests.namespaces import Host, Network
 from tests.provisioning.bundles import bundle, put
 from tests.services.test_boot import Pi, pi

@@ -12,7 +12,7 @@ from provisioning import files
 from provisioning.authority import Authority
 from provisioning.errors import FolderError, PassphraseError, UnknownVesselError
 from provisioning.folder import FleetFolder
-from services.configuration import load as load_configuration
+from services.config.loader import load as load_configuration
 from sync.fleet import identity_files
 from sync.fleet.errors import FleetNameError
 from sync.fleet.radio_key import Keys, opened

@@ -14,17 +14,17 @@ import pytest
 
 from provisioning.image import (
     archive,
-    bill,
     bootfiles,
     build,
+    build_cache,
     digests,
     firmware,
-    keeping,
     lock,
     official,
     outputs,
     recipe,
     roots,
+    sbom,
     tools,
     wheels,
 )
@@ -85,7 +85,7 @@ def archive_of(keyring: str, sha256: str) -> recipe.Archive:
 
 
 def test_an_archive_is_believed_by_the_keys_that_the_recipe_names(keyring: Path, tmp_path: Path) -> None:
-    found = archive_of(keyring.as_uri(), keeping.file_digest(keyring))
+    found = archive_of(keyring.as_uri(), build_cache.file_digest(keyring))
     line = archive.source(found, tmp_path, log=tmp_path / "log")
     keys = tmp_path / f"archive-{found.sha256[:16]}.pgp"
     assert line == f"deb [signed-by={keys}] http://localhost/ trixie main"
@@ -403,9 +403,9 @@ APT_FOLDERS = (
 
 def test_the_bill_names_every_package_once_and_says_the_same_each_time() -> None:
     about = {"name": "logboat-pi", "version": "1", "commit": "abc"}
-    python = (bill.Distribution("apsw", "3.54.1.0", "any-OSI"),)
-    one = bill.cyclonedx(about, lock.installed(STATUS), python, epoch=86400)
-    assert one == bill.cyclonedx(about, lock.installed(STATUS), python, epoch=86400)
+    python = (sbom.Distribution("apsw", "3.54.1.0", "any-OSI"),)
+    one = sbom.cyclonedx(about, lock.installed(STATUS), python, epoch=86400)
+    assert one == sbom.cyclonedx(about, lock.installed(STATUS), python, epoch=86400)
     assert [each["purl"] for each in one["components"]] == [
         "pkg:deb/debian/zlib1g@1%3A1.3.dfsg%2Breally1.3.1-1?arch=amd64&distro=debian-13",
         "pkg:pypi/apsw@3.54.1.0",
@@ -414,8 +414,8 @@ def test_the_bill_names_every_package_once_and_says_the_same_each_time() -> None
 
 
 def test_imagers_list_has_sizes_and_digests() -> None:
-    made = bill.Made(url="x.img.xz", size=2, sha256="a", download_size=1, download_sha256="b")
-    listed = bill.imager(read().imager, {"version": "1"}, made, epoch=86400)
+    made = sbom.Made(url="x.img.xz", size=2, sha256="a", download_size=1, download_sha256="b")
+    listed = sbom.imager(read().imager, {"version": "1"}, made, epoch=86400)
     (entry,) = listed["os_list"]
     assert (entry["extract_size"], entry["extract_sha256"]) == (2, "a")
     assert (entry["image_download_size"], entry["image_download_sha256"]) == (1, "b")
@@ -432,10 +432,10 @@ def test_what_was_made_is_taken_the_second_time(tmp_path: Path) -> None:
         made.append(path)
         path.write_text("whole")
 
-    first = keeping.kept(tmp_path, "thing.tar", keeping.digest([1]), make)
-    assert keeping.kept(tmp_path, "thing.tar", keeping.digest([1]), make) == first
+    first = build_cache.kept(tmp_path, "thing.tar", build_cache.digest([1]), make)
+    assert build_cache.kept(tmp_path, "thing.tar", build_cache.digest([1]), make) == first
     assert len(made) == 1
-    assert keeping.kept(tmp_path, "thing.tar", keeping.digest([2]), make) != first
+    assert build_cache.kept(tmp_path, "thing.tar", build_cache.digest([2]), make) != first
 
 
 def test_what_was_interrupted_is_not_there(tmp_path: Path) -> None:
@@ -444,7 +444,7 @@ def test_what_was_interrupted_is_not_there(tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        keeping.kept(tmp_path, "thing.tar", keeping.digest([1]), make)
+        build_cache.kept(tmp_path, "thing.tar", build_cache.digest([1]), make)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -14,8 +14,8 @@ from provisioning.networks import adapters, profiles
 from provisioning.networks.adapters import CREW, Adapter, Assignment, assign, parse
 from provisioning.networks.plan import plan
 from provisioning.networks.radio import frequency, radio
-from services.configuration import load
-from services.settings import AccessPoint, Ethernet, Network, VesselRadio, Wifi
+from services.config.loader import load
+from services.config.model import AccessPoint, Ethernet, Network, VesselRadio, Wifi
 
 FULL = Network(
     country="DE",

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from provisioning.overlays import configtxt
 from provisioning.overlays.configtxt import decide, digest, has, rewritten
 from provisioning.overlays.wanted import Wanted, wanted
-from sensors.configuration import load_sensors
+from sensors.config.loader import load_sensors
 
 SENSORS = """\
 [[sensor]]

@@ -12,7 +12,7 @@ import pytest
 from provisioning.bundle import identity as identities
 from provisioning.bundle.compose import compose
 from provisioning.folder import FleetFolder
-from provisioning.takein.inforce import InForce
+from provisioning.ingest.active_config import InForce
 from sync.fleet import identity_files
 from tests.net.certificates import NOW
 from tests.provisioning import images

@@ -19,10 +19,10 @@ from gpiod.line import Bias, Direction, Edge, Value
 from gpiozero.exc import PinUnknownPi
 
 from sensors.driver import Driver
-from sensors.gpio import GpioContext
-from sensors.pinfactory import GpiodFactory
+from sensors.gpio.context import GpioContext
+from sensors.gpio.edge_watcher import Watcher
+from sensors.gpio.pinfactory import GpiodFactory
 from sensors.sample import Sample, Totals
-from sensors.watcher import Watcher
 from tests.sensors.fakes import SECOND, Collector
 
 MS = 1_000_000

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensors.analog import (
+from sensors.driver import DriverError
+from sensors.kinds.analog import (
     AnalogDriver,
     Sender,
     current_loop,
@@ -18,10 +19,9 @@ from sensors.analog import (
     resistive_sender_volts,
     wire_state,
 )
-from sensors.driver import DriverError
-from sensors.quality import State
 from sensors.sample import Sample
 from sensors.settings import AnalogOptions
+from sensors.state import State
 from tests.sensors.fakes import read_once, sensor
 from tests.sensors.sysfs import UNREADABLE, Sysfs
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from gpiozero.pins.pi import PiBoardInfo
 
-from sensors.chips import HEADER_CHIPS, board_revision, line_error, open_header_chip
 from sensors.driver import DriverError
+from sensors.gpio.header_chip import HEADER_CHIPS, board_revision, line_error, open_header_chip
 from tests.sensors.gpio import Machine
 
 DENIED = OSError(errno.EACCES, "Permission denied")

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sensors.configuration import COMMON, load_sensors
-from sensors.kinds import KINDS
-from sensors.quality import State
+from sensors.config.kinds import KINDS
+from sensors.config.loader import COMMON, load_sensors
 from sensors.settings import (
     AlarmRule,
     AnalogOptions,
@@ -25,7 +24,8 @@ from sensors.settings import (
     SimulatedOptions,
     When,
 )
-from sensors.tomlfile import ConfigurationError
+from sensors.state import State
+from sensors.toml.toml_file import ConfigurationError
 
 LIGHTS = {5: "power", 6: "record", 13: "mesh", 19: "gateway", 26: "fault"}
 RECORDING = "time,path,value\n0,electrical.batteries.1.voltage,12.8\n1,bilge.main.highWater,true\n"

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from gpiod.line import Bias
 
-from sensors.contact import ContactDriver, is_active
 from sensors.driver import DriverError
-from sensors.quality import State
+from sensors.kinds.contact import ContactDriver, is_active
 from sensors.sample import Sample, Totals
 from sensors.sampling import Sampler
 from sensors.settings import ContactOptions, ManualOptions, Pull
+from sensors.state import State
 from tests.sensors.fakes import SECOND, Collector, sensor
 from tests.sensors.gpio import Board, board, last, last_totals, opened
 

@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from sensors.analog import AnalogDriver
-from sensors.bus import ClimateDriver, PowerDriver, ThermocoupleDriver, ThermometerDriver
-from sensors.configuration import load_sensors
-from sensors.contact import ContactDriver
+from sensors.config.kinds import KINDS
+from sensors.config.loader import load_sensors
 from sensors.driver import Driver, DriverError
-from sensors.drivers import FACTORIES, DriverContext, make_driver
-from sensors.kinds import KINDS
-from sensors.manual import ManualDriver
-from sensors.pulse import PulseDriver
-from sensors.replay import ReplayDriver
+from sensors.kinds.analog import AnalogDriver
+from sensors.kinds.bus import ClimateDriver, PowerDriver, ThermocoupleDriver, ThermometerDriver
+from sensors.kinds.contact import ContactDriver
+from sensors.kinds.manual import ManualDriver
+from sensors.kinds.pulse import PulseDriver
+from sensors.kinds.registry import FACTORIES, DriverContext, make_driver
+from sensors.kinds.replay import ReplayDriver
+from sensors.kinds.simulated import SimulatedDriver
 from sensors.sample import Totals
 from sensors.settings import ManualOptions, SensorSettings
-from sensors.simulated import SimulatedDriver
 from tests.sensors.fakes import Collector, FakeClock, read_once, sensor
 from tests.sensors.sysfs import Sysfs
 
@@ -138,6 +138,6 @@ def test_sensors_on_pins_share_one_gpio(context: DriverContext) -> None:
 
 
 def test_a_vessel_without_gpio_needs_no_gpio_library() -> None:
-    code = "import sys, sensors.drivers; print({'gpiod', 'gpiozero'} & set(sys.modules) or 'none')"
+    code = "import sys, sensors.kinds.registry; print({'gpiod', 'gpiozero'} & set(sys.modules) or 'none')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "none"

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensors.edges import ContactTracker, Look, PulseMeter, activations_among, edges_between
-from sensors.quality import State
+from sensors.gpio.counters import ContactTracker, Look, PulseMeter, activations_among, edges_between
 from sensors.sample import Totals
+from sensors.state import State
 from tests.sensors.fakes import SECOND
 
 MS = 1_000_000

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensors.clock import SystemClock
-from sensors.eventclock import EventClock, clock_offset
+from sensors.gpio.event_clock import EventClock, clock_offset
 from tests.sensors.fakes import SECOND
 from tests.sensors.gpio import BOOT_OFFSET, Kernel
 

@@ -4,16 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from sensors.contact import ContactDriver
 from sensors.driver import Driver, DriverError
-from sensors.gpio import GpioContext
-from sensors.pinfactory import GpiodFactory
-from sensors.pulse import PulseDriver
-from sensors.quality import State
+from sensors.gpio.context import GpioContext
+from sensors.gpio.pinfactory import GpiodFactory
+from sensors.kinds.contact import ContactDriver
+from sensors.kinds.pulse import PulseDriver
+from sensors.kinds.simulated import SimulatedDriver
 from sensors.sample import Totals
 from sensors.sampling import Sampler
 from sensors.settings import ContactOptions, PulseOptions, SimulatedOptions
-from sensors.simulated import SimulatedDriver
+from sensors.state import State
 from tests.sensors.fakes import Collector, sensor
 from tests.sensors.gpio import HandCranked, Machine, not_a_pi
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensors import kernel
-from sensors.bus import (
+from sensors.driver import DriverError
+from sensors.kinds import sysfs as reader
+from sensors.kinds.bus import (
     ClimateDriver,
     KernelDriver,
     PowerDriver,
@@ -18,12 +19,11 @@ from sensors.bus import (
     ThermometerDriver,
     parse_scratchpad,
 )
-from sensors.driver import DriverError
-from sensors.kernel import CHIPS, read_number, read_text
-from sensors.quality import State
+from sensors.kinds.sysfs import CHIPS, read_number, read_text
 from sensors.sample import Totals
 from sensors.sampling import Sampler
 from sensors.settings import BusOptions
+from sensors.state import State
 from tests.sensors.fakes import SECOND, Collector, FakeClock, read_once, sensor
 from tests.sensors.sysfs import UNREADABLE, Sysfs, w1_slave
 
@@ -128,13 +128,13 @@ class TestFinding:
 
 class TestReading:
     def test_an_attribute_that_is_gone_says_so(self, tmp_path: Path) -> None:
-        with pytest.raises(kernel.UnreadableError, match="in_temp_raw is gone") as raised:
+        with pytest.raises(reader.UnreadableError, match="in_temp_raw is gone") as raised:
             read_text(tmp_path / "in_temp_raw")
         assert raised.value.gone
 
     def test_an_attribute_that_does_not_answer_says_why(self, sysfs: Sysfs) -> None:
         device = sysfs.iio("bme280", "i2c-1/1-0076", {"in_temp_input": UNREADABLE})
-        with pytest.raises(kernel.UnreadableError, match="cannot be read") as raised:
+        with pytest.raises(reader.UnreadableError, match="cannot be read") as raised:
             read_number(device / "in_temp_input")
         assert raised.value.errno == errno.EIO
         assert not raised.value.gone
@@ -409,12 +409,12 @@ class TestThermocouple:
         sysfs.iio("maxim_thermocouple", "spi0/spi0.0", self.ATTRIBUTES | {"in_temp_raw": 0})
 
         def refuse(attribute: Path) -> str:  # no file of this machine's answers a read with EINVAL
-            raise kernel.UnreadableError(f"{attribute.name} cannot be read", errno.EINVAL)
+            raise reader.UnreadableError(f"{attribute.name} cannot be read", errno.EINVAL)
 
         driver = thermocouple(sysfs)
         said = Collector()
         driver.open(said, resume=Totals())
-        monkeypatch.setattr(kernel, "read_text", refuse)
+        monkeypatch.setattr(reader, "read_text", refuse)
         driver.poll(0)
         assert (said.values, said.states) == ([None], ["open"])
 

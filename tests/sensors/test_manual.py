@@ -3,7 +3,7 @@
 import pytest
 
 from sensors.driver import DriverError
-from sensors.manual import ManualDriver
+from sensors.kinds.manual import ManualDriver
 from sensors.sample import Sample, Totals, Value
 from sensors.settings import ManualOptions
 from tests.sensors.fakes import Collector, FakeClock, sensor

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensors import paths
-from sensors.quantities import DIMENSIONS
+from sensors import signalk_paths
+from sensors.units import DIMENSIONS
 
 
 @pytest.mark.parametrize(
@@ -36,8 +36,8 @@ from sensors.quantities import DIMENSIONS
     ],
 )
 def test_the_unit_follows_from_the_path(path: str, unit: str) -> None:
-    assert paths.unit_of(path) == unit
-    found = paths.meta(path)
+    assert signalk_paths.unit_of(path) == unit
+    found = signalk_paths.meta(path)
     assert found is not None
     assert found.description
 
@@ -47,18 +47,18 @@ def test_the_unit_follows_from_the_path(path: str, unit: str) -> None:
     ["propulsion.main", "propulsion.main.revolutions.x", "bilge.highWater", "a.b", "propulsion..revolutions"],
 )
 def test_a_path_that_is_not_in_the_table_has_no_unit(path: str) -> None:
-    assert paths.unit_of(path) is None
-    assert paths.meta(path) is None
+    assert signalk_paths.unit_of(path) is None
+    assert signalk_paths.meta(path) is None
 
 
 @pytest.mark.parametrize("path", ["a.b", "tanks.fuel.0.currentLevel", "x-1.Y.z-2"])
 def test_names_with_points_between_are_well_formed(path: str) -> None:
-    assert paths.is_well_formed(path)
+    assert signalk_paths.is_well_formed(path)
 
 
 @pytest.mark.parametrize("path", ["", "a", ".a", "a.", "a..b", "a b.c", "a.b\n", "ä.b", "a/b.c", "a.*"])
 def test_anything_else_is_not(path: str) -> None:
-    assert not paths.is_well_formed(path)
+    assert not signalk_paths.is_well_formed(path)
 
 
 @pytest.mark.parametrize(
@@ -71,15 +71,15 @@ def test_anything_else_is_not(path: str) -> None:
     ],
 )
 def test_the_path_that_was_meant_is_found_with_the_vessels_own_names(path: str, meant: str) -> None:
-    assert paths.similar(path) == meant
+    assert signalk_paths.similar(path) == meant
 
 
-@given(st.sampled_from(sorted(paths.TABLE)), st.from_regex(r"[A-Za-z0-9-]{1,12}", fullmatch=True))
+@given(st.sampled_from(sorted(signalk_paths.TABLE)), st.from_regex(r"[A-Za-z0-9-]{1,12}", fullmatch=True))
 def test_every_pattern_matches_whatever_name_the_vessel_gives(pattern: str, name: str) -> None:
     path = pattern.replace("*", name)
-    assert paths.is_well_formed(path)
-    assert paths.unit_of(path) is not None
+    assert signalk_paths.is_well_formed(path)
+    assert signalk_paths.unit_of(path) is not None
 
 
 def test_every_unit_is_one_that_can_be_parsed_or_needs_no_parsing() -> None:
-    assert {meta.units for meta in paths.TABLE.values()} <= {*DIMENSIONS, "bool", "", "kg/m3", "Lux"}
+    assert {meta.units for meta in signalk_paths.TABLE.values()} <= {*DIMENSIONS, "bool", "", "kg/m3", "Lux"}

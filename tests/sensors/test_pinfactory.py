@@ -27,9 +27,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensors.driver import DriverError
-from sensors.edges import Look
-from sensors.pinfactory import GpiodFactory, GpiodPin
-from sensors.watcher import Watcher
+from sensors.gpio.counters import Look
+from sensors.gpio.edge_watcher import Watcher
+from sensors.gpio.pinfactory import GpiodFactory, GpiodPin
 from tests.sensors.fakes import SECOND
 from tests.sensors.gpio import MS, Board, Machine, board, not_a_pi
 

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensors.driver import DriverError
-from sensors.gpio import GpioContext
-from sensors.pinfactory import GpiodFactory
-from sensors.pulse import PulseDriver
-from sensors.quality import State
+from sensors.gpio.context import GpioContext
+from sensors.gpio.pinfactory import GpiodFactory
+from sensors.kinds.pulse import PulseDriver
 from sensors.sample import Sample, Totals
 from sensors.settings import ManualOptions, Pull, PulseOptions
+from sensors.state import State
 from tests.sensors.fakes import SECOND, Collector, sensor
 from tests.sensors.gpio import Board, Kernel, Machine, board, last, last_totals, not_a_pi, opened
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from sensors.quantities import (
+from sensors.units import (
     DIMENSIONS,
     InputError,
     display,

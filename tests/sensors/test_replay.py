@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensors.driver import DriverError
-from sensors.replay import ReplayDriver, Row, load, rows
+from sensors.kinds.replay import ReplayDriver, Row, load, rows
 from sensors.sample import Totals
 from sensors.settings import ReplayOptions
 from tests.sensors.fakes import RECORDING, SECOND, Collector, FakeClock, sensor

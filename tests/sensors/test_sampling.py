@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from sensors.clock import SystemClock
 from sensors.driver import Driver, DriverError, Emit
-from sensors.quality import State
 from sensors.sample import Sample, Totals
 from sensors.sampling import (
     RETRY_FIRST_NS,
@@ -24,6 +23,7 @@ from sensors.sampling import (
     retry_after,
 )
 from sensors.settings import ManualOptions
+from sensors.state import State
 from tests.sensors.fakes import SECOND, Collector, FakeClock, sensor
 
 

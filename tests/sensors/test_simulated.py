@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensors import models
-from sensors.quality import State
+from sensors.kinds import simulation_models
+from sensors.kinds.simulated import SimulatedDriver
 from sensors.sample import Totals
 from sensors.settings import SimulatedOptions
-from sensors.simulated import SimulatedDriver
+from sensors.state import State
 from tests.sensors.fakes import SECOND, Collector, sensor
 
 UNITS = {"engine": "Hz", "bilge": "m", "tank": "ratio", "battery": "V", "temperature": "K", "door": ""}
@@ -61,7 +61,7 @@ class TestEveryModel:
 
     @given(seed=st.integers(0, 2**32), t_s=st.floats(0, 1e7))
     def test_a_waveform_depends_on_its_arguments_alone(self, model: str, seed: int, t_s: float) -> None:
-        for waveform in models.MODELS[model].numbers.values():
+        for waveform in simulation_models.MODELS[model].numbers.values():
             first = waveform(seed, 5, t_s)
             waveform(seed + 1, 6, t_s / 2)
             assert waveform(seed, 5, t_s) == first
@@ -73,8 +73,8 @@ class TestEveryModel:
 
 class TestStories:
     def test_an_engine_starts_idles_cruises_and_stops(self) -> None:
-        values = [models.engine_hz(3, 0, t) for t in range(600)]
-        start, stop = models.engine_run(3, 0)
+        values = [simulation_models.engine_hz(3, 0, t) for t in range(600)]
+        start, stop = simulation_models.engine_run(3, 0)
         assert all(value == 0 for t, value in enumerate(values) if t < start or t > stop + 2)
         idle = values[round(start) + 5 : round(start) + 15]
         assert all(12 < value < 15 for value in idle)
@@ -83,36 +83,39 @@ class TestStories:
 
     @given(seed=st.integers(0, 10_000))
     def test_the_first_minute_has_a_starting_engine_and_a_bilge_alarm(self, seed: int) -> None:
-        assert any(models.engine_runs(seed, t) for t in range(60))
-        assert not models.engine_runs(seed, 0)
-        assert any(models.bilge_high(seed, t) for t in range(60))
-        assert not models.bilge_high(seed, 0)
+        assert any(simulation_models.engine_runs(seed, t) for t in range(60))
+        assert not simulation_models.engine_runs(seed, 0)
+        assert any(simulation_models.bilge_high(seed, t) for t in range(60))
+        assert not simulation_models.bilge_high(seed, 0)
 
     @given(seed=st.integers(0, 10_000))
     def test_a_bilge_never_overflows_for_its_pump_runs(self, seed: int) -> None:
-        depths = [models.bilge_m(seed, 0, t) for t in range(0, 900, 3)]
+        depths = [simulation_models.bilge_m(seed, 0, t) for t in range(0, 900, 3)]
         assert min(depths) >= 0
         assert max(depths) < 0.15
 
     @given(seed=st.integers(0, 10_000), start_s=st.integers(0, 3 * 3600))
     def test_a_tank_moves_slowly_and_stays_a_ratio(self, seed: int, start_s: int) -> None:
-        levels = [models.tank_ratio(seed, 0, start_s + t) for t in range(120)]
+        levels = [simulation_models.tank_ratio(seed, 0, start_s + t) for t in range(120)]
         assert all(0 <= level <= 1 for level in levels)
         assert all(abs(after - before) < 0.05 for before, after in pairwise(levels))
 
     def test_a_battery_charges_while_the_engine_runs(self) -> None:
-        start, stop = models.engine_run(3, 0)
-        assert all(models.battery_v(3, 0, t) < 12.9 for t in range(int(start)))
-        assert all(models.battery_v(3, 0, t) > 14 for t in range(int(start) + 180, int(stop)))
-        assert all(models.battery_a(3, 0, t) > 0 for t in range(int(start) + 1, int(stop)))
-        assert all(models.battery_a(3, 0, t) < 0 for t in range(int(start)))
+        start, stop = simulation_models.engine_run(3, 0)
+        assert all(simulation_models.battery_v(3, 0, t) < 12.9 for t in range(int(start)))
+        assert all(simulation_models.battery_v(3, 0, t) > 14 for t in range(int(start) + 180, int(stop)))
+        assert all(simulation_models.battery_a(3, 0, t) > 0 for t in range(int(start) + 1, int(stop)))
+        assert all(simulation_models.battery_a(3, 0, t) < 0 for t in range(int(start)))
 
-    @pytest.mark.parametrize("waveform", [models.coolant_k, models.battery_v, models.battery_ratio])
+    @pytest.mark.parametrize(
+        "waveform",
+        [simulation_models.coolant_k, simulation_models.battery_v, simulation_models.battery_ratio],
+    )
     @given(seed=st.integers(0, 10_000), cycle=st.integers(1, 50))
     def test_nothing_jumps_where_one_cycle_ends(
-        self, waveform: models.Waveform, seed: int, cycle: int
+        self, waveform: simulation_models.Waveform, seed: int, cycle: int
     ) -> None:
-        end_s = cycle * models.ENGINE_CYCLE_S
+        end_s = cycle * simulation_models.ENGINE_CYCLE_S
         assert waveform(seed, 0, end_s - 0.01) == pytest.approx(waveform(seed, 0, end_s), abs=0.2)
 
     def test_a_contacts_totals_go_on_from_before(self) -> None:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensors.tomlfile import MOST_BYTES, UNREADABLE, ConfigurationError, Problem, TomlFile, parse, read
-from sensors.tomllines import Place, locate
+from sensors.toml.toml_file import MOST_BYTES, UNREADABLE, ConfigurationError, Problem, TomlFile, parse, read
+from sensors.toml.toml_lines import Place, locate
 
 FILE = Path("sensors.toml")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sensors.watcher import Wake, Watcher
+from sensors.gpio.edge_watcher import Wake, Watcher
 from tests.sensors.fakes import SECOND
 from tests.sensors.gpio import HandCranked, Kernel
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from services import livestate
-from services.command import main
-from services.commands.common import World
+from services.cli.common import World
+from services.cli.main import main
+from services.state import state_file
 
 from . import documents as build
 
@@ -102,12 +102,12 @@ class Appliance:
 
     def live(self, **changes: Any) -> None:
         """Let the daemons have said how things are; the changes are of the recorder's word."""
-        livestate.write(livestate.path(self.run_folder), build.live_state(**changes))
+        state_file.write(state_file.path(self.run_folder), build.live_state(**changes))
         self.mesh()
 
     def mesh(self, **changes: Any) -> None:
         """Let the sync daemon have said how things are."""
-        livestate.write(livestate.path(self.run_folder, "sync"), build.mesh_state(**changes))
+        state_file.write(state_file.path(self.run_folder, "sync"), build.mesh_state(**changes))
 
     def __call__(self, *arguments: str) -> Outcome:
         """Run `logboat` in this process."""

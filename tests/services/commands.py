@@ -4,7 +4,7 @@ import contextlib
 import io
 import subprocess
 
-from services.command import main
+from services.cli.main import main
 
 
 def logboat(*words: str) -> "subprocess.CompletedProcess[str]":

@@ -4,14 +4,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sensors.quality import State
 from sensors.sample import Value
 from sensors.settings import ManualOptions, SensorSettings
-from services import records
-from services.batch import Batch, Episode, Gap, Identity, Row
-from services.timekeeping import Anchor, Source
-from services.windows import ClockReading, Origin, Window
-from services.windows import reading as reading_of
+from sensors.state import State
+from services.clocks.clock_quality import Anchor, Source
+from services.documents import builders
+from services.documents.reading_window import ClockReading, Origin, Window
+from services.documents.reading_window import reading as reading_of
+from services.journal.batch import Batch, Episode, Gap, Identity, Row
 from sync import documents
 from sync.store import Database
 
@@ -60,7 +60,7 @@ def gap(
     log: str = LOG,
 ) -> Built:
     """The explanation of missing samples."""
-    return records.gap(vessel, log, Gap(sensor, first, last, reason), UTC)
+    return builders.gap(vessel, log, Gap(sensor, first, last, reason), UTC)
 
 
 def network(clock: float, utc: float, uncertainty: float = 0.01) -> Anchor:
@@ -82,7 +82,7 @@ def boot(
         previous = Batch(
             run=1, boot=previous_end[0], clock_ms=round(previous_end[1] * 1000), utc=UTC, synced=False
         )
-    body = records.boot(identity, boot_id=f"b{number}", previous=previous, anchors=anchors, version="0.1.0")
+    body = builders.boot(identity, boot_id=f"b{number}", previous=previous, anchors=anchors, version="0.1.0")
     return documents.boot_id(vessel, log, number), body
 
 
@@ -110,7 +110,7 @@ def equipment(
     severity: str | None = None,
 ) -> Built:
     """The current value of a sensor."""
-    return records.equipment(
+    return builders.equipment(
         Identity(vessel=vessel, log=log, boot=boot, run=1),
         settings(sensor, path=path, unit=unit),
         Row(sensor, sequence, round(clock * 1000), value, state),
@@ -151,7 +151,7 @@ def alarm(
         cleared_utc=None if cleared is None else UTC + cleared,
         cleared_boot=None if cleared is None else 1,
     )
-    document_id, body = records.alarm(
+    document_id, body = builders.alarm(
         vessel=vessel, sensor=sensor, log=log, path=PATH, unit=unit, episode=episode
     )
     return document_id, body | {"acks": list(acks)}
@@ -161,7 +161,7 @@ def vessel(
     vessel_id: str = VESSEL, *, logs: Iterable[str] = (LOG,), sensors: Iterable[SensorSettings] = ()
 ) -> Built:
     """A vessel and its sensors."""
-    body = records.vessel(
+    body = builders.vessel(
         vessel_id,
         name=f"SY {vessel_id.title()}",
         mmsi=None,

@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, _SubParsersAction
 from collections.abc import Iterator
 
-from services.command import COMMANDS, parser_of
+from services.cli.main import COMMANDS, parser_of
 
 
 def every_parser() -> dict[str, ArgumentParser]:

@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sensors.quality import State
 from sensors.sample import Sample, Totals, Value
 from sensors.settings import AlarmRule, ManualOptions, SensorSettings, Severity, When
-from services.batch import Batch, Episode, Identity, Row
-from services.journal import Journal
-from services.recording import Ledger, Recording
-from services.timekeeping import ClockQuality, Source, Timekeeper
+from sensors.state import State
+from services.clocks.clock_quality import ClockQuality, Source, Timekeeper
+from services.journal.batch import Batch, Episode, Identity, Row
+from services.journal.journal import Journal
+from services.recorder.group_commit import Ledger, Recording
 
 SYNCED = ClockQuality(Source.NETWORK, 0.01)
 UTC = 1_760_000_000.0

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from services import livestate
+from services.state import state_file
 from sync.fleet import names
 from sync.fleet.revocations import Revocations, Revoked, serial_text, to_body
 from sync.net.tls_identity import TLSIdentity
@@ -133,7 +133,7 @@ class SyncProcess:
         return status
 
     def state(self) -> dict[str, Any]:
-        return livestate.read(livestate.path(self.folder / "run", "sync")) or {}
+        return state_file.read(state_file.path(self.folder / "run", "sync")) or {}
 
     def until(self, wanted: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
         """Until its live state is as wanted."""

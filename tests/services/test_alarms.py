@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensors.settings import AlarmRule, Severity, When
-from services.alarms import AlarmWatch, RuleState, Standing, in_words
+from services.recorder.alarm_rules import AlarmWatch, RuleState, Standing, in_words
 
 from .recorder_builders import above, when_active
 

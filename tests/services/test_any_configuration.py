@@ -10,14 +10,14 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 
 from sensors.clock import SystemClock
-from sensors.drivers import DriverContext, make_driver
+from sensors.kinds.registry import DriverContext, make_driver
 from sensors.sample import Sample, Totals
 from sensors.settings import ReplayOptions
 from services.boot.places import Places
 from services.boot.run import Boot
-from services.command import main
-from services.commands.common import World
-from services.lastgood import load_or_last_good
+from services.cli.common import World
+from services.cli.main import main
+from services.config.last_good import load_or_last_good
 
 from .anything import FILES, PATH, RECORDING
 

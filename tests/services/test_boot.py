@@ -14,12 +14,13 @@ import pytest
 from provisioning import files
 from provisioning.card.tools import run as run_tool
 from provisioning.errors import CardError
-from services.boot import clock, run, state, system
+from services.boot import clock, run, system
 from services.boot.places import Places
 from services.boot.run import Boot
-from services.boot.state import BootState
-from services.command import main
-from services.commands.common import World
+from services.cli.common import World
+from services.cli.main import main
+from services.state import boot_state
+from services.state.boot_state import BootState
 from sync.fleet import identity_files
 from tests.net.certificates import NOW
 from tests.provisioning.bundles import SENSORS, VESSEL, bundle, put
@@ -120,7 +121,7 @@ def test_a_start_makes_a_vessel_of_a_card(pi: Pi) -> None:
     pi.radio("wlan1", "phy1")
     found = pi.start()
     assert found == BootState(taken=("identity", "logboat.toml", "sensors.toml"))
-    assert state.read(pi.places.run) == found
+    assert boot_state.read(pi.places.run) == found
     assert "hostname logboat-argo" in pi.ran
     assert (pi.places.etc / "hostname").read_text() == "logboat-argo\n"
     assert "iw reg set DE" in pi.ran
@@ -157,7 +158,7 @@ def test_the_card_is_taken_up_without_network_and_the_networks_follow(pi: Pi) ->
         assert failed.taken == taken.taken
         assert [problem.split(" could")[0] for problem in failed.problems] == ["the networks"]
     pi.broken.clear()
-    assert pi.boot().join() == state.read(pi.places.run) == found
+    assert pi.boot().join() == boot_state.read(pi.places.run) == found
 
 
 def test_the_second_start_changes_nothing(pi: Pi) -> None:
@@ -175,7 +176,7 @@ def test_without_a_bundle_it_has_a_name_of_its_own_and_says_so(pi: Pi, logboat: 
     assert found.generated
     assert f'id = "{run.fallback_name(pi.places.root)}"' in pi.places.config.read_text()
     logboat.live()
-    state.write(logboat.run_folder, found)
+    boot_state.write(logboat.run_folder, found)
     shown = logboat("status")
     assert "nobody has said which vessel this is" in shown.out
     assert logboat("status", "--json").json["boot"]["generated"] is True
@@ -190,7 +191,7 @@ def test_what_is_wrong_on_the_card_is_in_status(pi: Pi, logboat: Appliance) -> N
     assert problem.startswith('sensors.toml:4: sensor "float", pin: 5 is used by the power light')
     assert "line 4" in (pi.places.card / "PROBLEMS.txt").read_text()
     logboat.live()
-    state.write(logboat.run_folder, found)
+    boot_state.write(logboat.run_folder, found)
     shown = logboat("status").out
     assert "configuration  WRONG: the last good one is in force; sensors.toml:4" in shown
     assert logboat("status", "--json").json["boot"]["problems"] == [problem]
@@ -241,7 +242,7 @@ def test_a_folder_that_cannot_be_written_stops_nothing(pi: Pi, monkeypatch: pyte
     (pi.places.card / "sensors.toml").write_text(SENSORS.format(27))
     found = pi.start()
     assert any("Read-only file system" in problem for problem in found.problems)
-    assert state.read(pi.places.run) == found
+    assert boot_state.read(pi.places.run) == found
     assert (pi.places.etc / "sensors.toml").read_text() == SENSORS.format(17)
 
 
@@ -256,7 +257,7 @@ def test_no_step_that_fails_stops_the_others(pi: Pi, broken: str) -> None:
     assert identity_files.load(pi.places.etc / "identity").vessel == "argo"
     assert (pi.places.ssh / "authorized_keys").exists() or broken == "ssh-keygen"
     assert "dtoverlay=w1-gpio" in (pi.slots[0] / "config.txt").read_text()
-    assert state.read(pi.places.run).taken
+    assert boot_state.read(pi.places.run).taken
 
 
 def test_networks_that_no_adapter_can_are_told(pi: Pi, logboat: Appliance) -> None:
@@ -264,7 +265,7 @@ def test_networks_that_no_adapter_can_are_told(pi: Pi, logboat: Appliance) -> No
     found = pi.start()
     assert len(found.networks) == 3
     logboat.live()
-    state.write(logboat.run_folder, found)
+    boot_state.write(logboat.run_folder, found)
     assert logboat("status", "--json").json["boot"]["networks"] == list(found.networks)
     assert found.problems == ()
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from services.command import main
-from services.configuration import ConfigurationError, load
+from services.bundle.archive import packed
+from services.bundle.contents import MOST_BYTES, parts
+from services.bundle.secrets import REMOVED, Remover
+from services.cli.main import main
+from services.config.loader import ConfigurationError, load
 from services.doctor import network
-from services.support.archive import packed
-from services.support.contents import MOST_BYTES, parts
-from services.support.secrets import REMOVED, Remover
 from tests.gateway import builders
 from tests.services.doctor.test_checks import Rig, interface
 

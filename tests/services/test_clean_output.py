@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from sensors.plaintext import CleanStream, clean, clean_lines, cleaned_output, csv_text, json_text, steer
 from services.logs.lines import Line, parse
 from services.logs.setup import in_foreground
-from services.systemd import Notifier
+from services.system.systemd import Notifier
 from sync.store import Database
 
 from . import documents as build

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from services.command import COMMANDS, main
+from services.cli.main import COMMANDS, main
 
 from . import documents as build
 from .appliance import Appliance, logboat

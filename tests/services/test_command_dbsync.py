@@ -357,7 +357,7 @@ def test_a_port_in_use_is_one_line_and_exit_1(serve: Serve, here: Path) -> None:
 def test_the_network_is_not_imported_for_what_needs_none(here: Path) -> None:
     put(here, "a")
     code = (
-        "import sys; from services.command import main; main(sys.argv[1:]);"
+        "import sys; from services.cli.main import main; main(sys.argv[1:]);"
         "print([m for m in sys.modules if m in ('asyncio', 'cryptography', 'websockets', 'sync.net')])"
     )
     words = [sys.executable, "-c", code, "db", "get", str(here), "a"]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from provisioning.takein.inforce import InForce
-from provisioning.takein.takein import Outcome as TakenIn
-from provisioning.takein.takein import TakeIn
+from provisioning.ingest.active_config import InForce
+from provisioning.ingest.ingest import Outcome as TakenIn
+from provisioning.ingest.ingest import TakeIn
 from services.boot.check import check
 from sync.fleet import identity_files
 from tests.net.certificates import NOW

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from services.commands.peers import by_way_of, overview
-from services.livesync import LiveMesh, LiveRoute, look
-from services.present import Screen
+from services.cli.peers import by_way_of, overview
+from services.state.sync_state import LiveMesh, LiveRoute, look
+from services.terminal.present import Screen
 
 from . import documents as build
 from .appliance import Appliance, logboat
@@ -39,9 +39,9 @@ FLEET = {
 
 
 def told(tmp_path: Path, **changes: object) -> LiveMesh:
-    from services import livestate
+    from services.state import state_file
 
-    livestate.write(livestate.path(tmp_path, "sync"), mesh_state(**{**FLEET, **changes}))
+    state_file.write(state_file.path(tmp_path, "sync"), mesh_state(**{**FLEET, **changes}))
     state = look(tmp_path, boottime=100_000.2, alive=lambda _: True).state
     assert state is not None
     return state

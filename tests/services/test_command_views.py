@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from sensors.quality import State
-from services import retention
-from services.control import SOCKET, Addition, Answer, ControlServer
-from services.timekeeping import Anchor, Source
-from services.verify import REMOVED_HERE
+from sensors.state import State
+from services.clocks.clock_quality import Anchor, Source
+from services.documents import retention
+from services.history.completeness import REMOVED_HERE
+from services.system.control_socket import SOCKET, Addition, Answer, ControlServer
 from sync.documents import is_single_writer
 from sync.store import Database
 
@@ -493,7 +493,7 @@ class TestAlarms:
         assert {**found, "acks": []} == body
 
     def test_many_may_acknowledge_at_once_and_none_is_lost(self, logboat: Appliance) -> None:
-        from services.episodes import acknowledge
+        from services.history.alarms import acknowledge
 
         document_id, body = build.alarm(17)
         logboat.put((document_id, body))
@@ -563,7 +563,7 @@ class TestNotes:
         assert logboat("note", "--limit", "1").lines == ["2025-10-10 12:40:03Z  ben", "    number 2"]
 
     def test_words_that_begin_with_a_hyphen_follow_two_hyphens(self, logboat: Appliance) -> None:
-        from services.command import main
+        from services.cli.main import main
 
         logboat.put(SYNCED)
         assert main([*logboat.places, "note", "--", "-5", "degrees"]) == 0
@@ -681,7 +681,7 @@ class TestWhoseVessel:
     def test_the_only_one_on_record_is_meant_where_nothing_is_configured(
         self, logboat: Appliance, capsys: pytest.CaptureFixture[str], tmp_path: Path
     ) -> None:
-        from services.command import main
+        from services.cli.main import main
 
         logboat.put(build.reading(1, vessel="brigid"))
         places = ["--data", str(logboat.data), "--run", str(tmp_path / "none")]

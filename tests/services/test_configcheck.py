@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from services.configcheck import check
+from services.config.check import check
 
 SENSORS = """\
 [[sensor]]

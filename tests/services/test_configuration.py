@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from sensors.configuration import load_sensors
-from sensors.tomlfile import ConfigurationError
-from services.configuration import load, reserved_pins
-from services.settings import (
+from sensors.config.loader import load_sensors
+from sensors.toml.toml_file import ConfigurationError
+from services.config.loader import load, reserved_pins
+from services.config.model import (
     AccessPoint,
     Configuration,
     Gateway,

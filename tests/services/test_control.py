@@ -8,7 +8,15 @@ from typing import Any
 
 import pytest
 
-from services.control import LONGEST_LINE, SOCKET, Addition, Answer, ControlError, ControlServer, ask
+from services.system.control_socket import (
+    LONGEST_LINE,
+    SOCKET,
+    Addition,
+    Answer,
+    ControlError,
+    ControlServer,
+    ask,
+)
 
 STORED = Answer.stored(log="abcdef", sequence=7)
 

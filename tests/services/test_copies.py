@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services import copies as copies_module
-from services import retention, segments
-from services.copies import Copies, contents, numbers, segment
-from services.putback import put_back
-from services.segments import PAGE, Content, Copy, Kind, Mark, parse
+from services.documents import retention
+from services.mirror import mirror as copies_module
+from services.mirror import segment_file
+from services.mirror.mirror import Copies, contents, numbers, segment
+from services.mirror.restore import put_back
+from services.mirror.segment_file import PAGE, Content, Copy, Kind, Mark, parse
 from sync import documents
 from sync.store import Database
 
@@ -79,7 +80,7 @@ def damage(path: Path, page: int) -> None:
 @given(st.lists(st.tuples(st.integers(1, 10**6), texts), max_size=20), st.integers(0, 2**40))
 def test_what_was_written_is_read(found: list[tuple[int, str]], number: int) -> None:
     written = [copy(first, text=text) for first, text in found]
-    data = segments.block(written, number) + segments.mark(Mark("store", 7, 1, 2), number)
+    data = segment_file.block(written, number) + segment_file.mark(Mark("store", 7, 1, 2), number)
     content = parse(data, number)
     assert list(content.copies()) == written
     assert content.damaged == []
@@ -89,7 +90,7 @@ def test_what_was_written_is_read(found: list[tuple[int, str]], number: int) -> 
 
 
 def test_records_of_another_segment_are_not_taken_for_this_ones() -> None:
-    data = segments.block([copy(1)], 4)
+    data = segment_file.block([copy(1)], 4)
     assert parse(data, 5) == Content(records=[], damaged=[(0, len(data))])
 
 
@@ -101,7 +102,7 @@ def test_damaged_bytes_cost_the_records_they_hit_and_no_other(
     sizes: list[int], faults: list[tuple[int, bytes]]
 ) -> None:
     written = [copy(n, noise=random.Random(n).randbytes(size).hex()) for n, size in enumerate(sizes, 1)]
-    data = bytearray(segments.block(written, 1))
+    data = bytearray(segment_file.block(written, 1))
     places = {r.start: r.end for r in parse(bytes(data), 1).records}
     before = bytes(data)
     for where, rubbish in faults:
@@ -116,7 +117,7 @@ def test_damaged_bytes_cost_the_records_they_hit_and_no_other(
 
 @given(st.binary(max_size=3_000))
 def test_any_bytes_can_be_read(data: bytes) -> None:
-    content = parse(segments.MAGIC.join((data[:50], data[50:])), 1)
+    content = parse(segment_file.MAGIC.join((data[:50], data[50:])), 1)
     assert list(content.copies()) == []
 
 
@@ -124,8 +125,8 @@ def test_any_bytes_can_be_read(data: bytes) -> None:
 @given(st.integers(1, 60), st.integers(0, 1_000), st.integers(0, PAGE))
 def test_one_bad_page_never_takes_a_document_and_the_word_of_it(count: int, page: int, shift: int) -> None:
     written = [copy(number, noise=random.Random(number).randbytes(150).hex()) for number in range(count)]
-    lead = segments.record(Kind.FILLING, bytes(shift), 1)
-    data = bytearray(lead + segments.block(written, 1))
+    lead = segment_file.record(Kind.FILLING, bytes(shift), 1)
+    data = bytearray(lead + segment_file.block(written, 1))
     start = page * PAGE % len(data) // PAGE * PAGE
     data[start : start + PAGE] = bytes(len(data[start : start + PAGE]))
     content = parse(bytes(data), 1)
@@ -136,7 +137,7 @@ def test_segment_that_the_card_gives_back_in_part_is_read_in_part(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "1.seg"
-    path.write_bytes(segments.block([copy(n, noise="x" * 3) for n in range(400)], 1))
+    path.write_bytes(segment_file.block([copy(n, noise="x" * 3) for n in range(400)], 1))
     whole = path.read_bytes()
 
     def pread(_handle: int, size: int, start: int) -> bytes:
@@ -149,7 +150,7 @@ def test_segment_that_the_card_gives_back_in_part_is_read_in_part(
 
     monkeypatch.setattr(os, "pread", pread)
     monkeypatch.setattr(Path, "read_bytes", read_bytes)
-    data = segments.read(path)
+    data = segment_file.read(path)
     assert len(data) == len(whole)
     assert data[PAGE : 2 * PAGE] == bytes(PAGE)
     assert data[2 * PAGE :] == whole[2 * PAGE :]

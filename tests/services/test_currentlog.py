@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from services import livestate
-from services.currentlog import CurrentLog
+from services.recovery.current_log import CurrentLog
+from services.state import state_file
 from sync import documents
 from sync.fleet.rights import Rights, Vessel
 from sync.store import Database
@@ -17,13 +17,13 @@ def put_vessel(database: Database) -> None:
 
 
 def test_log_is_known_before_a_recorder_says_it_and_after_it_has_stopped(tmp_path: Path) -> None:
-    state = livestate.path(tmp_path)
+    state = state_file.path(tmp_path)
     with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as database:
         log = CurrentLog(tmp_path, database, "argo")
         assert (log(), log.recorded()) == (None, None)
         put_vessel(database)
         assert (log(), log.recorded()) == ("bcdefg", None)
-        livestate.write(state, {"log": "cdefgh"})
+        state_file.write(state, {"log": "cdefgh"})
         assert (log(), log.recorded()) == ("cdefgh", "cdefgh")
         state.unlink()
         assert (log(), log.recorded()) == ("cdefgh", None)

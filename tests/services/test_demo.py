@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensors.configuration import load_sensors
-from services import configuration
+from sensors.config.loader import load_sensors
+from services.config import loader
 from services.demo import aboard, fleet, proof, summary, vessel
 from services.demo.course import Outage, Voyage
 from services.demo.progress import Progress, Row
@@ -303,7 +303,7 @@ class TestFleet:
         assert [(one.vessel, one.fleet) for one in found] == [("argo", made.name), ("brigid", made.name)]
 
     def test_nothing_but_loopback_is_used(self, made: fleet.Fleet) -> None:
-        settings = [configuration.load(each.folder / "logboat.toml") for each in made]
+        settings = [loader.load(each.folder / "logboat.toml") for each in made]
         assert [each.listener.interfaces for each in settings] == [("lo",), ("lo",)]
         assert [each.listener.port for each in settings] == [each.port for each in made]
         assert len({each.port for each in made}) == 2
@@ -327,6 +327,6 @@ class TestFleet:
     def test_addresses_are_those_of_the_others(self, made: fleet.Fleet) -> None:
         made.tell_addresses()
         argo, brigid = made
-        settings = configuration.load(argo.folder / "logboat.toml")
+        settings = loader.load(argo.folder / "logboat.toml")
         assert settings.mesh.static == (f"wss://127.0.0.1:{brigid.port}",)
         assert settings.listener.port == argo.port

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from services.command import main
+from services.cli.main import main
 from services.demo import command
 from services.demo.course import Voyage
 from services.demo.fleet import Fleet

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from services import ends, livestate
 from services.demo.keeping import Keeper, in_words, wait_s
 from services.demo.vessel import Daemon
+from services.state import crash_loops, state_file
 from tests.polling import PATIENCE_S, wait_until
 
 pytestmark = pytest.mark.wall_clock
@@ -35,7 +35,7 @@ def fleet(tmp_path: Path) -> Iterator[tuple[Path, "subprocess.Popen[str]"]]:
 
 
 def pid(folder: Path, vessel: str, state: str) -> int | None:
-    found = livestate.read(livestate.path(folder / vessel / "run", state))
+    found = state_file.read(state_file.path(folder / vessel / "run", state))
     return None if found is None else int(found["pid"])
 
 
@@ -63,7 +63,7 @@ def test_a_fleet_stays_and_whatever_is_killed_comes_back(
         return None if now == before else now
 
     after = wait_until(another, "the recorder comes back")
-    noted = ends.noted(folder / "argo" / "run", "recorder")
+    noted = crash_loops.noted(folder / "argo" / "run", "recorder")
     assert [end.how for end in noted] == ["killed by signal KILL"]
     demo.terminate()
     said, _ = demo.communicate(timeout=PATIENCE_S)
@@ -75,7 +75,7 @@ def test_a_fleet_stays_and_whatever_is_killed_comes_back(
 
 
 def test_a_folder_of_another_demo_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from services.command import main
+    from services.cli.main import main
 
     (tmp_path / "argo").mkdir()
     assert main(["demo", "--stay", str(tmp_path)]) == 2
@@ -105,7 +105,7 @@ class Ended:
 def test_what_ends_again_and_again_waits_longer_and_becomes_a_fault(tmp_path: Path) -> None:
     vessel = Ended(tmp_path)
     keeper, now, waits = Keeper(vessel), 0.0, []  # type: ignore[arg-type]
-    for _ in range(ends.MANY):
+    for _ in range(crash_loops.MANY):
         vessel.gone, vessel.started = [(Daemon.SYNC, -signal.SIGKILL)], []
         [words] = keeper.look(now)
         began = now
@@ -113,10 +113,10 @@ def test_what_ends_again_and_again_waits_longer_and_becomes_a_fault(tmp_path: Pa
             now += 0.1
             assert keeper.look(now) == []
         waits.append(now - began)
-    assert waits == pytest.approx([wait_s(number) for number in range(1, ends.MANY + 1)], abs=0.11)
-    assert words == f"argo: sync has ended (killed by signal KILL); again in {wait_s(ends.MANY):.0f} s"
-    [restless] = ends.restless(tmp_path / "run", clock=time.clock_gettime(time.CLOCK_BOOTTIME))
-    assert (restless.daemon, restless.count) == ("sync", ends.MANY)
+    assert waits == pytest.approx([wait_s(number) for number in range(1, crash_loops.MANY + 1)], abs=0.11)
+    assert words == f"argo: sync has ended (killed by signal KILL); again in {wait_s(crash_loops.MANY):.0f} s"
+    [restless] = crash_loops.restless(tmp_path / "run", clock=time.clock_gettime(time.CLOCK_BOOTTIME))
+    assert (restless.daemon, restless.count) == ("sync", crash_loops.MANY)
 
 
 def test_what_was_told_to_end_is_no_fault(tmp_path: Path) -> None:

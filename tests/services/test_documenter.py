@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from sensors.quality import State
 from sensors.sample import Totals
 from sensors.settings import SensorSettings
-from services import documenter as documenter_module
-from services import records
-from services.batch import Batch, Gap, Identity, Row
-from services.documenter import Documenter
-from services.episodes import acknowledge
-from services.journal import Journal, JournalReader
-from services.windows import Window
+from sensors.state import State
+from services.documents import builders
+from services.documents import documenter as documenter_module
+from services.documents.documenter import Documenter
+from services.documents.reading_window import Window
+from services.history.alarms import acknowledge
+from services.journal.batch import Batch, Gap, Identity, Row
+from services.journal.journal import Journal, JournalReader
 from sync import documents
 from sync.fleet import signing
 from sync.fleet.generations import STEP
@@ -97,7 +97,7 @@ def test_samples_are_released_only_once_their_document_is_there(vessel: Vessel) 
 
 
 def test_what_an_earlier_card_wrote_of_this_vessel_does_not_stay_current(vessel: Vessel) -> None:
-    about = records.header(documents.Kind.VESSEL, "argo") | {"name": "SY Argo"}
+    about = builders.header(documents.Kind.VESSEL, "argo") | {"name": "SY Argo"}
     vessel.documenter.set_vessel(about)
     vessel.journal.commit(batch(row(1)))
     vessel.documenter.step(111_000)
@@ -105,7 +105,8 @@ def test_what_an_earlier_card_wrote_of_this_vessel_does_not_stay_current(vessel:
         ("vessel:argo", about | {"name": "of old"}),
         (
             "equipment:argo:rpm",
-            records.header(documents.Kind.EQUIPMENT, "argo") | {"sensor": "rpm", "log": "ghijkl", "value": 9},
+            builders.header(documents.Kind.EQUIPMENT, "argo")
+            | {"sensor": "rpm", "log": "ghijkl", "value": 9},
         ),
     ):
         vessel.database.insert(document_id, "500-aa", (), came)
@@ -120,8 +121,8 @@ def test_what_an_earlier_card_wrote_of_this_vessel_does_not_stay_current(vessel:
 
 def test_what_another_wrote_in_this_vessels_name_is_written_over_above_it(vessel: Vessel) -> None:
     """Whatever it says, and though nothing has moved since; also an old boot that comes as a newer one."""
-    vessel.documenter.set_vessel(records.header(documents.Kind.VESSEL, "argo") | {"name": "SY Argo"})
-    boot = records.header(documents.Kind.BOOT, "argo") | {"log": "abcdef", "number": 1}
+    vessel.documenter.set_vessel(builders.header(documents.Kind.VESSEL, "argo") | {"name": "SY Argo"})
+    boot = builders.header(documents.Kind.BOOT, "argo") | {"log": "abcdef", "number": 1}
     vessel.documenter.set_boot(boot | {"anchors": [[1, 2, "network", 0.1]]})
     vessel.journal.commit(batch(row(1)))
     vessel.documenter.step(111_000)
@@ -141,7 +142,7 @@ def test_what_another_wrote_in_this_vessels_name_is_written_over_above_it(vessel
 def test_a_signed_vessel_vouches_for_more_generations_than_its_documents_have(vessel: Vessel) -> None:
     identity = fleet.vessel("argo")
     vessel.kill(sign=lambda document_id, body: signing.sign(identity, document_id, body))
-    about = records.header(documents.Kind.VESSEL, "argo") | {"name": "SY Argo"}
+    about = builders.header(documents.Kind.VESSEL, "argo") | {"name": "SY Argo"}
     vessel.documenter.set_vessel(about)
     vessel.documenter.step(111_000)
 
@@ -234,19 +235,19 @@ def test_failed_transaction_releases_nothing(vessel: Vessel, monkeypatch: pytest
     """The store takes the document, but the commit fails: the sample must stay in the journal."""
     vessel.journal.commit(batch(row(1)))
     vessel.documenter.step(102_000)
-    real = records.upsert
+    real = builders.upsert
     monkeypatch.setattr(documenter_module, "EQUIPMENT_MS", 0)
 
     def broken(*_: Any) -> bool:
         raise FullError("no room")
 
-    monkeypatch.setattr(records, "upsert", broken)
+    monkeypatch.setattr(builders, "upsert", broken)
     vessel.documenter.set_boot({"number": 1})
     with pytest.raises(FullError):
         vessel.documenter.step(112_000)
     assert vessel.journal.waiting == 1
     assert vessel.sequences() == []
-    monkeypatch.setattr(records, "upsert", real)
+    monkeypatch.setattr(builders, "upsert", real)
     vessel.documenter.step(112_000)
     assert vessel.sequences() == [1]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from services import ends
-from services.ends import KEPT_EVERY_S, MANY, OVER_AFTER_S, SCRIPT, WITHIN_S
 from services.logs import kept
+from services.state import crash_loops
+from services.state.crash_loops import KEPT_EVERY_S, MANY, OVER_AFTER_S, SCRIPT, WITHIN_S
 from tests.services.appliance import Appliance, logboat
 
 __all__ = ["logboat"]
@@ -42,7 +42,7 @@ class Systemd:
 
     def judge(self, clock: float) -> str | None:
         """What status, doctor and lights say."""
-        found = ends.restless(self.folder / "run", clock=clock)
+        found = crash_loops.restless(self.folder / "run", clock=clock)
         return str(found[0]) if found else None
 
     @property
@@ -99,7 +99,7 @@ def test_ends_of_another_boot_do_not_count(systemd: Systemd) -> None:
     systemd.ends(*(90_000.0 + number for number in range(MANY)))
     assert systemd.judge(10.0) is None
     systemd.ends(10.0)
-    assert [end.clock for end in ends.noted(systemd.folder / "run", "sync")] == [10.0]
+    assert [end.clock for end in crash_loops.noted(systemd.folder / "run", "sync")] == [10.0]
     assert systemd.kept[-1] == f"logboat-sync has ended: {HOW}"
 
 
@@ -125,7 +125,9 @@ def test_a_file_of_notes_that_is_not_whole_stops_nothing(systemd: Systemd) -> No
 def test_how_it_ended_is_said_in_words(told: dict[str, str], words: str | None, systemd: Systemd) -> None:
     systemd.told = told
     systemd.ends(1.0)
-    assert [end.how for end in ends.noted(systemd.folder / "run", "sync")] == ([words] if words else [])
+    assert [end.how for end in crash_loops.noted(systemd.folder / "run", "sync")] == (
+        [words] if words else []
+    )
 
 
 def test_the_script_and_what_reads_its_notes_have_the_same_numbers() -> None:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from services import fleetidentity
-from services.fleetidentity import NONE, OwnIdentity, sign_earlier
+from services.documents import boot_signing
+from services.documents.boot_signing import NONE, OwnIdentity, sign_earlier
 from sync import documents
 from sync.fleet import signing
 from sync.fleet.identity_files import FleetIdentity
@@ -63,18 +63,18 @@ def test_a_vessel_that_joins_another_fleet_signs_anew(database: Database) -> Non
 
 
 def test_without_a_folder_there_is_no_identity_and_no_fault(tmp_path: Path) -> None:
-    assert fleetidentity.load(tmp_path / "identity", "argo") == NONE
+    assert boot_signing.load(tmp_path / "identity", "argo") == NONE
     (tmp_path / "identity").mkdir()
-    assert fleetidentity.load(tmp_path / "identity", "argo") == NONE
+    assert boot_signing.load(tmp_path / "identity", "argo") == NONE
 
 
 def test_a_broken_identity_is_a_fault_with_a_remedy(tmp_path: Path) -> None:
     (tmp_path / "vessel.pem").write_text("rubbish")
-    found = fleetidentity.load(tmp_path, "argo")
+    found = boot_signing.load(tmp_path, "argo")
     assert (found.identity, found.sign, found.fleet) == (None, None, None)
     assert "copy the vessel's identity folder anew" in (found.fault or "")
     file = tmp_path / "vessel.pem"
-    assert fleetidentity.load(file, "argo").fault is not None
+    assert boot_signing.load(file, "argo").fault is not None
 
 
 IDENTITY_FILES = ("vessel.pem", "vessel.key", "fleet.pem", "revocations.json")
@@ -91,9 +91,9 @@ def test_whatever_an_identitys_file_holds_recording_goes_on(name: str, content: 
         for each in IDENTITY_FILES:
             (folder / each).write_bytes(bundle()[f"identity/{each}"])
             (folder / each).chmod(0o600)
-        assert fleetidentity.load(folder, "argo").fault is None
+        assert boot_signing.load(folder, "argo").fault is None
         (folder / name).write_bytes(content)
-        found = fleetidentity.load(folder, "argo")
+        found = boot_signing.load(folder, "argo")
     assert found.fault is not None
     assert found.identity is None
     assert "copy the vessel's identity folder anew" in found.fault

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from services.clocknote import Floor
-from services.timekeeping import DISBELIEVED_AFTER, ClockQuality, Source
+from services.clocks.clock_floor import Floor
+from services.clocks.clock_quality import DISBELIEVED_AFTER, ClockQuality, Source
 from sync.store import Database
 
 IMAGE, NOW, FAR = 1.7e9, 1.8e9, 4.1e9

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from services.folderwatch import FolderWatch
+from services.system.folder_poller import FolderWatch
 
 
 def test_a_change_is_told_at_the_look_after_the_last_file_came(tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from services import putback, retention
-from services.copies import Copies
-from services.rescue import documented
+from services.documents import retention
+from services.mirror import restore
+from services.mirror.mirror import Copies
+from services.recovery.rebuild import documented
 from sync.documents import Kind, is_single_writer
 from sync.gateway.forwarded import Forwarded
 from sync.gateway.mqtt.feed import Feed
@@ -125,7 +126,7 @@ def test_repair_counts_what_is_right_and_puts_back_what_was_copied(
         held = documented(database, "argo")["rpm", "abcdef"]
         assert [number in held for number in (1, 2, 3)] == [True, True, False]
         database.purge([reading])
-        putback.put_back(database, tmp_path / "copies")
+        restore.put_back(database, tmp_path / "copies")
         assert database.get(reading) is not None
 
 

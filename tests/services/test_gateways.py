@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from services.gateways import office_rule
+from services.syncd.gateways import office_rule
 from sync import documents
 from sync.documents import is_single_writer
-from sync.gateway import ways
+from sync.gateway import egress_interface
 from sync.gateway.mqtt.limits import SAVE_DOCUMENTS, WINDOW_MESSAGES
 from sync.mesh.interfaces import Interface
 from sync.store import Database, Document
@@ -245,19 +245,21 @@ def test_way_has_the_interfaces_name_its_alias_and_its_kind(tmp_path: Path) -> N
     folder.mkdir()
     (folder / "ifalias").write_text("satellite\n")
     (folder / "uevent").write_text("INTERFACE=eth1\nIFINDEX=3\n")
-    assert ways.names_of("eth1", tmp_path) == {"eth1", "satellite", "ethernet"}
+    assert egress_interface.names_of("eth1", tmp_path) == {"eth1", "satellite", "ethernet"}
     (folder / "uevent").write_text("DEVTYPE=wwan\nINTERFACE=eth1\n")
-    assert ways.names_of("eth1", tmp_path) == {"eth1", "satellite", "cellular"}
-    assert ways.names_of("lo", tmp_path) == {"lo", "ethernet"}
+    assert egress_interface.names_of("eth1", tmp_path) == {"eth1", "satellite", "cellular"}
+    assert egress_interface.names_of("lo", tmp_path) == {"lo", "ethernet"}
 
 
 def test_way_is_that_of_the_kernels_routes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loopback = Interface("lo", 1, 0, (ipaddress.IPv4Interface("127.0.0.1/8"),))
-    found = ways.names_of_way("127.0.0.1", 4984, interfaces=lambda: (loopback,), sys=tmp_path)
+    found = egress_interface.names_of_way("127.0.0.1", 4984, interfaces=lambda: (loopback,), sys=tmp_path)
     assert found == frozenset({"lo", "ethernet"})
 
     def nobody(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", nobody)
-    assert ways.names_of_way("nowhere", 4984, interfaces=lambda: (loopback,), sys=tmp_path) is None
+    assert (
+        egress_interface.names_of_way("nowhere", 4984, interfaces=lambda: (loopback,), sys=tmp_path) is None
+    )

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.history import History
-from services.timekeeping import Anchor, Source
-from services.timeline import Trust
+from services.clocks.clock_quality import Anchor, Source
+from services.history.samples import History
+from services.history.timeline import Trust
 from sync.store import Database
 
 from . import documents as build

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensors.quality import State
 from sensors.sample import Totals
 from sensors.settings import SensorSettings, Severity
-from services.batch import Episode, Row
-from services.intake import MOST_CHANGES, Now, SensorIntake, admissible
+from sensors.state import State
+from services.journal.batch import Episode, Row
+from services.recorder.acceptance import MOST_CHANGES, Now, SensorIntake, admissible
 
 from .recorder_builders import UTC, above, sample, settings, when_active
 

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sensors.quality import State
 from sensors.sample import Totals, Value
-from services import journal as journal_module
-from services import storecheck
-from services.batch import Batch, Episode, Gap, Row, pack, unpack
-from services.journal import SETTLE_EVERY, TELL_FOR, Journal, JournalReader
-from services.journalfile import JournalBusyError, JournalDamagedError, JournalError, unechoed
-from services.salvage import salvage
+from sensors.state import State
+from services.journal import journal as journal_module
+from services.journal.batch import Batch, Episode, Gap, Row, pack, unpack
+from services.journal.journal import SETTLE_EVERY, TELL_FOR, Journal, JournalReader
+from services.journal.schema import JournalBusyError, JournalDamagedError, JournalError, unechoed
+from services.recovery import store_check
+from services.recovery.journal_salvage import salvage
 from sync.store import wal
 
 from .recorder_builders import UTC, batch, journal, row
@@ -325,13 +325,13 @@ def version_1(path: Path, batches: int) -> None:
 def test_journal_of_the_first_version_goes_on_and_all_its_batches_have_echoes(tmp_path: Path) -> None:
     path = tmp_path / "samples.db"
     version_1(path, 200)
-    assert storecheck.prepare(tmp_path).findings == []
+    assert store_check.prepare(tmp_path).findings == []
     with Journal(path) as made:
         assert made.sensors["rpm"].last == 1_000
         made.commit(batch(row(1_001, 201 / 7)))
         assert unechoed(made._connection) == []
     assert [number for number, _, _ in content(path, "echo")] == [6, *range(137, 202)]
-    assert storecheck.prepare(tmp_path).findings == []
+    assert store_check.prepare(tmp_path).findings == []
     reader = JournalReader(path)
     assert [found.rows[0].value for found in reader.all_batches()] == [n / 7 for n in range(1, 202)]
     reader.close()
@@ -426,7 +426,7 @@ def test_batch_comes_back_as_it_was_packed(rows: list[Row], clock_ms: int, given
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
 @given(data=st.binary(max_size=200))
 def test_any_bytes_for_a_batch_are_damage_and_no_crash(tmp_path: Path, data: bytes) -> None:
-    from services.batch import BatchError
+    from services.journal.batch import BatchError
 
     try:
         unpack(1, data, {1: "a"})

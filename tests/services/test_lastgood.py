@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from sensors.settings import ReplayOptions
-from sensors.tomlfile import ConfigurationError
-from services.lastgood import Loaded, _digest_of_folder, load_or_last_good
-from services.settings import Configuration, Lights, Vessel
+from sensors.toml.toml_file import ConfigurationError
+from services.config.last_good import Loaded, _digest_of_folder, load_or_last_good
+from services.config.model import Configuration, Lights, Vessel
 
 RECORDING = "time,path,value\n0,electrical.batteries.1.voltage,12.8\n"
 SENSORS = """\

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from services import ledger as ledger_module
-from services.ledger import LedgerFile
+from services.recorder import durability_feed as ledger_module
+from services.recorder.durability_feed import LedgerFile
 
 LINES = [("rpm", "abcdef", number) for number in range(1, 20_001)]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from services import maintenance
-from services.maintenance import APPLIANCE, MaintenanceError
+from services.system import maintenance
+from services.system.maintenance import APPLIANCE, MaintenanceError
 
 
 @pytest.fixture

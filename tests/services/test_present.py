@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensors.plaintext import clean
-from services.present import BARS, PLAIN_BARS, Curve, count, moment_text, table, time_text
-from services.timeline import NEVER, Moment, Trust
+from services.history.timeline import NEVER, Moment, Trust
+from services.terminal.present import BARS, PLAIN_BARS, Curve, count, moment_text, table, time_text
 
 UTC_ZONE = ZoneInfo("UTC")
 NOON = 1_760_004_000.0

@@ -15,8 +15,8 @@ from provisioning.authority import Authority
 from provisioning.bundle.compose import compose
 from provisioning.folder import FleetFolder
 from provisioning.networks.radio import radio, rekeyed
-from services.boot import state as boot_state
-from services.radiokey import DUE, Choice, RadioKeyWatch, in_force
+from services.boot.radio_key import DUE, Choice, RadioKeyWatch, in_force
+from services.state import boot_state
 from sync import documents
 from sync.fleet import identity_files, radio_key
 from sync.fleet.errors import RadioKeyError

@@ -12,17 +12,20 @@ from typing import Any
 import pytest
 
 from sensors.clock import SystemClock
-from sensors.configuration import load_sensors
+from sensors.config.loader import load_sensors
 from sensors.settings import SensorSettings
-from services import livestate, machine, recorder, storecheck
-from services.command import main
-from services.control import Addition, ask
-from services.fleetidentity import OwnIdentity
-from services.recorder import Places, Recorder
-from services.settings import Configuration, Retention, Vessel
-from services.systemd import Notifier
-from services.timekeeping import ClockQuality, Source
-from services.verify import verify
+from services.cli.main import main
+from services.clocks.clock_quality import ClockQuality, Source
+from services.config.model import Configuration, Retention, Vessel
+from services.documents.boot_signing import OwnIdentity
+from services.history.completeness import verify
+from services.recorder import daemon
+from services.recorder.daemon import Places, Recorder
+from services.recovery import store_check
+from services.state import state_file
+from services.system import machine
+from services.system.control_socket import Addition, ask
+from services.system.systemd import Notifier
 from sync import documents
 from sync.fleet import signing
 from sync.fleet.identity_files import FleetIdentity
@@ -160,15 +163,15 @@ def test_watchdog_is_fed_by_commits_and_ready_comes_with_the_first(tmp_path: Pat
 
 
 def test_live_state_says_what_is_so_and_goes_with_the_recorder(tmp_path: Path) -> None:
-    file = livestate.path(tmp_path / "run")
+    file = state_file.path(tmp_path / "run")
     with running(tmp_path) as (_, heard):
         heard.wait(lambda words: words.count("WATCHDOG=1") >= 3)
-        state = livestate.read(file)
+        state = state_file.read(file)
         assert state is not None
         assert (state["recording"], state["fault"], state["vessel"]) == (True, None, "argo")
         assert state["sensors"]["cabin"]["state"] == "good"
         assert state["sensors"]["fuel-dip"]["value"] is None
-    assert livestate.read(file) is None
+    assert state_file.read(file) is None
 
 
 def test_restart_goes_on_in_the_same_log_and_boot_with_the_next_number(tmp_path: Path) -> None:
@@ -229,7 +232,7 @@ def test_a_boot_in_2080_does_not_spoil_the_times_of_those_after_it(
         def utc_ns(self) -> int:
             return time.time_ns() + self._ahead
 
-    monkeypatch.setattr(recorder, "system_quality", lambda: ClockQuality(Source.NETWORK, 0.02))
+    monkeypatch.setattr(daemon, "system_quality", lambda: ClockQuality(Source.NETWORK, 0.02))
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1780000000")
     days = [3_485_000_000.0, 1_790_000_000.0, 1_790_086_400.0]
     for boot, utc in enumerate(days, start=1):
@@ -288,7 +291,7 @@ def test_a_broken_identity_is_told_and_stops_nothing(tmp_path: Path) -> None:
     with running(tmp_path, own=OwnIdentity(fault="vessel.pem is gone")) as (made, _):
         assert ask(tmp_path / "run", Addition(sensor="fuel-dip", value=0.5)).ok
         made._every_second(made.recording.now_ms())
-        state = livestate.read(livestate.path(tmp_path / "run"))
+        state = state_file.read(state_file.path(tmp_path / "run"))
         assert state is not None
         assert state["identity"] == {"fleet": None, "fault": "vessel.pem is gone"}
 
@@ -314,14 +317,14 @@ def test_damage_that_another_daemon_has_found_ends_the_recorder_too(tmp_path: Pa
         sensors=sensors(tmp_path),
         notifier=heard,
     )
-    storecheck.mark_damaged(tmp_path / "data", "a page did not match")
+    store_check.mark_damaged(tmp_path / "data", "a page did not match")
     assert made.run() == 1
     assert (tmp_path / "data" / "damaged").read_text() == "a page did not match\n"
 
 
 def test_damage_that_could_not_be_repaired_does_not_keep_the_recorder_from_recording(tmp_path: Path) -> None:
     places(tmp_path)
-    storecheck.mark_damaged(tmp_path / "data", "a page did not match")
+    store_check.mark_damaged(tmp_path / "data", "a page did not match")
     with running(tmp_path) as (_, heard):
         heard.wait(lambda words: words.count("WATCHDOG=1") > 2)
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from sensors.sample import Totals
-from services import recording as recording_module
-from services.batch import Batch
-from services.journal import Journal, JournalReader
-from services.journalfile import JournalFullError
+from services.journal.batch import Batch
+from services.journal.journal import Journal, JournalReader
+from services.journal.schema import JournalFullError
+from services.recorder import group_commit as recording_module
 
 from .recorder_builders import FakeClock, above, journal, recording, sample, settings
 

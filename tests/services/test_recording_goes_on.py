@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from services.lastgood import load_or_last_good
+from services.config.last_good import load_or_last_good
 
 from .appliance import Appliance, logboat
 

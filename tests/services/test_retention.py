@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from services import retention
-from services.retention import budget_bytes, make_room, safe_ashore
+from services.documents import retention
+from services.documents.retention import budget_bytes, make_room, safe_ashore
 from sync import documents
 from sync.store import Database
 

@@ -15,15 +15,16 @@ import pytest
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
-from sensors.quality import State
-from services import maintenance, schemas
+from sensors.state import State
+from services import schemas
 from services.boot import run as boot_run
-from services.boot import state as boot_state
 from services.boot import system
 from services.boot.run import Boot
-from services.control import SOCKET, SYNC_SOCKET, Addition, Answer, ControlServer, Retry
-from services.storecheck import mark_damaged
-from services.timekeeping import Anchor, Source
+from services.clocks.clock_quality import Anchor, Source
+from services.recovery.store_check import mark_damaged
+from services.state import boot_state
+from services.system import maintenance
+from services.system.control_socket import SOCKET, SYNC_SOCKET, Addition, Answer, ControlServer, Retry
 from sync.store import Database
 from tests.provisioning import images
 from tests.provisioning.bundles import SENSORS, bundle, put
@@ -301,12 +302,12 @@ def _lights(stage: Stage) -> Iterator[str]:
 @prints("doctor", "doctor", "doctor-guide")
 def _doctor(stage: Stage) -> Iterator[str]:
     rig = stage.rig()
-    stage.monkeypatch.setattr("services.commands.doctor.patient_of", lambda _args, _world: rig.patient())
+    stage.monkeypatch.setattr("services.cli.doctor.patient_of", lambda _args, _world: rig.patient())
     yield stage.told("doctor")
     rig.recorder(problems=["bad pin"], fault="full")
     rig.remove("run/sync.json")
     rig.remove("run/lights.json")
-    stage.monkeypatch.setattr("services.doctor.patient.run_command", lambda _command: "")
+    stage.monkeypatch.setattr("services.doctor.context.run_command", lambda _command: "")
     yield stage.told("doctor", "--fix")
     yield stage.told("doctor", "--guide")
 
@@ -314,7 +315,7 @@ def _doctor(stage: Stage) -> Iterator[str]:
 @prints("bundle", "bundle")
 def _bundle(stage: Stage) -> Iterator[str]:
     rig = stage.rig()
-    stage.monkeypatch.setattr("services.commands.bundle.patient_of", lambda _args, _world: rig.patient())
+    stage.monkeypatch.setattr("services.cli.bundle.patient_of", lambda _args, _world: rig.patient())
     yield stage.told("bundle", str(stage.logboat.root / "x.tar.gz"))
 
 

@@ -18,10 +18,10 @@ from typing import Any
 
 import pytest
 
-from sensors.quality import State
-from services.columns import fitted
-from services.present import wrap
-from services.summary import LINES
+from sensors.state import State
+from services.screens.status_lines import LINES
+from services.terminal.present import wrap
+from services.terminal.table import fitted
 
 from . import documents as build
 from .appliance import Appliance, logboat
@@ -209,7 +209,7 @@ def doctor(appliance: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
     rig = healthy(appliance.root / "rig", monkeypatch)
     rig.recorder(problems=["sensors.toml:3: bad pin"])
     rig.remove("run/lights.json")
-    monkeypatch.setattr("services.commands.doctor.patient_of", lambda _args, _world: rig.patient())
+    monkeypatch.setattr("services.cli.doctor.patient_of", lambda _args, _world: rig.patient())
 
 
 def silent(appliance: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from sensors import configuration as sensor_keys
-from sensors import kinds, sections
-from sensors.schema import Key
-from services import configuration as keys
-from services.support.settingstext import HARMLESS, SECRET, SECTIONS, redact
+from sensors.config import kinds, sections
+from sensors.config import loader as sensor_keys
+from sensors.toml.schema import Key
+from services.bundle.redaction import HARMLESS, SECRET, SECTIONS, redact
+from services.config import loader as keys
 
 LEAST_SHOWN = 6
 """Characters in a row of a secret: fewer are in many words by chance."""

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services import retention, shares
-from services.retention import make_room
-from services.shares import Bytes, Owner, owner_of, surplus
+from services.documents import budget_shares, retention
+from services.documents.budget_shares import Bytes, Owner, owner_of, surplus
+from services.documents.retention import make_room
 from sync import documents
 from sync.store import Database
 
@@ -65,10 +65,10 @@ def test_own_history_goes_only_when_nobody_holds_more_than_a_share(
     assert (gone.vessels, gone.crew) <= (vessels, crew)
     room = max(held.total - excess, 0)
     if gone.own:
-        assert vessels - gone.vessels <= max(room * shares.VESSELS, shares.LEAST)
-        assert crew - gone.crew <= max(room * shares.CREW, shares.LEAST)
-        if room > 10 * shares.LEAST and excess <= held.total:
-            assert own > room * (1 - shares.VESSELS - shares.CREW) - 2
+        assert vessels - gone.vessels <= max(room * budget_shares.VESSELS, budget_shares.LEAST)
+        assert crew - gone.crew <= max(room * budget_shares.CREW, budget_shares.LEAST)
+        if room > 10 * budget_shares.LEAST and excess <= held.total:
+            assert own > room * (1 - budget_shares.VESSELS - budget_shares.CREW) - 2
 
 
 def test_nothing_goes_while_there_is_room() -> None:
@@ -217,5 +217,5 @@ def test_no_own_reading_goes_while_others_hold_more_than_their_share(
             room = max(left.total, budget)
             page = 4096 * 12  # what is laid on each for pages that are not full
             kept = database.checkpoints.size()
-            assert left.vessels <= max(room * shares.VESSELS, shares.LEAST) + page
-            assert left.crew <= max(room * shares.CREW, shares.LEAST, kept) + page
+            assert left.vessels <= max(room * budget_shares.VESSELS, budget_shares.LEAST) + page
+            assert left.crew <= max(room * budget_shares.CREW, budget_shares.LEAST, kept) + page

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from services.systemd import MORE_S, ImportProgress, Notifier
-from services.version import VERSION
+from services.system.systemd import MORE_S, ImportProgress, Notifier
+from services.system.version import VERSION
 
 HEAVY = {
     "asyncio",
@@ -49,14 +49,14 @@ def heard(listener: socket.socket) -> list[str]:
 @pytest.mark.parametrize(
     ("modules", "also"),
     [
-        ("services.recorder", {"sync.blip"}),
+        ("services.recorder.daemon", {"sync.blip"}),
         ("services.boot.run, services.boot.system", {"apsw", "sync.store", "sync.peer"}),
-        ("services.storecheck", {"sensors.kinds"}),
+        ("services.recovery.store_check", {"sensors.config.kinds"}),
         ("services.lights.daemon", {"apsw", "sync.store", "sync.peer"}),
     ],
 )
 def test_a_start_loads_nothing_that_only_some_vessels_need(modules: str, also: set[str]) -> None:
-    program = f"import sys, services.command, {modules}; print(*sys.modules)"
+    program = f"import sys, services.cli.main, {modules}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     before = subprocess.run(
         [sys.executable, "-c", "import sys; print(*sys.modules)"], capture_output=True, text=True, check=True

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services import livestate
-from services.boots import boots_of, timeline_around
-from services.episodes import acknowledge, episodes
-from services.openalarms import MANY, NAME, open_alarms
-from services.timekeeping import Anchor, Source
-from services.timeline import Timeline
+from services.clocks.clock_quality import Anchor, Source
+from services.history.alarms import acknowledge, episodes
+from services.history.boots import boots_of, timeline_around
+from services.history.open_alarms import MANY, NAME, open_alarms
+from services.history.timeline import Timeline
+from services.state import state_file
 from sync import documents
 from sync.store import Database, Document, revisions, schema
 
@@ -142,7 +142,7 @@ class TestOpenAlarms:
         self, remembered: dict[str, object], database: Database, tmp_path: Path
     ) -> None:
         with database:
-            livestate.write(livestate.path(tmp_path, NAME), {"uuid": database.uuid} | remembered)
+            state_file.write(state_file.path(tmp_path, NAME), {"uuid": database.uuid} | remembered)
             assert sorted(self.look(database, tmp_path)) == ["1", "2"]
 
     def test_where_nothing_can_be_remembered_it_is_told_all_the_same(
@@ -212,7 +212,7 @@ def test_a_usual_look_imports_nothing_that_it_has_no_use_for(logboat: Appliance)
         pid=os.getpid(), updated={"clock": time.clock_gettime(time.CLOCK_BOOTTIME), "utc": time.time()}
     )
     program = (
-        "import sys; from services.command import main; assert main(sys.argv[1:]) == 0;"
+        "import sys; from services.cli.main import main; assert main(sys.argv[1:]) == 0;"
         " print(*sys.modules, file=sys.stderr)"
     )
     done = subprocess.run(
@@ -229,7 +229,7 @@ def test_a_usual_look_imports_nothing_that_it_has_no_use_for(logboat: Appliance)
         "websockets",
         "zeroconf",
         "gpiozero",
-        "sensors.kinds",
-        "services.verify",
+        "sensors.config.kinds",
+        "services.history.completeness",
     }
     assert heavy.isdisjoint(done.stderr.split())

@@ -9,17 +9,19 @@ from pathlib import Path
 import apsw
 import pytest
 
-from services import rescue, retention, storecheck, storerepair, witness
-from services.batch import Identity
-from services.copies import Copies, contents
-from services.documenter import Documenter
-from services.identity import establish
-from services.journal import Journal, JournalReader
-from services.rescue import Spans, documented, refill
-from services.salvage import batches, salvage
+from services.documents import retention
+from services.documents.documenter import Documenter
+from services.journal import number_witness
+from services.journal.batch import Identity
+from services.journal.journal import Journal, JournalReader
+from services.mirror.mirror import Copies, contents
+from services.recorder.log_identity import establish
+from services.recovery import rebuild, store_check, store_repair
+from services.recovery.journal_salvage import batches, salvage
+from services.recovery.rebuild import Spans, documented, refill
 from sync import documents
 from sync.store import BusyError, Database, wal
-from sync.store.pages import Pages
+from sync.store.sqlite_pages import Pages
 
 from .recorder_builders import UTC, batch, row, settings
 
@@ -131,13 +133,13 @@ def samples(data: Path) -> dict[str, list[int]]:
 
 def test_sound_stores_are_left_alone(tmp_path: Path, record: Recorded) -> None:
     record(tmp_path, commits=100, documented_to=50)
-    report = storecheck.prepare(tmp_path)
+    report = store_check.prepare(tmp_path)
     assert report.findings == []
     assert not (tmp_path / "set-aside").exists()
 
 
 def test_empty_folder_is_sound(tmp_path: Path) -> None:
-    assert storecheck.prepare(tmp_path).findings == []
+    assert store_check.prepare(tmp_path).findings == []
 
 
 @pytest.mark.parametrize("page", range(1, 18))
@@ -146,7 +148,7 @@ def test_one_bad_page_of_the_journal_loses_no_sample(tmp_path: Path, record: Rec
     assert pages(tmp_path / "samples.db") >= 18
     damage(tmp_path / "samples.db", page)
     masked = is_in_log(tmp_path / "samples.db", page)
-    report = storecheck.prepare(tmp_path)
+    report = store_check.prepare(tmp_path)
     assert bool(report.findings) is not masked
     assert report.repaired is not masked
     for name, number in last.items():
@@ -165,8 +167,8 @@ def test_bad_block_of_the_journals_write_ahead_log_loses_no_sample(tmp_path: Pat
     for block in (0, 1, *range(blocks - 20, blocks)):
         data = shutil.copytree(sound, tmp_path / str(block))
         damage(data / "samples.db-wal", block)
-        noticed += storecheck.prepare(data).repaired
-        assert storecheck.prepare(data).findings == []
+        noticed += store_check.prepare(data).repaired
+        assert store_check.prepare(data).findings == []
         for sensor, number in last.items():
             found = samples(data)[sensor]
             assert len(found) == len(set(found))
@@ -186,7 +188,7 @@ def test_commit_that_a_power_cut_left_whole_beyond_the_end_of_the_log_is_taken_i
         file.seek(newest.offset + PAGE // 2)
         file.write(b"rubbish")
     assert journaled(copy(tmp_path)) != before
-    report = storecheck.prepare(tmp_path)
+    report = store_check.prepare(tmp_path)
     assert report.findings == []
     assert "batch 100 taken in" in report.done[0]
     assert journaled(tmp_path) == before
@@ -233,7 +235,7 @@ def test_numbers_on_two_bad_pages_are_explained_if_any_later_batch_is_left_whate
     for leaf in leaves:
         assert not is_in_log(path, leaf)
         damage(path, leaf)
-    assert storecheck.prepare(tmp_path).repaired
+    assert store_check.prepare(tmp_path).repaired
     assert set(samples(tmp_path)["coolant"]) < set(range(1, 151))
     assert {name: spans.holes(10_000) for name, spans in held(tmp_path).items()} == {
         "coolant": [(151, 10_000)],
@@ -248,9 +250,9 @@ def test_one_bad_page_of_the_document_store_loses_no_sample_that_the_ring_still_
     last = record(tmp_path, commits=400, documented_to=390)
     assert pages(tmp_path / "log.db") >= 24
     damage(tmp_path / "log.db", page)
-    report = storecheck.prepare(tmp_path)
+    report = store_check.prepare(tmp_path)
     if not report.findings:  # a free page: nothing was there to be damaged
-        assert not storecheck.prepare(tmp_path).findings
+        assert not store_check.prepare(tmp_path).findings
     for name, number in last.items():
         assert set(range(1, number - 10)) <= set(samples(tmp_path)[name])
         assert len(samples(tmp_path)[name]) == len(set(samples(tmp_path)[name]))
@@ -261,19 +263,19 @@ def test_file_that_is_rubbish_altogether_is_set_aside(tmp_path: Path, record: Re
     record(tmp_path, commits=50, documented_to=40)
     (tmp_path / name).write_bytes(random.Random(0).randbytes(50_000))
     (tmp_path / f"{name}-wal").unlink(missing_ok=True)
-    report = storecheck.prepare(tmp_path)
+    report = store_check.prepare(tmp_path)
     assert report.repaired
     assert list((tmp_path / "set-aside").glob(f"{name}.*"))
-    assert storecheck.prepare(tmp_path).findings == []
+    assert store_check.prepare(tmp_path).findings == []
 
 
 def test_both_stores_damaged_at_once_still_leave_a_working_pair(tmp_path: Path, record: Recorded) -> None:
     record(tmp_path, commits=400, documented_to=390)
     damage(tmp_path / "samples.db", 5)
     damage(tmp_path / "log.db", 5)
-    report = storecheck.prepare(tmp_path)
+    report = store_check.prepare(tmp_path)
     assert report.repaired
-    assert storecheck.prepare(tmp_path).findings == []
+    assert store_check.prepare(tmp_path).findings == []
     for spans in held(tmp_path).values():
         assert spans.holes(400) == []
 
@@ -285,7 +287,7 @@ def test_damaged_journal_begins_a_new_log_so_that_no_number_is_given_twice(
     with Journal(tmp_path / "samples.db") as opened:
         before = (opened.get_meta("log"), opened.get_meta("uuid"))
     damage(tmp_path / "samples.db", 3)
-    storecheck.prepare(tmp_path)
+    store_check.prepare(tmp_path)
     with Journal(tmp_path / "samples.db") as opened:
         identity = establish(opened, vessel="argo", board="b", boot_id="x", documents=tmp_path / "log.db")
         assert identity.log != before[0]
@@ -294,16 +296,16 @@ def test_damaged_journal_begins_a_new_log_so_that_no_number_is_given_twice(
 
 def test_second_daemon_to_start_finds_the_stores_in_use_and_that_is_no_failure(tmp_path: Path) -> None:
     args = Namespace(data=tmp_path, repair=True, json=False)
-    with storecheck.using(tmp_path):
-        assert storecheck.run(args) == 0
-        assert storecheck.run(Namespace(data=tmp_path, repair=False, json=False)) == 1
+    with store_check.using(tmp_path):
+        assert store_check.run(args) == 0
+        assert store_check.run(Namespace(data=tmp_path, repair=False, json=False)) == 1
 
 
 def test_stores_in_use_are_not_repaired(tmp_path: Path, record: Recorded) -> None:
     record(tmp_path, commits=400, documented_to=100)
     damage(tmp_path / "samples.db", 3)
-    with storecheck.using(tmp_path):
-        report = storecheck.prepare(tmp_path)
+    with store_check.using(tmp_path):
+        report = store_check.prepare(tmp_path)
     assert report.in_use
     assert not report.repaired
 
@@ -312,8 +314,8 @@ def test_mark_left_by_a_daemon_asks_for_a_whole_check_and_goes_after_it(
     tmp_path: Path, record: Recorded
 ) -> None:
     record(tmp_path, commits=20, documented_to=10)
-    storecheck.mark_damaged(tmp_path, "a page did not match")
-    assert storecheck.prepare(tmp_path).findings == []
+    store_check.mark_damaged(tmp_path, "a page did not match")
+    assert store_check.prepare(tmp_path).findings == []
     assert not (tmp_path / "damaged").exists()
 
 
@@ -321,26 +323,26 @@ def test_check_waits_for_daemons_that_are_about_to_end_because_of_damage(
     tmp_path: Path, record: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record(tmp_path, commits=20, documented_to=10)
-    storecheck.mark_damaged(tmp_path, "a page did not match")
+    store_check.mark_damaged(tmp_path, "a page did not match")
     with ExitStack() as daemon:
-        daemon.enter_context(storecheck.using(tmp_path))
-        monkeypatch.setattr("services.storecheck.time.sleep", lambda _: daemon.close())
-        report = storecheck.prepare(tmp_path)
+        daemon.enter_context(store_check.using(tmp_path))
+        monkeypatch.setattr("services.recovery.store_check.time.sleep", lambda _: daemon.close())
+        report = store_check.prepare(tmp_path)
     assert not report.in_use
-    assert not storecheck.is_marked(tmp_path)
+    assert not store_check.is_marked(tmp_path)
 
 
 def test_check_does_not_wait_for_ever(tmp_path: Path) -> None:
-    storecheck.mark_damaged(tmp_path, "a page did not match")
-    with storecheck.using(tmp_path):
-        assert storecheck.prepare(tmp_path, patience=0.05).in_use
+    store_check.mark_damaged(tmp_path, "a page did not match")
+    with store_check.using(tmp_path):
+        assert store_check.prepare(tmp_path, patience=0.05).in_use
 
 
 def test_only_the_newest_broken_files_are_kept(tmp_path: Path) -> None:
     for number in range(6):
         (tmp_path / "samples.db").write_bytes(bytes([number]) * 9_000)
-        storecheck.prepare(tmp_path)
-    assert len(list((tmp_path / "set-aside").glob("samples.db.*"))) == storerepair.KEPT_ASIDE
+        store_check.prepare(tmp_path)
+    assert len(list((tmp_path / "set-aside").glob("samples.db.*"))) == store_repair.KEPT_ASIDE
 
 
 def test_command_tells_and_exits_by_what_it_found(
@@ -348,14 +350,14 @@ def test_command_tells_and_exits_by_what_it_found(
 ) -> None:
     record(tmp_path, commits=400, documented_to=100)
     arguments = Namespace(data=tmp_path, repair=False, json=False)
-    assert storecheck.run(arguments) == 0
+    assert store_check.run(arguments) == 0
     assert "sound" in capsys.readouterr().out
     damage(tmp_path / "samples.db", 3)
-    assert storecheck.run(arguments) == 1
+    assert store_check.run(arguments) == 1
     assert "samples.db" in capsys.readouterr().out
     arguments.repair = True
-    assert storecheck.run(arguments) == 0
-    assert storecheck.run(arguments) == 0
+    assert store_check.run(arguments) == 0
+    assert store_check.run(arguments) == 0
 
 
 def test_samples_that_nothing_holds_any_more_become_gap_documents(tmp_path: Path) -> None:
@@ -405,11 +407,11 @@ def test_cut_during_a_repair_is_made_good_by_the_next_start(
         raise PowerCut
 
     broken_store(record, tmp_path)
-    target, name = (storerepair, "adopt") if moment.startswith("between") else (rescue, "refill")
+    target, name = (store_repair, "adopt") if moment.startswith("between") else (rebuild, "refill")
     with monkeypatch.context() as patch:
         if moment.startswith("between"):
             # Also the first thing that a check does; then there is nothing to adopt.
-            steps = iter((storerepair.adopt, cut_power))
+            steps = iter((store_repair.adopt, cut_power))
 
             def adopt(path: Path) -> None:
                 next(steps)(path)
@@ -418,8 +420,8 @@ def test_cut_during_a_repair_is_made_good_by_the_next_start(
         else:
             patch.setattr(target, name, cut_power)
         with pytest.raises(PowerCut):
-            storecheck.prepare(tmp_path)
-    storecheck.prepare(tmp_path)
+            store_check.prepare(tmp_path)
+    store_check.prepare(tmp_path)
     with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as database:
         spans = documented(database, "argo")
     assert {sensor: found.holes(300) for (sensor, _), found in spans.items()} == {name: [] for name in NAMES}
@@ -434,22 +436,22 @@ def test_store_that_cannot_be_looked_at_just_now_is_no_reason_not_to_record(
         raise BusyError("log.db: another process writes")
 
     monkeypatch.setattr(Database, "open", locked)
-    storecheck.mark_damaged(tmp_path, "found at run time")
-    report = storecheck.prepare(tmp_path)
+    store_check.mark_damaged(tmp_path, "found at run time")
+    report = store_check.prepare(tmp_path)
     assert report.findings == []
     assert (tmp_path / "damaged").exists()
     assert "another process writes" in report.unchecked[0]
-    assert storecheck.run(Namespace(data=tmp_path, repair=True, json=False)) == 1
+    assert store_check.run(Namespace(data=tmp_path, repair=True, json=False)) == 1
     assert "could not be checked" in capsys.readouterr().out
 
 
 def test_broken_files_that_were_kept_go_when_the_card_has_no_room(tmp_path: Path) -> None:
     (tmp_path / "samples.db").write_bytes(b"rubbish" * 2_000)
-    storecheck.prepare(tmp_path)
+    store_check.prepare(tmp_path)
     assert list((tmp_path / "set-aside").iterdir())
-    storerepair.give_up_set_aside(tmp_path)
+    store_repair.give_up_set_aside(tmp_path)
     assert not list((tmp_path / "set-aside").iterdir())
-    storerepair.give_up_set_aside(tmp_path / "nowhere")
+    store_repair.give_up_set_aside(tmp_path / "nowhere")
 
 
 def copied(data: Path) -> list[str]:
@@ -474,7 +476,7 @@ def test_documents_that_the_journal_has_let_go_come_back_from_copies(
     with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as database:
         before = {found.id: (found.rev, found.raw) for found in database.documents("reading:")}
     (tmp_path / "log.db").write_bytes(b"rubbish" * 2_000)
-    report = storecheck.prepare(tmp_path)
+    report = store_check.prepare(tmp_path)
     assert any(f"{len(before)} documents put back from copies" in line for line in report.done)
     with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as database:
         after = {found.id: (found.rev, found.raw) for found in database.documents("reading:")}
@@ -492,10 +494,10 @@ def test_store_that_is_not_there_comes_back_from_copies(tmp_path: Path, record: 
     for file in tmp_path.glob("log.db*"):
         if file.is_file():
             file.unlink()
-    report = storecheck.prepare(tmp_path)
-    assert any(storecheck.GONE in line for line in report.findings)
+    report = store_check.prepare(tmp_path)
+    assert any(store_check.GONE in line for line in report.findings)
     assert samples(tmp_path) == before
-    assert storecheck.prepare(tmp_path).findings == []
+    assert store_check.prepare(tmp_path).findings == []
 
 
 def test_damaged_copies_are_told_and_made_good_from_the_store(
@@ -504,17 +506,17 @@ def test_damaged_copies_are_told_and_made_good_from_the_store(
     record(tmp_path, commits=300, documented_to=300)
     copy_all(tmp_path)
     ids = set(copied(tmp_path))
-    assert storecheck.run(Namespace(data=tmp_path, repair=False, json=False)) == 0
+    assert store_check.run(Namespace(data=tmp_path, repair=False, json=False)) == 0
     assert "1 segments of copies" in capsys.readouterr().out
     damage(tmp_path / "copies" / "000001.seg", 0)
-    assert storecheck.run(Namespace(data=tmp_path, repair=False, json=False)) == 1
+    assert store_check.run(Namespace(data=tmp_path, repair=False, json=False)) == 1
     assert "segment 1 is damaged" in capsys.readouterr().out
     assert set(copied(tmp_path)) < ids
-    report = storecheck.prepare(tmp_path)
+    report = store_check.prepare(tmp_path)
     assert report.findings == []
     assert any("copied anew" in line for line in report.copies)
     assert set(copied(tmp_path)) == ids
-    assert storecheck.run(Namespace(data=tmp_path, repair=False, json=False)) == 0
+    assert store_check.run(Namespace(data=tmp_path, repair=False, json=False)) == 0
 
 
 # What is no damage
@@ -544,7 +546,7 @@ def test_what_was_removed_to_make_room_is_not_put_back(tmp_path: Path, record: R
                 pass
             copies.forget(removed.alarm_ids)
             copies.close()
-        assert storecheck.prepare(tmp_path).findings == []
+        assert store_check.prepare(tmp_path).findings == []
 
 
 def test_copy_of_what_an_earlier_version_let_in_keeps_nothing_from_starting(
@@ -563,7 +565,7 @@ def test_copy_of_what_an_earlier_version_let_in_keeps_nothing_from_starting(
         copies.close()
         database.purge([frozen])
     for _ in range(2):
-        found = storecheck.prepare(tmp_path)
+        found = store_check.prepare(tmp_path)
         assert found.findings == [], found.done
 
 
@@ -571,12 +573,12 @@ def test_full_card_that_lets_nothing_be_noted_stops_no_start(tmp_path: Path, rec
     record(tmp_path, commits=100, documented_to=50)
     with Journal(tmp_path / "samples.db") as journal:
         identity = establish(journal, vessel="argo", board="b", boot_id="x", documents=tmp_path / "log.db")
-    old = witness.Witness(witness.path_in(tmp_path))
+    old = number_witness.Witness(number_witness.path_in(tmp_path))
     old.begin(vessel="argo", log=identity.log, start="x", batch=1, last=dict.fromkeys(NAMES, 0))
     old.close()
     (tmp_path / "log.db").unlink()
     (tmp_path / "last-repair.json").mkdir()
-    found = storecheck.prepare(tmp_path)
+    found = store_check.prepare(tmp_path)
     assert found.findings
     assert found.repaired
-    assert storecheck.prepare(tmp_path).findings == []
+    assert store_check.prepare(tmp_path).findings == []

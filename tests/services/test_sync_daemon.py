@@ -11,10 +11,11 @@ from pathlib import Path
 import apsw
 import pytest
 
-from services import livestate, storecheck
-from services.meshing import Places, SyncDaemon
-from services.settings import Configuration, Listener, Vessel
-from services.systemd import Notifier
+from services.config.model import Configuration, Listener, Vessel
+from services.recovery import store_check
+from services.state import state_file
+from services.syncd.daemon import Places, SyncDaemon
+from services.system.systemd import Notifier
 from sync import documents
 from sync.peer.conflicts import REVOCATIONS
 from sync.store import Database
@@ -102,7 +103,7 @@ def test_it_waits_for_an_identity_and_needs_no_store_to_begin_with(argo: SyncPro
     assert found["fingerprint"] == made.fingerprint
     assert argo.logboat("peers").returncode == 0
     assert argo.stop() == 0
-    assert not livestate.path(argo.folder / "run", "sync").exists()
+    assert not state_file.path(argo.folder / "run", "sync").exists()
 
 
 def test_files_copied_in_while_it_runs_take_effect_by_themselves(argo: SyncProcess, fleet: Fleet) -> None:
@@ -145,7 +146,7 @@ def test_damage_found_while_it_runs_ends_it_and_the_next_check_repairs(
     connection.execute("UPDATE docs SET crc = crc + 1 WHERE id = ?", (REVOCATIONS,))
     connection.close()
     assert argo.wait() == 1
-    assert storecheck.is_marked(argo.folder / "data")
+    assert store_check.is_marked(argo.folder / "data")
     assert REVOCATIONS in argo.state()["fault"]
 
     done = argo.logboat("store", "check", "--repair")
@@ -159,7 +160,7 @@ def test_damage_that_another_daemon_has_found_ends_it_too(argo: SyncProcess, fle
     fleet.identity(argo.identity)
     argo.start()
     argo.until(lambda state: state.get("port"))
-    storecheck.mark_damaged(argo.folder / "data", "a page did not match")
+    store_check.mark_damaged(argo.folder / "data", "a page did not match")
     assert argo.wait() == 1
     assert "another process has found damage" in argo.state()["fault"]
 
@@ -253,7 +254,7 @@ def test_the_watchdog_is_fed_by_the_meshs_own_work_alone(
 
 
 def told(folder: Path) -> float:
-    state = livestate.read(livestate.path(folder / "run", "sync"))
+    state = state_file.read(state_file.path(folder / "run", "sync"))
     assert state is not None
     return float(state["updated"]["clock"])
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.timekeeping import (
+from services.clocks.clock_quality import (
     DISBELIEVED_AFTER,
     REANCHOR_S,
     ClockQuality,

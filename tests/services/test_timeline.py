@@ -7,8 +7,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from services.timekeeping import Anchor, Source
-from services.timeline import DRIFT, Boot, Moment, Timeline, Trust, believed, downtimes
+from services.clocks.clock_quality import Anchor, Source
+from services.history.timeline import DRIFT, Boot, Moment, Timeline, Trust, believed, downtimes
 
 from .documents import LOG, UTC, network
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from provisioning.takein.inforce import InForce
-from services.lastgood import load_or_last_good
-from services.storecheck import mark_damaged
+from provisioning.ingest.active_config import InForce
+from services.config.last_good import load_or_last_good
+from services.recovery.store_check import mark_damaged
 from sync.folders import make_folder
 from sync.store import Database
 from tests.polling import wait_until

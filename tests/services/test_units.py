@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from services import ends
-from services.systemd import MORE_S
+from services.state import crash_loops
+from services.system.systemd import MORE_S
 
 UNITS = Path(str(files("services") / "units"))
 MOST_EXPOSED = 20
@@ -153,13 +153,15 @@ def test_every_end_is_noted_and_nothing_is_given_up(unit: Path) -> None:
     """With a limit of starts systemd would end in silence; so there is none, and what ends often is told."""
     noted = [value.lstrip("-+") for value in values(unit.name, "ExecStopPost")]
     assert f"/usr/lib/logboat/ended {unit.stem.removeprefix('logboat-')}" == noted[0]
-    assert unit.stem.removeprefix("logboat-") in ends.DAEMONS
+    assert unit.stem.removeprefix("logboat-") in crash_loops.DAEMONS
     if unit.name not in OF_ROOT:
         assert values(unit.name, "StartLimitIntervalSec") == ["0"]
     if values(unit.name, "Restart"):
         slowest = values(unit.name, "RestartMaxDelaySec") or values(unit.name, "RestartSec")
         assert values(unit.name, "Restart") == ["always"]
-        assert int(slowest[0]) < ends.OVER_AFTER_S / 2, "a fault must not be forgotten between two tries"
+        assert int(slowest[0]) < crash_loops.OVER_AFTER_S / 2, (
+            "a fault must not be forgotten between two tries"
+        )
 
 
 @pytest.mark.parametrize("unit", ALL, ids=lambda unit: unit.name)
@@ -183,7 +185,7 @@ def test_a_start_on_a_slow_board_may_ask_for_more_time(unit: Path) -> None:
 def test_what_runs_after_an_end_is_quick_and_has_time(unit: Path) -> None:
     """If it is late, systemd takes that for a failure of the service."""
     first, *others = values(unit.name, "ExecStopPost")
-    assert "python" not in ends.SCRIPT.read_text().splitlines()[0]
+    assert "python" not in crash_loops.SCRIPT.read_text().splitlines()[0]
     assert "/usr/bin/logboat" not in first
     assert all("success" in other for other in others), "nothing slow after a good end"
     if unit.name != RADIO:

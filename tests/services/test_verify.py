@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sensors.quality import State
-from services.shapes import Documents, vessels
-from services.timeline import Trust
-from services.verify import MOST_LISTED, SensorLog, VesselReport, verify
+from sensors.state import State
+from services.documents.models import Documents, vessels
+from services.history.completeness import MOST_LISTED, SensorLog, VesselReport, verify
+from services.history.timeline import Trust
 from sync.documents import is_single_writer
 from sync.store import Database
 

@@ -1,8 +1,8 @@
 """Windows: which samples share a document, and what it says."""
 
-from sensors.quality import State
-from services.batch import Row
-from services.windows import MOST_SAMPLES, ClockReading, Origin, Window, iso, reading
+from sensors.state import State
+from services.documents.reading_window import MOST_SAMPLES, ClockReading, Origin, Window, iso, reading
+from services.journal.batch import Row
 
 from .recorder_builders import UTC, row
 

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from services import elsewhere, storecheck, witness
-from services.batch import Identity
-from services.identity import establish
-from services.journal import Journal
+from services.journal import number_witness
+from services.journal.batch import Identity
+from services.journal.journal import Journal
+from services.recorder.log_identity import establish
+from services.recovery import store_check
+from services.state import peer_ahead
 from sync import documents
 from sync.documents import Kind
 from sync.store import Database
@@ -43,7 +45,7 @@ def test_commit_synchronises_nothing_more_and_every_number_is_reserved_before(tm
         before = len(synchronised)
         for number in range(1, 901):
             opened.commit(batch(row(number)))
-            found = witness.read(witness.path_in(tmp_path))
+            found = number_witness.read(number_witness.path_in(tmp_path))
             assert found is not None
             assert (found.batch, found.last("rpm")) == (number, number)
             assert found.reserved("rpm") >= number
@@ -63,7 +65,7 @@ def test_burst_beyond_what_is_reserved_waits_for_its_reservation(tmp_path: Path)
 
     def sync(descriptor: int) -> None:
         nonlocal durable
-        found = witness._newest(os.pread(descriptor, 1_000_000, 0))
+        found = number_witness._newest(os.pread(descriptor, 1_000_000, 0))
         durable = 0 if found is None else found.reserved("rpm")
 
     with Journal(tmp_path / "samples.db", sync=sync) as opened:
@@ -106,9 +108,9 @@ def test_check_tells_of_a_journal_that_is_behind_and_is_sound_after_its_repair(t
             opened.commit(batch(row(number)))
     for file in tmp_path.glob("samples.db*"):
         file.unlink()
-    assert "lost log" in storecheck.prepare(tmp_path, repair=False).findings[0]
-    assert storecheck.prepare(tmp_path).repaired
-    assert storecheck.prepare(tmp_path, repair=False).findings == []
+    assert "lost log" in store_check.prepare(tmp_path, repair=False).findings[0]
+    assert store_check.prepare(tmp_path).repaired
+    assert store_check.prepare(tmp_path, repair=False).findings == []
 
 
 def test_journal_is_looked_at_while_the_sync_daemon_has_the_stores_open(tmp_path: Path) -> None:
@@ -116,25 +118,25 @@ def test_journal_is_looked_at_while_the_sync_daemon_has_the_stores_open(tmp_path
         start(opened, tmp_path)
         opened.commit(batch(row(1)))
     (tmp_path / "samples.db").unlink()
-    with storecheck.using(tmp_path):
-        assert storecheck.prepare(tmp_path, patience=0.0).in_use
+    with store_check.using(tmp_path):
+        assert store_check.prepare(tmp_path, patience=0.0).in_use
         # Whoever has them open ends at that word, and the next start repairs.
-        assert storecheck.is_marked(tmp_path)
-    assert storecheck.prepare(tmp_path).repaired
+        assert store_check.is_marked(tmp_path)
+    assert store_check.prepare(tmp_path).repaired
 
 
 def test_witness_that_is_missing_or_older_is_told(tmp_path: Path) -> None:
     with Journal(tmp_path / "samples.db") as opened:
         start(opened, tmp_path)
-        older = witness.path_in(tmp_path).read_bytes()
+        older = number_witness.path_in(tmp_path).read_bytes()
         for number in range(1, 1_201):
             opened.commit(batch(row(number)))
-    witness.path_in(tmp_path).write_bytes(older)
-    assert "never reserved" in storecheck.prepare(tmp_path).findings[0]
-    assert storecheck.prepare(tmp_path).findings == []
-    witness.path_in(tmp_path).unlink()
-    assert "missing or damaged" in storecheck.prepare(tmp_path).findings[0]
-    assert storecheck.prepare(tmp_path).findings == []
+    number_witness.path_in(tmp_path).write_bytes(older)
+    assert "never reserved" in store_check.prepare(tmp_path).findings[0]
+    assert store_check.prepare(tmp_path).findings == []
+    number_witness.path_in(tmp_path).unlink()
+    assert "missing or damaged" in store_check.prepare(tmp_path).findings[0]
+    assert store_check.prepare(tmp_path).findings == []
 
 
 def test_journal_of_an_older_logboat_goes_on(tmp_path: Path) -> None:
@@ -144,8 +146,8 @@ def test_journal_of_an_older_logboat_goes_on(tmp_path: Path) -> None:
         with opened._connection:
             opened._connection.execute("DELETE FROM meta WHERE key = 'witness'")
             opened._spare()
-    witness.path_in(tmp_path).unlink()
-    assert storecheck.prepare(tmp_path).findings == []
+    number_witness.path_in(tmp_path).unlink()
+    assert store_check.prepare(tmp_path).findings == []
     with Journal(tmp_path / "samples.db") as opened:
         assert start(opened, tmp_path).log == before.log
 
@@ -153,13 +155,13 @@ def test_journal_of_an_older_logboat_goes_on(tmp_path: Path) -> None:
 def test_witness_that_cannot_be_written_holds_nothing_up(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (tmp_path / f".{witness.NAME}.new").mkdir()
+    (tmp_path / f".{number_witness.NAME}.new").mkdir()
     with Journal(tmp_path / "samples.db") as opened:
         before = start(opened, tmp_path)
         for number in range(1, 50):
             opened.commit(batch(row(number)))
     assert sum("cannot be written" in line for line in caplog.messages) == 1
-    assert storecheck.prepare(tmp_path).findings == []
+    assert store_check.prepare(tmp_path).findings == []
     with Journal(tmp_path / "samples.db") as opened:
         assert start(opened, tmp_path).log == before.log
 
@@ -168,7 +170,7 @@ def test_word_of_another_vessel_that_holds_more_begins_a_new_log_once(tmp_path: 
     with Journal(tmp_path / "samples.db") as opened:
         before = start(opened, tmp_path)
         opened.commit(batch(row(1)))
-    elsewhere.note(tmp_path, before.log, "vessel brigid holds more")
+    peer_ahead.note(tmp_path, before.log, "vessel brigid holds more")
     with Journal(tmp_path / "samples.db") as opened:
         after = start(opened, tmp_path)
     assert after.log != before.log

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from sync.store import DamagedError, Database, StoreError, salvage
-from sync.store.pages import Pages
+from sync.store.sqlite_pages import Pages
 
 from .builders import everything, fill, note
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sync.store.pages import Pages
+from sync.store.sqlite_pages import Pages
 
 values = st.one_of(
     st.none(),

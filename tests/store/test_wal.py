@@ -7,7 +7,7 @@ import apsw
 import pytest
 
 from sync.store import wal
-from sync.store.pages import Pages
+from sync.store.sqlite_pages import Pages
 from sync.store.wal import Unseen
 
 COMMITS = 12

@@ -35,8 +35,8 @@ from sync.gateway.mqtt.standing import Standings
 from sync.gateway.mqtt.troubles import ConnectTrouble, LostTrouble, Trouble, What
 from sync.gateway.progress import Rate
 from sync.gateway.report import MOST_NAMED, GatewayReport, GatewayState, words_of_refused
-from sync.net import tls
-from sync.net.retrying import Backoff
+from sync.net import certificates
+from sync.net.backoff import Backoff
 from sync.net.tls_contexts import ClientTLS, client_context
 from sync.net.tls_identity import TLSIdentity
 from sync.peer.problems import ProblemError
@@ -301,7 +301,7 @@ class MqttGateway:
             identity = None
             if configuration.certificate is not None and configuration.key is not None:
                 identity = TLSIdentity.load(configuration.certificate, configuration.key)
-            roots = None if configuration.ca is None else tls.load_certificates(configuration.ca)
+            roots = None if configuration.ca is None else certificates.load_certificates(configuration.ca)
             return client_context(roots=roots, identity=identity, now=self._now)
         except (OSError, ValueError) as error:
             where = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from sync.net import tls
+from sync.net import certificates
 from sync.peer.problems import ProblemError
 
 FAILURE: Final = 0x80
@@ -154,7 +154,7 @@ def of_error(error: BaseException, where: str) -> ConnectTrouble:
     if isinstance(error, ProblemError):
         return ConnectTrouble(f"connecting to {where}: {error.problem.text}", What.ASK_SOMEBODY)
     if isinstance(error, ssl.SSLError):
-        return ConnectTrouble(f"connecting to {where}: {tls.explain(error)}", What.ASK_SOMEBODY)
+        return ConnectTrouble(f"connecting to {where}: {certificates.explain(error)}", What.ASK_SOMEBODY)
     if isinstance(error, socket.gaierror):
         text = f"connecting to {where}: {error.strerror or error}; check the name, and that there is internet"
         return ConnectTrouble(text, What.TRY_AGAIN)

@@ -10,19 +10,20 @@ from typing import Any
 import msgspec
 import pytest
 
-from services import ends, livestate, storecheck
-from services.boot.state import BootState
-from services.boot.state import write as write_boot
-from services.command import main
+from services.cli.main import main
 from services.doctor import network
 from services.doctor.checks import CHECKS, Check, examine, is_well
+from services.doctor.context import Patient
 from services.doctor.findings import Verdict
-from services.doctor.patient import Patient
-from services.live import LiveClock, LiveSensor, LiveStorage
-from services.liveness import Stamp
-from services.livesync import LivePeer, LiveQuota
 from services.logs.kept import ErrorLog
 from services.logs.lines import Line
+from services.recovery import store_check
+from services.state import crash_loops, state_file
+from services.state.boot_state import BootState
+from services.state.boot_state import write as write_boot
+from services.state.liveness import Stamp
+from services.state.recorder_state import LiveClock, LiveSensor, LiveStorage
+from services.state.sync_state import LivePeer, LiveQuota
 from sync.mesh.interfaces import MULTICAST, RUNNING, UP, Interface
 from tests.gateway import builders
 from tests.services import documents as build
@@ -114,7 +115,7 @@ class Rig:
         (self.root / path).write_text(text)
 
     def live(self, daemon: str, state: dict[str, Any]) -> None:
-        livestate.write(livestate.path(self.root / "run", daemon), state)
+        state_file.write(state_file.path(self.root / "run", daemon), state)
 
     def recorder(self, **more: Any) -> None:
         self.live("recorder", msgspec.to_builtins(recorder(started=1.0, **more)))
@@ -184,7 +185,7 @@ def test_healthy(rig: Rig, name: str) -> None:
 
 
 def damage(rig: Rig) -> None:
-    storecheck.mark_damaged(rig.root / "data", "a bad page")
+    store_check.mark_damaged(rig.root / "data", "a bad page")
 
 
 def lose_reading(rig: Rig) -> None:
@@ -195,7 +196,7 @@ def lose_reading(rig: Rig) -> None:
 
 def end_often(rig: Rig, clock: float) -> None:
     for second in range(6):
-        ends.note(rig.root / "run", "sync", "exit status 1", clock=clock - 60 + second)
+        crash_loops.note(rig.root / "run", "sync", "exit status 1", clock=clock - 60 + second)
 
 
 def keep_error(rig: Rig, utc: float) -> None:
@@ -387,7 +388,7 @@ def test_warnings_do_not_make_it_ill(rig: Rig) -> None:
 def test_command_says_what_is_wrong_and_exits_1(
     rig: Rig, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.doctor.patient.run_command", lambda _command: "")
+    monkeypatch.setattr("services.doctor.context.run_command", lambda _command: "")
     rig.remove("run/recorder.json")
     places = ["--config", str(rig.root / "etc/logboat.toml"), "--sensors", str(rig.root / "etc/sensors.toml")]
     places += [

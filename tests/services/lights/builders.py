@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from services import livesync
 from services.lights.facts import Facts
-from services.live import LiveClock, LiveSensor, LiveState, LiveStorage, Sight
-from services.liveness import Stamp
-from services.livesync import LiveGateway, LiveMesh, LivePeer
+from services.state import sync_state
+from services.state.liveness import Stamp
+from services.state.recorder_state import LiveClock, LiveSensor, LiveState, LiveStorage, Sight
+from services.state.sync_state import LiveGateway, LiveMesh, LivePeer
 
 NOW = 5_000.0
 UTC = 1_790_000_000.0
@@ -63,6 +63,6 @@ def facts(
     why = "it is not running"
     return Facts(
         recorder=Sight(one, why if "recorder" in dead else ""),
-        sync=livesync.Sight(other, why if "sync" in dead else ""),
+        sync=sync_state.Sight(other, why if "sync" in dead else ""),
         **{"boottime": NOW, "utc": UTC, "expires": UTC + 1e8, **more},
     )

@@ -8,12 +8,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from services import ends, livestate
+from services.config.model import Lights
 from services.lights.daemon import LAMP_TEST_S, LightsDaemon, is_night
 from services.lights.facts import Facts, Machine
 from services.lights.panel import TRY_EVERY_S, HeaderPanel, KernelPanel, PanelError, PatientPanel
-from services.maintenance import STATE as MAINTENANCE
-from services.settings import Lights
+from services.state import crash_loops, state_file
+from services.system.maintenance import STATE as MAINTENANCE
 from sync.gateway.policy import HoursAre
 from tests.net.certificates import CA, END
 from tests.sensors.gpio import Board, board
@@ -192,7 +192,7 @@ def look(machine: Machine, *, boottime: float = NOW) -> Facts:
 
 def test_recorder_that_hangs_is_seen_within_ten_seconds(tmp_path: Path) -> None:
     state = msgspec.to_builtins(recorder())
-    livestate.write(livestate.path(tmp_path), state)
+    state_file.write(state_file.path(tmp_path), state)
     machine = Machine(tmp_path, tmp_path, tmp_path, ask_units=lambda: "")
     assert look(machine).is_recording
     assert not look(machine, boottime=NOW + 10.1).is_recording
@@ -231,7 +231,7 @@ def test_systemd_is_asked_every_ten_seconds_once_an_end_was_noted_and_else_once_
     machine = Machine(tmp_path, tmp_path, tmp_path, ask_units=units)
     for now in [NOW + second for second in range(261)]:
         if now == NOW + 85:
-            ends.note(tmp_path, "sync", "exit status 1", clock=now)
+            crash_loops.note(tmp_path, "sync", "exit status 1", clock=now)
         found = look(machine, boottime=now)
     ten = [NOW + second for second in range(85, 261, 10)]
     assert asked == [NOW, NOW + 60, *ten]

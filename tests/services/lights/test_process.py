@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from services import livestate
+from services.state import state_file
 
 PATIENCE_S = 60.0
 DARK = '[vessel]\nid = "argo"\n[lights]\n' + "".join(
@@ -61,7 +61,7 @@ def test_without_a_header_it_says_so_and_goes_on(
     if list(Path("/dev").glob("gpiochip*")):
         pytest.skip("this machine has a header")
     until(systemd, "WATCHDOG=1")
-    told = livestate.read(livestate.path(tmp_path / "run", "lights"))
+    told = state_file.read(state_file.path(tmp_path / "run", "lights"))
     assert told is not None
     assert told["whyDark"].startswith("no GPIO header")
     assert told["lights"]["record"]["means"] == "NOTHING IS RECORDED"
@@ -78,12 +78,12 @@ def test_without_leds_it_tells_what_they_would_show_and_takes_it_back(
     lights: subprocess.Popen[bytes], systemd: socket.socket, tmp_path: Path
 ) -> None:
     until(systemd, "WATCHDOG=1")
-    told = livestate.read(livestate.path(tmp_path / "run", "lights"))
+    told = state_file.read(state_file.path(tmp_path / "run", "lights"))
     assert told is not None
     assert told["lights"]["record"] == {"pattern": "fast blink", "means": "NOTHING IS RECORDED"}
     lights.send_signal(signal.SIGTERM)
     assert lights.wait(PATIENCE_S) == 0
-    assert not livestate.path(tmp_path / "run", "lights").exists()
+    assert not state_file.path(tmp_path / "run", "lights").exists()
 
 
 def test_the_watchdog_is_fed_by_looks_alone(

@@ -5,16 +5,16 @@ from typing import Any
 
 import pytest
 
-from services.boot.state import BootState
-from services.ends import Restless
 from services.lights import explain
 from services.lights.facts import Facts
 from services.lights.patterns import FAST, OFF, ON, SLOW, Pattern, flashes
 from services.lights.states import LIGHTS, TABLE, shown, single, worst
-from services.live import LiveClock, LiveSensor, LiveStorage
-from services.liveness import Stamp
-from services.livesync import LivePeer
-from services.present import Screen
+from services.state.boot_state import BootState
+from services.state.crash_loops import Restless
+from services.state.liveness import Stamp
+from services.state.recorder_state import LiveClock, LiveSensor, LiveStorage
+from services.state.sync_state import LivePeer
+from services.terminal.present import Screen
 
 from .builders import NOW, UTC, facts, gateway, mesh, recorder
 

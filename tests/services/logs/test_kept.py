@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from services.bundle.contents import parts
 from services.logs import setup
 from services.logs.kept import LIMIT, NAME, OLDER, SYNC_EVERY_S, ErrorLog, read, recent
 from services.logs.lines import Line
-from services.support.contents import parts
 from tests.faults.disks import in_memory
 
 UTC = 1_790_000_000.0
@@ -141,12 +141,12 @@ def test_errors_of_a_daemon_are_shown_and_kept_and_others_only_shown(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with setup.running("recorder", tmp_path):
-        logging.getLogger("services.recording").error("not recording: %s", "full")
+        logging.getLogger("services.recorder.group_commit").error("not recording: %s", "full")
         logging.getLogger("sync.mesh").warning("a peer is late")
         setup.fatal("logboat record: no journal")
     assert texts(tmp_path) == ["not recording: full", "logboat record: no journal"]
     assert capsys.readouterr().err.splitlines() in (
-        [shown := 'level=error daemon=recorder what=recording msg="not recording: full"',
+        [shown := 'level=error daemon=recorder what=recorder.group_commit msg="not recording: full"',
          late := 'level=warning daemon=recorder what=sync.mesh msg="a peer is late"',
          "logboat record: no journal"],
         [shown, "logboat record: no journal", late],
@@ -190,7 +190,7 @@ def test_who_logs_waits_for_no_card_and_no_journal(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(ErrorLog, "append", hang)
     with setup.running("recorder", tmp_path):
-        log = logging.getLogger("services.recording")
+        log = logging.getLogger("services.recorder.group_commit")
         log.error("first")
         assert hangs.wait(10)
         for number in range(3 * setup.MOST_WAITING):
@@ -204,7 +204,7 @@ def test_a_daemon_that_is_killed_leaves_what_it_said(tmp_path: Path) -> None:
         "from services.logs import setup\n"
         "data = pathlib.Path(sys.argv[1])\n"
         "with setup.running('recorder', data):\n"
-        "    logging.getLogger('services.recording').error('the card is gone')\n"
+        "    logging.getLogger('services.recorder.group_commit').error('the card is gone')\n"
         "    while not (data / 'errors.log').exists() or not (data / 'errors.log').stat().st_size:\n"
         "        time.sleep(0.01)\n"
         "    os.kill(os.getpid(), 9)\n"

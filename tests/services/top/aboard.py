@@ -8,10 +8,10 @@ from typing import Any
 
 from textual.pilot import Pilot
 
-from services.commands.common import World
-from services.top.app import Top
-from services.top.looking import Looker
-from services.top.parts import Lines, PartView
+from services.cli.common import World
+from services.screens.top.app import Top
+from services.screens.top.looking import Looker
+from services.screens.top.parts import Lines, PartView
 from tests.services import documents as build
 from tests.services.appliance import Appliance
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from services import livestate
+from services.state import state_file
 from sync.documents import is_single_writer
 from sync.store import Database
 from tests.services import documents as build
@@ -40,7 +40,7 @@ def alive(logboat: Appliance, **changes: object) -> None:
     clock, utc = time.clock_gettime(time.CLOCK_BOOTTIME), time.time()
     now = {"clock": clock, "utc": utc}
     state = build.live_state(**({"pid": os.getpid(), "updated": now, "lastDurable": now} | changes))
-    livestate.write(livestate.path(logboat.run_folder), state)
+    state_file.write(state_file.path(logboat.run_folder), state)
 
 
 class Terminal:
@@ -161,7 +161,7 @@ class TestOneLook:
             raise PermissionError(13, "Permission denied", str(run / "recorder.json"))
 
         logboat.put(SYNCED)
-        monkeypatch.setattr("services.live.look", forbidden)
+        monkeypatch.setattr("services.state.recorder_state.look", forbidden)
         done = logboat("top")
         assert (done.status, done.out) == (1, "")
         assert done.err == f"logboat: {logboat.run_folder}/recorder.json: Permission denied\n"
@@ -309,10 +309,10 @@ class TestOnATerminal:
     def test_a_fault_of_its_own_is_a_sentence(self, logboat: Appliance) -> None:
         alive(logboat)
         code = (
-            "import sys, services.top.page as page\n"
+            "import sys, services.screens.top.page as page\n"
             "def broken(look, width): raise ZeroDivisionError('division by zero')\n"
             "page.header = broken\n"
-            "from services.command import main\n"
+            "from services.cli.main import main\n"
             "sys.exit(main(sys.argv[1:]))"
         )
         with terminal([sys.executable, "-c", code, "top", *places(logboat)]) as screen:
@@ -331,7 +331,7 @@ class TestOthersAreNotSlowed:
         logboat.put(SYNCED)
         code = (
             "import json, sys\n"
-            "from services.command import main\n"
+            "from services.cli.main import main\n"
             "main(sys.argv[1:])\n"
             "print(json.dumps(sorted({'textual', 'rich', 'markdown_it', 'pygments'} & set(sys.modules))))"
         )

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.present import Line
-from services.top import page
-from services.top.page import Item, Part, head_line, share
+from services.screens.top import page
+from services.screens.top.page import Item, Part, head_line, share
+from services.terminal.present import Line
 from tests.services import documents as build
 from tests.services.appliance import Appliance, logboat
 

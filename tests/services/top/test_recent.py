@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.present import BARS, PLAIN_BARS
-from services.top.recent import SPAN_S, Recent
+from services.screens.top.recent import SPAN_S, Recent
+from services.terminal.present import BARS, PLAIN_BARS
 
 
 def recent(*values: tuple[float, float | bool | None]) -> Recent:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from sensors.quality import State
-from services.commands.common import FailedError
-from services.present import Style
-from services.top.looking import Look, Looker
+from sensors.state import State
+from services.cli.common import FailedError
+from services.screens.top.looking import Look, Looker
+from services.terminal.present import Style
 from sync.documents import is_single_writer
 from sync.store import Database
 from tests.services import documents as build
@@ -386,6 +386,6 @@ class TestTrouble:
 
 
 def test_the_styles_say_nothing_that_words_do_not_say() -> None:
-    from services.top.parts import STYLES
+    from services.screens.top.parts import STYLES
 
     assert set(STYLES) == {None, *Style}

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.top.sentences import Rank, Teller, Told, facts
+from services.screens.top.sentences import Rank, Teller, Told, facts
 from tests.services import documents as build
 from tests.services.appliance import Appliance, logboat
 

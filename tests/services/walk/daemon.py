@@ -24,28 +24,28 @@ def put_on(board: Path) -> None:
     time.time = lambda: real_time() - float(told()["slow"])
     time.time_ns = lambda: real_time_ns() - round(float(told()["slow"]) * 1e9)
 
-    from sensors import drivers
     from sensors.clock import Clock
-    from services import timekeeping
+    from sensors.kinds import registry
+    from services.clocks import clock_quality
     from services.doctor import network
 
-    def quality(*, root: Path = board) -> timekeeping.ClockQuality:
+    def quality(*, root: Path = board) -> clock_quality.ClockQuality:
         del root
-        return timekeeping.ClockQuality(timekeeping.Source(told()["source"]), 0.01)
+        return clock_quality.ClockQuality(clock_quality.Source(told()["source"]), 0.01)
 
-    timekeeping.system_quality = quality
+    clock_quality.system_quality = quality
 
-    class Context(drivers.DriverContext):
+    class Context(registry.DriverContext):
         def __init__(self, clock: Clock) -> None:
             super().__init__(clock, root=board / ROOT)
 
     network.read_interfaces = lambda: ()  # type: ignore[attr-defined] # the doctor's probe of multicast sends nothing anywhere
-    drivers.DriverContext = Context  # type: ignore[assignment,misc]
+    registry.DriverContext = Context  # type: ignore[assignment,misc]
 
 
 if __name__ == "__main__":
     put_on(Path(sys.argv[1]))
 
-    from services.command import main
+    from services.cli.main import main
 
     sys.exit(main(sys.argv[2:]))

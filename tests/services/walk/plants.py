@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from services import ends
+from services.state import crash_loops
 from sync.fleet import names
 from tests.faults.disks import Disk
 from tests.gateway.broker import Broker
@@ -155,9 +155,9 @@ def cloned(scene: Scene) -> Iterator[None]:
 def restless(scene: Scene) -> Iterator[None]:
     """As systemd tells of it; the ends were a while ago, so that it is soon over."""
     now = time.clock_gettime(time.CLOCK_BOOTTIME)
-    for second in range(ends.MANY):
-        began = now - ends.OVER_AFTER_S + 12 - ends.MANY + second
-        ends.note(scene.ship.run, "radio", "exit status 1", clock=began)
+    for second in range(crash_loops.MANY):
+        began = now - crash_loops.OVER_AFTER_S + 12 - crash_loops.MANY + second
+        crash_loops.note(scene.ship.run, "radio", "exit status 1", clock=began)
     yield
 
 

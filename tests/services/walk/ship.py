@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 from typing import Any, Final, Self
 
-from services import livestate
-from services.command import main
-from services.commands.common import World
+from services.cli.common import World
+from services.cli.main import main
+from services.state import state_file
 from tests.faults.disks import Disk
 from tests.polling import PATIENCE_S
 from tests.ports import free_port
@@ -139,7 +139,7 @@ class Ship:
 
     def lights(self) -> Lights:
         """What the daemon's own code shows now; none if it has stopped looking."""
-        state = livestate.read(livestate.path(self.run, "lights"))
+        state = state_file.read(state_file.path(self.run, "lights"))
         if state is None or time.clock_gettime(time.CLOCK_BOOTTIME) - state["updated"]["clock"] > STILL_S:
             return {}
         return {name: (each["pattern"], each["means"]) for name, each in state["lights"].items()}

@@ -12,8 +12,8 @@ import pytest
 
 from services.doctor import network
 from services.lights.states import TABLE
-from services.present import screen
-from services.troubles import TOLD_WITHIN_S, TROUBLES, Trouble, lights_of, markdown, says
+from services.screens.troubleshooting import TOLD_WITHIN_S, TROUBLES, Trouble, lights_of, markdown, says
+from services.terminal.present import screen
 from tests.faults.disks import in_memory
 from tests.gateway.broker import Broker
 from tests.polling import PATIENCE_S

@@ -1,0 +1,159 @@
+"""The folder in force, `/etc/logboat/`: configuration, identity, and a record of what was taken in.
+
+    logboat.toml, sensors.toml, NAME.password …    as they were taken in
+    identity/
+    .taken.json                                    the record of this module
+    before/                                        files that a change has replaced, to be restored by hand
+
+A change is prepared in `.staged/`, complete and durable, and decided by one rename, to `.install/`. The steps
+after that can be repeated from any interruption, and are repeated at the next start. Before that rename
+nothing has changed; after it everything will.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from provisioning import files
+from provisioning.bundle.contents import BESIDE, IDENTITY, SENSORS
+
+from . import permissions
+
+CONFIG: Final = "logboat.toml"
+BEFORE: Final = "before"
+_STATE: Final = ".taken.json"
+_STAGED: Final = ".staged"
+_INSTALL: Final = ".install"
+_OLD_IDENTITY: Final = ".identity.old"
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Record of earlier starts."""
+
+    shown: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of the files last taken in from the card, or written there, by name."""
+    forced: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of the files that were in force then, by name."""
+    wipe: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of secrets that were taken in and still have to be wiped, by path."""
+    generated: bool = False
+    """True while the vessel has only a generated id."""
+
+
+def digest(content: bytes) -> str:
+    """Return the SHA-256 in the form that `Memory` uses."""
+    return hashlib.sha256(content).hexdigest()
+
+
+class InForce:
+    """The folder in force; any method may raise OSError."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def identity(self) -> Path:
+        """The folder of the identity in force."""
+        return self.folder / IDENTITY
+
+    @property
+    def staged(self) -> Path:
+        """The folder of a change being prepared."""
+        return self.folder / _STAGED
+
+    def recover(self) -> None:
+        """Finish a change that was decided, and drop one that was not."""
+        permissions.make_folder(self.folder)
+        files.remove(self.staged)
+        self._install()
+
+    def configuration(self) -> dict[str, bytes]:
+        """Return the files in force by name: both configurations, and the files they may refer to."""
+        return {
+            path.name: path.read_bytes()
+            for path in sorted(self.folder.iterdir())
+            if path.is_file() and (path.name in (CONFIG, SENSORS) or _is_beside(path))
+        }
+
+    @property
+    def memory(self) -> Memory:
+        """The record of earlier starts; empty if it cannot be read, so that everything is examined again."""
+        try:
+            raw: Any = json.loads((self.folder / _STATE).read_bytes())
+            return Memory(
+                dict(raw["shown"]), dict(raw["forced"]), dict(raw["wipe"]), raw["generated"] is True
+            )
+        except Exception:  # noqa: BLE001  # unreadable for any reason: everything is examined again
+            return Memory()
+
+    def remember(self, memory: Memory) -> None:
+        """Replace the record of earlier starts."""
+        if memory != self.memory:
+            files.write(self.folder / _STATE, _text(memory))
+
+    def prepare(self, content: Mapping[str, bytes], identity: Mapping[str, bytes]) -> Path:
+        """Stage a change: the whole configuration, and a new identity if there is one."""
+        files.remove(self.staged)
+        permissions.make_folder(self.staged)
+        for name, each in content.items():
+            self._write(self.staged / name, each)
+        if identity:
+            permissions.make_folder(self.staged / IDENTITY)
+            for name, each in identity.items():
+                self._write(self.staged / IDENTITY / name, each)
+        return self.staged
+
+    def commit(self, memory: Memory) -> None:
+        """Put the staged change in force, and replace the record."""
+        files.write(self.staged / _STATE, _text(memory))
+        files.rename(self.staged, self.folder / _INSTALL)
+        self._install()
+
+    def discard(self) -> None:
+        """Drop the staged change."""
+        files.remove(self.staged)
+
+    def _write(self, path: Path, content: bytes) -> None:
+        files.write(path, content, mode=permissions.mode(), group=permissions.group())
+
+    def _install(self) -> None:
+        """Install a decided change.
+
+        Each step has no effect if it is already done; the record comes last, before only the cleaning up.
+        """
+        install = self.folder / _INSTALL
+        if not install.is_dir():
+            files.remove(self.folder / _OLD_IDENTITY)
+            return
+        if (install / IDENTITY).is_dir():
+            if self.identity.exists():
+                files.remove(self.folder / _OLD_IDENTITY)
+                files.rename(self.identity, self.folder / _OLD_IDENTITY)
+            files.rename(install / IDENTITY, self.identity)
+        for path in sorted(install.iterdir(), key=lambda path: path.name == _STATE):
+            target = self.folder / path.name
+            if path.name != _STATE and target.is_file() and target.read_bytes() != path.read_bytes():
+                permissions.make_folder(self.folder / BEFORE)
+                self._write(self.folder / BEFORE / path.name, target.read_bytes())
+            files.rename(path, target)
+        files.remove(install)
+        files.remove(self.folder / _OLD_IDENTITY)
+
+
+def _is_beside(path: Path) -> bool:
+    return not path.name.startswith(".") and path.name.lower().endswith(BESIDE)
+
+
+def _text(memory: Memory) -> bytes:
+    body = {
+        "version": 1,
+        "shown": dict(memory.shown),
+        "forced": dict(memory.forced),
+        "wipe": dict(memory.wipe),
+        "generated": memory.generated,
+    }
+    return json.dumps(body, indent=1).encode() + b"\n"

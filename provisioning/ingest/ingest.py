@@ -1,0 +1,387 @@
+"""Takes in what is offered at one start: checks it, puts it in force, reads it back, and wipes its secrets.
+
+If any of it is wrong, everything in force stays so, and what was offered stays where it is. Nothing here
+stops the start: a failure is reported as a problem.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from provisioning import files
+from provisioning.bundle import identity as identities
+from provisioning.bundle.contents import IDENTITY, RADIO_KEY, SENSORS, VESSEL
+from provisioning.errors import BundleError
+from sensors.toml.toml_file import EMPTIED, Problem, is_empty, unforeseen
+from sync.fleet.errors import IdentityError
+from sync.fleet.identity_names import RADIO_STATEMENT, REVOCATIONS
+from sync.folders import PUBLIC
+
+from . import permissions, problems, wiping
+from .active_config import CONFIG, InForce, Memory, digest
+from .offers import IN_FORCE, Offer, collect
+
+_STATEMENTS: Final = (REVOCATIONS, RADIO_STATEMENT)
+"""Files that the fleet's CA signs and numbers; the highest number applies."""
+_RADIO_KEY: Final = re.compile(rb"[ !#-~]{8,63}")
+"""Pattern of a WPA password (IEEE 802.11, annex J.4.1) that fits in double quotes for wpa_supplicant."""
+_ON_CARD: Final = {in_force: name for name, in_force in IN_FORCE.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Result of checking a folder with `logboat.toml` and `sensors.toml`."""
+
+    problems: tuple[Problem, ...]
+    vessel: str = ""
+    """Id of the vessel that the configuration is for."""
+
+
+Check = Callable[[Path], Verdict]
+"""Function that checks a folder; it raises nothing, and the verdict contains what is wrong."""
+Beside = Callable[[Callable[[], None]], Iterable[Problem]]
+"""Function that takes in other files, and returns the problems with them.
+
+Its argument makes the card writable.
+"""
+
+
+def nothing_beside(_open: Callable[[], None]) -> Iterable[Problem]:
+    """Take in no other files."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Result of taking in at a start."""
+
+    problems: tuple[Problem, ...]
+    taken: tuple[str, ...]
+    """Names in force of the new files that were taken in."""
+    generated: bool
+    """True while the vessel has only a generated id."""
+
+
+class TakeIn:
+    """The process of taking in, for one start or one `config apply`."""
+
+    def __init__(
+        self,
+        force: InForce,
+        *,
+        card: Path | None,
+        inbox: Path | None,
+        check: Check,
+        now: datetime,
+        fallback: str,
+        writable: Callable[[], AbstractContextManager[None]],
+        beside: Beside = nothing_beside,
+    ) -> None:
+        """Set the folders `card` and `inbox`, which are None where there is none.
+
+        `fallback` is the vessel's id until someone configures one. `writable` makes the card writable while
+        entered, and may raise OSError. `beside` takes in what others left on the card.
+        """
+        self._force = force
+        self._card = card
+        self._inbox = inbox
+        self._check = check
+        self._now = now
+        self._fallback = fallback
+        self._writable = writable
+        self._beside = beside
+        self._stack = ExitStack()
+        self._is_open = False
+        self._problems: list[Problem] = []
+        self._refused: set[str] = set()
+
+    def run(self, extra: Offer | None = None) -> Outcome:
+        """Take in what is offered, and `extra`."""
+        taken: tuple[str, ...] = ()
+        try:
+            with self._stack:
+                if self._attempt(self._force.folder, self._force.recover):
+                    self._attempt(self._card, self._finish_wiping)
+                    offer = self._collect(extra)
+                    if offer is not None:
+                        taken = self._take(offer)
+                    self._attempt(self._force.folder, self._name)
+                    if offer is not None:
+                        self._attempt(self._card, self._show)
+                    self._attempt(self._card, self._look_beside)
+                self._attempt(self._card, self._tell)
+        except Exception as error:  # noqa: BLE001  # the card could not be made read-only again
+            self._fail(self._card, error)
+        return Outcome(tuple(self._problems), taken, self._force.memory.generated)
+
+    # Taking in
+
+    def _collect(self, extra: Offer | None) -> Offer | None:
+        inbox = self._inbox
+        if inbox is not None and not permissions.is_ours(inbox):
+            self._complain(inbox, "is not root's, and is not believed", "Write the card anew.")
+            inbox = None
+        try:
+            offer = collect(self._card, inbox, memory=self._force.memory)
+        except BundleError as error:
+            what, _, remedy = str(error).partition("; ")
+            self._complain(self._card or self._force.folder, what, f"{remedy[:1].upper()}{remedy[1:]}.")
+            self._refused |= set(_ON_CARD)
+            return None
+        except Exception as error:  # noqa: BLE001  # nothing on a card stops a start
+            self._fail(self._card, error)
+            return None
+        if extra is not None:
+            offer.configuration |= extra.configuration
+            offer.origins |= extra.origins
+        return offer
+
+    def _take(self, offer: Offer) -> tuple[str, ...]:
+        try:
+            present = self._force.configuration()
+            new = {name for name, each in offer.configuration.items() if present.get(name) != each}
+            if offer.identity and not self._holds_identity(offer):
+                new.add(IDENTITY)
+            if new and not self._change(offer, present):
+                self._refused |= set(_ON_CARD)
+                return ()
+            self._force.remember(
+                replace(self._force.memory, shown={**self._force.memory.shown, **offer.shown})
+            )
+        except Exception as error:  # noqa: BLE001  # as above
+            self._fail(self._force.folder, error)
+            self._refused |= set(_ON_CARD)
+            return ()
+        self._attempt(self._card, lambda: self._wipe(offer))
+        return tuple(sorted(new))
+
+    def _change(self, offer: Offer, present: dict[str, bytes]) -> bool:
+        """Put the offer in force and return True, or report the problems and return False."""
+        memory, wanted = self._force.memory, present | offer.configuration
+        if offer.identity and memory.generated and CONFIG not in offer.configuration:
+            wanted.pop(CONFIG, None)
+        identity = self._with_radio_key(offer.identity)
+        staged = self._force.prepare(wanted, identity)
+        found = list(self._objections(offer, staged))
+        if not found:
+            self._complete(staged, wanted)
+            found = list(self._judged(offer, staged))
+        if found:
+            self._force.discard()
+            self._problems += found
+            return False
+        told = CONFIG in offer.configuration or bool(offer.identity)
+        self._force.commit(
+            Memory(
+                shown={**memory.shown, **offer.shown},
+                forced={name: digest(wanted[name]) for name in _ON_CARD if name in wanted},
+                wipe=memory.wipe,
+                generated=memory.generated and not told,
+            )
+        )
+        return True
+
+    def _objections(self, offer: Offer, staged: Path) -> Iterable[Problem]:
+        if offer.identity:
+            place = offer.origins[IDENTITY]
+            present = identities.load(self._force.identity)
+            for text, remedy in identities.objections(staged / IDENTITY, present=present, now=self._now):
+                yield Problem(place, None, "", text, remedy)
+            radio = offer.identity.get(RADIO_KEY)
+            if radio is not None and not _RADIO_KEY.fullmatch(radio.strip()):
+                text = f"{RADIO_KEY}: this is no password of a radio"
+                yield Problem(place, None, "", text, "Write the bundle anew.")
+            if why := identities.radio_objection(staged / IDENTITY):
+                yield Problem(place, None, "", why, "Write the bundle anew.")
+        for name, content in offer.configuration.items():
+            if name != SENSORS and is_empty(content):  # the check of sensors.toml says more
+                yield Problem(offer.origins[name], None, "", *EMPTIED)
+
+    def _judged(self, offer: Offer, staged: Path) -> Iterable[Problem]:
+        verdict = self._check(staged)
+        for problem in verdict.problems:
+            name = problem.file.name
+            place = offer.origins.get(name, self._force.folder / _ON_CARD.get(name, name))
+            yield replace(problem, file=place)
+        whose = identities.load(staged / IDENTITY) or identities.load(self._force.identity)
+        if not verdict.problems and whose is not None and whose.vessel != verdict.vessel:
+            yield Problem(
+                offer.origins.get(CONFIG, self._force.folder / VESSEL),
+                None,
+                "id",
+                f'the vessel is "{verdict.vessel}" here, and "{whose.vessel}" by its certificate',
+                f'Write: id = "{whose.vessel}". Another vessel needs another card: `logboat fleet card`.',
+                table="[vessel]",
+            )
+
+    def _complete(self, staged: Path, wanted: dict[str, bytes]) -> None:
+        """Complete the staged change with the vessel's id and with newer statements of the CA."""
+        if not (staged / IDENTITY).is_dir():
+            return
+        offered = identities.whole(staged / IDENTITY)
+        if CONFIG not in wanted:
+            wanted[CONFIG] = _named(offered.vessel)
+            self._stage(staged / CONFIG, wanted[CONFIG])
+        present = identities.load(self._force.identity)
+        if present is not None and present.trust.revocations.number > offered.trust.revocations.number:
+            newer = (self._force.identity / REVOCATIONS).read_bytes()
+            self._stage(staged / IDENTITY / REVOCATIONS, newer)
+        statement = self._force.identity / RADIO_STATEMENT
+        if statement.is_file() and self._is_newer(statement, staged / IDENTITY / RADIO_STATEMENT):
+            self._stage(staged / IDENTITY / RADIO_STATEMENT, statement.read_bytes())
+
+    def _is_newer(self, statement: Path, other: Path) -> bool:
+        ours = _number(statement.read_bytes())
+        theirs = _number(other.read_bytes()) if other.is_file() else None
+        return ours is not None and (theirs is None or ours > theirs)
+
+    def _stage(self, path: Path, content: bytes) -> None:
+        files.write(path, content, mode=permissions.mode(), group=permissions.group())
+
+    def _with_radio_key(self, identity: dict[str, bytes]) -> dict[str, bytes]:
+        """Add the radio key in force to an identity without one, such as that of a version 1 bundle."""
+        present = self._force.identity / RADIO_KEY
+        if identity and RADIO_KEY not in identity and present.exists():
+            return {**identity, RADIO_KEY: present.read_bytes()}
+        return identity
+
+    def _holds_identity(self, offer: Offer) -> bool:
+        """Return True if the identity is in force already; the newer of two statements of the CA counts."""
+        return all(
+            self._holds_statement(name, content)
+            if name in _STATEMENTS
+            else (self._force.identity / name).is_file()
+            and (self._force.identity / name).read_bytes() == content
+            for name, content in offer.identity.items()
+        )
+
+    def _holds_statement(self, name: str, offered: bytes) -> bool:
+        """Return True if the statement in force is as new; the check refuses an unreadable one."""
+        path = self._force.identity / name
+        if not path.is_file():
+            return False
+        present, number = _number(path.read_bytes()), _number(offered)
+        return number is not None and (present is None or number <= present)
+
+    # Wiping
+
+    def _wipe(self, offer: Offer) -> None:
+        """Wipe the offer's secrets, once their copies in force have been read back."""
+        if not offer.secrets:
+            return
+        for name, content in offer.configuration.items():
+            self._compare(self._force.folder / name, content)
+        for name, content in offer.identity.items():
+            if name not in _STATEMENTS:
+                self._compare(self._force.identity / name, content)
+        memory = self._force.memory
+        self._force.remember(replace(memory, wipe={**memory.wipe, **offer.secrets}))
+        self._finish_wiping()
+
+    def _compare(self, path: Path, content: bytes) -> None:
+        if files.read_back(path) != content:
+            text = "was written, and reads differently"
+            raise OSError(None, text, str(path))
+
+    def _finish_wiping(self) -> None:
+        memory = self._force.memory
+        if memory.wipe:
+            self._open()
+            wiping.wipe(memory.wipe)
+            self._force.remember(replace(memory, wipe={}))
+
+    # Defaults, and the files that the card shows
+
+    def _name(self) -> None:
+        """Generate an id for a vessel that has no configuration, so that it records under that id."""
+        if not (self._force.folder / CONFIG).exists():
+            files.write(
+                self._force.folder / CONFIG,
+                _named(self._fallback),
+                mode=permissions.mode(),
+                group=permissions.group(),
+            )
+            self._force.remember(replace(self._force.memory, generated=True))
+
+    def _show(self) -> None:
+        """Write the files in force to the card, except for those that were refused."""
+        if self._card is None:
+            return
+        in_force, memory = self._force.configuration(), self._force.memory
+        shown = dict(memory.shown)
+        for name, on_card in _ON_CARD.items():
+            content, path = in_force.get(name), self._card / on_card
+            if content is None or name in self._refused or shown.get(on_card) == digest(content):
+                continue
+            if self._check(self._force.folder).problems:
+                return  # someone has since changed it and made a mistake: the recorder reports that
+            self._open()
+            path.parent.mkdir(mode=PUBLIC, exist_ok=True)
+            files.write_on_fat(path, content)
+            shown[on_card] = digest(content)
+        forced = {name: digest(in_force[name]) for name in _ON_CARD if name in in_force}
+        self._force.remember(replace(memory, shown=shown, forced=forced))
+
+    def _look_beside(self) -> None:
+        self._problems += self._beside(self._open)
+
+    def _tell(self) -> None:
+        if self._card is not None and (self._card.is_dir() or self._problems):
+            problems.show(self._card, self._problems, before=self._open_folder)
+
+    def _open_folder(self) -> None:
+        self._open()
+        if self._card is not None:
+            self._card.mkdir(mode=PUBLIC, exist_ok=True)
+
+    def _open(self) -> None:
+        """Make the card writable, from now until the end."""
+        if not self._is_open:
+            self._stack.enter_context(self._writable())
+            self._is_open = True
+
+    # Problems
+
+    def _attempt(self, where: Path | None, action: Callable[[], None]) -> bool:
+        try:
+            action()
+        except Exception as error:  # noqa: BLE001  # as above
+            self._fail(where, error)
+            return False
+        return True
+
+    def _fail(self, where: Path | None, error: Exception) -> None:
+        if not isinstance(error, OSError | IdentityError):
+            self._complain(where or self._force.folder, *unforeseen(error))
+            return
+        words = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        name = error.filename if isinstance(error, OSError) else None
+        place = Path(str(name)) if name else where or self._force.folder
+        self._complain(
+            place,
+            f"could not be read or written: {words}",
+            "Is the card's lock switch on? Else the card is failing: replace it soon.",
+        )
+
+    def _complain(self, place: Path, text: str, remedy: str) -> None:
+        self._problems.append(Problem(place, None, "", text, remedy))
+
+
+def _number(statement: bytes) -> int | None:
+    """Return the number in a statement, unverified, or None if it cannot be read."""
+    try:
+        return int(json.loads(statement)["number"])
+    except Exception:  # noqa: BLE001  # the file may have any content
+        return None
+
+
+def _named(vessel: str) -> bytes:
+    return f'[vessel]\nid = "{vessel}"\n'.encode()
+
+
+__all__ = ["SENSORS", "Check", "Outcome", "TakeIn", "Verdict"]

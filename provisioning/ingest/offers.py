@@ -1,0 +1,116 @@
+"""Compares what the card and the operator's inbox offer with what is in force, and finds what is new.
+
+The inbox is a folder on the data partition, filled when the card was written; the card's own folder is on
+FAT, where anyone can edit it. A file there is offered only if it differs from what was last taken in from
+there or written there, so that an old copy cannot undo a later change made in another way.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from provisioning.bundle import contents, identity
+from provisioning.bundle.contents import MANIFEST, SENSORS, VESSEL, Contents
+from provisioning.errors import BundleError
+from sync.fleet.identity_names import VESSEL_CERTIFICATE
+
+from .active_config import CONFIG, Memory, digest
+
+IN_FORCE: Final[Mapping[str, str]] = {VESSEL: CONFIG, SENSORS: SENSORS}
+"""Names in force of the files on the card."""
+
+
+@dataclass(slots=True)
+class Offer:
+    """All files that are offered, by their names in force."""
+
+    configuration: dict[str, bytes] = field(default_factory=dict)
+    identity: dict[str, bytes] = field(default_factory=dict)
+    origins: dict[str, Path] = field(default_factory=dict)
+    """Paths of the files, for messages; the identity's is under the name of its folder."""
+    shown: dict[str, str] = field(default_factory=dict)
+    """SHA-256 of the card's files, by their names there."""
+    secrets: dict[str, str] = field(default_factory=dict)
+    """SHA-256 of the files to wipe, by path."""
+
+
+def collect(card: Path | None, inbox: Path | None, *, memory: Memory) -> Offer:
+    """Return what is offered by the card and the inbox.
+
+    Raises BundleError for an incomplete bundle, or for two bundles of different vessels; also OSError.
+    """
+    offer, found = Offer(), []
+    for folder in (inbox, card):
+        if folder is None:
+            continue
+        _check_single(folder)
+        source = contents.read(folder)
+        contents.check(source)
+        found.append(source)
+        _add(offer, source, memory if folder == card else None)
+    whose = {
+        identity.vessel_of(source.files[f"{contents.IDENTITY}/{VESSEL_CERTIFICATE}"]) or "nobody": source
+        for source in found
+        if source.identity
+    }
+    if len(whose) > 1:  # of one vessel, the card's is the later one, because someone has put it there
+        where = " and ".join(f"{vessel}'s in {source.folder}" for vessel, source in whose.items())
+        text = f"there are two bundles of different vessels, {where}; remove that on FAT, or write a new card"
+        raise BundleError(text)
+    return offer
+
+
+def _check_single(folder: Path) -> None:
+    deeper = contents.others(folder)
+    if deeper:
+        names = " and ".join(f"{folder.name}/{path.name}" for path in deeper)
+        text = (
+            f"{names}: a bundle in a folder of its own; move what is in the right one up to {folder.name}/,"
+            " and remove the folder"
+        )
+        raise BundleError(text)
+
+
+def _add(offer: Offer, source: Contents, memory: Memory | None) -> None:
+    """Add a folder's files to the offer.
+
+    `memory` is for a folder that keeps its files; a folder that is emptied has none.
+    """
+    for name, in_force in IN_FORCE.items():
+        content = source.files.get(name)
+        if content is None:
+            continue
+        if memory is not None:
+            offer.shown[name] = digest(content)
+            if memory.shown.get(name) == digest(content):
+                continue
+        offer.configuration[in_force] = content
+        offer.origins[in_force] = source.folder / name
+    for name, content in source.beside.items():
+        offer.configuration[name] = content
+        offer.origins[name] = source.folder / name
+    if source.identity:
+        offer.identity = source.identity
+        place = contents.identity_folder(source.folder)
+        offer.origins[contents.IDENTITY] = place
+        _goes(
+            offer,
+            {
+                path: source.files[f"{contents.IDENTITY}/{path.name.lower()}"]
+                for path in place.iterdir()
+                if f"{contents.IDENTITY}/{path.name.lower()}" in source.files
+            },
+        )
+    _goes(offer, {path: source.files[path.name] for path in source.secrets})
+    if memory is None:
+        _goes(
+            offer,
+            {source.folder / name: content for name, content in source.files.items() if "/" not in name},
+        )
+    elif MANIFEST in source.files:
+        _goes(offer, {source.folder / MANIFEST: source.files[MANIFEST]})
+
+
+def _goes(offer: Offer, found: Mapping[Path, bytes]) -> None:
+    offer.secrets |= {str(path): digest(content) for path, content in found.items()}

@@ -1,0 +1,54 @@
+"""PROBLEMS.txt on the card: what could not be taken in, and why, for people with a laptop and no shell."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from provisioning import files
+from sensors.plaintext import clean
+from sensors.toml.toml_file import Problem
+
+NAME: Final = "PROBLEMS.txt"
+_HEAD: Final = (
+    "Logboat could not take in what stands on this card.",
+    "What was in force before stays in force, and recording goes on.",
+)
+_FOOT: Final = (
+    "Correct it, save it, put the card back and switch on.",
+    "This file goes away when all is well.",
+)
+
+
+def text(problems: Sequence[Problem]) -> bytes:
+    """Return the text with Windows' line ends, which every editor understands."""
+    rows = [*_HEAD, ""]
+    for problem in problems:
+        line = "" if problem.line is None else f", line {problem.line}"
+        subject = ": ".join(part for part in (problem.table, problem.key) if part)
+        rows += [
+            f"{problem.file.name}{line}" + (f", {subject}" if subject else ""),
+            f"    {problem.text}",
+            *([f"    {problem.remedy}"] if problem.remedy else []),
+            "",
+        ]
+    return "\r\n".join(map(clean, [*rows, *_FOOT, ""])).encode()
+
+
+def show(folder: Path, problems: Sequence[Problem], *, before: Callable[[], None]) -> None:
+    """Write the file, or remove it when there are no problems; an equal file stays. Raises OSError.
+
+    `before` is called before anything is written.
+    """
+    path = folder / NAME
+    wanted = text(problems) if problems else None
+    found = None
+    if path.exists():  # read no further than our own text could reach, because the file may be anything
+        with path.open("rb") as file:
+            found = file.read(len(wanted or b"") + 1)
+    if found == wanted:
+        return
+    before()
+    if wanted is None:
+        files.remove(path)
+    else:
+        files.write_on_fat(path, wanted)

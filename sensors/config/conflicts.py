@@ -1,0 +1,189 @@
+"""Conflicts over resources that sensors cannot share with each other, with the lights or with the board.
+
+The resources are ids, GPIO lines, the lines of buses, addresses and channels. Each conflict is reported at
+the later of the two sensors, with the line of the earlier one and with what is free.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import Final
+
+from sensors.kinds.sysfs import CHIPS
+from sensors.toml.schema import unique
+
+from .kinds import Draft
+from .parsers import THERMOMETER
+from .sections import PPS
+
+PROPOSED_PINS: Final = (12, 16, 17, 18, *range(20, 26), 27, 5, 6, 13, 19, 26)
+"""BCM numbers that have no other function, followed by the lights' default ones."""
+EEPROM_PINS: Final = (0, 1)
+"""Pins at which the Pi reads a HAT's EEPROM at boot (Raspberry Pi HAT design guide)."""
+BUS_PINS: Final[Mapping[str, tuple[int, ...]]] = {
+    "i2c-1": (2, 3),
+    "spi-0": (7, 8, 9, 10, 11),
+    "spi-1": (16, 17, 18, 19, 20, 21),
+    "w1": (4,),
+}
+"""Lines that a bus occupies, by its lane (`/boot/firmware/overlays/README`)."""
+_PROPOSED: Final = 3
+
+
+def check(drafts: Sequence[Draft], reserved: Mapping[int, str]) -> None:
+    """Complain of every conflict.
+
+    `reserved` maps the pins that have another user to its name: a light's name under [lights], or `pps`.
+    """
+    unique(
+        ((draft.table, draft.given("id")) for draft in drafts),
+        "id",
+        "id of another sensor",
+        "Choose another.",
+    )
+    _check_pins(drafts, reserved)
+    _check_chips(drafts)
+
+
+def _lane(draft: Draft) -> str | None:
+    """Return the bus of a sensor, or None if it is on no bus or the bus is not known."""
+    chip = _chip(draft)
+    if chip is None or chip == THERMOMETER:
+        return "w1" if chip else None
+    return CHIPS[chip].wiring.lane(draft.given("bus"))
+
+
+def _chip(draft: Draft) -> str | None:
+    return None if draft.kind is None else draft.kind.chip(draft.values)
+
+
+# GPIO lines ----------------------------------------------------------------------------------------
+
+
+def _check_pins(drafts: Sequence[Draft], reserved: Mapping[int, str]) -> None:
+    taken: dict[int, str] = dict.fromkeys(EEPROM_PINS, "is read from a HAT's EEPROM at boot")
+    for draft in drafts:
+        lane = _lane(draft)
+        if lane is None:
+            continue
+        for pin in BUS_PINS.get(lane, ()):
+            taken.setdefault(pin, f"belongs to the bus {lane}, which {_name(draft)} uses")
+        _check_lights(draft, lane, reserved)
+    users: dict[int, Draft] = {}
+    pins = {draft.given("pin") for draft in drafts}
+    free = [pin for pin in PROPOSED_PINS if pin not in taken and pin not in reserved and pin not in pins]
+    choose = f"Choose another pin (free: {_some(free)})"
+    for draft in drafts:
+        pin = draft.given("pin")
+        if pin is None:
+            continue
+        earlier = users.setdefault(pin, draft)
+        if pin in taken:
+            draft.table.complain("pin", f"{pin} {taken[pin]}", f"{choose}.")
+        elif pin in reserved:
+            draft.table.complain(
+                "pin",
+                f"{pin} is used by {_holder(reserved[pin])}",
+                f"{choose}, or {_release(reserved[pin])}.",
+            )
+        elif earlier is not draft:
+            draft.table.complain("pin", f"{pin} is already used by {_name(earlier)}", f"{choose}.")
+
+
+def _check_lights(draft: Draft, lane: str, reserved: Mapping[int, str]) -> None:
+    lights = [pin for pin in BUS_PINS.get(lane, ()) if pin in reserved]
+    if lights:
+        pin = lights[0]
+        draft.table.complain(
+            "bus" if "bus" in draft.table.data else "",
+            f"the bus {lane} takes pin {pin}, which is used by {_holder(reserved[pin])}",
+            f"Use another bus, or {_release(reserved[pin])}.",
+        )
+
+
+def _holder(name: str) -> str:
+    """Return the name of a reserved pin's user, in words."""
+    return "the satellite receiver's pulse, [clock] pps" if name == PPS else f"the {name} light"
+
+
+def _release(name: str) -> str:
+    """Return the advice that frees a reserved pin."""
+    if name == PPS:
+        return "give pps another under [clock] in logboat.toml"
+    return f"set {name} = 0 under [lights] in logboat.toml"
+
+
+def _some(free: Sequence[int]) -> str:
+    named = ", ".join(str(pin) for pin in free[:_PROPOSED])
+    return f"{named} …" if len(free) > _PROPOSED else named or "none"
+
+
+def _name(draft: Draft) -> str:
+    line = draft.table.line()
+    return f"{draft.table.label} (line {line})"
+
+
+# Chips ---------------------------------------------------------------------------------------------
+
+
+def _check_chips(drafts: Sequence[Draft]) -> None:
+    on_bus: dict[str, list[Draft]] = defaultdict(list)
+    for draft in drafts:
+        lane = _lane(draft)
+        if lane is not None and draft.table.faulty.isdisjoint(
+            {"bus", "address", "chip", "measure", "channel"}
+        ):
+            on_bus[lane].append(draft)
+    for lane, those in on_bus.items():
+        _check_addresses(lane, those)
+        _check_quantities(those)
+
+
+def _address(draft: Draft) -> int | str | None:
+    """Return the address in the file, or None if the only chip there is is meant."""
+    found: int | str | None = draft.values["address"]
+    return found
+
+
+def _check_addresses(lane: str, drafts: Sequence[Draft]) -> None:
+    """Complain if two chips have one address, or if one of several of the same type has no address."""
+    owners: dict[int | str, Draft] = {}
+    for draft in drafts:
+        chip, address = _chip(draft), _address(draft)
+        assert chip is not None
+        if chip == THERMOMETER:
+            continue
+        earlier = owners.setdefault(CHIPS[chip].usual_address if address is None else address, draft)
+        if _chip(earlier) != chip:
+            where = CHIPS[chip].wiring.describe(
+                None, CHIPS[chip].usual_address if address is None else int(address)
+            )
+            draft.table.complain(
+                "address",
+                f"{_name(earlier)} has another chip at the same place ({lane}, {where})",
+                "Correct one of the addresses.",
+            )
+    for _, group in groupby(sorted(drafts, key=lambda draft: _chip(draft) or ""), key=_chip):
+        alike = list(group)
+        if len({_address(draft) for draft in alike}) > 1:
+            for draft in alike:
+                if _address(draft) is None:
+                    draft.table.complain(
+                        "address", f"there are several on {lane}, and this one has no address", "Give it."
+                    )
+
+
+def _check_quantities(drafts: Iterable[Draft]) -> None:
+    """Complain if two sensors read the same quantity or channel of one chip."""
+    first: dict[tuple[object, ...], Draft] = {}
+    for draft in drafts:
+        by = "channel" if "channel" in draft.values else "measure"
+        found = draft.values[by]
+        earlier = first.setdefault((_chip(draft), _address(draft), by, found), draft)
+        if earlier is not draft:
+            key = by if by in draft.table.data else ""
+            draft.table.complain(
+                key,
+                f"{_name(earlier)} already reads {by} {found} of this chip",
+                "Choose another, or give each chip its address.",
+            )

@@ -1,0 +1,360 @@
+"""The kinds of sensors: the keys of each kind, their valid values, and the options made from them.
+
+`KINDS` is the table to read or to change. A kind's `check` examines its keys in combination. The resources
+that sensors may not share with each other are in `conflicts`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from sensors.driver import DriverError
+from sensors.kinds.replay import load
+from sensors.kinds.simulation_models import MODELS
+from sensors.kinds.sysfs import CHIPS
+from sensors.settings import (
+    AnalogOptions,
+    BusOptions,
+    ContactOptions,
+    ManualOptions,
+    Options,
+    Pull,
+    PulseOptions,
+    ReplayOptions,
+    SimulatedOptions,
+)
+from sensors.signalk_paths import CONTACT
+from sensors.state import State
+from sensors.toml.schema import (
+    Key,
+    Schema,
+    Table,
+    boolean,
+    choice,
+    integer,
+    list_of,
+    number,
+    one_of,
+    positive,
+    quantity,
+)
+from sensors.units import DIMENSIONS, RATES
+
+from . import parsers
+from .parsers import THERMOMETER
+
+Values = dict[str, Any]
+"""Values of a table by key; None for a value that is wrong."""
+
+
+@dataclass(slots=True)
+class Draft:
+    """A `[[sensor]]` table that has been read, but not yet checked in all respects."""
+
+    table: Table
+    kind: "Kind | None"
+    """Kind of the sensor; None if the file has no known kind."""
+    values: Values
+    unit: str | None
+    """SI unit of the sensor; None if it is not known."""
+    folder: Path
+    """Folder that contains `sensors.toml`."""
+
+    def given(self, key: str) -> Any:
+        """Return a value that is known to be valid, or None if it is missing or wrong."""
+        return None if key in self.table.faulty else self.values.get(key)
+
+
+def _nothing_more(_draft: Draft) -> None:
+    """Do nothing: the keys of this kind do not depend on each other."""
+
+
+def _none(_values: Values) -> str | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Entry for a value of the key `kind`."""
+
+    schema: Schema
+    options: Callable[[Draft], Options]
+    """Function that makes the options from a draft without mistakes."""
+    check: Callable[[Draft], None] = _nothing_more
+    interval_s: float | None = 1.0
+    """Interval between samples in seconds if the file does not set it; None for kinds that have no rate."""
+    fastest_hz: float = 1000.0
+    unit: Callable[[Values], str | None] = _none
+    """SI unit that the kind implies; None for kinds that measure in the unit of their path."""
+    chip: Callable[[Values], str | None] = _none
+    """Chip that the kind needs, from `kernel.CHIPS` or a thermometer; None for kinds that need none."""
+
+
+# Contacts and pulses -------------------------------------------------------------------------------
+
+_LINE: Final[Schema] = {
+    "pin": Key(parsers.pin, required="pin = 17"),
+    "pull": Key(one_of(Pull), Pull.UP),
+    "active": Key(choice("low", "high"), "low"),
+}
+_CONTACT: Final[Schema] = {
+    **_LINE,
+    "debounce": Key(quantity("s", "0 ms", "10 s"), 0.05),
+    "normally_closed": Key(boolean, default=False),
+    "noisy_above": Key(quantity("Hz", "0.1 Hz", "1 kHz"), 10.0),
+}
+_PULSE: Final[Schema] = {
+    **_LINE,
+    "pulses_per_unit": Key(positive, required="pulses_per_unit = 12"),
+    "measure": Key(choice("rate", "total"), "rate"),
+    "debounce": Key(quantity("s", "0 ms", "10 s"), 0.0),
+    "max_pulse_rate": Key(quantity("Hz", "0.1 Hz", "100 kHz"), 20_000.0),
+    "zero_after": Key(quantity("s", "10 ms", "1 h"), 2.0),
+}
+
+
+def _contact_options(draft: Draft) -> ContactOptions:
+    values = draft.values
+    return ContactOptions(
+        pin=values["pin"],
+        pull=values["pull"],
+        active_low=values["active"] == "low",
+        debounce_s=values["debounce"],
+        normally_closed=values["normally_closed"],
+        noisy_above_hz=values["noisy_above"],
+    )
+
+
+def _pulse_options(draft: Draft) -> PulseOptions:
+    values = draft.values
+    return PulseOptions(
+        pin=values["pin"],
+        pulses_per_unit=values["pulses_per_unit"],
+        measure=values["measure"],
+        pull=values["pull"],
+        active_low=values["active"] == "low",
+        debounce_s=values["debounce"],
+        max_hz=values["max_pulse_rate"],
+        zero_after_s=values["zero_after"],
+    )
+
+
+def _is_number(draft: Draft) -> bool:
+    """Return True if the path takes the number that this kind measures; complain if it is a contact's."""
+    if draft.unit == CONTACT:
+        draft.table.complain(
+            "path", f"{draft.values['path']} is on and off, and this sensor gives numbers", "Choose another."
+        )
+    return draft.unit != CONTACT
+
+
+def _check_pulse(draft: Draft) -> None:
+    """Complain if a known unit is not a rate although `measure` is `rate`, or the reverse."""
+    measure, unit = draft.given("measure"), draft.unit
+    if not _is_number(draft) or measure is None or unit not in DIMENSIONS:
+        return
+    if (unit in RATES) is not (measure == "rate"):
+        other = "total" if measure == "rate" else "rate"
+        draft.table.complain(
+            "measure",
+            f'"{measure}" does not fit {draft.values["path"]}, which is in {unit}',
+            f'Write measure = "{other}", or choose another path.',
+        )
+
+
+# Chips on I2C, SPI and 1-wire ----------------------------------------------------------------------
+
+
+def _bus_schema(chip: str, *measures: str) -> Schema:
+    schema = {
+        "bus": Key(parsers.bus, CHIPS[chip].wiring.usual_bus),
+        "address": Key(parsers.address(chip)),
+    }
+    if len(measures) == 1:
+        return {**schema, "measure": Key(choice(*measures), measures[0])}
+    return {**schema, "measure": Key(choice(*measures), required=f'measure = "{measures[0]}"')}
+
+
+_SHUNT: Final = {"shunt": Key(quantity("ohm", "10 uohm", "100 ohm"))}
+_POWER: Final = ("voltage", "current", "power")
+
+
+def _bus_options(draft: Draft) -> BusOptions:
+    values = draft.values
+    return BusOptions(
+        bus=values.get("bus"),
+        address=values["address"],
+        measure=values["measure"],
+        shunt_ohm=values.get("shunt"),
+    )
+
+
+def _measured(values: Values) -> str | None:
+    return parsers.MEASURES.get(values.get("measure") or "")
+
+
+def _on_bus(chip: str, schema: Schema, *, fastest_hz: float = 1000.0, interval_s: float = 1.0) -> Kind:
+    return Kind(
+        schema,
+        _bus_options,
+        unit=_measured,
+        chip=lambda _values: chip,
+        fastest_hz=fastest_hz,
+        interval_s=interval_s,
+    )
+
+
+# Voltages ------------------------------------------------------------------------------------------
+
+_ANALOG: Final[Schema] = {
+    "chip": Key(choice(*parsers.CHANNELS), required='chip = "mcp3008"'),
+    "channel": Key(integer(0, 7), required="channel = 0"),
+    "bus": Key(parsers.bus),
+    "address": Key(lambda raw: raw),
+    "calibration": Key(list_of(parsers.pair, least=2), required="calibration = [[0.5, 0.0], [2.5, 1.0]]"),
+    "valid": Key(parsers.electrical_range, required="valid = [0.3, 3.0]"),
+    "open_is_high": Key(boolean, default=True),
+    "reference": Key(quantity("V", "0.5 V", "6 V"), 3.3),
+    "divider": Key(number(1.0, 10_000.0), 1.0),
+}
+
+
+def _check_analog(draft: Draft) -> None:
+    table, values = draft.table, draft.values
+    _is_number(draft)
+    chip = draft.given("chip")
+    if chip is not None:
+        channel = draft.given("channel")
+        if channel is not None and channel >= parsers.CHANNELS[chip]:
+            most = parsers.CHANNELS[chip] - 1
+            table.complain(
+                "channel", f"the {CHIPS[chip].title} has no channel {channel}", f"It has 0 to {most}."
+            )
+        if values["bus"] is None:
+            values["bus"] = CHIPS[chip].wiring.usual_bus
+        if "address" in table.data:
+            values["address"] = table.value("address", parsers.address(chip))
+        else:
+            values["address"] = CHIPS[chip].usual_address
+    if draft.given("calibration") is not None and draft.unit is not None:
+        values["calibration"] = table.value("calibration", parsers.calibration(draft.unit))
+    _check_valid(draft)
+
+
+def _check_valid(draft: Draft) -> None:
+    """Complain if calibration and electrical range do not overlap, or the range exceeds the chip's."""
+    chip, valid, points = (draft.given(key) for key in ("chip", "valid", "calibration"))
+    if valid is not None and points is not None and draft.unit is not None:
+        first, last = points[0][0], points[-1][0]
+        if last < valid[0] or first > valid[1]:
+            draft.table.complain(
+                "valid",
+                f"none of the calibration ({first:g} to {last:g} V) is within {valid[0]:g} to {valid[1]:g} V",
+                "Give the voltages between which the sender is sound.",
+            )
+    reference, divider = draft.given("reference"), draft.given("divider")
+    if None in (valid, reference, divider) or chip not in ("mcp3008", "mcp3208"):
+        return
+    highest = reference * divider
+    if valid[1] > highest:
+        draft.table.complain(
+            "valid",
+            f"{valid[1]:g} V is more than the chip can measure ({highest:.4g} V)",
+            f"Write {highest:.4g} V or less, or correct reference or divider.",
+        )
+
+
+def _analog_options(draft: Draft) -> AnalogOptions:
+    values = draft.values
+    return AnalogOptions(
+        chip=values["chip"],
+        channel=values["channel"],
+        bus=values["bus"],
+        address=values["address"],
+        calibration=values["calibration"],
+        valid=values["valid"],
+        open_is_high=values["open_is_high"],
+        reference_v=values["reference"],
+        divider=values["divider"],
+    )
+
+
+# Kinds without wires -------------------------------------------------------------------------------
+
+
+def _replay_file(draft: Draft) -> Path:
+    name: str = draft.values["file"]
+    return draft.folder / name
+
+
+def _check_replay(draft: Draft) -> None:
+    """Complain unless the recording exists, is valid, and has rows of the path."""
+    if draft.given("file") is None or draft.given("path") is None:
+        return
+    file = _replay_file(draft)
+    if not _is_file(file):
+        draft.table.complain(
+            "file", f"there is no file {file.name} beside sensors.toml", f"Copy it to {file.parent}."
+        )
+        return
+    try:
+        load(file, draft.values["path"])
+    except DriverError as error:
+        draft.table.complain("file", str(error), "Correct the recording, or name another file or path.")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that no file can have, or a folder that may not be searched
+        return False
+
+
+_SIMULATED: Final[Schema] = {
+    "model": Key(choice(*MODELS), required='model = "engine"'),
+    "seed": Key(integer(0, 2**31), 0),
+    "faults": Key(boolean, default=False),
+    "wire": Key(choice("good", "open", "short"), "good"),
+}
+_REPLAY: Final[Schema] = {
+    "file": Key(parsers.recording, required='file = "yacht.csv"'),
+    "speed": Key(number(0.001, 10_000.0), 1.0),
+    "repeat": Key(boolean, default=False),
+}
+
+
+def _simulated_options(draft: Draft) -> SimulatedOptions:
+    values = draft.values
+    return SimulatedOptions(
+        model=values["model"], seed=values["seed"], faults=values["faults"], wire=State(values["wire"])
+    )
+
+
+def _replay_options(draft: Draft) -> ReplayOptions:
+    values = draft.values
+    return ReplayOptions(file=_replay_file(draft), speed=values["speed"], repeat=values["repeat"])
+
+
+KINDS: Final[Mapping[str, Kind]] = {
+    "switch": Kind(_CONTACT, _contact_options, interval_s=None, unit=lambda _values: CONTACT),
+    "pulse": Kind(_PULSE, _pulse_options, check=_check_pulse),
+    "runtime": Kind(_CONTACT, _contact_options, unit=lambda _values: "s"),
+    "analog": Kind(_ANALOG, _analog_options, check=_check_analog, chip=lambda values: values.get("chip")),
+    # a conversion takes 750 ms (DS18B20 data sheet, 12 bits)
+    THERMOMETER: _on_bus(
+        THERMOMETER,
+        {"address": Key(parsers.thermometer_id), "measure": Key(choice("temperature"), "temperature")},
+        interval_s=10.0,
+        fastest_hz=1.0,
+    ),
+    # a conversion takes 100 ms (MAX31855 data sheet)
+    "thermocouple": _on_bus("thermocouple", _bus_schema("thermocouple", "temperature"), fastest_hz=10.0),
+    "ina219": _on_bus("ina219", {**_bus_schema("ina219", *_POWER), **_SHUNT}),
+    "ina226": _on_bus("ina226", {**_bus_schema("ina226", *_POWER), **_SHUNT}),
+    "bme280": _on_bus("bme280", _bus_schema("bme280", "temperature", "relativeHumidity", "pressure")),
+    "manual": Kind({}, lambda _draft: ManualOptions(), interval_s=None),
+    "simulated": Kind(_SIMULATED, _simulated_options),
+    "replay": Kind(_REPLAY, _replay_options, check=_check_replay, interval_s=None),
+}
+"""All kinds, by the value of the key `kind`."""

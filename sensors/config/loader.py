@@ -1,0 +1,358 @@
+"""Reader of `sensors.toml`: returns valid, typed settings in SI units, or reports every problem at once.
+
+Defines the keys that every sensor's table has, whatever its kind: id, path and unit, rate, window, deadband,
+alarms. The keys of each kind are in `kinds`, and the resources that sensors cannot share in `conflicts`.
+Reads the recordings of `replay` sensors to check that they can be played; touches no hardware.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+from sensors import signalk_paths
+from sensors.settings import AlarmRule, SensorSettings, Severity, When
+from sensors.signalk_paths import CONTACT
+from sensors.toml import toml_file
+from sensors.toml.schema import (
+    Advice,
+    Key,
+    Schema,
+    Table,
+    boolean,
+    choice,
+    identifier,
+    one_of,
+    quantity,
+    text,
+)
+from sensors.toml.toml_file import UNREADABLE, ConfigurationError, Problem, TomlFile, raise_if_any
+from sensors.units import DIMENSIONS, InputError, parse_value, shown, si_of
+
+from . import conflicts
+from .kinds import KINDS, Draft, Kind, Values
+from .parsers import unit_words
+from .sections import SECTIONS
+
+__all__ = ["ConfigurationError", "Problem", "load_sensors", "nothing_described", "read_sensors"]
+
+NO_LIGHTS: Final[Mapping[int, str]] = MappingProxyType({})
+NO_SENSORS: Final = "no_sensors"
+"""The key with which a file states that it deliberately describes no sensor."""
+
+
+def load_sensors(
+    path: Path, *, reserved: Mapping[int, str] = NO_LIGHTS, missing_ok: bool = False
+) -> tuple[SensorSettings, ...]:
+    """Return the sensors that a file describes, in its order.
+
+    `reserved` maps the lights' pins to each light's name under [lights]. With `missing_ok`, a missing file
+    describes no sensors. Raises `ConfigurationError` with every problem, whatever the file contains.
+    """
+    return read_sensors(toml_file.read(path, missing_ok=missing_ok), reserved=reserved)
+
+
+def read_sensors(
+    file: TomlFile, *, reserved: Mapping[int, str] = NO_LIGHTS, none_ok: bool = False
+) -> tuple[SensorSettings, ...]:
+    """Return the sensors of a file that has already been read.
+
+    A file that describes none must contain `no_sensors = true`, unless `none_ok` is true.
+    """
+    root = Table.root(file)
+    values = root.read({"sensor": Key(_as_it_is), NO_SENSORS: Key(boolean)}, elsewhere=_OTHER_FILE)
+    drafts: list[Draft] = []
+    for number, table in enumerate(root.sections("sensor"), start=1):
+        with table.guarded():
+            drafts.append(_draft(table, number, file.path.parent))
+    with root.guarded():
+        conflicts.check(drafts, reserved)
+    if file.content is not None and not none_ok:
+        _check_that_something_is_recorded(root, wants_none=values[NO_SENSORS])
+    raise_if_any(root.problems)
+    sensors: list[SensorSettings] = []
+    for draft in drafts:
+        with draft.table.guarded():
+            sensors.append(_settings(draft))
+    raise_if_any(root.problems)
+    return tuple(sensors)
+
+
+def nothing_described(path: Path) -> Problem:
+    """Return the problem that is reported when `sensors.toml` is missing."""
+    return Problem(path, None, "", "there is no such file, so nothing is recorded", _DESCRIBE)
+
+
+_DESCRIBE: Final = (
+    f"Describe a sensor there with [[sensor]], or write {NO_SENSORS} = true if nothing is wired."
+)
+
+
+def _check_that_something_is_recorded(root: Table, *, wants_none: bool | None) -> None:
+    """Complain if nothing would be recorded, unless the file says that this is intended.
+
+    A power cut can leave a file empty. An empty file must not be taken for a vessel without sensors.
+    """
+    has_sensors = bool(root.data.get("sensor"))
+    if has_sensors and wants_none:
+        root.complain(NO_SENSORS, "the file says so, and describes sensors", "Take out one of the two.")
+    elif not has_sensors and not wants_none and not root.problems:
+        root.complain("", "no sensor is described, so nothing would be recorded", _DESCRIBE)
+
+
+_OTHER_FILE: Final[Mapping[str, Advice]] = dict.fromkeys(
+    SECTIONS, ("this belongs into logboat.toml (on the card: vessel.toml)", "Move it there.")
+)
+
+
+# Keys of every kind --------------------------------------------------------------------------------
+
+
+def _as_it_is(raw: Any) -> Any:
+    """Return the value unchanged; it is parsed later, when the unit is known."""
+    return raw
+
+
+def _path(raw: Any) -> str:
+    path: str = text()(raw)
+    if not signalk_paths.is_well_formed(path):
+        raise InputError(
+            f"{shown(path)} is not a Signal K path",
+            'Write names of letters and digits with points between: "propulsion.main.oilPressure".',
+        )
+    return path
+
+
+def _unit(raw: Any) -> str:
+    unit: str = text(16)(raw)
+    known = {*DIMENSIONS, *(meta.units for meta in signalk_paths.TABLE.values())}
+    if unit not in known and (si := si_of(unit)):
+        raise InputError(f"{shown(unit)} is not an SI unit", f'Values are kept in SI: unit = "{si}".')
+    return unit
+
+
+COMMON: Final[Schema] = {
+    "id": Key(identifier, required='id = "bilge-float"'),
+    "name": Key(text(80, least=1)),
+    "kind": Key(choice(*KINDS), required='kind = "switch"'),
+    "path": Key(_path, required='path = "bilge.main.highWater"'),
+    "unit": Key(_unit),
+    "description": Key(text(), ""),
+    "window": Key(quantity("s", "10 s", "1 h"), 300.0),
+    "deadband": Key(_as_it_is, 0.0),
+    "alarm": Key(_as_it_is),
+}
+_ANY_KIND: Final[Schema] = {
+    key: replace(what, parse=what.parse if key == "pin" else _as_it_is, required="")
+    for kind in KINDS.values()
+    for key, what in {**kind.schema, "rate": Key(_as_it_is), "every": Key(_as_it_is)}.items()
+}
+"""Every key of any kind.
+
+Only pins are checked: they have the same form in every kind, and may conflict.
+"""
+
+
+def _schema(kind: Kind | None) -> Schema:
+    if kind is None:
+        return {**_ANY_KIND, **COMMON}
+    if kind.interval_s is None:
+        return {**COMMON, **kind.schema}
+    fastest = kind.fastest_hz
+    pace = {
+        "rate": Key(quantity("Hz", "0.001 Hz", f"{fastest:g} Hz")),
+        "every": Key(quantity("s", f"{1000 / fastest:g} ms", "1000 s")),
+    }
+    return {**COMMON, **kind.schema, **pace}
+
+
+def _draft(table: Table, number: int, folder: Path) -> Draft:
+    name = table.data.get("id")
+    table.label = (
+        f"sensor {shown(name)}" if isinstance(name, str) and name != UNREADABLE else f"sensor {number}"
+    )
+    kind_name = table.data.get("kind")
+    kind = KINDS.get(kind_name) if isinstance(kind_name, str) else None
+    schema = _schema(kind)
+    others = {
+        key: (f'kind "{kind_name}" has no such key', f"It has {', '.join(schema)}.")
+        for key in _ANY_KIND
+        if key not in schema
+    }
+    draft = Draft(table, kind, table.read(schema, elsewhere=others), None, folder)
+    if kind is None:
+        table.faulty |= _ANY_KIND.keys() - {"pin"}
+    draft.unit = _find_unit(draft)
+    draft.values["interval"] = _interval(draft)
+    draft.values["deadband"] = _deadband(draft)
+    draft.values["alarms"] = tuple(_alarm(rule, draft.unit) for rule in table.tables("alarm"))
+    if kind is not None:
+        kind.check(draft)
+    return draft
+
+
+def _find_unit(draft: Draft) -> str | None:
+    """Return the unit of the path, or else the given unit, or else the unit that the kind implies.
+
+    Complains where these differ, and returns None if the unit is not known.
+    """
+    table, path, given = draft.table, draft.given("path"), draft.given("unit")
+    if path is None:
+        return None
+    known = signalk_paths.unit_of(path)
+    natural = None if draft.kind is None else draft.kind.unit(draft.values)
+    unit = next((unit for unit in (known, given, natural) if unit is not None), None)
+    if unit is None:
+        near = signalk_paths.similar(path)
+        hint = f'Did you mean "{near}"? Otherwise add' if near else "Add"
+        if "unit" not in table.faulty and draft.kind is not None:
+            table.complain(
+                "path", f"{shown(path)} is not a path whose unit is known", f'{hint} its SI unit: unit = "…".'
+            )
+        return None
+    if known is not None and given not in (None, known):
+        table.complain(
+            "unit", f"{path} is in {unit_words(known)}, not in {unit_words(given)}", "Leave unit out."
+        )
+    elif natural is not None and natural != unit:
+        table.complain(
+            "path" if known is not None else "unit",
+            f"this sensor is in {unit_words(natural)}, and {path} in {unit_words(unit)}",
+            "Choose a path that fits what it measures.",
+        )
+        return None
+    return unit
+
+
+def _interval(draft: Draft) -> float:
+    """Return the interval between samples in seconds."""
+    table, values = draft.table, draft.values
+    usual = None if draft.kind is None else draft.kind.interval_s
+    if usual is None:
+        return 1.0
+    if "rate" in table.data and "every" in table.data:
+        table.complain("every", "the rate is given twice, as rate and as every", "Keep one of the two.")
+    if values["rate"] is not None:
+        return 1.0 / float(values["rate"])
+    return usual if values["every"] is None else float(values["every"])
+
+
+def _deadband(draft: Draft) -> float:
+    table, unit = draft.table, draft.unit
+    if "deadband" not in table.data or unit is None:
+        return 0.0
+    if unit == CONTACT:
+        table.complain("deadband", "a contact has none", "Take it out.")
+        return 0.0
+    return table.value("deadband", _difference(unit)) or 0.0
+
+
+def _difference(unit: str) -> Any:
+    """Return a parser for a difference of two values in a unit, which must not be below 0."""
+
+    def parser(raw: Any) -> float:
+        found = parse_value(raw, unit, difference=True)
+        if found < 0:
+            raise InputError(f"{shown(raw)} is below 0", "Write how far the value may move, 0 or more.")
+        return found
+
+    return parser
+
+
+# Alarms --------------------------------------------------------------------------------------------
+
+
+def _severity(raw: Any) -> Severity:
+    severity = one_of(Severity)(raw)
+    if severity.rank < Severity.ALERT.rank:
+        raise InputError(f'"{severity}" is no alarm', 'Write "alert", "warn", "alarm" or "emergency".')
+    return severity
+
+
+_RULE: Final[Schema] = {
+    "severity": Key(_severity, required='severity = "alarm"'),
+    "text": Key(text(), ""),
+    "for": Key(quantity("s", "0 s", "24 h"), 0.0),
+    "clear_for": Key(quantity("s", "0 s", "24 h"), 0.0),
+}
+_LIMITS: Final = ("above", "below", "hysteresis")
+_FOR_NUMBERS: Final = ("this is for numbers, and a contact has none", 'Write when = "active" or "inactive".')
+_FOR_CONTACTS: Final = ("this is for contacts, and here is a number", "Write above = … or below = ….")
+
+
+def _alarm(table: Table, unit: str | None) -> AlarmRule:
+    contact = unit == CONTACT
+    condition: Schema = (
+        {"when": Key(one_of(When))}
+        if contact
+        else {
+            "above": Key(_limit(unit)),
+            "below": Key(_limit(unit)),
+            "hysteresis": Key(_as_it_is if unit is None else _difference(unit), 0.0),
+        }
+    )
+    if unit is None:  # the unit's error is already reported; which keys the rule may have depends on it
+        condition = {**condition, "when": Key(_as_it_is)}
+    elsewhere = dict.fromkeys(_LIMITS, _FOR_NUMBERS) if contact else {"when": _FOR_CONTACTS}
+    values = table.read({**condition, **_RULE}, elsewhere=elsewhere)
+    if unit is not None:
+        _check_condition(table, values, contact=contact)
+    return AlarmRule(
+        severity=values["severity"],
+        text=values["text"],
+        when=values.get("when"),
+        above=values.get("above"),
+        below=values.get("below"),
+        hysteresis=values.get("hysteresis", 0.0),
+        raise_after_s=values["for"],
+        clear_after_s=values["clear_for"],
+    )
+
+
+def _limit(unit: str | None) -> Any:
+    return _as_it_is if unit is None else lambda raw: parse_value(raw, unit)
+
+
+def _check_condition(table: Table, values: Values, *, contact: bool) -> None:
+    conditions = ("when",) if contact else ("above", "below")
+    if table.faulty.isdisjoint({"when", "above", "below"}) and not any(
+        key in table.data for key in conditions
+    ):
+        example = 'when = "active"' if contact else "above = … or below = …"
+        table.complain("", "the rule has no condition", f"Add {example}.")
+    above, below, hysteresis = values.get("above"), values.get("below"), values.get("hysteresis")
+    if above is None or below is None:
+        return
+    if above <= below:
+        table.complain(
+            "below", f"every value is above {above:g} or below {below:g}", "above must be the higher one."
+        )
+    elif hysteresis is not None and hysteresis >= above - below:
+        table.complain(
+            "hysteresis",
+            "it is as wide as what is good, so the alarm would stay",
+            f"Write less than {above - below:g}.",
+        )
+
+
+# Settings ------------------------------------------------------------------------------------------
+
+
+def _settings(draft: Draft) -> SensorSettings:
+    values, kind, unit = draft.values, draft.kind, draft.unit
+    assert kind is not None
+    assert unit is not None
+    return SensorSettings(
+        id=values["id"],
+        name=values["name"] or values["id"],
+        kind=values["kind"],
+        path=values["path"],
+        unit=unit,
+        options=kind.options(draft),
+        description=values["description"],
+        interval_s=values["interval"],
+        window_s=values["window"],
+        deadband=values["deadband"],
+        alarms=values["alarms"],
+    )

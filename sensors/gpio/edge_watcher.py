@@ -1,0 +1,148 @@
+"""Thread that waits for the edges of all GPIO lines.
+
+Decides when a line is served: as soon as the kernel has an event for it, or at a time that the line requests.
+The line itself decides how. A line that has just been served may ask not to be called for a while (the kernel
+keeps its events): a fast line then costs as many wake-ups as it wants, not one for each edge.
+
+gpiozero closes forgotten devices from the garbage collector, which means in any thread, at any point. So the
+lines are kept in a dictionary that is only changed and copied in one step each, without a lock, and the one
+lock is reentrant.
+
+`Watcher.step` is one round of the thread; it knows no threads, and a function supplies the time.
+"""
+
+import logging
+import os
+import select
+import threading
+import time
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from .event_clock import Monotonic
+
+_log = logging.getLogger(__name__)
+
+_MILLISECOND: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """Condition for the next call of a line."""
+
+    at_ns: int | None = None
+    """Latest time of the call (monotonic clock, ns); None for no particular time."""
+    on_events: bool = True
+    """True to be called as soon as the kernel has an event, too."""
+
+
+class Watched(Protocol):
+    """Interface of a line for the watcher; it may be queried once more after `remove`."""
+
+    @property
+    def wake(self) -> Wake:
+        """Condition for the line's next call; read again for each round."""
+        ...
+
+    def fileno(self) -> int | None:
+        """Return the file descriptor that is readable when the kernel has an event; None once closed."""
+        ...
+
+    def service(self, now_ns: int) -> None:
+        """Handle pending events and due work; must not block, even when there is nothing to do."""
+        ...
+
+
+class Watcher:
+    """The lines being waited for; safe to use from any thread."""
+
+    def __init__(self, monotonic_ns: Monotonic = time.monotonic_ns) -> None:
+        self._monotonic_ns = monotonic_ns
+        self._lines: dict[Watched, None] = {}
+        self._lock = threading.RLock()
+        self._nudge = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._thread: threading.Thread | None = None
+        self._closing = False
+
+    def add(self, line: Watched) -> None:
+        """Serve `line` from now on; do nothing if it is already served."""
+        self._lines[line] = None
+        with self._lock:
+            if self._closing:
+                self._lines.clear()
+                raise RuntimeError("the watcher is closed")
+            if self._thread is None:
+                self._thread = self.start()
+        self.nudge()
+
+    def remove(self, line: Watched) -> None:
+        """Stop serving `line`; do nothing if it is not served."""
+        self._lines.pop(line, None)
+        self.nudge()
+
+    def nudge(self) -> None:
+        """Begin a new round, because some line's `wake` has changed."""
+        with self._lock:
+            if not self._closing:
+                os.eventfd_write(self._nudge, 1)
+
+    def start(self) -> threading.Thread | None:
+        """Start the thread and return it; None if it is run by other means."""
+        # a daemon: a program that forgets to close a gpiozero device must still be able to end
+        thread = threading.Thread(target=self._run, name="gpio edges", daemon=True)
+        thread.start()
+        return thread
+
+    def close(self) -> None:
+        """Stop the thread and forget the lines; safe to call twice."""
+        with self._lock:
+            if self._closing:
+                return
+            self._closing = True
+            os.eventfd_write(self._nudge, 1)
+            thread = self._thread
+        self._lines.clear()
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
+        os.close(self._nudge)
+
+    def _run(self) -> None:
+        while not self._closing:
+            self.step()
+
+    def step(self, timeout_s: float | None = None) -> None:
+        """Wait until a line needs service (at most `timeout_s`), and serve every line that does."""
+        lines = self._lines.copy()
+        wakes = {line: line.wake for line in lines}
+        listening: dict[int, Watched] = {}
+        waiting = select.poll()
+        waiting.register(self._nudge, select.POLLIN)
+        for line, wake in wakes.items():
+            fd = line.fileno() if wake.on_events else None
+            if fd is not None:
+                listening[fd] = line
+                waiting.register(fd, select.POLLIN)
+        due = [wake.at_ns for wake in wakes.values() if wake.at_ns is not None]
+        ready = [fd for fd, _ in waiting.poll(self._wait_ms(due, timeout_s))]
+        if self._nudge in ready:
+            os.eventfd_read(self._nudge)
+        called = {listening[fd] for fd in ready if fd != self._nudge}
+        now_ns = self._monotonic_ns()
+        called.update(line for line, wake in wakes.items() if wake.at_ns is not None and wake.at_ns <= now_ns)
+        for line in called:
+            self._service(line, now_ns)
+
+    def _wait_ms(self, due: list[int], timeout_s: float | None) -> int | None:
+        waits_ns = [] if timeout_s is None else [round(timeout_s * 1e9)]
+        if due:
+            waits_ns.append(max(0, min(due) - self._monotonic_ns()))
+        # rounded up: waking up too early means waking up twice
+        return -(-min(waits_ns) // _MILLISECOND) if waits_ns else None
+
+    def _service(self, line: Watched, now_ns: int) -> None:
+        try:
+            line.service(now_ns)
+        except Exception:  # noqa: BLE001
+            # lines catch the errors of their own work: this is a fault of ours, and only its line suffers
+            _log.exception("%s is looked after no longer", line)
+            self._lines.pop(line, None)

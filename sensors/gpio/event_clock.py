@@ -1,0 +1,58 @@
+"""The kernel's clock for edge events, and its offset from the boot clock.
+
+The kernel stamps edges on `CLOCK_MONOTONIC`; samples carry `CLOCK_BOOTTIME`, which also counts the time that
+the machine was suspended. The two differ by a constant until the next suspend.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from sensors.clock import Clock
+
+Monotonic = Callable[[], int]
+"""Function that returns nanoseconds on `CLOCK_MONOTONIC`."""
+
+MEASUREMENTS: Final = 5
+"""Number of measurements, of which the least disturbed one is used."""
+SUSPENDED_NS: Final = 10_000_000
+"""Smallest change of the offset that counts as a suspend, in nanoseconds.
+
+A smaller change is the error of measurement.
+"""
+
+
+def clock_offset(readings: Iterable[tuple[int, int, int]]) -> int:
+    """Return the boot clock minus the monotonic clock, in ns, from (monotonic before, boot, monotonic after).
+
+    The tightest of the readings is used: in any other, something else ran between the clocks.
+    """
+    before, boot, after = min(readings, key=lambda reading: reading[2] - reading[0])
+    return boot - (before + after) // 2
+
+
+class EventClock:
+    """Converter from the kernel's time stamps to boot-clock times.
+
+    The same stamp always yields the same time, unless the machine was suspended in between.
+    """
+
+    def __init__(self, clock: Clock, monotonic_ns: Monotonic = time.monotonic_ns) -> None:
+        self.monotonic_ns = monotonic_ns
+        self._clock = clock
+        self._offset = self._measure()
+
+    def _measure(self) -> int:
+        return clock_offset(
+            (self.monotonic_ns(), self._clock.boottime_ns(), self.monotonic_ns()) for _ in range(MEASUREMENTS)
+        )
+
+    def refresh(self) -> None:
+        """Measure the offset again; to be called regularly."""
+        offset = self._measure()
+        if abs(offset - self._offset) > SUSPENDED_NS:
+            self._offset = offset
+
+    def boottime_ns(self, stamp_ns: int) -> int:
+        """Return the boot-clock time of an event's time stamp, in nanoseconds."""
+        return stamp_ns + self._offset

@@ -1,0 +1,117 @@
+"""The GPIO chip behind the 40-pin header: finding it, and explaining why it cannot be used.
+
+The kernel may number chips in any order (the header of a Pi 5 was `gpiochip4` and is now `gpiochip0`,
+followed by four others), so the chip is found by its label. Every failure of a chip or a line becomes a
+`DriverError` that a fitter understands. This module keeps no chip open: the caller that opened it closes it.
+"""
+
+import errno
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+import gpiod
+
+from sensors.driver import DriverError
+
+Opener = Callable[[str], gpiod.Chip]
+"""Function that opens a chip by the path of its device; raises `OSError`."""
+
+HEADER_CHIPS: Final[Mapping[str, int]] = {
+    "pinctrl-bcm2835": 0xA02082,  # a Pi 3B, for Zero, Zero 2, 1 to 3 and CM1 to CM3+
+    "pinctrl-bcm2711": 0xC03111,  # a Pi 4B, for 4, 400, CM4 and CM4S
+    "pinctrl-rp1": 0xC04170,  # a Pi 5, for 5, 500 and CM5
+}
+"""Labels of the chips whose lines are the header's BCM numbers, each with the revision code of a board.
+
+The labels are from the kernel's `pinctrl-bcm2835.c` and `pinctrl-rp1.c`. The board is one with such a chip;
+its revision code is used where the board itself cannot be queried.
+"""
+
+USUAL_BOARD: Final = HEADER_CHIPS["pinctrl-bcm2711"]
+"""Board that is assumed for a chip of any other label, given by its path."""
+
+DEVICES: Final = Path("/dev")
+
+
+def board_revision(label: str) -> int:
+    """Return gpiozero's revision code of a board whose header is the chip with this label."""
+    return HEADER_CHIPS.get(label, USUAL_BOARD)
+
+
+def open_header_chip(
+    path: str | None = None, *, opener: Opener = gpiod.Chip, devices: Path = DEVICES
+) -> gpiod.Chip:
+    """Open the header's chip: the one at `path`, whatever its label, or the one in `devices` by its label.
+
+    Raises `DriverError`, which says what was found.
+    """
+    if path is not None:
+        try:
+            return opener(path)
+        except OSError as error:
+            raise DriverError(f"the GPIO chip {path} cannot be opened ({_refusal(error)})") from error
+    seen = []
+    for device in _chip_devices(devices):
+        try:
+            chip = opener(str(device))
+        except OSError as error:
+            seen.append(f"{device.name} (cannot be opened: {_refusal(error)})")
+            continue
+        label = chip.get_info().label
+        if label in HEADER_CHIPS:
+            return chip
+        seen.append(f"{device.name} ({label})")
+        chip.close()
+    if not seen:
+        raise DriverError(
+            f"this machine has no GPIO chip (there is no {devices}/gpiochip*): a sensor on a pin needs a "
+            "Raspberry Pi"
+        )
+    raise DriverError(
+        f"no GPIO chip here is the header of a Raspberry Pi; looked for {', '.join(HEADER_CHIPS)}; "
+        f"found {', '.join(seen)}"
+    )
+
+
+def _chip_devices(devices: Path) -> list[Path]:
+    """Return the chips' devices in numerical order, without links.
+
+    On a Pi 5 `gpiochip4` is a link to `gpiochip0`.
+    """
+    found = [path for path in devices.glob("gpiochip*") if not path.is_symlink()]
+    return sorted(found, key=lambda path: (len(path.name), path.name))
+
+
+_NOT_SUPPORTED: Final = 524
+"""The kernel's own ENOTSUPP, which gpiolib passes through; it has no name in user space."""
+
+_REFUSALS: Final[Mapping[int, str]] = {
+    errno.EACCES: "not allowed: the user must be in the group gpio",
+    errno.EPERM: "not allowed: the user must be in the group gpio",
+    errno.EINVAL: "the kernel refuses these settings",
+    errno.EOPNOTSUPP: "the chip cannot do this",
+    _NOT_SUPPORTED: "the chip cannot do this",
+    errno.ENXIO: "the line gives no interrupts",
+    errno.ENODEV: "the chip is gone",
+}
+
+
+def _refusal(error: OSError) -> str:
+    return _REFUSALS.get(error.errno or 0, error.strerror or str(error))
+
+
+def line_error(chip: gpiod.Chip, pin: int, error: OSError) -> DriverError:
+    """Return an error that says what went wrong at the line of GPIO `pin` (BCM number), and what to do.
+
+    If the line is in use, the error says by which program.
+    """
+    line = f"GPIO{pin} on {chip.get_info().label}"
+    if error.errno == errno.EBUSY:
+        holder = chip.get_line_info(pin).consumer
+        by = f"by {holder}" if holder else "by another program or overlay"
+        return DriverError(
+            f"{line} is in use {by}; take another pin, or remove what uses it (another program, or a line "
+            "dtoverlay=… or dtparam=… in /boot/firmware/config.txt)"
+        )
+    return DriverError(f"{line} cannot be used: {_refusal(error)}")

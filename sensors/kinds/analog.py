@@ -1,0 +1,193 @@
+"""Conversion of a voltage at an ADC to the quantity that a sender measures, or to a wiring fault.
+
+The first half is arithmetic. It converts volts to values by a calibration, and volts to `open` or `short` by
+the electrical range. It also computes calibrations and ranges for the senders that boats have (resistive,
+4-20 mA, divided voltage), as numbers to write into `sensors.toml`. The second half reads MCP3008, MCP3208 and
+ADS1115 through the kernel's IIO drivers. A sensor outside its electrical range never has a value.
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from sensors.driver import DriverError
+from sensors.settings import AnalogOptions, SensorSettings
+from sensors.state import State
+
+from .bus import KernelDriver, Reading, tidy
+from .sysfs import CHIPS, read_number
+
+Points = Sequence[tuple[float, float]]
+"""Pairs of (volts, value) in order of rising volts; at least one."""
+
+
+def interpolate(points: Points, volts: float) -> float:
+    """Return the value at `volts`, interpolated linearly between two points.
+
+    Beyond either end of the calibration this is the value of the end point.
+    """
+    right = bisect_right(points, volts, key=lambda point: point[0])
+    if right == 0:
+        return points[0][1]
+    if right == len(points):
+        return points[-1][1]
+    (volts_0, value_0), (volts_1, value_1) = points[right - 1 : right + 1]
+    return value_0 + (value_1 - value_0) * (volts - volts_0) / (volts_1 - volts_0)
+
+
+def wire_state(volts: float, valid: tuple[float, float], *, open_is_high: bool) -> State:
+    """Return `good` inside the electrical range, limits included, and otherwise `open` or `short`."""
+    low, high = valid
+    if volts < low:
+        return State.SHORT if open_is_high else State.OPEN
+    if volts > high:
+        return State.OPEN if open_is_high else State.SHORT
+    return State.GOOD
+
+
+def measure(volts: float, options: AnalogOptions) -> Reading:
+    """Return the value that `volts` at the sender mean, in the path's unit, or the fault of its wires."""
+    state = wire_state(volts, options.valid, open_is_high=options.open_is_high)
+    if state is State.GOOD:
+        return Reading(tidy(interpolate(options.calibration, volts)))
+    low, high = options.valid
+    beyond = f"below {low:g} V" if volts < low else f"above {high:g} V"
+    return Reading(None, state, f"{volts:.3g} V is {beyond}")
+
+
+# Electrical data of the senders that boats have, to be written into sensors.toml --------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """The three keys of `sensors.toml` that describe a sender electrically."""
+
+    calibration: tuple[tuple[float, float], ...]
+    valid: tuple[float, float]
+    open_is_high: bool
+
+
+def resistive_sender_volts(ohm: float, *, pull_up_ohm: float, supply_v: float) -> float:
+    """Return the voltage across a sender to ground that a resistor pulls up to the supply.
+
+    The two form a voltage divider.
+    """
+    return supply_v * ohm / (ohm + pull_up_ohm)
+
+
+RESISTIVE_STEPS: Final = 8
+"""Number of straight segments for a resistive sender's curve.
+
+8 segments stay within 0.6 % of the scale (for a pull-up of at least 100 ohm).
+"""
+
+
+def resistive_sender(
+    empty_ohm: float,
+    full_ohm: float,
+    *,
+    pull_up_ohm: float,
+    supply_v: float,
+    empty: float = 0.0,
+    full: float = 1.0,
+) -> Sender:
+    """Return the keys for a sender to ground under a pull-up, whose resistance is linear in the value.
+
+    American tank senders are 240 ohm empty and 33 ohm full, European ones 10 and 180; oil pressure senders
+    are 10 to 180. The electrical range reaches from half the lowest to one and a half times the highest
+    resistance. Corroded contacts and a float past its stop stay inside; a broken wire or a short to ground
+    does not.
+    """
+    points = []
+    for step in range(RESISTIVE_STEPS + 1):
+        part = step / RESISTIVE_STEPS
+        ohm = empty_ohm + (full_ohm - empty_ohm) * part
+        volts = resistive_sender_volts(ohm, pull_up_ohm=pull_up_ohm, supply_v=supply_v)
+        points.append((round(volts, 4), tidy(empty + (full - empty) * part)))
+    low, high = sorted((empty_ohm, full_ohm))
+    limits = [
+        round(resistive_sender_volts(ohm, pull_up_ohm=pull_up_ohm, supply_v=supply_v), 4)
+        for ohm in (low / 2, high * 1.5)
+    ]
+    return Sender(tuple(sorted(points)), (limits[0], limits[1]), open_is_high=True)
+
+
+LOOP_A: Final = (0.004, 0.020)
+LOOP_VALID_A: Final = (0.0036, 0.021)
+"""Limits by NAMUR NE 43: a transmitter signals its own failure below 3.6 mA or above 21 mA."""
+
+
+def current_loop(shunt_ohm: float, *, at_4_ma: float, at_20_ma: float) -> Sender:
+    """Return the keys for a 4-20 mA transmitter over a shunt to ground.
+
+    A broken wire carries no current, so `open` is at the low end.
+    """
+    low, high = (round(ampere * shunt_ohm, 4) for ampere in LOOP_A)
+    valid_low, valid_high = (round(ampere * shunt_ohm, 4) for ampere in LOOP_VALID_A)
+    return Sender(((low, at_4_ma), (high, at_20_ma)), (valid_low, valid_high), open_is_high=False)
+
+
+def divider(top_ohm: float, bottom_ohm: float) -> float:
+    """Return the key `divider` for a divider to ground: volts at the sender per volt at the chip."""
+    return (top_ohm + bottom_ohm) / bottom_ohm
+
+
+# The driver ----------------------------------------------------------------------------------------
+
+_BITS: Final = {"mcp3008": 10, "mcp3208": 12}
+"""Resolution in bits of the chips that measure from 0 V to the reference voltage.
+
+The kernel's `in_voltage_scale` is not used: the overlays give the chip no regulator, and without one it
+cannot be read.
+"""
+_ADS1115_CODES: Final = 1 << 15
+"""Number of codes from 0 V to full scale.
+
+`in_voltageN_scale` is in mV per code and follows the gain that is set.
+"""
+
+
+class AnalogDriver(KernelDriver):
+    """Driver of the kind `analog`, using the kernel drivers `mcp320x` and `ti-ads1015`."""
+
+    def __init__(self, settings: SensorSettings, *, root: Path) -> None:
+        if not isinstance(settings.options, AnalogOptions):
+            raise TypeError(f"{settings.id} has the options of another kind than {settings.kind}")
+        self._options = settings.options
+        self._chip = CHIPS[self._options.chip]
+        super().__init__(settings, root=root, lane=self._chip.wiring.lane(self._options.bus))
+        self._volts_per_code = 0.0
+
+    def find(self) -> Path:
+        """Find the chip by bus and address, and compute the voltage of one code.
+
+        Raises `DriverError` if the chip is missing, or if it cannot measure up to the upper limit of `valid`.
+        """
+        options = self._options
+        directory = self._chip.find(self._root, bus=options.bus, address=options.address)
+        bits = _BITS.get(options.chip)
+        if bits is None:
+            scale = read_number(directory / f"in_voltage{options.channel}_scale") / 1000
+            full = _ADS1115_CODES * scale
+        else:
+            full = options.reference_v
+            scale = full / (1 << bits)
+        self._volts_per_code = scale * options.divider
+        if options.valid[1] > full * options.divider * (1 + 1e-6):
+            remedy = (
+                "set the channel's gain in its overlay (…_gain=0: 6.144 V)" if bits is None else "lower valid"
+            )
+            raise DriverError(
+                f"{self._chip.title} measures up to {full * options.divider:.4g} V here, valid goes up to "
+                f"{options.valid[1]:g} V: a broken wire would look like a value; {remedy}"
+            )
+        return directory
+
+    def read(self, directory: Path, now_ns: int) -> Reading | None:  # noqa: ARG002
+        """Return the value at the channel, or the state of its wires."""
+        code = read_number(directory / f"in_voltage{self._options.channel}_raw")
+        # at 0 V, the offset of an ADS1115 makes small negative codes, which do not mean a voltage below
+        # ground
+        return measure(max(code, 0.0) * self._volts_per_code, self._options)

@@ -1,0 +1,48 @@
+"""Kind `manual`: a sensor whose values people read off and type in.
+
+It has no wire, so it has no faults and does not become stale.
+"""
+
+import math
+
+from sensors.clock import Clock
+from sensors.driver import Driver, DriverError, Emit
+from sensors.sample import Sample, Totals, Value
+from sensors.settings import SensorSettings
+
+
+class ManualDriver(Driver):
+    """Driver that emits the values that people submit."""
+
+    def __init__(self, settings: SensorSettings, *, clock: Clock) -> None:
+        super().__init__(settings)
+        self.lane = "manual"
+        self.interval_ns = None
+        self._clock = clock
+        self._emit: Emit | None = None
+
+    def open(self, emit: Emit, *, resume: Totals) -> None:  # noqa: ARG002  # no totals here
+        """Start to accept values."""
+        self._emit = emit
+
+    def submit(self, value: Value) -> Sample:
+        """Emit a value in the sensor's unit, with the present time, and return the sample.
+
+        Raises `ValueError` for a value that is not of the sensor's type, and `DriverError` if the driver is
+        not open.
+        """
+        if self._emit is None:
+            raise DriverError(f"{self.settings.id} is not open")
+        if self.settings.unit == "bool":
+            if not isinstance(value, bool):
+                raise ValueError(f"{self.settings.id} takes true or false, not {value!r}")
+        elif isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            unit = f" in {self.settings.unit}" if self.settings.unit else ""
+            raise ValueError(f"{self.settings.id} takes a number{unit}, not {value!r}")
+        sample = Sample(self.settings.id, self._clock.boottime_ns(), value)
+        self._emit(sample)
+        return sample
+
+    def close(self) -> None:
+        """Stop accepting values; `submit` fails from now on."""
+        self._emit = None

@@ -1,0 +1,239 @@
+"""Kind `replay`: plays a recording as if it were live.
+
+A recording is a CSV file with the columns time (ISO 8601, or seconds), path and value (SI). Every row of the
+sensor's path is emitted exactly once, in the file's order, at the boot-clock time that keeps the recording's
+spacing divided by `speed`. A row that is emitted late keeps the time at which it was due. Sensors that play
+different paths of one file stay in step, because time counts from the file's first row.
+"""
+
+import csv
+import math
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final, overload
+
+from sensors.driver import Driver, DriverError, Emit
+from sensors.sample import Sample, Totals
+from sensors.settings import ReplayOptions, SensorSettings
+
+POLL_NS: Final = 50_000_000
+"""Interval in nanoseconds at which due rows are looked for.
+
+It limits how late a row may be emitted, not how exact its time is.
+"""
+MOST_S: Final = 1e10
+"""Longest recording in seconds: 317 years.
+
+A longer one is an overflow in the program that wrote the file.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Single reading of a recording."""
+
+    offset_ns: int
+    """Time in nanoseconds since the file's first row, whatever the path of that row."""
+    value: float
+
+
+MOST_ROWS: Final = 1_000_000
+"""Most rows of one file: a day of ten paths at 1 Hz.
+
+A small board reads a million rows in a minute.
+"""
+_MOST_NAMED: Final = 20
+"""Most paths that a message lists."""
+
+
+class Rows(Sequence[Row]):
+    """Sequence of rows that takes 16 bytes for each, because there may be a million."""
+
+    def __init__(self) -> None:
+        self._offsets, self._values = array("q"), array("d")
+
+    def append(self, row: Row) -> None:
+        """Add a row at the end; raise `OverflowError` if its time is too large to store."""
+        self._offsets.append(row.offset_ns)
+        self._values.append(row.value)
+
+    def __len__(self) -> int:
+        return len(self._offsets)
+
+    @overload
+    def __getitem__(self, place: int) -> Row: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Row, ...]: ...
+    def __getitem__(self, place: int | slice) -> Row | tuple[Row, ...]:
+        if isinstance(place, slice):
+            return tuple(map(Row, self._offsets[place], self._values[place]))
+        return Row(self._offsets[place], self._values[place])
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """The rows of one path."""
+
+    rows: Sequence[Row]
+    length_ns: int
+    """Time in nanoseconds at which the next round begins, if the recording repeats.
+
+    This is one mean spacing of rows after the file's last row.
+    """
+
+
+def rows(file: Path, path: str) -> tuple[Row, ...]:
+    """Return the recording's rows of `path`, in order; raise `DriverError` with file and line on an error."""
+    return tuple(load(file, path).rows)
+
+
+def load(file: Path, path: str) -> Recording:
+    """Read a recording; rows of other paths than `path` only count for its length.
+
+    Raises `DriverError` on any failure, whatever the file contains.
+    """
+    found = Rows()
+    paths: set[str] = set()
+    count = offset_ns = 0
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            for number, offset_ns, row_path, value in _read(file, lines):
+                count += 1
+                if count > MOST_ROWS:
+                    raise DriverError(f"{file} has more than {MOST_ROWS} rows; cut the recording into parts")
+                if len(paths) < _MOST_NAMED:
+                    paths.add(row_path)
+                if row_path != path:
+                    continue
+                if found and offset_ns < found[-1].offset_ns:
+                    raise DriverError(f"{file}, line {number}: time goes back; sort the recording by time")
+                found.append(Row(offset_ns, value))
+    except DriverError:
+        raise
+    except Exception as error:
+        raise DriverError(f"the recording {file} cannot be read: {error}") from error
+    if not found:
+        there = ", ".join(sorted(paths)) or "no rows at all"
+        raise DriverError(f"{file} has no rows of {path}; it has {there}")
+    spacing = offset_ns // (count - 1) if count > 1 else 0
+    return Recording(found, max(offset_ns + spacing, 1_000_000))
+
+
+def _read(file: Path, lines: Iterator[str]) -> Iterator[tuple[int, int, str, float]]:
+    """Yield line number, offset in ns, path and value of each row."""
+    reader = csv.DictReader(lines)
+    missing = {"time", "path", "value"} - set(reader.fieldnames or ())
+    if missing:
+        raise DriverError(f"{file}, line 1: no column {', '.join(sorted(missing))}; need time,path,value")
+    first: datetime | float | None = None
+    for row in reader:
+        number = reader.line_num
+        if None in (row["time"], row["path"], row["value"]):
+            raise DriverError(f"{file}, line {number}: a row needs time, path and value")
+        try:
+            time = _time(row["time"])
+            first = time if first is None else first
+            value = _value(row["value"])
+            offset_ns = _between(first, time)
+        except Exception as error:
+            raise DriverError(f"{file}, line {number}: {error}") from error
+        yield number, offset_ns, row["path"], value
+
+
+def _time(text: str) -> datetime | float:
+    try:
+        time = float(text)
+    except ValueError:
+        return datetime.fromisoformat(text)
+    if not math.isfinite(time):
+        raise ValueError(f"{text} is not a time")
+    return time
+
+
+def _between(first: datetime | float, time: datetime | float) -> int:
+    """Return the time from `first` to `time` in nanoseconds.
+
+    Raises `TypeError` if one has a date or zone and the other has none, and `ValueError` if the time is too
+    long.
+    """
+    if isinstance(first, datetime) and isinstance(time, datetime):
+        offset = time - first
+        _check_length(offset.total_seconds())
+        return offset // timedelta(microseconds=1) * 1000
+    if isinstance(first, datetime) or isinstance(time, datetime):
+        raise TypeError("times are to be all dates or all seconds")
+    _check_length(time - first)
+    return round((time - first) * 1e9)
+
+
+def _check_length(offset_s: float) -> None:
+    if abs(offset_s) > MOST_S:
+        raise ValueError(f"its time is {offset_s:.6g} s from the first row's, and {MOST_S:.6g} s is the most")
+
+
+def _value(text: str) -> float:
+    words = {"true": 1.0, "false": 0.0}
+    value = words[text] if text in words else float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is not a number that a sensor can have")
+    return value
+
+
+class ReplayDriver(Driver):
+    """Driver that plays a recording from the moment it is first opened."""
+
+    def __init__(self, settings: SensorSettings) -> None:
+        super().__init__(settings)
+        if not isinstance(settings.options, ReplayOptions):
+            raise TypeError(f"{settings.id} has the options of another kind than {settings.kind}")
+        self.lane = "replay"
+        self.interval_ns = POLL_NS
+        self._options = settings.options
+        self._contact = settings.unit == "bool"
+        self._recording: Recording | None = None
+        self._emit: Emit | None = None
+        self._start_ns: int | None = None
+        self._round = 0
+        self._next = 0
+
+    @property
+    def finished(self) -> bool:
+        """True if the last row has been emitted and none will follow."""
+        recording = self._recording
+        return recording is not None and not self._options.repeat and self._next >= len(recording.rows)
+
+    def open(self, emit: Emit, *, resume: Totals) -> None:  # noqa: ARG002  # no totals here
+        """Read the whole recording, or after a `close` continue at the same row.
+
+        Raises `DriverError` if the recording cannot be read.
+        """
+        if self._recording is None:
+            self._recording = load(self._options.file, self.settings.path)
+        self._emit = emit
+
+    def poll(self, now_ns: int) -> None:
+        """Emit every row that is due, including late ones."""
+        if self._recording is None or self._emit is None:
+            raise DriverError(f"{self.settings.id} is not open")
+        if self._start_ns is None:
+            self._start_ns = now_ns
+        recording = self._recording
+        while not self.finished:
+            row = recording.rows[self._next]
+            due_ns = self._start_ns + round(
+                (self._round * recording.length_ns + row.offset_ns) / self._options.speed
+            )
+            if due_ns > now_ns:
+                return
+            value = bool(row.value) if self._contact else row.value
+            self._emit(Sample(self.settings.id, due_ns, value))
+            self._next += 1
+            if self._options.repeat and self._next == len(recording.rows):
+                self._round, self._next = self._round + 1, 0
+
+    def close(self) -> None:
+        """Stop emitting; the position in the recording is kept."""
+        self._emit = None

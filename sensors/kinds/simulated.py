@@ -1,0 +1,85 @@
+"""Kind `simulated`: a sensor that plays a model of `models`, and its faults on request.
+
+Numbers are emitted at every poll, a contact (unit `bool`) when it changes, with its totals, as real drivers
+do. The samples depend only on the seed, the sensor's id and the times of the polls.
+"""
+
+import zlib
+from typing import Final
+
+from sensors.driver import Driver, DriverError, Emit
+from sensors.sample import Sample, Totals
+from sensors.settings import SensorSettings, SimulatedOptions
+from sensors.state import State
+
+from . import simulation_models
+
+_DETAIL: Final = {
+    State.OPEN: "a broken wire, played",
+    State.SHORT: "a short circuit, played",
+    State.STALE: "silence, played",
+}
+
+
+class SimulatedDriver(Driver):
+    """Driver that plays a model from the moment it is first opened."""
+
+    def __init__(self, settings: SensorSettings) -> None:
+        super().__init__(settings)
+        if not isinstance(settings.options, SimulatedOptions):
+            raise TypeError(f"{settings.id} has the options of another kind than {settings.kind}")
+        self.lane = "simulated"
+        self.interval_ns = round(settings.interval_s * 1e9)
+        self._seed = settings.options.seed
+        self._grain = self._seed ^ zlib.crc32(settings.id.encode())
+        self._faults = settings.options.faults
+        self._wire = None if settings.options.wire is State.GOOD else settings.options.wire
+        model = simulation_models.MODELS[settings.options.model]
+        self._number = model.numbers.get(settings.unit, model.numbers[""])
+        self._active = model.active if settings.unit == "bool" else None
+        self._emit: Emit | None = None
+        self._first_ns: int | None = None
+        self._last_ns = 0
+        self._level: bool | None = None
+        self._fault: State | None = None
+        self._totals = Totals()
+
+    def open(self, emit: Emit, *, resume: Totals) -> None:
+        """Begin, or continue after a `close`."""
+        self._emit = emit
+        self._totals = resume
+        self._level = None
+
+    def poll(self, now_ns: int) -> None:
+        """Emit the model's value or fault at `now_ns`."""
+        if self._emit is None:
+            raise DriverError(f"{self.settings.id} is not open")
+        if self._first_ns is None:
+            self._first_ns = now_ns
+        t_s = (now_ns - self._first_ns) / 1e9
+        fault = self._wire or (simulation_models.wire_fault(self._grain, t_s) if self._faults else None)
+        changed, self._fault = fault is not self._fault, fault
+        if fault is not None:
+            self._level = None
+            if changed or fault is not State.STALE:  # a silent sensor reports its silence once
+                self._emit(Sample(self.settings.id, now_ns, None, fault, detail=_DETAIL[fault]))
+        elif self._active is None:
+            self._emit(Sample(self.settings.id, now_ns, round(self._number(self._seed, self._grain, t_s), 4)))
+        else:
+            self._contact(now_ns, level=self._active(self._seed, t_s))
+        self._last_ns = now_ns
+
+    def _contact(self, now_ns: int, *, level: bool) -> None:
+        seconds = self._totals.seconds
+        if self._level:
+            seconds += (now_ns - self._last_ns) / 1e9
+        starts = level and self._level is False
+        self._totals = Totals(self._totals.count + starts, seconds)
+        if level is not self._level:
+            self._level = level
+            assert self._emit is not None
+            self._emit(Sample(self.settings.id, now_ns, level, totals=self._totals))
+
+    def close(self) -> None:
+        """Stop emitting samples; `open` continues."""
+        self._emit = None

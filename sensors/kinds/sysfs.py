@@ -1,0 +1,289 @@
+"""Chips that have a kernel driver, as sysfs shows them: finds a chip's directory, reads its attributes.
+
+Defines where 1-wire, hwmon and IIO devices are below `/sys`, how a bus and an address are spelt there, and
+which line of `config.txt` makes the kernel bind a chip. Every failure is a `DriverError` that says what was
+looked for, what was found, and what to do. Raw numbers are not converted to quantities here: `bus` and
+`analog` do that.
+
+The trees are documented in the kernel's `Documentation/w1/slaves/w1_therm.rst`,
+`Documentation/hwmon/sysfs-interface.rst` and `Documentation/ABI/testing/sysfs-bus-iio`; the overlays in
+`/boot/firmware/overlays/README`.
+"""
+
+import errno
+import math
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Final
+
+from sensors.driver import DriverError
+
+_NOT_THERE: Final = (errno.ENOENT, errno.ENODEV, errno.ENXIO)
+
+
+class UnreadableError(DriverError):
+    """An attribute could not be read; `errno` distinguishes a chip's own fault from a missing chip."""
+
+    def __init__(self, text: str, number: int) -> None:
+        super().__init__(text)
+        self.errno = number
+
+    @property
+    def gone(self) -> bool:
+        """True if the attribute or its device no longer exists."""
+        return self.errno in _NOT_THERE
+
+
+class Wiring(Enum):
+    """Kind of wiring between a chip and the Pi: its device names in sysfs and the form of its addresses."""
+
+    I2C = ("I2C", re.compile(r"(\d+)-([0-9a-f]{4})"), 16, "0x{:02x}", 1)
+    SPI = ("SPI", re.compile(r"spi(\d+)\.(\d+)"), 10, "chip select {}", 0)
+
+    def __init__(self, title: str, node: re.Pattern[str], base: int, address: str, usual_bus: int) -> None:
+        self.title = title
+        self.usual_bus = usual_bus
+        """Number of the bus on the header's usual pins."""
+        self._node = node
+        self._base = base
+        self._address = address
+
+    def place(self, device: str) -> tuple[int, int] | None:
+        """Return bus and address from a device's directory name (`1-0076`, `spi0.1`), or None."""
+        match = self._node.fullmatch(device)
+        return (int(match[1]), int(match[2], self._base)) if match else None
+
+    def lane(self, bus: int | None) -> str:
+        """Return the lane of a bus (`i2c-1`, `spi-0`): a chip that blocks blocks every chip on its bus."""
+        return f"{self.title.lower()}-{self.usual_bus if bus is None else bus}"
+
+    def describe(self, bus: int | None, address: int | None) -> str:
+        """Return a place in words, such as `i2c-1, 0x76`."""
+        where = f"any {self.title} bus" if bus is None else self.lane(bus)
+        return where if address is None else f"{where}, {self._address.format(address)}"
+
+
+class Subsystem(Enum):
+    """Folder of the kernel's devices: its path, the devices' names, and the path to a bus device."""
+
+    IIO = ("sys/bus/iio/devices", "iio:device*", "..")
+    HWMON = ("sys/class/hwmon", "hwmon*", "device")
+
+    def __init__(self, folder: str, pattern: str, parent: str) -> None:
+        self.folder = folder
+        self.pattern = pattern
+        self.parent = parent
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """Type of chip that the kernel drives."""
+
+    title: str
+    """Name of the chip for people."""
+    subsystem: Subsystem
+    wiring: Wiring
+    names: frozenset[str]
+    """Possible values of the attribute `name`."""
+    usual_address: int
+    overlay: Callable[[int, int], str] | None
+    """Function from bus and address to the `dtoverlay=` in config.txt that makes the kernel bind the chip.
+
+    None if no overlay does.
+    """
+    device: str = ""
+    """Name of the chip for an I2C bus's `new_device`, where there is no overlay."""
+
+    def binding(self, bus: int, address: int) -> str:
+        """Return the instruction, in words, that makes the kernel bind the chip."""
+        if self.overlay is not None:
+            return config_line(self.overlay(bus, address))
+        return (
+            "switch the bus on (dtparam=i2c_arm=on in /boot/firmware/config.txt) and at each start, as root:"
+            f" echo {self.device} 0x{address:02x} > {new_device(bus)}"
+        )
+
+    def find(self, root: Path, *, bus: int | None, address: int | None) -> Path:
+        """Return the chip's directory; without `bus` or `address` it must be the only one of its kind.
+
+        Raises `DriverError` if it is not there (with what to add to config.txt) or is not the only one.
+        """
+        everywhere = _devices(root, self)
+        places = {
+            place: directory
+            for place, directory in everywhere.items()
+            if bus in (None, place[0]) and address in (None, place[1])
+        }
+        if not places:
+            missing = f"the kernel drives no {self.title} on {self.wiring.describe(bus, address)}"
+            if everywhere:
+                raise DriverError(f"{missing}, but on {self._list(everywhere)}: set bus and address to that")
+            remedy = self.binding(
+                bus if bus is not None else self.wiring.usual_bus,
+                address if address is not None else self.usual_address,
+            )
+            raise DriverError(f"{missing}; {remedy}")
+        if len(places) > 1:
+            raise DriverError(
+                f"there are {len(places)} {self.title} ({self._list(places)}): set bus and address"
+            )
+        return next(iter(places.values()))
+
+    def _list(self, places: Iterable[tuple[int, int]]) -> str:
+        return "; ".join(self.wiring.describe(*place) for place in sorted(places))
+
+
+def _devices(root: Path, chip: Chip) -> dict[tuple[int, int], Path]:
+    """Return the directories of this type of chip, by bus and address."""
+    found = {}
+    for directory in sorted((root / chip.subsystem.folder).glob(chip.subsystem.pattern)):
+        device = (directory.resolve() / chip.subsystem.parent).resolve().name
+        place = chip.wiring.place(device)
+        if place is not None and _name(directory) in chip.names:
+            found[place] = directory
+    return found
+
+
+def _name(directory: Path) -> str:
+    try:
+        return read_text(directory / "name")
+    except UnreadableError:
+        return ""  # it disappeared during the search, or has no name: not the one we look for
+
+
+def find_thermometer(root: Path, address: str | None) -> Path:
+    """Return the directory of the DS18B20 with this address (`28-0316a2…`), or with None of the only one.
+
+    Raises `DriverError` if it is not there or is not the only one.
+    """
+    folder = root / "sys/bus/w1/devices"
+    if not folder.is_dir():
+        raise DriverError(f"there is no 1-wire bus ({folder} is missing); {config_line('w1-gpio')}")
+    there = sorted(path.name for path in folder.glob("28-*"))
+    if address is None:
+        if len(there) > 1:
+            raise DriverError(
+                f"there are {len(there)} thermometers on the bus ({', '.join(there)}): set address"
+            )
+        if not there:
+            raise DriverError("no DS18B20 answers on the 1-wire bus; check its wires and the 4.7 kΩ pull-up")
+        return folder / there[0]
+    if address not in there:
+        others = f"; others answer: {', '.join(there)}" if there else "; nothing else answers either"
+        raise DriverError(f"{address} does not answer on the 1-wire bus{others}; check its wires")
+    return folder / address
+
+
+def read_text(attribute: Path) -> str:
+    """Return an attribute's text, without surrounding white space, or raise `UnreadableError`."""
+    try:
+        return attribute.read_bytes().decode("ascii", "replace").strip()
+    except OSError as error:
+        number = error.errno or errno.EIO
+        reason = "is gone" if number in _NOT_THERE else f"cannot be read ({error.strerror or error})"
+        raise UnreadableError(f"{attribute.parent.name}/{attribute.name} {reason}", number) from error
+
+
+def read_number(attribute: Path) -> float:
+    """Return an attribute's number; raise `UnreadableError` also if the text is not a number."""
+    text = read_text(attribute)
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        said = repr(text[:40]) if text else "nothing"
+        where = f"{attribute.parent.name}/{attribute.name}"
+        raise UnreadableError(f"{where} says {said} where a number was due", errno.EIO)
+    return number
+
+
+def new_device(bus: int) -> Path:
+    """Return the file through which an I2C bus learns of a chip."""
+    return Path(f"/sys/bus/i2c/devices/i2c-{bus}/new_device")
+
+
+def config_line(overlay: str) -> str:
+    """Return the instruction for a missing overlay, in words."""
+    return f"add this line to /boot/firmware/config.txt and restart: dtoverlay={overlay}"
+
+
+def _i2c(overlay: str) -> Callable[[int, int], str]:
+    """Return a function that formats the overlay of an I2C chip.
+
+    The bus is a parameter of the overlay unless it is the header's own.
+    """
+    return lambda bus, address: overlay.format(address) + ("" if bus == 1 else f",i2c{bus}")
+
+
+def _spi(overlay: str) -> Callable[[int, int], str]:
+    return overlay.format
+
+
+CHIPS: Final[dict[str, Chip]] = {
+    "mcp3008": Chip(
+        "MCP3008",
+        Subsystem.IIO,
+        Wiring.SPI,
+        frozenset({"mcp3008"}),
+        0,
+        _spi("mcp3008,spi{}-{}-present"),
+    ),
+    "mcp3208": Chip(
+        "MCP3208",
+        Subsystem.IIO,
+        Wiring.SPI,
+        frozenset({"mcp3208"}),
+        0,
+        _spi('anyspi,spi{}-{},dev="microchip,mcp3208",speed=1000000'),
+    ),
+    "ads1115": Chip(
+        "ADS1115",
+        Subsystem.IIO,
+        Wiring.I2C,
+        frozenset({"ads1115", "ads1015"}),
+        0x48,
+        _i2c(
+            "ads1115,addr=0x{:02x},cha_enable,cha_cfg=4,chb_enable,chb_cfg=5,chc_enable,chc_cfg=6,"
+            "chd_enable,chd_cfg=7"
+        ),
+    ),
+    "thermocouple": Chip(
+        "MAX31855 or MAX31856",
+        Subsystem.IIO,
+        Wiring.SPI,
+        frozenset({"maxim_thermocouple", "max31855", "max31856"}) | {f"max31855{kind}" for kind in "ejknrst"},
+        0,
+        _spi("maxtherm,spi{}-{},max31855k"),
+    ),
+    "ina219": Chip(
+        "INA219",
+        Subsystem.HWMON,
+        Wiring.I2C,
+        frozenset({"ina219", "ina220"}),
+        0x40,
+        None,  # Raspberry Pi OS has a driver, yet no overlay
+        "ina219",
+    ),
+    "ina226": Chip(
+        "INA226",
+        Subsystem.HWMON,
+        Wiring.I2C,
+        frozenset({"ina226", "ina230", "ina231"}),
+        0x40,
+        None,
+        "ina226",
+    ),
+    "bme280": Chip(
+        "BME280",
+        Subsystem.IIO,
+        Wiring.I2C,
+        frozenset({"bme280"}),
+        0x76,
+        _i2c("i2c-sensor,bme280,addr=0x{:02x}"),
+    ),
+}
+"""Supported chips, by the `kind` or `chip` of `sensors.toml`."""

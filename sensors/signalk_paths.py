@@ -1,0 +1,264 @@
+"""Signal K paths: the quantity and the SI unit of each.
+
+The table contains the paths of a vessel's sensors: Signal K's own (specification 1.8, where a GPIO header can
+measure them), and below them ours in its style, which Signal K does not have. `*` stands for a name that the
+vessel chooses (`propulsion.*.oilPressure`). A path that is not in the table may be used too; its unit must
+then be set.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from .units import close
+
+WELL_FORMED: Final = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
+CONTACT: Final = "bool"
+"""Unit of a value that is either true or false."""
+COUNT: Final = ""
+"""Unit of a plain number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """The part of Signal K's `meta` for a path that Logboat uses."""
+
+    units: str
+    """Unit in SI as Signal K writes it; `bool` for contacts; empty for plain numbers."""
+    description: str
+
+
+def _below(prefix: str, *rows: tuple[str, str, str]) -> dict[str, Meta]:
+    return {f"{prefix}.{name}": Meta(unit, description) for name, unit, description in rows}
+
+
+_DEVICE: Final = (  # Signal K's `electrical` properties of any device on direct current
+    ("voltage", "V", "Voltage at the device"),
+    ("voltage.ripple", "V", "Ripple on the direct voltage"),
+    ("current", "A", "Current out of the device (a battery: into it)"),
+    ("temperature", "K", "Temperature of the device"),
+)
+_ALTERNATING: Final = (
+    ("lineNeutralVoltage", "V", "Voltage from phase to neutral, RMS"),
+    ("lineLineVoltage", "V", "Voltage between phases, RMS"),
+    ("current", "A", "Alternating current, RMS"),
+    ("frequency", "Hz", "Frequency of the alternating current"),
+    ("realPower", "W", "Real power"),
+    ("apparentPower", "W", "Apparent power"),
+    ("reactivePower", "W", "Reactive power"),
+)
+_AIR: Final = (
+    ("temperature", "K", "Air temperature"),
+    ("relativeHumidity", "ratio", "Relative humidity of the air"),
+    ("pressure", "Pa", "Air pressure"),
+    ("dewPointTemperature", "K", "Dew point"),
+    ("heatIndexTemperature", "K", "Temperature as it feels in this humidity"),
+    ("airDensity", "kg/m3", "Density of the air"),
+    ("illuminance", "Lux", "Brightness"),
+)
+_TANK: Final = (
+    ("currentLevel", "ratio", "Level, 1 is full"),
+    ("currentVolume", "m3", "Volume of the contents"),
+    ("capacity", "m3", "Volume when full"),
+    ("pressure", "Pa", "Pressure of the contents"),
+    ("temperature", "K", "Temperature of the contents"),
+)
+_TANKS: Final = (
+    "fuel",
+    "freshWater",
+    "wasteWater",
+    "blackWater",
+    "lubrication",
+    "liveWell",
+    "baitWell",
+    "gas",
+    "ballast",
+)
+
+_SIGNAL_K: Final[Mapping[str, Meta]] = {
+    **_below(
+        "propulsion.*",
+        ("revolutions", "Hz", "Engine revolutions"),
+        ("temperature", "K", "Engine temperature"),
+        ("oilTemperature", "K", "Engine oil temperature"),
+        ("oilPressure", "Pa", "Engine oil pressure"),
+        ("alternatorVoltage", "V", "Voltage of the engine's alternator"),
+        ("runTime", "s", "Engine running hours"),
+        ("coolantTemperature", "K", "Coolant temperature"),
+        ("coolantPressure", "Pa", "Coolant pressure"),
+        ("boostPressure", "Pa", "Boost pressure"),
+        ("intakeManifoldTemperature", "K", "Intake manifold temperature"),
+        ("exhaustTemperature", "K", "Exhaust temperature"),
+        ("engineLoad", "ratio", "Engine load, 1 is full"),
+        ("engineTorque", "ratio", "Engine torque, 1 is full"),
+        ("transmission.gearRatio", "ratio", "Turns of the engine per turn of the propeller shaft"),
+        ("transmission.oilTemperature", "K", "Gearbox oil temperature"),
+        ("transmission.oilPressure", "Pa", "Gearbox oil pressure"),
+        ("drive.trimState", "ratio", "Trim of the drive, 1 is up"),
+        ("drive.thrustAngle", "rad", "Thrust angle of the drive, starboard positive"),
+        ("fuel.rate", "m3/s", "Fuel consumption"),
+        ("fuel.averageRate", "m3/s", "Average fuel consumption"),
+        ("fuel.economyRate", "m3/s", "Fuel consumption in economy mode"),
+        ("fuel.used", "m3", "Fuel used"),
+        ("fuel.pressure", "Pa", "Fuel pressure"),
+    ),
+    **_below(
+        "electrical.batteries.*",
+        *_DEVICE,
+        ("capacity.nominal", "J", "Capacity as sold"),
+        ("capacity.actual", "J", "Capacity as measured"),
+        ("capacity.remaining", "J", "Energy left in the battery"),
+        ("capacity.stateOfCharge", "ratio", "State of charge, 1 is full"),
+        ("capacity.stateOfHealth", "ratio", "State of health, 1 is as new"),
+        ("capacity.dischargeSinceFull", "C", "Charge drawn since the battery was full"),
+        ("capacity.timeRemaining", "s", "Time to the discharge limit at the present current"),
+        ("lifetimeDischarge", "C", "Charge drawn from the battery in all its life"),
+        ("lifetimeRecharge", "C", "Charge put into the battery in all its life"),
+    ),
+    **_below(
+        "electrical.chargers.*",
+        *_DEVICE,
+        ("setpointVoltage", "V", "Voltage the charger aims at"),
+        ("setpointCurrent", "A", "Current the charger is limited to"),
+    ),
+    **_below(
+        "electrical.alternators.*",
+        *_DEVICE,
+        ("revolutions", "Hz", "Alternator revolutions"),
+        ("pulleyRatio", "ratio", "Turns of the alternator per turn of the engine"),
+        ("regulatorTemperature", "K", "Temperature of the alternator's regulator"),
+        ("setpointVoltage", "V", "Voltage the regulator aims at"),
+        ("setpointCurrent", "A", "Current the regulator is limited to"),
+    ),
+    **_below(
+        "electrical.solar.*",
+        *_DEVICE,
+        ("panelVoltage", "V", "Voltage from the panels"),
+        ("panelCurrent", "A", "Current from the panels"),
+        ("panelPower", "W", "Power from the panels"),
+        ("panelTemperature", "K", "Temperature of the panels"),
+        ("yieldToday", "J", "Energy from the panels today"),
+        ("loadCurrent", "A", "Current to the controller's own load"),
+    ),
+    **_below("electrical.inverters.*.dc", *_DEVICE),
+    **_below("electrical.inverters.*.ac", *_ALTERNATING),
+    **_below("electrical.ac.*.phase.*", *_ALTERNATING),
+    **{path: meta for tank in _TANKS for path, meta in _below(f"tanks.{tank}.*", *_TANK).items()},
+    **_below("environment.inside", *_AIR),
+    **_below("environment.inside.*", *_AIR),
+    **_below(
+        "environment.outside",
+        *_AIR,
+        ("apparentWindChillTemperature", "K", "Temperature as it feels in the apparent wind"),
+        ("theoreticalWindChillTemperature", "K", "Temperature as it feels in the true wind"),
+    ),
+    **_below(
+        "environment.water",
+        ("temperature", "K", "Water temperature"),
+        ("salinity", "ratio", "Salinity of the water"),
+    ),
+    **_below(
+        "environment.depth",
+        ("belowKeel", "m", "Depth below the keel"),
+        ("belowTransducer", "m", "Depth below the transducer"),
+        ("belowSurface", "m", "Depth of the water"),
+    ),
+    **_below(
+        "environment.wind",
+        ("angleApparent", "rad", "Apparent wind angle, port negative"),
+        ("angleTrueWater", "rad", "True wind angle through the water, port negative"),
+        ("angleTrueGround", "rad", "True wind angle over ground, port negative"),
+        ("directionTrue", "rad", "Wind direction from true north"),
+        ("directionMagnetic", "rad", "Wind direction from magnetic north"),
+        ("speedApparent", "m/s", "Apparent wind speed"),
+        ("speedTrue", "m/s", "True wind speed"),
+        ("speedOverGround", "m/s", "Wind speed over ground"),
+    ),
+    **_below("environment", ("heave", "m", "Vertical movement in the waves")),
+    **_below(
+        "navigation",
+        ("speedThroughWater", "m/s", "Speed through the water"),
+        ("speedThroughWaterLongitudinal", "m/s", "Speed through the water, ahead"),
+        ("speedThroughWaterTransverse", "m/s", "Speed through the water, sideways"),
+        ("speedOverGround", "m/s", "Speed over ground"),
+        ("courseOverGroundTrue", "rad", "Course over ground from true north"),
+        ("courseOverGroundMagnetic", "rad", "Course over ground from magnetic north"),
+        ("headingTrue", "rad", "Heading from true north"),
+        ("headingMagnetic", "rad", "Heading from magnetic north"),
+        ("headingCompass", "rad", "Heading as the compass has it"),
+        ("magneticVariation", "rad", "Magnetic variation"),
+        ("rateOfTurn", "rad/s", "Rate of turn, starboard positive"),
+        ("leewayAngle", "rad", "Leeway"),
+        ("log", "m", "Distance sailed"),
+        ("trip.log", "m", "Distance sailed on this trip"),
+    ),
+    **_below(
+        "steering",
+        ("rudderAngle", "rad", "Rudder angle, starboard positive"),
+        ("rudderAngleTarget", "rad", "Rudder angle aimed at, starboard positive"),
+    ),
+}
+
+_OURS: Final[Mapping[str, Meta]] = {
+    **_below(
+        "bilge.*",
+        ("highWater", CONTACT, "Water in the bilge has reached the float switch"),
+        ("level", "m", "Height of the water in the bilge"),
+        ("pump.state", CONTACT, "The bilge pump runs"),
+        ("pump.runTime", "s", "Running hours of the bilge pump"),
+        ("pump.starts", COUNT, "Starts of the bilge pump"),
+    ),
+    **_below("security.*", ("state", CONTACT, "The door, hatch or detector is open or has tripped")),
+    **_below("electrical.ac.*", ("available", CONTACT, "There is alternating current from this source")),
+    **_below("propulsion.*", ("state", CONTACT, "The engine runs")),
+    **_below("notifications", ("*", CONTACT, "A warning contact is active")),
+}
+
+TABLE: Final[Mapping[str, Meta]] = {**_SIGNAL_K, **_OURS}
+"""Every known path, by its pattern."""
+
+
+@lru_cache(maxsize=1024)
+def meta(path: str) -> Meta | None:
+    """Return the unit and description of a path, or None if it is not in the table."""
+    names = path.split(".")
+    if not is_well_formed(path):
+        return None
+    return next((TABLE[pattern] for pattern in TABLE if _fits(pattern.split("."), names)), None)
+
+
+def _fits(pattern: Sequence[str], names: Sequence[str]) -> bool:
+    return len(pattern) == len(names) and all(
+        part in ("*", name) for part, name in zip(pattern, names, strict=True)
+    )
+
+
+def unit_of(path: str) -> str | None:
+    """Return the SI unit of a path, or None if the path is not known.
+
+    The unit is `bool` for a contact and empty for a plain number.
+    """
+    found = meta(path)
+    return None if found is None else found.units
+
+
+def is_well_formed(path: str) -> bool:
+    """Return True if a path has two or more names of letters, digits and hyphens, joined by points."""
+    return WELL_FORMED.fullmatch(path) is not None
+
+
+def similar(path: str) -> str:
+    """Return the known path that was probably meant, or an empty string if none is close.
+
+    The vessel's own names are kept.
+    """
+    given = path.split(".")
+    candidates = {}
+    for pattern in TABLE:
+        names = pattern.split(".")
+        if len(names) == len(given):
+            filled = [own if name == "*" else name for name, own in zip(names, given, strict=True)]
+            candidates[".".join(filled)] = pattern
+    return close(path, candidates)

@@ -1,0 +1,333 @@
+"""Schemas for tables of a TOML file, as data, and the collector of every problem in a file.
+
+A schema is a mapping of key to `Key`. `Table.read` checks a table against one: every unknown, missing or bad
+key becomes a `Problem` with its line, and the reading continues. Parsers take a value as TOML has it, return
+the typed one, and raise `InputError` in words. Any other exception, from a parser or from a check, becomes a
+`Problem` too: the content of a file never ends the program that reads it.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final, TypeVar
+
+from sensors.units import InputError, close, finite, parse, shown
+
+from .toml_file import UNREADABLE, ConfigurationError, Problem, TomlFile, unforeseen
+from .toml_lines import Place
+
+Parser = Callable[[Any], Any]
+Advice = tuple[str, str]
+"""Pair of what is wrong and what to do."""
+E = TypeVar("E", bound=StrEnum)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Rules for a key of a table."""
+
+    parse: Parser
+    default: Any = None
+    """Value if the key is missing."""
+    required: str = ""
+    """Example of a key that must be present, shown if it is missing (`pin = 17`); empty for an optional key.
+    """
+
+
+Schema = Mapping[str, Key]
+
+
+class Table:
+    """A table of a file, and the problems in the whole file so far (shared by all its tables)."""
+
+    def __init__(
+        self, file: TomlFile, data: Mapping[str, Any], place: Place, label: str, problems: list[Problem]
+    ) -> None:
+        self.data = data
+        self.label = label
+        """Name of the table for people, such as `sensor "bilge-float"`."""
+        self.problems = problems
+        self.place = place
+        self.faulty: set[str] = set()
+        """Keys whose values must not be used."""
+        self._file = file
+
+    @classmethod
+    def root(cls, file: TomlFile) -> "Table":
+        """Return the table for the whole file; its syntax errors are the first problems."""
+        return cls(file, file.data, (), "", list(file.problems))
+
+    def line(self, *below: str | int) -> int | None:
+        """Return the line of this table, or of an element in it; None if it is not known."""
+        return self._file.line((*self.place, *below))
+
+    def complain(
+        self, key: str, text: str, remedy: str = "", *, at: Place = (), line: int | None = None
+    ) -> None:
+        """Record a problem with a key (empty for the table); `at` is the path from the key onwards."""
+        self.faulty.add(key)
+        self.problems.append(
+            Problem(
+                file=self._file.path,
+                line=line or self.line(*([key] if key else []), *at),
+                key=key,
+                text=text,
+                remedy=remedy,
+                table=self.label,
+            )
+        )
+
+    def read(self, schema: Schema, *, elsewhere: Mapping[str, Advice] | None = None) -> dict[str, Any]:
+        """Return the table's values by key, parsed or default; a wrong value is reported and None.
+
+        `elsewhere` explains keys that are unknown here but valid elsewhere.
+        """
+        for key in self.data:
+            if key not in schema:
+                self._unknown(key, schema, elsewhere or {})
+        values: dict[str, Any] = {}
+        for key, what in schema.items():
+            if key not in self.data:
+                values[key] = what.default
+                if what.required:
+                    values[key] = None
+                    self._missing(key, what.required)
+                continue
+            values[key] = self.value(key, what.parse)
+        return values
+
+    def value(self, key: str, parser: Parser) -> Any:
+        """Return one key's value, parsed; None if it is wrong."""
+        raw = self.data[key]
+        if raw == UNREADABLE:
+            self.faulty.add(key)
+            return None
+        try:
+            return parser(raw)
+        except InputError as error:
+            self.complain(key, error.text, error.remedy, at=error.at)
+        except Exception as error:  # noqa: BLE001  # anything that a parser raises is a problem of the file
+            self.complain(key, *unforeseen(error))
+        return None
+
+    @contextmanager
+    def guarded(self, key: str = "") -> Iterator[None]:
+        """Turn an exception of the block into a problem of this table, or of one of its keys.
+
+        The rest of the block is skipped, and its result is then missing.
+        """
+        try:
+            yield
+        except ConfigurationError as error:
+            self.problems += error.problems
+        except Exception as error:  # noqa: BLE001  # as above
+            self.complain(key, *unforeseen(error))
+
+    def _unknown(self, key: str, schema: Schema, elsewhere: Mapping[str, Advice]) -> None:
+        if self.data[key] == UNREADABLE:
+            return
+        near = close(key, schema)
+        if key in elsewhere:
+            text, remedy = elsewhere[key]
+        else:
+            text = "there is no such key"
+            remedy = f'Did you mean "{near}"?' if near else f"Keys here: {', '.join(schema)}."
+        if near and near not in self.data:
+            self.faulty.add(near)  # one misspelling, one report: it is not missing too
+        self.complain(key, text, remedy)
+
+    def _missing(self, key: str, example: str) -> None:
+        if key not in self.faulty:
+            self.complain(key, "this key is missing", f"Add, for example: {example}")
+
+    def tables(self, key: str, label: str = "") -> "list[Table]":
+        """Return the tables under a key that contains one or a list of them; empty if the key is missing."""
+        raw = self.data.get(key)
+        if raw is None:
+            return []
+        label = label or ", ".join(part for part in (self.label, key) if part)
+        if isinstance(raw, dict):
+            return [self._below(raw, (key,), label)]
+        if isinstance(raw, list) and all(isinstance(item, dict) for item in raw):
+            return [self._below(item, (key, number), label) for number, item in enumerate(raw)]
+        if raw != UNREADABLE:
+            self.complain(
+                key, f"{shown(raw)} stands where a table belongs", f"Write: {key} = {{ name = value, … }}"
+            )
+        self.faulty.add(key)
+        return []
+
+    def section(self, name: str) -> "Table":
+        """Return the table under `[name]`, or an empty one if it is missing."""
+        raw = self.data.get(name, {})
+        if not isinstance(raw, dict):
+            if raw != UNREADABLE:
+                what = "two brackets" if isinstance(raw, list) else "no brackets"
+                self.complain(name, f"this is a section, and has {what}", f"Write: [{name}]")
+            raw = {}
+        return self._below(raw, (name,), f"[{name}]")
+
+    def sections(self, name: str) -> "list[Table]":
+        """Return the tables under `[[name]]`, in the file's order."""
+        raw = self.data.get(name, [])
+        if isinstance(raw, list) and all(isinstance(item, dict) for item in raw):
+            return [self._below(item, (name, number), f"[[{name}]]") for number, item in enumerate(raw)]
+        if raw != UNREADABLE:
+            self.complain(name, f"each {name} needs two brackets", f"Write: [[{name}]]")
+        return []
+
+    def _below(self, data: Mapping[str, Any], way: Place, label: str) -> "Table":
+        return Table(self._file, data, (*self.place, *way), label, self.problems)
+
+
+# Parsers -------------------------------------------------------------------------------------------
+
+
+def text(most: int = 200, *, least: int = 0) -> Parser:
+    """Return a parser for a text on one line, of `least` to `most` characters."""
+
+    def parser(raw: Any) -> str:
+        if not isinstance(raw, str):
+            raise InputError(f"{shown(raw)} is not a text", 'Put it in double quotes: "…".')
+        if len(raw) < least:
+            raise InputError(f"{shown(raw)} is too short", f"It needs {least} characters or more.")
+        if len(raw) > most:
+            raise InputError(f"the text is {len(raw)} characters long", f"Shorten it to {most}.")
+        if not raw.isprintable():
+            raise InputError("the text has line ends or control characters", "Write it on one line.")
+        return raw
+
+    return parser
+
+
+def boolean(raw: Any) -> bool:
+    """Parse `true` or `false`, and nothing else."""
+    if not isinstance(raw, bool):
+        raise InputError(f"{shown(raw)} is not true or false", "Write true or false, without quotes.")
+    return raw
+
+
+def integer(low: int, high: int) -> Parser:
+    """Return a parser for a whole number in a range, both ends included."""
+
+    def parser(raw: Any) -> int:
+        if isinstance(raw, bool) or not isinstance(raw, int):
+            written = raw.strip() if isinstance(raw, str) else ""
+            hint = written if written.isdecimal() else f"a number from {low} to {high},"
+            raise InputError(f"{shown(raw)} is not a whole number", f"Write {hint} without quotes or point.")
+        _in_range(raw, low, high)
+        return raw
+
+    return parser
+
+
+def _in_range(found: float, low: float, high: float) -> None:
+    if found < low:
+        raise InputError(f"{shown(found)} is too low", f"It must be {low:g} or more.")
+    if found > high:
+        raise InputError(f"{shown(found)} is too high", f"It must be {high:g} or less.")
+
+
+def number(low: float = -math.inf, high: float = math.inf) -> Parser:
+    """Return a parser for a number without unit in a range, both ends included."""
+
+    def parser(raw: Any) -> float:
+        if isinstance(raw, bool) or not isinstance(raw, int | float):
+            raise InputError(f"{shown(raw)} is not a number", "Write it without quotes or unit.")
+        found = finite(raw)
+        _in_range(found, low, high)
+        return found
+
+    return parser
+
+
+def positive(raw: Any) -> float:
+    """Parse a number above 0, without unit."""
+    found: float = number()(raw)
+    if found <= 0:
+        raise InputError(f"{shown(raw)} is not above 0", "It must be more than 0.")
+    return found
+
+
+def quantity(unit: str, low: str, high: str) -> Parser:
+    """Return a parser for a quantity with its unit, converted to the SI unit `unit`.
+
+    The ends of its range are written the same way, and included.
+    """
+    least, most = parse(low, unit), parse(high, unit)
+
+    def parser(raw: Any) -> float:
+        found = parse(raw, unit)
+        if found < least:
+            raise InputError(f"{shown(raw)} is too little", f"It must be {low} or more.")
+        if found > most:
+            raise InputError(f"{shown(raw)} is too much", f"It must be {high} or less.")
+        return found
+
+    return parser
+
+
+def choice(*words: str) -> Parser:
+    """Return a parser that accepts only these words."""
+
+    def parser(raw: Any) -> str:
+        if isinstance(raw, str) and raw in words:
+            return raw
+        near = close(raw, words) if isinstance(raw, str) else ""
+        known = ", ".join(f'"{word}"' for word in words)
+        hint = f'Did you mean "{near}"?' if near else f"It is one of {known}."
+        raise InputError(f"{shown(raw)} is not known here", hint)
+
+    return parser
+
+
+def one_of(enum: type[E]) -> Callable[[Any], E]:
+    """Return a parser for a member of an enumeration, by its value."""
+    words = choice(*enum)
+    return lambda raw: enum(words(raw))
+
+
+def list_of(parser: Parser, *, least: int = 0) -> Callable[[Any], tuple[Any, ...]]:
+    """Return a parser for a list whose elements `parser` accepts."""
+
+    def parse_list(raw: Any) -> tuple[Any, ...]:
+        if not isinstance(raw, list):
+            raise InputError(f"{shown(raw)} is not a list", "Put it in square brackets: [ … ].")
+        if len(raw) < least:
+            raise InputError(f"the list has {len(raw)} entries", f"It needs {least} or more.")
+        found = []
+        for place, item in enumerate(raw):
+            try:
+                found.append(parser(item))
+            except InputError as error:
+                raise InputError(error.text, error.remedy, at=(place, *error.at)) from None
+        return tuple(found)
+
+    return parse_list
+
+
+NAME_RULE: Final = "Use 1 to 32 small letters, digits and hyphens."
+
+
+def identifier(raw: Any) -> str:
+    """Parse the id of a vessel or a sensor: `[a-z0-9-]{1,32}`."""
+    if isinstance(raw, str) and 1 <= len(raw) <= 32 and set(raw) <= _NAME_CHARACTERS:
+        return raw
+    raise InputError(f"{shown(raw)} cannot be an id", NAME_RULE)
+
+
+_NAME_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
+
+
+def unique(tables: Iterable[tuple[Table, object]], key: str, what: str, remedy: str) -> None:
+    """Complain of every value that an earlier table already has; None is not a value."""
+    first: dict[object, Table] = {}
+    for table, found in tables:
+        if found is None:
+            continue
+        earlier = first.setdefault(found, table)
+        if earlier is not table:
+            line = earlier.line(key)
+            table.complain(key, f"{shown(found)} is already the {what} in line {line}", remedy)

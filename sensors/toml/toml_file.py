@@ -1,0 +1,323 @@
+"""A TOML file with line numbers, and a report of everything that is wrong with it at once.
+
+Reads a file that a person wrote on any machine (CRLF, byte-order mark), defines a problem with it, and
+describes TOML's syntax errors in a fitter's words. Does not know the keys that belong in it: `schema` does.
+
+Any content whatsoever leads to a `TomlFile` or to a `ConfigurationError`, whichever exception a library
+raises on the way.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from traceback import extract_tb
+from typing import Any, Final
+
+from sensors.plaintext import clean
+from sensors.units import DIMENSIONS
+
+from .toml_lines import Place, locate
+
+MOST_BYTES: Final = 256_000
+"""Most bytes of a configuration.
+
+It is written by hand, and 500 sensors take less; anything longer is some other file. A file of this size
+takes 100 MB at most while it is read, whatever its content.
+"""
+MOST_PARTS: Final = 8
+"""Most names in a dotted key or a header.
+
+No key needs more than four, and the parser keeps, for each name, all those before it.
+"""
+UNREADABLE: Final = "\x00"
+"""Placeholder in the data for a value that is not TOML, whose problem has already been reported.
+
+TOML allows this character only as an escape sequence.
+"""
+_MOST_REPAIRS: Final = 50
+"""Most syntax errors of one file: more are not a configuration's, and each costs a parse."""
+_MOST_PARSED: Final = 1_000_000
+"""Most bytes in all parses of a file together: some seconds on a small board."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Mistake in a file; `str` is one line: where, what, and what to do."""
+
+    file: Path
+    line: int | None
+    key: str
+    """Key with the mistake; empty when it concerns the whole table or file."""
+    text: str
+    """Description of the mistake, without a full stop."""
+    remedy: str = ""
+    """Instruction that corrects it, in whole sentences."""
+    table: str = ""
+    """Table that the key belongs to, for people: `sensor "bilge-float"`."""
+    column: int | None = None
+    """Column of the mistake, for syntax errors."""
+
+    def __str__(self) -> str:
+        place = ":".join(str(part) for part in (self.file.name, self.line, self.column) if part is not None)
+        subject = ", ".join(part for part in (self.table, self.key) if part)
+        said = ": ".join(part for part in (place, subject, self.text) if part)
+        line = f"{said}. {self.remedy}" if self.remedy else said
+        return clean(line)
+
+
+class ConfigurationError(Exception):
+    """A file is wrong; carries all its problems in the file's order, and `str` has one on each line."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems: tuple[Problem, ...] = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+@dataclass(frozen=True, slots=True)
+class TomlFile:
+    """Parsed content of a file."""
+
+    path: Path
+    data: Mapping[str, Any] = field(default_factory=dict)
+    lines: Mapping[Place, int] = field(default_factory=dict)
+    content: bytes | None = None
+    """Bytes of the file; None if there is no such file."""
+    problems: tuple[Problem, ...] = ()
+    """Syntax errors that did not prevent the rest from being read: see `UNREADABLE`."""
+
+    def line(self, place: Place) -> int | None:
+        """Return the line of a table, key or element, or of the nearest parent that has one."""
+        for length in range(len(place), 0, -1):
+            found = self.lines.get(place[:length])
+            if found is not None:
+                return found
+        return None
+
+
+EMPTIED: Final = (
+    "the file is empty, as a power cut leaves one that was being written",
+    "Write it again. If all of it is to be usual, write a remark: # empty on purpose",
+)
+"""Description and remedy for a file that had content before and is empty now."""
+
+
+def is_empty(content: bytes) -> bool:
+    """Return True if a file contains nothing but blanks, line ends and NUL bytes."""
+    return not content.strip(b" \t\r\n\0")
+
+
+def unforeseen(error: Exception) -> tuple[str, str]:
+    """Return the description and remedy for an exception that no check foresaw.
+
+    The text contains the exception and where it was raised, so that a report of it can be acted on.
+    """
+    frames = extract_tb(error.__traceback__)
+    where = f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
+    words = str(error).partition("\n")[0][:_LONGEST_REASON]
+    reason = f"{type(error).__name__}{where}" + (f": {words}" if words else "")
+    return f"this cannot be used ({reason})", "Change it or take it out, and please report this."
+
+
+_LONGEST_REASON: Final = 200
+
+
+def raise_if_any(problems: Iterable[Problem]) -> None:
+    """Raise all problems as one `ConfigurationError`, in the order of the file's lines."""
+    found = sorted(problems, key=lambda problem: (str(problem.file), problem.line or 0))
+    if found:
+        raise ConfigurationError(found)
+
+
+def read(path: Path, *, missing_ok: bool = False) -> TomlFile:
+    """Read and parse a file; with `missing_ok` a missing file counts as empty.
+
+    Raises `ConfigurationError` if the file cannot be read or parsed.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+    except FileNotFoundError:
+        if missing_ok:
+            return TomlFile(path)
+        raise _failed(path, f"there is no file {path}", "Check the name, or create it.") from None
+    except OSError as error:
+        raise _failed(path, f"cannot be read: {error.strerror or error}", "Check the card.") from error
+    except Exception as error:
+        raise _failed(path, *unforeseen(error)) from error
+    return parse(path, content)
+
+
+def parse(path: Path, content: bytes) -> TomlFile:
+    """Parse a file's bytes; `path` is only for messages.
+
+    A line that is not TOML is reported in `problems`, and the rest is read without it, so that one slip does
+    not hide the others. Raises `ConfigurationError` where that is not possible.
+    """
+    try:
+        return _parse(path, content)
+    except ConfigurationError:
+        raise
+    except Exception as error:
+        raise _failed(path, *unforeseen(error)) from error
+
+
+def _parse(path: Path, content: bytes) -> TomlFile:
+    if len(content) > MOST_BYTES:
+        most = f"{MOST_BYTES // 1000} kB"
+        raise _failed(
+            path, f"is far too long for a configuration: more than {most}", "Is this the right file?"
+        )
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise _failed(path, "this is not UTF-8 text", 'Save the file with encoding "UTF-8".', line) from None
+    rows = text.replace("\r\n", "\n").split("\n")
+    problems: list[Problem] = []
+    most_repairs = min(_MOST_REPAIRS, _MOST_PARSED // max(len(content), 1))
+    while True:
+        text = "\n".join(rows)
+        _check_parts(path, text)
+        try:
+            return TomlFile(path, tomllib.loads(text), locate(text), content, tuple(problems))
+        except tomllib.TOMLDecodeError as error:
+            problem, told = _syntax_problem(path, rows, str(error)), len(problems)
+            if told < most_repairs and problem.line not in [other.line for other in problems]:
+                problems.append(problem)
+                if _repair(rows, problem):
+                    continue
+            raise ConfigurationError(problems) from None
+        except RecursionError:
+            raise _failed(path, "brackets are nested too deeply", "Close the brackets you opened.") from None
+        except ValueError as error:  # for example, an integer with thousands of digits
+            reason = str(error).partition(":")[0]
+            raise _failed(path, f"a value cannot be read ({reason})", "Is this the right file?") from None
+
+
+_PART: Final = r"""(?:[A-Za-z0-9_-]+|"(?:\\.|[^"\\\n])*"|'[^'\n]*')"""
+_MANY_PARTS: Final = re.compile(rf"(?:^|[\[{{,])[ \t]*(?:{_PART}[ \t]*\.[ \t]*){{{MOST_PARTS}}}")
+
+
+def _check_parts(path: Path, text: str) -> None:
+    """Refuse a key of so many parts that parsing it takes memory by the square of their number."""
+    for number, row in enumerate(text.split("\n"), start=1):
+        if row.count(".") >= MOST_PARTS and _MANY_PARTS.search(row):
+            raise _failed(
+                path,
+                f"a name has more than {MOST_PARTS} parts with points between",
+                "Is this the right file?",
+                number,
+            )
+
+
+def _failed(path: Path, text: str, remedy: str, line: int | None = None) -> ConfigurationError:
+    return ConfigurationError([Problem(path, line, "", text, remedy)])
+
+
+# TOML's syntax errors, for people who do not know TOML ----------------------------------------------
+
+_POSITION: Final = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)
+_CURLY: Final = re.compile(
+    "[\N{LEFT DOUBLE QUOTATION MARK}\N{RIGHT DOUBLE QUOTATION MARK}"
+    "\N{DOUBLE LOW-9 QUOTATION MARK}\N{LEFT SINGLE QUOTATION MARK}"
+    "\N{RIGHT SINGLE QUOTATION MARK}]"
+)
+_TWICE: Final = "this is there twice"
+_WORDS: Final = (
+    ("after a key in a key/value pair", 'there is no "=" after the name', "Write: name = value."),
+    (
+        "Invalid value",
+        "this value is not understood",
+        "Put text in double quotes; write true or false in small letters.",
+    ),
+    (
+        "after a statement",
+        "there is more on the line than one value",
+        "Begin a new line, or put # before a remark.",
+    ),
+    (
+        "Invalid statement",
+        "this line is not understood",
+        "Write: name = value, or a [section], or # and a remark.",
+    ),
+    (
+        "Invalid initial character for a key",
+        "a name is missing or not understood",
+        "Use letters, digits, - and _ in names.",
+    ),
+    ("Cannot declare", "this section is there twice", "Put both into one."),
+    ("Cannot overwrite", _TWICE, "Keep one of the two."),
+    ("Duplicate inline table key", _TWICE, "Keep one of the two."),
+    ("Cannot mutate", "this cannot be added to what is already closed above", "Put it all in one place."),
+    ("Cannot redefine", "this section is there twice", "Put both into one."),
+    ("']]' at the end", 'the header does not end with "]]"', "Write, for example: [[sensor]]."),
+    ("']' at the end", 'the header does not end with "]"', "Write, for example: [vessel]."),
+    ("Unclosed array", 'a "[" is not closed before this', 'Add the "]".'),
+    (
+        "Unclosed inline table",
+        'a "{" is not closed before this',
+        'Add the "}"; all of { … } stands on one line.',
+    ),
+    (
+        "Unescaped '\\'",
+        "a backslash in double quotes has a meaning of its own",
+        "Use / in file names, or single quotes.",
+    ),
+    (
+        "Invalid hex value",
+        "a backslash in double quotes has a meaning of its own",
+        "Use / in file names, or single quotes.",
+    ),
+    ("Unterminated string", "a text in quotes is never closed", "Add the closing quote."),
+    ("Illegal character '\\n'", "a text in quotes is not closed on its line", "Add the closing quote."),
+    ("Invalid date", "this is not a date", "Write it as 2026-05-31, or put text in double quotes."),
+    ("character", "there is a character that may not be here", "Delete it and type the line anew."),
+)
+"""Part of `tomllib`'s message, its meaning, and a remedy; the first that matches applies."""
+_NAME: Final = re.compile(r"""\s*([A-Za-z0-9_-]+|"[^"\\]*"|'[^']*')\s*[= \t]""")
+_HEADER: Final = re.compile(r"\s*(\[\[?)\s*([A-Za-z0-9_.-]+)[\s\]]*(?:#.*)?")
+_NUMBER_BEFORE: Final = re.compile(r"=\s*(-?[0-9.]+)\s*$")
+_UNIT_AFTER: Final = re.compile(r"[A-Za-z%°µ][^\s,#}\]]*")
+_KNOWN_UNITS: Final = frozenset(unit for dimension in DIMENSIONS.values() for unit in dimension.units)
+_COMMA_AFTER: Final = re.compile(r",[0-9]+\s*(?:#.*)?$")
+
+
+def _syntax_problem(path: Path, rows: Sequence[str], message: str) -> Problem:
+    match = _POSITION.fullmatch(message)
+    said = match[1] if match else message
+    last = max((number for number, row in enumerate(rows, start=1) if row), default=1)
+    line = int(match[2]) if match and match[2] else last
+    column = int(match[3]) if match and match[3] else None
+    row = rows[line - 1]
+    what, remedy = next(
+        ((what, remedy) for part, what, remedy in _WORDS if part in said), (f"this is not TOML: {said}", "")
+    )
+    before, after = (row[: column - 1], row[column - 1 :]) if column else (row, "")
+    number, unit = _NUMBER_BEFORE.search(before), _UNIT_AFTER.match(after)
+    if _CURLY.search(row):
+        what, remedy = "these are typographic quotes", 'Use straight quotes: "…".'
+    elif number and unit:
+        what, remedy = "a value with a unit needs quotes", 'Write, for example: "50 ms".'
+        if unit[0] in _KNOWN_UNITS:  # anything else may be a password that begins with digits
+            remedy = f'Write "{number[1]} {unit[0]}".'
+    elif number and _COMMA_AFTER.match(after):
+        what, remedy = "this number has a comma", "Write it with a point."
+    name = _NAME.match(row)
+    return Problem(path, line, name[1] if name else "", what, remedy, column=column)
+
+
+def _repair(rows: list[str], problem: Problem) -> bool:
+    """Make a wrong line harmless without changing the meaning of the others; return True if possible."""
+    assert problem.line is not None
+    row = rows[problem.line - 1]
+    header, name = _HEADER.fullmatch(row), _NAME.match(row)
+    if header:
+        repaired = header[1] + header[2] + "]" * len(header[1])
+    elif name and _TWICE not in problem.text:
+        repaired = f'{name[1]} = "\\u{ord(UNREADABLE):04x}"'
+    else:
+        repaired = "" if name else row
+    rows[problem.line - 1] = repaired
+    return repaired != row

@@ -1,0 +1,201 @@
+"""The key of the radio between vessels: the last statement of the fleet's CA, and the key it means now.
+
+The statement (`sync.fleet.radio_key`) is in the vessel's identity folder, or has arrived through the mesh.
+The sync daemon keeps the one with the highest number in the data folder, as signed by the CA. Its parts are
+sealed, so the file contains no secret, and its writer need not be trusted. Whoever sets up the radio checks
+the signature, and opens this vessel's part with the vessel's own key.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from provisioning import files
+from services.state import boot_state, state_file
+from sync.fleet import identity_files, radio_key
+from sync.fleet.errors import IdentityError, RadioKeyError
+from sync.fleet.identity_files import FleetIdentity
+from sync.fleet.identity_names import RADIO_STATEMENT
+from sync.fleet.radio_key import RadioKey
+from sync.fleet.standing import Stated, radio_key_standing
+from sync.peer.conflicts import RADIO_KEY
+from sync.store import Database
+
+log = logging.getLogger(__name__)
+
+_KEPT_MODE: Final = 0o640
+DUE: Final = "radio-key-due"
+"""File in the run directory that makes logboat-rekey.path start `logboat boot radio`."""
+_ASK_EVERY_S: Final = 300.0
+_PATIENCE_S: Final = 150.0
+"""Seconds that the set-up of the radio with another key may take on a slow board before it is a problem."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The key that the radio should use."""
+
+    key: str
+    mark: str
+    """Name of the key: `3 before` or `3 after`, the statement's number and which of its two keys it is."""
+
+
+def known(identity: FleetIdentity, folder: Path, data: Path, problems: list[str]) -> Iterator[Stated]:
+    """Yield the statements in the identity's folder and in the data folder.
+
+    A fault of the former is appended to `problems`.
+    """
+    root = identity.trust.root
+    try:
+        found = identity_files.load_radio_key(folder, root)
+    except IdentityError as error:
+        problems.append(str(error))
+        found = None
+    if found is not None:
+        yield found
+    try:
+        found = identity_files.load_radio_key(data, root)
+    except IdentityError as error:  # of an earlier fleet, or damaged: it arrives again
+        log.info("passed over: %s", error)
+        found = None
+    if found is not None:
+        yield found
+
+
+def choose(statement: RadioKey, identity: FleetIdentity, now: datetime) -> Choice | None:
+    """Return the vessel's radio key at a time, according to a statement; None if it has no part for it.
+
+    Raise RadioKeyError for a part that cannot be opened.
+    """
+    keys = radio_key.opened(statement, identity.tls, vessel=identity.vessel, fleet=identity.fleet)
+    if keys is None:
+        return None
+    if statement.has_begun(now):
+        return Choice(keys.after, f"{statement.number} after")
+    return Choice(keys.before, f"{statement.number} before")
+
+
+def in_force(identity: FleetIdentity, folder: Path, data: Path, now: datetime) -> Choice | None:
+    """Return the key that the radio should use; None if the identity's own `radio.key` applies."""
+    problems: list[str] = []
+    try:
+        stated = max(known(identity, folder, data, problems), key=lambda each: each[1].number, default=None)
+        return None if stated is None else choose(stated[1], identity, now)
+    except RadioKeyError as error:
+        problems.append(str(error))
+        return None
+    finally:
+        for problem in problems:
+            log.warning("%s", problem)
+
+
+class RadioKeyWatch:
+    """The sync daemon's part: reads statements, keeps the highest, and reports the state."""
+
+    def __init__(
+        self,
+        identity: FleetIdentity,
+        *,
+        folder: Path,
+        data: Path,
+        run: Path,
+        database: Database,
+        has_radio: bool,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Read the known statements.
+
+        `folder` is the identity's; `has_radio` is True if a radio between vessels is configured here; `clock`
+        returns the seconds of a monotonic clock.
+        """
+        self._clock, self._waiting_for = clock, ""
+        self._waits_since = self._asked = 0.0
+        self._identity, self._database, self._has_radio = identity, database, has_radio
+        self._data, self._run = data, run
+        self._own: list[str] = []
+        self._known = list(known(identity, folder, data, self._own))
+        self._looked_at: str | None = ""
+        self._statement: RadioKey | None = None
+        self._cannot: str | None = None
+        self.problems: list[str] = []
+        """Problems that need somebody's attention."""
+        self.told: dict[str, Any] | None = None
+        """State for `sync.json`; None if the key never changed."""
+
+    def attend(self, now: datetime) -> None:
+        """Apply statements that have arrived. Raise StoreError if the store cannot be read."""
+        if self._revision() != self._looked_at:
+            self._take_up()
+        self.problems = list(self._own)
+        statement = self._statement
+        if statement is None:
+            self.told = None
+            return
+        try:
+            choice = choose(statement, self._identity, now)
+            why_not = None if choice is not None else "this vessel has no part in the fleet's new radio key"
+        except RadioKeyError as error:
+            choice, why_not = None, str(error)
+        when = f"{statement.begins:%Y-%m-%d %H:%M} UTC"
+        if why_not is not None:
+            self.problems.append(
+                f"{why_not} (number {statement.number}, from {when}), so it will not meet the others by"
+                f" radio; bring it its identity folder, or {RADIO_STATEMENT}, anew from the fleet's"
+            )
+        elif choice is not None and self._is_late(choice.mark):
+            self.problems.append(
+                f"the radio has not taken up its key of {when}:"
+                " sudo systemctl restart logboat-networks logboat-radio"
+            )
+        self.told = {
+            "number": statement.number,
+            "begins": statement.begins.timestamp(),
+            "hasPart": choice is not None,
+            "hasBegun": statement.has_begun(now),
+        }
+
+    def _revision(self) -> str | None:
+        found = self._database.get(RADIO_KEY)
+        return None if found is None else found.rev
+
+    def _take_up(self) -> None:
+        stated = radio_key_standing(self._database, self._identity.trust.root, self._known)
+        self._looked_at = self._revision()
+        if stated is None or (self._statement is not None and stated[1].number <= self._statement.number):
+            return
+        body, statement = stated
+        self._statement, self._known = statement, [stated]
+        log.info("the radio's key, number %d: from %s", statement.number, statement.begins.astimezone(UTC))
+        try:
+            files.write(self._data / RADIO_STATEMENT, msgspec.json.encode(body), mode=_KEPT_MODE)
+        except OSError as error:
+            log.warning("%s: %s", error.filename or self._data, error.strerror or error)
+
+    def _is_late(self, mark: str) -> bool:
+        """Request that key for the radio if it has another; return True if that takes too long."""
+        if not self._waits(mark):
+            self._waiting_for = ""
+            return False
+        now = self._clock()
+        if self._waiting_for != mark:
+            self._waiting_for, self._waits_since, self._asked = mark, now, now - _ASK_EVERY_S
+        if now - self._asked >= _ASK_EVERY_S:
+            self._asked = now
+            log.info("the radio is to have another key: %s", mark)
+            try:
+                files.write(self._run / DUE, f"{mark}\n".encode(), mode=_KEPT_MODE)
+            except OSError as error:
+                log.warning("%s: %s", error.filename or self._run, error.strerror or error)
+        return now - self._waits_since >= _PATIENCE_S
+
+    def _waits(self, mark: str) -> bool:
+        """Return True if the radio was set up with another key than this."""
+        if not self._has_radio or not state_file.path(self._run, boot_state.NAME).exists():
+            return False
+        return boot_state.read(self._run).radio_key != mark

@@ -1,0 +1,245 @@
+"""The parts of the archive. Each is made independently, and an error is reported in its place.
+
+Of configuration files, only what is known to be harmless is included (`settingstext`); of the card, no other
+files.
+"""
+
+import json
+import platform
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from provisioning.ingest.problems import NAME as PROBLEMS
+from sensors.plaintext import clean_lines
+from sensors.toml import toml_file
+from services.doctor.checks import examine
+from services.doctor.context import Patient
+from services.logs.kept import NAME, OLDER
+from services.system import machine
+from sync.documents import Kind, is_single_writer
+from sync.store import Database
+
+from .redaction import redact
+from .secrets import REMOVED, Remover
+
+MOST_BYTES: Final = 400_000
+"""Maximum characters of a part; the end of a log is more useful than its beginning."""
+SAMPLES: Final = 5
+"""Number of documents of each kind that are included, the newest."""
+_LEAST_ANYWHERE: Final = 8
+"""Minimum characters of a removed value of unknown meaning that is also removed from all other parts.
+
+Removing shorter ones would leave little of them.
+"""
+_SECRET_KEYS: Final = frozenset({"password", "password_hash", "psk", "passphrase"})
+_SECRET_FILES: Final = ("*.password", "*.session", "*.key", "*.psk")
+CARD_FILES: Final = ("vessel.toml", "sensors.toml")
+_FIRMWARE: Final = re.compile(r"\[[A-Za-z0-9=.-]{1,20}\]|[a-z0-9_]{1,40}=[\w.,:=+-]{0,60}")
+"""A line of config.txt that is a condition or a setting.
+
+These contain no secrets, but anybody may write other lines.
+"""
+_JOURNAL: Final = ("journalctl", "--no-pager", "-o", "short-iso", "-n", "3000")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One file of the archive."""
+
+    name: str
+    text: str
+
+
+def secrets_of(patient: Patient) -> set[str]:
+    """Return the secrets in this vessel's own files."""
+    found: set[str] = set()
+    for path in _settings_files(patient).values():
+        found.update(value for value in redact(_text(path)).secrets if len(value) >= _LEAST_ANYWHERE)
+    folders = {patient.config.parent, patient.firmware / "logboat", patient.identity}
+    for folder in folders:
+        for pattern in _SECRET_FILES:
+            for path in folder.glob(pattern):
+                found.update(line.strip() for line in _text(path).splitlines() if line.strip())
+        for path in (*folder.glob("*.toml"),):
+            with suppress(Exception):  # its secrets are still recognised by their form
+                found.update(_values(tomllib.loads(_text(path))))
+    return {value for value in found if not value.startswith("-----")}
+
+
+def parts(patient: Patient) -> Iterator[Part]:
+    """Yield all parts, with secrets removed."""
+    remover = Remover(secrets_of(patient))
+    for name, make in _parts(patient):
+        try:
+            text = make()
+        except Exception as error:  # noqa: BLE001  # the archive is there to show what is broken
+            text = f"(not to be had: {error or type(error).__name__})\n"
+        text = clean_lines(remover.clean(text))
+        if len(text) > MOST_BYTES:  # after removal, because half a secret would not be recognised
+            text = f"(only the end)\n{text[-MOST_BYTES:]}"
+        yield Part(name, text)
+
+
+def _parts(patient: Patient) -> Iterator[tuple[str, Callable[[], str]]]:
+    yield "versions.txt", partial(_versions, patient)
+    yield "doctor.txt", partial(_doctor, patient)
+    for name, path in _settings_files(patient).items():
+        yield name, partial(_settings, path)
+    yield "card/PROBLEMS.txt", partial(_text, patient.firmware / "logboat" / PROBLEMS)
+    yield "card/config.txt", lambda: _firmware((patient.firmware / "config.txt").read_text(errors="replace"))
+    yield "left-out.txt", partial(_left_out, patient)
+    for path in sorted(patient.run.glob("*.json")):
+        yield f"live/{path.name}", partial(_indented, path)
+    for path in sorted(patient.run.glob("ended-*")):
+        yield f"live/{path.name}.txt", partial(path.read_text, errors="replace")
+    yield "data.txt", partial(_listing, patient.data)
+    yield "last-repair.json", partial(_indented, patient.data / "last-repair.json")
+    yield "documents.json", partial(_documents, patient)
+    yield "logs/daemons.txt", lambda: patient.ask((*_JOURNAL, "-u", "logboat-*"))
+    yield "logs/kernel.txt", lambda: patient.ask((*_JOURNAL, "-k", "-p", "warning"))
+    yield "logs/kept.txt", partial(_kept, patient.data)
+    yield (
+        "system/units.txt",
+        lambda: patient.ask(("systemctl", "list-units", "--all", "--no-pager", "logboat-*")),
+    )
+    yield "system/mounts.txt", partial((patient.root / "proc/mounts").read_text)
+    yield "system/memory.txt", partial((patient.root / "proc/meminfo").read_text)
+    yield "system/network.txt", lambda: patient.ask(("ip", "-brief", "address"))
+
+
+def _settings_files(patient: Patient) -> dict[str, Path]:
+    """Return the configuration files by their name in the archive."""
+    card = patient.firmware / "logboat"
+    return {
+        f"config/{patient.config.name}": patient.config,
+        f"config/{patient.sensors_file.name}": patient.sensors_file,
+        **{f"card/{name}": card / name for name in CARD_FILES if (card / name).exists()},
+    }
+
+
+def _settings(path: Path) -> str:
+    if path.stat().st_size > toml_file.MOST_BYTES:
+        return "(left out: it is far too long for a configuration)\n"
+    return redact(path.read_text(errors="replace")).text
+
+
+def _firmware(text: str) -> str:
+    """Return the settings of config.txt, without any other lines."""
+    lines = (line.strip() for line in text.split("\n"))
+    return "".join(f"{line if not line or _FIRMWARE.fullmatch(line) else REMOVED}\n" for line in lines)
+
+
+def _left_out(patient: Patient) -> str:
+    lines = [_LEFT_OUT]
+    for name, path in _settings_files(patient).items():
+        if path.is_file() and path.stat().st_size <= toml_file.MOST_BYTES:
+            lines.append(f"{name}: {redact(_text(path))}")
+    others = sorted(path.name for path in (patient.firmware / "logboat").glob("*") if path.is_file())
+    others = [name for name in others if name not in (*CARD_FILES, PROBLEMS)]
+    if others:
+        lines.append(f"card: {len(others)} other files, not looked into")
+    return "\n".join(lines) + "\n"
+
+
+_LEFT_OUT: Final = """\
+What is not in this archive, so that it can be sent to anybody:
+- passwords, keys, hashes; in configuration files every comment, every text over several lines, every value of
+  a key that is not known to be harmless (a misspelt one, too), and every line that is not understood;
+- after quotes or brackets that do not match: all up to the next heading that is known, or to the end.
+In place of each stands (removed). Lines keep their numbers. The files themselves are as they were.
+"""
+
+
+def _versions(patient: Patient) -> str:
+    lines = {
+        "logboat": machine.logboat_version(),
+        "python": platform.python_version(),
+        "kernel": platform.release(),
+        "machine": platform.machine(),
+        "board": patient.text("proc/device-tree/model") or "no Raspberry Pi",
+        "boot clock, seconds": f"{patient.boottime:.0f}",
+        "UTC, seconds since 1970": f"{patient.utc:.0f}",
+    }
+    release = (patient.text("etc/os-release") or "").splitlines()
+    lines["system"] = next(
+        (line.partition("=")[2] for line in release if line.startswith("PRETTY_NAME=")), "?"
+    )
+    return "".join(f"{key}: {value}\n" for key, value in lines.items())
+
+
+def _doctor(patient: Patient) -> str:
+    lines = []
+    for check, finding in examine(patient):
+        lines.append(f"{finding.verdict.value:<8} {check.name:<14} {finding.seen}")
+        if finding.cure:
+            lines.append(f"{'':<8} {'':<14} -> {finding.cure}")
+    return "\n".join(lines) + "\n"
+
+
+def _documents(patient: Patient) -> str:
+    """Return the newest documents of each kind as JSON, without most samples of readings."""
+    found: dict[str, Any] = {}
+    path = patient.data / "log.db"
+    with Database.open(path, single_writer=is_single_writer, checkpoint_pages=0, create=False) as database:
+        for kind in Kind:
+            prefix = f"{kind}:"
+            found[kind.value] = {"count": database.count(prefix), "newest": _some(database, prefix)}
+    return json.dumps(found, indent=1, ensure_ascii=False)
+
+
+def _some(database: Database, prefix: str) -> list[dict[str, Any]]:
+    chosen = []
+    for document in database.documents(prefix=prefix, after=f"{prefix}~", reverse=True, limit=SAMPLES):
+        body: dict[str, Any] = document.body
+        samples = body.get("samples")
+        if isinstance(samples, list) and len(samples) > SAMPLES:
+            body["samples"] = [*samples[:SAMPLES], f"… and {len(samples) - SAMPLES} more"]
+        chosen.append({"_id": document.id, "_rev": document.rev, **body})
+    return chosen
+
+
+def _listing(folder: Path) -> str:
+    lines = [
+        f"{path.stat().st_size:>14,} {path.relative_to(folder)}"
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.is_symlink()
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _indented(path: Path) -> str:
+    return msgspec.json.format(path.read_bytes(), indent=1).decode(errors="replace")
+
+
+def _kept(data: Path) -> str:
+    """Return the last errors, the oldest first."""
+    texts = [path.read_text(errors="replace") for path in (data / OLDER, data / NAME) if path.exists()]
+    return "".join(texts) or "(nothing was kept)\n"
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+def _values(table: Any) -> Iterator[str]:
+    """Yield the values under the name of a secret, at any depth."""
+    if isinstance(table, dict):
+        for key, value in table.items():
+            if key in _SECRET_KEYS and isinstance(value, str):
+                yield value
+            else:
+                yield from _values(value)
+    elif isinstance(table, Sequence) and not isinstance(table, str):
+        for value in table:
+            yield from _values(value)

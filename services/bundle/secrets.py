@@ -1,0 +1,62 @@
+"""Removal of secrets from texts. Pure.
+
+It works in two ways at once: by form (keys, hashes, whatever follows `password`), and by value. A secret in
+the vessel's own files is removed wherever it occurs, also in a log line.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final
+from urllib.parse import quote
+
+from sensors.plaintext import clean
+
+REMOVED: Final = "(removed)"
+_LEAST: Final = 4
+"""Minimum characters of a secret; removing shorter ones would destroy half of every text."""
+_FORMS: Final = (
+    re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL),
+    re.compile(r"scrypt\$[^\s\"',}]+"),
+    re.compile(r"(?<=://)[^/\s@\"']+:[^/\s@\"']+(?=@)"),
+    re.compile(r"(?<=SyncGatewaySession=)[^;\s\"']+"),
+    re.compile(r"(?i)(?<=authorization: )(basic|bearer) [^\s\"']+"),
+)
+_NAMED: Final = re.compile(
+    r"(?im)([\"']?\b(?:password|password_hash|passwd|passphrase|wpa_passphrase|psk|wpa-psk|secret|session|token|key-mgmt-key"
+    r"|sae_password)\b"
+    r"[\"']?\s*[=:]\s*)(\"(?:[^\"\\\n]|\\.)*(?:\"|$)|'[^'\n]*(?:'|$)|[^\s,}\]\n]+)"
+)
+
+
+_CUT: Final = (40, 80)
+"""Numbers of characters to which messages cut quotations (`sensors.units.shown`, and logs)."""
+
+
+def _forms_of(value: str) -> Iterator[str]:
+    """Yield a secret in the forms of logs, JSON, URLs and messages, whole or cut."""
+    for whole in (value, clean(value)):
+        for cut in (whole, *(whole[:length] for length in _CUT if len(whole) > length)):
+            yield cut
+            yield json.dumps(cut)[1:-1]
+            yield json.dumps(cut, ensure_ascii=False)[1:-1]
+            yield repr(cut)[1:-1]
+            yield quote(cut.encode(errors="replace"), safe="")
+
+
+class Remover:
+    """Removes secrets from texts."""
+
+    def __init__(self, values: Iterable[str] = ()) -> None:
+        """Prepare the removal of `values`, the secrets of this vessel."""
+        found = {form for value in values for form in _forms_of(value.strip())}
+        self._values = sorted((value for value in found if len(value) >= _LEAST), key=len, reverse=True)
+
+    def clean(self, text: str) -> str:
+        """Return the text without secrets."""
+        for form in _FORMS:
+            text = form.sub(REMOVED, text)
+        text = _NAMED.sub(lambda match: f'{match[1]}"{REMOVED}"', text)
+        for value in self._values:
+            text = text.replace(value, REMOVED)
+        return text

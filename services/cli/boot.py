@@ -1,0 +1,74 @@
+"""`logboat boot`: the work that systemd runs at each boot, before anything records."""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+import msgspec
+
+from services.boot.places import FIRMWARE, PARTITION, Places
+from services.system.module_loading import loading
+
+from .common import FailedError, World, print_json
+
+
+def boot_arguments(parser: ArgumentParser) -> None:
+    """Define the arguments of `logboat boot [card|networks|radio] [--firmware DIR] [--partition DIR]`."""
+    parser.add_argument(
+        "part",
+        nargs="?",
+        choices=("card", "networks", "radio"),
+        help="this part alone: what is on the card, the networks that follow from it, or the radio's key",
+    )
+    parser.add_argument(
+        "--firmware",
+        type=Path,
+        default=FIRMWARE,
+        metavar="DIR",
+        help=f"where the card's first partition is mounted ({FIRMWARE})",
+    )
+    parser.add_argument(
+        "--partition",
+        type=Path,
+        default=PARTITION,
+        metavar="DIR",
+        help=f"where the card's data partition is mounted ({PARTITION})",
+    )
+
+
+def boot(args: Namespace, world: World) -> int:
+    """Apply the files on the card, and set up what depends on them.
+
+    Return 0 whatever is wrong, so that no fault stops the boot.
+    """
+    with loading():
+        from services.boot import clock, run, system
+        from services.logs.setup import running
+        from services.system.systemd import Notifier
+
+    if not system.is_root():
+        raise FailedError("this changes the system: run it as root (systemd does, at each start)")
+    places = places_of(args)
+    boot = run.Boot(places, clock.now(args.data, utc=world.utc), progress=Notifier().progress)
+    parts = {None: boot.run, "card": boot.take_up, "networks": boot.join, "radio": boot.rekey}
+    with running({"networks": "networks", "radio": "radio"}.get(args.part, "boot"), args.data):
+        found = parts[args.part]()
+    if args.json:
+        print_json("boot", msgspec.to_builtins(found))
+        return 0
+    for line in (*found.problems, *found.networks):
+        print(line)
+    if args.part in ("networks", "radio"):
+        return 0
+    if found.taken:
+        print(f"taken in: {', '.join(found.taken)}")
+    if found.generated:
+        print("no bundle has come yet: the vessel records under a name of its own")
+    return 0
+
+
+def places_of(args: Namespace) -> Places:
+    """Return the paths that the command's options select."""
+    partition = getattr(args, "partition", PARTITION)
+    return Places(
+        config=args.config, data=args.data, run=args.run, firmware=args.firmware, partition=partition
+    )

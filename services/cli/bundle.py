@@ -1,0 +1,53 @@
+"""`logboat bundle`: one archive for support, with secrets removed."""
+
+import sys
+from argparse import ArgumentParser, Namespace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sensors.units import format_bytes
+from sync.folders import OWN_FILE, opening
+
+from .common import FailedError, World, print_json
+from .doctor import patient_of
+from .options import identity_option
+
+
+def bundle_arguments(parser: ArgumentParser) -> None:
+    """Define the arguments of `logboat bundle [FILE]`."""
+    parser.add_argument(
+        "file",
+        nargs="?",
+        metavar="FILE",
+        help="where to write it; - for standard output (logboat-….tar.gz here)",
+    )
+    identity_option(parser, "folder of the vessel's certificate and key, whose secrets are left out")
+
+
+def bundle(args: Namespace, world: World) -> int:
+    """Write the archive. Return 0."""
+    from services.bundle.archive import packed
+    from services.bundle.contents import parts
+
+    patient = patient_of(args, world)
+    moment = f"{datetime.fromtimestamp(world.utc, UTC):%Y%m%d-%H%M%S}"
+    name = f"logboat-{patient.configuration.vessel.id}-{moment}"
+    data = packed(parts(patient), folder=name, utc=world.utc)
+    if args.file == "-":
+        sys.stdout.buffer.write(data)
+        return 0
+    path = Path(args.file or f"{name}.tar.gz")
+    try:
+        with open(path, "wb", opener=opening(OWN_FILE)) as file:
+            file.write(data)
+    except OSError as error:
+        if path.is_file():  # a partial file; a device must stay
+            path.unlink()
+        raise FailedError(
+            f"{path}: {error.strerror or error}; send it elsewhere: logboat bundle - > FILE, or over SSH"
+        ) from error
+    if args.json:
+        print_json("bundle", {"file": str(path), "bytes": len(data)})
+    else:
+        print(f"{path}: {format_bytes(len(data))}; passwords, keys and hashes were left out, and comments")
+    return 0

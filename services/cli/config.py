@@ -1,0 +1,88 @@
+"""`logboat config check FILE…`: the check that boot uses; `config apply FILE`: put a file in force."""
+
+import os
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any
+
+from sensors.toml.toml_file import Problem
+from services.boot.places import FIRMWARE
+
+from .common import FailedError, UsageError, World, print_json
+from .options import actions
+
+
+def config_arguments(parser: ArgumentParser) -> None:
+    """Define the arguments of `logboat config check|apply FILE…`."""
+    add = actions(parser, "check|apply")
+    check = add("check", "the same check that boot uses")
+    check.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a sensors.toml or logboat.toml")
+    apply = add("apply", "check a file, and put it in force: on the card and in its folder alike")
+    apply.add_argument("file", type=Path, metavar="FILE", help="a sensors.toml, logboat.toml or vessel.toml")
+    apply.add_argument(
+        "--firmware",
+        type=Path,
+        default=FIRMWARE,
+        metavar="DIR",
+        help=f"where the card's first partition is mounted ({FIRMWARE})",
+    )
+
+
+def config(args: Namespace, world: World) -> int:
+    """Check each file, or apply one. Return 2 if a file is wrong, else 0."""
+    return _apply(args, world) if args.action == "apply" else _check(args)
+
+
+def _check(args: Namespace) -> int:
+    from services.config.check import check
+
+    checked = {path: check(path) for path in args.files}
+    if args.json:
+        files = [
+            {"file": str(path), "good": found.good, "problems": [_json(each) for each in found.problems]}
+            for path, found in checked.items()
+        ]
+        print_json("config-check", {"files": files})
+    else:
+        print("\n".join(found.text for found in checked.values()))
+    return 0 if all(found.good for found in checked.values()) else 2
+
+
+def _apply(args: Namespace, world: World) -> int:
+    from provisioning.ingest.offers import Offer
+    from sensors.toml.toml_file import ConfigurationError
+    from services.boot import clock, run
+    from services.config.check import name_in_force
+
+    from .boot import places_of
+
+    try:
+        name = name_in_force(args.file)
+    except ConfigurationError as error:
+        raise UsageError(str(error)) from error
+    if not os.access(args.config.parent, os.W_OK):
+        raise FailedError(f"{args.config.parent}: cannot be written; try it with sudo")
+    offer = Offer({name: args.file.read_bytes()}, origins={name: args.file})
+    outcome = run.Boot(places_of(args), clock.now(args.data, utc=world.utc)).take_in(offer)
+    if args.json:
+        facts = {"taken": outcome.taken, "problems": [_json(each) for each in outcome.problems]}
+        print_json("config-apply", facts)
+    elif outcome.problems:
+        print("\n".join(str(problem) for problem in outcome.problems))
+        print("nothing was changed" if not outcome.taken else f"in force: {', '.join(outcome.taken)}")
+    else:
+        print(f"in force: {', '.join(outcome.taken)}" if outcome.taken else "it was in force already")
+        if outcome.taken:
+            print("next: sudo systemctl restart logboat-boot logboat-recorder logboat-sync")
+    return 2 if outcome.problems else 0
+
+
+def _json(problem: Problem) -> dict[str, Any]:
+    return {
+        "line": problem.line,
+        "table": problem.table,
+        "key": problem.key,
+        "text": problem.text,
+        "remedy": problem.remedy,
+        "message": str(problem),
+    }

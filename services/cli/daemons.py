@@ -1,0 +1,110 @@
+"""Arguments of `logboat record`, `sync`, `store`, `ended` and `demo`.
+
+The work itself is in `services.recorder.daemon`, `services.syncd.daemon`, `services.recovery.store_check`,
+`services.state.crash_loops` and `services.demo`.
+"""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from services.system.module_loading import loading
+
+from .common import World
+from .options import actions, identity_option
+
+
+def record_arguments(parser: ArgumentParser) -> None:
+    """Define the arguments of `logboat record [--identity DIR] [--ledger FD]`."""
+    identity_option(parser, "the vessel's identity, with which it signs")
+    parser.add_argument(
+        "--ledger",
+        type=int,
+        metavar="FD",
+        help="write `sensor,log,seq` to this file descriptor after each durable commit",
+    )
+
+
+def record(args: Namespace, world: World) -> int:  # noqa: ARG001  # daemons use clocks of their own
+    """Run the recorder in the foreground. Return its exit status."""
+    with loading():
+        from services.recorder import daemon
+
+    return daemon.run(args)
+
+
+def sync_arguments(parser: ArgumentParser) -> None:
+    """Define the arguments of `logboat sync [--identity DIR]`."""
+    parser.add_argument(
+        "--identity",
+        type=Path,
+        default=Path("/etc/logboat/identity"),
+        metavar="DIR",
+        help="folder of the vessel's certificate and key (/etc/logboat/identity)",
+    )
+    parser.add_argument("--board", help="what tells this computer from others (its serial number)")
+
+
+def sync(args: Namespace, world: World) -> int:  # noqa: ARG001
+    """Run the sync daemon in the foreground. Return its exit status."""
+    with loading():
+        from services.syncd import daemon
+
+    return daemon.run(args)
+
+
+def store_arguments(parser: ArgumentParser) -> None:
+    """Define the arguments of `logboat store check [--repair]`."""
+    check = actions(parser, "check")("check", "check both stores")
+    check.add_argument("--repair", action="store_true", help="set aside what is broken, save what is sound")
+
+
+def store(args: Namespace, world: World) -> int:  # noqa: ARG001
+    """Check the stores before anything opens them. Return the exit status."""
+    with loading():
+        from services.recovery import store_check
+
+    return store_check.run(args)
+
+
+def ended_arguments(parser: ArgumentParser) -> None:
+    """Define the arguments of `logboat ended DAEMON`."""
+    from services.state.crash_loops import DAEMONS
+
+    parser.add_argument("daemon", choices=DAEMONS, help="which one; how it ended is in the environment")
+
+
+def ended(args: Namespace, world: World) -> int:
+    """Record how a daemon has ended, which systemd passes in the environment of `ExecStopPost=`.
+
+    Return the exit status of the script that does it.
+    """
+    import subprocess
+
+    from services.state.crash_loops import SCRIPT
+
+    # Units run the script themselves, because starting Python takes too long on a slow board.
+    done = subprocess.run(
+        ["/bin/sh", str(SCRIPT), args.daemon, str(args.run), str(args.data), "/dev/stdin"],
+        input=f"{world.boottime:.2f} 0\n".encode(),
+        check=False,
+    )
+    return done.returncode
+
+
+def demo_arguments(parser: ArgumentParser) -> None:
+    """Define the arguments of `logboat demo [--vessels N] [--for SECONDS] [--keep DIR] [--stay DIR]`."""
+    parser.add_argument("--vessels", type=int, default=3, metavar="N", help="how many vessels (3)")
+    parser.add_argument(
+        "--for", dest="for_seconds", type=float, default=45.0, metavar="SECONDS", help="how long (45)"
+    )
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="leave everything in this folder")
+    parser.add_argument(
+        "--stay", type=Path, metavar="DIR", help="a fleet in this folder to try things on, until Ctrl-C"
+    )
+
+
+def demo(args: Namespace, world: World) -> int:  # noqa: ARG001
+    """Simulate a fleet on this machine, end to end. Return the exit status."""
+    from services.demo import command
+
+    return command.run(args)

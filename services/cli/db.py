@@ -1,0 +1,334 @@
+"""`logboat db …`: a document store by its path, for diagnostics and scripts.
+
+Only `put`, `pull`, `sync` and `serve` create a store; every other action needs an existing one. Replication
+is in `dbsync` (`dbrun`), and the listener is in `dbserve`.
+"""
+
+import os
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from sensors.plaintext import clean, json_text
+from services.terminal.present import count
+from sync.folders import opening
+
+from .common import FailedError, UsageError, World, opened, print_json, say, to_json
+from .db_serve import serve, serve_arguments
+from .db_sync import DIRECTIONS, replicate, replication_arguments
+from .options import actions
+
+if TYPE_CHECKING:
+    from sync.store import Change, Database, Document
+
+WAIT_S: Final = 60.0
+"""Seconds that `changes --follow` waits before it waits again.
+
+A change wakes it earlier: this is only the length of one wait.
+"""
+
+
+def db_arguments(parser: ArgumentParser) -> None:
+    """Define the arguments of `logboat db ACTION PATH …`."""
+    add = actions(parser, "ACTION")
+
+    def action(name: str, words: str) -> ArgumentParser:
+        found = add(name, words)
+        found.add_argument("path", type=Path, metavar="PATH", help="the store's file, log.db")
+        return found
+
+    put = action("put", "store a document; prints its new revision")
+    put.add_argument("id", metavar="DOCID", help="the document's id")
+    put.add_argument("body", metavar="JSON", help="the body, an object; - reads it from standard input")
+    put.add_argument("--rev", metavar="R", help="the revision that it replaces")
+    get = action("get", "print a document's body")
+    get.add_argument("id", metavar="DOCID", help="the document's id")
+    get.add_argument("--rev", metavar="R", help="this revision instead of the current one, if it is kept")
+    get.add_argument("--meta", action="store_true", help="with _id, _rev and, if it is, _deleted")
+    listing = action("ls", "list ids, one a line")
+    listing.add_argument("--prefix", default="", metavar="P", help="those that begin with P")
+    listing.add_argument(
+        "--since", type=int, metavar="SEQ", help="changed after this sequence, in that order"
+    )
+    listing.add_argument("--limit", type=int, metavar="N", help="at most N")
+    listing.add_argument("-l", dest="long", action="store_true", help="with revision and sequence")
+    remove = action("rm", "delete a document; prints the revision of its tombstone")
+    remove.add_argument("id", metavar="DOCID", help="the document's id")
+    remove.add_argument("--rev", metavar="R", help="only if this is its current revision")
+    changes = action("changes", "list changes, one a line: sequence, id, revision")
+    changes.add_argument("--since", type=int, default=0, metavar="SEQ", help="those after this sequence")
+    changes.add_argument("--limit", type=int, metavar="N", help="at most N")
+    changes.add_argument("--follow", action="store_true", help="go on as they come, until Ctrl-C")
+    action("info", "identity, counts and sizes")
+    check = action("check", "look for damage; exit 1 if there is any")
+    check.add_argument("--quick", action="store_true", help="not every page and body")
+    action("compact", "give free room back to the file system")
+    checkpoints = action("checkpoints", "list what peers keep here to know how far they are, one a line")
+    checkpoints.add_argument("ids", nargs="*", metavar="ID", help="only these")
+    checkpoints.add_argument("--of", metavar="OWNER", help="only those of user:NAME, vessel:NAME …")
+    checkpoints.add_argument(
+        "--drop", action="store_true", help="drop those listed: their peers begin anew, and lose nothing"
+    )
+    export = action("export", "every document as a line of JSON")
+    export.add_argument("file", nargs="?", type=Path, metavar="FILE", help="where to (standard output)")
+    export.add_argument("--deleted", action="store_true", help="deleted ones, too")
+    for name, words in DIRECTIONS.items():
+        replication_arguments(action(name, words))
+    serve_arguments(action("serve", "let others replicate with the store, until Ctrl-C; makes a missing one"))
+
+
+def db(args: Namespace, world: World) -> int:  # noqa: ARG001  # the store needs no clocks
+    """Run one action on a store, and return the exit status."""
+    if getattr(args, "limit", None) is not None and args.limit < 1:
+        raise UsageError("--limit takes a number from 1 on")
+    if args.action == "put":
+        return _put(args)
+    if args.action in DIRECTIONS:
+        return replicate(args)
+    if args.action == "serve":
+        return serve(args)
+    if not args.path.is_file():
+        raise FailedError(f"{args.path}: there is no such store")
+    with opened(args.path) as database:
+        return ACTIONS[args.action](database, args)
+
+
+def _put(args: Namespace) -> int:
+    import msgspec
+
+    raw = sys.stdin.buffer.read() if args.body == "-" else os.fsencode(args.body)
+    try:
+        body = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UsageError(f"the body is no JSON: {error}") from error
+    if not isinstance(body, dict):
+        raise UsageError("the body is no JSON object")
+    if not args.path.parent.is_dir():
+        raise FailedError(f"{args.path.parent}: there is no such folder")
+    from sync.store import DocumentError
+
+    with opened(args.path, create=True) as database:
+        try:
+            revision = database.put(args.id, body, parent=args.rev)
+        except DocumentError as error:
+            raise UsageError(str(error)) from error
+    _tell(args, "db-revision", {"id": args.id, "rev": revision}, revision)
+    return 0
+
+
+def _get(database: "Database", args: Namespace) -> int:
+    document = database.get(args.id, rev=args.rev)
+    if document is None:
+        what = "document" if args.rev is None else f"revision {args.rev} kept"
+        raise FailedError(f"{args.id}: there is no such {what}")
+    if document.deleted and not args.meta:
+        raise FailedError(f"{args.id}: deleted (revision {document.rev}); --meta shows what is left")
+    if not args.meta:
+        sys.stdout.flush()
+        sys.stdout.write(json_text(document.raw) + "\n")
+        return 0
+    head: dict[str, Any] = {"_id": document.id, "_rev": document.rev}
+    if document.deleted:
+        head["_deleted"] = True
+    print(to_json(head | document.body))
+    return 0
+
+
+def _ls(database: "Database", args: Namespace) -> int:
+    found: Iterable[Document | Change]
+    if args.since is None:
+        found = database.documents(args.prefix, limit=args.limit)
+    else:
+        found = _first(_live_since(database, args.since, args.prefix), args.limit)
+    for entry in found:
+        if args.json:
+            print_json("db-document", {"id": entry.id, "rev": entry.rev, "seq": entry.sequence})
+        elif args.long:
+            print(f"{clean(entry.id)}  {entry.rev}  {entry.sequence}")
+        else:
+            print(clean(entry.id))
+    return 0
+
+
+def _live_since(database: "Database", since: int, prefix: str) -> "Iterator[Change]":
+    for change in _changes_since(database, since):
+        if not change.deleted and change.id.startswith(prefix):
+            yield change
+
+
+def _changes_since(database: "Database", since: int) -> "Iterator[Change]":
+    """Yield all changes after a sequence, read page by page."""
+    while page := database.changes(since, limit=500):
+        yield from page
+        since = page[-1].sequence
+
+
+def _first(entries: "Iterator[Change]", limit: int | None) -> "Iterator[Change]":
+    return islice(entries, limit)
+
+
+def _rm(database: "Database", args: Namespace) -> int:
+    current = database.get(args.id)
+    if current is None or current.deleted:
+        raise FailedError(f"{args.id}: there is no such document")
+    revision = database.delete(args.id, parent=args.rev or current.rev)
+    _tell(args, "db-revision", {"id": args.id, "rev": revision}, revision)
+    return 0
+
+
+def _changes(database: "Database", args: Namespace) -> int:
+    left, since = args.limit, args.since
+    with database.watch() as watcher:
+        try:
+            while True:
+                for change in _first(_changes_since(database, since), left):
+                    since = change.sequence
+                    left = None if left is None else left - 1
+                    _print_change(change, args)
+                sys.stdout.flush()
+                if not args.follow or left == 0:
+                    return 0
+                while not watcher.wait(WAIT_S):
+                    pass
+        except KeyboardInterrupt:
+            return 0
+
+
+def _print_change(change: "Change", args: Namespace) -> None:
+    if args.json:
+        print_json(
+            "db-change",
+            {
+                "seq": change.sequence,
+                "id": change.id,
+                "rev": change.rev,
+                "deleted": change.deleted,
+                "conflicted": change.conflicted,
+                "size": change.size,
+            },
+        )
+    else:
+        marks = ("  deleted" if change.deleted else "") + ("  conflicted" if change.conflicted else "")
+        print(f"{change.sequence}  {clean(change.id)}  {change.rev}{marks}")
+
+
+def _info(database: "Database", args: Namespace) -> int:
+    usage = database.usage()
+    facts = {
+        "uuid": database.uuid,
+        "documents": database.count(),
+        "deleted": database.count(deleted=True) - database.count(),
+        "conflicts": len(database.conflicts()),
+        "lastSequence": database.last_sequence,
+        "bytes": {"used": usage.used, "free": usage.free, "wal": usage.wal, "blobs": usage.blobs},
+    }
+    if args.json:
+        print_json("db-info", facts)
+        return 0
+    from sensors.units import format_bytes
+    from services.terminal.present import table
+
+    sizes = (
+        f"{format_bytes(usage.used)} used, {format_bytes(usage.free)} free in the file, "
+        f"{format_bytes(usage.wal)} in its log, {format_bytes(usage.blobs)} in blobs"
+    )
+    rows = [(name, str(value)) for name, value in facts.items() if name != "bytes"]
+    print(table([*rows, ("bytes", sizes)]))
+    return 0
+
+
+def _check(database: "Database", args: Namespace) -> int:
+    findings = database.check(deep=not args.quick)
+    if args.json:
+        print_json("db-check", {"sound": not findings, "findings": findings})
+    else:
+        print("\n".join(map(clean, findings)) or f"sound: {count(database.count(), 'document')}")
+    return 1 if findings else 0
+
+
+def _compact(database: "Database", args: Namespace) -> int:
+    done = database.compact()
+    facts = {"fileBytes": done.file_bytes, "blobs": done.blobs, "blobBytes": done.blob_bytes}
+    _tell(
+        args,
+        "db-compact",
+        facts,
+        f"the file is {done.file_bytes} bytes smaller; {done.blobs} blobs ({done.blob_bytes} bytes) removed",
+    )
+    return 0
+
+
+def _checkpoints(database: "Database", args: Namespace) -> int:
+    from sensors.units import format_bytes, format_duration
+    from sync.store.checkpoints import TICK_S
+
+    found = [
+        kept
+        for kept in database.checkpoints.all()
+        if (not args.ids or kept.client in args.ids) and args.of in (None, kept.owner)
+    ]
+    if unknown := sorted(set(args.ids) - {kept.client for kept in found}):
+        raise FailedError(f"{unknown[0]}: there is no such checkpoint")
+    for kept in found:
+        dropped = args.drop and database.checkpoints.drop(kept.owner, kept.client)
+        if args.json:
+            facts = {
+                "owner": kept.owner,
+                "id": kept.client,
+                "rev": kept.revision,
+                "bytes": kept.size,
+                "idle": kept.idle * TICK_S,
+                "dropped": dropped,
+            }
+            print_json("db-checkpoint", facts)
+            continue
+        owner = "an owner not known yet" if kept.owner is None else kept.owner or "anyone"
+        idle = f"not used for {format_duration(kept.idle * TICK_S)} of service" if kept.idle else "in use"
+        done = "dropped" if dropped else idle
+        print(f"{clean(kept.client)}  {clean(owner)}  {format_bytes(kept.size)}  {done}")
+    return 0
+
+
+def _export(database: "Database", args: Namespace) -> int:
+    lines = database.export(deleted=args.deleted)
+    if args.file is None:
+        sys.stdout.flush()
+        for line in lines:
+            sys.stdout.write(json_text(line))
+        return 0
+    number = 0
+    # Write all or nothing: a partial export would look complete.
+    partial = args.file.with_name(f".{args.file.name}.{os.getpid()}")
+    try:
+        with open(partial, "wb", opener=opening()) as file:
+            for line in lines:
+                file.write(line)
+                number += 1
+        partial.replace(args.file)
+    finally:
+        partial.unlink(missing_ok=True)
+    say(f"{number} documents in {args.file}")
+    return 0
+
+
+def _tell(args: Namespace, shape: str, facts: dict[str, Any], words: str) -> None:
+    if args.json:
+        print_json(shape, facts)
+    else:
+        print(words)
+
+
+ACTIONS: Final[dict[str, Callable[["Database", Namespace], int]]] = {
+    "get": _get,
+    "ls": _ls,
+    "rm": _rm,
+    "changes": _changes,
+    "info": _info,
+    "check": _check,
+    "compact": _compact,
+    "checkpoints": _checkpoints,
+    "export": _export,
+}

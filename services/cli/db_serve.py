@@ -1,0 +1,227 @@
+"""`logboat db serve PATH`: a listener for one store, in the foreground, until Ctrl-C or SIGTERM.
+
+Without a certificate of its own it creates one, and keeps it with its key beside the store, in
+`PATH.identity.pem` (0600). So the fingerprint that clients pin stays the same after a restart.
+"""
+
+import errno
+import re
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from .common import FailedError, UsageError, opened, print_json, say
+from .db_sync import basic, certificates, check_pairs, credential_arguments, identity, is_loopback, password
+
+if TYPE_CHECKING:
+    from sync.net.listener import Authenticator, URLEndpointListener, URLEndpointListenerConfiguration
+    from sync.net.tls_identity import TLSIdentity
+    from sync.store import Database
+
+PORT: Final = 4984
+HIGHEST_PORT: Final = 65535
+HOST: Final = "127.0.0.1"
+"""Only this machine: without --user, anyone who reaches the listener may write."""
+EVERYWHERE: Final = ("*", "0.0.0.0", "::", "[::]")  # noqa: S104  # only on request
+STOP_WITHIN_S: Final = 10.0
+"""Seconds that peers have to close their connections."""
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+def serve_arguments(parser: ArgumentParser) -> None:
+    """Define the arguments of `serve` that follow PATH."""
+    parser.add_argument("--name", default="log", metavar="NAME", help="the database's name in URLs (log)")
+    parser.add_argument(
+        "--host",
+        default=HOST,
+        metavar="H",
+        help=f"address, host name or interface to listen on; 0.0.0.0 or * for all ({HOST})",
+    )
+    parser.add_argument("--port", type=int, default=PORT, metavar="P", help=f"0 for any ({PORT})")
+    parser.add_argument("--no-tls", action="store_true", help="plain connections, ws://")
+    parser.add_argument("--cert", type=Path, metavar="FILE", help="our certificate, PEM (made and kept)")
+    parser.add_argument("--key", type=Path, metavar="FILE", help="its private key (PEM)")
+    parser.add_argument(
+        "--client-ca", type=Path, metavar="FILE", help="let in clients with a certificate of these CAs (PEM)"
+    )
+    credential_arguments(parser)
+    parser.add_argument("--read-only", action="store_true", help="let nobody write")
+
+
+def serve(args: Namespace) -> int:
+    """Listen until a signal, and return the exit status."""
+    _check(args)
+    ours = None if args.cert is None else identity(args.cert, args.key)
+    authenticator = _authenticator(args)
+    if not args.path.parent.is_dir():
+        raise FailedError(f"{args.path.parent}: there is no such folder")
+    import asyncio
+
+    from services.logs.setup import talkative
+
+    with talkative(), opened(args.path, create=not args.path.is_file()) as database:
+        if ours is None and not args.no_tls:
+            ours = kept_identity(args.path)
+        configuration = _configuration(args, database, ours, authenticator)
+        return asyncio.run(_listen(configuration, as_json=args.json))
+
+
+def _check(args: Namespace) -> None:
+    given = [
+        option
+        for option, value in (("--cert", args.cert), ("--key", args.key), ("--client-ca", args.client_ca))
+        if value is not None
+    ]
+    if args.no_tls and given:
+        raise UsageError(f"{', '.join(given)}: not with --no-tls")
+    check_pairs(args)
+    if not 0 <= args.port <= HIGHEST_PORT:
+        raise UsageError(f"--port takes a number from 0 to {HIGHEST_PORT}")
+    if not _NAME.fullmatch(args.name):
+        raise UsageError(f"--name: {args.name!r}: only letters, digits, and after the first, also _ . -")
+    if not args.host:
+        raise UsageError("--host wants an address or a name")
+    if args.no_tls and args.user is not None and not is_loopback(args.host):
+        raise UsageError(
+            "a password does not go over a plain connection, where anybody may read it: leave out --no-tls, "
+            f"or listen on {HOST} only"
+        )
+
+
+def _authenticator(args: Namespace) -> "Authenticator | None":
+    from sync.net.authenticators import (
+        ListenerAuthenticators,
+        ListenerCertificateAuthenticator,
+        ListenerPasswordAuthenticator,
+        secrets_equal,
+    )
+
+    by_password = by_certificate = None
+    if args.user is not None:
+        name, secret = args.user, password(args.password_file)
+        basic(name, secret, args.password_file)  # fail now: a password that no client can send admits nobody
+
+        async def ok(user: str, given: str) -> bool:
+            # Compare both, whichever fails, so that the time taken reveals nothing.
+            is_right = secrets_equal(given, secret)
+            return secrets_equal(user, name) and is_right
+
+        by_password = ListenerPasswordAuthenticator(ok)
+    if args.client_ca is not None:
+        by_certificate = ListenerCertificateAuthenticator(roots=certificates(args.client_ca))
+    if by_password is None and by_certificate is None:
+        return None
+    return ListenerAuthenticators(password=by_password, certificate=by_certificate)
+
+
+def identity_path(store: Path) -> Path:
+    """Return the path of the self-signed identity of a store's listener."""
+    return store.with_name(store.name + ".identity.pem")
+
+
+def kept_identity(store: Path) -> "TLSIdentity":
+    """Return the self-signed identity beside a store, and create it if it is missing.
+
+    Raise FailedError if it cannot be read or written.
+    """
+    from sync.net.tls_identity import TLSIdentity
+    from sync.peer.problems import ProblemError
+
+    path = identity_path(store)
+    if path.exists():
+        try:
+            return TLSIdentity.load(path, path)
+        except ProblemError as error:
+            raise FailedError(
+                f"{error}; it is the identity that was made here: put it back from a copy, or remove it, "
+                "and a new one is made, whose fingerprint clients must pin anew"
+            ) from error
+    made = TLSIdentity.self_signed("logboat")
+    try:
+        made.save(path, path)
+    except OSError as error:
+        raise FailedError(
+            f"{path}: the listener's identity cannot be kept there: {error.strerror}"
+        ) from error
+    return made
+
+
+def _configuration(
+    args: Namespace, database: "Database", ours: "TLSIdentity | None", authenticator: "Authenticator | None"
+) -> "URLEndpointListenerConfiguration":
+    from sync.net.listener import URLEndpointListenerConfiguration
+
+    return URLEndpointListenerConfiguration(
+        {args.name: database},
+        port=args.port,
+        network_interface=None if args.host in EVERYWHERE else args.host.strip("[]"),
+        disable_tls=args.no_tls,
+        tls_identity=ours,
+        authenticator=authenticator,
+        read_only=args.read_only,
+    )
+
+
+async def _listen(configuration: "URLEndpointListenerConfiguration", *, as_json: bool) -> int:
+    import asyncio
+
+    from sync.net.listener import URLEndpointListener
+    from sync.peer.problems import Domain, ProblemError
+
+    from .db_run import signals
+
+    listener = URLEndpointListener(configuration)
+    stop = asyncio.Event()
+    with signals(stop.set):
+        try:
+            await listener.start()
+        except ProblemError as error:
+            in_use = (error.problem.domain, error.problem.code) == (Domain.POSIX, errno.EADDRINUSE)
+            advice = "; another process listens there: give another --port, or end it" if in_use else ""
+            raise FailedError(f"{error}{advice}") from error
+        try:
+            _announce(listener, as_json=as_json)
+            await stop.wait()
+        finally:
+            try:
+                async with asyncio.timeout(STOP_WITHIN_S):
+                    await listener.stop()
+            except TimeoutError:
+                say(f"peers did not close their connections within {STOP_WITHIN_S:g} s")
+    if as_json:
+        print_json("db-serve", {"event": "stopped"})
+    else:
+        print("stopped", flush=True)
+    return 0
+
+
+def _announce(listener: "URLEndpointListener", *, as_json: bool) -> None:
+    configuration = listener.configuration
+    ours = listener.tls_identity
+    if as_json:
+        print_json("db-serve", _facts(listener))
+        return
+    for url in listener.urls:
+        print(f"listening on {url}")
+    if ours is not None:
+        print(f"SHA-256 fingerprint of our certificate, for --pin: {ours.fingerprint}")
+    may = "read" if configuration.read_only else "read and write"
+    if configuration.authenticator is None:
+        print(f"everybody who can connect may {may}: no --user or --client-ca is given")
+    elif configuration.read_only:
+        print("whoever is let in may only read")
+    sys.stdout.flush()
+
+
+def _facts(listener: "URLEndpointListener") -> dict[str, Any]:
+    configuration = listener.configuration
+    return {
+        "event": "listening",
+        "urls": listener.urls,
+        "port": listener.port,
+        "databases": list(configuration.databases),
+        "fingerprint": None if listener.tls_identity is None else listener.tls_identity.fingerprint,
+        "readOnly": configuration.read_only,
+        "everybody": configuration.authenticator is None,
+    }

@@ -1,0 +1,301 @@
+"""`logboat db push|pull|sync PATH URL`: turns the arguments into a replication, which `dbrun` runs.
+
+Contradictory arguments and missing files are usage errors, reported before anything is opened or connected.
+"""
+
+import ipaddress
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from .common import FailedError, UsageError, opened
+
+if TYPE_CHECKING:
+    from sync.net.authenticators import Authenticator
+    from sync.net.endpoints import URLEndpoint
+    from sync.net.replicator import ReplicatorConfiguration
+    from sync.net.tls_identity import TLSIdentity
+    from sync.peer.selection import DocumentFilter
+    from sync.store import Database
+
+ONE_SHOT_ATTEMPTS: Final = 3
+"""Attempts of a one-shot replication to connect.
+
+A person waits at the terminal, and three attempts take at most 6 s. Scripts that can wait pass `--attempts`.
+"""
+LOCAL_NAMES: Final = ("localhost", "localhost.localdomain", "ip6-localhost")
+
+DIRECTIONS: Final = {
+    "push": "send what is new here to the database at URL",
+    "pull": "fetch what is new in the database at URL; makes a missing store",
+    "sync": "both ways; makes a missing store",
+}
+
+
+def replication_arguments(parser: ArgumentParser) -> None:
+    """Define the arguments of `push`, `pull` and `sync` that follow PATH."""
+    parser.add_argument("url", metavar="URL", help="wss://host:port/database, or ws:// without TLS")
+    parser.add_argument(
+        "--continuous", action="store_true", help="go on as documents change, until Ctrl-C or SIGTERM"
+    )
+    credential_arguments(parser)
+    parser.add_argument("--cert", type=Path, metavar="FILE", help="our client certificate (PEM)")
+    parser.add_argument("--key", type=Path, metavar="FILE", help="its private key (PEM)")
+    parser.add_argument(
+        "--ca", type=Path, metavar="FILE", help="the CAs that the server's certificate must lead to (PEM)"
+    )
+    parser.add_argument(
+        "--pin", metavar="SHA256", help="accept only the server's certificate of this fingerprint"
+    )
+    parser.add_argument(
+        "--accept-self-signed", action="store_true", help="accept any server's certificate that signed itself"
+    )
+    parser.add_argument(
+        "--channels", metavar="A,B", help="only documents in one of these channels, both ways"
+    )
+    parser.add_argument("--docs", metavar="ID,ID", help="only these documents, both ways")
+    parser.add_argument("--no-delta", action="store_true", help="send whole bodies, never deltas")
+    parser.add_argument(
+        "--attempts",
+        type=int,
+        metavar="N",
+        help=f"how often to try to connect ({ONE_SHOT_ATTEMPTS}; with --continuous for ever)",
+    )
+
+
+def credential_arguments(parser: ArgumentParser) -> None:
+    """Define `--user` and `--password-file`, for clients and listeners."""
+    parser.add_argument("--user", metavar="U", help="user name; wants --password-file, too")
+    parser.add_argument(
+        "--password-file", type=Path, metavar="FILE", help="file whose only line is the password"
+    )
+
+
+def replicate(args: Namespace) -> int:
+    """Run the replication that the arguments describe, and return the exit status."""
+    settings = _settings(args)
+    is_there = args.path.is_file()
+    if args.action == "push" and not is_there:
+        raise FailedError(f"{args.path}: there is no such store")
+    if not args.path.parent.is_dir():
+        raise FailedError(f"{args.path.parent}: there is no such folder")
+    with opened(args.path, create=not is_there) as database:
+        from .db_run import run
+
+        return run(settings(database), as_json=args.json)
+
+
+def _settings(args: Namespace) -> "Callable[[Database], ReplicatorConfiguration]":
+    """Return a function that builds the replication of a store from the arguments.
+
+    Raise UsageError if they are wrong.
+    """
+    endpoint = _endpoint(args.url)
+    is_secure = endpoint.url.startswith("wss://")
+    _check_security(args, is_secure=is_secure)
+    if args.attempts is not None and args.attempts < 1:
+        raise UsageError("--attempts takes a number from 1 on")
+    channels, ids = chosen(args.channels, "--channels"), chosen(args.docs, "--docs")
+    authenticator = _authenticator(args)
+    if args.user is not None and not is_secure and not is_loopback(urlsplit(args.url).hostname or ""):
+        raise UsageError(
+            "a password does not go over a plain connection, where anybody may read it: use a wss:// URL"
+        )
+    roots = None if args.ca is None else tuple(certificates(args.ca))
+    pin = _pin(args.pin)
+
+    from sync.net.replicator import ReplicatorConfiguration
+
+    def settings(database: "Database") -> ReplicatorConfiguration:
+        return ReplicatorConfiguration(
+            database,
+            endpoint,
+            push=args.action != "pull",
+            pull=args.action != "push",
+            continuous=args.continuous,
+            channels=channels,
+            document_ids=ids,
+            push_filter=_in_channels(channels) if channels else None,
+            filter_name="channels" if channels else None,
+            authenticator=authenticator,
+            pinned_server_certificate=pin,
+            accept_only_self_signed=args.accept_self_signed,
+            roots=roots,
+            max_attempts=args.attempts or (None if args.continuous else ONE_SHOT_ATTEMPTS),
+            enable_delta_sync=not args.no_delta,
+        )
+
+    return settings
+
+
+def _endpoint(url: str) -> "URLEndpoint":
+    from sync.net.endpoints import URLEndpoint
+
+    scheme, colon, rest = url.partition("://")
+    if colon and (other := {"http": "ws", "https": "wss"}.get(scheme.lower())):
+        raise UsageError(f"a database's URL begins with {other}://, not {scheme}://; try {other}://{rest}")
+    try:
+        endpoint = URLEndpoint(url)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    parts = urlsplit(url)
+    if not parts.path.strip("/"):
+        raise UsageError(f"{url!r} names no database; it is of the form {parts.scheme}://host:port/database")
+    if parts.query or parts.fragment:
+        raise UsageError(f"{url!r}: a database's URL has nothing after ? or #")
+    return endpoint
+
+
+def _check_security(args: Namespace, *, is_secure: bool) -> None:
+    """Raise UsageError if options exclude or require each other."""
+    tls = {
+        "--cert": args.cert,
+        "--key": args.key,
+        "--ca": args.ca,
+        "--pin": args.pin,
+        "--accept-self-signed": args.accept_self_signed or None,
+    }
+    given = [option for option, value in tls.items() if value is not None]
+    if given and not is_secure:
+        raise UsageError(f"{', '.join(given)}: only with TLS, that is with a wss:// URL")
+    judges = [option for option in given if option in {"--ca", "--pin", "--accept-self-signed"}]
+    if len(judges) > 1:
+        raise UsageError(f"only one of {' and '.join(judges)} can say which server's certificate to accept")
+    check_pairs(args)
+
+
+def check_pairs(args: Namespace) -> None:
+    """Raise UsageError unless a certificate comes with its key, and a user with the password."""
+    for one, other in (("cert", "key"), ("user", "password_file")):
+        for this, that in ((one, other), (other, one)):
+            if getattr(args, this) is not None and getattr(args, that) is None:
+                raise UsageError(f"--{this.replace('_', '-')} wants --{that.replace('_', '-')}, too")
+
+
+def _pin(text: str | None) -> str | None:
+    from sync.net.certificates import parse_fingerprint
+
+    try:
+        return None if text is None else parse_fingerprint(text)
+    except ValueError as error:
+        raise UsageError(f"--pin: {error}") from error
+
+
+def password(path: Path) -> str:
+    """Return the password that a file contains, without the line ending.
+
+    Raise UsageError if there is none.
+    """
+    try:
+        text = path.read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
+    except FileNotFoundError as error:
+        raise UsageError(f"password file {path} does not exist") from error
+    except OSError as error:
+        raise UsageError(f"password file {path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"password file {path} is no text in UTF-8") from error
+    if not text.strip():
+        raise UsageError(f"password file {path} is empty")
+    return text
+
+
+def identity(cert: Path, key: Path) -> "TLSIdentity":
+    """Load a certificate and its key. Raise UsageError if that fails."""
+    from sync.net.tls_identity import TLSIdentity
+    from sync.peer.problems import ProblemError
+
+    try:
+        return TLSIdentity.load(cert, key)
+    except ProblemError as error:
+        raise UsageError(str(error)) from error
+
+
+def certificates(path: Path) -> list[Any]:
+    """Load the certificates of a file. Raise UsageError if that fails."""
+    from sync.net.certificates import load_certificates
+    from sync.peer.problems import ProblemError
+
+    try:
+        return load_certificates(path)
+    except ProblemError as error:
+        raise UsageError(str(error)) from error
+
+
+def basic(user: str, secret: str, path: Path) -> Any:
+    """Return an authenticator for Basic authentication.
+
+    Raise UsageError if the protocol cannot carry the user or the password, which came from `path`.
+    """
+    from sync.net.authenticators import BasicAuthenticator
+
+    if not user:
+        raise UsageError("--user wants a name")
+    try:
+        return BasicAuthenticator(user, secret)
+    except ValueError as error:
+        raise UsageError(f"--user or {path}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Both:
+    """An authenticator with a password for the WebSocket and a certificate for TLS."""
+
+    password: "Authenticator"
+    identity: "TLSIdentity"
+
+    def headers(self) -> dict[str, str]:
+        return self.password.headers()
+
+
+def _authenticator(args: Namespace) -> "Authenticator | None":
+    by_password: Authenticator | None = None
+    if args.user is not None:
+        by_password = basic(args.user, password(args.password_file), args.password_file)
+    if args.cert is None:
+        return by_password
+    ours = identity(args.cert, args.key)
+    if by_password is not None:
+        return _Both(by_password, ours)
+    from sync.net.authenticators import ClientCertificateAuthenticator
+
+    return ClientCertificateAuthenticator(ours)
+
+
+def chosen(text: str | None, option: str) -> frozenset[str]:
+    """Return the parts of a comma-separated list; empty if the option was not given.
+
+    Raise UsageError if a part is empty.
+    """
+    if text is None:
+        return frozenset()
+    parts = [part.strip() for part in text.split(",")]
+    if not all(parts):
+        raise UsageError(f"{option}: {text!r} has an empty part")
+    return frozenset(parts)
+
+
+def _in_channels(wanted: frozenset[str]) -> "DocumentFilter":
+    """Return a filter for documents in these channels.
+
+    It also accepts tombstones that no longer say which channels they were in.
+    """
+    from sync.peer.selection import channels
+
+    def chooses(document: Any) -> bool:
+        found = channels(document)
+        return not wanted.isdisjoint(found) or (document.deleted and not found)
+
+    return chooses
+
+
+def is_loopback(host: str) -> bool:
+    """Return True if a host name or address is this machine's own, so that nobody else can listen."""
+    if host.lower() in LOCAL_NAMES:
+        return True
+    try:
+        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,147 @@
+"""`logboat doctor`: many small checks, each with an observation, its reason and a cure."""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from services.terminal.present import Screen, Style, paint, screen, wrap
+
+from .common import World, print_json
+from .options import identity_option
+
+if TYPE_CHECKING:
+    from services.doctor.checks import Check
+    from services.doctor.context import Patient
+    from services.doctor.findings import Finding
+
+_MARKS: Final = {"good": "ok", "warn": "WARN", "bad": "BAD", "skipped": "-"}
+_STYLES: Final = {"good": Style.GOOD, "warn": Style.WARN, "bad": Style.BAD}
+
+
+def doctor_arguments(parser: ArgumentParser) -> None:
+    """Define the arguments of `logboat doctor [--fix] [--guide] [--all]`."""
+    identity_option(parser, "folder of the vessel's certificate and key")
+    parser.add_argument(
+        "--fix", action="store_true", help="do what does no harm and may help, then ask again"
+    )
+    parser.add_argument(
+        "--guide", action="store_true", help="the usual troubles, as lights show them; what to do"
+    )
+    parser.add_argument("--all", action="store_true", help="what is good, too")
+
+
+def doctor(args: Namespace, world: World) -> int:
+    """Run all checks and print the findings. Return 1 if anything is wrong, else 0."""
+    if args.guide:
+        return _tell_guide(args)
+    from services.doctor.checks import examine, is_well
+    from services.doctor.context import run_command
+    from services.doctor.findings import Verdict
+
+    found = list(examine(patient_of(args, world)))
+    done: list[str] = []
+    if args.fix:
+        for check, finding in found:
+            if check.fix is not None and finding.verdict in (Verdict.WARN, Verdict.BAD):
+                done.append(" ".join(check.fix))
+                try:
+                    run_command(check.fix)
+                except OSError as error:
+                    done[-1] += f" (did not work: {error})"
+        if done:
+            found = list(examine(patient_of(args, world)))
+    if args.json:
+        print_json(
+            "doctor",
+            {
+                "well": is_well(found),
+                "done": done,
+                "checks": [
+                    {
+                        "name": check.name,
+                        "verdict": finding.verdict.value,
+                        "seen": finding.seen,
+                        "why": check.why,
+                        "cure": finding.cure,
+                    }
+                    for check, finding in found
+                ],
+            },
+        )
+    else:
+        where = screen()
+        for command in done:
+            print("\n".join(wrap(f"done: {command}", where.width)))
+        for check, finding in found:
+            if args.all or finding.verdict in (Verdict.WARN, Verdict.BAD):
+                print("\n".join(_lines(check, finding, where)))
+        counts = {verdict: sum(f.verdict is verdict for _, f in found) for verdict in Verdict}
+        summary = (
+            f"{len(found)} checks: {counts[Verdict.GOOD]} good, {counts[Verdict.WARN]} to be seen to,"
+            f" {counts[Verdict.BAD]} wrong, {counts[Verdict.SKIPPED]} do not apply"
+        )
+        print("\n".join(wrap(summary, where.width)))
+    return 0 if is_well(found) else 1
+
+
+def _tell_guide(args: Namespace) -> int:
+    if args.json:
+        print_json("doctor-guide", _guide_json())
+    else:
+        print("\n".join(_guide(screen())))
+    return 0
+
+
+def _guide(where: Screen) -> Iterator[str]:
+    from services.screens.troubleshooting import TROUBLES, lights_of
+
+    for trouble in TROUBLES:
+        yield paint(trouble.what.replace("`", ""), Style.TITLE, where)
+        yield from wrap(f"lights: {lights_of(trouble)}", where.width, indent="  ")
+        for command, (place, words) in (("status", trouble.status), ("doctor", trouble.doctor)):
+            yield from wrap(f"{command}: {place}: {words}", where.width, indent="  ")
+        yield from wrap(f"-> {trouble.do.replace('`', '')}", where.width, indent="  ")
+
+
+def _guide_json() -> dict[str, Any]:
+    from services.screens.troubleshooting import TROUBLES, lights_of
+
+    return {
+        "troubles": [
+            {
+                "what": trouble.what,
+                "lights": lights_of(trouble),
+                "status": dict(zip(("line", "words"), trouble.status, strict=True)),
+                "doctor": dict(zip(("check", "words"), trouble.doctor, strict=True)),
+                "do": trouble.do,
+            }
+            for trouble in TROUBLES
+        ]
+    }
+
+
+def patient_of(args: Namespace, world: World) -> "Patient":
+    """Return the appliance at the paths that the options select."""
+    from services.doctor.context import Patient
+
+    return Patient(
+        config=args.config,
+        sensors_file=args.sensors,
+        data=args.data,
+        run=args.run,
+        identity=args.identity,
+        boottime=world.boottime,
+        utc=world.utc,
+        alive=world.alive,
+    )
+
+
+def _lines(check: "Check", finding: "Finding", where: Screen) -> Iterator[str]:
+    mark = _MARKS[finding.verdict.value]
+    head = f"{mark:<5} {check.name:<14} {finding.seen}"
+    style = _STYLES.get(finding.verdict.value)
+    for line in wrap(head, where.width):
+        yield line if style is None else paint(line, style, where)
+    if finding.cure:
+        yield from wrap(f"why: {check.why}", where.width, indent="      ")
+        yield from wrap(f"do:  {finding.cure}", where.width, indent="      ")

@@ -1,0 +1,200 @@
+"""`logboat fleet card …`: vessels' cards, one after another, to a device, into files, or onto FAT alone.
+
+A certificate goes to one card only, because two cards with the same one are a duplicate identity. So a vessel
+that already had a card gets a new certificate for the next one (`--replace`), or the same again if that card
+never ran (`--again`).
+"""
+
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from sensors.plaintext import clean, steer
+
+from .common import FailedError, UsageError, World, print_json, say
+
+if TYPE_CHECKING:
+    from provisioning.card.target import Target
+    from provisioning.folder import FleetFolder
+
+PLACEHOLDER: Final = "{vessel}"
+
+
+def card_arguments(parser: ArgumentParser) -> None:
+    """Define the arguments of `logboat fleet card`.
+
+    The usage is `logboat fleet card DIR VESSEL… --to TARGET [--image IMAGE | --bundle-only]`.
+    """
+    parser.add_argument("folder", type=Path, metavar="DIR", help="the fleet's folder")
+    parser.add_argument("vessels", nargs="+", metavar="VESSEL", help="whose cards, in this order")
+    parser.add_argument(
+        "--to",
+        required=True,
+        metavar="TARGET",
+        help=f"a device (/dev/sdb), a file ({PLACEHOLDER} in it stands for the vessel), or with --bundle-only"
+        " also the folder where a card's first partition is mounted",
+    )
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--image", type=Path, metavar="IMAGE", help="the image: .img, .img.xz or .img.gz")
+    what.add_argument(
+        "--bundle-only",
+        action="store_true",
+        help="onto a card that has its image: the identity lies on FAT until the first start",
+    )
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    again = parser.add_mutually_exclusive_group()
+    again.add_argument("--replace", action="store_true", help="with a new certificate, for a card that died")
+    again.add_argument("--again", action="store_true", help="the same certificate: that card was never used")
+    parser.add_argument(
+        "--passphrase-file", type=Path, metavar="F", help="the root key's passphrase, for --replace"
+    )
+
+
+def card(args: Namespace, world: World) -> int:
+    """Check everything for every vessel, then write one card after another. Return 0."""
+    from provisioning.card import writing
+    from provisioning.folder import FleetFolder
+
+    folder = FleetFolder(args.folder)
+    several = len(args.vessels) > 1
+    if len(set(args.vessels)) < len(args.vessels):
+        raise UsageError("a vessel is named twice; it gets one card")
+    is_file = not args.to.startswith("/dev/") and not Path(args.to).is_dir()
+    if several and is_file and PLACEHOLDER not in args.to:
+        raise UsageError(f"several vessels need several files: --to 'cards/{PLACEHOLDER}.img'")
+    for vessel in args.vessels:
+        _check_configuration(folder.place(vessel))
+        _check_certificate(args, folder, vessel)
+    if args.image is not None:
+        writing.size_of(args.image)
+    folder.prepare_radio(_now(world))
+    _renew(args, world, folder)
+    for number, vessel in enumerate(args.vessels):
+        if several and number and not is_file and not args.yes:
+            world.ask(f"Take the card out, put in the one for {vessel}, and press Enter: ")
+        _one(args, world, folder, vessel)
+    return 0
+
+
+def _one(args: Namespace, world: World, folder: "FleetFolder", vessel: str) -> None:
+    from provisioning.bundle.compose import compose
+    from provisioning.card import make
+    from provisioning.folder import Carded
+
+    target = Path(args.to.replace(PLACEHOLDER, vessel))
+    bundle = compose(folder, vessel, now=_now(world))
+    if args.image is not None:
+        found = _judged(args, target)
+        _confirm(args, world, f"{found.words}: overwrite all of it with {vessel}'s card?")
+        make.write_card(args.image, found, bundle, progress=_Progress(vessel, is_quiet=args.json))
+    else:
+        words = f"folder {target}" if target.is_dir() else _judged(args, target).words
+        _confirm(args, world, f"{words}: put {vessel}'s bundle onto it?")
+        make.write_bundle(target, bundle, vessel=vessel)
+    current = folder.vessel(vessel).current
+    serial = "" if current is None else current.serial
+    folder.note_card(vessel, Carded(serial, _now(world), str(target)))
+    _told(args, vessel, target, bundle)
+
+
+def _told(args: Namespace, vessel: str, target: Path, bundle: Mapping[str, bytes]) -> None:
+    if args.json:
+        print_json("fleet-card", {"vessel": vessel, "target": str(target), "files": sorted(bundle)})
+        return
+    print(f"{vessel}'s card is written and read back: {target}")
+    if args.bundle_only:
+        print("its identity lies on FAT, readable to anybody, until the card has started once")
+
+
+def _judged(args: Namespace, target: Path) -> "Target":
+    """Return the target if it is suitable.
+
+    `judge` decides; an existing file may be overwritten.
+    """
+    from provisioning.card import writing
+    from provisioning.card.target import devices, judge
+
+    need = 0 if args.image is None else writing.size_of(args.image) or 0
+    is_device = str(target.resolve()).startswith("/dev/")
+    return judge(target, need=need, listed=devices() if is_device else {})
+
+
+def _check_configuration(place: Path) -> None:
+    """Run the same check as the appliance, here where somebody can correct mistakes.
+
+    Raise FailedError if the vessel's configuration is wrong.
+    """
+    from provisioning.bundle.contents import SENSORS, VESSEL
+    from services.boot.check import check
+
+    verdict = check(place, config=VESSEL, sensors=SENSORS)
+    if verdict.problems:
+        lines = "\n".join(str(problem) for problem in verdict.problems)
+        raise FailedError(f"{place}: not written, for its appliance would refuse it\n{lines}")
+    if verdict.vessel != place.name:
+        raise FailedError(
+            f'{place / VESSEL}: names the vessel "{verdict.vessel}"; write: id = "{place.name}"'
+        )
+
+
+def _check_certificate(args: Namespace, folder: "FleetFolder", vessel: str) -> None:
+    carded, current = folder.carded(vessel), folder.vessel(vessel).current
+    if current is None:
+        raise FailedError(f"{vessel} has no certificate that it was given: `logboat fleet renew` makes one")
+    if current.revoked is not None and not args.replace:
+        raise FailedError(f"{vessel}'s certificate is revoked; --replace gives the card a new one")
+    if carded is not None and carded.serial == current.serial and not args.replace and not args.again:
+        raise FailedError(
+            f"{vessel}'s certificate went to a card on {carded.when:%Y-%m-%d} ({clean(carded.where)}), and"
+            " two cards with one certificate are a clone: --replace gives this one a new certificate, --again"
+            " is for a card that never ran"
+        )
+
+
+def _renew(args: Namespace, world: World, folder: "FleetFolder") -> None:
+    if not args.replace:
+        return
+    authority = folder.unlock(passphrase(args, world, f"Passphrase of fleet {folder.fleet}: "))
+    for vessel in args.vessels:
+        folder.renew(authority, vessel, now=_now(world))
+
+
+def _confirm(args: Namespace, world: World, question: str) -> None:
+    if args.yes:
+        say(question.replace("?", ""))
+    elif world.ask(f"{clean(question)} Type yes: ").strip().lower() != "yes":
+        raise FailedError("nothing was written")
+
+
+class _Progress:
+    """A progress line on standard error that overwrites itself; silent without a terminal."""
+
+    def __init__(self, vessel: str, *, is_quiet: bool) -> None:
+        self._vessel = vessel
+        self._is_shown = sys.stderr.isatty() and not is_quiet
+
+    def __call__(self, what: str, so_far: int, total: int | None) -> None:
+        if not self._is_shown:
+            return
+        share = f"{so_far / 1e6:.0f} MB" if not total else f"{100 * so_far // total} %"
+        end = "\n" if so_far == total else ""
+        with suppress(OSError):
+            steer(sys.stderr, "\r")
+            print(f"{self._vessel}: {what} {share}   ", end=end, file=sys.stderr, flush=True)
+
+
+def passphrase(args: Namespace, world: World, prompt: str) -> str:
+    """Return the passphrase of the fleet's root key, from a file or as typed."""
+    if args.passphrase_file is not None:
+        from .db_sync import password
+
+        return password(args.passphrase_file)
+    return world.secret(prompt)
+
+
+def _now(world: World) -> datetime:
+    return datetime.fromtimestamp(world.utc, UTC)

@@ -1,0 +1,35 @@
+"""`logboat gateway retry NAME`: retry a gateway at once, with all documents that it has refused."""
+
+from argparse import ArgumentParser, Namespace
+
+from services.terminal.present import count
+
+from .common import FailedError, World, print_json
+from .options import actions
+
+
+def gateway_arguments(parser: ArgumentParser) -> None:
+    """Define the arguments of `logboat gateway retry NAME`."""
+    retry = actions(parser, "retry")("retry", "connect now, and offer again what was refused")
+    retry.add_argument("name", metavar="NAME", help="the gateway's name in logboat.toml")
+
+
+def gateway(args: Namespace, world: World) -> int:  # noqa: ARG001
+    """Send the request to the sync daemon, and print how many documents it offers again. Return 0."""
+    from services.system.control_socket import ControlError, Retry, ask
+
+    try:
+        answer = ask(args.run, Retry(gateway=args.name))
+    except ControlError as error:
+        raise FailedError(f"{error}; after a start it tries everything again by itself") from error
+    if not answer.ok:
+        raise FailedError(answer.error or "the sync daemon gives no reason")
+    offered = answer.offered or 0
+    if args.json:
+        print_json("gateway-retry", {"gateway": args.name, "offered": offered})
+    elif offered:
+        documents = count(offered, "refused document")
+        print(f"{args.name}: offering {documents} again; logboat peers shows what is still refused")
+    else:
+        print(f"{args.name}: no document is refused; connecting now if it is not connected")
+    return 0

@@ -1,0 +1,93 @@
+"""`logboat lights`, `lights test`, `lights explain`: the daemon, a lamp test, and what the lights show."""
+
+import os
+import signal
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from services.system.module_loading import loading
+
+from .common import FailedError, World, print_json
+from .options import actions, identity_option
+
+if TYPE_CHECKING:
+    from services.lights.states import State
+
+
+def lights_arguments(parser: ArgumentParser) -> None:
+    """Define the arguments of `logboat lights [test | explain [--table] | off]`."""
+    identity_option(parser, "folder of the vessel's certificate")
+    choose = actions(parser, "test | explain", required=False)
+    choose("test", "light all for a moment")
+    choose("off", "make all dark, when no daemon does")
+    explain = choose("explain", "what the lights show now, and why")
+    explain.add_argument("--table", action="store_true", help="everything that they can show, as a table")
+
+
+def lights(args: Namespace, world: World) -> int:
+    """Run the chosen action, or the daemon if there is none. Return the exit status."""
+    if args.action == "test":
+        return _test(args, world)
+    if args.action == "explain":
+        return _explain(args, world)
+    with loading():
+        from services.lights import daemon
+
+    return daemon.off(args) if args.action == "off" else daemon.run(args)
+
+
+def _test(args: Namespace, world: World) -> int:
+    from services.state import state_file
+
+    state = state_file.read(state_file.path(args.run, "lights"))
+    pid = None if state is None else state.get("pid")
+    if not isinstance(pid, int) or not world.alive(pid):
+        raise FailedError("the lights' daemon is not running; start it: systemctl start logboat-lights")
+    try:
+        os.kill(pid, signal.SIGUSR1)
+    except OSError as error:
+        raise FailedError(
+            f"the lights' daemon cannot be told: {error.strerror or error}; use sudo"
+        ) from error
+    print("all lights are lit for a moment")
+    return 0
+
+
+def _explain(args: Namespace, world: World) -> int:
+    from services.lights import explain
+    from services.lights.facts import Machine
+    from services.lights.states import TABLE, shown
+    from services.terminal.present import screen
+
+    if args.table:
+        if args.json:
+            table = [
+                {"light": state.light, "pin": explain.DEFAULT_PINS[state.light], **_json(state)}
+                for state in TABLE
+            ]
+            print_json("lights-table", {"states": table})
+        else:
+            print(explain.markdown())
+        return 0
+    machine = Machine(args.run, args.identity)
+    states = shown(machine.look(boottime=world.boottime, utc=world.utc, alive=world.alive))
+    if args.json:
+        print_json("lights", as_json(states))
+        return 0
+    print("\n".join(explain.now(states, screen())))
+    return 0
+
+
+def as_json(states: "Mapping[str, State]") -> dict[str, Any]:
+    """Return the lights' states as JSON facts."""
+    return {"lights": {light: _json(state) for light, state in states.items()}}
+
+
+def _json(state: "State") -> dict[str, Any]:
+    return {
+        "pattern": state.pattern.name,
+        "means": state.means,
+        "cure": state.cure,
+        "severity": state.severity,
+    }

@@ -1,0 +1,181 @@
+"""`logboat log SENSOR`: recorded readings, for people, as CSV or as JSON; or adds one by hand.
+
+People see the units that sailors use; CSV and JSON carry SI units, exactly as recorded. Times are the best
+estimates available now: those recorded before the machine knew the time are corrected here, and marked as
+such.
+"""
+
+import csv
+import math
+import sys
+from argparse import ArgumentParser, Namespace
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from datetime import datetime, tzinfo
+from typing import TYPE_CHECKING, Any, Final
+
+from sensors.plaintext import clean, csv_text, json_text
+from sensors.units import InputError, close, parse
+from services.terminal.present import count, screen
+
+from .common import UsageError, World, chosen_vessel, moment_json, reading_store, say, zone
+
+if TYPE_CHECKING:
+    from sensors.sample import Value
+    from services.history.samples import History, Recorded
+    from sync.store import Database
+
+USUAL_SPAN_S: Final = 24 * 3600.0
+"""Seconds of the latest recorded readings that are shown without --since."""
+COLUMNS: Final = ("time", "seq", "value", "unit", "quality")
+MORE_COLUMNS: Final = ("log", "boot", "clock", "trust", "uncertainty")
+
+
+def log_arguments(parser: ArgumentParser) -> None:
+    """Define the arguments of `logboat log SENSOR [options] | --add VALUE`."""
+    parser.add_argument("sensor", metavar="SENSOR", help="the sensor's id")
+    parser.add_argument("--since", metavar="WHEN", help="2025-10-09, 2025-10-09T08:00, or `2 h` (ago)")
+    parser.add_argument("--until", metavar="WHEN", help="the same")
+    parser.add_argument("--vessel", metavar="V", help="another vessel's sensor")
+    parser.add_argument("--limit", type=int, metavar="N", help="only the last N (people see 20)")
+    parser.add_argument("--raw-units", action="store_true", help="show SI units, as recorded")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--csv", action="store_true", help=f"{','.join(COLUMNS)}; SI units, UTC")
+    form.add_argument("--add", metavar="VALUE", help="record a value by hand: a number in SI, or `35 %%`")
+    parser.add_argument("--wide", action="store_true", help=f"in CSV, too: {','.join(MORE_COLUMNS)}")
+
+
+def log(args: Namespace, world: World) -> int:
+    """Show the readings of a sensor, or add one. Return 0."""
+    from . import log_add, log_view
+
+    if args.limit is not None and args.limit < 1:
+        raise UsageError("--limit takes a number from 1 on")
+    if args.add is not None:
+        return log_add.add(args, world)
+    place = zone(args)
+    since = -math.inf if args.since is None else parse_when(args.since, now=world.utc, zone=place)
+    until = math.inf if args.until is None else parse_when(args.until, now=world.utc, zone=place)
+    if since > until:
+        raise UsageError("--since is later than --until")
+    with reading_store(args) as database:
+        vessel = chosen_vessel(args, database)
+        history = _history(database, vessel, args.sensor)
+        if args.csv or args.json:
+            samples = _last(history.samples(since=since, until=until), args.limit)
+            (_write_csv if args.csv else _write_json)(samples, args, vessel)
+        else:
+            if args.since is None and args.until is None:
+                latest = history.last_moment()
+                since = -math.inf if latest.utc is None else latest.utc - USUAL_SPAN_S
+            samples = history.samples(since=since, until=until)
+            print("\n".join(log_view.lines(samples, args, vessel=vessel, where=screen(zone=place))))
+            now = log_view.now_line(args, world, vessel)
+            if now:
+                print(now)
+        for fault in history.faults:
+            say(f"passed over: {clean(fault)}")
+    return 0
+
+
+def parse_when(text: str, *, now: float, zone: tzinfo) -> float:
+    """Return a moment that a person wrote, in seconds since 1970.
+
+    It is a date, a date with time (in `zone` if it names none), or a duration before `now`. Raise UsageError
+    if it is neither.
+    """
+    try:
+        return now - parse(text, "s")
+    except InputError:
+        pass  # not a duration: then it is a date
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError as error:
+        raise UsageError(
+            f"{text!r} is no moment; write 2025-10-09, 2025-10-09T08:00, 2025-10-09T08:00Z, or `2 h` (ago)"
+        ) from error
+    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp()
+
+
+def _history(database: "Database", vessel: str, sensor: str) -> "History":
+    from services.documents import models
+    from services.history.samples import History
+
+    known = models.sensors(database, vessel)
+    if sensor not in known:
+        raise unknown_sensor(sensor, vessel, known)
+    return History(database, vessel=vessel, sensor=sensor)
+
+
+def unknown_sensor(sensor: str, vessel: str, known: Iterable[str]) -> UsageError:
+    """Return the error for a sensor that does not exist."""
+    names = sorted(known)
+    near = close(sensor, names)
+    hint = f"did you mean {near!r}?" if near else f"there is: {', '.join(names) or 'none'}"
+    return UsageError(f"nothing is on record of a sensor {sensor!r} of {vessel}; {hint}")
+
+
+def _last(samples: "Iterator[Recorded]", limit: int | None) -> "Iterable[Recorded]":
+    return samples if limit is None else deque(samples, maxlen=limit)
+
+
+# For programs --------------------------------------------------------------------------------------
+
+
+def _write_csv(samples: "Iterable[Recorded]", args: Namespace, vessel: str) -> None:
+    from services.documents.reading_window import iso
+
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(COLUMNS + MORE_COLUMNS if args.wide else COLUMNS)
+    trusts: Counter[str] = Counter()
+    logs = set()
+    for sample in samples:
+        moment = sample.moment
+        time = "" if moment.utc is None else iso(moment.utc)
+        row = [time, sample.sequence, _csv_value(sample.value), csv_text(sample.unit), csv_text(sample.state)]
+        if args.wide:
+            give = "" if moment.uncertainty is None else round(moment.uncertainty, 3)
+            row += [csv_text(sample.log), sample.boot, round(sample.clock, 3), moment.trust.value, give]
+        writer.writerow(row)
+        trusts[moment.trust.value] += 1
+        logs.add(sample.log)
+    unsure = sum(number for trust, number in trusts.items() if trust not in ("synced", "rtc"))
+    if unsure and not args.wide:
+        say(f"the times of {count(unsure, 'sample')} of {vessel} are estimates or bounds: --wide tells which")
+    if len(logs) > 1 and not args.wide:
+        say(f"these are {len(logs)} logs, each with numbers of its own: --wide tells them apart")
+
+
+def _csv_value(value: "Value") -> str:
+    """Return the shortest text that converts back to the value; contacts are 1 and 0."""
+    if value is None:
+        return ""
+    return repr(int(value) if isinstance(value, bool) else value)
+
+
+def _write_json(samples: "Iterable[Recorded]", args: Namespace, vessel: str) -> None:
+    """Write one JSON object while the samples are read."""
+    import msgspec
+
+    from services.schemas import format_of
+
+    encode = msgspec.json.encode
+    head = encode({"format": format_of("log"), "vessel": vessel, "sensor": args.sensor}).decode()
+    sys.stdout.write(json_text(head[:-1]) + ',"samples":[')
+    for place, sample in enumerate(samples):
+        sys.stdout.write((",\n" if place else "\n") + json_text(encode(_sample_json(sample))))
+    print("\n]}")
+
+
+def _sample_json(sample: "Recorded") -> dict[str, Any]:
+    return {
+        **moment_json(sample.moment),
+        "log": sample.log,
+        "seq": sample.sequence,
+        "boot": sample.boot,
+        "clock": round(sample.clock, 3),
+        "path": sample.path,
+        "value": sample.value,
+        "unit": sample.unit,
+        "quality": sample.state,
+    }

@@ -1,0 +1,72 @@
+"""`logboat log SENSOR --add VALUE`: adds a reading by hand, through the running recorder."""
+
+import math
+from argparse import Namespace
+from typing import Final
+
+from sensors.units import InputError, parse
+
+from .common import FailedError, UsageError, World, print_json
+from .log_view import shown
+
+YES: Final = frozenset({"active", "on", "true", "yes", "1"})
+NO: Final = frozenset({"inactive", "off", "false", "no", "0"})
+
+
+def add(args: Namespace, world: World) -> int:
+    """Send a value to the recorder, and return 0 once it is durable."""
+    from services.state.recorder_state import look
+    from services.system.control_socket import Addition, ControlError, ask
+
+    if args.vessel is not None:
+        raise UsageError("--add is for this vessel's own sensors; leave out --vessel")
+    sight = look(args.run, boottime=world.boottime, alive=world.alive)
+    if not sight.is_live or sight.state is None:
+        raise FailedError(f"{sight.why_not}: only it can add to the log")
+    sensor = sight.state.sensors.get(args.sensor)
+    manual = [name for name, found in sight.state.sensors.items() if found.kind == "manual"]
+    if sensor is None or sensor.kind != "manual":
+        what = "there is no sensor" if sensor is None else f"kind {sensor.kind} takes no values by hand:"
+        raise UsageError(f"{what} {args.sensor!r}; sensors of kind manual: {', '.join(manual) or 'none'}")
+    value = parse_value(args.add, sensor.unit)
+    try:
+        answer = ask(args.run, Addition(sensor=args.sensor, value=value))
+    except ControlError as error:
+        raise FailedError(str(error)) from error
+    if not answer.ok:
+        raise FailedError(answer.error or "the recorder refused, and did not say why")
+    if args.json:
+        print_json(
+            "log-added",
+            {
+                "vessel": sight.state.vessel,
+                "sensor": args.sensor,
+                "log": answer.log,
+                "seq": answer.sequence,
+                "value": value,
+                "unit": sensor.unit,
+            },
+        )
+    else:
+        text = shown(value, sensor.unit, sensor.path, raw=args.raw_units)
+        print(f"{text} is on record: number {answer.sequence} of log {answer.log}")
+    return 0
+
+
+def parse_value(text: str, unit: str) -> bool | float:
+    """Return a value that a person typed, in the SI unit `unit`. Raise UsageError if it is none."""
+    if unit == "bool":
+        word = text.strip().casefold()
+        if word not in YES | NO:
+            raise UsageError(f"{text!r} is neither active nor inactive")
+        return word in YES
+    try:
+        number = float(text)
+    except ValueError:
+        try:
+            return parse(text, unit)
+        except InputError as error:
+            raise UsageError(str(error)) from error
+    if not math.isfinite(number):
+        raise UsageError(f"{text!r} is not a number that can be measured")
+    return number

@@ -1,0 +1,145 @@
+"""The readings of a sensor for people: a curve, the extremes, gaps and faults, the last few rows.
+
+It processes samples one by one, so that a year of them needs no more memory than a day.
+"""
+
+from argparse import Namespace
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from sensors.plaintext import clean
+from sensors.sample import Value
+from sensors.units import format_duration, format_value
+from services.history.samples import Recorded
+from services.state.recorder_state import look
+from services.terminal.present import Curve, Screen, count, moment_text, table, thousands
+
+from .common import World
+
+USUAL_LIMIT: Final = 20
+"""Number of rows that are listed without --limit."""
+WIDEST: Final = 100
+"""Maximum columns of a curve; a wider one would only be harder to read."""
+
+
+@dataclass(slots=True)
+class _Summary:
+    """Summary of the samples, built while they are read."""
+
+    rows: deque[Recorded]
+    samples: int = 0
+    first: Recorded | None = None
+    absent: int = 0
+    """Count of numbers that are missing between samples."""
+    faults: Counter[str] = field(default_factory=Counter)
+    curve: Curve = field(default_factory=Curve)
+    place: float = 0.0
+    """Seconds from the first sample to the last."""
+
+    def take(self, sample: Recorded) -> None:
+        if self.first is None:
+            self.first = sample
+        else:
+            before = self.rows[-1]
+            if before.log == sample.log:
+                self.absent += max(sample.sequence - before.sequence - 1, 0)
+            self.place += _seconds_between(before, sample)
+        self.samples += 1
+        self.rows.append(sample)
+        if sample.state != "good":
+            self.faults[sample.state] += 1
+        self.curve.add(self.place, None if sample.value is None else float(sample.value))
+
+
+def _seconds_between(before: Recorded, after: Recorded) -> float:
+    """Return the seconds between two samples, at least 0.
+
+    The boot clock decides within a boot, else UTC as far as it is known.
+    """
+    if (before.log, before.boot) == (after.log, after.boot):
+        return max(after.clock - before.clock, 0.0)
+    if before.moment.utc is None or after.moment.utc is None:
+        return 0.0
+    return max(after.moment.utc - before.moment.utc, 0.0)
+
+
+def lines(samples: Iterable[Recorded], args: Namespace, *, vessel: str, where: Screen) -> Iterator[str]:
+    """Yield the lines of the view."""
+    summary = _Summary(rows=deque(maxlen=args.limit or USUAL_LIMIT))
+    for sample in samples:
+        summary.take(sample)
+    first = summary.first
+    if first is None:
+        yield f"{args.sensor} of {vessel}: no reading is on record for this time"
+        return
+    last = summary.rows[-1]
+    yield clean(f"{args.sensor} of {vessel}: {last.path}")
+    begin, end = (moment_text(sample.moment, where.zone) for sample in (first, last))
+    yield f"{begin} to {end}, {count(summary.samples, 'sample')}"
+    if where.is_terminal and summary.curve.values:
+        yield summary.curve.line(width=min(where.width, WIDEST), unicode=where.unicode)
+    yield from _extremes(summary, last, raw=args.raw_units)
+    if summary.faults:
+        parts = ", ".join(f"{number} {clean(state)}" for state, number in summary.faults.most_common())
+        yield f"{count(summary.faults.total(), 'sample')} with a fault: {parts}"
+    if summary.absent:
+        yield f"{count(summary.absent, 'sample')} between these not here: `logboat verify` tells more"
+    if summary.samples > len(summary.rows):
+        yield f"the last {len(summary.rows)}:"
+    yield table(
+        (_row(sample, where, raw=args.raw_units) for sample in summary.rows),
+        head=("time", "number", "value", ""),
+        right=(1, 2),
+    )
+
+
+def _row(sample: Recorded, where: Screen, *, raw: bool) -> tuple[str, ...]:
+    return (
+        moment_text(sample.moment, where.zone, milliseconds=True),
+        str(sample.sequence),
+        shown(sample.value, sample.unit, sample.path, raw=raw),
+        "" if sample.state == "good" else sample.state,
+    )
+
+
+def _extremes(summary: _Summary, last: Recorded, *, raw: bool) -> Iterator[str]:
+    curve = summary.curve
+    if not curve.values:
+        return
+    if last.unit == "bool":
+        yield f"active in {thousands(round(curve.total))} of {count(curve.values, 'sample')}"
+        return
+    low, mean, high = (
+        shown(value, last.unit, last.path, raw=raw)
+        for value in (curve.lowest, curve.total / curve.values, curve.highest)
+    )
+    yield f"lowest {low}, mean {mean}, highest {high}"
+
+
+def shown(value: Value, unit: str, path: str, *, raw: bool) -> str:
+    """Return a value for people; `raw` keeps the recorded SI unit."""
+    if not raw or isinstance(value, bool):
+        return format_value(value, unit, path=path)
+    return "-" if value is None else f"{value:.10g} {unit}".strip()
+
+
+def now_line(args: Namespace, world: World, vessel: str) -> str:
+    """Return a line with the recorder's current value of the sensor.
+
+    It is '' if the vessel is not this machine's, or if the recorder is not running.
+    """
+    sight = look(args.run, boottime=world.boottime, alive=world.alive)
+    if not sight.is_live or sight.state is None or sight.state.vessel != vessel:
+        return ""
+    sensor = sight.state.sensors.get(args.sensor)
+    if sensor is None or sensor.clock is None:
+        return ""
+    value = shown(sensor.value, sensor.unit, sensor.path, raw=args.raw_units)
+    state = "" if sensor.state in (None, "good") else f" ({sensor.state})"
+    ago = format_duration(max(round(world.boottime - sensor.clock, 1), 0.0))
+    return clean(
+        f"now {value}{state}, {ago} ago, number {sensor.sequence} of log {sight.state.log}; "
+        "the newest come into documents when their window ends"
+    )

@@ -1,0 +1,185 @@
+"""The `logboat` command: finds the subcommand, and turns its outcome into an exit status.
+
+The status is 0 (done), 1 (failed) or 2 (wrong usage). An error is reported in a sentence, never as a
+traceback. Each subcommand's module is imported only when it runs.
+"""
+
+import io
+import os
+import sys
+from argparse import REMAINDER, SUPPRESS, ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
+from typing import Final, TextIO
+
+from sensors.plaintext import cleaned_output
+from services.logs.setup import in_foreground
+from services.system.systemd import ImportProgress, Notifier
+from sync.folders import closed_to_others
+
+from .common import CommandError, UsageError, World
+from .options import Parser, common_options
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A subcommand, and the module with its functions `<name>_arguments` and `<name>`."""
+
+    name: str
+    module: str
+    words: str
+
+
+GROUPS: Final[dict[str, tuple[Command, ...]]] = {
+    "now": (
+        Command("status", "status", "one screen: is it recording, and if not, why not"),
+        Command("top", "top", "all of it at one look, live; acknowledges alarms"),
+        Command("sensors", "sensors", "every sensor: value, age, rate, faults"),
+        Command("doctor", "doctor", "checks wiring, clock, card, network, daemons; says what to do"),
+        Command("bundle", "bundle", "one archive for whoever helps, secrets removed"),
+        Command("peers", "peers", "who is near, how the links stand, by which way documents come"),
+        Command("gateway", "gateway", "offer a gateway again what it has refused"),
+    ),
+    "on record": (
+        Command("log", "log", "a sensor's readings; or add one by hand"),
+        Command("alarms", "alarms", "what is or was wrong"),
+        Command("ack", "alarms", "acknowledge an alarm"),
+        Command("note", "notes", "write a note into the log, or read the notes"),
+        Command("verify", "verify", "prove that every sensor's log is complete"),
+    ),
+    "set-up and daemons": (
+        Command("config", "config", "check a configuration file, or put it in force"),
+        Command("maintenance", "maintenance", "an appliance's root, writable for a while"),
+        Command("record", "daemons", "the recorder, in the foreground"),
+        Command("sync", "daemons", "the mesh with vessels nearby, in the foreground"),
+        Command("lights", "lights", "the LEDs, in the foreground; test them, explain what they show"),
+        Command("store", "daemons", "check the stores and repair what is broken"),
+        Command("ended", "daemons", "notes how a daemon has ended; units run a script that does it"),
+        Command("boot", "boot", "what an appliance does at each start: takes in what is on the card"),
+        Command("demo", "daemons", "a simulated fleet on this machine, end to end"),
+    ),
+    "ashore, on the operator's machine": (
+        Command("fleet", "fleet", "make vessels' identities: init, add, renew, revoke, rekey, list …"),
+    ),
+    "for diagnostics and scripts": (
+        Command("db", "db", "a document store: put, get, ls, changes …; push, pull, sync, serve"),
+    ),
+}
+COMMANDS: Final = {command.name: command for group in GROUPS.values() for command in group}
+
+
+def main(argv: Sequence[str] | None = None, *, world: World | None = None) -> int:
+    """Run one command and return its exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        _tolerate(stream)
+    if "NOTIFY_SOCKET" in os.environ:
+        sys.meta_path.insert(0, ImportProgress(Notifier()))
+    with closed_to_others(), cleaned_output(), in_foreground():
+        return _ended(sys.argv[1:] if argv is None else list(argv), world or World())
+
+
+def _ended(arguments: list[str], world: World) -> int:
+    try:
+        status = _run(arguments, world)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has closed the pipe. Python flushes again at exit, so give it somewhere to write.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 1
+    except SystemExit as end:  # argparse, after --help
+        return end.code if isinstance(end.code, int) else 0
+    except Exception as error:  # noqa: BLE001  # our own faults are also reported in a sentence
+        return _tell(error)
+    return status
+
+
+def _tell(error: Exception) -> int:
+    """Report what went wrong, and return the exit status."""
+    if isinstance(error, CommandError):
+        _complain(str(error))
+        return error.status
+    if isinstance(error, OSError):
+        _complain(f"{error.filename or 'input/output'}: {error.strerror or error}")
+    else:
+        from services.logs.lines import of_exception
+
+        _complain(f"this should not happen, please report it: {of_exception(error, error.__traceback__)}")
+    return 1
+
+
+def _tolerate(stream: TextIO) -> None:
+    """Make a stream replace characters that it cannot encode, instead of failing."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")
+
+
+def _complain(text: str) -> None:
+    print(f"logboat: {text}", file=sys.stderr)
+
+
+def _run(arguments: list[str], world: World) -> int:
+    first = _overall_parser()
+    args = first.parse_args(arguments)
+    if args.version:
+        from services.system.version import VERSION
+
+        print(f"logboat {VERSION}")
+        return 0
+    if args.command is None:
+        first.print_help()
+        return 2
+    command = COMMANDS.get(args.command)
+    if command is None:
+        from difflib import get_close_matches
+
+        near = get_close_matches(args.command, COMMANDS, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise UsageError(f"there is no command {args.command!r}{hint}\ntry: logboat --help")
+    parser = parser_of(command)
+    parsed = parser.parse_args(args.rest, Namespace(**_without(vars(args), "command", "rest", "version")))
+    status: int = getattr(_module(command), command.name)(parsed, world)
+    return status
+
+
+def parser_of(command: Command) -> Parser:
+    """Return the parser for a command's arguments."""
+    parser = Parser(
+        prog=f"logboat {command.name}",
+        description=command.words,
+        parents=[common_options(SUPPRESS)],
+        formatter_class=RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    getattr(_module(command), f"{command.name}_arguments")(parser)
+    return parser
+
+
+def _module(command: Command) -> ModuleType:
+    return import_module(f"services.cli.{command.module}")
+
+
+def _without(values: dict[str, object], *names: str) -> dict[str, object]:
+    return {name: value for name, value in values.items() if name not in names}
+
+
+def _overall_parser() -> ArgumentParser:
+    lines = []
+    for group, commands in GROUPS.items():
+        lines += ["", f"{group}:", *(f"  {command.name:<9} {command.words}" for command in commands)]
+    parser = Parser(
+        prog="logboat",
+        usage="logboat [options] COMMAND …",
+        description="Logboat, a vessel's machinery log." + "\n".join(["", *lines]),
+        epilog="logboat COMMAND --help tells more. Exit status: 0 done, 1 failed, 2 wrong usage.",
+        parents=[common_options(None)],
+        formatter_class=RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="store_true", help="show the version and exit")
+    parser.add_argument("command", nargs="?", help=SUPPRESS)
+    parser.add_argument("rest", nargs=REMAINDER, help=SUPPRESS)
+    return parser

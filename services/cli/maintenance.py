@@ -1,0 +1,39 @@
+"""`logboat maintenance [--for 30m | --end]`: makes the appliance's root writable for a while."""
+
+import os
+from argparse import ArgumentParser, Namespace
+
+from .common import FailedError, UsageError, World, print_json
+
+
+def maintenance_arguments(parser: ArgumentParser) -> None:
+    """Define the arguments of `logboat maintenance [--for 30m | --end]`."""
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--for", dest="duration", default="30m", metavar="TIME", help="how long (30m)")
+    what.add_argument("--end", action="store_true", help="make it read-only again, now")
+
+
+def maintenance(args: Namespace, world: World) -> int:
+    """Make the root writable, or read-only again. Return 0."""
+    from services.system import maintenance as work
+
+    try:
+        duration = work.seconds(args.duration)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    if os.geteuid() != 0:
+        raise FailedError("this changes the system: try it with sudo")
+    try:
+        if args.end:
+            work.end(args.run)
+        else:
+            work.begin(args.run, duration, utc=world.utc)
+    except work.MaintenanceError as error:
+        raise FailedError(str(error)) from error
+    if args.json:
+        print_json("maintenance", {"until": work.until(args.run)})
+    elif args.end:
+        print("the root is read-only again")
+    else:
+        print(f"the root can be written for {args.duration}; sooner: sudo logboat maintenance --end")
+    return 0

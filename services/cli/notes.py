@@ -1,0 +1,88 @@
+"""`logboat note TEXT`: records a note by a person; without text, lists the notes."""
+
+import sys
+from argparse import ArgumentParser, Namespace
+from datetime import datetime, tzinfo
+from typing import Any, Final
+
+from sensors.plaintext import clean
+from services.terminal.present import time_text
+
+from .common import UsageError, World, chosen_vessel, own_vessel, print_json, reading_store, zone
+
+LONGEST: Final = 10_000
+"""Maximum length of a note, in characters: a few pages, because it travels to every vessel."""
+USUAL_LIMIT: Final = 20
+
+
+def note_arguments(parser: ArgumentParser) -> None:
+    """Define the arguments of `logboat note [TEXT…] [--by WHO]`."""
+    parser.add_argument(
+        "text", nargs="*", metavar="TEXT", help="what to write; - reads it from standard input"
+    )
+    parser.add_argument("--by", metavar="WHO", help="who writes (you)")
+    parser.add_argument("--vessel", metavar="V", help="show another vessel's notes")
+    parser.add_argument("--limit", type=int, default=USUAL_LIMIT, metavar="N", help="show the last N (20)")
+
+
+def note(args: Namespace, world: World) -> int:
+    """Record a note, or list the notes. Return 0."""
+    if not args.text:
+        return _show(args)
+    if args.vessel is not None:
+        raise UsageError("notes are written for this vessel; leave out --vessel")
+    text = sys.stdin.read() if args.text == ["-"] else " ".join(args.text)
+    text = text.strip()
+    if not text:
+        raise UsageError("a note needs words")
+    if len(text) > LONGEST:
+        raise UsageError(f"a note has {LONGEST} characters at most, this has {len(text)}")
+    who = (args.by if args.by is not None else world.user()).strip()
+    if not who:
+        raise UsageError("--by needs a name")
+    from services.documents import builders
+    from services.system.ulid import ulid
+    from sync.documents import note_id
+
+    utc = world.utc
+    with reading_store(args) as database:
+        vessel = own_vessel(args, database)
+        document_id = note_id(vessel, ulid(utc))
+        database.put(document_id, builders.note(vessel, text=text, who=who, utc=utc))
+    if args.json:
+        print_json("note", {"id": document_id, "vessel": vessel, "text": text, "who": who})
+    else:
+        print(f"noted as {document_id}")
+    return 0
+
+
+def _show(args: Namespace) -> int:
+    """Print the last notes, the newest at the end."""
+    from sync.documents import Kind
+
+    if args.limit < 1:
+        raise UsageError("--limit takes a number from 1 on")
+    with reading_store(args) as database:
+        vessel = chosen_vessel(args, database)
+        newest = list(database.documents(f"{Kind.NOTE}:{vessel}:", reverse=True, limit=args.limit))
+        bodies = [(document.id, document.body) for document in reversed(newest)]
+    if args.json:
+        print_json("notes", {"notes": [{"id": document_id, **body} for document_id, body in bodies]})
+        return 0
+    place = zone(args)
+    for _, body in bodies:
+        words = [clean(line) for line in str(body.get("text", "")).splitlines()]
+        print(f"{_when(body.get('when'), place)}  {clean(str(body.get('who', '?')))}")
+        print("\n".join(f"    {line}" for line in words))
+    if not bodies:
+        print("no notes yet: logboat note TEXT writes one")
+    return 0
+
+
+def _when(when: Any, place: tzinfo) -> str:
+    from services.documents.models import seconds_of
+
+    try:
+        return time_text(seconds_of(datetime.fromisoformat(when)), place)
+    except (TypeError, ValueError):
+        return "time not known"

@@ -1,0 +1,93 @@
+"""`logboat top`: the whole state at a glance, live: full-screen, or line by line."""
+
+import os
+import sys
+from argparse import ArgumentParser, Namespace
+from functools import partial
+from typing import Final
+
+from services.terminal.present import screen
+
+from .alarms import by_whom
+from .common import UsageError, World, configured_vessel, say
+from .options import identity_option
+
+EVERY_S: Final = {"screen": 1.0, "plain": 10.0}
+LEAST_S, MOST_S = 0.2, 3600.0
+_PATIENCE_S: Final = 2.0
+"""Seconds to wait for the first look; facts from the store that take longer are shown later."""
+_LONG_S: Final = 15.0
+"""Seconds to wait for a single look, longer than the wait for a locked store."""
+
+_HELP: Final = """\
+Shows, once a second: whether it records, and by which clock; alarms, sensors
+with the curve of their last ten minutes, vessels nearby, gateways, lights;
+each as `logboat status`, `alarms`, `sensors`, `peers` and `lights explain`
+tell it, with its age. Keys: `tab` and the arrows go to a part and through it;
+`a` acknowledges the chosen alarm, as `logboat ack` does, and asks first; `l`
+explains the lights; `?` tells of all keys; `q` quits.
+
+--plain writes sentences, a line for each change, and no control sequences:
+for a serial console or a screen reader. It says at most what 9600 baud carry
+(960 characters a second, over the time between looks): alarms first, then
+what has changed its state, then values; what there is no room for is said in
+the next turn, with its value of then. Once a minute it says whether it
+records. Acknowledge with `logboat ack`.
+
+Where output is no terminal, it is one look, as with --plain --once; --plain
+itself goes on there, too. --json: a look as one line of JSON. Ctrl-C ends it."""
+
+
+def top_arguments(parser: ArgumentParser) -> None:
+    """Define the arguments of `logboat top [--plain] [--once] [--every SECONDS] [--by WHO]`."""
+    parser.description = f"{parser.description}\n\n{_HELP}"
+    parser.add_argument("--plain", action="store_true", help="line by line, for a serial console")
+    parser.add_argument("--once", action="store_true", help="one look, line by line, and no more")
+    parser.add_argument(
+        "--every",
+        type=float,
+        metavar="SECONDS",
+        help=f"time between looks ({EVERY_S['screen']:g}; with --plain {EVERY_S['plain']:g})",
+    )
+    parser.add_argument("--by", metavar="WHO", help="who acknowledges (you)")
+    identity_option(parser, "folder of the vessel's certificate")
+
+
+def top(args: Namespace, world: World) -> int:
+    """Show the live view, full-screen if the terminal allows it. Return the exit status."""
+    every = args.every
+    if every is not None and not LEAST_S <= every <= MOST_S:
+        raise UsageError(f"--every takes {LEAST_S:g} to {MOST_S:g} seconds")
+    if args.by is not None:
+        by_whom(args, world)
+    configured_vessel(args)  # here, too, a --config file that does not exist is a usage error
+    from services.screens.top import plain
+    from services.screens.top.looking import Looker
+
+    where = screen()
+    looker = Looker(args, world)
+    if args.once or not (where.is_terminal or args.plain or _is_dumb()):
+        return plain.once(looker, looker.look(patience=_LONG_S), args, where)
+    is_plain = args.plain or args.json or not _has_screen()
+    args.every = every or EVERY_S["plain" if is_plain else "screen"]
+    look = looker.look(patience=_PATIENCE_S)
+    if is_plain:
+        if not (args.plain or args.json):
+            say("logboat: this terminal has no keys or no screen to use: line by line")
+        return plain.follow(looker, look, args, world, where)
+    from services.screens.top.app import Top
+
+    app = Top(looker, look, every=args.every, who=partial(by_whom, args, world), unicode=where.unicode)
+    return app.show()
+
+
+def _is_dumb() -> bool:
+    return sys.stdout.isatty() and os.environ.get("TERM") == "dumb"
+
+
+def _has_screen() -> bool:
+    """Return True if a full screen is possible.
+
+    Keys come from standard input, and Textual draws on standard error.
+    """
+    return not _is_dumb() and all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))

@@ -1,0 +1,234 @@
+"""`logboat verify`: checks the completeness of every sensor's log, from documents alone."""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sensors.plaintext import clean
+from services.terminal.present import count, moment_text, table, thousands
+
+from .common import (
+    CommandError,
+    World,
+    chosen_vessel,
+    moment_json,
+    own_vessel,
+    print_json,
+    reading_store,
+    zone,
+)
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+    from services.history.completeness import LogBoots, Missing, SensorLog, Tally, VesselReport
+    from sync.store import Database
+
+
+def verify_arguments(parser: ArgumentParser) -> None:
+    """Define the arguments of `logboat verify [--vessel V]`."""
+    parser.add_argument("--vessel", metavar="V", help="this vessel only; else all that are on record")
+
+
+def verify(args: Namespace, world: World) -> int:  # noqa: ARG001
+    """Print a report. Return 1 if samples are missing without a reason, duplicated or wrong, else 0."""
+    from services.history.completeness import verify as verified
+
+    when = zone(args)
+    reports = []
+    with reading_store(args) as database:
+        chosen = None if args.vessel is None else [chosen_vessel(args, database)]
+        for report in verified(database, chosen, floors=database.floors(), own=_own(args, database)):
+            reports.append(report)
+            if not args.json:
+                print("\n".join(_vessel_lines(report, when)), flush=True)
+    complete = all(report.is_complete for report in reports)
+    if args.json:
+        facts = {"complete": complete, "vessels": [_vessel_json(report) for report in reports]}
+        print_json("verify", facts)
+    else:
+        print(_conclusion(reports))
+    return 0 if complete else 1
+
+
+def _own(args: Namespace, database: "Database") -> str:
+    """Return the vessel whose card this is; '' if that is not known."""
+    try:
+        return own_vessel(args, database)
+    except CommandError:
+        return ""
+
+
+def _conclusion(reports: "Sequence[VesselReport]") -> str:
+    sensors = [sensor for report in reports for sensor in report.sensors]
+    if not sensors:
+        return "no history is on record"
+    samples = sum(sensor.samples for sensor in sensors)
+    scope = (
+        f"{count(samples, 'sample')} of {count(len({(s.vessel, s.sensor) for s in sensors}), 'sensor')}, "
+        f"{count(len(reports), 'vessel')}"
+    )
+    if all(report.is_complete for report in reports):
+        return f"complete: {scope}"
+    parts = [
+        (sum(sensor.missing.samples for sensor in sensors), "missing"),
+        (sum(sensor.repeated.samples for sensor in sensors), "there twice"),
+        (
+            sum(sensor.fault_count for sensor in sensors) + sum(len(report.faults) for report in reports),
+            "faulty documents",
+        ),
+    ]
+    found = ", ".join(f"{thousands(number)} {words}" for number, words in parts if number)
+    return f"NOT COMPLETE: {found}; {scope}"
+
+
+def _vessel_lines(report: "VesselReport", when: "tzinfo") -> Iterator[str]:
+    yield f"{report.vessel}: {'complete' if report.is_complete else 'NOT COMPLETE'}"
+    rows = [_sensor_row(sensor, when) for sensor in report.sensors]
+    if rows:
+        head = ("sensor", "log", "samples", "last number", "taken", "")
+        yield _indented(table(rows, head=head, right=(2, 3)), 2)
+    for sensor in report.sensors:
+        yield from _sensor_lines(sensor, when)
+    if report.silent:
+        yield f"  nothing on record yet of: {', '.join(report.silent)}"
+    for log in report.logs:
+        yield from _boot_lines(log)
+    for fault in report.faults:
+        yield f"  {clean(fault)}"
+
+
+def _sensor_row(sensor: "SensorLog", when: "tzinfo") -> tuple[str, ...]:
+    parts = [
+        (sensor.missing.samples, "missing"),
+        (sensor.repeated.samples, "twice"),
+        (sensor.fault_count, "faults"),
+        (sensor.explained.samples, "explained"),
+        (sensor.waiting, "not yet in documents"),
+    ]
+    words = [] if not sensor.is_complete else ["complete"]
+    words += [f"{thousands(number)} {name}" for number, name in parts if number]
+    taken = moment_text(sensor.last_at, when) if sensor.last else "-"
+    return (
+        sensor.sensor,
+        sensor.log,
+        thousands(sensor.samples),
+        thousands(sensor.last) if sensor.last else "-",
+        taken,
+        ", ".join(words),
+    )
+
+
+def _sensor_lines(sensor: "SensorLog", when: "tzinfo") -> Iterator[str]:
+    name = f"{sensor.sensor}, log {sensor.log}"
+    for word, tally in (
+        ("missing", sensor.missing),
+        ("there twice", sensor.repeated),
+        ("explained", sensor.explained),
+    ):
+        for span in tally.listed:
+            numbers = str(span.first) if span.first == span.last else f"{span.first} to {span.last}"
+            reason = f": {clean(span.reason)}" if span.reason else ""
+            yield f"  {name}: {numbers} {word}{reason}{_between(span, when)}"
+        if tally.spans > len(tally.listed):
+            yield f"  {name}: {tally.spans - len(tally.listed)} more stretches {word}"
+    for fault in sensor.faults:
+        yield f"  {clean(fault)}"
+    if sensor.fault_count > len(sensor.faults):
+        yield f"  {name}: {sensor.fault_count - len(sensor.faults)} more faulty documents"
+
+
+def _between(span: "Missing", when: "tzinfo") -> str:
+    if span.after.utc is not None and span.before.utc is not None:
+        return f" (between {moment_text(span.after, when)} and {moment_text(span.before, when)})"
+    if span.before.utc is not None:
+        return f" (before {moment_text(span.before, when)})"
+    if span.after.utc is not None:
+        return f" (after {moment_text(span.after, when)})"
+    return ""
+
+
+def _boot_lines(log: "LogBoots") -> Iterator[str]:
+    from sensors.units import format_duration
+
+    if log.downtimes:
+        known = [off for off in log.downtimes if off.seconds is not None]
+        total = sum(max(off.seconds or 0.0, 0.0) for off in known)
+        give = sum(off.uncertainty for off in known)
+        text = f"  log {log.log}: the machine was off {count(len(log.downtimes), 'time')}"
+        if known:
+            text += f", {format_duration(total)}"
+            if give >= 1:
+                text += f" ± {format_duration(give)}"
+            text += " in all"
+        unknown = len(log.downtimes) - len(known)
+        yield text + (f", {unknown} of them for a time that is not known" if unknown else "")
+    for first, last in log.absent:
+        numbers = f"boot {first} has" if first == last else f"boots {first} to {last} have"
+        yield f"  log {log.log}: {numbers} no document here: what is known of their times is less sure"
+
+
+def _indented(text: str, by: int) -> str:
+    return "\n".join(" " * by + line for line in text.split("\n"))
+
+
+def _vessel_json(report: "VesselReport") -> dict[str, Any]:
+    return {
+        "vessel": report.vessel,
+        "complete": report.is_complete,
+        "sensors": [
+            {
+                "sensor": sensor.sensor,
+                "log": sensor.log,
+                "complete": sensor.is_complete,
+                "windows": sensor.windows,
+                "samples": sensor.samples,
+                "last": sensor.last,
+                "lastTime": moment_json(sensor.last_at),
+                "waiting": sensor.waiting,
+                "missing": _tally_json(sensor.missing),
+                "explained": _tally_json(sensor.explained),
+                "repeated": _tally_json(sensor.repeated),
+                "faults": {"count": sensor.fault_count, "listed": sensor.faults},
+            }
+            for sensor in report.sensors
+        ],
+        "silent": report.silent,
+        "logs": [
+            {
+                "log": log.log,
+                "boots": log.numbers,
+                "bootsWithoutDocument": log.absent,
+                "downtimes": [
+                    {
+                        "from": moment_json(off.end),
+                        "to": moment_json(off.start),
+                        "bootBefore": off.before,
+                        "bootAfter": off.after,
+                        "seconds": off.seconds,
+                        "uncertainty": off.uncertainty,
+                    }
+                    for off in log.downtimes
+                ],
+            }
+            for log in report.logs
+        ],
+        "faults": report.faults,
+    }
+
+
+def _tally_json(tally: "Tally") -> dict[str, Any]:
+    return {
+        "spans": tally.spans,
+        "samples": tally.samples,
+        "listed": [
+            {
+                "first": span.first,
+                "last": span.last,
+                "reason": span.reason,
+                "after": moment_json(span.after),
+                "before": moment_json(span.before),
+            }
+            for span in tally.listed
+        ],
+    }

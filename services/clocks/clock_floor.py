@@ -1,0 +1,67 @@
+"""The sync daemon's time floor, stored in the document store, so that it survives a boot without a clock."""
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sync.store import Database, StoreError
+
+from .clock_quality import ClockQuality, TimeFloor, system_quality
+
+log = logging.getLogger(__name__)
+
+_CLOCK: Final = "mesh:clock"
+"""Id of the local document: `utc` is the floor, `contradicted` the seconds for which it was contradicted."""
+
+
+class Floor:
+    """The earliest possible current time: the image's date, or the last time that was known.
+
+    A clock that ran ahead once must not invalidate every certificate forever; see `TimeFloor`.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        image: float,
+        utc: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        quality: Callable[[], ClockQuality] = system_quality,
+    ) -> None:
+        """Read the stored floor. Raise StoreError if that fails."""
+        self._database, self._utc, self._monotonic, self._quality = database, utc, monotonic, quality
+        kept = database.get_local(_CLOCK)
+        body: dict[str, Any] = {} if kept is None else kept.body
+        self._floor = TimeFloor(
+            image=image,
+            known=float(body.get("utc", 0.0)),
+            contradicted_s=float(body.get("contradicted", 0.0)),
+        )
+
+    def now(self) -> datetime:
+        """Return the clock's time, or the floor if that is later."""
+        return datetime.fromtimestamp(max(self._utc(), self._floor.utc), UTC)
+
+    def keep(self) -> None:
+        """Store the current time as the floor, if the clock can be trusted. Failures are only logged."""
+        try:
+            utc, quality = self._utc(), self._quality()
+            if not quality.is_synced:
+                return
+            before = (self._floor.utc, self._floor.contradicted_s)
+            if not self._floor.observe(utc, quality, at=self._monotonic()):
+                self._floor.raise_to(utc)
+            if (self._floor.utc, self._floor.contradicted_s) != before:
+                self._note()
+        except (StoreError, OSError) as error:
+            log.warning("what time it is cannot be noted: %s", error)
+
+    def _note(self) -> None:
+        body = {"utc": self._floor.utc}
+        if self._floor.contradicted_s:
+            body["contradicted"] = self._floor.contradicted_s
+        kept = self._database.get_local(_CLOCK)
+        self._database.put_local(_CLOCK, body, parent=None if kept is None else kept.rev)

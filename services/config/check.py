@@ -1,0 +1,141 @@
+"""`logboat config check FILE`: the same check that boot uses, in words for a terminal.
+
+It tells `sensors.toml` from `logboat.toml` by its name, else by its content. It changes nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from sensors.config.loader import NO_SENSORS, read_sensors
+from sensors.config.parsers import unit_words
+from sensors.config.sections import SECTIONS
+from sensors.settings import SensorSettings
+from sensors.toml import toml_file
+from sensors.toml.schema import Table
+from sensors.toml.toml_file import TomlFile, unforeseen
+from sensors.units import format_duration
+
+from .loader import (
+    LIGHTS,
+    Configuration,
+    ConfigurationError,
+    Problem,
+    load,
+    read_configuration,
+    reserved_pins,
+)
+
+BESIDE: Final = ("logboat.toml", "vessel.toml")
+"""Files in which the lights' pins are looked up, in the folder in force and on the card."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Result of the check of a file."""
+
+    text: str
+    """Text for people: a summary, or one line for each problem."""
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def good(self) -> bool:
+        """True if the file could be put in force."""
+        return not self.problems
+
+
+def check(path: Path) -> Checked:
+    """Check one file of either kind. Raise nothing: whatever is wrong with it is in the result."""
+    try:
+        file = toml_file.read(path)
+        summary = _sensors(file) if _describes_sensors(file) else _configuration(read_configuration(file))
+    except ConfigurationError as error:
+        return _wrong(path, error)
+    except Exception as error:  # noqa: BLE001  # whatever the file causes is reported as its problem
+        return _wrong(path, ConfigurationError([Problem(path, None, "", *unforeseen(error))]))
+    return Checked(f"{path.name}: good\n{summary}")
+
+
+def _wrong(path: Path, error: ConfigurationError) -> Checked:
+    count = len(error.problems)
+    return Checked(f"{error}\n{path.name}: {count} problem{'s' if count > 1 else ''}", error.problems)
+
+
+def name_in_force(path: Path) -> str:
+    """Return the name that a file has in force. Raise ConfigurationError if its kind is not clear."""
+    return "sensors.toml" if _describes_sensors(toml_file.read(path)) else BESIDE[0]
+
+
+def _describes_sensors(file: TomlFile) -> bool:
+    """Return True if the file describes sensors. Raise ConfigurationError if that is not clear."""
+    if file.path.name == "sensors.toml":
+        return True
+    if file.path.name in BESIDE:
+        return False
+    if not file.data.keys().isdisjoint({"sensor", NO_SENSORS}) or "sensor" in file.path.stem:
+        return True
+    if file.data.keys().isdisjoint(SECTIONS):
+        table = Table.root(file)
+        table.complain(
+            "",
+            "this is neither a sensors.toml nor a logboat.toml",
+            f"It needs a [[sensor]], or a section such as [{SECTIONS[0]}].",
+        )
+        raise ConfigurationError(table.problems)
+    return False
+
+
+def _sensors(file: TomlFile) -> str:
+    reserved, source = _lights_beside(file.path.parent)
+    sensors = read_sensors(file, reserved=reserved)
+    if not sensors:
+        return "no sensors, as the file says: nothing would be recorded"
+    rows = [_row(sensor) for sensor in sensors]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+    return "\n".join([*lines, f"{len(sensors)} sensors; pins of lights and clock: {source}"])
+
+
+def _lights_beside(folder: Path) -> tuple[Mapping[int, str], str]:
+    for name in BESIDE:
+        try:
+            return reserved_pins(load(folder / name)), f"as in {name}"
+        except ConfigurationError:
+            continue  # missing, or wrong, which its own check reports
+    return reserved_pins(Configuration()), "the usual ones"
+
+
+def _row(sensor: SensorSettings) -> tuple[str, ...]:
+    pin = getattr(sensor.options, "pin", None)
+    alarms = len(sensor.alarms)
+    return (
+        sensor.id,
+        sensor.kind if pin is None else f"{sensor.kind} on pin {pin}",
+        sensor.path,
+        unit_words(sensor.unit),
+        f"window {format_duration(sensor.window_s)}",
+        f"{alarms} alarm{'s' if alarms > 1 else ''}" if alarms else "",
+    )
+
+
+def _configuration(configuration: Configuration) -> str:
+    vessel, network, mesh = configuration.vessel, configuration.network, configuration.mesh
+    networks = [wifi.ssid for wifi in network.wifi]
+    lights = ", ".join(
+        f"{name} {pin}" for pin, name in reserved_pins(configuration).items() if name in LIGHTS
+    )
+    rows = {
+        "vessel": f"{vessel.id} ({vessel.name})" + (f", MMSI {vessel.mmsi}" if vessel.mmsi else ""),
+        "network": ", ".join(networks) or "no Wi-Fi to join",
+        "listener": f"port {configuration.listener.port}",
+        "users": ", ".join(user.name for user in configuration.users) or "none",
+        "mesh": f"{mesh.role}, at most {mesh.max_peers} peers",
+        "gateways": ", ".join(f"{gateway.name} ({gateway.kind})" for gateway in configuration.gateways)
+        or "none",
+        "retention": configuration.retention.budget,
+        "lights": lights or "none",
+    }
+    return "\n".join(f"{name:<10} {what}" for name, what in rows.items())

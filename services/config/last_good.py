@@ -1,0 +1,326 @@
+"""The last good configuration, so that no mistake in the files stops recording.
+
+Whenever both files are good, they are stored under `DATA/last-good/`, with the recordings that `replay`
+sensors refer to. When one is wrong, both are taken from there, and the problems are returned for `status` and
+the fault light. The pair is stored and used as one, because pins of lights and sensors must fit each other.
+
+    last-good/current                  a symbolic link to the folder in force
+    last-good/<digest>-<random>/       logboat.toml, sensors.toml, recordings, as they were read
+
+A folder is complete and durable before `current` points to it, and is never written again: a power cut at any
+instant leaves the old folder or the new one. The digest, over names and contents, shows whether anything
+changed (if not, nothing is written) and whether the card has preserved it. If several processes do this at
+once, one of them writes.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from sensors.config.loader import nothing_described, read_sensors
+from sensors.settings import ReplayOptions, SensorSettings
+from sensors.toml import toml_file
+from sensors.toml.toml_file import EMPTIED, TomlFile, is_empty, unforeseen
+from sync.folders import OWN, OWN_FILE, make_folder, opening
+
+from .loader import Configuration, ConfigurationError, Problem, read_configuration, reserved_pins
+
+CONFIG: Final = Path("/etc/logboat/logboat.toml")
+SENSORS: Final = Path("/etc/logboat/sensors.toml")
+USUAL_PLACES: Final = frozenset({CONFIG, SENSORS})
+"""Paths of files that may be missing, on an appliance that is not configured yet."""
+
+_CONFIG_NAME: Final = "logboat.toml"
+_SENSORS_NAME: Final = "sensors.toml"
+_CURRENT: Final = "current"
+_DIGEST_DIGITS: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The configuration in force, and its problems."""
+
+    configuration: Configuration
+    sensors: tuple[SensorSettings, ...]
+    problems: tuple[Problem, ...] = ()
+    """Reasons why it differs from the files, or why it could not be stored; empty if there are none."""
+    is_last_good: bool = False
+    """True if it comes from the stored copy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Both files, read and without mistakes."""
+
+    configuration: Configuration
+    sensors: tuple[SensorSettings, ...]
+    contents: Mapping[str, bytes]
+    """Contents of the existing files, by name."""
+    folder: Path
+    """Folder of `sensors.toml` and its recordings."""
+
+    @property
+    def recordings(self) -> tuple[Path, ...]:
+        """Paths of the recordings, relative to the folder."""
+        files = {
+            sensor.options.file.relative_to(self.folder)
+            for sensor in self.sensors
+            if isinstance(sensor.options, ReplayOptions)
+        }
+        return tuple(sorted(files))
+
+    @property
+    def describes_sensors(self) -> bool:
+        """True if a `sensors.toml` exists; a file for no sensors says so itself."""
+        return _SENSORS_NAME in self.contents
+
+
+def load_or_last_good(
+    config_path: Path, sensors_path: Path, data_dir: Path, *, missing_ok: Collection[Path] = USUAL_PLACES
+) -> Loaded:
+    """Return the configuration of the files, or else the last good one.
+
+    A file of `missing_ok` may be missing if the last good configuration had none either; then it means all
+    defaults. Raise ConfigurationError if the files are wrong and no good ones are stored. Trouble with
+    `data_dir` raises nothing, but is one of the problems.
+    """
+    keeper = LastGood(data_dir / "last-good")
+    try:
+        pair = _read(
+            config_path,
+            sensors_path,
+            config_missing_ok=config_path in missing_ok and not keeper.has(_CONFIG_NAME),
+            sensors_missing_ok=sensors_path in missing_ok and not keeper.has(_SENSORS_NAME),
+            config_empty_ok=not keeper.says_something(_CONFIG_NAME),
+        )
+    except ConfigurationError as error:
+        return keeper.load(error)
+    told = () if pair.describes_sensors else (nothing_described(sensors_path),)
+    return Loaded(pair.configuration, pair.sensors, (*told, *keeper.keep(pair)))
+
+
+def _read(
+    config_path: Path,
+    sensors_path: Path,
+    *,
+    config_missing_ok: bool,
+    sensors_missing_ok: bool,
+    config_empty_ok: bool = True,
+    none_ok: bool = False,
+) -> Pair:
+    """Return both files, without mistakes.
+
+    Raise ConfigurationError with the problems of both, and nothing else.
+    """
+    try:
+        return _read_both(
+            config_path,
+            sensors_path,
+            config_missing_ok=config_missing_ok,
+            sensors_missing_ok=sensors_missing_ok,
+            config_empty_ok=config_empty_ok,
+            none_ok=none_ok,
+        )
+    except ConfigurationError:
+        raise
+    except Exception as error:
+        raise ConfigurationError([Problem(config_path.parent, None, "", *unforeseen(error))]) from error
+
+
+def _read_both(
+    config_path: Path,
+    sensors_path: Path,
+    *,
+    config_missing_ok: bool,
+    sensors_missing_ok: bool,
+    config_empty_ok: bool,
+    none_ok: bool,
+) -> Pair:
+    problems: list[Problem] = []
+    configuration = sensors = None
+    config_file, sensors_file = TomlFile(config_path), TomlFile(sensors_path)
+    try:
+        config_file = toml_file.read(config_path, missing_ok=config_missing_ok)
+        if not config_empty_ok and config_file.content is not None and is_empty(config_file.content):
+            problems.append(Problem(config_path, None, "", *EMPTIED))
+        configuration = read_configuration(config_file)
+    except ConfigurationError as error:
+        problems += error.problems
+    try:
+        sensors_file = toml_file.read(sensors_path, missing_ok=sensors_missing_ok)
+        # Without a correct [lights] their pins are not known, so do not guess at conflicts.
+        sensors = read_sensors(
+            sensors_file,
+            reserved={} if configuration is None else reserved_pins(configuration),
+            none_ok=none_ok,
+        )
+    except ConfigurationError as error:
+        problems += error.problems
+    if configuration is None or sensors is None or problems:
+        raise ConfigurationError(problems)
+    files = {_CONFIG_NAME: config_file, _SENSORS_NAME: sensors_file}
+    contents = {name: file.content for name, file in files.items() if file.content is not None}
+    return Pair(configuration, sensors, contents, sensors_path.parent)
+
+
+class LastGood:
+    """The folder `last-good` in the data directory."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def has(self, name: str = "") -> bool:
+        """Return True if a configuration was ever stored here; with a name, if it had this file."""
+        return os.path.lexists(self._folder / _CURRENT / name if name else self._folder / _CURRENT)
+
+    def says_something(self, name: str) -> bool:
+        """Return True if this file was stored and is not empty."""
+        try:
+            return not is_empty((self._folder / _CURRENT / name).read_bytes())
+        except OSError:
+            return False
+
+    def load(self, why: ConfigurationError) -> Loaded:
+        """Return the stored configuration, with the problems in `why`. Raise them if nothing is stored."""
+        if not self.has():
+            raise why
+        try:
+            current = (self._folder / _CURRENT).resolve(strict=True)
+            if not _digest_of_folder(current).startswith(_named_digest(current)):
+                raise ConfigurationError([self._problem("is damaged", "Correct the files above.")])
+            pair = _read(
+                current / _CONFIG_NAME,
+                current / _SENSORS_NAME,
+                config_missing_ok=True,
+                sensors_missing_ok=True,
+                none_ok=True,  # stored by an older version that needed no word for none, and in force
+            )
+        except ConfigurationError as error:
+            raise ConfigurationError([*why.problems, *error.problems]) from error
+        except Exception as error:
+            trouble = self._problem(f"cannot be read: {_words(error)}", "Check the card.")
+            raise ConfigurationError([*why.problems, trouble]) from error
+        return Loaded(pair.configuration, pair.sensors, why.problems, is_last_good=True)
+
+    def keep(self, pair: Pair) -> tuple[Problem, ...]:
+        """Store this as the last good configuration, and return the problems that prevented it."""
+        try:
+            digest = _digest(_sources(pair))[:_DIGEST_DIGITS]
+            if self._holds(digest):
+                return ()
+            make_folder(self._folder)
+            _sync_folder(self._folder.parent)
+            with _locked(self._folder / "lock") as is_ours:
+                if is_ours:  # else another process, started at the same time, writes the same
+                    self._write(pair, digest)
+        except Exception as error:  # noqa: BLE001  # even if it cannot be stored, it is in force
+            return (
+                self._problem(
+                    f"could not be kept: {_words(error)}",
+                    "Recording goes on, but do not change the configuration before this is cured.",
+                ),
+            )
+        return ()
+
+    def _holds(self, digest: str) -> bool:
+        if not self.has():
+            return False
+        try:
+            current = (self._folder / _CURRENT).resolve(strict=True)
+            return _named_digest(current) == digest and _digest_of_folder(current).startswith(digest)
+        except OSError:  # unreadable: write it again
+            return False
+
+    def _write(self, pair: Pair, digest: str) -> None:
+        # The folder of mkdtemp is for its owner only: logboat.toml contains passwords of networks.
+        new = Path(tempfile.mkdtemp(prefix=f"{digest}-", dir=self._folder))
+        try:
+            for name, content in pair.contents.items():
+                _write_durably(new / name, content)
+            for recording in pair.recordings:
+                make_folder((new / recording).parent, OWN)
+                _write_durably(new / recording, (pair.folder / recording).read_bytes())
+            for folder in [path for path in new.rglob("*") if path.is_dir()]:
+                _sync_folder(folder)
+            _sync_folder(new)
+            link = self._folder / f"{_CURRENT}.new"
+            link.unlink(missing_ok=True)
+            link.symlink_to(new.name)
+            _sync_folder(self._folder)
+            link.replace(self._folder / _CURRENT)
+        except Exception:
+            shutil.rmtree(new, ignore_errors=True)  # anything left is removed at the next change
+            raise
+        _sync_folder(self._folder)
+        for old in self._folder.iterdir():
+            if old.is_dir() and not old.is_symlink() and old != new:
+                shutil.rmtree(old, ignore_errors=True)
+
+    def _problem(self, text: str, remedy: str) -> Problem:
+        return Problem(self._folder, None, "", f"the last good configuration {text}", remedy)
+
+
+def _words(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+
+
+# Files ---------------------------------------------------------------------------------------------
+
+
+def _sources(pair: Pair) -> dict[str, str]:
+    """Return the SHA-256 of every file to be stored, by name."""
+    sources = {name: hashlib.sha256(content).hexdigest() for name, content in pair.contents.items()}
+    return sources | {str(name): _sha256(pair.folder / name) for name in pair.recordings}
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _digest(sources: Mapping[str, str]) -> str:
+    lines = "".join(f"{digest} {name}\n" for name, digest in sorted(sources.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _digest_of_folder(folder: Path) -> str:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return _digest({str(file.relative_to(folder)): _sha256(file) for file in files})
+
+
+def _named_digest(folder: Path) -> str:
+    return folder.name.partition("-")[0]
+
+
+def _write_durably(path: Path, content: bytes) -> None:
+    with open(path, "wb", opener=opening(OWN_FILE)) as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[bool]:
+    """Yield whether we have the lock, without waiting: its holder may be suspended."""
+    with open(path, "wb", opener=opening()) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True

@@ -1,0 +1,343 @@
+"""`logboat.toml`, and `vessel.toml` on the card with the same schema, as typed settings.
+
+This module defines the sections and keys, with a table for each. Every key has a default, so that an empty
+file is a complete configuration. It checks that values are possible; what they lead to (radio, mesh,
+gateways) is the concern of the modules that use them.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from sensors.config.sections import PPS, SECTIONS
+from sensors.toml import toml_file
+from sensors.toml.schema import (
+    Advice,
+    Key,
+    Parser,
+    Schema,
+    Table,
+    boolean,
+    choice,
+    identifier,
+    integer,
+    list_of,
+    quantity,
+    text,
+    unique,
+)
+from sensors.toml.toml_file import ConfigurationError, Problem, TomlFile, raise_if_any
+from sensors.units import shown
+
+from . import parsers as keys
+from .model import (
+    AccessPoint,
+    Configuration,
+    Ethernet,
+    Gateway,
+    HardwareClock,
+    Lights,
+    Listener,
+    Mesh,
+    Network,
+    Policy,
+    Retention,
+    User,
+    Vessel,
+    VesselRadio,
+    Wifi,
+)
+
+__all__ = ["Configuration", "ConfigurationError", "Problem", "load", "read_configuration", "reserved_pins"]
+
+
+def load(path: Path, *, missing_ok: bool = False) -> Configuration:
+    """Return the configuration in a file; with `missing_ok`, a missing file means all defaults.
+
+    Raise ConfigurationError with every problem.
+    """
+    return read_configuration(toml_file.read(path, missing_ok=missing_ok))
+
+
+def reserved_pins(configuration: Configuration) -> dict[int, str]:
+    """Return the pins that sensors must not use, each with its user: a light's name, or `pps`."""
+    lights, pps = configuration.lights, configuration.clock.pps
+    pins = {pin: name for name in LIGHTS if (pin := getattr(lights, name))}
+    return pins if pps is None else {pps: PPS, **pins}
+
+
+# Sections ------------------------------------------------------------------------------------------
+
+
+def _as_it_is(raw: Any) -> Any:
+    """Return the value unchanged, for tables, which are read one by one."""
+    return raw
+
+
+_DIRECTION: Final = choice("push", "pull", "both")
+_VESSEL: Final[Schema] = {
+    "id": Key(identifier, Vessel().id),
+    "name": Key(text(80), ""),
+    "mmsi": Key(keys.mmsi),
+    "timezone": Key(keys.timezone, Vessel().timezone),
+}
+_NETWORK: Final[Schema] = {
+    "country": Key(keys.country),
+    "wifi": Key(_as_it_is),
+    "access_point": Key(_as_it_is),
+    "vessel_radio": Key(_as_it_is),
+    "ethernet": Key(_as_it_is),
+    "ssh_keys": Key(list_of(keys.ssh_key), ()),
+    "ssh_interfaces": Key(list_of(keys.interface, least=1), Network().ssh_interfaces),
+}
+_WIFI: Final[Schema] = {
+    "ssid": Key(keys.ssid, required='ssid = "marina"'),
+    "password": Key(keys.passphrase_or_none, ""),
+    "priority": Key(integer(-999, 999), 0),  # NetworkManager's autoconnect-priority
+    "hidden": Key(boolean, default=False),
+}
+_ACCESS_POINT: Final[Schema] = {
+    "ssid": Key(keys.ssid, required='ssid = "argo"'),
+    "password": Key(keys.passphrase, required='password = "…"'),
+}
+_VESSEL_RADIO: Final[Schema] = {
+    "mode": Key(choice("mesh", "adhoc", "off"), required='mode = "mesh"'),
+    "channel": Key(keys.wifi_channel, VesselRadio().channel),
+}
+_ETHERNET: Final[Schema] = {
+    "address": Key(keys.interface_address),
+    "gateway": Key(keys.host_address),
+    "dns": Key(list_of(keys.host_address), ()),
+}
+_LISTENER: Final[Schema] = {
+    "port": Key(integer(1024, 65535), Listener().port),
+    "interfaces": Key(list_of(text(15, least=1), least=1), Listener().interfaces),  # IFNAMSIZ
+}
+_USER: Final[Schema] = {
+    "name": Key(text(64, least=1), required='name = "bridge"'),
+    "password_hash": Key(keys.password_hash, required='password_hash = "…"'),
+    "access": Key(choice("read-write", "read-only"), "read-write"),
+    "channels": Key(list_of(keys.document_channel, least=1)),
+}
+_CLEAR_PASSWORD: Final[Mapping[str, Advice]] = {
+    "password": (
+        "passwords are not kept in clear",
+        "Write password_hash instead, as `logboat fleet password` prints it.",
+    ),
+}
+_MESH: Final[Schema] = {
+    "role": Key(choice("peer", "hub", "active-only", "passive-only"), Mesh().role),
+    "max_peers": Key(integer(1, 64), Mesh().max_peers),
+    "static": Key(list_of(keys.url("wss", "ws")), ()),
+    "hub": Key(list_of(identifier), ()),
+    "direction": Key(_DIRECTION, Mesh().direction),
+}
+_RATE: Final = quantity("B/s", "10 B/s", "1 GB/s")
+_URLS: Final[Mapping[str, Parser]] = {
+    "couchbase": keys.url("wss", "ws"),
+    "mqtt": keys.url("mqtts", "mqtt"),
+}
+"""Parsers of the URL, by the gateway's kind."""
+_GATEWAY: Final[Schema] = {
+    "name": Key(identifier, required='name = "office"'),
+    "kind": Key(choice(*_URLS), required='kind = "couchbase"'),
+    "url": Key(text(2_000), required='url = "wss://sync.example.org:4984/fleet"'),
+    "user": Key(text(200, least=1)),
+    "password_file": Key(text(200, least=1)),
+    "session_file": Key(text(200, least=1)),
+    "ca": Key(text(200, least=1)),
+    "pin": Key(keys.fingerprint),
+    "certificate": Key(text(200, least=1)),
+    "key": Key(text(200, least=1)),
+    "direction": Key(_DIRECTION, "push"),
+    "channels": Key(list_of(keys.gateway_channel, least=1), ("notes",)),
+    "limit": Key(_RATE),
+    "home_assistant": Key(boolean, default=False),
+    "signalk": Key(boolean, default=False),
+    "policy": Key(_as_it_is),
+}
+_ONLY_OF_KIND: Final[Mapping[str, frozenset[str]]] = {
+    "couchbase": frozenset({"session_file", "pin", "direction", "channels"}),
+    "mqtt": frozenset({"home_assistant", "signalk"}),
+}
+"""Keys that only gateways of this kind have."""
+_POLICY: Final[Schema] = {
+    "channels": Key(list_of(keys.document_channel, least=1), required='channels = ["alarms"]'),
+    "when": Key(keys.condition),
+    "limit": Key(_RATE),
+}
+_RETENTION: Final[Schema] = {"budget": Key(keys.budget, Retention().budget)}
+LIGHTS: Final = ("power", "record", "mesh", "gateway", "fault")
+_LIGHTS: Final[Schema] = {
+    **{name: Key(keys.light_pin, getattr(Lights(), name)) for name in LIGHTS},
+    "active": Key(choice("high", "low"), Lights().active),
+    "single": Key(keys.led),
+    "night": Key(keys.hours),
+}
+
+RTCS: Final = ("ds1307", "ds3231", "pcf8523", "pcf8563", "pcf85063a", "rv3028", "rv8803")
+"""Clock chips by their names as parameters of the overlay i2c-rtc (`/boot/firmware/overlays/README`)."""
+_CLOCK: Final[Schema] = {"rtc": Key(choice(*RTCS)), "pps": Key(keys.header_pin)}
+
+_OTHER_FILE: Final[Mapping[str, Advice]] = {
+    "sensor": ("sensors are not described in this file", "Move them into sensors.toml."),
+}
+
+
+def read_configuration(file: TomlFile) -> Configuration:
+    """Return the configuration in a file already read.
+
+    Raise ConfigurationError with every problem; nothing in the file raises any other error.
+    """
+    root = Table.root(file)
+    root.read({name: Key(_as_it_is) for name in SECTIONS}, elsewhere=_OTHER_FILE)
+    found: dict[str, Any] = {}
+    for field, section, read in _READERS:
+        with root.guarded(section):
+            found[field] = read(root)
+    raise_if_any(root.problems)
+    return Configuration(**found)
+
+
+def _vessel(table: Table) -> Vessel:
+    values = table.read(_VESSEL)
+    return Vessel(**{**values, "name": values["name"] or values["id"]})
+
+
+def _network(table: Table) -> Network:
+    values = table.read(_NETWORK)
+    points = [AccessPoint(**point.read(_ACCESS_POINT)) for point in table.tables("access_point")]
+    radios = [VesselRadio(**radio.read(_VESSEL_RADIO)) for radio in table.tables("vessel_radio")]
+    cables = [_ethernet(cable) for cable in table.tables("ethernet")]
+    for key, found in (("access_point", points), ("vessel_radio", radios), ("ethernet", cables)):
+        if len(found) > 1:
+            table.complain(key, "there can be only one", f"Write: {key} = {{ … }}")
+    network = Network(
+        country=values["country"],
+        wifi=tuple(Wifi(**wifi.read(_WIFI)) for wifi in table.tables("wifi")),
+        access_point=points[0] if points else None,
+        vessel_radio=radios[0] if radios else VesselRadio(),
+        ethernet=cables[0] if cables else Ethernet(),
+        ssh_keys=values["ssh_keys"],
+        ssh_interfaces=values["ssh_interfaces"],
+    )
+    users = [
+        key
+        for key, uses in (
+            ("wifi", network.wifi),
+            ("access_point", points),
+            ("vessel_radio", network.vessel_radio.mode != "off"),
+        )
+        if uses and key not in table.faulty
+    ]
+    if users and "country" not in table.data and "country" not in table.faulty:
+        table.complain(
+            "country",
+            f"this key is missing, and {users[0]} uses the radio",
+            'Add the country whose rules hold, for example: country = "DE"',
+            line=table.line(users[0]),
+        )
+    return network
+
+
+def _ethernet(table: Table) -> Ethernet:
+    values = table.read(_ETHERNET)
+    for key in ("gateway", "dns"):
+        if key in table.data and "address" not in table.data:
+            table.complain(
+                key, "this goes with an address, and there is none", 'Add: address = "192.168.1.10/24".'
+            )
+    return Ethernet(**values)
+
+
+def _users(tables: Sequence[Table]) -> tuple[User, ...]:
+    for number, table in enumerate(tables, start=1):
+        table.label = _label("user", table, number)
+    users = [User(**table.read(_USER, elsewhere=_CLEAR_PASSWORD)) for table in tables]
+    named = ((table, user.name) for table, user in zip(tables, users, strict=True))
+    unique(named, "name", "name of another user", "Choose another.")
+    return tuple(users)
+
+
+def _gateways(tables: Sequence[Table]) -> tuple[Gateway, ...]:
+    for number, table in enumerate(tables, start=1):
+        table.label = _label("gateway", table, number)
+    gateways = [_gateway(table) for table in tables]
+    named = ((table, gateway.name) for table, gateway in zip(tables, gateways, strict=True))
+    unique(named, "name", "name of another gateway", "Choose another.")
+    return tuple(gateways)
+
+
+def _gateway(table: Table) -> Gateway:
+    values = table.read(_GATEWAY)
+    if values["kind"] is not None and values["url"] is not None:
+        values["url"] = table.value("url", _URLS[values["kind"]])
+    _see_that_keys_agree(table, values)
+    values["policy"] = tuple(Policy(**entry.read(_POLICY)) for entry in table.tables("policy"))
+    return Gateway(**values)
+
+
+def _see_that_keys_agree(table: Table, values: Mapping[str, Any]) -> None:
+    given, kind = table.data, values["kind"]
+    if "password_file" in given and "user" not in given:
+        table.complain("password_file", "there is a password, but no user", "Add: user = …")
+    for other, only in _ONLY_OF_KIND.items():
+        for key in sorted(only & given.keys()):
+            if kind is not None and kind != other:
+                table.complain(key, f"a gateway of kind {kind} has no such key", "Take it out.")
+    for key, partner in (("certificate", "key"), ("key", "certificate")):
+        if key in given and partner not in given:
+            table.complain(key, f"without {partner} it is of no use", f"Add: {partner} = …")
+    if "pin" in given and "ca" in given:
+        table.complain("pin", "there is a CA, too", "Take out one of the two.")
+    if "session_file" in given and "user" in given:
+        table.complain("session_file", "there is a user, too", "Take out one of the two.")
+    if kind == "couchbase" and values["direction"] == "push" and "channels" in given:
+        table.complain("channels", "nothing is pulled", 'Add: direction = "both"')
+
+
+def _lights(table: Table) -> Lights:
+    values = table.read(_LIGHTS)
+    users: dict[int, str] = {}
+    for name in LIGHTS:
+        pin = values[name]
+        if pin and users.setdefault(pin, name) != name:
+            table.complain(
+                name if name in table.data else users[pin],
+                f"{pin} is used by the {users[pin]} light and by the {name} light",
+                "Choose another pin for one of them, or 0 for no light.",
+            )
+    return Lights(**values)
+
+
+def _clock(root: Table) -> HardwareClock:
+    table, lights = root.section("clock"), root.section("lights").data
+    values = table.read(_CLOCK)
+    pins = {name: lights.get(name, getattr(Lights(), name)) for name in LIGHTS}
+    used = {pin: name for name, pin in pins.items() if isinstance(pin, int) and pin}
+    if values["pps"] in used:
+        table.complain(
+            "pps",
+            f"{values['pps']} is used by the {used[values['pps']]} light",
+            "Choose another pin, or another for the light.",
+        )
+    return HardwareClock(**values)
+
+
+_READERS: Final[Sequence[tuple[str, str, Callable[[Table], Any]]]] = (
+    ("vessel", "vessel", lambda root: _vessel(root.section("vessel"))),
+    ("network", "network", lambda root: _network(root.section("network"))),
+    ("listener", "listener", lambda root: Listener(**root.section("listener").read(_LISTENER))),
+    ("users", "user", lambda root: _users(root.sections("user"))),
+    ("mesh", "mesh", lambda root: Mesh(**root.section("mesh").read(_MESH))),
+    ("gateways", "gateway", lambda root: _gateways(root.sections("gateway"))),
+    ("retention", "retention", lambda root: Retention(**root.section("retention").read(_RETENTION))),
+    ("lights", "lights", lambda root: _lights(root.section("lights"))),
+    ("clock", "clock", _clock),
+)
+"""Each field of `Configuration`, the section it comes from, and the function that reads it."""
+
+
+def _label(what: str, table: Table, number: int) -> str:
+    name = table.data.get("name")
+    return f"{what} {shown(name)}" if isinstance(name, str) else f"{what} {number}"

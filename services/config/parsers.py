@@ -1,0 +1,308 @@
+"""Parsers for single keys of `logboat.toml`: networks, addresses, keys, budgets, channels.
+
+They are for `sensors.toml.schema`, raise `InputError`, and never show a secret in the message.
+"""
+
+import ipaddress
+import re
+from collections.abc import Collection
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from provisioning.networks import firewall
+from sensors.toml.schema import Parser, integer, text
+from sensors.units import InputError, close, format_bytes, parse, shown
+from sync.fleet.errors import PasswordHashError
+from sync.gateway.policy import HoursAre, When
+
+
+def mmsi(raw: Any) -> int:
+    """Parse a vessel's MMSI, a number of nine digits."""
+    if isinstance(raw, int) and not isinstance(raw, bool) and 100_000_000 <= raw <= 999_999_999:
+        return raw
+    raise InputError(f"{shown(raw)} is not an MMSI", "It has nine digits, without quotes.")
+
+
+def timezone(raw: Any) -> str:
+    """Parse an IANA time zone that this machine knows, if it knows any."""
+    name: str = text(least=1)(raw)
+    if name == "UTC":  # the common case: it needs no table of zones, which is slow to load
+        return name
+    import zoneinfo
+
+    try:
+        zoneinfo.ZoneInfo.no_cache(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        known = zoneinfo.available_timezones()
+        if not known:  # no time zones are installed here, so it cannot be checked
+            return name
+        near = close(name, known)
+        hint = f'Did you mean "{near}"?' if near else 'Write an IANA name such as "Europe/Berlin".'
+        raise InputError(f"there is no time zone {shown(name)}", hint) from None
+    return name
+
+
+def country(raw: Any) -> str:
+    """Parse an ISO 3166 alpha-2 country code."""
+    if isinstance(raw, str) and re.fullmatch("[A-Z]{2}", raw):
+        return raw
+    raise InputError(f"{shown(raw)} is not a country code", 'Write two capital letters, such as "DE".')
+
+
+def ssid(raw: Any) -> str:
+    """Parse the name of a Wi-Fi network."""
+    name: str = text(least=1)(raw)
+    if len(name.encode()) > 32:  # IEEE 802.11, 9.4.2.2
+        raise InputError("a network's name has 32 bytes at most", "Shorten it.")
+    return name
+
+
+def passphrase(raw: Any) -> str:
+    """Parse a WPA password, without ever showing it."""
+    # IEEE 802.11, annex J.4.1: 8 to 63 printable ASCII characters, or 64 hexadecimal digits
+    if isinstance(raw, str) and re.fullmatch(r"[ -~]{8,63}|[0-9A-Fa-f]{64}", raw):
+        return raw
+    raise InputError("this cannot be a Wi-Fi password", "It has 8 to 63 characters, without accents.")
+
+
+def passphrase_or_none(raw: Any) -> str:
+    """Parse a WPA password, or '' for an open network."""
+    return "" if raw == "" else passphrase(raw)
+
+
+def host_name(raw: Any) -> str:
+    """Parse a host name: one label as in RFC 1123, section 2.1."""
+    written: str = text()(raw)
+    if re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", written):
+        return written
+    raise InputError(
+        f"{shown(written)} cannot be a machine's name", "Use 1 to 63 letters, digits and hyphens."
+    )
+
+
+def interface(raw: Any) -> str:
+    """Parse the name of a network interface, a pattern such as `wlan*`, or `*` for all."""
+    written: str = text()(raw)
+    if not firewall.is_interface(written):
+        raise InputError(
+            f"{shown(written)} cannot be an interface's name",
+            'Write a name such as "eth0", how names begin ("wlan*"), or "*" for all.',
+        )
+    return written
+
+
+def user_name(raw: Any, owned: Collection[str]) -> str:
+    """Parse the name of a user, as useradd(8) allows it, unless the system owns that name."""
+    written: str = text()(raw)
+    if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,30}", written):
+        raise InputError(
+            f"{shown(written)} cannot be a user's name",
+            "Use 1 to 31 small letters, digits, _ and -; begin with a letter.",
+        )
+    if written in owned:
+        raise InputError(f"{shown(written)} is a name of the system's own", "Choose another.")
+    return written
+
+
+def crypt_hash(raw: Any) -> str:
+    """Parse a password's hash in the format of crypt(5). Never show it: it may be the password itself."""
+    if isinstance(raw, str) and re.fullmatch(r"\$[0-9a-z]{1,8}\$[!-9;-~]+", raw):
+        return raw
+    raise InputError("this is no hash of a password", "Write what `openssl passwd -6` prints.")
+
+
+_WIFI_CHANNELS: Final = frozenset(
+    {*range(1, 14), *range(36, 65, 4), *range(100, 145, 4), *range(149, 166, 4)}
+)
+
+
+def wifi_channel(raw: Any) -> int:
+    """Parse a Wi-Fi channel of 2.4 or 5 GHz."""
+    if not isinstance(raw, bool) and isinstance(raw, int) and raw in _WIFI_CHANNELS:
+        return raw
+    raise InputError(f"{shown(raw)} is not a Wi-Fi channel", "Write 1 to 13, or one of 5 GHz (36, 40 …).")
+
+
+def interface_address(raw: Any) -> str:
+    """Parse an IPv4 address with the length of its network's prefix."""
+    written: str = text()(raw)
+    try:
+        if "/" not in written:
+            raise ValueError
+        return str(ipaddress.IPv4Interface(written))
+    except ValueError:
+        raise InputError(
+            f"{shown(written)} is not an address with its network", 'Write, for example: "192.168.1.10/24".'
+        ) from None
+
+
+def host_address(raw: Any) -> str:
+    """Parse an IPv4 address without a network."""
+    written: str = text()(raw)
+    try:
+        return str(ipaddress.IPv4Address(written))
+    except ValueError:
+        raise InputError(
+            f"{shown(written)} is not an address", 'Write, for example: "192.168.1.1".'
+        ) from None
+
+
+_SSH_KEYS: Final = (
+    "ssh-ed25519",
+    "ssh-rsa",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "sk-ssh-ed25519@openssh.com",
+    "sk-ecdsa-sha2-nistp256@openssh.com",
+)
+
+
+def ssh_key(raw: Any) -> str:
+    """Parse a public SSH key, as in its file."""
+    if isinstance(raw, str) and "PRIVATE KEY" in raw:
+        raise InputError("this is a private key", "Give the public one, from the file that ends with .pub.")
+    key: str = text(20_000)(raw)
+    if key.split(" ", maxsplit=1)[0] not in _SSH_KEYS or not key.partition(" ")[2].strip():
+        raise InputError(
+            f"{shown(key)} is not an SSH key", "Copy the one line of the file that ends with .pub."
+        )
+    return key
+
+
+def url(*schemes: str) -> Parser:
+    """Return a parser for a URL with one of these schemes, and no password in it."""
+    known = " or ".join(f"{scheme}://" for scheme in schemes)
+
+    def parser(raw: Any) -> str:
+        address: str = text(2_000)(raw)
+        try:
+            parts = urlsplit(address)
+            good = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+        except ValueError:  # a port that is no number, or an unclosed bracket
+            good = False
+        if "@" in address:  # whatever else is wrong: do not show it
+            raise InputError("the address has a user in it", "Give user and password_file instead.")
+        if not good or " " in address:
+            raise InputError(
+                f"{shown(address)} is no address here", f"Write {known}, the host, and its port."
+            )
+        return address
+
+    return parser
+
+
+def condition(raw: Any) -> str:
+    """Parse the condition of a gateway's policy."""
+    written: str = text()(raw)
+    try:
+        return str(When.parse(written))
+    except ValueError:
+        raise InputError(
+            f"{shown(written)} is not understood",
+            'Write, for example: "interface != satellite", or "hours == 22:00-06:00", or both with "and".',
+        ) from None
+
+
+def fingerprint(raw: Any) -> str:
+    """Parse the SHA-256 fingerprint of a certificate, in any usual form."""
+    from sync.net import certificates  # it imports cryptography, which few commands need
+
+    written: str = text()(raw)
+    try:
+        certificates.parse_fingerprint(written)
+    except ValueError:
+        raise InputError(
+            f"{shown(written)} is no SHA-256 fingerprint", "It has 64 hexadecimal digits, colons or none."
+        ) from None
+    return written
+
+
+def gateway_channel(raw: Any) -> str:
+    """Parse a channel of a gateway, which may be the office's own."""
+    written: str = text(200, least=1)(raw)
+    if "," in written:
+        raise InputError(f"{shown(written)} is no channel", "A channel has no comma.")
+    return written
+
+
+def password_hash(raw: Any) -> str:
+    """Parse a hash from `logboat fleet password`. Never show it: it may be the password itself."""
+    from sync.fleet import users
+
+    stored = raw if isinstance(raw, str) else ""
+    try:
+        users.parse(stored)
+    except PasswordHashError as error:
+        raise InputError(
+            f"this is no hash of a password: {error}", "Write what `logboat fleet password` prints."
+        ) from None
+    return stored
+
+
+_TYPE_CHANNELS: Final = ("readings", "equipment", "alarms", "notes", "vessels", "boots", "fleet")
+
+
+def document_channel(raw: Any) -> str:
+    """Parse a channel of documents: a type's or a vessel's."""
+    if isinstance(raw, str) and (raw in _TYPE_CHANNELS or re.fullmatch(r"vessel\.[a-z0-9-]{1,32}", raw)):
+        return raw
+    known = ", ".join(f'"{channel}"' for channel in _TYPE_CHANNELS)
+    raise InputError(f"{shown(raw)} is not a channel", f'It is one of {known}, or "vessel.<id>".')
+
+
+_LEAST_SHARE, _MOST_SHARE = 0.01, 0.95
+_LEAST_BYTES: Final = 10_000_000
+
+
+def budget(raw: Any) -> str:
+    """Parse a share (`80 %`) or a size (`20 GB`); return it as `80 %` or `20000000000 B`."""
+    try:
+        share, size = (parse(raw, "ratio"), None) if "%" in str(raw) else (None, parse(raw, "B"))
+    except InputError as error:
+        raise InputError(error.text, 'Write a share or a size: "80 %" or "20 GB".') from None
+    if share is not None:
+        if not _LEAST_SHARE <= share <= _MOST_SHARE:
+            raise InputError(f"{shown(raw)} cannot be the stores' share", "It must be from 1 % to 95 %.")
+        return f"{share * 100:.10g} %"
+    if size is None or size < _LEAST_BYTES:
+        raise InputError(f"{shown(raw)} is too little", f"It must be {format_bytes(_LEAST_BYTES)} or more.")
+    return f"{size:.0f} B"
+
+
+def header_pin(raw: Any) -> int:
+    """Parse the BCM number of a header pin that is usable for input or output."""
+    found: int = integer(2, 27)(raw)
+    return found
+
+
+def led(raw: Any) -> str:
+    """Parse the name of one of the kernel's LEDs in `/sys/class/leds`."""
+    name: str = text(60, least=1)(raw)
+    if "/" in name or name in (".", ".."):
+        raise InputError(f"{shown(name)} is no LED", 'Write its name in /sys/class/leds, such as "ACT".')
+    return name
+
+
+def hours(raw: Any) -> HoursAre:
+    """Parse a time span of the day, such as `22:00-06:00`."""
+    written: str = text()(raw)
+    try:
+        (found,) = When.parse(f"hours == {written.strip()}").conditions
+    except ValueError:
+        raise InputError(
+            f"{shown(written)} is no time of the day", 'Write, for example: "22:00-06:00".'
+        ) from None
+    assert isinstance(found, HoursAre)
+    return found
+
+
+def light_pin(raw: Any) -> int:
+    """Parse a light's BCM pin, or 0 for no light."""
+    try:
+        found: int = integer(0, 27)(raw)
+    except InputError as error:
+        raise InputError(error.text, "Give the BCM number, 2 to 27, or 0 for no light.") from None
+    if found == 1:  # the same as `sensors.config.conflicts` for 0 and 1
+        raise InputError("1 is read from a HAT's EEPROM at boot", "Choose another pin, or 0 for no light.")
+    return found

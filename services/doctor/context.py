@@ -1,0 +1,121 @@
+"""What checks read: files below a root, live states, the output of commands. Tests pass their own."""
+
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from sensors.config.loader import read_sensors
+from sensors.settings import SensorSettings
+from sensors.toml import toml_file
+from sensors.toml.toml_file import ConfigurationError
+from services.config.loader import Configuration, read_configuration
+from services.state import lights_state, recorder_state, sync_state
+from services.state.boot_state import BootState
+from services.state.boot_state import read as read_boot
+from services.state.recorder_state import LiveState
+from services.state.sync_state import LiveMesh
+
+
+def run_command(command: Sequence[str]) -> str:
+    """Return what a command prints.
+
+    Raise OSError if the command does not exist, or does not finish within 10 s.
+    """
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise OSError(f"{command[0]} does not answer") from error
+    return done.stdout
+
+
+@dataclass
+class Patient:
+    """One appliance under examination."""
+
+    config: Path
+    sensors_file: Path
+    data: Path
+    run: Path
+    identity: Path
+    boottime: float
+    utc: float
+    alive: Callable[[int], bool]
+    root: Path = Path("/")
+    firmware: Path = Path("/boot/firmware")
+    ask: Callable[[Sequence[str]], str] = field(default=run_command)
+    """Runs a command and returns its output, or raises OSError."""
+
+    @cached_property
+    def configuration(self) -> Configuration:
+        """The configuration in force; the defaults if it cannot be read, which another check reports."""
+        try:
+            return read_configuration(toml_file.read(self.config, missing_ok=True))
+        except ConfigurationError:
+            return Configuration()
+
+    @cached_property
+    def sensors(self) -> tuple[SensorSettings, ...]:
+        """The configured sensors; none if the file cannot be read."""
+        try:
+            return read_sensors(toml_file.read(self.sensors_file, missing_ok=True), reserved={})
+        except ConfigurationError:
+            return ()
+
+    @cached_property
+    def recorder_sight(self) -> recorder_state.Sight:
+        """What is known of the recorder's state."""
+        return recorder_state.look(self.run, boottime=self.boottime, alive=self.alive)
+
+    @cached_property
+    def sync_sight(self) -> sync_state.Sight:
+        """What is known of the sync daemon's state."""
+        return sync_state.look(self.run, boottime=self.boottime, alive=self.alive)
+
+    @cached_property
+    def lights_sight(self) -> lights_state.Sight:
+        """What is known of the lights' state."""
+        return lights_state.look(self.run, boottime=self.boottime, alive=self.alive)
+
+    @property
+    def recorder(self) -> LiveState | None:
+        """The recorder's state if it is current, else None."""
+        return self.recorder_sight.state if self.recorder_sight.is_live else None
+
+    @property
+    def sync(self) -> LiveMesh | None:
+        """The sync daemon's state if it is current, else None."""
+        return self.sync_sight.state if self.sync_sight.is_live else None
+
+    @cached_property
+    def boot(self) -> BootState:
+        """Results of reading the card's files and of the set-up at boot."""
+        return read_boot(self.run)
+
+    def text(self, path: str) -> str | None:
+        """Return the stripped text of a file below the root; None if it cannot be read."""
+        try:
+            return (self.root / path).read_text(errors="replace").strip()
+        except OSError:
+            return None
+
+    def number(self, path: str, base: int = 10) -> int | None:
+        """Return the number that a file below the root contains; None if it contains none."""
+        found = self.text(path)
+        try:
+            return None if found is None else int(found, base)
+        except ValueError:
+            return None
+
+    def glob(self, pattern: str) -> list[Path]:
+        """Return the paths below the root that match, sorted."""
+        return sorted(self.root.glob(pattern))
+
+    def config_txt(self) -> list[str]:
+        """Return the lines of config.txt without blank lines and comments."""
+        try:
+            lines = (self.firmware / "config.txt").read_text(errors="replace").splitlines()
+        except OSError:
+            return []
+        return [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]

@@ -1,0 +1,126 @@
+"""The vessel's identity in its fleet, as far as the recorder needs it.
+
+The recorder signs the documents about the vessel and its boots, so that other vessels may pass them on.
+Without an identity, or with a broken one, nothing is signed. A broken one is reported, and recording
+continues.
+"""
+
+import contextlib
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from sensors.toml.toml_file import unforeseen
+from sync.documents import Kind
+from sync.store import Database
+
+if TYPE_CHECKING:
+    from sync.fleet.identity_files import FleetIdentity
+
+log = logging.getLogger(__name__)
+
+Sign = Callable[[str, Mapping[str, Any]], dict[str, Any]]
+"""Returns a signed body, from a document's id and body."""
+
+USUAL: Final = Path("/etc/logboat/identity")
+_SIGNED: Final = "boots-signed"
+"""Name of the local document with the fleet as of which every boot in this store is signed."""
+_AT_ONCE: Final = 16
+"""Number of boots signed in one transaction: each takes some milliseconds on a small machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnIdentity:
+    """The identity that was loaded, or the reason why there is none."""
+
+    identity: "FleetIdentity | None" = field(default=None, repr=False)
+    fault: str | None = None
+    """The reason why it cannot be used, and what to do."""
+
+    @property
+    def fleet(self) -> str | None:
+        """Name of the fleet that the vessel belongs to."""
+        return None if self.identity is None else self.identity.fleet
+
+    @property
+    def sign(self) -> Sign | None:
+        """Function that signs documents; None without an identity."""
+        if self.identity is None:
+            return None
+        from sync.fleet import signing
+
+        tls = self.identity.tls
+        return lambda document_id, body: signing.sign(tls, document_id, body)
+
+
+NONE: Final = OwnIdentity()
+
+
+def load(folder: Path, vessel: str) -> OwnIdentity:
+    """Return the identity in a folder, which must be that of this vessel.
+
+    Raise nothing, whatever the folder contains, so that recording continues.
+    """
+    with contextlib.suppress(OSError):  # then loading reports the problem
+        if not folder.exists():
+            return NONE  # without importing a library for it
+    from sync.fleet import identity_files
+    from sync.fleet.errors import IdentityError, NoIdentityError
+
+    try:
+        identity = identity_files.load(folder)
+    except NoIdentityError:
+        return NONE
+    except IdentityError as error:
+        return OwnIdentity(fault=str(error))
+    except Exception as error:  # noqa: BLE001  # whatever the folder contains, recording continues
+        text, _ = unforeseen(error)
+        return OwnIdentity(fault=f"{folder}: {text}; copy the vessel's identity folder anew")
+    if identity.vessel != vessel:
+        return OwnIdentity(
+            fault=f"{folder}: the identity of {identity.vessel!r}, and the configuration names this vessel"
+            f" {vessel!r}; correct [vessel] id, or copy the right identity"
+        )
+    return OwnIdentity(identity)
+
+
+def sign_earlier(database: Database, vessel: str, own: OwnIdentity) -> int:
+    """Sign the boots that were written without this fleet's identity, and return their number.
+
+    They are searched once, and once more after a start without an identity. Raise StoreError if documents
+    cannot be read or written.
+    """
+    done = database.get_local(_SIGNED)
+    if own.identity is None or own.sign is None:
+        if done is not None:
+            database.delete_local(_SIGNED, parent=done.rev)
+        return 0
+    from sync.fleet import signing
+    from sync.fleet.errors import SignatureError
+    from sync.net.certificates import fingerprint
+
+    mark = {"fleet": fingerprint(own.identity.trust.root)}
+    if done is not None and done.body == mark:
+        return 0
+    unsigned = []
+    for document in database.documents(f"{Kind.BOOT}:{vessel}:"):
+        try:
+            signing.signer(document.id, document.body, own.identity.trust)
+        except SignatureError:
+            unsigned.append(document.id)
+    for first in range(0, len(unsigned), _AT_ONCE):
+        with database.transaction():
+            for document_id in unsigned[first : first + _AT_ONCE]:
+                found = database.get(document_id)
+                if found is None or found.deleted:
+                    continue
+                try:
+                    body = own.sign(document_id, found.body)
+                except SignatureError as error:  # a strange document from elsewhere: not worth a stop
+                    log.warning("left unsigned: %s", error)
+                    continue
+                database.put(document_id, body, parent=found.rev)
+    database.put_local(_SIGNED, mark, parent=None if done is None else done.rev)
+    return len(unsigned)

@@ -1,0 +1,218 @@
+"""The documents that the recorder writes (DESIGN.md section 3), and how one replaces another.
+
+Pure except for `upsert…`, which read and write inside the caller's transaction.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from sensors.settings import SensorSettings
+from services.clocks.clock_quality import Anchor
+from services.journal.batch import Batch, Episode, Gap, Identity, Row
+from sync import documents
+from sync.documents import Kind
+from sync.store import Database
+
+from .reading_window import ClockReading, iso
+
+
+def header(kind: Kind, vessel: str) -> dict[str, Any]:
+    """Return the fields that every document has."""
+    return {"type": kind.value, "vessel": vessel, "channels": documents.channels(kind, vessel)}
+
+
+def equipment(
+    identity: Identity,
+    settings: SensorSettings,
+    row: Row,
+    clock: ClockReading,
+    *,
+    boot: int,
+    count: int | None,
+    seconds: float | None,
+    severity: str | None,
+) -> tuple[str, dict[str, Any]]:
+    """Return the document of a sensor's current value and state."""
+    body = header(Kind.EQUIPMENT, identity.vessel) | {
+        "sensor": settings.id,
+        "name": settings.name,
+        "path": settings.path,
+        "unit": settings.unit,
+        "value": row.value,
+        "state": row.state.value,
+        "time": iso(clock.utc_at(row.clock_ms)),
+        "boot": boot,
+        "clock": row.clock_ms / 1000,
+        "log": identity.log,
+        "sequence": row.sequence,
+        "alarm": severity,
+    }
+    if count is not None:
+        body["count"] = count
+    if seconds is not None:
+        body["runSeconds"] = round(seconds, 3)
+    return documents.equipment_id(identity.vessel, settings.id), body
+
+
+def alarm(
+    *, vessel: str, sensor: str, log: str, path: str, unit: str, episode: Episode
+) -> tuple[str, dict[str, Any]]:
+    """Return the document of an alarm's episode; `acks` is empty here and belongs to people."""
+    cleared = None
+    if episode.cleared_ms is not None and episode.cleared_utc is not None:
+        cleared = {
+            "boot": episode.cleared_boot,
+            "clock": episode.cleared_ms / 1000,
+            "utc": iso(episode.cleared_utc),
+        }
+    body = header(Kind.ALARM, vessel) | {
+        "sensor": sensor,
+        "log": log,
+        "sequence": episode.sequence,
+        "path": path,
+        "unit": unit,
+        "severity": episode.severity,
+        "text": episode.text,
+        "condition": episode.condition,
+        "value": episode.value,
+        "raised": {
+            "boot": episode.boot,
+            "clock": episode.raised_ms / 1000,
+            "utc": iso(episode.raised_utc),
+        },
+        "cleared": cleared,
+        "acks": [],
+        "history": [
+            {"clock": clock_ms / 1000, "utc": iso(utc), "severity": severity, "condition": condition}
+            for clock_ms, utc, severity, condition in episode.history
+        ],
+    }
+    return documents.alarm_id(vessel, sensor, log, episode.sequence), body
+
+
+def gap(vessel: str, log: str, gap: Gap, utc: float) -> tuple[str, dict[str, Any]]:
+    """Return the document that explains missing samples; `utc` is when they were noticed."""
+    body = header(Kind.GAP, vessel) | {
+        "sensor": gap.sensor,
+        "log": log,
+        "first": gap.first,
+        "last": gap.last,
+        "reason": gap.reason,
+        "when": iso(utc),
+    }
+    return documents.gap_id(vessel, gap.sensor, log, gap.first), body
+
+
+def boot(
+    identity: Identity,
+    *,
+    boot_id: str,
+    previous: Batch | None,
+    anchors: Iterable[Anchor],
+    version: str,
+) -> dict[str, Any]:
+    """Return the document of a boot: the end of the one before, and the relations of its clock to UTC."""
+    end = None
+    if previous is not None:
+        end = {"boot": previous.boot, "clock": previous.clock_ms / 1000, "utc": iso(previous.utc)}
+    return header(Kind.BOOT, identity.vessel) | {
+        "log": identity.log,
+        "number": identity.boot,
+        "bootId": boot_id,
+        "previousEnd": end,
+        "anchors": [anchor.as_list() for anchor in anchors],
+        "version": version,
+    }
+
+
+def vessel(
+    vessel_id: str,
+    *,
+    name: str,
+    mmsi: int | None,
+    uuid: str,
+    version: str,
+    logs: Iterable[str],
+    sensors: Iterable[SensorSettings],
+) -> dict[str, Any]:
+    """Return the document of the vessel and its sensors."""
+    return header(Kind.VESSEL, vessel_id) | {
+        "name": name,
+        "mmsi": mmsi,
+        "uuid": f"urn:mrn:signalk:uuid:{uuid}",
+        "versions": {"logboat": version},
+        "logs": list(logs),
+        "sensors": {
+            sensor.id: {
+                "name": sensor.name,
+                "path": sensor.path,
+                "unit": sensor.unit,
+                "kind": sensor.kind,
+                "description": sensor.description,
+                "window": sensor.window_s,
+                "interval": _interval(sensor),
+                "deadband": sensor.deadband,
+                "alarms": len(sensor.alarms),
+            }
+            | _calibration(sensor)
+            for sensor in sensors
+        },
+    }
+
+
+def note(vessel: str, *, text: str, who: str, utc: float) -> dict[str, Any]:
+    """Return the document of a person's note."""
+    return header(Kind.NOTE, vessel) | {"text": text, "who": who, "when": iso(utc)}
+
+
+def upsert(database: Database, document_id: str, body: Mapping[str, Any]) -> bool:
+    """Write a document that only this vessel writes, if it has changed; return True if it was written."""
+    current = database.get(document_id)
+    if current is None or current.deleted:
+        database.put(document_id, body)
+        return True
+    if current.body == body:
+        return False
+    database.put(document_id, body, parent=current.rev)
+    return True
+
+
+def upsert_alarm(database: Database, document_id: str, body: Mapping[str, Any]) -> bool:
+    """Write an alarm as `upsert` does, but keep the acknowledgements of people.
+
+    An older state that arrives again does not raise an alarm that was cleared. Return True if it was written.
+    """
+    current = database.get(document_id)
+    if current is not None and not current.deleted:
+        there = current.body  # others write it, too, and may write anything
+        history, acks = there.get("history"), there.get("acks")
+        if (isinstance(history, list) and len(history) > len(body["history"])) or (
+            there.get("cleared") and not body["cleared"]
+        ):
+            return False
+        body = {**body, "acks": acks if isinstance(acks, list) else []}
+    return upsert(database, document_id, body)
+
+
+def _interval(sensor: SensorSettings) -> float | None:
+    """Return the seconds between two samples; None for a kind that samples when something happens."""
+    from sensors.config.kinds import (
+        KINDS,  # the check of the stores, which needs none of it, imports this module
+    )
+
+    kind = KINDS.get(sensor.kind)
+    return None if kind is not None and kind.interval_s is None else sensor.interval_s
+
+
+def _calibration(sensor: SensorSettings) -> dict[str, Any]:
+    """Return the present calibration, so that a reading can be judged years later."""
+    options = sensor.options
+    found: dict[str, Any] = {}
+    for key in ("calibration", "pulses_per_unit", "shunt_ohm", "divider", "valid"):
+        value = getattr(options, key, None)
+        if value is not None:
+            # Through JSON's types: tuples become lists, as the store will return them.
+            found[key] = msgspec.json.decode(msgspec.json.encode(value))
+    return {"calibration": found} if found else {}

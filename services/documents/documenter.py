@@ -1,0 +1,421 @@
+"""The documenter: follows the journal and turns its samples into documents.
+
+It reads batches in order over a connection of its own. So a document store that is slow, locked, full or
+broken never delays a commit: the journal keeps its batches until their documents are durable. Every step can
+be repeated. Ids depend only on a document's content, so after a kill at any instant the same batches result
+in the same documents, or find them already stored.
+
+    journal --batches--> windows --ended--> outbox --one transaction--> document store
+       ^                                                                     |
+       +----------------------- release (through, closed) -------------------+
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sensors.settings import SensorSettings
+from services.journal.batch import Batch, Episode, Gap, Identity, Row
+from services.journal.journal import JournalReader
+from sync import documents
+from sync.documents import Kind
+from sync.store import Database, DocumentError
+
+from . import builders
+from .boot_signing import Sign
+from .number_spans import span_of
+from .reading_window import ClockReading, Origin, Window, reading
+
+log = logging.getLogger(__name__)
+
+BATCHES_A_STEP: Final = 64
+EQUIPMENT_MS: Final = 10_000
+"""Minimum milliseconds between writes of a changing current value: each write is a revision that travels."""
+WRITES_A_TRANSACTION: Final = 64
+"""Number of writes in a transaction, which stays well below the 50 ms that others may have to wait."""
+
+Release = Callable[[int, Mapping[str, int]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """A document on its way into the store."""
+
+    apply: Callable[[Database], object]
+    sensor: str | None = None
+    first: int = 0
+    closes: int = 0
+    """Last of the sensor's samples that documents contain once this write is durable."""
+
+
+@dataclass(slots=True)
+class _Current:
+    """A sensor's newest sample, for its `equipment` document."""
+
+    row: Row
+    clock: ClockReading
+    boot: int
+    count: int | None = None
+    seconds: float | None = None
+    severity: str | None = None
+    written: tuple[Any, ...] | None = None
+    said: dict[str, Any] | None = None
+    """The body that was written last."""
+
+    def standing(self) -> tuple[Any, ...]:
+        """Return the facts whose change is written at once."""
+        value = self.row.value
+        return (self.row.state, self.severity, value if isinstance(value, bool) else None)
+
+    def moved(self) -> tuple[Any, ...]:
+        """Return the facts whose change is written with the next periodic write.
+
+        Totals count only together with a new sample, because they increase while a value is merely repeated.
+        For example, a tachometer that is still again was counted meanwhile.
+        """
+        if self.written is not None and self.written[2] == self.row.sequence:
+            told: tuple[Any, ...] = self.written[1]
+            return told
+        return (self.row.value, self.count, self.seconds)
+
+
+class Documenter:
+    """Turns batches into documents. Used from one thread."""
+
+    def __init__(
+        self,
+        *,
+        identity: Identity,
+        sensors: Iterable[SensorSettings],
+        registered: Mapping[str, tuple[str, str]],
+        reader: JournalReader,
+        database: Database,
+        release: Release,
+        severities: Mapping[str, str],
+        measured_before: Mapping[str, tuple[str, str]] | None = None,
+        sign: Sign | None = None,
+    ) -> None:
+        """Set up the documenter and read its position in the journal.
+
+        `registered` has path and unit of every sensor that the journal may contain samples of. `severities`
+        are those of alarms in progress. `measured_before` has path and unit of samples from earlier runs,
+        where the configuration has changed since. `sign` adds the vessel's signature, if it has one.
+        """
+        self.identity = identity
+        self.cursor = reader.through()
+        """Number of the last batch that was read."""
+        self._sensors = {sensor.id: sensor for sensor in sensors}
+        self._registered = registered
+        self._measured_before = measured_before or {}
+        self._reader = reader
+        self._database = database
+        self._release = release
+        self._windows: dict[str, Window] = {}
+        self._began: dict[str, int] = {}
+        self._clocks: dict[str, ClockReading] = {}
+        self._closed: dict[str, int] = reader.closed()
+        self._catching_up: set[str] = set(registered)
+        self._current: dict[str, _Current] = {}
+        self._severities = dict(severities)
+        self._taken: dict[str, int] = {}
+        self._outbox: list[_Write] = []
+        self._sign = sign
+        self._boot_document: dict[str, Any] | None = None
+        self._boot_said: dict[str, Any] | None = None
+        self._vessel_document: dict[str, Any] | None = None
+        self._equipment_ms = 0
+        self._run = 0
+
+    def set_boot(self, body: dict[str, Any]) -> None:
+        """Schedule the document about this boot for writing."""
+        self._boot_document = body
+
+    def set_vessel(self, body: dict[str, Any]) -> None:
+        """Schedule the document about this vessel, which is written only if it differs."""
+        self._vessel_document = body
+        if self._sign is not None:
+            body = body | self._vouched()
+        self._put_signed(documents.vessel_id(self.identity.vessel), body)
+
+    def reassert(self, in_progress: Iterable[tuple[str, Episode]] = ()) -> None:
+        """Restore the current documents of this vessel where they differ from what it last wrote.
+
+        A peer may have returned what was written before the card was replaced. That has more revisions, and
+        so has replaced what is here. Another vessel may have written in our name, or passed on an old state
+        of ours as a newer one. `in_progress` are alarms by sensor, whose documents may have been removed as
+        unowned.
+        """
+        for name, episode in in_progress:
+            self._alarm(name, episode)
+        if self._vessel_document is not None:
+            self.set_vessel(self._vessel_document)
+        for name, current in self._current.items():
+            found = self._database.get(documents.equipment_id(self.identity.vessel, name))
+            if current.said is not None:
+                is_ours = found is not None and not found.deleted and found.body == current.said
+            else:
+                is_ours = found is None or found.body.get("log") == self.identity.log
+            if not is_ours:
+                current.written = None
+        if self._boot_document is None:
+            self._boot_document = self._boot_said
+
+    def _vouched(self) -> dict[str, Any]:
+        """Return the `generations` of the `vessel` document: the highest that this vessel vouches for."""
+        from sync.fleet import generations  # not needed without an identity
+
+        identity, database = self.identity, self._database
+        own = (
+            documents.vessel_id(identity.vessel),
+            documents.boot_id(identity.vessel, identity.log, identity.boot),
+        )
+        found = [revision for revision, _ in database.current(own).values()]
+        found += [
+            each.rev for each in database.documents(f"{Kind.EQUIPMENT}:{identity.vessel}:", deleted=True)
+        ]
+        found += [
+            each.rev
+            for each in database.documents(f"{Kind.FORWARDED}:")
+            if each.id.endswith(f":{identity.vessel}")
+        ]
+        before = database.get(own[0])
+        said = None if before is None else before.body.get(generations.MEMBER)
+        highest = max((generations.reached(revision) for revision in found), default=0)
+        return {generations.MEMBER: generations.vouched(highest, said)}
+
+    def step(self, now_ms: int) -> bool:
+        """Read batches from the journal, and write what is due at this moment of the boot clock.
+
+        Return whether there is more to do at once. Raise JournalError or sync.store.StoreError; a later call
+        then continues where this one stopped.
+        """
+        self._flush()
+        batches = self._reader.batches(after=self.cursor, limit=BATCHES_A_STEP)
+        for batch in batches:
+            self._take_in(batch)
+            self.cursor = batch.number
+        more = len(batches) == BATCHES_A_STEP
+        if not more:
+            self._end_due(now_ms)
+            self._equipment(now_ms)
+        if self._boot_document is not None:
+            body, self._boot_document = self._boot_document, None
+            self._boot_said = body
+            self._put_signed(documents.boot_id(self.identity.vessel, self.identity.log, body["number"]), body)
+        self._flush()
+        self._release(self.documented, dict(self._closed))
+        return more
+
+    def finish(self, now_ms: int) -> None:
+        """Read everything and end every window, as at a clean stop. Raise the same errors as `step`."""
+        while self.step(now_ms):
+            pass
+        for name in list(self._windows):
+            self._end(name)
+        self._equipment_ms = now_ms - EQUIPMENT_MS
+        self._equipment(now_ms)
+        self._flush()
+        self._release(self.documented, dict(self._closed))
+
+    @property
+    def open_samples(self) -> int:
+        """Number of samples in windows that have not ended."""
+        # Called from another thread: the copy is atomic, while windows come and go.
+        return sum(len(window.rows) for window in list(self._windows.values()))
+
+    @property
+    def documented(self) -> int:
+        """Number of the last batch that is completely in documents."""
+        return min((number - 1 for number in self._began.values()), default=self.cursor)
+
+    def _take_in(self, batch: Batch) -> None:
+        if batch.run != self._run:
+            for name in list(self._windows):
+                self._end(name)
+            self._run = batch.run
+        clock = ClockReading(batch.clock_ms, batch.utc, batch.synced)
+        for row in batch.rows:
+            self._add(row, batch, clock)
+        for name, totals in batch.totals.items():
+            current = self._current.get(name)
+            if current is not None:
+                current.count, current.seconds = totals.count, totals.seconds
+        for name, episode in batch.episodes:
+            self._alarm(name, episode)
+        for gap in batch.gaps:
+            self._gap(gap, batch.utc)
+
+    def _add(self, row: Row, batch: Batch, clock: ClockReading) -> None:
+        name = row.sensor
+        known = self._current.get(name)
+        if known is None:
+            severity = self._severities.get(name)
+            self._current[name] = _Current(row=row, clock=clock, boot=batch.boot, severity=severity)
+        else:
+            known.row, known.clock, known.boot = row, clock, batch.boot
+        # A batch may be read a second time, if the store failed in the middle of it.
+        if row.sequence <= max(self._taken.get(name, 0), self._closed.get(name, 0)):
+            return
+        window = self._windows.get(name)
+        if window is not None and not window.takes(row, run=batch.run, boot=batch.boot):
+            self._end(name)
+            window = None
+        if window is None:
+            if name in self._catching_up and self._is_documented(row):
+                return
+            path, unit = self._measured(name)
+            settings = self._sensors.get(name)
+            window = Window(
+                origin=Origin(
+                    vessel=self.identity.vessel,
+                    sensor=name,
+                    log=self.identity.log,
+                    path=path,
+                    unit=unit,
+                    window_s=300.0 if settings is None else settings.window_s,
+                ),
+                run=batch.run,
+                boot=batch.boot,
+            )
+            self._windows[name] = window
+            self._began[name] = batch.number
+        window.add(row)
+        self._taken[name] = row.sequence
+        self._clocks[name] = clock
+        if window.is_full():
+            self._end(name)
+
+    def _measured(self, name: str) -> tuple[str, str]:
+        """Return path and unit that a sensor had in the run of the current batch."""
+        if self._run != self.identity.run and name in self._measured_before:
+            return self._measured_before[name]
+        return self._registered[name]
+
+    def _is_documented(self, row: Row) -> bool:
+        """Return True if a document contains this sample, or explains its absence.
+
+        It may have been written before a kill, but not yet dropped from the journal; a repair may have
+        written it, in windows of its own; or it was removed to free space.
+        """
+        vessel, log, after = self.identity.vessel, self.identity.log, row.sequence + 1
+        for prefix, beyond in (
+            (documents.reading_prefix, documents.reading_id),
+            (documents.gap_prefix, documents.gap_id),
+        ):
+            for found in self._database.documents(
+                prefix(vessel, row.sensor, log),
+                after=beyond(vessel, row.sensor, log, after),
+                reverse=True,
+                limit=1,
+            ):
+                span = span_of(found.id, found.raw)
+                if span is not None and span[1] >= row.sequence:
+                    self._closed[row.sensor] = span[1]
+                    return True
+        self._catching_up.discard(row.sensor)
+        return False
+
+    def _end_due(self, now_ms: int) -> None:
+        for name, window in list(self._windows.items()):
+            if window.run != self.identity.run or window.is_due(now_ms):
+                self._end(name)
+
+    def _end(self, name: str) -> None:
+        window = self._windows.pop(name)
+        del self._began[name]
+        document_id, body = reading(window, self._clocks[name])
+        self._outbox.append(
+            _Write(
+                lambda database: database.put_if_absent(document_id, body),
+                sensor=name,
+                first=window.first,
+                closes=window.last,
+            )
+        )
+
+    def _alarm(self, name: str, episode: Episode) -> None:
+        current = self._current.get(name)
+        if current is not None:
+            current.severity = None if episode.cleared_ms is not None else episode.severity
+        path, unit = self._measured(name)
+        identity = self.identity
+        document_id, body = builders.alarm(
+            vessel=identity.vessel, sensor=name, log=identity.log, path=path, unit=unit, episode=episode
+        )
+        self._outbox.append(_Write(lambda database: builders.upsert_alarm(database, document_id, body)))
+
+    def _gap(self, gap: Gap, utc: float) -> None:
+        # Its numbers are taken, too: once the batch is released, they must not be given again.
+        if gap.sensor in self._windows:
+            self._end(gap.sensor)
+        document_id, body = builders.gap(self.identity.vessel, self.identity.log, gap, utc)
+        self._outbox.append(
+            _Write(
+                lambda database: builders.upsert(database, document_id, body),
+                sensor=gap.sensor,
+                first=gap.first,
+                closes=gap.last,
+            )
+        )
+
+    def _equipment(self, now_ms: int) -> None:
+        """Write current values: a changed state at once, all other changes together every ten seconds."""
+        periodic = now_ms - self._equipment_ms >= EQUIPMENT_MS
+        if periodic:
+            self._equipment_ms = now_ms
+        for name, current in self._current.items():
+            settings = self._sensors.get(name)
+            if settings is None:
+                continue
+            standing = current.standing()
+            last = current.written
+            if last is not None and last[0] == standing and not (periodic and last[1] != current.moved()):
+                continue
+            current.written = (
+                standing,
+                (current.row.value, current.count, current.seconds),
+                current.row.sequence,
+            )
+            document_id, current.said = builders.equipment(
+                self.identity,
+                settings,
+                current.row,
+                current.clock,
+                boot=current.boot,
+                count=current.count,
+                seconds=current.seconds,
+                severity=current.severity,
+            )
+            self._put(document_id, current.said)
+
+    def _put_signed(self, document_id: str, body: dict[str, Any]) -> None:
+        self._put(document_id, body if self._sign is None else self._sign(document_id, body))
+
+    def _put(self, document_id: str, body: dict[str, Any]) -> None:
+        self._outbox.append(_Write(lambda database: builders.upsert(database, document_id, body)))
+
+    def _apply(self, write: _Write) -> None:
+        try:
+            write.apply(self._database)
+        except DocumentError as error:
+            # One document that the store refuses must not block all that follow it.
+            log.error("a document is left out, the store refuses it: %s", error)
+            if write.sensor is not None:
+                gap = Gap(write.sensor, write.first, write.closes, f"the store refused it: {error}"[:200])
+                utc = self._clocks[write.sensor].utc
+                builders.upsert(
+                    self._database, *builders.gap(self.identity.vessel, self.identity.log, gap, utc)
+                )
+
+    def _flush(self) -> None:
+        """Write the outbox, a few documents in each transaction, and remove what was written."""
+        while self._outbox:
+            some = self._outbox[:WRITES_A_TRANSACTION]
+            with self._database.transaction():
+                for write in some:
+                    self._apply(write)
+            del self._outbox[: len(some)]
+            for write in some:
+                if write.sensor is not None:
+                    self._closed[write.sensor] = max(write.closes, self._closed.get(write.sensor, 0))

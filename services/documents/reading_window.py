@@ -1,0 +1,149 @@
+"""Windows: consecutive samples of one sensor become one `reading` document. Pure.
+
+A window ends when its time has passed, when it contains 2,000 samples or 64 kB, or when the next sample
+belongs to another run of the recorder or another boot, because a window's offsets refer to one boot clock.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sensors.state import State
+from services.journal.batch import Row
+from sync import documents
+
+MOST_SAMPLES: Final = 2_000
+MOST_BYTES: Final = 64_000
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The sensor of a window, and what it measures."""
+
+    vessel: str
+    sensor: str
+    log: str
+    path: str
+    unit: str
+    window_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClockReading:
+    """The UTC of a moment of the boot clock, as known at the time."""
+
+    clock_ms: int
+    utc: float
+    """Time in seconds since 1970."""
+    synced: bool
+
+    def utc_at(self, clock_ms: int) -> float:
+        """Return the UTC of another moment of the same boot, by the same relation."""
+        return self.utc + (clock_ms - self.clock_ms) / 1000
+
+
+@dataclass(slots=True)
+class Window:
+    """The open window of one sensor."""
+
+    origin: Origin
+    run: int
+    boot: int
+    rows: list[Row] = field(default_factory=list)
+    _bytes: int = 0
+
+    def takes(self, row: Row, *, run: int, boot: int) -> bool:
+        """Return True if `row` belongs to this window; if not, close it and begin another one with it."""
+        if not self.rows:
+            return True
+        return (
+            (run, boot) == (self.run, self.boot)
+            and row.sequence == self.rows[-1].sequence + 1
+            and len(self.rows) < MOST_SAMPLES
+            and self._bytes < MOST_BYTES
+            and not self.is_due(row.clock_ms)
+        )
+
+    def add(self, row: Row) -> None:
+        """Append a sample that the window takes."""
+        self.rows.append(row)
+        # As JSON: brackets, comma, offset, value, state.
+        self._bytes += 12 + len(repr(row.value)) + (0 if row.state is State.GOOD else len(row.state) + 3)
+
+    def is_due(self, clock_ms: int) -> bool:
+        """Return True if the window's time has passed at this moment of its boot's clock."""
+        return bool(self.rows) and clock_ms - self.rows[0].clock_ms >= self.origin.window_s * 1000
+
+    def is_full(self) -> bool:
+        """Return True if the next sample has to begin another window."""
+        return len(self.rows) >= MOST_SAMPLES or self._bytes >= MOST_BYTES
+
+    @property
+    def first(self) -> int:
+        """Sequence number of the first sample."""
+        return self.rows[0].sequence
+
+    @property
+    def last(self) -> int:
+        """Sequence number of the last sample."""
+        return self.rows[-1].sequence
+
+
+def iso(utc: float) -> str:
+    """Return UTC to the millisecond in the format of documents.
+
+    A time outside the calendar becomes the nearest one in it.
+    """
+    earliest, latest = -62_135_596_800.0, 253_402_300_799.0  # the years 1 to 9999 of ISO 8601
+    moment = datetime.fromtimestamp(min(max(utc, earliest), latest), tz=UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def reading(window: Window, clock: ClockReading) -> tuple[str, dict[str, Any]]:
+    """Return id and body of the document of a window that is not empty (DESIGN.md's `reading`)."""
+    origin, rows = window.origin, window.rows
+    start, end = rows[0].clock_ms, rows[-1].clock_ms
+    numbers = [
+        float(row.value)
+        for row in rows
+        if row.value is not None and row.state.carries_value and not isinstance(row.value, bool)
+    ]
+    body: dict[str, Any] = {
+        "type": documents.Kind.READING.value,
+        "vessel": origin.vessel,
+        "sensor": origin.sensor,
+        "log": origin.log,
+        "channels": documents.channels(documents.Kind.READING, origin.vessel),
+        "path": origin.path,
+        "unit": origin.unit,
+        "boot": window.boot,
+        "start": start / 1000,
+        "end": end / 1000,
+        "startUtc": iso(clock.utc_at(start)),
+        "endUtc": iso(clock.utc_at(end)),
+        "clock": "synced" if clock.synced else "unsynced",
+        "first": window.first,
+        "last": window.last,
+        "window": origin.window_s,
+        "samples": [compact(row, start) for row in rows],
+        "min": min(numbers) if numbers else None,
+        "max": max(numbers) if numbers else None,
+        "mean": _mean(numbers) if numbers else None,
+    }
+    return documents.reading_id(origin.vessel, origin.sensor, origin.log, window.first), body
+
+
+def _mean(numbers: Sequence[float]) -> float:
+    mean = sum(numbers) / len(numbers)
+    # A sum that exceeds a float's range must not make the mean infinite.
+    return mean if math.isfinite(mean) else sum(number / len(numbers) for number in numbers)
+
+
+def compact(row: Row, start_ms: int) -> list[Any]:
+    """Return a sample in a document's form: [ms since the start, value] and, where not good, the state."""
+    offset = row.clock_ms - start_ms
+    if row.state is State.GOOD:
+        return [offset, row.value]
+    return [offset, row.value, row.state.value]

@@ -1,0 +1,426 @@
+"""Retention: removes history, so that a full card never stops recording.
+
+When the stores exceed their budget, what others sent is removed first, as far as it exceeds their share
+(`shares`). Then this vessel's own history is removed. Of each, the oldest readings go first: those that some
+gateway has acknowledged (`forwarded` documents), then all others; alarms only when nothing else is left. Each
+removal of our own readings leaves its `gap`; a floor keeps peers from sending back what was removed.
+"""
+
+import heapq
+import re
+import shutil
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+from typing import Final
+
+from services.journal.batch import Gap
+from sync import documents
+from sync.documents import DocumentName, Kind
+from sync.gateway.forwarded import bounds_of, epoch_of
+from sync.store import Database, Document
+from sync.store.sizes import PartSize
+
+from . import builders
+from .budget_shares import Bytes, Owner, owner_of, surplus
+from .number_spans import span_of
+
+REASON: Final = "removed to make room on the card"
+SLACK: Final = 0.02
+"""Share of the budget that is removed in addition, so that removal is not needed all the time."""
+A_TIME: Final = 200
+"""Number of documents that are removed in one transaction."""
+A_TIME_OF_CREW: Final = 20
+"""The same for documents of the crew: photographs are large, and notes should not be removed with them."""
+_LOOKED_UP: Final = 2_000
+"""Number of ids of the oldest documents that are read at a time."""
+_EMPTY: Final = 160_000
+"""Approximate size of a store without documents, in bytes."""
+_MOST_OVERHEAD: Final = 2.0
+_LOOKS: Final = 10
+"""Number of removals between two reads of the departures.
+
+Each reads all that the store notes of channels that were left.
+"""
+_SMALL_CHECKPOINT: Final = 1_000
+"""Size in bytes of a checkpoint that is always kept: no real peer's is usually larger."""
+_BEYOND: Final = "\U0010ffff"
+"""A string that sorts after every id."""
+
+Safe = Mapping[tuple[str, str, str], int]
+"""Maps (vessel, sensor, log) to the last sequence number acknowledged ashore."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """Counts of what one pass removed."""
+
+    readings: int = 0
+    alarms: int = 0
+    bytes: int = 0
+    alarm_ids: tuple[str, ...] = ()
+    """Ids of the removed alarms, which no floor covers."""
+    brought: int = 0
+    """Number of documents among all these, and of other kinds, that others had sent."""
+
+
+def budget_bytes(budget: str, data: Path) -> int:
+    """Return a configured budget in bytes.
+
+    It is a share of the partition that contains `data`, such as `80 %`, or a size such as `20 GB`. Raise
+    ValueError for any other text.
+    """
+    match = re.fullmatch(r"\s*([0-9.]+)\s*(%|kB|MB|GB|B)\s*", budget)
+    if match is None:
+        raise ValueError(f"{budget!r} is no budget: write a share of the partition (80 %) or a size (20 GB)")
+    number, unit = float(match[1]), match[2]
+    if unit == "%":
+        return int(shutil.disk_usage(data).total * number / 100)
+    return int(number * {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9}[unit])
+
+
+def safe_ashore(database: Database) -> dict[tuple[str, str, str], int]:
+    """Return the last number of each series that all `forwarded` documents together report as ashore.
+
+    Reports about an earlier epoch of a gateway do not count, because the gateway has lost that data since.
+    """
+    found = list(database.documents(prefix=f"{Kind.FORWARDED}:"))
+    newest: dict[str, int] = {}
+    for document in found:
+        gateway = document.id.rpartition(":")[0]
+        newest[gateway] = max(epoch_of(document), newest.get(gateway, 0))
+    safe: dict[tuple[str, str, str], int] = {}
+    for document in found:
+        if epoch_of(document) == newest[document.id.rpartition(":")[0]]:
+            for key, last in bounds_of(document).items():
+                safe[key] = max(last, safe.get(key, 0))
+    return safe
+
+
+def own_logs(database: Database, vessel: str, log: str | None) -> set[str] | None:
+    """Return the logs that a vessel's recorders have written; None if none is known.
+
+    They are the logs with documents of boots, and `log`, which is being written now.
+    """
+    prefix = f"{Kind.BOOT}:{vessel}:"
+    found = {size.part.removeprefix(prefix) for size in database.sizes.all() if size.part.startswith(prefix)}
+    return (found | {log} if log else found) or None
+
+
+def held(
+    database: Database,
+    vessel: str,
+    logs: Collection[str] | None,
+    *,
+    beside: int = 0,
+    departures: Sequence[PartSize] | None = None,
+) -> Bytes:
+    """Return the bytes that each owner occupies.
+
+    `beside` are bytes of the vessel's own that are not in the store; `departures` are what the store notes of
+    them, if that has just been read.
+    """
+    noted = database.sizes.departures() if departures is None else departures
+    sums = dict.fromkeys(Owner, 0)
+    for size in chain(database.sizes.all(), noted):
+        sums[owner_of(size.part, vessel, logs)] += size.bytes
+    usage = database.usage()
+    checkpoints = database.checkpoints.size()
+    # Partly filled pages, indexes and the like are distributed in proportion.
+    scale = min(max((usage.used - checkpoints - _EMPTY) / max(sum(sums.values()), 1), 1.0), _MOST_OVERHEAD)
+    blobs = max(usage.blobs - database.blobs.unused_bytes(), 0)
+    return Bytes(
+        own=beside + int(sums[Owner.OWN] * scale),
+        vessels=int(sums[Owner.VESSELS] * scale),
+        crew=int(sums[Owner.CREW] * scale) + blobs + checkpoints,
+    )
+
+
+def candidates(
+    database: Database, safe: Safe, *, of: Callable[[DocumentName], bool] = lambda _: True
+) -> Iterator[tuple[Document, DocumentName]]:
+    """Yield readings in the order of removal; `of` selects some."""
+    ashore = heapq.merge(
+        *(_ashore(database, key, last) for key, last in safe.items()),
+        key=lambda found: str(found[0].body.get("startUtc")),
+    )
+    for document, name in chain(ashore, _oldest(database, Kind.READING)):
+        if of(name):
+            yield document, name
+
+
+def _ashore(
+    database: Database, key: tuple[str, str, str], last: int
+) -> Iterator[tuple[Document, DocumentName]]:
+    for document in database.documents(prefix=documents.reading_prefix(*key)):
+        name, span = documents.parse_id(document.id), span_of(document.id, document.raw)
+        if name is None or span is None:
+            continue
+        if span[1] > last:
+            return
+        yield document, name
+
+
+def make_room(
+    database: Database,
+    *,
+    vessel: str,
+    excess: Callable[[], int],
+    utc: float,
+    most: int | None = None,
+    log: str | None = None,
+    beside: Callable[[], int] = lambda: 0,
+) -> Removed:
+    """Remove documents until `excess()` (bytes too many) is 0 or less, or `most` documents are gone.
+
+    `vessel` is ours: only our own readings get a gap document. `log` is the one that it is writing now;
+    `beside` returns the bytes that its own documents take outside the store. Raise sync.store.StoreError if
+    documents cannot be read or removed.
+    """
+    if excess() <= 0:
+        return Removed()
+    while database.sizes.count_earlier():
+        pass
+    return _Pass(database, vessel, log, excess=excess, utc=utc, most=most, beside=beside).run()
+
+
+class _Pass:
+    """One pass of removal."""
+
+    def __init__(
+        self,
+        database: Database,
+        vessel: str,
+        log: str | None,
+        *,
+        excess: Callable[[], int],
+        utc: float,
+        most: int | None,
+        beside: Callable[[], int],
+    ) -> None:
+        self._database, self._vessel, self._logs = database, vessel, own_logs(database, vessel, log)
+        self._excess, self._utc, self._most, self._beside = excess, utc, most, beside
+        self._removed = Removed()
+        self._count = self._looks = 0
+        self._departures: list[PartSize] = []
+        self._alarms: list[str] = []
+
+    def run(self) -> Removed:
+        """Remove what must be removed, and return the counts."""
+        database, vessel = self._database, self._vessel
+        safe = safe_ashore(database)
+        self._surplus(safe)
+        self._by_age(candidates(database, safe, of=self._is_own))
+        self._by_age(candidates(database, safe), is_brought=True)
+        alarms = list(_ids_of_oldest(database, _others(Kind.ALARM, vessel)))
+        self._by_age(_read(database, alarms), is_brought=True)
+        self._by_age(_oldest(database, Kind.ALARM))
+        return replace(self._removed, alarm_ids=tuple(self._alarms))
+
+    def _is_own(self, name: DocumentName) -> bool:
+        return name.vessel == self._vessel and (self._logs is None or name.log in self._logs)
+
+    def _is_over(self) -> bool:
+        return self._most is not None and self._count >= self._most
+
+    def _surplus(self, safe: Safe) -> None:
+        """Remove what others occupy beyond their shares."""
+        database = self._database
+        sources = {
+            Owner.VESSELS: _of_vessels(database, self._vessel, safe),
+            Owner.CREW: _of_crew(database, self._vessel, self._logs),
+        }
+        if database.usage().blobs and self._due().crew > 0:
+            database.blobs.collect()  # first what no document refers to
+        for kept in sorted(database.checkpoints.all(), key=lambda kept: -kept.size):
+            if kept.size <= _SMALL_CHECKPOINT or self._due().crew <= 0:
+                break
+            database.checkpoints.drop(kept.owner, kept.client)
+        while sources and not self._is_over():
+            due = self._due()
+            owner = max(sources, key=due.of)
+            if due.of(owner) <= 0:
+                return
+            if not self._take(sources[owner], due.of(owner), owner):
+                del sources[owner]
+
+    def _due(self) -> Bytes:
+        database = self._database
+        if self._looks % _LOOKS == 0:
+            self._departures = database.sizes.departures()
+        self._looks += 1
+        holds = held(database, self._vessel, self._logs, beside=self._beside(), departures=self._departures)
+        return surplus(holds, self._excess())
+
+    def _take(self, source: Iterator[str], wanted: int, owner: Owner) -> bool:
+        """Remove documents of a source, about `wanted` bytes; return False if there are none left."""
+        at_once = A_TIME if owner is Owner.VESSELS else A_TIME_OF_CREW
+        if self._most is not None:
+            at_once = min(at_once, self._most - self._count)
+        chosen: list[tuple[Document, DocumentName | None]] = []
+        size = 0
+        for document_id in source:
+            document = self._database.get(document_id)
+            if document is None:
+                continue
+            chosen.append((document, documents.parse_id(document_id)))
+            size += len(document.raw)
+            if size >= wanted or len(chosen) >= at_once:
+                break
+        if chosen:
+            self._settle(chosen, is_brought=True)
+            if owner is Owner.CREW and self._database.usage().blobs:
+                self._database.blobs.collect()
+        return bool(chosen)
+
+    def _by_age(self, found: Iterator[tuple[Document, DocumentName]], *, is_brought: bool = False) -> None:
+        """Remove as many of these documents as necessary."""
+        due = self._excess()
+        chosen: list[tuple[Document, DocumentName | None]] = []
+        for document, name in found:
+            if due <= 0 or (self._most is not None and self._count + len(chosen) >= self._most):
+                break
+            chosen.append((document, name))
+            due -= len(document.raw)
+            if len(chosen) >= A_TIME or due <= 0:
+                self._settle(chosen, is_brought=is_brought)
+                chosen = []
+                due = self._excess()
+        if chosen:
+            self._settle(chosen, is_brought=is_brought)
+
+    def _settle(self, chosen: list[tuple[Document, DocumentName | None]], *, is_brought: bool) -> None:
+        with self._database.transaction():
+            _remove(self._database, chosen, vessel=self._vessel, utc=self._utc)
+        alarms = [found.id for found, name in chosen if name is not None and name.kind is Kind.ALARM]
+        self._alarms += alarms
+        self._count += len(chosen)
+        before = self._removed
+        self._removed = Removed(
+            readings=before.readings
+            + sum(name is not None and name.kind is Kind.READING for _, name in chosen),
+            alarms=before.alarms + len(alarms),
+            bytes=before.bytes + sum(len(document.raw) for document, _ in chosen),
+            brought=before.brought + (len(chosen) if is_brought else 0),
+        )
+
+
+def _of_vessels(database: Database, vessel: str, safe: Safe) -> Iterator[str]:
+    """Yield the ids of what other vessels sent, in the order of removal."""
+    for document, _ in heapq.merge(
+        *(_ashore(database, key, last) for key, last in safe.items() if key[0] != vessel),
+        key=lambda found: str(found[0].body.get("startUtc")),
+    ):
+        yield document.id
+    for kind in (Kind.READING, Kind.GAP, Kind.EQUIPMENT, Kind.BOOT, Kind.FORWARDED, Kind.ALARM):
+        for document_id in _ids_of_oldest(database, _others(kind, vessel)):
+            if kind is not Kind.FORWARDED or not document_id.endswith(f":{vessel}"):
+                yield document_id
+
+
+def _of_crew(database: Database, vessel: str, logs: Collection[str] | None) -> Iterator[str]:
+    """Yield the ids of what crew and guests sent, in the order of removal; notes last."""
+    known = sorted(f"{kind}:" for kind in Kind)
+    bounds = ["", *(bound for prefix in known for bound in (prefix, _after(prefix))), _BEYOND]
+    yield from _ids_of_oldest(database, list(zip(bounds[::2], bounds[1::2], strict=True)))
+    parts = [size.part for size in database.sizes.all() if size.part.partition(":")[0] in _LOGGED]
+    brought = [part for part in parts if owner_of(part, vessel, logs) is Owner.CREW]
+    for part in brought:
+        yield from _ids_of_oldest(database, [(f"{part}:", _after(f"{part}:"))])
+    yield from _ids_of_oldest(database, [(f"{Kind.NOTE}:", _after(f"{Kind.NOTE}:"))])
+
+
+_LOGGED: Final = frozenset({Kind.READING.value, Kind.ALARM.value})
+
+
+def _others(kind: Kind, vessel: str) -> list[tuple[str, str]]:
+    """Return the ranges of ids of a kind that do not begin with this vessel."""
+    whole, own = f"{kind}:", f"{kind}:{vessel}:"
+    if kind is Kind.FORWARDED:
+        return [(whole, _after(whole))]
+    return [(whole, own), (_after(own), _after(whole))]
+
+
+def _after(prefix: str) -> str:
+    """Return the first id after all that begin with a prefix, which must end with a colon."""
+    return prefix[:-1] + ";"
+
+
+def _ids_of_oldest(database: Database, ranges: list[tuple[str, str]]) -> Iterator[str]:
+    """Yield the ids within these ranges, in the order of their last change.
+
+    The caller removes what was yielded before it asks for more.
+    """
+    given: set[str] = set()
+    while True:
+        found = [name for name, _ in database.sizes.oldest(ranges, _LOOKED_UP)]
+        new = [name for name in found if name not in given]
+        if not new:
+            return
+        given.update(new)
+        yield from new
+
+
+def _read(database: Database, ids: list[str]) -> Iterator[tuple[Document, DocumentName]]:
+    for document_id in ids:
+        document, name = database.get(document_id), documents.parse_id(document_id)
+        if document is not None and name is not None and not document.deleted:
+            yield document, name
+
+
+def _oldest(database: Database, kind: Kind) -> Iterator[tuple[Document, DocumentName]]:
+    """Yield the documents of a kind in the order in which they arrived."""
+    since = 0
+    while changes := database.changes(since, limit=500):
+        since = changes[-1].sequence
+        for change in changes:
+            if change.deleted or not change.id.startswith(f"{kind}:"):
+                continue
+            name, document = documents.parse_id(change.id), database.get(change.id)
+            if name is not None and document is not None:
+                yield document, name
+
+
+def _remove(
+    database: Database, chosen: list[tuple[Document, DocumentName | None]], *, vessel: str, utc: float
+) -> None:
+    spans: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
+    for document, name in chosen:
+        if name is None or name.kind is not Kind.READING or name.sensor is None or name.log is None:
+            continue
+        span = span_of(document.id, document.raw)
+        if span is None:
+            continue
+        first, last = span
+        database.set_floor(
+            documents.reading_prefix(name.vessel, name.sensor, name.log),
+            documents.reading_id(name.vessel, name.sensor, name.log, last + 1),
+        )
+        if name.vessel == vessel:
+            spans[name.sensor, name.log].append((first, last))
+    database.purge([document.id for document, _ in chosen])
+    for (sensor, log), found in spans.items():
+        for first, last in found:
+            _explain(database, vessel, log, Gap(sensor, first, last, REASON), utc)
+
+
+def _explain(database: Database, vessel: str, log: str, gap: Gap, utc: float) -> None:
+    """Write a gap document for the range.
+
+    An existing one with the same reason that reaches the range is extended instead; none is ever shortened.
+    """
+    prefix = documents.gap_prefix(vessel, gap.sensor, log)
+    for before in database.documents(prefix=prefix, reverse=True):
+        span = span_of(before.id, before.raw)
+        if span is None or before.body.get("reason") != gap.reason:
+            continue
+        first, last = span
+        if first <= gap.first <= last + 1:
+            document_id, longer = builders.gap(
+                vessel, log, Gap(gap.sensor, first, max(gap.last, last), REASON), utc
+            )
+            builders.upsert(database, document_id, longer)
+            return
+    builders.upsert(database, *builders.gap(vessel, log, gap, utc))

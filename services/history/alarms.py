@@ -1,0 +1,147 @@
+"""Alarms on record, and their acknowledgement.
+
+An acknowledgement adds {who, when} once for each person and changes nothing else, so that it merges with any
+other and with the alarm's clearing.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sensors.settings import Severity
+from services.documents import models
+from services.documents.models import Alarm, Documents, ShapeError, When
+from sync.documents import Kind
+from sync.store import Database
+
+from .boots import boots_of
+from .timeline import Moment, Timeline
+
+
+class AlarmIdError(ValueError):
+    """A name that matches no alarm, or several; the text says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """One alarm as views show it."""
+
+    id: str
+    alarm: Alarm
+    raised: Moment
+    cleared: Moment | None
+    """Moment at which it was cleared; None if it is active."""
+
+    @property
+    def is_acknowledged(self) -> bool:
+        """True if anybody has acknowledged it."""
+        return bool(self.alarm.acks)
+
+    @property
+    def is_open(self) -> bool:
+        """True if it is active, or not acknowledged."""
+        return self.cleared is None or not self.is_acknowledged
+
+    @property
+    def rank(self) -> int:
+        """Rank of its severity, 0 to 5; a severity that Signal K does not define counts as the highest."""
+        try:
+            return Severity(self.alarm.severity).rank
+        except ValueError:
+            return Severity.EMERGENCY.rank
+
+
+def episodes(source: Documents, vessel: str | None = None) -> tuple[list[Episode], list[str]]:
+    """Return all alarms, of one vessel or of the fleet, and the problems of documents that were skipped.
+
+    Active alarms come first, then the most severe, then the latest.
+    """
+    found, faults = [], []
+    timelines: dict[str, Timeline] = {}
+    for document in source.documents(f"{Kind.ALARM}:" if vessel is None else f"{Kind.ALARM}:{vessel}:"):
+        try:
+            alarm = models.read(document, Alarm)
+        except ShapeError as error:
+            faults.append(str(error))
+            continue
+        if alarm.vessel not in timelines:
+            timelines[alarm.vessel] = Timeline(boots_of(source, alarm.vessel)[0])
+        timeline = timelines[alarm.vessel]
+        cleared = None if alarm.cleared is None else moment(timeline, alarm, alarm.cleared)
+        found.append(Episode(document.id, alarm, moment(timeline, alarm, alarm.raised), cleared))
+    return in_order(found), faults
+
+
+def in_order(found: Iterable[Episode]) -> list[Episode]:
+    """Return the alarms sorted: active ones first, then the most severe, then the latest."""
+    return sorted(found, key=lambda e: (e.cleared is not None, -e.rank, -(e.raised.utc or 0.0)))
+
+
+def moment(timeline: Timeline, alarm: Alarm, when: When) -> Moment:
+    """Return the moment at which an alarm was raised or cleared."""
+    recorded = None if when.utc is None else models.seconds_of(when.utc)
+    return timeline.at(alarm.log, when.boot or 0, when.clock, recorded=recorded)
+
+
+def short_ids(ids: Sequence[str]) -> dict[str, str]:
+    """Return for each alarm id its shortest unique suffix.
+
+    That is its number, preceded by as many parts of the id as are needed.
+    """
+    short = {}
+    endings: dict[str, int] = {}
+    for document_id in ids:
+        for suffix in _suffixes(document_id):
+            endings[suffix] = endings.get(suffix, 0) + 1
+    for document_id in ids:
+        short[document_id] = next(
+            (suffix for suffix in _suffixes(document_id) if endings[suffix] == 1), document_id
+        )
+    return short
+
+
+def _suffixes(document_id: str) -> Iterator[str]:
+    """Yield suffixes of an id, the shortest first: `17`, `abcdef:000000000017`, and so on."""
+    parts = document_id.split(":")
+    yield parts[-1].lstrip("0") or "0"
+    for begin in range(len(parts) - 2, -1, -1):
+        yield ":".join(parts[begin:])
+
+
+def find(source: Documents, name: str) -> str:
+    """Return the id of the alarm that has `name` as its id, its number, or a unique suffix.
+
+    Raise AlarmIdError if there is none, or if there are several.
+    """
+    ids = [document.id for document in source.documents(f"{Kind.ALARM}:")]
+    if name in ids:
+        return name
+    matches = [document_id for document_id in ids if next(_suffixes(document_id)) == name.lstrip("0")]
+    if not matches:
+        matches = [document_id for document_id in ids if name and document_id.endswith(name)]
+    if len(matches) == 1:
+        return matches[0]
+    if not matches:
+        raise AlarmIdError(f"there is no alarm {name!r}; `logboat alarms --all` lists them")
+    raise AlarmIdError(f"{name!r} may be any of: {', '.join(matches[:10])}")
+
+
+def acknowledge(database: Database, document_id: str, *, who: str, utc: float) -> bool:
+    """Record durably that `who` has seen an alarm; return False if that was recorded before.
+
+    Raise AlarmIdError if the alarm does not exist, StoreError if it cannot be written.
+    """
+    from services.documents.reading_window import iso
+
+    with database.transaction():  # nobody else may write between reading and writing
+        current = database.get(document_id)
+        if current is None or current.deleted:
+            raise AlarmIdError(f"{document_id} is not there any more")
+        body: dict[str, Any] = current.body
+        found = body.get("acks")
+        acks = [ack for ack in found if isinstance(ack, dict)] if isinstance(found, list) else []
+        if any(ack.get("who") == who for ack in acks):
+            return False
+        body["acks"] = [*acks, {"who": who, "when": iso(utc)}]
+        database.put(document_id, body, parent=current.rev)
+        return True

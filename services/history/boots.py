@@ -1,0 +1,110 @@
+"""A vessel's boots from documents, for its timeline: all of them, or those that a few moments need.
+
+Those are the moments' own boots, and the boots around them up to the next ones whose time is sure. The
+resulting times are the same as with all boots, at a cost that does not grow with their number.
+"""
+
+from collections.abc import Iterable, Iterator
+from functools import partial
+from itertools import islice
+from typing import Final
+
+from services.clocks.boot_order import NEAR, Span, is_outvoted
+from services.documents import models
+from services.documents.models import BootFacts, Documents, ShapeError, Stored
+from sync import documents
+from sync.documents import Kind
+
+from .timeline import Boot, Timeline, believed, sure_span
+
+FARTHEST: Final = 64
+"""Maximum number of boots that are read on either side.
+
+If none of them has a sure time, the result is less sure.
+"""
+
+
+def boot_of(document: Stored) -> Boot:
+    """Return the boot that a document describes. Raise ShapeError if the document is invalid."""
+    facts = models.read(document, BootFacts)
+    name = documents.parse_id(document.id)
+    if name is None or (name.log, name.number) != (facts.log, facts.number):
+        raise ShapeError(f"{document.id}: says it is boot {facts.number} of log {facts.log}")
+    end = facts.previous_end
+    return Boot(
+        log=facts.log,
+        number=facts.number,
+        anchors=facts.as_anchors(),
+        previous_end=None if end is None else (end.boot, end.clock),
+    )
+
+
+def boots_of(source: Documents, vessel: str) -> tuple[list[Boot], list[str]]:
+    """Return the boots of a vessel for a timeline, and the problems of documents that cannot be read."""
+    boots, faults = [], []
+    for document in source.documents(f"{Kind.BOOT}:{vessel}:"):
+        try:
+            boots.append(boot_of(document))
+        except ShapeError as error:
+            faults.append(str(error))
+    return boots, faults
+
+
+def timeline_around(source: Documents, vessel: str, wanted: Iterable[tuple[str, int]]) -> Timeline:
+    """Return a timeline for moments of these boots: (log, number) each."""
+    nearby = _Nearby(source, vessel)
+    for log, number in set(wanted):
+        if nearby.look(log, number) is None or nearby.is_believed(log, number):
+            continue
+        for step in (-1, 1):
+            # The nearest one that is believed bounds the time of this one, and hides all beyond it.
+            next(filter(partial(nearby.is_believed, log), nearby.numbers(number, step)), None)
+    return Timeline(nearby.boots())
+
+
+class _Nearby:
+    """A vessel's boots, each of which is read once, on demand."""
+
+    def __init__(self, source: Documents, vessel: str) -> None:
+        self._source, self._vessel = source, vessel
+        self._found: dict[tuple[str, int], Boot | None] = {}
+
+    def boots(self) -> Iterator[Boot]:
+        """Return an iterator over the boots that were read."""
+        return (boot for boot in self._found.values() if boot is not None)
+
+    def look(self, log: str, number: int) -> Boot | None:
+        """Return a boot, or None if there is none that can be read."""
+        if (log, number) not in self._found:
+            self._found[log, number] = _read(self._source, documents.boot_id(self._vessel, log, number))
+        return self._found[log, number]
+
+    def numbers(self, number: int, step: int) -> range:
+        """Return the numbers of the boots around one, on one side, the nearest first."""
+        away = min(FARTHEST, number) if step < 0 else FARTHEST
+        return range(number + step, number + step * (away + 1), step)
+
+    def is_believed(self, log: str, number: int) -> bool:
+        """Return whether the time of a boot is sure, and those around it do not outvote it."""
+        own = self._span(log, number)
+        if own is None:
+            return False
+        before, after = (
+            list(islice(filter(None, (self._span(log, near) for near in self.numbers(number, step))), NEAR))
+            for step in (-1, 1)
+        )
+        return not is_outvoted(before[::-1], own, after)
+
+    def _span(self, log: str, number: int) -> Span | None:
+        boot = self.look(log, number)
+        return None if boot is None else sure_span(believed(boot.anchors))
+
+
+def _read(source: Documents, document_id: str) -> Boot | None:
+    document = source.get(document_id)
+    if document is None:
+        return None
+    try:
+        return boot_of(document)
+    except ShapeError:  # deleted, or invalid, which `verify` reports
+        return None

@@ -1,0 +1,384 @@
+"""Proof of completeness from documents alone: which samples of a log are missing, and why.
+
+Pure over a source of documents. It reads each vessel's readings and gaps once, in order of id, one document
+at a time: its memory grows with the number of sensors, logs and boots, not with their history.
+
+Numbers begin at 1. A number that is in no reading and is explained by no gap document is *missing*. A number
+that is in two readings is *repeated*. A document that contradicts its id or its own numbers, was changed, or
+is out of order is a *fault*. Samples in windows that are still open are in no document yet. So nothing is
+said of numbers after the last one on record, except how many more the sensor's current value implies.
+"""
+
+import heapq
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import groupby, pairwise
+from operator import attrgetter, itemgetter
+from typing import Final
+
+import msgspec
+
+from services.documents import models
+from services.documents.models import Documents, Equipment, Gap, Reading, ShapeError, Stored, Vessel
+from sync import documents
+from sync.documents import Kind
+
+from .boots import boots_of
+from .timeline import NEVER, Downtime, Moment, Timeline, downtimes
+
+MOST_LISTED: Final = 100
+"""Maximum number of spans and faults that are listed for one sensor's log; all are counted."""
+REMOVED_HERE: Final = "removed from this card to make room; the vessel itself may have it"
+"""The reason for missing samples of another vessel."""
+ROUNDING_S: Final = 0.002
+"""Tolerance in seconds: times in documents are rounded to the millisecond, twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A range of numbers that are in no reading."""
+
+    first: int
+    last: int
+    reason: str | None = None
+    """Reason from a gap document; None if there is none."""
+    after: Moment = NEVER
+    """Time of the last sample before."""
+    before: Moment = NEVER
+    """Time of the first sample after."""
+
+    @property
+    def count(self) -> int:
+        """Number of missing samples."""
+        return self.last - self.first + 1
+
+
+@dataclass(slots=True)
+class Tally:
+    """Ranges of one kind: all counted, the first `MOST_LISTED` kept."""
+
+    spans: int = 0
+    samples: int = 0
+    listed: list[Missing] = field(default_factory=list)
+
+    def add(self, span: Missing) -> None:
+        """Count one range, and keep it if there is space."""
+        self.spans += 1
+        self.samples += span.count
+        if len(self.listed) < MOST_LISTED:
+            self.listed.append(span)
+
+
+@dataclass(slots=True)
+class SensorLog:
+    """The record of one sensor within one log."""
+
+    vessel: str
+    sensor: str
+    log: str
+    windows: int = 0
+    samples: int = 0
+    """Number of distinct sequence numbers in readings."""
+    last: int = 0
+    """Last number on record; 0 if there is no reading."""
+    last_at: Moment = NEVER
+    waiting: int = 0
+    """Number of samples after `last`, by the sensor's current value: in open windows, or not yet arrived."""
+    missing: Tally = field(default_factory=Tally)
+    explained: Tally = field(default_factory=Tally)
+    repeated: Tally = field(default_factory=Tally)
+    faults: list[str] = field(default_factory=list)
+    fault_count: int = 0
+
+    @property
+    def is_complete(self) -> bool:
+        """True if nothing is missing without a reason, repeated or faulty."""
+        return not (self.missing.spans or self.repeated.spans or self.fault_count)
+
+    def blame(self, fault: str) -> None:
+        """Count a fault, and keep its description if there is space."""
+        self.fault_count += 1
+        if len(self.faults) < MOST_LISTED:
+            self.faults.append(fault)
+
+
+@dataclass(frozen=True, slots=True)
+class LogBoots:
+    """The boots of the machine within one log."""
+
+    log: str
+    numbers: tuple[int, ...]
+    """Numbers of the boots with a document."""
+    absent: tuple[tuple[int, int], ...]
+    """Ranges of boots without a document, whose existence a later boot or a reading proves.
+
+    Their times are known only from their neighbours.
+    """
+    downtimes: tuple[Downtime, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VesselReport:
+    """The result for one vessel."""
+
+    vessel: str
+    logs: tuple[LogBoots, ...]
+    sensors: tuple[SensorLog, ...]
+    silent: tuple[str, ...]
+    """Sensors of the vessel without any reading or gap document."""
+    faults: tuple[str, ...]
+    """Faults of documents that belong to no sensor's log."""
+
+    @property
+    def is_complete(self) -> bool:
+        """True if the history is proved complete."""
+        return not self.faults and all(sensor.is_complete for sensor in self.sensors)
+
+
+def verify(
+    source: Documents,
+    vessels: Iterable[str] | None = None,
+    *,
+    floors: Mapping[str, str] | None = None,
+    own: str = "",
+) -> Iterator[VesselReport]:
+    """Yield a report for each vessel (all of the fleet if None). Raise the errors of the source.
+
+    Args:
+        source: the documents.
+        vessels: their ids.
+        floors: those of `Database.floors`; below them, other vessels' readings were removed here.
+        own: the vessel whose card this is; only its gap documents say what was removed of it.
+    """
+    for vessel in models.vessels(source) if vessels is None else vessels:
+        yield _verify_vessel(source, vessel, {} if floors is None or vessel == own else floors)
+
+
+def _verify_vessel(source: Documents, vessel: str, floors: Mapping[str, str]) -> VesselReport:
+    boots, faults = boots_of(source, vessel)
+    timeline = Timeline(boots)
+    known, order, vessel_faults = _vessel(source, vessel)
+    faults += vessel_faults
+    reports: list[SensorLog] = []
+    named: dict[str, set[int]] = {}
+    for (sensor, log), records in groupby(_records(source, vessel, faults), key=attrgetter("sensor", "log")):
+        floor = floors.get(documents.reading_prefix(vessel, sensor, log), "")
+        walk = _Walk(SensorLog(vessel=vessel, sensor=sensor, log=log), timeline, floor)
+        for record in records:
+            walk.take(record)
+        reports.append(walk.end(_current(source, walk.report)))
+        named.setdefault(log, set()).update(walk.boots)
+    logs = [*order, *sorted({boot.log for boot in boots}.union(named).difference(order))]
+    place = {log: number for number, log in enumerate(logs)}
+    reports.sort(key=lambda report: (report.sensor, place[report.log]))
+    return VesselReport(
+        vessel=vessel,
+        logs=tuple(_log_boots(timeline, log, named.get(log, set())) for log in logs),
+        sensors=tuple(reports),
+        silent=tuple(sorted(known.difference(report.sensor for report in reports))),
+        faults=tuple(faults),
+    )
+
+
+def _vessel(source: Documents, vessel: str) -> tuple[set[str], list[str], list[str]]:
+    """Return the sensors and logs in the vessel's document, and the document's problems."""
+    document = source.get(documents.vessel_id(vessel))
+    if document is None:
+        return set(), [], []
+    try:
+        facts = models.read(document, Vessel)
+    except ShapeError as error:
+        return set(), [], [str(error)]
+    return set(facts.sensors), list(dict.fromkeys(facts.logs)), []
+
+
+def _current(source: Documents, report: SensorLog) -> int | None:
+    """Return the last number by the sensor's current value; None if there is none of this log."""
+    document = source.get(documents.equipment_id(report.vessel, report.sensor))
+    if document is None:
+        return None
+    try:
+        current = models.read(document, Equipment)
+    except ShapeError:  # it is not part of the history
+        return None
+    return current.sequence if current.log == report.log else None
+
+
+def _log_boots(timeline: Timeline, log: str, named: set[int]) -> LogBoots:
+    numbers = timeline.boots(log)
+    absent, expected = [], 1
+    for number in [*numbers, max(named, default=0) + 1]:
+        if number > expected:
+            absent.append((expected, number - 1))
+        expected = max(expected, number + 1)
+    return LogBoots(
+        log=log,
+        numbers=tuple(numbers),
+        absent=tuple(absent),
+        downtimes=tuple(downtimes(timeline, log)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """A reading or gap document, sorted by its id."""
+
+    document: Stored
+    kind: Kind
+    sensor: str
+    log: str
+    number: int
+
+
+def _records(source: Documents, vessel: str, faults: list[str]) -> Iterator[_Record]:
+    """Yield gaps and readings of a vessel, by sensor, log and number.
+
+    Descriptions of documents with invalid ids are appended to `faults`.
+    """
+    streams = [_filed(source, kind, vessel) for kind in (Kind.GAP, Kind.READING)]
+    for _, kind, document in heapq.merge(*streams, key=itemgetter(0)):
+        name = documents.parse_id(document.id)
+        if name is None or name.sensor is None or name.log is None or name.number is None:
+            faults.append(f"{document.id}: not the id of a {kind} document")
+            continue
+        yield _Record(document, kind, name.sensor, name.log, name.number)
+
+
+def _filed(source: Documents, kind: Kind, vessel: str) -> Iterator[tuple[str, Kind, Stored]]:
+    """Yield a vessel's documents of one type with the rest of their ids, by which they are sorted."""
+    for document in source.documents(f"{kind}:{vessel}:"):
+        yield document.id.partition(":")[2], kind, document
+
+
+class _Walk:
+    """Steps through the numbers of one sensor's log."""
+
+    def __init__(self, report: SensorLog, timeline: Timeline, floor: str) -> None:
+        """Start at the beginning; `floor` is the id of the first reading that was not removed here, or ''."""
+        self.report = report
+        self.boots: set[int] = set()
+        """Numbers of the boots in its readings."""
+        self._timeline = timeline
+        number = floor.rpartition(":")[2]
+        self._kept_from = int(number) if number.isdecimal() else 0
+        self._gaps: list[Gap] = []
+        """Gap documents that reach beyond the last reading, merged if they touch and have the same reason."""
+        self._end: tuple[int, float] | None = None
+        """Boot and boot clock of the last sample."""
+
+    def take(self, record: _Record) -> None:
+        """Process the next document."""
+        try:
+            if record.kind is Kind.GAP:
+                self._gap(record, models.read(record.document, Gap))
+            else:
+                self._reading(record, models.read(record.document, Reading))
+        except ShapeError as error:
+            self.report.blame(str(error))
+
+    def end(self, current: int | None) -> SensorLog:
+        """Return the report; `current` is the last number by the sensor's current value, in this log."""
+        last = max([self.report.last, *(gap.last for gap in self._gaps)])
+        for span in self._unread(last, NEVER):
+            if span.reason is not None:
+                self.report.explained.add(span)
+            elif current is None:
+                self.report.missing.add(span)
+            else:  # before a gap, and not yet in documents
+                self.report.waiting += span.count
+        if current is not None:
+            self.report.waiting += max(current - last, 0)
+        return self.report
+
+    def _gap(self, record: _Record, gap: Gap) -> None:
+        if not self._is_filed_right(record, gap):
+            return
+        if gap.last < gap.first:
+            self.report.blame(f"{record.document.id}: ends at {gap.last}, before it begins")
+        elif gap.last > self.report.last:
+            before = self._gaps[-1] if self._gaps else None
+            if before is not None and before.reason == gap.reason and gap.first <= before.last + 1:
+                self._gaps[-1] = msgspec.structs.replace(before, last=max(before.last, gap.last))
+            else:
+                self._gaps.append(gap)
+
+    def _reading(self, record: _Record, reading: Reading) -> None:
+        if not self._is_filed_right(record, reading):
+            return
+        report, count = self.report, len(reading.samples)
+        for fault in _faults(record.document, reading):
+            report.blame(f"{record.document.id}: {fault}")
+        if not count:
+            return
+        last = reading.first + count - 1
+        if self._end is not None and _is_before(reading, self._end):
+            report.blame(f"{record.document.id}: begins before the readings before it ended")
+        for span in self._unread(reading.first - 1, self._moment(reading, reading.start)):
+            (report.missing if span.reason is None else report.explained).add(span)
+        if reading.first <= report.last:
+            report.repeated.add(Missing(reading.first, min(last, report.last)))
+        report.windows += 1
+        report.samples += max(last - max(reading.first - 1, report.last), 0)
+        self.boots.add(reading.boot)
+        if last > report.last:
+            report.last, report.last_at = last, self._moment(reading, reading.end)
+            self._gaps = [gap for gap in self._gaps if gap.last > last]
+        self._end = (reading.boot, reading.end)
+
+    def _unread(self, upto: int, before: Moment) -> Iterator[Missing]:
+        """Yield the numbers after the last reading up to `upto`, explained or not."""
+        for span in self._not_here(upto, before):
+            if span.reason is not None or span.first >= self._kept_from:
+                yield span
+                continue
+            removed = min(span.last, self._kept_from - 1)
+            yield replace(span, last=removed, reason=REMOVED_HERE)
+            if removed < span.last:
+                yield replace(span, first=removed + 1)
+
+    def _not_here(self, upto: int, before: Moment) -> Iterator[Missing]:
+        """Yield the same numbers as `_unread`, explained by gap documents only."""
+        after, number = self.report.last_at, self.report.last + 1
+        for gap in self._gaps:
+            if gap.first > upto:
+                break
+            if gap.first > number:
+                yield Missing(number, gap.first - 1, after=after, before=before)
+            first, last = max(number, gap.first), min(gap.last, upto)
+            if first <= last:
+                yield Missing(first, last, reason=gap.reason, after=after, before=before)
+            number = max(number, last + 1)
+        if number <= upto:
+            yield Missing(number, upto, after=after, before=before)
+
+    def _is_filed_right(self, record: _Record, body: Reading | Gap) -> bool:
+        inside = (body.vessel, body.sensor, body.log, body.first)
+        if inside == (self.report.vessel, record.sensor, record.log, record.number):
+            return True
+        self.report.blame(
+            f"{record.document.id}: says inside that it is {':'.join(map(str, inside))}: not counted"
+        )
+        return False
+
+    def _moment(self, reading: Reading, clock: float) -> Moment:
+        return self._timeline.at(reading.log, reading.boot, clock, recorded=reading.recorded(clock))
+
+
+def _is_before(reading: Reading, end: tuple[int, float]) -> bool:
+    boot, clock = end
+    return reading.boot < boot or (reading.boot == boot and reading.start < clock - ROUNDING_S)
+
+
+def _faults(document: Stored, reading: Reading) -> Iterator[str]:
+    """Yield the faults that a reading document has by itself."""
+    count = len(reading.samples)
+    if count != reading.last - reading.first + 1:
+        yield f"holds {count} samples for the numbers {reading.first} to {reading.last}"
+    if document.conflicted:
+        yield "there are two different ones: two machines write in one vessel's name"
+    if document.rev.partition("-")[0] != "1":
+        yield f"was changed after it was written (revision {document.rev})"
+    if any(later.offset < earlier.offset for earlier, later in pairwise(reading.samples)):
+        yield "its samples are not in the order of time"
+    if count and abs(reading.start + reading.samples[-1].offset / 1000 - reading.end) > ROUNDING_S:
+        yield "its last sample is not at its end"

@@ -1,0 +1,108 @@
+"""Every sensor's current value, from the running recorder, or else from documents.
+
+The recorder's live state is current. Documents show the state when the value last changed or, for another
+vessel, what has arrived from it.
+"""
+
+from dataclasses import dataclass
+
+from sensors.sample import Value
+from services.documents import models
+from services.documents.models import Documents, Equipment, ShapeError
+from services.state.recorder_state import LiveState
+from sync.documents import Kind
+
+from .boots import timeline_around
+from .timeline import NEVER, Moment, Trust
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """Last known state of one sensor."""
+
+    sensor: str
+    name: str
+    path: str
+    unit: str
+    kind: str
+    """Kind of the sensor; '' if it is not known."""
+    value: Value
+    state: str | None
+    """State of the last sample; None if there was none yet."""
+    detail: str
+    moment: Moment
+    age: float | None
+    """Seconds since the last sample; None if that is not known."""
+    rate: float | None
+    """Samples per second; None if they are not counted."""
+    alarm: str | None
+    sequence: int
+
+    @property
+    def is_faulty(self) -> bool:
+        """True if the sensor reports anything but a good state."""
+        return self.state not in (None, "good")
+
+
+def from_recorder(state: LiveState, *, boottime: float) -> list[Current]:
+    """Return the sensors as the recorder sees them; `boottime` is the boot clock now, in seconds."""
+    synced = state.clock.source != "floor"
+    return [
+        Current(
+            sensor=name,
+            name=found.name,
+            path=found.path,
+            unit=found.unit,
+            kind=found.kind,
+            value=found.value,
+            state=found.state,
+            detail=found.detail,
+            moment=(
+                NEVER
+                if found.utc is None
+                else Moment(Trust.RECORDED, found.utc, state.clock.uncertainty if synced else None)
+            ),
+            age=None if found.clock is None else max(boottime - found.clock, 0.0),
+            rate=found.rate,
+            alarm=found.alarm,
+            sequence=found.sequence,
+        )
+        for name, found in sorted(state.sensors.items())
+    ]
+
+
+def from_documents(source: Documents, vessel: str, *, utc: float) -> tuple[list[Current], list[str]]:
+    """Return the sensors according to documents, and the problems of documents that were skipped.
+
+    `utc` is the current time.
+    """
+    known, faults = [], []
+    for document in source.documents(f"{Kind.EQUIPMENT}:{vessel}:"):
+        try:
+            known.append(models.read(document, Equipment))
+        except ShapeError as error:
+            faults.append(str(error))
+    timeline = timeline_around(source, vessel, [(equipment.log, equipment.boot) for equipment in known])
+    found = []
+    for equipment in known:
+        recorded = None if equipment.time is None else models.seconds_of(equipment.time)
+        moment = timeline.at(equipment.log, equipment.boot, equipment.clock, recorded=recorded)
+        is_known = moment.utc is not None and moment.trust is not Trust.BEFORE
+        found.append(
+            Current(
+                sensor=equipment.sensor,
+                name=equipment.name,
+                path=equipment.path,
+                unit=equipment.unit,
+                kind="",
+                value=equipment.value,
+                state=equipment.state,
+                detail="",
+                moment=moment,
+                age=max(utc - moment.utc, 0.0) if is_known and moment.utc is not None else None,
+                rate=None,
+                alarm=equipment.alarm,
+                sequence=equipment.sequence,
+            )
+        )
+    return found, faults

@@ -1,0 +1,86 @@
+"""A vessel's alarms that still need attention: those that are active or not acknowledged.
+
+Their ids are stored in the run directory with the store's sequence at that time. So the next look reads only
+these alarms and later changes, however many alarms are on record. A process that may not write there reads
+all of the vessel's alarms each time.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from services.documents import models
+from services.documents.models import Alarm, ShapeError
+from services.state import state_file
+from sync.documents import Kind
+from sync.store import Database
+
+from .alarms import Episode, in_order, moment
+from .boots import timeline_around
+
+NAME: Final = "open-alarms"
+MANY: Final = 20_000
+"""Maximum number of changes to look through; with more of them, all alarms are read instead."""
+SOME: Final = 500
+"""Number of changes after which the file is rewritten even if the same alarms are open.
+
+That saves the next look from reading the changes again.
+"""
+_PAGE: Final = 500
+
+
+def open_alarms(database: Database, vessel: str, run: Path) -> list[Episode]:
+    """Return the open alarms: active ones first, then the most severe, then the latest.
+
+    Raise StoreError if the store cannot be read.
+    """
+    sequence = database.last_sequence
+    place = state_file.path(run, NAME)
+    remembered = _remembered(place, database, vessel, sequence)
+    prefix = f"{Kind.ALARM}:{vessel}:"
+    alarms: dict[str, Alarm] = {}
+    if remembered is None:
+        found = database.documents(prefix)
+    else:
+        since, ids = remembered
+        changed = {change_id for change_id in _changed(database, since) if change_id.startswith(prefix)}
+        every = (database.get(document_id) for document_id in sorted(changed.union(ids)))
+        found = (document for document in every if document is not None and not document.deleted)
+    for document in found:
+        with contextlib.suppress(ShapeError):  # `logboat alarms` reports it
+            alarm = models.read(document, Alarm)
+            if alarm.cleared is None or not alarm.acks:
+                alarms[document.id] = alarm
+    if remembered is None or set(remembered[1]) != alarms.keys() or sequence - remembered[0] > SOME:
+        told = {"uuid": database.uuid, "vessel": vessel, "sequence": sequence, "ids": sorted(alarms)}
+        with contextlib.suppress(OSError):
+            state_file.write(place, told)
+    moments = [(a.log, when.boot or 0) for a in alarms.values() for when in (a.raised, a.cleared) if when]
+    timeline = timeline_around(database, vessel, moments)
+    return in_order(
+        Episode(
+            document_id,
+            alarm,
+            moment(timeline, alarm, alarm.raised),
+            None if alarm.cleared is None else moment(timeline, alarm, alarm.cleared),
+        )
+        for document_id, alarm in alarms.items()
+    )
+
+
+def _remembered(place: Path, database: Database, vessel: str, sequence: int) -> tuple[int, list[str]] | None:
+    """Return the stored sequence and the ids of the alarms open then; None if they are of no use."""
+    found: dict[str, Any] | None = state_file.read(place)
+    if found is None or (found.get("uuid"), found.get("vessel")) != (database.uuid, vessel):
+        return None
+    since, ids = found.get("sequence"), found.get("ids")
+    if not isinstance(since, int) or not 0 <= sequence - since <= MANY or not isinstance(ids, list):
+        return None
+    return since, [str(document_id) for document_id in ids]
+
+
+def _changed(database: Database, since: int) -> Iterator[str]:
+    while page := database.changes(since, limit=_PAGE):
+        yield from (change.id for change in page)
+        since = page[-1].sequence

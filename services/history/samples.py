@@ -1,0 +1,121 @@
+"""A sensor's readings for views: sample by sample, in order, each with the best known time.
+
+Pure over a source of documents, with one window at a time in memory. The order is by log and number, whatever
+the clocks say. Samples whose windows are still open are in no document yet, and so are missing here.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sensors.sample import Value
+from services.documents import models
+from services.documents.models import Documents, Reading, ReadingHead, ShapeError, Stored
+from sync import documents
+
+from .boots import boots_of
+from .timeline import NEVER, Moment, Timeline
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One sample on record."""
+
+    log: str
+    sequence: int
+    boot: int
+    clock: float
+    """Boot clock, in seconds."""
+    value: Value
+    state: str
+    path: str
+    unit: str
+    moment: Moment
+
+
+class History:
+    """The recorded samples of one sensor."""
+
+    def __init__(self, source: Documents, *, vessel: str, sensor: str) -> None:
+        """Read the vessel's boots."""
+        self._source, self._vessel, self._sensor = source, vessel, sensor
+        boots, self.faults = boots_of(source, vessel)
+        """Problems of documents that were skipped (`faults`)."""
+        self.timeline = Timeline(boots)
+        self.logs = models.logs(source, vessel, sensor)
+        """The sensor's logs in the order in which they were begun, as far as that is known."""
+
+    def last_moment(self) -> Moment:
+        """Return the time of the last sample on record."""
+        for log in reversed(self.logs):
+            for document in self._source.documents(self._prefix(log), reverse=True, limit=1):
+                head = self._head(document)
+                if head is not None:
+                    return self._at(head, head.end)
+        return NEVER
+
+    def samples(self, *, since: float = -math.inf, until: float = math.inf) -> Iterator[Recorded]:
+        """Yield the samples from `since` to `until` (UTC), by the times that are shown, even if estimated.
+
+        Samples whose time is not known are included.
+        """
+        for log in self.logs:
+            for document in self._source.documents(self._prefix(log), after=self._before(log, since)):
+                head = self._head(document)
+                if head is None or not self._overlaps(head, since, until):
+                    continue
+                try:
+                    reading = models.read(document, Reading)
+                except ShapeError as error:
+                    self.faults.append(str(error))
+                    continue
+                for sample in self._unpacked(reading):
+                    if sample.moment.is_within(since, until):
+                        yield sample
+
+    def _unpacked(self, reading: Reading) -> Iterator[Recorded]:
+        for place, entry in enumerate(reading.samples):
+            clock = reading.start + entry.offset / 1000
+            yield Recorded(
+                log=reading.log,
+                sequence=reading.first + place,
+                boot=reading.boot,
+                clock=clock,
+                value=entry.value,
+                state=entry.state,
+                path=reading.path,
+                unit=reading.unit,
+                moment=self._at(reading, clock),
+            )
+
+    def _before(self, log: str, since: float) -> str:
+        """Return the id of the last window that ended before `since`; '' if there is none."""
+        if since == -math.inf:
+            return ""
+        boot = self.timeline.first_boot_reaching(log, since)
+        for document in self._source.documents(self._prefix(log), reverse=True):
+            head = self._head(document)
+            if head is None or not self.timeline.knows(log, head.boot):
+                continue
+            end = self._at(head, head.end)
+            if head.boot < boot or (head.boot == boot and not end.is_within(since, math.inf)):
+                return document.id
+        return ""
+
+    def _overlaps(self, head: ReadingHead, since: float, until: float) -> bool:
+        start, end = self._at(head, head.start), self._at(head, head.end)
+        return end.is_within(since, math.inf) and start.is_within(-math.inf, until)
+
+    def _at(self, head: ReadingHead, clock: float) -> Moment:
+        return self.timeline.at(head.log, head.boot, clock, recorded=head.recorded(clock))
+
+    def _head(self, document: Stored) -> ReadingHead | None:
+        try:
+            return models.read(document, ReadingHead)
+        except ShapeError as error:
+            if str(error) not in self.faults:
+                self.faults.append(str(error))
+            return None
+
+    def _prefix(self, log: str) -> str:
+        return documents.reading_prefix(self._vessel, self._sensor, log)

@@ -1,0 +1,373 @@
+"""The timeline of a vessel: converts moments of boots to UTC, with their uncertainty and its reason.
+
+Readings carry the number of their boot and its clock, which never jumps. A boot's anchors relate that clock
+to UTC, and better ones may be added later. Nothing is ever rewritten: whoever shows a time asks here. Pure.
+
+A boot's clock is converted to UTC as follows:
+
+1. Only anchors of the best source count (gnss and network alike, else rtc). If two cannot both be right, the
+more certain one stays, or the later one if both are equally certain. 2. Between two anchors UTC runs evenly
+(the crystal's drift); beyond the ends it runs at the clock's own rate. 3. A boot whose anchors contradict
+those of most sure boots around it is not believed (`agreement`), so that one wrong answer of a time server
+does not outlast its boot. 4. A clock chip that contradicts the boots around it, or the floor, is not
+believed. 5. A boot without a believable anchor lies after the boot before it and its floors, and before the
+boot after it: in the middle, with half of that span as the uncertainty. If nothing bounds it above, only "not
+before" is known.
+
+Samples are in order by log and number; times never reorder them.
+"""
+
+import math
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import pairwise
+from typing import Final
+
+from services.clocks.boot_order import Span, outvoted
+from services.clocks.clock_quality import Anchor, Source
+
+DRIFT: Final = 100e-6
+"""Maximum drift of a free-running clock, in seconds per second.
+
+Crystals of the kind on a Pi's board are sold with ±20 to ±50 ppm at 25 °C; the rest is for age and an engine
+room's heat.
+"""
+MOST_SLEW: Final = 500e-6
+"""Maximum rate at which time services adjust the boot clock, in seconds per second.
+
+It is MAXFREQ in linux/timex.h. Two anchors that require more cannot both be right.
+"""
+
+
+class Trust(StrEnum):
+    """Reliability of a time, best first."""
+
+    SYNCED = "synced"
+    """From GNSS or network anchors of its own boot."""
+    RTC = "rtc"
+    """From a clock chip."""
+    BETWEEN = "between"
+    """From the boots before and after it."""
+    AFTER = "after"
+    """A lower bound only: not before this."""
+    BEFORE = "before"
+    """An upper bound only: not after this."""
+    RECORDED = "recorded"
+    """As the document itself says, because that of its boot is not here."""
+    UNKNOWN = "unknown"
+    """No information at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A moment in UTC, as far as it is known."""
+
+    trust: Trust
+    utc: float | None
+    """Best estimate, or the only bound, in seconds since 1970."""
+    uncertainty: float | None = None
+    """Uncertainty in seconds; None where only one bound or nothing is known."""
+
+    @property
+    def earliest(self) -> float:
+        """Lower bound, in seconds since 1970; -inf if unknown."""
+        if self.utc is None or self.trust is Trust.BEFORE:
+            return -math.inf
+        return self.utc - (self.uncertainty or 0.0)
+
+    @property
+    def latest(self) -> float:
+        """Upper bound, in seconds since 1970; inf if unknown."""
+        if self.utc is None or self.trust is Trust.AFTER:
+            return math.inf
+        return self.utc + (self.uncertainty or 0.0)
+
+    def is_within(self, since: float, until: float) -> bool:
+        """Return True if its estimate lies in a range; an unknown moment lies in every range."""
+        return self.utc is None or since <= self.utc <= until
+
+
+NEVER: Final = Moment(Trust.UNKNOWN, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """One boot of the machine, from its document."""
+
+    log: str
+    number: int
+    anchors: tuple[Anchor, ...] = ()
+    previous_end: tuple[int, float] | None = None
+    """Number of the previous boot, and boot clock of its last durable moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """Facts about a boot: its believed anchors, and bounds for the UTC of its clock's zero."""
+
+    trust: Trust
+    points: tuple[Anchor, ...]
+    low: float
+    high: float
+    length: float
+    """Last known moment of the boot, on its clock."""
+    is_over: bool
+    """True if that is its end, according to a later boot."""
+
+    def at(self, clock: float) -> Moment:
+        if self.points:
+            return Moment(self.trust, *_interpolated(self.points, clock))
+        # `high` comes from a later boot's start, and a moment after the last known one is also before that.
+        low, high = self.low + clock, self.high + min(clock, self.length)
+        if math.isfinite(low) and math.isfinite(high) and low <= high:
+            return Moment(Trust.BETWEEN, (low + high) / 2, (high - low) / 2)
+        if math.isfinite(low):
+            return Moment(Trust.AFTER, low)
+        if math.isfinite(high):
+            return Moment(Trust.BEFORE, high)
+        return NEVER
+
+
+class Timeline:
+    """All boots of one vessel, in all of its logs."""
+
+    def __init__(self, boots: Iterable[Boot]) -> None:
+        self._bases: dict[tuple[str, int], _Base] = {}
+        by_log: dict[str, dict[int, Boot]] = {}
+        for boot in boots:
+            by_log.setdefault(boot.log, {})[boot.number] = boot
+        for log, numbered in by_log.items():
+            in_order = [numbered[number] for number in sorted(numbered)]
+            for boot, base in zip(in_order, _based(in_order), strict=True):
+                self._bases[log, boot.number] = base
+
+    def knows(self, log: str, boot: int) -> bool:
+        """Return True if there is a document of this boot."""
+        return (log, boot) in self._bases
+
+    def at(self, log: str, boot: int, clock: float, *, recorded: float | None = None) -> Moment:
+        """Return the UTC of a moment of a boot's clock, which is in seconds.
+
+        `recorded` is the time in a document of that moment, used if the boot's own document is not here.
+        """
+        base = self._bases.get((log, boot))
+        if base is not None:
+            return base.at(clock)
+        return NEVER if recorded is None else Moment(Trust.RECORDED, recorded)
+
+    def boots(self, log: str) -> list[int]:
+        """Return the numbers of the boots of a log with documents, ascending."""
+        return sorted(number for found, number in self._bases if found == log)
+
+    def length(self, log: str, boot: int) -> float:
+        """Return the last known moment of a boot, on its clock; 0 if there is none."""
+        base = self._bases.get((log, boot))
+        return 0.0 if base is None else base.length
+
+    def first_boot_reaching(self, log: str, since: float) -> int:
+        """Return the lowest boot of a log with estimated times from `since` on; earlier ones can be skipped.
+
+        A boot whose end is not known, such as the newest, may have continued forever. The result is 0 if no
+        boot is known.
+        """
+        for number in self.boots(log):
+            base = self._bases[log, number]
+            if not base.is_over or base.at(base.length).is_within(since, math.inf):
+                return number
+        return max(self.boots(log), default=0)
+
+
+def believed(anchors: Iterable[Anchor]) -> tuple[Anchor, ...]:
+    """Return the anchors that count: of the best class of source, by the clock, without contradictions.
+
+    Floors are bounds and no anchors; none of them is returned.
+    """
+    fixed = [anchor for anchor in anchors if anchor.source is not Source.FLOOR and _is_finite(anchor)]
+    good = [anchor for anchor in fixed if _trust(anchor) is Trust.SYNCED]
+    kept: list[Anchor] = []
+    for anchor in sorted(good or fixed, key=lambda anchor: anchor.clock_s):
+        while kept and not _agree(kept[-1], anchor):
+            if kept[-1].uncertainty_s < anchor.uncertainty_s:
+                break
+            kept.pop()
+        else:
+            kept.append(anchor)
+    return tuple(kept)
+
+
+def sure_span(points: Sequence[Anchor]) -> Span | None:
+    """Return when a boot was running according to GNSS or the network; None without these.
+
+    `points` are the boot's believed anchors.
+    """
+    if not points or _trust(points[0]) is not Trust.SYNCED:
+        return None
+    begin, give = _interpolated(points, 0.0)
+    last = points[-1]
+    return Span(latest_begin=begin + give, earliest_end=last.utc - last.uncertainty_s)
+
+
+def _trust(anchor: Anchor) -> Trust:
+    return Trust.RTC if anchor.source is Source.RTC else Trust.SYNCED
+
+
+def _is_finite(anchor: Anchor) -> bool:
+    return all(map(math.isfinite, (anchor.clock_s, anchor.utc, anchor.uncertainty_s)))
+
+
+def _agree(one: Anchor, later: Anchor) -> bool:
+    elapsed = later.clock_s - one.clock_s
+    advance = later.utc - one.utc
+    slack = one.uncertainty_s + later.uncertainty_s + MOST_SLEW * elapsed
+    return elapsed > 0 and advance > 0 and abs(advance - elapsed) <= slack
+
+
+def _interpolated(points: Sequence[Anchor], clock: float) -> tuple[float, float]:
+    """Return UTC and uncertainty at a moment, from anchors in order."""
+    place = bisect_right(points, clock, key=lambda anchor: anchor.clock_s)
+    if place == 0 or place == len(points):
+        near = points[0] if place == 0 else points[-1]
+        away = clock - near.clock_s
+        return near.utc + away, near.uncertainty_s + DRIFT * abs(away)
+    left, right = points[place - 1], points[place]
+    share = (clock - left.clock_s) / (right.clock_s - left.clock_s)
+    nearest = min(clock - left.clock_s, right.clock_s - clock)
+    return (
+        left.utc + share * (right.utc - left.utc),
+        left.uncertainty_s + share * (right.uncertainty_s - left.uncertainty_s) + DRIFT * nearest,
+    )
+
+
+def _told_ends(boots: Sequence[Boot]) -> dict[int, float]:
+    """Return the last durable moment of each boot, on its clock, according to the boots after it."""
+    told: dict[int, float] = {}
+    for boot in boots:
+        if boot.previous_end is not None:
+            number, clock = boot.previous_end
+            told[number] = max(clock, told.get(number, 0.0))
+    return told
+
+
+def _based(boots: Sequence[Boot]) -> list[_Base]:
+    """Return each boot of one log with its relation to UTC, or its bounds from its neighbours."""
+    told = _told_ends(boots)
+    lengths = [
+        max([told.get(boot.number, 0.0), *(anchor.clock_s for anchor in boot.anchors)]) for boot in boots
+    ]
+    chosen = _chosen(boots)
+    # GNSS and the network bound everything else; then a clock chip is used where it fits in.
+    good = [points if points and _trust(points[0]) is Trust.SYNCED else () for points in chosen]
+    bounds = _bounds(boots, lengths, good)
+    credible = [
+        points if _fits(points, low=low, high=high) else ()
+        for points, (low, high) in zip(chosen, bounds, strict=True)
+    ]
+    settled = [mine or other for mine, other in zip(good, credible, strict=True)]
+    bounds = _bounds(boots, lengths, settled)
+    return [
+        _Base(
+            trust=_trust(points[0]) if points else Trust.UNKNOWN,
+            points=points,
+            low=low,
+            high=high,
+            length=length,
+            is_over=boot.number in told,
+        )
+        for boot, length, points, (low, high) in zip(boots, lengths, settled, bounds, strict=True)
+    ]
+
+
+def _chosen(boots: Sequence[Boot]) -> list[tuple[Anchor, ...]]:
+    """Return the anchors that count for each boot: its clock chip's where the sure ones are outvoted."""
+    chosen = [believed(boot.anchors) for boot in boots]
+    sure = [(place, span) for place, points in enumerate(chosen) if (span := sure_span(points)) is not None]
+    for (place, _), is_outvoted in zip(sure, outvoted([span for _, span in sure]), strict=True):
+        if is_outvoted:
+            chosen[place] = believed(a for a in boots[place].anchors if a.source is Source.RTC)
+    return chosen
+
+
+def _fits(points: Sequence[Anchor], *, low: float, high: float) -> bool:
+    """Return True if anchors put the clock's zero within bounds; of contradictory ones, the lower counts."""
+    if not points:
+        return False
+    utc, give = _interpolated(points, 0.0)
+    return utc + give >= low and (utc - give <= high or high < low)
+
+
+def _bounds(
+    boots: Sequence[Boot], lengths: Sequence[float], anchored: Sequence[Sequence[Anchor]]
+) -> list[tuple[float, float]]:
+    """Return the bounds of the zero of each boot's clock, from the boots around it and its floors."""
+    highs: list[float] = []
+    begins = math.inf  # latest UTC at which the following boots had begun
+    for length, points in zip(reversed(lengths), reversed(anchored), strict=True):
+        high = begins - length
+        highs.append(high)
+        begins = high
+        if points:
+            utc, give = _interpolated(points, 0.0)
+            begins = utc + give
+    highs.reverse()
+    lows: list[float] = []
+    over = -math.inf  # earliest UTC at which the boots so far were over
+    for boot, length, points, high in zip(boots, lengths, anchored, highs, strict=True):
+        low = max([over, *(zero for zero in _floors(boot) if zero <= high)])
+        lows.append(low)
+        over = low + length
+        if points:
+            utc, give = _interpolated(points, length)
+            over = utc - give
+    return list(zip(lows, highs, strict=True))
+
+
+def _floors(boot: Boot) -> Iterator[float]:
+    """Yield the floors of a boot, as UTC of its clock's zero.
+
+    The caller ignores those that later boots disprove: they came from a clock that ran ahead unnoticed.
+    """
+    for anchor in boot.anchors:
+        if anchor.source is Source.FLOOR and _is_finite(anchor):
+            yield anchor.utc - anchor.clock_s
+
+
+def downtimes(timeline: Timeline, log: str) -> list["Downtime"]:
+    """Return the times between the boots of a log during which the machine was off."""
+    found = []
+    for before, after in pairwise(timeline.boots(log)):
+        end = timeline.at(log, before, timeline.length(log, before))
+        start = timeline.at(log, after, 0.0)
+        found.append(Downtime(log=log, before=before, after=after, end=end, start=start))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Downtime:
+    """A time during which the machine was off.
+
+    It lasts from the last durable moment of one boot to the start of the next.
+    """
+
+    log: str
+    before: int
+    """Number of the boot that ended."""
+    after: int
+    end: Moment
+    start: Moment
+
+    @property
+    def seconds(self) -> float | None:
+        """Duration in seconds; None where either end is not known, or they contradict each other."""
+        if self.end.uncertainty is None or self.start.uncertainty is None:
+            return None
+        assert self.end.utc is not None
+        assert self.start.utc is not None
+        seconds = self.start.utc - self.end.utc
+        return seconds if seconds + self.uncertainty >= 0 else None
+
+    @property
+    def uncertainty(self) -> float:
+        """Uncertainty of the duration, in seconds."""
+        return (self.end.uncertainty or 0.0) + (self.start.uncertainty or 0.0)

@@ -1,0 +1,215 @@
+"""A batch: what one commit of the journal makes durable, and its format in the file.
+
+In the file a batch is one MessagePack array, compressed if that is shorter. Its samples are stored in
+columns, refer to sensors by number and count time back from the commit. Values are written in decimal,
+because a measured value has few digits. So a sample takes about 5 bytes.
+"""
+
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import chain
+from math import isfinite
+from typing import Final
+
+import msgspec
+
+from sensors.sample import Totals, Value
+from sensors.state import State
+
+STATES: Final = tuple(State)
+"""Numbers of the states in a batch, which are their positions here: only ever append."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The vessel, log, boot and run that a batch belongs to."""
+
+    vessel: str
+    log: str
+    boot: int
+    """Number of the machine's boot within the log."""
+    run: int
+    """Number of the recorder's start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One accepted sample of a sensor."""
+
+    sensor: str
+    sequence: int
+    clock_ms: int
+    """Boot clock, in milliseconds."""
+    value: Value
+    state: State = State.GOOD
+
+
+class Episode(msgspec.Struct, frozen=True, array_like=True):
+    """An alarm from its start until it is cleared and its document is written."""
+
+    sequence: int
+    """Number of the sample at which it was raised; part of its document's id."""
+    severity: str
+    """The highest severity so far."""
+    text: str
+    condition: str
+    value: Value
+    raised_ms: int
+    """Boot clock at the start, in milliseconds."""
+    raised_utc: float
+    """Start in seconds since 1970, as known at the time."""
+    boot: int
+    cleared_ms: int | None = None
+    cleared_utc: float | None = None
+    cleared_boot: int | None = None
+    history: tuple[tuple[int, float, str, str], ...] = ()
+    """Changes of the alarm: boot clock in ms, UTC in s, severity, condition."""
+
+
+class Gap(msgspec.Struct, frozen=True, array_like=True):
+    """Numbers that were given to samples which could not be kept."""
+
+    sensor: str
+    first: int
+    last: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Everything that one commit makes durable."""
+
+    run: int
+    """Number of the recorder's start: a window never spans two runs."""
+    boot: int
+    clock_ms: int
+    """Boot clock at the commit, in milliseconds."""
+    utc: float
+    """Machine's time at the commit, in seconds since 1970."""
+    synced: bool
+    """True if that time came from the network, GNSS or a clock chip."""
+    rows: tuple[Row, ...] = ()
+    totals: Mapping[str, Totals] = field(default_factory=dict)
+    episodes: tuple[tuple[str, Episode], ...] = ()
+    """Pairs of sensor and episode for each that began or changed, in order; a sensor may have several."""
+    gaps: tuple[Gap, ...] = ()
+    number: int = 0
+    """Number of the batch, set by the journal."""
+    given: Mapping[str, int] = field(default_factory=dict)
+    """Last sequence number of sensors that were given one lately, but not here; set by the journal."""
+
+    def last_numbers(self) -> dict[str, int]:
+        """Return, for each sensor that was given a number here, the last one."""
+        last: dict[str, int] = {}
+        for name, number in chain(
+            ((row.sensor, row.sequence) for row in self.rows), ((gap.sensor, gap.last) for gap in self.gaps)
+        ):
+            last[name] = max(number, last.get(name, 0))
+        return last
+
+
+class _Columns(msgspec.Struct, array_like=True):
+    """Samples as they are stored, in columns."""
+
+    sensors: list[int]
+    sequences: list[int]
+    before: list[int]
+    """Milliseconds before the commit."""
+    values: bytes
+    """JSON array of the values."""
+    states: list[int]
+
+
+class _Packed(msgspec.Struct, array_like=True):
+    """A batch as it is stored.
+
+    Its rows are sensor number, sequence, ms before the commit, value, state's number. They are empty and
+    `columns` is used instead, except in batches of earlier versions and where JSON cannot represent a value.
+    """
+
+    run: int
+    boot: int
+    clock_ms: int
+    utc: float
+    synced: bool
+    rows: list[tuple[int, int, int, bool | int | float | None, int]]
+    totals: list[tuple[int, int, float]]
+    episodes: list[tuple[int, Episode]]
+    gaps: list[Gap] = []
+    given: list[tuple[int, int]] = []  # batches of earlier versions end before it, or after it
+    columns: _Columns | None = None
+
+
+_DEFLATED: Final = 0x78
+"""First byte of the zlib format (RFC 1950, 2.2); no MessagePack array begins with it."""
+_QUICK: Final = 1
+"""Level of compression: higher levels save only one byte in a hundred."""
+
+_decode = msgspec.msgpack.Decoder(_Packed).decode
+_encode = msgspec.msgpack.Encoder().encode
+_decode_values = msgspec.json.Decoder(list[bool | int | float | None]).decode
+_encode_values = msgspec.json.Encoder().encode
+
+
+class BatchError(ValueError):
+    """Stored bytes that are no valid batch."""
+
+
+def pack(batch: Batch, numbers: Mapping[str, int]) -> bytes:
+    """Return the batch in its stored form; `numbers` maps each sensor to its number."""
+    sensors = [numbers[row.sensor] for row in batch.rows]
+    sequences = [row.sequence for row in batch.rows]
+    before = [batch.clock_ms - row.clock_ms for row in batch.rows]
+    values = [row.value for row in batch.rows]
+    states = [STATES.index(row.state) for row in batch.rows]
+    # JSON cannot represent infinity.
+    in_columns = all(not isinstance(value, float) or isfinite(value) for value in values)
+    packed = _encode(
+        _Packed(
+            batch.run,
+            batch.boot,
+            batch.clock_ms,
+            batch.utc,
+            batch.synced,
+            [] if in_columns else list(zip(sensors, sequences, before, values, states, strict=True)),
+            [(numbers[name], total.count, total.seconds) for name, total in batch.totals.items()],
+            [(numbers[name], episode) for name, episode in batch.episodes],
+            list(batch.gaps),
+            [(numbers[name], sequence) for name, sequence in batch.given.items()],
+            _Columns(sensors, sequences, before, _encode_values(values), states) if in_columns else None,
+        )
+    )
+    return min(zlib.compress(packed, _QUICK), packed, key=len)
+
+
+def _rows(packed: _Packed) -> Iterable[tuple[int, int, int, Value, int]]:
+    columns = packed.columns
+    if columns is None:
+        return packed.rows
+    values = _decode_values(columns.values)
+    return zip(columns.sensors, columns.sequences, columns.before, values, columns.states, strict=True)
+
+
+def unpack(number: int, data: bytes, ids: Mapping[int, str]) -> Batch:
+    """Return a batch from its stored form. Raise BatchError if the bytes are invalid."""
+    try:
+        packed = _decode(zlib.decompress(data) if data[:1] == bytes([_DEFLATED]) else data)
+        return Batch(
+            run=packed.run,
+            boot=packed.boot,
+            clock_ms=packed.clock_ms,
+            utc=packed.utc,
+            synced=packed.synced,
+            rows=tuple(
+                Row(ids[sensor], sequence, packed.clock_ms - before, value, STATES[state])
+                for sensor, sequence, before, value, state in _rows(packed)
+            ),
+            totals={ids[sensor]: Totals(count, seconds) for sensor, count, seconds in packed.totals},
+            episodes=tuple((ids[sensor], episode) for sensor, episode in packed.episodes),
+            gaps=tuple(packed.gaps),
+            number=number,
+            given={ids[sensor]: sequence for sensor, sequence in packed.given},
+        )
+    except (msgspec.DecodeError, zlib.error, KeyError, IndexError, ValueError) as error:
+        raise BatchError(f"batch {number} cannot be read: {error!r}") from error

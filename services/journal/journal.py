@@ -1,0 +1,483 @@
+"""The journal: `samples.db`, the recorder's own file, where a sample becomes durable.
+
+It contains every accepted sample until the sample's document is durable in the document store. It also
+contains what must never be lost of each sensor: the last sequence number, totals, and an alarm in progress.
+
+Durability: when `commit` returns, the batch survives SIGKILL and a power cut (SQLite's WAL with
+`synchronous=FULL`: one fsync). A batch is complete or absent.
+
+Wear: one commit appends one row to each of two tables, replaces one in a third, and touches nothing else. A
+batch of 100 samples takes three or four pages. Numbers and totals are not updated in place: they are read
+back from the batches at start. Sensors' rows are updated every 30 s at most.
+
+Damage: no batch ever depends on one page. When `commit` returns, a batch is in `batch`, in `echo` and in
+`newest`, that is on three pages; the next batch replaces it in `newest`. A checkpoint moves both copies that
+stay. In the write-ahead log a bad 4 kB block destroys two neighbouring pages at most, so one copy of each
+remains. Batches whose documents are durable are kept in a ring of 16 MB before they are dropped, and `spare`
+repeats what `meta` and `sensor` contain. So the content of a page that becomes unreadable, here or in the
+document store, is restored from elsewhere (`services.recovery.store_check`). If more than one page is lost,
+batches repeat the numbers that earlier ones gave.
+
+Checksums are seeded with the log's name, so that remains of an older log on a page are not mistaken for this
+one's. One process writes the file (guarded by a lock file); a second connection of the same process reads it
+(`JournalReader`).
+"""
+
+import dataclasses
+import os
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self
+
+import apsw
+import msgspec
+
+from sensors.sample import Totals
+from sync.store.schema import sync_directory
+
+from . import number_witness, settled_rows
+from .batch import Batch, Episode, Identity, pack
+from .schema import (
+    FROM_VERSION_1,
+    SCHEMA,
+    SCHEMA_VERSION,
+    JournalError,
+    connect,
+    drop,
+    insert,
+    lock,
+    read_batches,
+    seed,
+    translated,
+    translating,
+)
+
+TELL_FOR: Final = 64
+"""Number of commits that repeat the last number of a sensor that has no samples in them."""
+RING_BYTES: Final = 16_000_000
+LEAST_PATIENCE: Final = 1_000_000
+"""Minimum bytes by which the ring may exceed its size while second copies cannot be written.
+
+The limit is the ring's size again, if that is more.
+"""
+LOG_PAGES: Final = 1_000
+"""Pages of the write-ahead log, 4 MB: SQLite's own choice."""
+ROW_BYTES: Final = 400
+"""Bytes counted for each batch in addition to its content.
+
+So the ring has 40,000 batches at most, and the data that a start reads and memory keeps of them stays below 5
+MB.
+"""
+SETTLE_EVERY: Final = 30
+"""Number of commits between updates of sensors' rows."""
+
+
+@dataclass(slots=True)
+class SensorRecord:
+    """The journal's record of a sensor."""
+
+    number: int
+    path: str
+    unit: str
+    last: int = 0
+    """The last sequence number that was given."""
+    closed: int = 0
+    """Documents contain the samples up to this one, as of the start."""
+    totals: Totals = field(default_factory=Totals)
+    episode: Episode | None = None
+
+
+class Journal:
+    """The writing side of the journal. Not thread-safe except for `release`, which only takes a note."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        vfs: str | None = None,
+        ring: int | None = None,
+        log_pages: int = LOG_PAGES,
+        sync: Callable[[int], None] = os.fdatasync,
+    ) -> None:
+        """Open the journal, or create it.
+
+        `ring` is the number of bytes for documented batches (`RING_BYTES`). `log_pages` is the length of the
+        write-ahead log at which it is moved into the file. `sync` makes the witness, which is in the same
+        folder, durable. Raise a JournalError if the file cannot be opened; a damaged file raises
+        JournalDamagedError.
+        """
+        self.path = path
+        self._ring_most = ring
+        self._log_pages = log_pages
+        self._vfs = vfs
+        self._lock = lock(path)
+        self.sensors: dict[str, SensorRecord] = {}
+        self.last_batch: Batch | None = None
+        """The newest batch; never dropped, so that a start knows when the last run ended."""
+        self.through = 0
+        """Everything in batches up to this number is in documents, according to the file."""
+        self.wants_copies = False
+        """True if the ring has no space for batches whose documents have no second copy yet."""
+        self._copied: int | None = None
+        self._noted: tuple[int, dict[str, int]] = (0, {})
+        self._ring: deque[tuple[int, int]] = deque()
+        self._ring_bytes = 0
+        self._told: dict[str, int] = {}
+        self._seed = 0
+        self._ids: dict[int, str] = {}
+        self._numbers: dict[str, int] = {}
+        try:
+            self._connection = connect(path, vfs=vfs)
+            self._connection.wal_autocheckpoint(log_pages)
+            self._prepare()
+            self._load()
+        except apsw.Error as error:
+            self._lock.close()
+            raise translated(error, path) from error
+        except JournalError:
+            self._lock.close()
+            raise
+        sync_directory(path.parent)
+        self.witness = number_witness.Witness(number_witness.path_in(path.parent), sync=sync)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file and release the lock."""
+        self._connection.close()
+        self.witness.close()
+        self._lock.close()
+
+    def _prepare(self) -> None:
+        version = self._connection.pragma("user_version")
+        if version in {0, 1}:
+            with self._connection:
+                self._connection.execute(FROM_VERSION_1 if version else SCHEMA)
+                self._connection.pragma("user_version", SCHEMA_VERSION)
+        elif version != SCHEMA_VERSION:
+            raise JournalError(f"{self.path} was made by a newer Logboat (schema {version}); update this one")
+
+    def _load(self) -> None:
+        self._seed = seed(self.get_meta("log"))
+        for number, name, closed, path, unit, kept in self._connection.execute(
+            "SELECT number, id, closed, path, unit, kept FROM sensor"
+        ):
+            record = SensorRecord(number=number, path=path, unit=unit, last=closed, closed=closed)
+            if kept is not None:
+                stored = msgspec.msgpack.decode(kept, type=settled_rows.Kept)
+                record.totals, record.episode = Totals(stored.count, stored.seconds), stored.episode
+            self.sensors[name] = record
+            self._ids[number], self._numbers[name] = name, number
+        self.through = int(self.get_meta("through") or 0)
+        self._noted = (self.through, {})
+        for number, size in self._connection.execute(
+            "SELECT number, 2 * length(data) FROM batch ORDER BY number"
+        ):
+            self._count(number, size)
+        newest = self._ring[-1][0] if self._ring else 0
+        first = min(self.through, newest - 1)
+        for batch in read_batches(
+            self._connection, self._ids, after=min(first, newest - TELL_FOR), seed=self._seed
+        ):
+            if batch.number > first:
+                self._remember(batch)
+            else:
+                self._told.update(dict.fromkeys(batch.last_numbers(), batch.number))
+
+    def _count(self, number: int, size: int) -> None:
+        size += ROW_BYTES
+        self._ring.append((number, size))
+        self._ring_bytes += size
+
+    def _remember(self, batch: Batch) -> None:
+        for name, last in batch.last_numbers().items():
+            self.sensors[name].last = max(self.sensors[name].last, last)
+            self._told[name] = batch.number
+        for name, totals in batch.totals.items():
+            self.sensors[name].totals = totals
+        for name, episode in batch.episodes:
+            self.sensors[name].episode = episode
+        self.last_batch = batch
+
+    def get_meta(self, key: str) -> Any:
+        """Return a stored fact (`log`, `vessel`, `board`, `boot`, …), or None.
+
+        Raise a JournalError if the file cannot be read.
+        """
+        with translating(self.path):
+            row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else row[0]
+
+    def set_meta(self, values: Mapping[str, str | int | float]) -> None:
+        """Store facts durably, all or none."""
+        try:
+            with self._connection:
+                self._connection.executemany("INSERT OR REPLACE INTO meta VALUES(?, ?)", values.items())
+                self._spare()
+        except apsw.Error as error:
+            raise translated(error, self.path) from error
+        self._seed = seed(self.get_meta("log"))
+
+    def register(self, sensors: Iterable[tuple[str, str, str]]) -> None:
+        """Give each (id, path, unit) its number, or record that path or unit have changed."""
+        try:
+            with self._connection:
+                for name, path, unit in sensors:
+                    record = self.sensors.get(name)
+                    if record is not None and (record.path, record.unit) == (path, unit):
+                        continue
+                    self._connection.execute(
+                        "INSERT INTO sensor(id, path, unit) VALUES(?, ?, ?) "
+                        "ON CONFLICT(id) DO UPDATE SET path = excluded.path, unit = excluded.unit",
+                        (name, path, unit),
+                    )
+                    if record is None:
+                        number = self._connection.last_insert_rowid()
+                        self.sensors[name] = SensorRecord(number=number, path=path, unit=unit)
+                        self._ids[number], self._numbers[name] = name, number
+                    else:
+                        record.path, record.unit = path, unit
+                self._spare()
+        except apsw.Error as error:
+            raise translated(error, self.path) from error
+        self.witness.register(self.sensors)
+
+    def begin_log(self, values: Mapping[str, str | int | float]) -> None:
+        """Delete all samples and numbers and store `values`: a new log begins.
+
+        The batches must be in documents before.
+        """
+        try:
+            with self._connection:
+                self._connection.execute(
+                    "DELETE FROM batch; DELETE FROM echo; DELETE FROM newest; DELETE FROM sensor"
+                )
+                self._connection.execute("DELETE FROM meta WHERE key = 'through'")
+                self._connection.executemany("INSERT OR REPLACE INTO meta VALUES(?, ?)", values.items())
+                self._spare()
+        except apsw.Error as error:
+            raise translated(error, self.path) from error
+        self.sensors.clear()
+        self._ids.clear()
+        self._numbers.clear()
+        self._ring.clear()
+        self._told.clear()
+        self._ring_bytes, self.through, self._noted = 0, 0, (0, {})
+        self._copied = None if self._copied is None else 0
+        self.last_batch = None
+        self._seed = seed(self.get_meta("log"))
+
+    def release(self, through: int, closed: Mapping[str, int]) -> None:
+        """Note that documents contain all batches up to `through`, and each sensor's samples up to `closed`.
+
+        May be called from any thread. A later commit stores the note, and drops what the ring has no space
+        for.
+        """
+        self._noted = (through, dict(closed))
+
+    def release_copies(self, through: int) -> None:
+        """Note that documents of batches up to `through` are durable in their second copy, too.
+
+        May be called from any thread. After the first call, no other batch is dropped, unless the ring far
+        exceeds its size.
+        """
+        self._copied = through
+        self.wants_copies = False
+
+    def commit(self, batch: Batch) -> Batch:
+        """Make a batch durable, and return it with its number.
+
+        After a JournalError it is unknown whether that happened: call `reopen`, then commit again.
+        """
+        number = 1 if self.last_batch is None else self.last_batch.number + 1
+        batch = dataclasses.replace(batch, number=number, given=self._given_before(batch, number))
+        data = pack(batch, self._numbers)
+        crc = zlib.crc32(data, self._seed)
+        through, closed = self._noted
+        settle = number % SETTLE_EVERY == 0 and through > self.through
+        outgrown = self._to_drop(through) if settle else 0
+        given = batch.last_numbers()
+        self.witness.cover(given)
+        try:
+            with self._connection:
+                insert(self._connection, number, crc, data)
+                if settle:
+                    self._settle(through, closed)
+                if outgrown:
+                    drop(self._connection, outgrown)
+        except apsw.Error as error:
+            raise translated(error, self.path) from error
+        if settle:
+            self.through = through
+        while outgrown and self._ring[0][0] <= outgrown:
+            self._ring_bytes -= self._ring.popleft()[1]
+        self._count(number, 2 * len(data))
+        self._remember(batch)
+        self.witness.note(number, given, batch.clock_ms)
+        return batch
+
+    def _given_before(self, batch: Batch, number: int) -> dict[str, int]:
+        """Return the last numbers from earlier batches, of sensors that have none in this one."""
+        here = batch.last_numbers()
+        return {
+            name: self.sensors[name].last
+            for name, told in self._told.items()
+            if number - told <= TELL_FOR and name not in here
+        }
+
+    def settle(self) -> None:
+        """Store the latest note of `release` now. Raise JournalError if that fails."""
+        through, closed = self._noted
+        try:
+            with self._connection:
+                self._settle(through, closed)
+        except apsw.Error as error:
+            raise translated(error, self.path) from error
+        self.through = through
+
+    def reopen(self) -> list[Batch]:
+        """Open a new connection after an input/output error. Raise a JournalError if that fails.
+
+        Return the batches that reached the file although their commit seemed to fail.
+        """
+        known = 0 if self.last_batch is None else self.last_batch.number
+        try:
+            self._connection.close(force=True)
+            self._connection = connect(self.path, vfs=self._vfs)
+            self._connection.wal_autocheckpoint(self._log_pages)
+            landed = list(read_batches(self._connection, self._ids, after=known, seed=self._seed))
+        except apsw.Error as error:
+            raise translated(error, self.path) from error
+        for batch in landed:
+            self._remember(batch)
+            self._count(batch.number, 0)
+            self.witness.note(batch.number, batch.last_numbers(), batch.clock_ms)
+        return landed
+
+    @property
+    def waiting(self) -> int:
+        """Number of batches that documents do not contain yet."""
+        return 0 if self.last_batch is None else self.last_batch.number - self._noted[0]
+
+    def bytes_on_disk(self) -> int:
+        """Return the size of the database and its write-ahead log, in bytes."""
+        return sum(file.stat().st_size for file in (self.path, Path(f"{self.path}-wal")) if file.exists())
+
+    def _to_drop(self, through: int) -> int:
+        """Return the number of the last batch that the ring should drop; 0 for none."""
+        most = RING_BYTES if self._ring_most is None else self._ring_most
+        if self._copied is None:
+            return self._outgrown(through, most)
+        # If copies cannot be written, for whatever reason, batches must not fill the card.
+        beyond = self._outgrown(through, most + max(most, LEAST_PATIENCE))
+        copied = self._outgrown(min(through, self._copied), most)
+        self.wants_copies = copied < self._outgrown(through, most)
+        return max(beyond, copied)
+
+    def _outgrown(self, through: int, most: int) -> int:
+        """Return the last documented batch that a ring of `most` bytes has no space for; 0 for none.
+
+        The newest batch always stays.
+        """
+        last, excess = 0, self._ring_bytes - most
+        for number, size in self._ring:
+            if excess <= 0 or number > through or number == self._ring[-1][0]:
+                break
+            last, excess = number, excess - size
+        return last
+
+    def _spare(self) -> None:
+        """Write a second copy, on another page, of what is needed to interpret batches.
+
+        Call it within a transaction.
+        """
+        execute = self._connection.execute
+        data = msgspec.msgpack.encode(
+            [
+                execute("SELECT key, value FROM meta").fetchall(),
+                execute("SELECT number, id, closed, path, unit FROM sensor").fetchall(),
+            ]
+        )
+        execute("INSERT OR REPLACE INTO spare VALUES(1, ?, ?)", (zlib.crc32(data), data))
+
+    def _settle(self, through: int, closed: Mapping[str, int]) -> None:
+        self._connection.execute("INSERT OR REPLACE INTO meta VALUES('through', ?)", (through,))
+        for name, record in self.sensors.items():
+            upto = closed.get(name, record.closed)
+            kept = settled_rows.Kept(record.totals.count, record.totals.seconds, record.episode)
+            kept.crc = settled_rows.checksum(record.number, name, upto, through, msgspec.msgpack.encode(kept))
+            self._connection.execute(
+                "UPDATE sensor SET closed = ?, kept = ? WHERE number = ?",
+                (upto, msgspec.msgpack.encode(kept), record.number),
+            )
+
+
+class JournalReader:
+    """A second connection, for the thread that makes documents. Every method may raise a JournalError."""
+
+    def __init__(self, path: Path, *, vfs: str | None = None) -> None:
+        self.path = path
+        self._connection = connect(path, vfs=vfs)
+        self._ids: dict[int, str] = {}
+        try:
+            found = self._meta().get("log")
+        except JournalError:
+            self._connection.close()
+            raise
+        self._seed = seed(found)
+
+    def batches(self, *, after: int, limit: int) -> list[Batch]:
+        """Return up to `limit` batches with a number above `after`, in order."""
+        with translating(self.path):
+            return list(read_batches(self._connection, self._ids, after=after, limit=limit, seed=self._seed))
+
+    def all_batches(self) -> Iterator[Batch]:
+        """Yield all existing batches, in order."""
+        after = 0
+        while found := self.batches(after=after, limit=100):
+            yield from found
+            after = found[-1].number
+
+    def closed(self) -> dict[str, int]:
+        """Return, by sensor, the last sequence number known to be in documents."""
+        with translating(self.path):
+            return dict(self._connection.execute("SELECT id, closed FROM sensor"))
+
+    def registered(self) -> dict[str, tuple[str, str]]:
+        """Return path and unit of every sensor that batches may refer to."""
+        with translating(self.path):
+            return {
+                name: (path, unit)
+                for name, path, unit in self._connection.execute("SELECT id, path, unit FROM sensor")
+            }
+
+    def identity(self) -> Identity | None:
+        """Return the identity of the log as of its last start; None before the first."""
+        meta = self._meta()
+        if "log" not in meta:
+            return None
+        return Identity(
+            vessel=str(meta["vessel"]),
+            log=str(meta["log"]),
+            boot=int(meta.get("boot", 0)),
+            run=int(meta.get("run", 0)),
+        )
+
+    def through(self) -> int:
+        """Return the number of the last batch that is known to be completely in documents."""
+        return int(self._meta().get("through", 0))
+
+    def close(self) -> None:
+        """Close the connection to the file."""
+        self._connection.close()
+
+    def _meta(self) -> dict[str, Any]:
+        with translating(self.path):
+            return dict(self._connection.execute("SELECT key, value FROM meta"))

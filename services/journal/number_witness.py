@@ -1,0 +1,273 @@
+"""The witness: the sample numbers that were given, in a small file of its own beside the journal.
+
+A journal that has lost its end, or was replaced by an older copy, is sound in itself: nothing in it shows
+that there was more. The samples of open windows are in no document yet. So `given-numbers` repeats which
+batch was committed last and which number each sensor was given last. If the journal is behind it at a start,
+a new log begins (`services.recovery.rollback`).
+
+After each commit, one of two slots is overwritten. That is not synchronised: it survives a kill at once, and
+a power cut as soon as the system has written it back, half a minute later at most. Only the *reservation* is
+synchronised: numbers are given only up to one that is durable here. It is raised some minutes ahead, by a
+thread that has time (`work`), so a commit waits for it only when a sensor has suddenly become much faster.
+After a power cut, the numbers between the last one known and the reserved one are in doubt.
+
+A file that cannot be written delays nothing: the fault is reported, and the write is retried.
+"""
+
+import logging
+import os
+import threading
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+import msgspec
+
+log = logging.getLogger(__name__)
+
+NAME: Final = "given-numbers"
+AHEAD_S: Final = 600.0
+"""Seconds for which numbers are reserved, at the rate since the last reservation."""
+AHEAD_LEAST: Final = 64
+AHEAD_FIRST: Final = 1_000
+"""Number of reserved numbers for a sensor whose rate is not known yet."""
+AHEAD_MOST: Final = 1_000_000
+RETRY_MS: Final = 60_000
+_MAGIC: Final = b"LbW1"
+_HEAD: Final = 12
+"""Bytes of magic, length and CRC-32 before the record in a slot."""
+_PAGE: Final = 4_096
+_SENSOR_BYTES: Final = 80
+"""Bytes for a name of 32 characters, two numbers of 12 digits, and JSON's punctuation, with a margin."""
+
+
+class Given(msgspec.Struct, frozen=True):
+    """The content of the witness."""
+
+    turn: int
+    """Number of the record: the higher one is the newer."""
+    vessel: str
+    log: str
+    start: str
+    """Boot id of the boot in which this was written."""
+    batch: int
+    """Number of the last committed batch; 0 for none."""
+    numbers: dict[str, tuple[int, int]]
+    """Last number that was given, and last one that is reserved, by sensor."""
+
+    def last(self, sensor: str) -> int:
+        """Return the last number that a sensor is known to have been given; 0 for none."""
+        return self.numbers.get(sensor, (0, 0))[0]
+
+    def reserved(self, sensor: str) -> int:
+        """Return the number above which none was given; 0 if none was."""
+        return self.numbers.get(sensor, (0, 0))[1]
+
+
+def path_in(data: Path) -> Path:
+    """Return the path of the witness in a data folder."""
+    return data / NAME
+
+
+def read(path: Path) -> Given | None:
+    """Return the content of the file; None if it is missing or cannot be parsed."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    return _newest(content)
+
+
+def _newest(content: bytes) -> Given | None:
+    half = len(content) // 2
+    found = [record for at in (0, half) if (record := _record(content[at : at + half])) is not None]
+    return max(found, key=lambda record: record.turn, default=None)
+
+
+def _record(slot: bytes) -> Given | None:
+    length, checksum = int.from_bytes(slot[4:8]), int.from_bytes(slot[8:12])
+    packed = slot[_HEAD : _HEAD + length]
+    if slot[:4] != _MAGIC or len(packed) != length or zlib.crc32(packed) != checksum:
+        return None
+    try:
+        return msgspec.json.decode(packed, type=Given)
+    except msgspec.DecodeError:
+        return None
+
+
+class Witness:
+    """The writing side. `work` may be called from another thread. No method raises."""
+
+    def __init__(self, path: Path, *, sync: Callable[[int], None] = os.fdatasync) -> None:
+        """Read the existing file. `sync` makes a descriptor's file durable."""
+        self.fault: str | None = None
+        """The reason why it cannot be written now, or None."""
+        self.found = read(path)
+        """Content of the file when it was opened."""
+        self._path, self._sync = path, sync
+        self._lock = threading.Lock()
+        self._handle = -1
+        self._slot_bytes = 0
+        self._turn = 0 if self.found is None else self.found.turn
+        self._vessel = self._log = self._start = ""
+        self._batch = 0
+        self._last: dict[str, int] = {}
+        self._reserved: dict[str, int] = {}
+        """Reserved numbers as written; `_durable` contains those that are durable."""
+        self._durable: dict[str, int] = {}
+        self._since: tuple[int, dict[str, int]] | None = None
+        """Boot clock of the last reservation in ms, and the last numbers given then."""
+        self._now_ms = 0
+        self._failed_ms: int | None = None
+
+    def close(self) -> None:
+        """Close the file; safe to call twice."""
+        with self._lock:
+            if self._handle >= 0:
+                os.close(self._handle)
+                self._handle = -1
+
+    def begin(self, *, vessel: str, log: str, start: str, batch: int, last: Mapping[str, int]) -> None:
+        """Begin to witness for a log; durable on return, unless there is a `fault`."""
+        found = self.found
+        with self._lock:
+            self._vessel, self._log, self._start, self._batch = vessel, log, start, batch
+            self._last = dict(last)
+            goes_on = found is not None and (found.vessel, found.log) == (vessel, log)
+            self._durable = (
+                {name: found.reserved(name) for name in last} if goes_on and found is not None else {}
+            )
+            self._reserved = dict(self._durable)
+            self._since = None
+        self._raise()
+
+    def register(self, names: Iterable[str]) -> None:
+        """Note that these sensors may be given numbers."""
+        with self._lock:
+            new = [name for name in names if name not in self._last]
+            self._last |= dict.fromkeys(new, 0)
+        if new:
+            self._raise()
+
+    def cover(self, last: Mapping[str, int]) -> None:
+        """Ensure before a commit that its numbers are reserved. Wait only if `work` came too late."""
+        if self._log and any(number > self._durable.get(name, 0) for name, number in last.items()):
+            self._raise(last)
+
+    def note(self, batch: int, last: Mapping[str, int], now_ms: int) -> None:
+        """Note what a commit has made durable; `now_ms` is the boot clock of the commit, in milliseconds."""
+        if not self._log:
+            return
+        with self._lock:
+            self._batch, self._now_ms = batch, now_ms
+            self._last.update(last)
+            if self._since is None:
+                self._since = (now_ms, dict(self._last))
+            if not self._is_failing():
+                self._write()
+
+    def work(self) -> None:
+        """Reserve more numbers if more than half of those reserved for some sensor are given."""
+        if not self._log or self._is_failing():
+            return
+        with self._lock:
+            before = {} if self._since is None else self._since[1]
+            due = self.fault is not None or any(
+                number - before.get(name, 0) > self._durable.get(name, 0) - number
+                for name, number in self._last.items()
+            )
+        if due:
+            self._raise()
+
+    def _is_failing(self) -> bool:
+        return self._failed_ms is not None and self._now_ms - self._failed_ms < RETRY_MS
+
+    def _raise(self, needed: Mapping[str, int] = MappingProxyType({})) -> None:
+        """Reserve numbers ahead, durably; `needed` are about to be given."""
+        if not self._log or self._is_failing():
+            return
+        with self._lock:
+            since, now = self._since, self._now_ms
+            for name, last in self._last.items():
+                number = max(last, needed.get(name, 0))
+                self._reserved[name] = max(
+                    self._reserved.get(name, 0), number + _ahead(name, number, since, now)
+                )
+            self._since = None if since is None else (now, dict(self._last))
+            wanted = dict(self._reserved)
+            written, handle = self._write(), self._handle
+        if not written:
+            return
+        try:
+            self._sync(handle)
+        except OSError as error:
+            self._fail(error)
+            return
+        with self._lock:
+            self._durable.update(wanted)
+
+    def _write(self) -> bool:
+        """Overwrite the older slot; return True if that succeeded. The caller holds the lock."""
+        self._turn += 1
+        packed = msgspec.json.encode(
+            Given(
+                self._turn,
+                self._vessel,
+                self._log,
+                self._start,
+                self._batch,
+                {name: (number, self._reserved.get(name, 0)) for name, number in self._last.items()},
+            )
+        )
+        slot = _MAGIC + len(packed).to_bytes(4) + zlib.crc32(packed).to_bytes(4) + packed
+        try:
+            if self._handle < 0 or len(slot) > self._slot_bytes:
+                self._make(slot)
+            else:
+                os.pwrite(self._handle, slot, self._turn % 2 * self._slot_bytes)
+        except OSError as error:
+            self._fail(error)
+            return False
+        if self.fault is not None:
+            log.warning("%s is written again", self._path)
+        self.fault = self._failed_ms = None
+        return True
+
+    def _make(self, slot: bytes) -> None:
+        """Create a file whose slots are long enough, and replace the existing one."""
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+        needed = max(len(slot), _HEAD + 200 + _SENSOR_BYTES * len(self._last))
+        size = -(-needed // _PAGE) * _PAGE
+        fresh = self._path.with_name(f".{self._path.name}.new")
+        handle = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o660)
+        try:
+            os.pwrite(handle, slot.ljust(size, b"\0") + slot.ljust(size, b"\0"), 0)
+            self._sync(handle)
+            fresh.replace(self._path)
+            folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        except OSError:
+            os.close(handle)
+            raise
+        self._handle, self._slot_bytes = handle, size
+
+    def _fail(self, error: OSError) -> None:
+        words = f"{self._path} cannot be written: {error.strerror or error}"
+        if words != self.fault:
+            log.error("%s", words)
+        self.fault, self._failed_ms = words, self._now_ms
+
+
+def _ahead(name: str, number: int, since: tuple[int, dict[str, int]] | None, now_ms: int) -> int:
+    """Return how many numbers to reserve for a sensor beyond the one given last."""
+    if since is None or now_ms - since[0] < 1_000 or name not in since[1]:
+        return AHEAD_FIRST
+    rate = (number - since[1][name]) / (now_ms - since[0]) * 1_000
+    return min(max(int(rate * AHEAD_S), AHEAD_LEAST), AHEAD_MOST)

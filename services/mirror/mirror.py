@@ -1,0 +1,386 @@
+"""Copies of the vessel's own finished documents (readings, gaps, alarms, boots), beside `log.db`.
+
+`DATA/copies/<number>.seg` are append-only files of about 8 MB (`segments`). They follow the document store by
+its sequences, some minutes behind. Until a document is durable here, the journal's ring keeps the batches
+that it was made from (`Journal.release_copies`). So at any time each sample is in two files.
+
+Only the end of a round is synchronised. Then a *mark* is written, which says how far copies are durable. A
+start continues from the newest mark. Everything after it is copied again, which does no harm, since of
+several copies of a document the newest counts.
+
+Written data is never changed. A segment is removed as a whole, after the documents in it that still count
+were appended again: when it is damaged, or when most of its documents were removed from the store on purpose.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from sync.documents import Kind
+from sync.folders import make_folder
+from sync.store import Database
+from sync.store.revisions import generation
+
+from . import segment_file
+from .segment_file import Content, Copy, File, Files, Mark, parse, read
+
+log = logging.getLogger(__name__)
+
+SEGMENT_BYTES: Final = 8_000_000
+LOOKED_AT: Final = 2_000
+"""Changes read in one round, including those of other vessels' documents."""
+BLOCK_BYTES: Final = 256_000
+"""Approximate maximum size of documents' bodies in one block, in bytes."""
+AT_ONCE: Final = 10_000
+"""Number of the newest changes that are copied at once if the store is older than its copies.
+
+It exceeds what the journal's ring has batches for. The other changes are filled in step by step.
+"""
+FILL_BYTES: Final = 1_000_000
+"""Bytes of older documents' bodies that one `fill` copies."""
+MARK_AFTER: Final = 50_000
+"""Number of changes of others' documents after which a mark is written for them alone."""
+KINDS: Final = (Kind.READING, Kind.GAP, Kind.ALARM, Kind.BOOT)
+
+
+@dataclass(frozen=True, slots=True)
+class Retired:
+    """The documents of a segment that was removed."""
+
+    kept: int
+    """Number of documents that were appended again because they still count."""
+    healed: int
+    """Number of damaged documents that were appended again from the store."""
+
+
+def folder_in(data: Path) -> Path:
+    """Return the folder of the copies."""
+    return data / "copies"
+
+
+def numbers(folder: Path) -> list[int]:
+    """Return the numbers of the existing segments, oldest first."""
+    return sorted(int(file.stem) for file in folder.glob("*.seg") if file.stem.isdecimal())
+
+
+def segment(folder: Path, number: int) -> Path:
+    """Return the path of a segment."""
+    return folder / f"{number:06}.seg"
+
+
+def contents(folder: Path, *, newest: bool = False) -> Iterator[tuple[int, Content]]:
+    """Yield the readable content of each segment, oldest first, or of the newest alone.
+
+    Raise OSError if a segment cannot be read.
+    """
+    for number in numbers(folder)[-1:] if newest else numbers(folder):
+        yield number, parse(read(segment(folder, number)), number)
+
+
+def uncopied(folder: Path, database: Database, vessel: str) -> list[str]:
+    """Return the ids of documents whose copies were durable and are gone.
+
+    Documents that have not been copied yet are not among them. Raise OSError or StoreError if something
+    cannot be read.
+    """
+    there: set[tuple[str, str]] = set()
+    state: Mark | None = None
+    for _, content in contents(folder):
+        there.update((copy.id, copy.rev) for copy in content.copies())
+        state = content.last_mark.mark() if content.last_mark is not None else state
+    if state is None or state.store != database.uuid:
+        return []  # copying starts again from the beginning
+    missing, since = [], 0
+    while changes := database.changes(since, limit=LOOKED_AT):
+        since = changes[-1].sequence
+        missing += [
+            change.id
+            for change in changes
+            if (change.sequence <= state.filled or state.until < change.sequence <= state.through)
+            and is_own(change.id, vessel)
+            and not change.deleted
+            and (change.id, change.rev) not in there
+        ]
+    return missing
+
+
+class Copies:
+    """Writer of copies, for use by one thread. After an OSError from any method it must be opened again."""
+
+    def __init__(
+        self, folder: Path, *, segment_bytes: int = SEGMENT_BYTES, files: Files | None = None
+    ) -> None:
+        self.folder = folder
+        self.damaged: set[int] = set()
+        """Numbers of the segments that are known to be damaged, and should be retired."""
+        self._files = files or Files()
+        self._segment_bytes = segment_bytes
+        self._mark: Mark | None = None
+        self._reach: int | None = None
+        """The same as `Mark.through`, but not yet durable."""
+        self._again: set[str] = set()
+        """Ids of documents at the damaged end of the newest segment."""
+        self._fresh = False
+        """True if something was appended that is not yet durable."""
+        self._new_name = False
+        make_folder(folder)
+        there = numbers(folder)
+        self._number = there[-1] if there else 0
+        self._file: File | None = None
+        self._size = 0
+        for number in reversed(there):
+            if self._resume(number):
+                break
+
+    def close(self) -> None:
+        """Close the file; safe to call twice."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def bytes_on_disk(self) -> int:
+        """Return the size of all segments, in bytes."""
+        return sum(file.stat().st_size for file in self.folder.glob("*.seg"))
+
+    def follow(self, database: Database, vessel: str) -> bool:
+        """Copy recent changes, in one round of limited size.
+
+        Return whether that was all; if so, it is durable. Raise StoreError if documents cannot be read.
+        """
+        state = self._begin(database)
+        reach = state.through if self._reach is None else self._reach
+        changes = database.changes(reach, limit=LOOKED_AT)
+        wanted = [change for change in changes if is_own(change.id, vessel) and not change.deleted]
+        self._append_documents(database, ((change.id, change.rev) for change in wanted))
+        self._reach = changes[-1].sequence if changes else reach
+        if len(changes) == LOOKED_AT:
+            return False
+        if self._fresh or self._reach - state.through > MARK_AFTER:
+            self._settle(msgspec.structs.replace(state, through=self._reach))
+        return True
+
+    def fill(self, database: Database, vessel: str) -> bool:
+        """Copy some of the documents that are older than the copies, and return whether more remain.
+
+        Call it only right after `follow` has returned True. Raise StoreError if documents cannot be read.
+        """
+        state = self._begin(database)
+        if state.filled >= state.until:
+            return False
+        found = database.changes(state.filled, limit=LOOKED_AT)
+        upto, size, wanted = state.filled, 0, []
+        for change in found:
+            if change.sequence > state.until or size >= FILL_BYTES:
+                break
+            upto = change.sequence
+            if is_own(change.id, vessel) and not change.deleted:
+                size += change.size
+                wanted.append((change.id, change.rev))
+        if size < FILL_BYTES and (len(found) < LOOKED_AT or found[-1].sequence > state.until):
+            upto = state.until
+        self._append_documents(database, wanted)
+        through = state.through if self._reach is None else self._reach
+        self._settle(msgspec.structs.replace(state, through=through, filled=upto))
+        return upto < state.until
+
+    def forget(self, ids: Iterable[str]) -> None:
+        """Note documents that were removed on purpose and without a floor, so that they are not restored."""
+        gone = list(ids)
+        if gone:
+            self._append(segment_file.removed(gone, self._writable()))
+
+    def rebase(self, database: Database, *, before: int) -> None:
+        """Adapt the mark after the store was repaired and missing documents were restored.
+
+        The store has another uuid since then; `before` was its last sequence until the restore.
+        """
+        last, state = database.last_sequence, self._mark
+        if state is None:
+            return  # copying continues where it ends
+        self._reach = None
+        self._settle(
+            Mark(
+                database.uuid,
+                # Restored documents are in copies, and so are older ones, unless they are newer than the
+                # copies.
+                through=last if before <= state.through else state.through,
+                filled=min(state.filled, before),
+                until=min(state.until, before),
+            )
+        )
+
+    def retire(self, number: int, database: Database, *, most: float = 1.0) -> Retired | None:
+        """Append again what still counts of a segment and what was damaged in it, then remove the segment.
+
+        If more than the share `most` of it counts, do nothing and return None. Raise StoreError if documents
+        cannot be read.
+        """
+        if number == self._number:
+            self._next()
+        state = self._begin(database)
+        file = segment(self.folder, number)
+        content = parse(read(file), number)
+        all_bytes, kept_bytes = 0, 0
+        kept: dict[str, str] = {}
+        for copy in content.copies():
+            all_bytes += len(copy.body)
+            if _counts(copy, database):
+                kept_bytes += len(copy.body)
+                kept[copy.id] = copy.rev
+        if kept_bytes > most * all_bytes:
+            return None
+        self._append_copies(copy for copy in content.copies() if kept.get(copy.id) == copy.rev)
+        if number != numbers(self.folder)[0]:  # an older segment may still contain them
+            self.forget(content.removed())
+        healed = self._append_current(database, content.lost())
+        self._settle(state)
+        file.unlink()
+        self.damaged.discard(number)
+        return Retired(kept=len(kept), healed=healed)
+
+    def copy_again(self, database: Database, ids: Iterable[str]) -> int:
+        """Append the current revisions of documents whose copies are gone, and return their number.
+
+        Raise StoreError if documents cannot be read.
+        """
+        state = self._begin(database)
+        healed = self._append_current(database, ids)
+        self._settle(state)
+        return healed
+
+    def make_room(self, database: Database) -> int:
+        """Remove the oldest segments, as long as at most half of their content still counts.
+
+        Return the number of bytes freed. Raise StoreError if documents cannot be read.
+        """
+        before = self.bytes_on_disk()
+        for number in numbers(self.folder)[:-1]:
+            if self.retire(number, database, most=0.5) is None:
+                break
+        return before - self.bytes_on_disk()
+
+    def look_at(self, number: int) -> bool:
+        """Return True if a segment is sound; if not, add it to `damaged`."""
+        if parse(read(segment(self.folder, number)), number).damaged:
+            self.damaged.add(number)
+        return number not in self.damaged
+
+    def _resume(self, number: int) -> bool:
+        """Find the newest mark, and prepare the newest segment for appending."""
+        content = parse(read(segment(self.folder, number)), number)
+        found = content.last_mark
+        if found is not None:
+            self._mark = found.mark()
+        if number == self._number:
+            self._size = content.records[-1].end if content.records else 0
+            if any(start < self._size for start, _ in content.damaged):
+                self.damaged.add(number)  # then the next record begins another one
+            else:
+                self._file = self._files.append_to(segment(self.folder, number))
+                self._again = content.lost()
+                if content.damaged:  # a power cut left it unfinished, or its last page is bad
+                    self._file.cut(self._size)
+        return found is not None
+
+    def _begin(self, database: Database) -> Mark:
+        """Return the mark that applies to this store."""
+        state, last = self._mark, database.last_sequence
+        if state is None or state.store != database.uuid:
+            until = max(last - AT_ONCE, 0)
+            state = Mark(database.uuid, through=until, filled=0, until=until)
+            self._reach = None
+        elif state.through > last:
+            # The store lost its last changes with the end of its log: other changes will take their
+            # sequences.
+            state = msgspec.structs.replace(state, through=last)
+            self._reach = None
+        if state is not self._mark:
+            self._mark, self._fresh = state, True
+        if self._again:
+            again, self._again = self._again, set()
+            self._append_current(database, again)
+        return state
+
+    def _append_current(self, database: Database, ids: Iterable[str]) -> int:
+        """Copy the current revisions of documents that exist, and return their number."""
+        found = [(name, rev) for name, (rev, deleted) in database.current(ids).items() if not deleted]
+        self._append_documents(database, found)
+        return len(found)
+
+    def _append_documents(self, database: Database, wanted: Iterable[tuple[str, str]]) -> None:
+        self._append_copies(_from_store(database, wanted))
+
+    def _append_copies(self, copies: Iterable[Copy]) -> None:
+        some: list[Copy] = []
+        size = 0
+        for copy in copies:
+            some.append(copy)
+            size += len(copy.body)
+            if size >= BLOCK_BYTES:
+                self._append(segment_file.block(some, self._writable()))
+                some.clear()
+                size = 0
+        if some:
+            self._append(segment_file.block(some, self._writable()))
+
+    def _writable(self) -> int:
+        """Return the number of the segment that takes the next record."""
+        if self._file is None or self._size >= self._segment_bytes:
+            self._next()
+        return self._number
+
+    def _next(self) -> None:
+        if self._file is not None:
+            self._file.sync()
+        self.close()
+        self._number += 1
+        self._file = self._files.append_to(segment(self.folder, self._number))
+        self._size, self._new_name = 0, True
+        if self._mark is not None:
+            self._append(segment_file.mark(self._mark, self._number))
+
+    def _append(self, data: bytes) -> None:
+        assert self._file is not None
+        self._file.append(data)
+        self._size += len(data)
+        self._fresh = True
+
+    def _sync(self) -> None:
+        if self._file is not None:
+            self._file.sync()
+        if self._new_name:
+            self._files.sync_folder(self.folder)
+            self._new_name = False
+        self._fresh = False
+
+    def _settle(self, state: Mark) -> None:
+        """Make appended data durable, then write the mark that says so."""
+        self._sync()
+        self._mark = state
+        self._append(segment_file.mark(state, self._writable()))
+        self._fresh = False  # the mark itself need not be durable: without it, some is copied twice
+
+
+def is_own(document_id: str, vessel: str) -> bool:
+    """Return True if a vessel's copies include the document."""
+    return document_id.startswith(tuple(f"{kind}:{vessel}:" for kind in KINDS))
+
+
+def _from_store(database: Database, wanted: Iterable[tuple[str, str]]) -> Iterator[Copy]:
+    for document_id, rev in wanted:
+        found = database.revision(document_id, rev)
+        if found is not None:  # else it has changed again, and is copied then
+            yield Copy(document_id, rev, found.history, msgspec.Raw(found.raw))
+
+
+def _counts(copy: Copy, database: Database) -> bool:
+    """Whether a copy would have to be put back if the store lost what it has."""
+    current = database.current([copy.id]).get(copy.id)
+    if current is None:
+        # A floor shows that readings were removed; alarms are removed only to free space on the card.
+        return not copy.id.startswith(f"{Kind.ALARM}:") and not database.floor(copy.id)
+    return current[0] == copy.rev or generation(current[0]) < generation(copy.rev)

@@ -1,0 +1,93 @@
+"""Restore: documents that the store has lost are written again from their copies, at the same revision.
+
+Documents that were removed on purpose are not restored: floors and gap documents cover readings, and the
+copies themselves list removed alarms. Documents that the store has at the same or a later revision stay as
+they are.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from services.documents import retention
+from services.documents.number_spans import span_of
+from sync import documents
+from sync.documents import Kind
+from sync.store import Database, bodies, revisions
+
+from . import segment_file
+from .mirror import contents
+from .segment_file import Copy
+
+A_TIME: Final = 200
+"""Number of documents that are examined and written in one transaction."""
+
+
+def put_back(database: Database, folder: Path) -> int:
+    """Write documents that are in the copies in `folder` and missing in the store, and return their number.
+
+    Calling it again does no harm. Raise StoreError or OSError if something cannot be read or written.
+    """
+    gone: set[str] = set()
+    for _, content in contents(folder):
+        gone |= content.removed()
+        for record in content.records:
+            if record.kind is segment_file.Kind.GAP:
+                copy = record.copy()
+                _keep_away(database, copy.id, bytes(copy.body))
+    for document in database.documents(f"{Kind.GAP}:"):
+        _keep_away(database, document.id, document.raw)
+    written: set[str] = set()
+    for _, content in contents(folder):
+        some: list[Copy] = []
+        for copy in content.copies():
+            # An earlier version accepted revisions that can have no successor: the store accepts none of
+            # these.
+            if copy.id not in gone and revisions.is_sound(copy.rev):
+                some.append(copy)
+            if len(some) >= A_TIME:
+                written |= _write(database, some)
+                some.clear()
+        written |= _write(database, some)
+    return len(written)
+
+
+def lacking(database: Database, folder: Path) -> list[str]:
+    """Return the ids of documents that are in copies and that the store has lost.
+
+    Alarms are not among them, because for a moment removed ones look like lost ones. Raise StoreError or
+    OSError if something cannot be read.
+    """
+    ids: set[str] = set()
+    for _, content in contents(folder):
+        ids.update(
+            copy.id
+            for copy in content.copies()
+            if revisions.is_sound(copy.rev) and not copy.id.startswith(f"{Kind.ALARM}:")
+        )
+    there = database.current(ids)
+    return sorted(name for name in ids if name not in there and not database.floor(name))
+
+
+def _keep_away(database: Database, document_id: str, raw: bytes) -> None:
+    """Set the floor again for readings that were removed to free space, if the store has lost that, too."""
+    name, span = documents.parse_id(document_id), span_of(document_id, raw)
+    if name is None or name.sensor is None or name.log is None or span is None:
+        return
+    if bodies.decode(document_id, raw).get("reason") == retention.REASON:
+        database.set_floor(
+            documents.reading_prefix(name.vessel, name.sensor, name.log),
+            documents.reading_id(name.vessel, name.sensor, name.log, span[1] + 1),
+        )
+
+
+def _write(database: Database, copies: Iterable[Copy]) -> set[str]:
+    written = set()
+    with database.transaction():
+        for copy in copies:
+            current = database.current([copy.id]).get(copy.id)
+            # If another branch won here, it is for peers to bring the copy's, not for us.
+            is_newer = current is None or current[0] in copy.history
+            if is_newer and database.insert(copy.id, copy.rev, copy.history, bytes(copy.body)).stored:
+                written.add(copy.id)
+    return written

@@ -1,0 +1,143 @@
+"""The schedule by which the library writes, checks and removes copies.
+
+A *round* copies all that has changed since the last one and makes it durable. It happens at the start, every
+ten minutes, at a clean stop, and when the journal's ring has no space for batches without a copy. It is done
+in steps between the documenter's. A problem with the copies delays nothing else: it is reported, and the work
+is retried.
+"""
+
+import logging
+import time
+from pathlib import Path
+from typing import Final
+
+from services.documents.retention import Removed
+from services.journal.journal import Journal
+from sync.store import Database
+
+from .mirror import SEGMENT_BYTES, Copies, folder_in, is_own, numbers
+from .segment_file import Files
+
+log = logging.getLogger(__name__)
+
+ROUND_MS: Final = 600_000
+FILL_MS: Final = 60_000
+"""Milliseconds between two steps for documents that are older than the copies."""
+SCRUB_MS: Final = 86_400_000
+"""Milliseconds between two checks of a full segment, each time another one."""
+RETRY_MS: Final = 60_000
+LEAST_SEGMENT: Final = 64_000
+SHARE: Final = 100
+"""Divisor of the budget: a segment, which is removed as a whole, is at most a hundredth of it."""
+
+
+class SecondCopy:
+    """Copies of a vessel's documents that follow a store. Used from one thread."""
+
+    def __init__(
+        self, data: Path, *, vessel: str, journal: Journal, budget: int, files: Files | None = None
+    ) -> None:
+        self.fault: str | None = None
+        """The reason why copies cannot be written now, or None."""
+        self._folder, self._vessel, self._journal, self._files = folder_in(data), vessel, journal, files
+        self._segment_bytes = min(max(budget // SHARE, LEAST_SEGMENT), SEGMENT_BYTES)
+        self._copies: Copies | None = None
+        self._round: int | None = None
+        """The batch up to which the current round copies documents."""
+        self._round_ms: int | None = None
+        self._filled_ms = self._looked_ms = 0
+        self._failed_ms: int | None = None
+        self._is_filled = False
+        journal.release_copies(0)
+
+    def bytes_on_disk(self) -> int:
+        """Return the size of the copies in bytes."""
+        return sum(file.stat().st_size for file in self._folder.glob("*.seg"))
+
+    def work(self, database: Database, *, documented: int, now_ms: int, finish: bool) -> None:
+        """Do one step of what is due; with `finish`, a whole round.
+
+        Documents contain all batches up to `documented`. Raise StoreError if documents cannot be read.
+        """
+        if self._failed_ms is not None and now_ms - self._failed_ms < RETRY_MS and not finish:
+            return
+        try:
+            copies = self._opened()
+            if self._round is None and (finish or self._is_due(now_ms)):
+                self._round = documented
+            if self._round is not None:
+                self._go_round(copies, database, now_ms, finish=finish)
+            elif not finish:
+                self._keep_house(copies, database, now_ms)
+        except OSError as error:
+            self._fail(f"documents cannot be copied to {self._folder}: {error.strerror or error}", now_ms)
+            return
+        if self.fault is not None:
+            log.warning("documents are copied again")
+        self.fault, self._failed_ms = None, None
+
+    def follow_removal(self, database: Database, removed: Removed, *, now_ms: int) -> None:
+        """Remove the copies of documents that were removed to free space. Raise StoreError if that fails."""
+        try:
+            copies = self._opened()
+            copies.forget(name for name in removed.alarm_ids if is_own(name, self._vessel))
+            freed = copies.make_room(database)
+        except OSError as error:
+            self._fail(f"{self._folder} cannot be made smaller: {error.strerror or error}", now_ms)
+            return
+        if freed > 0:
+            log.warning("made room: removed %d bytes of copies", freed)
+
+    def close(self) -> None:
+        """Close the files; the next `work` opens them again."""
+        if self._copies is not None:
+            self._copies.close()
+        self._copies = self._round = None
+
+    def _opened(self) -> Copies:
+        if self._copies is None:
+            self._copies = Copies(self._folder, segment_bytes=self._segment_bytes, files=self._files)
+        return self._copies
+
+    def _is_due(self, now_ms: int) -> bool:
+        return self._round_ms is None or now_ms - self._round_ms >= ROUND_MS or self._journal.wants_copies
+
+    def _go_round(self, copies: Copies, database: Database, now_ms: int, *, finish: bool) -> None:
+        assert self._round is not None
+        done = copies.follow(database, self._vessel)
+        while finish and not done:
+            done = copies.follow(database, self._vessel)
+        if done:
+            self._journal.release_copies(self._round)
+            self._round, self._round_ms = None, now_ms
+
+    def _keep_house(self, copies: Copies, database: Database, now_ms: int) -> None:
+        """Do work that is not urgent: copy older documents, handle damage."""
+        if not self._is_filled and now_ms - self._filled_ms >= FILL_MS:
+            self._filled_ms = now_ms
+            self._is_filled = not copies.fill(database, self._vessel)
+        elif now_ms - self._looked_ms >= SCRUB_MS:
+            if self._looked_ms:
+                self._scrub(copies)
+            self._looked_ms = now_ms
+        elif copies.damaged:
+            number = min(copies.damaged)
+            retired = copies.retire(number, database)
+            if retired is not None:
+                log.warning(
+                    "%s: segment %d was damaged: %d documents copied anew",
+                    self._folder,
+                    number,
+                    retired.healed,
+                )
+
+    def _scrub(self, copies: Copies) -> None:
+        full = numbers(self._folder)[:-1]
+        if full:
+            copies.look_at(full[int(time.time() // 86_400) % len(full)])
+
+    def _fail(self, words: str, now_ms: int) -> None:
+        if words != self.fault:
+            log.error("%s", words)
+        self.fault, self._failed_ms = words, now_ms
+        self.close()

@@ -1,0 +1,181 @@
+"""Intake: decides which of a sensor's samples are recorded, under which number. Pure.
+
+A sample that a deadband suppresses takes no number. A sample that changes the sensor's state, or the state of
+an alarm rule, is always recorded. A value that stays the same is recorded once in each window.
+"""
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from sensors.sample import Sample, Totals, Value
+from sensors.settings import SensorSettings, Severity
+from sensors.state import State
+from services.journal.batch import Episode, Row
+
+from .alarm_rules import AlarmWatch, Standing
+
+MOST_CHANGES: Final = 200
+"""Maximum number of changes of severity or condition in an episode.
+
+A value that fluctuates around a limit for days must not make it grow forever.
+"""
+MOST_WHOLE: Final = 2**53 - 1
+"""The largest integer that all JSON readers agree on (RFC 8785)."""
+GIVEN_KINDS = frozenset({"manual", "replay"})
+"""Kinds of sensors whose values are exactly what somebody supplied, and must not be repeated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """One moment on both clocks."""
+
+    clock_ms: int
+    utc: float
+    boot: int
+
+
+class SensorIntake:
+    """The position of one sensor in its log."""
+
+    def __init__(self, settings: SensorSettings, *, last: int, episode: Episode | None) -> None:
+        self.settings = settings
+        self.last = last
+        """The last sequence number that was given."""
+        self.row: Row | None = None
+        """The last sample that was recorded since the recorder started."""
+        self.totals: Totals | None = None
+        self.detail = ""
+        """The driver's last remark for people."""
+        self.episode = episode if episode is not None and episode.cleared_ms is None else None
+        self._watch = AlarmWatch(settings.alarms, unit=settings.unit, standing=self.episode is not None)
+        self._speaks_of_changes = settings.kind == "runtime" or (
+            settings.unit == "bool" and settings.kind not in GIVEN_KINDS
+        )
+
+    def offer(self, sample: Sample, now: Now) -> tuple[Row | None, Episode | None]:
+        """Take a sample, and return the row to be recorded and the changed alarm episode, if any."""
+        clock_ms = sample.boottime_ns // 1_000_000
+        if self.row is not None and clock_ms < self.row.clock_ms:
+            clock_ms = self.row.clock_ms
+        value, state = admissible(sample.value, sample.state)
+        self.detail = sample.detail
+        if sample.totals is not None:
+            self.totals = sample.totals
+        before = self._watch.signature()
+        self._watch.observe(value, clock_ms)
+        row = None
+        if self._watch.signature() != before or self._is_news(value, state, clock_ms):
+            row = self._record(value, state, clock_ms)
+        return row, self._judge(dataclasses.replace(now, clock_ms=clock_ms))
+
+    def elapse(self, now: Now) -> tuple[Row | None, Episode | None]:
+        """Return the row and the changed alarm episode that are due because time has passed, if any.
+
+        A value that stays the same may be due again, and an alarm's delay may have expired.
+        """
+        row = None
+        last = self.row
+        if (
+            last is not None
+            and self._speaks_of_changes
+            and now.clock_ms - last.clock_ms >= self.settings.window_s * 1000
+        ):
+            row = self._record(last.value, last.state, now.clock_ms)
+        self._watch.elapse(now.clock_ms)
+        return row, self._judge(now)
+
+    def deadline(self) -> int | None:
+        """Return the boot clock in ms at which an alarm's delay expires; None if there is no delay."""
+        return self._watch.deadline()
+
+    def decline(self) -> int:
+        """Use up the number of a sample that cannot be kept, and return it, to be explained by a gap."""
+        self.last += 1
+        return self.last
+
+    def _is_news(self, value: Value, state: State, clock_ms: int) -> bool:
+        last, deadband = self.row, self.settings.deadband
+        if last is None or state is not last.state or deadband == 0:
+            return True
+        if clock_ms - last.clock_ms >= self.settings.window_s * 1000:
+            return True
+        if value is None or last.value is None or isinstance(value, bool) or isinstance(last.value, bool):
+            return value is not last.value
+        return abs(value - last.value) >= deadband
+
+    def _record(self, value: Value, state: State, clock_ms: int) -> Row:
+        self.last += 1
+        self.row = Row(self.settings.id, self.last, clock_ms, value, state)
+        return self.row
+
+    def _judge(self, now: Now) -> Episode | None:
+        if self._watch.is_unknown:
+            return None
+        standing, episode = self._watch.standing(), self.episode
+        if standing is None:
+            if episode is None:
+                return None
+            self.episode = None
+            return _cleared(episode, now)
+        if episode is None:
+            value = None if self.row is None else self.row.value
+            self.episode = _raised(self.last, standing, value, now)
+            return self.episode
+        moment = (now.clock_ms, now.utc, standing.severity.value, standing.condition)
+        if moment[2:] == episode.history[-1][2:]:
+            return None
+        self.episode = _changed(episode, standing, moment)
+        return self.episode
+
+
+def admissible(value: Value, state: State) -> tuple[Value, State]:
+    """Return a value and state that a document can contain.
+
+    That excludes a value beside a state that carries none, NaN and infinity. Integers are limited to those
+    that JSON readers agree on; a larger one becomes a float.
+    """
+    if not state.carries_value:
+        return None, state
+    if isinstance(value, float) and not math.isfinite(value):
+        return None, State.OUT_OF_RANGE
+    if isinstance(value, int) and abs(value) > MOST_WHOLE:
+        return float(value), state
+    return value, state
+
+
+def _raised(sequence: int, standing: Standing, value: Value, now: Now) -> Episode:
+    return Episode(
+        sequence=sequence,
+        severity=standing.severity.value,
+        text=standing.text,
+        condition=standing.condition,
+        value=value,
+        raised_ms=now.clock_ms,
+        raised_utc=now.utc,
+        boot=now.boot,
+        history=((now.clock_ms, now.utc, standing.severity.value, standing.condition),),
+    )
+
+
+def _changed(episode: Episode, standing: Standing, moment: tuple[int, float, str, str]) -> Episode:
+    # Keep the first ones, and always the latest.
+    history = (*episode.history[: MOST_CHANGES - 1], moment)
+    if standing.severity.rank <= Severity(episode.severity).rank:
+        return msgspec.structs.replace(episode, history=history)
+    return msgspec.structs.replace(
+        episode,
+        severity=standing.severity.value,
+        text=standing.text,
+        condition=standing.condition,
+        history=history,
+    )
+
+
+def _cleared(episode: Episode, now: Now) -> Episode:
+    return msgspec.structs.replace(
+        episode, cleared_ms=now.clock_ms, cleared_utc=now.utc, cleared_boot=now.boot
+    )

@@ -1,0 +1,402 @@
+"""The recorder: the daemon that turns sensors into durable samples and documents.
+
+Three kinds of threads share one queue. Drivers' threads put samples into it. The main thread numbers and
+commits them (`recording`). The documenter's thread follows the journal and writes documents (`documenter`,
+`retention`). The main thread waits for nothing but its own file.
+"""
+
+import logging
+import queue
+import shutil
+import signal
+import threading
+from argparse import Namespace
+from collections import defaultdict, deque
+from collections.abc import Iterable
+from concurrent.futures import Future
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from sensors.clock import Clock, SystemClock
+from sensors.driver import DriverError
+from sensors.kinds.manual import ManualDriver
+from sensors.kinds.registry import DriverContext, make_drivers
+from sensors.sample import Sample
+from sensors.sampling import Sampler
+from sensors.settings import SensorSettings
+from services.clocks.clock_quality import ClockQuality, Source, Timekeeper, system_quality
+from services.config.last_good import load_or_last_good
+from services.config.loader import Configuration, ConfigurationError
+from services.documents import boot_signing
+from services.journal.journal import Journal
+from services.journal.schema import JournalError
+from services.logs.setup import fatal, running
+from services.recovery import store_check
+from services.state import state_file
+from services.system import machine
+from services.system.control_socket import SOCKET, Addition, Answer, ControlServer
+from services.system.systemd import Notifier
+from sync.folders import make_folder
+from sync.store import StoreError
+
+from .disk_budget import room_on
+from .durability_feed import LedgerFile
+from .group_commit import Ledger, Recording
+from .log_identity import establish
+from .state_writer import View
+from .writer_thread import Library, make_room_to_start
+
+log = logging.getLogger(__name__)
+
+CLOCK_CHECK_MS: Final = 60_000
+MOST_AT_ONCE: Final = 500
+"""Maximum number of samples processed between two checks whether a commit is due."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Paths that the recorder reads and writes."""
+
+    config: Path
+    sensors: Path
+    data: Path
+    run: Path
+
+
+@dataclass(slots=True)
+class _Manual:
+    addition: Addition
+    answer: "Future[Answer]" = field(default_factory=Future)
+
+
+class Recorder:
+    """One recorder, from opening the journal to closing it. `run` blocks until `stop` is called."""
+
+    def __init__(
+        self,
+        *,
+        places: Places,
+        configuration: Configuration,
+        sensors: Iterable[SensorSettings],
+        problems: Iterable[str] = (),
+        clock: Clock | None = None,
+        ledger: Ledger | None = None,
+        vfs: str | None = None,
+        notifier: Notifier | None = None,
+        context: DriverContext | None = None,
+        own: boot_signing.OwnIdentity = boot_signing.NONE,
+    ) -> None:
+        """Open the journal and prepare the drivers. Raise JournalError or OSError if that fails."""
+        self._places = places
+        self._configuration = configuration
+        self._problems = list(problems)
+        self._clock = clock or SystemClock()
+        self._notifier = notifier or Notifier()
+        self._queue: queue.SimpleQueue[Sample | _Manual | None] = queue.SimpleQueue()
+        self._stopping = False
+        self._second_ms = 0
+        self._clock_ms: int | None = None
+        self._clock_unknown = False
+        self._asked: defaultdict[str, deque[Future[Answer]]] = defaultdict(deque)
+        self._answers: list[tuple[Future[Answer], int]] = []
+        self.damaged: str | None = None
+        """Damage that was found: then `run` returns 1, and the next start repairs it."""
+        self._knows_of_damage = store_check.is_marked(places.data)
+        """True if damage was known at the start and could not be repaired; recording continues anyway."""
+        settings = tuple(sensors)
+
+        room = room_on(shutil.disk_usage(places.data).total)
+        self.journal = Journal(
+            places.data / "samples.db", vfs=vfs, ring=room.ring, log_pages=room.journal_pages
+        )
+        try:
+            previous = self.journal.last_batch
+            self.identity = establish(
+                self.journal,
+                vessel=configuration.vessel.id,
+                board=machine.board(),
+                boot_id=machine.boot_id(),
+                documents=places.data / "log.db",
+            )
+            measured_before = {name: (r.path, r.unit) for name, r in self.journal.sensors.items()}
+            self._timekeeper = Timekeeper(
+                floor_utc=previous.utc if previous is not None and previous.synced else 0.0,
+                image_utc=machine.image_epoch(),
+            )
+            self.recording = Recording(
+                identity=self.identity,
+                sensors=settings,
+                journal=self.journal,
+                clock=self._clock,
+                timekeeper=self._timekeeper,
+                quality=self._quality,
+                ledger=ledger,
+            )
+        except BaseException:
+            self.journal.close()
+            raise
+        self._context = context or DriverContext(clock=self._clock)
+        self._drivers = make_drivers(settings, context=self._context)
+        self._sampler = Sampler(self._drivers, emit=self._queue.put, clock=self._clock)
+        self.library = Library(
+            identity=self.identity,
+            sensors=settings,
+            configuration=configuration,
+            journal=self.journal,
+            previous=previous,
+            measured_before=measured_before,
+            data=places.data,
+            announce=places.run / "watchers",
+            room=room,
+            clock=self._clock,
+            vfs=vfs,
+            own=own,
+        )
+        self._view = View(
+            identity=self.identity, sensors=settings, started_utc=self._clock.utc_ns() / 1e9, own=own
+        )
+
+    def stop(self) -> None:
+        """Request the end, after accepted samples are finished. Call it from any thread or signal handler."""
+        self._stopping = True
+        self._queue.put(None)
+
+    def run(self) -> int:
+        """Record until stopped. Return 0 after a clean stop, 1 if samples are unwritten or damage remains."""
+        with (
+            store_check.using(self._places.data),
+            ControlServer(self._places.run / SOCKET, self._ask, asked=Addition),
+        ):
+            self._notifier.progress()
+            self._observe_clock()
+            self.library.start()
+            self._sampler.start(self.recording.resume())
+            try:
+                self._loop()
+            finally:
+                self._notifier.stopping()
+                self._sampler.stop()
+                self._context.close()
+                self._drain()
+                done = self._finish()
+                state_file.path(self._places.run).unlink(missing_ok=True)
+        if self.damaged is not None:
+            if not store_check.is_marked(self._places.data):
+                store_check.mark_damaged(self._places.data, self.damaged)
+            log.error("stopping for repair: %s", self.damaged)
+        return 0 if done and self.damaged is None else 1
+
+    def _finish(self) -> bool:
+        """Write everything and close; return True if all accepted samples are durable."""
+        done = self.recording.commit()
+        self._answer()
+        self.library.stop(finish=done and self.damaged is None)
+        try:
+            self.journal.settle()
+        except JournalError as error:
+            # This only saves work: the next start finds out by itself what documents contain.
+            log.warning("%s", error)
+        self.journal.close()
+        if not done:
+            log.error("%d samples are not recorded: %s", self.recording.pending, self.recording.fault)
+        return done
+
+    def _loop(self) -> None:
+        first = True
+        while not self._stopping and self.damaged is None:
+            self._wait()
+            now = self.recording.now_ms()
+            if now - self._second_ms >= 1_000:
+                self._second_ms = now
+                self._every_second(now)
+            due = self.recording.alarm_due_ms()
+            if due is not None and now >= due:
+                self.recording.elapse()
+            if self.recording.is_commit_due():
+                if self.recording.commit():
+                    self._notifier.alive()
+                    if first:
+                        self._notifier.ready()
+                        first = False
+                    if self.recording.was_urgent:
+                        self.library.wake()
+                elif self.recording.waits_for_room:
+                    # Known, and being handled; a restart would only lose the samples in memory.
+                    self._notifier.alive()
+                self._answer()
+            if self.recording.damaged:
+                self.damaged = self.recording.fault
+            elif self.library.damaged is not None:
+                self.damaged = self.library.damaged
+
+    def _wait(self) -> None:
+        """Process what has arrived; if there is nothing, wait until something is due."""
+        timeout = min(max(self.recording.due_ms() - self.recording.now_ms(), 0), 1_000) / 1000
+        try:
+            item = self._queue.get(timeout=timeout) if timeout else self._queue.get_nowait()
+        except queue.Empty:
+            return
+        for _ in range(MOST_AT_ONCE):
+            if item is not None:
+                self._take(item)
+            try:
+                item = self._queue.get_nowait()
+            except queue.Empty:
+                return
+        if item is not None:
+            self._take(item)
+
+    def _drain(self) -> None:
+        while True:
+            try:
+                item = self._queue.get_nowait()
+            except queue.Empty:
+                return
+            if item is not None:
+                self._take(item)
+
+    def _take(self, item: Sample | _Manual) -> None:
+        if isinstance(item, Sample):
+            self._view.saw(item)
+            asked = self._asked.get(item.sensor)
+            self.recording.accept(item, urgent=bool(asked))
+            if asked:
+                self._answers.append((asked.popleft(), self.recording.intakes[item.sensor].last))
+            return
+        driver = next((d for d in self._drivers if d.settings.id == item.addition.sensor), None)
+        if not isinstance(driver, ManualDriver):
+            known = ", ".join(d.settings.id for d in self._drivers if isinstance(d, ManualDriver)) or "none"
+            item.answer.set_result(
+                Answer.refused(f"{item.addition.sensor!r} is no sensor of kind manual (there are: {known})")
+            )
+            return
+        try:
+            # The sample arrives by the queue, like any other; answers follow the order of the requests.
+            self._asked[item.addition.sensor].append(item.answer)
+            driver.submit(item.addition.value)
+        except (ValueError, DriverError) as error:
+            self._asked[item.addition.sensor].pop()
+            item.answer.set_result(Answer.refused(str(error)))
+
+    def _ask(self, addition: Addition) -> Answer:
+        """Pass on a person's value and wait until it is durable. Called on the control server's thread."""
+        manual = _Manual(addition)
+        self._queue.put(manual)
+        try:
+            return manual.answer.result(timeout=10)
+        except TimeoutError:
+            return Answer.refused("not durable within 10 s: see `logboat status`")
+
+    def _answer(self) -> None:
+        waiting, self._answers = self._answers, []
+        for answer, sequence in waiting:
+            if self.recording.fault is None:
+                answer.set_result(Answer.stored(log=self.identity.log, sequence=sequence))
+            else:
+                answer.set_result(Answer.refused(f"not yet stored: {self.recording.fault}"))
+
+    def _every_second(self, now_ms: int) -> None:
+        self._sampler.overdue(self._clock.boottime_ns())
+        self.recording.elapse()
+        if not self._knows_of_damage and store_check.is_marked(self._places.data):
+            self.damaged = "another process has found damage"
+        if self._clock_ms is None or now_ms - self._clock_ms >= CLOCK_CHECK_MS:
+            self._observe_clock()
+        self.library.wake()
+        try:
+            state_file.write(
+                state_file.path(self._places.run),
+                self._view.state(
+                    recording=self.recording,
+                    library=self.library,
+                    quality=self._timekeeper.judge(self._clock.utc_ns() / 1e9, self._quality()),
+                    problems=self._problems,
+                    now_ms=now_ms,
+                    utc=self._clock.utc_ns() / 1e9,
+                ),
+            )
+        except OSError as error:
+            log.warning("%s cannot be written: %s", state_file.path(self._places.run), error.strerror)
+
+    def _observe_clock(self) -> None:
+        self._clock_ms = self.recording.now_ms()
+        self._timekeeper.observe(
+            clock_s=self._clock.boottime_ns() / 1e9, utc=self._clock.utc_ns() / 1e9, quality=self._quality()
+        )
+        self.library.set_anchors(self._timekeeper.anchors)
+
+    def _quality(self) -> ClockQuality:
+        try:
+            return system_quality()
+        except OSError as error:
+            if not self._clock_unknown:
+                log.warning("the kernel does not tell what the clock is worth: %s", error.strerror)
+            self._clock_unknown = True
+            return ClockQuality(Source.FLOOR, 0.0)
+
+
+def run(args: Namespace) -> int:
+    """Run `logboat record` in the foreground. Return 0 if stopped, 1 if failed, 2 if wrongly configured."""
+    with running("recorder", args.data):
+        return _run(args)
+
+
+def _run(args: Namespace) -> int:
+    with ExitStack() as stack:
+        return _record(args, stack)
+
+
+def _record(args: Namespace, stack: ExitStack) -> int:
+    """Create a recorder and run it; `stack` is closed after both."""
+    places = Places(config=args.config, sensors=args.sensors, data=args.data, run=args.run)
+    notifier = Notifier()
+    try:
+        make_folder(places.data)
+        make_folder(places.run)
+        ledger = None if args.ledger is None else LedgerFile(args.ledger)
+        loaded = load_or_last_good(places.config, places.sensors, places.data)
+        notifier.progress()
+        make_room_to_start(places.data)
+        checked = store_check.prepare(places.data, progress=notifier.progress)
+        if checked.in_use and store_check.is_marked(places.data):
+            log.warning("%s: damaged, and in use by another process: not repaired at this start", places.data)
+        # Before the journal is opened, because a repair replaces the file.
+        stack.enter_context(store_check.using(places.data, progress=notifier.progress))
+        own = boot_signing.load(args.identity, loaded.configuration.vessel.id)
+        recorder = Recorder(
+            places=places,
+            configuration=loaded.configuration,
+            sensors=loaded.sensors,
+            problems=[str(problem) for problem in loaded.problems],
+            ledger=ledger,
+            notifier=notifier,
+            own=own,
+        )
+    except ConfigurationError as error:
+        fatal(str(error))
+        return 2
+    except (JournalError, StoreError) as error:
+        fatal(f"logboat record: {error}")
+        return 1
+    except OSError as error:
+        fatal(f"logboat record: {error.filename or places.data}: {error.strerror}")
+        return 1
+    for problem in loaded.problems:
+        log.warning("%s", problem)
+    if own.fault is not None:
+        log.warning("boots are not signed: %s", own.fault)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: recorder.stop())
+    threading.current_thread().name = "recorder"
+    log.info(
+        "recording %d sensors of %s, log %s",
+        len(loaded.sensors),
+        recorder.identity.vessel,
+        recorder.identity.log,
+    )
+    status = recorder.run()
+    if ledger is not None:
+        ledger.finish()
+    return status

@@ -1,0 +1,274 @@
+"""Recording: from drivers' samples to durable batches, on one thread.
+
+Clocks, journal and ledger are passed in. It promises that every sample in the ledger is durable. If the
+journal cannot be written (card full, read-only, broken), nothing that was accepted is lost; the fault is
+reported, and the write is retried. Nothing here waits for the document store or the network.
+
+Group commit: a batch is committed at most a second after its first sample, and at once if an alarm changes.
+"""
+
+import logging
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+from sensors.clock import Clock
+from sensors.sample import Sample, Totals
+from sensors.settings import SensorSettings
+from services.clocks.clock_quality import ClockQuality, Timekeeper
+from services.journal.batch import Batch, Episode, Gap, Identity, Row
+from services.journal.journal import Journal
+from services.journal.schema import (
+    JournalDamagedError,
+    JournalError,
+    JournalFullError,
+    JournalUnavailableError,
+)
+
+from .acceptance import Now, SensorIntake
+
+log = logging.getLogger(__name__)
+
+GROUP_MS: Final = 1_000
+"""Maximum milliseconds that an accepted sample waits for its commit."""
+HEARTBEAT_MS: Final = 5_000
+"""Milliseconds between commits without samples.
+
+They show that recording works, and when the boot was last alive.
+"""
+RETRY_MS: Final = 1_000
+"""Milliseconds between attempts to write to a journal that has failed."""
+MOST_PENDING: Final = 50_000
+"""Maximum rows in memory while the journal cannot be written: 1,000 s of 50 sensors at 1 Hz, about 10 MB."""
+
+COMMITS_TIMED: Final = 4_096
+"""Number of commits with times, enough for a 99.9th percentile: more than an hour at one a second."""
+
+Ledger = Callable[[Iterable[tuple[str, str, int]]], None]
+"""Called with (sensor, log, sequence) of samples after each durable commit."""
+
+
+class Recording:
+    """Numbers samples and commits them to the journal."""
+
+    def __init__(
+        self,
+        *,
+        identity: Identity,
+        sensors: Iterable[SensorSettings],
+        journal: Journal,
+        clock: Clock,
+        timekeeper: Timekeeper,
+        quality: Callable[[], ClockQuality],
+        ledger: Ledger | None = None,
+    ) -> None:
+        self.identity = identity
+        self.fault: str | None = None
+        """The reason why nothing can be recorded now, in words; None if there is no fault."""
+        self.damaged = False
+        """True if the journal is broken, so that only a check and repair helps."""
+        self.waits_for_room = False
+        """True if the fault is a full card."""
+        self.last_commit: Batch | None = None
+        self.commit_ms: deque[float] = deque(maxlen=COMMITS_TIMED)
+        """Milliseconds from when a commit was due until it was durable, for the latest commits."""
+        self.accepted: Counter[str] = Counter()
+        """Number of samples recorded durably since the start, by sensor."""
+        self._journal = journal
+        self._clock = clock
+        self._timekeeper = timekeeper
+        self._quality = quality
+        self._ledger = ledger
+        self._rows: list[Row] = []
+        self._totals: dict[str, Totals] = {}
+        self._totals_seen: dict[str, Totals] = {}
+        self._episodes: dict[tuple[str, int], Episode] = {}
+        self._declined: dict[str, tuple[int, int]] = {}
+        self.was_urgent = False
+        """True if the last commit was urgent, so that its documents are, too."""
+        self._urgent = False
+        self._urgent_ns = 0
+        self._first_ms: int | None = None
+        self._retry_ms: int | None = None
+        journal.register((sensor.id, sensor.path, sensor.unit) for sensor in sensors)
+        self.intakes: dict[str, SensorIntake] = {}
+        for sensor in sensors:
+            record = journal.sensors[sensor.id]
+            self.intakes[sensor.id] = SensorIntake(sensor, last=record.last, episode=record.episode)
+
+    def resume(self) -> Mapping[str, Totals]:
+        """Return the totals from which counting sensors continue."""
+        return {name: self._journal.sensors[name].totals for name in self.intakes}
+
+    def now_ms(self) -> int:
+        """Return the boot clock, in milliseconds."""
+        return self._clock.boottime_ns() // 1_000_000
+
+    @property
+    def pending(self) -> int:
+        """Number of samples that are accepted but not yet durable."""
+        return len(self._rows)
+
+    def accept(self, sample: Sample, *, urgent: bool = False) -> None:
+        """Accept a sample; it is durable after the next successful `commit`, at once if `urgent`."""
+        intake = self.intakes.get(sample.sensor)
+        if intake is None:
+            raise KeyError(f"no sensor {sample.sensor!r} is configured")
+        if len(self._rows) >= MOST_PENDING or sample.sensor in self._declined:
+            # Decline all until a commit explains them, so that the declined numbers form one range.
+            number = intake.decline()
+            first, _ = self._declined.get(sample.sensor, (number, number))
+            self._declined[sample.sensor] = (first, number)
+            return
+        row, episode = intake.offer(sample, self._now(sample.boottime_ns // 1_000_000))
+        self._take(intake, row, episode)
+        if urgent:
+            self._hurry()
+
+    def elapse(self) -> None:
+        """Process the passing of time: values that stay the same, and alarm delays."""
+        if len(self._rows) >= MOST_PENDING:
+            return
+        now = self._now(self.now_ms())
+        for name, intake in self.intakes.items():
+            if name not in self._declined:
+                row, episode = intake.elapse(now)
+                self._take(intake, row, episode)
+
+    def alarm_due_ms(self) -> int | None:
+        """Return the boot clock in ms at which an alarm's delay expires and `elapse` is due; None if none."""
+        return min(
+            (due for intake in self.intakes.values() if (due := intake.deadline()) is not None), default=None
+        )
+
+    def due_ms(self) -> int:
+        """Return the boot clock in ms at which `commit` or `elapse` is due if no sample arrives."""
+        if self._retry_ms is not None:
+            return self._retry_ms
+        if self._urgent:
+            return self.now_ms()
+        beat = self.now_ms() if self.last_commit is None else self.last_commit.clock_ms + HEARTBEAT_MS
+        moments = [beat] if self._first_ms is None else [beat, self._first_ms + GROUP_MS]
+        alarm = self.alarm_due_ms()
+        return min(moments if alarm is None else [*moments, alarm])
+
+    def is_commit_due(self) -> bool:
+        """Return True if it is time to commit."""
+        now = self.now_ms()
+        if self._retry_ms is not None:
+            return now >= self._retry_ms
+        if self._urgent or self.last_commit is None:
+            return True
+        if self._first_ms is not None and now - self._first_ms >= GROUP_MS:
+            return True
+        return now - self.last_commit.clock_ms >= HEARTBEAT_MS
+
+    def commit(self) -> bool:
+        """Make all that was accepted durable. Return False if that fails (see `fault`), to retry later."""
+        due_ns, batch = self._due_ns(), self._batch()
+        try:
+            landed = self._journal.reopen() if self._retry_ms is not None else []
+            for found in landed:
+                self._settle(found)
+            if landed:
+                batch = self._batch()
+            done = self._journal.commit(batch)
+            self.commit_ms.append((self._clock.boottime_ns() - due_ns) / 1e6)
+        except JournalError as error:
+            self._fail(error)
+            return False
+        if self.fault is not None:
+            log.warning("recording again; %d samples had waited", len(batch.rows))
+        self.fault, self._retry_ms = None, None
+        self._settle(done)
+        return True
+
+    def _now(self, clock_ms: int) -> Now:
+        here = self._clock.boottime_ns() // 1_000_000
+        utc = self._timekeeper.utc(self._clock.utc_ns() / 1e9) - (here - clock_ms) / 1000
+        return Now(clock_ms=clock_ms, utc=round(utc, 3), boot=self.identity.boot)
+
+    def _take(self, intake: SensorIntake, row: Row | None, episode: Episode | None) -> None:
+        name = intake.settings.id
+        if row is not None:
+            self._rows.append(row)
+            if self._first_ms is None:
+                self._first_ms = self.now_ms()
+        if intake.totals is not None and intake.totals != self._totals_seen.get(name):
+            self._totals[name] = self._totals_seen[name] = intake.totals
+        if episode is not None:
+            self._episodes[name, episode.sequence] = episode
+            self._hurry()
+
+    def _hurry(self) -> None:
+        """Request that waiting data is committed at once."""
+        if not self._urgent:
+            self._urgent, self._urgent_ns = True, self._clock.boottime_ns()
+
+    def _due_ns(self) -> int:
+        """Return the boot clock in ns since when a commit has been due.
+
+        That is now if it is early, or if it was tried before.
+        """
+        moments = [self._clock.boottime_ns()]
+        if self._retry_ms is None and self._urgent:
+            moments.append(self._urgent_ns)
+        if self._retry_ms is None and self._first_ms is not None:
+            moments.append((self._first_ms + GROUP_MS) * 1_000_000)
+        return min(moments)
+
+    def _batch(self) -> Batch:
+        here = self.now_ms()
+        now = self._now(here)
+        quality = self._timekeeper.judge(self._clock.utc_ns() / 1e9, self._quality())
+        return Batch(
+            run=self.identity.run,
+            boot=self.identity.boot,
+            clock_ms=here,
+            utc=now.utc,
+            synced=quality.is_synced,
+            rows=tuple(self._rows),
+            totals=dict(self._totals),
+            episodes=tuple((name, episode) for (name, _), episode in self._episodes.items()),
+            gaps=tuple(
+                Gap(name, first, last, "not recorded: the card could not be written")
+                for name, (first, last) in self._declined.items()
+            ),
+        )
+
+    def _settle(self, done: Batch) -> None:
+        """Drop what a durable batch contains from the waiting data."""
+        last = {row.sensor: row.sequence for row in done.rows}
+        self._rows = [row for row in self._rows if row.sequence > last.get(row.sensor, 0)]
+        self._totals = {name: t for name, t in self._totals.items() if done.totals.get(name) != t}
+        written = {(name, episode.sequence): episode for name, episode in done.episodes}
+        self._episodes = {key: e for key, e in self._episodes.items() if written.get(key) != e}
+        explained = {(gap.sensor, gap.last) for gap in done.gaps}
+        self._declined = {
+            name: span for name, span in self._declined.items() if (name, span[1]) not in explained
+        }
+        self.was_urgent, self._urgent = self._urgent, False
+        if self._episodes:
+            self._hurry()
+        self._first_ms = self.now_ms() if self._rows else None
+        self.last_commit = done
+        self.accepted.update(row.sensor for row in done.rows)
+        if self._ledger is not None and done.rows:
+            self._ledger((row.sensor, self.identity.log, row.sequence) for row in done.rows)
+
+    def _fail(self, error: JournalError) -> None:
+        match error:
+            case JournalDamagedError():
+                self.damaged = True
+                words = f"the journal is damaged: {error}"
+            case JournalFullError():
+                words = f"the card is full: {error}"
+            case JournalUnavailableError():
+                words = f"the card cannot be written: {error}"
+            case _:
+                words = f"the journal cannot be written: {error}"
+        self.waits_for_room = isinstance(error, JournalFullError)
+        if words != self.fault:
+            log.error("not recording: %s", words)
+        self.fault = words
+        self._retry_ms = self.now_ms() + RETRY_MS

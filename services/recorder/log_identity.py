@@ -1,0 +1,130 @@
+"""The ids of the log, the boot and the run; begins a new log where the old one cannot continue.
+
+A log is one unbroken numbering by one appliance. It continues only in the same file, on the same board, for
+the same vessel, and if that file is not behind what was given (`behind`). Otherwise a new log begins, so that
+ids never collide, whatever was copied where.
+"""
+
+import contextlib
+import logging
+import secrets
+import string
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from services.journal.batch import Identity
+from services.journal.journal import Journal, JournalReader
+from services.recovery import rebuild, rollback
+from services.state import peer_ahead
+from sync.documents import is_single_writer
+from sync.store import Database
+
+logger = logging.getLogger(__name__)
+
+
+def new_log() -> str:
+    """Return six random letters.
+
+    The chance that two logs of a vessel get the same ones is one in 300 million.
+    """
+    return "".join(secrets.choice(string.ascii_lowercase) for _ in range(6))
+
+
+def establish(
+    journal: Journal,
+    *,
+    vessel: str,
+    board: str,
+    boot_id: str,
+    documents: Path,
+    choose: Callable[[], str] = new_log,
+) -> Identity:
+    """Count this start, and begin a new log if necessary, after the old one's samples are in `documents`.
+
+    Raise JournalError, or sync.store.StoreError if the old samples cannot be written.
+    """
+    log = journal.get_meta("log")
+    same = log is not None and (journal.get_meta("vessel"), journal.get_meta("board")) == (vessel, board)
+    given = journal.witness.found
+    why = is_behind(journal)
+    ahead = peer_ahead.told(journal.path.parent, log) if same else None
+    if same and why is None and ahead is None:
+        journal.witness.begin(
+            vessel=vessel,
+            log=log,
+            start=boot_id,
+            batch=0 if journal.last_batch is None else journal.last_batch.number,
+            last={name: record.last for name, record in journal.sensors.items()},
+        )
+    else:
+        if log is not None:
+            put_away(journal.path, documents)
+        if why is not None:
+            # The check of the stores has reported and repaired this, unless another process had them open.
+            logger.error("%s: %s; a new log begins", journal.path, why)
+            if given is not None:
+                with Database.open(documents, single_writer=is_single_writer) as database:
+                    rebuild.name_lost(database, given, start=boot_id, utc=time.time(), in_doubt=True)
+        if ahead is not None:
+            logger.error("%s; a new log begins", ahead)
+        log = choose()
+        # First of all: if a power cut keeps it from the journal, the next start chooses another name.
+        journal.witness.begin(vessel=vessel, log=log, start=boot_id, batch=0, last={})
+        journal.begin_log(
+            {
+                "log": log,
+                "vessel": vessel,
+                "board": board,
+                "boot": 0,
+                "run": 0,
+                "boot_id": "",
+                **_logs(journal, log),
+            }
+        )
+        with contextlib.suppress(OSError):  # the note is about a log that is no longer written
+            peer_ahead.forget(journal.path.parent)
+    boot, run = int(journal.get_meta("boot")), int(journal.get_meta("run")) + 1
+    if journal.get_meta("boot_id") != boot_id:
+        boot += 1
+    facts: dict[str, str | int | float] = {"boot": boot, "run": run, "boot_id": boot_id}
+    if journal.witness.fault is None:
+        facts[rollback.WITNESSED] = 1
+    journal.set_meta(facts)
+    return Identity(vessel=vessel, log=log, boot=boot, run=run)
+
+
+def is_behind(journal: Journal) -> str | None:
+    """Return the reason why a journal must not continue according to its witness; None if it may.
+
+    Raise JournalError if the journal is damaged.
+    """
+    given, state = journal.witness.found, rollback.look(journal.path)
+    if state is None:
+        return rollback.journal_lost(given)
+    return rollback.journal_behind_witness(state, given)
+
+
+def put_away(journal: Path, store: Path) -> None:
+    """Write a journal whose log will not continue into documents. Raise JournalError or StoreError."""
+    reader = JournalReader(journal)
+    try:
+        identity = reader.identity()
+        if identity is None:
+            return
+        with Database.open(store, single_writer=is_single_writer) as database:
+            rebuild.refill(
+                database, identity=identity, registered=reader.registered(), batches=reader.all_batches()
+            )
+    finally:
+        reader.close()
+
+
+def _logs(journal: Journal, log: str) -> dict[str, str | int | float]:
+    """Return the vessel's UUID, which stays with the file, and its logs with the new one appended."""
+    before = journal.get_meta("logs")
+    return {
+        "uuid": journal.get_meta("uuid") or str(uuid.uuid4()),
+        "logs": log if before is None else f"{before} {log}",
+    }

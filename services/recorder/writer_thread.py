@@ -1,0 +1,427 @@
+"""The library: the recorder's thread on the document store.
+
+It runs the documenter and maintains the documents about the boot and the vessel. It has finished documents
+copied (`secondcopy`), frees space when the budget is used up, and moves the store's write-ahead log into its
+file if no other process does. Whatever happens to the store, the journal continues; what could not be written
+is retried.
+"""
+
+import contextlib
+import logging
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from sensors.clock import Clock
+from sensors.settings import SensorSettings
+from services.clocks.clock_quality import Anchor
+from services.config.loader import Configuration
+from services.documents import boot_signing, builders, retention
+from services.documents.documenter import Documenter
+from services.journal.batch import Batch, Identity
+from services.journal.journal import Journal, JournalReader
+from services.journal.schema import JournalDamagedError, JournalError
+from services.mirror.scheduler import SecondCopy
+from services.mirror.segment_file import Files
+from services.recovery import store_repair
+from services.system import machine
+from sync import documents
+from sync.folders import opening
+from sync.store import DamagedError, Database, FullError, StoreError, wal
+
+from .disk_budget import Room, room_on
+
+log = logging.getLogger(__name__)
+
+RETENTION_MS: Final = 60_000
+COLLECT_MS: Final = 600_000
+"""Milliseconds between two collections of blobs, unless the card is short of space.
+
+A blob that has arrived may wait for its document, which may wait for others.
+"""
+COUNT_S: Final = 1.0
+"""Seconds a minute for counting the documents that existed before an update."""
+RETRY_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """Space on the card, in bytes."""
+
+    free: int
+    total: int
+    budget: int
+    used: int
+
+
+def reserve(data: Path) -> Path:
+    """Return the file whose space is given up when the card is full."""
+    return data / "reserve"
+
+
+def make_room_to_start(data: Path) -> None:
+    """Give up the reserve on a card so full that the stores might not even open.
+
+    Once they are open, the library frees space. Raise OSError if the card cannot be read or written.
+    """
+    usage = shutil.disk_usage(data)
+    if usage.free < room_on(usage.total).reserve:
+        reserve(data).unlink(missing_ok=True)
+
+
+class Library:
+    """Owner of the document store's connection; all work happens on its own thread."""
+
+    def __init__(
+        self,
+        *,
+        identity: Identity,
+        sensors: Sequence[SensorSettings],
+        configuration: Configuration,
+        journal: Journal,
+        previous: Batch | None,
+        data: Path,
+        announce: Path,
+        room: Room,
+        clock: Clock,
+        vfs: str | None = None,
+        measured_before: Mapping[str, tuple[str, str]] | None = None,
+        own: boot_signing.OwnIdentity = boot_signing.NONE,
+        files: Files | None = None,
+    ) -> None:
+        """Prepare the thread without starting it.
+
+        `own` is the vessel's identity in its fleet, which signs. `files` writes the copies. The other
+        arguments are the recorder's.
+        """
+        self.damaged: str | None = None
+        """Damage that was found, which has ended the thread; else None."""
+        self.fault: str | None = None
+        """The reason why documents cannot be written now, or None."""
+        self.storage: Storage | None = None
+        self._identity = identity
+        self._sensors = tuple(sensors)
+        self._configuration = configuration
+        self._journal = journal
+        self._registered = {name: (record.path, record.unit) for name, record in journal.sensors.items()}
+        self._measured_before = dict(measured_before or {})
+        self._vessel_facts = (str(journal.get_meta("uuid")), str(journal.get_meta("logs")).split())
+        self._previous = previous
+        self._own = own
+        self._data, self._announce, self._room, self._clock, self._vfs = data, announce, room, clock, vfs
+        self._anchors: tuple[Anchor, ...] = ()
+        self._anchors_written: tuple[Anchor, ...] = ()
+        self._database: Database | None = None
+        self._reader: JournalReader | None = None
+        self._documenter: Documenter | None = None
+        self._boot_before: dict[str, Any] | None = None
+        self._retained_ms: int | None = None
+        self._house_fault = ""
+        """The last error in removing history, so that it is logged only once."""
+        self._laid_out = False
+        self._collected_ms = 0
+        self._copies = SecondCopy(
+            data, vessel=identity.vessel, journal=journal, budget=self._budget(), files=files
+        )
+        self._stopping = threading.Event()
+        self._wake = threading.Event()
+        self._finish = False
+        self._thread = threading.Thread(target=self._work, name="library", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread of the library."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Wake the thread, because the journal has something new."""
+        self._wake.set()
+
+    def set_anchors(self, anchors: Iterable[Anchor]) -> None:
+        """Set the known relations of this boot's clock to UTC."""
+        self._anchors = tuple(anchors)
+
+    def stop(self, *, finish: bool) -> None:
+        """Stop the thread; `finish` ends every window first, so that documents contain everything."""
+        self._finish = finish
+        self._stopping.set()
+        self._wake.set()
+        self._thread.join()
+
+    @property
+    def copies_fault(self) -> str | None:
+        """The reason why documents cannot be copied now, or None."""
+        return self._copies.fault
+
+    @property
+    def open_samples(self) -> int:
+        """Number of samples in windows that have not ended."""
+        documenter = self._documenter  # its thread may close it at any time
+        return 0 if documenter is None else documenter.open_samples
+
+    @property
+    def waiting(self) -> int:
+        """Number of batches that documents do not completely contain yet."""
+        return self._journal.waiting
+
+    def _work(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                self._wake.wait(1.0)
+                self._wake.clear()
+                if not self._attempt(finish=False):
+                    if self.damaged is not None:
+                        return
+                    self._stopping.wait(RETRY_S)
+            if self._finish:
+                self._attempt(finish=True)
+        finally:
+            self._close()
+
+    def _attempt(self, *, finish: bool) -> bool:
+        """Do one round of work; return False if it failed, with the reason in `damaged` or `fault`."""
+        try:
+            self._journal.witness.work()
+            documenter = self._opened()
+            self._try_to_keep_house()
+            self._tell_boot(documenter)
+            if finish:
+                documenter.finish(self._now_ms())
+            else:
+                while documenter.step(self._now_ms()) and not self._stopping.is_set():
+                    pass
+                if documenter.open_samples:  # the first documents of this run need not wait for it
+                    self._lay_out_logs()
+            assert self._database is not None
+            self._copies.work(
+                self._database, documented=documenter.documented, now_ms=self._now_ms(), finish=finish
+            )
+        except (DamagedError, JournalDamagedError) as error:
+            self.damaged = str(error)
+            return False
+        except (StoreError, JournalError, OSError) as error:
+            self._report(str(error))
+            if not isinstance(error, FullError):
+                self._close()
+            with contextlib.suppress(StoreError, OSError):  # the next attempt fails, too, and reports it
+                self._use_reserve()
+            return False
+        except Exception as error:
+            # No error may end this thread unnoticed: recording would continue without documents.
+            if self.fault is None:
+                log.exception("documents wait in the journal")
+            self.fault = f"{type(error).__name__}: {error}"
+            self._close()
+            return False
+        if self.fault is not None:
+            log.warning("documents are written again")
+        self.fault = None
+        return True
+
+    def _report(self, words: str) -> None:
+        if words != self.fault:
+            log.error("documents wait in the journal: %s", words)
+        self.fault = words
+
+    def _now_ms(self) -> int:
+        return self._clock.boottime_ns() // 1_000_000
+
+    def _opened(self) -> Documenter:
+        """Return the documenter, after opening the stores if necessary."""
+        if self._database is None:
+            self._database = Database.open(
+                self._data / "log.db",
+                single_writer=documents.is_single_writer,
+                announce=self._announce,
+                checkpoint_pages=self._room.store_pages,
+                vfs=self._vfs,
+            )
+        if self._reader is None:
+            self._reader = JournalReader(self._journal.path, vfs=self._vfs)
+        if self._documenter is None:
+            self._documenter = Documenter(
+                identity=self._identity,
+                sensors=self._sensors,
+                registered=self._registered,
+                measured_before=self._measured_before,
+                reader=self._reader,
+                database=self._database,
+                release=self._journal.release,
+                sign=self._own.sign,
+                # The current ones: the journal may have dropped the batches that raised or cleared them.
+                severities={
+                    name: episode.severity
+                    for name, record in self._journal.sensors.items()
+                    if (episode := record.episode) is not None and episode.cleared_ms is None
+                },
+            )
+            signed = boot_signing.sign_earlier(self._database, self._identity.vessel, self._own)
+            if signed:
+                log.info("signed %d boots that had no signature of this fleet", signed)
+            uuid, logs = self._vessel_facts
+            vessel = self._configuration.vessel
+            self._documenter.set_vessel(
+                builders.vessel(
+                    vessel.id,
+                    name=vessel.name,
+                    mmsi=vessel.mmsi,
+                    uuid=uuid,
+                    version=machine.logboat_version(),
+                    logs=logs,
+                    sensors=self._sensors,
+                )
+            )
+            boot_id = documents.boot_id(self._identity.vessel, self._identity.log, self._identity.boot)
+            found = self._database.get(boot_id)
+            self._boot_before = None if found is None else found.body
+            self._anchors_written = ()
+        return self._documenter
+
+    def _tell_boot(self, documenter: Documenter) -> None:
+        anchors = self._anchors
+        if anchors == self._anchors_written:
+            return
+        body = builders.boot(
+            self._identity,
+            boot_id=machine.boot_id(),
+            previous=self._previous,
+            anchors=anchors,
+            version=machine.logboat_version(),
+        )
+        before = self._boot_before
+        if before is not None:
+            # The recorder was restarted within one boot, or the store reopened: keep what was known.
+            found = before.get("anchors")
+            known = found if isinstance(found, list) else []
+            body["anchors"] = [*known, *(anchor for anchor in body["anchors"] if anchor not in known)]
+            body["previousEnd"] = before.get("previousEnd")
+        documenter.set_boot(body)
+        self._anchors_written = anchors
+
+    def _try_to_keep_house(self) -> None:
+        """Do periodic maintenance. An unexpected error in it must not stop the writing of documents."""
+        try:
+            self._keep_house()
+        except (StoreError, JournalError, OSError):
+            raise
+        except Exception as error:
+            words = f"{type(error).__name__}: {error}"
+            if words != self._house_fault:
+                log.exception("old history cannot be removed, documents are written all the same")
+            self._house_fault = words
+
+    def _keep_house(self) -> None:
+        """Apply retention: once a minute, and at once if the card is short of space."""
+        assert self._database is not None
+        now = self._now_ms()
+        free = shutil.disk_usage(self._data).free
+        is_short = free < self._room.spare
+        if not is_short and self._retained_ms is not None and now - self._retained_ms < RETENTION_MS:
+            if self.storage is not None:
+                self.storage = replace(self.storage, free=free)  # others take space, and free it
+            return
+        self._retained_ms = now
+        if self._documenter is not None:
+            in_progress = [
+                (name, record.episode)
+                for name, record in list(self._journal.sensors.items())
+                if record.episode is not None and record.episode.cleared_ms is None
+            ]
+            self._documenter.reassert(in_progress)
+        budget = self._budget()
+        if is_short:
+            store_repair.give_up_set_aside(self._data)
+        if self._excess(budget) > 0:
+            slack = int(budget * retention.SLACK)
+            removed = retention.make_room(
+                self._database,
+                vessel=self._identity.vessel,
+                excess=lambda: self._excess(budget, slack),
+                utc=self._clock.utc_ns() / 1e9,
+                log=self._identity.log,
+                beside=self._copies.bytes_on_disk,
+            )
+            self._copies.follow_removal(self._database, removed, now_ms=now)
+            if removed.readings or removed.alarms or removed.brought:
+                log.warning(
+                    "made room: removed %d readings, %d alarms; of all that was removed, others had brought"
+                    " %d documents",
+                    removed.readings,
+                    removed.alarms,
+                    removed.brought,
+                )
+        self._tidy(now, is_short=is_short)
+        if is_short:
+            # Pages that are free within the store are of use to the store only, not to the journal.
+            self._database.shrink(self._room.spare - free)
+        self._take_reserve()
+        usage = shutil.disk_usage(self._data)
+        self.storage = Storage(
+            free=usage.free,
+            total=usage.total,
+            budget=budget,
+            used=self._database.usage().used + self._copies.bytes_on_disk(),
+        )
+
+    def _tidy(self, now: int, *, is_short: bool) -> None:
+        """Remove blobs that nothing refers to, and count documents of an older Logboat."""
+        assert self._database is not None
+        blobs = self._database.blobs
+        if blobs.unused_bytes() and (is_short or now - self._collected_ms >= COLLECT_MS):
+            self._collected_ms = now
+            blobs.collect()
+        until = time.monotonic() + COUNT_S
+        while self._database.sizes.count_earlier() and time.monotonic() < until:
+            pass
+
+    def _budget(self) -> int:
+        return retention.budget_bytes(self._configuration.retention.budget, self._data)
+
+    def _lay_out_logs(self) -> None:
+        if not self._laid_out and shutil.disk_usage(self._data).free > self._room.spare:
+            self._laid_out = True
+            wal.lay_out(self._journal.path, self._room.journal_pages)
+            wal.lay_out(self._data / "log.db", self._room.store_laid_out)
+
+    def _excess(self, budget: int, slack: int = 0) -> int:
+        """Return the bytes over the budget, or those that are missing for what must be written, if more."""
+        assert self._database is not None
+        usage = self._database.usage()
+        blobs = usage.blobs - self._database.blobs.unused_bytes()  # the others are removed soon
+        over = usage.used + blobs + self._copies.bytes_on_disk() - budget
+        short = self._room.spare - shutil.disk_usage(self._data).free - usage.free
+        return max(over, short) + slack
+
+    def _take_reserve(self) -> None:
+        wanted, file = self._room.reserve, reserve(self._data)
+        if shutil.disk_usage(self._data).free > self._room.spare + wanted and not file.exists():
+            try:
+                with open(file, "xb", opener=opening()) as opened:
+                    # Allocate without writing, so that the card does not wear.
+                    os.posix_fallocate(opened.fileno(), 0, wanted)
+            except OSError:
+                file.unlink(missing_ok=True)
+                raise
+
+    def _use_reserve(self) -> None:
+        """If space is so short that nothing can be written, use the reserve to move the log into the file.
+
+        Then the log can begin again from its start.
+        """
+        if shutil.disk_usage(self._data).free > self._room.reserve:
+            return
+        reserve(self._data).unlink(missing_ok=True)
+        if self._database is not None:
+            self._database.checkpoint()
+
+    def _close(self) -> None:
+        self._copies.close()
+        if self._reader is not None:
+            self._reader.close()
+        if self._database is not None:
+            self._database.close()
+        self._reader = self._database = self._documenter = None

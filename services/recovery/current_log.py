@@ -1,0 +1,42 @@
+"""The log that this vessel's recorder is writing, as another daemon knows it.
+
+Only the vessel itself may write it. So it must also be known while no recorder runs: before its first state
+after a boot, and after it was stopped.
+"""
+
+from pathlib import Path
+
+from services.state import state_file
+from sync.store import Database
+
+from . import rollback
+
+
+class CurrentLog:
+    """The name of the current log, looked up at each call."""
+
+    def __init__(self, run: Path, database: Database, vessel: str) -> None:
+        """Prepare the look-up of the log.
+
+        `run` is the folder of the recorder's live state; `vessel` is the vessel that it records.
+        """
+        self._run, self._database, self._vessel = run, database, vessel
+        self._last: str | None = None
+
+    def __call__(self) -> str | None:
+        """Return the log's name; None if no log has begun. Raise StoreError if the store cannot be read.
+
+        The name comes from the recorder's current or last known state. Before there is any, it is the last
+        log in the vessel's own document.
+        """
+        self._last = self.recorded() or self._last
+        if self._last is None:
+            logs = rollback.known_of(self._database, self._vessel).get("logs", "").split()
+            return logs[-1] if logs else None
+        return self._last
+
+    def recorded(self) -> str | None:
+        """Return the log that a recorder is writing at this moment; None if none runs."""
+        state = state_file.read(state_file.path(self._run))
+        found = None if state is None else state.get("log")
+        return found if isinstance(found, str) else None

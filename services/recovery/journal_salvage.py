@@ -1,0 +1,128 @@
+"""Salvage of a damaged journal: every batch that can still be read, from its row or from a copy.
+
+It reads the file page by page, past damage that stops SQLite, and the write-ahead log past a broken frame.
+Only data that matches its checksum is taken.
+"""
+
+import zlib
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from services.journal.batch import Batch, BatchError, Identity, unpack
+from services.journal.schema import ECHO_AFTER
+from services.journal.schema import seed as seed_of
+from sync.store.sqlite_pages import Pages, Record
+
+
+class _Spare(msgspec.Struct, array_like=True):
+    """The journal's second copy of the data needed to interpret batches."""
+
+    meta: list[tuple[str, str | int | float]]
+    sensors: list[tuple[int, str, int, str, str]]
+
+
+@dataclass(slots=True)
+class Salvaged:
+    """All that could be read of a journal."""
+
+    meta: dict[str, Any] = field(default_factory=dict)
+    sensors: list[tuple[int, str, int, str, str]] = field(default_factory=list)
+    """The sensors, as (number, id, closed, path, unit)."""
+    batches: dict[int, tuple[int, bytes]] = field(default_factory=dict)
+    """Complete batches: number to (crc, data)."""
+    from_echoes: int = 0
+    """Number of batches that only a copy still had."""
+
+    @property
+    def identity(self) -> Identity | None:
+        """Identity of the log; None if it is not readable."""
+        if not {"vessel", "log"} <= self.meta.keys():
+            return None
+        return Identity(
+            vessel=str(self.meta["vessel"]),
+            log=str(self.meta["log"]),
+            boot=int(self.meta.get("boot", 0)),
+            run=int(self.meta.get("run", 0)),
+        )
+
+
+def salvage(path: Path) -> Salvaged:
+    """Read what can be read. Damage never raises: in the worst case the result is empty."""
+    reading = _Reading()
+    with Pages(path) as pages:
+        for record in pages.rows():
+            reading.take(record)
+        reading.settle()
+        for record in pages.rows_beyond():
+            reading.take(record)
+            reading.settle()
+    return reading.result()
+
+
+class _Reading:
+    """The content of rows of any table, which their shapes distinguish. Later rows are newer."""
+
+    def __init__(self) -> None:
+        self._meta: dict[str, Any] = {}
+        self._sensors: dict[int, tuple[int, str, int, str, str]] = {}
+        self._spare: _Spare | None = None
+        self._rows: dict[int, set[tuple[int, bytes]]] = defaultdict(set)
+        self._copies: dict[int, set[tuple[int, bytes]]] = defaultdict(set)
+
+    def take(self, record: Record) -> None:
+        number = record.rowid or 0
+        match record.values:
+            case (str(key), str() | int() | float() as value):
+                self._meta[key] = value
+            case (None, str(name), int(closed), str(where), str(unit), bytes() | None):
+                self._sensors[number] = (number, name, closed, where, unit)
+            case (None, int(crc), bytes(data), int() | None as echo_crc, bytes() | None as echo):
+                self._rows[number].add((crc, data))
+                if echo is not None and echo_crc is not None:
+                    self._copies[number - ECHO_AFTER].add((echo_crc, echo))
+            case (None, bytes(data), int(crc)):
+                self._copies[number].add((crc, data))
+            case (None, int(crc), bytes(data)) if zlib.crc32(data) == crc:
+                self._spare = msgspec.msgpack.decode(data, type=_Spare)
+            case _:
+                pass  # not one of ours, or incomplete
+
+    def settle(self) -> None:
+        """Prefer `spare` over other rows, among which may be rows of a page freed long ago."""
+        if self._spare is None:
+            return
+        self._meta |= dict(self._spare.meta)
+        known, self._sensors = self._sensors, {}
+        for number, name, closed, where, unit in self._spare.sensors:
+            row = known.get(number)
+            newer = row[2] if row is not None and row[1] == name else 0
+            self._sensors[number] = (number, name, max(closed, newer), where, unit)
+        self._spare = None
+
+    def result(self) -> Salvaged:
+        found = Salvaged(meta=self._meta, sensors=list(self._sensors.values()))
+        seed = seed_of(self._meta.get("log"))
+        for candidates in (self._rows, self._copies):
+            for number, some in candidates.items():
+                if number in found.batches:
+                    continue
+                for crc, data in some:
+                    if zlib.crc32(data, seed) == crc:
+                        found.batches[number] = (crc, data)
+                        found.from_echoes += candidates is self._copies
+        return found
+
+
+def batches(found: Salvaged) -> Iterator[Batch]:
+    """Yield the salvaged batches, in order, without those that refer to unknown sensors."""
+    ids = {number: name for number, name, *_ in found.sensors}
+    for number, (_, data) in sorted(found.batches.items()):
+        try:
+            yield unpack(number, data, ids)
+        except BatchError:
+            continue

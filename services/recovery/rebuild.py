@@ -1,0 +1,233 @@
+"""Rescue: documents of a journal's samples, if no recorder will continue it or the store has lost some.
+
+Only samples that are in no document are written, so it may be repeated, and run after any damage.
+"""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from services.documents import builders
+from services.documents.number_spans import span_of
+from services.documents.reading_window import ClockReading, Origin, Window, reading
+from services.journal.batch import Batch, Gap, Identity, Row
+from services.journal.number_witness import Given
+from sync import documents
+from sync.documents import Kind
+from sync.store import Database
+
+LOST: Final = "lost: the card was damaged"
+IN_DOUBT: Final = "in doubt: perhaps lost when the card was damaged; these numbers may have been given"
+WINDOW_S: Final = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rescued:
+    """Counts of what a rescue wrote."""
+
+    samples: int = 0
+    lost: int = 0
+    """Number of samples of which nothing is known but their numbers."""
+
+
+class Spans:
+    """A set of sequence numbers, stored as ranges."""
+
+    def __init__(self, spans: Iterable[tuple[int, int]] = ()) -> None:
+        self._spans: list[tuple[int, int]] = []
+        for first, last in sorted(spans):
+            if self._spans and first <= self._spans[-1][1] + 1:
+                self._spans[-1] = (self._spans[-1][0], max(last, self._spans[-1][1]))
+            else:
+                self._spans.append((first, last))
+
+    def __contains__(self, number: int) -> bool:
+        place = bisect_right(self._spans, (number, float("inf"))) - 1
+        return place >= 0 and number <= self._spans[place][1]
+
+    def holes(self, upto: int) -> list[tuple[int, int]]:
+        """Return the ranges that are missing between 1 and `upto`."""
+        found, expected = [], 1
+        for first, last in self._spans:
+            if first > expected:
+                found.append((expected, first - 1))
+            expected = max(expected, last + 1)
+        if expected <= upto:
+            found.append((expected, upto))
+        return found
+
+    @property
+    def last(self) -> int:
+        """The highest number; 0 if there is none."""
+        return self._spans[-1][1] if self._spans else 0
+
+
+def documented(database: Database, vessel: str, *, log: str | None = None) -> dict[tuple[str, str], Spans]:
+    """Return the numbers that documents of a vessel contain or explain, by (sensor, log).
+
+    `log` limits them to one of its logs.
+    """
+    spans: defaultdict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
+    for kind in (Kind.READING, Kind.GAP):
+        for document in database.documents(prefix=f"{kind}:{vessel}:"):
+            name = documents.parse_id(document.id)
+            if name is None or name.sensor is None or name.log is None or log not in (None, name.log):
+                continue
+            span = span_of(document.id, document.raw)
+            if span is not None:
+                spans[name.sensor, name.log].append(span)
+    return {key: Spans(found) for key, found in spans.items()}
+
+
+def refill(
+    database: Database,
+    *,
+    identity: Identity,
+    registered: Mapping[str, tuple[str, str]],
+    batches: Iterable[Batch],
+    last: Mapping[str, int] | None = None,
+    utc: float | None = None,
+) -> Rescued:
+    """Write what `batches` contain and documents do not.
+
+    `registered` has path and unit by sensor. `last` are numbers known to have been given, by sensor. What is
+    then still missing up to there, or between documents of any log of the vessel, is explained by gap
+    documents dated `utc` (no gap documents if that is None). Raise StoreError if documents cannot be read or
+    written.
+    """
+    writer = _Writer(
+        database,
+        identity,
+        registered,
+        documented(database, identity.vessel, log=identity.log),
+        _windows(database, identity.vessel),
+    )
+    for batch in batches:
+        writer.take_in(batch)
+    writer.end_all()
+    lost = 0
+    if utc is not None:
+        given = dict(last or {})
+        for (sensor, log), spans in documented(database, identity.vessel).items():
+            upto = max(spans.last, given.pop(sensor, 0) if log == identity.log else 0)
+            lost += _explain(
+                database, vessel=identity.vessel, log=log, sensor=sensor, holes=spans.holes(upto), utc=utc
+            )
+        for sensor, upto in given.items():
+            lost += _explain(
+                database,
+                vessel=identity.vessel,
+                log=identity.log,
+                sensor=sensor,
+                holes=Spans().holes(upto),
+                utc=utc,
+            )
+    return Rescued(samples=writer.samples, lost=lost)
+
+
+def name_lost(database: Database, given: Given, *, start: str, utc: float, in_doubt: bool) -> int:
+    """Write gap documents for numbers that a witness knows and no document has; return the count of samples.
+
+    If some are lost, or `in_doubt`, and the machine was restarted since (`start` is its boot id), the
+    reserved numbers are explained as well: the witness's last note may not have reached the card. Raise
+    StoreError if documents cannot be read or written.
+    """
+    identity = Identity(vessel=given.vessel, log=given.log, boot=0, run=0)
+    last = {name: given.last(name) for name in given.numbers}
+    lost = refill(database, identity=identity, registered={}, batches=(), last=last, utc=utc).lost
+    if (lost or in_doubt) and given.start != start:
+        held = documented(database, identity.vessel, log=identity.log)
+        for sensor in given.numbers:
+            known, upto = held.get((sensor, identity.log), Spans()).last, given.reserved(sensor)
+            if upto > known:
+                gap = Gap(sensor, known + 1, upto, IN_DOUBT)
+                builders.upsert(database, *builders.gap(identity.vessel, identity.log, gap, utc))
+    return lost
+
+
+def _explain(
+    database: Database, *, vessel: str, log: str, sensor: str, holes: Iterable[tuple[int, int]], utc: float
+) -> int:
+    lost = 0
+    for first, last in holes:
+        builders.upsert(database, *builders.gap(vessel, log, Gap(sensor, first, last, LOST), utc))
+        lost += last - first + 1
+    return lost
+
+
+def _windows(database: Database, vessel: str) -> dict[str, float]:
+    """Return the seconds of each sensor's windows, according to its vessel's document.
+
+    With them, samples are written into the same documents as before, which other vessels may already have.
+    """
+    found = database.get(documents.vessel_id(vessel))
+    sensors = None if found is None else found.body.get("sensors")
+    windows = {}
+    for name, settings in sensors.items() if isinstance(sensors, dict) else ():
+        window = settings.get("window") if isinstance(settings, dict) else None
+        if isinstance(window, int | float) and window > 0:
+            windows[name] = float(window)
+    return windows
+
+
+class _Writer:
+    """Writer of windows with the samples that are in no document."""
+
+    def __init__(
+        self,
+        database: Database,
+        identity: Identity,
+        registered: Mapping[str, tuple[str, str]],
+        held: Mapping[tuple[str, str], Spans],
+        windows: Mapping[str, float],
+    ) -> None:
+        self.samples = 0
+        self._windows_s = windows
+        self._database, self._identity, self._registered = database, identity, registered
+        self._held = held
+        self._windows: dict[str, tuple[Window, ClockReading]] = {}
+
+    def take_in(self, batch: Batch) -> None:
+        clock = ClockReading(batch.clock_ms, batch.utc, batch.synced)
+        for row in batch.rows:
+            if row.sequence not in self._held.get((row.sensor, self._identity.log), Spans()):
+                self._add(row, batch, clock)
+        for name, episode in batch.episodes:
+            path, unit = self._registered.get(name, ("", ""))
+            document_id, body = builders.alarm(
+                vessel=self._identity.vessel,
+                sensor=name,
+                log=self._identity.log,
+                path=path,
+                unit=unit,
+                episode=episode,
+            )
+            builders.upsert_alarm(self._database, document_id, body)
+        for gap in batch.gaps:
+            builders.upsert(
+                self._database, *builders.gap(self._identity.vessel, self._identity.log, gap, batch.utc)
+            )
+
+    def end_all(self) -> None:
+        for name in list(self._windows):
+            self._end(name)
+
+    def _add(self, row: Row, batch: Batch, clock: ClockReading) -> None:
+        name = row.sensor
+        if name in self._windows and not self._windows[name][0].takes(row, run=batch.run, boot=batch.boot):
+            self._end(name)
+        if name not in self._windows:
+            path, unit = self._registered.get(name, ("", ""))
+            identity = self._identity
+            window_s = self._windows_s.get(name, WINDOW_S)
+            origin = Origin(identity.vessel, name, identity.log, path, unit, window_s)
+            self._windows[name] = (Window(origin, run=batch.run, boot=batch.boot), clock)
+        window, _ = self._windows[name]
+        window.add(row)
+        self._windows[name] = (window, clock)
+        self.samples += 1
+
+    def _end(self, name: str) -> None:
+        self._database.put_if_absent(*reading(*self._windows.pop(name)))

@@ -1,0 +1,228 @@
+"""Detection of a vessel's files that lag behind the others: journal, documents, witness, copies.
+
+A file that has lost its end, or is an older copy, is sound in itself: only the others show it. They are
+written in this order, each after the one before is durable: numbers are reserved (`witness`), a batch is
+committed (`journal`) and noted by the witness, its documents are written, and then copied (`copies`). So:
+
+- The journal is behind if the witness or a document contains a number, batch, boot or log after the journal's
+  own. It must not continue, or it would give numbers twice: a new log begins.
+- Documents are behind if they lack numbers that the journal knows to have been in them, or if copies were
+  made of more than there is. They are restored from the copies and the journal's ring.
+- The witness is behind if the journal has numbers that the witness has not reserved. It is written again.
+
+If all files of a vessel are restored together to an earlier day, they agree. That cannot be seen from within.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import apsw
+
+from services.documents.number_spans import span_of
+from services.journal.number_witness import Given
+from services.journal.schema import connect, read_batches, seed, translating
+from services.mirror import mirror, restore
+from services.mirror.segment_file import Mark
+from sync import documents
+from sync.store import Database
+
+from . import rebuild
+
+WITNESSED: Final = "witness"
+"""Key of the journal's note that a witness exists.
+
+A witness that is missing in spite of it is damage, and not a file of an older version.
+"""
+_BOOTS: Final = 3
+"""Number of boots after the journal's last one whose documents are looked up."""
+NO_WITNESS: Final = "given-numbers is missing or damaged, so which numbers were given is not sure"
+
+
+@dataclass(frozen=True, slots=True)
+class JournalState:
+    """The content of a journal, as far as it is compared with other files."""
+
+    vessel: str
+    log: str
+    boot: int
+    batch: int
+    """Number of the last batch; 0 if there is none."""
+    last: Mapping[str, int]
+    """Last number given, by sensor."""
+    closed: Mapping[str, int]
+    """Last number that is known to be in documents, by sensor."""
+    has_witness: bool
+
+
+def look(journal: Path) -> JournalState | None:
+    """Return the state of a journal; None if no log has begun in it. Raise JournalError if it is damaged."""
+    connection = connect(journal)
+    try:
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        with translating(journal):
+            return _look(connection)
+    finally:
+        connection.close(True)
+
+
+def _look(connection: Any) -> JournalState | None:
+    if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").fetchone():
+        return None
+    meta: dict[str, Any] = dict(connection.execute("SELECT key, value FROM meta"))
+    if not {"vessel", "log"} <= meta.keys():
+        return None
+    closed: dict[str, int] = dict(connection.execute("SELECT id, closed FROM sensor"))
+    last = dict(closed)
+    newest = int(connection.execute("SELECT coalesce(max(number), 0) FROM batch").get)
+    after = min(int(meta.get("through") or 0), newest - 1)
+    for batch in read_batches(connection, {}, after=after, seed=seed(meta["log"])):
+        for name, number in {**batch.given, **batch.last_numbers()}.items():
+            last[name] = max(number, last.get(name, 0))
+    return JournalState(
+        vessel=str(meta["vessel"]),
+        log=str(meta["log"]),
+        boot=int(meta.get("boot") or 0),
+        batch=newest,
+        last=last,
+        closed=closed,
+        has_witness=WITNESSED in meta,
+    )
+
+
+def journal_behind_witness(state: JournalState, given: Given | None) -> str | None:
+    """Return the reason why the journal must not continue according to the witness; None if it may."""
+    if given is None:
+        return NO_WITNESS if state.has_witness else None
+    if (given.vessel, given.log) != (state.vessel, state.log):
+        return f"it is of log {state.log}, and the last numbers were given in log {given.log}"
+    if given.batch > state.batch:
+        return f"it ends with batch {state.batch}, and batch {given.batch} was durable"
+    for name in given.numbers:
+        if given.last(name) > state.last.get(name, 0):
+            return (
+                f"it ends with number {state.last.get(name, 0)} of {name}, and {given.last(name)} was given"
+            )
+    return None
+
+
+def journal_lost(given: Given | None) -> str | None:
+    """Return the problem of a journal in which no log has begun; None if none had before."""
+    if given is None or not (given.batch or any(last for last, _ in given.numbers.values())):
+        return None
+    return f"it has lost log {given.log}, in which numbers were given"
+
+
+def journal_behind_documents(state: JournalState, database: Database) -> str | None:
+    """Return the reason why the journal must not continue according to documents; None if it may.
+
+    Raise StoreError if the documents cannot be read.
+    """
+    vessel, log = state.vessel, state.log
+    named = database.get(documents.vessel_id(vessel))
+    logs = None if named is None else named.body.get("logs")
+    if isinstance(logs, list) and log in logs and logs[-1] != log:
+        return f"it is of log {log}, and a document tells of log {logs[-1]} after that"
+    for number in range(state.boot + 1, state.boot + _BOOTS + 1):
+        if database.get(documents.boot_id(vessel, log, number)) is not None:
+            return f"it ends with start {state.boot} of the machine, and a document tells of start {number}"
+    for name, number in numbers_in_documents(state, database):
+        if number > state.last.get(name, 0):
+            return f"it ends with number {state.last.get(name, 0)} of {name}, and a document has {number}"
+    return None
+
+
+def numbers_in_documents(state: JournalState, database: Database) -> Iterator[tuple[str, int]]:
+    """Yield each sensor with a number of the journal's log that documents know to have been given.
+
+    Current values do not count: any vessel of the fleet may write one, and could force a new log to begin
+    here.
+    """
+    for name in sorted(state.last):
+        yield name, documented(database, state.vessel, name, state.log)
+        prefix = documents.alarm_prefix(state.vessel, name, state.log)
+        for found in database.documents(prefix, reverse=True, limit=1):
+            parsed = documents.parse_id(found.id)
+            if parsed is not None and parsed.number is not None:
+                yield name, parsed.number
+
+
+def witness_behind(state: JournalState, given: Given | None) -> str | None:
+    """Return the reason why the witness must be written again; None if it is not behind the journal."""
+    if given is None or (given.vessel, given.log) != (state.vessel, state.log):
+        return None
+    for name, number in state.last.items():
+        if number > given.reserved(name):
+            return f"it is older than the journal: number {number} of {name} was never reserved in it"
+    return None
+
+
+def documents_behind(state: JournalState, database: Database, *, deep: bool) -> str | None:
+    """Return what documents lack although the journal knows it to have been in them; None if nothing.
+
+    `deep` checks the whole log, else only the newest document of each sensor. Raise StoreError if documents
+    cannot be read.
+    """
+    if deep:
+        held = rebuild.documented(database, state.vessel, log=state.log)
+        for name, closed in state.closed.items():
+            holes = held.get((name, state.log), rebuild.Spans()).holes(closed)
+            if holes:
+                return f"numbers {holes[0][0]} to {holes[0][1]} of {name} are in none"
+        return None
+    for name, closed in state.closed.items():
+        last = documented(database, state.vessel, name, state.log)
+        if last < closed:
+            return f"numbers {last + 1} to {closed} of {name} are in none"
+    return None
+
+
+def store_behind_copies(database: Database, folder: Path, *, deep: bool) -> str | None:
+    """Return what the document store lacks although copies contain it; None if nothing.
+
+    `deep` reads all copies, else only the newest segment. Raise StoreError or OSError if they cannot be read.
+    """
+    there = mirror.numbers(folder)
+    mark: Mark | None = None
+    for _, content in mirror.contents(folder, newest=not deep):
+        mark = content.last_mark.mark() if content.last_mark is not None else mark
+    if mark is not None and mark.store == database.uuid and mark.through > database.last_sequence:
+        return f"copies were made up to change {mark.through}, and it ends with {database.last_sequence}"
+    if deep and there:
+        lacks = restore.lacking(database, folder)
+        if lacks:
+            return f"{lacks[0]} is in copies alone" + (f", and {len(lacks) - 1} more" if lacks[1:] else "")
+    return None
+
+
+def documented(database: Database, vessel: str, sensor: str, log: str) -> int:
+    """Return the last number of a sensor that a document contains or explains.
+
+    Raise StoreError if documents cannot be read.
+    """
+    last = 0
+    for found in database.documents(documents.reading_prefix(vessel, sensor, log), reverse=True, limit=1):
+        span = span_of(found.id, found.raw)
+        last = 0 if span is None else span[1]
+    for found in database.documents(documents.gap_prefix(vessel, sensor, log)):
+        span = span_of(found.id, found.raw)
+        last = max(last, 0 if span is None else span[1])
+    return last
+
+
+def known_of(database: Database, vessel: str) -> dict[str, str]:
+    """Return the `uuid` and `logs` of a vessel from its document, as far as it contains them.
+
+    Raise StoreError if the document cannot be read.
+    """
+    found = database.get(documents.vessel_id(vessel))
+    if found is None:
+        return {}
+    uuid, logs = found.body.get("uuid"), found.body.get("logs")
+    known = {}
+    if isinstance(uuid, str) and uuid.startswith("urn:mrn:signalk:uuid:"):
+        known["uuid"] = uuid.rpartition(":")[2]
+    if isinstance(logs, list) and all(isinstance(log, str) for log in logs):
+        known["logs"] = " ".join(logs)
+    return known

@@ -1,0 +1,475 @@
+"""The check of the stores before anything opens them: `logboat store check`, and each start of the recorder.
+
+Broken files are set aside, their readable content is saved, and recording continues:
+
+- The document store: its sound rows are written into a new file. Documents that it has lost are restored from
+  the copies (`putback`). Samples that are still in the journal's ring are documented again. The rest, if any,
+  is explained by `gap` documents.
+- The journal: its samples, from rows or their copies, become documents. A new log begins, since it is not
+  certain which numbers had been given.
+- A write-ahead log that is cut off before its end: see `unseen`.
+- Copies: damaged ones are copied again from the document store, and nothing is lost.
+
+The journal is small and always checked completely. The document store is checked completely if it is small,
+or if damage was found (the mark); otherwise only what SQLite reads at opening, and its newest rows. Copies
+are checked whenever the store is checked completely.
+"""
+
+import contextlib
+import fcntl
+import logging
+import os
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import apsw
+import msgspec
+
+from sensors.plaintext import json_text
+from services.journal import number_witness as witness
+from services.journal.number_witness import Given
+from services.journal.schema import (
+    JournalDamagedError,
+    JournalError,
+    connect,
+    lock,
+    read_batches,
+    seed,
+    translating,
+    unechoed,
+)
+from services.journal.settled_rows import unsettled
+from services.logs.setup import running
+from services.mirror.mirror import Copies, contents, folder_in, numbers, segment, uncopied
+from services.schemas import format_of
+from services.system.systemd import Notifier
+from sync import documents
+from sync.folders import opening
+from sync.store import DamagedError, Database, StoreError
+from sync.store.schema import sync_directory
+from sync.store.wal import HEADER, Unseen
+
+from . import rollback, store_repair, wal_tail
+from .journal_salvage import Salvaged, salvage
+from .report import Report
+from .store_repair import Lost
+
+log = logging.getLogger(__name__)
+
+DEEP_BELOW: Final = 64_000_000
+"""Maximum bytes of a document store that is checked completely at each start: some seconds on a Pi Zero 2."""
+PATIENCE_S: Final = 10.0
+"""Seconds to wait for daemons, which look for the mark once a second, and then end within two seconds."""
+_LOOK_EVERY_S: Final = 0.1
+MOST_NAMED: Final = 10
+LACKING: Final = "documents that it had are not there"
+GONE: Final = "is not there, though there are copies of its documents"
+BEHEADED: Final = "it is empty, though its write-ahead log is not"
+
+
+def is_marked(data: Path) -> bool:
+    """Return True if a process has found damage that was not checked since.
+
+    Processes that have the stores open must then end, because they prevent a repair.
+    """
+    return (data / "damaged").exists()
+
+
+def mark_damaged(data: Path, reason: str) -> None:
+    """Leave a mark for the next start that something is damaged. A write error is only logged."""
+    try:
+        with open(data / "damaged", "w", opener=opening()) as file:
+            file.write(reason + "\n")
+    except OSError as error:
+        log.error("%s cannot be written: %s", data / "damaged", error.strerror)
+
+
+@contextlib.contextmanager
+def using(data: Path, *, progress: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Prevent other processes from repairing the stores while a daemon has them open.
+
+    Wait for a check in progress, and call `progress` meanwhile. Raise OSError if the lock cannot be opened.
+    """
+    handle = _lock_file(data)
+    try:
+        has_told = False
+        while not _try_lock(handle, fcntl.LOCK_SH):
+            if not has_told:
+                log.info("%s: the stores are being checked by another process; waiting for that", data)
+                has_told = True
+            progress()
+            time.sleep(_LOOK_EVERY_S)
+        yield
+    finally:
+        os.close(handle)
+
+
+def prepare(
+    data: Path,
+    *,
+    repair: bool = True,
+    patience: float = PATIENCE_S,
+    progress: Callable[[], None] = lambda: None,
+) -> Report:
+    """Check the stores, and repair what is broken. Raise OSError if the folder cannot be used at all.
+
+    `patience` is the number of seconds to wait for other daemons to end, if damage was found. `progress` is
+    called after each step.
+    """
+    report = Report(progress=progress)
+    handle = _lock_file(data)
+    try:
+        if not _locked(handle, patience=patience if is_marked(data) else 0.0):
+            found = _look_in_passing(data) if repair and not is_marked(data) else []
+            for finding in found:
+                log.error("%s", finding)
+            if found:
+                mark_damaged(data, found[0])
+            if not found or not _locked(handle, patience=patience):
+                report.in_use = True
+                return report
+        _check(data, report, repair=repair)
+    finally:
+        os.close(handle)
+    return report
+
+
+def _look_in_passing(data: Path) -> list[str]:
+    """Return the problems of the journal while other daemons use the document store.
+
+    The result is empty if the journal is in use, too.
+    """
+    journal = data / "samples.db"
+    try:
+        held = lock(journal)
+    except JournalError:
+        return []
+    try:
+        return _look(data, Report(), repair=False, stores=False).journal
+    except JournalError:
+        return []
+    finally:
+        held.close()
+
+
+@dataclass(slots=True)
+class _Found:
+    """Problems, by the action that they require."""
+
+    store: list[str] = field(default_factory=list)
+    """Damage of the document store."""
+    journal: list[str] = field(default_factory=list)
+    """Damage of the journal, or reasons why it must not continue."""
+    lacking: list[str] = field(default_factory=list)
+    """Documents that are missing in a sound document store."""
+    witness: list[str] = field(default_factory=list)
+    """Reasons to write the witness again."""
+    given: Given | None = None
+    state: rollback.JournalState | None = None
+    in_doubt: bool = False
+
+    @property
+    def vessel(self) -> str | None:
+        """The vessel that the files name; None if none does."""
+        if self.state is not None:
+            return self.state.vessel
+        return None if self.given is None else self.given.vessel
+
+    @property
+    def all(self) -> list[str]:
+        """All problems, in words."""
+        return self.store + self.journal + self.lacking + self.witness
+
+
+def _check(data: Path, report: Report, *, repair: bool) -> None:
+    mark, store = data / "damaged", data / "log.db"
+    if repair:
+        store_repair.adopt(store)
+    found = _look(data, report, repair=repair)
+    report.findings += found.all
+    if not report.findings:
+        if not report.unchecked:
+            if mark.exists() or _size(store) < DEEP_BELOW:
+                _check_copies(store, report, vessel=found.vessel, repair=repair)
+            mark.unlink(missing_ok=True)
+        return
+    for finding in report.findings:
+        log.error("%s", finding)
+    if not repair:
+        return
+    _repair(data, found, report)
+    _check_copies(store, report, vessel=found.vessel, repair=True)
+    report.repaired = True
+    try:
+        with open(data / "last-repair.json", "wb", opener=opening()) as file:
+            file.write(msgspec.json.encode({"version": 1, "utc": time.time(), **report.as_dict()}))
+    except OSError as error:  # a full card: recording continues anyway
+        log.error("%s: what was repaired cannot be noted: %s", data / "last-repair.json", error)
+    mark.unlink(missing_ok=True)
+    sync_directory(data)
+    for line in report.done:
+        log.warning("%s", line)
+
+
+def _repair(data: Path, found: _Found, report: Report) -> None:
+    journal, store = data / "samples.db", data / "log.db"
+    for path in (journal, store):
+        if _is_beheaded(path):
+            path.touch()  # opening it then replays its write-ahead log
+    salvaged = salvage(journal) if journal.exists() else Salvaged()
+    report.progress()
+    lost = Lost(found.given, found.in_doubt)
+    if found.store:
+        gone = store_repair.repair_store(store, salvaged, report, lost)
+    elif found.lacking or found.journal:
+        gone = store_repair.make_good(store, salvaged, report, lost)
+    else:
+        gone = 0
+    report.progress()
+    if found.journal or gone:
+        # A log ends when numbers are lost: others may have them, and nobody else may continue a log.
+        store_repair.replace_journal(journal, store, salvaged, report, found.given)
+    elif found.witness and found.given is not None and found.state is not None:
+        store_repair.renew_witness(
+            witness.path_in(data), report, found.given, found.state.batch, found.state.last
+        )
+
+
+def _look(data: Path, report: Report, *, repair: bool, stores: bool = True) -> _Found:
+    """Look for problems; `stores` includes the document store. Raise JournalError if the journal fails."""
+    journal, store = data / "samples.db", data / "log.db"
+    found = _Found(given=witness.read(witness.path_in(data)))
+    cut_off = Unseen.NOTHING
+    is_deep = (data / "damaged").exists() or _size(store) < DEEP_BELOW
+    if stores and _is_beheaded(store):
+        found.store = [f"{store}: {BEHEADED}"]
+    elif stores:
+        cut_off = _unseen(store)
+        report.progress()
+        found.store = _broken_log(store, cut_off) or _store_findings(store, report, deep=is_deep)
+        report.progress()
+    if _is_beheaded(journal):
+        found.journal = [f"{journal}: {BEHEADED}"]
+        found.in_doubt = True
+        return found
+    found.journal = _journal_findings(journal, report, repair=repair)
+    report.progress()
+    if not found.journal:
+        _compare(data, found, report, deep=stores and is_deep)
+    return found
+
+
+def _compare(data: Path, found: _Found, report: Report, *, deep: bool) -> None:
+    """Find the file that is behind the others (`behind`), without those that are broken."""
+    journal, store = data / "samples.db", data / "log.db"
+    state = found.state = rollback.look(journal) if journal.exists() else None
+    if state is None:
+        why = rollback.journal_lost(found.given)
+    else:
+        why = rollback.journal_behind_witness(state, found.given)
+        ahead = rollback.witness_behind(state, found.given)
+        found.witness = [] if ahead is None else [f"{witness.path_in(data)}: {ahead}"]
+    if state is not None and not found.store and not report.unchecked:
+        try:
+            if store.exists():
+                with Database.open(store, single_writer=documents.is_single_writer) as database:
+                    why = why or rollback.journal_behind_documents(state, database)
+                    lacks = rollback.documents_behind(state, database, deep=deep)
+                    lacks = lacks or rollback.store_behind_copies(database, folder_in(data), deep=deep)
+            else:
+                lacks = "it is not there" if any(state.closed.values()) else None
+        except DamagedError as error:
+            found.store = [str(error)]
+            lacks = None
+        except (StoreError, OSError) as error:
+            report.unchecked.append(f"{store} could not be compared: {error}")
+            lacks = None
+        found.lacking = [] if lacks is None else [f"{store}: {LACKING}: {lacks}"]
+    if why is not None:
+        found.journal, found.in_doubt = [f"{journal}: {why}"], True
+
+
+def _is_beheaded(path: Path) -> bool:
+    """Return True if only the write-ahead log of a database is left, which opening it would delete."""
+    return _size(path) == 0 and _size(Path(f"{path}-wal")) > HEADER
+
+
+def _unseen(store: Path) -> Unseen:
+    try:
+        return wal_tail.look(store)
+    except JournalError:
+        return Unseen.NOTHING  # the next process that opens it reports the problem
+
+
+def _broken_log(path: Path, found: Unseen) -> list[str]:
+    return [f"{path}: {wal_tail.BROKEN}"] if found is Unseen.COMMITS else []
+
+
+def _journal_findings(path: Path, report: Report, *, repair: bool) -> list[str]:
+    if not path.exists():
+        return []
+    try:
+        cut_off = wal_tail.look(path)
+        if cut_off is Unseen.ONE_COMMIT and repair:
+            taken = wal_tail.take_in(path)
+            if taken is not None:
+                report.done.append(taken)
+                log.warning("%s", taken)
+        connection = connect(path)
+    except JournalDamagedError as error:
+        return [str(error)]
+    try:
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        with translating(path):
+            faults = _journal_faults(connection)
+    except JournalDamagedError as error:
+        return [str(error)]
+    finally:
+        connection.close(True)
+    return _broken_log(path, cut_off) + [f"{path}: {fault}" for fault in faults]
+
+
+def _journal_faults(connection: apsw.Connection) -> list[str]:
+    said = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(10)")]
+    if said != ["ok"]:
+        return said
+    if not connection.execute("SELECT 1 FROM sqlite_schema").fetchone():
+        return []  # power was cut before anything was written
+    try:
+        found = connection.execute("SELECT value FROM meta WHERE key = 'log'").fetchone()
+        before = None
+        for batch in read_batches(connection, {}, after=0, seed=seed(None if found is None else found[0])):
+            if before is not None and batch.number != before + 1:
+                return [f"batches {before + 1} to {batch.number - 1} are missing"]
+            before = batch.number
+        unsound = [f"batch {number} has no sound copy" for number in unechoed(connection)[:MOST_NAMED]]
+        return unsound or unsettled(connection)
+    except (JournalDamagedError, apsw.SQLError) as error:  # the latter: a table or column is missing
+        return [str(error)]
+
+
+def _store_findings(path: Path, report: Report, *, deep: bool) -> list[str]:
+    if not path.exists():
+        return [f"{path}: {GONE}"] if numbers(folder_in(path.parent)) else []
+    try:
+        with Database.open(path, single_writer=documents.is_single_writer) as database:
+            return database.check(deep=deep or _size(path) < DEEP_BELOW)
+    except DamagedError as error:
+        return [str(error)]
+    except StoreError as error:
+        # Locked, full or newer: a repair would not help, and recording need not wait for it.
+        report.unchecked.append(f"{path} could not be checked: {error}")
+        log.error("%s", report.unchecked[-1])
+        return []
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _check_copies(store: Path, report: Report, *, vessel: str | None, repair: bool) -> None:
+    """Read all copies, and copy damaged or missing documents again."""
+    folder = folder_in(store.parent)
+    there = size = 0
+    try:
+        damaged = []
+        for number, content in contents(folder):
+            report.progress()
+            there, size = there + 1, size + segment(folder, number).stat().st_size
+            if content.damaged:
+                damaged.append((number, len(content.damaged)))
+        for number, places in damaged:
+            report.copies.append(f"{folder}: segment {number} is damaged in {places} places")
+        absent: list[str] = []
+        if store.exists():
+            with Database.open(store, single_writer=documents.is_single_writer) as database:
+                if damaged and repair:
+                    _retire(database, folder, damaged, report)
+                absent = [] if vessel is None else uncopied(folder, database, vessel)
+                if absent:
+                    report.copies.append(f"{folder}: {len(absent)} documents have no copy any more")
+                if absent and repair:
+                    copies = Copies(folder)
+                    healed = copies.copy_again(database, absent)
+                    copies.close()
+                    report.copies.append(f"{folder}: {healed} documents copied anew")
+        report.copies_damaged = bool(damaged or absent) and not repair
+    except (StoreError, OSError) as error:
+        report.copies.append(f"{folder}: {error}")
+    for line in report.copies:
+        log.warning("%s", line)
+    if there and not report.copies:
+        report.copies.append(f"{folder}: {there} segments of copies, {size / 1e6:.1f} MB, are sound")
+
+
+def _retire(database: Database, folder: Path, damaged: list[tuple[int, int]], report: Report) -> None:
+    copies = Copies(folder)
+    for number, _ in damaged:
+        report.progress()
+        # The newest may only have been cut short: then it is complete by now.
+        if number in numbers(folder)[:-1] or number in copies.damaged:
+            retired = copies.retire(number, database)
+            healed = 0 if retired is None else retired.healed
+            report.copies.append(f"{folder}: {healed} documents of segment {number} copied anew")
+    copies.close()
+
+
+def _locked(handle: int, *, patience: float) -> bool:
+    """Return True if no other process has the stores open, or stops within `patience` seconds."""
+    deadline = time.monotonic() + patience
+    while not _try_lock(handle, fcntl.LOCK_EX):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_LOOK_EVERY_S)
+    return True
+
+
+def _try_lock(handle: int, kind: int) -> bool:
+    """Take a lock; return False if another process has one that excludes it."""
+    try:
+        fcntl.flock(handle, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _lock_file(data: Path) -> int:
+    return os.open(data / "in-use.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
+
+
+def run(args: Namespace) -> int:
+    """Run `logboat store check [--repair]`. Return 0 if sound or repaired, 1 if broken and not repaired.
+
+    If a daemon has the stores open and no damage was found, there is nothing to repair. That is the case when
+    the second of two daemons starts, and is no failure.
+    """
+    if not args.data.is_dir():
+        print(f"logboat store check: {args.data}: there is no such folder", file=sys.stderr)
+        return 1
+    # Only a repair is work of the appliance; a person's check reports on the screen.
+    with running("store", args.data if args.repair else None):
+        return _run(args)
+
+
+def _run(args: Namespace) -> int:
+    report = prepare(args.data, repair=args.repair, progress=Notifier().progress)
+    if args.json:
+        print(json_text(msgspec.json.encode({"format": format_of("store-check"), **report.as_dict()})))
+    elif report.in_use:
+        print("the stores are in use: nothing was checked; stop logboat-recorder and logboat-sync first")
+    elif not report.findings and not report.unchecked:
+        print("the stores are sound")
+    else:
+        for line in report.unchecked + report.findings + report.done:
+            print(line)
+    if not args.json:
+        for line in report.copies:
+            print(line)
+    in_the_way = report.in_use and not (args.repair and not is_marked(args.data))
+    left = in_the_way or report.unchecked or (report.findings and not report.repaired)
+    return 1 if left or report.copies_damaged else 0

@@ -1,0 +1,233 @@
+"""Repair of the stores: saves what is readable into new files, and documents what is lost.
+
+It does not look for damage: that is `storecheck`. Each step may be repeated after a power cut at any instant.
+"""
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from services.journal import number_witness
+from services.journal.journal import Journal
+from services.journal.number_witness import Given, Witness
+from services.journal.schema import JournalError
+from services.mirror.mirror import Copies, folder_in, numbers
+from services.mirror.restore import put_back
+from services.system import machine
+from sync import documents
+from sync.folders import make_folder
+from sync.store import Database, DocumentError, StoreError
+from sync.store.salvage import salvage as salvage_store
+from sync.store.schema import sync_directory
+
+from . import rebuild, rollback
+from .journal_salvage import Salvaged, batches
+from .report import Report
+
+log = logging.getLogger(__name__)
+
+KEPT_ASIDE: Final = 3
+"""Number of broken files of each kind that are kept for later examination."""
+
+
+def repair_store(path: Path, found: Salvaged, report: Report, lost: "Lost") -> int:
+    """Replace a broken store by a new one, and return the number of the log's samples that are lost.
+
+    The new store is complete before it replaces the broken one. A power cut at any instant leaves either the
+    broken store, which is found again, or none and the complete one beside it (`adopt`).
+    """
+    fresh = _salvaged(path)
+    _remove(fresh)
+    try:
+        saved = salvage_store(path, fresh)
+        report.progress()
+        report.done.append(f"{path}: {saved.documents} documents saved, {saved.lost} lost")
+    except (StoreError, apsw.Error, OSError) as error:
+        _remove(fresh)
+        report.done.append(f"{path}: nothing could be saved ({error}); a new store begins")
+    gone = refill(fresh, found, report, lost, name=path)
+    if fresh.exists():
+        sync_directory(path.parent)
+    if path.exists():
+        aside = set_aside(path)
+        report.done.append(f"{path}: set aside as {aside}")
+    adopt(path)
+    return gone
+
+
+def _salvaged(path: Path) -> Path:
+    return path.with_name(path.name + ".salvaged")
+
+
+def adopt(path: Path) -> None:
+    """Move the repaired store to its place, if it exists and the place is free."""
+    fresh = _salvaged(path)
+    if not fresh.exists() or path.exists():
+        return
+    for suffix in ("-wal", "-shm"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)  # of the broken one: its last pages, if power was cut
+    fresh.replace(path)
+    _remove(fresh)
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Facts about numbers that the journal itself may have lost."""
+
+    given: Given | None = None
+    """Content of the witness, for whichever log."""
+    in_doubt: bool = False
+    """True if the journal was behind, so that more numbers may have been given than are known."""
+
+
+def refill(store: Path, found: Salvaged, report: Report, lost: Lost, *, name: Path) -> int:
+    """Restore what a store lacks, from copies and then from the journal, and document what is in neither.
+
+    `name` is the path of the store for messages. Return the number of samples that are lost.
+    """
+    _put_back(store, report, name=name)
+    report.progress()
+    identity = found.identity
+    samples = gone = 0
+    with Database.open(store, single_writer=documents.is_single_writer) as database:
+        if identity is not None:
+            saved = rebuild.refill(
+                database,
+                identity=identity,
+                registered={name: (path, unit) for _, name, _, path, unit in found.sensors},
+                batches=batches(found),
+                last=_last_numbers(found, lost.given, report),
+                utc=time.time(),
+            )
+            samples, gone = saved.samples, saved.lost
+        if lost.given is not None:
+            gone += rebuild.name_lost(
+                database, lost.given, start=machine.boot_id(), utc=time.time(), in_doubt=lost.in_doubt
+            )
+        database.checkpoint()  # everything is in the file itself, which may be moved
+    if identity is not None or gone:
+        report.done.append(
+            f"{name}: {samples} samples documented again from the journal, {gone} lost (see gaps)"
+        )
+    return gone
+
+
+def _last_numbers(found: Salvaged, given: Given | None, report: Report) -> dict[str, int]:
+    """Return the last number that each sensor of a salvaged journal is known to have been given."""
+    last: dict[str, int] = {}
+    for batch in batches(found):
+        report.progress()
+        for sensor, number in {**batch.given, **batch.last_numbers()}.items():
+            last[sensor] = max(number, last.get(sensor, 0))
+    is_known = given is not None and given.log == found.meta.get("log")
+    for _, sensor, closed, _, _ in found.sensors:
+        # These rows may be damaged: no number is higher than what was reserved.
+        most = max(given.reserved(sensor), last.get(sensor, 0)) if given is not None and is_known else closed
+        last[sensor] = max(last.get(sensor, 0), min(closed, most))
+    return last
+
+
+def make_good(store: Path, found: Salvaged, report: Report, lost: Lost) -> int:
+    """Restore what a sound store has lost or never had, as `refill` does.
+
+    It gets another identity, because what other vessels know of its sequences applies to a store with more in
+    it.
+    """
+    with Database.open(store, single_writer=documents.is_single_writer) as database:
+        database.renew_identity()
+    return refill(store, found, report, lost, name=store)
+
+
+def _put_back(store: Path, report: Report, *, name: Path) -> None:
+    """Restore documents from copies.
+
+    This comes first, so that neither the journal nor gap documents replace existing documents.
+    """
+    folder = folder_in(name.parent)
+    if not numbers(folder):
+        return
+    try:
+        with Database.open(store, single_writer=documents.is_single_writer) as database:
+            before = database.last_sequence
+            found = put_back(database, folder)
+            copies = Copies(folder)
+            copies.rebase(database, before=before)
+            copies.close()
+            database.checkpoint()
+    except (OSError, DocumentError) as error:
+        report.done.append(f"{folder}: copies cannot be used: {error}")
+        return
+    report.done.append(f"{name}: {found} documents put back from copies")
+
+
+def replace_journal(path: Path, store: Path, found: Salvaged, report: Report, given: Given | None) -> None:
+    """Set aside a journal whose log must not continue. The next start begins a new one."""
+    aside = set_aside(path)
+    report.done.append(
+        f"{path}: {len(found.batches)} batches saved ({found.from_echoes} from copies alone); "
+        f"set aside as {aside}; a new log begins"
+    )
+    kept: dict[str, str | int | float] = {
+        key: value for key, value in found.meta.items() if key in ("uuid", "logs")
+    }
+    vessel = found.meta.get("vessel") or (None if given is None else given.vessel)
+    try:
+        if len(kept) < 2 and vessel:
+            with Database.open(store, single_writer=documents.is_single_writer) as database:
+                kept = {**rollback.known_of(database, str(vessel)), **kept}
+        if kept:
+            with Journal(path) as fresh:
+                fresh.set_meta(kept)
+        # Last of all: its content is in documents now.
+        number_witness.path_in(path.parent).unlink(missing_ok=True)
+        sync_directory(path.parent)
+    except (JournalError, StoreError) as error:
+        report.done.append(f"{path}: {error}")
+
+
+def renew_witness(path: Path, report: Report, given: Given, batch: int, last: Mapping[str, int]) -> None:
+    """Write a witness again that is behind the journal."""
+    fresh = Witness(path)
+    fresh.begin(vessel=given.vessel, log=given.log, start=given.start, batch=batch, last=last)
+    fresh.close()
+    report.done.append(fresh.fault or f"{path}: written anew")
+
+
+def set_aside(path: Path) -> Path:
+    """Move a broken database out of the way, complete; only the newest few are kept."""
+    folder = path.parent / "set-aside"
+    make_folder(folder)
+    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+    target = folder / f"{path.name}.{stamp}"
+    number = 0
+    while target.exists():
+        number += 1
+        target = folder / f"{path.name}.{stamp}-{number}"
+    for suffix in ("-wal", "-shm", ""):  # a log must never be taken for that of another database
+        source = Path(f"{path}{suffix}")
+        if source.exists():
+            source.replace(f"{target}{suffix}")
+    kept = sorted(
+        (old for old in folder.glob(f"{path.name}.*") if not old.name.endswith(("-wal", "-shm"))),
+        key=lambda old: old.stat().st_mtime,
+    )
+    for old in kept[:-KEPT_ASIDE]:
+        _remove(old)
+    return target
+
+
+def give_up_set_aside(data: Path) -> None:
+    """Delete broken files that were kept for examination, on a card without space, before any history."""
+    for old in (data / "set-aside").glob("*"):
+        log.warning("%s removed to make room", old)
+        old.unlink(missing_ok=True)
+
+
+def _remove(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm", ".lock"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)

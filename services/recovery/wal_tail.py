@@ -1,0 +1,74 @@
+"""The content of a write-ahead log after the frame at which SQLite stops.
+
+It is examined before any process opens the files, because the next writer overwrites it. If durable commits
+follow that frame, the file is damaged, and is repaired as such (`storecheck`). A single commit may just as
+well be one that a power cut left incomplete, as happens every day. So it is applied if it is the journal's,
+and restored from the journal if it is the document store's; nothing is set aside for it.
+"""
+
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from services.journal.batch import BatchError, unpack
+from services.journal.schema import (
+    SCHEMA_VERSION,
+    JournalDamagedError,
+    connect,
+    insert,
+    translated,
+    translating,
+)
+from sync.store import wal
+from sync.store.wal import Unseen
+
+from .journal_salvage import Salvaged, salvage
+
+BROKEN: Final = "its write-ahead log is broken before commits that were durable"
+
+
+def look(path: Path) -> Unseen:
+    """Return what follows in a database's log. Raise JournalError if SQLite cannot open it."""
+    if not path.exists():
+        return Unseen.NOTHING
+    try:
+        return wal.unseen(path)
+    except apsw.Error as error:
+        raise translated(error, path) from error
+
+
+def take_in(path: Path) -> str | None:
+    """Apply the journal's single commit if its batch is complete; return a sentence about it, or None.
+
+    Raise JournalDamagedError if more follows than that.
+    """
+    found = salvage(path)
+    connection = connect(path)
+    try:
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        with translating(path):
+            return _take_in(path, connection, found)
+    finally:
+        connection.close(True)
+
+
+def _take_in(path: Path, connection: apsw.Connection, found: Salvaged) -> str | None:
+    if connection.pragma("user_version") != SCHEMA_VERSION:
+        return None
+    newest = connection.execute("SELECT coalesce(max(number), 0) FROM batch").get
+    numbers = sorted(number for number in found.batches if number > newest)
+    if not numbers:
+        return None
+    log = connection.execute("SELECT value FROM meta WHERE key = 'log'").get
+    if numbers != [newest + 1] or log != found.meta.get("log"):
+        raise JournalDamagedError(f"{path}: {BROKEN}")
+    crc, data = found.batches[newest + 1]
+    ids: dict[int, str] = dict(connection.execute("SELECT number, id FROM sensor"))
+    try:
+        unpack(newest + 1, data, ids)
+    except BatchError as error:
+        raise JournalDamagedError(f"{path}: {BROKEN} ({error})") from error
+    with connection:
+        insert(connection, newest + 1, crc, data)
+    return f"{path}: batch {newest + 1} taken in from its write-ahead log, which had ended before it"

@@ -1,0 +1,540 @@
+"""The text of `logboat status`, from facts gathered elsewhere. Pure.
+
+There is one line for each question that a person has, and one piece of advice: the most urgent. Lines and
+advice are tables, so that another one is another row.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
+from typing import Final
+
+from sensors.units import format_bytes, format_duration
+from services.history.alarms import Episode
+from services.history.current import Current
+from services.state import lights_state, sync_state
+from services.state.boot_state import BootState
+from services.state.crash_loops import Restless
+from services.state.recorder_state import LiveState, Sight, is_recording
+from services.state.sync_state import LiveGateway, LiveMesh, LiveQuota, LiveRadioKey
+from services.state.thresholds import EXPIRES_SOON_S, NEARLY_FULL
+from services.terminal.present import count, moment_text, thousands, time_text
+
+NAMED: Final = 4
+"""Number of names in a line before the rest is counted; `logboat sensors` and `logboat peers` list all."""
+NAMED_GATEWAYS: Final = 2
+"""Maximum number of gateways that are described one by one; `logboat peers` describes all."""
+
+SOURCES: Final = {
+    "gnss": "set by satellite",
+    "network": "set by the network",
+    "rtc": "set by the clock chip",
+    "floor": "NOT KNOWN: readings are in order, their times follow once the time is known",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFacts:
+    """Facts about the document store that are known without reading it through."""
+
+    bytes: int
+    """Size on the card, in bytes."""
+    last_sequence: int
+    """Number of changes since the store was created."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All facts from which the status is written."""
+
+    vessel: str
+    """The vessel's id, or '' if it is not known."""
+    sight: Sight
+    mesh_sight: sync_state.Sight
+    lights_sight: lights_state.Sight
+    boottime: float
+    utc: float
+    """Current time, in seconds since 1970."""
+    store: StoreFacts | None
+    store_fault: str = ""
+    """The reason why `store` is None."""
+    sensors: Sequence[Current] = ()
+    alarms: Sequence[Episode] = ()
+    """Alarms that are active or not acknowledged, the most severe first."""
+    problems: Sequence[str] = ()
+    """Problems in the configuration files."""
+    restless: Sequence[Restless] = ()
+    """Daemons that exit repeatedly."""
+    failed_units: Sequence[str] = ()
+    """Units that systemd lists as failed and does not restart."""
+    boot: BootState = field(default_factory=BootState)
+    """Results of reading the card's files and of the set-up at boot."""
+    zone: tzinfo = UTC
+
+    @property
+    def live(self) -> LiveState | None:
+        """The recorder's state if it is current, else None."""
+        return self.sight.state if self.sight.is_live else None
+
+    @property
+    def gateways(self) -> Sequence[LiveGateway]:
+        """The gateways in their current state; empty if the sync daemon's state is not current."""
+        state = self.mesh_sight.state
+        return state.gateways if self.mesh_sight.is_live and state is not None else ()
+
+    @property
+    def quotas(self) -> Sequence[LiveQuota]:
+        """The daily allowances that are used up."""
+        state = self.mesh_sight.state
+        return state.quotas if self.mesh_sight.is_live and state is not None else ()
+
+    @property
+    def mesh(self) -> LiveMesh | None:
+        """The mesh's state if it is current and without a fault, else None."""
+        state = self.mesh_sight.state
+        return state if self.mesh_sight.is_live and state is not None and state.fault is None else None
+
+    @property
+    def is_recording(self) -> bool:
+        """True if samples are being made durable now."""
+        return is_recording(self.sight, boottime=self.boottime)
+
+
+def committed(facts: Facts) -> str:
+    """Say whether samples are being recorded, as the last durable write shows, and if not, why."""
+    state = facts.live
+    if state is None:
+        return f"NO: {facts.sight.why_not}"
+    if state.fault is not None:
+        return f"NO: {state.fault}"
+    durable = state.last_durable
+    if not state.recording or durable is None:
+        return "NOT YET: nothing is durable so far"
+    ago = format_duration(round(max(facts.boottime - durable.clock, 0.0), 1))
+    if not facts.is_recording:
+        return f"NO: nothing has been made durable for {ago}"
+    return f"yes; the last commit was {ago} ago"
+
+
+def recording(facts: Facts) -> str:
+    """Say the same as `committed`, with the number of samples since the recorder started."""
+    state = facts.live
+    durable = None if state is None else state.last_durable
+    if state is None or durable is None or not facts.is_recording:
+        return committed(facts)
+    since = format_duration(max(state.updated.utc - state.started, 0.0))
+    samples = "" if durable.samples is None else f", {count(durable.samples, 'sample')} in {since}"
+    return f"{committed(facts)}{samples}"
+
+
+def clock(facts: Facts) -> str:
+    """Describe the source and the uncertainty of the machine's clock."""
+    if facts.live is None:
+        return "not known while the recorder is not running"
+    source, give = facts.live.clock.source, facts.live.clock.uncertainty
+    words = SOURCES.get(source, source)
+    return words if source == "floor" else f"{words}, ± {format_duration(give)}"
+
+
+def store(facts: Facts) -> str:
+    """Describe the document store and the samples that are not yet in it."""
+    if facts.store is None:
+        return f"NO: {facts.store_fault}"
+    words = f"{format_bytes(facts.store.bytes)}, {count(facts.store.last_sequence, 'change')} so far"
+    state = facts.live
+    if state is None:
+        return words
+    if state.documents is not None:
+        return f"{words}; NOT WRITTEN NOW, samples wait in the journal: {state.documents}"
+    return f"{words}; {count(state.backlog.open, 'sample')} in windows that are open"
+
+
+def card(facts: Facts) -> str:
+    """Describe the space for history on the card."""
+    storage = None if facts.live is None else facts.live.storage
+    if storage is None:
+        return "not known" if facts.live is not None else "not known while the recorder is not running"
+    little = "NEARLY FULL: " if storage.free < NEARLY_FULL * storage.total else ""
+    return (
+        f"{little}{format_bytes(storage.free)} free of {format_bytes(storage.total)}; history takes "
+        f"{format_bytes(storage.used)} of {format_bytes(storage.budget)} at most"
+    )
+
+
+def sensors(facts: Facts) -> str:
+    """Say how many sensors there are, and which are faulty."""
+    if not facts.sensors:
+        return "none"
+    faulty = [f"{found.sensor} ({found.state})" for found in facts.sensors if found.is_faulty]
+    silent = [found.sensor for found in facts.sensors if found.state is None and found.kind != "manual"]
+    words = count(len(facts.sensors), "sensor")
+    parts = [f"{len(faulty)} faulty: {_named(faulty)}"] if faulty else []
+    parts += [f"nothing yet from {_named(silent)}"] if silent else []
+    old = "" if facts.live is not None else "; as last heard of"
+    return f"{words}, {'; '.join(parts) or 'all good'}{old}"
+
+
+def alarms(facts: Facts) -> str:
+    """Count the alarms and describe the most severe."""
+    if not facts.alarms:
+        return "none"
+    worst = facts.alarms[0]
+    holding = sum(alarm.cleared is None for alarm in facts.alarms)
+    waiting = sum(not alarm.is_acknowledged for alarm in facts.alarms)
+    return f"{holding} holding, {waiting} not acknowledged; the worst: {_alarm(worst, facts.zone)}"
+
+
+def configuration(facts: Facts) -> str:
+    """Say whether the configuration files are in force."""
+    told = [*facts.problems, *(words for words in facts.boot.problems if words not in facts.problems)]
+    if not told:
+        return "good, but nobody has said which vessel this is" if facts.boot.generated else "good"
+    more = f" (and {len(told) - 1} more)" if len(told) > 1 else ""
+    force = "the last good one is in force; " if facts.live is not None else ""
+    return f"WRONG: {force}{told[0]}{more}"
+
+
+def identity(facts: Facts) -> str:
+    """Say which fleet the vessel belongs to."""
+    if facts.live is None:
+        return "not known while the recorder is not running"
+    found = facts.live.identity
+    if found.fault is not None:
+        return f"WRONG, boots are not signed: {found.fault}"
+    if found.fleet is None:
+        return "none, so this vessel is of no fleet"
+    ends = None if facts.mesh is None else facts.mesh.expires
+    if ends is None or ends - facts.utc >= EXPIRES_SOON_S:
+        return f"of fleet {found.fleet}"
+    return f"of fleet {found.fleet}; {_expiry(ends, facts)}"
+
+
+def daemons(facts: Facts) -> str:
+    """Say whether the daemons for recording, sharing and display keep running."""
+    if facts.restless:
+        return f"FAILING: {'; '.join(map(str, facts.restless))}"
+    if facts.failed_units:
+        return f"FAILED: {', '.join(facts.failed_units)}"
+    lights = facts.lights_sight
+    if lights.is_live:
+        return "good"
+    if lights.state is None:
+        return "no lights are shown"
+    return f"THE LIGHTS ARE NOT TRUE: {lights.why_not}"
+
+
+def mesh(facts: Facts) -> str:
+    """Say which vessels share the log at present."""
+    sight, state = facts.mesh_sight, facts.mesh_sight.state
+    if not sight.is_live or state is None:
+        return f"NO: {sight.why_not}"
+    if state.fault is not None:
+        return f"{'none' if state.waits_for_identity else 'NO'}: {state.fault}"
+    near = f"linked with {len(state.linked)} of {len(state.nearby)} nearby"
+    parts = [near if state.nearby else "nobody is nearby"]
+    if state.unreached:
+        parts.append(f"not reached: {_named([peer.vessel for peer in state.unreached])}")
+    if behind := max((peer.behind for peer in state.peers if peer.has_link), default=0):
+        parts.append(f"behind by {count(behind, 'change')} at most")
+    if state.refused:
+        parts.append(f"{len(state.refused)} refused: {_named([peer.vessel for peer in state.refused])}")
+    if state.clones:
+        parts.append("CLONED: two boards say they are one vessel")
+    if state.radio_key is not None and state.radio_key.is_ahead:
+        parts.append(radio_key_words(state.radio_key))
+    parts += [f"REFUSED: {quota_words(quota, facts.utc)}" for quota in state.quotas]
+    return "; ".join(parts)
+
+
+def radio_key_words(change: LiveRadioKey) -> str:
+    """Return words such as `the radio's key changes on 2026-05-15 12:00:00Z`."""
+    return f"the radio's key changes on {time_text(change.begins, UTC)}"
+
+
+def shore(facts: Facts) -> str:
+    """Describe the transfer of documents to the shore, by gateway."""
+    if not facts.gateways:
+        return (
+            "NO: the sync daemon is not running"
+            if not facts.mesh_sight.is_live
+            else "no gateway is configured"
+        )
+    if len(facts.gateways) <= NAMED_GATEWAYS:
+        return "; ".join(gateway_words(gateway, facts.utc) for gateway in facts.gateways)
+    states: dict[str, list[str]] = {}
+    for gateway in facts.gateways:
+        states.setdefault(gateway.state, []).append(gateway.name)
+    parts = [f"{len(names)} {state}: {_named(names)}" for state, names in sorted(states.items())]
+    if most := max(gateway.backlog_documents for gateway in facts.gateways):
+        parts.append(f"{count(most, 'document')} to go at most")
+    if refused := sum(gateway.refused_documents for gateway in facts.gateways):
+        parts.append(f"{count(refused, 'document')} refused")
+    return "; ".join(parts)
+
+
+def gateway_words(gateway: LiveGateway, utc: float) -> str:
+    """Describe the state of one gateway; `utc` is the current time."""
+    parts = [f"{gateway.name} {gateway.state if gateway.state != 'refused' else 'REFUSED'}"]
+    if gateway.backlog_documents:
+        backlog = (
+            f"{count(gateway.backlog_documents, 'document')} ({format_bytes(gateway.backlog_bytes)}) to go"
+        )
+        if gateway.estimated_seconds:
+            backlog += f", about {format_duration(gateway.estimated_seconds)}"
+        if gateway.refused_documents:
+            backlog += f", {thousands(gateway.refused_documents)} of them refused"
+        parts.append(backlog)
+    elif gateway.state == "connected":
+        parts.append("all is ashore")
+    if gateway.last_acknowledged is not None:
+        parts.append(f"last {format_duration(max(round(utc - gateway.last_acknowledged), 0))} ago")
+    return ", ".join(parts)
+
+
+def _named(names: Sequence[str]) -> str:
+    """Return words such as `a, b, c and 4 more`."""
+    if len(names) <= NAMED + 1:
+        return ", ".join(names)
+    return f"{', '.join(names[:NAMED])} and {len(names) - NAMED} more"
+
+
+LINES: Final[tuple[tuple[str, Callable[[Facts], str]], ...]] = (
+    ("recording", recording),
+    ("alarms", alarms),
+    ("sensors", sensors),
+    ("clock", clock),
+    ("store", store),
+    ("card", card),
+    ("mesh", mesh),
+    ("shore", shore),
+    ("daemons", daemons),
+    ("configuration", configuration),
+    ("identity", identity),
+)
+
+
+def _alarm(episode: Episode, zone: tzinfo) -> str:
+    alarm = episode.alarm
+    return (
+        f"{alarm.severity}, {alarm.text or alarm.path} ({alarm.sensor}), {moment_text(episode.raised, zone)}"
+    )
+
+
+def _water(facts: Facts) -> str | None:
+    urgent = [e for e in facts.alarms if e.cleared is None and not e.is_acknowledged and e.rank >= 4]
+    return f"see to it: {_alarm(urgent[0], facts.zone)}; then: logboat ack" if urgent else None
+
+
+def _start(facts: Facts) -> str | None:
+    is_starting = facts.live is not None and facts.live.last_durable is None
+    if facts.is_recording or is_starting:
+        return None
+    if facts.live is None and facts.problems:
+        return f"correct the configuration, then start the recorder: {facts.problems[0]}"
+    if facts.live is not None:
+        return (
+            "see why the recorder stores nothing: journalctl -u logboat-recorder;"
+            " systemctl restart logboat-recorder"
+        )
+    return (
+        "start the recorder: systemctl restart logboat-recorder; why it stopped:"
+        " journalctl -u logboat-recorder"
+    )
+
+
+def _fault(facts: Facts) -> str | None:
+    if facts.live is None or facts.live.fault is None:
+        return None
+    return f"nothing is recorded until this is put right: {facts.live.fault}"
+
+
+def _restless(facts: Facts) -> str | None:
+    if not facts.restless:
+        return None
+    first = facts.restless[0]
+    return f"see why {first}; it is tried on: journalctl -u logboat-{first.daemon}, logboat doctor"
+
+
+def _failed(facts: Facts) -> str | None:
+    if not facts.failed_units:
+        return None
+    return f"see why {facts.failed_units[0]} has failed: systemctl status {facts.failed_units[0]}"
+
+
+def _lights(facts: Facts) -> str | None:
+    sight = facts.lights_sight
+    if sight.is_live or sight.state is None:
+        return None
+    return f"do not trust the lights, {sight.why_not}: systemctl restart logboat-lights"
+
+
+def _expires(facts: Facts) -> str | None:
+    ends = None if facts.mesh is None else facts.mesh.expires
+    if ends is None or ends - facts.utc >= EXPIRES_SOON_S:
+        return None
+    return f"{_expiry(ends, facts)}: logboat fleet renew, ashore, then a new card or SSH"
+
+
+def _expiry(ends: float, facts: Facts) -> str:
+    is_over = ends <= facts.utc
+    return f"the certificate {'EXPIRED' if is_over else 'expires'} on {time_text(ends, facts.zone)[:10]}"
+
+
+def _documents(facts: Facts) -> str | None:
+    reason = facts.store_fault or (facts.live.documents if facts.live is not None else None)
+    return f"look after the document store: {reason}" if reason else None
+
+
+def _copies(facts: Facts) -> str | None:
+    if facts.live is None or facts.live.copies is None:
+        return None
+    return f"look after the card, recording goes on: {facts.live.copies}"
+
+
+def _problems(facts: Facts) -> str | None:
+    return f"correct the configuration: {facts.problems[0]}" if facts.problems else None
+
+
+def _identity(facts: Facts) -> str | None:
+    fault = None if facts.live is None else facts.live.identity.fault
+    return None if fault is None else f"put the vessel's identity right: {fault}"
+
+
+def _boot(facts: Facts) -> str | None:
+    told = [words for words in facts.boot.problems if words not in facts.problems]
+    return f"put right what is on the card: {told[0]}" if told else None
+
+
+def _network(facts: Facts) -> str | None:
+    return f"look after the networks: {facts.boot.networks[0]}" if facts.boot.networks else None
+
+
+def _unnamed(facts: Facts) -> str | None:
+    if not facts.boot.generated:
+        return None
+    return (
+        "say which vessel this is: write [vessel] id into logboat/vessel.toml on the card, or put its bundle"
+        " there (`logboat fleet card --bundle-only`)"
+    )
+
+
+def _full(facts: Facts) -> str | None:
+    storage = None if facts.live is None else facts.live.storage
+    if storage is None or storage.free >= NEARLY_FULL * storage.total:
+        return None
+    return f"make room: only {format_bytes(storage.free)} of the card are free"
+
+
+def _faulty(facts: Facts) -> str | None:
+    faulty = next((found for found in facts.sensors if found.is_faulty), None)
+    if faulty is None or facts.live is None:
+        return None
+    detail = f", {faulty.detail}" if faulty.detail else ""
+    return f"check the wiring of {faulty.sensor} ({faulty.name}): {faulty.state}{detail}"
+
+
+def _unseen(facts: Facts) -> str | None:
+    waiting = [alarm for alarm in facts.alarms if not alarm.is_acknowledged]
+    return f"look at {count(len(waiting), 'alarm')}: logboat alarms" if waiting else None
+
+
+def _time(facts: Facts) -> str | None:
+    if facts.live is None or facts.live.clock.source != "floor":
+        return None
+    return "let the clock be set: by a network, a GNSS receiver or a clock chip"
+
+
+def _clone(facts: Facts) -> str | None:
+    return f"see to a clone: {facts.mesh.clones[0]}" if facts.mesh is not None and facts.mesh.clones else None
+
+
+def _sync(facts: Facts) -> str | None:
+    sight, state = facts.mesh_sight, facts.mesh_sight.state
+    if not sight.is_live:
+        return (
+            "start the sync daemon: systemctl restart logboat-sync; why it stopped:"
+            " journalctl -u logboat-sync"
+        )
+    if state is not None and state.fault is not None and not state.waits_for_identity:
+        return f"let the log be shared again: {state.fault}"
+    return None
+
+
+def _mesh_problem(facts: Facts) -> str | None:
+    told = () if facts.mesh is None else facts.mesh.problems
+    return next((f"look after the mesh: {words}" for words in told if words not in facts.problems), None)
+
+
+def quota_words(quota: LiveQuota, utc: float) -> str:
+    """Return words such as `user guest has brought its 4.0 MB for a day: 17 refused, …`.
+
+    `utc` is the current time.
+    """
+    limit = format_bytes(quota.limit) if quota.measure == "bytes" else count(quota.limit, "revision")
+    left = format_duration(max(round(quota.until - utc), 0))
+    return (
+        f"{quota.whose} has brought its {limit} for a day: {thousands(quota.refused)} refused, the rest can"
+        f" come in {left}"
+    )
+
+
+def _quota(facts: Facts) -> str | None:
+    if not facts.quotas:
+        return None
+    first = facts.quotas[0]
+    return f"see what {first.whose} sends (logboat db changes): {quota_words(first, facts.utc)}"
+
+
+def _refused(facts: Facts) -> str | None:
+    refused = [] if facts.mesh is None else facts.mesh.refused
+    if not refused:
+        return None
+    first = refused[0]
+    return f"see why {first.vessel} is refused: {first.problem or 'no reason is told'}; more: logboat peers"
+
+
+def _gateway(facts: Facts) -> str | None:
+    refused = next((each for each in facts.gateways if each.state == "refused"), None)
+    return None if refused is None else f"see to gateway {refused.name}: {refused.problem}"
+
+
+def _membership(facts: Facts) -> str | None:
+    state = facts.mesh_sight.state
+    if state is None or not state.waits_for_identity:
+        return None
+    return f"to share the log with other vessels, give this one an identity: {state.fault}"
+
+
+ADVICE: Final[tuple[Callable[[Facts], str | None], ...]] = (
+    _water,
+    _fault,
+    _restless,
+    _start,
+    _failed,
+    _documents,
+    _copies,
+    _problems,
+    _boot,
+    _full,
+    _clone,
+    _sync,
+    _lights,
+    _expires,
+    _mesh_problem,
+    _quota,
+    _faulty,
+    _unseen,
+    _identity,
+    _refused,
+    _gateway,
+    _time,
+    _unnamed,
+    _network,
+    _membership,
+)
+"""Rules for advice, the most urgent first."""
+
+
+def advice(facts: Facts) -> str | None:
+    """Return the most urgent advice; None if all is well."""
+    return next((words for rule in ADVICE if (words := rule(facts)) is not None), None)

@@ -1,0 +1,80 @@
+"""Dialogs that ask or explain, shown over the whole screen until a key is pressed."""
+
+from typing import ClassVar, Final
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Footer, Static
+
+from services.terminal.present import wrap
+
+KEYS: Final = (
+    ("tab", "the next part; its head begins with >, and the keys go there (shift+tab: the one before)"),
+    ("up, down", "choose an alarm, or scroll; also page up, page down, home, end"),
+    ("a", "acknowledge the chosen alarm, as `logboat ack` does; it asks first"),
+    ("l", "what the lights show, what it means, and what to do"),
+    ("?", "this"),
+    ("q", "leave"),
+)
+WORDS: Final = (
+    "What is wrong comes first in each part, and its words say so: HOLDS, NO, OPEN, refused.",
+    "A sensor's curve is that of its last ten minutes, from its lowest to its highest value then.",
+    (
+        "Ages count from when a thing was measured or told; the head of a part says how old all of it is. "
+        "`logboat status`, `sensors`, `alarms`, `peers` and `lights explain` say the same, and more."
+    ),
+)
+
+
+def help_text(width: int) -> str:
+    """Return the explanation of the keys and of the screen."""
+    lines = [line for key, words in KEYS for line in wrap(f"{key}: {words}", width)]
+    for words in WORDS:
+        lines += ["", *wrap(words, width)]
+    return "\n".join(lines)
+
+
+class _Dialog(ModalScreen[bool]):
+    """A text in the middle of the screen, with keys at the bottom."""
+
+    DEFAULT_CSS = """
+    _Dialog { align: center middle; }
+    _Dialog > VerticalScroll {
+        width: 100%; max-width: 90; height: auto; max-height: 100%; padding: 0 1; border: ascii ansi_default;
+        background: ansi_default;
+    }
+    _Dialog Static { width: 100%; }
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self._text = text
+
+    def compose(self) -> ComposeResult:
+        """Yield the widgets of the dialog. Called by Textual."""
+        with VerticalScroll():
+            yield Static(self._text, markup=False)
+        yield Footer(show_command_palette=False, compact=True)
+
+    def action_answer(self, answer: str) -> None:
+        """Close the dialog with the answer."""
+        self.dismiss(answer == "yes")
+
+
+class Ask(_Dialog):
+    """A question, to which the answer is yes or no."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y,enter", "answer('yes')", "Yes", key_display="y"),
+        Binding("n,escape,q", "answer('no')", "No", key_display="n"),
+    ]
+
+
+class Tell(_Dialog):
+    """A text without a question."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,enter,question_mark", "answer('no')", "Back", key_display="esc"),
+    ]

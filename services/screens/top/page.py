@@ -1,0 +1,299 @@
+"""The screen's text, line by line, for a width; and the space that each part of it gets. Pure."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from sensors.plaintext import clean
+from sensors.units import format_duration
+from services.cli import alarms, peers, sensors
+from services.history.current import Current
+from services.lights.states import LIGHTS, State, worst
+from services.screens.status_lines import clock, committed
+from services.terminal.present import Line, Style, count, table, time_text, wrap
+from services.terminal.table import fitted
+
+from .looking import Look
+
+if TYPE_CHECKING:
+    from services.history.alarms import Episode
+
+NARROW: Final = 60
+"""Columns below which (on a phone) a sensor's state has a line of its own, and no head line is indented."""
+WIDE: Final = 100
+_CURVE: Final = (8, 60)
+"""Minimum and maximum columns of a curve."""
+_GRAVE: Final = 5
+"""Severity of a light from which it is shown as bad; below, it is a warning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Lines that belong together, and can be chosen if they have a key."""
+
+    lines: tuple[Line, ...]
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of the screen: its head, and the items that scroll below it."""
+
+    head: str
+    items: tuple[Item, ...]
+
+    @property
+    def height(self) -> int:
+        """Number of lines, with the head."""
+        return 1 + sum(len(item.lines) for item in self.items)
+
+
+def header(look: Look, width: int) -> list[Line]:
+    """Return the lines of the header.
+
+    They show which vessel it is, whether it records, by which clock, and the most urgent advice.
+    """
+    facts = look.facts
+    moment = time_text(look.utc, facts.zone)
+    title = clean(look.title)
+    gap = width - len(title) - len(moment)
+    lines = [Line(title + " " * gap + moment, Style.TITLE)] if gap >= 2 else _lines(title, width, Style.TITLE)
+    style = Style.GOOD if facts.is_recording else Style.BAD
+    if facts.live is not None and facts.is_recording and facts.live.clock.source == "floor":
+        style = Style.WARN
+    hang = 0 if width < NARROW else 2
+    lines += _lines(f"recording {committed(facts)}; clock {clock(facts)}", width, style, hang=hang)
+    if look.todo is not None:
+        lines += _lines(f"to do: {look.todo}", width, Style.WARN, hang=hang)
+    return lines
+
+
+def alarms_part(look: Look, width: int) -> Part:
+    """Return the part with the alarms that are active or not acknowledged."""
+    holding = sum(episode.cleared is None for episode in look.alarms)
+    waiting = sum(not episode.is_acknowledged for episode in look.alarms)
+    more = " of the worst" if look.more_alarms else ""
+    age = "not read yet" if look.alarms_age is None else f"{_duration(look.alarms_age)} ago"
+    head = f"alarms: {holding} holding, {waiting} not acknowledged{more}, {age}"
+    items = []
+    if look.facts.store_fault:
+        items.append(_item(f"the store cannot be read: {look.facts.store_fault}", width, Style.BAD))
+    elif not look.alarms and look.alarms_age is not None:
+        items.append(_item(alarms.NONE_OPEN, width))
+    items += _alarm_items(look, width)
+    if look.more_alarms:
+        items.append(_item(f"and {count(look.more_alarms, 'alarm')} more: logboat alarms", width))
+    items += [_item(f"passed over: {fault}", width, Style.WARN) for fault in look.passed_over]
+    return Part(head, tuple(items))
+
+
+def _alarm_items(look: Look, width: int) -> Iterator[Item]:
+    """Yield an item for each alarm: of one line if all fit, else of two or more."""
+    cells = [_alarm_cells(episode, look) for episode in look.alarms]
+    rows = table(cells, right=(0, 3)).split("\n")
+    is_roomy = max(map(len, rows)) <= width - 2
+    for episode, row, (short, severity, standing, age, seen, where, words) in zip(
+        look.alarms, rows, cells, strict=False
+    ):
+        if is_roomy:
+            lines = [f"  {row}"]
+        else:
+            lines = wrap(f"{short} {severity}, {standing}, {age}, {seen}", width, indent="  ")
+            lines += wrap(f"{where}: {words}", width, indent="    ")
+        yield Item(tuple(Line(line, _alarm_style(episode)) for line in lines), episode.id)
+
+
+def _alarm_cells(episode: "Episode", look: Look) -> tuple[str, ...]:
+    alarm = episode.alarm
+    who = ", ".join(ack.who for ack in alarm.acks)
+    since = episode.raised.utc
+    return (
+        look.names[episode.id],
+        alarm.severity,
+        "HOLDS" if episode.cleared is None else "over",
+        "-" if since is None else _duration(max(look.utc - since, 0.0)),
+        f"acknowledged by {who}" if who else "not acknowledged",
+        f"{alarm.vessel} {alarm.sensor}",
+        alarms.words(episode),
+    )
+
+
+def alarm_words(look: Look, key: str) -> str | None:
+    """Return all about one alarm, for whoever acknowledges it; None if it is gone."""
+    for episode in look.alarms:
+        if episode.id == key:
+            short, severity, standing, age, seen, where, words = map(clean, _alarm_cells(episode, look))
+            return f"{short}: {severity}, {words}\n{where}; {standing}, raised {age} ago; {seen}"
+    return None
+
+
+def _alarm_style(episode: "Episode") -> Style | None:
+    if episode.cleared is None:
+        return Style.WARN if episode.is_acknowledged else Style.BAD
+    return None
+
+
+def sensors_part(look: Look, width: int, *, unicode: bool = True) -> Part:
+    """Return the part with the sensors, those with problems first.
+
+    Each is shown with its value, age, state and the curve of its last ten minutes.
+    """
+    seen = look.sensors
+    live = look.facts.live
+    head = f"sensors: {len(seen.sensors)}"
+    if live is not None:
+        head += f", {_duration(max(look.facts.boottime - live.updated.clock, 0.0))} ago"
+    items = []
+    if seen.why_not:
+        items.append(_item(sensors.old_words(seen, look.facts.zone), width, Style.BAD))
+    items += _sensor_items(look, width, unicode=unicode)
+    items += [_item(f"passed over: {fault}", width, Style.WARN) for fault in seen.faults]
+    return Part(head, tuple(items))
+
+
+def _sensor_items(look: Look, width: int, *, unicode: bool) -> Iterator[Item]:
+    ordered = sorted(look.sensors.sensors, key=_is_well)
+    if not ordered:
+        return
+    cells = [sensors.cells(found) for found in ordered]
+    states = ["" if width < NARROW else _in_short(found) for found in ordered]
+    spare = width - sum(max(len(row[place]) for row in cells) + 2 for place in (0, 1, 3))
+    spare -= max(map(len, states)) + 2
+    if width >= WIDE:
+        spare -= sum(max(len(row[place]) for row in cells) + 2 for place in (4, 5))
+    columns = min(max(spare, _CURVE[0]), _CURVE[1])
+    rows = []
+    for (sensor, value, _, age, rate, name), state in zip(cells, states, strict=True):
+        row = [sensor, value, age, _curve(look, sensor, columns, unicode=unicode), state]
+        rows.append([*row, rate, name] if width >= WIDE else row)
+    lines_of = _fitting(rows, right=(1, 2, 5), drop=(6, 5, 3) if width >= WIDE else (3,), width=width)
+    for found, row, text in zip(ordered, rows, lines_of, strict=True):
+        style = None if _is_well(found) else Style.BAD
+        lines = [Line(text, style)]
+        words = sensors.state_words(found)
+        if words not in (row[4], "good"):
+            lines += [Line(line, style) for line in wrap(words, width, indent="    ")]
+        yield Item(tuple(lines))
+
+
+def _fitting(
+    rows: Sequence[Sequence[str]], *, right: Collection[int], drop: Collection[int], width: int
+) -> list[str]:
+    """Return each row on one line, which suits repeated looks.
+
+    Where that is too wide, the columns in `drop` are removed one after the other. In the end, lines that are
+    too long are cut.
+    """
+    kept = list(range(len(rows[0])))
+    going = list(drop)
+    while True:
+        to_right = [place for place, column in enumerate(kept) if column in right]
+        lines = table([[row[column] for column in kept] for row in rows], right=to_right).split("\n")
+        if not going or max(map(len, lines)) <= width:
+            return [line if len(line) <= width else f"{line[: width - 1]}…" for line in lines]
+        kept.remove(going.pop(0))
+
+
+def _is_well(found: Current) -> bool:
+    return not found.is_faulty and found.alarm is None
+
+
+def _in_short(found: Current) -> str:
+    """Return the state without details."""
+    words = sensors.state_words(found)
+    if found.is_faulty and found.detail and found.state is not None:
+        return found.state.upper()
+    return words
+
+
+def _curve(look: Look, sensor: str, columns: int, *, unicode: bool) -> str:
+    recent = look.recent.get(sensor)
+    if recent is None or recent.is_empty:
+        return ""
+    now = look.facts.boottime if look.facts.live is not None else recent.last
+    return recent.line(now, width=columns, unicode=unicode)
+
+
+def peers_part(look: Look, width: int) -> Part:
+    """Return the part with the vessels nearby and the gateways."""
+    sight = look.facts.mesh_sight
+    head, lines = "peers and shore", []
+    if sight.is_live and sight.state is not None:
+        age = max(look.facts.boottime - sight.state.updated.clock, 0.0)
+        head += f", {_duration(age)} ago"
+    if (words := peers.why_not(sight)) is None and sight.state is not None:
+        lines = peers.all_lines(sight.state, width, look.utc)
+    else:
+        waits = sight.is_live and sight.state is not None and sight.state.waits_for_identity
+        lines = _lines(words or "", width, None if waits else Style.BAD)
+        if sight.is_live and sight.state is not None:
+            lines += peers.shore_lines(sight.state, width, look.utc)
+    return Part(head, tuple(Item((line,)) for line in lines))
+
+
+def lights_part(look: Look, width: int, *, in_short: bool) -> Part:
+    """Return the part with the five lights and their meaning.
+
+    `in_short` leaves only their patterns, on one line if that suffices.
+    """
+    head = "lights"
+    states = [(light, look.lights[light]) for light in LIGHTS]
+    if in_short:
+        words = ", ".join(f"{light} {state.pattern}" for light, state in states)
+        whole = f"{head}: {words}"
+        if len(whole) <= width - 4:
+            return Part(whole, ())
+        return Part(head, (_item(words, width, _light_style(worst(look.lights))),))
+    rows = [(light, state.pattern.name, state.means) for light, state in states]
+    _, blocks = fitted([("", "", ""), *rows], width=width)
+    return Part(
+        head,
+        tuple(
+            Item(tuple(Line(line, _light_style(state)) for line in block))
+            for block, (_, state) in zip(blocks, states, strict=True)
+        ),
+    )
+
+
+def _light_style(state: State) -> Style:
+    if state.severity == 0:
+        return Style.GOOD
+    return Style.BAD if state.severity >= _GRAVE else Style.WARN
+
+
+def head_line(part: Part, width: int, *, first: int, room: int, is_chosen: bool, unicode: bool) -> str:
+    """Return the head line of a part, which shows whether it has the focus and which lines are visible."""
+    total = part.height - 1
+    mark = ">" if is_chosen else ("─" if unicode else "-")
+    more = "" if total <= room else f" [{first + 1}-{min(first + room, total)} of {total}]"
+    text = clean(f"{mark} {part.head}{more} ")
+    if len(text) > width:
+        text = f"{mark} {clean(part.head)[: max(width - len(more) - 4, 0)]}…{more}"[:width]
+    return text.ljust(width, "─" if unicode else "-")
+
+
+def share(room: int, wanted: Sequence[int], least: Sequence[int], most: Sequence[int]) -> list[int]:
+    """Return heights of parts, which sum up to at most `room` lines.
+
+    Each part first gets its least, as long as there is space; then, in order, what it wants up to its most;
+    then the rest.
+    """
+    given = [0] * len(wanted)
+    for bounds in (least, most, wanted):
+        for place, (want, bound) in enumerate(zip(wanted, bounds, strict=True)):
+            more = min(max(min(want, bound) - given[place], 0), room)
+            given[place] += more
+            room -= more
+    return given
+
+
+def _duration(seconds: float) -> str:
+    return format_duration(round(seconds, 1) if seconds < 10 else round(seconds))
+
+
+def _lines(text: str, width: int, style: Style | None, *, hang: int = 2) -> list[Line]:
+    return [Line(line, style) for line in wrap(text, width, hang=hang)]
+
+
+def _item(text: str, width: int, style: Style | None = None) -> Item:
+    return Item(tuple(_lines(text, width, style)))

@@ -1,0 +1,64 @@
+"""`logboat top --plain`: sentences, a line for each change, for a serial console, screen reader or file."""
+
+from argparse import Namespace
+from datetime import datetime
+from typing import Final
+
+from sensors.plaintext import clean
+from services.cli.common import World, print_json
+from services.terminal.present import Screen, spelt
+
+from .looking import Look, Looker
+from .sentences import Teller, facts
+
+BYTES_A_SECOND: Final = 960
+"""Speed of a serial line at 9600 baud: 8 data bits, no parity, one stop bit, so ten bits a character."""
+
+
+def once(looker: Looker, look: Look, args: Namespace, where: Screen) -> int:
+    """Print all facts once. Return 0."""
+    if args.json:
+        print_json("top", looker.as_json(look))
+        return 0
+    teller = Teller(bytes_each=10**9, unicode=where.unicode)
+    _say([spelt(_first(look), unicode=where.unicode), *teller.turn(0.0, _stamp(look), facts(look))])
+    return 0
+
+
+def follow(looker: Looker, look: Look, args: Namespace, world: World, where: Screen) -> int:
+    """Print all facts, then each change, until Ctrl-C. Return 0."""
+    teller = Teller(bytes_each=int(BYTES_A_SECOND * args.every), unicode=where.unicode)
+    trouble = ""
+    try:
+        if not args.json:
+            _say([spelt(_first(look), unicode=where.unicode)])
+        while True:
+            if args.json:
+                print_json("top", looker.as_json(look))
+            elif not trouble:
+                _say(teller.turn(world.boottime, _stamp(look), facts(look)))
+            world.sleep(args.every)
+            before, trouble = trouble, ""
+            try:
+                look = looker.look()
+            except OSError as error:
+                trouble = f"{error.filename or 'input/output'}: {error.strerror or error}"
+                if trouble != before:
+                    words = clean(f"{_stamp(look)} Cannot look, and goes on trying: {trouble}.")
+                    _say([spelt(words, unicode=where.unicode)])
+    except KeyboardInterrupt:
+        return 0
+
+
+def _say(lines: list[str]) -> None:
+    if lines:
+        print("\n".join(lines), flush=True)
+
+
+def _first(look: Look) -> str:
+    moment = datetime.fromtimestamp(look.utc, look.facts.zone)
+    return clean(f"{look.title}. Times are of {moment:%Y-%m-%d}, {moment.tzname()}.")
+
+
+def _stamp(look: Look) -> str:
+    return f"{datetime.fromtimestamp(look.utc, look.facts.zone):%H:%M:%S}"

@@ -1,0 +1,58 @@
+"""A sensor's values of the last minutes, as a line of bars. Pure; moments are seconds of the boot clock."""
+
+from typing import Final
+
+from sensors.sample import Value
+from services.terminal.present import Curve, bars
+
+SPAN_S: Final = 600.0
+_CELL_S: Final = 5.0
+_CELLS: Final = int(SPAN_S / _CELL_S)
+
+
+class Recent:
+    """Means over a few seconds each, as many as fit into `SPAN_S`, however many values arrive."""
+
+    def __init__(self) -> None:
+        self.cells: dict[int, tuple[float, int]] = {}
+        """Sum and count of values, by the cell's number since the boot clock's zero."""
+        self.last = float("-inf")
+        """Boot clock of the newest value, in seconds."""
+
+    @property
+    def is_empty(self) -> bool:
+        """True if there is no value."""
+        return not self.cells
+
+    def add(self, clock: float, value: Value) -> None:
+        """Add a value, unless it is not newer than the last one; None leaves a gap."""
+        if clock <= self.last:
+            return
+        self.last = clock
+        if value is None or not abs(value) < Curve.MOST:
+            return
+        cell = int(clock // _CELL_S)
+        total, number = self.cells.get(cell, (0.0, 0))
+        self.cells[cell] = (total + value, number + 1)
+        while len(self.cells) > _CELLS:
+            del self.cells[min(self.cells)]
+
+    def follow(self, past: "Recent") -> None:
+        """Add past values, from before the first value that was added."""
+        first = min(self.cells, default=None)
+        before = {cell: found for cell, found in past.cells.items() if first is None or cell < first}
+        self.cells = dict(sorted((before | self.cells).items())[-_CELLS:])
+        self.last = max(self.last, past.last)
+
+    def line(self, now: float, *, width: int, unicode: bool = True) -> str:
+        """Return at most `width` bars up to `now`, each of a fixed time span; blank without values."""
+        each = -(-_CELLS // width)
+        last = int(now // _CELL_S) // each
+        first = last - _CELLS // each + 1
+        sums = [(0.0, 0)] * (last - first + 1)
+        for cell, (total, number) in self.cells.items():
+            place = cell // each - first
+            if 0 <= place < len(sums):
+                before, more = sums[place]
+                sums[place] = (before + total, more + number)
+        return bars([total / number if number else None for total, number in sums], unicode=unicode)

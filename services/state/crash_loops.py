@@ -1,0 +1,106 @@
+"""Recent exits of daemons: recorded by `units/ended`, which systemd runs; read by views and lights.
+
+systemd restarts a daemon indefinitely, ever more slowly. A daemon that exits repeatedly must not do so
+unnoticed: its first exits are kept in `errors.log`, and from the fifth within ten minutes on it is a fault,
+until the daemon has run for a while. A file for each daemon in the run directory, `ended-recorder`, has a
+line for each exit: the boot clock in seconds, a mark of what was kept, and how it ended.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from sync.folders import opening
+
+DAEMONS: Final = ("recorder", "sync", "lights", "store", "boot", "networks", "radio")
+SCRIPT: Final = Path(__file__).parents[1] / "units" / "ended"
+"""The script that systemd runs; it uses the same numbers."""
+WITHIN_S: Final = 600.0
+MANY: Final = 5
+"""Number of exits within that time that make a fault."""
+OVER_AFTER_S: Final = 120.0
+"""Seconds without an exit after which a daemon counts as running; systemd delays a restart at most 30 s."""
+KEPT_EVERY_S: Final = 3_600.0
+"""Minimum seconds between exits that are kept in `errors.log`, for a daemon that exits repeatedly."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """One exit of a daemon that was not requested."""
+
+    clock: float
+    """Boot clock, in seconds."""
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Restless:
+    """A daemon that exits repeatedly."""
+
+    daemon: str
+    count: int
+    how: str
+    """Description of the last exit."""
+
+    def __str__(self) -> str:
+        within = f"{WITHIN_S / 60:g} min"
+        return f"logboat-{self.daemon} has ended {self.count} times in {within} (the last time: {self.how})"
+
+
+def judge(daemon: str, ends: Sequence[End], *, clock: float) -> Restless | None:
+    """Return a fault if a daemon exits repeatedly at this moment, else None.
+
+    `ends` are its recorded exits, the oldest first; `clock` is the boot clock in seconds.
+    """
+    recent = [end for end in ends if 0 <= clock - end.clock < WITHIN_S]
+    if len(recent) < MANY or clock - recent[-1].clock >= OVER_AFTER_S:
+        return None
+    return Restless(daemon, len(recent), recent[-1].how)
+
+
+def note(run: Path, daemon: str, how: str, *, clock: float) -> None:
+    """Record an exit, where no systemd does. Raise OSError if that fails."""
+    with open(_path(run, daemon), "a", opener=opening()) as file:
+        # Rounded down: an exit that seems to lie in the future would not count.
+        file.write(f"{math.floor(clock * 100) / 100:.2f} once {how}\n")
+
+
+def noted(run: Path, daemon: str) -> tuple[End, ...]:
+    """Return the recorded exits of a daemon, the oldest first."""
+    try:
+        text = _path(run, daemon).read_text(errors="replace")
+    except OSError:
+        return ()
+    return tuple(_parsed(text))
+
+
+def last_changes(run: Path) -> tuple[tuple[str, int], ...]:
+    """Return the names of the files with recorded exits, and when each was last changed, in nanoseconds."""
+    found = []
+    for path in sorted(run.glob("ended-*")):
+        with suppress(OSError):
+            found.append((path.name, path.stat().st_mtime_ns))
+    return tuple(found)
+
+
+def restless(run: Path, *, clock: float) -> list[Restless]:
+    """Return the daemons that exit repeatedly at this moment, the most important first."""
+    found = (judge(daemon, noted(run, daemon), clock=clock) for daemon in DAEMONS)
+    return [each for each in found if each is not None]
+
+
+def _parsed(text: str) -> Iterator[End]:
+    for line in text.splitlines():
+        clock, _, rest = line.partition(" ")
+        _, _, how = rest.partition(" ")
+        try:
+            yield End(float(clock), how)
+        except ValueError:  # an incomplete line
+            continue
+
+
+def _path(run: Path, daemon: str) -> Path:
+    return run / f"ended-{daemon}"

@@ -1,0 +1,38 @@
+"""The live state of the lights' daemon as `status` and the doctor read it.
+
+It says what is shown, and whether that is current.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from msgspec import field
+
+from . import liveness, state_file
+from .liveness import Shape, Told
+
+
+class LiveLight(Shape, frozen=True, kw_only=True):
+    """The state that one light shows."""
+
+    pattern: str
+    means: str
+
+
+class LiveLights(Told, frozen=True, kw_only=True):
+    """The complete live state of the lights' daemon."""
+
+    lights: dict[str, LiveLight] = field(default_factory=dict)
+    why_dark: str | None = None
+    """The reason why the LEDs cannot be used, or None."""
+
+
+Sight = liveness.Sight[LiveLights]
+"""The state of the lights' daemon, and whether it is current."""
+
+
+def look(run: Path, *, boottime: float, alive: Callable[[int], bool]) -> Sight:
+    """Read and check the file in the run directory; `boottime` is the boot clock now, in seconds."""
+    return liveness.judge(
+        state_file.path(run, "lights"), LiveLights, "the lights' daemon", boottime=boottime, alive=alive
+    )

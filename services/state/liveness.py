@@ -1,0 +1,85 @@
+"""Whether a daemon is alive, and its last state: the files of `livestate`, typed and checked.
+
+A state that is old, or whose process is gone, never counts as current.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Generic, TypeVar
+
+import msgspec
+
+from sensors.units import format_duration
+
+from . import state_file
+
+FRESH_S: Final = 8.0
+"""Age in seconds up to which a state is current.
+
+It is written once a second, and a machine under load may be late. A program that looks once a second reports
+a daemon that hangs within 10 s.
+"""
+
+
+class Shape(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Base class for structures whose fields have camel-case names in the file."""
+
+
+class Stamp(Shape, frozen=True, kw_only=True):
+    """One moment on both clocks."""
+
+    clock: float
+    utc: float
+    samples: int | None = None
+    """Number of samples that the recorder accepted since its start."""
+
+
+class Told(Shape, frozen=True, kw_only=True):
+    """Facts that every daemon publishes about itself."""
+
+    pid: int
+    updated: Stamp
+
+
+State = TypeVar("State", bound=Told)
+
+
+@dataclass(frozen=True)
+class Sight(Generic[State]):
+    """A daemon's state, and whether it is current."""
+
+    state: State | None
+    """The last known state, even if it is old."""
+    why_not: str
+    """The reason why it is not current, as a clause; '' if it is."""
+
+    @property
+    def is_live(self) -> bool:
+        """True if the daemon runs, and `state` is current."""
+        return not self.why_not
+
+
+def judge(
+    path: Path, shape: type[State], who: str, *, boottime: float, alive: Callable[[int], bool]
+) -> Sight[State]:
+    """Read and check a daemon's file.
+
+    `who` is the daemon in words, and `boottime` is the boot clock now, in seconds.
+    """
+    found = state_file.read(path)
+    if found is None:
+        what = "cannot be read" if path.exists() else "is not there"
+        return Sight(None, f"{who} is not running ({path} {what})")
+    try:
+        state = msgspec.convert(found, shape)
+    except msgspec.ValidationError as error:
+        return Sight(None, f"{path} cannot be understood ({error}): is {who} of this version?")
+    age = boottime - state.updated.clock
+    if not alive(state.pid):
+        heard = f"last heard of {format_duration(age)} ago" if age >= 0 else "last heard of before this boot"
+        return Sight(state, f"{who} is not running ({heard})")
+    if not 0 <= age + 1 <= FRESH_S + 1:
+        heard = f"for {format_duration(age)}" if age >= 0 else "since this boot"
+        return Sight(state, f"{who} is not running well: it has said nothing {heard}")
+    return Sight(state, "")

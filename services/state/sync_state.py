@@ -1,0 +1,188 @@
+"""The sync daemon's live state as `peers` and `status` read it: typed, with a check that it is current.
+
+The content of the file is in `meshstate`.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from msgspec import field
+
+from . import liveness, state_file
+from .liveness import Shape, Told
+
+
+class LivePeer(Shape, frozen=True, kw_only=True):
+    """One vessel nearby, or an address that is dialled."""
+
+    vessel: str
+    state: str
+    """State of the link: `linked`, `silent`, `connecting`, `refused` or `in sight`."""
+    address: str = ""
+    dialled: bool = False
+    up_for: float | None = None
+    """Seconds since the link was made."""
+    behind: int = 0
+    """Number of changes that it may not have yet."""
+    receiving: int = 0
+    """Number of documents that it has offered and that are not here yet."""
+    sent: int = 0
+    received: int = 0
+    """Number of bytes received."""
+    log: str = ""
+    version: str = ""
+    problem: str | None = None
+
+    @property
+    def has_link(self) -> bool:
+        """True if there is a link, even one without answers."""
+        return self.state in ("linked", "silent")
+
+
+class LiveRoute(Shape, frozen=True, kw_only=True):
+    """The route by which a vessel's documents arrive."""
+
+    path: list[str]
+    """Vessels from the neighbour that sends them to the one that wrote them."""
+    hops: int
+    utc: float
+    """Time at which the last one arrived, in seconds since 1970."""
+
+
+class LiveCrew(Shape, frozen=True, kw_only=True):
+    """A user who is connected."""
+
+    user: str
+    address: str
+
+
+class LiveRefused(Shape, frozen=True, kw_only=True):
+    """A document that a gateway refuses, as in `sync.gateway.report.RefusedDocument`."""
+
+    id: str
+    reason: str
+    when: float
+    """Time of the refusal, in seconds since 1970."""
+
+
+class LiveGateway(Shape, frozen=True, kw_only=True):
+    """One gateway, as in `sync.gateway.report.GatewayReport`."""
+
+    name: str
+    kind: str
+    url: str
+    state: str
+    """State of the connection: `connected`, `connecting`, `waiting` or `refused`."""
+    since: float | None = None
+    last_acknowledged: float | None = None
+    """Time of the last acknowledgement, in seconds since 1970."""
+    backlog_documents: int = 0
+    backlog_bytes: int = 0
+    refused_documents: int = 0
+    refused: list[LiveRefused] = field(default_factory=list)
+    """The last of the refused documents."""
+    rate: float | None = None
+    problem: str | None = None
+    estimated_seconds: float | None = None
+
+
+class LiveQuota(Shape, frozen=True, kw_only=True):
+    """An allowance that is used up, as in `sync.peer.quotas.Bite`."""
+
+    owner: str
+    """Owner of the allowance: `user:<name>`, `vessel:<name>` or `gateway:<name>`."""
+    measure: str
+    """Measure of the allowance: `bytes` or `revisions`."""
+    limit: int
+    """Allowance for one day."""
+    refused: int
+    """Number of refusals because of it."""
+    until: float
+    """End of the refusals, in seconds since 1970."""
+
+    @property
+    def whose(self) -> str:
+        """The owner in words, such as `user guest`."""
+        return self.owner.replace(":", " ", 1)
+
+
+class LiveRadioKey(Shape, frozen=True, kw_only=True):
+    """A change of the radio's key."""
+
+    number: int
+    begins: float
+    """Time from which the radio uses the next key, in seconds since 1970."""
+    has_part: bool
+    """True if this vessel gets the next key."""
+    has_begun: bool
+
+    @property
+    def is_ahead(self) -> bool:
+        """True if this vessel's radio will change its key."""
+        return self.has_part and not self.has_begun
+
+
+class LiveMesh(Told, frozen=True, kw_only=True):
+    """The complete live state of the sync daemon."""
+
+    vessel: str
+    fleet: str | None = None
+    fault: str | None = None
+    """The reason why there is no mesh, or None."""
+    waits_for_identity: bool = False
+    """True if the reason is that this vessel has no identity yet."""
+    port: int | None = None
+    fingerprint: str | None = None
+    """Fingerprint of our certificate."""
+    expires: float | None = None
+    """Expiry of our certificate, in seconds since 1970."""
+    problems: list[str] = field(default_factory=list)
+    peers: list[LivePeer] = field(default_factory=list)
+    crew: list[LiveCrew] = field(default_factory=list)
+    routes: dict[str, LiveRoute] = field(default_factory=dict)
+    clones: list[str] = field(default_factory=list)
+    radio_key: LiveRadioKey | None = None
+    """Change of the radio's key; None if there never was one."""
+    gateways: list[LiveGateway] = field(default_factory=list)
+    """Gateways, with or without a mesh."""
+    quotas: list[LiveQuota] = field(default_factory=list)
+    """Allowances that are used up."""
+
+    @property
+    def nearby(self) -> list[LivePeer]:
+        """Vessels known to be nearby, without configured addresses at which none has answered."""
+        return [peer for peer in self.peers if ":" not in peer.vessel]
+
+    @property
+    def linked(self) -> list[LivePeer]:
+        """Vessels with a link that answer."""
+        return [peer for peer in self.peers if peer.state == "linked"]
+
+    @property
+    def unreached(self) -> list[LivePeer]:
+        """Vessels nearby that do not answer for now; their `problem` says why, if known."""
+        at_hand = ("silent", "connecting", "in sight")
+        return [peer for peer in self.nearby if peer.state in at_hand and peer.problem]
+
+    @property
+    def refused(self) -> list[LivePeer]:
+        """Peers that cannot be linked with, for a reason."""
+        return [peer for peer in self.peers if peer.state == "refused"]
+
+
+Sight = liveness.Sight[LiveMesh]
+"""The sync daemon's state, and whether it is current."""
+
+
+def look(run: Path, *, boottime: float, alive: Callable[[int], bool]) -> Sight:
+    """Read and check the file in the run directory; `boottime` is the boot clock now, in seconds.
+
+    If the daemon has ended for a reason, its last state contains that.
+    """
+    seen = liveness.judge(
+        state_file.path(run, "sync"), LiveMesh, "the sync daemon", boottime=boottime, alive=alive
+    )
+    if seen.is_live or seen.state is None or seen.state.fault is None or alive(seen.state.pid):
+        return seen
+    return replace(seen, why_not=f"{seen.why_not}: {seen.state.fault}")

@@ -1,0 +1,340 @@
+"""The gateways of `logboat.toml`, created and run as part of the sync daemon.
+
+They need no identity of a fleet: a vessel on its own forwards, too. A gateway with a problem, such as a
+missing file, is reported, and does not stop the others.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from services.config import model
+from services.config.loader import Configuration
+from services.config.timezones import zone_of
+from sync import documents
+from sync.documents import Kind
+from sync.fleet.rights import Crew, Rights, Vessel
+from sync.fleet.trust import Trust
+from sync.gateway.couchbase import CouchbaseGateway, CouchbaseGatewayConfiguration
+from sync.gateway.egress_interface import names_of_way
+from sync.gateway.forwarded import Forwarded, Sign, unsigned
+from sync.gateway.mqtt.configuration import MqttGatewayConfiguration
+from sync.gateway.mqtt.gateway import MqttGateway
+from sync.gateway.mqtt.lanes import LaneSettings
+from sync.gateway.policy import Entry, Part, Situation, When, parts
+from sync.gateway.report import Gateway, GatewayReport, GatewayState
+from sync.mesh.interfaces import Interface, read_interfaces
+from sync.net import certificates
+from sync.net.authenticators import (
+    Authenticator,
+    BasicAuthenticator,
+    ClientCertificateAuthenticator,
+    Credentials,
+    SessionAuthenticator,
+)
+from sync.net.tls_identity import TLSIdentity
+from sync.peer.problems import Domain, Problem, ProblemError
+from sync.peer.quotas import Quotas
+from sync.peer.revision_writer import Rule
+from sync.store import Database, Document
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY: Final = 5.0
+"""Seconds between looks at this machine's interfaces."""
+WAY_EVERY: Final = 60.0
+"""Seconds between queries of the route to a gateway, while interfaces do not change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """Everything that gateways need from the daemon."""
+
+    database: Database
+    vessel: str
+    folder: Path
+    """Folder of `logboat.toml`, and of the files that it refers to."""
+    now: Callable[[], datetime]
+    """Returns the time by which certificates are checked, with a time zone."""
+    rule: Rule
+    """Returns the reason not to accept a document that an office sends, or None."""
+    rng: random.Random
+    is_recording: Callable[[], bool] = lambda: True
+    """Returns True while this vessel's recorder makes samples durable."""
+    quotas: Quotas | None = None
+    """Daily limits for what an office may send; None for no limit."""
+    sign: Sign = unsigned
+    """Signs documents that say what is ashore."""
+
+
+class Gateways:
+    """All configured gateways, from `start` to `stop`, in one event loop."""
+
+    def __init__(self, configuration: Configuration, means: Means) -> None:
+        """Create the gateways. Raise StoreError if their state cannot be read."""
+        self._means = means
+        self._zone = zone_of(configuration.vessel.timezone)
+        self._broken: list[GatewayReport] = []
+        self._keepers: list[_Keeper] = []
+        self._interfaces: tuple[Interface, ...] = ()
+        self._looked_at = float("-inf")
+        for gateway in configuration.gateways:
+            try:
+                self._keepers.append(_Keeper(gateway, means, self._minute))
+            except Exception as error:  # noqa: BLE001  # one that cannot be created must not stop the others
+                words = _words(error)
+                log.error("gateway %s: %s", gateway.name, words)
+                self._broken.append(
+                    GatewayReport(
+                        gateway.name,
+                        gateway.kind,
+                        gateway.url,
+                        GatewayState.REFUSED,
+                        since=time.time(),
+                        problem=f"it is not used: {words}",
+                    )
+                )
+
+    def start(self) -> None:
+        """Start all gateways, in the running event loop."""
+        for keeper in self._keepers:
+            keeper.gateway.start()
+
+    async def stop(self) -> None:
+        """Stop all gateways, and store what was acknowledged."""
+        await asyncio.gather(*(keeper.stop() for keeper in self._keepers))
+
+    def retry(self, name: str) -> int:
+        """Connect to a gateway now, offer it again what it has refused, and return the number of documents.
+
+        Raise LookupError, in words, if there is no such gateway, StoreError if documents cannot be read.
+        """
+        for keeper in self._keepers:
+            if keeper.name == name:
+                return keeper.gateway.retry()
+        for broken in self._broken:
+            if broken.name == name:
+                raise LookupError(f"gateway {name}: {broken.problem}; correct logboat.toml")
+        known = [broken.name for broken in self._broken] + [keeper.name for keeper in self._keepers]
+        raise LookupError(f"there is no gateway {name!r}; configured: {', '.join(known) or 'none'}")
+
+    def attend(self) -> None:
+        """Do periodic work; to be called about every second."""
+        now = time.monotonic()
+        if self._keepers and now - self._looked_at >= LOOK_EVERY:
+            self._looked_at = now
+            try:
+                interfaces = read_interfaces()
+            except OSError as error:
+                log.warning("interfaces cannot be read: %s", error)
+                interfaces = self._interfaces
+            has_changed = interfaces != self._interfaces
+            self._interfaces = interfaces
+            for keeper in self._keepers:
+                keeper.look_at_way(now, has_changed=has_changed)
+
+    def reports(self) -> list[GatewayReport]:
+        """Return the state of each gateway, in the order of the configuration."""
+        return [*self._broken, *(keeper.gateway.report() for keeper in self._keepers)]
+
+    def _minute(self) -> int:
+        now = self._means.now().astimezone(self._zone)
+        return now.hour * 60 + now.minute
+
+
+class _Keeper:
+    """One gateway, and the facts about this machine that it needs."""
+
+    def __init__(self, given: model.Gateway, means: Means, minute: Callable[[], int]) -> None:
+        """Create the gateway and its connection settings.
+
+        Raise OSError for files of a broker that are missing, ValueError for settings that are not possible.
+        """
+        self.name: Final = given.name
+        self._minute = minute
+        self._asks = False
+        self._interface: frozenset[str] | None = frozenset()
+        self._asked_at = float("-inf")
+        self._question: asyncio.Task[None] | None = None
+        address = urlsplit(given.url)
+        self._host, self._port = address.hostname or "", address.port or 443
+        found = parts([_entry(policy) for policy in given.policy])
+        self._asks = any(part.when.asks_for_interface for part in found)
+        if self._asks:
+            self._interface = None
+        self.gateway: Final[Gateway] = (
+            self._mqtt(given, means, found) if given.kind == "mqtt" else self._couchbase(given, means, found)
+        )
+
+    async def stop(self) -> None:
+        """Stop the gateway and the query of its route."""
+        if self._question is not None:
+            self._question.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._question
+        await self.gateway.stop()
+
+    def situation(self) -> Situation:
+        """Return the interface and the time of day that policies are checked against."""
+        return Situation(self._interface, self._minute())
+
+    def look_at_way(self, now: float, *, has_changed: bool) -> None:
+        """React to a change of interfaces; query the route, if the policy depends on it."""
+        if self._asks and (self._question is None or self._question.done()):
+            if has_changed or now - self._asked_at >= WAY_EVERY:
+                self._asked_at = now
+                self._question = asyncio.get_running_loop().create_task(self._ask())
+        elif has_changed:
+            self.gateway.network_changed()
+
+    async def _ask(self) -> None:
+        names = await asyncio.to_thread(names_of_way, self._host, self._port)
+        if names != self._interface:
+            self._interface = names
+            self.gateway.network_changed()
+
+    def _couchbase(self, given: model.Gateway, means: Means, found: Sequence[Part]) -> Gateway:
+        return CouchbaseGateway(
+            means.database,
+            CouchbaseGatewayConfiguration(
+                given.name,
+                given.url,
+                credentials=lambda: _credentials(given, means.folder),
+                pinned=given.pin,
+                now=means.now,
+                push=given.direction != "pull",
+                pull=given.direction != "push",
+                channels=frozenset(given.channels),
+                pull_rule=means.rule,
+                pull_quota=None if means.quotas is None else means.quotas.of(f"gateway:{given.name}"),
+                parts=tuple(found),
+                limit=given.limit,
+            ),
+            vessel=means.vessel,
+            situation=self.situation,
+            rng=means.rng,
+            sign=means.sign,
+        )
+
+    def _mqtt(self, given: model.Gateway, means: Means, found: Sequence[Part]) -> Gateway:
+        def path(name: str | None) -> Path | None:
+            return None if name is None else means.folder / name
+
+        for each in (given.ca, given.certificate, given.key):
+            if each is not None:
+                (means.folder / each).read_bytes()  # raise OSError with its name now, not at the first try
+        configuration = MqttGatewayConfiguration(
+            given.name,
+            given.url,
+            user=given.user,
+            read_password=lambda: _secret(means.folder, given.password_file),
+            ca=path(given.ca),
+            certificate=path(given.certificate),
+            key=path(given.key),
+            home_assistant=given.home_assistant,
+            signalk=given.signalk,
+            limit=given.limit,
+            lanes=tuple(self._lane(part) for part in found),
+        )
+        return MqttGateway(
+            means.database,
+            configuration,
+            vessel=means.vessel,
+            now=means.now,
+            rng=means.rng,
+            forwarded=Forwarded(means.database, given.name, means.vessel, sign=means.sign),
+            is_recording=means.is_recording,
+        )
+
+    def _lane(self, part: Part) -> LaneSettings:
+        return LaneSettings(
+            part.name, part.holds, is_open=lambda: part.when.holds(self.situation()), limit=part.limit
+        )
+
+
+def office_rule(
+    name: str, database: Database, *, log_now: Callable[[], str | None], trust: Callable[[], Trust | None]
+) -> Rule:
+    """Return the rule for what an office may write here.
+
+    As one of the crew ashore, it may write notes, acknowledgements and documents of its own types, and also
+    what the fleet's CA has signed. The log comes from vessels only. `name` is this vessel's; `trust` returns
+    None while this vessel belongs to no fleet.
+    """
+
+    def needed() -> Trust:
+        found = trust()
+        assert found is not None
+        return found
+
+    rights = Rights(vessel=name, log=log_now, trust=needed, leaves=database.leaves)
+
+    def objection(document: Document) -> str | None:
+        parsed = documents.parse_id(document.id)
+        if parsed is None:
+            return rights.objection(Vessel(""), document)
+        if parsed.kind is Kind.FLEET:
+            if trust() is None:
+                return "this vessel has no identity, and cannot tell whether the fleet's CA has signed it"
+            return rights.objection(Vessel(""), document)
+        return rights.objection(Crew("the office"), document)
+
+    return objection
+
+
+def _entry(policy: model.Policy) -> Entry:
+    when = When() if policy.when is None else When.parse(policy.when)
+    return Entry(policy.channels, when, policy.limit)
+
+
+def _credentials(given: model.Gateway, folder: Path) -> Credentials:
+    """Read the files that a gateway's entry refers to.
+
+    Raise ProblemError, in words, if one cannot be used.
+    """
+    try:
+        roots = None if given.ca is None else tuple(certificates.load_certificates(folder / given.ca))
+        return Credentials(_authenticator(given, folder), roots)
+    except (OSError, ValueError) as error:
+        raise ProblemError(Problem(Domain.CONFIGURATION, 0, _words(error))) from error
+
+
+def _authenticator(given: model.Gateway, folder: Path) -> Authenticator | None:
+    if given.certificate is not None and given.key is not None:
+        return ClientCertificateAuthenticator(
+            TLSIdentity.load(folder / given.certificate, folder / given.key)
+        )
+    if given.session_file is not None:
+        return SessionAuthenticator(_secret(folder, given.session_file) or "")
+    if given.user is not None:
+        return BasicAuthenticator(given.user, _secret(folder, given.password_file) or "")
+    return None
+
+
+def _secret(folder: Path, name: str | None) -> str | None:
+    """Return the first line of a file.
+
+    Raise OSError if the file cannot be read, ValueError if the line is empty.
+    """
+    if name is None:
+        return None
+    path = folder / name
+    lines = path.read_text().splitlines()
+    if not lines or not lines[0].strip():
+        msg = f"{path}: there is nothing in its first line"
+        raise ValueError(msg)
+    return lines[0].strip()
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror or error}"
+    return str(error) or type(error).__name__

@@ -1,0 +1,1 @@
+"""Text on a terminal: formats, colours and tables of any width."""

@@ -1,0 +1,35 @@
+"""Conversion of errors from the system, TLS and the resolver to problems."""
+
+import os
+import socket
+import ssl
+
+from sync.peer.problems import Domain, Problem
+
+from . import certificates
+
+ABNORMAL = 1006
+"""Close code of a connection that ended without a close frame (RFC 6455, 7.1.5)."""
+
+
+def problem_of(error: BaseException | None, doing: str) -> Problem:
+    """Convert an error to a problem.
+
+    Args:
+        error: the error; None for a connection that ended without one.
+        doing: what failed and where, such as "connecting to boat.local:4984".
+    """
+    if error is None:
+        return Problem(Domain.WEBSOCKET, ABNORMAL, f"{doing}: the connection ended without a goodbye")
+    if isinstance(error, socket.gaierror):
+        text = f"{doing}: {error.strerror or error}; check the name, and that this machine can resolve names"
+        return Problem(Domain.DNS, error.errno or 0, text)
+    if isinstance(error, ssl.SSLError):
+        return Problem(Domain.TLS, 0, f"{doing}: {certificates.explain(error)}")
+    if isinstance(error, OSError) and error.errno:
+        said = error.strerror or ""
+        if not said or said.startswith("Connect call failed"):  # asyncio's own general text
+            said = os.strerror(error.errno)
+        return Problem(Domain.POSIX, error.errno, f"{doing}: {said}")
+    what = str(error) or type(error).__name__
+    return Problem(Domain.WEBSOCKET, ABNORMAL, f"{doing}: {what}")

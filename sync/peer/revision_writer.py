@@ -1,0 +1,251 @@
+"""Puts what has come into the store: what is not wanted, what is new, what makes a conflict, and its end.
+
+A lot of revisions is one transaction, the conflicts that they make are resolved in the next.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from sync.blip import RequestReceived
+from sync.peer import conflicts
+from sync.peer.conflicts import Resolvers
+from sync.peer.problems import Problem
+from sync.peer.quotas import Quota
+from sync.peer.selection import EVERYTHING, Selection
+from sync.peer.session import Session
+from sync.replication.messages import MessageError, Rev
+from sync.store import ConflictError, Database, Document, DocumentError, Inserted
+
+from .echo_suppression import Echo
+
+_CONFLICT: Final = 409
+_FORBIDDEN: Final = 403
+_UNAVAILABLE: Final = 503
+
+Rule = Callable[[Document], str | None]
+"""Why a document that comes in may not be stored; None if it may. It is an `Offered`, its sequence is 0."""
+IdRule = Callable[[str, str, bool], str | None]
+"""Reason why no document of an id may be stored at a revision, deleted or not, whatever its body says. None
+if it may, or if that depends on the body. Asked before anything is done that costs time."""
+
+
+class NotYet(str):
+    """An objection that may be over once more has come: the peer is asked to offer the document again."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Offered(Document):
+    """A revision that a peer would have stored here."""
+
+    history: tuple[str, ...] = ()
+    """Its ancestors, newest first, as the peer says."""
+    is_replaced: bool = False
+    """Whether it is the end of a branch, and a live revision that takes its place comes with it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiveOptions:
+    """How revisions are taken in."""
+
+    active: bool
+    """Whether we asked for them: then we take conflicts in, and resolve them."""
+    deltas: bool = True
+    resolvers: Resolvers | None = None
+    rule: Rule | None = None
+    id_rule: IdRule | None = None
+    readable: Selection = EVERYTHING
+    """Documents that the peer may see. Questions about others are answered as if they were not here."""
+    keeps: Callable[[str], bool] = lambda _: True
+    purges_removed: bool = False
+    """Whether a document is purged here that left the channels which we read there."""
+    prove_blobs: bool = False
+    """Whether a peer must prove that it has a blob which is here already, before its document leads to it."""
+    quota: Callable[[], Quota | None] = lambda: None
+    """What the peer may bring; None for anything. Asked once it is known who it is."""
+
+
+class Arrived(msgspec.Struct):
+    """A revision on its way into the store.
+
+    The garbage collector sees it: with an error, or with whoever waits for it, it may be part of a cycle.
+    """
+
+    event: RequestReceived | None
+    """What is to be replied to; None for a revision that was asked for by itself."""
+    rev: Rev
+    raw: bytes
+    tickets: list[int] | None
+    wire_bytes: int
+    is_removed: bool = False
+    outcome: Inserted | None = None
+    error: MessageError | None = None
+    end: "Arrived | None" = None
+    """The end of a branch, in whose place it comes: what is stored with it or not at all."""
+    ended: "Callable[[MessageError | None], None] | None" = None
+    """Who asked for it by itself: called when it is stored, or with why it is not."""
+
+
+class Arrivals:
+    """Puts one peer's revisions into the store."""
+
+    def __init__(
+        self, session: Session, database: Database, options: ReceiveOptions, echo: Echo | None
+    ) -> None:
+        """`echo`: filled with what was taken in."""
+        self._session, self._database = session, database
+        self._options, self._echo = options, echo
+
+    def objection_to_id(self, rev: Rev) -> MessageError | None:
+        """Return why a revision may not be stored, whatever its body says; None if it may, for all that."""
+        rule = self._options.id_rule
+        reason = None if rule is None else rule(rev.id, rev.revision, rev.deleted)
+        return None if reason is None else MessageError(f"{rev.id}: {reason}", code=_FORBIDDEN)
+
+    def is_allowed(self, arrived: Arrived) -> bool:
+        """Return True if a revision may be stored as far as is known now; else note its error."""
+        return arrived.is_removed or self._is_wanted(arrived)
+
+    def hidden(self, document_ids: Iterable[str]) -> frozenset[str]:
+        """Return those of these documents of which the peer may not even know whether they are here."""
+        readable = self._options.readable
+        if readable.is_everything:
+            return frozenset()
+        ids = set(document_ids)
+        found = {document_id for document_id in ids if readable.rules_out(document_id)}
+        here = self._database.current(ids - found)
+        for document_id, (_, deleted) in here.items():
+            if not readable.shows(self._database, document_id, deleted=deleted):
+                found.add(document_id)
+        return frozenset(found)
+
+    def shows_base(self, base: Document) -> bool:
+        """Return True if the peer may see a revision of which it sends a delta."""
+        return self._options.readable.is_everything or self._options.readable.shows_revision(base)
+
+    def store(self, arrivals: Sequence[Arrived]) -> list[tuple[str, Problem]]:
+        """Store them, each with its outcome or its error; documents whose conflict stays open, and why.
+
+        Raises:
+            StoreError: nothing is stored.
+        """
+        contested: list[tuple[str, str | None]] = []
+        with self._database.transaction():
+            wanted: list[Arrived] = []
+            for arrived in arrivals:
+                if arrived.error is None and self._is_wanted(arrived):
+                    wanted.append(arrived)
+                elif arrived.is_removed and self._options.purges_removed:
+                    self._database.purge([arrived.rev.id])
+                    wanted = [earlier for earlier in wanted if earlier.rev.id != arrived.rev.id]
+            if not self._insert_new(wanted):
+                for arrived in wanted:
+                    self._insert(arrived, contested)
+        if not contested or self._options.resolvers is None:
+            return []
+        with self._database.transaction():
+            results = [(document_id, self._resolve(document_id, of)) for document_id, of in contested]
+        return [(document_id, result) for document_id, result in results if isinstance(result, Problem)]
+
+    def _resolve(self, document_id: str, deletion: str | None) -> object:
+        return conflicts.resolve(self._database, document_id, self._options.resolvers, deletion=deletion)
+
+    def _is_wanted(self, arrived: Arrived, *, is_replaced: bool = False) -> bool:
+        rev, options = arrived.rev, self._options
+        if arrived.end is not None and not self._is_wanted(arrived.end, is_replaced=not rev.deleted):
+            arrived.error = arrived.end.error
+            return False
+        if arrived.is_removed:
+            return False
+        if options.rule is not None:
+            document = Offered(
+                rev.id, rev.revision, 0, rev.deleted, False, arrived.raw, tuple(rev.history), is_replaced
+            )
+            try:
+                reason = options.rule(document)
+            except DocumentError as error:  # it read a body that is malformed
+                arrived.error = MessageError(str(error))
+                return False
+            if reason is not None:
+                code = _UNAVAILABLE if isinstance(reason, NotYet) else _FORBIDDEN
+                arrived.error = MessageError(f"{rev.id}: {reason}", code=code)
+                return False
+        return True
+
+    def _insert_new(self, wanted: list[Arrived]) -> bool:
+        """Most of what comes are documents that never change and are new here: store such a lot at once."""
+        ids = {arrived.rev.id for arrived in wanted if not arrived.rev.history}
+        if not wanted or len(ids) < len(wanted):
+            return False
+        try:
+            if not self._database.insert_new(
+                [(a.rev.id, a.rev.revision, a.raw, a.rev.deleted) for a in wanted]
+            ):
+                return False
+        except DocumentError:
+            return False
+        for arrived in wanted:
+            arrived.outcome = Inserted.NEW
+            self._note(arrived.rev, Inserted.NEW)
+        return True
+
+    def _insert(self, arrived: Arrived, contested: list[tuple[str, str | None]]) -> None:
+        rev = arrived.rev
+        try:
+            if arrived.end is None:
+                outcome = self._store(arrived)
+            else:
+                with self._database.transaction():
+                    self._store(arrived.end)
+                    outcome = self._store(arrived)
+            arrived.outcome = outcome
+        except ConflictError as error:
+            arrived.error = self._conflict(rev.id, error)
+            return
+        except DocumentError as error:
+            arrived.error = MessageError(str(error))
+            return
+        if outcome is Inserted.CONFLICT:
+            contested.append((rev.id, None))
+        elif outcome is Inserted.BRANCHED:
+            contested.append((rev.id, self._deletion(rev)))
+        self._note(rev, outcome)
+
+    def _conflict(self, document_id: str, error: ConflictError) -> MessageError:
+        if self.hidden([document_id]):
+            # No pull will bring what is in the way, nor may its revision be named.
+            return MessageError(f"{document_id}: you may not write this document", code=_FORBIDDEN)
+        return MessageError(str(error), code=_CONFLICT)
+
+    def _store(self, arrived: Arrived) -> Inserted:
+        rev, options = arrived.rev, self._options
+        return self._database.insert(
+            rev.id,
+            rev.revision,
+            rev.history,
+            arrived.raw,
+            deleted=rev.deleted,
+            allow_conflict=options.active and not rev.no_conflicts,
+        )
+
+    def _note(self, rev: Rev, outcome: Inserted) -> None:
+        """What is known by it of what the peer holds."""
+        options = self._options
+        if self._echo is not None and outcome.stored:
+            self._echo.note(rev.id, rev.revision)
+        remote = self._session.remote
+        if remote is not None and options.keeps(rev.id) and outcome is not Inserted.UNWANTED:
+            self._database.set_remote_revision(rev.id, remote, rev.revision)
+
+    def _deletion(self, rev: Rev) -> str | None:
+        """The deletion that met a live branch, or was met by one, when this revision came."""
+        if rev.deleted:
+            return rev.revision
+        others = [leaf for leaf in self._database.leaves(rev.id) if leaf.rev != rev.revision]
+        if not others or not all(leaf.deleted for leaf in others):
+            return None
+        return conflicts.meant(self._database, others)
