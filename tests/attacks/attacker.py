@@ -1,4 +1,4 @@
-"""Runs an attack in a process of its own: what it costs the attacker must not slow the good client down."""
+"""Runs an attack in a process of its own, so that its own work does not slow the good client down."""
 
 import asyncio
 import multiprocessing
@@ -13,31 +13,31 @@ from typing import Any
 from sync.net.tls_identity import TLSIdentity
 
 Facts = dict[str, Any]
-"""What an attack found out, for the test to assert."""
+"""Observations of an attack, for the test's assertions."""
 Begun = Callable[[], None]
-"""Called by an attack once it has what it needs, and begins."""
+"""Function that an attack calls once it has what it needs, and begins."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What an attacker knows of the vessel."""
+    """The attacker's knowledge of the vessel."""
 
     port: int
     fingerprint: str
     password: str
-    """Of every user."""
+    """Password of every user."""
     vessel: Path
-    """A folder with the identity of another vessel of the fleet: vessel.pem, vessel.key."""
+    """Folder with the identity of another vessel of the fleet: vessel.pem, vessel.key."""
     host: str = "127.0.0.1"
 
     @property
     def url(self) -> str:
-        """Where the vessel's log is."""
+        """URL of the vessel's log."""
         return f"wss://{self.host}:{self.port}/log"
 
     @property
     def identity(self) -> TLSIdentity:
-        """That of the other vessel."""
+        """Identity of the other vessel."""
         return TLSIdentity.load(self.vessel / "vessel.pem", self.vessel / "vessel.key")
 
 
@@ -45,7 +45,7 @@ Attack = Callable[[Target, Begun], Awaitable[Facts | None]]
 
 
 class Attacker:
-    """An attack that runs."""
+    """Attack that is running in its own process."""
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
@@ -53,11 +53,11 @@ class Attacker:
         self.facts: Facts = {}
 
     def fileno(self) -> int:
-        """Return the descriptor that can be read when there is news."""
+        """Return the descriptor that is readable when there is news."""
         return self._pipe.fileno()
 
     def hear(self) -> None:
-        """Take in the news that there are. Raises AssertionError if the attack has failed."""
+        """Receive pending news; raise AssertionError if the attack has failed."""
         while self._pipe.poll():
             try:
                 word, what = self._pipe.recv()
@@ -75,7 +75,7 @@ class Attacker:
 
 @contextmanager
 def attacker(attack: Attack, target: Target) -> Iterator[Attacker]:
-    """Run an attack until the end of the block at the latest."""
+    """Run an attack, until the end of the block at the latest."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_attack, args=(attack, target, theirs), daemon=True)

@@ -1,4 +1,4 @@
-"""A vessel for each test, and the two sizes of attacks."""
+"""Fixtures for attacks: a vessel for each test, and the two sizes of attacks."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +9,7 @@ from .siege import Siege, Size, besieged
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give the daemons, the attacker and the good client time on a machine that does much else."""
+    """Allow the daemons, the attacker and the good client more time on a busy machine."""
     for item in items:
         if item.path.parent == Path(__file__).parent and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(600))

@@ -1,4 +1,4 @@
-"""A user's connection that speaks BLIP as it should, and asks for what is not its own."""
+"""A user's connection with correct BLIP that requests what the user may not see."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -19,7 +19,10 @@ Reply = ResponseReceived | ErrorReceived
 
 
 class Curious:
-    """One connection. It is a `sync.net.transport.Receiver`; nothing is answered but what a test answers."""
+    """Connection that is a `sync.net.transport.Receiver`.
+
+    A request gets only the answer that the test sends.
+    """
 
     def __init__(self, transport: WebSocketTransport) -> None:
         self._transport = transport
@@ -27,11 +30,11 @@ class Curious:
         self._changed = asyncio.Event()
         self.replies: dict[int, Reply] = {}
         self.requests: list[RequestReceived] = []
-        """What the vessel asked."""
+        """Requests that the vessel sent."""
         self.is_over = False
 
     def post(self, message: Encoded | Mapping[str, str], body: bytes = b"") -> int:
-        """Send a request; its number."""
+        """Send a request, and return its number."""
         if isinstance(message, Encoded):
             number = self._connection.send_request(message.properties, message.body)
         else:
@@ -50,19 +53,19 @@ class Curious:
         return self.replies.pop(number)
 
     async def asked(self, profile: str) -> RequestReceived:
-        """Wait until the vessel asks something of that kind, and take it."""
+        """Wait until the vessel sends a request with this profile, and take it."""
         await self._until(lambda: any(event.profile == profile for event in self.requests))
         found = next(event for event in self.requests if event.profile == profile)
         self.requests.remove(found)
         return found
 
     def answer(self, event: RequestReceived, body: bytes = b"") -> None:
-        """Answer a request of the vessel's."""
+        """Answer one of the vessel's requests."""
         self._connection.send_response(event.number, {}, body)
         self._write()
 
     def refuse(self, event: RequestReceived, code: int) -> None:
-        """Answer a request of the vessel's with an error."""
+        """Answer one of the vessel's requests with an error."""
         self._connection.send_error(event.number, code, "no", domain="HTTP")
         self._write()
 
@@ -78,7 +81,7 @@ class Curious:
             self._transport.send(frame)
         self._transport.flush()
 
-    # What it is told
+    # Methods of the receiver
 
     def frames(self, frames: list[bytes]) -> None:
         for frame in frames:

@@ -1,4 +1,4 @@
-"""An attacker's connection with a listener, past TLS and the door: frames made by hand, replies counted."""
+"""An attacker's connection that a listener has admitted: frames made by hand, replies counted."""
 
 import asyncio
 import ssl
@@ -23,19 +23,19 @@ _ENOUGH = 64 * 1024 * 1024
 
 
 class Intruder:
-    """One connection. It is a `sync.net.transport.Receiver`, and answers nothing by itself."""
+    """Connection that is a `sync.net.transport.Receiver`, and answers nothing by itself."""
 
     def __init__(self, transport: WebSocketTransport) -> None:
         self.transport = transport
         self.maker = Maker()
         self.asked = 0
-        """The number of the last request."""
+        """Number of the last request."""
         self.replies: dict[int, Kind] = {}
-        """What came wholly, by the number of the request."""
+        """Kind of each complete reply, by the number of the request."""
         self.bodies: dict[int, bytes] = {}
-        """Properties and body of each reply, as they came."""
+        """Properties and body of each reply, undecoded."""
         self.requests = 0
-        """Frames of requests that have come."""
+        """Number of frames of requests that have arrived."""
         self.problem: Problem | None = None
         self.is_over = False
         self._decoder = Decoder(_ENOUGH)
@@ -44,7 +44,7 @@ class Intruder:
 
     @classmethod
     async def enter(cls, target: Target, who: str | None = None, **how: Any) -> "Intruder":
-        """Connect as a user, or with the other vessel's certificate if none is named."""
+        """Connect as a user, or with the other vessel's certificate if `who` is None."""
         identity = target.identity if who is None else None
         tls = client_context(pinned=target.fingerprint, identity=identity)
         headers = [] if who is None else list(BasicAuthenticator(who, target.password).headers().items())
@@ -60,7 +60,7 @@ class Intruder:
         )
         return made[0]
 
-    # What it does
+    # Actions
 
     def frame(
         self,
@@ -70,46 +70,46 @@ class Intruder:
         compressed: bool = False,
         no_reply: bool = False,
     ) -> bytes:
-        """Make the only frame of the next request."""
+        """Return the only frame of the next request."""
         self.asked += 1
         flags = (COMPRESSED if compressed else 0) | (NO_REPLY if no_reply else 0)
         return self.maker.frame(self.asked, content(body, properties), flags=flags)
 
     def ask(self, properties: Mapping[str, str], body: bytes = b"", *, compressed: bool = False) -> int:
-        """Send a request in one frame, however large it is; its number."""
+        """Send a request in one frame, however large it is, and return its number."""
         self.write(self.frame(properties, body, compressed=compressed))
         return self.asked
 
     def write(self, *frames: bytes) -> None:
-        """Send frames as they are."""
+        """Send frames without changing them."""
         for frame in frames:
             self.transport.send(frame)
         self.transport.flush()
 
     def deaf(self) -> None:
-        """Read nothing from now on."""
+        """Stop reading from the connection."""
         self.transport.pause()
 
     async def drained(self) -> None:
-        """Wait until what was sent is on its way, or the connection is over."""
+        """Wait until everything has been sent, or the connection is over."""
         await self.until(lambda: self.transport.is_writable)
 
     async def answered(self, number: int) -> None:
-        """Wait for the reply to a request, or the end."""
+        """Wait for the reply to a request, or for the end of the connection."""
         await self.until(lambda: number in self.replies)
 
     async def until(self, holds: Any) -> None:
-        """Wait until something that comes makes it true, or the connection is over."""
+        """Wait until received data makes the condition true, or the connection is over."""
         while not (self.is_over or holds()):
             self._changed.clear()
             await self._changed.wait()
 
     def speaks(self, connection: Connection, hear: Callable[[Event], None]) -> None:
-        """Leave what is said and what comes to a BLIP connection, whose events go to `hear`."""
+        """Leave sending and receiving to a BLIP connection, whose events go to `hear`."""
         self._speech = connection, hear
 
     async def spoken(self) -> None:
-        """Send what that connection has in line, and let time pass for what comes."""
+        """Send the frames that this connection has queued, and allow time to receive."""
         assert self._speech is not None
         connection, _ = self._speech
         while not self.is_over and (frame := connection.next_frame()) is not None:
@@ -118,10 +118,10 @@ class Intruder:
         await asyncio.sleep(0)
 
     def leave(self) -> None:
-        """Cut the connection."""
+        """Abort the connection at once."""
         self.transport.abort()
 
-    # What it is told
+    # Methods of the receiver
 
     def frames(self, frames: list[bytes]) -> None:
         if self._speech is not None:
@@ -154,7 +154,7 @@ class Intruder:
 
 
 async def entered(target: Target, who: str | None = None, **how: Any) -> Intruder | None:
-    """Connect, or be refused: None then."""
+    """Connect, and return the connection, or None if it was refused."""
     try:
         return await Intruder.enter(target, who, **how)
     except (ProblemError, ssl.SSLError, OSError):

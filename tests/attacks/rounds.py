@@ -1,8 +1,8 @@
-"""The good client: a user with two devices. A round is a note that one writes and the other reads.
+"""The good client: a user with two devices. In a round, one device writes a note and the other receives it.
 
-Its rounds are timed from the note's writing until the other device has it: pushed to the vessel, durable
-there, told to the other device, asked for, and stored. So a round tells of everything that the sync daemon
-does for an honest client.
+A round is timed from the writing of the note until the other device has it: pushed to the vessel, durable
+there, announced to the other device, requested, and stored. So a round measures everything that the sync
+daemon does for an honest client.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ _numbers = itertools.count(1)
 
 @dataclass
 class Times:
-    """Seconds that rounds took."""
+    """Durations of rounds in seconds."""
 
     each: list[float] = field(default_factory=list)
 
@@ -61,16 +61,16 @@ class GoodClient:
         self._writer = Replicator(_configuration(writer, target, user, pull=False))
 
     def start(self) -> None:
-        """Connect."""
+        """Connect both devices to the vessel."""
         self._reader.start()
         self._writer.start()
 
     async def stop(self) -> None:
-        """Say goodbye."""
+        """Disconnect both devices in good order."""
         await asyncio.gather(self._reader.stop(grace=1.0), self._writer.stop(grace=1.0))
 
     async def round(self) -> float:
-        """Write a note, and wait until it is read; the seconds that this took."""
+        """Write a note, and wait until it is received; return the duration in seconds."""
         note = documents.note_id("argo", f"{next(_numbers):026}")
         began = time.perf_counter()
         self.writer.put(note, {"type": "note", "vessel": "argo", "channels": ["notes", "vessel.argo"]})
@@ -91,7 +91,7 @@ class GoodClient:
 
 @asynccontextmanager
 async def good_client(folder: Path, target: Target, user: str) -> AsyncIterator[GoodClient]:
-    """Connect both devices of a user, whose stores are in a folder that exists."""
+    """Connect both devices of a user, whose stores are in an existing folder."""
     async with AsyncExitStack() as stack:
         writer = stack.enter_context(Database.open(folder / "writer.db"))
         reader = stack.enter_context(Database.open(folder / "reader.db"))
@@ -103,7 +103,7 @@ async def good_client(folder: Path, target: Target, user: str) -> AsyncIterator[
 
 
 async def arrive(folder: Path, target: Target, user: str) -> float:
-    """Connect anew with a device of its own, push a note, and leave; the seconds that this took."""
+    """Connect a new device, push a note, and disconnect; return the duration in seconds."""
     note = documents.note_id("argo", f"{next(_numbers):026}")
     with Database.open(folder / "arriving.db") as database:
         database.put(note, {"type": "note", "vessel": "argo", "channels": ["notes", "vessel.argo"]})

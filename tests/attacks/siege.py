@@ -1,6 +1,6 @@
-"""A vessel under attack: its recorder and its sync daemon as real processes, and the bounds that must hold.
+"""A vessel under attack: its recorder and its sync daemon as real processes, and their required bounds.
 
-In a run of many tests on few processors times are bounded generously; alone they are bounded as promised.
+In a run of many tests on few processors the time limits are generous; alone they are the promised ones.
 """
 
 import asyncio
@@ -22,35 +22,35 @@ from .attacker import Attack, Attacker, Facts, Target, attacker
 from .rounds import Times
 
 MEMORY_MIB: Final = 120
-"""Most that the sync daemon may ever hold."""
+"""Most memory in MiB that the sync daemon may ever use."""
 PACE_S: Final = 0.6
 """Seconds from one arrival to the next: a user's checkpoints are written twice a second, and no faster."""
 PASSWORD: Final = "correct horse"
 GOOD: Final = "bridge"
-"""A user who reads and writes all that the crew may."""
+"""User who reads and writes everything that the crew may."""
 CREW: Final = "mate"
-"""Another of the same rights, who attacks."""
+"""User with the same rights, who attacks."""
 GUEST: Final = "guest"
-"""A user who reads alarms, and nothing else."""
+"""User who may read alarms, and nothing else."""
 FRIENDS: Final = (CREW, "cook", "boy")
-"""Users of those rights, where several attack."""
+"""Users with the crew's rights, where several attack."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much of an attack there is, and how strictly it is judged."""
+    """Size of an attack, and the limits by which it is judged."""
 
     is_full: bool
 
     def pick(self, small: T, full: T) -> T:
-        """Return the one that goes with this size."""
+        """Return the value that belongs to this size."""
         return full if self.is_full else small
 
     @property
     def worst_s(self) -> float:
-        """Seconds that a good client's round may take."""
+        """Longest duration in seconds of a good client's round."""
         return 0.5 if self.is_full else 5.0
 
     @property
@@ -61,20 +61,20 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How the vessel fared."""
+    """Measurements of the vessel under an attack."""
 
     times: Times
-    """Of the good client's rounds, from the attack's begin until the daemon was at rest again."""
+    """Times of the good client's rounds, from the beginning of the attack until the daemon was idle again."""
     most_mib: float
-    """The most that the sync daemon held since its start (VmHWM)."""
+    """Peak memory of the sync daemon since its start (VmHWM)."""
     left_mib: float
-    """What it held in the end (VmRSS)."""
+    """Memory of the sync daemon at the end (VmRSS)."""
     before_mib: float
-    """What it held before the attack."""
+    """Memory of the sync daemon before the attack."""
     commit: dict[str, float]
-    """The recorder's: count, median, p999, longest; milliseconds."""
+    """Commits of the recorder: count; median, p999 and longest in milliseconds."""
     facts: Facts
-    """What the attack has found out."""
+    """Observations that the attack returned."""
 
     def __str__(self) -> str:
         return (
@@ -91,7 +91,7 @@ class Report:
 
 
 class Siege:
-    """One vessel, argo, from start to end of a test."""
+    """The vessel argo, for the duration of a test."""
 
     def __init__(self, folder: Path, sync: SyncProcess, recorder: RecorderProcess, target: Target) -> None:
         self.folder, self.sync, self.recorder, self.target = folder, sync, recorder, target
@@ -110,11 +110,11 @@ class Siege:
         """Run an attack, and time the good client's rounds until it is over.
 
         Args:
-            attack: what is done to the vessel.
-            least: rounds at least, from the attack's begin.
-            after: rounds at least after the attacker has done.
-            arrivals: time rounds that connect anew, instead of rounds on a connection that stands.
-            meanwhile: awaited beside it, until the end.
+            attack: the attack to run.
+            least: minimum number of rounds from the beginning of the attack.
+            after: minimum number of rounds after the end of the attack.
+            arrivals: True to time rounds that connect each time, instead of rounds on an open connection.
+            meanwhile: awaited at the same time, until the end.
         """
         report = asyncio.run(self._under(attack, least, after, arrivals, meanwhile))
         print(f"\n  {report}", flush=True)
@@ -122,7 +122,7 @@ class Siege:
         return report
 
     def assert_sound(self) -> None:
-        """Fail unless the very daemon that was started runs, and has found no fault of its own."""
+        """Fail unless the same daemon that was started is running, and has logged no fault of its own."""
         assert self.sync.pid == self._pid
         assert self.sync.is_running, self.sync.log[-3000:]
         assert "Traceback" not in self.sync.log, self.sync.log[-3000:]
@@ -131,7 +131,7 @@ class Siege:
 
     @property
     def resident_mib(self) -> tuple[float, float]:
-        """What the sync daemon holds now, and the most that it has held."""
+        """Present and peak memory of the sync daemon in MiB."""
         now, most = resident_kib(self._pid)
         return now / 1024, most / 1024
 
@@ -174,7 +174,7 @@ class Siege:
 
 @contextmanager
 def _heard(running: Attacker) -> Iterator[None]:
-    """Take in the attacker's news as they come; raise in the end what was wrong with it."""
+    """Receive the attacker's news as they come; finally raise its failure, if there is one."""
     loop = asyncio.get_running_loop()
     failed: list[AssertionError] = []
 
@@ -197,7 +197,7 @@ def _heard(running: Attacker) -> Iterator[None]:
 
 
 def user(name: str, *more: str) -> str:
-    """A user of the configuration."""
+    """Return the table of a user for the configuration."""
     stored = users.make_hash(PASSWORD, os.urandom(16))
     return "\n".join([f"[[user]]\nname = '{name}'\npassword_hash = '{stored}'", *more, ""])
 
@@ -206,9 +206,10 @@ def user(name: str, *more: str) -> str:
 def besieged(
     folder: Path, *, toml: str = "", prepare: Callable[[Path], Any] | None = None
 ) -> Iterator[Siege]:
-    """A vessel that records and takes part in the mesh; `prepare` is given its data folder before it starts.
+    """Yield a vessel that records and takes part in the mesh.
 
-    There are users GOOD, CREW, GUEST and FRIENDS, and a vessel brigid whose identity attackers have.
+    `prepare` gets its data folder before the start. The users GOOD, CREW, GUEST and FRIENDS exist, and a
+    vessel brigid whose identity attackers have.
     """
     fleet, home = Fleet(), folder / "argo"
     everybody = dict.fromkeys((GOOD, CREW, GUEST, *FRIENDS))

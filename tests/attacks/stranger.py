@@ -1,9 +1,9 @@
-"""A peer that talks nonsense in good grammar, so that its session goes on and gets deep.
+"""A peer that sends well-formed nonsense, so that its session continues and reaches deep states.
 
-It speaks BLIP as it should, remembers what it has heard (documents, revisions, requests that wait for an
-answer), and most of what it says is right but for one thing. It plays both roles: it proposes and asks as an
-active peer does, and it answers and tells as a passive one does. It neither has a socket nor knows whom it
-talks to: its owner carries the frames of `connection`, and hands it the events that they bring.
+It speaks correct BLIP and remembers what it has received (documents, revisions, requests that wait for an
+answer). Most of its messages are right except for one detail. It plays both roles: it proposes and requests
+like an active peer, and it answers and announces like a passive one. It has no socket and does not know its
+peer: its owner carries the frames of `connection`, and passes it the events that they bring.
 """
 
 import random
@@ -16,14 +16,14 @@ import msgspec
 from sync.blip import Connection, ErrorReceived, Event, RequestReceived, ResponsePart, ResponseReceived
 
 DIGEST: Final = "sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk="
-"""Of the empty blob."""
+"""Digest of the empty blob."""
 _UNKNOWN: Final = "sha1-" + "A" * 27 + "="
 _ENDING: Final = frozenset({"changes", "proposeChanges", "proveAttachment", "getCheckpoint", "subChanges"})
-"""An answer to these that is wrong may end the session, and should: it is seldom given."""
+"""Profiles whose wrong answer may rightly end the session: wrong answers to them are rare."""
 SPARED: Final = "kept-"
-"""How the ids of documents begin that it never names."""
+"""Prefix of the ids of documents that it never mentions."""
 _WAITING: Final = 200
-"""Requests whose answers it puts off at most; older ones it answers never."""
+"""Most requests whose answers it delays; older ones it never answers."""
 _LARGEST: Final = 2**31 - 1
 
 
@@ -32,24 +32,24 @@ def _json(value: Any) -> bytes:
 
 
 class Stranger:
-    """One session's other end."""
+    """The other end of one session."""
 
     def __init__(
         self, rng: random.Random, names: Sequence[str], connection: Connection | None = None
     ) -> None:
-        """`names`: documents that it talks about, to which it may add made-up ones."""
+        """Set up a peer that mentions the documents `names`, and may add invented ones."""
         self.connection = connection or Connection()
         self.said: Counter[str] = Counter()
         """Messages sent, by their profile; `reply` and `error` are its answers."""
         self.heard: Counter[str] = Counter()
-        """Messages that came, by their profile; `response` and `error` are answers."""
+        """Messages received, by their profile; `response` and `error` are answers."""
         self._rng, self._names = rng, list(names)
         self._revisions: dict[str, list[str]] = {}
-        """What it has heard or made up of each document, oldest first."""
+        """Revisions that it has received or invented for each document, oldest first."""
         self._wanted: deque[tuple[str, str]] = deque(maxlen=500)
-        """Revisions that it was asked for."""
+        """Revisions that were requested from it."""
         self._asked: dict[int, tuple[str, list[tuple[str, str]]]] = {}
-        """Lists of its own that are not answered: the profile, and what was in the list."""
+        """Sent lists that have no answer yet: the profile, and the content of the list."""
         self._waiting: deque[RequestReceived] = deque(maxlen=_WAITING)
         self._sequence = 0
         self._moves: list[tuple[Callable[[], None], int]] = [
@@ -68,12 +68,12 @@ class Stranger:
         ]
 
     def move(self) -> None:
-        """Say one thing. Raises ConnectionOverError if the session is over."""
+        """Send one message; raise ConnectionOverError if the session is over."""
         moves, weights = zip(*self._moves, strict=True)
         self._rng.choices(moves, weights)[0]()
 
     def hear(self, event: Event) -> None:
-        """Take in what has come."""
+        """Process an event of the connection."""
         if isinstance(event, RequestReceived):
             self.heard[event.profile] += 1
             self._learn(event)
@@ -88,7 +88,7 @@ class Stranger:
         elif isinstance(event, ResponsePart):
             self.heard["part"] += 1
 
-    # What it remembers
+    # Memory
 
     def _learn(self, event: RequestReceived) -> None:
         if event.profile == "changes":
@@ -118,7 +118,7 @@ class Stranger:
         if len(self._revisions) > 300:
             del self._revisions[next(iter(self._revisions))]
 
-    # What it makes up
+    # Invention
 
     def _chance(self, one_in: int) -> bool:
         return self._rng.randrange(one_in) == 0
@@ -134,7 +134,7 @@ class Stranger:
         )
 
     def _revision(self, document: str, *, after: str | None = None) -> str:
-        """A revision's name; as a rule of the generation after `after`."""
+        """Return a revision id, usually of the generation after `after`."""
         rng = self._rng
         known = self._revisions.get(document, [])
         if after is None and known and rng.random() < 0.3:
@@ -202,7 +202,7 @@ class Stranger:
             text = text[:at] + bytes([rng.randrange(256)]) + text[at + 1 :]
         return text
 
-    # What it says
+    # Messages
 
     def _post(
         self, profile: str, properties: dict[str, Any], body: bytes = b"", *, listed: Any = None
@@ -367,7 +367,7 @@ class Stranger:
         )
 
     def _answer(self) -> None:
-        """Answer one of the requests that wait: as a rule the oldest, and as one should."""
+        """Answer one of the waiting requests: usually the oldest, and correctly."""
         if not self._waiting:
             return
         rng = self._rng

@@ -1,4 +1,4 @@
-"""Questions of a few bytes that cost a vessel much work: proofs of large blobs, deltas of large documents."""
+"""Requests of a few bytes that cost a vessel much work: proofs of large blobs, deltas of large documents."""
 
 import asyncio
 import json
@@ -20,14 +20,14 @@ from .intruder import Intruder
 from .siege import CREW, Siege, Size, besieged
 
 PICTURED = documents.equipment_id("brigid", "engine")
-"""Of a channel that the good client does not pull: its own disk is not what is timed."""
+"""Id in a channel that the good client does not pull, because its own disk is not what is timed."""
 LARGE = documents.note_id("argo", "01JYYYYYYYYYYYYYYYYYYYYYYY")
 MIB = 1024 * 1024
 
 
 @contextmanager
 def laden(folder: Path, size: Size) -> Iterator[tuple[Siege, str, str]]:
-    """A vessel that has a large blob and a large document; the blob's digest and the document's revision."""
+    """Yield a vessel with a large blob and document, the blob's digest, and the document's revision."""
     found: list[str] = []
 
     def prepare(data: Path) -> None:
@@ -49,7 +49,7 @@ def laden(folder: Path, size: Size) -> Iterator[tuple[Siege, str, str]]:
 async def questions(
     target: Target, begun: Begun, *, profile: str, digest: str, count: int, seconds: float
 ) -> Facts:
-    """Ask for a blob, or a proof of it, over and over, without waiting for the answers."""
+    """Request a blob, or a proof of it, repeatedly, without waiting for the answers."""
     intruder = await Intruder.enter(target, CREW)
     begun()
     began = time.monotonic()

@@ -1,4 +1,4 @@
-"""Whoever holds the door shut: connections that never say who they are, and users who take all places."""
+"""Attacks on admission: connections that never authenticate, and users who take all places."""
 
 import asyncio
 import ssl
@@ -14,7 +14,7 @@ HEAD = b"GET /log/_blipsync HTTP/1.1\r\nHost: boat\r\n"
 
 
 async def knock(target: Target, address: str, stage: str) -> asyncio.StreamWriter | None:
-    """Connect from an address, and stop at a stage; None if that was refused."""
+    """Connect from an address, and stop at a stage; return None if the connection was refused."""
     tls = client_context(pinned=target.fingerprint).context if stage in ("http", "head") else None
     try:
         reader, writer = await asyncio.open_connection(
@@ -26,7 +26,7 @@ async def knock(target: Target, address: str, stage: str) -> asyncio.StreamWrite
             writer.write(HEAD)
         await writer.drain()
         async with asyncio.timeout(0.05):
-            await reader.read(1)  # Whoever is not wanted is told so at once.
+            await reader.read(1)  # A refused connection is closed at once.
     except TimeoutError:
         return writer
     except (OSError, ssl.SSLError):
@@ -36,7 +36,7 @@ async def knock(target: Target, address: str, stage: str) -> asyncio.StreamWrite
 
 
 async def loiter(target: Target, begun: Begun, *, addresses: int, each: int, seconds: float) -> Facts:
-    """Hold as many connections as can be had from some addresses, at all stages before the first message."""
+    """Keep many connections open from several addresses, at all stages before the first message."""
     stages = ("tcp", "hello", "http", "head")
     most = 0
 
@@ -65,7 +65,7 @@ async def loiter(target: Target, begun: Begun, *, addresses: int, each: int, sec
 
 
 async def occupy(target: Target, begun: Begun, *, each: int) -> Facts:
-    """Several users take as many places as they can; then another vessel comes, twice."""
+    """Let several users take as many places as they can; then let another vessel connect, twice."""
     begun()
     intruders = []
     for number in range(each * (len(FRIENDS) + 1)):

@@ -1,4 +1,4 @@
-"""Little that inflates to much: what a peer sends is bounded before anything is made of it."""
+"""Small data that inflates to much: a peer's message is limited before it is processed."""
 
 import asyncio
 from functools import partial
@@ -13,7 +13,7 @@ NOTE = "note:argo:01J0000000000000000000000"
 
 
 async def empty_objects(target: Target, begun: Begun, *, connections: int, each: int, count: int) -> Facts:
-    """Revisions of a few kilobytes that inflate to `count` empty objects, from several connections."""
+    """Send revisions of a few kilobytes that inflate to `count` empty objects, on several connections."""
     body = b'{"type":"note","vessel":"argo","channels":["notes"],"a":[' + b",".join([b"{}"] * count) + b"]}"
     intruders = [await Intruder.enter(target, CREW) for _ in range(connections)]
     begun()
@@ -35,7 +35,10 @@ def test_empty_objects_in_their_millions_stop_nobody(siege: Siege, size: Size) -
 
 
 async def long_messages(target: Target, begun: Begun, *, connections: int, each: int) -> Facts:
-    """Messages of more than is kept, in frames that inflate to megabytes each; whole ones follow."""
+    """Send messages that exceed the limit, in frames that inflate to megabytes each.
+
+    Complete messages follow.
+    """
     body = bytes(12_000_000)
     intruders = [await Intruder.enter(target, CREW) for _ in range(connections)]
     begun()

@@ -1,4 +1,4 @@
-"""What peers make the sync daemon hold: messages without end, replies that nobody reads, many connections."""
+"""Memory that peers can make the sync daemon use: endless messages, unread replies, many connections."""
 
 import asyncio
 from functools import partial
@@ -22,7 +22,7 @@ ALARM = {"type": "alarm", "channels": ["alarms"], "text": "x" * 250_000}
 async def unfinished(
     target: Target, begun: Begun, *, connections: int, messages: int, size: int, who: str = GUEST
 ) -> Facts:
-    """Messages that begin and never end, many at once on each of many connections."""
+    """Begin many messages at once that never end, on each of many connections."""
     intruders = [found for _ in range(connections) if (found := await entered(target, who))]
     begun()
 
@@ -43,24 +43,24 @@ async def unfinished(
 
 
 async def unread(target: Target, begun: Begun, *, connections: int, each: int) -> Facts:
-    """Documents that are asked for, and whose replies are never read."""
+    """Request documents, and never read the replies."""
     intruders = [found for _ in range(connections) if (found := await entered(target, GUEST))]
     stranger = await Intruder.enter(target, CREW)
     await stranger.answered(stranger.ask({"Profile": "getRev", "id": LONG_ID}))
     longest = len(stranger.bodies[1])
     begun()
-    for intruder in [found for found in intruders if not found.is_over]:  # a client has sixteen at most
+    for intruder in [found for found in intruders if not found.is_over]:  # a client has at most sixteen
         for _ in range(each):
             intruder.ask({"Profile": "getRev", "id": LONG_ID})
         intruder.deaf()
     await asyncio.gather(*(intruder.drained() for intruder in intruders))
-    for _ in range(20):  # By then all that came before has had its turn.
+    for _ in range(20):  # By then everything sent before has had its turn.
         await stranger.answered(stranger.ask({"Profile": "getRev", "id": LONG_ID}))
     return {"entered": len(intruders), "longest": longest}
 
 
 async def crowd(target: Target, begun: Begun, *, connections: int) -> Facts:
-    """As many connections as there are places, of vessels and of several users."""
+    """Open as many connections as there are places, as vessels and as several users."""
     begun()
     names = [None, *FRIENDS, GUEST]
     intruders: list[Intruder] = []
@@ -76,7 +76,7 @@ async def crowd(target: Target, begun: Begun, *, connections: int) -> Facts:
 
 
 def with_long_alarm(data: Path) -> None:
-    """A document of 250 kB that a guest may read."""
+    """Store a document of 250 kB that a guest may read."""
     data.mkdir(parents=True)
     with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
         database.put(LONG_ID, ALARM)

@@ -1,4 +1,4 @@
-"""The siege itself: it measures what there is, and an attack that fails is a test that fails."""
+"""The siege measures correctly, and an attack that fails makes its test fail."""
 
 import pytest
 
@@ -8,7 +8,10 @@ from .siege import CREW, GUEST, Siege, Size
 
 
 async def idle(target: Target, begun: Begun) -> Facts:
-    """A user, a guest and another vessel come, ask for something harmless, and go; a stranger is refused."""
+    """Connect as a user, a guest and another vessel, make a harmless request, and leave.
+
+    A stranger is refused.
+    """
     intruders = [await Intruder.enter(target, who) for who in (CREW, GUEST, None)]
     begun()
     for intruder in intruders:
@@ -19,7 +22,7 @@ async def idle(target: Target, begun: Begun) -> Facts:
 
 
 async def failing(_: Target, begun: Begun) -> None:
-    """An attack that cannot do what it wants."""
+    """Fail after the beginning, like an attack that cannot do what it intends."""
     begun()
     raise RuntimeError("no such weapon")
 

@@ -1,7 +1,7 @@
-"""Peers that talk nonsense in good grammar find no fault, however deep in a session, in either role.
+"""Peers that send well-formed nonsense find no fault, at any depth of a session, in either role.
 
-A fault is an exception that leaves our peer, a session that ends without a name for why, a store that is not
-sound, a document that is changed though nobody named it, or memory that grows from session to session.
+A fault is an exception that leaves our peer, a session that ends without a stated reason, a damaged store, a
+document that changes although no message mentioned it, or memory that grows from session to session.
 """
 
 import gc
@@ -33,9 +33,9 @@ from .siege import CREW, Siege, Size
 from .stranger import SPARED, Stranger
 
 MOVES = 400
-"""In a session that nothing ends."""
+"""Number of moves in a session that nothing ends."""
 GROWTH_MIB = 24.0
-"""More than that is not noise."""
+"""Growth of memory in MiB beyond which it is not noise."""
 KEPT = {f"{SPARED}{number}": {"n": number, "channels": ["crew"]} for number in range(5)}
 NAMES = [f"shared-{number}" for number in range(20)]
 
@@ -59,19 +59,19 @@ ROLES: dict[str, Callable[[Database, Clock], Script]] = {
 
 @dataclass
 class Outcome:
-    """What came of many sessions."""
+    """Combined outcome of many sessions."""
 
     sessions: int = 0
     moves: int = 0
     said: Counter[str] = field(default_factory=Counter)
     heard: Counter[str] = field(default_factory=Counter)
     ends: Counter[str] = field(default_factory=Counter)
-    """Why sessions ended before their last move, without what differs from one to the next."""
+    """Reasons for which sessions ended before their last move, without details that differ."""
     taken: int = 0
-    """Documents in the stores in the end."""
+    """Number of documents in the stores at the end."""
     resident_mib: list[float] = field(default_factory=list)
     held: weakref.WeakSet[Session] = field(default_factory=weakref.WeakSet)
-    """Sessions that are over and not let go of."""
+    """Sessions that are over but still referenced."""
 
     def __str__(self) -> str:
         depth, first, last = self.moves / max(1, self.sessions), self.resident_mib[0], self.resident_mib[-1]
@@ -84,19 +84,19 @@ class Outcome:
 
 
 def edit(database: Database, rng: random.Random) -> None:
-    """Change a document here, as its user would."""
+    """Change a document in our store, as its user would."""
     name = rng.choice(NAMES)
     found = database.get(name)
     parent = None if found is None or found.deleted else found.rev
     body = {"n": rng.randrange(99), "channels": [rng.choice(["notes", "crew"])]}
-    with suppress(DocumentError):  # no generation is left: here nothing keeps strangers from taking the last
+    with suppress(DocumentError):  # strangers may have taken the last generation
         database.put(name, body, parent=parent)
 
 
 def converse(
     make: Callable[[Database, Clock], Script], database: Database, seed: int, outcome: Outcome
 ) -> None:
-    """One session from its begin to its end. Raises AssertionError, and whatever leaves our peer."""
+    """Run one session from beginning to end; raise AssertionError, and any exception that leaves our peer."""
     rng, clock = random.Random(seed), Clock()
     script = make(database, clock)
     stranger = Stranger(rng, NAMES, script.connection)
@@ -130,7 +130,7 @@ def converse(
 
 
 def fuzz(role: str, seed: int, goes_on: Callable[[Outcome], bool]) -> Outcome:
-    """Hold sessions, several to a store, as long as `goes_on`."""
+    """Run sessions, several on each store, as long as `goes_on` returns True."""
     outcome = Outcome()
     while goes_on(outcome):
         with TemporaryDirectory() as folder, open_database(Path(folder) / "store.db") as database:
@@ -172,7 +172,7 @@ def test_stranger_deep_in_a_session_finds_no_fault(role: str) -> None:
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("role", ROLES)
 def test_stranger_finds_no_fault_in_half_an_hour_and_memory_stays_flat(role: str) -> None:
-    """LOGBOAT_FUZZ_S has the seconds for all roles together."""
+    """LOGBOAT_FUZZ_S sets the seconds for all roles together."""
     seconds = float(os.environ.get("LOGBOAT_FUZZ_S", "1800")) / len(ROLES)
     end = time.monotonic() + seconds
     outcome = fuzz(role, random.randrange(10**9), lambda _: time.monotonic() < end)
@@ -185,7 +185,7 @@ def test_stranger_finds_no_fault_in_half_an_hour_and_memory_stays_flat(role: str
 
 
 async def talk(target: Target, begun: Begun, *, who: str, seconds: float, seed: int) -> Facts:
-    """Hold sessions with the daemon, one after another."""
+    """Run sessions with the daemon, one after another."""
     rng, said, sessions = random.Random(seed), 0, 0
     begun()
     end = time.monotonic() + seconds

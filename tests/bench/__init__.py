@@ -1,1 +1,1 @@
-"""Measures, printed and never asserted: `make bench`. Each module's `main` prints a table."""
+"""Benchmarks, printed and never asserted: `make bench`. Each module's `main` prints a table."""

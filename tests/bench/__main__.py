@@ -1,5 +1,8 @@
-"""All measures, one after the other: `make bench`; `ARGS=quick` takes a sixth of the time. One of them alone:
-`ARGS=status`, with a figure of its own: `ARGS="status 100000"` (documents on record)."""
+"""All benchmarks, one after the other: `make bench`.
+
+`ARGS=quick` takes a sixth of the time. `ARGS=status` runs one of them alone, `ARGS="status 100000"` with
+another size (documents on record).
+"""
 
 import sys
 
@@ -9,7 +12,7 @@ from . import delay, gateway, lights, recorder, replication, status, store
 
 
 def main(arguments: list[str]) -> int:
-    """Prints the tables; 1 if a promise about time was broken, 2 for wrong usage."""
+    """Print the tables; return 1 if a time limit was exceeded, 2 for wrong usage."""
     if arguments and arguments != ["quick"]:
         return one(arguments[0], arguments[1:])
     quick = bool(arguments)
@@ -25,7 +28,7 @@ def main(arguments: list[str]) -> int:
 
 
 def one(name: str, figures: list[str]) -> int:
-    """One measure: of so many seconds, or documents."""
+    """Run one benchmark with its own number of seconds or documents, and return the exit status."""
     figure = float(figures[0]) if figures else None
     match name:
         case "status":

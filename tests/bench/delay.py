@@ -1,8 +1,8 @@
 """The recorder's commits beside a process that writes 5,000 documents/s into the same document store.
 
-Promise: what anybody does to the document store does not delay the recorder; at the 99.9th percentile a batch
-is durable less than 100 ms after its commit was due, on a disk that is otherwise idle. Alarms that raise and
-clear all the time make commits of their own, so that there are enough of them.
+Promise: no use of the document store delays the recorder. At the 99.9th percentile a batch is durable less
+than 100 ms after its commit was due, on a disk that is otherwise idle. Alarms that raise and clear all the
+time make commits of their own, so that there are enough of them.
 """
 
 import subprocess
@@ -39,7 +39,7 @@ with Database.open(Path(sys.argv[1]), single_writer=documents.is_single_writer) 
 
 
 def main(seconds: float = 60.0) -> int:
-    """Prints the figures; 1 if the promise is broken."""
+    """Print the figures; return 1 if the promise is broken."""
     print(
         f"commits of the recorder, from when they are due until they are durable, {seconds:g} s each: "
         "50 sensors at 1 Hz, and one at 40 Hz that raises alarms"

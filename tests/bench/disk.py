@@ -1,4 +1,7 @@
-"""A file system of our own, to count what reaches its block device; else what the process says it wrote."""
+"""A file system of our own, to count the bytes that reach its block device.
+
+Without one, the process's own counter of written bytes is used.
+"""
 
 import contextlib
 import os
@@ -8,29 +11,29 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SECTOR = 512
-"""Bytes, in /sys/block/*/stat whatever the device's own (kernel, Documentation/block/stat.rst)."""
+"""Bytes per sector in /sys/block/*/stat, whatever the device's own (kernel, Documentation/block/stat.rst)."""
 
 
 @dataclass(frozen=True)
 class Disk:
-    """Where to write, and how to count it."""
+    """Folder to write to, with a counter of written bytes."""
 
     folder: Path
     what: str
-    """What the counter counts, in words."""
+    """Description of what the counter counts."""
     written: Callable[[int], int]
-    """Bytes written so far; takes a process id."""
+    """Function from a process id to the bytes written so far."""
 
 
 def bytes_of_process(pid: int) -> int:
-    """What the process has caused to be written, less what it took back (/proc/PID/io)."""
+    """Return the bytes that the process has caused to be written, minus cancelled ones (/proc/PID/io)."""
     fields = dict(line.split(": ") for line in Path(f"/proc/{pid}/io").read_text().splitlines())
     return int(fields["write_bytes"]) - int(fields["cancelled_write_bytes"])
 
 
 @contextlib.contextmanager
 def disk(work: Path, *, megabytes: int = 512) -> Iterator[Disk]:
-    """An ext4 file system on a loop device where that is allowed, else a folder of `work`."""
+    """Yield an ext4 file system on a loop device where that is allowed, otherwise a folder of `work`."""
     image, mounted = work / "disk.img", work / "disk"
     mounted.mkdir()
     if os.geteuid() != 0 or not Path("/sbin/mkfs.ext4").exists():
@@ -39,7 +42,7 @@ def disk(work: Path, *, megabytes: int = 512) -> Iterator[Disk]:
     with image.open("wb") as file:
         file.truncate(megabytes * 1_000_000)
     subprocess.run(["/sbin/mkfs.ext4", "-q", "-F", str(image)], check=True)
-    # noatime and a 5 s commit interval as on the card's data partition.
+    # noatime and a 5 s commit interval, as on the card's data partition.
     done = subprocess.run(
         ["mount", "-o", "loop,noatime", str(image), str(mounted)], check=False, capture_output=True
     )

@@ -1,4 +1,4 @@
-"""Forwarding: documents a second to a real mosquitto at QoS 1, and to a gateway of Couchbase's protocol."""
+"""Forwarding: documents/s to a real mosquitto at QoS 1, and to a gateway with Couchbase's protocol."""
 
 import asyncio
 import shutil
@@ -28,31 +28,31 @@ from tests.services.test_gateways import Shore
 
 DOCUMENTS: Final = 20_000
 SAMPLES: Final = 12
-"""Of a reading: about 300 bytes."""
+"""Number of samples in a reading, which make about 300 bytes."""
 TURNS: Final = 3
-"""Of the gateway and of its yardstick."""
+"""Number of turns of the gateway and of the baseline."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Time, and the part of it that this process was at work."""
+    """Elapsed time, and the processor time of this process."""
 
     seconds: float
     cpu: float
 
     @classmethod
     def now(cls) -> "Spent":
-        """By this machine's clocks."""
+        """Return the readings of this machine's clocks."""
         return cls(time.monotonic(), time.process_time())
 
     def until_now(self) -> "Spent":
-        """Since these were taken."""
+        """Return the time since this reading was taken."""
         now = Spent.now()
         return Spent(now.seconds - self.seconds, now.cpu - self.cpu)
 
 
 def main(*, quick: bool = False) -> None:
-    """Print what each carries."""
+    """Print the rates of both gateways."""
     count = DOCUMENTS // 4 if quick else DOCUMENTS
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
@@ -69,13 +69,13 @@ def main(*, quick: bool = False) -> None:
 
 
 def _to_mosquitto(path: Path, database: Database, count: int) -> None:
-    """The two take turns, so that whatever else the machine does is shared by both; medians."""
+    """Print median rates to mosquitto; gateway and baseline take turns, so that other load affects both."""
     broker, last = Broker(path / "broker").start(), database.last_sequence
     payloads = [with_id(document.id, document.raw) for document in database.documents()]
     ours, bare = [], []
     try:
         for turn in range(TURNS):
-            name = f"club-{turn}"  # the cursor goes by it: each begins with the first document
+            name = f"club-{turn}"  # the cursor is named after it, so each begins with the first document
 
             def is_done(key: str = local_key(name)) -> bool:
                 kept = database.get_local(key)
@@ -121,7 +121,7 @@ def _to_office(path: Path, database: Database, count: int) -> None:
 
 
 async def _spent(make: Callable[[], Gateway], is_done: Callable[[], bool]) -> Spent:
-    """From the start of a gateway until all is ashore."""
+    """Return the time from the start of a gateway until all documents are forwarded."""
     gateway = make()
     began = Spent.now()
     gateway.start()
@@ -133,11 +133,11 @@ async def _spent(make: Callable[[], Gateway], is_done: Callable[[], bool]) -> Sp
 
 
 async def _bare(port: int, payloads: Sequence[bytes]) -> Spent:
-    """What aiomqtt itself takes: as many messages on the way, no store, no cursor, no look at an answer."""
+    """Return the time of aiomqtt alone: the same window, but no store, no cursor, no check of answers."""
     began = Spent.now()
     left = iter(payloads)
     async with aiomqtt.Client(
-        # paho would hold back all but 20.
+        # paho would allow only 20 in flight.
         "127.0.0.1", port, protocol=aiomqtt.ProtocolVersion.V5, max_inflight_messages=0
     ) as client:  # fmt: skip
         client.pending_calls_threshold = 2 * WINDOW_MESSAGES

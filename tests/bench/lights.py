@@ -1,7 +1,7 @@
-"""What the lights cost while nothing happens: `logboat lights`, beside a recorder of 50 sensors.
+"""The cost of the lights while nothing happens: `logboat lights`, beside a recorder of 50 sensors.
 
-It has five LEDs on gpiozero's mock pins; all else is as on an appliance, systemd's list of failed units too,
-where there is a systemd.
+It has five LEDs on gpiozero's mock pins. Everything else is as on an appliance, including systemd's list of
+failed units where there is a systemd.
 """
 
 import os
@@ -25,17 +25,17 @@ from services.cli.main import main
 sys.exit(main(["lights", *sys.argv[1:]]))
 """
 SETTLED_S = 8.0
-"""The lamp test is over, and the recorder has committed."""
+"""Seconds after which the lamp test is over, and the recorder has committed."""
 
 
 def with_children(pid: int) -> float:
-    """User and system time of a process and of its children that have ended (proc(5), fields 14 to 17)."""
+    """Return user and system time of a process and of its ended children (proc(5), fields 14 to 17)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return sum(int(field) for field in fields[11:15]) / os.sysconf("SC_CLK_TCK")
 
 
 def main(seconds: float = 30.0) -> None:
-    """Measure for so long."""
+    """Measure for this many seconds, and print the result."""
     print(f"lights, beside a recorder of {SENSORS} sensors at 1 Hz, {seconds:g} s")
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)

@@ -11,13 +11,13 @@ from .serving import LOOK_EVERY, Steady, reading_id, served
 from .store import body
 
 AT_ONCE: Final = 1_000
-"""Documents in one line to the program."""
+"""Number of documents in one line to the program."""
 WARM_UP: Final = 500
-"""Documents carried each way before, so that Java has compiled what it runs most."""
+"""Documents transferred each way beforehand, so that Java has compiled its hot code."""
 
 
 def measure(runtime: Runtime, folder: Path, source: Path, count: int) -> dict[Kind, Steady]:
-    """Push so many documents, and pull as many from `source`, a store that has them."""
+    """Push this many documents, and pull as many from `source`, a store that contains them."""
     found = {}
     with CouchbaseLite(runtime, folder / "couchbase-lite", log_level="ERROR") as program:
         with served(folder / "lite-warm.db") as other:

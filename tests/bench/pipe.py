@@ -1,8 +1,8 @@
-"""A bare pipe, as the possible: what any replication between two Python processes must do, and no more.
+"""A bare pipe as the upper limit: the least work of any replication between two Python processes.
 
-Over our WebSocket transport, with TLS and BLIP's frames (shared deflate, checksum): documents are parsed as
-JSON and inserted into a SQLite table, 200 a transaction and each as durable as in the store, and each has its
-reply. No revisions, no proposals, no reading from a store, no checkpoints.
+It uses our WebSocket transport, with TLS and BLIP's frames (shared deflate, checksum). Documents are parsed
+as JSON and inserted into a SQLite table, 200 a transaction and each as durable as in the store, and each gets
+a reply. There are no revisions, no proposals, no reading from a store, no checkpoints.
 """
 
 import asyncio
@@ -26,13 +26,13 @@ from .serving import Steady, reading_id, served, until_told
 from .store import BATCH, body
 
 AWAITING: Final = 5 * BATCH
-"""Replies that may be missing, as in replication."""
+"""Most replies that may be outstanding, as in replication."""
 FLUSH_EVERY: Final = 100
 MOST: Final = 1024 * 1024
 
 
 class _Passive:
-    """Inserts, and replies."""
+    """Receiver that inserts documents and replies."""
 
     def __init__(self, transport: Transport, path: Path) -> None:
         self._transport = transport
@@ -70,7 +70,7 @@ class _Passive:
 
 
 class _Active:
-    """Sends, and counts replies."""
+    """Sender that counts replies."""
 
     def __init__(self, transport: Transport, contents: list[bytes]) -> None:
         self._transport, self._contents = transport, contents
@@ -100,7 +100,7 @@ class _Active:
 
 
 def listen(path: Path, pipe: Connection) -> None:
-    """The passive side's process."""
+    """Run the passive process of the pipe."""
 
     async def decide(_: ws_server.Request) -> ws_server.Accept:
         return ws_server.Accept(lambda transport: _Passive(transport, path), ws_client.SUBPROTOCOLS[0])
@@ -116,7 +116,7 @@ def listen(path: Path, pipe: Connection) -> None:
 
 
 def measure(folder: Path, count: int) -> Steady:
-    """Send so many documents, a multiple of BATCH."""
+    """Send this many documents, a multiple of BATCH, and return the measurement."""
     contents = [
         reading_id(number).encode() + b"\n" + msgspec.json.encode(body(number)) for number in range(count)
     ]

@@ -24,7 +24,7 @@ MODELS = (
 
 
 def configure(folder: Path, rate_hz: float) -> None:
-    """Fifty simulated sensors at this rate each; windows short enough to end within a run."""
+    """Configure fifty simulated sensors at this rate each, with windows short enough to end within a run."""
     tables = []
     for number in range(SENSORS):
         model, path = MODELS[number % len(MODELS)]
@@ -37,7 +37,7 @@ def configure(folder: Path, rate_hz: float) -> None:
 
 
 def run(folder: Path, target: Disk, *, rate_hz: float, seconds: float) -> None:
-    """One run; prints a line."""
+    """Run the recorder once, and print a line with the results."""
     configure(folder, rate_hz)
     data = target.folder / f"data-{rate_hz:g}"
     theirs, ours = os.pipe()
@@ -58,7 +58,7 @@ def run(folder: Path, target: Disk, *, rate_hz: float, seconds: float) -> None:
             now = time.monotonic()
             if not first:
                 first = now - began
-            # The first seconds make files and documents that come once: what is measured begins after them.
+            # The first seconds create files and documents once, so measuring begins after them.
             if start is None and now - began >= 5:
                 start, samples = (now, cpu_seconds(process.pid), target.written(process.pid)), 0
             samples += 1
@@ -82,13 +82,13 @@ def run(folder: Path, target: Disk, *, rate_hz: float, seconds: float) -> None:
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time of a process (proc(5), fields 14 and 15)."""
+    """Return user and system time of a process in seconds (proc(5), fields 14 and 15)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def resident_kib(pid: int) -> tuple[int, int]:
-    """Resident memory now, and at most so far."""
+    """Return present and peak resident memory in KiB."""
     fields = dict(
         line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line
     )
@@ -96,7 +96,7 @@ def resident_kib(pid: int) -> tuple[int, int]:
 
 
 def main(seconds: float = 60.0) -> None:
-    """Both loads, `seconds` each."""
+    """Measure both loads, for `seconds` each."""
     print(f"recorder, {SENSORS} simulated sensors, {seconds:g} s each")
     with tempfile.TemporaryDirectory() as work, disk(Path(work)) as target:
         print(f"  ({target.what})")

@@ -1,8 +1,8 @@
 """Replication between two processes over loopback TLS: documents/s, bytes on the wire, cost of one change.
 
-Aims: 15,000 documents/s one way in steady state, half of what a bare pipe does, and more than the real
-Couchbase Lite; an update of one field for at most 300 bytes; one change costs the same however much is
-stored, 1.2 times at most; 60 MiB resident.
+Aims: 15,000 documents/s one way in steady state, half the rate of a bare pipe, and more than the real
+Couchbase Lite. An update of one field takes at most 300 bytes. The cost of one change grows by a factor of
+1.2 at most, however much is stored. Resident memory is at most 60 MiB.
 """
 
 import asyncio
@@ -34,14 +34,14 @@ FLAT: Final = 1.2
 RESIDENT_MIB: Final = 60
 
 TIMES: Final = 25
-"""Changes timed on a new connection, and as many on one that is up."""
+"""Number of changes timed on new connections, and on one that is open."""
 
 
 # Rates
 
 
 def rates(folder: Path, count: int) -> None:
-    """Documents/s each way, CPU on either side, bytes a document; the possible, and Couchbase Lite."""
+    """Print documents/s each way, CPU on either side, bytes a document, and the two baselines."""
     print(
         f"replication between two processes over loopback TLS, {count:,} documents of "
         f"{len(json.dumps(body(1)))} bytes each way, the first {WARM_UP:.0%} not counted; "
@@ -52,7 +52,7 @@ def rates(folder: Path, count: int) -> None:
     )
     push, of_push = carry(folder, count, push=True)
     pull, of_pull = carry(folder, count, push=False)
-    bare = pipe.measure(folder, max(count, 20_000))  # fast: fewer would be over too soon
+    bare = pipe.measure(folder, max(count, 20_000))  # it is fast, so fewer would be over too soon
     _row("push", push, f">= {AIM:,}", of_push)
     _row("pull", pull, f">= {AIM:,}", of_pull)
     _row("bare pipe", bare, "possible")
@@ -74,7 +74,7 @@ def rates(folder: Path, count: int) -> None:
 
 
 def carry(folder: Path, count: int, *, push: bool) -> tuple[Steady, str]:
-    """Push or pull so many documents; beside the rates, bytes and memory in words."""
+    """Push or pull this many documents; return the rates, and bytes and memory in words."""
     way = "push" if push else "pull"
     here, there = folder / f"{way}-here.db", folder / f"{way}-there.db"
     fill(here if push else there, count)
@@ -113,9 +113,9 @@ def _ratio(name: str, ratio: float, aim: str) -> None:
 
 
 def one_change(folder: Path, sizes: tuple[int, ...]) -> None:
-    """The time for one changed document, with ever more stored on both sides.
+    """Print the time for one changed document, with increasing amounts stored on both sides.
 
-    The sizes take turns, so that whatever else the machine does is shared by all of them.
+    The sizes take turns, so that other load on the machine affects all of them.
     """
     print(f"one changed document, both ways, median of {TIMES}; times the smallest store's: aim <= {FLAT}")
     print(f"  {'stored':>8}  {'connect, replicate, checkpoint':<34}put until it is durable there")
@@ -142,7 +142,7 @@ def one_change(folder: Path, sizes: tuple[int, ...]) -> None:
 
 
 async def _in_turns(each: list[Callable[[int], Awaitable[None]]]) -> list[float]:
-    """Median seconds of each."""
+    """Return the median duration of each in seconds."""
     found: list[list[float]] = [[] for _ in each]
     for number in range(TIMES):
         for once, times in zip(each, found, strict=True):
@@ -183,7 +183,7 @@ async def _on_one_connection(pairs: list[tuple[Database, Other]]) -> list[float]
         done, runs = _started(database, other)
         running.append(runs)
         once_each.append(partial(once, database, done, runs))
-        await once_each[-1](-1)  # it is up then
+        await once_each[-1](-1)  # the connection is open afterwards
     found = await _in_turns([*once_each])
     for runs in running:
         await runs.stop()
@@ -191,7 +191,7 @@ async def _on_one_connection(pairs: list[tuple[Database, Other]]) -> list[float]
 
 
 def main(*, quick: bool = False) -> None:
-    """Prints the tables."""
+    """Print the tables of all measurements."""
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)
         rates(folder, 5_000 if quick else 20_000)

@@ -1,4 +1,4 @@
-"""A store served by another process, replication with it, and rates taken on both sides in steady state."""
+"""A store served by another process, replication with it, and rates on both sides in steady state."""
 
 import asyncio
 import multiprocessing
@@ -22,35 +22,35 @@ from .recorder import cpu_seconds, resident_kib
 from .store import BATCH, body
 
 WARM_UP: Final = 0.1
-"""The part of a run that is not counted: connecting, first pages, caches."""
+"""Share of a run that is not counted: connecting, first pages, caches."""
 LOOK_EVERY: Final = 0.005
-"""Seconds."""
+"""Interval between checks in seconds."""
 PATIENCE: Final = 60.0
-"""Seconds."""
+"""Time limit in seconds."""
 
 Server = Callable[[Path, Connection], None]
-"""Serves a file: sends its URL and certificate, fingerprint and PEM, and ends when it is sent something."""
+"""Function that serves a file: it sends its URL, fingerprint and PEM certificate, and ends on any message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """The other process."""
+    """The process that serves the file."""
 
     url: str
     fingerprint: str
     certificate: str
-    """In PEM."""
+    """Certificate in PEM format."""
     pid: int
 
     @property
     def resident_mib(self) -> float:
-        """Memory that it holds now."""
+        """Present memory of the process in MiB."""
         return resident_kib(self.pid)[0] / 1024
 
 
 @contextmanager
 def served(path: Path, by: Server | None = None) -> Iterator[Other]:
-    """A file served by another process over TLS; without `by`, a store, by our listener."""
+    """Yield a file served by another process over TLS; without `by`, it is a store with our listener."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=by or listen, args=(path, theirs), daemon=True)
@@ -86,18 +86,18 @@ def listen(path: Path, pipe: Connection) -> None:
 
 
 async def until_told(pipe: Connection, url: str, identity: TLSIdentity) -> None:
-    """Say where this process listens, and wait until it is to end."""
+    """Send this process's address, and wait until it is told to end."""
     pipe.send((url, identity.fingerprint, identity.chain_pem().decode()))
     await asyncio.get_running_loop().run_in_executor(None, pipe.recv)
 
 
 def open_store(path: Path) -> Database:
-    """As the appliance does."""
+    """Open a store as the appliance does."""
     return Database.open(path, single_writer=documents.is_single_writer)
 
 
 def fill(path: Path, count: int) -> None:
-    """Store readings until there are so many."""
+    """Store readings until the store contains this many."""
     with open_store(path) as database:
         for start in range(database.count(), count, BATCH):
             with database.transaction():
@@ -106,7 +106,7 @@ def fill(path: Path, count: int) -> None:
 
 
 def reading_id(number: int) -> str:
-    """Id of the reading of this number, from 0."""
+    """Return the id of the reading with this number, from 0."""
     return documents.reading_id("bench", "s", "abcdef", number + 1)
 
 
@@ -116,7 +116,7 @@ def replicator(
     on_documents: Callable[[list[DocumentEnded]], None] | None = None,
     **options: Any,
 ) -> Replicator:
-    """Of a store here with the one served, whose certificate is pinned."""
+    """Return a replicator of a local store with the served one, whose certificate is pinned."""
     configuration = ReplicatorConfiguration(
         database, URLEndpoint(other.url), pinned_server_certificate=other.fingerprint, **options
     )
@@ -124,7 +124,7 @@ def replicator(
 
 
 async def pushed(count: int, done: asyncio.Event, running: Replicator) -> None:
-    """Wait until so many documents have been pushed; `done` is set whenever some have."""
+    """Wait until this many documents have been pushed; `done` is set whenever some have."""
     async with asyncio.timeout(PATIENCE):
         while running.status.progress.pushed < count:
             await done.wait()
@@ -136,13 +136,16 @@ class Steady:
     """Documents/s and CPU on either side, from the end of the warm-up to the last document."""
 
     def __init__(self, count: int, *, active: int, passive: int) -> None:
-        """`active` and `passive` are process ids."""
+        """Measure the processes with the ids `active` and `passive`."""
         self._count, self._pids = count, (active, passive)
         self._began: tuple[float, ...] = ()
         self._ended: tuple[float, ...] = ()
 
     def look(self, done: int) -> bool:
-        """So many are done; whether those are all. To be called every few milliseconds."""
+        """Note that `done` documents are done, and return True if those are all.
+
+        To be called every few milliseconds.
+        """
         if not self._began and done >= self._count * WARM_UP:
             self._began = self._sample(done)
         if done < self._count:
@@ -151,7 +154,7 @@ class Steady:
         return True
 
     async def follow(self, done: Callable[[], int], run: "asyncio.Task[object]") -> None:
-        """Look until all are done, by `run`; raises what it raises, RuntimeError if it ends before."""
+        """Check until `run` has done all; raise its exception, or RuntimeError if it ends before."""
         while not self.look(done()):
             if run.done():
                 msg = f"it ended after {done()} of {self._count} documents: {run.result()}"
@@ -160,12 +163,12 @@ class Steady:
 
     @property
     def rate(self) -> float:
-        """Documents/s."""
+        """Rate in documents per second."""
         return 1 / self._each(0)
 
     @property
     def cpu_us(self) -> tuple[float, float]:
-        """Microseconds a document, active and passive side."""
+        """Microseconds of CPU per document, on the active and the passive side."""
         return 1e6 * self._each(1), 1e6 * self._each(2)
 
     def _sample(self, done: int) -> tuple[float, ...]:

@@ -1,6 +1,6 @@
-"""`logboat status` with much on record: how long a person waits for it, and where that goes.
+"""`logboat status` with much on record: how long a person waits for it, and where the time goes.
 
-Aim: under 300 ms with a million documents, Python's start included, and no more with more of them.
+Aim: under 300 ms with a million documents, Python's start included, and no more time with more of them.
 """
 
 import os
@@ -30,13 +30,15 @@ New = tuple[str, str, bytes, bool]
 
 
 def made(document_id: str, raw: bytes) -> New:
-    """A document as `insert_new` takes it."""
+    """Return a document in the form that `insert_new` takes."""
     return document_id, revisions.make(None, deleted=False, body=raw), raw, False
 
 
 def fleet(total: int) -> Iterator[New]:
-    """So many documents of four vessels: readings, and an alarm and a boot now and then; all but a few alarms
-    are over and acknowledged."""
+    """Yield this many documents of four vessels: readings, and an occasional alarm or boot.
+
+    All but a few alarms are over and acknowledged.
+    """
     import msgspec
 
     encode = msgspec.json.encode
@@ -64,7 +66,7 @@ def fleet(total: int) -> Iterator[New]:
 
 
 def fill(path: Path, total: int) -> float:
-    """Make the store; documents a second."""
+    """Fill the store, and return the rate in documents per second."""
     began = time.perf_counter()
     with Database.open(path, single_writer=documents.is_single_writer) as database:
         batch: list[New] = []
@@ -84,7 +86,7 @@ def fill(path: Path, total: int) -> float:
 
 
 def live(run: Path) -> None:
-    """Let a recorder and a sync daemon have said how things are; this process stands for both."""
+    """Write the live states of a recorder and a sync daemon; this process stands in for both."""
     clock, utc = time.clock_gettime(time.CLOCK_BOOTTIME), time.time()
     stamp = {"clock": clock, "utc": utc}
     sensors = {f"s{number:02}": build.live_sensor(clock=clock, utc=utc) for number in range(SENSORS)}
@@ -99,19 +101,19 @@ def live(run: Path) -> None:
 
 
 def timed(command: list[str]) -> float:
-    """Milliseconds that a process takes from its start to its end."""
+    """Return the milliseconds from the start of a process to its end."""
     began = time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return 1000 * (time.perf_counter() - began)
 
 
 def shown(what: str, times: list[float]) -> str:
-    """A line of the table."""
+    """Return a line of the table."""
     return f"  {what:<48} {min(times):6.0f} {median(times):6.0f} {max(times):6.0f}"
 
 
 def main(total: int = 1_000_000) -> None:
-    """Fill a store, then ask."""
+    """Fill a store, then measure the command."""
     print(f"logboat status, {total:,} documents on record; ms from start to end of the process, {RUNS} runs")
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)
@@ -153,7 +155,7 @@ def main(total: int = 1_000_000) -> None:
 
 
 def asked(folder: Path) -> float:
-    """Milliseconds for what status asks of the store."""
+    """Return the milliseconds of the queries that status makes."""
     from services.history.current import from_documents
     from services.history.open_alarms import open_alarms
 

@@ -1,4 +1,4 @@
-"""The document store: documents/s written and read, and what one change costs with ever more stored."""
+"""The document store: documents/s written and read, and the cost of a change as the store grows."""
 
 import json
 import random
@@ -14,7 +14,7 @@ BATCH = 200
 
 
 def body(number: int) -> dict[str, object]:
-    """About 300 bytes of JSON."""
+    """Return a body of about 300 bytes of JSON."""
     chance = random.Random(number)
     return {
         "type": "reading",
@@ -27,14 +27,14 @@ def body(number: int) -> dict[str, object]:
 
 
 def timed(work: Callable[[], int]) -> float:
-    """Times a second that `work`, which says how much it did, was done."""
+    """Return the rate per second of `work`, which returns how many operations it did."""
     began = time.perf_counter()
     done = work()
     return done / (time.perf_counter() - began)
 
 
 def main(sizes: tuple[int, ...] = (1_000, 10_000, 100_000)) -> None:
-    """Fill a store step by step; at each size, what single changes cost."""
+    """Fill a store step by step, and print the cost of single changes at each size."""
     print(f"document store, documents of {len(json.dumps(body(1)))} bytes, {BATCH} a transaction")
     with tempfile.TemporaryDirectory() as work:
         path = Path(work) / "log.db"

@@ -26,15 +26,18 @@ EQUIPMENT: Final[dict[str, object]] = {
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """How a document is updated."""
+    """Way in which a document is updated."""
 
     name: str
     deltas: bool
     rests: bool = True
-    """Whether each update comes when it is written down that the peer holds the one before, as with values
-    that change every few seconds: the body of that is kept, to make deltas of."""
+    """True if each update comes after the peer's possession of the previous one has been recorded.
+
+    This is so for values that change every few seconds: the previous body is then kept, to make deltas from
+    it.
+    """
     between: int = 0
-    """Other documents replicated between two updates."""
+    """Number of other documents that are replicated between two updates."""
     aim: str = ""
 
 
@@ -45,11 +48,14 @@ CASES: Final = (
     Case("with, others between", deltas=True, between=BATCH, aim=f"aim <= {UPDATE_BYTES}"),
     Case("without, others between", deltas=False, rests=False, between=BATCH),
 )
-"""Without others between, the deflate context of the connection still has the document before."""
+"""Cases to measure.
+
+Without others in between, the deflate context of the connection still contains the previous document.
+"""
 
 
 def measure(folder: Path, times: int) -> None:
-    """Bytes for one field of an equipment document, on a connection that stays up."""
+    """Print the bytes for one field of an equipment document, on a connection that stays open."""
     size = len(json.dumps(EQUIPMENT))
     print(f"one field of a document of {size} bytes changed, bytes of WebSocket payload, median of {times}")
     for case in CASES:
@@ -63,7 +69,7 @@ def measure(folder: Path, times: int) -> None:
 
 
 async def _update(here: Path, other: Other, case: Case, times: int) -> tuple[float, float, int]:
-    """Bytes sent and received for one update, and how many went as deltas."""
+    """Return the bytes sent and received for one update, and how many updates were sent as deltas."""
     done = asyncio.Event()
     name, value = documents.equipment_id("bench", "main-rpm"), dict(EQUIPMENT)
     peer = URLEndpoint(other.url).peer
@@ -102,7 +108,7 @@ async def _update(here: Path, other: Other, case: Case, times: int) -> tuple[flo
 
 
 async def _comes(expected: object, found: Callable[[], object]) -> None:
-    """Wait for what nobody tells us of."""
+    """Wait for a change that nothing notifies of."""
     for _ in range(round(PATIENCE / LOOK_EVERY)):
         if found() == expected:
             return

@@ -27,7 +27,7 @@ def unseal(decoder: Decoder, frame: bytes) -> bytes:
 
 
 def sealed_by_hand(plain: bytes, deflated: bytes) -> bytes:
-    """A first frame whose compressed content is given."""
+    """Return a first frame with the given compressed content."""
     return encode_header(1, COMPRESSED) + deflated + zlib.crc32(plain).to_bytes(4, "big")
 
 

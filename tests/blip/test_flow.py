@@ -1,4 +1,4 @@
-"""Acknowledgements, and pausing for want of them."""
+"""Acknowledgements, and pausing for lack of them."""
 
 import pytest
 

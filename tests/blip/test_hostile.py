@@ -1,4 +1,4 @@
-"""Whatever a peer sends is taken or refused by name: no other exception, no hang, no growth past a limit."""
+"""Any input from a peer is accepted or refused by name: no other exception, no hang, no excessive growth."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,7 +22,7 @@ LIMITS = Limits(
 
 
 def in_conversation() -> Connection:
-    """A connection with requests of all sorts on their way."""
+    """Return a connection with requests of all kinds in flight."""
     connection = Connection(LIMITS)
     connection.send_request({}, text(5000))
     connection.send_request(in_parts=True)
@@ -33,7 +33,7 @@ def in_conversation() -> Connection:
 
 
 def take(connection: Connection, frame: bytes) -> bool:
-    """Whether the connection goes on; what it was told, it answers."""
+    """Receive a frame, answer its requests, and return True if the connection continues."""
     try:
         events: list[Event] = connection.receive(frame)
     except ViolationError:

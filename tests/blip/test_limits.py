@@ -1,4 +1,4 @@
-"""Every limit, just kept and just broken; and every frame that may not come when it does."""
+"""Every limit, just kept and just broken, and every frame that may not come in a given state."""
 
 import tracemalloc
 import zlib
@@ -39,7 +39,7 @@ Frames = Callable[[Maker], list[bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Frames of which all but the last are allowed, and what the last one is refused with."""
+    """Frames of which all but the last are allowed, and the error for the last one."""
 
     name: str
     limits: Limits
@@ -176,7 +176,7 @@ def test_a_message_in_parts_may_be_longer_than_any_that_is_held() -> None:
     assert total == 51
 
 
-# What may come when: each frame that a message's standing allows or refuses, as the tables say.
+# Frames that a message's state allows or refuses, as in the tables.
 
 
 def request_standing(standing: Standing) -> tuple[Maker, Connection, int]:
@@ -199,7 +199,7 @@ def reply_standing(standing: Standing) -> tuple[Maker, Connection, int]:
     pull(connection)
     connection.receive(maker.frame(1, content(), kind=Kind.RESPONSE))
     connection.receive(maker.frame(2, content(), kind=Kind.RESPONSE, flags=MORE_COMING))
-    connection.send_request()  # not begun, for nothing is pulled
+    connection.send_request()  # not begun, because nothing is pulled
     number = {
         Standing.COMPLETE: 1,
         Standing.ARRIVING: 2,
@@ -255,7 +255,7 @@ def test_other_connections_go_on() -> None:
     assert len(other.receive(Maker().frame(1, content()))) == 1
 
 
-# What a peer can make us hold.
+# Memory that a peer can make us use.
 
 
 def peak(work: Callable[[], object]) -> int:

@@ -1,4 +1,4 @@
-"""Which message sends the next frame."""
+"""Tests of the choice of the message that sends the next frame."""
 
 from itertools import pairwise
 
@@ -12,7 +12,7 @@ from tests.blip.wire import Wire, feed, look, noise, pull
 
 
 def turns(connection: Connection, most: int | None = None) -> list[int]:
-    """The numbers of the messages that send the next frames."""
+    """Return the numbers of the messages that send the next frames."""
     return [look(frame).number for frame in pull(connection, most)]
 
 

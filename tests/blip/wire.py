@@ -21,13 +21,13 @@ def noise(size: int, seed: int = 1) -> bytes:
 
 
 def text(size: int) -> bytes:
-    """Bytes that deflate shrinks well, but not to nothing."""
+    """Return bytes that deflate shrinks well, but not to almost nothing."""
     return b"".join(b"%d litres of fuel\n" % line for line in range(size // 10 + 1))[:size]
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a frame's header says."""
+    """Fields of a frame's header."""
 
     kind: Kind
     number: int
@@ -51,7 +51,7 @@ def look(frame: bytes) -> Seen:
 
 
 def pull(connection: Connection, most: int | None = None) -> list[bytes]:
-    """The frames that a connection has to send, `most` of them at most."""
+    """Return the frames that a connection has to send, at most `most` of them."""
     frames: list[bytes] = []
     while most is None or len(frames) < most:
         frame = connection.next_frame()
@@ -62,12 +62,12 @@ def pull(connection: Connection, most: int | None = None) -> list[bytes]:
 
 
 def feed(connection: Connection, frames: Iterable[bytes]) -> list[Event]:
-    """Let a connection receive frames; the events of all."""
+    """Let a connection receive frames, and return all events."""
     return [event for frame in frames for event in connection.receive(frame)]
 
 
 class Wire:
-    """Two connections, and every frame that went from one to the other."""
+    """Two connections, and every frame that was sent from one to the other."""
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.left = Connection(limits)
@@ -76,7 +76,7 @@ class Wire:
         self.from_right: list[Seen] = []
 
     def carry(self) -> tuple[list[Event], list[Event]]:
-        """Carry frames both ways, one each in turn, until there are none; the events at left and at right."""
+        """Carry frames both ways, one each in turn, until there are none; return the events of both sides."""
         at_left: list[Event] = []
         at_right: list[Event] = []
         moved = True
@@ -94,27 +94,27 @@ class Wire:
 
 
 def content(body: bytes = b"", properties: Mapping[str, str] | None = None) -> bytes:
-    """A message's content: properties and body."""
+    """Return a message's content: properties and body."""
     return properties_form.encode(properties or {}, Limits()) + body
 
 
 class Maker:
-    """A peer whose frames are made one by one, good or bad, with the running checksum kept right."""
+    """Peer whose frames are made one by one, valid or not, with a correct running checksum."""
 
     def __init__(self) -> None:
         self._encoder = Encoder(level=9)
 
     def frame(self, number: int, content: bytes, *, kind: int = Kind.REQUEST, flags: int = 0) -> bytes:
-        """The next frame, sealed."""
+        """Return the next frame, sealed with its checksum."""
         return self._encoder.seal(number, kind | flags, content)
 
     def acknowledgement(self, number: int, frame_bytes: int, *, kind: int = Kind.ACK_REQUEST) -> bytes:
-        """An acknowledgement."""
+        """Return an acknowledgement frame for a message."""
         return encode_header(number, kind) + encode(frame_bytes)
 
 
 def assert_ends(connection: Connection, frame: bytes, error: type[ViolationError]) -> None:
-    """This frame ends the connection with exactly this error, and it says and takes nothing more."""
+    """Assert that this frame ends the connection with exactly this error, and that it sends nothing more."""
     with pytest.raises(ViolationError) as raised:
         connection.receive(frame)
     assert raised.type is error

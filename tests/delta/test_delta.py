@@ -1,4 +1,4 @@
-"""Making and applying deltas: the rules of the format one by one, and the promises for any JSON."""
+"""Making and applying deltas: the rules of the format one by one, and properties for any JSON."""
 
 import copy
 from typing import Any

@@ -1,16 +1,16 @@
-"""The judge: what Fleece itself, the library inside Couchbase Lite, says of deltas.
+"""The reference: the verdicts of Fleece itself, the library inside Couchbase Lite, on deltas.
 
 The files beside this one were recorded with Fleece's own functions (couchbase/fleece at 2383b99, which
-Couchbase Lite Core c2eee3f uses), asked through `JSONDelta::create` and `JSONDelta::apply`:
+Couchbase Lite Core c2eee3f uses), called through `JSONDelta::create` and `JSONDelta::apply`:
 
 - `fleece_pairs.jsonl`: documents `old` and `new`; in `theirs` the deltas that Fleece made (with its usual
   least length for patching texts, and with a least length of 8 bytes); in `ours` the delta made here, which
   Fleece applied to `old` and got `new`.
-- `fleece_verdicts.jsonl`: right and wrong deltas, and what Fleece made of them: `new`; `lax`, which is no
-  JSON or not what anyone can have meant; or neither, when it refused.
+- `fleece_verdicts.jsonl`: right and wrong deltas, and Fleece's result for each: `new`; `lax`, which is no
+  JSON or cannot have been meant; or neither, when it refused.
 
-Sync Gateway's implementation is closed (its module `go-fleecedelta` is a private repository); what is known
-of it are the deltas that Sync Gateway's public tests expect, below.
+Sync Gateway's implementation is closed (its module `go-fleecedelta` is a private repository). Known of it are
+the deltas that Sync Gateway's public tests expect, below.
 """
 
 import json
@@ -30,7 +30,10 @@ def recorded(name: str) -> list[dict[str, Any]]:
 
 
 def alike(one: Any, other: Any) -> bool:
-    """Equal as JSON: Fleece does not tell 1 from 1.0 in all it writes, but true from 1 it does."""
+    """Return True if values are equal as JSON.
+
+    Fleece does not distinguish 1 from 1.0 in all of its output, but it distinguishes true from 1.
+    """
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     if isinstance(one, dict) and isinstance(other, dict):
@@ -52,7 +55,7 @@ def test_deltas_that_fleece_made_give_the_new_document(pair: dict[str, Any]) -> 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=range(len(PAIRS)))
 def test_deltas_made_here_are_those_that_fleece_applied(pair: dict[str, Any]) -> None:
-    """Where this fails because deltas became better, the new ones have to be put before Fleece again."""
+    """If this fails because deltas became better, the new ones have to be given to Fleece again."""
     assert delta.make(pair["old"], pair["new"]) == pair["ours"]
 
 

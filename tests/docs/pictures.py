@@ -20,7 +20,7 @@ SIZE: Final = (100, 28)
 
 
 async def picture_of_top(vessel: Path) -> str:
-    """An SVG of what `logboat top` shows of a vessel of the demo at this moment."""
+    """Return an SVG of the screen of `logboat top` for a vessel of the demo at this moment."""
     places = {
         "config": vessel / "logboat.toml",
         "sensors": vessel / "sensors.toml",
@@ -33,7 +33,7 @@ async def picture_of_top(vessel: Path) -> str:
     async with app.run_test(size=SIZE) as pilot:
         await pilot.pause()
         made = app.export_screenshot(title=f"logboat top, aboard SY {vessel.name.title()}")
-    # It would have a font fetched by whoever looks at it: any of one width will do.
+    # Otherwise every viewer would fetch a font: any monospaced one will do.
     return re.sub(r"@font-face \{.*?\}\n", "", made, flags=re.DOTALL).replace("Fira Code, ", "")
 
 

@@ -1,4 +1,4 @@
-"""Every configuration in docs/gateways.md is one, and so is README's."""
+"""Every configuration in docs/gateways.md is valid, and so is README's."""
 
 import re
 from pathlib import Path

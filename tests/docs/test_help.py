@@ -1,4 +1,4 @@
-"""Every command explains itself on a screen of 80 columns; the documentation names none that is not there."""
+"""Every command explains itself in 80 columns, and the documentation mentions only existing commands."""
 
 import re
 import shlex
@@ -14,7 +14,7 @@ from tests.services.parsers import every_parser
 ROOT = Path(__file__).parents[2]
 PARSERS = every_parser()
 UNTYPED = {"ack", "demo", "ended"}
-"""Shown as `alarms | ack ID`, and as `make demo`; what systemd alone runs."""
+"""Commands shown as `alarms | ack ID` or as `make demo`, and one that only systemd runs."""
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -43,7 +43,7 @@ def test_it_says_what_it_does_and_what_each_of_its_arguments_is(words: str) -> N
 
 
 def typed(page: Path) -> Iterator[str]:
-    """What a page shows being typed, as far as `logboat` understands it: in blocks, and between backticks."""
+    """Yield the `logboat` commands that a page shows: in blocks, and between backticks."""
     text = page.read_text()
     for block in re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
         for line in block.splitlines():
@@ -72,7 +72,7 @@ def test_what_the_documentation_types_is_a_command(page: str, line: str) -> None
 
 
 def _path(words: list[str]) -> str:
-    """The command, and its action if it has some."""
+    """Return the command, with its action if it has one."""
     actions = {known.split()[1] for known in PARSERS if known.startswith(f"{words[0]} ")}
     if not actions or len(words) < 2 or words[1] not in actions:
         return words[0]

@@ -1,4 +1,4 @@
-"""Every configuration in docs/mesh.md is one."""
+"""Every configuration in docs/mesh.md is valid."""
 
 import re
 from pathlib import Path

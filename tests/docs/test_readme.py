@@ -1,5 +1,6 @@
-"""README's screens are what the commands show, on an appliance at sea: a wire is broken, there is water in
-the bilge, a vessel is refused.
+"""README's screens are the output of the commands on an appliance at sea.
+
+A wire is broken, there is water in the bilge, and a vessel is refused.
 """
 
 from contextlib import redirect_stdout
@@ -24,7 +25,7 @@ DETAIL = "2.97 V is above 2.5 V"
 
 
 def at_sea(appliance: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All that README tells of."""
+    """Set up everything that README describes."""
     sensors = {
         "bilge-float": build.live_sensor(
             True,
@@ -103,7 +104,7 @@ def at_sea(appliance: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def told(appliance: Appliance) -> str:
-    """All the screens, as README has them."""
+    """Return all screens, as README has them."""
     parts = []
     for command in SHOWN:
         terminal = Terminal()

@@ -1,4 +1,4 @@
-"""Every threat in docs/security.md is held by tests that exist."""
+"""Every threat in docs/security.md refers to tests that exist."""
 
 import ast
 import re

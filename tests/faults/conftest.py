@@ -1,4 +1,4 @@
-"""Chance, from one seed that can be given again."""
+"""Randomness from one seed that can be set again."""
 
 import os
 import random
@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture
 def rng(request: pytest.FixtureRequest) -> random.Random:
-    """Chance that depends on the session's seed and the test alone."""
+    """Return a random generator that depends only on the session's seed and the test."""
     seed = os.environ["LOGBOAT_SEED"]
     print(f"LOGBOAT_SEED={seed}")
     return random.Random(f"{seed} {request.node.nodeid}")

@@ -1,7 +1,8 @@
-"""File systems of a test's own that can be filled or broken.
+"""File systems for a single test that can be filled or broken.
 
-They are mounted in a mount namespace of their own, which a shell holds: whatever happens to the test, they go
-with it, and nobody else sees them. Root may do that, and on many machines any user, in a user namespace too.
+They are mounted in a mount namespace of their own, which a shell keeps alive: however the test ends, they go
+with it, and no other process sees them. Root may do this, and on many machines any user, in a user namespace
+too.
 """
 
 import contextlib
@@ -16,10 +17,10 @@ import pytest
 
 
 class Disk:
-    """A mounted file system; a context manager."""
+    """A mounted file system, used as a context manager."""
 
     def __init__(self, folder: Path, mount: str) -> None:
-        """`mount`: a shell command that mounts it at `$at`."""
+        """Mount it with the shell command `mount`, which mounts at `$at`."""
         self._at = folder / "disk"
         self._at.mkdir(parents=True)
         for tool in ("unshare", "nsenter"):
@@ -49,21 +50,21 @@ class Disk:
 
     @property
     def data(self) -> Path:
-        """A folder on it, as those see it who are run by `prefix`."""
+        """Folder on the disk, as processes see it that are run with `prefix`."""
         return self._at / "data"
 
     @property
     def seen(self) -> Path:
-        """The same folder, as it is seen from here."""
+        """Folder on the disk, as this process sees it."""
         return Path(f"/proc/{self._holder.pid}/root{self.data}")
 
     @property
     def prefix(self) -> list[str]:
-        """Runs a command where the disk is mounted."""
+        """Command prefix that runs a command where the disk is mounted."""
         return ["nsenter", f"--target={self._holder.pid}", "--mount", *self._user]
 
     def do(self, command: str) -> str | None:
-        """Run a shell command there; what it said if it failed."""
+        """Run a shell command there, and return its output if it failed, else None."""
         assert self._holder.stdin is not None
         assert self._holder.stdout is not None
         try:
@@ -79,7 +80,7 @@ class Disk:
         return said.strip()
 
     def fill(self) -> None:
-        """Leave no byte of room."""
+        """Fill the disk to the last byte."""
         with (self.seen.parent / "ballast").open("ab", buffering=0) as file:
             for size in (1_000_000, 4_096, 1):
                 try:
@@ -89,20 +90,20 @@ class Disk:
                     continue
 
     def make_room(self) -> None:
-        """Take away what `fill` has put there."""
+        """Remove the file that `fill` has written."""
         (self.seen.parent / "ballast").unlink()
 
     def remount(self, mode: str) -> None:
-        """`ro` or `rw`; only while nobody has a file open for writing."""
+        """Remount the disk as `ro` or `rw`, which requires that no file is open for writing."""
         assert self.do(f'mount -o remount,{mode} "{self._at}"') is None
 
     def copy(self, folder: Path) -> Path:
-        """Its data in a folder of ours."""
+        """Copy its data to a local folder, and return that folder."""
         shutil.copytree(self.seen, folder)
         return folder
 
     def close(self) -> None:
-        """Let go of it; whoever still uses it keeps it until then."""
+        """Release the disk; processes that still use it keep it until they end."""
         assert self._holder.stdin is not None
         assert self._holder.stdout is not None
         with contextlib.suppress(BrokenPipeError):  # the shell may have ended by itself
@@ -112,12 +113,12 @@ class Disk:
 
 
 def in_memory(folder: Path, *, megabytes: int) -> Disk:
-    """A small tmpfs."""
+    """Return a small tmpfs of this size."""
     return Disk(folder, f'mount -t tmpfs -o size={megabytes}m tmpfs "$at" && mkdir "$at/data"')
 
 
 class Card(Disk):
-    """An ext4 that becomes read-only at the first error, under those who write."""
+    """An ext4 that becomes read-only at the first error, while it is in use."""
 
     def __init__(self, folder: Path, *, megabytes: int) -> None:
         self._image = folder / "card.img"
@@ -129,14 +130,14 @@ class Card(Disk):
         )
 
     def fail(self) -> None:
-        """An error of the file system's own: nothing can be written any more."""
+        """Cause an error of the file system itself, after which nothing can be written."""
         device = f'$(basename "$(findmnt -no SOURCE "{self._at}")")'
         failure = self.do(f"echo 1 > /sys/fs/ext4/{device}/trigger_fs_error")
         if failure is not None:
             denied(f"this kernel's ext4 cannot be made to fail: {failure}")
 
     def mend(self) -> None:
-        """What a start of the machine does: check it and mount it again; nobody may use it."""
+        """Check and mount the file system again, as a start of the machine does; it must not be in use."""
         failure = self.do(
             f'umount "{self._at}" && {{ e2fsck -p "{self._image}" || test $? = 1; }} && {self._mount}'
         )
@@ -144,14 +145,14 @@ class Card(Disk):
 
 
 def card(folder: Path, *, megabytes: int) -> Card:
-    """A small one."""
+    """Return a small ext4 card, or skip the test if that is not possible."""
     if os.geteuid() != 0 or shutil.which("mkfs.ext4", path="/sbin:/usr/sbin") is None:
         denied("only root can mount an image with a file system (made by mkfs.ext4)")
     return Card(folder, megabytes=megabytes)
 
 
 def denied(why: str) -> NoReturn:
-    """Without the rights for it a test is left out, but never where tests decide."""
+    """Skip a test that lacks the rights to run, or fail it in CI."""
     if os.environ.get("CI"):
         pytest.fail(why)
     pytest.skip(why)

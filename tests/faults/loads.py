@@ -1,4 +1,4 @@
-"""What the recorders of these tests record: `logboat.toml` and `sensors.toml`, made to measure."""
+"""The load of the recorders in these tests: builders of `logboat.toml` and `sensors.toml`."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ _MODELS = (
 
 
 def write(folder: Path, tables: Iterable[str], *, budget: str | None = None) -> Path:
-    """A vessel's configuration; `budget` is the stores'."""
+    """Write a vessel's configuration; `budget` is the limit of its stores."""
     folder.mkdir(parents=True, exist_ok=True)
     retention = "" if budget is None else f'[retention]\nbudget = "{budget}"\n'
     (folder / "logboat.toml").write_text(f'[vessel]\nid = "{VESSEL}"\n{retention}')
@@ -28,7 +28,7 @@ def write(folder: Path, tables: Iterable[str], *, budget: str | None = None) -> 
 
 
 def simulated(count: int, *, rate_hz: float, name: str = "s") -> list[str]:
-    """Simulated sensors `<name>00` … of all models in turn, with the shortest windows that can be set."""
+    """Return simulated sensors `<name>00` … of all models in turn, with the shortest possible windows."""
     return [
         _table(
             f"{name}{number:02}",
@@ -46,7 +46,7 @@ def simulated(count: int, *, rate_hz: float, name: str = "s") -> list[str]:
 def replayed(
     folder: Path, name: str, values: Sequence[float], *, rate_hz: float, alarms: Sequence[str] = ()
 ) -> str:
-    """A sensor that says these values in turn, for ever."""
+    """Return a sensor that repeats these values indefinitely."""
     path = f"propulsion.{name}.revolutions"
     rows = "".join(f"{number / rate_hz:.6f},{path},{value}\n" for number, value in enumerate(values))
     folder.mkdir(parents=True, exist_ok=True)
@@ -57,19 +57,19 @@ def replayed(
 
 WHOLE: Final = tuple(float(value) for value in range(997))
 MANY_DIGITS: Final = tuple(1 / (number + 3) for number in range(997))
-"""Values to replay, short and long ones. Their number is prime, so that windows begin anywhere in them."""
+"""Values to replay, short and long ones; their number is prime, so that windows begin at any of them."""
 
 
 def rapid(folder: Path, count: int, values: Sequence[float]) -> list[str]:
     """Return sensors `rapid-0` … that each repeat these values, 1,000 a second.
 
-    What a fault test waits for is a number of samples: the more a second, the shorter it waits.
+    A fault test waits for a number of samples: the more a second, the shorter it waits.
     """
     return [replayed(folder, f"rapid-{number}", values, rate_hz=1_000.0) for number in range(count)]
 
 
 def fill_store(data: Path, size: int) -> None:
-    """A document store that is so big with what retention does not remove."""
+    """Make a document store of this size, filled with documents that retention does not remove."""
     data.mkdir(parents=True, exist_ok=True)
     with Database.open(data / "log.db") as database:
         for number in range(size // 100_000):
@@ -77,8 +77,10 @@ def fill_store(data: Path, size: int) -> None:
 
 
 def relay_history(data: Path, size: int) -> None:
-    """A document store with so many bytes of another vessel's history: the oldest there is, so the first to
-    go when room is made."""
+    """Make a document store with this many bytes of another vessel's history.
+
+    It is the oldest there is, so the first to be removed when space is needed.
+    """
     data.mkdir(parents=True, exist_ok=True)
     with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
         for number in range(size // 50_000):
@@ -100,7 +102,7 @@ FLAPPING = (LOW, LOW, 70.0, 90.0, 70.0, LOW, 90.0, LOW, 70.0)
 
 
 def flapping(folder: Path, name: str, *, rate_hz: float) -> str:
-    """A sensor whose alarm raises, grows worse and clears all the time: the higher the rate, the oftener."""
+    """Return a sensor whose alarm raises, worsens and clears all the time, more often at a higher rate."""
     return replayed(
         folder,
         name,
@@ -114,8 +116,10 @@ def flapping(folder: Path, name: str, *, rate_hz: float) -> str:
 
 
 def flapping_alarms(last: int) -> list[int]:
-    """The numbers of the samples at which a sensor as above raises its alarm, up to number `last`, if it was
-    never restarted."""
+    """Return the numbers of the samples at which a `flapping` sensor raises its alarm.
+
+    They go up to number `last`, and hold for a sensor that was never restarted.
+    """
     return [
         number
         for number in range(1, last + 1)

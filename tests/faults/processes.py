@@ -1,7 +1,7 @@
-"""A recorder as a real process, with its ledger kept outside of it, and builders of what it records.
+"""A recorder as a real process, with its ledger outside of it.
 
-The ledger is read by a thread of the test's process: what stands in it was told before the recorder's end,
-however that came about.
+A thread of the test's process reads the ledger, so every line in it was reported before the recorder's end,
+however that happened.
 """
 
 import os
@@ -17,20 +17,22 @@ from services.state import state_file
 from tests.polling import wait_until
 
 PATIENCE_S = 110.0
-"""For things that must happen, on a machine that may be busy; a test that waits this long has failed."""
+"""Seconds to wait for something that must happen, on a busy machine; then the test fails."""
 
 Line = tuple[str, str, int]
-"""(sensor, log, sequence)"""
+"""Ledger line: (sensor, log, sequence)."""
 
 
 class RecorderProcess:
-    """One vessel's recorder, started as often as need be on the same data; a context manager."""
+    """Recorder of a vessel, started as often as needed on the same data; a context manager."""
 
     def __init__(
         self, folder: Path, *, data: Path | None = None, prefix: Sequence[str] = (), module: str = "services"
     ) -> None:
-        """`folder` has logboat.toml and sensors.toml; `prefix`: a command that runs the recorder's; `module`:
-        what is run."""
+        """Prepare a recorder for a folder with logboat.toml and sensors.toml.
+
+        `prefix` is a command that runs the recorder's; `module` is the module to run.
+        """
         self.folder = folder
         self.data = folder / "data" if data is None else data
         self.run = folder / "run"
@@ -51,17 +53,17 @@ class RecorderProcess:
 
     @property
     def log(self) -> str:
-        """What it said on stderr, in all its lives."""
+        """Output on stderr, of all starts."""
         return (self.folder / "recorder.log").read_text(errors="replace")
 
     @property
     def is_running(self) -> bool:
-        """Whether it was started and not ended from here."""
+        """True if it was started, and not ended by the test."""
         return self._process is not None
 
     @property
     def has_hung_up(self) -> bool:
-        """Whether it has ended by itself."""
+        """True if it has ended by itself."""
         return self._hung_up
 
     def start(self) -> None:
@@ -92,23 +94,23 @@ class RecorderProcess:
         self._listener.start()
 
     def kill(self) -> None:
-        """SIGKILL. Afterwards `ledger` has all that it had told."""
+        """Kill it with SIGKILL; afterwards `ledger` contains everything that it had reported."""
         self._end(signal.SIGKILL)
 
     def stop(self) -> int:
-        """Ask it to end; its exit status."""
+        """Tell it to end, and return its exit status."""
         return self._end(signal.SIGTERM)
 
     def wait(self) -> int:
-        """Until it ends by itself; its exit status."""
+        """Wait until it ends by itself, and return its exit status."""
         return self._end(None)
 
     def state(self) -> dict[str, Any] | None:
-        """Its live state."""
+        """Return its live state, or None if there is none."""
         return state_file.read(state_file.path(self.run))
 
     def wait_for_lines(self, more: int = 1, *, timeout: float = PATIENCE_S) -> None:
-        """Until the ledger has got that many lines more than now."""
+        """Wait until the ledger has this many more lines than now."""
         with self._told:
             wanted = len(self.ledger) + more
             self._told.wait_for(lambda: len(self.ledger) >= wanted or self._hung_up, timeout)
@@ -117,7 +119,7 @@ class RecorderProcess:
             )
 
     def listen_for_lines(self, more: int, *, timeout: float = PATIENCE_S) -> None:
-        """As `wait_for_lines`, but it may end before it has told so many."""
+        """Wait as in `wait_for_lines`, but the recorder may end before it has written so many."""
         with self._told:
             wanted = len(self.ledger) + more
             assert self._told.wait_for(lambda: len(self.ledger) >= wanted or self._hung_up, timeout), (
@@ -125,14 +127,14 @@ class RecorderProcess:
             )
 
     def listen(self, seconds: float) -> None:
-        """Take down what it tells for so long, or until it ends."""
+        """Record its lines for this many seconds, or until it ends."""
         with self._told:
             self._told.wait_for(lambda: self._hung_up, seconds)
 
     def wait_for_state(
         self, wanted: Callable[[dict[str, Any]], bool], *, timeout: float = PATIENCE_S
     ) -> dict[str, Any]:
-        """Until its live state is as wanted."""
+        """Wait until its live state meets the condition, and return the state."""
         found: dict[str, Any] = {}
 
         def is_wanted() -> bool:
@@ -167,7 +169,7 @@ class RecorderProcess:
         rest = b""
         with os.fdopen(descriptor, "rb", buffering=0) as pipe:
             while some := pipe.read(65_536):
-                *lines, rest = (rest + some).split(b"\n")  # a line cut short by a kill was not told
+                *lines, rest = (rest + some).split(b"\n")  # a line truncated by a kill does not count
                 told = [_parse(line) for line in lines]
                 with self._told:
                     self.ledger += told

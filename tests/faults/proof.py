@@ -1,4 +1,4 @@
-"""What must hold of a vessel's stores after whatever happened to them, from the documents alone."""
+"""Conditions that a vessel's stores must meet after any fault, checked from the documents alone."""
 
 import shutil
 from collections import defaultdict
@@ -20,12 +20,12 @@ from .loads import ALARM_ABOVE, VESSEL, WARN_ABOVE
 from .processes import Line
 
 Key = tuple[str, str]
-"""(sensor, log)"""
+"""Key of a sequence of samples: (sensor, log)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A sample as a document holds it."""
+    """A sample as a document contains it."""
 
     clock_ms: int
     value: Value
@@ -33,7 +33,7 @@ class Told:
 
 @dataclass(slots=True)
 class History:
-    """All that the documents hold of a vessel."""
+    """All that the documents contain of a vessel."""
 
     report: VesselReport
     samples: dict[Key, dict[int, Told]] = field(default_factory=lambda: defaultdict(dict))
@@ -54,23 +54,23 @@ class History:
 
     @property
     def reasons(self) -> set[str]:
-        """Why samples are not there."""
+        """Reasons why samples are missing."""
         return {reason for spans in self.gaps.values() for _, _, reason in spans}
 
     def unexplained(self, ledger: Iterable[Line]) -> list[Line]:
-        """Lines of a ledger of which there is neither the sample nor a gap document."""
+        """Return the lines of a ledger for which there is neither the sample nor a gap document."""
         spans = {key: Spans((first, last) for first, last, _ in found) for key, found in self.gaps.items()}
         nothing = Spans()
         return [line for line in self.absent(ledger) if line[2] not in spans.get(line[:2], nothing)]
 
     def absent(self, ledger: Iterable[Line]) -> list[Line]:
-        """Lines of a ledger whose samples are not there."""
+        """Return the lines of a ledger whose samples are missing."""
         nothing: dict[int, Told] = {}
         return [line for line in ledger if line[2] not in self.samples.get(line[:2], nothing)]
 
 
 def read(data: Path) -> History:
-    """Read the documents of a folder in which nobody is at work any more."""
+    """Read the documents of a folder that no process uses any more."""
     with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
         assert database.check(deep=True) == []
         (report,) = verify(database, [VESSEL])
@@ -93,13 +93,13 @@ def read(data: Path) -> History:
 
 
 def documented(data: Path, aside: Path) -> set[Line]:
-    """What is in documents now; reads a copy, so as to heal nothing."""
+    """Return the samples that are in documents now, read from a copy, so that nothing is healed."""
     history = read(copy_store(data, aside))
     return {(*key, number) for key, found in history.samples.items() for number in found}
 
 
 def copy_store(data: Path, aside: Path) -> Path:
-    """The document store with its write-ahead log, as a kill left it."""
+    """Copy the document store with its write-ahead log, as a kill left it."""
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir()
     for file in data.glob("log.db*"):
@@ -109,14 +109,14 @@ def copy_store(data: Path, aside: Path) -> Path:
 
 
 def assert_sound(data: Path) -> None:
-    """Neither store has anything wrong with it, read whole."""
+    """Assert that neither store has a fault when it is read completely."""
     report = store_check.prepare(data, repair=False)
     assert not report.in_use
     assert report.findings == []
 
 
 def assert_copied(data: Path) -> None:
-    """Each finished document of the vessel has its copy, at the same revision."""
+    """Assert that each finished document of the vessel has its copy, at the same revision."""
     copied = {
         (copy.id, copy.rev) for _, content in mirror.contents(data / "copies") for copy in content.copies()
     }
@@ -126,12 +126,12 @@ def assert_copied(data: Path) -> None:
 
 
 def assert_told_once(ledger: Sequence[Line]) -> None:
-    """No number was given to two samples."""
+    """Assert that no number was given to two samples."""
     assert len(set(ledger)) == len(ledger)
 
 
 def assert_proved(history: History) -> None:
-    """`verify` finds nothing missing without a reason, nothing twice, nothing wrong."""
+    """Assert that `verify` finds no sample missing without a reason, none twice, and no error."""
     report = history.report
     assert report.faults == ()
     for sensor in report.sensors:
@@ -143,8 +143,11 @@ def assert_proved(history: History) -> None:
 
 
 def assert_alarms_follow_from_samples(history: History, sensors: Iterable[str]) -> None:
-    """Each rise of a `flapping` sensor above its limits has its document, no other is there, and each says
-    when it was raised and cleared and how bad it was."""
+    """Assert that the alarm documents of `flapping` sensors follow from their samples.
+
+    Each rise above the limits has its document, there is no other, and each has the right times of raising
+    and clearing, and the right severity.
+    """
     for sensor, log in list(history.samples):
         if sensor in sensors:
             found = {

@@ -1,6 +1,6 @@
-"""A vessel in the test's own process and on its clock: recording and library, taken second by second.
+"""A vessel in the test's own process and on its clock: recording and library, run second by second.
 
-What `Recorder` does with threads is done here in turn, so that the same chance gives the same run.
+The threads' work in `Recorder` is done here in turn, so that the same random numbers give the same run.
 """
 
 import os
@@ -30,7 +30,7 @@ NETWORK = ClockQuality(Source.NETWORK, 0.01)
 
 
 class FakeClock:
-    """The boot clock and UTC, moved by hand."""
+    """Boot clock and UTC under the test's control."""
 
     def __init__(self) -> None:
         self.boots = 0
@@ -38,7 +38,7 @@ class FakeClock:
         self.boot()
 
     def boot(self) -> None:
-        """The machine starts."""
+        """Restart the machine, which sets the boot clock back."""
         self.boots += 1
         self.ms = 20_000
 
@@ -54,7 +54,7 @@ class FakeClock:
 
 
 def settings() -> tuple[SensorSettings, ...]:
-    """`SENSORS`, with windows of 10 s and the alarms of `loads.flapping`."""
+    """Return the settings of `SENSORS`, with windows of 10 s and the alarms of `loads.flapping`."""
     return tuple(
         SensorSettings(
             id=name,
@@ -74,7 +74,7 @@ def settings() -> tuple[SensorSettings, ...]:
 
 
 class Rig:
-    """One life of a recorder, from open to close; a context manager."""
+    """A single run of a recorder, from open to close; a context manager."""
 
     def __init__(
         self,
@@ -89,10 +89,10 @@ class Rig:
         files: Files | None = None,
         sync: Callable[[int], None] = os.fdatasync,
     ) -> None:
-        """Opens the journal, whose log is moved into its file when it is `log_pages` long; `ring`: bytes of
-        documented batches that it keeps; `files`: what copies are written with.
+        """Open the journal, whose log is moved into its file when it has `log_pages` pages.
 
-        Raises JournalError.
+        `ring` is the number of bytes of documented batches that it keeps; `files` writes the copies. Raises
+        JournalError.
         """
         self.clock, self._rng = clock, rng
         sensors = settings()
@@ -143,7 +143,7 @@ class Rig:
         self.journal.close()
 
     def second(self, levels: Sequence[float] = (LOW, LOW, 70.0, 90.0)) -> None:
-        """A second of life: up to four samples of each sensor, a commit when it is due, documents."""
+        """Live for a second: up to four samples of each sensor, a commit when it is due, documents."""
         for name in SENSORS:
             for _ in range(self._rng.randrange(5)):
                 self.clock.advance(self._rng.randrange(120))
@@ -159,11 +159,11 @@ class Rig:
 
     @property
     def is_damaged(self) -> bool:
-        """Whether it has found something broken, and would end for repair."""
+        """True if it has found damage, for which it would end to be repaired."""
         return self.recording.damaged or self.library.damaged is not None
 
     def finish(self) -> bool:
-        """As at a clean stop; whether everything was written."""
+        """Finish as at a clean stop, and return True if everything was written."""
         return self.recording.commit() and self.library._attempt(finish=True)
 
     def _commit(self) -> None:

@@ -1,4 +1,4 @@
-"""`logboat`, with a journal whose ring has room for nothing."""
+"""`logboat` with a journal whose ring has no space at all."""
 
 import sys
 from unittest.mock import patch

@@ -1,10 +1,11 @@
-"""One side of a replication as a process of its own, and what a test needs to start, watch and kill it.
+"""Replication side as a process of its own, which a test can start, watch and kill.
 
     python -m tests.faults.syncing listen STORE FOLDER PORT
     python -m tests.faults.syncing replicate STORE FOLDER PORT
 
-FOLDER has the listener's certificate and key. Each tells its progress on stdout, a line at a time: revisions
-that came, new or not; the listener its port first; the replicator `done` last.
+FOLDER has the listener's certificate and key. Each side reports its progress on stdout, one line at a time:
+the number of revisions that came, new or not. The listener's first line is its port; the replicator's last is
+`done`.
 """
 
 import asyncio
@@ -33,14 +34,14 @@ TELL_EVERY_S = 0.005
 
 
 class SyncProcess:
-    """One side, started as often as need be; a context manager."""
+    """Process of one side, started as often as needed; a context manager."""
 
     def __init__(self, role: str, store: Path, folder: Path, *, told: threading.Condition) -> None:
-        """`told`: notified when any of those that share it tells something."""
+        """Prepare a side; `told` is notified of each report of the sides that share it."""
         self.role, self.store, self.folder = role, store, folder
         self.port = 0
         self.came = 0
-        """Revisions that came in the lives that are over, as far as it could tell."""
+        """Number of revisions that came in earlier runs, as far as they could report them."""
         self.is_done = False
         self._life = 0
         self._told = told
@@ -57,7 +58,7 @@ class SyncProcess:
 
     @property
     def came_in_all(self) -> int:
-        """Revisions that came in this and in former lives, as far as it could tell."""
+        """Number of revisions that came in this and in earlier runs, as far as they could report them."""
         return self.came + (0 if self._process is None else max(0, self._life))
 
     @property
@@ -65,7 +66,7 @@ class SyncProcess:
         return (self.folder / f"{self.role}.log").read_text(errors="replace")
 
     def start(self) -> None:
-        """Start it, and wait for its first word."""
+        """Start it, and wait for its first report."""
         assert self._process is None
         self._hung_up, self._life = False, -1
         with (self.folder / f"{self.role}.log").open("ab") as log:
@@ -86,16 +87,16 @@ class SyncProcess:
             assert self._life >= 0, self.log[-2000:]
 
     def kill(self) -> None:
-        """SIGKILL."""
+        """Kill it with SIGKILL."""
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
-        """Ask it to end."""
+        """Tell it to end, and check its exit status."""
         status = self._end(signal.SIGTERM)
         assert status == 0, self.log[-2000:]
 
     def wait_for(self, more: int, *, unless: "SyncProcess") -> None:
-        """Until so many more revisions have come, or the other is done."""
+        """Wait until this many more revisions have come, or the other side is done."""
         with self._told:
             wanted = self._life + more
             met = self._told.wait_for(
@@ -105,7 +106,7 @@ class SyncProcess:
             assert met, f"{self._life} of {wanted}: {self.log[-2000:]}"
 
     def wait_until_done(self) -> None:
-        """Until it says that it is done, or ends."""
+        """Wait until it reports that it is done, or ends."""
         with self._told:
             self._told.wait_for(lambda: self.is_done or self._hung_up, PATIENCE_S)
             assert self.is_done, self.log[-2000:]
@@ -132,7 +133,7 @@ class SyncProcess:
         with process.stdout as pipe:
             for line in pipe:
                 if not line.endswith(b"\n"):
-                    break  # cut short by a kill
+                    break  # truncated by a kill
                 word, _, number = line.decode().strip().partition(" ")
                 with self._told:
                     if word == "port":
@@ -148,7 +149,7 @@ class SyncProcess:
 
 
 class _Counter:
-    """Counts the revisions that come in this process, and tells it now and then."""
+    """Counter of the revisions that come in this process, which reports them regularly."""
 
     def __init__(self) -> None:
         self.came = 0
@@ -213,7 +214,7 @@ async def _replicate(database: Database, folder: Path, port: int) -> None:
 
 async def _main(role: str, store: Path, folder: Path, port: int) -> None:
     counter = _Counter()
-    # Whoever started us has ended without ending us: nobody is left to do it.
+    # The parent has ended without ending this process, and no one else will.
     asyncio.get_running_loop().add_reader(0, os._exit, 1)
     with Database.open(store, single_writer=documents.is_single_writer) as database:
         telling = asyncio.create_task(counter.tell())

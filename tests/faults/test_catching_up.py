@@ -1,5 +1,7 @@
-"""A start after a kill, a removal or a repair goes on exactly where documents end: nothing twice, nothing
-left out. What the random tests beside this found, one at a time."""
+"""A start after a kill, a removal or a repair continues exactly where documents end.
+
+Nothing is recorded twice, and nothing is left out. Each test is a case that the random tests beside it found.
+"""
 
 import random
 import shutil
@@ -19,7 +21,7 @@ from .vfs import FaultyDisk
 
 
 def killed(folder: Path, clock: FakeClock, rng: random.Random, ledger: list[Line], *, seconds: int) -> Path:
-    """The data of a vessel that lived so long and was killed, before it noted what documents hold."""
+    """Return the data of a vessel that ran for a while and was killed before it noted what is documented."""
     data, left = folder / "before", folder / "left"
     data.mkdir()
     with Rig(data, clock=clock, rng=rng, ledger=ledger) as vessel:
@@ -31,7 +33,7 @@ def killed(folder: Path, clock: FakeClock, rng: random.Random, ledger: list[Line
 
 
 def go_on(data: Path, clock: FakeClock, rng: random.Random, ledger: list[Line]) -> proof.History:
-    """Start again, live for a while, stop; what documents then hold."""
+    """Start again, run for a while, stop, and return what documents then contain."""
     with Rig(data, clock=clock, rng=rng, ledger=ledger) as vessel:
         for _ in range(20):
             vessel.second()

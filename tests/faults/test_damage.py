@@ -1,5 +1,7 @@
-"""A page that goes bad, in either file or its write-ahead log, under a recorder or between two: it is
-noticed, set aside, and nothing is lost."""
+"""A damaged page, in either file or its write-ahead log, is noticed and set aside, and nothing is lost.
+
+The damage happens while a recorder runs, or between two runs.
+"""
 
 import random
 import shutil
@@ -20,7 +22,7 @@ PAGE = 4_096
 
 
 def vessel(folder: Path) -> Path:
-    """2,300 samples/s and alarms. Windows of 2,000 samples are full every 2 s."""
+    """Return a vessel with 2,300 samples/s and alarms, whose windows of 2,000 samples are full every 2 s."""
     return loads.write(
         folder,
         [
@@ -32,7 +34,7 @@ def vessel(folder: Path) -> Path:
 
 
 def damage(file: Path, rng: random.Random, *, among: int | None = None) -> int:
-    """A page of rubbish, of so many that were written last, or of all; which."""
+    """Overwrite a random page, of the `among` written last or of all, and return its number."""
     written = _as_written(file)
     page = rng.choice(written[-among:] if among else written)
     with file.open("r+b") as opened:
@@ -42,9 +44,9 @@ def damage(file: Path, rng: random.Random, *, among: int | None = None) -> int:
 
 
 def _as_written(file: Path) -> list[int]:
-    """Pages of the file in the order in which they were written last."""
+    """Return the pages of the file in the order in which they were last written."""
     pages = list(range(file.stat().st_size // PAGE))
-    if file.name.endswith("-wal"):  # up to the last frame of the newest log, whose salt is the header's
+    if file.name.endswith("-wal"):  # up to the last frame of the newest log, which has the header's salt
         with file.open("rb") as opened:
             ends = [frame.offset + PAGE for frame in wal.read(opened, PAGE).seen]
         return [page for page in pages if page * PAGE < max(ends, default=PAGE)]
@@ -116,7 +118,7 @@ def test_page_that_goes_bad_under_a_recorder(
             print(f"page {page} of {file}")
             recorder.listen_for_lines(3_000)
             record_until_it_is_well(recorder)
-            # Whatever it had not noticed by itself is found at the next start.
+            # Damage that it had not noticed by itself is found at the next start.
             record_until_it_is_well(recorder)
             assert_nothing_lost(recorder)
 
@@ -131,7 +133,7 @@ def test_page_of_documents_that_the_ring_has_long_dropped_costs_nothing(
         data.mkdir()
         ledger: list[Line] = []
         clock = FakeClock()
-        for _ in range(rng.randrange(1, 3)):  # ends as by a kill, or as told to
+        for _ in range(rng.randrange(1, 3)):  # ends by a kill, or on request
             with Rig(data, clock=clock, rng=rng, ledger=ledger, ring=0) as vessel:
                 for _ in range(rng.randrange(30, 70)):
                     vessel.second()
@@ -209,7 +211,7 @@ FILES = ("samples.db", "log.db", "samples.db-wal", "log.db-wal")
 
 @pytest.mark.parametrize(
     "rounds",
-    # 40 rounds, in parts that run beside one another: each part has chances of its own.
+    # 40 rounds, in parts that run in parallel: each part has random numbers of its own.
     [
         *(pytest.param(10, id=f"10 of 40, part {part}") for part in (1, 2, 3, 4)),
         pytest.param(500, marks=TORTURE),

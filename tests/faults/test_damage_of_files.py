@@ -1,6 +1,9 @@
-"""Each file of a vessel's data deleted, emptied, zeroed, cut short, put back to an older copy, or with a bit
-flipped, after a kill and after a clean stop: no number is given twice, what was told is there or named,
-nothing calls sound what is not, and every start succeeds."""
+"""Each file of a vessel's data survives damage, after a kill and after a clean stop.
+
+A file is deleted, emptied, zeroed, truncated, replaced with an older copy, or gets a flipped bit. No number
+is given twice, every reported sample is there or listed as missing, no damaged file is reported as sound, and
+every start succeeds.
+"""
 
 import random
 import shutil
@@ -24,23 +27,23 @@ JOURNAL = ("samples.db", "samples.db-wal", "samples.db-shm", "samples.db*", numb
 STORE = ("log.db", "log.db-wal", "log.db-shm", "log.db*")
 COPIES = ("copies/000001.seg", "copies/000002.seg", "copies/000003.seg", "copies")
 FILES = (*JOURNAL, *STORE, *COPIES)
-"""A `*` stands for all files of a database together."""
+"""Files to damage; a `*` stands for all files of a database together."""
 CUTS, FLIPS = 20, 200
 
 
 @dataclass(slots=True)
 class Life:
-    """What a vessel has left, and what it had told by then."""
+    """State that a vessel left behind, and the samples reported until then."""
 
     data: Path
     older: Path
-    """Its files some time before."""
+    """Copy of its files at an earlier time."""
     clock: FakeClock
     ledger: list[Line] = field(default_factory=list)
 
 
 def live(folder: Path, rng: random.Random, *, stopped: bool, ring: int | None) -> Life:
-    """Two starts of the machine, two kills, and at the end a kill or a clean stop."""
+    """Run a vessel with two restarts of the machine and two kills, and end with a kill or a clean stop."""
     now, left = folder / "now", folder / "left"
     now.mkdir(parents=True)
     life = Life(left, folder / "older", FakeClock())
@@ -80,14 +83,14 @@ def life(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def files(data: Path, name: str) -> list[Path]:
-    """The files that a name of `FILES` stands for."""
+    """Return the files that a name of `FILES` stands for."""
     if (data / name).is_dir():
         return sorted((data / name).iterdir())
     return sorted(path for path in data.glob(name) if path.suffix != ".lock" and path.is_file())
 
 
 Damage = Callable[[Path, Path, random.Random], None]
-"""Damages a file; the second one is the older copy of it, which may be missing."""
+"""Function that damages a file; its second argument is an older copy, which may be missing."""
 
 
 def delete(file: Path, _: Path, __: random.Random) -> None:
@@ -141,7 +144,7 @@ KINDS: dict[str, Damage] = {
 def cases(
     rng: random.Random, *, full: bool, names: tuple[str, ...] = FILES
 ) -> Iterator[tuple[str, str, Damage]]:
-    """File, kind and damage: all of them, or each file once with each kind."""
+    """Yield file, kind and damage: all combinations, or each file once with each kind."""
     for name in names:
         for kind, damage in KINDS.items():
             for number in range(FLIPS if full and kind == "bit flipped" else 1):
@@ -151,7 +154,7 @@ def cases(
 
 
 def survive(life: Life, target: Path, name: str, damage: Damage, rng: random.Random) -> None:
-    """Damage a copy of what was left, and prove what must hold after that."""
+    """Damage a copy of the data, and check everything that must be true afterwards."""
     shutil.copytree(life.data, target)
     chosen = files(target, name)
     if not chosen:
@@ -206,7 +209,7 @@ def test_damage_of_any_file_gives_no_number_twice_and_is_told(
 def test_write_ahead_log_that_a_recorder_finds_cut_short(
     tmp_path: Path, rng: random.Random, rounds: int
 ) -> None:
-    """The recorder's process itself, whose windows are open: no document knows of the samples."""
+    """The recorder's process is killed while its windows are open, so no document knows of the samples."""
     for number in range(rounds):
         with RecorderProcess(vessel(tmp_path / str(number))) as recorder:
             recorder.start()

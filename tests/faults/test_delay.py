@@ -1,5 +1,7 @@
-"""Recording waits for nobody who works on the document store. How long commits take is measured by
-`tests.bench.delay`; here is why."""
+"""Recording waits for no process that uses the document store.
+
+`tests.bench.delay` measures the duration of commits; these tests check the reason for it.
+"""
 
 import subprocess
 import sys
@@ -31,7 +33,7 @@ connection.execute("ROLLBACK")
 
 @contextmanager
 def locked(database: Path) -> Iterator[None]:
-    """Another process is in the middle of a write transaction."""
+    """Hold a write transaction open in another process."""
     command = [sys.executable, "-c", _HOLDER, str(database)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdin is not None
@@ -43,7 +45,7 @@ def locked(database: Path) -> Iterator[None]:
 
 
 def vessel(folder: Path) -> Path:
-    """2,500 samples/s, alarms, and windows that are full every 2 s."""
+    """Return a vessel with 2,500 samples/s, alarms, and windows that are full every 2 s."""
     return loads.write(
         folder,
         [

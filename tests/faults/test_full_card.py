@@ -1,5 +1,8 @@
-"""A card that is full: history makes room, and recording goes on; where there is nothing to remove, the
-recorder says so, keeps what it accepted, and goes on once there is room."""
+"""The recorder removes history from a full card and continues.
+
+Where there is nothing to remove, it reports that, keeps the samples that it accepted, and continues once
+there is space.
+"""
 
 import shutil
 from pathlib import Path
@@ -17,7 +20,7 @@ pytestmark = pytest.mark.wall_clock
 
 
 def vessel(folder: Path) -> Path:
-    """2,500 samples/s and alarms."""
+    """Return a vessel with 2,500 samples/s and alarms."""
     return loads.write(
         folder,
         [
@@ -29,7 +32,7 @@ def vessel(folder: Path) -> Path:
 
 
 def fill_until_it_notices(disk: Disk, recorder: RecorderProcess) -> None:
-    """Fill the disk again and again, since the recorder has a reserve to give up."""
+    """Fill the disk repeatedly, because the recorder has a reserve to release."""
 
     def is_noticed() -> bool:
         disk.fill()
@@ -40,7 +43,7 @@ def fill_until_it_notices(disk: Disk, recorder: RecorderProcess) -> None:
 
 
 def assert_nothing_lost(disk: Disk, recorder: RecorderProcess, folder: Path) -> None:
-    """What was told is there, but for what retention says it has removed."""
+    """Assert that every reported sample is there, except those that retention has recorded as removed."""
     data = disk.copy(folder / "copy")
     proof.assert_sound(data)
     history = proof.read(data)
@@ -147,6 +150,6 @@ def test_history_makes_room_and_recording_never_stops(
         assert first == 1
         assert min(history.samples[key], default=last + 1) == last + 1
     proof.assert_proved(history)
-    # Every alarm is there, also those whose readings have gone.
+    # Every alarm is there, including those whose readings are gone.
     (alarms,) = history.alarms.values()
     assert sorted(alarms) == loads.flapping_alarms(max(n for name, _, n in recorder.ledger if name == "flap"))

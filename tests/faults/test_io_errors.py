@@ -1,5 +1,7 @@
-"""Reads, writes and synchronisations that fail at random, and writes that are torn: recording reports it,
-tries again, and loses nothing."""
+"""Reads, writes and synchronisations fail at random, and writes are torn.
+
+Recording reports it, tries again, and loses nothing.
+"""
 
 import random
 from collections.abc import Iterator
@@ -22,7 +24,7 @@ TORTURE = (pytest.mark.torture, pytest.mark.timeout(3600))
 def started(
     data: Path, disk: FaultyDisk, rng: random.Random, clock: FakeClock, ledger: list[Line]
 ) -> Iterator[Rig]:
-    """A recorder, once the disk lets it start."""
+    """Yield a recorder, once the disk allows it to start."""
     while True:
         try:
             vessel = Rig(data, clock=clock, rng=rng, ledger=ledger, vfs=disk.name)

@@ -1,4 +1,4 @@
-"""SIGKILL of a recorder at random instants under load: whatever its ledger had told is there afterwards."""
+"""SIGKILL of a recorder at random instants under load: everything in its ledger is there afterwards."""
 
 import random
 from pathlib import Path
@@ -14,12 +14,15 @@ from . import loads, proof
 from .processes import RecorderProcess
 
 FLAPPING = {"flap-a": 3.0, "flap-b": 7.0, "flap-c": 13.0}
-"""Sensors whose alarms come and go, and how often they speak."""
+"""Sensors whose alarms come and go, and their sampling rates in Hz."""
 TORTURE = (pytest.mark.torture, pytest.mark.timeout(3600))
 
 
 def busy_vessel(folder: Path) -> Path:
-    """25 sensors, 2,400 samples/s: commits, windows of every kind of end, and alarms, all the time."""
+    """Return a vessel with 25 sensors and 2,400 samples/s.
+
+    It has commits, windows that end in every way, and alarms, all the time.
+    """
     return loads.write(
         folder,
         [
@@ -32,7 +35,10 @@ def busy_vessel(folder: Path) -> Path:
 
 
 def hoarding_vessel(folder: Path) -> Path:
-    """4,000 samples/s with many digits, and an alarm now and then; the smallest budget there can be."""
+    """Return a vessel with 4,000 samples/s of many digits, and the smallest possible budget.
+
+    Its sensors also raise occasional alarms.
+    """
     return loads.write(
         folder,
         [loads.flapping(folder, "flap", rate_hz=4.0), *loads.rapid(folder, 4, loads.MANY_DIGITS)],
@@ -41,21 +47,24 @@ def hoarding_vessel(folder: Path) -> Path:
 
 
 def live_and_die(recorder: RecorderProcess, rng: random.Random, how: str) -> None:
-    """Start it, and kill it at an instant that chance has chosen."""
+    """Start it, and kill it at a random instant."""
     recorder.start()
     match how:
-        case "starting":  # while it opens the stores, checks them, catches up, makes room
+        case "starting":  # while it opens the stores, checks them, catches up, frees space
             recorder.listen(rng.uniform(0.2, 1.2))
         case "told":  # just after a commit
             recorder.wait_for_lines(rng.randrange(1, 5_000))
-        case "later":  # in the middle of whatever it does then
+        case "later":  # in the middle of any later work
             recorder.wait_for_lines(1)
             recorder.listen(rng.uniform(0.0, 4.0))
     recorder.kill()
 
 
 def alarms_as_left(data: Path, aside: Path) -> set[str]:
-    """The ids of alarm documents that a kill left behind; reads a copy, so as to heal nothing."""
+    """Return the ids of alarm documents that a kill left behind.
+
+    They are read from a copy, so that nothing is healed.
+    """
     if not (data / "log.db").exists():
         return set()
     aside = proof.copy_store(data, aside)
@@ -93,7 +102,7 @@ def test_kill_while_room_is_made_leaves_a_gap_document_for_all_that_went(
 ) -> None:
     alarms: set[str] = set()
     with RecorderProcess(hoarding_vessel(tmp_path / "vessel")) as recorder:
-        # What is left of the budget is used up by one long life; each start makes room first of all.
+        # One long run uses up the rest of the budget; each start frees space first.
         loads.fill_store(recorder.data, 9_450_000)
         for number in range(kills):
             recorder.start()

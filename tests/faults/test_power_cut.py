@@ -1,5 +1,7 @@
-"""Power cuts at any call: what was not synchronised is kept, dropped or torn, in both files; what the ledger
-had told is there afterwards."""
+"""Power cuts at any call: everything in the ledger is there afterwards.
+
+Data that was not synchronised is kept, dropped or torn, in both files.
+"""
 
 import os
 import random
@@ -19,7 +21,7 @@ TORTURE = (pytest.mark.torture, pytest.mark.timeout(3600))
 
 
 def leave(left: dict[Path, bytes | None]) -> None:
-    """Make the files what the cut left of them."""
+    """Give the files the content that the cut left."""
     for path, content in left.items():
         Path(f"{path}-shm").unlink(missing_ok=True)
         path.unlink(missing_ok=True)
@@ -50,7 +52,7 @@ def test_what_the_ledger_told_before_a_power_cut_is_in_the_documents(
 
 
 class Witness:
-    """The file of given numbers, on a disk that may lose what was not synchronised."""
+    """File of the given numbers, on a disk that may lose data that was not synchronised."""
 
     def __init__(self, data: Path) -> None:
         self.path = path_in(data)
@@ -67,7 +69,10 @@ class Witness:
 def live_through_cuts(
     data: Path, rng: random.Random, *, cuts: int, ring: int | None = None
 ) -> tuple[list[Line], FakeClock]:
-    """A vessel from its first start on, and what it had told by the time of each cut."""
+    """Run a vessel from its first start through several cuts.
+
+    Returns its ledger as of the cuts, and its clock.
+    """
     ledger: list[Line] = []
     clock = FakeClock()
     witness = Witness(data)
@@ -78,7 +83,7 @@ def live_through_cuts(
         def cut() -> None:
             nonlocal told
             told = len(ledger)
-            # The rig lives on for a moment, and removes copies that the cut has left.
+            # The rig runs on for a moment, and removes copies that the cut has left.
             before.update((file, file.read_bytes()) for file in data.glob("copies/*.seg"))  # noqa: B023
             before[witness.path] = witness.after_cut(rng)  # noqa: B023
 
@@ -100,6 +105,6 @@ def live_through_cuts(
             leave(before | disk.left)
         del ledger[told:]
         clock.boot()
-        if rng.random() < 0.5:  # else the recorder itself is the first to open what is left
+        if rng.random() < 0.5:  # otherwise the recorder itself is the first to open the files
             assert store_check.prepare(data).findings == []
     return ledger, clock

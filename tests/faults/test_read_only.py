@@ -1,5 +1,7 @@
-"""A card that becomes read-only: the recorder says so, keeps what it accepted as long as it lives, and what
-it had told for good."""
+"""The recorder reports a card that becomes read-only, and loses no sample in its ledger.
+
+Samples that it accepted but did not store are kept until its process ends.
+"""
 
 import random
 from pathlib import Path
@@ -11,7 +13,7 @@ from .vfs import FaultyDisk
 
 
 def vessel(folder: Path) -> Path:
-    """2,500 samples/s and alarms."""
+    """Return a vessel with 2,500 samples/s and alarms."""
     return loads.write(
         folder,
         [

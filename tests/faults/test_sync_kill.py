@@ -1,4 +1,4 @@
-"""SIGKILL of either side of a replication at random moments: what is done stays done, and all is done."""
+"""SIGKILL of either side of a replication at random moments loses nothing, and replication completes."""
 
 import random
 import threading
@@ -15,12 +15,12 @@ from .syncing import SyncProcess
 
 LOG = "abcdef"
 REPEATED_AT_MOST = 2 * limits.REVISIONS_AWAITING
-"""Revisions that a kill costs: those on their way, both ways. What was stored is not sent again."""
+"""Most revisions that a kill costs: those in flight, both ways; stored ones are not sent again."""
 TORTURE = (pytest.mark.torture, pytest.mark.timeout(3600))
 
 
 def fill(path: Path, name: str, count: int, contested: int) -> None:
-    """Windows of samples, and documents that the other side has as well, otherwise."""
+    """Fill a store with windows of samples, and with documents that the other side has in another version."""
     with Database.open(path, single_writer=documents.is_single_writer) as store, store.transaction():
         for number in range(contested // 2):
             store.put(f"note-{number:05d}", {"by": name})
@@ -35,7 +35,7 @@ def contents(store: Database) -> dict[str, tuple[str, bool, bytes]]:
 
 
 class Meter:
-    """What comes on both sides, and what of it is new."""
+    """Counter of the revisions that arrive on both sides, and of those that are new."""
 
     def __init__(self, paths: list[Path], sides: list[SyncProcess]) -> None:
         self._paths, self._sides = paths, sides
@@ -43,7 +43,7 @@ class Meter:
         self._sequences = self._stored()
 
     def kill(self, victim: SyncProcess, replicator: SyncProcess) -> bool:
-        """Whether it was in the midst of it."""
+        """Kill and restart a side; return True if replication was in progress."""
         victim.kill()
         in_midst = not replicator.is_done
         self.kills += in_midst
@@ -51,9 +51,9 @@ class Meter:
         return in_midst
 
     def read(self) -> None:
-        """What has come since the last time was new, but for what kills cost."""
+        """Assert that all revisions since the last call were new, except for the cost of kills."""
         came, sequences = sum(side.came_in_all for side in self._sides), self._stored()
-        # Each revision that is new is a change of the store that it comes to.
+        # Each new revision is a change of the store that receives it.
         repeated = (came - self.came) - (sequences - self._sequences)
         assert repeated <= REPEATED_AT_MOST
         self.worst = max(self.worst, repeated)
@@ -74,9 +74,9 @@ class Meter:
 def test_stores_are_identical_however_often_either_side_was_killed(
     tmp_path: Path, rng: random.Random, kills: int, soon: int
 ) -> None:
-    """`soon`: after how many revisions at most that have come to a side the next kill follows."""
+    """The next kill follows after at most `soon` revisions have come to a side."""
     landed, lives = 0, 0
-    while landed < kills:  # a pair of stores is alike before it was killed that often
+    while landed < kills:  # a pair of stores may be identical before it was killed that often
         folder = tmp_path / str(lives)
         folder.mkdir()
         landed += killed_in_midst(folder, rng, kills - landed, soon)
@@ -88,7 +88,7 @@ def test_stores_are_identical_however_often_either_side_was_killed(
 def killed_in_midst(
     folder: Path, rng: random.Random, kills: int, soon: int, *, count: int = 10_000, contested: int = 1_000
 ) -> int:
-    """Two stores replicate while one side or the other is killed, at most so often; how often it was."""
+    """Replicate two stores while either side is killed, at most `kills` times; return the number of kills."""
     TLSIdentity.self_signed("logboat").save(folder / "cert.pem", folder / "key.pem")
     paths = [folder / "ours.db", folder / "theirs.db"]
     for path in paths:
@@ -121,7 +121,7 @@ def killed_in_midst(
             for alarm in store.documents("alarm:"):
                 assert {ack["by"] for ack in alarm.body["acks"]} == {"ours", "theirs"}
         assert contents(ours) == contents(theirs)
-    # Of a contested document come theirs, the end of its branch, and what both come to.
+    # Of a contested document come theirs, the end of its branch, and the resolution.
     assert meter.came <= 2 * (count - contested) + 4 * contested + meter.kills * REPEATED_AT_MOST
     print(f"{meter.kills} kills, {meter.came} revisions came, {meter.worst} for one of them not new")
     return meter.kills

@@ -1,9 +1,9 @@
-"""Disks that fail: SQLite VFSes for `vfs=`, over the system's own.
+"""Disks that fail: SQLite VFSes for `vfs=`, on top of the system's own.
 
-`FaultyDisk`: calls fail at random, writes are torn. What it was told to keep, it keeps.
-`FragileDisk`: nothing fails, but what was not synchronised is at the mercy of a power cut.
+With `FaultyDisk`, calls fail at random, and writes are torn. Data that it has accepted is kept. With
+`FragileDisk`, nothing fails, but a power cut affects data that was not synchronised.
 
-Both are for one process and leave the `-shm` file, which is memory, to the system.
+Both are for one process, and leave the `-shm` file, which is memory, to the system.
 """
 
 import itertools
@@ -21,14 +21,16 @@ import apsw
 from services.mirror.segment_file import File, Files
 
 SECTOR: Final = 512
-"""Bytes that a card writes whole or not at all; SQLite counts on no more than that a write harms nothing
-beside it (its documentation: powersafe overwrite)."""
+"""Number of bytes that a card writes completely or not at all.
+
+SQLite relies only on a write not damaging anything beside it (its documentation: powersafe overwrite).
+"""
 
 _numbers: Final = itertools.count()
 
 
 class _Disk(apsw.VFS):
-    """A VFS with a name of its own; a context manager that takes it back."""
+    """A VFS with a name of its own; a context manager that unregisters it."""
 
     def __init__(self) -> None:
         self.name: Final = f"{type(self).__name__}-{next(_numbers)}"
@@ -44,7 +46,7 @@ class _Disk(apsw.VFS):
 
 
 class FaultyDisk(_Disk):
-    """Fails `chance` of all reads, writes, truncations and synchronisations, as its turn of `rng` has it.
+    """Disk that fails the share `chance` of all reads, writes, truncations and synchronisations, by `rng`.
 
     A call fails by an exception, which apsw passes on even where SQLite ignores the failure by design: where
     the last connection moves its log into the file as it closes. There nothing fails.
@@ -54,9 +56,9 @@ class FaultyDisk(_Disk):
         super().__init__()
         self.chance = 0.0
         self.is_read_only = False
-        """Whether whatever changes anything fails."""
+        """True if every change fails."""
         self.failed: Counter[str] = Counter()
-        """Calls that failed, by name."""
+        """Number of calls that failed, by name."""
         self._rng = rng
         self._closing: set[str] = set()
 
@@ -64,7 +66,7 @@ class FaultyDisk(_Disk):
         return _FaultyFile(self, name, flags)
 
     def close_in(self, database: str, *, under_way: bool) -> None:
-        """A database is locked by whoever closes it, or no longer."""
+        """Note that a connection which closes has locked a database, or no longer does."""
         (self._closing.add if under_way else self._closing.discard)(database)
 
     def is_to_fail(self, call: str, database: str) -> bool:
@@ -76,7 +78,7 @@ class FaultyDisk(_Disk):
         return True
 
     def torn(self, data: bytes) -> bytes:
-        """What is written of a write that fails: nothing, all, or a part."""
+        """Return the part of a failing write that is written: nothing, all, or a part."""
         return data[: self._rng.choice((0, len(data), self._rng.randrange(len(data) + 1)))]
 
 
@@ -92,7 +94,7 @@ class _FaultyFile(apsw.VFSFile):
         evalue: BaseException | None,
         etraceback: TracebackType | None,
     ) -> bool:
-        """A fault that SQLite kept to itself, as it may where it can try again."""
+        """Ignore a fault that SQLite did not report, as it may where it can try again."""
         return True
 
     def xLock(self, level: int) -> None:  # noqa: N802
@@ -135,23 +137,23 @@ def _path(name: Any) -> str:
 
 @dataclass(slots=True)
 class _Content:
-    """A file: what is durable of it, and what was done to it since."""
+    """A file as its durable content, and the changes made to it since."""
 
     durable: bytearray | None
-    """None if a cut may leave no such file."""
+    """Durable content; None if a cut may leave no such file."""
     since: list[tuple[int, bytes | None]] = field(default_factory=list)
-    """(offset, what was written there), or (size, None) where it was cut to a size."""
+    """Changes as (offset, data) for a write, or (size, None) for a truncation."""
     removed: bool = False
 
     def settle(self) -> None:
-        """It is synchronised."""
+        """Make all changes durable."""
         self.durable = self.durable or bytearray()
         for where, data in self.since:
             _apply(self.durable, where, data)
         self.since.clear()
 
     def after_cut(self, rng: random.Random, kept: float) -> bytes | None:
-        """What a power cut leaves, if this share of what was not synchronised is `kept` whole."""
+        """Return what a power cut leaves, with this share of unsynchronised changes `kept` completely."""
         if (self.durable is None or self.removed) and rng.random() < 0.5:
             return None
         found = bytearray(self.durable or b"")
@@ -174,23 +176,23 @@ def _apply(content: bytearray, where: int, data: bytes | None) -> None:
 
 
 class FragileDisk(_Disk):
-    """Files of which a power cut leaves what is durable, and chance's share of the rest.
+    """Files of which a power cut leaves the durable content, and a random part of the rest.
 
-    The cut is a picture of the disk, taken in the middle of a call: what the process does afterwards is as
-    before, but is not in the picture.
+    The cut is a snapshot of the disk, taken in the middle of a call. The process continues as before, but its
+    later changes are not in the snapshot.
     """
 
     def __init__(self, rng: random.Random) -> None:
         super().__init__()
         self.left: dict[Path, bytes | None] | None = None
-        """After the cut: what is in each file; None for one that is not there."""
+        """Content of each file after the cut; None for a file that is not there."""
         self._rng = rng
         self._files: dict[Path, _Content] = {}
         self._calls = 0
         self._cut: Callable[[], None] | None = None
 
     def cut_after(self, calls: int, then: Callable[[], None]) -> None:
-        """Cut power in the middle of the call after so many; `then` is called at that moment."""
+        """Cut the power in the middle of the call after `calls` others; call `then` at that moment."""
         self._calls, self._cut, self.left = calls, then, None
 
     def xOpen(self, name: Any, flags: list[int]) -> apsw.VFSFile:  # noqa: N802
@@ -198,11 +200,11 @@ class FragileDisk(_Disk):
         known = self._files.get(path)
         if known is None or known.removed:
             there = bytearray(path.read_bytes()) if path.exists() else None
-            # Whoever makes a database synchronises its folder; the log's SQLite does with the log itself.
+            # A program that creates a database synchronises its folder; for the log SQLite does so itself.
             main = bytearray() if flags[0] & apsw.SQLITE_OPEN_MAIN_DB else None
             self._files[path] = _Content(main if there is None else there)
             if self.left is not None:
-                # Nobody had touched it at the time of the cut.
+                # Not used before the time of the cut.
                 self.left.setdefault(path, None if there is None else bytes(there))
         return _FragileFile(self, self._files[path], name, flags)
 
@@ -214,13 +216,13 @@ class FragileDisk(_Disk):
             known.removed = True
 
     def settle_names(self) -> None:
-        """The folder is synchronised: what was made is there, what was removed is not."""
+        """Synchronise the folder: created files are there, removed ones are not."""
         self._files = {path: file for path, file in self._files.items() if not file.removed}
         for file in self._files.values():
             file.durable = bytearray() if file.durable is None else file.durable
 
     def count(self) -> None:
-        """A call that changes the disk is under way."""
+        """Count a call that changes the disk, and cut the power when it is due."""
         self._calls -= 1
         if self._calls < 0 and self._cut is not None:
             kept = self._rng.choice((0.0, 0.1, 0.5, 0.9, 1.0))
@@ -229,7 +231,7 @@ class FragileDisk(_Disk):
             cut()
 
     def open_to_append(self, path: Path) -> "_FragileAppend":
-        """As `Files.append_to`."""
+        """Open a file as `Files.append_to` does."""
         known = self._files.get(path)
         if known is None or known.removed:
             there = bytearray(path.read_bytes()) if path.exists() else None
@@ -240,7 +242,7 @@ class FragileDisk(_Disk):
 
 
 class FragileFiles(Files):
-    """Copies on a fragile disk."""
+    """Writer of copies on a fragile disk."""
 
     def __init__(self, disk: FragileDisk) -> None:
         self._disk = disk

@@ -1,4 +1,4 @@
-"""A fleet in a test: its CA, vessels' identities, documents and a store's leaves."""
+"""Builders of a fleet: its CA, vessels' identities, documents and a store's leaf revisions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,12 +22,12 @@ WHEN = datetime(2026, 4, 1, tzinfo=UTC)
 
 
 def authority(fleet: str = FLEET) -> CA:
-    """The same each time: keys cost time."""
+    """Return a fleet's CA, the same each time, because making keys takes time."""
     return _authority(fleet)
 
 
 def vessel(name: str, *, fleet: str = FLEET, number: int = 1) -> TLSIdentity:
-    """A vessel's identity; another `number` is another certificate of the same vessel."""
+    """Return a vessel's identity; another `number` is another certificate of the same vessel."""
     return _vessel(name, fleet, number)
 
 
@@ -37,7 +37,7 @@ def _authority(fleet: str) -> CA:
 
 
 @cache
-def _vessel(name: str, fleet: str, number: int) -> TLSIdentity:  # tells cached ones apart
+def _vessel(name: str, fleet: str, number: int) -> TLSIdentity:  # distinguishes cached identities
     return authority(fleet).issue(name, uri=names.uri(fleet, name))
 
 
@@ -51,7 +51,7 @@ def trust(revocations: Revocations | None = None, *, fleet: str = FLEET) -> Trus
 
 
 def body(document_id: str, **more: Any) -> dict[str, Any]:
-    """A body that agrees with its id."""
+    """Return a body that agrees with its id."""
     name = documents.parse_id(document_id)
     assert name is not None
     found: dict[str, Any] = {
@@ -79,7 +79,7 @@ def document(
     deleted: bool = False,
     closing: bool = False,
 ) -> Document:
-    """A revision as a peer would send it."""
+    """Return a revision as a peer would send it."""
     raw = bodies.to_canonical(document_id, content if content is not None or deleted else body(document_id))
     rev = revisions.make(parent, deleted=deleted, body=raw, closing=closing)
     return Document(document_id, rev, 0, deleted, False, raw)
@@ -87,7 +87,7 @@ def document(
 
 @dataclass
 class Here:
-    """What a store has: one branch of each document."""
+    """Documents in a store, with one leaf revision of each."""
 
     found: dict[str, Document] = field(default_factory=dict)
 

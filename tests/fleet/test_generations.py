@@ -1,4 +1,4 @@
-"""How high a generation may be that comes from elsewhere, in argo's store and in brigid's."""
+"""Limits on the generation of revisions from elsewhere, in argo's store and in brigid's."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -37,7 +37,7 @@ def rights(here: Here, revocations: Revocations | None = None, *, store: str = "
 
 
 def at(document_id: str, generation: int, *, signer: Any = None, **more: Any) -> Document:
-    """A document at this generation, signed by argo, or by `signer`, if its kind must be."""
+    """Return a document at this generation, signed by argo or `signer` if its kind must be signed."""
     content = {"type": document_id} if document_id == "shopping" else body(document_id, **more)
     if signer is None and document_id in (ABOUT, BOOT):
         signer = "argo"
@@ -185,7 +185,7 @@ kinds = st.sampled_from([EQUIPMENT, FORWARDED, BOOT, ABOUT, GAP, ALARM, NOTE])
 def test_whatever_others_bring_its_own_vessels_next_revision_is_taken_everywhere(
     document_id: str, attempts: list[int], known: int, vouches: bool
 ) -> None:
-    """brigid brings careen anything; then argo, which was told of it, writes once more."""
+    """Any revisions come from brigid to careen; then argo, which has received them, writes once more."""
     if document_id in (ALARM, NOTE):
         known = min(known, LEAD)
     here = holding(at(document_id, known))
@@ -211,7 +211,7 @@ def test_whatever_others_bring_its_own_vessels_next_revision_is_taken_everywhere
         assert rights(here).objection(BRIGID, following) is None
 
 
-# Mending
+# Repair
 
 
 def stored(store: Database, *found: Document) -> None:

@@ -1,4 +1,4 @@
-"""The folder that makes an appliance a vessel of its fleet: loaded, or refused with what to do about it."""
+"""The folder that makes an appliance a vessel of its fleet is loaded, or refused with a remedy."""
 
 import grp
 import json
@@ -18,7 +18,7 @@ from .builders import authority, revoked, vessel
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """brigid's, and argo is revoked."""
+    """Return brigid's identity folder, with argo revoked."""
     folder = tmp_path / "identity"
     folder.mkdir()
     ca = authority()

@@ -1,4 +1,4 @@
-"""The radio's next key: whoever it was sealed for opens it, and nobody else."""
+"""The radio's next key can be opened only by the vessels for which it was encrypted."""
 
 import base64
 from dataclasses import replace
@@ -84,7 +84,7 @@ def test_two_parts_never_look_alike() -> None:
 def test_a_part_is_for_one_vessel_in_one_fleet_under_one_number(
     who: str, name: str, fleet: str, number: int
 ) -> None:
-    """The part is passed off as another's; even then it does not open."""
+    """The part is presented as another vessel's, and still cannot be opened."""
     [part] = statement("argo").parts
     passed_off = replace(part, vessel=name, serial=serial_text(vessel(who).certificate.serial_number))
     stated = RadioKey(number, NOW, LATER, (passed_off,))

@@ -1,4 +1,4 @@
-"""Who may write what, in argo's store, whose recorder writes log `newlog` now."""
+"""Write access to argo's store, whose recorder now writes log `newlog`."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a vessel signs, and what the fleet's CA does: nobody else makes it, nothing of it changes."""
+"""Documents that a vessel or the fleet's CA signs: no one else can make them or change them."""
 
 import base64
 import copy

@@ -1,4 +1,4 @@
-"""What is trusted follows the highest number, wherever it came from, and gets to others from there."""
+"""Trust follows the highest number, wherever it came from, and is passed on from there."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +23,7 @@ def stated(number: int, fleet: str = "north") -> dict[str, object]:
 
 
 def identity(number: int) -> FleetIdentity:
-    """argo's, whose files have revocations of this number."""
+    """Return argo's identity, whose files have revocations with this number."""
     return FleetIdentity("argo", "north", vessel("argo"), trust(Revocations(number, NOW)), stated(number))
 
 
@@ -40,7 +40,7 @@ def here(database: Database) -> int | None:
 
 def test_what_files_know_gets_into_the_store(database: Database) -> None:
     assert standing(database, identity(0)).revocations.number == 0
-    assert here(database) is None  # nothing has been said yet
+    assert here(database) is None  # there is no statement yet
     for number in (2, 2, 5):
         assert standing(database, identity(number)).revocations.number == number
         assert here(database) == number

@@ -1,4 +1,4 @@
-"""Whose certificate it is, and why one is not acceptable."""
+"""The vessel of a certificate, and the reasons why one is not acceptable."""
 
 from datetime import UTC, datetime, timedelta
 

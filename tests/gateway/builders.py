@@ -1,4 +1,4 @@
-"""A store with a fleet's documents, as recorders write them."""
+"""Builders of a store with a fleet's documents, as recorders write them."""
 
 import json
 import random
@@ -26,7 +26,7 @@ def write_vessel(
     logs: Iterable[str] = (LOG,),
     **more: Any,
 ) -> None:
-    """`more`: of each sensor, beside what all have."""
+    """Write a vessel's document; `more` is added to the common properties of each sensor."""
     name = documents.vessel_id(vessel)
     found = {
         sensor: {
@@ -60,7 +60,7 @@ def write_readings(
 
 
 def write_windows(database: Database, vessel: str, sensor: str, count: int) -> None:
-    """Readings of two and a half minutes each, a sample a second: the same in every store."""
+    """Write readings of two and a half minutes each, a sample a second: the same in every store."""
     chance = random.Random(count)
     with database.transaction():
         for number in range(count):
@@ -104,7 +104,10 @@ def write_alarm(database: Database, vessel: str, sensor: str, sequence: int, **m
 
 
 def write_notes(database: Database, vessel: str, count: int) -> None:
-    """Newer documents than all before: a broker that has forgotten gets the last hundred again anyway."""
+    """Write notes, newer than all other documents.
+
+    A broker that has forgotten everything gets the last hundred documents again anyway.
+    """
     with database.transaction():
         for number in range(count):
             name = documents.note_id(vessel, f"{number:026d}")
@@ -112,5 +115,5 @@ def write_notes(database: Database, vessel: str, count: int) -> None:
 
 
 def first_numbers(payloads: Iterable[bytes]) -> list[int]:
-    """The first sequence number of each reading."""
+    """Return the first sequence number of each reading."""
     return [json.loads(each)["first"] for each in payloads]

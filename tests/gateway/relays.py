@@ -1,4 +1,4 @@
-"""What may stand between a gateway and its broker, on loopback."""
+"""Relays between a gateway and its broker, on loopback."""
 
 import asyncio
 import contextlib
@@ -6,7 +6,7 @@ from typing import Self
 
 
 class Relay:
-    """Passes bytes on, both ways; a context manager. Ends all connections when it is closed."""
+    """Relay of bytes in both directions; a context manager that ends all connections when it closes."""
 
     def __init__(self, port: int) -> None:
         self._target = port
@@ -27,7 +27,7 @@ class Relay:
         self._server.close()
         self.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.sleep(0)  # for transports to close their sockets
+        await asyncio.sleep(0)  # allow transports to close their sockets
 
     def open(self) -> None:
         self._is_open = True
@@ -59,22 +59,22 @@ class Relay:
         self._writers.discard(writer)
 
     async def lets_in(self, first: bytes, writer: asyncio.StreamWriter) -> bool:
-        """Whether whoever connects with these first bytes is passed on."""
+        """Return True to relay a connection that begins with these bytes."""
         del first, writer
         return True
 
     async def questions(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Pass on what the broker is told, until the connection is to end."""
+        """Pass on the client's data to the broker, until the connection is to end."""
         await _pass(reader, writer)
 
     async def answers(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Pass on what the broker says, until the connection is to end."""
+        """Pass on the broker's data to the client, until the connection is to end."""
         await _pass(reader, writer)
         writer.close()
 
 
 class Cutting(Relay):
-    """Loses the broker's answers after so many bytes, one number for each connection, and then cuts it."""
+    """Relay that loses the broker's answers after a number of bytes for each connection, and then cuts it."""
 
     def __init__(self, port: int, after: list[int]) -> None:
         super().__init__(port)
@@ -94,14 +94,14 @@ class Cutting(Relay):
 
 
 class Withholding(Relay):
-    """Keeps the broker's answers back while `holds` is set: a line that carries one way alone."""
+    """Relay that holds the broker's answers back while `holds` is set: a link that works in one direction."""
 
     holds = False
 
     def __init__(self, port: int) -> None:
         super().__init__(port)
         self.told = bytearray()
-        """All that the broker was told."""
+        """All data that the broker received."""
 
     async def questions(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65_536):
@@ -116,7 +116,7 @@ class Withholding(Relay):
 
 
 class Elderly(Relay):
-    """Lets nobody in who speaks MQTT 5, as a broker of 3.1.1 does."""
+    """Relay that refuses clients of MQTT 5, as a 3.1.1 broker does."""
 
     refused = 0
 

@@ -1,4 +1,4 @@
-"""The Couchbase gateway, and a listener of ours as the shore: real sockets and TLS on loopback."""
+"""The Couchbase gateway, with our own listener as the shore: real sockets and TLS on loopback."""
 
 import asyncio
 import contextlib
@@ -129,7 +129,7 @@ async def test_two_vessels_with_the_same_documents_bring_one_copy_and_the_second
         spent = sorted(gateway.transferred[0] for gateway in both)
     assert shore.count() == 5_000
     assert shore.conflicts() == []
-    # What both send before the first is answered depends on the machine: 3 % on a quiet one.
+    # The number of documents sent before the first answer depends on the machine: 3 % on a quiet one.
     assert spent[0] <= 0.1 * spent[1], f"{spent[0]:,} of {spent[1]:,} bytes"
     print(f"\n  two at once, the same 5,000 documents: the second spends {spent[0] / spent[1]:.1%}")
 
@@ -181,7 +181,7 @@ async def test_gateway_that_was_restored_from_a_backup_gets_everything_again(
 async def test_office_that_goes_back_to_a_backup_gets_what_it_has_lost(
     stores: dict[str, Database], tmp_path: Path
 ) -> None:
-    """Its backup has our checkpoint, too: as it was then."""
+    """The backup also contains our checkpoint, as of its time."""
     argo, port, office = stores["argo"], free_port(), tmp_path / "office.db"
     builders.write_vessel(argo, "argo", ["main"])
     builders.write_readings(argo, "argo", "main", range(1, 51))
@@ -236,7 +236,7 @@ async def test_other_vessels_look_once_more_when_one_has_seen_a_gateway_begun_an
 async def test_status_rewritten_a_thousand_times_meanwhile_arrives_as_it_is_now(
     stores: dict[str, Database],
 ) -> None:
-    """Also by a vessel whose store has pruned what the gateway knows."""
+    """A vessel whose store has pruned the revision that the gateway knows can forward it too."""
     argo, brigid, shore = stores["argo"], stores["brigid"], stores["shore"]
     builders.write_equipment(argo, "argo", "main", 0, 0.0)
     port = free_port()
@@ -249,7 +249,7 @@ async def test_status_rewritten_a_thousand_times_meanwhile_arrives_as_it_is_now(
     assert found is not None
     revision = argo.revision(found.id, found.rev)
     assert revision is not None
-    brigid.insert(found.id, found.rev, revision.history[:20], found.raw)  # the mesh brings the newest alone
+    brigid.insert(found.id, found.rev, revision.history[:20], found.raw)  # the mesh brings only the newest
     async with ashore(shore, port=port):
         async with forwarding(brigid, where, "brigid") as gateway:
             await until(lambda: is_done(gateway, shore), "it is ashore")
@@ -280,7 +280,7 @@ async def test_alarm_goes_ahead_of_history(stores: dict[str, Database]) -> None:
 
 @pytest.mark.parametrize("seed", range(6))
 async def test_alarm_goes_ahead_of_readings_after_an_outage(stores: dict[str, Database], seed: int) -> None:
-    """By the wire: what the shore is told of first. With a back-off each, it is as often a reading."""
+    """The order on the wire counts; with separate back-offs, a reading would be first as often."""
     argo, shore, port = stores["argo"], stores["shore"], free_port()
     entries = [Entry(("alarms",)), Entry(("readings",))]
     came: list[str] = []
@@ -390,7 +390,7 @@ async def test_document_that_the_gateway_refuses_is_not_called_ashore(stores: di
     assert noted.body["bounds"] == {"argo:main:qwerty": 2}
 
 
-# What goes wrong
+# Failures
 
 
 async def test_wrong_password_is_told_and_tried_rarely(stores: dict[str, Database]) -> None:

@@ -1,4 +1,4 @@
-"""When the replications of one gateway connect: the first leads, and all wait by one back-off."""
+"""The replications of one gateway connect in order: the first leads, and all share one back-off."""
 
 import random
 from dataclasses import dataclass

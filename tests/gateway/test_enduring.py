@@ -1,4 +1,4 @@
-"""No document, and no error in one turn of its work, ends a gateway's task: it names it and goes on."""
+"""No document, and no error in one turn of its work, ends a gateway's task: it logs it and continues."""
 
 import logging
 import random

@@ -1,4 +1,4 @@
-"""What is ashore: no bound ever passes what was not acknowledged."""
+"""The record of what is ashore never passes an unacknowledged document."""
 
 from collections.abc import Iterator
 from pathlib import Path

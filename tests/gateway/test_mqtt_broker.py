@@ -1,4 +1,4 @@
-"""The MQTT gateway and a real mosquitto: nothing is lost, whatever happens to either."""
+"""The MQTT gateway with a real mosquitto loses nothing, whatever happens to either."""
 
 import asyncio
 import contextlib
@@ -36,7 +36,7 @@ QUICK = Patience(
     connect=5, acknowledgement=5, echo=3, save=0.5, refusal=0.2, retry=0.1, longest=0.5, probe=2, stop=3
 )
 WINDOW = WINDOW_MESSAGES + SAVE_DOCUMENTS
-"""What a broken connection may bring twice: what was on its way, and what was not written down yet."""
+"""Most messages that a broken connection may repeat: those in flight, and those not yet recorded."""
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def is_ashore(gateway: MqttGateway) -> bool:
 
 
 def assert_complete(listener: Listener, numbers: range, *, twice: int) -> None:
-    """Each number came, in order but for what was repeated after a break, and few came twice."""
+    """Assert that each number came, in order except for repetitions after a break, with few repetitions."""
     came = builders.first_numbers(each.payload for each in listener.on("/reading"))
     assert sorted(set(came)) == list(numbers)
     assert len(came) - len(numbers) <= twice, f"{len(came) - len(numbers)} came twice"
@@ -200,7 +200,7 @@ async def test_older_state_never_replaces_a_newer_one(tmp_path: Path, broker: Br
             builders.write_readings(database, "argo", "main", [sequence])
         async with forwarding(own, broker.url) as gateway:
             await until(lambda: is_ashore(gateway), "its own gateway is done")
-        # Another vessel met it a week ago, and is late.
+        # Another vessel received it a week ago, and is late.
         async with forwarding(other, broker.url, vessel="brigid") as gateway:
             await until(lambda: is_ashore(gateway), "the other gateway is done")
         with Listener(broker.port) as late:
@@ -230,7 +230,7 @@ async def test_broker_killed_again_and_again_loses_nothing(
     kills = 3
 
     def keeps_up(wanted: int) -> bool:
-        """What a broker has in a long queue for somebody who is slow is lost with it: not our concern."""
+        """Return True while the listener keeps up: a long queue for a slow client is lost with the broker."""
         heard = len({each.payload for each in listener.on("/reading")})
         return heard >= wanted and documents - gateway.report().backlog_documents - heard < TRAIL // 2
 
@@ -250,7 +250,7 @@ async def test_broker_killed_again_and_again_loses_nothing(
                 relay.close()
                 await until(lambda: gateway.report().state is GatewayState.CONNECTING, "it notices")
                 await asyncio.to_thread(broker.start)
-                # A broker that was killed forgets who listens; who does not listen cannot count.
+                # A killed broker forgets its clients, and a client that is not subscribed cannot count.
                 await until(partial(is_back, subscribed), "the listener is back")
                 relay.open()
             await until(lambda: is_ashore(gateway), "all is ashore")
@@ -296,7 +296,7 @@ async def test_daemon_killed_in_between_goes_on_where_the_broker_had_acknowledge
         gateway.start()
         await until(lambda: len(listener.on("/reading")) > 500, "some come")
         assert gateway._task is not None
-        monkeypatch.setattr(gateway, "_save", lambda _outbox: None)  # a killed process writes nothing more
+        monkeypatch.setattr(gateway, "_save", lambda _outbox: None)  # a killed process writes no more
         gateway._task.cancel()
         await asyncio.gather(gateway._task, return_exceptions=True)
         async with forwarding(database, broker.url) as second:
@@ -534,7 +534,7 @@ async def test_broker_that_comes_back_is_found_soon_however_long_it_was_away(
 async def test_outage_of_days_takes_no_memory_and_alarms_go_first(
     tmp_path: Path, database: Database, days: int
 ) -> None:
-    """50 sensors, a window of 5 minutes each: 288 readings a sensor and day."""
+    """There are 50 sensors with windows of 5 minutes: 288 readings per sensor and day."""
     windows = 288 * days // (10 if days < 30 else 1)
     sensors = [f"s{number}" for number in range(50)]
     broker = Broker(tmp_path / "broker")
@@ -579,7 +579,10 @@ async def test_outage_of_days_takes_no_memory_and_alarms_go_first(
 
 
 def tls_broker(folder: Path, ca: CA, identity: Any, *, asks: bool = False) -> tuple[Broker, int]:
-    """A broker that shows this identity, and perhaps asks for a certificate of the CA; its port for TLS."""
+    """Return a broker with this identity, and its TLS port.
+
+    With `asks` it requires a certificate of the CA.
+    """
     (folder / "ca.pem").write_bytes(ca.certificate.public_bytes(Encoding.PEM))
     identity.save(folder / "broker.pem", folder / "broker.key")
     port = free_port()

@@ -1,4 +1,4 @@
-"""Documents as messages: topics, payloads, what is retained, what others are told beside it."""
+"""Documents as messages: topics, payloads, retained messages, and additional messages."""
 
 import json
 from typing import Any

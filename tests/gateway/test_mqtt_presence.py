@@ -1,4 +1,4 @@
-"""Who is said to be online, and by whom: this vessel's recorder, others' documents."""
+"""Presence: which vessels are reported online, from this vessel's recorder and from others' documents."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +19,7 @@ NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)
 
 
 class Broker:
-    """What is retained; one vessel's gateway talks to it."""
+    """Retained messages of a broker, to which one vessel's gateway is connected."""
 
     def __init__(self, own: str = "argo", **more: Any) -> None:
         self.presence = Presence(own, now=0.0, **more)
@@ -97,7 +97,7 @@ def test_goodbye_is_said_for_those_that_nobody_else_tells_of() -> None:
         broker.presence.bring(vessel)
         broker.presence.sign(vessel, 600, 10)
     broker.look(10)
-    broker.other_says("ciara", ONLINE, 20)  # the same as we said: it may be our own that came back
+    broker.other_says("ciara", ONLINE, 20)  # the same as ours: it may be our own message that came back
     broker.other_says("brigid", OFFLINE, 20)
     assert broker.presence.leave() == ["argo", "ciara"]
 

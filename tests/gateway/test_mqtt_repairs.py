@@ -1,4 +1,4 @@
-"""Whatever a broker loses and whatever becomes of sensors: in the end it retains what the store says."""
+"""A broker finally retains what the store contains, whatever it loses and however sensors change."""
 
 import json
 import random
@@ -25,7 +25,7 @@ VESSELS = ("argo", "brigid")
 
 
 class CountingFeed(Feed):
-    """Keeps the ids of documents of which messages were built."""
+    """Feed that records the ids of documents of which messages were built."""
 
     built: list[str]
 
@@ -39,7 +39,7 @@ class CountingFeed(Feed):
 
 
 class Forwarder:
-    """A vessel's gateway, without a socket."""
+    """A vessel's gateway without a socket."""
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ class Forwarder:
 
 
 class Broker:
-    """What it retains; it passes on to all forwarders but the one from which it comes."""
+    """Retained messages of a broker, which passes each message to all forwarders but its sender."""
 
     def __init__(self) -> None:
         self.retained: dict[str, bytes] = {}
@@ -131,7 +131,7 @@ class Broker:
         place = topics.parse(message.topic)
         for other in self.forwarders:
             if other is not sender and place is not None:
-                # As published: MQTT 5 tells whether it is retained.
+                # As published: with MQTT 5 the flag says whether it is retained.
                 other.box.heard(
                     message.topic,
                     message.payload,
@@ -141,7 +141,7 @@ class Broker:
                 )
 
     def leave(self, topic: str, payload: bytes) -> None:
-        """Retain what a stranger publishes, and pass it on."""
+        """Retain a message of an unknown client, and pass it on."""
         if payload:
             self.retained[topic] = payload
         else:
@@ -153,7 +153,7 @@ class Broker:
 
 
 class Fleet:
-    """Vessels that write, each its own documents; what one has written comes to the other later, in order."""
+    """Vessels that each write their own documents, which reach the other later, in order."""
 
     def __init__(self, stores: Iterable[Database]) -> None:
         self.stores = dict(zip(VESSELS, stores, strict=True))
@@ -179,7 +179,7 @@ class Fleet:
             self.meet(vessel)
 
     def meet(self, vessel: str) -> None:
-        """The other one gets what a vessel has written by now."""
+        """Pass to the other vessel everything that this one has written so far."""
         source, target = self.stores[vessel], self.stores[VESSELS[1 - VESSELS.index(vessel)]]
         for change in source.changes(self.copied[vessel]):
             self.copied[vessel] = change.sequence
@@ -190,7 +190,7 @@ class Fleet:
                 target.insert(document.id, document.rev, revision.history, document.raw)
 
     def expected(self) -> dict[str, Any]:
-        """By topic: what tells which document it is."""
+        """Return the expected retained messages by topic, with a value that identifies each document."""
         found: dict[str, Any] = {}
         for vessel, store in self.stores.items():
             about = store.get(f"vessel:{vessel}")

@@ -1,4 +1,4 @@
-"""What a real mosquitto retains is what the store says, whatever the broker, sensors and others have done."""
+"""A real mosquitto retains what the store contains, whatever the broker, sensors and others have done."""
 
 import asyncio
 import contextlib
@@ -82,7 +82,7 @@ async def forwarding(
 
 
 async def comes_to_retain(broker: Broker, wanted: Any, what: str) -> dict[str, bytes]:
-    """Wait until what a late subscriber gets is as wanted."""
+    """Wait until a late subscriber gets the wanted messages, and return them."""
     found: dict[str, bytes] = {}
 
     async def is_wanted() -> bool:
@@ -104,7 +104,7 @@ def is_ashore(gateway: MqttGateway) -> bool:
 
 
 def write_fleet(database: Database) -> None:
-    """This vessel, and one that the mesh brings; and more than a broker gets again anyway."""
+    """Write this vessel's documents, another's from the mesh, and more than a broker gets again anyway."""
     for vessel in ("argo", "brigid"):
         builders.write_vessel(database, vessel, ["main", "aft"])
         builders.write_equipment(database, vessel, "main", 1, 0.25, time=NOW.isoformat())
@@ -167,7 +167,7 @@ async def test_broker_that_lost_all_while_the_daemon_was_off_has_it_again(
 async def test_broker_that_is_back_at_what_it_had_before_is_put_right(
     database: Database, broker: Broker
 ) -> None:
-    """It knows us still, as one does that was killed and had saved its memory half an hour ago."""
+    """The broker still knows our session, as if it was killed half an hour after it last saved its state."""
     write_fleet(database)
     topic = "logboat/argo/sensor/main/state"
     async with forwarding(database, broker.url) as gateway:
@@ -190,7 +190,7 @@ async def test_broker_that_is_back_at_what_it_had_before_is_put_right(
 async def test_older_value_that_another_leaves_is_put_right_at_once(
     database: Database, broker: Broker, version: str
 ) -> None:
-    """Two gateways that ask at the same time what is there do not hear of each other's."""
+    """Two gateways that query the retained messages at the same time do not receive each other's."""
     write_fleet(database)
     topic = "logboat/argo/sensor/main/state"
     async with (
@@ -231,7 +231,7 @@ async def test_what_goes_again_counts_as_not_ashore(database: Database, broker: 
 async def test_newer_of_another_vessel_stays_when_what_is_missing_is_put_back(
     tmp_path: Path, database: Database, broker: Broker
 ) -> None:
-    """Two forward to one broker; it restarts, and each has something that the other has not."""
+    """Two vessels forward to one broker; it restarts, and each has a document that the other lacks."""
     write_fleet(database)
     with builders.store(tmp_path / "other.db") as other:
         for vessel in ("argo", "brigid"):
@@ -296,7 +296,7 @@ async def test_broker_that_lets_us_write_alone_gets_everything_again_after_its_r
         broker.stop()
 
 
-# Sensors that are gone
+# Sensors that no longer exist
 
 
 def assert_nothing_of(found: dict[str, bytes], *sensors: str) -> None:
@@ -429,7 +429,7 @@ async def test_what_others_keep_below_our_topics_stays(database: Database, broke
     assert found["homeassistant/sensor/shed/kettle/config"] == b"{}"
 
 
-# Who is there
+# Presence
 
 
 async def test_presence_follows_the_recorder(database: Database, broker: Broker) -> None:

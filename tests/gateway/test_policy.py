@@ -1,4 +1,4 @@
-"""Policies: which documents go, when, and which part of them decides."""
+"""Policies decide which documents are sent, and when; each part has its own decision."""
 
 import pytest
 from hypothesis import given

@@ -26,7 +26,7 @@ Reply = ResponseReceived | ErrorReceived
 
 
 def pattern(kind: str, size: int) -> bytes:
-    """The same bytes as the Go peer's function of this name."""
+    """Return the same bytes as the Go peer's function of this name."""
     if kind == "blank":
         return bytes(size)
     out = bytearray()
@@ -44,7 +44,7 @@ def pattern(kind: str, size: int) -> bytes:
 
 @dataclass
 class Talker:
-    """Asks and answers over one WebSocket."""
+    """Peer that makes and answers requests over one WebSocket."""
 
     socket: WebSocket
     connection: Connection = field(default_factory=Connection)
@@ -89,7 +89,7 @@ class Talker:
         compressed: bool = False,
         in_parts: bool = False,
     ) -> Reply:
-        """A request, and its reply."""
+        """Send a request, and return its reply."""
         number = self.connection.send_request(
             {**(properties or {}), "Profile": profile},
             body,
@@ -103,7 +103,7 @@ class Talker:
         return await reply
 
     def note(self, body: bytes, *, compressed: bool) -> None:
-        """A request that wants no reply."""
+        """Send a request that expects no reply."""
         self.connection.send_request({"Profile": "note"}, body, compressed=compressed, no_reply=True)
         self._to_send.set()
 

@@ -1,4 +1,4 @@
-"""Against the protocol's other implementation, over a WebSocket on the loopback interface, in both roles."""
+"""Our BLIP with the protocol's other implementation, over a WebSocket on loopback, in both roles."""
 
 import asyncio
 import hashlib
@@ -129,7 +129,7 @@ def test_requests_that_want_no_reply_arrive(go_port: int) -> None:
             talker.note(pattern("text", place * 100), compressed=place % 2 == 0)
         assert isinstance(before, ResponseReceived)
         wanted = str(int(before.body) + 300).encode()
-        # Its library hands each request to a goroutine of its own, so counting may lag behind arriving.
+        # Its library starts a goroutine for each request, so counting may lag behind arrival.
         while True:
             after = await talker.ask("notes")
             assert isinstance(after, ResponseReceived)
