@@ -113,6 +113,9 @@ class Membership:
         """Why a certificate is not acceptable, a sentence; None if it is."""
         return self.trust.objection(certificate, self._now())
 
+    def _revocation(self, certificate: x509.Certificate) -> str | None:
+        return None if self.trust.revoked(certificate) is None else self.judge(certificate)
+
     def vessel_of(self, certificate: x509.Certificate) -> str | None:
         """The vessel that it names."""
         return self.trust.vessel(certificate)
@@ -167,7 +170,9 @@ class Membership:
         """For a listener: vessels by certificate, crew by password."""
         return ListenerAuthenticators(
             certificate=ListenerCertificateAuthenticator(
-                lambda certificates: self.judge(certificates[0]) or True, roots=(self.trust.root,)
+                lambda certificates: self.judge(certificates[0]) or True,
+                roots=(self.trust.root,),
+                revoked=self._revocation,
             ),
             password=ListenerPasswordAuthenticator(self._has_password, guesses=self._guesses)
             if self._crew

@@ -233,13 +233,23 @@ class ListenerCertificateAuthenticator:
     """
 
     def __init__(
-        self, callback: CertificateCallback | None = None, *, roots: Sequence[x509.Certificate] = ()
+        self,
+        callback: CertificateCallback | None = None,
+        *,
+        roots: Sequence[x509.Certificate] = (),
+        revoked: Callable[[x509.Certificate], str | None] = lambda _: None,
     ) -> None:
+        """Create the authenticator.
+
+        `revoked` returns why a certificate was revoked, or None. The holder of such a certificate is refused
+        right after the TLS handshake, and not asked for a password.
+        """
         if not roots:
             msg = "roots are needed: the CAs, or the clients' own certificates, that are trusted"
             raise ValueError(msg)
         self.roots = tuple(roots)
         """Trusted certificates, with which the listener's TLS context verifies clients."""
+        self.revoked = revoked
         self._callback = callback
 
     async def ok(self, certificates: list[x509.Certificate]) -> bool:
@@ -288,6 +298,21 @@ class ListenerAuthenticators:
     def is_certificate_required(self) -> bool:
         """True if clients cannot connect without a certificate."""
         return self.certificate is not None and self.password is None
+
+    async def judge(self, certificate: x509.Certificate) -> bool | Refusal:
+        """Judge a certificate that the TLS handshake verified, before the client has asked for anything.
+
+        Returns:
+            True if its holder is admitted, False if a password may still admit it, or how to refuse it.
+        """
+        if self.certificate is None:
+            return False
+        if (revoked := self.certificate.revoked(certificate)) is not None:
+            return Refusal(403, revoked, {})
+        why_not = await self._objection(self.certificate, certificate)
+        if why_not is None:
+            return True
+        return False if self.password is not None else Refusal(403, why_not, {})
 
     async def authenticate(
         self,

@@ -13,6 +13,7 @@ import asyncio
 import ipaddress
 import json
 import logging
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
@@ -206,6 +207,7 @@ class URLEndpointListener:
             _address(configuration.network_interface),
             configuration.port,
             self._decide,
+            judge=self._judge,
             look=self._look,
             welcomes=configuration.welcomes,
             ssl=context,
@@ -256,6 +258,11 @@ class URLEndpointListener:
         return ConnectionStatus(
             len(self._connections), sum(connection.is_busy for connection in self._connections)
         )
+
+    async def _judge(self, ssl_object: ssl.SSLObject) -> bool | Reject:
+        certificate = certificates.peer_certificate(ssl_object)
+        verdict = False if certificate is None else await self._authenticators.judge(certificate)
+        return Reject(verdict.status, verdict.text) if isinstance(verdict, Refusal) else verdict
 
     async def _admit(self, request: Request, name: str | None) -> _Admitted | Reject:
         certificate = (

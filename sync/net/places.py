@@ -2,7 +2,8 @@
 
 A stranger is a client that has connected and is not admitted yet. Anyone can be one at no cost, so each
 address gets few places. When strangers fill all their places, the one that has taken longest is dropped. A
-client with a certificate that leads to one of our roots finds a place even if users have taken all of theirs.
+client with a certificate that was judged to be good finds a place even if users have taken all of theirs.
+Until then it is a stranger like any other, since a certificate that leads to a root of ours may be revoked.
 When all places for users are taken, the oldest connection of the user with the most connections is dropped.
 
 This is a policy without sockets or a clock: it returns the connections to drop.
@@ -47,7 +48,7 @@ class Places(Generic[K]):
         self._strangers: dict[K, str] = {}
         """The address of each stranger, the longest-waiting first."""
         self._known: set[K] = set()
-        """The strangers that have presented a certificate."""
+        """The strangers that have presented a good certificate."""
         self._members: dict[K, None] = {}
         self._others: dict[K, str] = {}
         """The owner of each admitted connection without a certificate."""
@@ -78,7 +79,7 @@ class Places(Generic[K]):
         return dropped
 
     def show(self, who: K) -> None:
-        """Record that a stranger has presented a certificate that leads to a root."""
+        """Record that a stranger has presented a certificate that was judged to be good."""
         if who in self._strangers:
             self._known.add(who)
 

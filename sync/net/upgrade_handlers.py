@@ -49,5 +49,11 @@ class Reject:
 
 
 Decide = Callable[[Request], Awaitable[Accept | Reject]]
+Judge = Callable[[tls.SSLObject], Awaitable[bool | Reject]]
+"""Function that judges a client's certificate, which leads to a root, right after the TLS handshake.
+
+It returns True if the holder is to be admitted, False if that depends on the request, or how to refuse it at
+once.
+"""
 Look = Callable[[Request], Awaitable[Reject]]
 """Function that answers a request that asks for no WebSocket."""

@@ -28,7 +28,7 @@ from sync.net.words import plain
 from sync.peer.problems import ProblemError
 
 from .error_mapping import problem_of
-from .upgrade_handlers import Accept, Decide, Look, Reject, Request
+from .upgrade_handlers import Accept, Decide, Judge, Look, Reject, Request
 
 __all__ = ["Accept", "Decide", "Reject", "Request", "Server", "serve"]
 
@@ -52,6 +52,7 @@ async def serve(
     *,
     ssl: tls.SSLContext | None = None,
     check: Callable[[tls.SSLObject], None] | None = None,
+    judge: Judge | None = None,
     look: Look | None = None,
     welcomes: Callable[[str], bool] | None = None,
     max_connections: int = 100,
@@ -68,6 +69,8 @@ async def serve(
         decide: decides about each WebSocket request, within another `handshake_timeout`.
         ssl: the TLS context; None for no TLS.
         check: called after each TLS handshake; raises ProblemError to drop the client.
+        judge: judges each certificate within the `handshake_timeout`; without it, any that leads to a root is
+            good.
         look: answers requests that ask for no WebSocket; without it they get 426.
         welcomes: returns True to accept a connection that arrived at this local address.
         max_connections: maximum number of admitted connections.
@@ -82,6 +85,7 @@ async def serve(
     """
     server = Server(
         decide,
+        judge=judge,
         look=look,
         welcomes=welcomes,
         ssl=ssl,
@@ -101,6 +105,7 @@ class Server:
         self,
         decide: Decide,
         *,
+        judge: Judge | None,
         look: Look | None,
         welcomes: Callable[[str], bool] | None,
         ssl: tls.SSLContext | None,
@@ -110,6 +115,7 @@ class Server:
         tuning: Tuning,
     ) -> None:
         self.decide = decide
+        self.judge = judge
         self.look = look
         self.welcomes = welcomes
         self.ssl = ssl
@@ -199,7 +205,7 @@ class Server:
         return True
 
     def show(self, guest: "_Guest") -> None:
-        """Record that a guest has presented a certificate that leads to one of our roots."""
+        """Record that a guest has presented a certificate that was judged to be good."""
         self._places.show(guest)
 
     def enter(self, guest: "_Guest", owner: str) -> None:
@@ -303,6 +309,8 @@ class _Guest(asyncio.Protocol):
         try:
             async with asyncio.timeout(self._server.handshake_timeout):
                 ssl_object = await self._secure()
+                if ssl_object is not None and await self._is_turned_away(ssl_object):
+                    return
                 head = await self._read_head()
             if head is not None:
                 await self._answer(*head, ssl_object)
@@ -356,11 +364,25 @@ class _Guest(asyncio.Protocol):
         self._pipe = secured
         self._is_secured = True
         ssl_object: tls.SSLObject = secured.get_extra_info("ssl_object")
-        if ssl_object.getpeercert(binary_form=True):
-            self._server.show(self)
         if self._server.check is not None:
             self._server.check(ssl_object)
         return ssl_object
+
+    async def _is_turned_away(self, ssl_object: tls.SSLObject) -> bool:
+        """Have the certificate judged, if there is one; return True if the client has been refused for it.
+
+        Until then the client is a stranger like any other: a certificate that leads to a root may be revoked.
+        """
+        if not ssl_object.getpeercert(binary_form=True):
+            return False
+        verdict = True if self._server.judge is None else await self._server.judge(ssl_object)
+        if isinstance(verdict, Reject):
+            log.warning("%s is refused: %s", self.remote, plain(verdict.text))
+            self._respond(self._protocol.reject(verdict.status, verdict.text))
+            return True
+        if verdict:
+            self._server.show(self)
+        return False
 
     async def _read_head(self) -> tuple[HttpRequest, bytes] | None:
         """Return the request and the bytes after it, or None if it was invalid and has been answered."""

@@ -13,14 +13,18 @@ from cryptography import x509
 
 from sync.mesh.greeting import Greeting
 from sync.net.authenticators import (
+    BasicAuthenticator,
     ClientCertificateAuthenticator,
+    ListenerAuthenticators,
     ListenerCertificateAuthenticator,
     ListenerPasswordAuthenticator,
 )
 from sync.net.certificates import common_name
 from sync.net.listener import URLEndpointListener, Visitor
 from sync.net.login_rate_limit import Guesses
+from sync.net.places import PER_ADDRESS, STRANGERS
 from sync.net.tls_contexts import client_context
+from sync.net.tls_identity import TLSIdentity
 from sync.peer.passive import PassiveOptions
 from tests.net.certificates import CA
 from tests.net.test_replicator import IDENTITY, Followed, listening, once, settled, url
@@ -206,6 +210,87 @@ def test_both_ends_say_why_a_certificate_is_not_welcome_any_more(
     (refused,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert refused.startswith("127.0.0.1:")
     assert refused.endswith(" is refused: the certificate of vessel argo was revoked on 2026-11-01")
+
+
+async def shown(port: int, identity: TLSIdentity, address: str = "127.0.0.1") -> Open:
+    """TLS is open, with a client certificate, and no request comes."""
+    context = client_context(pinned=IDENTITY.fingerprint, identity=identity).context
+    return await asyncio.open_connection("127.0.0.1", port, ssl=context, local_addr=(address, 0))
+
+
+@pytest.mark.parametrize("has_passwords", [True, False])
+def test_holder_of_a_revoked_certificate_is_turned_away_before_it_asks_for_anything(
+    tmp_path: Path, has_passwords: bool
+) -> None:
+    async def main() -> None:
+        with databases(tmp_path) as (_, theirs):
+            fleet = CA.new()
+            authenticators = ListenerAuthenticators(
+                certificate=ListenerCertificateAuthenticator(
+                    roots=[fleet.certificate], revoked=lambda _: "it was revoked on 2026-11-01"
+                ),
+                password=ListenerPasswordAuthenticator(lambda *_: True) if has_passwords else None,
+            )
+            async with listening({"log": theirs}, authenticator=authenticators) as listener:
+                assert listener.port is not None
+                reader, writer = await shown(listener.port, fleet.issue("argo"))
+                answer = await reader.read()
+                assert answer.startswith(b"HTTP/1.1 403 ")
+                assert answer.endswith(b"it was revoked on 2026-11-01")
+                writer.close()
+                if has_passwords:
+                    _, writer = await shook_hands(listener.port)
+                    writer.close()
+
+    run(main())
+
+
+def test_holders_of_certificates_that_were_not_judged_to_be_good_shut_nobody_out(tmp_path: Path) -> None:
+    async def main() -> None:
+        with databases(tmp_path) as (ours, theirs):
+            fleet = CA.new()
+            authenticators = ListenerAuthenticators(
+                certificate=ListenerCertificateAuthenticator(lambda _: False, roots=[fleet.certificate]),
+                password=ListenerPasswordAuthenticator(lambda *_: True),
+            )
+            mallory = fleet.issue("mallory")
+            async with listening({"log": theirs}, authenticator=authenticators) as listener:
+                assert listener.port is not None
+                held = [
+                    await shown(listener.port, mallory, f"127.0.1.{1 + number // PER_ADDRESS}")
+                    for number in range(STRANGERS)
+                ]
+                anna = BasicAuthenticator("anna", "secret")
+                assert (await once(ours, url(listener), authenticator=anna)).problem is None
+                for _, writer in held:
+                    writer.transport.abort()
+
+    run(main())
+
+
+def test_vessel_whose_certificate_is_good_keeps_its_place_until_it_has_asked(tmp_path: Path) -> None:
+    async def main() -> None:
+        with databases(tmp_path) as (_, theirs):
+            fleet = CA.new()
+            authenticators = ListenerAuthenticators(
+                certificate=ListenerCertificateAuthenticator(roots=[fleet.certificate]),
+                password=ListenerPasswordAuthenticator(lambda *_: True),
+            )
+            async with listening({"log": theirs}, authenticator=authenticators) as listener:
+                assert listener.port is not None
+                reader, writer = await shown(listener.port, fleet.issue("argo"))
+                strangers = [
+                    await asyncio.open_connection(
+                        "127.0.0.1", listener.port, local_addr=(f"127.0.1.{1 + number // PER_ADDRESS}", 0)
+                    )
+                    for number in range(STRANGERS + PER_ADDRESS)
+                ]
+                writer.write(REQUEST.replace(b"/db/", b"/log/"))
+                assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+                for _, stranger in (*strangers, (reader, writer)):
+                    stranger.transport.abort()
+
+    run(main())
 
 
 @pytest.mark.parametrize(
