@@ -17,7 +17,7 @@ from services.config.loader import Configuration, read_configuration, reserved_p
 def check(folder: Path, *, config: str = CONFIG, sensors: str = SENSORS) -> Verdict:
     """Check both files, by these names; a missing file counts as empty.
 
-    Raise nothing: whatever is wrong is in the verdict.
+    Never raise: whatever is wrong is in the verdict.
     """
     problems: list[Problem] = []
     configuration = None

@@ -96,7 +96,7 @@ def in_force(identity: FleetIdentity, folder: Path, data: Path, now: datetime) -
 
 
 class RadioKeyWatch:
-    """The sync daemon's part: reads statements, keeps the highest, and reports the state."""
+    """The sync daemon's handling of statements, which keeps the highest and reports the state."""
 
     def __init__(
         self,

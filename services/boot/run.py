@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _IMAGERS_USER: Final = 1100
-"""Number of its user; those of the image's own users are lower."""
+"""User id of Imager's user; those of the image's own users are lower."""
 _LONGEST_CONFIG_TXT: Final = 256_000
 """Maximum size in bytes; a usual file has a few thousand."""
 _NETWORKS: Final = "the networks"
@@ -68,13 +68,13 @@ _ASKED: Final = ".restart-asked"
 
 @dataclass(slots=True)
 class Boot:
-    """One boot of the appliance."""
+    """A boot of the appliance."""
 
     places: Places
     now: datetime
     tool: Run = run
     progress: Callable[[], None] = lambda: None
-    """Called before each step."""
+    """Callback before each step."""
     slots: Callable[[], Iterable[AbstractContextManager[Path]]] | None = None
     """The boot partitions, each as a context manager; None for those of the mounted card."""
     problems: list[str] = field(default_factory=list)

@@ -52,7 +52,7 @@ _JOURNAL: Final = ("journalctl", "--no-pager", "-o", "short-iso", "-n", "3000")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One file of the archive."""
+    """A file of the archive."""
 
     name: str
     text: str

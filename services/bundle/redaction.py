@@ -178,7 +178,7 @@ def redact(text: str) -> Redacted:
 
 
 class _NotUnderstoodError(Exception):
-    """A line is no valid setting."""
+    """Line that is not a valid setting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -414,7 +414,7 @@ def _tokens(line: str) -> Iterator[_Token]:
 
 @lru_cache(maxsize=256)
 def _is_near(name: str) -> bool:
-    """Return True if a name is a configuration's, possibly misspelt, and so no misplaced value."""
+    """Return True if a name is a configuration's, possibly misspelt, and therefore no misplaced value."""
     known = HARMLESS | SECTIONS | SECRET
     return name in known or bool(get_close_matches(name[:40], known, n=1, cutoff=0.8))
 

@@ -45,7 +45,7 @@ def _forms_of(value: str) -> Iterator[str]:
 
 
 class Remover:
-    """Removes secrets from texts."""
+    """Filter that removes secrets from texts."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
         """Prepare the removal of `values`, the secrets of this vessel."""

@@ -151,7 +151,7 @@ def by_whom(args: Namespace, world: World) -> str:
 
 
 def acknowledged(args: Namespace, world: World, name: str, *, who: str) -> tuple[str, bool]:
-    """Acknowledge the alarm whose id ends in `name`.
+    """Acknowledge the alarm that `name` identifies, by its id or a unique ending of it.
 
     Return its id, and whether the acknowledgement is new. Raise CommandError if there is no such alarm, or if
     the store cannot be read or written.

@@ -1,4 +1,4 @@
-"""What commands share: errors, the environment, the store, the choice of the vessel, JSON.
+"""Shared parts of the commands: errors, the environment, the store, the choice of the vessel, JSON.
 
 A command prints to standard output and returns its exit status. A mistake of the user raises UsageError (exit
 status 2), and a failure raises FailedError (exit status 1). Both become one sentence on standard error.
@@ -31,17 +31,17 @@ STORE: Final = "log.db"
 
 
 class CommandError(Exception):
-    """A command cannot go on; the text is a sentence for the user."""
+    """Failure of a command; the text is a sentence for the user."""
 
     status = 1
 
 
 class FailedError(CommandError):
-    """The requested action failed."""
+    """Failure of the requested action."""
 
 
 class UsageError(CommandError):
-    """The command line is wrong."""
+    """Error in the command line."""
 
     status = 2
 
@@ -95,7 +95,7 @@ class World:
     sleep: Callable[[float], None] = time.sleep
     alive: Callable[[int], bool] = is_alive
     failed_units: Callable[[], Sequence[str]] = failed_units
-    """Returns Logboat's units that systemd lists as failed."""
+    """Function that returns Logboat's units that systemd lists as failed."""
     user: Callable[[], str] = login_name
     secret: Callable[[str], str] = ask_secret
     ask: Callable[[str], str] = ask_person

@@ -26,7 +26,10 @@ from .common import FailedError, print_json, say
 LOOK_EVERY_S: Final = 0.2
 """Seconds between updates of the counts on a terminal, and between checks for a change from busy to idle."""
 STOP_WITHIN_S: Final = 10.0
-"""Maximum seconds after a signal to finish what is in progress; see below while connecting."""
+"""Maximum seconds after a signal to finish what is in progress.
+
+A connection attempt gets fewer (`STOP_CONNECTING_WITHIN_S`).
+"""
 STOP_CONNECTING_WITHIN_S: Final = 1.0
 
 ERASE_LINE: Final = "\r\x1b[K"
@@ -53,7 +56,7 @@ def run(configuration: ReplicatorConfiguration, *, as_json: bool) -> int:
 
 
 class _Run:
-    """One replication and the reports about it."""
+    """A replication and the reports about it."""
 
     def __init__(self, configuration: ReplicatorConfiguration, *, as_json: bool) -> None:
         self._configuration = configuration

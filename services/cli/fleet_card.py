@@ -111,9 +111,9 @@ def _told(args: Namespace, vessel: str, target: Path, bundle: Mapping[str, bytes
 
 
 def _judged(args: Namespace, target: Path) -> "Target":
-    """Return the target if it is suitable.
+    """Return the target if a card may be written there; an existing file may be overwritten.
 
-    `judge` decides; an existing file may be overwritten.
+    Raise CardError if it is not suitable.
     """
     from provisioning.card import writing
     from provisioning.card.target import devices, judge

@@ -82,7 +82,7 @@ def parse_when(text: str, *, now: float, zone: tzinfo) -> float:
     """Return a moment that a person wrote, in seconds since 1970.
 
     It is a date, a date with time (in `zone` if it names none), or a duration before `now`. Raise UsageError
-    if it is neither.
+    if it is none of these.
     """
     try:
         return now - parse(text, "s")

@@ -54,7 +54,7 @@ def add(args: Namespace, world: World) -> int:
 
 
 def parse_value(text: str, unit: str) -> bool | float:
-    """Return a value that a person typed, in the SI unit `unit`. Raise UsageError if it is none."""
+    """Return a value that a person typed, in the SI unit `unit`. Raise UsageError if it is not valid."""
     if unit == "bool":
         word = text.strip().casefold()
         if word not in YES | NO:

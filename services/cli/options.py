@@ -19,7 +19,7 @@ class Parser(ArgumentParser):
 def common_options(default: str | None) -> ArgumentParser:
     """Return a parent parser with the options that every command takes, before or after its name.
 
-    `default` is None for the values themselves, or SUPPRESS to keep values that were given before.
+    `default` is None to set the usual defaults, or SUPPRESS to keep values that were given before the name.
     """
     parser = ArgumentParser(add_help=False)
     group = parser.add_argument_group("options of every command")

@@ -14,7 +14,7 @@ from services.terminal.table import fitted
 from .common import FailedError, UsageError, World, print_json, zone
 
 UNKNOWN: Final = "?"
-"""Stands for a part of a route that no vessel has reported (`sync.mesh.routes`)."""
+"""Mark of a part of a route that no vessel has reported (`sync.mesh.routes`)."""
 NOT_NEAR: Final = "not near"
 _STYLES: Final = {"linked": Style.GOOD, "silent": Style.WARN, "connecting": Style.WARN, "refused": Style.BAD}
 _SHORE_STYLES: Final = {"connected": Style.GOOD, "refused": Style.BAD}
@@ -34,7 +34,7 @@ def peers_arguments(parser: ArgumentParser) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One vessel in the list, near or far."""
+    """A vessel in the list, near or far."""
 
     vessel: str
     peer: LivePeer | None

@@ -191,7 +191,7 @@ def _read(args: Namespace, world: World, sight: Sight, database: "Database") -> 
 
 
 def store_facts(database: "Database") -> StoreFacts:
-    """Return the size of the store, as far as it is known without reading it through."""
+    """Return size and last sequence of the store, which are known without reading it through."""
     return StoreFacts(
         bytes=database.path.stat().st_size + database.wal_bytes, last_sequence=database.last_sequence
     )

@@ -1,9 +1,9 @@
 """Timekeeping: the accuracy of the machine's clock, the time floor, and the time anchors of a boot.
 
-An anchor states which UTC a moment of the boot clock was, with an uncertainty and a source. Readings carry
-the boot clock. Anchors convert it to UTC, also later, when a better one has become known. Sources, best
-first: `gnss`, `network` (NTP), `rtc` (a clock chip), `floor` (not earlier than this: the image's date or the
-last known time).
+An anchor states the UTC of a moment of the boot clock, with an uncertainty and a source. Readings carry the
+boot clock. Anchors convert it to UTC, also later, when a better one has become known. Sources, best first:
+`gnss`, `network` (NTP), `rtc` (a clock chip), `floor` (not earlier than this: the image's date or the last
+known time).
 """
 
 import ctypes
@@ -72,7 +72,7 @@ class ClockQuality:
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """One fixed relation between the boot clock and UTC."""
+    """A fixed relation between the boot clock and UTC."""
 
     clock_s: float
     utc: float

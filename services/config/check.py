@@ -46,7 +46,7 @@ class Checked:
 
 
 def check(path: Path) -> Checked:
-    """Check one file of either kind. Raise nothing: whatever is wrong with it is in the result."""
+    """Check one file of either kind. Never raise: whatever is wrong with it is in the result."""
     try:
         file = toml_file.read(path)
         summary = _sensors(file) if _describes_sensors(file) else _configuration(read_configuration(file))

@@ -1,6 +1,6 @@
 """The course of the demo: which vessels are started, cut off, reconnected and stopped, and when.
 
-A vessel's network is cut by killing its sync daemon, because only root can take an interface down, and so the
+A vessel's network is cut by killing its sync daemon, because only root can take an interface down. So the
 others get no goodbye. Its recorder continues to record, and so do the other vessels, which stay linked.
 """
 
@@ -61,7 +61,7 @@ class Voyage:
 
 
 class Course:
-    """One run of the demo, whose events are shown as they happen."""
+    """A run of the demo, whose events are shown as they happen."""
 
     def __init__(self, fleet: Fleet, seconds: float, shore: Shore | None = None) -> None:
         self._fleet, self._seconds, self._shore = fleet, seconds, shore
@@ -296,7 +296,7 @@ class Course:
 
 
 class _ImpatientError(DemoError):
-    """A condition was not met in time."""
+    """Condition that was not met in time."""
 
 
 def _standing(vessel: Vessel) -> Standing:

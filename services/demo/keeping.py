@@ -31,7 +31,7 @@ class _Down:
 
 
 class Keeper:
-    """Restarts the daemons of one vessel."""
+    """Supervisor of one vessel's daemons, which restarts those that exit."""
 
     def __init__(self, vessel: Vessel) -> None:
         self._vessel = vessel

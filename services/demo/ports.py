@@ -1,4 +1,4 @@
-"""TCP ports for programs that are told their port before they start, and may start again on it later."""
+"""TCP ports for programs that are given their port before they start, and may start again on it later."""
 
 import contextlib
 import itertools
@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Final
 
 _OUTGOING: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
-"""Where Linux says which ports it gives to outgoing connections; see ip(7)."""
+"""File with the range of ports that Linux gives to outgoing connections; see ip(7)."""
 
 _LOWEST: Final = 12_000
-"""Ports below are those of well-known services; test machines often run some."""
+"""Lowest port to use: those below belong to well-known services, some of which test machines run."""
 
 
 def fixed_ports() -> range:
@@ -29,11 +29,11 @@ def fixed_ports() -> range:
 
 
 def free_ports(among: range | None = None, *, first: int | None = None) -> Iterator[int]:
-    """Yield ports on which nobody listens, each once, beginning with the place `first` of a range.
+    """Yield ports on which nobody listens, each once, starting at position `first` of a range.
 
     Args:
         among: the ports to choose from; `fixed_ports` by default.
-        first: a place in the range, taken modulo its length; random by default, since two programs that
+        first: a position in the range, taken modulo its length; random by default, since two programs that
             look for ports at the same time should not both find the same.
     """
     ports = among or fixed_ports()

@@ -42,7 +42,7 @@ class Row:
 
 
 class Progress:
-    """Shows progress on a stream; `elapsed` returns the seconds since the demo began."""
+    """Display of progress on a stream; `elapsed` returns the seconds since the demo began."""
 
     def __init__(self, elapsed: Callable[[], float], *, stream: TextIO | None = None) -> None:
         self._elapsed = elapsed

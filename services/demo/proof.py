@@ -26,7 +26,7 @@ from .vessel import Ledger
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What one vessel has recorded, as known from outside the stores."""
+    """Recorded samples of one vessel, as known from outside the stores."""
 
     vessel: str
     sensors: frozenset[str]
@@ -43,7 +43,7 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One path of the recording, compared with what was stored."""
+    """A path of the recording, compared with what was stored."""
 
     path: str
     recorded: int
@@ -133,7 +133,7 @@ def compare(stores: Sequence[Findings]) -> list[str]:
 
 
 def stored(database: Database, vessel: str, sensor: str) -> list[tuple[int, float]]:
-    """Return boot clock in ms and value of every good sample of a sensor, in the order of its logs."""
+    """Return boot clock in ms and value of each good sample of a sensor, in the order of its logs."""
     found = []
     for document in database.documents(prefix=f"{Kind.READING}:{vessel}:{sensor}:"):
         body = document.body

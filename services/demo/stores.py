@@ -11,7 +11,7 @@ Standing = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Apart:
-    """What one vessel and the others had to exchange when it returned."""
+    """Documents that one vessel and the others had to exchange when it returned."""
 
     own: Standing
     """Documents that no other had, or only in an older revision."""

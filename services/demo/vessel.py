@@ -1,4 +1,4 @@
-"""One vessel of the demo: its files and its daemons.
+"""A vessel of the demo: its files and its daemons.
 
 The daemons are separate processes, as on an appliance. The recorder writes its ledger (what it has reported
 as durable) into a file that only the demo reads.
@@ -32,7 +32,7 @@ Ledger = dict[tuple[str, str], set[int]]
 
 
 class DemoError(Exception):
-    """The demo could not be carried out; the text says what happened."""
+    """Failure to carry out the demo; the text says what happened."""
 
 
 class Daemon(Enum):
@@ -55,7 +55,7 @@ class Daemon(Enum):
 
 @dataclass(slots=True)
 class Vessel:
-    """One simulated appliance with its processes."""
+    """A simulated appliance with its processes."""
 
     name: str
     folder: Path

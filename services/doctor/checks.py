@@ -13,7 +13,7 @@ from .findings import Finding, Verdict, skipped, warn
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One row of the table: a check."""
+    """A row of the table: a check."""
 
     name: str
     ask: Callable[[Patient], Finding]

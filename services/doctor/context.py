@@ -1,4 +1,4 @@
-"""What checks read: files below a root, live states, the output of commands. Tests pass their own."""
+"""Input of the checks: files below a root, live states, the output of commands. Tests pass their own."""
 
 import subprocess
 from collections.abc import Callable, Sequence
@@ -32,7 +32,7 @@ def run_command(command: Sequence[str]) -> str:
 
 @dataclass
 class Patient:
-    """One appliance under examination."""
+    """An appliance under examination."""
 
     config: Path
     sensors_file: Path
@@ -45,7 +45,7 @@ class Patient:
     root: Path = Path("/")
     firmware: Path = Path("/boot/firmware")
     ask: Callable[[Sequence[str]], str] = field(default=run_command)
-    """Runs a command and returns its output, or raises OSError."""
+    """Function that runs a command and returns its output, or raises OSError."""
 
     @cached_property
     def configuration(self) -> Configuration:
@@ -65,17 +65,17 @@ class Patient:
 
     @cached_property
     def recorder_sight(self) -> recorder_state.Sight:
-        """What is known of the recorder's state."""
+        """The recorder's state, and whether it is current."""
         return recorder_state.look(self.run, boottime=self.boottime, alive=self.alive)
 
     @cached_property
     def sync_sight(self) -> sync_state.Sight:
-        """What is known of the sync daemon's state."""
+        """The sync daemon's state, and whether it is current."""
         return sync_state.look(self.run, boottime=self.boottime, alive=self.alive)
 
     @cached_property
     def lights_sight(self) -> lights_state.Sight:
-        """What is known of the lights' state."""
+        """The lights' state, and whether it is current."""
         return lights_state.look(self.run, boottime=self.boottime, alive=self.alive)
 
     @property

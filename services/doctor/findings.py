@@ -21,7 +21,7 @@ class Finding:
     seen: str
     """The observation, with its figures."""
     cure: str = ""
-    """What to do; '' if nothing."""
+    """The remedy; '' if there is none."""
 
 
 def good(seen: str) -> Finding:

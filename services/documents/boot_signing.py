@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Sign = Callable[[str, Mapping[str, Any]], dict[str, Any]]
-"""Returns a signed body, from a document's id and body."""
+"""Function that returns a signed body, from a document's id and body."""
 
 USUAL: Final = Path("/etc/logboat/identity")
 _SIGNED: Final = "boots-signed"
-"""Name of the local document with the fleet as of which every boot in this store is signed."""
+"""Id of the local document with the fleet whose identity has signed every boot in this store."""
 _AT_ONCE: Final = 16
 """Number of boots signed in one transaction: each takes some milliseconds on a small machine."""
 
@@ -61,7 +61,7 @@ NONE: Final = OwnIdentity()
 def load(folder: Path, vessel: str) -> OwnIdentity:
     """Return the identity in a folder, which must be that of this vessel.
 
-    Raise nothing, whatever the folder contains, so that recording continues.
+    Never raise, whatever the folder contains, so that recording continues.
     """
     with contextlib.suppress(OSError):  # then loading reports the problem
         if not folder.exists():

@@ -33,7 +33,7 @@ BATCHES_A_STEP: Final = 64
 EQUIPMENT_MS: Final = 10_000
 """Minimum milliseconds between writes of a changing current value: each write is a revision that travels."""
 WRITES_A_TRANSACTION: Final = 64
-"""Number of writes in a transaction, which stays well below the 50 ms that others may have to wait."""
+"""Maximum number of writes in a transaction, to keep it well below the 50 ms that others may have to wait."""
 
 Release = Callable[[int, Mapping[str, int]], None]
 
@@ -71,8 +71,8 @@ class _Current:
     def moved(self) -> tuple[Any, ...]:
         """Return the facts whose change is written with the next periodic write.
 
-        Totals count only together with a new sample, because they increase while a value is merely repeated.
-        For example, a tachometer that is still again was counted meanwhile.
+        Totals are compared only after another sample was recorded, even one with the same value: a tachometer
+        that stands still again has counted in between. Without a new sample, changes of totals wait.
         """
         if self.written is not None and self.written[2] == self.row.sequence:
             told: tuple[Any, ...] = self.written[1]
@@ -81,7 +81,7 @@ class _Current:
 
 
 class Documenter:
-    """Turns batches into documents. Used from one thread."""
+    """Writer of documents from batches, for use by one thread."""
 
     def __init__(
         self,
@@ -98,9 +98,10 @@ class Documenter:
     ) -> None:
         """Set up the documenter and read its position in the journal.
 
-        `registered` has path and unit of every sensor that the journal may contain samples of. `severities`
-        are those of alarms in progress. `measured_before` has path and unit of samples from earlier runs,
-        where the configuration has changed since. `sign` adds the vessel's signature, if it has one.
+        `registered` has the path and unit of every sensor that the journal may contain samples of.
+        `severities` are those of alarms in progress. `measured_before` has the path and unit of samples from
+        earlier runs, where the configuration has changed since. `sign` adds the vessel's signature, if it has
+        one.
         """
         self.identity = identity
         self.cursor = reader.through()
@@ -144,7 +145,7 @@ class Documenter:
         A peer may have returned what was written before the card was replaced. That has more revisions, and
         so has replaced what is here. Another vessel may have written in our name, or passed on an old state
         of ours as a newer one. `in_progress` are alarms by sensor, whose documents may have been removed as
-        unowned.
+        belonging to nobody.
         """
         for name, episode in in_progress:
             self._alarm(name, episode)
@@ -287,7 +288,7 @@ class Documenter:
             self._end(name)
 
     def _measured(self, name: str) -> tuple[str, str]:
-        """Return path and unit that a sensor had in the run of the current batch."""
+        """Return the path and unit that a sensor had in the run of the current batch."""
         if self._run != self.identity.run and name in self._measured_before:
             return self._measured_before[name]
         return self._registered[name]

@@ -30,7 +30,7 @@ def seconds_of(when: datetime) -> float:
 
 
 class ShapeError(ValueError):
-    """A document does not have the shape of its type; the text says which document and field."""
+    """Document that does not have the shape of its type; the text says which document and field."""
 
 
 class Stored(Protocol):
@@ -70,7 +70,7 @@ class _Shape(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
-    """One sample of a window."""
+    """A sample of a window."""
 
     offset: Whole
     """Milliseconds after the window's start."""
@@ -130,7 +130,7 @@ class End(_Shape, frozen=True, kw_only=True):
 
 
 class BootFacts(_Shape, frozen=True, kw_only=True):
-    """One boot of the machine."""
+    """A boot of the machine."""
 
     vessel: str
     log: str
@@ -160,7 +160,7 @@ class Acknowledgement(_Shape, frozen=True, kw_only=True):
 
 
 class Alarm(_Shape, frozen=True, kw_only=True):
-    """One alarm, from its start until it is cleared."""
+    """An alarm, from its start until it is cleared."""
 
     vessel: str
     sensor: str

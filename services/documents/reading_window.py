@@ -102,7 +102,7 @@ def iso(utc: float) -> str:
 
 
 def reading(window: Window, clock: ClockReading) -> tuple[str, dict[str, Any]]:
-    """Return id and body of the document of a window that is not empty (DESIGN.md's `reading`)."""
+    """Return the id and body of the document of a window that is not empty (DESIGN.md's `reading`)."""
     origin, rows = window.origin, window.rows
     start, end = rows[0].clock_ms, rows[-1].clock_ms
     numbers = [

@@ -42,7 +42,7 @@ _MOST_OVERHEAD: Final = 2.0
 _LOOKS: Final = 10
 """Number of removals between two reads of the departures.
 
-Each reads all that the store notes of channels that were left.
+Each of them reads all notes about channels that were left.
 """
 _SMALL_CHECKPOINT: Final = 1_000
 """Size in bytes of a checkpoint that is always kept: no real peer's is usually larger."""
@@ -50,7 +50,7 @@ _BEYOND: Final = "\U0010ffff"
 """A string that sorts after every id."""
 
 Safe = Mapping[tuple[str, str, str], int]
-"""Maps (vessel, sensor, log) to the last sequence number acknowledged ashore."""
+"""Mapping of (vessel, sensor, log) to the last sequence number acknowledged ashore."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +119,8 @@ def held(
 ) -> Bytes:
     """Return the bytes that each owner occupies.
 
-    `beside` are bytes of the vessel's own that are not in the store; `departures` are what the store notes of
-    them, if that has just been read.
+    `beside` are bytes of the vessel's own that are not in the store. `departures` is the result of
+    `database.sizes.departures`, if it has just been read.
     """
     noted = database.sizes.departures() if departures is None else departures
     sums = dict.fromkeys(Owner, 0)
@@ -187,7 +187,7 @@ def make_room(
 
 
 class _Pass:
-    """One pass of removal."""
+    """A pass of removal."""
 
     def __init__(
         self,

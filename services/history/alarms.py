@@ -24,7 +24,7 @@ class AlarmIdError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """One alarm as views show it."""
+    """An alarm as views show it."""
 
     id: str
     alarm: Alarm

@@ -83,7 +83,7 @@ class SensorLog:
     """Last number on record; 0 if there is no reading."""
     last_at: Moment = NEVER
     waiting: int = 0
-    """Number of samples after `last`, by the sensor's current value: in open windows, or not yet arrived."""
+    """Number of samples after `last` that the sensor's current value implies: in open windows or to come."""
     missing: Tally = field(default_factory=Tally)
     explained: Tally = field(default_factory=Tally)
     repeated: Tally = field(default_factory=Tally)
@@ -193,7 +193,7 @@ def _vessel(source: Documents, vessel: str) -> tuple[set[str], list[str], list[s
 
 
 def _current(source: Documents, report: SensorLog) -> int | None:
-    """Return the last number by the sensor's current value; None if there is none of this log."""
+    """Return the last number according to the sensor's current value; None if there is none of this log."""
     document = source.get(documents.equipment_id(report.vessel, report.sensor))
     if document is None:
         return None
@@ -221,7 +221,7 @@ def _log_boots(timeline: Timeline, log: str, named: set[int]) -> LogBoots:
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    """A reading or gap document, sorted by its id."""
+    """A reading or gap document, with the parts of its id."""
 
     document: Stored
     kind: Kind
@@ -251,7 +251,7 @@ def _filed(source: Documents, kind: Kind, vessel: str) -> Iterator[tuple[str, Ki
 
 
 class _Walk:
-    """Steps through the numbers of one sensor's log."""
+    """Pass through the numbers of one sensor's log."""
 
     def __init__(self, report: SensorLog, timeline: Timeline, floor: str) -> None:
         """Start at the beginning; `floor` is the id of the first reading that was not removed here, or ''."""
@@ -277,7 +277,7 @@ class _Walk:
             self.report.blame(str(error))
 
     def end(self, current: int | None) -> SensorLog:
-        """Return the report; `current` is the last number by the sensor's current value, in this log."""
+        """Return the report; `current` is the last number in this log by the current value, or None."""
         last = max([self.report.last, *(gap.last for gap in self._gaps)])
         for span in self._unread(last, NEVER):
             if span.reason is not None:

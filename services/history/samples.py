@@ -19,7 +19,7 @@ from .timeline import NEVER, Moment, Timeline
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """One sample on record."""
+    """A sample on record."""
 
     log: str
     sequence: int

@@ -5,14 +5,16 @@ to UTC, and better ones may be added later. Nothing is ever rewritten: whoever s
 
 A boot's clock is converted to UTC as follows:
 
-1. Only anchors of the best source count (gnss and network alike, else rtc). If two cannot both be right, the
-more certain one stays, or the later one if both are equally certain. 2. Between two anchors UTC runs evenly
-(the crystal's drift); beyond the ends it runs at the clock's own rate. 3. A boot whose anchors contradict
-those of most sure boots around it is not believed (`agreement`), so that one wrong answer of a time server
-does not outlast its boot. 4. A clock chip that contradicts the boots around it, or the floor, is not
-believed. 5. A boot without a believable anchor lies after the boot before it and its floors, and before the
-boot after it: in the middle, with half of that span as the uncertainty. If nothing bounds it above, only "not
-before" is known.
+1. Only anchors of the best source count (gnss and network alike, else rtc). If two cannot both be right,
+   the more certain one stays, or the later one if both are equally certain.
+2. Between two anchors UTC runs evenly (the crystal's drift); beyond the ends it runs at the clock's own
+   rate.
+3. A boot whose anchors contradict those of most sure boots around it is not believed (`agreement`), so
+   that one wrong answer of a time server does not outlast its boot.
+4. A clock chip that contradicts the boots around it, or the floor, is not believed.
+5. A boot without a believable anchor lies after the boot before it and its floors, and before the boot
+   after it: in the middle, with half of that span as the uncertainty. If nothing bounds it above, only "not
+   before" is known.
 
 Samples are in order by log and number; times never reorder them.
 """
@@ -94,7 +96,7 @@ NEVER: Final = Moment(Trust.UNKNOWN, None)
 
 @dataclass(frozen=True, slots=True)
 class Boot:
-    """One boot of the machine, from its document."""
+    """A boot of the machine, from its document."""
 
     log: str
     number: int
@@ -225,7 +227,7 @@ def _agree(one: Anchor, later: Anchor) -> bool:
 
 
 def _interpolated(points: Sequence[Anchor], clock: float) -> tuple[float, float]:
-    """Return UTC and uncertainty at a moment, from anchors in order."""
+    """Return the UTC and the uncertainty at a moment, from anchors in order."""
     place = bisect_right(points, clock, key=lambda anchor: anchor.clock_s)
     if place == 0 or place == len(points):
         near = points[0] if place == 0 else points[-1]

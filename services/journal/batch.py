@@ -18,7 +18,7 @@ from sensors.sample import Totals, Value
 from sensors.state import State
 
 STATES: Final = tuple(State)
-"""Numbers of the states in a batch, which are their positions here: only ever append."""
+"""The states in the order of their numbers in a batch: only ever append to them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One accepted sample of a sensor."""
+    """An accepted sample of a sensor."""
 
     sensor: str
     sequence: int
@@ -153,7 +153,7 @@ _encode_values = msgspec.json.Encoder().encode
 
 
 class BatchError(ValueError):
-    """Stored bytes that are no valid batch."""
+    """Stored bytes that are not a valid batch."""
 
 
 def pack(batch: Batch, numbers: Mapping[str, int]) -> bytes:

@@ -85,13 +85,13 @@ class SensorRecord:
     last: int = 0
     """The last sequence number that was given."""
     closed: int = 0
-    """Documents contain the samples up to this one, as of the start."""
+    """Last number whose sample is in documents, as of the start."""
     totals: Totals = field(default_factory=Totals)
     episode: Episode | None = None
 
 
 class Journal:
-    """The writing side of the journal. Not thread-safe except for `release`, which only takes a note."""
+    """The writing side of the journal. Not thread-safe except for `release`, which only stores a note."""
 
     def __init__(
         self,
@@ -118,7 +118,7 @@ class Journal:
         self.last_batch: Batch | None = None
         """The newest batch; never dropped, so that a start knows when the last run ended."""
         self.through = 0
-        """Everything in batches up to this number is in documents, according to the file."""
+        """Number of the last batch that is completely in documents, according to the file."""
         self.wants_copies = False
         """True if the ring has no space for batches whose documents have no second copy yet."""
         self._copied: int | None = None
@@ -277,7 +277,7 @@ class Journal:
     def release(self, through: int, closed: Mapping[str, int]) -> None:
         """Note that documents contain all batches up to `through`, and each sensor's samples up to `closed`.
 
-        May be called from any thread. A later commit stores the note, and drops what the ring has no space
+        It may be called from any thread. A later commit stores the note, and drops what the ring has no space
         for.
         """
         self._noted = (through, dict(closed))
@@ -285,7 +285,7 @@ class Journal:
     def release_copies(self, through: int) -> None:
         """Note that documents of batches up to `through` are durable in their second copy, too.
 
-        May be called from any thread. After the first call, no other batch is dropped, unless the ring far
+        It may be called from any thread. After the first call, no other batch is dropped, unless the ring far
         exceeds its size.
         """
         self._copied = through
@@ -451,7 +451,7 @@ class JournalReader:
             return dict(self._connection.execute("SELECT id, closed FROM sensor"))
 
     def registered(self) -> dict[str, tuple[str, str]]:
-        """Return path and unit of every sensor that batches may refer to."""
+        """Return the path and unit of every sensor that batches may refer to."""
         with translating(self.path):
             return {
                 name: (path, unit)

@@ -17,7 +17,7 @@ from .batch import Batch, BatchError, unpack
 
 SCHEMA_VERSION: Final = 2
 ECHO_AFTER: Final = 64
-"""Distance of a batch to the one whose row contained its echo, in version 1."""
+"""Number of batches from one to that whose row contained its echo, in version 1."""
 _ECHOES: Final = """
 CREATE TABLE echo(number INTEGER PRIMARY KEY, data BLOB NOT NULL, crc INTEGER NOT NULL);
 CREATE TABLE newest(number INTEGER PRIMARY KEY, data BLOB NOT NULL, crc INTEGER NOT NULL);
@@ -53,7 +53,7 @@ Batches that have an echo keep it where it is. The migration writes as much as a
 
 
 class JournalError(Exception):
-    """The base class of the journal's errors.
+    """Base class of the journal's errors.
 
     JournalError
     ├── JournalDamagedError   the file is broken: `logboat store check` repairs it
@@ -64,19 +64,19 @@ class JournalError(Exception):
 
 
 class JournalDamagedError(JournalError):
-    """The file is not a sound database, or a batch does not match its checksum."""
+    """Damage of the file: it is not a sound database, or a batch does not match its checksum."""
 
 
 class JournalFullError(JournalError):
-    """The file system is full."""
+    """Lack of space in the file system."""
 
 
 class JournalBusyError(JournalError):
-    """Another process has the journal open for writing."""
+    """Use of the journal by another process, which has it open for writing."""
 
 
 class JournalUnavailableError(JournalError):
-    """Input/output error, read-only file system, permission: try again later."""
+    """Input/output error, read-only file system or missing permission, which may be temporary."""
 
 
 def translated(error: apsw.Error, path: Path) -> JournalError:

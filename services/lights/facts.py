@@ -73,13 +73,13 @@ class Facts:
 
 @dataclass(slots=True)
 class Machine:
-    """Reads the facts of this machine. Tests pass another `root` of the file system."""
+    """Reader of this machine's facts. Tests pass another `root` of the file system."""
 
     run: Path
     identity: Path
     root: Path = Path("/")
     ask_units: Callable[[], str] | None = None
-    """Returns systemd's list of failed units; None runs systemctl."""
+    """Function that returns systemd's list of failed units; None runs systemctl."""
     units_every: float = UNITS_EVERY_S
     """Seconds between queries while a failed unit is likely."""
     _noted: tuple[tuple[str, int], ...] = field(default=(), init=False)
@@ -91,7 +91,7 @@ class Machine:
     """The certificate file's modification time, and the expiry of the certificate in it."""
 
     def look(self, *, boottime: float, utc: float, alive: Callable[[int], bool]) -> Facts:
-        """Return the current facts. Raise nothing: what cannot be read counts as absent."""
+        """Return the current facts. Never raise: what cannot be read counts as absent."""
         return self.around(
             recorder_state.look(self.run, boottime=boottime, alive=alive),
             sync_state.look(self.run, boottime=boottime, alive=alive),

@@ -12,7 +12,7 @@ LED_CLASS: Final = Path("/sys/class/leds")
 
 
 class PanelError(Exception):
-    """A light cannot be used; the message says why."""
+    """Failure to use a light; the message says why."""
 
 
 class Panel(Protocol):
@@ -128,7 +128,7 @@ class PatientPanel:
 
 
 class KernelPanel:
-    """One of the kernel's LEDs, such as the board's green one (ACT)."""
+    """An LED of the kernel's, such as the board's green one (ACT)."""
 
     def __init__(self, name: str, *, leds: Path = LED_CLASS) -> None:
         """Take over the LED from the kernel. Raise PanelError if that fails."""

@@ -18,7 +18,7 @@ LIGHTS: Final = ("power", "record", "mesh", "gateway", "fault")
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """One row of the table."""
+    """A row of the table."""
 
     light: str
     pattern: Pattern

@@ -41,7 +41,7 @@ class ErrorLog:
         self._again = 0
 
     def append(self, line: Line, *, utc: float, clock: float, now: float) -> None:
-        """Append a line, unless it repeats one of the last. Raise nothing: failures are counted in `lost`.
+        """Append a line, unless it repeats one of the last. Never raise: failures are counted in `lost`.
 
         `clock` is in seconds since the board's start; `now` is in seconds of a monotonic clock.
         """
@@ -73,7 +73,7 @@ class ErrorLog:
                 os.close(file)
 
     def sync(self, now: float, *, at_once: bool = False) -> None:
-        """Make the last lines durable, if that is due. Raise nothing."""
+        """Make the last lines durable, if that is due. Never raise."""
         if self._waiting is None or not (at_once or self.is_due(now)):
             return
         file, self._waiting = self._waiting, None

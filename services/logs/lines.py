@@ -72,7 +72,7 @@ def of_record(record: logging.LogRecord, daemon: str, *, again: int = 0) -> Line
 
 
 class Foreground(logging.Formatter):
-    """Formats a record for a person who runs a command: its level, and its text on one clean line."""
+    """Formatter of records for a person who runs a command: level and text on one clean line."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line without a line ending."""

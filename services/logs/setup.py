@@ -87,7 +87,7 @@ _IDLE: Final = _Job(Line("", "", "", ""), 0)
 
 
 class _Handler(logging.Handler):
-    """Passes records on, unless the same was logged too often."""
+    """Log handler that passes records on, unless the same was logged too often."""
 
     def __init__(self, daemon: str, writer: _Writer) -> None:
         super().__init__()
@@ -153,7 +153,7 @@ def running(daemon: str, data: Path | None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def in_foreground() -> Iterator[None]:
-    """Send warnings to standard error, clean, while a person's command runs.
+    """Print warnings on standard error, without control characters, while a person's command runs.
 
     A daemon's own handlers, if there are any, take precedence.
     """
@@ -167,7 +167,10 @@ def in_foreground() -> Iterator[None]:
 
 @contextlib.contextmanager
 def talkative() -> Iterator[None]:
-    """Send all log records to standard error, clean, while a server runs in the foreground."""
+    """Print all log records on standard error, without control characters, while a server runs.
+
+    The server runs in the foreground, for a person.
+    """
     root = logging.getLogger()
     level_before, handler = root.level, _to_person(logging.INFO)
     root.addHandler(handler)

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 SEGMENT_BYTES: Final = 8_000_000
 LOOKED_AT: Final = 2_000
-"""Changes read in one round, including those of other vessels' documents."""
+"""Number of changes read in one round, including those of other vessels' documents."""
 BLOCK_BYTES: Final = 256_000
 """Approximate maximum size of documents' bodies in one block, in bytes."""
 AT_ONCE: Final = 10_000
@@ -196,7 +196,7 @@ class Copies:
     def rebase(self, database: Database, *, before: int) -> None:
         """Adapt the mark after the store was repaired and missing documents were restored.
 
-        The store has another uuid since then; `before` was its last sequence until the restore.
+        The store has had another uuid since then; `before` was its last sequence until the restore.
         """
         last, state = database.last_sequence, self._mark
         if state is None:
@@ -378,7 +378,7 @@ def _from_store(database: Database, wanted: Iterable[tuple[str, str]]) -> Iterat
 
 
 def _counts(copy: Copy, database: Database) -> bool:
-    """Whether a copy would have to be put back if the store lost what it has."""
+    """Return True if the copy would have to be restored if the store lost the document."""
     current = database.current([copy.id]).get(copy.id)
     if current is None:
         # A floor shows that readings were removed; alarms are removed only to free space on the card.

@@ -2,8 +2,8 @@
 
 A *round* copies all that has changed since the last one and makes it durable. It happens at the start, every
 ten minutes, at a clean stop, and when the journal's ring has no space for batches without a copy. It is done
-in steps between the documenter's. A problem with the copies delays nothing else: it is reported, and the work
-is retried.
+in steps, between those of the documenter. A problem with the copies delays nothing else: it is reported, and
+the work is retried.
 """
 
 import logging

@@ -156,7 +156,7 @@ def block(copies: Iterable[Copy], segment: int) -> bytes:
 
 
 def parse(data: bytes, segment: int) -> Content:
-    """Return what can be read. Raise nothing, whatever the bytes are."""
+    """Return what can be read. Never raise, whatever the bytes are."""
     found = Content()
     here = end = 0
     while True:

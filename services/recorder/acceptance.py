@@ -31,7 +31,7 @@ GIVEN_KINDS = frozenset({"manual", "replay"})
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """One moment on both clocks."""
+    """A moment on both clocks."""
 
     clock_ms: int
     utc: float

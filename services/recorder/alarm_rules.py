@@ -48,7 +48,7 @@ class _Watch:
     since_ms: int = 0
 
     def deadline(self) -> int | None:
-        """Return the time at which the state changes if no sample arrives; None if it does not."""
+        """Return the boot clock in ms at which the state changes if no sample arrives; None if never."""
         if self.state is RuleState.PENDING:
             return self.since_ms + round(self.rule.raise_after_s * 1000)
         if self.state is RuleState.LEAVING:
@@ -120,7 +120,7 @@ class AlarmWatch:
                 watch.elapse(now_ms)
 
     def deadline(self) -> int | None:
-        """Return the moment at which `elapse` may change something; None if only a sample can."""
+        """Return the boot clock in ms at which `elapse` may change something; None if only a sample can."""
         if self._blind:
             return None
         deadlines = [found for watch in self._watches if (found := watch.deadline()) is not None]
@@ -150,7 +150,7 @@ class AlarmWatch:
 def is_met(rule: AlarmRule, value: bool | float, *, holding: bool) -> bool:
     """Return True if a value meets a rule.
 
-    A rule that is active (`holding`) is met until the value has returned by the hysteresis.
+    An active rule (`holding`) stays met until the value is back beyond the limit by the hysteresis.
     """
     if rule.when is not None:
         return bool(value) is (rule.when is When.ACTIVE)

@@ -72,7 +72,7 @@ class _Manual:
 
 
 class Recorder:
-    """One recorder, from opening the journal to closing it. `run` blocks until `stop` is called."""
+    """A recorder, from opening the journal to closing it. `run` blocks until `stop` is called."""
 
     def __init__(
         self,

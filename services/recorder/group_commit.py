@@ -45,11 +45,11 @@ COMMITS_TIMED: Final = 4_096
 """Number of commits with times, enough for a 99.9th percentile: more than an hour at one a second."""
 
 Ledger = Callable[[Iterable[tuple[str, str, int]]], None]
-"""Called with (sensor, log, sequence) of samples after each durable commit."""
+"""Function that is called with (sensor, log, sequence) of samples after each durable commit."""
 
 
 class Recording:
-    """Numbers samples and commits them to the journal."""
+    """Writer that numbers samples and commits them to the journal."""
 
     def __init__(
         self,
@@ -206,9 +206,9 @@ class Recording:
             self._urgent, self._urgent_ns = True, self._clock.boottime_ns()
 
     def _due_ns(self) -> int:
-        """Return the boot clock in ns since when a commit has been due.
+        """Return the boot clock in ns at which the commit became due.
 
-        That is now if it is early, or if it was tried before.
+        That is the present time if the commit is early, or was tried before.
         """
         moments = [self._clock.boottime_ns()]
         if self._retry_ms is None and self._urgent:

@@ -33,7 +33,7 @@ RATE_OVER_MS: Final = 10_000
 
 
 class View:
-    """Collects the facts that are published."""
+    """Collector of the facts that are published."""
 
     def __init__(
         self,

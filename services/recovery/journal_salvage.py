@@ -65,7 +65,7 @@ def salvage(path: Path) -> Salvaged:
 
 
 class _Reading:
-    """The content of rows of any table, which their shapes distinguish. Later rows are newer."""
+    """Content of rows from any table; the shape of a row shows which table. Later rows are newer."""
 
     def __init__(self) -> None:
         self._meta: dict[str, Any] = {}

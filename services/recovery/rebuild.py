@@ -92,8 +92,8 @@ def refill(
 ) -> Rescued:
     """Write what `batches` contain and documents do not.
 
-    `registered` has path and unit by sensor. `last` are numbers known to have been given, by sensor. What is
-    then still missing up to there, or between documents of any log of the vessel, is explained by gap
+    `registered` has the path and unit of each sensor. `last` are numbers known to have been given, by sensor.
+    What is then still missing up to there, or between documents of any log of the vessel, is explained by gap
     documents dated `utc` (no gap documents if that is None). Raise StoreError if documents cannot be read or
     written.
     """
@@ -128,7 +128,7 @@ def refill(
 
 
 def name_lost(database: Database, given: Given, *, start: str, utc: float, in_doubt: bool) -> int:
-    """Write gap documents for numbers that a witness knows and no document has; return the count of samples.
+    """Write gap documents for numbers that are in a witness and in no document; return the count of samples.
 
     If some are lost, or `in_doubt`, and the machine was restarted since (`start` is its boot id), the
     reserved numbers are explained as well: the witness's last note may not have reached the card. Raise

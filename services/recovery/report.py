@@ -23,7 +23,7 @@ class Report:
     in_use: bool = False
     """True if a daemon has the stores open, so that nothing was repaired."""
     progress: Callable[[], None] = lambda: None
-    """Called after each step."""
+    """Callback after each step."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as JSON facts."""

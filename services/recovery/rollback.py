@@ -134,7 +134,7 @@ def journal_behind_documents(state: JournalState, database: Database) -> str | N
 
 
 def numbers_in_documents(state: JournalState, database: Database) -> Iterator[tuple[str, int]]:
-    """Yield each sensor with a number of the journal's log that documents know to have been given.
+    """Yield each sensor with a number of the journal's log that was given according to documents.
 
     Current values do not count: any vessel of the fleet may write one, and could force a new log to begin
     here.
@@ -159,7 +159,7 @@ def witness_behind(state: JournalState, given: Given | None) -> str | None:
 
 
 def documents_behind(state: JournalState, database: Database, *, deep: bool) -> str | None:
-    """Return what documents lack although the journal knows it to have been in them; None if nothing.
+    """Return what documents lack although it was in them according to the journal; None if nothing.
 
     `deep` checks the whole log, else only the newest document of each sensor. Raise StoreError if documents
     cannot be read.

@@ -191,7 +191,7 @@ def replace_journal(path: Path, store: Path, found: Salvaged, report: Report, gi
 
 
 def renew_witness(path: Path, report: Report, given: Given, batch: int, last: Mapping[str, int]) -> None:
-    """Write a witness again that is behind the journal."""
+    """Rewrite a witness that is behind the journal."""
     fresh = Witness(path)
     fresh.begin(vessel=given.vessel, log=given.log, start=given.start, batch=batch, last=last)
     fresh.close()

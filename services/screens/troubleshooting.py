@@ -18,7 +18,7 @@ ANYTHING: Final = "…"
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """One row of the table."""
+    """A row of the table."""
 
     name: str
     what: str

@@ -29,7 +29,7 @@ KEPT_EVERY_S: Final = 3_600.0
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """One exit of a daemon that was not requested."""
+    """An exit of a daemon that was not requested."""
 
     clock: float
     """Boot clock, in seconds."""

@@ -1,4 +1,4 @@
-"""Whether a daemon is alive, and its last state: the files of `livestate`, typed and checked.
+"""Liveness of daemons, and their last states: the files of `livestate`, typed and checked.
 
 A state that is old, or whose process is gone, never counts as current.
 """
@@ -27,7 +27,7 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Stamp(Shape, frozen=True, kw_only=True):
-    """One moment on both clocks."""
+    """A moment on both clocks."""
 
     clock: float
     utc: float

@@ -14,7 +14,7 @@ from .liveness import Shape, Told
 
 
 class LivePeer(Shape, frozen=True, kw_only=True):
-    """One vessel nearby, or an address that is dialled."""
+    """A vessel nearby, or an address that is dialled."""
 
     vessel: str
     state: str
@@ -67,7 +67,7 @@ class LiveRefused(Shape, frozen=True, kw_only=True):
 
 
 class LiveGateway(Shape, frozen=True, kw_only=True):
-    """One gateway, as in `sync.gateway.report.GatewayReport`."""
+    """A gateway, as in `sync.gateway.report.GatewayReport`."""
 
     name: str
     kind: str
@@ -151,7 +151,7 @@ class LiveMesh(Told, frozen=True, kw_only=True):
 
     @property
     def nearby(self) -> list[LivePeer]:
-        """Vessels known to be nearby, without configured addresses at which none has answered."""
+        """Vessels known to be nearby, without configured addresses at which nobody has answered."""
         return [peer for peer in self.peers if ":" not in peer.vessel]
 
     @property
@@ -167,7 +167,7 @@ class LiveMesh(Told, frozen=True, kw_only=True):
 
     @property
     def refused(self) -> list[LivePeer]:
-        """Peers that cannot be linked with, for a reason."""
+        """Peers to which no link is possible; their `problem` says why."""
         return [peer for peer in self.peers if peer.state == "refused"]
 
 

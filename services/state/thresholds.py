@@ -1,4 +1,4 @@
-"""Limits from which conditions are reported, shared by lights, `status` and doctor so that they agree."""
+"""Limits at which conditions are reported, shared by lights, `status` and doctor so that they agree."""
 
 from typing import Final
 

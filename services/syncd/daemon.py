@@ -85,7 +85,7 @@ class Places:
 
 
 class SyncDaemon:
-    """One run of the sync daemon."""
+    """A run of the sync daemon."""
 
     def __init__(
         self,

@@ -63,16 +63,16 @@ class Means:
     folder: Path
     """Folder of `logboat.toml`, and of the files that it refers to."""
     now: Callable[[], datetime]
-    """Returns the time by which certificates are checked, with a time zone."""
+    """Function that returns the time by which certificates are checked, with a time zone."""
     rule: Rule
-    """Returns the reason not to accept a document that an office sends, or None."""
+    """Function that returns the reason not to accept a document that an office sends, or None."""
     rng: random.Random
     is_recording: Callable[[], bool] = lambda: True
-    """Returns True while this vessel's recorder makes samples durable."""
+    """Function that returns True while this vessel's recorder makes samples durable."""
     quotas: Quotas | None = None
     """Daily limits for what an office may send; None for no limit."""
     sign: Sign = unsigned
-    """Signs documents that say what is ashore."""
+    """Function that signs documents about what is ashore."""
 
 
 class Gateways:
@@ -151,7 +151,7 @@ class Gateways:
 
 
 class _Keeper:
-    """One gateway, and the facts about this machine that it needs."""
+    """A gateway, and the facts about this machine that it needs."""
 
     def __init__(self, given: model.Gateway, means: Means, minute: Callable[[], int]) -> None:
         """Create the gateway and its connection settings.

@@ -40,7 +40,7 @@ LONGEST_PATH: Final = 107
 
 
 class ControlError(Exception):
-    """The daemon cannot be reached; the text says why and what to do."""
+    """Failure to reach the daemon; the text says why and what to do."""
 
 
 class Addition(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,7 +83,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 Asked = TypeVar("Asked", Addition, Retry)
 Handler = Callable[[Asked], Answer]
-"""Handles a request; may block. It is called from one thread per connection, so possibly concurrently."""
+"""Function that handles a request, and may block. Each connection calls it from a thread of its own."""
 
 _decode_answer: Final = msgspec.json.Decoder(Answer).decode
 

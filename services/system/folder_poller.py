@@ -14,7 +14,7 @@ class FolderWatch:
     def has_changed(self) -> bool:
         """Return True if it differs from the accepted state, and is the same as at the last call.
 
-        So somebody who copies several files has finished.
+        So a copy of several files is complete.
         """
         before, self._last = self._last, _stamp(self._folder)
         return self._last == before != self._known
@@ -25,7 +25,7 @@ class FolderWatch:
 
 
 def _stamp(folder: Path) -> tuple[tuple[str, int, int, int], ...]:
-    """Return name, dates, sizes and inodes of the files; empty if nothing can be read."""
+    """Return the name, date, size and inode of each file; empty if nothing can be read."""
     found = []
     try:
         for path in [folder] if folder.is_file() else sorted(folder.iterdir()):

@@ -25,7 +25,7 @@ Run = Callable[[Sequence[str]], None]
 
 
 class MaintenanceError(Exception):
-    """The root could not be opened or closed; the text says what to do."""
+    """Failure to open or close the root; the text says what to do."""
 
 
 def seconds(text: str) -> int:

@@ -1,4 +1,4 @@
-"""A check whether a process of this machine is alive."""
+"""Check whether a process of this machine is alive."""
 
 import os
 

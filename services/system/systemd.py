@@ -25,7 +25,7 @@ _PROGRESS_EVERY_S: Final = 5.0
 
 
 class Notifier:
-    """Sends messages to `$NOTIFY_SOCKET`, if it is set and somebody listens there."""
+    """Sender of messages to `$NOTIFY_SOCKET`, if it is set and somebody listens there."""
 
     def __init__(
         self, address: str | None = None, *, monotonic: Callable[[], float] = time.monotonic

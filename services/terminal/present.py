@@ -78,7 +78,7 @@ def screen(stream: TextIO | None = None, *, zone: tzinfo = UTC) -> Screen:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One clean line and its style."""
+    """A clean line and its style."""
 
     text: str
     style: Style | None = None

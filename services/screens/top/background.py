@@ -1,4 +1,4 @@
-"""One piece of work at a time, on a thread, for work that may take long where nobody may wait."""
+"""Execution of work on a thread, one piece at a time, for work that may take long where nobody may wait."""
 
 import threading
 from collections.abc import Callable
@@ -8,7 +8,7 @@ Result = TypeVar("Result")
 
 
 class Background(Generic[Result]):
-    """Runs the work when asked, unless it is running; keeps the last result."""
+    """Runner of a piece of work, which starts it unless it is running, and keeps the last result."""
 
     def __init__(self, work: Callable[[], Result], clock: Callable[[], float]) -> None:
         """Set the work, which must raise nothing; `clock` returns the seconds of a monotonic clock."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MOST_ALARMS: Final = 100
 SLOW_S: Final = 3.0
-"""Seconds of reading files after which that is reported as slow."""
+"""Seconds after which the reading of files is reported as slow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Look:
 
 
 class Looker:
-    """Collects the facts, repeatedly."""
+    """Collector of all facts for repeated looks."""
 
     def __init__(self, args: Namespace, world: World, *, ask_units: Callable[[], str] = list_failed) -> None:
         """Prepare to look at the paths in `args`, which are those of every command and `identity`."""

@@ -80,7 +80,7 @@ class OnFile:
 
 
 class Files:
-    """Reads the files, and remembers what need not be read again."""
+    """Reader of the files, which remembers what need not be read again."""
 
     def __init__(self, args: Namespace, world: World, *, ask_units: Callable[[], str] = list_failed) -> None:
         self._args, self._world, self._ask_units = args, world, ask_units
@@ -105,7 +105,7 @@ class Files:
         return since >= AT_MOST_EVERY_S and self._signed() != self._signature
 
     def read(self) -> OnFile:
-        """Read what may have changed. Raise nothing: what cannot be read becomes a fact, too."""
+        """Read what may have changed. Never raise: what cannot be read becomes a fact, too."""
         world, kept = self._world, self._kept
         self._signature, self._read_at = self._signed(), world.boottime
         try:

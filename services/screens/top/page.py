@@ -37,7 +37,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part of the screen: its head, and the items that scroll below it."""
+    """A part of the screen: its head, and the items that scroll below it."""
 
     head: str
     items: tuple[Item, ...]

@@ -35,7 +35,7 @@ class Rank(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One fact as a sentence."""
+    """A fact as a sentence."""
 
     subject: str
     """Subject of the sentence."""
@@ -138,13 +138,13 @@ def _ago(seconds: float) -> str:
 
 
 class Teller:
-    """Remembers what was printed, and selects what is new, the most important first.
+    """Selection of the facts to print: those that are new, the most important first.
 
-    It limits the lines to what the serial line can carry.
+    It remembers what was printed, and limits the lines to what the serial line can carry.
     """
 
     AGAIN_S: Final = 60.0
-    """Seconds between reports whether it records, new or not, because silence could mean a broken line."""
+    """Seconds between statements whether it records, repeated because silence could mean a broken line."""
 
     def __init__(self, *, bytes_each: int, unicode: bool = True) -> None:
         """Limit the lines of one turn to `bytes_each` bytes, but at least one line."""
