@@ -13,7 +13,7 @@
     equipment        of any vessel                                        -
     forwarded        its own; another's with that one's signature, or     -
                      without from a vessel whose version signs none;
-                     never deleted
+                     never deleted. Unsigned otherwise: `NotYet`
     alarm            of any vessel; deleted only as a branch that lost    acknowledgements that are added
     note             of any vessel                                        of any vessel
     fleet            with the CA's signature; revocations, radio key      -
@@ -44,7 +44,7 @@ from sync.fleet.generations import Generations, Leaves
 from sync.fleet.revocations import from_body
 from sync.fleet.trust import Trust
 from sync.peer.conflicts import RADIO_KEY, REVOCATIONS, is_closing
-from sync.peer.revision_writer import IdRule, Offered, Rule
+from sync.peer.revision_writer import IdRule, NotYet, Offered, Rule
 from sync.store import Document, bodies, revisions
 
 
@@ -206,7 +206,15 @@ class Rights:
         """
         if name.kind is not Kind.FORWARDED:
             return name.kind in (Kind.BOOT, Kind.VESSEL)
-        return signing.is_signed(document.body) or self.generations.of(name.vessel) is not None
+        return signing.is_signed(document.body) or self._has_vouched(name.vessel)
+
+    def _has_vouched(self, vessel: str) -> bool:
+        """Return True if a vessel has ever vouched for generations, and so has signed what is ashore.
+
+        Its `vessel` document may say no number now. It may have gone back to an earlier version, or somebody
+        has passed on an old document.
+        """
+        return self.generations.of(vessel) is not None or self.generations.highest(vessel) is not None
 
     def _is_current(self, name: DocumentName) -> bool:
         return name.vessel == self.vessel and name.log == self.log()
@@ -244,6 +252,9 @@ class Rights:
         body = document.body
         if name.vessel == writer.name and not signing.is_signed(body):
             return None  # its certificate has just proved as much; it will sign it before others may relay it
+        if name.kind is Kind.FORWARDED and not signing.is_signed(body):
+            # A vessel that has gone back to an earlier version signs it again after the next update.
+            return NotYet("not signed by its vessel")
         trust = self.trust()
         try:
             signer = signing.signer(document.id, body, trust)

@@ -17,6 +17,7 @@ from sync.peer.conflicts import REVOCATIONS
 from sync.peer.revision_writer import NotYet
 from sync.store import Database, Document, revisions
 from sync.store.revisions import SOUND_LIMIT
+from tests.peer.rig import databases, replicate
 from tests.store.test_generations import as_before
 
 from .builders import Here, body, document, revoked, trust, vessel
@@ -148,7 +149,35 @@ def test_what_is_ashore_is_passed_on_with_its_vessels_signature() -> None:
         assert rights(here).objection(ARGO, plain) is None
         assert rights(here).objection(BRIGID, forged) == "signed by brigid, and only argo may write it"
     assert rights(Here()).objection(BRIGID, plain) is None, "argo's version may be one that signs none"
-    assert rights(holding(about)).objection(BRIGID, plain) == "not signed by its vessel"
+    why_not = rights(holding(about)).objection(BRIGID, plain)
+    assert why_not == "not signed by its vessel"
+    assert isinstance(why_not, NotYet), "argo may have gone back to an earlier version, until the next update"
+
+
+@pytest.mark.parametrize("later", [{}, {MEMBER: STEP}])
+def test_what_is_ashore_is_never_taken_unsigned_again_once_its_vessel_has_vouched(
+    later: dict[str, int], tmp_path: Path
+) -> None:
+    """Whether argo has gone back to an earlier version, or somebody has passed on an old document of it."""
+    with databases(tmp_path, "brigid", "careen") as (brigid, careen):
+        stored(careen, at(ABOUT, 40, **{MEMBER: 2 * STEP}))
+        mending.mend_of(careen, generations_of(careen), ["argo"])
+        for store in (brigid, careen):
+            stored(store, at(ABOUT, 41, **later))
+        stored(brigid, at(FORWARDED, 7))
+        judge = Rights(
+            vessel="careen",
+            log=lambda: None,
+            trust=trust,
+            leaves=careen.leaves,
+            kept=lambda name: mending.kept(careen, name),
+        )
+        wire = replicate(brigid, careen, passive={"rule": judge.rule(BRIGID)})
+        assert careen.get(FORWARDED) is None
+        assert {ended.problem.code for ended in wire.told if ended.problem} == {503}
+        stored(brigid, at(FORWARDED, 8, signer="argo"))
+        replicate(brigid, careen, passive={"rule": judge.rule(BRIGID)})
+        assert careen.get(FORWARDED) is not None
 
 
 @pytest.mark.parametrize("digest", ["z" * 32, "A" * 32, "f" * 65, "~", "1.2.3"])
