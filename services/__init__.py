@@ -2,58 +2,28 @@
 
 The recorder, in the order in which data flows:
 
-- `intake`, `alarms`: decide which samples are recorded, under which number, and when a value is an alarm
-  (pure)
-- `batch`, `journalfile`, `journal`: one commit, and the file that makes commits durable
-- `recording`: numbers samples and commits them
-- `windows`, `records`: build the contents of documents (pure)
-- `documenter`, `shares`, `retention`, `library`: write documents from the journal; divide scarce space
-  between vessels; free space; run all of this on a thread
-- `timekeeping`, `machine`, `identity`: the accuracy of the clock and its floor; the board; the ids of the
-  log, the boot and the run
-- `fleetidentity`: the key that signs boots, if the vessel belongs to a fleet
-- `view`, `livestate`, `systemd`, `control`: the state that the recorder publishes, and the socket that
-  accepts requests
-- `recorder`: the daemon
+- `recorder/`: accepts samples, raises alarms, and makes samples durable
+- `journal/`: the recorder's own file, in which a sample becomes durable
+- `clocks/`: the accuracy of the machine's clock, and boots whose clocks contradict each other
+- `documents/`: turns the journal's samples into documents, and removes documents when the card is full
+- `mirror/`: second copies of the vessel's own documents
+- `recovery/`: checks and repairs the stores after damage
 
-Shared by all daemons:
+The other daemons, and what all share:
 
-- `logs/`: one line for each log record, and copies of errors on the card; `ends`: daemons that exit
-  repeatedly
-- `loading`, `version`: keep imports cheap, because a slow board needs long to start
-- `thresholds`: the limits at which conditions are reported; `processes`: checks whether a process is alive
+- `syncd/`: the sync daemon, with the mesh and the gateways
+- `lights/`: the LEDs and their daemon
+- `boot/`: the work of an appliance at each boot
+- `config/`: the configuration files
+- `state/`: the states that daemons publish in the run directory
+- `logs/`: logging of the daemons
+- `system/`: interfaces to the machine: systemd, processes, control sockets
 
-The mesh:
+Views for people and programs:
 
-- `meshing`: the sync daemon; `folderwatch`: notices changes of its identity's files; `clocknote`: stores its
-  time floor
-- `allowances`: how much each user and vessel may send in a day
-- `meshstate`: the state that the sync daemon publishes
-
-After damage:
-
-- `spans`: the range of numbers that a document covers, whatever it contains; retention uses it too
-- `storecheck`, `unseen`, `salvage`, `rescue`: find damage and truncated write-ahead logs, read what is still
-  readable, and turn it into documents
-
-Configuration:
-
-- `settings`, `settingkeys`, `configuration`: read `logboat.toml` into settings
-- `lastgood`, `configcheck`: the configuration that stays in force after a mistake; the report of `config
-  check`
-
-Views for people, made from documents and live state:
-
-- `shapes`, `agreement`, `timeline`, `boots`: decode documents; compare clocks; find the time of a sample from
-  its boots
-- `history`, `current`, `episodes`, `openalarms`: samples, current values, alarms, and the alarms that still
-  need attention
-- `verify`: finds missing data and the reason for it
-- `liveness`, `live`, `livesync`, `livelights`: whether a daemon is alive, and the state published by the
-  recorder, the sync daemon and the lights
-- `summary`, `present`, `columns`: the text of `status`; formatting for people, on any screen
-- `troubles`: the common faults as lights, `status` and doctor show them, and what to do
-- `schemas/`: JSON schemas of the output for programs
-- `command`, `commands/`: the `logboat` command; `top/`: its live view; `demo/`: the main purpose, end to end;
-  `ulid`: ids of notes
+- `history/`: samples, alarms and completeness, read from documents
+- `terminal/`, `screens/`: formatting for terminals; the text of `status` and `logboat top`
+- `doctor/`, `bundle/`: checks of an appliance; an archive for support
+- `cli/`, `schemas/`: the commands of `logboat`, and the JSON schemas of their output
+- `demo/`: the appliance's main purpose on this machine, end to end
 """

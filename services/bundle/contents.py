@@ -1,6 +1,6 @@
 """The parts of the archive. Each is made independently, and an error is reported in its place.
 
-Of configuration files, only what is known to be harmless is included (`settingstext`); of the card, no other
+Of configuration files, only what is known to be harmless is included (`redaction`); of the card, no other
 files.
 """
 

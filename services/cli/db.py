@@ -1,7 +1,7 @@
 """`logboat db …`: a document store by its path, for diagnostics and scripts.
 
 Only `put`, `pull`, `sync` and `serve` create a store; every other action needs an existing one. Replication
-is in `dbsync` (`dbrun`), and the listener is in `dbserve`.
+is in `db_sync` (`db_run`), and the listener is in `db_serve`.
 """
 
 import os

@@ -1,5 +1,5 @@
-"""Clocks: what the machine's clock is worth, and which moments of boots agree.
+"""Clocks: the accuracy of the machine's clock, and boots whose clocks contradict each other.
 
-`clock_quality` has the time floor and the time anchors of a boot. `clock_floor` keeps the sync daemon's
+`clock_quality` contains the time floor and the time anchors of a boot. `clock_floor` stores the sync daemon's
 floor in the document store. `boot_order` finds boots whose clocks contradict each other.
 """

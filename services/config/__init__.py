@@ -1,6 +1,6 @@
 """Configuration of a vessel: `logboat.toml`, `vessel.toml`, `sensors.toml`.
 
-`model` has the settings as types, `parsers` read single keys, and `loader` turns a file into settings or
+`model` defines the settings as types, `parsers` read single keys, and `loader` turns a file into settings or
 into a list of problems with their lines. `last_good` keeps the configuration in force when a file is
 broken. `check` prints what `logboat config check` says.
 """

@@ -57,7 +57,7 @@ class Voyage:
     agreed_s: float | None = None
     """Seconds from the end of the recorders until all stores agreed; None if they never did."""
     ashore: Ashore | None = None
-    """What had arrived ashore at the end; None without a shore."""
+    """Documents that had arrived ashore at the end; None without a shore."""
 
 
 class Course:

@@ -1,7 +1,8 @@
 """The doctor: many small checks of an appliance, each with an observation, its reason and a cure.
 
 - `findings`: the result of a check
-- `patient`: what checks read: files below a root, live states, the output of commands; tests pass their own
+- `context`: the input of the checks: files below a root, live states, the output of commands; tests pass
+  their own
 - `header`, `hardware`, `card`, `network`, `daemons`, `record`: the checks, by subject
 - `checks`: the table of all checks
 """

@@ -1,7 +1,7 @@
 """Documents of a vessel: from samples in the journal to documents in the store.
 
-`documenter` follows the journal. `reading_window` collects consecutive samples of a sensor, `builders`
-make the documents, and `boot_signing` signs them for the fleet. `models` are documents as readers decode
-them. `number_spans` says which sample numbers a document covers. `budget_shares` and `retention` decide
-which documents go when the card is full.
+`documenter` follows the journal. `reading_window` collects consecutive samples of a sensor, `builders` builds
+the documents, and `boot_signing` signs them for the fleet. `models` defines documents as readers decode them.
+`number_spans` says which sample numbers a document covers. `budget_shares` and `retention` decide which
+documents are removed when the card is full.
 """

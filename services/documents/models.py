@@ -2,7 +2,7 @@
 
 A document may come from another vessel, a newer version or a crew's app. Unknown fields are ignored, and a
 document that does not fit raises ShapeError with a sentence, which a view shows instead. The documents that
-the recorder writes are in `records`.
+the recorder writes are in `builders`.
 """
 
 from collections.abc import Iterator

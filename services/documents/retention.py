@@ -1,9 +1,10 @@
 """Retention: removes history, so that a full card never stops recording.
 
 When the stores exceed their budget, what others sent is removed first, as far as it exceeds their share
-(`shares`). Then this vessel's own history is removed. Of each, the oldest readings go first: those that some
-gateway has acknowledged (`forwarded` documents), then all others; alarms only when nothing else is left. Each
-removal of our own readings leaves its `gap`; a floor keeps peers from sending back what was removed.
+(`budget_shares`). Then this vessel's own history is removed. Of each, the oldest readings go first: those
+that some gateway has acknowledged (`forwarded` documents), then all others; alarms only when nothing else is
+left. Each removal of our own readings leaves its `gap`; a floor keeps peers from sending back what was
+removed.
 """
 
 import heapq

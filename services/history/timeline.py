@@ -9,7 +9,7 @@ A boot's clock is converted to UTC as follows:
    the more certain one stays, or the later one if both are equally certain.
 2. Between two anchors UTC runs evenly (the crystal's drift); beyond the ends it runs at the clock's own
    rate.
-3. A boot whose anchors contradict those of most sure boots around it is not believed (`agreement`), so
+3. A boot whose anchors contradict those of most sure boots around it is not believed (`boot_order`), so
    that one wrong answer of a time server does not outlast its boot.
 4. A clock chip that contradicts the boots around it, or the floor, is not believed.
 5. A boot without a believable anchor lies after the boot before it and its floors, and before the boot

@@ -1,8 +1,8 @@
 """Copies of the vessel's own finished documents (readings, gaps, alarms, boots), beside `log.db`.
 
-`DATA/copies/<number>.seg` are append-only files of about 8 MB (`segments`). They follow the document store by
-its sequences, some minutes behind. Until a document is durable here, the journal's ring keeps the batches
-that it was made from (`Journal.release_copies`). So at any time each sample is in two files.
+`DATA/copies/<number>.seg` are append-only files of about 8 MB (`segment_file`). They follow the document
+store by its sequences, some minutes behind. Until a document is durable here, the journal's ring keeps the
+batches that it was made from (`Journal.release_copies`). So at any time each sample is in two files.
 
 Only the end of a round is synchronised. Then a *mark* is written, which says how far copies are durable. A
 start continues from the newest mark. Everything after it is copied again, which does no harm, since of

@@ -2,6 +2,6 @@
 
 `daemon` starts the parts. `acceptance` numbers a sensor's samples and `alarm_rules` judges them;
 `group_commit` makes them durable; `writer_thread` owns the document store. `log_identity` chooses the log
-and boot, `disk_budget` keeps room on the card, `state_writer` writes the live state, and
+and boot, `disk_budget` reserves space on the card, `state_writer` writes the live state, and
 `durability_feed` reports each durable sample to tests.
 """

@@ -1,7 +1,7 @@
 """The recorder: the daemon that turns sensors into durable samples and documents.
 
 Three kinds of threads share one queue. Drivers' threads put samples into it. The main thread numbers and
-commits them (`recording`). The documenter's thread follows the journal and writes documents (`documenter`,
+commits them (`group_commit`). The documenter's thread follows the journal and writes documents (`documenter`,
 `retention`). The main thread waits for nothing but its own file.
 """
 

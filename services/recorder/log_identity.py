@@ -1,8 +1,8 @@
 """The ids of the log, the boot and the run; begins a new log where the old one cannot continue.
 
 A log is one unbroken numbering by one appliance. It continues only in the same file, on the same board, for
-the same vessel, and if that file is not behind what was given (`behind`). Otherwise a new log begins, so that
-ids never collide, whatever was copied where.
+the same vessel, and if that file is not behind what was given (`rollback`). Otherwise a new log begins, so
+that ids never collide, whatever was copied where.
 """
 
 import contextlib

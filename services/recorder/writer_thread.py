@@ -1,9 +1,9 @@
-"""The library: the recorder's thread on the document store.
+"""The recorder's thread that owns the document store.
 
 It runs the documenter and maintains the documents about the boot and the vessel. It has finished documents
-copied (`secondcopy`), frees space when the budget is used up, and moves the store's write-ahead log into its
-file if no other process does. Whatever happens to the store, the journal continues; what could not be written
-is retried.
+copied (`services.mirror.scheduler`), frees space when the budget is used up, and moves the store's
+write-ahead log into its file if no other process does. Whatever happens to the store, the journal continues;
+what could not be written is retried.
 """
 
 import contextlib

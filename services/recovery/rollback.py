@@ -1,8 +1,8 @@
 """Detection of a vessel's files that lag behind the others: journal, documents, witness, copies.
 
 A file that has lost its end, or is an older copy, is sound in itself: only the others show it. They are
-written in this order, each after the one before is durable: numbers are reserved (`witness`), a batch is
-committed (`journal`) and noted by the witness, its documents are written, and then copied (`copies`). So:
+written in this order, each after the one before is durable: numbers are reserved (`number_witness`), a batch
+is committed (`journal`) and noted by the witness, its documents are written, and then copied (`mirror`). So:
 
 - The journal is behind if the witness or a document contains a number, batch, boot or log after the journal's
   own. It must not continue, or it would give numbers twice: a new log begins.

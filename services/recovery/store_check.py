@@ -3,11 +3,11 @@
 Broken files are set aside, their readable content is saved, and recording continues:
 
 - The document store: its sound rows are written into a new file. Documents that it has lost are restored from
-  the copies (`putback`). Samples that are still in the journal's ring are documented again. The rest, if any,
-  is explained by `gap` documents.
+  the copies (`services.mirror.restore`). Samples that are still in the journal's ring are documented again.
+  The rest, if any, is explained by `gap` documents.
 - The journal: its samples, from rows or their copies, become documents. A new log begins, since it is not
   certain which numbers had been given.
-- A write-ahead log that is cut off before its end: see `unseen`.
+- A write-ahead log that is cut off before its end: see `wal_tail`.
 - Copies: damaged ones are copied again from the document store, and nothing is lost.
 
 The journal is small and always checked completely. The document store is checked completely if it is small,
@@ -265,7 +265,7 @@ def _look(data: Path, report: Report, *, repair: bool, stores: bool = True) -> _
 
 
 def _compare(data: Path, found: _Found, report: Report, *, deep: bool) -> None:
-    """Find the file that is behind the others (`behind`), without those that are broken."""
+    """Find the file that is behind the others (`rollback`), without those that are broken."""
     journal, store = data / "samples.db", data / "log.db"
     state = found.state = rollback.look(journal) if journal.exists() else None
     if state is None:

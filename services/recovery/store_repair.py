@@ -1,6 +1,7 @@
 """Repair of the stores: saves what is readable into new files, and documents what is lost.
 
-It does not look for damage: that is `storecheck`. Each step may be repeated after a power cut at any instant.
+It does not look for damage: that is `store_check`. Each step may be repeated after a power cut at any
+instant.
 """
 
 import logging

@@ -1,7 +1,7 @@
 """The content of a write-ahead log after the frame at which SQLite stops.
 
 It is examined before any process opens the files, because the next writer overwrites it. If durable commits
-follow that frame, the file is damaged, and is repaired as such (`storecheck`). A single commit may just as
+follow that frame, the file is damaged, and is repaired as such (`store_check`). A single commit may just as
 well be one that a power cut left incomplete, as happens every day. So it is applied if it is the journal's,
 and restored from the journal if it is the document store's; nothing is set aside for it.
 """

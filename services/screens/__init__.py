@@ -1,1 +1,1 @@
-"""What people read on screens: the lines of `status`, the troubleshooting guide, `logboat top`."""
+"""Text for screens: the lines of `status`, the troubleshooting guide, `logboat top`."""

@@ -1,4 +1,4 @@
-"""Liveness of daemons, and their last states: the files of `livestate`, typed and checked.
+"""Liveness of daemons, and their last states: the files of `state_file`, typed and checked.
 
 A state that is old, or whose process is gone, never counts as current.
 """

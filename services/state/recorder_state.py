@@ -1,6 +1,6 @@
 """The recorder's live state as `status` and `sensors` read it: typed, with a check that it is current.
 
-The content and format of the file are in `view` and `livestate`.
+The content and format of the file are in `services.recorder.state_writer` and `state_file`.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """The sync daemon's live state as `peers` and `status` read it: typed, with a check that it is current.
 
-The content of the file is in `meshstate`.
+The content of the file is in `services.syncd.state_writer`.
 """
 
 from collections.abc import Callable

@@ -5,7 +5,7 @@ from typing import Final
 DURABLE_WITHIN_S: Final = 8.0
 """Maximum age of the last durable write while recording, in seconds.
 
-A recorder commits every second, and without samples every 5 s (`recording.HEARTBEAT_MS`).
+A recorder commits every second, and without samples every 5 s (`group_commit.HEARTBEAT_MS`).
 """
 NEARLY_FULL: Final = 0.05
 """Share of the card below which free space is short; retention leaves more, unless others take it."""

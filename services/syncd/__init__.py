@@ -1,5 +1,5 @@
 """The sync daemon: this vessel's mesh and its gateways.
 
-`daemon` runs the mesh from the vessel's files, `gateways` makes the gateways of `logboat.toml`,
-`daily_quotas` computes what each peer may bring in a day, and `state_writer` writes the live state.
+`daemon` runs the mesh from the vessel's files, `gateways` creates the gateways of `logboat.toml`,
+`daily_quotas` computes what each peer may send in a day, and `state_writer` writes the live state.
 """

@@ -1,8 +1,8 @@
 """Limits for what each user, vessel and gateway may send in a day, from the card's budget. Pure.
 
-The card's shares (`shares`) limit what stays. These limits apply to what is written in between, so that no
-faulty or hostile phone wears out the cards of a whole fleet, to which everything accepted here is passed on.
-No honest peer comes near them:
+The card's shares (`budget_shares`) limit what stays. These limits apply to what is written in between, so
+that no faulty or hostile phone wears out the cards of a whole fleet, to which everything accepted here is
+passed on. No honest peer comes near them:
 
 - A user writes a few hundred notes and acknowledgements a day, and an app of the crew that writes a document
   every five seconds 17,280.

@@ -1,4 +1,4 @@
-"""What the services need from the machine below them.
+"""Interfaces of the services to the machine that they run on.
 
 `systemd` reports a service's state to systemd. `machine` identifies the board and its present boot.
 `processes` and `maintenance` look at running processes and at the appliance's writable root.
