@@ -1,4 +1,4 @@
-"""Says what becomes of a test whose real peer cannot run on this machine."""
+"""Decides between skipping and failing a test whose real peer cannot run on this machine."""
 
 import os
 from collections.abc import Callable
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 def or_skip(prepare: Callable[[], T]) -> T:
-    """Return what `prepare` makes; skip the test, or fail it where CI is set, if something is missing."""
+    """Return the result of `prepare`; skip the test, or fail it where CI is set, if something is missing."""
     try:
         return prepare()
     except MissingError as missing:

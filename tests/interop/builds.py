@@ -1,7 +1,7 @@
 """Builds the real peers that tests talk to, each once per machine.
 
-A build is kept in a folder of `CACHE` that is named for the digest of its inputs. So a change of a source
-builds again, and another checkout of the same sources does not. Processes that ask for the same build at the
+A build is kept in a folder of `CACHE` whose name contains the digest of its inputs. So a change of a source
+builds again, and another checkout of the same sources does not. Processes that need the same build at the
 same time wait for the one that makes it.
 
 `make test` runs `python3 -m tests.interop.builds` before the virtual environment is there: this module, and
@@ -24,7 +24,7 @@ CACHE: Final = Path(
     os.environ.get("LOGBOAT_PEERS_CACHE")
     or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "logboat-peers"
 )
-"""Outlives `make clean` and the checkout: building takes minutes of a processor."""
+"""Folder that outlives `make clean` and the checkout, because building takes minutes of processor time."""
 
 
 class MissingError(Exception):
@@ -49,7 +49,7 @@ def run(
     """Run one step of a build.
 
     Raises:
-        MissingError: it failed or took longer than `seconds`; the text ends with what it printed last.
+        MissingError: it failed or took longer than `seconds`; the text ends with its last output.
     """
     name = Path(command[0]).name
     try:
@@ -63,7 +63,7 @@ def run(
 
 
 def go_build(sources: Path, program: Path, *, seconds: int) -> None:
-    """Build the Go program in `sources` without debugging information, which nobody here would read.
+    """Build the Go program in `sources` without debugging information, which is not needed here.
 
     Raises:
         MissingError: Go is not installed, or the build failed.
@@ -82,8 +82,8 @@ def go_build(sources: Path, program: Path, *, seconds: int) -> None:
 def built(name: str, inputs: bytes, make: Callable[[Path], None], *, cache: Path = CACHE) -> Path:
     """Return the folder `<name>-<digest of inputs>` of the cache, filled by `make` if it is not there yet.
 
-    `make` is given an empty folder, which gets its name once `make` has returned. So a build that was
-    interrupted leaves nothing that would pass for a finished one.
+    `make` gets an empty folder, which is renamed once `make` has returned. So an interrupted build leaves
+    nothing that could be taken for a finished one.
     """
     folder = cache / f"{name}-{hashlib.sha256(inputs).hexdigest()[:16]}"
     cache.mkdir(parents=True, exist_ok=True)
@@ -102,12 +102,12 @@ def built(name: str, inputs: bytes, make: Callable[[Path], None], *, cache: Path
 
 
 def contents(*paths: Path) -> bytes:
-    """Return the names and bytes of the files that a build is made of, to be digested."""
+    """Return the names and bytes of a build's input files, to be digested."""
     return b"\0".join(path.name.encode() + b"\0" + path.read_bytes() for path in paths)
 
 
 def main() -> int:
-    """Build all peers, those that wait for the network beside the one that needs the processors."""
+    """Build all peers: those that wait for the network in parallel with the one that needs the processors."""
     # These import this module.
     from tests.blip.interop.go_peer import go_peer
     from tests.interop.couchbase_lite.runtime import prepare

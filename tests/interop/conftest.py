@@ -25,5 +25,5 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 
 @pytest.fixture(scope="session")
 def numbers() -> Iterator[int]:
-    """For names of databases, which must not come twice in one program."""
+    """Return a counter for names of databases, which must be unique in one program."""
     return count()

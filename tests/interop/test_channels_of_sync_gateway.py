@@ -1,4 +1,4 @@
-"""A vessel whose user at a real Sync Gateway may read some channels: what leaves them, what is deleted."""
+"""A vessel whose user at a real Sync Gateway may read some channels: documents that leave them, deletions."""
 
 import asyncio
 import itertools
@@ -41,7 +41,7 @@ def allow(ashore: GatewayDatabase, *channels: str) -> None:
 
 
 def replicate(ours: Database, ashore: GatewayDatabase, **options: Any) -> list[DocumentEnded]:
-    """One replication to its end, without a fault; what became of each document."""
+    """Replicate once without an error, and return the outcome of each document."""
     told: list[DocumentEnded] = []
 
     async def main() -> None:

@@ -53,7 +53,7 @@ def listener(log: Database) -> Iterator[ListenerThread]:
 
 
 def change(log: Database, document: str, **fields: Any) -> str:
-    """Store a document or its next revision here, with these fields changed."""
+    """Store a document or its next revision in our database, with these fields changed."""
     before = log.get(document)
     if before is None or before.deleted:
         return log.put(document, fields)
@@ -61,7 +61,7 @@ def change(log: Database, document: str, **fields: Any) -> str:
 
 
 def wait_until(log: Database, happened: Callable[[], bool]) -> None:
-    """Wait until something is so here, which a change of a document makes it be."""
+    """Wait until a change of a document in our database makes the condition true."""
     deadline = time.monotonic() + WAIT
     with log.watch() as watcher:
         while not happened():
@@ -78,7 +78,7 @@ def body_of(log: Database, document: str) -> dict[str, Any] | None:
 
 
 def assert_alike(log: Database, app: App) -> None:
-    """The same documents, at the same revisions, with the same bodies; no conflict."""
+    """Assert that both have the same documents, revisions and bodies, without conflicts."""
     here = {document.id: (document.rev, document.body) for document in log.documents()}
     there = {}
     for document in app.ids():
@@ -90,7 +90,7 @@ def assert_alike(log: Database, app: App) -> None:
 
 
 def replicate(app: App, url: str, **options: Any) -> None:
-    """Replicate once; nothing may fail."""
+    """Replicate once; no document may fail."""
     replicator = app.replicator(url, **options)
     status = replicator.run()
     assert status.error is None
@@ -98,7 +98,7 @@ def replicate(app: App, url: str, **options: Any) -> None:
 
 
 def meet(ours: Database, theirs: Database) -> None:
-    """Two stores of ours replicate."""
+    """Replicate two of our own stores with each other."""
     wire = Wire(ours, theirs)
     wire.settle()
     assert wire.active.session.problem is None
@@ -486,7 +486,7 @@ def test_a_push_alone_of_a_conflict_is_refused_with_409(
     assert log.conflicts() == []
 
 
-# Who may
+# Authentication
 
 
 @pytest.mark.parametrize("password", ["secret: 1", "sécret"])
@@ -550,7 +550,7 @@ def test_a_read_only_listener_gives_and_does_not_take(log: Database, app: App) -
     assert 10_403 in codes | {status.error.code if status.error else 0}
 
 
-# What
+# Selection
 
 
 def test_only_the_documents_asked_for_are_carried(log: Database, app: App, listener: ListenerThread) -> None:
@@ -595,7 +595,7 @@ def test_app_that_pulls_some_channels_hears_what_is_deleted_and_what_leaves_them
     assert app.ids() == {"note-3"}
 
 
-# What it may bring, and what is kept for it
+# Rights and quotas
 
 
 def test_what_is_more_than_a_days_worth_stays_in_the_app_and_comes_the_next_day(

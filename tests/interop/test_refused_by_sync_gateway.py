@@ -1,4 +1,4 @@
-"""Documents that a real Sync Gateway refuses: kept, shown, never called ashore, and offered again."""
+"""Documents that a real Sync Gateway refuses are kept, shown, never reported as ashore, and offered again."""
 
 import itertools
 import json
@@ -31,7 +31,7 @@ REFUSED = documents.reading_id("argo", "main", builders.LOG, 3)
 
 @pytest.fixture
 def office(gateway: Gateway, tmp_path: Path) -> Iterator[GatewayDatabase]:
-    bucket = tmp_path / "bucket"  # in a folder, so that it outlasts a change of the sync function
+    bucket = tmp_path / "bucket"  # in a folder, so that it survives a change of the sync function
     bucket.mkdir()
     database = gateway.database(f"office{next(NUMBERS)}", sync=REFUSES, server=f"walrus:{bucket}")
     database.add_user("argo", "secret")
@@ -41,7 +41,7 @@ def office(gateway: Gateway, tmp_path: Path) -> Iterator[GatewayDatabase]:
 
 @pytest.fixture
 def argo(tmp_path: Path, office: GatewayDatabase) -> Iterator[SyncProcess]:
-    """A vessel with five readings and an alarm, whose gateway is the office."""
+    """Yield a vessel with five readings and an alarm, whose gateway is the office."""
     toml = (
         f'[[gateway]]\nname = "office"\nkind = "couchbase"\nurl = "{office.url}"\n'
         'user = "argo"\npassword_file = "office.password"\n'

@@ -1,4 +1,4 @@
-"""Our replicator with a real Sync Gateway, as a vessel's gateway ashore is."""
+"""Our replicator with a real Sync Gateway, in the role of a vessel's gateway."""
 
 import asyncio
 import base64
@@ -42,7 +42,7 @@ def ours(tmp_path: Path) -> Iterator[Database]:
 
 @pytest.fixture
 def theirs(tmp_path: Path) -> Iterator[Database]:
-    """Of another vessel with the same gateway."""
+    """Yield the database of another vessel with the same gateway."""
     with Database.open(tmp_path / "theirs.db", single_writer=documents.is_single_writer) as database:
         yield database
 
@@ -56,7 +56,7 @@ def replicate(
     well: bool = True,
     **options: Any,
 ) -> Status:
-    """One replication to its end; without a fault, unless told otherwise."""
+    """Replicate once, and assert that there was no error, unless `well` is False."""
 
     async def main() -> Status:
         configuration = ReplicatorConfiguration(
@@ -276,7 +276,7 @@ def test_document_that_was_deleted_here_and_ashore_is_no_conflict(
 def test_edit_that_the_gateway_takes_no_way_is_a_failed_document_at_every_run(
     ours: Database, ashore: GatewayDatabase, pull: bool
 ) -> None:
-    """What is in its way ashore is in a channel that the vessel may not read."""
+    """The conflicting document ashore is in a channel that the vessel may not read."""
     ashore.add_user("argo", "secret", channels=["notes"])
     ashore.put("note", {"channels": ["office"]})
     change(ours, "note", text="here")
@@ -378,7 +378,7 @@ def test_deletion_goes_through_although_another_branch_ended_above_it(
 async def forward(
     database: Database, ashore: GatewayDatabase, vessel: str, is_done: Callable[[], bool]
 ) -> int:
-    """Let a gateway run until that is so; the bytes that it sent."""
+    """Run a gateway until `is_done` returns True, and return the bytes that it sent."""
     configuration = CouchbaseGatewayConfiguration("office", ashore.url, authenticator=ARGO)
     gateway = CouchbaseGateway(database, configuration, vessel=vessel, look_every=0.3)
     gateway.start()
@@ -446,7 +446,7 @@ PHOTO = bytes(number * 11 % 251 for number in range(30_000))
 
 
 def attach(ashore: GatewayDatabase, name: str, **body: Any) -> str:
-    """Make a document with an attachment over REST, as an office without Couchbase Lite does."""
+    """Create a document with an attachment over REST, as an office without Couchbase Lite does."""
     data = base64.b64encode(PHOTO).decode()
     attachments = {"leak.jpg": {"content_type": "image/jpeg", "data": data}}
     return ashore.put(name, {"channels": ["notes"], **body, "_attachments": attachments})

@@ -1,4 +1,4 @@
-"""What a real Sync Gateway does with messages that the replicator builds on; see `sync_gateway/README.md`."""
+"""Behaviour of a real Sync Gateway that the replicator relies on; see `sync_gateway/README.md`."""
 
 import asyncio
 import base64
@@ -125,7 +125,7 @@ def test_over_a_tombstone_another_branch_goes_in_only_without_the_history_they_s
         with pytest.raises(RefusedError, match="409"):
             await talker.push("note:argo:1", "3-c", "2-c", "1-a")
         await talker.push("note:argo:1", "3-c", "2-c")
-        # Only the newest ancestor that the gateway has counts, and it has that one by now.
+        # Only the newest ancestor that the gateway has counts, and it has that one already.
         await talker.push("note:argo:1", "4-d", "3-c", "2-c", "1-a")
 
     talk(log, conversation)

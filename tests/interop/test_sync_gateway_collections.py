@@ -1,4 +1,4 @@
-"""Our replicator with databases of a real Sync Gateway that have collections. Ours are of the default one."""
+"""Our replicator with databases of a real Sync Gateway that have collections; ours uses the default one."""
 
 import asyncio
 from collections.abc import Iterator

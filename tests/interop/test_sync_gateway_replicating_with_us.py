@@ -1,7 +1,7 @@
 """A real Sync Gateway as active peer of our listener, with collections (`getCollections`) and without.
 
-Its replication between gateways is the second real active peer, beside Couchbase Lite, and the one to be had
-that knows collections.
+Its replication between gateways is the second real active peer, beside Couchbase Lite, and the only one
+available that has collections.
 """
 
 import itertools
@@ -46,7 +46,7 @@ def listener(ours: Database) -> Iterator[ListenerThread]:
 
 @pytest.fixture(params=[False, True], ids=["no collections", "collections"])
 def options(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """Of a replication of the gateway's."""
+    """Return the options of one of the gateway's replications."""
     if request.param:
         return {**CREDENTIALS, "collections_enabled": True, "collections_local": [DEFAULT]}
     return CREDENTIALS
@@ -61,7 +61,7 @@ def push(ashore: GatewayDatabase, listener: ListenerThread, options: dict[str, A
 
 
 def replicate(ashore: GatewayDatabase, listener: ListenerThread, options: dict[str, Any]) -> None:
-    """Pull, then push: so that conflicts are resolved by the gateway before it pushes."""
+    """Pull, then push, so that the gateway resolves conflicts before it pushes."""
     for status in (pull(ashore, listener, options), push(ashore, listener, options)):
         assert status["status"] == "stopped", status
 
@@ -69,8 +69,11 @@ def replicate(ashore: GatewayDatabase, listener: ListenerThread, options: dict[s
 def settle(
     ours: Database, ashore: GatewayDatabase, listener: ListenerThread, options: dict[str, Any]
 ) -> None:
-    """Replicate until both have the same. The gateway does not see at once what it has just stored itself: a
-    feed that begins meanwhile ends before it."""
+    """Replicate until both have the same documents.
+
+    The gateway does not see at once what it has just stored itself: a feed that begins meanwhile ends before
+    it.
+    """
     for _ in range(AT_MOST):
         replicate(ashore, listener, options)
         if live(ours) == ashore.revisions():
@@ -222,9 +225,9 @@ def test_gateway_that_starts_again_does_not_list_what_we_had_already(
     ours: Database, ashore: GatewayDatabase, listener: ListenerThread, options: dict[str, Any]
 ) -> None:
     def ended(checked: int) -> int:
-        """How many changes had been listed when a run ended, once there are more than so many.
+        """Return the number of changes listed at the end of a run, once it exceeds `checked`.
 
-        A run that did not see yet what the gateway has just stored is repeated.
+        A run that did not yet see what the gateway has just stored is repeated.
         """
 
         def look() -> tuple[bool, int]:

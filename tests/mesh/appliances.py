@@ -1,4 +1,4 @@
-"""Whole appliances for tests of the mesh: `logboat sync`, and if wanted `logboat record`, as processes."""
+"""Complete appliances for tests of the mesh: `logboat sync` and `logboat record` as processes."""
 
 import json
 import subprocess
@@ -25,13 +25,13 @@ from tests.namespaces import Host
 
 ROOT: Final = Path(__file__).parents[2]
 PATIENCE: Final = 60.0
-"""Seconds for things that must happen, on a machine that may be busy."""
+"""Seconds to wait for something that must happen, on a machine that may be busy."""
 LOG: Final = "qwerty"
 READINGS: Final = 20
 
 
 class Appliance:
-    """One vessel's, in a folder of its own."""
+    """Appliance of a vessel, in a folder of its own."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Appliance:
         configuration: str = "",
         board: str | None = None,
     ) -> None:
-        """`host`: None for this machine's own network."""
+        """Prepare an appliance on `host`, or with None on this machine's own network."""
         self.folder, self.vessel, self.host, self.board = folder, vessel, host, board or f"board of {vessel}"
         folder.mkdir(parents=True)
         (folder / "data").mkdir()
@@ -55,10 +55,10 @@ class Appliance:
         self._sync: subprocess.Popen[Any] | None = None
         self._output: IO[bytes] | None = None
         self.written = 0
-        """Readings that `write` has made."""
+        """Number of readings that `write` has made."""
 
     def start(self) -> None:
-        """Begin to mesh."""
+        """Start the sync daemon as a process."""
         assert self._sync is None
         self._output = (self.folder / "sync.log").open("ab")
         argv = [
@@ -74,19 +74,19 @@ class Appliance:
         self._sync = subprocess.Popen(argv, **how) if self.host is None else self.host.popen(argv, **how)
 
     def stop(self) -> int:
-        """Ask the sync daemon to end; its exit status."""
+        """Tell the sync daemon to end, and return its exit status."""
         assert self._sync is not None
         self._sync.terminate()
         return self._ended()
 
     def kill(self) -> None:
-        """SIGKILL for the sync daemon, if it runs."""
+        """Kill the sync daemon with SIGKILL, if it is running."""
         if self._sync is not None:
             self._sync.kill()
             self._ended()
 
     def end(self) -> None:
-        """Everything, at once."""
+        """Kill both daemons at once."""
         self.kill()
         if self.recorder.is_running:
             self.recorder.kill()
@@ -101,25 +101,25 @@ class Appliance:
 
     @property
     def log(self) -> str:
-        """What the sync daemon has said, in all its lives."""
+        """Log of the sync daemon, over all its runs."""
         return (self.folder / "sync.log").read_text(errors="replace")
 
     def state(self) -> dict[str, Any]:
-        """Its live state; empty if there is none yet."""
+        """Return its live state; empty if there is none yet."""
         return state_file.read(state_file.path(self.folder / "run", "sync")) or {}
 
     def peer(self, vessel: str) -> dict[str, Any]:
-        """What its state says of a vessel; empty if nothing."""
+        """Return the entry for a vessel in its state; empty if there is none."""
         return next((peer for peer in self.state().get("peers", ()) if peer["vessel"] == vessel), {})
 
     @property
     def linked(self) -> set[str]:
-        """The vessels that it says it is linked with."""
+        """Vessels that it reports as linked."""
         return {peer["vessel"] for peer in self.state().get("peers", ()) if peer["state"] == "linked"}
 
     @contextmanager
     def store(self) -> Iterator[Database]:
-        """Its document store, beside the daemons."""
+        """Open its document store, at the same time as the daemons."""
         with Database.open(
             self.folder / "data" / "log.db",
             single_writer=documents.is_single_writer,
@@ -128,7 +128,7 @@ class Appliance:
             yield database
 
     def write(self, count: int = READINGS) -> None:
-        """So many readings, an alarm and a current value."""
+        """Write this many readings, each with an alarm and a current value."""
         with self.store() as database, database.transaction():
             for _ in range(count):
                 self.written += 1
@@ -145,18 +145,18 @@ class Appliance:
             )
 
     def count(self) -> int:
-        """Documents in its store."""
+        """Return the number of documents in its store."""
         with self.store() as database:
             return database.count()
 
     def revisions(self) -> dict[str, str]:
-        """Document to current revision, of all that there are."""
+        """Return the current revision of each document, by id."""
         with self.store() as database:
             return {change.id: change.rev for change in database.changes()}
 
 
 def write_identity(folder: Path, identity: TLSIdentity, *, fleet: str = builders.FLEET) -> None:
-    """The files of `/etc/logboat/identity`."""
+    """Write the files of `/etc/logboat/identity`."""
     folder.mkdir(exist_ok=True)
     authority = builders.authority(fleet)
     identity.save(folder / "vessel.pem", folder / "vessel.key")
@@ -165,7 +165,7 @@ def write_identity(folder: Path, identity: TLSIdentity, *, fleet: str = builders
 
 
 def write_revocations(folder: Path, revocations: Revocations, *, fleet: str = builders.FLEET) -> None:
-    """What the fleet's CA says now, as a card brings it."""
+    """Write the present statement of the fleet's CA, as a card brings it."""
     body = to_body(revocations, fleet=fleet, key=builders.authority(fleet).key)
     (folder / "revocations.json").write_text(json.dumps(body))
 
@@ -173,7 +173,7 @@ def write_revocations(folder: Path, revocations: Revocations, *, fleet: str = bu
 def wait_until(
     holds: Callable[[], object], what: str, appliances: Iterable[Appliance] = (), *, within: float = PATIENCE
 ) -> float:
-    """Ask until it is so; return the seconds that it took."""
+    """Check until the condition is true, and return the seconds that it took."""
 
     def in_vain() -> str:
         said = "\n".join(f"== {each.vessel}: {each.log[-3000:]}" for each in appliances)
@@ -185,10 +185,10 @@ def wait_until(
 
 
 def wait_for_agreement(appliances: Sequence[Appliance], *, within: float = PATIENCE) -> float:
-    """Until all stores hold the same revisions; seconds that it took. Then everything is compared."""
+    """Wait until all stores have the same revisions, compare everything, and return the seconds it took."""
 
     def agree() -> bool:
-        counts = {appliance.count() for appliance in appliances}  # cheaper to ask for
+        counts = {appliance.count() for appliance in appliances}  # cheaper to query
         if len(counts) > 1 or 0 in counts:
             return False
         first, *others = (appliance.revisions() for appliance in appliances)
@@ -200,7 +200,7 @@ def wait_for_agreement(appliances: Sequence[Appliance], *, within: float = PATIE
 
 
 def assert_identical(appliances: Sequence[Appliance]) -> None:
-    """The same ids, winning revisions and bodies everywhere, and no open conflict."""
+    """Assert the same ids, winning revisions and bodies everywhere, and no open conflict."""
     found = []
     for appliance in appliances:
         with appliance.store() as database:
@@ -216,5 +216,5 @@ def assert_identical(appliances: Sequence[Appliance]) -> None:
 
 
 def kinds(appliance: Appliance, kind: Kind) -> list[str]:
-    """Ids of all documents of a kind."""
+    """Return the ids of all documents of a kind."""
     return [document_id for document_id in appliance.revisions() if document_id.startswith(f"{kind}:")]

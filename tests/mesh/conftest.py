@@ -1,4 +1,4 @@
-"""Networks for the tests here."""
+"""Random numbers and networks for the tests here."""
 
 import os
 import random
@@ -11,7 +11,7 @@ from tests.namespaces import Network
 
 @pytest.fixture
 def rng(request: pytest.FixtureRequest) -> random.Random:
-    """Chance that depends on the session's seed, which is printed, and on the test alone."""
+    """Return a random generator that depends only on the session's printed seed and the test."""
     seed = os.environ["LOGBOAT_SEED"]
     print(f"LOGBOAT_SEED={seed}")
     return random.Random(f"{seed} {request.node.nodeid}")
@@ -19,6 +19,6 @@ def rng(request: pytest.FixtureRequest) -> random.Random:
 
 @pytest.fixture
 def network() -> Iterator[Network]:
-    """Hosts and segments of this test's own."""
+    """Yield a network with hosts and segments for this test alone."""
     with Network.for_test() as network:
         yield network

@@ -1,7 +1,7 @@
-"""One appliance as far as discovery goes, as a process: `python -m tests.mesh.discovering argo logone …`.
+"""The discovery of one appliance as a process: `python -m tests.mesh.discovering argo logone …`.
 
-Prints one JSON object a line for each thing that happens. Lines on its input: `links argo,brigid` says so
-from then on, `state` prints it, `refresh` asks anew; their end is the order to stop.
+Prints one JSON object a line for each event. Input lines are commands: `links argo,brigid` sets the links
+that it advertises, `state` prints its state, `refresh` queries again. The end of input stops it.
 """
 
 import argparse
@@ -18,19 +18,19 @@ from sync.net.happy_eyeballs import dial
 
 
 def say(**what: object) -> None:
-    """Tell the test."""
+    """Report an event to the test."""
     print(json.dumps(what), flush=True)
 
 
 class Warnings(logging.Handler):
-    """What would stand in the journal."""
+    """Handler that reports messages for the journal."""
 
     def emit(self, record: logging.LogRecord) -> None:
         say(event="warning", text=record.getMessage())
 
 
 class Tracebacks(logging.Handler):
-    """What the event loop reports of callbacks that have raised."""
+    """Handler that reports exceptions from callbacks of the event loop."""
 
     def emit(self, record: logging.LogRecord) -> None:
         say(event="traceback", text=f"{record.getMessage()}: {record.exc_info and record.exc_info[1]!r}")

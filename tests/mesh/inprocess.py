@@ -30,12 +30,12 @@ from tests.polling import until
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 PATIENCE = 60.0
-"""Seconds; a vessel with the higher id waits 15 to 30 before it dials itself."""
+"""Seconds to wait; a vessel with the higher id waits 15 to 30 s before it dials itself."""
 
 
 @dataclass(frozen=True)
 class Fleet:
-    """A fleet of this test's own: others that run at the same time are on the same loopback."""
+    """A fleet for this test alone, because other tests use the same loopback at the same time."""
 
     name: str
     authority: CA
@@ -70,7 +70,10 @@ async def vessel(
     takes: bool = True,
     now: Callable[[], datetime] = lambda: NOW,
 ) -> AsyncIterator[Mesh]:
-    """One in this process; `knows`, `known`: others whose addresses are in its configuration."""
+    """Yield a vessel in this process.
+
+    `knows` and `known` are others whose addresses it is configured with.
+    """
     with Database.open(folder / f"{name}{board}.db", single_writer=documents.is_single_writer) as database:
         shown = identity or fleet.issue(name)
         greeting = Greeting(
@@ -99,7 +102,7 @@ async def vessel(
 
 
 async def turned(meshes: Sequence[Mesh], times: int = 3) -> None:
-    """Let each look at the whole so many times more, without waiting for its timer."""
+    """Let each mesh review all peers this many times more, without waiting for its timer."""
     for _ in range(times):
         wanted = [mesh.turns + 1 for mesh in meshes]
         for mesh in meshes:
@@ -116,11 +119,11 @@ def said_about(caplog: pytest.LogCaptureFixture, words: str) -> list[str]:
 
 
 def run(main: Coroutine[None, None, None]) -> None:
-    """A test, on a loopback of its own."""
+    """Run a test on a loopback of its own."""
     with own_loopback():
         asyncio.run(asyncio.wait_for(main, 90))
 
 
 def problem_of(mesh: Mesh) -> str:
-    """What its report says of whom it does not get on with."""
+    """Return the problems with refused peers from its report."""
     return " ".join(peer.problem or "" for peer in look(mesh).peers if peer.state is LinkState.REFUSED)

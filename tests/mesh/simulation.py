@@ -1,8 +1,8 @@
-"""A fleet on one machine and one hand-moved clock: real stores and peers, links with latency and bandwidth.
+"""A fleet on one machine and one simulated clock: real stores and peers, links with latency and bandwidth.
 
-Events stand in a queue by their time. Bytes need time to leave by a link and more to arrive; the two streams
-of a link share its bandwidth each way. Who has a link with whom is decided by `sync.mesh.plan` from who sees
-whom. Nothing here sleeps, so that a minute of the fleet takes as long as its work.
+Events are in a queue, in order of time. Bytes need time to leave by a link and more to arrive; the two
+streams of a link share its bandwidth each way. `sync.mesh.plan` chooses the links from the sightings. Nothing
+here sleeps, so that a minute of the fleet takes as long as its work.
 """
 
 import heapq
@@ -34,33 +34,33 @@ from tests.peer.rig import Clock, contents, open_database
 
 LOG: Final = "abcdef"
 BUFFER: Final = 64 * 1024
-"""Bytes that a transport takes before it says that it has no room."""
+"""Number of bytes that a transport accepts before it reports that its buffer is full."""
 MOST_EVENTS: Final = 20_000_000
 
 Sight = dict[str, set[str]]
-"""Who sees whom; both ways."""
+"""Vessels that see each other, in both directions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Radio:
-    """What a link carries."""
+    """Properties of a link."""
 
     latency: float = 0.010
-    """Seconds one way."""
+    """Latency in seconds, one way."""
     bandwidth: float = 1_000_000.0
-    """Bytes a second each way."""
+    """Bandwidth in bytes per second, each way."""
 
 
 @dataclass(slots=True)
 class Traffic:
-    """What passed, in the whole fleet or on one link."""
+    """Traffic in the whole fleet or on one link."""
 
     sent: Counter[str] = field(default_factory=Counter)
-    """Bytes on the wire, by the profile of the request, `reply` for replies and acknowledgements."""
+    """Bytes on the wire, by the profile of the request, or `reply` for replies and acknowledgements."""
     told: Counter[str] = field(default_factory=Counter)
-    """Entries in lists of changes, by document."""
+    """Number of entries in lists of changes, by document."""
     bodies: Counter[str] = field(default_factory=Counter)
-    """Bodies that came, by document."""
+    """Number of bodies received, by document."""
 
     @property
     def bytes(self) -> int:
@@ -72,7 +72,7 @@ class Traffic:
 
 
 class Simulation:
-    """The clock and what is to come."""
+    """The clock and the queue of future events."""
 
     def __init__(self) -> None:
         self.clock = Clock()
@@ -88,7 +88,7 @@ class Simulation:
         heapq.heappush(self._queue, (max(when, self.now), next(self._numbers), what))
 
     def run(self, until: float, *, done: Callable[[], bool] | None = None) -> None:
-        """Let happen what happens before `until`, in seconds from now, or until it is `done`."""
+        """Process events for `until` seconds from now, or until `done` returns True."""
         end = self.now + until
         for _ in range(MOST_EVENTS):
             if done is not None and done():
@@ -103,20 +103,20 @@ class Simulation:
 
 
 class Lane:
-    """One direction of a link: bytes leave one after the other."""
+    """Direction of a link, on which bytes leave in sequence."""
 
     def __init__(self, simulation: Simulation, radio: Radio) -> None:
         self._simulation, self._radio = simulation, radio
         self._free = 0.0
 
     def send(self, size: int) -> tuple[float, float]:
-        """When so many bytes have left, and when they arrive."""
+        """Return the times at which this many bytes have left, and arrive."""
         self._free = max(self._free, self._simulation.now) + size / self._radio.bandwidth
         return self._free, self._free + self._radio.latency
 
 
 class Endpoint:
-    """A peer on such a transport; as `sync.net.link` is for a real one."""
+    """A peer on a simulated transport, in the role of `sync.net.link`."""
 
     def __init__(self, vessel: "Vessel", peer: PeerBase, lane: Lane, traffic: list[Traffic]) -> None:
         self.vessel, self.peer = vessel, peer
@@ -132,7 +132,7 @@ class Endpoint:
         vessel.endpoints.append(self)
 
     def run(self) -> None:
-        """Do what can be done now, and send what there is room for."""
+        """Do everything that is possible now, and send as much as fits."""
         self._runs = False
         peer = self.peer
         while not peer.session.is_over:
@@ -154,18 +154,18 @@ class Endpoint:
         self.vessel.look()
 
     def soon(self) -> None:
-        """Run, after what happens at this instant."""
+        """Schedule a run after the events of this instant."""
         if not self._runs:
             self._runs = True
             self._simulation.at(self._simulation.now, self.run)
 
     def wake(self) -> None:
-        """The store has changed."""
+        """Notify the peer that the store has changed."""
         self.peer.wake()
         self.soon()
 
     def close(self) -> None:
-        """The connection breaks, at both ends."""
+        """Break the connection at both ends."""
         for end in (self, self.other):
             if end is not None and end in end.vessel.endpoints:
                 end.vessel.endpoints.remove(end)
@@ -224,7 +224,7 @@ class Endpoint:
 
 
 class Vessel:
-    """A vessel: its store, and its ends of connections."""
+    """A vessel with its store, and its ends of connections."""
 
     def __init__(self, simulation: Simulation, name: str, folder: Path) -> None:
         self.simulation, self.name = simulation, name
@@ -234,13 +234,13 @@ class Vessel:
         self.writes = 0
 
     def look(self) -> None:
-        """Wake all who wait for the store, if it has changed."""
+        """Wake all ends that wait for the store, if it has changed."""
         if self._watcher.drain():
             for endpoint in self.endpoints:
                 endpoint.wake()
 
     def write(self, rng: random.Random) -> None:
-        """One document: a window of readings, a current value, or an alarm."""
+        """Write one document: a window of readings, a current value, or an alarm."""
         self.writes += 1
         number, name = self.writes, self.name
         sensor = f"s{rng.randrange(4)}"
@@ -266,7 +266,7 @@ class Vessel:
 
 
 class Fleet:
-    """Vessels that have found each other."""
+    """A fleet of vessels with the links between them."""
 
     def __init__(self, folder: Path, count: int) -> None:
         self.simulation = Simulation()
@@ -286,12 +286,12 @@ class Fleet:
     # Links
 
     def meet(self, sight: Sight, *, max_peers: int, radio: Radio) -> None:
-        """All choose their links, and dial."""
+        """Let all vessels choose their links, and dial."""
         for one, other in sorted(chosen_links(sight, max_peers)):
             self.connect(one, other, radio)
 
     def connect(self, one: str, other: str, radio: Radio) -> None:
-        """The first dials the second; both streams."""
+        """Connect two vessels with both streams; the first dials the second."""
         dialling, listening = self.vessels[one], self.vessels[other]
         simulation, clock = self.simulation, self.simulation.clock
         there, here = Lane(simulation, radio), Lane(simulation, radio)
@@ -324,7 +324,7 @@ class Fleet:
     # Work
 
     def write_all(self, each: int, *, over: float) -> None:
-        """Every vessel writes so many documents, at random instants of so many seconds, which pass."""
+        """Let every vessel write `each` documents, at random times over the next `over` seconds."""
         now = self.simulation.now
         for vessel in self.vessels.values():
             for _ in range(each):
@@ -332,7 +332,7 @@ class Fleet:
         self.simulation.run(over)
 
     def converge(self, within: float) -> float:
-        """Go on until all have all; how many seconds that took, in steps of 0.05."""
+        """Run until all vessels have all documents; return the seconds that it took, in steps of 0.05."""
         began = self.simulation.now
         while self.simulation.now < began + within:
             if self.has_converged:
@@ -355,7 +355,7 @@ class Fleet:
 
 
 def chosen_links(sight: Sight, max_peers: int) -> set[tuple[str, str]]:
-    """The links that vessels make by their plan, the smaller id first."""
+    """Return the links that vessels choose by their plan, the smaller id first."""
     links: Sight = {vessel: set() for vessel in sight}
     for _ in range(len(sight)):
         before = {vessel: set(others) for vessel, others in links.items()}
@@ -370,12 +370,12 @@ def chosen_links(sight: Sight, max_peers: int) -> set[tuple[str, str]]:
 
 
 def everybody(names: list[str]) -> Sight:
-    """All see all."""
+    """Return sightings in which all vessels see all others."""
     return {name: set(names) - {name} for name in names}
 
 
 def in_a_row(names: list[str]) -> Sight:
-    """Each sees the one before and the one after."""
+    """Return sightings in which each vessel sees the previous and the next one."""
     sight: Sight = {name: set() for name in names}
     for one, other in itertools.pairwise(names):
         sight[one].add(other)

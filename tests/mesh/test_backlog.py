@@ -19,9 +19,9 @@ from sync.store import Database
 from tests.bench.serving import Other, fill, open_store, replicator, served
 
 AT_MOST: Final = 2.0
-"""Seconds from raising an alarm until it is durable at the other vessel."""
+"""Most seconds from raising an alarm until it is durable at the other vessel."""
 BEGUN: Final = 0.1
-"""The part of the backlog that has come when the alarm is raised."""
+"""Share of the backlog that has been transferred when the alarm is raised."""
 ALARM: Final = documents.alarm_id("argo", "bilge", "abcdef", 7)
 REQUEST: Final = "raise-an-alarm"
 PATIENCE: Final = 120.0
@@ -51,7 +51,7 @@ def test_alarm_overtakes_a_backlog_that_is_pulled(tmp_path: Path, count: int) ->
         async def main() -> None:
             async with Link(here, other, count) as link:
                 began = time.monotonic()
-                here.put(REQUEST, {})  # there, the alarm is raised when this has come: two ways are timed
+                here.put(REQUEST, {})  # the alarm is raised there when this has arrived: both ways are timed
                 ended = await link.has(ALARM, Direction.PULL)
                 await link.judge(count, began, ended)
 
@@ -69,7 +69,7 @@ class Link:
         self.history = replicator(here, other, lambda _: None, stream=HISTORY, continuous=True)
 
     async def __aenter__(self) -> Self:
-        """Both are under way."""
+        """Start both replications, and wait until they are in progress."""
         for replication in (self.live, self.history):
             replication.start()
         self._began = time.monotonic()
@@ -82,17 +82,17 @@ class Link:
 
     @property
     def done(self) -> int:
-        """Readings that are at the other side."""
+        """Number of readings that have reached the other side."""
         progress = self.history.status.progress
         return progress.pushed + progress.pulled
 
     async def has(self, document_id: str, direction: Direction) -> float:
-        """When a document has arrived, by `time.monotonic`."""
+        """Wait for a document, and return the time of its arrival by `time.monotonic`."""
         async with asyncio.timeout(PATIENCE):
             return await self._of(document_id, direction)
 
     async def judge(self, count: int, raised: float, arrived: float) -> None:
-        """The alarm has come in time, with the backlog still under way, which then comes to its end."""
+        """Assert that the alarm came in time, during the backlog, which then comes to its end."""
         done = self.done
         assert done < count, "the backlog was over too soon to be one"
         await self._until(count)
@@ -120,7 +120,7 @@ class Link:
 
 
 def listen(path: Path, pipe: Pipe) -> None:
-    """The other vessel: serves its store, and raises an alarm when it is asked to."""
+    """Run the other vessel: serve its store, and raise an alarm on request."""
 
     async def main() -> None:
         with open_store(path) as database:

@@ -1,4 +1,4 @@
-"""A vessel is found at its own place, however many others claim to be it."""
+"""A vessel is found at its own address, however many others claim to be it."""
 
 import asyncio
 import errno
@@ -29,7 +29,7 @@ from .inprocess import Fleet, run, vessel
 
 FORGED = 50
 SECONDS = 20.0
-"""In which a vessel is found that has never proved itself, if each forged place stays silent."""
+"""Most seconds to find a vessel that has not yet been authenticated, if each forged address stays silent."""
 
 
 def sighting(number: int, *, name: str = "brigid", log: str = "", addresses: int = 1) -> Sighting:
@@ -48,7 +48,7 @@ def sighting(number: int, *, name: str = "brigid", log: str = "", addresses: int
 
 
 class _Clock(asyncio.SelectorEventLoop):
-    """An event loop whose time is that of the test: waiting takes none."""
+    """An event loop with a simulated clock, so that waiting takes no time."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class _Clock(asyncio.SelectorEventLoop):
 
 
 def timed(main: Coroutine[None, None, Candidate]) -> tuple[Candidate, float]:
-    """What is found, and after how many seconds of the test's clock."""
+    """Return the candidate that is found, and the seconds that it took on the simulated clock."""
     loop = _Clock()
     try:
         return loop.run_until_complete(main), loop.now
@@ -75,7 +75,7 @@ def timed(main: Coroutine[None, None, Candidate]) -> tuple[Candidate, float]:
 
 
 class _Network:
-    """Places of which one is real; the others stay silent until an attempt is given up, or refuse."""
+    """Addresses of which one is real; the others stay silent until an attempt times out, or refuse."""
 
     def __init__(self, real: Candidate, *, silent: bool = True) -> None:
         self.real, self._silent = real, silent
@@ -230,7 +230,7 @@ class TestTheTable:
 
 
 def test_forged_records_on_the_network_do_not_hold_up_a_link(tmp_path: Path) -> None:
-    """They come first by name, and their ports accept connections and say nothing."""
+    """The forged records come first by name; their ports accept connections and stay silent."""
 
     async def main() -> None:
         fleet = Fleet.new()

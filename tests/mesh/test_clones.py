@@ -1,4 +1,4 @@
-"""Two boards with one vessel's identity are told from a card that moved, and from one board heard twice."""
+"""A duplicate identity on two boards is distinguished from a moved card, and from one board heard twice."""
 
 from sync.mesh.clones import WITHIN, Clones
 

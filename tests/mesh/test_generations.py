@@ -1,4 +1,4 @@
-"""Generations by which a vessel of the fleet would keep others from ever writing a document again."""
+"""Generations with which a vessel of the fleet could prevent others from ever writing a document again."""
 
 import logging
 from collections.abc import Mapping
@@ -45,7 +45,7 @@ def content(document_id: str, by: TLSIdentity, **more: Any) -> Mapping[str, Any]
 
 
 def at(database: Database, document_id: str, generation: int, said: Mapping[str, Any]) -> None:
-    """Store a revision of this generation, as whoever has changed their own copy of Logboat may."""
+    """Store a revision of this generation, as someone with a modified copy of Logboat could."""
     before = database.get(document_id)
     with as_before():
         database.insert(
@@ -57,12 +57,12 @@ def at(database: Database, document_id: str, generation: int, said: Mapping[str,
 
 
 async def pull(theirs: Database, argo: Mesh, fleet: Fleet, shown: TLSIdentity) -> None:
-    """Pull all that argo has over TLS."""
+    """Pull everything that argo has over TLS."""
     assert await push(theirs, argo, fleet, shown, pulls=True) == 0
 
 
 async def push(theirs: Database, argo: Mesh, fleet: Fleet, shown: TLSIdentity, *, pulls: bool = False) -> int:
-    """Push all that is there over TLS to argo, or pull from it; return how many documents are refused."""
+    """Push everything to argo over TLS, or pull from it, and return the number of refused documents."""
     status = await Replicator(
         ReplicatorConfiguration(
             theirs,
@@ -79,7 +79,7 @@ async def push(theirs: Database, argo: Mesh, fleet: Fleet, shown: TLSIdentity, *
 
 
 def write(mesh: Mesh, by: TLSIdentity, **more: Any) -> dict[str, str]:
-    """Let a vessel write its documents once more, as its recorder would; their revisions."""
+    """Let a vessel write its documents once more, as its recorder would, and return their revisions."""
     found = {}
     for document_id in ALL:
         current = mesh.database.get(document_id)
@@ -118,7 +118,7 @@ def test_no_document_is_frozen_by_a_vessel_of_the_fleet_whether_it_is_revoked_af
                     assert found is not None
                     at(theirs, document_id, LAST, found.body)
                 assert await push(theirs, argo, fleet, stolen) == len(OF_MANY)
-                for document_id in OF_MANY:  # what has a single writer is not even asked for
+                for document_id in OF_MANY:  # documents with a single writer are not even requested
                     assert said_about(caplog, f"mallory sent what is not taken: {document_id}")
                 assert has_all(argo, first)
                 revoked = to_body(fleet.revoke(stolen), fleet=fleet.name, key=fleet.authority.key)
@@ -132,7 +132,7 @@ def test_no_document_is_frozen_by_a_vessel_of_the_fleet_whether_it_is_revoked_af
 def test_what_a_vessel_of_the_fleet_may_carry_ahead_its_own_vessel_overtakes_everywhere(
     tmp_path: Path,
 ) -> None:
-    """As far as the rule lets it: what is unsigned, up to what argo vouches for, and its signed bodies."""
+    """The rule allows unsigned documents up to a generation that argo vouches for, and its signed bodies."""
 
     async def main() -> None:
         fleet = Fleet.new()
@@ -186,7 +186,7 @@ def test_a_fleet_that_was_frozen_goes_on_after_the_update(tmp_path: Path) -> Non
 
 
 def test_a_vessel_that_was_not_attacked_gives_back_what_was_removed(tmp_path: Path) -> None:
-    """Though it has offered all that long ago: its link is begun anew."""
+    """The vessel offers them although it did so long ago, because its link starts again."""
 
     async def main() -> None:
         fleet = Fleet.new()
@@ -202,7 +202,7 @@ def test_a_vessel_that_was_not_attacked_gives_back_what_was_removed(tmp_path: Pa
                 at(store, document_id, LAST, content(document_id, own, state="frozen"))
             marked = store.get_local("generations-looked-at")
             assert marked is not None
-            store.delete_local(marked.key, parent=marked.rev)  # as an earlier version leaves it
+            store.delete_local(marked.key, parent=marked.rev)  # an earlier version leaves it like this
         async with (
             vessel(tmp_path, fleet, "argo", identity=own),
             vessel(tmp_path, fleet, "brigid") as brigid,

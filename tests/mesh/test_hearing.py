@@ -1,4 +1,4 @@
-"""From where names were announced: bounded, forgetful, and deaf to noise."""
+"""The record of where names were announced from is bounded, forgets, and ignores noise."""
 
 from contextlib import suppress
 

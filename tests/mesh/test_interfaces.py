@@ -1,4 +1,4 @@
-"""Which interfaces serve, which addresses are told and dialled, and what the kernel's reports mean."""
+"""Tests of usable interfaces, of announced and dialled addresses, and of the kernel's reports."""
 
 import asyncio
 import ipaddress
@@ -167,7 +167,7 @@ def test_where_netlink_is_refused_the_caller_is_told_to_look(monkeypatch: pytest
     def refuse() -> None:
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr(interface_watch, "_open_netlink", refuse)  # A sandbox cannot be had without one.
+    monkeypatch.setattr(interface_watch, "_open_netlink", refuse)  # As in a sandbox without netlink.
 
     async def watch() -> list[frozenset[Event]]:
         told: asyncio.Queue[frozenset[Event]] = asyncio.Queue()

@@ -1,4 +1,4 @@
-"""Which links come to be between vessels: one a pair, whoever dials, and by the roles that were given."""
+"""Each pair of vessels gets one link, whoever dials, according to the configured roles."""
 
 import asyncio
 import errno
@@ -23,14 +23,14 @@ PORTS = (4101, 4102)
 
 
 def links_of(mesh: Mesh, other: str) -> int:
-    """Links with a vessel, whoever dialled."""
+    """Return the number of links with a vessel, whichever side dialled."""
     dialled = sum(link.is_up and link.vessel == other for link in mesh.outward.values())
     return dialled + sum(link.is_up and link.vessel == other for link in mesh.inward)
 
 
 @asynccontextmanager
 async def dialled_unseen(folder: Path) -> AsyncIterator[tuple[Mesh, Mesh]]:
-    """argo, which nobody sees, dials brigid at a configured address."""
+    """Yield argo, which no one sees, dialling brigid at a configured address."""
     fleet, alone = Fleet.new(), Place("argo", role=Role.ACTIVE_ONLY)
     async with (
         vessel(folder, fleet, "brigid") as brigid,
@@ -53,7 +53,7 @@ def test_two_that_are_seen_and_configured_both_ways_settle_on_one_link(tmp_path:
             )
             wanted = {
                 mesh: mesh.turns + 3 for mesh in (argo, brigid)
-            }  # in their own time: a link may yet come
+            }  # in their own time: a link may still come
             await until(
                 lambda: all(mesh.turns >= turns for mesh, turns in wanted.items()), "they looked again"
             )
@@ -160,7 +160,7 @@ def test_vessel_that_comes_back_is_linked_at_once(tmp_path: Path) -> None:
                 async with vessel(tmp_path, fleet, "brigid") as brigid:
                     began = loop.time()
                     await until(lambda: argo.linked and brigid.linked, "they are linked")
-                    assert loop.time() - began < 15  # no waiting out of a refusal, nor of a longer pause
+                    assert loop.time() - began < 15  # it waited neither for a refusal nor for a longer pause
                 await until(lambda: not argo.linked, "it has gone")
 
     run(main())

@@ -1,4 +1,4 @@
-"""The rig itself: what it cuts is cut, and nothing stays behind."""
+"""The test network itself cuts what it should, and leaves nothing behind."""
 
 import signal
 import subprocess
@@ -104,4 +104,4 @@ def test_what_a_killed_run_left_behind_is_removed_by_the_next(network: Network) 
     own = network.host("own")
     with Network():
         assert left not in namespaces()
-        assert own.namespace in namespaces()  # What belongs to a run that goes on stays.
+        assert own.namespace in namespaces()  # Namespaces of a run in progress stay.

@@ -1,4 +1,4 @@
-"""By which way documents came is known, whoever carried them."""
+"""The route by which documents came is known, whichever vessel carried them."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""What vessels say of themselves: every record survives the wire, and nothing that is none gets in."""
+"""Advertisements of vessels survive the wire, and invalid records are rejected."""
 
 import string
 import uuid
@@ -37,7 +37,7 @@ ARGO = Advertisement("argo", "abcdef", "isles", "log", str(uuid.UUID(int=1)), 49
 
 
 def over_the_wire(advertisement: Advertisement) -> dict[bytes, bytes | None]:
-    """As zeroconf packs it and takes it apart."""
+    """Return the properties of an advertisement after zeroconf has packed and unpacked it."""
     name = f"x.{SERVICE_TYPE}"
     packed = ServiceInfo(SERVICE_TYPE, name, properties=advertisement.to_txt()).text
     return ServiceInfo(SERVICE_TYPE, name, properties=packed).properties

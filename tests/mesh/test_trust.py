@@ -1,4 +1,4 @@
-"""Who is let in, and who is not: each refusal says why on both ends."""
+"""Vessels that are admitted and refused: each refusal has its reason on both ends."""
 
 import asyncio
 import logging
@@ -202,7 +202,7 @@ def test_revoked_vessel_that_stores_no_checkpoint_is_left_at_once_on_both_stream
 def test_every_connection_of_a_vessel_ends_when_its_certificate_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, why: str
 ) -> None:
-    """Also of programs that name no stream, however many."""
+    """The rule includes any number of connections from programs that select no stream."""
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(manager, "JUDGE_EVERY", 0.1)
     time = NOW

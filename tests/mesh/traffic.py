@@ -1,4 +1,4 @@
-"""What a fleet's documents cost on the wire, by who sees whom: `python -m tests.mesh.traffic`, in minutes."""
+"""The cost of a fleet's documents on the wire, by topology: `python -m tests.mesh.traffic`, in minutes."""
 
 import tempfile
 import time
@@ -14,34 +14,34 @@ VESSELS: Final = 30
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a fleet's writing came to."""
+    """Traffic of a fleet that has written documents."""
 
     links: int
     written: int
-    """Documents, or revisions of them."""
+    """Number of documents, or revisions of them."""
     bytes: int
-    """On the wire, in BLIP's frames."""
+    """Bytes on the wire, in BLIP's frames."""
     bytes_telling: int
-    """Of these, for lists of changes."""
+    """Share of these bytes for lists of changes."""
     copies: float
-    """Bodies that came, for each vessel that needed one. Of a value not all revisions go everywhere."""
+    """Bodies received for each vessel that needed one; not all revisions of a value go everywhere."""
     told_per_link: float
     """Entries in lists of changes, by document and link."""
     seconds: float
-    """From the last write until all had all."""
+    """Seconds from the last write until all vessels had everything."""
 
 
 def measure(
     folder: Path, sight: Sight, *, max_peers: int, each: int = EACH, radio: Radio | None = None
 ) -> Measured:
-    """Let vessels meet, and each write so many documents in a second or two; all must come to the same."""
+    """Let vessels meet and write `each` documents, and assert that all stores end up the same."""
     with fleet(folder, len(sight)) as vessels:
         vessels.meet(sight, max_peers=max_peers, radio=radio or Radio())
         vessels.simulation.run(1.0)
         before = vessels.traffic.bytes
         vessels.write_all(each, over=each / 10)
         seconds = vessels.converge(60)
-        vessels.simulation.run(6.0)  # for their checkpoints
+        vessels.simulation.run(6.0)  # for the vessels' checkpoints
         vessels.assert_same()
         traffic, written = vessels.traffic, each * len(sight)
         return Measured(
@@ -56,7 +56,7 @@ def measure(
 
 
 def main(count: int = VESSELS, *, each: int = EACH) -> None:
-    """Prints the table for so many vessels."""
+    """Print the table for a fleet of this many vessels."""
     names = [f"v{number:02d}" for number in range(count)]
     print(f"a fleet of {count} vessels, {each} documents by each, simulated links of 10 ms and 1 MB/s")
     print(

@@ -1,4 +1,4 @@
-"""Runs `tests.mesh.discovering` on hosts of a rig, and waits for what it tells."""
+"""Runs `tests.mesh.discovering` on hosts of a test network, and waits for its reports."""
 
 import json
 import queue
@@ -12,14 +12,17 @@ from typing import Any, Final
 from tests.namespaces import Host
 
 PATIENCE: Final = 15.0
-"""Seconds for anything to happen, on a machine with other work; what is awaited takes a second or two."""
+"""Seconds to wait for any event, on a machine with other work; it usually takes a second or two."""
 
 ANNOUNCING: Final = 0.7
-"""Seconds that zeroconf goes on announcing what is new: three times, 225 ms apart; nothing tells the end."""
+"""Seconds for which zeroconf announces a new name: three times, 225 ms apart.
+
+There is no event for the end.
+"""
 
 
 class Vessel:
-    """One process that discovers; `await_` takes what it tells, in order."""
+    """A discovering process; `await_` takes its reports in order."""
 
     def __init__(self, host: Host, vessel: str, log: str = "logone", *arguments: str) -> None:
         self.name = f"{vessel}-{log}"
@@ -37,9 +40,9 @@ class Vessel:
         self._reader.start()
 
     def await_seen(self, instance: str, *addresses: str) -> dict[str, Any]:
-        """Until it sees this instance at just these addresses.
+        """Wait until it sees this instance at exactly these addresses.
 
-        On a busy machine a packet's copy over IPv6 may be judged after the one over IPv4.
+        On a busy machine a packet's copy over IPv6 may be processed after the one over IPv4.
         """
         found = self.await_("found", instance=instance)
         while found["addresses"] != list(addresses):
@@ -47,7 +50,7 @@ class Vessel:
         return found
 
     def await_(self, event: str, *, within: float = PATIENCE, **fields: object) -> dict[str, Any]:
-        """The first event of this kind with these fields that was not taken before."""
+        """Return the first report of this kind with these fields that was not taken before."""
         deadline = time.monotonic() + within
         for told in self._untaken:
             if _fits(told, event, fields):
@@ -68,22 +71,22 @@ class Vessel:
             self._untaken.append(found)
 
     def has_told(self, event: str) -> bool:
-        """Whether there was one of this kind, ever."""
+        """Return True if there has ever been a report of this kind."""
         return any(told["event"] == event for told in self._heard)
 
     def ask(self, line: str) -> None:
-        """A line for its input."""
+        """Send a line to its input."""
         assert self.process.stdin is not None
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
 
     def state(self) -> dict[str, Any]:
-        """Its name, problem and whom it sees, now."""
+        """Return its present name, problem and sightings."""
         self.ask("state")
         return self.await_("state")
 
     def await_state(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """Ask until its state is as wanted."""
+        """Query its state until it meets the condition, and return it."""
         deadline = time.monotonic() + PATIENCE
         while not wanted(state := self.state()):
             assert time.monotonic() < deadline, f"{self.name} is still {state}"
@@ -91,7 +94,7 @@ class Vessel:
         return state
 
     def await_announced(self) -> None:
-        """Until it has its name and has done with announcing it: from then on it speaks only if asked."""
+        """Wait until it has announced its name, after which it sends only answers."""
         self.await_state(lambda state: state["instance"] == self.name)
         time.sleep(ANNOUNCING)
 
@@ -103,7 +106,7 @@ class Vessel:
         assert self.process.wait(PATIENCE) == 0
 
     def kill(self) -> None:
-        """Without goodbye."""
+        """Kill it without a goodbye."""
         self.process.kill()
         self.process.wait()
 

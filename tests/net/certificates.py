@@ -1,4 +1,4 @@
-"""Certificates for tests: CAs and what they issue, valid or not; and connections that show them."""
+"""Certificates for tests: CAs and their certificates, valid or not, and connections that present them."""
 
 import asyncio
 import contextlib
@@ -72,8 +72,8 @@ def _builder(
 
 
 def with_unreadable_extensions(name: str, ca: CA) -> TLSIdentity:
-    """An identity whose extensions `cryptography` refuses to read; OpenSSL has no objection."""
-    x400 = bytes.fromhex("3004a3023000")  # a subject's alternative name of the form x400Address
+    """Return an identity whose extensions `cryptography` refuses to read, although OpenSSL accepts them."""
+    x400 = bytes.fromhex("3004a3023000")  # a subject alternative name of the form x400Address
     key = ec.generate_private_key(ec.SECP256R1())
     builder = _builder(name, key, BEGIN, END, ca).add_extension(
         x509.UnrecognizedExtension(ExtensionOID.SUBJECT_ALTERNATIVE_NAME, x400), critical=False
@@ -82,7 +82,7 @@ def with_unreadable_extensions(name: str, ca: CA) -> TLSIdentity:
 
 
 def of_unknown_version(certificate: x509.Certificate) -> bytes:
-    """The certificate in DER form, as one of version 10; its signature is wrong then."""
+    """Return the certificate in DER format with version 10, which makes its signature wrong."""
     third, tenth = bytes.fromhex("a003020102"), bytes.fromhex("a003020109")
     return certificate.public_bytes(Encoding.DER).replace(third, tenth, 1)
 
@@ -93,14 +93,14 @@ def self_signed(name: str = "argo", *, hosts: Sequence[str] = ()) -> TLSIdentity
 
 @dataclass(frozen=True)
 class Meeting:
-    """How one connection went, on both sides."""
+    """Outcome of one connection, on both sides."""
 
     echoed: bytes | Exception
-    """What the client got back, or what it got instead."""
+    """Data that the client received back, or its exception."""
     seen: x509.Certificate | Exception | None
-    """What the server saw of the client, or what ended its handshake."""
+    """Client certificate that the server saw, or the exception that ended its handshake."""
     received: bytes
-    """What the server's application had from the client."""
+    """Data that the server's application received from the client."""
 
     @property
     def is_good(self) -> bool:
@@ -114,7 +114,7 @@ async def meet(
     *,
     host: str = "localhost",
 ) -> Meeting:
-    """Connect over loopback as a transport does: handshake, check, then bytes; an echo comes back."""
+    """Connect over loopback as a transport does: handshake, check, then bytes, which are echoed."""
     seen: asyncio.Future[x509.Certificate | Exception | None] = asyncio.get_running_loop().create_future()
     received = bytearray()
     done = asyncio.Event()
@@ -163,15 +163,18 @@ async def _call(
 
 async def hang_up(writer: asyncio.StreamWriter) -> None:
     writer.close()
-    with contextlib.suppress(OSError):  # It was over before.
+    with contextlib.suppress(OSError):  # The connection may already be over.
         await writer.wait_closed()
 
 
 def shake_hands(
     server: ssl.SSLContext, client: ssl.SSLContext, session: ssl.SSLSession | None = None
 ) -> tuple[ssl.SSLObject, ssl.SSLObject, dict[str, ssl.SSLError]]:
-    """A handshake in memory: client, server, and each side's error. Every alert arrives, as is not so in
-    asyncio before https://github.com/python/cpython/issues/98078 was mended."""
+    """Perform a handshake in memory, and return client, server, and each side's error.
+
+    Every alert arrives, which is not so in asyncio before https://github.com/python/cpython/issues/98078 was
+    fixed.
+    """
     up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
     here = client.wrap_bio(down, up, server_hostname="localhost", session=session)
     there = server.wrap_bio(up, down, server_side=True)
@@ -179,7 +182,7 @@ def shake_hands(
     for side, name in ((here, "client"), (there, "server")) * 4:
         try:
             side.do_handshake()
-            side.read(1)  # In TLS 1.3 a refused client's handshake is done; the alert comes after it.
+            side.read(1)  # In TLS 1.3 a refused client completes its handshake; the alert comes afterwards.
         except ssl.SSLWantReadError:
             continue
         except ssl.SSLError as error:

@@ -1,4 +1,4 @@
-"""A TCP proxy that a test can make a bad network of: slow, in single bytes, stalled, cut, half open."""
+"""A TCP proxy that simulates a bad network: slow, in single bytes, stalled, cut, half open."""
 
 import asyncio
 import random
@@ -13,14 +13,14 @@ _MASK_BYTES = 4
 
 
 class Way(Enum):
-    """A direction, seen from whoever connects."""
+    """Direction, as seen from the client."""
 
     THERE = "there"
     HERE = "here"
 
 
 class Place(Enum):
-    """Where in a stream of WebSocket frames, each with one of BLIP's, that end in a checksum."""
+    """Position in a stream of WebSocket frames, each with one of BLIP's, that end in a checksum."""
 
     IN_HANDSHAKE = "in the handshake"
     AFTER_HANDSHAKE = "after the handshake"
@@ -32,20 +32,22 @@ class Place(Enum):
 
 
 class How(Enum):
-    """What happens there."""
+    """Kind of fault at a position."""
 
     RESET = "reset"
     CLOSE = "close"
     HALF_OPEN = "half open"
-    """Whoever connected is cut off, the server does not hear of it; what else was sent comes to it later,
-    while there is a new connection."""
+    """The client is cut off, and the server does not notice it.
+
+    Other data of the client reaches the server later, while there is a new connection.
+    """
     STALL = "stall"
-    """Nothing passes until `Proxy.resume`."""
+    """No data is passed on until `Proxy.resume`."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens to one connection."""
+    """Fault of one connection."""
 
     how: How
     way: Way
@@ -55,11 +57,11 @@ class Fault:
 
 @dataclass
 class Stream:
-    """How the bytes of one direction divide into a handshake and frames."""
+    """Division of the bytes of one direction into a handshake and frames."""
 
     buffer: bytearray = field(default_factory=bytearray)
     frames: list[tuple[int, int, int]] = field(default_factory=list)
-    """Where each begins, where its header ends, where it ends; as far as that is known."""
+    """Start, end of the header, and end of each frame, as far as they are known."""
     handshake_end: int | None = None
 
     def feed(self, data: bytes) -> None:
@@ -74,12 +76,12 @@ class Stream:
 
     @property
     def next_start(self) -> int:
-        """Where the first frame begins whose header is not here yet."""
+        """Offset of the first frame whose header is not complete yet."""
         assert self.handshake_end is not None
         return self.frames[-1][2] if self.frames else self.handshake_end
 
     def offset(self, place: Place, number: int) -> int | None:
-        """Of a place, or None while that is unknown."""
+        """Return the offset of a position, or None while it is unknown."""
         if place is Place.IN_HANDSHAKE:
             return 20
         if self.handshake_end is None:
@@ -114,18 +116,18 @@ class Stream:
 
 @dataclass
 class _Passing:
-    """One connection through the proxy."""
+    """Connection through the proxy."""
 
     fault: Fault | None
     client: asyncio.StreamWriter
     server: asyncio.StreamWriter
     held: bytearray = field(default_factory=bytearray)
-    """Bytes for the server that are to come late."""
+    """Bytes for the server that are to be delivered late."""
     is_cut: bool = False
 
 
 class Proxy:
-    """Listens on a port of 127.0.0.1, and passes on to another; a context manager."""
+    """Relay from a port of 127.0.0.1 to another; a context manager."""
 
     def __init__(
         self,
@@ -135,8 +137,11 @@ class Proxy:
         slow: random.Random | None = None,
         most: int = _CHUNK,
     ) -> None:
-        """`faults`: what happens to each connection in turn; those after have none. `slow`: chance by which
-        what passes waits up to some ms. `most`: bytes that are passed on at a time."""
+        """Set up the faults of the connections, in turn; later connections have none.
+
+        `slow` is the random generator for delays of up to some milliseconds. `most` is the number of bytes
+        that are passed on at a time.
+        """
         self._target, self._slow, self._most = port, slow, most
         self._faults = list(faults)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -145,7 +150,7 @@ class Proxy:
         self.stalled = asyncio.Event()
         self.connections = self.faults_met = 0
         self.late_bytes = 0
-        """Of connections that were half open."""
+        """Number of bytes from half-open connections that were delivered late."""
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accepted, "127.0.0.1", 0)
@@ -159,14 +164,14 @@ class Proxy:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self.drop_half_open()
         await self._server.wait_closed()
-        await asyncio.sleep(0)  # for transports to close their sockets
+        await asyncio.sleep(0)  # allow transports to close their sockets
 
     def resume(self) -> None:
-        """Let pass what is stalled."""
+        """Pass on the stalled data."""
         self._resumed.set()
 
     def drop_half_open(self) -> None:
-        """Let the server hear of the ends of all connections."""
+        """Let the server notice the ends of all connections."""
         for passing in self._half_open:
             passing.server.transport.abort()
 
@@ -229,7 +234,7 @@ class Proxy:
             writer.write(data[start : start + self._most])
             await writer.drain()
             if self._most < _CHUNK:
-                await asyncio.sleep(0)  # for the other end to read just these
+                await asyncio.sleep(0)  # so that the other end reads exactly these
 
     def _cut(self, passing: _Passing, fault: Fault, rest: bytes) -> None:
         passing.is_cut = True
@@ -246,7 +251,7 @@ class Proxy:
                 writer.close()
 
     def _deliver_late(self) -> None:
-        """What was sent on old connections comes now that there is a new one; they stay open."""
+        """Deliver the data of old connections, which stay open, now that there is a new one."""
         for passing in self._half_open:
             self.late_bytes += len(passing.held)
             if passing.held and not passing.server.is_closing():

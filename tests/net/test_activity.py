@@ -1,4 +1,4 @@
-"""A replicator tells what it does as it comes: connecting, busy, idle, offline, stopped."""
+"""A replicator reports its activity in order: connecting, busy, idle, offline, stopped."""
 
 import asyncio
 from pathlib import Path

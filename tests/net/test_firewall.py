@@ -1,4 +1,4 @@
-"""The card's firewall, loaded as it is into a host of its own: how many connections an address may have."""
+"""The card's firewall, loaded unchanged into a host of its own, limits the connections of an address."""
 
 import sys
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ sys.stdin.read()
 
 @pytest.fixture
 def hosts() -> Iterator[tuple[Host, Host, Host]]:
-    """argo with its firewall and a listener, and two neighbours."""
+    """Yield argo with its firewall and a listener, and two neighbours."""
     with Network.for_test() as network:
         argo, greedy, modest = network.hosts("argo", "greedy", "modest")
         network.segment("quay", argo, greedy, modest)
@@ -49,7 +49,7 @@ def hosts() -> Iterator[tuple[Host, Host, Host]]:
 
 
 def call(host: Host, address: str, count: int) -> int:
-    """Open so many connections and keep them; how many there are."""
+    """Open this many connections and keep them open; return the number that succeeded."""
     caller = host.popen([sys.executable, "-c", _CALLER, address, str(count)], stdin=-1, stdout=-1, text=True)
     assert caller.stdout is not None
     with caller.stdout as told:
@@ -63,7 +63,7 @@ def test_an_address_has_so_many_connections_and_others_are_not_hindered(
     assert call(greedy, "10.77.1.1", MOST + 8) == MOST
     assert call(modest, "10.77.1.1", 2) == 2
     address = argo.link_local("eth0")
-    assert call(greedy, f"{address}%eth0", 2) == 2  # its IPv6 address is another
+    assert call(greedy, f"{address}%eth0", 2) == 2  # it has another address with IPv6
 
 
 def test_whoever_has_gone_is_not_counted(hosts: tuple[Host, Host, Host]) -> None:

@@ -1,4 +1,4 @@
-"""How often a password may be guessed; and that a listener computes no hash for whoever is over the limit."""
+"""Password attempts are limited, and a listener computes no hash for a client over the limit."""
 
 import asyncio
 from collections import defaultdict

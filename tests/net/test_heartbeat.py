@@ -1,4 +1,4 @@
-"""When the other side is taken for lost, by a clock of the test's own."""
+"""The time after which the other side is considered lost, by a simulated clock."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from sync.net.heartbeat import Heartbeat
 
 
 class Loop:
-    """Timers, and a clock that moves when told."""
+    """Timers, and a clock that the test advances."""
 
     def __init__(self) -> None:
         self.now = 0.0

@@ -24,7 +24,7 @@ from tests.peer.rig import databases
 
 
 class Memory:
-    """A transport in memory, to another of its kind."""
+    """A transport in memory, connected to another one."""
 
     remote = "memory"
     silence = 0.0
@@ -114,7 +114,7 @@ class Pair:
 
 
 async def until(database: Database, condition: Callable[[], bool]) -> None:
-    """Wait for what a change of the store brings about."""
+    """Wait until a change of the store makes the condition true."""
     changed = asyncio.Event()
     end = watch(database, changed, changed.set)
     try:
@@ -201,7 +201,7 @@ def test_transport_that_is_not_writable_gets_nothing_until_it_is(tmp_path: Path)
             pair.there.is_writable = False
             sent = pair.there.frames_sent
             ours.put("mine", {})
-            for _ in range(100):  # turns of the event loop, in which everything else goes on
+            for _ in range(100):  # turns of the event loop, in which everything else continues
                 await asyncio.sleep(0)
             assert pair.there.frames_sent == sent
             assert ours.count() < 3000
@@ -302,7 +302,7 @@ def test_deadline_timer_is_cancelled_at_the_end(tmp_path: Path) -> None:
                 if pair.link._timer is not None:
                     break
                 await asyncio.sleep(0)
-            timer = pair.link._timer  # the checkpoint is due in some seconds
+            timer = pair.link._timer  # the checkpoint is due in a few seconds
             assert timer is not None
             assert not timer.cancelled()
             pair.link.close()

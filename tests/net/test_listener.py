@@ -1,4 +1,4 @@
-"""What a listener tells those who come to it, and whom it lets in."""
+"""Answers of a listener to clients, and clients that it admits."""
 
 import asyncio
 import base64
@@ -35,7 +35,7 @@ Open = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 async def ask(listener: URLEndpointListener, path: str, *, password: str | None = None) -> tuple[int, str]:
-    """A plain HTTP request: the status, and the body."""
+    """Send a plain HTTP request, and return the status and the body."""
     reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
     credentials = "" if password is None else base64.b64encode(f"shore:{password}".encode()).decode()
     authorization = f"Authorization: Basic {credentials}\r\n" if credentials else ""
@@ -124,7 +124,7 @@ async def connected(port: int) -> Open:
 
 
 async def said_hello(port: int) -> Open:
-    """TLS is half open: the listener has answered, and waits for what does not come."""
+    """Open TLS half: the listener has answered, and waits for the client in vain."""
     reader, writer = await connected(port)
     outgoing = ssl.MemoryBIO()
     client = client_context(pinned=IDENTITY.fingerprint).context.wrap_bio(ssl.MemoryBIO(), outgoing)
@@ -142,13 +142,13 @@ async def began_to_say_hello(port: int) -> Open:
 
 
 async def shook_hands(port: int) -> Open:
-    """TLS is open, and no request comes."""
+    """Open TLS, and send no request."""
     context = client_context(pinned=IDENTITY.fingerprint).context
     return await asyncio.open_connection("127.0.0.1", port, ssl=context)
 
 
 async def was_refused(port: int) -> Open:
-    """The listener waits for TLS to be closed."""
+    """Send a bad request, after which the listener waits for TLS to be closed."""
     reader, writer = await shook_hands(port)
     writer.write(b"GET /other HTTP/1.1\r\nHost: boat\r\n\r\n")
     await reader.readuntil(b"\r\n\r\n")
@@ -157,7 +157,7 @@ async def was_refused(port: int) -> Open:
 
 
 async def opened(port: int) -> Open:
-    """A WebSocket is open, and its client answers nothing."""
+    """Open a WebSocket whose client answers nothing."""
     reader, writer = await shook_hands(port)
     writer.write(REQUEST.replace(b"/db/", b"/log/"))
     await reader.readuntil(b"\r\n\r\n")
@@ -364,7 +364,7 @@ def test_a_connection_that_asks_for_nothing_is_ended(tmp_path: Path) -> None:
                 followed = Followed(ours, url(listener), continuous=True)
                 followed.replicator.start()
                 await settled(lambda: store.get("a") is not None)
-                await asyncio.sleep(0.3)  # the time that the other one was given
+                await asyncio.sleep(0.3)  # the time that the other one had
                 assert listener.status.connection_count == 1
                 await followed.replicator.stop()
 

@@ -1,4 +1,4 @@
-"""One budget for what all connections hold: whoever holds most has to go, and nobody else."""
+"""All connections share one budget of memory: the one that uses most is closed, and no other."""
 
 import asyncio
 import gc

@@ -1,4 +1,4 @@
-"""Transports of the application's: messages, and bytes over a pty, a pipe, a socket, asyncio's streams."""
+"""Transports of the application: messages, and bytes over a pty, a pipe, a socket, asyncio's streams."""
 
 import asyncio
 import errno
@@ -31,7 +31,7 @@ from tests.net.wire import HASTE, Recorder, run
 
 
 class Paired:
-    """An application's connection to another of its kind, in memory, that keeps messages whole."""
+    """Connection in memory of an application to another, which keeps messages whole."""
 
     def __init__(self) -> None:
         self.other: Paired | None = None

@@ -1,4 +1,4 @@
-"""Who finds a place at a listener, and who is dropped for whom."""
+"""Allocation of a listener's places: who gets one, and who is dropped for whom."""
 
 import pytest
 

@@ -48,7 +48,7 @@ def contents(database: Database) -> dict[str, tuple[str, bool]]:
 
 @dataclass
 class Pair:
-    """Two stores, and the proxy by which one replicates with the other all the time."""
+    """Two stores, and the proxy through which one replicates with the other continuously."""
 
     ours: Database
     theirs: Database

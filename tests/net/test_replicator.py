@@ -48,7 +48,7 @@ def url(listener: URLEndpointListener, name: str = "log") -> URLEndpoint:
 
 
 class Followed:
-    """A replicator, and all that it told."""
+    """A replicator, and everything that it reported."""
 
     def __init__(self, database: Database, endpoint: Any, **options: Any) -> None:
         self.statuses: list[Status] = []
@@ -87,7 +87,7 @@ async def once(database: Database, endpoint: Any, **options: Any) -> Status:
 
 
 async def settled(condition: Callable[[], bool]) -> None:
-    """Wait for what the other side of a socket does, of which nobody is told."""
+    """Wait for an action of the other side of a socket that nothing notifies of."""
     for _ in range(5000):
         if condition():
             return
@@ -208,7 +208,7 @@ def test_stop_stores_the_checkpoint(tmp_path: Path) -> None:
                 await followed.replicator.stop()
                 again = await once(ours, url(listener), continuous=False)
                 assert (again.progress.pushed, again.progress.pulled, again.progress.failed) == (0, 0, 0)
-                assert again.progress.total <= 1  # the last that we gave: for our place to move on
+                assert again.progress.total <= 1  # the last one that we sent, so that our checkpoint moves on
                 anew = Followed(ours, url(listener))
                 await anew.replicator.run(reset_checkpoint=True)
                 assert anew.replicator.status.progress.total > 0
@@ -488,7 +488,7 @@ def test_store_that_fails_while_connecting_is_tried_again(
 def test_peer_that_never_stores_the_checkpoint_does_not_hold_up_a_stop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(PeersCheckpoints, "_set", lambda *_: None)  # it has the question, and is silent
+    monkeypatch.setattr(PeersCheckpoints, "_set", lambda *_: None)  # it has the request, and is silent
 
     async def main() -> None:
         with databases(tmp_path) as (ours, theirs):

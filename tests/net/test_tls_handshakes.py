@@ -1,4 +1,4 @@
-"""Real handshakes over loopback: who is let in, who is refused, and what both sides are told."""
+"""Real handshakes over loopback: clients that are admitted or refused, and the messages on both sides."""
 
 import asyncio
 import ssl
@@ -28,7 +28,7 @@ def connect(server: ssl.SSLContext, client: ClientTLS, host: str = "localhost") 
 
 
 def refusal(meeting: Meeting) -> str:
-    """Why the client's `check` refused; nothing may have been sent by then."""
+    """Return the reason why the client's `check` refused, before anything was sent."""
     assert isinstance(meeting.echoed, ProblemError), meeting
     assert meeting.echoed.problem.domain is Domain.TLS
     assert meeting.received == b""
@@ -36,7 +36,7 @@ def refusal(meeting: Meeting) -> str:
 
 
 def failure(error: object) -> str:
-    """Why a handshake failed, in our words."""
+    """Return the reason why a handshake failed, in our words."""
     assert isinstance(error, ssl.SSLError), error
     return certificates.explain(error)
 
@@ -244,7 +244,7 @@ def test_resumed_session_of_tls_1_2_shows_its_certificate_and_ends_with_the_cont
     client = fleet_client(BRIGID).context
     client.maximum_version = ssl.TLSVersion.TLSv1_2
     server = fleet_server()
-    first, _first_there, _ = shake_hands(server, client)  # Held: OpenSSL forgets what was cut off.
+    first, _first_there, _ = shake_hands(server, client)  # Kept: OpenSSL forgets what was cut off.
     second, there, _ = shake_hands(server, client, first.session)
     assert second.session_reused
     assert certificates.peer_certificate(there) == BRIGID.certificate
@@ -253,7 +253,7 @@ def test_resumed_session_of_tls_1_2_shows_its_certificate_and_ends_with_the_cont
     assert failure(errors["server"]).startswith("the peer's certificate does not verify: ")
 
 
-# Versions, and those who speak no TLS
+# Versions, and peers without TLS
 
 
 def _old(context: ssl.SSLContext) -> ssl.SSLContext:
@@ -320,7 +320,7 @@ def test_server_without_tls_is_told_from_a_bad_certificate() -> None:
     assert "does not speak TLS" in failure(asyncio.run(call()))
 
 
-# What cannot be meant
+# Meaningless combinations
 
 
 def test_contradictions_are_refused_at_once() -> None:

@@ -1,4 +1,4 @@
-"""Identities: made, saved, loaded, and what is wrong with those that cannot be."""
+"""Identities are made, saved and loaded, and faulty ones are explained."""
 
 import hashlib
 import logging

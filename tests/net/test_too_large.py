@@ -1,4 +1,4 @@
-"""Documents that are larger than a small machine takes are refused by themselves; all others pass."""
+"""Documents that are too large for a small machine are refused individually; all others pass."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Connections take turns: how long one works, and whose turn is next."""
+"""Connections take turns of limited length, in a fair order."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from .wire import run
 
 
 class Worker:
-    """Has so many pieces of work, each of which takes some time."""
+    """Worker with a number of tasks, each of which takes some time."""
 
     def __init__(self, name: str, done: list[str], pieces: int, piece: Callable[[], None]) -> None:
         self.owner = Owner(name)
@@ -27,7 +27,7 @@ class Worker:
 
 
 async def passes(holds: Callable[[], object]) -> None:
-    """Let the event loop look around until something is so."""
+    """Run the event loop until the condition is true."""
     for _ in range(10_000):
         if holds():
             return
@@ -36,7 +36,7 @@ async def passes(holds: Callable[[], object]) -> None:
 
 
 def busy() -> None:
-    """A little more than a turn."""
+    """Keep the processor busy for slightly longer than a turn."""
     loop = asyncio.get_running_loop()
     until = loop.time() + 1.1 * TURN_S
     while loop.time() < until:
@@ -71,7 +71,7 @@ def test_the_event_loop_looks_around_after_each_turn() -> None:
         while worker.left:
             looked.append(len(done))
             await asyncio.sleep(0)
-        assert looked == sorted(set(looked))  # no two pieces without a look between them
+        assert looked == sorted(set(looked))  # no two tasks without a check between them
 
     run(main())
 

@@ -1,4 +1,4 @@
-"""One watcher of a store for all in a process who replicate it."""
+"""A process has one watcher of a store for all its replicators."""
 
 import asyncio
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ def store(tmp_path: Path) -> Iterator[Database]:
 
 
 class Woken:
-    """Counts the times it was told."""
+    """Callback that counts notifications."""
 
     def __init__(self) -> None:
         self.times = 0

@@ -1,4 +1,4 @@
-"""A WebSocket once it is open: frames, back-pressure, heartbeat, and how it ends. On real sockets."""
+"""An open WebSocket: frames, back-pressure, heartbeat and closing, on real sockets."""
 
 import asyncio
 import errno
@@ -31,7 +31,7 @@ def message(data: bytes, opcode: Opcode = Opcode.BINARY, *, fin: bool = True) ->
 
 
 async def pump(side: Side, frames: list[bytes]) -> None:
-    """Send them all, as fast as the other side takes them."""
+    """Send all frames, as fast as the other side accepts them."""
     for at, frame in enumerate(frames):
         side.transport.send(frame)
         if at % 50 == 49:
@@ -163,8 +163,8 @@ def test_a_receiver_that_pauses_stops_the_sender_and_nothing_is_lost(tls: Tls) -
                     sent += 1
                 here.transport.flush()
                 await asyncio.sleep(0)
-            # The system's buffers and ours are full. What ours holds is bounded, and nobody has received more
-            # than was on its way.
+            # The system's buffers and ours are full. Ours is bounded, and no peer has received more than was
+            # in flight.
             assert here.transport._pipe.get_write_buffer_size() <= HASTE.buffer_bytes + 20 * 620
             taken = len(guest.recorder.got)
             assert taken < sent

@@ -1,4 +1,4 @@
-"""Opening a WebSocket: what the client is told when it fails, and what the listener lets no stranger do."""
+"""Opening a WebSocket: the client's errors, and the strangers' requests that the listener refuses."""
 
 import asyncio
 import errno
@@ -33,7 +33,7 @@ from tests.ports import free_port
 
 
 async def refused(url: str, **options: Any) -> Problem:
-    """The problem with which a connection is not made."""
+    """Return the problem with which a connection fails."""
     with pytest.raises(ProblemError) as caught:
         await dial(url, **options)
     return caught.value.problem
@@ -223,7 +223,7 @@ def test_nobody_listening_is_told_with_errno_and_address() -> None:
 
 def test_a_name_that_does_not_exist_is_told_as_a_name() -> None:
     async def main() -> None:
-        # Longer than a label may be: no resolver needs to be asked.
+        # Longer than a label may be: no resolver is queried.
         problem = await refused(f"ws://{'x' * 64}.invalid/db")
         assert problem.domain is Domain.DNS
 
@@ -286,7 +286,7 @@ def test_frames_that_come_in_one_piece_with_the_answer_are_received() -> None:
 def test_an_address_on_which_nobody_listens_does_not_hinder_the_next() -> None:
     async def main() -> None:
         async with host() as there:
-            # Where localhost is ::1 first, that refuses; the listener is on 127.0.0.1 alone.
+            # Where localhost is ::1 first, that address refuses; the listener is on 127.0.0.1 only.
             here = await dial(there.url.replace("127.0.0.1", "localhost"))
             here.transport.close()
             await here.recorder.over()

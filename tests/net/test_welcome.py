@@ -1,4 +1,4 @@
-"""Which addresses of users are remembered, and for how long."""
+"""Users' addresses are remembered for a limited time."""
 
 import json
 

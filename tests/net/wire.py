@@ -1,4 +1,4 @@
-"""What the tests of transports share: a receiver that records, a certificate, a listener that admits all."""
+"""Helpers for tests of transports: a recording receiver, a certificate, a listener that admits all."""
 
 import asyncio
 import datetime
@@ -25,19 +25,19 @@ HASTE = Tuning(heartbeat=None, close_timeout=5)
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
-    """A test of at most half a minute."""
+    """Run a test with a time limit of half a minute."""
     asyncio.run(asyncio.wait_for(main, 30))
 
 
 @dataclass
 class Recorder:
-    """A receiver that keeps what it is told."""
+    """A receiver that records its calls."""
 
     transport: Transport
     is_echoing: bool = False
     got: list[bytes] = field(default_factory=list)
     calls: list[int] = field(default_factory=list)
-    """How many frames each call brought."""
+    """Number of frames in each call."""
     ends: list[Problem | None] = field(default_factory=list)
     times_writable: int = 0
     on_frames: Callable[[list[bytes]], None] | None = None
@@ -68,7 +68,7 @@ class Recorder:
         self._changed.set()
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait until something that is told makes it true."""
+        """Wait until a call makes the condition true."""
         while not condition():
             self._changed.clear()
             await self._changed.wait()
@@ -84,7 +84,7 @@ class Recorder:
 
 @dataclass
 class Side:
-    """One side of an open connection."""
+    """Side of an open connection."""
 
     transport: WebSocketTransport
     recorder: Recorder
@@ -92,7 +92,7 @@ class Side:
 
 @dataclass
 class Host:
-    """A listener and who has come."""
+    """A listener with its connected clients."""
 
     server: Server
     url: str
@@ -118,7 +118,7 @@ async def host(
     tuning: Tuning = HASTE,
     **options: Any,
 ) -> AsyncIterator[Host]:
-    """A listener on 127.0.0.1; it is closed, with all its connections, at the end."""
+    """Yield a listener on 127.0.0.1, which is closed at the end with all its connections."""
     guests: list[Recorder] = []
     requests: list[Request] = []
     has_come = asyncio.Event()
@@ -167,7 +167,7 @@ class Raw:
 
     @classmethod
     async def shaken(cls, port: int, behind: bytes = b"") -> "Raw":
-        """A client that has shaken hands, with bytes right behind."""
+        """Return a client that has completed the handshake, and sent bytes directly after it."""
         raw = await cls.dial(port)
         raw.writer.write(REQUEST + behind)
         head = await raw.reader.readuntil(b"\r\n\r\n")
@@ -175,7 +175,7 @@ class Raw:
         return raw
 
     async def rest(self) -> bytes:
-        """All until the end."""
+        """Read everything until the end."""
         try:
             return await self.reader.read()
         except OSError:
@@ -192,12 +192,12 @@ REQUEST = (
     b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
     b"Sec-WebSocket-Protocol: " + ", ".join(SUBPROTOCOLS).encode() + b"\r\n\r\n"
 )
-"""A valid upgrade."""
+"""Valid request to upgrade to a WebSocket."""
 
 
 @asynccontextmanager
 async def raw_host(talk: Callable[[Raw], Coroutine[Any, Any, None]]) -> AsyncIterator[str]:
-    """A server that does what `talk` does with each connection; its address."""
+    """Yield the URL of a server that runs `talk` for each connection."""
     tasks: set[asyncio.Task[None]] = set()
 
     async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -222,7 +222,7 @@ async def raw_host(talk: Callable[[Raw], Coroutine[Any, Any, None]]) -> AsyncIte
 
 
 def make_certificate(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """For 127.0.0.1, signed by itself: what the server needs, and a client that trusts it."""
+    """Return server and client contexts with a self-signed certificate for 127.0.0.1."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "boat")])
     now = datetime.datetime.now(datetime.UTC)

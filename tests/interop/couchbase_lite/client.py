@@ -7,8 +7,8 @@
         replicator.start()
         assert replicator.wait("stopped").error is None
 
-One JVM serves any number of databases and replicators. What goes wrong over there is a CouchbaseLiteError
-with its domain and code; whatever does not happen in time, a TimeoutError that says what did.
+One JVM serves any number of databases and replicators. A failure in the program is a CouchbaseLiteError with
+its domain and code; a timeout is a TimeoutError that says what happened instead.
 """
 
 import base64
@@ -28,14 +28,14 @@ from typing import Any, Final, Literal, Self
 from tests.interop.couchbase_lite.runtime import Runtime
 
 WAIT: Final = 60.0
-"""Seconds after which something has not happened."""
+"""Timeout in seconds for any event."""
 
 Level = Literal["stopped", "offline", "connecting", "idle", "busy"]
 LOG_FILE: Final = "couchbase-lite.log"
 
 
 class Kind(StrEnum):
-    """Which way a replicator carries."""
+    """Direction in which a replicator transfers documents."""
 
     PUSH = "PUSH"
     PULL = "PULL"
@@ -46,14 +46,14 @@ PUSH, PULL, BOTH = Kind.PUSH, Kind.PULL, Kind.BOTH
 
 
 class Resolver(StrEnum):
-    """What becomes of a conflict."""
+    """Rule by which a conflict is resolved."""
 
     DEFAULT = "default"
     """A deletion wins, then the higher generation, then the higher revision id."""
     LOCAL = "local"
     REMOTE = "remote"
     MERGE = "merge"
-    """The keys of both; the local value where both have one."""
+    """The result has the keys of both revisions, and the local value where both have one."""
     DELETE = "delete"
 
 
@@ -67,7 +67,7 @@ class Failure:
 
 
 class CouchbaseLiteError(Exception):
-    """A command failed over there."""
+    """A command failed in the program."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(f"{failure.message} ({failure.domain} {failure.code})")
@@ -76,7 +76,7 @@ class CouchbaseLiteError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document as it stands there."""
+    """A document as the program's database has it."""
 
     rev: str
     body: dict[str, Any]
@@ -94,7 +94,7 @@ class Blob:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What a replicator says of itself."""
+    """Status that a replicator reports."""
 
     level: Level
     completed: int
@@ -104,7 +104,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A document has been pushed or pulled, or could not be."""
+    """Report that a document has been pushed or pulled, or could not be."""
 
     id: str
     pushed: bool
@@ -115,7 +115,7 @@ class Ended:
 
 @dataclass
 class Replicator:
-    """One replicator; what it told its listeners is kept in `statuses` and `documents`, oldest first."""
+    """A replicator with the reports to its listeners in `statuses` and `documents`, oldest first."""
 
     harness: "CouchbaseLite"
     number: int
@@ -123,22 +123,23 @@ class Replicator:
     documents: list[Ended] = field(default_factory=list)
 
     def start(self, *, reset: bool = False) -> None:
-        """Begin; with `reset`, without regard to its checkpoint."""
+        """Start it; with `reset`, ignore its checkpoint."""
         with self.harness.told:
             self.statuses.clear()
             self.documents.clear()
         self.harness.ask("start", replicator=self.number, reset=reset)
 
     def stop(self) -> Status:
-        """Stop, and wait until that is done."""
+        """Stop it, and wait until it has stopped."""
         self.harness.ask("stop", replicator=self.number)
         return self.wait("stopped")
 
     def run(self, *, reset: bool = False, left: Callable[[], None] | None = None) -> Status:
         """Start one that is not continuous, and wait until it has stopped.
 
-        `left`: waits until the other side has nobody connected, and raises if somebody stays. Then that is
-        enough: of one that resolves conflicts the status was seen to be `stopped`, then `busy` for ever.
+        `left` waits until no one is connected to the other side, and raises if someone stays. That is then
+        sufficient: a replicator that resolves conflicts has been seen to report `stopped`, and then `busy`
+        indefinitely.
         """
         self.start(reset=reset)
         try:
@@ -154,25 +155,25 @@ class Replicator:
         return ended
 
     def status(self) -> Status:
-        """Its status now."""
+        """Return its present status."""
         return _status(self.harness.ask("status", replicator=self.number))
 
     def pending(self) -> set[str]:
-        """Ids of the documents that it has yet to push."""
+        """Return the ids of the documents that it has yet to push."""
         return set(self.harness.ask("pending", replicator=self.number))
 
     def certificates(self) -> list[bytes]:
-        """What the server showed, in DER."""
+        """Return the certificates that the server presented, in DER format."""
         shown = self.harness.ask("certificates", replicator=self.number)
         return [base64.b64decode(certificate) for certificate in shown]
 
     def wait(self, *levels: Level) -> Status:
-        """Wait until it is at one of these levels since it was started."""
+        """Wait until it has reached one of these levels since it was started."""
         try:
             self._wait(f"to be {' or '.join(levels)}", lambda: self._at(levels))
         except TimeoutError:
-            # While conflicts are resolved it may tell of its end, then once more that it was busy: what it
-            # answers when asked is how things are.
+            # While conflicts are resolved it may report its end, then again that it is busy: its answer to a
+            # query is its real state.
             now = self.status()
             if now.level not in levels:
                 raise
@@ -189,12 +190,12 @@ class Replicator:
         self._wait(f"to pull {', '.join(ids)}", lambda: set(ids) <= self._ended(pushed=False))
 
     def forget(self) -> None:
-        """Forget which documents ended, so as to wait for them anew."""
+        """Forget which documents ended, so that they can be waited for again."""
         with self.harness.told:
             self.documents.clear()
 
     def failed(self) -> dict[str, Failure]:
-        """The documents that could not be carried, and why."""
+        """Return the documents that could not be transferred, with the reasons."""
         with self.harness.told:
             return {ended.id: ended.error for ended in self.documents if ended.error is not None}
 
@@ -215,7 +216,7 @@ class Replicator:
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """One database over there."""
+    """A database in the program."""
 
     harness: "CouchbaseLite"
     name: str
@@ -225,7 +226,7 @@ class Database:
         self._ask("close")
 
     def put(self, document: str, body: Mapping[str, Any]) -> str:
-        """Store a document, or a new revision of it; the revision."""
+        """Store a document, or a new revision of it, and return the revision id."""
         rev: str = self._ask("put", document=document, body=json.dumps(body))
         return rev
 
@@ -234,31 +235,31 @@ class Database:
         self._ask("put_many", bodies={name: json.dumps(body) for name, body in bodies.items()})
 
     def get(self, document: str) -> Document | None:
-        """A document that is there and not deleted."""
+        """Return a document, or None if it is missing or deleted."""
         found = self._ask("get", document=document)
         return None if found is None else Document(found["rev"], json.loads(found["body"]))
 
     def body(self, document: str) -> dict[str, Any] | None:
-        """The body of a document that is there and not deleted."""
+        """Return the body of a document, or None if it is missing or deleted."""
         found = self.get(document)
         return None if found is None else found.body
 
     def delete(self, document: str) -> None:
-        """Delete a document."""
+        """Delete a document, leaving a tombstone."""
         self._ask("delete", document=document)
 
     def purge(self, document: str) -> None:
-        """Remove a document without a trace."""
+        """Remove a document without leaving a tombstone."""
         self._ask("purge", document=document)
 
     def put_blob(self, document: str, name: str, data: bytes, *, content_type: str = "text/plain") -> str:
-        """Make a blob the value of this property of a document that is there; the revision."""
+        """Set a property of an existing document to a blob, and return the revision id."""
         encoded = base64.b64encode(data).decode()
         rev: str = self._ask("put_blob", document=document, property=name, type=content_type, data=encoded)
         return rev
 
     def get_blob(self, document: str, name: str) -> Blob | None:
-        """The blob that is the value of this property."""
+        """Return the blob that is the value of this property, or None."""
         found = self._ask("get_blob", document=document, property=name)
         if found is None:
             return None
@@ -266,7 +267,7 @@ class Database:
         return Blob(found["type"], found["digest"], found["length"], data)
 
     def ids(self) -> set[str]:
-        """Ids of all documents that are not deleted."""
+        """Return the ids of all documents that are not deleted."""
         return set(self._ask("ids"))
 
     def replicator(
@@ -289,19 +290,19 @@ class Database:
         """Set up a replicator with the database at a URL (`ws` or `wss`), not yet started.
 
         Args:
-            url: where to, without `/_blipsync`.
-            kind: which way.
-            continuous: whether it goes on until stopped.
+            url: address of the database, without `/_blipsync`.
+            kind: direction of replication.
+            continuous: True to continue until stopped.
             user: name for Basic authentication.
-            password: its password.
-            session: a session's id, sent as the cookie SyncGatewaySession.
-            certificate: the only one that the server may show, in PEM; else the JVM's trust store judges.
-            channels: pull only documents in these.
-            document_ids: carry only these.
-            headers: more of them, for the HTTP request.
-            resolver: what becomes of conflicts.
-            max_attempts: tries at connecting, the first included; None for what Couchbase Lite does.
-            max_attempt_wait_time: most seconds between them.
+            password: password of this user.
+            session: id of a session, sent as the cookie SyncGatewaySession.
+            certificate: the only one that the server may present, in PEM; else the JVM's trust store decides.
+            channels: the only channels whose documents are pulled.
+            document_ids: the only documents to replicate.
+            headers: additional headers for the HTTP request.
+            resolver: rule by which conflicts are resolved.
+            max_attempts: most attempts to connect, including the first; None for Couchbase Lite's default.
+            max_attempt_wait_time: most seconds between attempts.
         """
         options: dict[str, Any] = {
             "user": user,
@@ -325,7 +326,7 @@ class Database:
 
 
 class CouchbaseLite:
-    """The program, running; leaving the context ends it."""
+    """The running program, which ends when the context is left."""
 
     def __init__(self, runtime: Runtime, directory: Path, *, log_level: str = "INFO") -> None:
         """Start it, with its databases and its log in `directory`.
@@ -334,7 +335,7 @@ class CouchbaseLite:
         """
         self.log: Final = directory / LOG_FILE
         self.told: Final = threading.Condition()
-        """Notified of everything that the program says."""
+        """Condition that is notified of all output of the program."""
         self.is_over: bool = False
         self._numbers = itertools.count(1)
         self._answers: dict[int, queue.SimpleQueue[dict[str, Any]]] = {}
@@ -362,7 +363,7 @@ class CouchbaseLite:
         self.close()
 
     def close(self) -> None:
-        """End the program."""
+        """End the program and its listener thread."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
@@ -379,15 +380,15 @@ class CouchbaseLite:
         return Database(self, name)
 
     def replicator(self, number: int) -> Replicator:
-        """The replicator of this number."""
+        """Return the replicator with this number."""
         with self.told:
             return self._replicators.setdefault(number, Replicator(self, number))
 
     def ask(self, command: str, **arguments: Any) -> Any:
-        """One command, and its result.
+        """Send one command, and return its result.
 
         Raises:
-            CouchbaseLiteError: it failed over there.
+            CouchbaseLiteError: the command failed in the program.
             TimeoutError: no answer came in time.
             EOFError: the program has ended.
         """

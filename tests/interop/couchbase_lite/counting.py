@@ -1,4 +1,4 @@
-"""A relay between a client and a port of this machine: it counts the bytes that pass, and breaks off."""
+"""A relay between a client and a port of this machine that counts the bytes, and can break connections."""
 
 import asyncio
 import threading
@@ -7,13 +7,13 @@ from typing import Self
 
 
 class CountingRelay:
-    """Relays from a free port of 127.0.0.1 to `port`, from entering its context to leaving it."""
+    """Relay from a free port of 127.0.0.1 to `port`, while its context is entered."""
 
     def __init__(self, port: int) -> None:
         self._to = port
         self.port = 0
         self.there = 0
-        """Bytes from clients to the port, over all connections."""
+        """Number of bytes from clients to the port, over all connections."""
         self.back = 0
 
     def __enter__(self) -> Self:
@@ -30,11 +30,11 @@ class CountingRelay:
         self._thread.join()
 
     def reset(self) -> None:
-        """Count from zero again."""
+        """Reset both counters to zero."""
         self.there = self.back = 0
 
     def cut(self) -> None:
-        """Break all connections off, without a goodbye."""
+        """Break all connections without closing them properly."""
         self._loop.call_soon_threadsafe(self._cut)
 
     def _cut(self) -> None:
@@ -80,6 +80,6 @@ class CountingRelay:
                 writer.write(data)
                 await writer.drain()
         except ConnectionError:
-            pass  # One side went without a goodbye; the other hears of it below.
+            pass  # One side broke the connection; the other is closed below.
         finally:
             writer.close()

@@ -1,4 +1,4 @@
-"""Our listener in a thread with an event loop of its own, for programs that come to it from outside.
+"""Our listener in a thread with an event loop of its own, for external programs that connect to it.
 
 with ListenerThread(database, users={"bridge": "secret"}, tls=True) as listener:
     app.replicator(listener.url, user="bridge", password="secret", certificate=listener.certificate).run()
@@ -36,7 +36,10 @@ def make_listener(
     quota: Quota | None = None,
     on_disconnected: Callable[[Connection, Problem | None], None],
 ) -> URLEndpointListener:
-    """A listener on 127.0.0.1 with one database; `users` are passwords by name, None lets anybody in."""
+    """Return a listener on 127.0.0.1 with one database.
+
+    `users` maps names to passwords, None admits anyone.
+    """
     authenticator = None
     if users is not None:
         authenticator = ListenerPasswordAuthenticator(lambda user, password: users.get(user) == password)
@@ -57,7 +60,7 @@ def make_listener(
 
 
 class ListenerThread:
-    """Listens from entering its context, or `start`, to leaving it, or `stop`; and again on the same port."""
+    """Listener that can be started and stopped repeatedly on the same port; a context manager."""
 
     def __init__(
         self,
@@ -74,7 +77,7 @@ class ListenerThread:
         self._thread: threading.Thread | None = None
         self.port = free_port()
         self.certificate: str | None = None
-        """What it shows, in PEM; None without TLS. Another one after each start."""
+        """Certificate that it presents, in PEM; None without TLS; a new one after each start."""
 
     def __enter__(self) -> Self:
         self.start()
@@ -87,11 +90,11 @@ class ListenerThread:
 
     @property
     def url(self) -> str:
-        """Where to replicate to."""
+        """URL of the database for replication."""
         return f"{'wss' if self._tls else 'ws'}://127.0.0.1:{self.port}/{NAME}"
 
     def start(self) -> None:
-        """Listen; raises what starting the listener raises."""
+        """Start to listen; raise any exception from starting the listener."""
         started: Future[None] = Future()
         self._ended: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, args=(started,), name="listener")
@@ -104,7 +107,7 @@ class ListenerThread:
             raise
 
     def wait_until_left(self) -> None:
-        """Until nobody is connected any more; TimeoutError if somebody stays."""
+        """Wait until no one is connected; raise TimeoutError if someone stays."""
         asyncio.run_coroutine_threadsafe(self._left(), self._loop).result(WAIT)
 
     async def _left(self) -> None:
@@ -113,7 +116,7 @@ class ListenerThread:
             await self._somebody_left.wait()
 
     def stop(self) -> None:
-        """Close all connections and listen no more; raises what the listener raised meanwhile."""
+        """Close all connections and stop listening; raise any exception that the listener has raised."""
         if self._thread is None:
             return
         self._loop.call_soon_threadsafe(self._stopping.set)

@@ -1,6 +1,6 @@
-"""What it takes to run Couchbase Lite: its jars from Maven, its ICU, and our program for it, compiled.
+"""The requirements of Couchbase Lite: its jars from Maven, its ICU, and our compiled program for it.
 
-Needed are a JDK (11 or newer), Maven for the first time, and gcc, on x86-64: there is no such library for
+It needs a JDK (11 or newer), Maven for the first time, and gcc, on x86-64: the library does not exist for
 other machines.
 """
 
@@ -25,10 +25,10 @@ JARS: Final = {
     "okhttp-3.14.7.jar": "620d4fa43c5c6a5ef625760204a88799e1e4a65e1c7a1d8da02e061c4cbb8000",
     "okio-1.17.2.jar": "f80ce42d2ffac47ad4c47e1d6f980d604d247ceb1a886705cf4581ab0c9fe2b8",
 }
-"""What Maven makes of pom.xml, by SHA-256."""
+"""Jars that Maven fetches for pom.xml, with their SHA-256."""
 
 ICU_WANTED: Final = 54
-"""`readelf -d libLiteCore.so`, of the jar above."""
+"""Version of ICU that `readelf -d libLiteCore.so` shows for the jar above."""
 ICU_LIBRARIES: Final = ("libicuuc", "libicui18n", "libicudata")
 
 FETCH_SECONDS: Final = 300
@@ -37,14 +37,14 @@ BUILD_SECONDS: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """How the program is started."""
+    """Command and library path that start the program."""
 
     command: tuple[str, ...]
     library_path: Path
 
 
 def prepare(cache: Path = builds.CACHE) -> Runtime:
-    """Fetch and build what is not there yet.
+    """Fetch and build everything that is not there yet.
 
     Raises:
         MissingError: a tool, the network or the right processor is missing.
@@ -66,7 +66,7 @@ def _fetch(folder: Path) -> None:
     where = f"-DoutputDirectory={folder}"
     try:
         builds.run([maven, "--offline", *arguments, where], seconds=FETCH_SECONDS)
-    except MissingError:  # Not all of it has been fetched before.
+    except MissingError:  # Some of it has not been fetched before.
         builds.run([maven, *arguments, where], seconds=FETCH_SECONDS)
     for name, digest in JARS.items():
         jar = folder / name

@@ -1,7 +1,7 @@
-"""A passive peer that knows no more than a test tells it, and keeps all that it was asked.
+"""A passive peer that knows only what a test sets, and records all requests.
 
-It is for learning what Couchbase Lite says. To pushes it answers that it wants everything; to a pull it sends
-the revisions of its script.
+It serves to examine the messages of Couchbase Lite. In answer to pushes it requests everything; to a pull it
+sends the revisions of its script.
 """
 
 import json
@@ -30,28 +30,28 @@ class Offered:
     body: JSON
     history: tuple[str, ...] = ()
     delta: tuple[str, Any] | None = None
-    """The revision that a delta goes from, and the delta, to send instead of the body if that is allowed."""
+    """Base revision of a delta, and the delta, which is sent instead of the body if that is allowed."""
 
 
 @dataclass
 class ScriptedPeer:
-    """Serves on a free port of 127.0.0.1 from entering its context to leaving it."""
+    """Server on a free port of 127.0.0.1, while its context is entered."""
 
     offers: tuple[Offered, ...] = ()
     subprotocol: str = "BLIP_3+CBMobile_3"
     deltas: bool = True
-    """Whether it says `deltas` in its replies and requests."""
+    """True to send `deltas` in its replies and requests."""
     blobs: bool = True
-    """Whether it says `blobs` there: then `_attachments` need not be made of them."""
+    """True to send `blobs` there, which makes `_attachments` in bodies unnecessary."""
     tls: ssl.SSLContext | None = None
     path: str = ""
     headers: Headers = field(default_factory=Headers)
     requests: list[RequestReceived] = field(default_factory=list)
-    """In the order in which they came, over all connections."""
+    """Requests in the order of arrival, over all connections."""
     replies: list[tuple[str, Event]] = field(default_factory=list)
-    """The profile of our own request, and what came back."""
+    """Profile of our own request, and the event that answered it."""
     checkpoints: dict[str, tuple[str, bytes]] = field(default_factory=dict)
-    """By client: revision and body."""
+    """Revision and body of each checkpoint, by client."""
 
     def __enter__(self) -> Self:
         self._server: Server = serve(
@@ -75,7 +75,7 @@ class ScriptedPeer:
 
     @property
     def url(self) -> str:
-        """Where to replicate to."""
+        """URL of the database for replication."""
         scheme = "wss" if self.tls else "ws"
         return f"{scheme}://127.0.0.1:{self._server.socket.getsockname()[1]}/log"
 
@@ -85,7 +85,7 @@ class ScriptedPeer:
             socket.close(code)
 
     def asked(self, profile: str) -> list[RequestReceived]:
-        """The requests of one kind."""
+        """Return the requests with this profile."""
         return [request for request in self.requests if request.profile == profile]
 
     def _serve(self, socket: ServerConnection) -> None:

@@ -1,29 +1,31 @@
-"""What Couchbase Lite says as an active peer, against a peer that follows a script.
+"""Messages of Couchbase Lite as an active peer, to a peer that follows a script.
 
-Seen of Couchbase Lite 3.0.0 (Java, Community Edition), each held by a test below:
+Observed with Couchbase Lite 3.0.0 (Java, Community Edition); a test below checks each statement:
 
-- It asks for `/log/_blipsync`, offers `BLIP_3+CBMobile_3,BLIP_3+CBMobile_2` in one header, and no WebSocket
+- It requests `/log/_blipsync`, offers `BLIP_3+CBMobile_3,BLIP_3+CBMobile_2` in one header, and no WebSocket
   extension. It has no collections, and no listener.
-- It sends no credentials before a 401 with `WWW-Authenticate: Basic`; then it asks again with them, on a
-  new connection. It encodes them as ISO 8859-1, whatever charset the 401 names. HTTP statuses become its
-  codes 10000 + status, close codes of the WebSocket likewise.
-- A continuous one tries again after close code 4001, and after a connection that broke off. Any other code,
-  1000, 1001 (going away) and 1011 too, stops it for good; 1012 to 1014 it takes for a broken protocol.
-- Its pin is the whole certificate; no host name is checked then. Another certificate is its error 5008.
+- It sends no credentials before a 401 with `WWW-Authenticate: Basic`; then it repeats the request with them,
+  on a new connection. It encodes them as ISO 8859-1, whatever charset the 401 contains. HTTP statuses become
+  its codes 10000 + status, and so do close codes of the WebSocket.
+- A continuous replicator tries again after close code 4001, and after a connection that broke off. Any other
+  code, also 1000, 1001 (going away) and 1011, stops it permanently; it treats 1012 to 1014 as protocol
+  errors.
+- Its pin is the whole certificate; the host name is then not checked. Another certificate is its error 5008.
 - A push: getCheckpoint; proposeChanges (urgent, compressed, `conflictIncludesRev`), each proposal with the
   remote's last known revision ("" for none) and the body's size; rev with `noconflicts: 1`, `deleted: 1` for
   deletions, and the history; setCheckpoint with `rev: ""` if it had none, and a body that has `time` beside
-  `local`. After a failed checkpoint it proposes all documents anew, naming no remote revision.
-- A continuous one says that it has caught up by an empty proposeChanges, urgent and with no reply wanted.
+  `local`. After a failed checkpoint it proposes all documents again, without a remote revision.
+- A continuous replicator reports that it has caught up by an empty proposeChanges, urgent and without a
+  reply.
 - A pull: subChanges with `batch: 200`, `versioning: rev-trees`, `revocations: true`, and `filter`, `channels`
   and `continuous` where they apply; document ids are its body, `{"docIDs": […]}`. `since` is left out at the
-  first pull. Its reply to changes says `maxHistory: 20`, `blobs: true`, `deltas: true`, and for a wanted
+  first pull. Its reply to changes has `maxHistory: 20`, `blobs: true`, `deltas: true`, and for a wanted
   document the ancestors whose bodies it still has, newest first.
-- Deltas are on, both ways. One is sent only to a peer that says `deltas` in its reply to proposeChanges.
-- `_attachments` (`blob_/<property>`, stubs) are added for peers that do not say `blobs` in that reply,
-  and only for them.
+- Deltas are on, both ways. One is sent only to a peer that has `deltas` in its reply to proposeChanges.
+- `_attachments` (`blob_/<property>`, stubs) are added for peers without `blobs` in that reply, and only for
+  them.
 - A revision id whose digest has an odd number of hexadecimal digits is refused: HTTP 400.
-- A blob that the peer will not give ends its document with an error, not the replication.
+- A blob that the peer does not supply ends its document with an error, not the replication.
 """
 
 import json
@@ -51,7 +53,7 @@ from tests.interop.couchbase_lite.client import (
 from tests.interop.couchbase_lite.scripted_peer import Offered, ScriptedPeer
 
 WORDS = {f"remark {place}": "topped up the header tank, a litre and a half" for place in range(20)}
-"""A body long enough that a delta pays."""
+"""Body that is long enough for a delta to be worthwhile."""
 
 
 @pytest.fixture

@@ -1,4 +1,7 @@
-"""`python -m tests.interop.sync_gateway`: a gateway to try things with, until Enter or the end of input."""
+"""Program that runs a gateway for trials: `python -m tests.interop.sync_gateway`.
+
+It ends on Enter or at the end of input.
+"""
 
 import sys
 import tempfile

@@ -1,4 +1,4 @@
-"""A conversation with the gateway, message by message, for what the replicator builds on."""
+"""A conversation with the gateway, message by message, to test what the replicator relies on."""
 
 import asyncio
 import base64
@@ -29,17 +29,20 @@ class RefusedError(Exception):
 
 @dataclass
 class Conversation(Talker):
-    """Asks the gateway, wants every change that it has to offer, and hands it the blobs that it asks for."""
+    """Talker that requests every change the gateway offers, and supplies the blobs it requests."""
 
     blobs: dict[str, bytes] = field(default_factory=dict)
-    """By digest."""
+    """Blobs by their digest."""
     heard: defaultdict[str, asyncio.Queue[RequestReceived]] = field(
         default_factory=lambda: defaultdict(asyncio.Queue)
     )
-    """What the gateway asked of us, by profile."""
+    """Requests from the gateway, by profile."""
 
     async def say(self, profile: str, body: Any = None, **properties: str) -> Any:
-        """The body of the reply, from JSON; its properties if there is none. Raises RefusedError."""
+        """Send a request, and return the JSON body of the reply, or its properties if there is no body.
+
+        Raises RefusedError if the gateway answers with an error.
+        """
         sent = b"" if body is None else json.dumps(body).encode()
         reply = await self.ask(profile, sent, properties=properties)
         if isinstance(reply, ErrorReceived):
@@ -47,7 +50,7 @@ class Conversation(Talker):
         return json.loads(reply.body) if reply.body else dict(reply.properties)
 
     async def push(self, doc_id: str, rev: str, *history: str, deleted: bool = False, **body: Any) -> None:
-        """Send a revision. Raises RefusedError."""
+        """Send a revision; raise RefusedError if it is refused."""
         properties = {
             "id": doc_id,
             "rev": rev,
@@ -57,7 +60,7 @@ class Conversation(Talker):
         await self.say("rev", body, **{name: value for name, value in properties.items() if value})
 
     async def propose(self, doc_id: str, rev: str, parent: str = "") -> int:
-        """How the gateway answers a proposal: 0 if it wants the revision."""
+        """Propose a revision, and return the gateway's answer: 0 if it wants the revision."""
         statuses = await self.say("proposeChanges", [[doc_id, rev, parent]])
         return int(statuses[0]) if statuses else 0
 
@@ -76,7 +79,7 @@ class Conversation(Talker):
 
 
 def password(user: str, secret: str) -> dict[str, str]:
-    """The header of Basic authentication."""
+    """Return the header of Basic authentication."""
     return {"Authorization": "Basic " + base64.b64encode(f"{user}:{secret}".encode()).decode()}
 
 
@@ -84,7 +87,7 @@ def password(user: str, secret: str) -> dict[str, str]:
 async def talking(
     database: GatewayDatabase, headers: Mapping[str, str], *, subprotocols: tuple[str, ...] = (SUBPROTOCOL,)
 ) -> AsyncIterator[Conversation]:
-    """A connection to this database. Raises websockets' InvalidStatus if the gateway refuses it."""
+    """Yield a connection to this database; raises websockets' InvalidStatus if the gateway refuses it."""
     async with (
         asyncio.timeout(WAIT),
         connect(

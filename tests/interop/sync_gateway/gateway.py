@@ -1,4 +1,4 @@
-"""A Sync Gateway that runs on the loopback interface, its buckets in its own memory.
+"""A Sync Gateway on the loopback interface, with its buckets in its own memory.
 
     with running(tmp_path) as gateway:
         log = gateway.database("log")
@@ -6,7 +6,7 @@
         Replicator(ReplicatorConfiguration(url=log.url, authenticator=BasicAuthenticator("argo", "secret")))
         log.document("note:argo:1")
 
-The gateway's default sync function routes a document by its `channels`. Guests are kept out unless asked for.
+The gateway's default sync function routes a document by its `channels`. Guests are refused by default.
 """
 
 import http.client
@@ -31,9 +31,9 @@ START_SECONDS: Final = 60
 STOP_SECONDS: Final = 20
 ASK_SECONDS: Final = 30
 ATTEMPTS: Final = 5
-"""To start with ports that were free a moment ago."""
+"""Number of attempts to start with ports that were free a moment ago."""
 LOG_KEYS: Final = ("HTTP", "Sync", "SyncMsg", "WS", "CRUD")
-"""What the gateway writes into its log: every message of a replication, at level `info`."""
+"""Keys of the gateway's log: every message of a replication, at level `info`."""
 
 Json = Any
 T = TypeVar("T")
@@ -42,7 +42,7 @@ _DONE: Final = frozenset({"stopped", "error"})
 
 
 class GatewayError(Exception):
-    """The gateway did not start, or answered a request of ours with an error."""
+    """The gateway did not start, or answered our request with an error."""
 
     def __init__(self, text: str, status: int = 0) -> None:
         super().__init__(text)
@@ -51,7 +51,7 @@ class GatewayError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session cookie."""
+    """A session and the name of its cookie."""
 
     session_id: str
     cookie_name: str
@@ -59,55 +59,55 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class GatewayDatabase:
-    """One database of a gateway, over the REST interface meant for administrators."""
+    """A database of a gateway, controlled over the REST interface for administrators."""
 
     gateway: "Gateway"
     name: str
 
     @property
     def url(self) -> str:
-        """Where a replicator connects to."""
+        """URL that a replicator connects to."""
         return f"ws://{HOST}:{self.gateway.public_port}/{self.name}"
 
     def admin(self, method: str, path: str, body: Json = None) -> Json:
-        """What `/<database>/<path>` answers. Raises GatewayError for a status of 400 and above."""
+        """Return the answer of `/<database>/<path>`; raise GatewayError for a status of 400 and above."""
         return self.gateway.admin(method, f"/{self.name}/{path}", body)
 
     def add_user(self, name: str, password: str, *, channels: Iterable[str] = ("*",)) -> None:
-        """Let this user in, to see these channels; replaces one of that name."""
+        """Add a user who sees these channels, or replace the user of that name."""
         self.admin("PUT", f"_user/{quote(name)}", {"password": password, "admin_channels": list(channels)})
 
     def set_sync_function(self, function: str) -> None:
-        """Have this function judge and route documents from now on; connections are closed."""
+        """Set the function that validates and routes documents from now on; connections are closed."""
         self.admin("PUT", "_config", {**self.admin("GET", "_config"), "sync": function})
 
     def remove_user(self, name: str) -> None:
-        """Let this user in no more. The gateway closes this user's connections, sooner or later."""
+        """Remove a user; the gateway closes this user's connections after some time."""
         self.admin("DELETE", f"_user/{quote(name)}")
 
     def session(self, user: str, *, seconds: int = 3600) -> Session:
-        """Begin a session for this user."""
+        """Start a session for this user."""
         answer = self.admin("POST", "_session", {"name": user, "ttl": seconds})
         return Session(answer["session_id"], answer["cookie_name"])
 
     def end_session(self, session: Session) -> None:
-        """Let this session's cookie be worthless from now on."""
+        """Invalidate the cookie of this session."""
         self.admin("DELETE", f"_session/{session.session_id}")
 
     def put(self, doc_id: str, body: dict[str, Json], *, rev: str | None = None) -> str:
-        """Store a document, or a revision of it upon `rev`; the new revision's id."""
+        """Store a document, or a revision of it based on `rev`; return the new revision's id."""
         return str(self.admin("PUT", _path(doc_id, rev), body)["rev"])
 
     def delete(self, doc_id: str, *, rev: str) -> str:
-        """Delete a document whose current revision is `rev`; the tombstone's id."""
+        """Delete a document whose current revision is `rev`; return the tombstone's id."""
         return str(self.admin("DELETE", _path(doc_id, rev))["rev"])
 
     def purge(self, doc_id: str) -> None:
-        """Forget a document, as if it had never been."""
+        """Remove a document without leaving a tombstone."""
         self.admin("POST", "_purge", {doc_id: ["*"]})
 
     def document(self, doc_id: str, *, rev: str | None = None) -> dict[str, Json] | None:
-        """A document's body with `_id`, `_rev`, `_deleted`, `_revisions`; None if there is none."""
+        """Return a document's body with `_id`, `_rev`, `_deleted`, `_revisions`; None if there is none."""
         query = "?revs=true" + (f"&rev={quote(rev)}" if rev else "")
         try:
             answer = self.admin("GET", quote(doc_id, safe="") + query)
@@ -118,11 +118,11 @@ class GatewayDatabase:
         return dict(answer)
 
     def raw(self, doc_id: str) -> dict[str, Json]:
-        """A document as it is kept, with the whole tree of its revisions under `_sync`."""
+        """Return a document as it is stored, with the whole revision tree under `_sync`."""
         return dict(self.admin("GET", f"_raw/{quote(doc_id, safe='')}"))
 
     def attachment(self, doc_id: str, name: str) -> bytes:
-        """A document's attachment, such as `blob_/photo`."""
+        """Return a document's attachment, such as `blob_/photo`."""
         path = f"/{self.name}/{quote(doc_id, safe='')}/{quote(name, safe='')}"
         return self.gateway.bytes_of("GET", path)
 
@@ -136,41 +136,42 @@ class GatewayDatabase:
         self.admin("PUT", f"_replication/{name}", {"replication_id": name, "remote": remote, **options})
 
     def replication_status(self, name: str) -> dict[str, Json]:
-        """What a replication of the gateway's does: `status`, `error_message`, counts."""
+        """Return the status of one of the gateway's replications: `status`, `error_message`, counts."""
         return dict(self.admin("GET", f"_replicationStatus/{name}"))
 
     def set_replication(self, name: str, action: str) -> None:
-        """`start`, `stop` or `reset` a replication of the gateway's."""
+        """Apply `start`, `stop` or `reset` to one of the gateway's replications."""
         self.admin("PUT", f"_replicationStatus/{name}?action={action}")
 
     def replicate(self, name: str, url: str, **options: Json) -> dict[str, Json]:
-        """As `start_replication`, of a name that is new and one direction; and how it ended.
+        """Run a replication with a new name in one direction to its end, and return its status.
 
-        Of `pushAndPull` the gateway says `stopped` when one is over and the other has yet to begin.
+        With `pushAndPull` the gateway reports `stopped` when one direction is over and the other has yet to
+        begin.
         """
         self.start_replication(name, url, **options)
         return eventually(lambda: self.replication_status(name), lambda status: status["status"] in _DONE)
 
     def revisions(self) -> dict[str, str]:
-        """The current revision of every document that is not deleted."""
+        """Return the current revision of every document that is not deleted."""
         return {row["id"]: row["value"]["rev"] for row in self.admin("GET", "_all_docs")["rows"]}
 
 
 @dataclass(slots=True)
 class Gateway:
-    """A gateway that runs. Restarting it is a new one: its documents live in its memory only."""
+    """A running gateway; its documents are only in its memory, so a restarted one is new."""
 
     process: "subprocess.Popen[bytes]"
     log: Path
-    """What the gateway says, every message of a replication among it."""
+    """The gateway's log, which contains every message of a replication."""
     public_port: int
     admin_port: int
     databases: list[str] = field(default_factory=list)
 
     def database(self, name: str = "log", **options: Json) -> GatewayDatabase:
-        """A new, empty database; `options` are those of the gateway's database configuration.
+        """Create a new, empty database; `options` are those of the gateway's database configuration.
 
-        Such as `delta_sync={"enabled": True}`, `allow_conflicts=True`, `sync="function (doc) { … }"`,
+        Examples are `delta_sync={"enabled": True}`, `allow_conflicts=True`, `sync="function (doc) { … }"`,
         `guest={"disabled": False, "admin_channels": ["*"]}`.
         """
         settings = {"guest": {"disabled": True}, **options}
@@ -179,24 +180,27 @@ class Gateway:
         return GatewayDatabase(self, name)
 
     def drop(self, database: GatewayDatabase) -> None:
-        """Take a database away while clients may be connected to it."""
+        """Remove a database while clients may be connected to it."""
         self.admin("DELETE", f"/{database.name}/")
         self.databases.remove(database.name)
 
     def admin(self, method: str, path: str, body: Json = None) -> Json:
-        """What the administrators' interface answers. Raises GatewayError for a status of 400 and above."""
+        """Return the answer of the administrators' interface.
+
+        Raises GatewayError for a status of 400 and above.
+        """
         content = self.bytes_of(method, path, body)
         return json.loads(content) if content else None
 
     def bytes_of(self, method: str, path: str, body: Json = None) -> bytes:
-        """As `admin`, the answer as it came."""
+        """Return the answer as in `admin`, but undecoded."""
         status, content = _ask(self.admin_port, method, path, body)
         if status >= http.client.BAD_REQUEST:
             raise GatewayError(f"{method} {path}: {status} {content.decode(errors='replace')}", status)
         return content
 
     def stop(self) -> None:
-        """End it, with whatever connections it has."""
+        """Stop it, with all its connections."""
         self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(STOP_SECONDS)
@@ -206,7 +210,10 @@ class Gateway:
 
 
 def eventually(ask: Callable[[], T], is_it: Callable[[T], bool]) -> T:
-    """Ask until it is so: the gateway's REST interface has no other way to tell. Raises GatewayError."""
+    """Repeat a request until its answer meets a condition, and return the answer.
+
+    The gateway's REST interface has no notifications. Raises GatewayError after a timeout.
+    """
     deadline = time.monotonic() + START_SECONDS
     while not is_it(answer := ask()):
         if time.monotonic() > deadline:
@@ -217,9 +224,9 @@ def eventually(ask: Callable[[], T], is_it: Callable[[T], bool]) -> T:
 
 @contextmanager
 def running(home: Path, *, scopes: Mapping[str, Json] | None = None) -> Iterator[Gateway]:
-    """A gateway without databases, which ends with the block; its configuration and log are kept in `home`.
+    """Yield a gateway without databases, which stops with the block; its configuration and log are in `home`.
 
-    With `scopes`, it has databases of these names, whose scopes and collections are those of the gateway's
+    With `scopes`, it has databases with these names, whose scopes and collections are those of the gateway's
     database configuration, such as `{"log": {"fleet": {"collections": {"notes": {}}}}}`; it can have no
     others then.
 
@@ -237,7 +244,7 @@ def running(home: Path, *, scopes: Mapping[str, Json] | None = None) -> Iterator
 
 
 def _start(program: Path, home: Path, scopes: Mapping[str, Json]) -> Gateway | None:
-    """None if another process was quicker to take one of the ports."""
+    """Start a gateway, or return None if another process has taken one of the ports."""
     public, admin, metrics = (free_port() for _ in range(3))
     token = f"started-{secrets.token_hex(8)}"
     config = {
@@ -248,7 +255,7 @@ def _start(program: Path, home: Path, scopes: Mapping[str, Json]) -> Gateway | N
         "admin_interface_authentication": False,
         "metrics_interface_authentication": False,
         "logging": {"console": {"log_level": "info", "log_keys": LOG_KEYS}},
-        # Without a database it would look for a Couchbase Server. Its name tells us that this one is ours.
+        # Without a database it would look for a Couchbase Server. The name shows that this gateway is ours.
         "databases": {token: {**_bucket(token), "users": {"GUEST": {"disabled": True}}}}
         | {
             name: {**_bucket(name), "use_views": False, "guest": {"disabled": True}, "scopes": chosen}
@@ -279,7 +286,7 @@ def _start(program: Path, home: Path, scopes: Mapping[str, Json]) -> Gateway | N
 
 
 def _ready(gateway: Gateway, token: str) -> bool:
-    """Wait until both interfaces answer for the database `token`; False if the gateway's ports were taken."""
+    """Wait until both interfaces answer for the database `token`; return False if the ports were taken."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if gateway.process.poll() is not None:
@@ -292,12 +299,12 @@ def _ready(gateway: Gateway, token: str) -> bool:
             and _status(gateway.public_port, f"/{token}/") == http.client.UNAUTHORIZED
         ):
             return True
-        time.sleep(0.05)  # it has no other way to tell that it listens
+        time.sleep(0.05)  # it has no other way to show that it is listening
     raise GatewayError(f"Sync Gateway was not ready after {START_SECONDS} s; see {gateway.log}")
 
 
 def _status(port: int, path: str) -> int:
-    """0 if nobody answers."""
+    """Return the HTTP status of a request, or 0 if there is no answer."""
     try:
         return _ask(port, "GET", path)[0]
     except (OSError, http.client.HTTPException):
@@ -305,7 +312,7 @@ def _status(port: int, path: str) -> int:
 
 
 def _ask(port: int, method: str, path: str, body: Json = None) -> tuple[int, bytes]:
-    """Status and content."""
+    """Send a request, and return status and content."""
     with closing(http.client.HTTPConnection(HOST, port, timeout=ASK_SECONDS)) as connection:
         sent = None if body is None else json.dumps(body).encode()
         connection.request(method, path, sent, {"Content-Type": "application/json"})
@@ -314,7 +321,7 @@ def _ask(port: int, method: str, path: str, body: Json = None) -> tuple[int, byt
 
 
 def _bucket(name: str) -> dict[str, Json]:
-    """The part of a database's configuration that says where its documents are kept: in memory."""
+    """Return the part of a database's configuration that keeps its documents in memory."""
     return {
         "server": "walrus:",
         "bucket": name,

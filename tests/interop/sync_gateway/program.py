@@ -7,7 +7,7 @@ from tests.interop import builds
 
 SOURCES: Final = Path(__file__).parent
 BUILD_SECONDS: Final = 540
-"""Two minutes of one processor and 100 MB of modules to fetch, with room for a slow line."""
+"""Time limit in seconds: two minutes of one processor, and 100 MB of modules over a slow line."""
 _INPUTS: Final = ("main.go", "go.mod", "go.sum")
 
 
