@@ -42,8 +42,8 @@ image-test: .venv/.ready image-tools guest-tools   ## boot the image in QEMU and
 image-torture: .venv/.ready image-tools guest-tools   ## the full counts of power cuts (long)
 	@$(AS_ROOT) $(abspath $(BIN))/python -m pytest -n 0 -m "image and torture" -s $(ARGS) tests/image
 
-lint: .venv/.ready       ## ruff and mypy --strict
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+lint: .venv/.ready       ## ruff, mypy --strict, and which folder imports which
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache
 
 lock: .venv/.ready       ## pin the newest allowed versions, with hashes, into the lock files
 	@$(BIN)/python -m pip install --quiet uv

@@ -6,9 +6,10 @@ from pathlib import Path
 import msgspec
 
 from services.boot.places import FIRMWARE, PARTITION, Places
+from services.console.errors import FailedError
+from services.console.output import print_json
+from services.console.world import World
 from services.system.module_loading import loading
-
-from .common import FailedError, World, print_json
 
 
 def boot_arguments(parser: ArgumentParser) -> None:

@@ -6,9 +6,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sensors.units import format_bytes
+from services.console.errors import FailedError
+from services.console.output import print_json
+from services.console.world import World
 from sync.folders import OWN_FILE, opening
 
-from .common import FailedError, World, print_json
 from .doctor import patient_of
 from .options import identity_option
 

@@ -7,8 +7,10 @@ from typing import Any
 
 from sensors.toml.toml_file import Problem
 from services.boot.places import FIRMWARE
+from services.console.errors import FailedError, UsageError
+from services.console.output import print_json
+from services.console.world import World
 
-from .common import FailedError, UsageError, World, print_json
 from .options import actions
 
 

@@ -7,9 +7,9 @@ The work itself is in `services.recorder.daemon`, `services.syncd.daemon`, `serv
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from services.console.world import World
 from services.system.module_loading import loading
 
-from .common import World
 from .options import actions, identity_option
 
 

@@ -4,9 +4,10 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+from services.console.output import print_json
+from services.console.world import World
 from services.terminal.present import Screen, Style, paint, screen, wrap
 
-from .common import World, print_json
 from .options import identity_option
 
 if TYPE_CHECKING:

@@ -2,9 +2,11 @@
 
 from argparse import ArgumentParser, Namespace
 
+from services.console.errors import FailedError
+from services.console.output import print_json
+from services.console.world import World
 from services.terminal.present import count
 
-from .common import FailedError, World, print_json
 from .options import actions
 
 

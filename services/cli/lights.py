@@ -3,16 +3,13 @@
 import os
 import signal
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
 
+from services.console.errors import FailedError
+from services.console.output import print_json
+from services.console.world import World
 from services.system.module_loading import loading
 
-from .common import FailedError, World, print_json
 from .options import actions, identity_option
-
-if TYPE_CHECKING:
-    from services.lights.states import State
 
 
 def lights_arguments(parser: ArgumentParser) -> None:
@@ -63,7 +60,7 @@ def _explain(args: Namespace, world: World) -> int:
     if args.table:
         if args.json:
             table = [
-                {"light": state.light, "pin": explain.DEFAULT_PINS[state.light], **_json(state)}
+                {"light": state.light, "pin": explain.DEFAULT_PINS[state.light], **explain.state_json(state)}
                 for state in TABLE
             ]
             print_json("lights-table", {"states": table})
@@ -73,21 +70,7 @@ def _explain(args: Namespace, world: World) -> int:
     machine = Machine(args.run, args.identity)
     states = shown(machine.look(boottime=world.boottime, utc=world.utc, alive=world.alive))
     if args.json:
-        print_json("lights", as_json(states))
+        print_json("lights", explain.as_json(states))
         return 0
     print("\n".join(explain.now(states, screen())))
     return 0
-
-
-def as_json(states: "Mapping[str, State]") -> dict[str, Any]:
-    """Return the lights' states as JSON facts."""
-    return {"lights": {light: _json(state) for light, state in states.items()}}
-
-
-def _json(state: "State") -> dict[str, Any]:
-    return {
-        "pattern": state.pattern.name,
-        "means": state.means,
-        "cure": state.cure,
-        "severity": state.severity,
-    }

@@ -15,11 +15,12 @@ from types import ModuleType
 from typing import Final, TextIO
 
 from sensors.plaintext import cleaned_output
+from services.console.errors import CommandError, UsageError
+from services.console.world import World
 from services.logs.setup import in_foreground
 from services.system.systemd import ImportProgress, Notifier
 from sync.folders import closed_to_others
 
-from .common import CommandError, UsageError, World
 from .options import Parser, common_options
 
 
@@ -43,7 +44,7 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
         Command("gateway", "gateway", "offer a gateway again what it has refused"),
     ),
     "on record": (
-        Command("log", "log", "a sensor's readings; or add one by hand"),
+        Command("log", "log.command", "a sensor's readings; or add one by hand"),
         Command("alarms", "alarms", "what is or was wrong"),
         Command("ack", "alarms", "acknowledge an alarm"),
         Command("note", "notes", "write a note into the log, or read the notes"),
@@ -61,10 +62,12 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
         Command("demo", "daemons", "a simulated fleet on this machine, end to end"),
     ),
     "ashore, on the operator's machine": (
-        Command("fleet", "fleet", "make vessels' identities: init, add, renew, revoke, rekey, list …"),
+        Command(
+            "fleet", "fleet.command", "make vessels' identities: init, add, renew, revoke, rekey, list …"
+        ),
     ),
     "for diagnostics and scripts": (
-        Command("db", "db", "a document store: put, get, ls, changes …; push, pull, sync, serve"),
+        Command("db", "db.command", "a document store: put, get, ls, changes …; push, pull, sync, serve"),
     ),
 }
 COMMANDS: Final = {command.name: command for group in GROUPS.values() for command in group}

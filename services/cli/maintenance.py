@@ -3,7 +3,9 @@
 import os
 from argparse import ArgumentParser, Namespace
 
-from .common import FailedError, UsageError, World, print_json
+from services.console.errors import FailedError, UsageError
+from services.console.output import print_json
+from services.console.world import World
 
 
 def maintenance_arguments(parser: ArgumentParser) -> None:

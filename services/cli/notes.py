@@ -6,9 +6,11 @@ from datetime import datetime, tzinfo
 from typing import Any, Final
 
 from sensors.plaintext import clean
+from services.console.errors import UsageError
+from services.console.output import print_json
+from services.console.stores import chosen_vessel, own_vessel, reading_store, zone
+from services.console.world import World
 from services.terminal.present import time_text
-
-from .common import UsageError, World, chosen_vessel, own_vessel, print_json, reading_store, zone
 
 LONGEST: Final = 10_000
 """Maximum length of a note, in characters: a few pages, because it travels to every vessel."""

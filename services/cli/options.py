@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from .common import UsageError
+from services.console.errors import UsageError
 
 
 class Parser(ArgumentParser):

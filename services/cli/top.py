@@ -6,10 +6,13 @@ from argparse import ArgumentParser, Namespace
 from functools import partial
 from typing import Final
 
+from services.console.errors import UsageError
+from services.console.output import say
+from services.console.stores import configured_vessel
+from services.console.world import World
 from services.terminal.present import screen
 
 from .alarms import by_whom
-from .common import UsageError, World, configured_vessel, say
 from .options import identity_option
 
 EVERY_S: Final = {"screen": 1.0, "plain": 10.0}

@@ -5,18 +5,11 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sensors.plaintext import clean
+from services.console.errors import CommandError
+from services.console.output import moment_json, print_json
+from services.console.stores import chosen_vessel, own_vessel, reading_store, zone
+from services.console.world import World
 from services.terminal.present import count, moment_text, table, thousands
-
-from .common import (
-    CommandError,
-    World,
-    chosen_vessel,
-    moment_json,
-    own_vessel,
-    print_json,
-    reading_store,
-    zone,
-)
 
 if TYPE_CHECKING:
     from datetime import tzinfo

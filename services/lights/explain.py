@@ -1,7 +1,7 @@
 """The table of lights as text for people. Pure."""
 
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 from services.terminal.present import Screen, Style, paint, wrap
 
@@ -29,3 +29,18 @@ def now(states: Mapping[str, State], where: Screen) -> Iterator[str]:
         yield from wrap(state.means, where.width, indent="  ")
         if state.cure:
             yield from wrap(f"-> {state.cure}", where.width, indent="  ")
+
+
+def as_json(states: Mapping[str, State]) -> dict[str, Any]:
+    """Return the lights' states as JSON facts."""
+    return {"lights": {light: state_json(state) for light, state in states.items()}}
+
+
+def state_json(state: State) -> dict[str, Any]:
+    """Return one state of a light as JSON facts."""
+    return {
+        "pattern": state.pattern.name,
+        "means": state.means,
+        "cure": state.cure,
+        "severity": state.severity,
+    }

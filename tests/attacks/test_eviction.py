@@ -4,7 +4,7 @@ import json
 from functools import partial
 from pathlib import Path
 
-from services.cli.common import opened
+from services.console.stores import opened
 from services.documents import retention
 from sync.blip.frames import Kind
 from sync.documents import is_single_writer, reading_prefix

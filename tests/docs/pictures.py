@@ -11,7 +11,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Final
 
-from services.cli.common import World
+from services.console.world import World
 from services.screens.top.app import Top
 from services.screens.top.looking import Looker
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from services.cli.common import World
 from services.cli.main import main
+from services.console.world import World
 from services.state import state_file
 
 from . import documents as build

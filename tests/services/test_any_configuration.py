@@ -15,9 +15,9 @@ from sensors.sample import Sample, Totals
 from sensors.settings import ReplayOptions
 from services.boot.places import Places
 from services.boot.run import Boot
-from services.cli.common import World
 from services.cli.main import main
 from services.config.last_good import load_or_last_good
+from services.console.world import World
 
 from .anything import FILES, PATH, RECORDING
 

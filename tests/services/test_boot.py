@@ -17,8 +17,8 @@ from provisioning.errors import CardError
 from services.boot import clock, run, system
 from services.boot.places import Places
 from services.boot.run import Boot
-from services.cli.common import World
 from services.cli.main import main
+from services.console.world import World
 from services.state import boot_state
 from services.state.boot_state import BootState
 from sync.fleet import identity_files

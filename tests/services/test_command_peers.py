@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.peers import by_way_of, overview
+from services.screens.peer_list import by_way_of, overview
 from services.state.sync_state import LiveMesh, LiveRoute, look
 from services.terminal.present import Screen
 

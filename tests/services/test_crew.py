@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.common import opened
+from services.console.stores import opened
 from sync.fleet import users
 
 from . import documents as build

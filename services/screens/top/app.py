@@ -14,7 +14,7 @@ from textual.screen import Screen
 from textual.widgets import Footer
 
 from sensors.plaintext import clean
-from services.cli.common import CommandError, FailedError
+from services.console.errors import CommandError, FailedError
 from services.lights import explain
 from services.terminal.present import Line, Style, spelt, wrap
 from services.terminal.present import Screen as Terminal

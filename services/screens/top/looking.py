@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from sensors.units import format_duration
-from services.cli import alarms, lights, peers, sensors, status
-from services.cli.common import STORE, World, shaped
-from services.cli.sensors import View
+from services.console.output import shaped
+from services.console.stores import STORE
+from services.console.world import World
+from services.lights import explain
 from services.lights.facts import Machine
 from services.lights.states import State, shown
+from services.screens import alarm_list, peer_list, sensor_list, status_view
+from services.screens.sensor_list import View
 from services.screens.status_lines import Facts, advice
 from services.state import lights_state, recorder_state, sync_state
 from services.state.recorder_state import LiveState
@@ -59,7 +62,7 @@ class Look:
     @property
     def title(self) -> str:
         """Title with vessel, log and boot."""
-        return status.title(self.facts, self.name)
+        return status_view.title(self.facts, self.name)
 
 
 class Looker:
@@ -106,14 +109,14 @@ class Looker:
         kept = self._on_file()
         found = aged(kept, now)
         vessel = kept.vessel if sight.state is None else sight.state.vessel
-        stored = status.FromStore(
+        stored = status_view.FromStore(
             vessel=kept.vessel,
             store=kept.store,
             fault=self._fault(kept),
             alarms=tuple(episode for episode in kept.alarms if episode.alarm.vessel == vessel),
             sensors=found,
         )
-        facts = status.compose(
+        facts = status_view.compose(
             args,
             sight,
             mesh_sight,
@@ -149,17 +152,17 @@ class Looker:
 
         Raise CommandError or OSError if that fails.
         """
-        document_id, added = alarms.acknowledged(self._args, self._world, name, who=who)
-        return alarms.acknowledged_words(document_id, who, added=added)
+        document_id, added = alarm_list.acknowledged(self._args, self._world, name, who=who)
+        return alarm_list.acknowledged_words(document_id, who, added=added)
 
     def as_json(self, look: Look) -> dict[str, Any]:
         """Return the JSON facts of each command."""
         return {
-            "status": shaped("status", status.as_json(look.facts, look.todo)),
-            "sensors": shaped("sensors", sensors.as_json(look.sensors)),
-            "alarms": shaped("alarms", alarms.as_json(look.alarms, look.names, look.passed_over)),
-            "peers": shaped("peers", peers.as_json(look.facts.mesh_sight, None, self._world)),
-            "lights": shaped("lights", lights.as_json(look.lights)),
+            "status": shaped("status", status_view.as_json(look.facts, look.todo)),
+            "sensors": shaped("sensors", sensor_list.as_json(look.sensors)),
+            "alarms": shaped("alarms", alarm_list.as_json(look.alarms, look.names, look.passed_over)),
+            "peers": shaped("peers", peer_list.as_json(look.facts.mesh_sight, None, self._world)),
+            "lights": shaped("lights", explain.as_json(look.lights)),
         }
 
     def _on_file(self) -> OnFile:

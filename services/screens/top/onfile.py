@@ -12,11 +12,13 @@ from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from services.cli.common import STORE, CommandError, World, configured_vessel, reading_store, zone
-from services.cli.status import problems_of, store_facts, vessel_of
+from services.console.errors import CommandError
+from services.console.stores import STORE, configured_vessel, reading_store, zone
+from services.console.world import World
 from services.documents import models
 from services.history.current import Current, from_documents
 from services.screens.status_lines import StoreFacts
+from services.screens.status_view import problems_of, store_facts, vessel_of
 from services.state import recorder_state
 from services.state.recorder_state import Sight
 from services.system.systemd import list_failed

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from sensors.plaintext import clean
 from sensors.units import format_duration
-from services.cli import alarms, peers, sensors
 from services.history.current import Current
 from services.lights.states import LIGHTS, State, worst
+from services.screens import alarm_list, peer_list, sensor_list
 from services.screens.status_lines import clock, committed
 from services.terminal.present import Line, Style, count, table, time_text, wrap
 from services.terminal.table import fitted
@@ -79,7 +79,7 @@ def alarms_part(look: Look, width: int) -> Part:
     if look.facts.store_fault:
         items.append(_item(f"the store cannot be read: {look.facts.store_fault}", width, Style.BAD))
     elif not look.alarms and look.alarms_age is not None:
-        items.append(_item(alarms.NONE_OPEN, width))
+        items.append(_item(alarm_list.NONE_OPEN, width))
     items += _alarm_items(look, width)
     if look.more_alarms:
         items.append(_item(f"and {count(look.more_alarms, 'alarm')} more: logboat alarms", width))
@@ -114,7 +114,7 @@ def _alarm_cells(episode: "Episode", look: Look) -> tuple[str, ...]:
         "-" if since is None else _duration(max(look.utc - since, 0.0)),
         f"acknowledged by {who}" if who else "not acknowledged",
         f"{alarm.vessel} {alarm.sensor}",
-        alarms.words(episode),
+        alarm_list.words(episode),
     )
 
 
@@ -145,7 +145,7 @@ def sensors_part(look: Look, width: int, *, unicode: bool = True) -> Part:
         head += f", {_duration(max(look.facts.boottime - live.updated.clock, 0.0))} ago"
     items = []
     if seen.why_not:
-        items.append(_item(sensors.old_words(seen, look.facts.zone), width, Style.BAD))
+        items.append(_item(sensor_list.old_words(seen, look.facts.zone), width, Style.BAD))
     items += _sensor_items(look, width, unicode=unicode)
     items += [_item(f"passed over: {fault}", width, Style.WARN) for fault in seen.faults]
     return Part(head, tuple(items))
@@ -155,7 +155,7 @@ def _sensor_items(look: Look, width: int, *, unicode: bool) -> Iterator[Item]:
     ordered = sorted(look.sensors.sensors, key=_is_well)
     if not ordered:
         return
-    cells = [sensors.cells(found) for found in ordered]
+    cells = [sensor_list.cells(found) for found in ordered]
     states = ["" if width < NARROW else _in_short(found) for found in ordered]
     spare = width - sum(max(len(row[place]) for row in cells) + 2 for place in (0, 1, 3))
     spare -= max(map(len, states)) + 2
@@ -170,7 +170,7 @@ def _sensor_items(look: Look, width: int, *, unicode: bool) -> Iterator[Item]:
     for found, row, text in zip(ordered, rows, lines_of, strict=True):
         style = None if _is_well(found) else Style.BAD
         lines = [Line(text, style)]
-        words = sensors.state_words(found)
+        words = sensor_list.state_words(found)
         if words not in (row[4], "good"):
             lines += [Line(line, style) for line in wrap(words, width, indent="    ")]
         yield Item(tuple(lines))
@@ -200,7 +200,7 @@ def _is_well(found: Current) -> bool:
 
 def _in_short(found: Current) -> str:
     """Return the state without details."""
-    words = sensors.state_words(found)
+    words = sensor_list.state_words(found)
     if found.is_faulty and found.detail and found.state is not None:
         return found.state.upper()
     return words
@@ -221,13 +221,13 @@ def peers_part(look: Look, width: int) -> Part:
     if sight.is_live and sight.state is not None:
         age = max(look.facts.boottime - sight.state.updated.clock, 0.0)
         head += f", {_duration(age)} ago"
-    if (words := peers.why_not(sight)) is None and sight.state is not None:
-        lines = peers.all_lines(sight.state, width, look.utc)
+    if (words := peer_list.why_not(sight)) is None and sight.state is not None:
+        lines = peer_list.all_lines(sight.state, width, look.utc)
     else:
         waits = sight.is_live and sight.state is not None and sight.state.waits_for_identity
         lines = _lines(words or "", width, None if waits else Style.BAD)
         if sight.is_live and sight.state is not None:
-            lines += peers.shore_lines(sight.state, width, look.utc)
+            lines += peer_list.shore_lines(sight.state, width, look.utc)
     return Part(head, tuple(Item((line,)) for line in lines))
 
 

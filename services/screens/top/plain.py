@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Final
 
 from sensors.plaintext import clean
-from services.cli.common import World, print_json
+from services.console.output import print_json
+from services.console.world import World
 from services.terminal.present import Screen, spelt
 
 from .looking import Look, Looker

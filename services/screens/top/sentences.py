@@ -11,8 +11,8 @@ from typing import Final
 
 from sensors.plaintext import clean
 from sensors.units import format_duration
-from services.cli import alarms, peers, sensors
 from services.lights.states import LIGHTS
+from services.screens import alarm_list, peer_list, sensor_list
 from services.screens.status_lines import card, clock, committed, configuration, daemons, identity, mesh
 from services.terminal.present import count, spelt
 
@@ -65,7 +65,7 @@ def _alarms(look: Look) -> Iterator[Told]:
     elif look.alarms_age is not None:
         yield _told("store", f"The store was read {_ago(look.alarms_age)}", Rank.STATE)
     if look.alarms_age is not None and not look.alarms:
-        yield _told("alarms", f"Alarms: {alarms.NONE_OPEN}", Rank.STATE)
+        yield _told("alarms", f"Alarms: {alarm_list.NONE_OPEN}", Rank.STATE)
     if look.more_alarms:
         yield _told("more alarms", f"Besides these {count(look.more_alarms, 'alarm')} more", Rank.RECORDING)
     for episode in look.alarms:
@@ -74,7 +74,7 @@ def _alarms(look: Look) -> Iterator[Told]:
         stands = "HOLDS" if episode.cleared is None else "is over"
         seen = f"acknowledged by {who}" if who else "not acknowledged"
         said = (
-            f"Alarm {look.names[episode.id]} {stands}, {alarm.severity}: {alarms.words(episode)}, of"
+            f"Alarm {look.names[episode.id]} {stands}, {alarm.severity}: {alarm_list.words(episode)}, of"
             f" {alarm.vessel} {alarm.sensor}, {seen}"
         )
         since = episode.raised.utc
@@ -105,7 +105,7 @@ def _shared(look: Look) -> Iterator[Told]:
     if not sight.is_live or sight.state is None:
         return
     age = look.facts.boottime - sight.state.updated.clock
-    for row in peers.rows(sight.state):
+    for row in peer_list.rows(sight.state):
         words = f"Vessel {row.vessel}: {row.state}"
         if row.peer is not None and row.peer.problem:
             words += f", {row.peer.problem}"
@@ -114,7 +114,7 @@ def _shared(look: Look) -> Iterator[Told]:
         words += f", as told {_ago(max(age, 0.0))}"
         yield _told(f"vessel {row.vessel}", words, Rank.STATE, gone=f"Vessel {row.vessel}: not told of now")
     for gateway in sight.state.gateways:
-        words = peers.shore_line(gateway, look.utc)
+        words = peer_list.shore_line(gateway, look.utc)
         news = f"{gateway.state} {gateway.problem} {gateway.backlog_documents > 0}"
         gone = f"Shore {gateway.name}: not told of now"
         yield _told(f"gateway {gateway.name}", f"{words[:1].upper()}{words[1:]}", Rank.STATE, news, gone)
@@ -123,9 +123,9 @@ def _shared(look: Look) -> Iterator[Told]:
 def _sensors(look: Look) -> Iterator[Told]:
     seen = look.sensors
     if seen.why_not:
-        yield _told("sensors", f"Sensors: {sensors.old_words(seen, look.facts.zone)}", Rank.STATE)
+        yield _told("sensors", f"Sensors: {sensor_list.old_words(seen, look.facts.zone)}", Rank.STATE)
     for found in seen.sensors:
-        sensor, value, state, *_ = sensors.cells(found)
+        sensor, value, state, *_ = sensor_list.cells(found)
         name = f" ({found.name})" if found.name and found.name != sensor else ""
         words = f"Sensor {sensor}{name}: {value}, {state}"
         words += "" if found.age is None else f", {_ago(found.age)}"

@@ -8,7 +8,7 @@ from typing import Any
 
 from textual.pilot import Pilot
 
-from services.cli.common import World
+from services.console.world import World
 from services.screens.top.app import Top
 from services.screens.top.looking import Looker
 from services.screens.top.parts import Lines, PartView

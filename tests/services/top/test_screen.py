@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sensors.state import State
-from services.cli.common import FailedError
+from services.console.errors import FailedError
 from services.screens.top.looking import Look, Looker
 from services.terminal.present import Style
 from sync.documents import is_single_writer

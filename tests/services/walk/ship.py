@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 from typing import Any, Final, Self
 
-from services.cli.common import World
 from services.cli.main import main
+from services.console.world import World
 from services.state import state_file
 from tests.faults.disks import Disk
 from tests.polling import PATIENCE_S

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sensors.plaintext import clean, csv_text, json_text
 from sensors.units import InputError, close, parse
+from services.console.errors import UsageError
+from services.console.output import moment_json, say
+from services.console.stores import chosen_vessel, reading_store, zone
+from services.console.world import World
 from services.terminal.present import count, screen
-
-from .common import UsageError, World, chosen_vessel, moment_json, reading_store, say, zone
 
 if TYPE_CHECKING:
     from sensors.sample import Value
@@ -47,12 +49,12 @@ def log_arguments(parser: ArgumentParser) -> None:
 
 def log(args: Namespace, world: World) -> int:
     """Show the readings of a sensor, or add one. Return 0."""
-    from . import log_add, log_view
+    from . import add, view
 
     if args.limit is not None and args.limit < 1:
         raise UsageError("--limit takes a number from 1 on")
     if args.add is not None:
-        return log_add.add(args, world)
+        return add.add(args, world)
     place = zone(args)
     since = -math.inf if args.since is None else parse_when(args.since, now=world.utc, zone=place)
     until = math.inf if args.until is None else parse_when(args.until, now=world.utc, zone=place)
@@ -69,8 +71,8 @@ def log(args: Namespace, world: World) -> int:
                 latest = history.last_moment()
                 since = -math.inf if latest.utc is None else latest.utc - USUAL_SPAN_S
             samples = history.samples(since=since, until=until)
-            print("\n".join(log_view.lines(samples, args, vessel=vessel, where=screen(zone=place))))
-            now = log_view.now_line(args, world, vessel)
+            print("\n".join(view.lines(samples, args, vessel=vessel, where=screen(zone=place))))
+            now = view.now_line(args, world, vessel)
             if now:
                 print(now)
         for fault in history.faults:

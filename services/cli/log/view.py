@@ -12,11 +12,10 @@ from typing import Final
 from sensors.plaintext import clean
 from sensors.sample import Value
 from sensors.units import format_duration, format_value
+from services.console.world import World
 from services.history.samples import Recorded
 from services.state.recorder_state import look
 from services.terminal.present import Curve, Screen, count, moment_text, table, thousands
-
-from .common import World
 
 USUAL_LIMIT: Final = 20
 """Number of rows that are listed without --limit."""

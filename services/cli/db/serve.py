@@ -11,8 +11,11 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from .common import FailedError, UsageError, opened, print_json, say
-from .db_sync import basic, certificates, check_pairs, credential_arguments, identity, is_loopback, password
+from services.console.errors import FailedError, UsageError
+from services.console.output import print_json, say
+from services.console.stores import opened
+
+from .sync import basic, certificates, check_pairs, credential_arguments, identity, is_loopback, password
 
 if TYPE_CHECKING:
     from sync.net.listener import Authenticator, URLEndpointListener, URLEndpointListenerConfiguration
@@ -169,7 +172,7 @@ async def _listen(configuration: "URLEndpointListenerConfiguration", *, as_json:
     from sync.net.listener import URLEndpointListener
     from sync.peer.problems import Domain, ProblemError
 
-    from .db_run import signals
+    from .run import signals
 
     listener = URLEndpointListener(configuration)
     stop = asyncio.Event()

@@ -15,13 +15,13 @@ from typing import Any, Final
 
 from sensors.plaintext import clean, steer
 from sensors.units import format_bytes
+from services.console.errors import FailedError
+from services.console.output import print_json, say
 from services.terminal.present import count, screen, thousands
 from sync.net.replicator import Replicator, ReplicatorConfiguration, Status
 from sync.peer.active import Activity
 from sync.peer.problems import Domain, Problem
 from sync.peer.progress import DocumentEnded, Progress
-
-from .common import FailedError, print_json, say
 
 LOOK_EVERY_S: Final = 0.2
 """Seconds between updates of the counts on a terminal, and between checks for a change from busy to idle."""

@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sensors.plaintext import clean
+from services.cli.options import actions
+from services.console.errors import FailedError, UsageError
+from services.console.output import print_json
+from services.console.world import World
 from services.documents.boot_signing import USUAL
 from services.terminal.present import count, table
 from sync.fleet.identity_names import RADIO_STATEMENT
 
-from .common import FailedError, UsageError, World, print_json
-from .fleet_card import card, card_arguments, passphrase
-from .options import actions
+from .card import card, card_arguments, passphrase
 
 if TYPE_CHECKING:
     from provisioning.authority import Authority

@@ -5,9 +5,11 @@ from argparse import Namespace
 from typing import Final
 
 from sensors.units import InputError, parse
+from services.console.errors import FailedError, UsageError
+from services.console.output import print_json
+from services.console.world import World
 
-from .common import FailedError, UsageError, World, print_json
-from .log_view import shown
+from .view import shown
 
 YES: Final = frozenset({"active", "on", "true", "yes", "1"})
 NO: Final = frozenset({"inactive", "off", "false", "no", "0"})

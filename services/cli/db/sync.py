@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from .common import FailedError, UsageError, opened
+from services.console.errors import FailedError, UsageError
+from services.console.stores import opened
 
 if TYPE_CHECKING:
     from sync.net.authenticators import Authenticator
@@ -83,7 +84,7 @@ def replicate(args: Namespace) -> int:
     if not args.path.parent.is_dir():
         raise FailedError(f"{args.path.parent}: there is no such folder")
     with opened(args.path, create=not is_there) as database:
-        from .db_run import run
+        from .run import run
 
         return run(settings(database), as_json=args.json)
 

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from sensors.plaintext import clean, steer
-
-from .common import FailedError, UsageError, World, print_json, say
+from services.console.errors import FailedError, UsageError
+from services.console.output import print_json, say
+from services.console.world import World
 
 if TYPE_CHECKING:
     from provisioning.card.target import Target
@@ -190,7 +191,7 @@ class _Progress:
 def passphrase(args: Namespace, world: World, prompt: str) -> str:
     """Return the passphrase of the fleet's root key, from a file or as typed."""
     if args.passphrase_file is not None:
-        from .db_sync import password
+        from services.cli.db.sync import password
 
         return password(args.passphrase_file)
     return world.secret(prompt)

@@ -13,13 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sensors.plaintext import clean, json_text
+from services.cli.options import actions
+from services.console.errors import FailedError, UsageError
+from services.console.output import print_json, say, to_json
+from services.console.stores import opened
+from services.console.world import World
 from services.terminal.present import count
 from sync.folders import opening
 
-from .common import FailedError, UsageError, World, opened, print_json, say, to_json
-from .db_serve import serve, serve_arguments
-from .db_sync import DIRECTIONS, replicate, replication_arguments
-from .options import actions
+from .serve import serve, serve_arguments
+from .sync import DIRECTIONS, replicate, replication_arguments
 
 if TYPE_CHECKING:
     from sync.store import Change, Database, Document

@@ -1,150 +1,21 @@
-"""Shared parts of the commands: errors, the environment, the store, the choice of the vessel, JSON.
-
-A command prints to standard output and returns its exit status. A mistake of the user raises UsageError (exit
-status 2), and a failure raises FailedError (exit status 1). Both become one sentence on standard error.
-"""
+"""The document store and the configuration that a command line selects, and whose vessel it is."""
 
 import contextlib
-import os
-import sys
-import time
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from datetime import UTC, tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from sensors.clock import Clock, SystemClock
-from sensors.plaintext import clean, json_text
 from services.config.timezones import zone_of
-from services.system.processes import is_alive
-from services.system.systemd import failed_units
 
 if TYPE_CHECKING:
     from services.config.model import Vessel
-    from services.history.timeline import Moment
     from sync.store import Database
+from services.console.errors import FailedError, UsageError
 
 STORE: Final = "log.db"
 """File name of the document store in the data directory."""
-
-
-class CommandError(Exception):
-    """Failure of a command; the text is a sentence for the user."""
-
-    status = 1
-
-
-class FailedError(CommandError):
-    """Failure of the requested action."""
-
-
-class UsageError(CommandError):
-    """Error in the command line."""
-
-    status = 2
-
-
-def login_name() -> str:
-    """Return the login name of the user."""
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a user id without a name
-        return f"user {os.getuid()}"
-
-
-def ask_secret(prompt: str) -> str:
-    """Ask for a secret at the terminal, without showing what is typed.
-
-    Raise UsageError if there is no terminal, or if input ends.
-    """
-    try:
-        terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
-    except OSError:
-        raise UsageError("there is no terminal to ask for a secret at; hand it in as a file") from None
-    os.close(terminal)
-    import getpass
-
-    try:
-        return getpass.getpass(prompt)
-    except EOFError:
-        raise UsageError("nothing was typed") from None
-
-
-def ask_person(question: str) -> str:
-    """Ask a question at the terminal, and return the answer.
-
-    Raise UsageError if there is no terminal, or if input ends.
-    """
-    if not sys.stdin.isatty():
-        raise UsageError("there is no terminal to ask at; --yes does it without asking")
-    try:
-        return input(clean(question))
-    except EOFError:
-        raise UsageError("nothing was typed") from None
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """The environment of a command, so that tests can replace it."""
-
-    clock: Clock = field(default_factory=SystemClock)
-    sleep: Callable[[float], None] = time.sleep
-    alive: Callable[[int], bool] = is_alive
-    failed_units: Callable[[], Sequence[str]] = failed_units
-    """Function that returns Logboat's units that systemd lists as failed."""
-    user: Callable[[], str] = login_name
-    secret: Callable[[str], str] = ask_secret
-    ask: Callable[[str], str] = ask_person
-
-    @property
-    def utc(self) -> float:
-        """Current time by the system clock, in seconds since 1970."""
-        return self.clock.utc_ns() / 1e9
-
-    @property
-    def boottime(self) -> float:
-        """Current time of the boot clock, in seconds."""
-        return self.clock.boottime_ns() / 1e9
-
-
-def say(text: str) -> None:
-    """Print a remark on standard error, apart from the output."""
-    print(text, file=sys.stderr)
-
-
-def shaped(shape: str, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the facts with the format that describes them.
-
-    `shape` is the name of a schema in `services.schemas`.
-    """
-    from services.schemas import format_of
-
-    return {"format": format_of(shape), **facts}
-
-
-def print_json(shape: str, facts: Mapping[str, Any]) -> None:
-    """Print the facts as one line of JSON with their format, and flush it."""
-    print(to_json(shaped(shape, facts)), flush=True)
-
-
-def to_json(facts: Mapping[str, Any]) -> str:
-    """Return the facts as one line of JSON, with all control characters escaped.
-
-    A lone surrogate, which stands for an undecodable byte of a file name, becomes a question mark.
-    """
-    import msgspec
-
-    try:
-        return json_text(msgspec.json.encode(facts))
-    except UnicodeEncodeError:
-        import json
-
-        plain = json.dumps(msgspec.to_builtins(facts), ensure_ascii=False)
-        return json_text(plain.encode(errors="replace"))
 
 
 @contextlib.contextmanager
@@ -256,14 +127,3 @@ def zone(args: Namespace) -> tzinfo:
 def zone_for(configured: "Vessel | None") -> tzinfo:
     """Return the configured time zone of a vessel; UTC without a configuration."""
     return UTC if configured is None or configured.timezone == "UTC" else zone_of(configured.timezone)
-
-
-def moment_json(moment: "Moment") -> dict[str, Any]:
-    """Return a moment as JSON facts."""
-    from services.documents.reading_window import iso
-
-    return {
-        "time": None if moment.utc is None else iso(moment.utc),
-        "uncertainty": moment.uncertainty,
-        "trust": moment.trust.value,
-    }

@@ -1,0 +1,1 @@
+"""`logboat db`: a document store by its path, for diagnostics and scripts."""

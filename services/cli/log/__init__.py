@@ -1,0 +1,1 @@
+"""`logboat log`: recorded readings for people, and readings added by hand."""

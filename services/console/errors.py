@@ -1,0 +1,20 @@
+"""Errors of commands: each becomes one sentence on standard error, and an exit status.
+
+A mistake of the user raises UsageError (exit status 2), and a failure raises FailedError (exit status 1).
+"""
+
+
+class CommandError(Exception):
+    """A command cannot go on; the text is a sentence for the user."""
+
+    status = 1
+
+
+class FailedError(CommandError):
+    """The requested action failed."""
+
+
+class UsageError(CommandError):
+    """The command line is wrong."""
+
+    status = 2

@@ -1,0 +1,278 @@
+"""Vessels nearby, their links and routes, and the gateways, as text and as JSON."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sensors.units import format_bytes, format_duration
+from services.console.errors import UsageError
+from services.console.world import World
+from services.screens.status_lines import quota_words, radio_key_words
+from services.state.sync_state import LiveGateway, LiveMesh, LivePeer, LiveRoute, Sight
+from services.terminal.present import Line, Screen, Style, count, paint, thousands, time_text, wrap
+from services.terminal.table import fitted
+
+UNKNOWN: Final = "?"
+"""Mark of a part of a route that no vessel has reported (`sync.mesh.routes`)."""
+NOT_NEAR: Final = "not near"
+_STYLES: Final = {"linked": Style.GOOD, "silent": Style.WARN, "connecting": Style.WARN, "refused": Style.BAD}
+_SHORE_STYLES: Final = {"connected": Style.GOOD, "refused": Style.BAD}
+_ORDER: Final = ("refused", "connecting", "silent", "linked", "in sight", NOT_NEAR)
+"""Order of the states: those that need attention first, vessels out of range last."""
+_LINES_KEPT: Final = 2
+"""Lines of a screen that stay free for the prompt and for the remark that there is more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A vessel in the list, near or far."""
+
+    vessel: str
+    peer: LivePeer | None
+    route: LiveRoute | None
+
+    @property
+    def state(self) -> str:
+        """The state of the link to the vessel."""
+        return NOT_NEAR if self.peer is None else self.peer.state
+
+
+def why_not(sight: Sight) -> str | None:
+    """Return the reason why there is no mesh, and what to do; None if there is one."""
+    if not sight.is_live or sight.state is None:
+        start = "start it: systemctl restart logboat-sync; why it stopped: journalctl -u logboat-sync"
+        return f"{sight.why_not}; {start}"
+    if sight.state.fault is not None:
+        return f"no mesh: {sight.state.fault}"
+    return None
+
+
+def rows(state: LiveMesh) -> list[Row]:
+    """Return all vessels that are near or whose documents have arrived, those that need attention first."""
+    near = {peer.vessel: peer for peer in state.peers}
+    found = [Row(name, near.get(name), state.routes.get(name)) for name in near | state.routes]
+    return sorted(found, key=_rank)
+
+
+def _rank(row: Row) -> tuple[int, int, str]:
+    place = _ORDER.index(row.state) if row.state in _ORDER else 0
+    return place, -(row.peer.behind if row.peer is not None else 0), row.vessel
+
+
+def chosen(found: Sequence[Row], vessel: str) -> Row:
+    """Return the row of a vessel. Raise UsageError if it is not in the list."""
+    for row in found:
+        if row.vessel == vessel:
+            return row
+    known = ", ".join(sorted(row.vessel for row in found)) or "nobody"
+    raise UsageError(f"nothing is known here of {vessel!r}; known: {known}")
+
+
+# One screen
+
+
+def overview(state: LiveMesh, where: Screen, utc: float, *, everything: bool = False) -> list[str]:
+    """Return the problems, then a line for each vessel, as many as fit on the screen."""
+    top = _top(state, where.width, utc)
+    room = where.height - _LINES_KEPT - len(top) if where.is_terminal and not everything else None
+    shown = [*top, *_table(rows(state), where.width, utc, room)]
+    return [paint(line.text, line.style, where) for line in shown]
+
+
+def all_lines(state: LiveMesh, width: int, utc: float) -> list[Line]:
+    """Return the same as `overview` for all vessels, in lines of at most `width` columns."""
+    return [*_top(state, width, utc), *_table(rows(state), width, utc, None)]
+
+
+def shore_lines(state: LiveMesh, width: int, utc: float) -> list[Line]:
+    """Return a line for each gateway."""
+    return [
+        line
+        for gateway in state.gateways
+        for line in _styled(shore_line(gateway, utc), _SHORE_STYLES.get(gateway.state, Style.WARN), width)
+    ]
+
+
+def _top(state: LiveMesh, width: int, utc: float) -> list[Line]:
+    top = _styled(headline(state), Style.TITLE, width)
+    for clone in state.clones:
+        top += _styled(f"CLONE: {clone}", Style.BAD, width)
+    for problem in state.problems:
+        top += _styled(f"problem: {problem}", Style.WARN, width)
+    if state.radio_key is not None and state.radio_key.is_ahead:
+        top += _styled(radio_key_words(state.radio_key), None, width)
+    top += shore_lines(state, width, utc)
+    for quota in state.quotas:
+        top += _styled(f"refused: {quota_words(quota, utc)}", Style.WARN, width)
+    if state.crew:
+        users = ", ".join(f"{each.user} ({each.address})" for each in state.crew)
+        top += _styled(f"crew: {users}", None, width)
+    return top
+
+
+def _styled(text: str, style: Style | None, width: int) -> list[Line]:
+    return [Line(line, style) for line in wrap(text, width)]
+
+
+def shore_line(gateway: LiveGateway, utc: float) -> str:
+    """Return words such as `shore office (couchbase): connected, all is ashore, last 3 s ago`."""
+    parts = [gateway.state]
+    if gateway.backlog_documents:
+        parts.append(f"{count(gateway.backlog_documents, 'document')} to go")
+        parts.append(format_bytes(gateway.backlog_bytes))
+        if gateway.estimated_seconds is not None:
+            parts.append(f"about {format_duration(gateway.estimated_seconds)}")
+        if gateway.refused_documents:
+            parts.append(f"{thousands(gateway.refused_documents)} of them refused")
+    elif gateway.state == "connected":
+        parts.append("all is ashore")
+    if gateway.last_acknowledged is not None:
+        parts.append(f"last {format_duration(max(0.0, utc - gateway.last_acknowledged))} ago")
+    words = f"shore {gateway.name} ({gateway.kind}): {', '.join(parts)}"
+    return words if gateway.problem is None else f"{words}: {gateway.problem}"
+
+
+def headline(state: LiveMesh) -> str:
+    """Return words such as `argo of fleet north: linked with 2 of 3 nearby, port 4984`."""
+    where = "dials only" if state.port is None else f"port {state.port}"
+    return (
+        f"{state.vessel} of fleet {state.fleet}: linked with {len(state.linked)} of"
+        f" {len(state.nearby)} nearby, {where}"
+    )
+
+
+def _table(found: Sequence[Row], width: int, utc: float, room: int | None) -> list[Line]:
+    if not found:
+        return _styled("nobody is in sight, and nothing has come from anybody yet", None, width)
+    head, blocks = fitted(
+        [("vessel", "state", "behind", "to come", "came by", "last", "sent", "received")]
+        + [_cells(row, utc) for row in found],
+        right=(2, 3, 5, 6, 7),
+        plain=(1,),
+        width=width,
+    )
+    shown, left = [Line(line, Style.TITLE) for line in head], len(found)
+    for row, lines in zip(found, blocks, strict=True):
+        words = row.peer.problem if row.peer is not None else None
+        block = [Line(line, _STYLES.get(row.state)) for line in lines]
+        block += [Line(more) for more in wrap(words, width, indent="  ")] if words else []
+        if room is not None and len(shown) + len(block) > room:
+            break
+        shown += block
+        left -= 1
+    return shown + ([Line(f"and {count(left, 'vessel')} more: --all")] if left else [])
+
+
+def _cells(row: Row, utc: float) -> tuple[str, ...]:
+    peer, route = row.peer, row.route
+    figures = ("", "", "", "")
+    if peer is not None and peer.has_link:
+        figures = (
+            thousands(peer.behind),
+            thousands(peer.receiving),
+            format_bytes(peer.sent),
+            format_bytes(peer.received),
+        )
+    behind, to_come, sent, received = figures
+    came_by, last = ("", "") if route is None else (_shortened(by_way_of(route)), _ago(route, utc))
+    return row.vessel, row.state, behind, to_come, came_by, last, sent, received
+
+
+def by_way_of(route: LiveRoute) -> str:
+    """Return `direct`, or the vessels that relay the documents, in the order in which they pass them."""
+    between = route.path[-2::-1] if len(route.path) > 1 else []
+    return " > ".join(between) or "direct"
+
+
+def _shortened(way: str) -> str:
+    first, *between, last = way.split(" > ") if way.count(" > ") > 1 else (way, "")
+    return f"{first} > … > {last}" if between else way
+
+
+def _ago(route: LiveRoute, utc: float) -> str:
+    # To the second: a finer age would show the jumps of the other vessel's clock.
+    return format_duration(max(round(utc - route.utc), 0))
+
+
+# One vessel
+
+
+def route_lines(state: LiveMesh, row: Row, where: Screen, utc: float) -> Iterator[str]:
+    """Yield all that is known of one vessel."""
+    peer, route = row.peer, row.route
+    for line in wrap(f"{row.vessel}: {row.state}", where.width):
+        yield paint(line, _STYLES.get(row.state, Style.TITLE), where)
+    if peer is not None:
+        yield from wrap(_link_words(peer), where.width, indent="  ")
+        if peer.problem:
+            yield from wrap(f"problem: {peer.problem}", where.width, indent="  ")
+    if route is None:
+        yield from wrap("no document of it has come here yet", where.width, indent="  ")
+        return
+    whole = " > ".join([*reversed(route.path), state.vessel])
+    yield from wrap(f"its documents come by: {whole}", where.width, indent="  ")
+    links = count(route.hops, "link")
+    if UNKNOWN in route.path:
+        yield from wrap(
+            f"at least {links}; {UNKNOWN} stands for vessels that have not told their way",
+            where.width,
+            indent="  ",
+        )
+    else:
+        yield f"  {links}"
+    yield from wrap(
+        f"the last one came {_ago(route, utc)} ago, {time_text(route.utc, where.zone)}",
+        where.width,
+        indent="  ",
+    )
+
+
+def _link_words(peer: LivePeer) -> str:
+    parts = [f"at {peer.address}"] if peer.address else []
+    if peer.up_for is not None:
+        who = "dialled from here" if peer.dialled else "dialled from there"
+        parts += [f"{who}, for {format_duration(round(peer.up_for))}"]
+        parts += [f"{format_bytes(peer.sent)} sent, {format_bytes(peer.received)} received"]
+        parts += [f"behind by {count(peer.behind, 'change')}, {count(peer.receiving, 'document')} to come"]
+    if peer.log:
+        parts.append(f"log {peer.log}")
+    if peer.version:
+        parts.append(f"Logboat {peer.version}")
+    return "; ".join(parts) or "where it is, is not known"
+
+
+def as_json(sight: Sight, vessel: str | None, world: World) -> dict[str, Any]:
+    """Return the mesh as JSON facts; `vessel` limits them to one vessel."""
+    state = sight.state
+    facts: dict[str, Any] = {"live": sight.is_live, "whyNot": why_not(sight)}
+    if state is None:
+        return facts
+    found = [row for row in rows(state) if vessel in (None, row.vessel)]
+    return facts | {
+        "vessel": state.vessel,
+        "fleet": state.fleet,
+        "port": state.port,
+        "fingerprint": state.fingerprint,
+        "clones": state.clones,
+        "problems": state.problems,
+        "crew": state.crew,
+        "gateways": state.gateways,
+        "quotas": state.quotas,
+        "radioKey": state.radio_key,
+        "vessels": [
+            {
+                "vessel": row.vessel,
+                "state": row.state,
+                "link": row.peer,
+                "route": None
+                if row.route is None
+                else {
+                    "path": row.route.path,
+                    "hops": row.route.hops,
+                    "utc": row.route.utc,
+                    "age": world.utc - row.route.utc,
+                },
+            }
+            for row in found
+        ],
+    }

@@ -1,0 +1,133 @@
+"""Every sensor's current value, age, rate and faults, as text and as JSON."""
+
+from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Any, Final
+
+from sensors.units import format_duration, format_value
+from services.console.output import moment_json
+from services.console.stores import chosen_vessel, own_vessel, reading_store
+from services.console.world import World
+from services.history.current import Current, from_documents, from_recorder
+from services.state.recorder_state import look
+from services.terminal.present import Screen, Style, count, moment_text, paint, thousands, wrap
+from services.terminal.table import fitted
+
+HEAD: Final = ("sensor", "value", "state", "age", "rate", "name")
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """All sensors of a vessel at one moment."""
+
+    vessel: str
+    sensors: Sequence[Current]
+    why_not: str
+    """The reason, as a clause, why these are not current values; '' if they are."""
+    faults: Sequence[str] = ()
+
+
+def view(args: Namespace, world: World) -> View:
+    """Return the current values of the sensors, or the last ones that were recorded.
+
+    Raise FailedError if there is neither a recorder nor a store.
+    """
+    sight = look(args.run, boottime=world.boottime, alive=world.alive)
+    state = sight.state
+    if sight.is_live and state is not None and args.vessel in (None, state.vessel):
+        return View(state.vessel, from_recorder(state, boottime=world.boottime), "")
+    with reading_store(args) as database:
+        if args.vessel is None:
+            vessel, why_not = own_vessel(args, database), sight.why_not
+        else:
+            vessel = chosen_vessel(args, database)
+            why_not = "another vessel's, as far as has arrived here"
+        found, faults = from_documents(database, vessel, utc=world.utc)
+    return View(vessel, found, why_not, faults)
+
+
+def lines(seen: View, where: Screen) -> list[str]:
+    """Return the lines of the table, after the remarks that a reader needs."""
+    rows = [cells(found) for found in seen.sensors]
+    title = wrap(f"{seen.vessel}: {count(len(rows), 'sensor')}", where.width)
+    shown = [paint(line, Style.TITLE, where) for line in title]
+    if seen.why_not:
+        shown += [paint(line, Style.WARN, where) for line in wrap(old_words(seen, where.zone), where.width)]
+    if rows:
+        heads, blocks = fitted([HEAD, *rows], right=(1, 3, 4), plain=(1, 2, 5), width=where.width)
+        shown += [paint(line, Style.TITLE, where) for line in heads]
+        for found, block in zip(seen.sensors, blocks, strict=True):
+            shown += [paint(line, _style(found), where) for line in block]
+    for fault in seen.faults:
+        shown += wrap(f"passed over: {fault}", where.width)
+    return shown
+
+
+def _style(found: Current) -> Style | None:
+    if found.alarm is not None:
+        return Style.BAD
+    return Style.WARN if found.is_faulty else None
+
+
+def cells(found: Current) -> tuple[str, ...]:
+    """Return the cells of a sensor's row, in the order of `HEAD`."""
+    return (
+        found.sensor,
+        format_value(found.value, found.unit, path=found.path),
+        state_words(found),
+        "-" if found.age is None else format_duration(round(found.age, 1)),
+        "-" if found.rate is None else f"{_rate(found.rate)}/s",
+        found.name,
+    )
+
+
+def _rate(rate: float) -> str:
+    return thousands(round(rate)) if rate >= 100 else f"{rate:.3g}"
+
+
+def old_words(seen: View, place: tzinfo) -> str:
+    """Say why these are not current values, and when the newest was recorded."""
+    newest = max((s.moment for s in seen.sensors), key=lambda moment: moment.utc or 0.0, default=None)
+    until = "" if newest is None else f", the newest of {moment_text(newest, place)}"
+    return f"{seen.why_not}: these are the last values in documents{until}"
+
+
+def state_words(found: Current) -> str:
+    """Describe the fault and the alarm of a sensor."""
+    parts = []
+    if found.state is None:
+        parts.append("nothing yet")
+    elif found.is_faulty:
+        parts.append(found.state.upper() + (f": {found.detail}" if found.detail else ""))
+    if found.alarm is not None:
+        parts.append(f"{found.alarm} raised")
+    return "; ".join(parts) or "good"
+
+
+def as_json(seen: View) -> dict[str, Any]:
+    """Return the view as JSON facts."""
+    return {
+        "vessel": seen.vessel,
+        "live": not seen.why_not,
+        "whyNot": seen.why_not or None,
+        "sensors": [
+            {
+                "sensor": found.sensor,
+                "name": found.name,
+                "path": found.path,
+                "unit": found.unit,
+                "value": found.value,
+                "state": found.state,
+                "detail": found.detail,
+                **moment_json(found.moment),
+                "age": found.age,
+                "rate": found.rate,
+                "alarm": found.alarm,
+                "seq": found.sequence,
+            }
+            for found in seen.sensors
+        ],
+        "faults": list(seen.faults),
+    }

@@ -1,0 +1,229 @@
+"""The facts of `logboat status`, gathered from state files and stores, and the lines made of them."""
+
+import re
+from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import TYPE_CHECKING, Any, Final
+
+from services.console.errors import CommandError, FailedError
+from services.console.stores import own_vessel, reading_store, zone_for
+from services.console.world import World
+from services.history.current import Current, from_documents, from_recorder
+from services.screens.status_lines import LINES, Facts, StoreFacts
+from services.state import boot_state as bootstate
+from services.state import crash_loops, lights_state, sync_state
+from services.state.recorder_state import Sight, look
+from services.terminal.present import Screen, Style, paint, wrap
+
+if TYPE_CHECKING:
+    from services.config.model import Vessel
+    from services.history.alarms import Episode
+    from sync.store import Database
+
+
+ROOMY: Final = 60
+"""Minimum columns at which the words stand in a column of their own beside the labels."""
+LABEL: Final = max(len(label) for label, _ in LINES) + 2
+MARKS: Final = (
+    (re.compile(r"^(NO|WRONG|NOT YET|FAILING|FAILED)\b|^[1-9][0-9]* holding"), Style.BAD),
+    (
+        re.compile(
+            r"\b(NOT|REFUSED|CLONED|EXPIRED|NEARLY FULL)\b|[1-9][0-9]* (faulty|not acknowledged|refused)"
+        ),
+        Style.WARN,
+    ),
+    (re.compile(r"^yes;"), Style.GOOD),
+)
+"""Styles of a line by its words; the first match applies."""
+
+
+def title(facts: Facts, name: str) -> str:
+    """Return a title such as `argo (SY Argo), log abcdef, boot 1`.
+
+    `name` is the configured name of the vessel.
+    """
+    who = f"{facts.vessel} ({name})" if name and name != facts.vessel else facts.vessel
+    state = facts.live
+    where = "" if state is None else f", log {state.log}, boot {state.boot}"
+    return f"{who or 'a vessel without a name'}{where}"
+
+
+def styled_lines(label: str, words: str, where: Screen) -> list[str]:
+    """Return lines such as `  clock          set by the network`.
+
+    If the screen is wide enough, continuation lines are indented to the first one's words.
+    """
+    style = next((style for mark, style in MARKS if mark.search(words)), None)
+    if where.width >= ROOMY:
+        found = wrap(f"{label:<{LABEL}}{words}", where.width, indent="  ", hang=LABEL)
+    else:
+        found = wrap(f"{label}: {words}", where.width, indent="  ")
+    return [paint(line, style, where) for line in found]
+
+
+@dataclass(frozen=True, slots=True)
+class FromStore:
+    """Facts that were read from the document store."""
+
+    vessel: str = ""
+    store: StoreFacts | None = None
+    fault: str = ""
+    alarms: "tuple[Episode, ...]" = ()
+    sensors: tuple[Current, ...] = ()
+
+
+def gather(args: Namespace, world: World, configured: "Vessel | None") -> Facts:
+    """Gather everything that the summary needs; what cannot be read becomes a fact, too.
+
+    `configured` is the vessel of the configuration.
+    """
+    sight = look(args.run, boottime=world.boottime, alive=world.alive)
+    mesh_sight = sync_state.look(args.run, boottime=world.boottime, alive=world.alive)
+    lights_sight = lights_state.look(args.run, boottime=world.boottime, alive=world.alive)
+    problems = () if sight.is_live else problems_of(args)
+    stored = _from_store(args, world, sight, configured)
+    return compose(
+        args,
+        sight,
+        mesh_sight,
+        lights_sight,
+        stored,
+        boottime=world.boottime,
+        utc=world.utc,
+        problems=problems,
+        failed_units=world.failed_units(),
+        place=zone_for(configured),
+    )
+
+
+def compose(
+    args: Namespace,
+    sight: Sight,
+    mesh_sight: sync_state.Sight,
+    lights_sight: lights_state.Sight,
+    stored: FromStore,
+    *,
+    boottime: float,
+    utc: float,
+    problems: tuple[str, ...],
+    failed_units: Sequence[str],
+    place: tzinfo,
+) -> Facts:
+    """Build the facts from what was read.
+
+    `problems` are those of the configuration, used if no recorder reports any; `failed_units` come from
+    systemd.
+    """
+    state = sight.state
+    live = state if sight.is_live else None
+    return Facts(
+        vessel=state.vessel if state is not None else stored.vessel,
+        sight=sight,
+        mesh_sight=mesh_sight,
+        lights_sight=lights_sight,
+        boottime=boottime,
+        utc=utc,
+        store=stored.store,
+        store_fault=stored.fault,
+        sensors=stored.sensors if live is None else tuple(from_recorder(live, boottime=boottime)),
+        alarms=stored.alarms,
+        problems=problems if live is None else tuple(live.problems),
+        failed_units=failed_units,
+        restless=crash_loops.restless(args.run, clock=boottime),
+        boot=bootstate.read(args.run),
+        zone=place,
+    )
+
+
+def _from_store(args: Namespace, world: World, sight: Sight, configured: "Vessel | None") -> FromStore:
+    try:
+        with reading_store(args) as database:
+            return _read(args, world, sight, database)
+    except FailedError as error:
+        return FromStore(vessel="" if configured is None else configured.id, fault=str(error))
+
+
+def _read(args: Namespace, world: World, sight: Sight, database: "Database") -> FromStore:
+    from services.history.open_alarms import open_alarms
+
+    # Nothing here may take longer as the store grows: a card contains millions of documents, and is slow.
+    facts = store_facts(database)
+    vessel = vessel_of(args, sight, database)
+    if not vessel:
+        return FromStore(store=facts)
+    alarms = open_alarms(database, vessel, args.run)
+    found = () if sight.is_live else tuple(from_documents(database, vessel, utc=world.utc)[0])
+    return FromStore(vessel=vessel, store=facts, alarms=tuple(alarms), sensors=found)
+
+
+def store_facts(database: "Database") -> StoreFacts:
+    """Return the size of the store, as far as it is known without reading it through."""
+    return StoreFacts(
+        bytes=database.path.stat().st_size + database.wal_bytes, last_sequence=database.last_sequence
+    )
+
+
+def vessel_of(args: Namespace, sight: Sight, database: "Database") -> str:
+    """Return the id of this vessel; '' if it is not known which of several it is."""
+    try:
+        return sight.state.vessel if sight.state is not None else own_vessel(args, database)
+    except CommandError:
+        return ""
+
+
+def problems_of(args: Namespace) -> tuple[str, ...]:
+    """Return the problems in the configuration files, for use while no recorder reports them."""
+    from services.config.check import check
+
+    return tuple(
+        str(problem)
+        for path in (args.config, args.sensors)
+        if path.exists()
+        for problem in check(path).problems
+    )
+
+
+def as_json(facts: Facts, todo: str | None) -> dict[str, Any]:
+    """Return the status as JSON facts."""
+    store = facts.store
+    return {
+        "vessel": facts.vessel,
+        "running": facts.live is not None,
+        "recording": facts.is_recording,
+        "whyNot": facts.sight.why_not or (facts.live.fault if facts.live is not None else None),
+        "store": None if store is None else {"bytes": store.bytes, "lastSequence": store.last_sequence},
+        "storeFault": facts.store_fault or None,
+        "alarms": {
+            "holding": sum(alarm.cleared is None for alarm in facts.alarms),
+            "notAcknowledged": sum(not alarm.is_acknowledged for alarm in facts.alarms),
+            "ids": [alarm.id for alarm in facts.alarms],
+        },
+        "faulty": [found.sensor for found in facts.sensors if found.is_faulty],
+        "failedUnits": facts.failed_units,
+        "restless": [str(each) for each in facts.restless],
+        "problems": facts.problems,
+        "boot": facts.boot,
+        "lines": {label: words(facts) for label, words in LINES},
+        "toDo": todo,
+        "recorder": facts.sight.state,
+        "mesh": _mesh_json(facts),
+        "gateways": list(facts.gateways),
+        "quotas": list(facts.quotas),
+    }
+
+
+def _mesh_json(facts: Facts) -> dict[str, Any]:
+    sight, mesh = facts.mesh_sight, facts.mesh
+    fault = None if sight.state is None else sight.state.fault
+    return {
+        "live": sight.is_live,
+        "whyNot": sight.why_not or fault or None,
+        "waitsForIdentity": sight.is_live and sight.state is not None and sight.state.waits_for_identity,
+        "linked": [] if mesh is None else [peer.vessel for peer in mesh.linked],
+        "nearby": [] if mesh is None else [peer.vessel for peer in mesh.nearby],
+        "unreached": [] if mesh is None else [peer.vessel for peer in mesh.unreached],
+        "refused": {} if mesh is None else {peer.vessel: peer.problem for peer in mesh.refused},
+        "clones": [] if mesh is None else mesh.clones,
+    }
