@@ -1,0 +1,4 @@
+"""Rules of language that linters do not know: openings of docstrings, and words that read as translated.
+
+`python -m tests.prose` checks the whole repository and prints each fault with its place.
+"""
