@@ -1,15 +1,18 @@
-"""Vessels that find each other, and keep one link with each.
+"""The mesh: vessels that find each other, and keep one link with each neighbour.
 
-- `interfaces`, `interface_watch`: what this machine has of interfaces and addresses, and when that changes
-- `sightings`: what a vessel says of itself on the network, and the table of those that were seen
-- `hearing`: from which addresses a name was announced
-- `answers`: what was heard of a name, read with suspicion
-- `discovery`: DNS-SD over multicast: says what we are, sees who else is there
-- `plan`: which vessels to have links with, and who dials (pure)
-- `greeting`, `membership`: who is at the other end, and what they may do here
+- `interfaces`, `interface_watch`: this machine's interfaces and addresses, and their changes
+- `sightings`: the advertisement of a vessel, and the table of those that were seen
+- `hearing`: the addresses from which a name was announced
+- `answers`: received records about a name, read with suspicion
+- `discovery`: DNS-SD over multicast: advertises this vessel, and finds others
+- `plan`: which vessels to have links with, and which side dials (pure)
+- `greeting`, `membership`: the identity of a peer, and what it may do here
 - `streams`, `whereabouts`: the two connections of a link, and where to make them
-- `outward`, `inward`: links that we dial, links that others dialled
-- `routes`, `clones`: which way documents come; two computers with one identity (pure)
-- `manager`: brings all this together, in one look at the whole after another
-- `report`: what it is doing, for those who look at it
+- `candidates`, `probing`: the places where a vessel may be, and finding the right one
+- `dialling`: when links are dialled, and when they are given up
+- `outward`, `inward`: links that we dial, and links that others dialled
+- `routes`, `clones`: the routes of documents; two computers with one identity (pure)
+- `traffic`: documents that arrive over links, and the routes told to neighbours
+- `manager`: combines all this, in repeated passes over the whole state
+- `report`: the current state, for people
 """

@@ -1,9 +1,9 @@
-"""What zeroconf's cache holds about instances of our service. Reads it, and keeps no state.
+"""Records about instances of our service in zeroconf's cache. Reads the cache, and keeps no state.
 
-Anybody on the network decides what stands there. For names and records that it has itself taken from the
-network, zeroconf raises exceptions of many types, or writes a packet that nobody can read. So only names that
-`is_instance` accepts are ever put into a packet, and `answer` raises AdvertisementError alone, whatever the
-records hold.
+Anyone on the network decides what is in the cache. For names and records that it has itself received,
+zeroconf raises exceptions of many types, or writes a packet that nobody can read. So only names that
+`is_instance` accepts are ever put into a packet, and `answer` raises only AdvertisementError, whatever the
+records contain.
 """
 
 import ipaddress
@@ -33,20 +33,20 @@ from sync.mesh.sightings import SERVICE_TYPE, AdvertisementError, Sighting, is_i
 _A, _TXT, _AAAA, _SRV = 1, 16, 28, 33
 _IN: Final = 1
 _ANY_NAME: Final = f"any.{SERVICE_TYPE}"
-"""Stands for the instance's own name, which zeroconf might refuse, where only a record's content is read."""
+"""Placeholder for the instance's own name, which zeroconf might reject, where only content is read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the cache has about one instance."""
+    """The content of the cache about one instance."""
 
     sighting: Sighting
     heard: float
-    """When it was heard, in zeroconf's milliseconds."""
+    """Time at which it was received, in zeroconf's milliseconds."""
 
 
 class Listener(RecordUpdateListener):
-    """Every record that zeroconf hears, as the names of the instances that it is about."""
+    """A listener that converts zeroconf's records to the names of the instances they concern."""
 
     def __init__(self, changed: Callable[[set[str], list[DNSService]], None]) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class Listener(RecordUpdateListener):
         self._services: list[DNSService] = []
 
     def async_update_records(self, zc: Zeroconf, now: float, records: list[RecordUpdate]) -> None:
-        """Note what a packet is about."""
+        """Record the instances that a packet concerns."""
         for update in records:
             record = update.new
             if isinstance(record, DNSPointer) and record.key == SERVICE_TYPE:
@@ -69,7 +69,7 @@ class Listener(RecordUpdateListener):
                     self._add(service.name)
 
     def async_update_records_complete(self) -> None:
-        """Report the names of the packet that has been dealt with."""
+        """Report the names in the packet that was processed."""
         if self._names:
             names, self._names = self._names, set()
             services, self._services = self._services, []
@@ -81,7 +81,7 @@ class Listener(RecordUpdateListener):
 
 
 def is_zeroconf_alone(error: BaseException) -> bool:
-    """Return True if an exception was raised in zeroconf's own work on a packet, without a call of ours."""
+    """Return True if an exception was raised in zeroconf's own processing, without a call of ours."""
     modules = [str(frame.f_globals.get("__name__")) for frame, _ in walk_tb(error.__traceback__)]
     return any(name.startswith("zeroconf") for name in modules) and not any(
         name.startswith("sync.") for name in modules
@@ -89,12 +89,12 @@ def is_zeroconf_alone(error: BaseException) -> bool:
 
 
 def instance_of(name: str) -> str:
-    """Return the instance of a service's full name."""
+    """Return the instance part of a service's full name."""
     return name.removesuffix(f".{SERVICE_TYPE}")
 
 
 def pointers(zeroconf: Zeroconf) -> list[DNSPointer]:
-    """Return the records that name an instance of our service, without those that no vessel can have."""
+    """Return the records that name an instance of our service, without names that no vessel can have."""
     now = current_time_millis()
     return [
         record
@@ -106,9 +106,9 @@ def pointers(zeroconf: Zeroconf) -> list[DNSPointer]:
 
 
 def service(zeroconf: Zeroconf, name: str, *, but_not_from: str = "") -> DNSService | None:
-    """Return the newest record that says where an instance listens; None if there is none.
+    """Return the newest record that says where an instance listens, or None.
 
-    Records whose host name ends in `but_not_from` are not looked at.
+    Records whose host name ends in `but_not_from` are ignored.
     """
     found = _newest(zeroconf, name, _SRV, but_not_from=but_not_from)
     return found if isinstance(found, DNSService) else None
@@ -122,9 +122,17 @@ def answer(
     interfaces: Sequence[Interface],
     heard_from: Collection[str],
 ) -> Answer | None:
-    """Return what the cache has about an instance; None if that is not all that is needed.
+    """Return the content of the cache about an instance, or None if it is incomplete.
 
-    Raises AdvertisementError, with what is wrong, if it is none of ours or cannot be understood.
+    Args:
+        zeroconf: the instance whose cache is read.
+        name: full name of the service instance.
+        but_not_from: records whose host name ends in this are ignored.
+        interfaces: this machine's interfaces.
+        heard_from: addresses from which the name was announced.
+
+    Raises:
+        AdvertisementError: the instance is not one of ours, or cannot be understood.
     """
     where = service(zeroconf, name, but_not_from=but_not_from)
     text = _newest(zeroconf, name, _TXT)
@@ -136,13 +144,13 @@ def answer(
         sighting = Sighting.from_txt(instance_of(name), properties, addresses, where.port)
     except AdvertisementError:
         raise
-    except Exception as error:  # whatever a library or we stumble over, it is this name's fault alone
+    except Exception as error:  # whatever a library or we fail on concerns this name only
         raise AdvertisementError(f"its records cannot be read: {type(error).__name__}: {error}") from error
     return Answer(sighting, where.created)
 
 
 def _newest(zeroconf: Zeroconf, name: str, kind: int, *, but_not_from: str = "") -> DNSRecord | None:
-    """Return the record that holds longest: a replaced one stays in the cache until it is removed."""
+    """Return the record that expires last, because a replaced one stays in the cache until it is removed."""
     now = current_time_millis()
     valid = [
         record
@@ -154,7 +162,7 @@ def _newest(zeroconf: Zeroconf, name: str, kind: int, *, but_not_from: str = "")
 
 
 def _addresses(zeroconf: Zeroconf, server: str) -> list[str]:
-    """Return a server's addresses, with the interface's index as zone where one is known."""
+    """Return a server's addresses, with the interface's index as zone where it is known."""
     now = current_time_millis()
     found = []
     for kind in (_A, _AAAA):

@@ -1,14 +1,14 @@
-"""Two computers that say they are the same vessel: a card that was copied, or a stolen key. Pure.
+"""Detection of two computers with the identity of one vessel: a card was copied, or a key stolen. Pure.
 
-Whoever meets its own id on another board knows at once. A third vessel knows when it hears two boards of one
-vessel in turns: a card that moves to another board is heard there, and on the old one no more.
+A vessel that meets its own id on another board knows at once. A third vessel knows when it hears two boards
+of one vessel alternately. A card that moves to another board is heard there, and no longer on the old one.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
 WITHIN: Final = 600.0
-"""Seconds within which a board must be heard again, after the other, for the two to be there at once."""
+"""Seconds within which a board must be heard again, after another, to show that both exist at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +18,9 @@ class Clone:
     vessel: str
     boards: tuple[str, str]
     since: float
-    """When it was first known, by the clock that was given."""
+    """Time of the detection, in seconds of the caller's clock."""
     is_ours: bool
-    """Whether one of them is this one."""
+    """True if one of the boards is this one."""
 
     def __str__(self) -> str:
         one, other = self.boards
@@ -36,13 +36,13 @@ class Clone:
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
-    """A vessel that holds more of this vessel's current log than is here."""
+    """A vessel that has more of this vessel's current log than this vessel itself."""
 
     peer: str
     log: str
     sensor: str
     number: int
-    """Where a reading begins that is not here; the highest one that was offered."""
+    """Highest number of an offered reading that is not stored here."""
     since: float
 
     def __str__(self) -> str:
@@ -54,23 +54,26 @@ class Ahead:
 
 
 class Clones:
-    """What was heard of which board."""
+    """The boards heard recently, and the clones detected."""
 
     def __init__(self, vessel: str, board: str) -> None:
-        """`vessel` and `board` are ours."""
+        """Create an empty record. `vessel` and `board` are our own."""
         self._own = (vessel, board)
         self._heard: dict[str, dict[str, float]] = {}
-        """By vessel and board: when it was last heard."""
+        """Time at which each board was last heard, by vessel and board."""
         self._found: dict[str, Clone] = {}
         self._ahead: dict[str, Ahead] = {}
 
     @property
     def found(self) -> list[Clone]:
-        """All that are known, one a vessel."""
+        """The detected clones, one for each vessel."""
         return list(self._found.values())
 
     def heard(self, vessel: str, board: str, now: float) -> Clone | None:
-        """A board has proved by certificate that it is a vessel. What follows from it, if that is news."""
+        """Record that a board has proved by certificate that it is a vessel.
+
+        Return the clone if it is new.
+        """
         own_vessel, own_board = self._own
         if vessel == own_vessel:
             return None if board == own_board else self._report(vessel, (own_board, board), now, ours=True)
@@ -86,11 +89,14 @@ class Clones:
 
     @property
     def ahead(self) -> list[Ahead]:
-        """Vessels that hold more of our log than we do, one each."""
+        """Vessels that have more of our log than we do, one entry each."""
         return list(self._ahead.values())
 
     def offered(self, peer: str, log: str, sensor: str, number: int, now: float) -> Ahead | None:
-        """A vessel has offered a reading of our current log that is not here. Return what is news of it."""
+        """Record the offer of a reading of our current log that is not stored here.
+
+        Return the entry if new.
+        """
         known = self._ahead.get(peer)
         if known is not None and known.log == log:
             if number > known.number:
@@ -100,7 +106,7 @@ class Clones:
         return self._ahead[peer]
 
     def forget(self, now: float, after: float) -> None:
-        """What was not seen again for so long has been put right."""
+        """Forget clones not detected again for `after` seconds, which must have been resolved."""
         self._found = {vessel: clone for vessel, clone in self._found.items() if now - clone.since < after}
 
     def _report(self, vessel: str, boards: tuple[str, str], now: float, *, ours: bool) -> Clone | None:

@@ -1,6 +1,6 @@
-"""The links that we dial: with whom, from when on, and which of them are given up.
+"""The links that this vessel dials: with whom, from when, and which of them are given up.
 
-Decides nothing about who is wanted (`plan` does), and nothing about who belongs (`membership`).
+`plan` decides which links are wanted, and `membership` decides who belongs to the fleet.
 """
 
 import asyncio
@@ -21,15 +21,15 @@ from .vessel_endpoint import Whereabouts
 log = logging.getLogger(__name__)
 
 AGAIN_AFTER: Final = 30.0
-"""Seconds until a vessel whose link ended for good (refused, not who it should be) is dialled again."""
+"""Seconds until a vessel is dialled again after its link ended permanently (refused, or wrong vessel)."""
 SURPLUS_AFTER: Final = 20.0
-"""Seconds of quiet before one link too many is given up: others may be about to give up theirs."""
+"""Seconds without change before one surplus link is given up, as others may be about to give up theirs."""
 TICK: Final = 5.0
-"""Seconds between looks even if nothing happens."""
+"""Maximum seconds between two passes, even if nothing happens."""
 
 
 class Dialling:
-    """All links that one vessel dials."""
+    """The links that one vessel dials."""
 
     def __init__(
         self,
@@ -40,24 +40,31 @@ class Dialling:
         make: Callable[[Whereabouts, str | None], Outward],
         on_ended: Callable[[Outward], None],
     ) -> None:
-        """`static`: addresses from the configuration. `make` makes a link with whoever is there, or with the
-        vessel that must be; `on_ended` is told of each that is given up."""
+        """Create an empty set of links.
+
+        Args:
+            place: this vessel's place in the fleet.
+            static: addresses from the configuration.
+            rng: source of the jitter.
+            make: makes a link to a place, with the vessel that must answer there, or None for any.
+            on_ended: called with each link that is given up.
+        """
         self.links: Final[dict[str, Outward]] = {}
-        """By vessel, or by address if it comes from the configuration."""
+        """Links by vessel, or by address if it comes from the configuration."""
         self._place, self._static = place, tuple(static)
         self._rng, self._make, self._on_ended = rng, make, on_ended
         self._wanted_since: dict[str, float] = {}
         self._chances: dict[str, float] = {}
         self._not_before: dict[str, float] = {}
         self._static_vessels: dict[str, str] = {}
-        """Who answered at an address of the configuration."""
+        """The vessel that answered at each configured address."""
         self.candidates: Final = Candidates()
-        """Where vessels may be."""
+        """The places where vessels may be."""
         self._surplus_since = 0.0
         self._ending: set[asyncio.Task[None]] = set()
 
     def seen(self, sighting: Sighting, *, is_news: bool) -> None:
-        """A vessel is to be seen; `is_news`: it was not before, or was silent."""
+        """Process a sighting. `is_news` is True if the vessel was not seen or was silent before."""
         if is_news:
             self._not_before.pop(sighting.vessel, None)
         link = self.links.get(sighting.vessel)
@@ -72,10 +79,14 @@ class Dialling:
         by_others: Iterable[str],
         now: float,
     ) -> float:
-        """Dial who is to be dialled, and give up what is too much; seconds until there may be more.
+        """Dial the links that are wanted, and give up surplus ones. Return the seconds until the next pass.
 
-        `links`: of each vessel in sight, or linked with us, with whom it has links; `linked`: with whom we
-        have one; `by_others`: who has dialled us.
+        Args:
+            by_vessel: the best sighting of each vessel.
+            links: for each vessel in sight or linked with us, the vessels it has links with.
+            linked: the vessels that we have a link with.
+            by_others: the vessels that have dialled us.
+            now: time of the event loop.
         """
         wanted = plan.wanted(self._place, links)
         for vessel in [known for known in self._wanted_since if known not in wanted]:
@@ -88,14 +99,14 @@ class Dialling:
         return min(waits)
 
     def clear_away(self, in_sight: set[str]) -> None:
-        """Links that ended, and attempts at vessels that are no longer to be seen."""
+        """Remove links that have ended, and attempts at vessels that are no longer in sight."""
         for key, link in list(self.links.items()):
             is_static = key in self._static
             if link.has_ended or (not is_static and not link.is_up and key not in in_sight):
                 self.end(key)
 
     def end(self, key: str) -> None:
-        """Give a link up; it may be dialled again after a while."""
+        """Give up a link. It may be dialled again after a while."""
         link = self.links.pop(key)
         self._not_before[key] = asyncio.get_running_loop().time() + AGAIN_AFTER
         task = asyncio.create_task(link.stop())
@@ -104,7 +115,7 @@ class Dialling:
         self._on_ended(link)
 
     async def stop(self) -> None:
-        """End all."""
+        """End all links, and wait for that."""
         await asyncio.gather(*(link.stop() for link in self.links.values()))
         await asyncio.gather(*self._ending, return_exceptions=True)
 
@@ -152,7 +163,7 @@ class Dialling:
         link.start()
 
     def _settle_doubles(self, by_others: set[str]) -> None:
-        """Of two links of a pair one goes; of two that we dialled, the one from the configuration."""
+        """Remove duplicate links: of a mutual pair one, and of two that we dialled the configured one."""
         seen: set[str] = set()
         for key, link in sorted(self.links.items(), key=lambda item: item[0] in self._static):
             vessel = link.vessel

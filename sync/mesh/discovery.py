@@ -1,19 +1,25 @@
-"""DNS-SD over multicast (RFC 6762, 6763), by zeroconf: says on the network what we are, sees who is there.
+"""DNS-SD over multicast (RFC 6762, 6763) with zeroconf: advertises this vessel, and finds others.
 
-What zeroconf does: packets, names, sockets, answers, cache. What is decided here, because vessels meet and
-part without any interface noticing (a radio mesh is always up):
+zeroconf provides packets, names, sockets, answers and a cache. This module makes the decisions that follow,
+because vessels meet and part without any change of an interface (a radio mesh is always up):
 
-- **Asking goes on.** The question who is there is sent at once after a start, a change of interfaces or
-  `refresh`, then every few seconds, where RFC 6762 (5.2) lets the interval grow to an hour. But for the first
-  it lists as known whoever was heard lately: in a quiet network it costs one small packet and no answer.
-- **Who is known is asked again** once it has not been heard for `Pace.stale` seconds; one answer serves all
-  who listen. If it answers after `Pace.silent` seconds, that is reported (`ChangeKind.AGAIN`).
-- **Who does not answer is gone** when its address expires, two minutes after the last word (RFC 6762, 10).
-- **A name has one owner.** If ours is taken when we start, or if another with our name is met later, one of
-  both goes on as `<vessel>-<log>-2`; one or both report it, for it is the mark of a cloned card.
+- **Queries continue.** A query for all instances is sent at once after a start, a change of interfaces or
+  `refresh`,
+  then every few seconds, where RFC 6762 (5.2) lets the interval grow to an hour. Except for the first, a
+  query lists
+  the instances heard recently as known answers. So in a quiet network it costs one small packet and no
+  answer.
+- **A known instance is queried again** once it has not been heard for `Pace.stale` seconds. One answer serves
+  all who
+  listen. If it answers after `Pace.silent` seconds, that is reported (`ChangeKind.AGAIN`).
+- **An instance that does not answer is removed** when its address expires, two minutes after its last packet
+  (RFC 6762, 10).
+- **A name has one owner.** If our name is taken when we start, or if another instance with our name is met
+  later, one
+  of the two continues as `<vessel>-<log>-2`. One or both report it, because it is a sign of a cloned card.
 
-After a partition that no interface noticed, both sides still hold each other's addresses for two minutes:
-they are not found anew then, and it is for the caller to go on dialling them.
+After a partition that no interface noticed, both sides still have each other's addresses for two minutes.
+They are not reported as found again then, so the caller must continue dialling them.
 """
 
 import asyncio
@@ -69,28 +75,31 @@ _IN: Final = 1
 _QUERY: Final = 0
 
 _FIRST_ASKS: Final = (1.0, 2.0)
-"""Seconds between the first questions after a start or a change (RFC 6762, 5.2)."""
+"""Seconds between the first queries after a start or a change (RFC 6762, 5.2)."""
 _START_JITTER: Final = (0.02, 0.12)
-"""Seconds before the first question: vessels that start together must not all speak at once (same place)."""
+"""Range of seconds before the first query, since vessels that start together must not all send at once.
+
+See RFC 6762, 5.2.
+"""
 _NEIGHBOURS: Final = 4
-"""So many may ask at the full pace; with more in sight each asks more rarely, and the air stays as quiet."""
+"""Number of instances up to which queries are sent at full pace. With more, each vessel sends fewer."""
 _AT_MOST: Final = 60.0
-"""Seconds between two questions of one vessel, however many there are."""
+"""Maximum seconds between two queries of one vessel, however many instances there are."""
 _POINTERS: Final = 512
-"""Names looked at: twice the table's. Whoever floods the network with names costs us no more than that."""
+"""Maximum number of names processed: twice the table's limit. Flooding the network costs us no more."""
 _OWN_NAME_EVERY: Final = 4
-"""Every so manyth question does not list ourselves as known: who else answers to our name is a clone."""
+"""Interval, in queries, at which our own name is not listed as known, so that a clone answers."""
 _NAMES_ASKED: Final = 8
-"""Of those that have given only their name, in one question; the rest comes next time."""
+"""Maximum number of instances without further records asked about in one query."""
 _OWNER_SPEAKS: Final = 1.5
-"""Seconds until a name's owner announces it again: caches drop what is older than one (RFC 6762, 10.2)."""
+"""Seconds until a name's owner announces it again, as caches drop older entries (RFC 6762, 10.2)."""
 _BUNDLE: Final = 0.03
-"""Seconds from a packet to the judgement on it: the same comes over IPv4, over IPv6, on every interface."""
+"""Seconds from a packet to its processing, as the same packet arrives over IPv4, IPv6 and each interface."""
 _COMPLAINTS: Final = 64
 _RETRY: Final = 10.0
 """Seconds until the next attempt if the sockets cannot be opened."""
 _LOOK: Final = 60.0
-"""Seconds until the interfaces are looked at without an event; reports of the kernel can get lost."""
+"""Seconds until interfaces are checked without an event, because the kernel's reports can get lost."""
 
 
 _Handler = Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object]
@@ -98,20 +107,20 @@ _Handler = Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object]
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How often is asked, in seconds."""
+    """Intervals of queries, in seconds."""
 
     ask: float = 5.0
-    """Between two questions who is there; a fifth more or less by chance."""
+    """Interval of queries for all instances, varied randomly by a fifth."""
     stale: float = 15.0
-    """Without a word from somebody until it is asked to speak."""
+    """Time without a packet from an instance until it is queried."""
     silent: float = 30.0
-    """Without a word until the next one is news: about three questions."""
+    """Time without a packet from an instance after which the next one is reported: about three queries."""
     forget: float = 120.0
-    """After our last word, until others take us for gone: the TTL of an address (RFC 6762, 10)."""
+    """Time after our last packet until others remove us: the TTL of an address (RFC 6762, 10)."""
 
 
 class Discovery:
-    """Advertises one appliance and watches for others, from `start` to `stop`."""
+    """An advertiser of one appliance and observer of others, from `start` to `stop`."""
 
     def __init__(
         self,
@@ -124,11 +133,16 @@ class Discovery:
         pace: Pace | None = None,
         chance: random.Random | None = None,
     ) -> None:
-        """`interfaces`: names, with `*` for any letters; loopback only by its own name. `is_told`: whether
-        others are to see us; who does not listen only looks.
+        """Create a discovery.
 
-        `on_change` is called in the event loop with what has changed in `sightings`. `on_name_taken` is
-        called with our instance name when somebody else has it, or had it first.
+        Args:
+            advertisement: the content to advertise.
+            interfaces: names of interfaces, with `*` for any letters; loopback only by its own name.
+            is_told: whether to advertise; a vessel that does not listen only observes.
+            on_change: called in the event loop with changes of `sightings`.
+            on_name_taken: called with our instance name when another appliance has it, or had it first.
+            pace: intervals of queries; None for the defaults.
+            chance: source of the random delays.
         """
         self._advertisement = advertisement
         self._wanted, self._is_told = tuple(interfaces), is_told
@@ -137,7 +151,7 @@ class Discovery:
         self._pace = pace or Pace()
         self._chance = chance or random.Random()  # noqa: S311 -- spreads packets in time
         self._own_hosts = f"-{secrets.token_hex(3)}.local."
-        """Ends our host name. By it we tell our records from a clone's, which may have all else of us."""
+        """Suffix of our host name, which distinguishes our records from those of an identical clone."""
 
         self._table = Sightings()
         self._heard: dict[str, float] = {}
@@ -164,16 +178,16 @@ class Discovery:
         self._asks_all = True
 
         self._handler: _Handler | None = None
-        """What was called for exceptions in the event loop before `start`."""
+        """Exception handler of the event loop before `start`."""
         self._complained_of: str | None = None
         self.problem: str | None = None
-        """Why nobody can be seen now, and what to do; None if nothing is known to be wrong."""
+        """Reason why nobody can be seen, and what to do; None if no problem is known."""
         self.name_taken: str | None = None
-        """The instance name that was meant to be ours and is another's; None if all is well."""
+        """Our intended instance name if another appliance has it; otherwise None."""
 
     @property
     def sightings(self) -> tuple[Sighting, ...]:
-        """Who is to be seen now; without ourselves."""
+        """The current sightings, without ourselves."""
         return tuple(self._table)
 
     @property
@@ -182,7 +196,7 @@ class Discovery:
         return None if self._registered is None else instance_of(self._registered.name)
 
     async def start(self) -> None:
-        """Begin to listen and to ask; advertising follows within about a second. See `problem`."""
+        """Start listening and querying. Advertising follows within about a second. See `problem`."""
         assert self._main is None, "started twice"
         loop = asyncio.get_running_loop()
         self._handler = loop.get_exception_handler()
@@ -193,7 +207,7 @@ class Discovery:
         self._main = asyncio.create_task(self._keep_up(), name="discovery")
 
     async def stop(self) -> None:
-        """Say goodbye and close. Takes about a quarter of a second."""
+        """Send a goodbye and close, which takes about a quarter of a second."""
         self._watch.stop()
         self._hearing.stop()
         for timer in self._timers.values():
@@ -211,23 +225,26 @@ class Discovery:
         asyncio.get_running_loop().set_exception_handler(self._handler)
 
     async def advertise(self, new: Advertisement) -> None:
-        """Say this from now on. It is announced at once: spare the network what changes often."""
+        """Replace the advertised content. It is announced at once, so avoid frequent changes."""
         self._advertisement = new
         self._wake.set()
 
     def refresh(self) -> None:
-        """Ask at once who is there, and have everybody answer: for instance because a link broke."""
+        """Query all instances at once, for example because a link broke."""
         self._asks_all = True
         self._intervals = chain(_FIRST_ASKS, self._steady())
         self._later("ask", self._chance.uniform(*_START_JITTER), self._ask)
 
     def _steady(self) -> Iterator[float]:
-        """Seconds between later questions. A stranger is found by whoever asks first: many can ask less."""
+        """Yield the seconds between later queries.
+
+        Many vessels can query less, as one finds a stranger for all.
+        """
         while True:
             yield min(self._pace.ask * max(1.0, len(self._table) / _NEIGHBOURS), _AT_MOST)
 
     def _raised(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Handle an exception of a callback. Some packets make zeroconf's own raise; the search goes on."""
+        """Handle an exception of a callback. Some packets make zeroconf's own callbacks raise."""
         error = context.get("exception")
         if error is not None and answers.is_zeroconf_alone(error):
             kind = type(error).__name__
@@ -239,7 +256,7 @@ class Discovery:
         else:
             loop.default_exception_handler(context)
 
-    # --- keeping up with what shall be said, and where
+    # --- advertising
 
     async def _keep_up(self) -> None:
         while True:
@@ -273,7 +290,7 @@ class Discovery:
                 for outdated in tuple(self._announcements):
                     outdated.cancel()
                 self._announce(await zeroconf.async_update_service(info))
-        # Each time: it does nothing if all is as it should be, and tries again what failed.
+        # Each time: it does nothing if all is well, and retries what failed.
         await zeroconf.async_update_interfaces(multicast_choice(found))
         if self._is_told and (self._registered is None or not is_named):
             await self._register(zeroconf)
@@ -290,12 +307,12 @@ class Discovery:
             await self._hearing.start()
             try:
                 self._zeroconf = AsyncZeroconf(choice, ip_version=IPVersion.All)
-            except OSError:  # A kernel without IPv6.
+            except OSError:  # a kernel without IPv6
                 self._zeroconf = AsyncZeroconf(choice, ip_version=IPVersion.V4Only)
         except (
             OSError,
             RuntimeError,
-        ) as error:  # The second is zeroconf's, of an address that has just gone.
+        ) as error:  # the second is zeroconf's, for an address that has just gone
             self._hearing.stop()
             self._report(f"port 5353 for mDNS cannot be opened: {error}; who has it? ss -lnup sport = 5353")
             self._later("retry", _RETRY, self._wake.set)
@@ -305,9 +322,9 @@ class Discovery:
         return True
 
     def _forget_zones(self, zeroconf: Zeroconf) -> None:
-        """Drop link-local addresses heard on interfaces that are no more.
+        """Drop link-local addresses heard on interfaces that no longer exist.
 
-        zeroconf keeps the first zone it heard an address in, as long as it goes on hearing it in any.
+        zeroconf keeps the first zone in which it heard an address, for as long as it hears it in any.
         """
         indices = {interface.index for interface in self._interfaces}
         for name in zeroconf.cache.names():
@@ -365,7 +382,7 @@ class Discovery:
         self.name_taken = None
         if (given := instance_of(info.name)) != wanted:
             self._tell_name_taken(wanted, f"this one goes on as {given}")
-        self._wake.set()  # What should be said may have changed meanwhile.
+        self._wake.set()  # The wanted advertisement may have changed in the meantime.
 
     def _announce(self, announcement: object) -> None:
         assert isinstance(announcement, asyncio.Future)
@@ -392,10 +409,10 @@ class Discovery:
             self._timers[what].cancel()
         self._timers[what] = asyncio.get_running_loop().call_later(seconds, call)
 
-    # --- asking
+    # --- querying
 
     def _ask(self) -> None:
-        """Ask who is there, naming those who need not answer; and look who has been silent for too long."""
+        """Send a query with the known answers, and check which instances have been silent for too long."""
         self._later("ask", next(self._intervals) * self._chance.uniform(0.8, 1.2), self._ask)
         if self._zeroconf is None:
             return
@@ -425,7 +442,7 @@ class Discovery:
         return out
 
     def _pointers(self) -> dict[str, DNSPointer]:
-        """By the names that they point to; if there are too many, those that we know."""
+        """Return the pointer records by name, preferring known instances if there are too many."""
         if self._zeroconf is None:
             return {}
         found = answers.pointers(self._zeroconf.zeroconf)
@@ -433,12 +450,12 @@ class Discovery:
             found.sort(key=lambda pointer: self._table.get(instance_of(pointer.alias)) is None)
         return {pointer.alias: pointer for pointer in found[:_POINTERS]}
 
-    # --- seeing
+    # --- receiving
 
     def _records_changed(self, names: set[str], services: list[DNSService]) -> None:
-        """Names of instances about which something was heard, and records that say who has them.
+        """Collect the names of instances that a packet concerns, and records about their owners.
 
-        Within zeroconf's handling of a packet, where an error of ours has no place.
+        This runs inside zeroconf's processing of a packet, where an error of ours must not occur.
         """
         if not self._heard_names:
             self._later("judge", _BUNDLE, self._judge_heard)
@@ -456,7 +473,7 @@ class Discovery:
         self._judge(names)
 
     def _contest(self, own: ServiceInfo, other: DNSService) -> None:
-        """Two have our name: the lesser host name keeps it, as both can tell."""
+        """Resolve a conflict about our name: the lower host name keeps it, as both sides can tell."""
         assert self._zeroconf is not None
         name = instance_of(own.name)
         if (own.server_key or "") < other.server_key:
@@ -465,13 +482,13 @@ class Discovery:
             self._must_announce = True
             self._later("announce", _OWNER_SPEAKS, self._wake.set)
             return
-        # Without a goodbye: that would take the name from its owner too, in everybody's cache.
+        # Without a goodbye, which would also remove the owner's records from every cache.
         self._zeroconf.zeroconf.registry.async_remove(own)
         self._registered = None
         self._wake.set()
 
     def keep(self, instance: str) -> None:
-        """Keep the sighting of an instance: its vessel has proved itself there."""
+        """Keep the sighting of an instance in preference to others, as its vessel has proved its identity."""
         self._table.prove(instance)
 
     def _names(self) -> set[str]:
@@ -479,7 +496,7 @@ class Discovery:
         return seen | self._pointers().keys()
 
     def _judge(self, names: set[str]) -> None:
-        """Bring the table up to what is in zeroconf's cache about `names`, and report what changed."""
+        """Update the table from zeroconf's cache for `names`, and report the changes."""
         changes: list[Change] = []
         refused = self._table.refused
         pointers = self._pointers()
@@ -506,7 +523,7 @@ class Discovery:
             self._on_change(changes)
 
     def _look_up(self, name: str) -> Answer | None:
-        """Return what the cache has about an instance; complain and return None if no vessel says that."""
+        """Return the content of the cache about an instance; log and return None if it is not a vessel's."""
         if self._zeroconf is None:
             return None
         try:

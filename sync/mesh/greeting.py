@@ -1,4 +1,4 @@
-"""What two appliances tell each other in the headers of their handshake, besides their certificates."""
+"""Information about each appliance in the headers of a handshake, in addition to certificates."""
 
 import re
 from collections.abc import Mapping
@@ -13,19 +13,19 @@ _VERSION: Final = re.compile(r"[0-9A-Za-z.+-]{1,40}")
 
 @dataclass(frozen=True, slots=True)
 class Greeting:
-    """Which appliance of a vessel it is. Whose it is says the certificate."""
+    """The identity of an appliance of a vessel. The certificate proves which vessel."""
 
     store: str
-    """The UUID of its database."""
+    """UUID of its database."""
     board: str
-    """16 hexadecimal digits that tell one computer from another, and nothing else about it."""
+    """Sixteen hexadecimal digits that identify a computer, and reveal nothing else about it."""
     log: str = ""
-    """The recorder's log; empty while there is none."""
+    """The recorder's log id; empty while there is none."""
     version: str = ""
-    """Of its Logboat."""
+    """Version of its Logboat."""
 
     def headers(self) -> dict[str, str]:
-        """As headers of a request or its answer."""
+        """Return the greeting as headers of a request or a response."""
         return {
             "Logboat-Store": self.store,
             "Logboat-Board": self.board,
@@ -35,7 +35,10 @@ class Greeting:
 
     @classmethod
     def of(cls, headers: Mapping[str, str]) -> Self | None:
-        """What a peer's headers say; None if it is no appliance of ours, or talks nonsense."""
+        """Parse a peer's headers.
+
+        Return None if it is not an appliance, or if a required header is malformed.
+        """
         store, board = headers.get("Logboat-Store", ""), headers.get("Logboat-Board", "")
         if not _STORE.fullmatch(store) or not _BOARD.fullmatch(board):
             return None

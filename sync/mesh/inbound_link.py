@@ -1,4 +1,4 @@
-"""Links that others dialled: a vessel's connections with our listener, by board and stream."""
+"""Links that others dialled: a vessel's connections to our listener, by board and stream."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,38 +16,38 @@ _REPLACED = Problem(Domain.WEBSOCKET, 1000, "the same appliance has connected an
 
 @dataclass(eq=False, slots=True)
 class Inward:
-    """One appliance that has dialled us."""
+    """An appliance that has dialled us."""
 
     vessel: str
     greeting: Greeting | None
     since: float
-    """By the event loop's clock."""
+    """Time of the event loop at which it connected."""
     connections: dict[str, Connection] = field(default_factory=dict)
-    """By stream."""
+    """Connections by name of the stream."""
     unnamed: list[Connection] = field(default_factory=list)
-    """Those of other programs of the vessel, which name no stream."""
+    """Connections of the vessel's other programs, which name no stream."""
     bytes_gone: tuple[int, int] = (0, 0)
-    """Sent and received on connections that are over."""
+    """Bytes sent and received on connections that have ended."""
     _received: int = 0
 
     @property
     def all(self) -> list[Connection]:
-        """All that stand."""
+        """All open connections of the appliance."""
         return [*self.connections.values(), *self.unnamed]
 
     @property
     def is_up(self) -> bool:
-        """Whether the live connection stands."""
+        """True while the live connection is open."""
         return LIVE.name in self.connections
 
     def has_spoken(self) -> bool:
-        """Whether anything came from there since this was last asked."""
+        """Return True if any bytes were received since the last call."""
         before, self._received = self._received, self.transferred[1]
         return self._received != before
 
     @property
     def transferred(self) -> tuple[int, int]:
-        """Bytes sent and received."""
+        """Bytes sent and received on all connections."""
         sent, received = self.bytes_gone
         for connection in self.all:
             sent += connection.link.transport.bytes_sent
@@ -56,13 +56,13 @@ class Inward:
 
     @property
     def silence(self) -> float:
-        """Seconds for which it has owed any sign of life, on all connections; 0 if all is well."""
+        """Shortest silence of all connections in seconds, since an unanswered ping; 0 if there is none."""
         found = [connection.link.transport.silence for connection in self.all]
         return min(found, default=0.0)
 
 
 class InwardLinks:
-    """All of them."""
+    """All links that others dialled."""
 
     def __init__(self, vessel_of: Callable[[Connection], str | None]) -> None:
         self._vessel_of = vessel_of
@@ -72,12 +72,15 @@ class InwardLinks:
         return iter(list(self._links.values()))
 
     def of(self, connection: Connection) -> Inward | None:
-        """The link that a connection belongs to."""
+        """Return the link that a connection belongs to, or None."""
         key = self._key(connection)
         return None if key is None else self._links.get(key)
 
     def add(self, connection: Connection, now: float) -> Inward | None:
-        """A connection has come; None if it is no vessel's. One that it replaces is closed."""
+        """Add a connection, and close one that it replaces.
+
+        Return its link, or None if it is not a vessel's.
+        """
         key = self._key(connection)
         if key is None:
             return None
@@ -95,7 +98,7 @@ class InwardLinks:
         return link
 
     def remove(self, connection: Connection) -> None:
-        """A connection is over."""
+        """Remove a connection that has ended."""
         link = self.of(connection)
         if link is None:
             return

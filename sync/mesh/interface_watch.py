@@ -1,6 +1,6 @@
-"""When interfaces and addresses of this machine change.
+"""Notification of changes of this machine's interfaces and addresses.
 
-By netlink, in bundles once things are quiet; where that is refused, by a call every few seconds.
+Netlink events are bundled until they pause. If netlink is refused, the callback is called every few seconds.
 """
 
 import asyncio
@@ -22,26 +22,29 @@ _IFLA_WIRELESS: Final = 11
 _BUFFER: Final = 64 * 1024
 
 QUIET: Final = 0.2
-"""Seconds without a further event before the caller is told: an interface comes up in several steps."""
+"""Seconds without a further event before the callback, as an interface comes up in several steps."""
 AT_LATEST: Final = 1.0
-"""Seconds from the first event to the call, however many follow: an interface may flap for minutes."""
+"""Maximum seconds from the first event to the callback, as an interface may flap for minutes."""
 POLL: Final = 10.0
-"""Seconds between two looks where netlink is refused."""
+"""Seconds between two callbacks if netlink is refused."""
 
 
 class Event(enum.Enum):
-    """What the kernel reported."""
+    """The kind of a change that the kernel reported."""
 
     LINK = "link"
-    """An interface came, went, or its carrier changed. Even if all is then as before, packets were lost."""
+    """An interface appeared, disappeared, or changed its carrier.
+
+    Even if the state is then the same as before, packets were lost.
+    """
     ADDRESS = "address"
-    """An address came, went, or its lifetime was renewed, which is no change at all."""
+    """An address appeared, disappeared, or had its lifetime renewed, which is no real change."""
 
 
 def parse_netlink(data: bytes) -> Iterator[Event]:
-    """The events in one datagram; others and cut ones are passed over.
+    """Yield the events in one datagram, ignoring other messages and truncated ones.
 
-    Wireless drivers report scans as changes of their link; those say so, and are none.
+    Wireless drivers report scans as changes of their link. These are marked, and are ignored.
     """
     while len(data) >= _HEADER.size:
         length, kind, _, _, _ = _HEADER.unpack_from(data)
@@ -66,10 +69,10 @@ def _has_attribute(data: bytes, wanted: int) -> bool:
 
 
 class InterfaceWatch:
-    """Calls `on_change` with the kinds of events, once things are quiet, from `start` to `stop`.
+    """A watch that calls `on_change` with the kinds of events once they pause, from `start` to `stop`.
 
-    Where netlink is refused it calls with Event.ADDRESS every `poll` seconds: the caller then looks what
-    changed.
+    If netlink is refused, it calls with Event.ADDRESS every `poll` seconds, and the caller must look for
+    changes.
     """
 
     def __init__(
@@ -91,11 +94,11 @@ class InterfaceWatch:
 
     @property
     def is_polling(self) -> bool:
-        """Whether netlink was refused."""
+        """True if netlink was refused."""
         return self._socket is None
 
     def start(self) -> None:
-        """Within a running loop."""
+        """Start watching in the running event loop."""
         loop = asyncio.get_running_loop()
         try:
             self._socket = _open_netlink()
@@ -110,7 +113,7 @@ class InterfaceWatch:
             loop.add_reader(self._socket, self._readable)
 
     def stop(self) -> None:
-        """No call comes after this."""
+        """Stop watching. The callback is not called again."""
         if self._socket is not None:
             asyncio.get_running_loop().remove_reader(self._socket)
             self._socket.close()
@@ -129,7 +132,7 @@ class InterfaceWatch:
             found = set(parse_netlink(self._socket.recv(_BUFFER)))
         except BlockingIOError:
             return
-        except OSError:  # ENOBUFS: there were more than the socket holds.
+        except OSError:  # ENOBUFS: there were more events than fit into the buffer
             found = {Event.LINK, Event.ADDRESS}
         if not found:
             return

@@ -1,7 +1,6 @@
-"""Which interfaces and addresses this machine has, and which of them serve for discovery.
+"""The interfaces and addresses of this machine, and which of them can be used for discovery.
 
-What is known of an interface is read from the kernel (`read_interfaces`); what follows from it is plain
-functions.
+`read_interfaces` reads them from the kernel; the other functions are pure.
 """
 
 import fcntl
@@ -25,8 +24,8 @@ LOOPBACK: Final = 0x8
 RUNNING: Final = 0x40
 MULTICAST: Final = 0x1000
 
-# linux/if_addr.h: an IPv6 address that is not settled, has lost against another's, is on its way out, or is
-# one of those that change daily. None of them is worth telling to others.
+# linux/if_addr.h: flags of an IPv6 address that is tentative, duplicate, deprecated, or temporary. None of
+# these is worth advertising.
 _UNFIT: Final = 0x40 | 0x08 | 0x20 | 0x01
 _IF_INET6: Final = Path("/proc/net/if_inet6")
 
@@ -36,22 +35,22 @@ _IFREQ: Final = "16sh22x"
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """One interface as the kernel shows it."""
+    """An interface as reported by the kernel."""
 
     name: str
     index: int
     flags: int
     addresses: tuple[AnyAddress, ...]
-    """With the length of their network's prefix; of IPv6 only those that are settled and stay."""
+    """Addresses with the prefix length of their network; IPv6 addresses only if they are stable."""
 
     @property
     def is_loopback(self) -> bool:
-        """Whether it leads to this machine alone."""
+        """True if it leads to this machine only."""
         return bool(self.flags & LOOPBACK)
 
 
 def read_interfaces() -> tuple[Interface, ...]:
-    """All interfaces that have an address, by name. Raises OSError if the kernel does not tell."""
+    """Return all interfaces that have an address, sorted by name. Raises OSError if they cannot be read."""
     unfit = _unfit_addresses()
     found: dict[str, tuple[int, list[AnyAddress]]] = {}
     for adapter in ifaddr.get_adapters():
@@ -70,7 +69,7 @@ def read_interfaces() -> tuple[Interface, ...]:
 
 
 class RecentInterfaces:
-    """The interfaces as they were within the last second: who knocks all the time costs no reading."""
+    """The interfaces as of at most a second ago, so that frequent connections cost no repeated reading."""
 
     def __init__(
         self,
@@ -79,13 +78,13 @@ class RecentInterfaces:
         clock: Callable[[], float] = time.monotonic,
         lasts: float = 1.0,
     ) -> None:
-        """`lasts`: seconds for which what was read counts."""
+        """Create a cache in which interfaces are valid for `lasts` seconds."""
         self._read, self._clock, self._lasts = read, clock, lasts
         self._found: tuple[Interface, ...] = ()
         self._until = float("-inf")
 
     def __call__(self) -> tuple[Interface, ...]:
-        """Return all interfaces that have an address. Raises OSError if the kernel does not tell."""
+        """Return all interfaces that have an address. Raises OSError if they cannot be read."""
         now = self._clock()
         if now >= self._until:
             self._found, self._until = self._read(), now + self._lasts
@@ -93,10 +92,10 @@ class RecentInterfaces:
 
 
 def suitable(interfaces: Iterable[Interface], wanted: Sequence[str] = ("*",)) -> tuple[Interface, ...]:
-    """Those that discovery can use: up, with a carrier, an address and multicast.
+    """Return the interfaces usable for discovery: up, with a carrier, an address and multicast.
 
-    `wanted` are names, with `*` for any letters. Loopback is taken only by its own name; it carries multicast
-    without saying so.
+    `wanted` are names, with `*` for any letters. Loopback is accepted only by its own name, because it
+    carries multicast without the flag.
     """
     return tuple(interface for interface in interfaces if _is_suitable(interface, wanted))
 
@@ -111,9 +110,9 @@ def _is_suitable(interface: Interface, wanted: Sequence[str]) -> bool:
 
 
 def is_reached_by(local: str, interfaces: Iterable[Interface], wanted: Sequence[str]) -> bool:
-    """Whether one of our own addresses is that of an interface of `wanted`: where a connection came in.
+    """Return True if a local address, where a connection arrived, belongs to an interface in `wanted`.
 
-    A link-local address may be on several; its zone, if there is one, says on which.
+    A link-local address may be on several interfaces. Its zone, if present, identifies the one.
     """
     bare, _, zone = local.partition("%")
     ip = ipaddress.ip_address(bare)
@@ -135,9 +134,9 @@ def _is_named(interface: Interface, wanted: Sequence[str]) -> bool:
 
 
 def multicast_choice(interfaces: Sequence[Interface]) -> list[str | int]:
-    """One IPv4 and one IPv6 address of each (or its index), in zeroconf's terms.
+    """Return one IPv4 and one IPv6 address (or the index) of each interface, as zeroconf expects.
 
-    The link-local address goes first: what comes from it tells the receiver on which interface the sender's
+    The link-local address is preferred. A packet from it tells the receiver on which interface the sender's
     link-local addresses are.
     """
     every = [address.ip for interface in interfaces for address in interface.addresses]
@@ -146,13 +145,13 @@ def multicast_choice(interfaces: Sequence[Interface]) -> list[str | int]:
         ips = [address.ip for address in interface.addresses]
         chosen += [str(ip) for ip in ips if ip.version == 4][:1]
         six = sorted((ip for ip in ips if ip.version == 6), key=lambda ip: not ip.is_link_local)
-        if six and not interface.is_loopback:  # Multicast over ::1 has no route.
+        if six and not interface.is_loopback:  # multicast over ::1 has no route
             chosen.append(str(six[0]) if every.count(six[0]) == 1 else interface.index)
     return chosen
 
 
 def advertised(interfaces: Sequence[Interface]) -> list[str]:
-    """The addresses to tell others, without zones."""
+    """Return the addresses to advertise, without zones."""
     return [
         str(address.ip)
         for interface in interfaces
@@ -164,12 +163,13 @@ def advertised(interfaces: Sequence[Interface]) -> list[str]:
 def dialable(
     addresses: Iterable[str], interfaces: Sequence[Interface], heard_from: Collection[str] = ()
 ) -> tuple[str, ...]:
-    """Which of a neighbour's addresses can be dialled from here, the likeliest first.
+    """Return the addresses of a neighbour that can be dialled from here, the most likely first.
 
-    Those that it speaks from, then those in a network that we are in, then link-local ones, then those that a
-    router may know. `addresses` and `heard_from` have the interface's index as zone (`fe80::1%2`); it becomes
-    the name. A link-local one leads nowhere without zone, nor if its owner speaks from another one there. A
-    stranger who names loopback means us: only where we use that ourselves.
+    The order is: addresses from which it sends, addresses in one of our networks, link-local addresses, and
+    addresses that a router may know. `addresses` and `heard_from` have the interface's index as zone
+    (`fe80::1%2`), which is replaced by its name. A link-local address is dropped if it has no zone, or if the
+    neighbour sends from another one in that zone. Loopback addresses would lead to ourselves, so they are
+    dropped unless we use that interface.
     """
     names = {str(interface.index): interface.name for interface in interfaces}
     networks = [address.network for interface in interfaces for address in interface.addresses]
@@ -191,7 +191,7 @@ def dialable(
 
 
 def _flags(name: str) -> int | None:
-    """None if it has just gone."""
+    """Return the flags of an interface, or None if it no longer exists."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         try:
             answer = fcntl.ioctl(sock, _SIOCGIFFLAGS, struct.pack(_IFREQ, name.encode(), 0))
@@ -204,7 +204,7 @@ def _flags(name: str) -> int | None:
 def _unfit_addresses() -> set[tuple[int, ipaddress.IPv6Address]]:
     try:
         lines = _IF_INET6.read_text().splitlines()
-    except FileNotFoundError:  # A kernel without IPv6.
+    except FileNotFoundError:  # a kernel without IPv6
         return set()
     found = set()
     for line in lines:

@@ -1,7 +1,7 @@
-"""The mesh of one vessel: finds the others, keeps a link with each that it should, and lets them in.
+"""The mesh of one vessel: finds other vessels, keeps the wanted links, and admits the others.
 
-Everything that happens (a sighting, a link that comes or goes, a timer) leads to one look at the whole,
-`_reconsider`: which links are wanted (`plan`), which there are (`outward`, `inward`), and what to do now.
+Every event (a sighting, a link that opens or closes, a timer) leads to one pass over the whole state,
+`_reconsider`: which links are wanted (`plan`), which exist (`outward`, `inward`), and what to do now.
 """
 
 import asyncio
@@ -46,9 +46,9 @@ log = logging.getLogger(__name__)
 
 CLONE_FORGOTTEN: Final = 3600.0
 JUDGE_EVERY: Final = 30.0
-"""Seconds between looks at whether everybody who is connected may still be: certificates expire, too."""
+"""Seconds between checks that all connected peers are still acceptable, as certificates expire too."""
 PASSED_AFTER: Final = 120.0
-"""Seconds after which a broken link with a vessel in sight that is not dialled from here is no news."""
+"""Seconds after which the problem of a broken link is forgotten, if the vessel is not dialled from here."""
 _CONFLICT: Final = 409
 _VESSELS: Final = documents.vessel_id("")
 _REVOKED: Final = 1008
@@ -56,12 +56,12 @@ _REVOKED: Final = 1008
 
 @dataclass(frozen=True, slots=True)
 class MeshSettings:
-    """How a vessel takes part."""
+    """The settings of a vessel's mesh."""
 
     place: Place
     port: int = 4984
     interfaces: tuple[str, ...] = ("*",)
-    """To listen on, and to look for others on; `*` is all but loopback."""
+    """Interfaces to listen on and to search for others; `*` is all but loopback."""
     static: tuple[str, ...] = ()
     """Addresses of vessels that discovery does not reach."""
     database_name: str = "log"
@@ -69,25 +69,25 @@ class MeshSettings:
 
 
 _TRY_AGAIN: Final = 4001
-"""Close code of Couchbase Lite's: connect again, and do not take it for the last word."""
+"""Couchbase Lite's own close code, after which it connects again."""
 _ANEW: Final = Problem(Domain.BLIP, _TRY_AGAIN, "everything is to be offered once more")
 
 
 class Noted(NamedTuple):
-    """Why there is no link with somebody."""
+    """The reason why there is no link with a vessel."""
 
     problem: Problem
     at: float
-    """When that was, by the event loop's clock."""
+    """Time of the event loop when it occurred."""
 
     @property
     def passes(self) -> bool:
-        """Whether it is over by itself, as when a vessel sails away: nobody has refused anybody."""
+        """True if the problem is temporary, as when a vessel sails away, and nobody has refused."""
         return is_worth_retrying(self.problem, continuous=True)
 
 
 class Mesh:
-    """One vessel's mesh, from `start` to `stop`."""
+    """The mesh of one vessel, from `start` to `stop`."""
 
     def __init__(
         self,
@@ -100,20 +100,30 @@ class Mesh:
         push: bool = True,
         pull: bool = True,
     ) -> None:
-        """`push`, `pull`: which ways documents go on links that we dial; `Membership` has it for others."""
+        """Create the mesh.
+
+        Args:
+            settings: the settings of the mesh.
+            database: the store to replicate.
+            membership: this vessel's membership in its fleet.
+            rng: source of the jitter.
+            utc: returns seconds since 1970.
+            push: whether documents are pushed on links that we dial; `membership` decides for others.
+            pull: whether documents are pulled on links that we dial.
+        """
         self.settings, self.database, self.membership = settings, database, membership
         self.traffic: Final = Traffic(membership.identity.vessel, database, utc=utc)
         self.clones: Final = Clones(membership.identity.vessel, membership.greeting.board)
         self.inward: Final = InwardLinks(self._vessel_of)
         self.listener: URLEndpointListener | None = None
-        """None if we only dial."""
+        """The listener; None if we only dial."""
         self.discovery: Discovery | None = None
         self.problems: dict[str, Noted] = {}
-        """By vessel or address: why there is no link with it."""
+        """Reason why there is no link, by vessel or address."""
         self.turns = 0
-        """Number of looks at the whole that were finished, or ended by the store."""
+        """Number of passes that were completed, or ended by a store error."""
         self._stumbled_over = ""
-        """What ended a look at the whole that should never end it; logged once."""
+        """Unexpected error that ended a pass, so that it is logged once."""
         identity = membership.identity
         self._ties = Ties(
             vessel=identity.vessel,
@@ -134,7 +144,7 @@ class Mesh:
             settings.place, settings.static, rng=rng, make=self._make, on_ended=self._over
         )
         self._vouching: set[str] = set()
-        """The vessels of which a document has come that may say up to which generation they vouch."""
+        """Vessels whose documents have arrived, which may state up to which generation they vouch."""
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[object]] = set()
         self._main: asyncio.Task[None] | None = None
@@ -148,30 +158,30 @@ class Mesh:
 
     @property
     def vessel(self) -> str:
-        """Who we are."""
+        """Id of this vessel."""
         return self.membership.identity.vessel
 
     @property
     def linked(self) -> frozenset[str]:
-        """The vessels with which a link stands."""
+        """The vessels with which there is an open link."""
         dialled = {link.vessel for link in self.outward.values() if link.is_up and link.vessel}
         return frozenset(dialled | {link.vessel for link in self.inward if link.is_up})
 
     @property
     def sightings(self) -> tuple[Sighting, ...]:
-        """The vessels of our fleet that are to be seen, without ourselves."""
+        """The vessels of our fleet in sight, without ourselves."""
         seen = () if self.discovery is None else self.discovery.sightings
         return tuple(sighting for sighting in seen if sighting.fleet == self.membership.identity.fleet)
 
     @property
     def port(self) -> int | None:
-        """Where we listen; None if we do not."""
+        """TCP port of the listener; None if we do not listen."""
         return None if self.listener is None else self.listener.port
 
-    # From start to stop
+    # Start and stop
 
     async def start(self) -> None:
-        """Begin. Raises ProblemError if it cannot listen, StoreError."""
+        """Start the mesh. Raises ProblemError if it cannot listen, and StoreError."""
         self.traffic.load()
         self.membership.refresh()
         await asyncio.to_thread(self.membership.mend)
@@ -191,7 +201,7 @@ class Mesh:
         self._wake.set()
 
     async def stop(self) -> None:
-        """Say goodbye, end all links, keep what is to be kept."""
+        """End all links in good order, and save the table of routes."""
         if self._main is not None:
             self._main.cancel()
             await asyncio.gather(self._main, return_exceptions=True)
@@ -202,10 +212,10 @@ class Mesh:
             await self.listener.stop()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._main is not None:
-            self.traffic.keep(anyway=True)  # when the last documents came has changed, too
+            self.traffic.keep(anyway=True)  # the times of the last documents have changed, too
 
     async def _listen(self) -> None:
-        """On all addresses, since interfaces come and go; who comes by one that is not named is not heard."""
+        """Listen on all addresses, since interfaces come and go, and drop connections on unwanted ones."""
         settings, membership = self.settings, self.membership
         wanted, interfaces = settings.interfaces, RecentInterfaces()
         self.listener = URLEndpointListener(
@@ -241,9 +251,9 @@ class Mesh:
         )
 
     def set_crew(self, crew: Sequence[CrewUser]) -> None:
-        """Take up who of the crew may connect now, and end the connections of whom that is otherwise for.
+        """Replace the crew users, and close the connections of users whose rights have changed.
 
-        Raises PasswordHashError: all stays as it was.
+        Raises PasswordHashError, and changes nothing, if a hash is invalid.
         """
         changed = self.membership.set_crew(crew)
         for connection in [] if self.listener is None else self.listener.connections:
@@ -253,14 +263,17 @@ class Mesh:
                 log.warning("%s at %s is sent away: %s", client.name, connection.remote, words)
                 connection.link.close(Problem(Domain.BLIP, _TRY_AGAIN, words))
 
-    # What happens
+    # Events
 
     def hear_own(self, board: str) -> None:
-        """A board has called that has our own identity."""
+        """Record that a board with our own identity has connected."""
         self._hear(self.vessel, board)
 
     def hear_ahead(self, peer: str, name: DocumentName) -> Ahead | None:
-        """A vessel has offered a reading of our current log that is not here. Return what is news of it."""
+        """Record that a vessel has a reading of our current log that is not stored here.
+
+        Returns the entry if it is new.
+        """
         if name.log is None or name.sensor is None or name.number is None:
             return None
         now = asyncio.get_running_loop().time()
@@ -303,11 +316,11 @@ class Mesh:
         self._wake.set()
 
     def _changed(self, link: Outward) -> None:
-        """One that we dialled came up, went down, or ended."""
+        """Process a change of a link that we dialled: it opened, closed, or ended."""
         vessel = link.vessel
         key = next((key for key, known in self.outward.items() if known is link), None)
         if key is None:
-            return  # it was ended from here, and is on its way out
+            return  # it was ended from here, and is closing
         if link.is_up and vessel is not None:
             self.problems.pop(vessel, None)
             self.problems.pop(key, None)
@@ -320,7 +333,7 @@ class Mesh:
         if link.problem is not None:
             self._note(key, link.problem)
             if link.problem.code == _CONFLICT and vessel == self.vessel:
-                # Which board it is it says when it calls; until then it is another.
+                # The other board is named when it connects; until then its name is unknown.
                 known = [clone.boards[1] for clone in self.clones.found if clone.is_ours]
                 self._hear(vessel, known[0] if known else "another")
         self._wake.set()
@@ -337,7 +350,7 @@ class Mesh:
         )
 
     def _over(self, link: Outward) -> None:
-        """One that we dialled is given up."""
+        """Process the end of a link that we dialled and gave up."""
         if link.vessel is not None:
             self._left(link.vessel)
 
@@ -393,7 +406,7 @@ class Mesh:
         self._mend(whole=True)
 
     def _mend(self, *, whole: bool = False) -> None:
-        """Remove what a vessel does not vouch for, or no more; if there was any, begin anew with everybody.
+        """Remove revisions that their vessel no longer vouches for; then reconnect all if there were any.
 
         Raises StoreError.
         """
@@ -407,7 +420,7 @@ class Mesh:
             self.dialling.end(key)
 
     def _expel(self) -> None:
-        """End all connections of those who are no longer acceptable, whatever program of theirs has them."""
+        """Close all connections of peers that are no longer acceptable, whichever program uses them."""
         self._judged_at = asyncio.get_running_loop().time()
         for connection in [] if self.listener is None else self.listener.connections:
             if connection.link.peer.session.is_over:
@@ -425,7 +438,7 @@ class Mesh:
                 link.cut(revoked)
                 self.dialling.end(key)
 
-    # One look at the whole
+    # A pass over the whole state
 
     async def _run(self) -> None:
         wait: float = TICK
@@ -442,7 +455,7 @@ class Mesh:
                 log.error("%s", error)
                 wait = TICK
             except Exception as error:  # noqa: BLE001 -- logged with its traceback, once
-                # Not counted as a turn: if this goes on, the watchdog starts the daemon again.
+                # Not counted as a turn: if this continues, the watchdog restarts the daemon.
                 self._stumble(error)
                 wait = TICK
                 continue
@@ -455,7 +468,7 @@ class Mesh:
             log.critical("the mesh stands still: a fault of ours; trying again", exc_info=error)
 
     def _reconsider(self) -> float:
-        """Do what is to be done now; seconds until there may be more."""
+        """Do what is needed now. Return the seconds until the next pass."""
         now = asyncio.get_running_loop().time()
         self._take_up_revocations()
         if now - self._judged_at >= JUDGE_EVERY:
@@ -479,7 +492,7 @@ class Mesh:
         return min(waits)
 
     def _in_sight(self) -> dict[str, Sighting]:
-        """The best sighting of each vessel, of ours too if it is another appliance's."""
+        """Return the best sighting of each vessel, including ours if it is another appliance's."""
         every: dict[str, list[Sighting]] = {}
         for sighting in self.sightings:
             if sighting.addresses:
@@ -490,7 +503,7 @@ class Mesh:
         return {vessel: candidates.best(vessel, sightings) for vessel, sightings in every.items()}
 
     def _forget(self, now: float, in_sight: set[str]) -> None:
-        """What was said of those who are no longer there."""
+        """Forget clones and problems of vessels that are no longer there."""
         self.clones.forget(now, CLONE_FORGOTTEN)
         for name in set(self.problems) - set(self.outward) - set(self.settings.static):
             noted = self.problems[name]
@@ -507,7 +520,7 @@ class Mesh:
         task.add_done_callback(self._tasks.discard)
 
     def _hear_again(self) -> None:
-        """Boards that have said something since the last look: two of one vessel in turns are clones."""
+        """Record the boards that have sent data since the last pass, to detect clones."""
         for outward in self.outward.values():
             if outward.is_up and outward.vessel and outward.greeting is not None and outward.has_spoken():
                 self._hear(outward.vessel, outward.greeting.board)
@@ -517,6 +530,6 @@ class Mesh:
 
 
 def _ended(task: asyncio.Task[None]) -> None:
-    """Without its looks at the whole a mesh does nothing: `turns` stands still, and the log says why."""
+    """Log an error that ended the main task, after which `turns` no longer increases."""
     if not task.cancelled() and (error := task.exception()) is not None:
         log.critical("the mesh stands still: a fault of ours", exc_info=error)

@@ -1,9 +1,10 @@
-"""From which addresses a name was announced.
+"""The addresses from which a name was announced.
 
-A machine with two interfaces tells all its addresses on both: of two boats whose own networks have the same
-numbers, as routers out of the box do, each would look for the other at home. A packet's source is the one
-address that surely leads to its sender, on the interface where it came in. zeroconf does not tell it; so this
-listens beside it, to the same packets (Linux gives multicast to every socket on the port, if one has joined).
+A machine with two interfaces announces all its addresses on both. Two boats often have networks with the same
+address range, as routers have by default, and each would look for the other in its own network. A packet's
+source is the one address that certainly leads to its sender, on the interface where it arrived. zeroconf does
+not report it, so this module receives the same packets (Linux delivers multicast to every socket on the port,
+if one has joined).
 """
 
 import asyncio
@@ -20,15 +21,15 @@ log = logging.getLogger(__name__)
 
 PORT: Final = 5353
 NAMES: Final = 512
-"""Names kept; those heard longest ago go first."""
+"""Maximum number of names kept; the least recently heard go first."""
 ADDRESSES: Final = 8
-"""Of one name."""
+"""Maximum number of addresses of one name."""
 
 _MARK: Final = SERVICE_TYPE.partition(".")[0].encode()
 
 
 class Hearing:
-    """Remembers the sources of each name for `memory` seconds, from `start` to `stop`."""
+    """The sources of each name during the last `memory` seconds, from `start` to `stop`."""
 
     def __init__(self, *, memory: float, clock: Callable[[], float]) -> None:
         self._memory = memory
@@ -37,7 +38,7 @@ class Hearing:
         self._transports: list[asyncio.DatagramTransport] = []
 
     async def start(self) -> None:
-        """Raises OSError if the port cannot be had in either family."""
+        """Start listening. Raises OSError if the port is not available in either address family."""
         errors = []
         for family, anywhere in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):  # noqa: S104 -- groups
             try:
@@ -52,13 +53,16 @@ class Hearing:
             raise errors[0]
 
     def stop(self) -> None:
-        """Listen no more."""
+        """Stop listening for packets."""
         for transport in self._transports:
             transport.close()
         self._transports.clear()
 
     def hear(self, data: bytes, source: str) -> None:
-        """A packet from `source`, an address with the index of its interface as zone if it is link-local."""
+        """Process a packet.
+
+        `source` is an address, with the interface's index as zone if it is link-local.
+        """
         if _MARK not in data:
             return
         packet = DNSIncoming(data)
@@ -73,7 +77,7 @@ class Hearing:
             del self._heard[next(iter(self._heard))]
 
     def sources(self, name: str) -> frozenset[str]:
-        """Where a name was heard from lately."""
+        """Return the addresses from which a name was heard recently."""
         since = self._clock() - self._memory
         return frozenset(source for source, at in self._heard.get(name, {}).items() if at >= since)
 

@@ -1,7 +1,7 @@
-"""Who belongs, and what each may do here: certificates in both directions, passwords of the crew, rights.
+"""Membership in the fleet: certificates in both directions, passwords of the crew, and rights.
 
-Whatever a peer proves is judged here, whether it dialled or was dialled. Revocations travel as a document of
-the store itself; `refresh` takes up what has come.
+Every proof of a peer is checked here, whether it dialled or was dialled. Revocations are replicated as a
+document of the store; `refresh` applies new ones.
 """
 
 import logging
@@ -45,24 +45,24 @@ from sync.store import Database, StoreError
 log = logging.getLogger(__name__)
 
 _WELCOME: Final = "welcome"
-"""Local document: from where users have come in."""
+"""Key of the local document with the addresses from which users have logged in."""
 _CONFLICT: Final = 409
 _MISDIRECTED: Final = 421
 
 
 @dataclass(frozen=True, slots=True)
 class CrewUser:
-    """Somebody who may connect with a password."""
+    """A user who may connect with a password."""
 
     name: str
     password_hash: str
     read_write: bool = True
     channels: tuple[str, ...] | None = None
-    """None for all."""
+    """Channels that the user may access; None for all."""
 
 
 class Membership:
-    """One vessel's membership in its fleet."""
+    """The membership of one vessel in its fleet."""
 
     def __init__(
         self,
@@ -79,12 +79,23 @@ class Membership:
         on_ahead: Callable[[str, DocumentName], object] = lambda _, __: None,
         quotas: Quotas | None = None,
     ) -> None:
-        """`now` is aware, and no earlier than is known. `gives`, `takes`: which ways documents go between us
-        and other vessels. `on_clone` is told of a board that has our own identity; `on_ahead` of a vessel
-        that has readings of our current log which are not here. `quotas`: how much each user and vessel may
-        bring; None for anything.
+        """Create the membership.
 
-        Raises PasswordHashError for a user whose hash is none.
+        Args:
+            identity: this vessel's identity in the fleet.
+            database: the store.
+            greeting: the greeting of this appliance.
+            crew: users who may connect with a password.
+            current_log: returns the recorder's current log, or None.
+            now: returns the aware time, never earlier than a time known to have passed.
+            gives: whether other vessels may pull from us.
+            takes: whether other vessels may push to us.
+            on_clone: called with a board that has our own identity.
+            on_ahead: called with a vessel that has readings of our current log which are not stored here.
+            quotas: limits of what each user and vessel may send; None for no limit.
+
+        Raises:
+            PasswordHashError: a user's hash is invalid.
         """
         self.identity, self.greeting = identity, greeting
         self.trust: Trust = identity.trust
@@ -92,7 +103,7 @@ class Membership:
         self._gives, self._takes, self._on_clone = gives, takes, on_clone
         self._quotas = quotas
         self._looked_at: str | None = ""
-        """The revision of the revocations that were taken up last; None if there were none."""
+        """Revision of the revocations that were applied last; None if there were none."""
         self._crew = {user.name: user for user in crew}
         self._rights = Rights(
             vessel=identity.vessel,
@@ -110,18 +121,18 @@ class Membership:
     # Certificates
 
     def judge(self, certificate: x509.Certificate) -> str | None:
-        """Why a certificate is not acceptable, a sentence; None if it is."""
+        """Return the reason why a certificate is not acceptable as a sentence, or None if it is."""
         return self.trust.objection(certificate, self._now())
 
     def _revocation(self, certificate: x509.Certificate) -> str | None:
         return None if self.trust.revoked(certificate) is None else self.judge(certificate)
 
     def vessel_of(self, certificate: x509.Certificate) -> str | None:
-        """The vessel that it names."""
+        """Return the id of the vessel that a certificate was issued to, or None."""
         return self.trust.vessel(certificate)
 
     def objection(self, client: Client) -> str | None:
-        """Why somebody who was let in may not stay, a sentence; None if all is as it was."""
+        """Return the reason why an admitted client may not stay, as a sentence, or None if it may."""
         if isinstance(client, CertificateHolder):
             return self.judge(client.certificate)
         if isinstance(client, User) and client.name not in self._crew:
@@ -129,9 +140,9 @@ class Membership:
         return None
 
     def set_crew(self, crew: Sequence[CrewUser]) -> set[str]:
-        """Take up who of the crew may connect, and return for whom anything has changed.
+        """Replace the crew users. Return the names of the users who were changed.
 
-        Raises PasswordHashError for a user whose hash is none.
+        Raises PasswordHashError if a user's hash is invalid.
         """
         known = {user.name: user for user in crew}
         check = users.checker({user.name: user.password_hash for user in crew})
@@ -144,7 +155,7 @@ class Membership:
         return changed
 
     def _keep_welcome(self) -> None:
-        """Keep from where users have come in, for the next start."""
+        """Store the addresses from which users have logged in."""
         try:
             with self._database.transaction():
                 before = self._database.get_local(_WELCOME)
@@ -154,20 +165,20 @@ class Membership:
             log.warning("from where users came is not kept: %s", error)
 
     def rule(self, vessel: str) -> Rule:
-        """What a vessel may write here."""
+        """Return the rule for what a vessel may write here."""
         return self._rights.rule(Vessel(vessel))
 
     def quota(self, vessel: str) -> Quota | None:
-        """Return the allowance of a vessel; None if there is no limit."""
+        """Return the quota of a vessel, or None if there is no limit."""
         return self._quota(f"vessel:{vessel}")
 
     def _quota(self, owner: str) -> Quota | None:
         return None if self._quotas is None else self._quotas.of(owner)
 
-    # Who comes in
+    # Admission
 
     def authenticators(self) -> ListenerAuthenticators:
-        """For a listener: vessels by certificate, crew by password."""
+        """Return the authenticators of a listener: vessels by certificate, crew by password."""
         return ListenerAuthenticators(
             certificate=ListenerCertificateAuthenticator(
                 lambda certificates: self.judge(certificates[0]) or True,
@@ -181,17 +192,17 @@ class Membership:
         )
 
     def _has_password(self, user: str, password: str) -> bool:
-        return self._check(user, password)  # of the crew as it is now
+        return self._check(user, password)  # with the current crew
 
     def admit(self, visitor: Visitor) -> PassiveOptions | Refusal:
-        """What one who was let in may do."""
+        """Return the options of an authenticated client, or a refusal."""
         client = visitor.client
         if isinstance(client, User):
             user = self._crew.get(client.name)
             return Refusal(403, "wrong user name or password", {}) if user is None else self._admit_crew(user)
         assert isinstance(client, CertificateHolder)
         vessel = self.vessel_of(client.certificate)
-        assert vessel is not None  # `judge` has seen to it
+        assert vessel is not None  # `judge` has checked this
         greeting = Greeting.of(visitor.headers)
         if vessel == self.identity.vessel and greeting is not None:
             return self._refuse_own(greeting)
@@ -229,16 +240,18 @@ class Membership:
             self.greeting.headers(),
         )
 
-    # What nobody vouches for
+    # Revisions that nobody vouches for
 
     @property
     def era(self) -> int:
-        """Return how many times documents were removed here that others are to offer again."""
+        """Number of times that documents were removed here which peers must offer again."""
         return mending.era(self._database)
 
     def mend(self, vessels: Collection[str] | None = None) -> bool:
-        """Remove revisions that keep others from being taken in, of some vessels that have vouched or of all;
-        return whether there were any. Raises StoreError."""
+        """Remove revisions that block others, of some vessels that have vouched or of all.
+
+        Returns True if there were any. Raises StoreError.
+        """
         judge = self._rights.generations
         database = self._database
         removed = (
@@ -248,11 +261,13 @@ class Membership:
             log.warning("%s is asked for anew: nobody vouches for the generation that was here", document_id)
         return bool(removed)
 
-    # Revocations
+    # Applying revocations
 
     def refresh(self) -> bool:
-        """Take up what files and store say of revocations, and let the store know what only the files did;
-        whether that changed anything. Raises StoreError."""
+        """Apply new revocations from files and the store, and store those that only files had.
+
+        Returns True if anything changed. Raises StoreError.
+        """
         if self._revision() == self._looked_at:
             return False
         before, self.trust = self.trust, standing(self._database, self.identity, self.trust)
@@ -265,7 +280,7 @@ class Membership:
 
 
 def remote_name(vessel: str, greeting: Greeting | None) -> str | None:
-    """The name under which is kept which revisions a vessel's store holds; None if it has not said which."""
+    """Return the name under which the revisions of a vessel's store are recorded; None if it is unknown."""
     if greeting is None:
         return None
     peer = Peer.vessel(vessel, greeting.store)

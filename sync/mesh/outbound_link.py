@@ -1,7 +1,8 @@
-"""A link that we dial: two replications with one vessel, live and history, over a connection each.
+"""A link that we dial: two replications with one vessel, live and history, each on its own connection.
 
-The history's connection is made once the live one stands. What a vessel's certificate says, and the headers
-of its answer, are all that is known of who it is: `vessel` and `greeting` are set with the first connection.
+The history connection is made once the live one is open. The vessel's certificate and the headers of its
+response are the only information about its identity: `vessel` and `greeting` are set with the first
+connection.
 """
 
 import asyncio
@@ -34,9 +35,9 @@ from sync.store import Database, Document
 from .vessel_endpoint import Whereabouts
 
 LONGEST_WAIT: Final = 4.0
-"""Seconds between attempts at most: whoever is in sight is near, and a try costs a packet or two."""
+"""Maximum seconds between attempts: a vessel in sight is near, and an attempt costs a packet or two."""
 LONGEST_WAIT_UNSEEN: Final = 30.0
-"""The same for an address from the configuration, which may be nowhere in reach for weeks."""
+"""The same for an address from the configuration, which may be out of reach for weeks."""
 STREAM_HEADER: Final = "Logboat-Stream"
 
 _UP: Final = frozenset({Activity.BUSY, Activity.IDLE})
@@ -44,29 +45,32 @@ _UP: Final = frozenset({Activity.BUSY, Activity.IDLE})
 
 @dataclass(frozen=True, slots=True)
 class Ties:
-    """What all links of a vessel have in common."""
+    """The parameters that all links of a vessel have in common."""
 
     vessel: str
     database: Database
     identity: TLSIdentity
     root: x509.Certificate
     judge: Callable[[x509.Certificate], str | None]
-    """Why a certificate is not acceptable, a sentence; None if it is."""
+    """Function that returns why a certificate is not acceptable, as a sentence, or None if it is."""
     vessel_of: Callable[[x509.Certificate], str | None]
     greeting: Greeting
-    """What we say of ourselves."""
+    """Our own greeting, sent to the peer."""
     rule: Callable[[str], Rule]
-    """What a vessel may write here."""
+    """Function that returns the rule for what a vessel may write here."""
     quota: Callable[[str], Quota | None]
-    """How much a vessel may bring here; None for anything."""
+    """Function that returns the quota for what a vessel may send; None for no limit."""
     era: Callable[[], int] = lambda: 0
-    """How often something was removed here that others are to offer again. Checkpoints are named by it."""
+    """Function that returns how often documents were removed here which peers must offer again.
+
+    Names of checkpoints depend on it.
+    """
     push: bool = True
     pull: bool = True
 
 
 class Outward:
-    """One link that we dial, from `start` to `stop`."""
+    """A link that we dial, from `start` to `stop`."""
 
     def __init__(
         self,
@@ -79,24 +83,30 @@ class Outward:
         on_link: Callable[["Outward", Link], None],
         on_documents: Callable[["Outward", Sequence[DocumentEnded]], None],
     ) -> None:
-        """`expected`: the vessel it must be; None to take any of the fleet.
+        """Create a link.
 
-        `on_change` is told when it comes up, goes down, or ends; `on_link` of the live connection, before
-        anything passes; `on_documents` of documents that passed.
+        Args:
+            ties: the parameters that all links have in common.
+            where: the place to dial.
+            expected: the vessel that must answer; None to accept any vessel of the fleet.
+            rng: source of the jitter.
+            on_change: called when the link opens, closes, or ends.
+            on_link: called with each live connection, before anything is transferred.
+            on_documents: called with batches of documents that were transferred.
         """
         self.where, self.expected = where, expected
         self.vessel: str | None = expected
         self.greeting: Greeting | None = None
-        """Of the appliance at the other end, once it has been connected."""
+        """Greeting of the appliance at the other end, once it has been connected."""
         self.certificate: x509.Certificate | None = None
         self.problem: Problem | None = None
-        """Why there is no connection just now."""
+        """Reason why there is no connection now."""
         self.has_ended = False
-        """Whether it will not try again by itself."""
+        """True if the link will not connect again by itself."""
         self.up_since: float | None = None
-        """By the event loop's clock; None while there is no connection."""
+        """Time of the event loop when the live connection opened; None while there is none."""
         self.link: Link | None = None
-        """The live connection."""
+        """The live connection, or the last one; None before the first."""
         self._ties = ties
         self._on_change, self._on_link, self._on_documents = on_change, on_link, on_documents
         self._rule: Rule | None = None
@@ -112,59 +122,62 @@ class Outward:
             for stream, on_status in ((LIVE, self._live), (HISTORY, self._history))
         }
 
-    # What the manager does with it
+    # Control by the manager
 
     def start(self) -> None:
-        """Begin, in the running event loop."""
+        """Start dialling in the running event loop."""
         self._replicators[LIVE].start()
 
     async def stop(self) -> None:
-        """End it, with what is on its way."""
+        """End the link after the documents in flight."""
         self.has_ended = True
         await asyncio.gather(*(replicator.stop() for replicator in self._replicators.values()))
 
     def cut(self, problem: Problem) -> None:
-        """End it now: with whom it leads to nothing more is shared. `stop` it all the same."""
+        """End the link at once, because nothing more may be shared with the peer.
+
+        Call `stop` all the same.
+        """
         self.has_ended = True
         for replicator in self._replicators.values():
             replicator.cut(problem)
 
     def meet_again(self) -> None:
-        """The vessel was seen, or the network has changed: try at once."""
+        """Connect at once, because the vessel was seen or the network has changed."""
         for replicator in self._replicators.values():
             if replicator.status.activity is Activity.OFFLINE:
                 replicator.reachability_changed()
 
     @property
     def is_up(self) -> bool:
-        """Whether the live connection stands."""
+        """True while the live connection is open."""
         return self.up_since is not None
 
     def has_spoken(self) -> bool:
-        """Whether anything came from there since this was last asked."""
+        """Return True if any bytes were received since the last call."""
         before, self._received = self._received, self.transferred[1]
         return self._received != before
 
     @property
     def statuses(self) -> Mapping[str, Status]:
-        """Of both replications, by the name of their stream."""
+        """Status of both replications, by name of the stream."""
         return {stream.name: replicator.status for stream, replicator in self._replicators.items()}
 
     @property
     def peers(self) -> list[PeerBase]:
-        """The replications of the connections that stand."""
+        """The replicating peers of the open connections."""
         found = [replicator.peer for replicator in self._replicators.values()]
         return [peer for peer in found if peer is not None]
 
     @property
     def transferred(self) -> tuple[int, int]:
-        """Bytes sent and received, on all connections so far."""
+        """Bytes sent and received on all connections so far."""
         both = [replicator.transferred for replicator in self._replicators.values()]
         return sum(sent for sent, _ in both), sum(received for _, received in both)
 
     @property
     def silence(self) -> float:
-        """Seconds for which the vessel has owed any sign of life, on all connections; 0 if all is well."""
+        """Shortest silence of all connections in seconds, since an unanswered ping; 0 if there is none."""
         found = [replicator.silence for replicator in self._replicators.values()]
         return min((seconds for seconds in found if seconds is not None), default=0.0)
 
@@ -189,7 +202,7 @@ class Outward:
             pull_quota=lambda: None if self.vessel is None else ties.quota(self.vessel),
             peer=self._identify,
             max_attempt_wait_time=longest,
-            # Else it would have a back-off of its own, and could connect before the live one after an outage.
+            # Otherwise it would have its own back-off, and could connect before the live one after an outage.
             max_attempts=1 if stream is HISTORY else None,
             on_connected=self._connected if stream is LIVE else None,
         )
@@ -234,12 +247,15 @@ class Outward:
             self._on_change(self)
 
     def _begin_history(self) -> None:
-        if not self.is_up or self.has_ended:  # nobody would ever stop what begins after the end
+        if not self.is_up or self.has_ended:  # nobody would ever stop what starts after the end
             return
         if self._replicators[HISTORY].status.activity is Activity.STOPPED:
             self._replicators[HISTORY].start()
 
     def _history(self, status: Status) -> None:
-        """Its problems show in `statuses`; the live connection is what counts as the link."""
+        """Restart the history replication after it has stopped.
+
+        Its problems are shown in `statuses`. Only the live connection counts as the link.
+        """
         if status.activity is Activity.STOPPED and not self.has_ended:
             asyncio.get_running_loop().call_later(LONGEST_WAIT, self._begin_history)

@@ -1,9 +1,10 @@
-"""Which vessels to have links with, and who dials. Pure: what is in sight comes in, a decision goes out.
+"""The plan of links: which vessels to have links with, and which side dials. Pure.
 
-All vessels stand on a ring, in the order of their ids. A vessel with more in sight than it may have links
-with takes those 1, 2, 4 … places away from it, both ways round: neighbours choose each other, and any two are
-a few steps apart. Where not all see all, that may leave islands. So each vessel says with whom it has links
-(in its DNS-SD record), and whoever sees a vessel that none of the links it knows of leads to makes one more.
+All vessels are placed on a ring, in the order of their ids. A vessel with more neighbours in sight than it
+may have links chooses those 1, 2, 4 … places away in both directions. So neighbours choose each other, and
+any two vessels are a few steps apart. Where not all see all, this may leave islands. So each vessel
+advertises its links (in its DNS-SD record), and a vessel that sees another one which no known link leads to
+makes one more.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,21 +13,21 @@ from enum import Enum
 from typing import Final
 
 DIAL_AFTER: Final = 15.0
-"""Seconds that the vessel with the higher id waits for the other to dial; as much again is jitter at most."""
+"""Seconds that the vessel with the higher id waits for the other to dial, plus at most as much jitter."""
 LEAST_PEERS: Final = 2
-"""With fewer links each there is no way through a fleet."""
+"""Minimum limit of links, because fewer do not connect a fleet."""
 
 
 class Role(Enum):
-    """What part a vessel takes, by its configuration."""
+    """The role of a vessel, from its configuration."""
 
     PEER = "peer"
     HUB = "hub"
-    """Has links with all in sight."""
+    """A vessel that has links with all vessels in sight."""
     ACTIVE_ONLY = "active-only"
-    """Dials, and does not listen."""
+    """A vessel that dials, and does not listen."""
     PASSIVE_ONLY = "passive-only"
-    """Listens, and does not dial."""
+    """A vessel that listens, and does not dial."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,12 @@ class Place:
     vessel: str
     role: Role = Role.PEER
     hubs: frozenset[str] = frozenset()
-    """If there are any, it has links with these alone."""
+    """Hubs; if there are any, the vessel has links with these only."""
     max_peers: int = 8
 
 
 def wanted(place: Place, in_sight: Mapping[str, Iterable[str]]) -> frozenset[str]:
-    """The vessels to have links with. `in_sight`: each vessel, and those that it says it has links with."""
+    """Return the vessels to have links with. `in_sight` maps each vessel to those it has links with."""
     others = sorted(set(in_sight) - {place.vessel})
     if place.hubs and place.role is not Role.HUB:
         return place.hubs.intersection(others)
@@ -59,9 +60,9 @@ def wanted(place: Place, in_sight: Mapping[str, Iterable[str]]) -> frozenset[str
 def surplus(
     place: Place, in_sight: Mapping[str, Iterable[str]], linked: Iterable[str], dialled: Iterable[str]
 ) -> str | None:
-    """A link to give up, of those `dialled` by us, when there are too many: nobody wants it any more.
+    """Return a link among those `dialled` by us to give up because there are too many, or None.
 
-    One at a time, and only if other links that are known of lead there.
+    At most one link is returned, and only if neither side wants it and other known links lead to the vessel.
     """
     links = set(linked)
     if len(links) <= max(place.max_peers, LEAST_PEERS) or place.role is Role.HUB or place.hubs:
@@ -77,10 +78,16 @@ def surplus(
 
 
 def may_dial(place: Place, other: str, *, wanted_for: float, chance: float) -> float:
-    """Seconds until we may dial a vessel that we have wanted a link with for so long; 0 or less is now.
+    """Return the seconds until we may dial a vessel; 0 or less for now.
 
-    The one with the smaller id dials at once. `chance` is from 0 to 1. A vessel that nobody can dial, or
-    that sets out to a hub, does not wait.
+    The vessel with the smaller id dials at once. A vessel that nobody can dial, or that dials a hub, does not
+    wait.
+
+    Args:
+        place: our place in the fleet.
+        other: the vessel to dial.
+        wanted_for: seconds for which we have wanted the link.
+        chance: jitter from 0 to 1.
     """
     if place.role is Role.PASSIVE_ONLY:
         return float("inf")
@@ -90,12 +97,12 @@ def may_dial(place: Place, other: str, *, wanted_for: float, chance: float) -> f
 
 
 def keeps_dialled(own: str, other: str) -> bool:
-    """Of two links of a pair, the one that the vessel with the smaller id dialled stays: is it ours?"""
+    """Return True if our link of a mutual pair stays: the one that the smaller id dialled."""
     return own < other
 
 
 def _around(place: Place, others: list[str]) -> set[str]:
-    """Those 1, 2, 4 … places away, nearest first, both ways, as many as there may be."""
+    """Return the vessels 1, 2, 4 … places away in both directions, nearest first, up to the limit."""
     ring = sorted([*others, place.vessel])
     at, most = ring.index(place.vessel), max(place.max_peers, LEAST_PEERS)
     chosen: dict[str, None] = {}
@@ -108,14 +115,17 @@ def _around(place: Place, others: list[str]) -> set[str]:
 
 
 def _wants(place: Place, other: str, in_sight: Mapping[str, Iterable[str]]) -> bool:
-    """Whether another would choose us from what we see: then it would dial anew."""
+    """Return True if another vessel would choose us, from what we see, and would then dial again."""
     seen_there = sorted((set(in_sight) | {place.vessel}) - {other})
     there = Place(other, max_peers=place.max_peers)
     return len(seen_there) <= place.max_peers or place.vessel in _around(there, seen_there)
 
 
 def _reached(start: str, first: Iterable[str], links: Mapping[str, Iterable[str]]) -> set[str]:
-    """All that known links lead to from `start`, which has links with `first`. Links lead both ways."""
+    """Return all vessels that known links lead to from `start`, which has links with `first`.
+
+    Links are used in both directions.
+    """
     both: dict[str, set[str]] = {start: set(first)}
     for vessel, others in links.items():
         both.setdefault(vessel, set()).update(others)

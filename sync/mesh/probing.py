@@ -1,6 +1,6 @@
-"""Finds out at which of several places a vessel is: a TLS handshake with each, some at a time.
+"""Finding a vessel among several places by a TLS handshake with each, some in parallel.
 
-A place that does not answer holds up no other, and one whose certificate is not the vessel's is passed over.
+A place that does not answer does not delay others, and one with a different certificate is skipped.
 """
 
 import asyncio
@@ -12,10 +12,10 @@ from sync.net.happy_eyeballs import STAGGER
 from sync.peer.problems import ProblemError
 
 MOST_AT_ONCE: Final = 16
-"""Handshakes at one time. Each costs a small board some milliseconds, and a file descriptor."""
+"""Maximum number of parallel handshakes. Each costs a small board some milliseconds and a file descriptor."""
 
 Probe = Callable[[Candidate], Awaitable[None]]
-"""Returns once the vessel has proved that it is there. Raises ProblemError."""
+"""Function that returns once the vessel has proved that it is at a place. Raises ProblemError."""
 
 
 async def first_proven(
@@ -23,9 +23,17 @@ async def first_proven(
 ) -> Candidate:
     """Return the first candidate at which the probe succeeds.
 
-    `order` tells the candidates, the likeliest first; it is asked again each time, as others may have been
-    heard of. They are begun `STAGGER` seconds apart, `MOST_AT_ONCE` at a time, each once; `failed` is told of
-    each that fails. Raises ProblemError, that of the likeliest, if none succeeds.
+    Probes start `STAGGER` seconds apart, at most `MOST_AT_ONCE` in parallel, and each candidate is probed
+    once.
+
+    Args:
+        order: returns the candidates, the most likely first. It is called repeatedly, as new ones may have
+            appeared.
+        probe: checks one candidate.
+        failed: called with each candidate that fails.
+
+    Raises:
+        ProblemError: no probe succeeds; this is the problem of the most likely candidate.
     """
     likeliest = order()[0]
     running: dict[asyncio.Task[None], Candidate] = {}

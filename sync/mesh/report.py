@@ -1,4 +1,4 @@
-"""What a mesh is doing just now, for those who look at it."""
+"""The current state of a mesh, for people."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -15,44 +15,49 @@ from .inbound_link import Inward
 from .outbound_link import Outward
 
 SILENT_AFTER: Final = 2.5
-"""Seconds for which an answer may be owed. With a ping every 4 s whoever goes out of reach is told of within
-7 s; the link itself is given up later (`vessel_endpoint.GRACE`), since to make it again costs more."""
+"""Seconds without an answer after which a vessel is reported as silent.
+
+With a ping every 4 s, a vessel that goes out of reach is reported within 7 s. The link itself is given up
+later (`sync.mesh.whereabouts.GRACE`), since making it again costs more.
+"""
 
 
 class LinkState(Enum):
-    """How it stands with a vessel."""
+    """The state of the link with a vessel."""
 
     LINKED = "linked"
     SILENT = "silent"
-    """A link stands, and it no longer answers: out of reach, hanging, or on a very bad radio."""
+    """A link is open, but the vessel no longer answers: out of reach, hanging, or on a bad radio link."""
     CONNECTING = "connecting"
-    """We dial, and have had no answer yet; the problem is why not."""
+    """We dial, and have had no answer yet; the problem is the reason."""
     REFUSED = "refused"
-    """It does not take us, or we do not take it; it is dialled again after a while."""
+    """One side refuses the other; the vessel is dialled again after a while."""
     IN_SIGHT = "in sight"
-    """It is there, or was two minutes ago; no link is wanted, or the other one dials. The problem is why the
-    last one ended."""
+    """The vessel was seen within the last two minutes, but no link is wanted, or the other side dials.
+
+    The problem is the reason why the last link ended.
+    """
 
 
 @dataclass(slots=True)
 class PeerReport:
-    """One vessel nearby, or an address that is dialled."""
+    """The state of one vessel nearby, or of one address that is dialled."""
 
     vessel: str
-    """Its id, or the address if nobody has answered there yet."""
+    """Id of the vessel, or the address if nobody has answered there yet."""
     state: LinkState
     address: str = ""
     dialled: bool = False
-    """Whether we did."""
+    """True if we dialled the link."""
     up_for: float | None = None
-    """Seconds that the link has stood."""
+    """Seconds since the link opened."""
     behind: int = 0
-    """Changes that it may not have yet; none only if there are none."""
+    """Number of changes that the vessel may not have yet; 0 only if there are none."""
     receiving: int = 0
-    """Of what it has told us of: documents that are not here yet."""
+    """Number of documents that the vessel has announced and that are not stored here yet."""
     sent: int = 0
     received: int = 0
-    """Bytes."""
+    """Number of bytes received; `sent` is the number of bytes sent."""
     log: str = ""
     version: str = ""
     problem: str | None = None
@@ -60,21 +65,21 @@ class PeerReport:
 
 @dataclass(slots=True)
 class MeshReport:
-    """All of it."""
+    """The state of the whole mesh."""
 
     vessel: str
     fleet: str
     port: int | None
     peers: list[PeerReport] = field(default_factory=list)
     crew: list[tuple[str, str]] = field(default_factory=list)
-    """Users that are connected, and from where."""
+    """Connected users, and their addresses."""
     routes: dict[str, Route] = field(default_factory=dict)
     clones: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
 def look(mesh: Mesh) -> MeshReport:
-    """What the mesh is doing."""
+    """Return the current state of the mesh."""
     now = asyncio.get_running_loop().time()
     peers: dict[str, PeerReport] = {}
     for sighting in mesh.sightings:
@@ -143,7 +148,7 @@ def _inward(report: PeerReport, link: Inward, now: float) -> None:
 
 
 def _stands(report: PeerReport, silence: float) -> None:
-    """A link stands. Of two with one vessel, which are soon settled, one that is answered is enough."""
+    """Report an open link. Of two with one vessel, which soon become one, a single answered one is enough."""
     if silence < SILENT_AFTER:
         report.state, report.problem = LinkState.LINKED, None
     elif report.state is not LinkState.LINKED:

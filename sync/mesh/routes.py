@@ -1,7 +1,7 @@
-"""By which way the documents of each vessel reach this one. Pure; kept in a local table, never in documents.
+"""The routes by which the documents of each vessel arrive. Pure; stored in a local table, never in documents.
 
-A neighbour tells its own ways; when a vessel's documents come from it, the way here is by that neighbour, and
-on as it said. So the way is that which the last document took, not the shortest there might be.
+A neighbour announces its own routes. When a vessel's documents arrive from it, the route is that neighbour
+followed by the route it announced. So the route is that of the last document, not the shortest possible one.
 """
 
 from collections.abc import Mapping
@@ -16,17 +16,19 @@ MOST_VESSELS: Final = 500
 
 
 class Route(msgspec.Struct, frozen=True, array_like=True):
-    """How a vessel's documents come here."""
+    """The route by which a vessel's documents arrive."""
 
     path: tuple[str, ...]
-    """The vessels they pass, from the neighbour that gives them to us to the one that wrote them; "?" stands
-    for a stretch that nobody told."""
+    """The vessels they pass, from the neighbour that sent them to us to the author.
+
+    "?" stands for an unknown stretch.
+    """
     utc: float
-    """When the last one came, seconds since 1970 by the clock here."""
+    """Time of the last arrival, in seconds since 1970 by the local clock."""
 
     @property
     def hops(self) -> int:
-        """How many links; at least so many, if a stretch is unknown."""
+        """Number of links, or the minimum number if a stretch is unknown."""
         return len(self.path)
 
     def __str__(self) -> str:
@@ -37,22 +39,22 @@ UNKNOWN: Final = "?"
 
 
 class Routes:
-    """The table of one vessel."""
+    """The table of routes of one vessel."""
 
     def __init__(self, own: str) -> None:
         self._own = own
         self._told: dict[str, Mapping[str, tuple[str, ...]]] = {}
         self._routes: dict[str, Route] = {}
         self.version = 0
-        """Rises when what is to be told has changed."""
+        """Counter that increases when the announced routes change."""
 
     @property
     def all(self) -> dict[str, Route]:
-        """By the vessel that wrote the documents."""
+        """The routes by the vessel that wrote the documents."""
         return dict(self._routes)
 
     def told(self, neighbour: str, paths: Mapping[str, tuple[str, ...]]) -> None:
-        """A neighbour tells its ways: those of what came by it are known better now. Nonsense is left out."""
+        """Record the routes announced by a neighbour, ignoring invalid ones, and update routes through it."""
         self._told[neighbour] = {
             vessel: path
             for vessel, path in list(paths.items())[:MOST_VESSELS]
@@ -63,25 +65,25 @@ class Routes:
                 self._note(vessel, Route(self._path(neighbour, vessel), route.utc))
 
     def gone(self, neighbour: str) -> None:
-        """There is no link with it any more. What came by it has come all the same."""
+        """Forget the announcements of a neighbour without a link. Routes of earlier documents stay."""
         self._told.pop(neighbour, None)
 
     def arrived(self, neighbour: str, vessel: str, utc: float) -> None:
-        """Documents of a vessel have come from a neighbour."""
+        """Record that documents of a vessel have arrived from a neighbour."""
         if vessel == self._own or (vessel not in self._routes and len(self._routes) >= MOST_VESSELS):
             return
         self._note(vessel, Route(self._path(neighbour, vessel), utc))
 
     def to_tell(self) -> dict[str, tuple[str, ...]]:
-        """Our ways, for neighbours."""
+        """Return our routes, for announcing to neighbours."""
         return {vessel: route.path for vessel, route in self._routes.items()}
 
     def encode(self) -> bytes:
-        """The table, to be kept."""
+        """Encode the table for storage."""
         return msgspec.json.encode({"routes": self._routes})
 
     def load(self, kept: bytes) -> None:
-        """Take up a table that was kept; one that cannot be read is forgotten: it is only for people."""
+        """Load a stored table. An unreadable one is ignored, because it is only informational."""
         try:
             found = msgspec.json.decode(kept, type=_Kept).routes
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

@@ -1,10 +1,10 @@
-"""What a vessel says of itself on the network, and the table of those that were seen. No sockets, no clock.
+"""The advertisement of a vessel, and the table of those that were seen. No sockets, no clock.
 
 DNS-SD (RFC 6763): service `_logboat._tcp`, instance `<vessel>-<log>`, and a TXT record with `v`=1, `vessel`,
-`fleet`, `db`, `store` (the database's UUID) and `links` (the vessels it has links with now, by comma; what
-does not fit goes on in `links2`, `links3`). Nothing of it is proven: anybody on the network can say anything.
-It tells where to knock; who opens is proven by certificate. Two instances with one vessel id are both kept:
-whether that is a cloned card is judged elsewhere.
+`fleet`, `db`, `store` (the database's UUID) and `links` (the vessels it has links with now, separated by
+commas; the rest is continued in `links2`, `links3`). Nothing in it is proven: anyone on the network can
+advertise anything. It tells where to connect, and the certificate then proves who answers. Two instances with
+one vessel id are both kept. Whether that is a cloned card is decided elsewhere.
 """
 
 import enum
@@ -21,44 +21,47 @@ SERVICE_TYPE: Final = "_logboat._tcp.local."
 VERSION: Final = "1"
 
 STRING_BYTES: Final = 255
-"""Of one string in a TXT record: its length is one byte (RFC 1035, section 3.3.14)."""
+"""Maximum bytes of one string in a TXT record, whose length is one byte (RFC 1035, section 3.3.14)."""
 
 LINKS_STRINGS: Final = 4
-"""Given to links: with them a record stays within one packet. 30 of the longest ids, 90 usual ones."""
+"""Number of strings for links that keep a record within one packet: 30 of the longest ids, 90 usual ones."""
 
 TABLE_LIMIT: Final = 512
-"""Instances kept; far more than vessels in reach. Strangers can fill a network with names, not our memory."""
+"""Maximum number of instances kept: far more than vessels in reach, so that strangers cannot fill memory."""
 VESSEL_LIMIT: Final = 64
-"""Instances of one vessel. A vessel has one, for a while two; the others are forged, and are all tried."""
+"""Maximum number of instances of one vessel.
+
+A vessel has one, and for a while two. Others are forged, and all are tried.
+"""
 
 _LOG: Final = re.compile(r"[a-z]{1,8}")
 _DB: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _FLEET_BYTES: Final = 64
 _INSTANCE: Final = re.compile(r"[a-z0-9-]{1,32}-[a-z]{1,8}(?:-[0-9]{1,20})?")
-"""`<vessel>-<log>`, with a number behind it if that name was taken. At most 62 of a label's 63 bytes."""
+"""Pattern of `<vessel>-<log>`, with a number appended if the name was taken; at most 62 of 63 bytes."""
 _MORE_LINKS: Final = tuple("links" if n == 1 else f"links{n}" for n in range(1, LINKS_STRINGS + 1))
 
 
 class AdvertisementError(ValueError):
-    """What a vessel says of itself is not what one may say. The text says what is wrong."""
+    """An invalid advertisement of a vessel. The text describes the fault."""
 
 
 @dataclass(frozen=True, slots=True)
 class Advertisement:
-    """What an appliance says of itself. Raises AdvertisementError."""
+    """The advertisement of an appliance. Raises AdvertisementError if it is invalid."""
 
     vessel: str
     log: str
-    """The recorder's six letters, or a word in their place while there is none."""
+    """The recorder's log id of six letters, or a substitute word while there is none."""
     fleet: str
     db: str
-    """The database's name in its address."""
+    """Name of the database in its address."""
     store: str
-    """The database's UUID."""
+    """UUID of the database."""
     port: int
-    """Where its listener listens."""
+    """TCP port of the listener."""
     links: tuple[str, ...] = ()
-    """The vessels it has links with now, for the topology. Those beyond `LINKS_STRINGS` are not told."""
+    """The vessels it has links with now, for the topology. Those beyond `LINKS_STRINGS` are left out."""
 
     def __post_init__(self) -> None:
         _check(
@@ -73,11 +76,11 @@ class Advertisement:
 
     @property
     def instance(self) -> str:
-        """Its DNS-SD instance name, if nobody else has that."""
+        """The DNS-SD instance name, if nobody else has it."""
         return f"{self.vessel}-{self.log}"
 
     def to_txt(self) -> dict[str, str]:
-        """The TXT record's keys and values; none longer than a string may be."""
+        """Return the keys and values of the TXT record, none longer than a string may be."""
         return {
             "v": VERSION,
             "vessel": self.vessel,
@@ -90,7 +93,7 @@ class Advertisement:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """What somebody on the network says of itself, and where."""
+    """The advertisement of an appliance on the network, with its addresses."""
 
     vessel: str
     log: str
@@ -99,13 +102,16 @@ class Sighting:
     store: str
     links: tuple[str, ...]
     addresses: tuple[str, ...]
-    """To be dialled, the likeliest first; link-local ones with their zone (`fe80::1%eth0`). May be empty."""
+    """Addresses to dial, the most likely first; link-local ones with their zone (`fe80::1%eth0`).
+
+    May be empty.
+    """
     port: int
     instance: str
-    """The DNS-SD instance name, without the type: unique among those seen at one time."""
+    """The DNS-SD instance name without the type, unique among current sightings."""
 
     def url(self, address: str) -> str:
-        """Where its database is, at one of `addresses`: `wss://[fe80::1%25eth0]:4984/log`."""
+        """Return the URL of its database at one of `addresses`, such as `wss://[fe80::1%25eth0]:4984/log`."""
         host = f"[{address.replace('%', '%25', 1)}]" if ":" in address else address
         return f"wss://{host}:{self.port}/{quote(self.db)}"
 
@@ -113,7 +119,7 @@ class Sighting:
     def from_txt(
         cls, instance: str, txt: Mapping[bytes, bytes | None], addresses: Iterable[str], port: int
     ) -> Self:
-        """Raises AdvertisementError, with what is wrong, if it is not one of ours or says nonsense."""
+        """Parse a TXT record. Raises AdvertisementError if it is not one of ours, or is invalid."""
         if (version := _text(txt, "v")) != VERSION:
             raise AdvertisementError(f"it speaks version {version!r} of the record; this is {VERSION}")
         vessel = _text(txt, "vessel")
@@ -136,40 +142,40 @@ class Sighting:
 
 
 class ChangeKind(enum.Enum):
-    """What became of a sighting."""
+    """The kind of a change of a sighting."""
 
     FOUND = "found"
     CHANGED = "changed"
-    """It says something else, or is elsewhere."""
+    """The advertisement or the address has changed."""
     AGAIN = "again"
-    """Heard again, unchanged, after it had left questions without answer: worth dialling at once."""
+    """An unchanged sighting was heard again after unanswered queries: it is worth dialling at once."""
     GONE = "gone"
-    """It said goodbye, or was not heard for so long that what it said has expired (two minutes)."""
+    """The appliance said goodbye, or its records have expired (two minutes)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change of the table, and the sighting as it is now; if it is gone, as it was."""
+    """A change of the table, with the current sighting, or the last one if it is gone."""
 
     kind: ChangeKind
     sighting: Sighting
 
 
 class Sightings:
-    """Who is to be seen on the network, by instance."""
+    """The table of appliances seen on the network, by instance."""
 
     def __init__(self, *, limit: int = TABLE_LIMIT, limit_of_vessel: int = VESSEL_LIMIT) -> None:
         self._limit, self._limit_of_vessel = limit, limit_of_vessel
         self._proven: dict[str, None] = {}
-        """Instances at which a vessel has shown its certificate, the latest last."""
+        """Instances at which a vessel has presented its certificate, the latest last."""
         self._seen: dict[str, Sighting] = {}
         self.refused = 0
-        """Sightings that found no room."""
+        """Number of sightings rejected for lack of space."""
 
     def see(self, sighting: Sighting, *, was_silent: bool = False) -> Change | None:
-        """It is there, and says this. None if that is no news.
+        """Record a sighting. Return the change, or None if there is none.
 
-        `was_silent`: before, it had left questions without answer.
+        `was_silent` is True if queries to it were unanswered before.
         """
         before = self._seen.get(sighting.instance)
         if before is None and not self._has_room(sighting):
@@ -183,14 +189,14 @@ class Sightings:
         return Change(ChangeKind.AGAIN, sighting) if was_silent else None
 
     def prove(self, instance: str) -> None:
-        """Its vessel has shown its certificate there: it is kept before those that have not."""
+        """Record that a vessel has presented its certificate at an instance, to keep it in preference."""
         self._proven.pop(instance, None)
         self._proven[instance] = None
         while len(self._proven) > self._limit:
             del self._proven[next(iter(self._proven))]
 
     def _has_room(self, sighting: Sighting) -> bool:
-        """Return True if one more may be kept; a proven one takes the place of one that is not."""
+        """Return True if one more may be kept. A proven instance displaces an unproven one."""
         of_vessel = [each for each in self._seen.values() if each.vessel == sighting.vessel]
         if len(of_vessel) >= self._limit_of_vessel:
             return self._gives_way(sighting, of_vessel)
@@ -204,20 +210,23 @@ class Sightings:
         return True
 
     def lose(self, instance: str) -> Change | None:
-        """It is no longer there. None if it was not."""
+        """Remove the sighting of an instance. Return the change, or None if there was none."""
         before = self._seen.pop(instance, None)
         return None if before is None else Change(ChangeKind.GONE, before)
 
     def get(self, instance: str) -> Sighting | None:
-        """The sighting of an instance."""
+        """Return the sighting of an instance, or None."""
         return self._seen.get(instance)
 
     def of_vessel(self, vessel: str) -> tuple[Sighting, ...]:
-        """All that say they are this vessel; more than one is a cloned card, or one that has just changed."""
+        """Return all sightings of a vessel.
+
+        More than one is a cloned card, or a vessel that has just changed.
+        """
         return tuple(sighting for sighting in self if sighting.vessel == vessel)
 
     def __iter__(self) -> Iterator[Sighting]:
-        """In the order in which they were first seen."""
+        """Iterate in the order in which they were first seen."""
         return iter(tuple(self._seen.values()))
 
     def __len__(self) -> int:
@@ -227,14 +236,14 @@ class Sightings:
 def is_instance(name: str) -> bool:
     """Return True if a vessel can be advertised by this DNS-SD instance name.
 
-    Every other name is a stranger's, and may hold anything that fits into a packet: control characters,
-    dots, bytes that are no text.
+    Every other name is a stranger's, and may contain anything that fits into a packet: control characters,
+    dots, bytes that are not text.
     """
     return _INSTANCE.fullmatch(name) is not None
 
 
 def with_links(advertisement: Advertisement, links: Iterable[str]) -> Advertisement:
-    """The same with other links, in an order that says nothing."""
+    """Return the advertisement with other links, in alphabetical order."""
     return replace(advertisement, links=tuple(sorted(set(links))))
 
 
@@ -270,7 +279,7 @@ def _text(txt: Mapping[bytes, bytes | None], key: str) -> str:
 
 
 def _log_of(instance: str, vessel: str) -> str:
-    """`<vessel>-<log>`, with `-<number>` behind it if that name was taken."""
+    """Parse the log from `<vessel>-<log>`, which may end in `-<number>` if the name was taken."""
     if not instance.startswith(f"{vessel}-"):
         raise AdvertisementError(f"its name does not begin with its vessel {vessel[:40]!r}")
     log, _, number = instance[len(vessel) + 1 :].partition("-")

@@ -1,7 +1,7 @@
-"""The two streams of a link between vessels: what must arrive at once, and what may take its time.
+"""The two streams of a link between vessels: urgent documents, and documents that can wait.
 
-Each has a connection and a checkpoint of its own, so that a month of readings does not stand in the way of
-an alarm, be it in a queue of ours or in one of the network's.
+Each has its own connection and checkpoint, so that a month of readings does not delay an alarm, either in our
+queues or in those of the network.
 """
 
 from typing import Final
@@ -10,7 +10,10 @@ from sync.documents import is_history
 from sync.peer.selection import Stream
 
 HISTORY: Final = Stream("logboat/history", is_history)
-"""Readings, and what explains that some are missing."""
+"""Stream of readings, and of the gaps that explain missing ones."""
 LIVE: Final = Stream("logboat/live", lambda document_id: not is_history(document_id))
-"""All else: alarms, current values, notes, boots, vessels, the fleet's own, and documents of crew's apps."""
+"""Stream of all other documents.
+
+These are alarms, current values, notes, boots, vessels, the fleet's own documents, and those of crew apps.
+"""
 STREAMS: Final = (LIVE, HISTORY)

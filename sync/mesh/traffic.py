@@ -1,6 +1,6 @@
-"""What passes on links: whose documents came from whom, and what was sent that may not be written.
+"""Documents transferred over links: their routes, and those that were rejected.
 
-Keeps the table of routes, tells neighbours of it, and hears theirs.
+Maintains the table of routes, announces it to neighbours, and receives theirs.
 """
 
 import logging
@@ -18,38 +18,38 @@ from sync.store import Database, StoreError
 log = logging.getLogger(__name__)
 
 TELL_EVERY: Final = 2.0
-"""Seconds between two messages about ways, at least."""
+"""Minimum seconds between two announcements of routes."""
 REFUSALS_LOGGED: Final = 20
-"""Per neighbour and minute: each names a document, and a hostile peer has many."""
+"""Maximum log messages per neighbour and minute, as each names a document, and a hostile peer has many."""
 _MINUTE: Final = 60.0
 _KEPT_AS: Final = "mesh:routes"
 
 
 class Traffic:
-    """Of one vessel."""
+    """The document traffic of one vessel."""
 
     def __init__(self, vessel: str, database: Database, *, utc: Callable[[], float]) -> None:
-        """`utc`: seconds since 1970."""
+        """Create empty traffic. `utc` returns seconds since 1970."""
         self.routes: Final = Routes(vessel)
         self.refused: Counter[str] = Counter()
-        """Documents that were sent and not taken, by who sent them."""
+        """Number of documents that were received and rejected, by sender."""
         self._database, self._utc = database, utc
         self._told = self._kept = 0
         self._due = 0.0
         self._logged: Counter[str] = Counter()
         self._logged_since = 0.0
 
-    # The table
+    # Table of routes
 
     def load(self) -> None:
-        """Take up the table that was kept. Raises StoreError."""
+        """Load the stored table. Raises StoreError."""
         kept = self._database.get_local(_KEPT_AS)
         if kept is not None:
             self.routes.load(kept.raw)
         self._kept = self.routes.version
 
     def keep(self, *, anyway: bool = False) -> None:
-        """Keep the table, if there are other ways; or `anyway`."""
+        """Store the table if routes have changed, or in any case if `anyway`."""
         if self.routes.version == self._kept and not anyway:
             return
         try:
@@ -63,17 +63,17 @@ class Traffic:
 
     @property
     def has_news(self) -> bool:
-        """Whether neighbours are to be told."""
+        """True if routes must be announced to neighbours."""
         return self.routes.version != self._told
 
     def introduce(self, neighbour: str, link: Link) -> None:
-        """A connection with a neighbour is there: hear its ways, tell it ours."""
+        """Exchange routes with a neighbour over a new connection."""
         session = link.peer.session
         session.handle(Ways, lambda message, _: self.routes.told(neighbour, message.paths))
         session.request(Ways(self.routes.to_tell()).encode())
 
     def tell(self, links: Callable[[], Iterable[Link]], now: float) -> float | None:
-        """Tell all our ways if there is news; seconds until that may be done, if it must wait."""
+        """Announce all our routes if they have changed. Return the seconds to wait if it is too early."""
         if not self.has_news:
             return None
         if now < self._due:
@@ -89,7 +89,10 @@ class Traffic:
     # Documents
 
     def passed(self, neighbour: str, told: Sequence[DocumentEnded], now: float) -> set[str]:
-        """Documents have come, or were refused; the vessels whose came. `now`: the event loop's time."""
+        """Record documents that arrived or were rejected. Return the vessels whose documents arrived.
+
+        `now` is the event loop's time.
+        """
         origins: set[str] = set()
         for ended in told:
             if ended.direction is not Direction.PULL:

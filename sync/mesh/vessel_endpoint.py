@@ -1,6 +1,6 @@
-"""Where a vessel's listener is: an endpoint for replicators; addresses change from meeting to meeting.
+"""The endpoint of a vessel's listener, whose addresses change from meeting to meeting.
 
-Where several places claim to be the vessel's, each is asked for its certificate before one is connected to.
+Where several places claim to be the vessel's, each is asked for its certificate before connecting to one.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,39 +19,47 @@ from sync.peer.problems import Domain, Problem, ProblemError
 from sync.replication.checkpoint_id import Peer
 
 CONNECT_WITHIN: Final = 5.0
-"""Seconds for TCP, TLS and HTTP: a neighbour is near, and who does not answer may be elsewhere by now."""
+"""Seconds for TCP, TLS and HTTP: a neighbour is near, and one that does not answer may have moved."""
 HEARTBEAT: Final = 4.0
-"""Seconds between pings. A vessel that went out of reach is known to be gone `GRACE` after the next one:
-before TCP's own waits (doubling, RFC 6298) have grown to be long."""
+"""Seconds between pings.
+
+A vessel that went out of reach is detected `GRACE` after the next ping, before TCP's own timeouts (doubling,
+RFC 6298) have become long.
+"""
 GRACE: Final = 8.0
-"""Seconds that an answer is waited for: on a slow radio, behind what else is on its way."""
+"""Seconds to wait for an answer, on a slow radio link and behind other data."""
 TUNING: Final = Tuning(heartbeat=HEARTBEAT, grace=GRACE)
 
 
 @dataclass(slots=True)
 class Whereabouts:
-    """A `sync.net.endpoints.Endpoint`: a database of a vessel, at any of these addresses."""
+    """A `sync.net.endpoints.Endpoint` for a database of a vessel, at any of these addresses."""
 
     host: str
-    """As certificates and people have it; not asked for if there are addresses."""
+    """Host name for certificates and people; not resolved if there are addresses."""
     port: int
     database: str
     addresses: tuple[str, ...] = ()
-    """The likeliest first, link-local ones with their zone. May be changed between two connections."""
+    """Addresses, the most likely first; link-local ones with their zone.
+
+    May change between two connections.
+    """
     choices: Choices | None = None
-    """Where it may be, as far as that is known from the network; then `port`, `database` and `addresses` are
-    those of the last connection."""
+    """The places where the vessel may be, as far as known from the network.
+
+    If set, `port`, `database` and `addresses` are those of the last connection.
+    """
     instance: str = ""
-    """The DNS-SD instance that told of the place where it was last found."""
+    """The DNS-SD instance of the place where it was last reached."""
 
     @property
     def name(self) -> str:
-        """For people."""
+        """Name of the endpoint, for people."""
         return f"{self.host}:{self.port}/{self.database}"
 
     @property
     def peer(self) -> Peer:
-        """Nobody's checkpoint is by this name: who it is tells the certificate."""
+        """Peer of this address; not used for checkpoints, as the certificate identifies the peer."""
         return Peer.address(self._url)
 
     @property
@@ -66,7 +74,7 @@ class Whereabouts:
         headers: dict[str, str],
         heartbeat: float,  # noqa: ARG002 -- that of all links
     ) -> Transport:
-        """Connect over TLS. Raises ProblemError."""
+        """Connect over TLS, and return the transport. Raises ProblemError if that fails."""
         authenticator = security.authenticator
         try:
             made = client_context(
@@ -97,7 +105,7 @@ class Whereabouts:
         return transport
 
     async def _chosen(self, made: ClientTLS) -> Candidate | None:
-        """Choose where to connect to; None if there is no choice. Raises ProblemError."""
+        """Choose the place to connect to; None if there is no choice. Raises ProblemError."""
         candidates = () if self.choices is None else self.choices.order()
         if self.choices is None or not candidates:
             return None
@@ -121,7 +129,10 @@ class Whereabouts:
 
 
 def of_url(url: str) -> Whereabouts:
-    """Of an address in the configuration: `wss://host:port`, or with a database. Raises ProblemError."""
+    """Parse an address of the configuration: `wss://host:port`, optionally with a database.
+
+    Raises ProblemError if it is invalid.
+    """
     uri, host = parse_address(url)
     path: Sequence[str] = [part for part in uri.path.split("/") if part]
     addresses = (host,) if "%" in host else ()
