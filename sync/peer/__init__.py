@@ -1,23 +1,23 @@
-"""A replication between a store here and a peer: what to send, what to take in, how far it has come.
+"""A replication between a local store and a peer: what to send, what to accept, and the progress.
 
-Without sockets and without a clock of its own. An owner (`sync.net.link`) carries frames and time. The
-modules, in the order in which a connection uses them:
+The package has no sockets and no clock of its own. An owner (`sync.net.link`) carries frames and supplies the
+time. The modules, in the order in which a connection uses them:
 
-- `active`, `passive`: the two roles; `peer`: how an owner drives either
-- `session`: requests to their handlers, replies to those who asked, and how a connection ends
-- `checkpoints`: where to begin, and how far we are
-- `selection`: which documents it is about
-- `sender`: the feed of changes, and the revisions that are wanted (`deliveries`)
-- `contests`: what becomes of a change that the peer refuses as a conflict; `attempts`: what was tried for it
-- `inquiry`: what is asked for by itself
-- `echo`: what the peer need not be told, as it has told us
-- `receiver`: the same from the other side, into the store in transactions
-- `quotas`: how much a peer may bring
-- `patches`: bodies made of the deltas that come
+- `active`, `passive`: the two roles; `peer`: the interface by which an owner drives either
+- `session`: dispatch of requests and replies, and the end of a connection
+- `checkpoints`: where to begin, and the progress so far
+- `selection`: which documents are replicated
+- `sender`: sending the feed of changes, and the wanted revisions (`deliveries`)
+- `contests`: changes that the peer refuses as conflicts; `attempts`: the solutions tried for them
+- `inquiry`: requests for single documents
+- `echo`: changes that came from the peer and need not be sent back
+- `receiver`: receiving changes, and storing them in transactions
+- `quotas`: how much a peer may send
+- `patches`: applying received deltas
 - `claims`: which of several peers that offer a revision is asked for it
-- `blob_traffic`, `blob_access`, `wire_bodies`: blobs, who may have which, and how bodies differ on the wire
-- `work`: what takes long, in slices, and no more of it than one connection may cause
-- `conflicts`: what becomes of a document that was changed on both sides
-- `progress`, `problems`: what those who watch are told; `failed`: the documents that did not get through
-- `tuning`: how much is on its way at once
+- `blob_traffic`, `blob_access`, `wire_bodies`: blobs, access to them, and how bodies differ on the wire
+- `work`: long tasks, in slices and limited for each connection
+- `conflicts`: resolution of conflicts
+- `progress`, `problems`: events for observers; `failed`: documents that could not be replicated
+- `tuning`: how much may be in flight at once
 """

@@ -1,10 +1,10 @@
-"""The active peer: it connected, has the checkpoint, pushes, pulls, and says when it is done.
+"""The active peer: it connected, owns the checkpoint, pushes, pulls, and decides when it is finished.
 
-One connection's life::
+The life of one connection::
 
     start ── getCheckpoint ──► reconciled ──► sender, subscription ──► idle ⇄ busy ──► checkpoint ──► over
 
-Connecting, and connecting again, is its owner's.
+Its owner is responsible for connecting and reconnecting.
 """
 
 import logging
@@ -42,59 +42,61 @@ log = logging.getLogger(__name__)
 
 _FORBIDDEN: Final = 403
 _NOT_THAT_FEED: Final = frozenset({400, 501})
-"""What a peer answers to a subscription that it understands and does not serve."""
+"""Statuses with which a peer answers a subscription that it understands but does not support."""
 
 
 class Activity(Enum):
-    """What a replication is doing."""
+    """The current activity of a replication."""
 
     CONNECTING = "connecting"
     BUSY = "busy"
     IDLE = "idle"
-    """Continuous, and nothing is to be done until something changes."""
+    """The replication is continuous, and there is nothing to do until something changes."""
     OFFLINE = "offline"
-    """Waiting to connect again."""
+    """The replication is waiting to reconnect."""
     STOPPED = "stopped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActiveOptions:
-    """A replication, whatever the connection."""
+    """The options of a replication, independent of the connection."""
 
     peer: PeerName
     push: bool = True
     pull: bool = True
     continuous: bool = False
     channels: frozenset[str] = frozenset()
-    """Pull only these; empty for all."""
+    """Channels whose documents are pulled; empty for all."""
     document_ids: frozenset[str] = frozenset()
-    """Push and pull only these; empty for all."""
+    """Ids of the documents to push and pull; empty for all."""
     push_selection: Selection = EVERYTHING
-    """What of it all is pushed."""
+    """Selection of the documents to push."""
     filter_name: str | None = None
-    """Names the application's filters, so that others have a checkpoint of their own."""
+    """Name of the application's filters, so that different filters use different checkpoints."""
     stream: Stream | None = None
-    """Push and pull only this part, which the peer must know too."""
+    """Part of the database to push and pull, which the peer must support too."""
     push_stream: Stream | None = None
-    """Push only this part: a choice of ours, of which the peer knows nothing. Instead of `stream`."""
+    """Part of the database to push, used instead of `stream`, which the peer does not know about."""
     acknowledged: Acknowledged | None = None
-    """Told of each change that the peer has said it holds."""
+    """Called for each change that the peer has confirmed."""
     begun: Callable[[PushProgress], None] | None = None
-    """Told from where on is pushed, once both sides' checkpoints are known, before anything is chosen."""
+    """Called with the progress from which pushing starts, once both checkpoints are known.
+
+    At that time, no change has been selected yet.
+    """
     pull_rule: Rule | None = None
-    """Which of what comes is refused."""
+    """Function that decides which received documents are refused."""
     pull_quota: Callable[[], Quota | None] = lambda: None
-    """What the peer may bring; None for anything."""
+    """Function that returns the quota for what the peer may send; None for no limit."""
     resolvers: Resolvers = field(default_factory=Resolvers)
     deltas: bool = True
     keeps: Callable[[str], bool] = lambda _: True
     is_gateway: bool = False
-    """Whether the peer is a Sync Gateway, which takes the end of a branch only before its successor."""
+    """True if the peer is a Sync Gateway, which accepts a branch's tombstone only before its successor."""
     purges_removed: bool = False
-    """Whether a document is purged here that the peer takes away: it left the channels that are pulled, or
-    access to them was lost."""
+    """Whether to purge a document locally that left the pulled channels, or to which access was lost."""
     reset_checkpoint: bool = False
-    """Begin at the beginning, this once."""
+    """Whether to ignore the stored checkpoint once."""
     names_collection: bool = False
     """Whether the connection begins with getCollections, as from CBMobile_3 on."""
 
@@ -109,16 +111,16 @@ class ActiveOptions:
 
     @property
     def pushed(self) -> Selection:
-        """All that is pushed, and so all that the peer may have."""
+        """The selection of documents that are pushed, and so of those that the peer may read."""
         return replace(self.push_selection, stream=self.stream or self.push_stream)
 
     @property
     def remote(self) -> str:
-        """The name under which is kept what the peer holds."""
+        """Name under which the peer's revisions are recorded."""
         return f"{self.peer.kind}:{self.peer.name}"
 
     def checkpoint_of(self, database: Database) -> str:
-        """The name of the checkpoint of this replication of that store."""
+        """Return the name of the checkpoint of this replication for a store."""
         return checkpoint_id(
             Replication(
                 database=database.uuid,
@@ -139,7 +141,7 @@ class ActiveOptions:
 
 
 class ActivePeer(PeerBase):
-    """Replicates with one peer over one connection."""
+    """A replication with one peer over one connection."""
 
     def __init__(self, session: Session, database: Database, options: ActiveOptions, ledger: Ledger) -> None:
         super().__init__(session, database, ledger)
@@ -149,7 +151,7 @@ class ActivePeer(PeerBase):
         self._push: PushProgress | None = None
         self._pull: PullProgress | None = None
         self._unfed: Problem | None = None
-        """Why nothing is pulled, while we push."""
+        """Reason why nothing is pulled while pushing continues."""
         self._inquiry: Inquiry | None = None
         self._offered: list[str] = []
         """Documents that failed before, until there is a sender to offer them."""
@@ -160,17 +162,17 @@ class ActivePeer(PeerBase):
             BlobServer(session, database, ledger=ledger, access=self._blobs)
 
     def start(self) -> None:
-        """The connection is up: begin."""
+        """Start the replication on an open connection."""
         if self._options.reset_checkpoint:
             self._checkpoint.forget()
         self._checkpoint.load(self._begin, names_collection=self._options.names_collection)
 
     def stop(self) -> None:
-        """End as soon as what is on its way is done with, and the checkpoint stored."""
+        """Stop after the documents in flight are finished and the checkpoint is stored."""
         self._stopping = True
 
     def offer(self, document_ids: Iterable[str]) -> None:
-        """Propose documents once more that the peer has refused before; at once if it can be."""
+        """Propose documents again that the peer refused before, at once if possible."""
         if self.sender is None:
             self._offered.extend(document_ids)
             return
@@ -179,7 +181,7 @@ class ActivePeer(PeerBase):
 
     @property
     def activity(self) -> Activity:
-        """What it is doing."""
+        """The current activity of the replication."""
         if self.session.is_over:
             return Activity.STOPPED
         if not self._started:
@@ -188,27 +190,27 @@ class ActivePeer(PeerBase):
 
     @property
     def unfed(self) -> Problem | None:
-        """Why nothing is pulled, though it was asked for, while the rest goes on."""
+        """Reason why nothing is pulled although it was requested, while pushing continues, or None."""
         return self._unfed
 
     @property
     def must_be_repeated(self) -> int:
-        """Documents that failed for now: the next replication tries them again."""
+        """Number of documents that failed temporarily, which the next replication will try again."""
         found = 0 if self.sender is None else self.sender.failed_for_now
         return found + (0 if self.receiver is None else self.receiver.failed_for_now)
 
     @property
     def pending(self) -> int:
-        """Local changes that are on their way."""
+        """Number of local changes in flight."""
         return 0 if self._push is None else self._push.pending
 
     @property
     def pushed(self) -> PushProgress | None:
-        """What need not be pushed any more; None until the checkpoint is known, or if nothing is pushed."""
+        """Local changes already pushed; None until the checkpoint is known, or if nothing is pushed."""
         return self._push
 
     def is_pending(self, sequence: int) -> bool:
-        """Whether the change at a local sequence has yet to be pushed."""
+        """Return True if the change at a local sequence has yet to be pushed."""
         return self._push is None or not self._push.is_complete(sequence)
 
     def _begin(self, checkpoint: Checkpoint) -> None:
@@ -285,7 +287,7 @@ class ActivePeer(PeerBase):
             self.sender.tell_again(document_id)
 
     def _resolve_open(self) -> None:
-        """Conflicts that a kill, or a resolver that failed, left open."""
+        """Resolve conflicts that a crash or a failed resolver left open."""
         for document_id in self.database.conflicts():
             result = conflicts.resolve(self.database, document_id, self._options.resolvers)
             if isinstance(result, Problem):

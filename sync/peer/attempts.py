@@ -1,31 +1,31 @@
-"""A record of which ways were tried for each revision that a peer refuses, so that no way is tried twice.
+"""A record of the solutions tried for each revision that a peer refuses, so that none is tried twice.
 
-Bounded in both directions, since a peer chooses how often it refuses. With more revisions than `revisions`
-the oldest record goes; a revision for which `ways` ways were tried has none left. A record is dropped by
-`forget` as soon as the revision is done with.
+The record is bounded in both directions, since a peer chooses how often it refuses. With more than
+`revisions` entries, the oldest is dropped. A revision for which `ways` solutions were tried has none left. An
+entry is removed by `forget` as soon as the revision is finished.
 """
 
 from typing import Final
 
 _Key = tuple[str, str]
-"""Document and revision."""
+"""Document id and revision id."""
 
 
 class Attempts:
-    """The ways tried for each revision of which a record is kept."""
+    """The solutions tried for each recorded revision."""
 
     def __init__(self, *, revisions: int, ways: int) -> None:
-        """`revisions`: records kept at most; `ways`: ways allowed for each of them."""
+        """Create an empty record of at most `revisions` entries, with at most `ways` solutions each."""
         self._revisions: Final = revisions
         self._ways: Final = ways
         self._tried: dict[_Key, list[str]] = {}
 
     def __len__(self) -> int:
-        """Return the number of records."""
+        """Return the number of entries."""
         return len(self._tried)
 
     def is_first(self, document_id: str, revision: str, way: str) -> bool:
-        """Return True, and record the way, if it may be tried: it is new, and the revision has ways left."""
+        """Return True, and record the solution, if it is new and the revision has attempts left."""
         key = (document_id, revision)
         tried = self._tried.get(key)
         if tried is None:
@@ -38,9 +38,9 @@ class Attempts:
         return True
 
     def was_tried(self, document_id: str, revision: str, way: str) -> bool:
-        """Return True if a way is on record."""
+        """Return True if a solution is recorded for a revision."""
         return way in self._tried.get((document_id, revision), ())
 
     def forget(self, document_id: str, revision: str) -> None:
-        """Drop the record of a revision."""
+        """Remove the entry of a revision."""
         self._tried.pop((document_id, revision), None)

@@ -1,13 +1,13 @@
-"""Access to blobs: a peer may have a blob if it may see a document that leads to it.
+"""Access to blobs: a peer may have a blob if it may read a document that refers to it.
 
-The peer names the document, or asks while a revision is on its way to it that leads to the blob. Gateways
-name no document where they ask for proof, and older ones nowhere. A tombstone leads to no blob, since its
-blobs are neither fetched nor proven before it is stored.
+The peer gives the document's id, or asks while a revision that refers to the blob is being sent to it.
+Gateways give no document when they ask for proof, and older ones never do. A tombstone refers to no blob,
+since its blobs are neither fetched nor proven before it is stored.
 
-A peer proves that it has a blob by an answer that only its bytes and the question's nonce give. Nobody gets
-the answer to an open question of ours from us, on any connection: it could be handed back to us. The nonce
-tells such a question from those of others, who are answered. So a peer that leaves our question unanswered
-keeps nobody else from a proof of the same blob.
+A peer proves that it has a blob by an answer that depends on the blob's bytes and the question's nonce. The
+answer to an open question of ours is not given to anyone on any connection, since it could be passed back to
+us. The nonce distinguishes such a question from those of others, which are answered. So a peer that leaves
+our question unanswered does not prevent others from getting a proof of the same blob.
 """
 
 from collections import Counter
@@ -25,21 +25,21 @@ _UNAVAILABLE: Final = 503
 
 
 class BlobAccess:
-    """Access of one peer to the blobs of a store."""
+    """The access of one peer to the blobs of a store."""
 
     def __init__(self, database: Database, readable: Selection) -> None:
-        """`readable`: which documents the peer may see."""
+        """Create the access of a peer that may read the documents in `readable`."""
         self._database, self._readable = database, readable
         self._open = open_nonces(database)
         self._on_the_way: Counter[str] = Counter()
 
     @property
     def is_limited(self) -> bool:
-        """Return True unless the peer may see everything."""
+        """True unless the peer may read everything."""
         return not self._readable.is_everything
 
     def send(self, raw: bytes) -> tuple[str, ...]:
-        """Take note that a body is on its way to the peer; return the blobs that it leads to."""
+        """Record that a body is being sent to the peer. Return the digests of the blobs it refers to."""
         if not self.is_limited or not wire_bodies.may_hold_blobs(raw):
             return ()
         found = tuple(wire_bodies.blobs_in(bodies.decode("", raw)))
@@ -47,14 +47,14 @@ class BlobAccess:
         return found
 
     def sent(self, digests: Iterable[str]) -> None:
-        """Take note that the peer has answered for what `send` returned."""
+        """Record that the peer has answered for the blobs that `send` returned."""
         self._on_the_way.subtract(digests)
         for digest in digests:
             if self._on_the_way[digest] <= 0:
                 del self._on_the_way[digest]
 
     def check(self, digest: str, document_id: str | None) -> None:
-        """Raise MessageError (403) if the peer may see no document that leads to a blob."""
+        """Raise MessageError (403) if the peer may read no document that refers to a blob."""
         if not self.is_limited or digest in self._on_the_way:
             return
         document = None if document_id is None else self._database.get(document_id)
@@ -67,9 +67,9 @@ class BlobAccess:
             raise MessageError(f"blob {digest}: no document that you may see has it", code=_FORBIDDEN)
 
     def check_proof(self, digest: str, document_id: str | None, nonce: bytes) -> None:
-        """Check access to a blob for the answer to a peer's question for proof.
+        """Check access to a blob for a peer's request for proof.
 
-        Raises MessageError; with 503 if it is a question of ours that is still open.
+        Raises MessageError, with 503 if it is a question of ours that is still open.
         """
         self.check(digest, document_id)
         if nonce in self._open:
@@ -80,7 +80,7 @@ _open: WeakKeyDictionary[Database, set[bytes]] = WeakKeyDictionary()
 
 
 def open_nonces(database: Database) -> set[bytes]:
-    """Return the nonces of our open questions for proof, on all connections of this process."""
+    """Return the nonces of our open requests for proof, on all connections of this process."""
     found = _open.get(database)
     if found is None:
         found = _open[database] = set()

@@ -1,12 +1,12 @@
-"""Blobs between peers: fetched before the document that leads to them is stored, served to those who ask.
+"""Blob transfers: blobs are fetched before their document is stored, and served on request.
 
-A blob is stored under its digest once it is whole; one that is here is never fetched again, so a document
-whose transfer broke off goes on where it was. A peer that pushes a document with a blob that is here already
-must prove that it has it too, once on each connection. Otherwise anyone who knows a digest could have a
-document that leads to the blob. Documents wait for proofs as long as the peer sends any. After a minute
-without one they fail for now.
+A blob is stored under its digest once it is complete. A stored blob is never fetched again, so a document
+whose transfer was interrupted continues where it was. A peer that pushes a document with a blob that is
+already stored must prove that it has the blob too, once on each connection. Otherwise anyone who knows a
+digest could push a document that refers to the blob. Documents wait for proofs as long as the peer sends any.
+After a minute without one they fail temporarily.
 
-Blobs are hashed as jobs of the session's `work`: in slices, and no more than the connection may cost.
+Blobs are hashed as jobs of the session's `work`: in slices, and within the limits of the connection.
 """
 
 import logging
@@ -46,7 +46,7 @@ _UNAVAILABLE: Final = 503
 _TOO_BIG: Final = 1009
 
 Fetched = Callable[[MessageError | None, Any], None]
-"""Called when all blobs of a document are here, or one cannot be had."""
+"""Called when all blobs of a document are stored, or with the error if one cannot be had."""
 
 
 class _Waiting:
@@ -58,7 +58,7 @@ class _Waiting:
         self.left, self.then, self.given = left, then, given
 
     def one_less(self, error: MessageError | None) -> None:
-        """A blob is here, or cannot be had; of several errors the first is told."""
+        """Count a blob that has arrived or failed. Only the first of several errors is reported."""
         if self.left <= 0:
             return
         self.left = 0 if error is not None else self.left - 1
@@ -76,11 +76,11 @@ class _Transfer:
         self.waiting: list[_Waiting] = []
         self.writer: BlobWriter | None = None
         self.arrived = 0
-        """Bytes so far, of which no more are written than the document tells of."""
+        """Number of bytes received, of which no more are written than the document states."""
 
 
 class BlobFetcher:
-    """Gets the blobs of documents that a peer sends."""
+    """The fetching of blobs for documents that a peer sends."""
 
     def __init__(
         self,
@@ -100,32 +100,32 @@ class BlobFetcher:
         self._proving: dict[str, list[_Waiting]] = {}
         """Documents that wait for the proof of each blob."""
         self._unanswered: dict[str, bytes] = {}
-        """Blobs of which the peer has not sent the proof that it was asked for, and the question's nonce."""
+        """Blobs whose requested proof has not arrived, with the nonce of each request."""
         self._proof_since = 0.0
-        """When the peer last sent a proof, or was asked for one while no other question was open."""
+        """Time of the last proof, or of the first open request if there was none before."""
         self._proven: dict[str, None] = {}
         """Blobs that the peer has proven to have."""
         session.at_end(self._close)
 
     @property
     def deadline(self) -> float | None:
-        """Return the time at which `pump` has something to do; None if no question is open."""
-        return self._proof_since + limits.PROOF_WITHIN if self._unanswered else None
+        """Time at which `pump` has work to do; None if no request for proof is open."""
+        return self._proof_since + tuning.PROOF_WITHIN if self._unanswered else None
 
     def pump(self) -> None:
-        """Fail for now what waits for a proof that does not come."""
+        """Fail temporarily the documents that wait for an overdue proof."""
         due = self.deadline
         if due is None or self._session.clock() < due:
             return
         for digest in list(self._unanswered):
             if digest not in self._unanswered:
-                continue  # A document that failed for another blob has ended the session.
+                continue  # A document that failed because of another blob has ended the session.
             self._ask_no_more(digest)
             text = f"blob {digest}: the peer has not proved within {limits.PROOF_WITHIN:g} s that it has it"
             self._judged(digest, MessageError(text, code=_UNAVAILABLE))
 
     def fetch(self, blobs: Mapping[str, BlobInfo], document_id: str, then: Fetched, given: Any) -> None:
-        """Have these blobs here, or proven, then say so; at once if nothing is to be done."""
+        """Fetch these blobs, or have them proven, then call `then`; at once if there is nothing to do."""
         store = self._database.blobs
         missing: list[str] = []
         present: list[str] = []
@@ -164,7 +164,7 @@ class BlobFetcher:
     def _begin(self) -> None:
         while self._queue and self._active < limits.BLOBS_AT_ONCE:
             transfer = self._queue.popleft()
-            # Others that were asked for at the same time have been counted by now.
+            # Other blobs that were requested at the same time have been counted by now.
             objection = self._objection(
                 [transfer.digest], {transfer.digest: transfer.info}, transfer.document_id
             )
@@ -219,14 +219,14 @@ class BlobFetcher:
                 self._ledger.progress.blobs_pulled += 1
             except BlobError as broken:
                 is_longer = transfer.info.length is not None and transfer.arrived > transfer.info.length
-                code = _BAD_REQUEST if is_longer else _FAILED  # the former is the document's own fault
+                code = _BAD_REQUEST if is_longer else _FAILED  # too long is the document's own fault
                 error = MessageError(f"{transfer.document_id}: {broken}", code=code)
         for waiting in transfer.waiting:
             waiting.one_less(error)
         self._begin()
 
     def _charge(self, transfer: _Transfer) -> None:
-        """Count what has come of a blob, whether it was right or not: it was written to the card."""
+        """Charge the received bytes of a blob to the quota, even if invalid: the card was written."""
         if transfer.arrived and (quota := self._quota()) is not None:
             quota.charge(transfer.arrived, revisions=0)
 
@@ -250,7 +250,7 @@ class BlobFetcher:
     def _answered(self, reply: Reply, given: tuple[str, bytes]) -> None:
         digest, nonce = given
         if self._unanswered.get(digest) != nonce:
-            return  # Too late: since it was given up, anyone may have had the answer from us.
+            return  # Too late: since we gave up, anyone may have received the answer from us.
         self._ask_no_more(digest)
         self._proof_since = self._session.clock()
         if isinstance(reply, ErrorReceived):
@@ -264,7 +264,7 @@ class BlobFetcher:
             self._judged(digest, error)
 
     def _comparing(self, told: str, digest: str, nonce: bytes) -> Generator[int, None, None]:
-        """Make the proof here as well, and compare: a job."""
+        """Compute the proof here and compare it, as a job."""
         made, error = Proof(nonce), None
         try:
             for piece in self._database.blobs.pieces(digest, limits.WORK_SLICE // 2):
@@ -298,15 +298,15 @@ class BlobFetcher:
 
 
 class BlobServer:
-    """Answers a peer's questions for blobs."""
+    """The serving of blobs to a peer."""
 
     def __init__(self, session: Session, database: Database, *, ledger: Ledger, access: BlobAccess) -> None:
-        """`access`: which blobs the peer may have."""
+        """Create the serving of blobs. `access` decides which blobs the peer may have."""
         self._session, self._database, self._ledger = session, database, ledger
         self._access = access
         self._open: set[_File] = set()
         self._opening = 0
-        """Blobs that are being looked through before they are sent."""
+        """Number of blobs that are being read for a check before they are sent."""
         session.at_end(self._close)
         session.handle(GetAttachment, self._get)
         session.handle(ProveAttachment, self._prove)
@@ -321,7 +321,7 @@ class BlobServer:
         self._opening += 1
 
     def _sending(self, request: GetAttachment, event: RequestReceived) -> Generator[int, None, None]:
-        """Look through a blob, and send it: a job."""
+        """Check a blob and send it, as a job."""
         try:
             for piece in self._database.blobs.pieces(request.digest, limits.WORK_SLICE):
                 yield len(piece)
@@ -339,7 +339,7 @@ class BlobServer:
         self._session.work.add(self._proving(request, event))
 
     def _proving(self, request: ProveAttachment, event: RequestReceived) -> Generator[int, None, None]:
-        """Prove that we have a blob: a job."""
+        """Compute the proof that we have a blob, as a job."""
         made = Proof(request.nonce)
         try:
             for piece in self._database.blobs.pieces(request.digest, limits.WORK_SLICE // 2):
@@ -348,13 +348,13 @@ class BlobServer:
             self._access.check_proof(request.digest, request.document_id, request.nonce)
         except BlobError as error:
             self._session.refuse(event, self._missing(request.digest, error))
-        except MessageError as error:  # it has become another's meanwhile, or we have begun to ask
+        except MessageError as error:  # access was lost meanwhile, or we have asked for a proof ourselves
             self._session.refuse(event, error)
         else:
             self._session.respond(event, ProveAttachmentReply(str(made)).encode())
 
     def _missing(self, digest: str, error: BlobError) -> MessageError:
-        """Return what a peer is told of a blob that cannot be read; the error itself names a file of ours."""
+        """Return the error sent to the peer for an unreadable blob, without the local path."""
         if self._database.blobs.has(digest):
             log.warning("%s", error)
         return MessageError(f"blob {digest} is not here", code=_NOT_FOUND)
@@ -372,7 +372,7 @@ class _File:
         among.add(self)
 
     def read(self, size: int, /) -> bytes:
-        """Up to `size` bytes; none at the end."""
+        """Return up to `size` bytes; empty at the end of the file."""
         if self._file.closed:
             return b""
         read = self._file.read(size)
@@ -381,6 +381,6 @@ class _File:
         return read
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, which may be closed already."""
         self._file.close()
         self._among.discard(self)

@@ -1,6 +1,6 @@
-"""Stored checkpoints: two copies of ours, here and at the peer; and those that we keep for peers.
+"""Stored checkpoints: the two copies of ours, here and at the peer, and those that we store for peers.
 
-Each save goes to the peer first: a copy that is only there does no harm, `reconcile` sees to that.
+Each save goes to the peer first. A copy that is only there does no harm, because `reconcile` handles that.
 """
 
 import logging
@@ -39,46 +39,49 @@ _CONFLICT: Final = 409
 _TOO_LARGE: Final = 413
 _UNAVAILABLE: Final = 503
 _SAVE_EVERY: Final = 0.5
-"""Seconds between two checkpoints that are stored for one owner: each costs the card a write. Couchbase Lite
-saves one every 5 s at most while documents pass, as we do; of many devices of one user each waits a while."""
+"""Seconds between two checkpoints stored for one owner, each of which is a write to the card.
+
+Couchbase Lite saves one every 5 s at most while documents are transferred, as we do. If one user has many
+devices, each of them waits a while.
+"""
 _BURST: Final = 20
-"""Checkpoints that are stored at once after a pause."""
+"""Number of checkpoints that may be stored at once after a pause."""
 _SAVES_WAITING: Final = 64
 _CONFLICTS_MOST: Final = 3
-"""Times in a row that another replication may have stored its own before ours is given up."""
+"""Maximum consecutive times that another replication may have stored its checkpoint before we give up."""
 _NO_COLLECTIONS: Final = frozenset({400, 404, 501})
-"""Statuses by which peers say that they know no collections, or not on this connection."""
+"""Statuses with which peers say that they do not support collections, in general or on this connection."""
 _DEFAULT_COLLECTION: Final = "_default"
 DEFAULT_COLLECTIONS: Final = frozenset({"_default", "_default._default"})
 
 
 class OwnCheckpoint:
-    """The checkpoint of a replication of ours."""
+    """The checkpoint of one of our replications."""
 
     def __init__(self, session: Session, database: Database, name: str) -> None:
-        """`name`: from `sync.replication.checkpoint_id`."""
+        """Create a checkpoint. `name` comes from `sync.replication.checkpoint_id`."""
         self._session, self._database, self._name = session, database, name
         self._revision: str | None = None
         self._saved: Checkpoint | None = None
         self._saving: Checkpoint | None = None
         self._conflicts = 0
         self.saved_at: float = session.clock()
-        """When a save last ended or was given up."""
+        """Time when a save last ended or was given up."""
 
     @property
     def is_saving(self) -> bool:
-        """Whether a save is under way."""
+        """True while a save is in progress."""
         return self._saving is not None
 
     def is_saved(self, checkpoint: Checkpoint) -> bool:
-        """Return True if both copies say this, as far as they have room for it."""
+        """Return True if both copies contain this checkpoint, as far as there is space for it."""
         return self._saved is not None and checkpoint.within(LARGEST) == self._saved
 
     def load(self, then: Callable[[Checkpoint], None], *, names_collection: bool = False) -> None:
-        """Ask the peer for its copy, and go on with what both vouch for.
+        """Request the peer's copy, and call `then` with the checkpoint on which both copies agree.
 
         With `names_collection` the first message is getCollections, and each later one names the collection:
-        Couchbase Lite 4 refuses all others. A peer that does not know that message is asked without it.
+        Couchbase Lite 4 refuses all others. A peer that does not support that message is asked without it.
         """
         if names_collection:
             request = GetCollections((_DEFAULT_COLLECTION,), (self._name,))
@@ -110,17 +113,17 @@ class OwnCheckpoint:
             return
         self._session.collection = 0
         self._revision = found.revision
-        # An empty body is how the peer says that it has none; ours is never empty.
+        # An empty body means that the peer has none; ours is never empty.
         self._reconcile(None if found.body == b"{}" else found.body, then)
 
     def forget(self) -> None:
-        """Begin at the start: our own copy goes, so that nothing is vouched for."""
+        """Delete our own copy, so that the replication starts from the beginning."""
         found = self._database.get_local(_OWN + self._name)
         if found is not None:
             self._database.delete_local(found.key, parent=found.rev)
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Store both copies, unless they are, or a save is under way."""
+        """Store both copies, unless they are already stored or a save is in progress."""
         if self.is_saving or self.is_saved(checkpoint):
             return
         self._saving = checkpoint = checkpoint.within(LARGEST)
@@ -161,7 +164,8 @@ class OwnCheckpoint:
         if isinstance(reply, ErrorReceived):
             failure = Failure.decode(reply)
             if failure.status == _CONFLICT and self._conflicts < _CONFLICTS_MOST:
-                # Another replication of this name has stored its own: take its revision, store ours again.
+                # Another replication with this name has stored its checkpoint: use that revision, and store
+                # ours again.
                 self._conflicts += 1
                 self._session.request(
                     GetCheckpoint(self._name, self._session.collection).encode(), self._reread, saving
@@ -189,20 +193,20 @@ class OwnCheckpoint:
 
 
 def stored(database: Database, name: str) -> Checkpoint | None:
-    """Our own copy of the checkpoint of a replication of ours; None if there is none that can be read."""
+    """Return our own copy of a replication's checkpoint, or None if it is missing or unreadable."""
     found = database.get_local(_OWN + name)
     return None if found is None else _decoded(found.raw, "our copy of the checkpoint")
 
 
 @dataclass(slots=True)
 class _Pace:
-    """How often one owner may have checkpoints stored, on all connections together."""
+    """The rate limit of one owner's checkpoints, on all connections together."""
 
     due: float = float("-inf")
-    """When, by the sessions' clock, the next one may be stored."""
+    """Time of the sessions' clock from which the next checkpoint may be stored."""
 
     def takes(self, now: float) -> bool:
-        """Return True, and count it, if one may be stored now."""
+        """Return True, and count it, if a checkpoint may be stored now."""
         if now < self.due:
             return False
         self.due = max(self.due, now - _BURST * _SAVE_EVERY) + _SAVE_EVERY
@@ -213,10 +217,10 @@ _paces: Final[WeakKeyDictionary[Database, dict[str, _Pace]]] = WeakKeyDictionary
 
 
 class PeersCheckpoints:
-    """Keeps the checkpoints of peers: a few small ones for each owner."""
+    """The storing of peers' checkpoints: a few small ones for each owner."""
 
     def __init__(self, session: Session, database: Database, *, owner: str) -> None:
-        """`owner`: whose they are, as `sync.store.checkpoints` has it."""
+        """Create the storing of checkpoints for `owner`, in the form of `sync.store.checkpoints`."""
         self._session, self._database, self._owner = session, database, owner
         self._pace = _paces.setdefault(database, {}).setdefault(owner, _Pace())
         self._waiting: deque[tuple[SetCheckpoint, RequestReceived]] = deque()
@@ -244,11 +248,11 @@ class PeersCheckpoints:
 
     @property
     def deadline(self) -> float | None:
-        """Return the time at which `pump` has something to do; None if nothing waits."""
+        """Time at which `pump` has work to do; None if nothing is waiting."""
         return self._pace.due if self._waiting else None
 
     def pump(self) -> None:
-        """Store what waits, as often as the owner may. Raises StoreError."""
+        """Store waiting checkpoints, as often as the owner may. Raises StoreError."""
         while self._waiting and self._pace.takes(self._session.clock()):
             request, event = self._waiting.popleft()
             try:
@@ -279,12 +283,12 @@ class PeersCheckpoints:
         self._session.respond(event, GetCollectionsReply(tuple(found)).encode())
 
     def _recognise(self, client: str) -> None:
-        """A peer that nobody knows by name is known by its checkpoint, which is its store's own."""
+        """Identify a peer without a name by its checkpoint, which belongs to its store alone."""
         self._session.remote = self._session.remote or unnamed(self._owner, client)
 
 
 def _decoded(body: bytes, what: str) -> Checkpoint | None:
-    """None for a copy that is malformed: then nothing is vouched for."""
+    """Decode a copy of a checkpoint. Return None, and log it, if the copy is malformed."""
     try:
         return Checkpoint.decode(body)
     except MessageError as error:

@@ -1,18 +1,19 @@
-"""Conflicts: what becomes of a document of which more than one revision is current.
+"""Conflicts: resolution of documents with more than one current revision.
 
     outcome = resolve(database, "alarm:argo:bilge:abcdef:000000000007", resolvers)
 
-Every peer resolves for itself, and all must make the same revision. So nothing here knows which revision is
-whose. A resolver is asked about two revisions in the order in which the store ranks them; more are folded in
-that order. What it decides is put on the branch that the store ranks first, whatever it is: there alone each
-revision outranks those that it replaces. If that branch says it already, it stays as it is.
+Every peer resolves conflicts itself, and all must make the same revision. So this module does not know which
+revision belongs to whom. A resolver receives two revisions in the order in which the store ranks them, and
+more are folded in that order. The result is put on the branch that the store ranks first, whatever it is:
+only there does each revision outrank those that it replaces. If that branch already has the result, it stays
+unchanged.
 
-Peers that meet in another order fold other pairs. They still come to the same end, and to an end at all, if
-a resolver's decision depends on the two bodies alone, as maximum and union do: `f(a, a) == a`,
-`f(a, b) == f(b, a)`, `f(a, f(b, c)) == f(f(a, b), c)`; or if it keeps the winning one, as the default does.
+Peers that meet in a different order fold different pairs. They still reach the same result, and reach one at
+all, if a resolver's decision depends on the two bodies alone, as maximum and union do: `f(a, a) == a`, `f(a,
+b) == f(b, a)`, `f(a, f(b, c)) == f(f(a, b), c)`; or if it keeps the winning revision, as the default does.
 
-Deletions: to the store a live branch beats a deleted one, for a branch that lost ends in a deletion too. A
-deletion that somebody meant becomes a party to the conflict if it is named; `deletion_in` finds it.
+Deletions: in the store a live branch beats a deleted one, because a losing branch ends in a deletion too. An
+intended deletion becomes a party to the conflict if it is given to `resolve`; `deletion_in` finds it.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -30,39 +31,39 @@ _NUMBERED: Final = frozenset({REVOCATIONS, RADIO_KEY})
 """Documents of the fleet's CA of which the higher number is right."""
 
 _SEVERITIES: Final = ("nominal", "normal", "alert", "warn", "alarm", "emergency")
-"""Signal K's alarm states, least first."""
+"""Signal K's alarm states, in ascending order of severity."""
 _DELETED: Final = b'{"deleted":true}'
-"""Body of a deletion by resolution that has no other. It tells that from the end of a branch that lost."""
+"""Body of a deletion by resolution without a body, to distinguish it from a losing branch's tombstone."""
 _ATTEMPTS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Two current revisions of a document. Their bodies are canonical JSON."""
+    """Two current revisions of a document, with canonical JSON bodies."""
 
     document_id: str
     winning: Document
-    """The one that the store ranks higher: live before deleted, then generation, then digest."""
+    """The revision that the store ranks higher: live before deleted, then generation, then digest."""
     losing: Document
 
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """One of the two is right as it is."""
+    """The decision to keep one of the two revisions unchanged."""
 
     document: Document
 
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """The document gets this body."""
+    """The decision to give the document this body."""
 
     body: Mapping[str, Any] | bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """The document is deleted; the body is what its tombstone still says."""
+    """The decision to delete the document; the body is the content of its tombstone."""
 
     body: Mapping[str, Any] | bytes | None = None
 
@@ -73,32 +74,32 @@ ConflictResolver = Callable[[Conflict], Resolution]
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """A conflict that is over."""
+    """The outcome of a resolved conflict."""
 
     document_id: str
     rev: str
-    """What is current now."""
+    """The current revision."""
     deleted: bool
     is_new: bool
-    """Whether a revision was made for it; otherwise one of the branches stands as it was."""
+    """True if a revision was made for it; otherwise one of the branches stands unchanged."""
 
 
 def default_resolver(conflict: Conflict) -> Resolution:
-    """As Couchbase Lite: a deletion wins, else the higher generation, else the higher digest."""
+    """Resolve as Couchbase Lite does: a deletion wins, else the higher generation, else the higher digest."""
     if conflict.losing.deleted:
         return Delete(conflict.losing.raw)
     return Keep(conflict.winning)
 
 
 def resolve_alarm(conflict: Conflict) -> Resolution:
-    """Merges two states of an alarm; a deletion wins."""
+    """Merge two states of an alarm; a deletion wins."""
     if conflict.losing.deleted:
         return default_resolver(conflict)
     return Merge(merge_alarms(conflict.winning.body, conflict.losing.body))
 
 
 def resolve_fleet(conflict: Conflict) -> Resolution:
-    """Revocations, the radio's key: the higher number is right, whoever says it; no deletion undoes it."""
+    """Keep the higher number of revocations or radio keys, whoever wrote it, even against a deletion."""
     if conflict.document_id not in _NUMBERED:
         return default_resolver(conflict)
     winning, losing = conflict.winning, conflict.losing
@@ -107,13 +108,13 @@ def resolve_fleet(conflict: Conflict) -> Resolution:
 
 @dataclass(frozen=True, slots=True)
 class Resolvers:
-    """Who resolves which documents: those given here, else Logboat's own rules, else the default."""
+    """The choice of resolvers: those given here, else Logboat's own rules, else the default."""
 
     by_kind: Mapping[Kind, ConflictResolver] = field(default_factory=dict)
     default: ConflictResolver = default_resolver
 
     def of(self, document_id: str) -> ConflictResolver:
-        """The one for this document."""
+        """Return the resolver for a document."""
         name = parse_id(document_id)
         if name is None:
             return self.default
@@ -121,16 +122,16 @@ class Resolvers:
 
 
 def deletion_in(before: Document | None, rev: str, *, deleted: bool, outcome: Inserted) -> str | None:
-    """The deletion with which a revision from a peer made a conflict that is none to the store.
+    """Return the deletion with which a peer's revision made a conflict that the store does not see.
 
     Args:
         before: the document's current revision before `insert`.
         rev: the revision that was inserted.
         deleted: whether that is a deletion.
-        outcome: what `insert` returned.
+        outcome: the result of `insert`.
 
     Returns:
-        What `resolve` takes as `deletion`: a deletion that met a live branch, or was met by one.
+        The value for `resolve`'s `deletion`: a deletion that met a live branch, or was met by one.
     """
     if outcome is not Inserted.BRANCHED or before is None or before.deleted == deleted:
         return None
@@ -138,33 +139,34 @@ def deletion_in(before: Document | None, rev: str, *, deleted: bool, outcome: In
 
 
 def meant(database: Database, deletions: Iterable[Document]) -> str | None:
-    """The highest of these deletions that is surely not just the end of a branch that lost a conflict."""
+    """Return the highest of these deletions that is certainly not just a losing branch's tombstone."""
     ranked = sorted(deletions, key=_rank, reverse=True)
     return next((deletion.rev for deletion in ranked if _is_meant(database, deletion)), None)
 
 
 def is_closing(rev: str, parent: str | None) -> bool:
-    """Whether a deletion of `parent` is the end of a branch that lost a conflict, as our stores make it."""
+    """Return True if a deletion of `parent` is the tombstone that our stores put on a losing branch."""
     return rev == revisions.make(parent, deleted=True, body=bodies.EMPTY, closing=True)
 
 
 def resolve(
     database: Database, document_id: str, resolvers: Resolvers | None = None, *, deletion: str | None = None
 ) -> Resolved | Problem | None:
-    """End the conflict of a document.
+    """Resolve the conflict of a document.
 
-    A resolver is an application's code: whatever it raises or returns, at worst this conflict stays open. It
-    is called outside a transaction, unless the caller is in one.
+    A resolver is application code. Whatever it raises or returns, at worst this conflict stays open. It is
+    called outside a transaction, unless the caller is in one.
 
     Args:
         database: the store.
-        document_id: the document.
-        resolvers: who decides.
-        deletion: a deleted branch that takes part, see `deletion_in`. It is passed over if it may be no more
-            than the end of a branch that lost a conflict.
+        document_id: the document's id.
+        resolvers: the resolvers to choose from.
+        deletion: a deleted branch that takes part, see `deletion_in`. It is ignored if it may be just a
+            losing branch's
+            tombstone.
 
     Returns:
-        How it ended; a Problem, if it stays open; None if there is none.
+        The outcome; a Problem if the conflict stays open; None if there is no conflict.
 
     Raises:
         StoreError: the store cannot be read or written.
@@ -180,7 +182,7 @@ def resolve(
             decided = _decide(resolver, parties)
             if decided.deleted and decided.raw == bodies.EMPTY:
                 decided = replace(decided, raw=_DELETED)
-            if leaves[0].deleted:  # it outranks live branches beyond the horizon, which cannot win any more
+            if leaves[0].deleted:  # it outranks live branches beyond the horizon, which can no longer win
                 decided = replace(decided, deleted=True, raw=_DELETED)
             with database.transaction():
                 if database.leaves(document_id) == leaves:
@@ -191,11 +193,12 @@ def resolve(
 
 
 def merge_alarms(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
-    """What two states of one alarm say together; nothing that one of them knows of is undone.
+    """Merge two states of one alarm, so that nothing that one of them knows is undone.
 
-    Acknowledgements of both; the worse severity; cleared if either is, at the earlier time; the rest from
-    the one with the longer history, as it is the later state. What is malformed in these fields counts for
-    nothing. Any number of states give the same, in whatever order and however often they are merged.
+    The result has the acknowledgements of both and the worse severity. It is cleared if either is, at the
+    earlier time. The rest comes from the one with the longer history, which is the later state. Malformed
+    values in these fields are ignored. Any number of states give the same result, in whatever order and
+    however often they are merged.
     """
     chosen = max((_rest(first), _rest(second)), key=_rest_key)
     merged = dict(chosen)
@@ -221,11 +224,11 @@ _OWN: Final[dict[Kind, ConflictResolver]] = {Kind.ALARM: resolve_alarm, Kind.FLE
 
 
 class _ResolverError(Exception):
-    """A resolver that failed, or that decided nonsense."""
+    """A resolver that failed, or that returned an invalid decision."""
 
 
 def _decide(resolver: ConflictResolver, parties: list[Document]) -> Document:
-    """What the parties come to: a revision that need not exist, with the body and the deletion to store."""
+    """Return the parties' result as a revision that need not exist, with the body and deletion to store."""
     decided, *others = [replace(party, raw=bodies.recanonical(party.id, party.raw)) for party in parties]
     for other in others:
         if decided.raw == other.raw and decided.deleted == other.deleted:
@@ -239,7 +242,7 @@ def _decide(resolver: ConflictResolver, parties: list[Document]) -> Document:
 def _ask(resolver: ConflictResolver, conflict: Conflict) -> object:
     try:
         return resolver(conflict)
-    except Exception as error:  # an application's code: whatever it raises, the rest goes on
+    except Exception as error:  # application code: whatever it raises, the rest continues
         raise _ResolverError(f"the conflict resolver failed: {_described(error)}") from error
 
 
@@ -259,7 +262,7 @@ def _apply(conflict: Conflict, resolution: object) -> Document:
             raw = bodies.to_canonical(conflict.document_id, body)
         except DocumentError:
             raise
-        except Exception as error:  # a mapping of the application's own
+        except Exception as error:  # a mapping of the application's own type
             raise _ResolverError(f"the conflict resolver's body: {_described(error)}") from error
         if not deleted:
             raw = attachments.kept(conflict.document_id, raw, winning.raw, conflict.losing.raw)
@@ -277,7 +280,7 @@ def _settle(database: Database, live: list[Document], decided: Document) -> Reso
 
 
 def _is_meant(database: Database, leaf: Document) -> bool:
-    """Whether a deletion is surely not just the end of a branch that lost a conflict."""
+    """Return True if a deletion is certainly not just a losing branch's tombstone."""
     if not leaf.deleted:
         return False
     if leaf.raw != bodies.EMPTY:
@@ -286,7 +289,7 @@ def _is_meant(database: Database, leaf: Document) -> bool:
     parent = found.history[0] if found is not None and found.history else None
     generation = 0 if parent is None else revisions.generation(parent)
     if generation + 1 != revisions.generation(leaf.rev):
-        return False  # what it ended is not known here, so nobody can tell
+        return False  # its parent is unknown here, so this cannot be decided
     return not is_closing(leaf.rev, parent)
 
 
@@ -306,7 +309,7 @@ def _described(error: Exception) -> str:
 
 
 def _canonical(value: Any) -> bytes:
-    """A key for any value of JSON: equal for what is equal, whatever the order of its members."""
+    """Return a key for any JSON value, equal for equal values whatever the order of their members."""
     return bodies.canonical("merged", {"value": value})
 
 

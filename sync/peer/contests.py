@@ -1,14 +1,14 @@
-"""Decides what becomes of a change that the peer refuses as a conflict (409).
+"""Handling of changes that the peer refuses as conflicts (409).
 
-    refused ──► our branch covers the peer's revision       ──► proposed again, to follow that
-            ──► the peer is on a branch that has ended here ──► proposed again, sent with its end
-            ──► the pull of the same replication brings it  ──► wait, and resolve
-            ──► none of these                               ──► the document fails, by name
+    refused ──► our branch includes the peer's revision      ──► proposed again, as its successor
+            ──► the peer is on a branch that was closed here ──► proposed again, sent with its tombstone
+            ──► the pull of the same replication brings it   ──► wait, and resolve
+            ──► none of these                                ──► the document fails, by name
 
-No revision is sent that the peer has not just let come: Couchbase Lite closes the connection (4002) over one
-that it did not ask for, and does so at every attempt. So each way begins with another proposal, and none is
-tried twice for the same revision of the peer's (`attempts`). A change for which no way is left fails by name.
-A continuous replication proposes it again after a while, and then every way is open again.
+No revision is sent that the peer has not just accepted for sending: Couchbase Lite closes the connection
+(4002) over an unrequested one, and does so at every attempt. So each solution begins with another proposal,
+and none is tried twice for the same revision of the peer (`attempts`). A change without a solution fails by
+name. A continuous replication proposes it again after a while, and then every solution may be tried again.
 """
 
 from collections.abc import Callable
@@ -35,7 +35,7 @@ _AGAIN: Final = "again"
 
 
 class Contests:
-    """Finds a way for the contested changes of one feed."""
+    """The search for a solution for the contested changes of one feed."""
 
     def __init__(
         self,
@@ -48,44 +48,53 @@ class Contests:
         propose: Callable[[Offer], None],
         offer: Callable[[model.Change], Offer],
     ) -> None:
-        """`attempts`: the ways tried for each revision; `propose` proposes a change once more; `offer` makes
-        the offer by which it is first proposed."""
+        """Create the search.
+
+        Args:
+            session: the session with the peer.
+            database: the store.
+            options: the options for sending.
+            outcomes: the outcomes of changes.
+            attempts: the solutions tried for each revision.
+            propose: proposes a change again.
+            offer: makes the offer with which a change is first proposed.
+        """
         self._session, self._database = session, database
         self._options, self._outcomes, self._attempts = options, outcomes, attempts
         self._propose, self._offer = propose, offer
-        self._told_again = Attempts(revisions=limits.ATTEMPTS_KEPT, ways=1)
-        """Revisions of which a peer on an outdated branch was told once more."""
+        self._told_again = Attempts(revisions=tuning.ATTEMPTS_KEPT, ways=1)
+        """Revisions that were proposed once more to a peer on an outdated branch."""
         self._given_up: Problem | None = None
-        """Why no conflict waits for the pull any more."""
+        """Reason why no conflict waits for the pull any longer."""
         self.asking = 0
-        """Questions to the peer that are not answered."""
+        """Number of unanswered questions to the peer."""
 
     def give_up(self, options: SendOptions, problem: Problem) -> None:
-        """Wait no longer for what the pull brings: each change that does so fails, for this reason."""
+        """Stop waiting for what the pull brings. Each change that waits fails for this reason."""
         inquirer, self._options = self._options.inquirer, options
         self._given_up = problem
         if inquirer is not None:
             inquirer.give_up(Failure(HTTP_DOMAIN, problem.code, problem.text))
 
     def forget(self, change: model.Change) -> None:
-        """Allow everything that was tried to be tried again: the change has waited for a while."""
+        """Allow all solutions to be tried again, because the change has waited for a while."""
         self._attempts.forget(change.id, change.rev)
         if self._options.inquirer is not None:
             self._options.inquirer.forget(change.id)
 
     def again(self, change: model.Change) -> None:
-        """Propose a change again of which the peer has an outdated branch, but once."""
+        """Propose a change again whose outdated branch the peer has, but only once."""
         if self._told_again.is_first(change.id, change.rev, _AGAIN):
             self._propose(self._offer(change))
         else:
             self._outcomes.done(change)
 
     def refused(self, offer: Offer, current: str | None) -> None:
-        """Find a way for a proposal that conflicts with the peer's revision `current`, if it said which."""
+        """Find a solution for a proposal that conflicts with the peer's revision `current`, if known."""
         change = _main(offer.change, offer.plan)
         if current is None:
             if offer.parent is not None and self._is_first(change, _NO_PARENT):
-                # Couchbase Lite refuses a successor of something that it does not have at all.
+                # Couchbase Lite refuses a successor of a revision that it does not have at all.
                 self._propose(Offer(change))
             else:
                 self._conflict(change, None)
@@ -96,7 +105,7 @@ class Contests:
             return
         found = self._database.revision(change.id, change.rev, ancestors=(current,))
         if found is None:
-            # Replaced meanwhile: what replaced it comes later in the feed.
+            # Replaced in the meantime: the replacement comes later in the feed.
             self._outcomes.done(change)
         elif current in found.history:
             self._try(Offer(change, current), current)
@@ -108,13 +117,13 @@ class Contests:
             self._conflict(change, current)
 
     def refused_on_arrival(self, sending: Sending) -> None:
-        """Find a way for a revision that was let come, and was then a conflict all the same."""
+        """Find a solution for a revision that was accepted for sending, but then refused as a conflict."""
         change = _main(sending.change, sending)
         parent = sending.ancestors[0] if sending.ancestors else None
         if change.deleted and parent is None and self._was_tried(change, _NO_PARENT):
-            self._outcomes.done(change)  # let come because the document is deleted there already
+            self._outcomes.done(change)  # accepted because the document is already deleted there
         elif self._replaces(sending, change, parent):
-            # The peer knows nothing of ends of branches: this revision replaces what it holds.
+            # The peer does not support tombstones of branches: this revision replaces the one that it has.
             assert parent is not None
             plan = Sending(change, (parent,), size=change.size, onto=parent)
             self._try(Offer(change, parent, plan=plan), _ONTO + parent)
@@ -122,14 +131,14 @@ class Contests:
             plan = Sending(change, sending.ancestors, size=change.size, forks=sending.forks, attempts=1)
             self._propose(Offer(change, parent, plan=plan))
         elif self._is_first(change, _ARRIVED):
-            self._propose(self._offer(change))  # the peer's document has changed meanwhile, to what?
+            self._propose(self._offer(change))  # the peer's document has changed in the meantime
         else:
             self._conflict(change, None)
 
-    # Ways
+    # Solutions
 
     def _replaces(self, sending: Sending, change: model.Change, parent: str | None) -> bool:
-        """Return True if a change that was refused on arrival can be sent to follow the peer's branch."""
+        """Return True if a change refused on arrival can be sent as a successor of the peer's branch."""
         is_other_branch = sending.closes or (sending.forks and not self._options.is_gateway)
         return bool(is_other_branch) and parent is not None and _follows(change, parent)
 
@@ -146,9 +155,9 @@ class Contests:
         return self._attempts.is_first(change.id, change.rev, way)
 
     def _overtake(self, change: model.Change, current: str) -> None:
-        """Replace what the peer holds of a document with a single writer, if it is older.
+        """Replace an older revision at the peer, for a document with a single writer.
 
-        Such a document has one line of revisions. The peer has another state of it, which was passed on.
+        Such a document has one line of revisions, of which the peer has another state that was passed on.
         """
         if revisions.newer(change.rev, current):
             plan = Sending(change, (current,), size=change.size, onto=current)
@@ -157,7 +166,7 @@ class Contests:
             self._outcomes.done(change)
 
     def _closing(self, change: model.Change, current: str) -> Offer | None:
-        """Return how a change is offered that won over the branch of the peer; None if it did not."""
+        """Return an offer of a change that won over the peer's branch, or None if it did not win."""
         for leaf in self._database.leaves(change.id)[1:]:
             if not leaf.deleted:
                 continue
@@ -178,15 +187,15 @@ class Contests:
             return Offer(tombstone, current, plan=Sending(tombstone, (current,), then=following))
         return None
 
-    # No way but the pull
+    # Waiting for the pull
 
     def _conflict(self, change: model.Change, current: str | None) -> None:
         if not self._is_current(change):
-            self._outcomes.done(change)  # the end of a branch that the peer is not on
+            self._outcomes.done(change)  # the tombstone of a branch that the peer is not on
         elif change.deleted and self._is_deletion(change.id, current):
             self._outcomes.done(change)
         elif self._options.inquirer is not None:
-            # The peer's revision comes, or has come, by our own pull; its resolution is a new change.
+            # Our own pull brings or has brought the peer's revision; its resolution is a new change.
             self._options.inquirer.about(
                 change.id, current, partial(self._is_here, change), partial(self._is_not_given, change)
             )
@@ -199,10 +208,10 @@ class Contests:
             self._outcomes.failed_until_next(change, CONFLICT, text)
 
     def _is_here(self, change: model.Change, current: str | None) -> None:
-        """Go on once the peer's revision is known here."""
+        """Continue once the peer's revision is known here."""
         document = self._database.get(change.id)
         if document is None or document.sequence != change.sequence:
-            self._outcomes.done(change)  # resolved: that is a change of its own
+            self._outcomes.done(change)  # resolved, which is a separate change
             return
         found = None
         if current is not None:
@@ -216,7 +225,7 @@ class Contests:
             self._outcomes.failed_until_next(change, CONFLICT, f"{text}; edit the document to settle that")
 
     def _told(self, reply: Reply, change: model.Change) -> None:
-        """Take the answer to whether a document that is deleted here is deleted there."""
+        """Process the answer to whether a document that is deleted here is deleted at the peer."""
         self.asking -= 1
         if isinstance(reply, ErrorReceived):
             self._is_not_given(change, Failure.decode(reply))
@@ -225,7 +234,7 @@ class Contests:
             self._outcomes.failed_until_next(change, CONFLICT, text)
 
     def _is_not_given(self, change: model.Change, failure: Failure) -> None:
-        """Go on if the peer does not give out the revision that is in the way."""
+        """Continue if the peer does not reveal the conflicting revision."""
         is_missing = change.deleted and failure.status == _NOT_FOUND
         if not self._is_current(change):
             self._outcomes.done(change)
@@ -235,8 +244,8 @@ class Contests:
         elif is_missing and self._options.is_gateway and not failure.is_unhandled:
             self._outcomes.done(change)  # deleted on both sides
         elif is_missing and self._is_first(change, _NO_PARENT):
-            # It is deleted, cannot be read, or the peer answers no such question. All but a gateway let a
-            # change without a parent come if their own document is deleted.
+            # It is deleted, not readable, or the peer does not support such questions. All peers but a
+            # gateway accept a change without a parent if their own document is deleted.
             self._propose(Offer(change))
         elif failure.status in TRANSIENT:
             self._outcomes.failed_transiently(Sending(change, size=change.size), failure.status, failure.text)
@@ -249,7 +258,7 @@ class Contests:
             self._outcomes.failed_until_next(change, CONFLICT, text)
 
     def _is_deletion(self, document_id: str, revision: str | None) -> bool:
-        """Return True if a revision is known here as the deleted end of a branch."""
+        """Return True if a revision is known here as a deleted leaf."""
         return any(leaf.rev == revision and leaf.deleted for leaf in self._database.leaves(document_id))
 
     def _is_current(self, change: model.Change) -> bool:
@@ -258,7 +267,7 @@ class Contests:
 
 
 def _main(change: model.Change, plan: Sending | None) -> model.Change:
-    """Return the change that a tombstone makes way for, or the change itself."""
+    """Return the change for which a tombstone is sent first, or else the change itself."""
     return change if plan is None or plan.then is None else plan.then.change
 
 

@@ -1,12 +1,13 @@
-"""Ends of branches that are shown here, kept until what takes their place has come.
+"""Tombstones of branches that are current here, kept until the revision that replaces them has arrived.
 
-A conflict that was resolved over there comes to a passive peer in two: the end of the branch that is shown
-here, then what took its place, which had been proposed and would have been a conflict. Were the first stored
-without the second, the document would be shown as deleted by nobody's wish, and that for long if the line
-breaks in between. So the end is kept, and stored together with what follows.
+A conflict that was resolved at the peer comes to a passive peer in two parts: the tombstone of the branch
+that is current here, then its replacement, which had been proposed and would have been a conflict. If the
+first were stored without the second, the document would appear deleted although nobody intended that,
+possibly for a long time if the connection breaks in between. So the tombstone is kept, and stored together
+with its replacement.
 
-It is acknowledged before it is durable. No harm comes of that: the peer is not done with what follows, and if
-that does not come now, proposes it again and sends both again.
+It is acknowledged before it is durable. That does no harm: the peer has not finished the replacement, and if
+that does not arrive now, it proposes it again and sends both again.
 """
 
 from collections.abc import Iterable
@@ -22,16 +23,16 @@ _CONFLICT = 409
 
 
 class BranchEnds(Generic[T]):
-    """What one peer has sent of this kind; `T` is whatever its owner keeps of a revision."""
+    """The tombstones that one peer has sent; `T` is whatever the owner stores for a revision."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._refused: dict[str, str] = {}
-        """What was proposed last of a document, and would be a conflict."""
+        """The last proposed revision of each document that would be a conflict."""
         self._kept: dict[str, T] = {}
 
     def judged(self, judged: Iterable[tuple[Proposal, Verdict]]) -> None:
-        """Proposals were answered."""
+        """Record the verdicts on proposals."""
         refused = self._refused
         for proposal, verdict in judged:
             self._kept.pop(proposal.id, None)
@@ -44,7 +45,7 @@ class BranchEnds(Generic[T]):
             self._kept.pop(oldest, None)
 
     def is_one(self, rev: Rev, raw: bytes) -> bool:
-        """Whether this is the end of the branch that is shown here, and something is to take its place."""
+        """Return True if this is a tombstone of the current branch, and a replacement is to follow."""
         if not rev.deleted or raw != bodies.EMPTY:
             return False
         if self._refused.get(rev.id, rev.revision) == rev.revision:
@@ -53,18 +54,18 @@ class BranchEnds(Generic[T]):
         return not deleted and current in rev.history and conflicts.is_closing(rev.revision, rev.history[0])
 
     def keep(self, rev: Rev, kept: T) -> None:
-        """Keep it for what takes its place."""
+        """Keep a tombstone until its replacement arrives."""
         self._kept[rev.id] = kept
 
     def take(self, rev: Rev) -> T | None:
-        """What was kept for this revision."""
+        """Return what was kept for this replacement, and remove it."""
         return self._kept.pop(rev.id, None) if self._refused.get(rev.id) == rev.revision else None
 
     def named_by(self, rev: Rev) -> Rev | None:
-        """Return the end of the branch that is shown here, if the peer says that `rev` takes its place.
+        """Return the tombstone of the current branch if the peer says that `rev` replaces that branch.
 
-        The end gets the name that our own resolutions give it. The peer's own tombstone would be taken for a
-        deletion that somebody meant.
+        The tombstone gets the id that our own resolutions give it. The peer's own tombstone would be taken
+        for an intended deletion.
         """
         if not rev.deleted_branch:
             return None

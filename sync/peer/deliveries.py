@@ -1,4 +1,4 @@
-"""Sends the revisions that are wanted: their history, deltas, what took their place, what replies mean."""
+"""Sending of wanted revisions: their history, deltas, replacements, and the meaning of replies."""
 
 from collections import deque
 from collections.abc import Callable
@@ -18,16 +18,16 @@ from .sender_types import Sending, SendOptions
 
 KNOWN: Final = 304
 _DELTA_OVERHEAD: Final = 50
-"""Bytes that naming the base costs."""
+"""Bytes that naming the base revision costs."""
 _LARGEST: Final = 20 * 1024 * 1024
-"""Bytes of a body: Sync Gateway's limit, and below that of our own BLIP's messages."""
+"""Maximum bytes of a body: Sync Gateway's limit, which is below that of our own BLIP messages."""
 _TOO_LARGE: Final = 413
 _DELTA_REFUSED: Final = frozenset({404, 415, 422})
-"""Statuses by which peers say that they lack the base or cannot apply the delta."""
+"""Statuses with which peers say that they lack the base or cannot apply the delta."""
 
 
 class Deliveries:
-    """Sends one feed's revisions on one session."""
+    """The sending of one feed's revisions on one session."""
 
     def __init__(
         self,
@@ -40,50 +40,60 @@ class Deliveries:
         contested: Callable[[Sending], None],
         follow: Callable[[Sending], None],
     ) -> None:
-        """`contested` is called with what the peer had let come and then refused as a conflict, `follow` with
-        what is to be proposed after the end of a branch."""
+        """Create the sending of revisions.
+
+        Args:
+            session: the session with the peer.
+            database: the store.
+            options: the options for sending.
+            ledger: the counts and events of the replication.
+            outcomes: the outcomes of changes.
+            contested: called with a revision that the peer accepted for sending and then refused as a
+                conflict.
+            follow: called with the revision to propose after a branch's tombstone.
+        """
         self._session, self._database, self._options = session, database, options
         self._ledger, self._outcomes = ledger, outcomes
         self._contested, self._follow = contested, follow
         self._wanted: deque[Sending] = deque()
         self._ahead: dict[int, Revision] = {}
-        """Revisions read before their turn, by sequence."""
+        """Revisions read ahead of time, by sequence."""
         self._in_flight = 0
         self._bytes = 0
         self._terms = Terms(deltas=False)
 
     @property
     def waiting(self) -> int:
-        """Revisions that are wanted and not sent yet."""
+        """Number of wanted revisions that were not sent yet."""
         return len(self._wanted)
 
     @property
     def open(self) -> int:
-        """Revisions that are wanted, and of which nobody has said that they are there."""
+        """Number of wanted revisions that are not confirmed yet."""
         return len(self._wanted) + self._in_flight
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is to be sent, nor on its way."""
+        """True if nothing is waiting to be sent or in flight."""
         return not (self._wanted or self._in_flight)
 
     def take_terms(self, terms: Terms) -> None:
-        """The peer has said how it wants revisions; what it left out of its deltas stays as it was."""
+        """Apply the peer's terms for revisions. What it leaves out about deltas stays unchanged."""
         deltas = self._terms.deltas if terms.deltas is None else terms.deltas
         self._terms = Terms(terms.max_history, deltas, terms.blobs, terms.send_replacements)
 
     def want(self, sending: Sending) -> None:
-        """Send this when its turn comes."""
+        """Queue a revision for sending."""
         self._wanted.append(sending)
 
     def forget_wanted(self) -> list[Sending]:
-        """Send nothing more; return what was wanted and has not been sent."""
+        """Clear the queue, and return the revisions that were not sent."""
         wanted = list(self._wanted)
         self._wanted.clear()
         return wanted
 
     def pump(self) -> None:
-        """Send what may be sent now."""
+        """Send the revisions that may be sent now."""
         connection, sent = self._session.connection, False
         while (
             self._wanted
@@ -102,7 +112,7 @@ class Deliveries:
         replaced = None
         if found is None:
             if sending.then is not None:
-                # The conflict is another by now, and comes later in the feed.
+                # The conflict is a different one by now, and comes later in the feed.
                 self._outcomes.done(change)
                 return
             found = self._replacement(sending)
@@ -144,8 +154,11 @@ class Deliveries:
         )
 
     def _read(self, sending: Sending) -> Revision | None:
-        """The revision to send; with those that follow it in the feed, if they are of those that never
-        change: one by one, most of the time would go into finding them."""
+        """Return the revision to send, reading ahead those that follow it in the feed.
+
+        Reading ahead covers documents that never change. With one query each, most of the time would be spent
+        on searching.
+        """
         change = sending.change
         found = self._ahead.pop(change.sequence, None)
         if found is None and not sending.ancestors and self._wanted and not sending.attempts:
@@ -165,13 +178,13 @@ class Deliveries:
         return self._revision(change.id, change.rev, sending)
 
     def _revision(self, document_id: str, revision: str, sending: Sending) -> Revision | None:
-        """Read a revision with its ancestors down to one that the peer holds, or as many as it takes."""
+        """Read a revision with its ancestors down to one that the peer has, or as many as it accepts."""
         known = () if sending.is_guess else sending.ancestors
         return self._database.revision(document_id, revision, ancestors=known, limit=self._depth)
 
     @property
     def _depth(self) -> int:
-        """How many ancestors are sent: how deep the peer's trees are, as far as it says."""
+        """Number of ancestors to send: the depth of the peer's trees, as far as known."""
         most = self._terms.max_history
         return limits.DEPTH if most is None else min(most, limits.DEPTH_MOST)
 
@@ -188,12 +201,12 @@ class Deliveries:
         return revisions.handed_on(found.rev, history, known=known, depth=self._depth)
 
     def _onto(self, found: Revision, sending: Sending) -> str | None:
-        """Return the revision of the peer's that is no ancestor as far as is known here, and is replaced."""
+        """Return the peer's revision to replace that is not a known ancestor, or None."""
         if sending.onto is not None or not sending.ancestors or not self._database.is_single_writer(found.id):
             return sending.onto
         if any(ancestor in found.history for ancestor in sending.ancestors):
             return None
-        # Of a document with a single writer every older state is an ancestor that was pruned here.
+        # For a document with a single writer, every older state is an ancestor that was pruned here.
         older = [known for known in sending.ancestors if revisions.newer(found.rev, known)]
         newest = max(older, key=revisions.split, default=None)
         if newest is None or revisions.generation(newest) == revisions.generation(found.rev):
@@ -201,7 +214,7 @@ class Deliveries:
         return newest
 
     def _replacement(self, sending: Sending) -> Revision | None:
-        """What is current now, if the peer takes that instead; else it is told, and the feed goes on."""
+        """Return the current revision if the peer accepts it instead, else tell the peer and return None."""
         change = sending.change
         if not self._options.proposes:
             current = self._database.get(change.id) if self._terms.send_replacements else None
@@ -211,7 +224,7 @@ class Deliveries:
                 and self._options.selection.shows(self._database, change.id, deleted=current.deleted)
             ):
                 return self._revision(change.id, current.rev, sending)
-        # Else a peer would wait for it, and hold back what others offer it meanwhile.
+        # Otherwise a peer would wait for it, and hold back what others offer.
         self._session.request(
             NoRev(change.id, change.rev, str(change.sequence), collection=self._session.collection).encode()
         )
@@ -228,7 +241,7 @@ class Deliveries:
             if max(len(base.raw), len(found.raw)) > limits.DELTA_BYTES:
                 break
             old, new = base.raw, found.raw
-            if not blobs:  # the peer holds what it was shown
+            if not blobs:  # the peer has what it was shown
                 old = wire_bodies.to_gateway(old, revisions.generation(ancestor))
                 new = wire_bodies.to_gateway(new, revisions.generation(found.rev))
             made = delta.make_json(old, new, overhead=_DELTA_OVERHEAD)

@@ -1,16 +1,15 @@
-"""Documents that a replication could not bring across, kept durably until they get through.
+"""Documents that a replication could not transfer, stored durably until they succeed.
 
-A document that the other side refuses, or that this side cannot take, does not stop a replication: the
-checkpoint passes it. This list is what remembers it. An entry goes when the document is replicated after all,
-or when it no longer exists. It is one local document of the store, so that it survives a restart and stays
-on board.
+A document that either side refuses does not stop a replication: the checkpoint passes it, and this list
+remembers it. An entry is removed when the document is replicated after all, or when it no longer exists. The
+list is one local document of the store, so that it survives a restart and stays on board.
 
     failed = FailedDocuments(database, "failed:cp-…")
     failed.note(Direction.PUSH, "note:argo:1", "3-cd…", problem)
     failed.save()
 
-At most `MOST` documents are kept by name. With more, `has_overflowed` tells that others have failed too; they
-can only be found again by looking at the whole feed.
+At most `MOST` documents are stored by name. With more, `has_overflowed` shows that others have failed too.
+They can only be found again by reading the whole feed.
 """
 
 import time
@@ -24,19 +23,21 @@ from sync.peer.progress import Direction
 from sync.store import Database
 
 MOST: Final = 10_000
-"""Documents kept by name: a megabyte and a half in the store. A sensor that closes a window every five
-minutes takes a month to fill it."""
+"""Maximum number of documents stored by name: 1.5 MB in the store.
+
+A sensor that closes a window every five minutes takes a month to fill it.
+"""
 _LONGEST_REASON: Final = 300
-"""Characters kept of a reason: the other side chooses them."""
+"""Maximum characters stored of a reason, which the other side chooses."""
 
 
 class FailedDocument(msgspec.Struct, frozen=True):
-    """One document that has not got through."""
+    """A document that could not be replicated."""
 
     id: str
     direction: Direction
     revision: str
-    """The one that failed."""
+    """The revision that failed."""
     domain: Domain
     code: int
     reason: str
@@ -45,7 +46,7 @@ class FailedDocument(msgspec.Struct, frozen=True):
 
     @property
     def problem(self) -> Problem:
-        """The same, as a problem."""
+        """The entry as a problem."""
         return Problem(self.domain, self.code, f"{self.id}: {self.reason}")
 
 
@@ -55,7 +56,7 @@ class _Key(NamedTuple):
 
 
 class _Kept(msgspec.Struct):
-    """The local document."""
+    """The body of the local document."""
 
     documents: list[FailedDocument] = []
     overflowed: bool = False
@@ -67,14 +68,14 @@ class FailedDocuments:
     def __init__(
         self, database: Database, key: str, *, utc: Callable[[], float] = time.time, most: int = MOST
     ) -> None:
-        """Read what is kept under `key`. Raises StoreError."""
+        """Read the list stored under `key`. Raises StoreError."""
         self._database, self._key, self._utc, self._most = database, key, utc, most
         self._documents: dict[_Key, FailedDocument] = {}
         self._offered: dict[str, None] = {}
         self._is_new = False
         kept = self._read()
         self.has_overflowed = kept.overflowed
-        """Whether more have failed than are kept by name."""
+        """True if more documents have failed than are stored by name."""
         for document in kept.documents:
             self._documents[_Key(document.direction, document.id)] = document
 
@@ -82,15 +83,15 @@ class FailedDocuments:
         return len(self._documents)
 
     def __iter__(self) -> Iterator[FailedDocument]:
-        """Iterate over a copy, the one that failed last at the end."""
+        """Iterate over a copy, the most recent failure last."""
         return iter(list(self._documents.values()))
 
     def get(self, direction: Direction, document_id: str) -> FailedDocument | None:
-        """Return the entry of a document, None if it has none."""
+        """Return the entry of a document, or None."""
         return self._documents.get(_Key(direction, document_id))
 
     def ids(self, direction: Direction, *, reason: str | None = None) -> list[str]:
-        """Return the ids of those that failed in this direction; with `reason`, for that reason."""
+        """Return the ids of documents that failed in a direction, optionally for one reason only."""
         return [
             document.id
             for document in self._documents.values()
@@ -98,21 +99,21 @@ class FailedDocuments:
         ]
 
     def offer(self, document_ids: Iterable[str]) -> None:
-        """Note that these are to be pushed once more: they are `unanswered` until their outcome is known."""
+        """Record that documents are to be pushed again; they are `unanswered` until the outcome is known."""
         known = (document_id for document_id in document_ids if self.get(Direction.PUSH, document_id))
         self._offered |= dict.fromkeys(known)
 
     @property
     def unanswered(self) -> list[str]:
-        """Ids of those that are to be pushed once more, and of which it is not known what became."""
+        """Ids of documents to be pushed again whose outcome is not known yet."""
         return list(self._offered)
 
     def newest(self, direction: Direction) -> Iterator[FailedDocument]:
-        """Iterate over those that failed in this direction, the last one first."""
+        """Iterate over the documents that failed in a direction, the most recent first."""
         return (each for each in reversed(list(self)) if each.direction is direction)
 
     def note(self, direction: Direction, document_id: str, revision: str, problem: Problem) -> None:
-        """Add a document, or replace what was known of it."""
+        """Add a document, or replace its entry."""
         key = _Key(direction, document_id)
         self._answered(key)
         reason = problem.text.removeprefix(f"{document_id}: ")[:_LONGEST_REASON]
@@ -131,7 +132,7 @@ class FailedDocuments:
         self._is_new = True
 
     def forget(self, direction: Direction, document_id: str) -> None:
-        """Remove a document: it got through, or no longer exists."""
+        """Remove a document that was replicated or no longer exists."""
         key = _Key(direction, document_id)
         self._answered(key)
         if self._documents.pop(key, None) is not None:
@@ -139,16 +140,16 @@ class FailedDocuments:
 
     @property
     def has_room(self) -> bool:
-        """Whether half of the list is free again."""
+        """True if half of the list is free again."""
         return len(self._documents) <= self._most // 2
 
     def begin_again(self) -> None:
-        """Forget that there were more: everything is being looked at again."""
+        """Clear `has_overflowed`, because everything is being read again."""
         self._is_new = self._is_new or self.has_overflowed
         self.has_overflowed = False
 
     def save(self) -> None:
-        """Write the list down if it has changed. Raises StoreError."""
+        """Write the list to the store if it has changed. Raises StoreError."""
         if not self._is_new:
             return
         kept = self._database.get_local(self._key)

@@ -1,108 +1,151 @@
-"""How much is on its way at once. All constants of replication's pace, each with its reason."""
+"""Constants of replication's pace, each with its reason: how much may be in flight at once."""
 
 from typing import Final
 
 BATCH: Final = 200
-"""Changes in one list, and documents in one transaction: Couchbase Lite's size of a list, and some 10 ms of
-writing, well below the 50 ms that others may be made to wait for the store."""
+"""Number of changes in one list, and of documents in one transaction.
+
+It is Couchbase Lite's size of a list, and takes about 10 ms to write, well below the 50 ms that others may
+have to wait for the store.
+"""
 LOOKED_UP_AT_ONCE: Final = 50
-"""Items of a list that are looked up in the store before others may have a turn: 3 ms of a laptop's time."""
+"""Number of items of a list looked up before others may have a turn: 3 ms on a laptop."""
 SCANS_AT_ONCE: Final = 8
-"""Times in one turn that BATCH changes are read of the feed. Where a filter leaves out nearly all, as alarms
-are few among a year of readings, everybody else would otherwise wait until all of the store has been read."""
+"""Number of times in one turn that BATCH changes of the feed are read.
+
+If a filter excludes nearly all, as alarms are few among a year of readings, everyone else would otherwise
+wait until the whole store has been read.
+"""
 LISTS_AWAITING: Final = 4
-"""Lists of changes sent whose reply has not come: two on the way and two being looked up keep a link busy."""
+"""Maximum number of unanswered lists of changes: two in flight and two being processed keep a link busy."""
 REVISIONS_AWAITING: Final = 5 * BATCH
-"""Revisions sent whose reply has not come: one transaction's worth is written there, one is on its way, one
-read here, and nobody ever waits for the other (measured: with 2, each waits a third of the time)."""
+"""Maximum number of sent revisions without a reply.
+
+One transaction is being written at the peer, one is in flight, and one is being read here, so neither side
+waits for the other (measured: with 2, each waits a third of the time).
+"""
 BYTES_AWAITING: Final = 4 * 1024 * 1024
-"""Their bodies' bytes together, so that a peer need not hold more than a few large ones."""
+"""Maximum bytes of their bodies together, so that a peer need not hold more than a few large ones."""
 MESSAGES_QUEUED: Final = 64
-"""Messages of ours in line for the wire beyond which no revision is read from the store: memory, and a
-change that is urgent waits behind few."""
+"""Number of queued messages beyond which no revision is read.
+
+This saves memory, and keeps urgent changes fast.
+"""
 BYTES_QUEUED: Final = 1024 * 1024
-"""Bytes of our messages in line for the wire beyond which no more is read from the store, nor asked for."""
+"""Bytes of queued messages beyond which nothing more is read from the store or requested."""
 READ_AHEAD: Final = 50
-"""Revisions read from the store in one go."""
+"""Number of revisions read from the store at once."""
 REVISIONS_WANTED: Final = 6 * BATCH
-"""Revisions asked for and not here; until there are fewer, further lists wait for their answers."""
+"""Number of requested revisions not stored yet, above which further lists wait for their answers."""
 LISTS_UNANSWERED: Final = 64
-"""Lists of changes that a peer may send without waiting for answers. Couchbase Lite sends 4 at most."""
+"""Maximum number of lists of changes that a peer may send without waiting; Couchbase Lite sends 4."""
 REQUESTS_AHEAD: Final = 200_000
-"""Requests of a peer that may come whole while one that it began before does not: memory, a number for each.
-The longest message takes some 5000 frames, between which others come."""
+"""Maximum number of a peer's complete requests after one that is incomplete, for memory.
+
+The longest message takes some 5000 frames, between which others arrive.
+"""
 CHANGES_OPEN: Final = 200_000
-"""Changes that a peer may announce after one whose revision it keeps back: some 40 MB of bookkeeping."""
+"""Maximum number of changes announced after one whose revision is withheld: some 40 MB of records."""
 DOCUMENTS_FETCHING: Final = 2 * REVISIONS_WANTED
-"""Documents that wait for blobs: all that we asked for, and as many that are pushed."""
+"""Maximum number of documents that wait for blobs: all that we requested, and as many pushed ones."""
 BYTES_FETCHING: Final = 64 * 1024 * 1024
-"""Their bodies' bytes together; peers like ours let far fewer wait (BYTES_AWAITING)."""
+"""Maximum bytes of their bodies together; peers like ours let far fewer wait (BYTES_AWAITING)."""
 FILES_OPEN: Final = 32
-"""Blobs being sent at the same time on one connection; each holds a file open."""
+"""Maximum number of blobs being sent on one connection, each of which holds a file open."""
 WORK_RATE: Final = 16 * 1024 * 1024
-"""Bytes a second that one connection may have hashed for it: a fifth of one core of the smallest board, and
-more than its Wi-Fi carries."""
+"""Bytes per second that may be hashed for one connection.
+
+This is a fifth of one core of the smallest board, and more than its Wi-Fi carries.
+"""
 WORK_ALLOWANCE: Final = WORK_RATE // 4
-"""Bytes of that at once, after a rest: some 50 ms of the smallest board's time, spread over several turns."""
+"""Bytes of such work at once after a pause: about 50 ms on the smallest board, spread over several turns."""
 WORK_SLICE: Final = 256 * 1024
-"""Bytes of that in one turn: 3 ms of the smallest board's time, for which everybody else waits."""
+"""Bytes of such work in one turn: 3 ms on the smallest board, for which everyone else waits."""
 JOBS_WAITING: Final = 1000
-"""Questions in line that take such work: memory. An honest peer asks no more at once than revisions may be
-on their way."""
+"""Maximum number of queued jobs, for memory.
+
+An honest peer asks for no more at once than revisions may be in flight.
+"""
 PATCH_COST: Final = 4
-"""A byte of a base, a delta and a result counts as so many that are hashed. It takes longer (measured: 100
-times as long where the processor hashes in hardware); at this figure a connection gets some 200 documents of
-20 kB a second, as many as without a limit here, and its turns keep it from holding others up."""
+"""Cost of a byte of a base, a delta and a result, in hashed bytes.
+
+Applying a delta takes longer (measured: 100 times as long where the processor hashes in hardware). With this
+value a connection gets about 200 documents of 20 kB a second, as many as without a limit here, and its turns
+keep it from delaying others.
+"""
 DELTA_BYTES: Final = 128 * 1024
-"""Of a base, a delta or a new body, the longest of which a delta is made or applied: it cannot be done in
-slices (measured: 0.1 microseconds a byte, several times that on the smallest board). What is longer goes
-whole."""
+"""Maximum bytes of a base, a delta or a new body for which a delta is made or applied.
+
+It cannot be done in slices (measured: 0.1 microseconds a byte, several times that on the smallest board). A
+longer body is sent whole.
+"""
 DELTA_STORED: Final = 8 * DELTA_BYTES
-"""Bytes that all kept revisions of such a base's document may take: they are read together."""
+"""Maximum bytes of all kept revisions of such a document, because they are read together."""
 PROOFS_KEPT: Final = 1000
-"""Blobs that a peer has proven to have, which it need not prove again on this connection."""
+"""Maximum number of proven blobs remembered, which need not be proven again on this connection."""
 PROOF_WITHIN: Final = 60.0
-"""Seconds without any proof from a peer that was asked for some, until what waits for them fails for now. The
-largest blob takes half of that at WORK_RATE, as its bytes count twice."""
+"""Seconds without any requested proof after which documents that wait for proofs fail temporarily.
+
+The largest blob takes half of that at WORK_RATE, as its bytes count twice.
+"""
 BLOB_BYTES: Final = 256 * 1024 * 1024
-"""The largest blob that is taken in: what a card can spare for a photograph or a manual."""
+"""Maximum bytes of a received blob: what a card can spare for a photograph or a manual."""
 COMMIT_BYTES: Final = 1024 * 1024
-"""Bytes of bodies that are written in one transaction, even of fewer documents than BATCH."""
+"""Maximum bytes of bodies written in one transaction, even for fewer documents than BATCH."""
 COMMIT_AFTER: Final = 0.05
-"""Seconds that a revision waits at most for others to share its transaction: a card takes some 10 ms to
-synchronise, so that by one at a time most of its life went into that."""
+"""Maximum seconds that a revision waits for others to share its transaction.
+
+A card takes about 10 ms to synchronise, so with one revision at a time most of its life would be spent on
+that.
+"""
 CHECKPOINT_EVERY: Final = 5.0
-"""Seconds between checkpoints while documents pass; Couchbase Lite's. A kill costs so much repetition."""
+"""Seconds between checkpoints during transfers, as in Couchbase Lite; a crash repeats that much work."""
 BLOBS_AT_ONCE: Final = 4
-"""Blobs being fetched at the same time."""
+"""Maximum number of blobs being fetched at the same time."""
 FEED_PATIENCE: Final = 5.0
-"""Seconds until what a peer holds is asked for that its continuous feed may still bring: a gateway tells of a
-change within one or two."""
+"""Seconds to wait for a continuous feed before a revision is requested by itself.
+
+A gateway announces a change within one or two seconds.
+"""
 HISTORY: Final = 20
-"""Ancestors asked for with a revision: as many as the store keeps."""
+"""Number of ancestors requested with a revision: as many as the store keeps."""
 DEPTH: Final = 50
-"""Ancestors sent to a peer that does not say how many it takes: the depth of Couchbase Lite's trees. It takes
-a gap in a history from that index on, and no earlier."""
+"""Number of ancestors sent to a peer that does not say how many it accepts.
+
+This is the depth of Couchbase Lite's trees. It accepts a gap in a history from that index on, and no earlier.
+"""
 DEPTH_MOST: Final = 100
-"""Ancestors sent to any peer: bytes. Most of so long a history would be made-up names."""
+"""Maximum number of ancestors sent to any peer. Most of a longer history would be substitute ids."""
 RETRY_DOCUMENT: Final = 30.0
-"""Seconds until a document that failed for the moment is tried again on the same connection."""
+"""Seconds until a document that failed temporarily is tried again on the same connection."""
 RETRY_REFUSED: Final = 1800.0
-"""The same where the peer has had enough from us for a day (429): each attempt costs the whole body."""
+"""The same if the peer's daily quota is used up (429), as each attempt costs the whole body."""
 RETRY_CONFLICT: Final = 300.0
-"""Seconds until a change that the peer refuses as a conflict is proposed again on the same connection. What
-is in its way goes by people's work, not by itself; a proposal costs some 100 bytes."""
+"""Seconds until a change refused as a conflict is proposed again on the same connection.
+
+The conflict is resolved by people, not by itself. A proposal costs about 100 bytes.
+"""
 CONFLICTS_RETRIED: Final = 10_000
-"""Conflicts that are proposed again on the same connection: a few megabytes. With more, the next connection
-proposes the others."""
+"""Maximum number of conflicts proposed again on the same connection: a few megabytes.
+
+With more, the next connection proposes the others.
+"""
 QUESTIONS_WAITING: Final = 5_000
-"""Conflicts that wait for the pull to bring the peer's revision: memory, some 3 MB."""
+"""Maximum number of conflicts that wait for the pull to bring the peer's revision: about 3 MB of memory."""
 ATTEMPTS_KEPT: Final = 2 * QUESTIONS_WAITING
-"""Revisions of which is kept which ways were tried to get them to the peer: all that wait for the pull, and
-as many that are being proposed, so that none is dropped while it is needed."""
+"""Maximum number of revisions whose tried solutions are recorded.
+
+These are all that wait for the pull, and as many that are being proposed, so that none is dropped while it is
+needed.
+"""
 WAYS_MOST: Final = 8
-"""Ways tried for one revision before it fails. An honest peer, whose document changes between two proposals
-now and then, needs 2 or 3; one that names another revision each time would be answered without end."""
+"""Maximum number of solutions tried for one revision before it fails.
+
+An honest peer, whose document sometimes changes between two proposals, needs 2 or 3. One that gives another
+revision each time would be answered endlessly.
+"""
 FAULTS_MOST: Final = 3
-"""Times that the other side may fail on a document (HTTP 500) before it counts as refused: a sync function
-that raises does so each time, and each time the whole body has gone there."""
+"""Number of times that the other side may fail on a document (HTTP 500) before it counts as refused.
+
+A sync function that raises does so each time, and each time the whole body has been sent.
+"""

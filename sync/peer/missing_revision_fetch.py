@@ -1,10 +1,10 @@
-"""Asks for what the peer holds of a document where its feed does not bring it.
+"""Requests for a peer's revision of a single document that its feed does not bring.
 
-A peer refuses a change because of a revision which it holds. As a rule our own pull brings that, or has
-brought it long ago. But what was told before the checkpoint may be unknown here: an ancestor far below that
-was pruned, if the peer was put back to an earlier state; or it was purged. Once the pull has nothing more to
-bring, what is still unknown is asked for by itself. It comes without its history, and is resolved as a
-conflict is.
+A peer refuses a change because of a revision that it has. As a rule our own pull brings that revision, or
+brought it long ago. But a revision announced before the checkpoint may be unknown here: a distant ancestor
+that was pruned, if the peer was restored to an earlier state; or a revision that was purged. Once the pull
+has nothing more to bring, revisions still unknown are requested individually. They come without their
+history, and are resolved like conflicts.
 """
 
 from collections import deque
@@ -28,41 +28,47 @@ _CONFLICT: Final = 409
 class _Question:
     document_id: str
     revision: str | None
-    """None if the peer has not said which it holds."""
+    """The peer's revision; None if the peer has not said which it has."""
     due: float
     answered: Callable[[str | None], None]
     failed: Callable[[Failure], None]
 
 
 class Inquiry:
-    """What is asked for on one session; of each document once, since a peer may always have yet another."""
+    """The requests on one session, at most one for each document.
+
+    A peer may always have yet another revision.
+    """
 
     def __init__(
         self, session: Session, database: Database, receiver: Receiver, *, patience: float = 0.0
     ) -> None:
-        """`patience`: seconds in which the feed may still bring what the peer has only just stored."""
+        """Create an empty inquiry.
+
+        `patience` is the time in seconds in which the feed may still bring what the peer has just stored.
+        """
         self._session, self._database, self._receiver = session, database, receiver
         self._patience = patience
         self._waiting: deque[_Question] = deque()
         self._asked: dict[str, None] = {}
-        """Documents that were asked for, in that order."""
+        """Documents that were requested, in order."""
         self._open = 0
         self._given_up: Failure | None = None
-        """Why nothing is asked any more."""
+        """Reason why nothing is requested any longer."""
 
     @property
     def is_idle(self) -> bool:
-        """Whether every question is answered."""
+        """True if every request is answered."""
         return not (self._waiting or self._open)
 
     @property
     def deadline(self) -> float | None:
-        """When `pump` has something to do even if nothing happens."""
+        """Time at which `pump` has work to do even if nothing happens; None if there is none."""
         return self._waiting[0].due if self._waiting and self._may_ask else None
 
     @property
     def _may_ask(self) -> bool:
-        """Whether nothing that is on its way may still bring it; what comes is a reason to look again."""
+        """True if nothing in flight may still bring the revision; arrivals cause another check."""
         receiver = self._receiver
         return self._open < limits.BATCH and receiver.is_caught_up and (self._open > 0 or receiver.is_idle)
 
@@ -73,9 +79,10 @@ class Inquiry:
         answered: Callable[[str | None], None],
         failed: Callable[[Failure], None],
     ) -> None:
-        """Have the revision that the peer holds of a document, unless it is here or comes by the feed.
+        """Have the peer's revision of a document, unless it is stored or comes with the feed.
 
-        `answered` is called with it when it is here, `failed` with the reason why it cannot be had.
+        `answered` is called with the revision when it is stored, `failed` with the reason why it cannot be
+        had.
         """
         if self._given_up is not None:
             failed(self._given_up)
@@ -88,18 +95,18 @@ class Inquiry:
         self._waiting.append(_Question(document_id, revision, due, answered, failed))
 
     def forget(self, document_id: str) -> None:
-        """Allow a document to be asked for again."""
+        """Allow a document to be requested again."""
         self._asked.pop(document_id, None)
 
     def give_up(self, failure: Failure) -> None:
-        """Tell everything that waits that it cannot be had, for this reason, and everything from now on."""
+        """Fail everything that waits with this reason, and everything requested from now on."""
         self._given_up = failure
         waiting, self._waiting = self._waiting, deque()
         for question in waiting:
             question.failed(failure)
 
     def pump(self) -> None:
-        """Ask what is to be asked now."""
+        """Send the requests that are due."""
         receiver = self._receiver
         while self._waiting and self._open < limits.BATCH and receiver.is_caught_up:
             question = self._waiting[0]
@@ -112,7 +119,7 @@ class Inquiry:
                 question.failed(Failure(HTTP_DOMAIN, _CONFLICT, "it has been asked for, and is another now"))
                 continue
             if question.due > self._session.clock() or not self._may_ask:
-                return  # it may come yet
+                return  # it may still arrive
             self._waiting.popleft()
             self._note_asked(question.document_id)
             self._open += 1
@@ -132,7 +139,7 @@ class Inquiry:
         if self._given_up is not None:
             self._ended(question, None, self._given_up)
             return
-        if isinstance(reply, ErrorReceived):  # it has gone, or the peer does not know such questions
+        if isinstance(reply, ErrorReceived):  # the document is gone, or the peer has no such requests
             self._ended(question, None, Failure.decode(reply))
             return
         answer = GetRevReply.decode(reply, self._session.limits)

@@ -1,4 +1,4 @@
-"""What became of each change that was to be sent: done, failed, to be tried again; what the peer holds."""
+"""The outcome of each change to be sent: done, failed, or to be retried; and the peer's revisions."""
 
 from bisect import insort
 from collections import deque
@@ -21,21 +21,23 @@ CONFLICT: Final = 409
 _FAULT: Final = 500
 _TOO_MANY: Final = 429
 _HOLD_FOR: Final = 1.0
-"""Seconds until what the peer holds is written down. If it is lost, a delta less is sent, or one question
-more asked."""
+"""Seconds until the peer's revisions are written to the store.
+
+If they are lost, one delta less is sent, or one more question asked.
+"""
 
 
 class _Failed(NamedTuple):
-    """A document that failed for now, by its newest change."""
+    """A document that failed temporarily, by its newest change."""
 
     sequence: int
     revision: str
     problem: Problem
-    """As it was told."""
+    """The problem as it was reported."""
 
 
 class Outcomes:
-    """Keeps the feed's progress, the ledger, and what the peer is known to hold."""
+    """The outcomes of one feed: its progress, the ledger, and the peer's known revisions."""
 
     def __init__(
         self,
@@ -47,28 +49,34 @@ class Outcomes:
         ledger: Ledger,
         attempts: Attempts,
     ) -> None:
-        """`attempts`: the ways tried for each revision, forgotten once that is done with."""
+        """Create the outcomes.
+
+        `attempts` are the solutions tried for each revision, forgotten when it is done.
+        """
         self._session, self._database, self._feed = session, database, feed
         self._options, self._ledger, self._attempts = options, ledger, attempts
         self._later: deque[tuple[float, Sending]] = deque()
-        """What is to be tried again, in the order of time."""
+        """Changes to retry with their times, in chronological order."""
         self._failed_for_now: dict[str, _Failed] = {}
-        """By document."""
+        """Temporary failures by document id."""
         self._conflicts: dict[str, tuple[float, model.Change]] = {}
-        """By document, the changes of these that are proposed again here, and when; in that order."""
+        """Changes to propose again on this connection and their times, by document id, in order of time."""
         self._faults: dict[tuple[str, str], int] = {}
-        """Times that the peer failed on a revision."""
+        """Number of times that the peer failed on each revision."""
         self._parts: dict[int, int] = {}
-        """Of changes that several revisions are told of, how many are not done."""
+        """Number of revisions not done, for changes announced by several revisions."""
         self._held: dict[str, str] = {}
         self._held_since = 0.0
 
     def expect(self, parts: Mapping[int, int]) -> None:
-        """By sequence, how many revisions are told of each change: it is done when all of them are."""
+        """Set the number of revisions announced for each change, by sequence.
+
+        A change is done when all are.
+        """
         self._parts.update({sequence: count for sequence, count in parts.items() if count > 1})
 
     def done(self, change: model.Change) -> None:
-        """Take note that the other side has a change durably or does not want it, or that it was replaced."""
+        """Record that the peer has a change durably or does not want it, or that it was replaced."""
         sequence = change.sequence
         self._attempts.forget(change.id, change.rev)
         self._forget_failed(change)
@@ -80,22 +88,22 @@ class Outcomes:
             self._feed.complete(sequence)
 
     def taken(self, change: model.Change) -> None:
-        """The other side has said that it has it."""
+        """Record that the peer has confirmed a change."""
         if self._options.acknowledged is not None:
             self._options.acknowledged(change)
         self._ledger.settled(Direction.PUSH, change.id)
         self.done(change)
 
     def failed(self, change: model.Change, status: int, text: str) -> None:
-        """It will not be tried again."""
+        """Record and report a permanent failure."""
         self.done(change)
         self._tell(change, Problem(Domain.WEBSOCKET, status, text))
 
     def failed_until_next(self, change: model.Change, status: int, text: str) -> None:
-        """Tell of a failure which somebody must settle. It is not told again while it stays the same.
+        """Report a failure that somebody must resolve, once as long as it stays the same.
 
-        A continuous replication tries it again on this connection, after a while (`conflicts_due`); in any
-        case the next replication does.
+        A continuous replication retries it on this connection after a while (`conflicts_due`). In any case
+        the next replication does.
         """
         problem = Problem(Domain.WEBSOCKET, status, text)
         if self._fail_for_now(change, problem):
@@ -107,7 +115,10 @@ class Outcomes:
             self._conflicts[change.id] = (self._session.clock() + limits.RETRY_CONFLICT, change)
 
     def failed_transiently(self, sending: Sending, status: int, reason: str) -> None:
-        """The checkpoint leaves it open, so that it is sent again: here, or by the next replication."""
+        """Report a temporary failure, to be retried here or by the next replication.
+
+        The checkpoint does not include the change.
+        """
         change = sending.change
         text = f"{change.id}: {reason or 'the peer cannot take it now'}"
         if status == _FAULT and self._is_hopeless(change):
@@ -123,7 +134,7 @@ class Outcomes:
             self._fail_for_now(change, problem)
 
     def _is_hopeless(self, change: model.Change) -> bool:
-        """Count one more time that the peer failed on a revision; return True if it is given up."""
+        """Count another failure of the peer on a revision. Return True if the revision is given up."""
         if self._ledger.failed is None or not self._options.continuous:
             return False
         faults = self._faults.pop((change.id, change.rev), 0) + 1
@@ -134,21 +145,21 @@ class Outcomes:
         return faults >= limits.FAULTS_MOST
 
     def refused(self, changes: list[model.Change], status: int, text: str) -> None:
-        """Tell of changes that are not taken now, and are left for the next replication."""
+        """Report changes that are not accepted now, and are left for the next replication."""
         for change in changes:
             problem = Problem(Domain.WEBSOCKET, status, f"{change.id}: {text}")
             self._tell(change, problem, is_transient=True)
             self._fail_for_now(change, problem)
 
     def _fail_for_now(self, change: model.Change, problem: Problem) -> bool:
-        """Leave a change for the next replication; return True if it failed for the same reason before."""
+        """Leave a change for the next replication. Return True if it failed for the same reason before."""
         failed = _Failed(change.sequence, change.rev, problem)
         is_same = self._failed_for_now.get(change.id) == failed
         self._failed_for_now[change.id] = failed
         return is_same
 
     def _forget_failed(self, change: model.Change) -> None:
-        """Forget that a document failed by this change, or by an earlier one, which it replaces."""
+        """Forget that a document failed by this change, or by an earlier one that this change replaces."""
         failed = self._failed_for_now.get(change.id)
         if failed is None or failed.sequence > change.sequence:
             return
@@ -158,7 +169,7 @@ class Outcomes:
             self._parts.pop(failed.sequence, None)
             self._feed.complete(failed.sequence)
 
-    # To be tried again
+    # Retries
 
     @property
     def failed_for_now(self) -> int:
@@ -167,16 +178,16 @@ class Outcomes:
 
     @property
     def waiting(self) -> int:
-        """How many documents are to be tried again here."""
+        """Number of documents that will be retried on this connection."""
         return len(self._later)
 
     @property
     def waits(self) -> bool:
-        """Whether something is to be tried again here."""
+        """True if something will be retried on this connection."""
         return bool(self._later)
 
     def due(self) -> list[Sending]:
-        """What is to be tried again now."""
+        """Return the changes to retry now, and remove them."""
         now = self._session.clock() if self._later else 0.0
         found = []
         while self._later and self._later[0][0] <= now:
@@ -186,9 +197,9 @@ class Outcomes:
         return found
 
     def conflicts_due(self, most: int) -> list[model.Change]:
-        """Return the changes refused as conflicts that are to be proposed again now, or `most` of them.
+        """Return up to `most` changes refused as conflicts that are to be proposed again now.
 
-        Those that were replaced meanwhile are done with: what replaced them comes by the feed.
+        Changes that were replaced in the meantime are done, because their replacements come with the feed.
         """
         now = self._session.clock() if self._conflicts else 0.0
         found: list[model.Change] = []
@@ -208,7 +219,7 @@ class Outcomes:
         return still
 
     def forget_later(self) -> list[Sending]:
-        """Try nothing again; return what failed for the moment and was to be tried again."""
+        """Cancel all retries. Return the temporary failures that were to be retried."""
         waiting = [sending for _, sending in self._later]
         self._later.clear()
         self._conflicts.clear()
@@ -216,42 +227,42 @@ class Outcomes:
 
     @property
     def conflicts_deadline(self) -> float | None:
-        """Return the time from which `conflicts_due` returns something; None if nothing waits."""
+        """Time from which `conflicts_due` returns something; None if nothing is waiting."""
         return next((due for due, _ in self._conflicts.values()), None)
 
     @property
     def deadline(self) -> float | None:
-        """When there is something to do even if nothing happens."""
+        """Time at which there is work to do even if nothing happens; None if there is none."""
         times = [due for due, _ in islice(self._later, 1)]
         if self._held:
             times.append(self._held_since + _HOLD_FOR)
         return min(times, default=None)
 
-    # What the peer holds
+    # The peer's revisions
 
     def hold(self, document_id: str, revision: str) -> None:
-        """The peer holds this revision."""
+        """Record that the peer has this revision."""
         if self._session.remote is not None and self._options.keeps(document_id):
             if not self._held:
                 self._held_since = self._session.clock()
             self._held[document_id] = revision
 
     def held(self, document_id: str) -> str | None:
-        """The revision that the peer is known to hold."""
+        """Return the revision that the peer is known to have, or None."""
         remote, known = self._session.remote, self._held.get(document_id)
         if known is None and remote is not None:
             return self._database.remote_revision(document_id, remote)
         return known
 
     def settle_if_due(self) -> None:
-        """Write down what the peer holds, now and then."""
+        """Write the peer's revisions to the store if it is time."""
         if self._held and (
             len(self._held) >= limits.BATCH or self._session.clock() >= self._held_since + _HOLD_FOR
         ):
             self.settle()
 
     def settle(self) -> None:
-        """Write down which revisions the peer is known to hold."""
+        """Write the peer's known revisions to the store."""
         remote = self._session.remote
         held, self._held = self._held, {}
         if remote is not None and held:

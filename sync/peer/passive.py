@@ -1,4 +1,4 @@
-"""The passive peer: it was connected to, keeps checkpoints, serves feeds, takes in what is pushed."""
+"""The passive peer: it accepted a connection, stores checkpoints, serves feeds, and receives changes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -47,33 +47,33 @@ _KNOWN: Final = 304
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassiveOptions:
-    """What peers may do here."""
+    """The options for what peers may do here."""
 
     read_only: bool = False
     readable: Selection = EVERYTHING
-    """What the peer may see. Of a Selection only `within` and `filter` make sense here."""
+    """Selection of documents that the peer may read. Only `within` and `filter` are useful here."""
     rule: Rule | None = None
-    """Which of what it pushes is refused, and why."""
+    """Function that decides which pushed documents are refused, and why."""
     id_rule: IdRule | None = None
-    """The same, as far as the id alone tells: asked before a body is read."""
+    """The same for decisions by the id alone, called before a body is read."""
     deltas: bool = True
     remote: str | None = None
-    """Who it is, if that is known: what it holds is kept under this name, else under its checkpoint's."""
+    """Name under which the peer's revisions are recorded; None to use its checkpoint's."""
     owner: str = ""
-    """Whose its checkpoints are: `user:<name>` or `vessel:<name>`; empty if it has no name."""
+    """Owner of the peer's checkpoints: `user:<name>` or `vessel:<name>`; empty if it has no name."""
     quota: Quota | None = None
-    """What it may bring; None for anything."""
+    """Quota of what the peer may push; None for no limit."""
     keeps: Callable[[str], bool] = lambda _: True
     resolvers: Resolvers = field(default_factory=Resolvers)
-    """For edits that meet a deletion; other conflicts are refused."""
+    """Resolvers of edits that meet a deletion; other conflicts are refused."""
     streams: tuple[Stream, ...] = ()
-    """Parts that a peer may subscribe to, by name."""
+    """Parts to which a peer may subscribe by name."""
     write_only: bool = False
-    """Whether it may push, and read nothing."""
+    """Whether the peer may push, but read nothing."""
 
 
 class PassivePeer(PeerBase):
-    """Serves one peer over one connection."""
+    """A replication with one peer that connected to us."""
 
     def __init__(self, session: Session, database: Database, options: PassiveOptions, ledger: Ledger) -> None:
         super().__init__(session, database, ledger)
@@ -110,7 +110,7 @@ class PassivePeer(PeerBase):
         )
         self.receiver = self._taker
 
-    # Pulled from us
+    # Pulls by the peer
 
     def _subscribe(self, request: SubChanges, event: RequestReceived) -> None:
         if self._is_subscribed:
@@ -131,7 +131,7 @@ class PassivePeer(PeerBase):
         last = database.last_sequence
         since = last if request.future else _number(request.since)
         if since > last:
-            since = 0  # of another life of this store: it was restored from an older state
+            since = 0  # from another life of this store, which was restored from an older state
         self._is_subscribed = True
         self.session.respond(event)
         self.sender = Sender(
@@ -177,7 +177,7 @@ class PassivePeer(PeerBase):
             raise MessageError("it is the revision that you have", code=_KNOWN)
         self.session.respond(event, GetRevReply(document.rev, document.raw).encode())
 
-    # Pushed to us
+    # Pushes by the peer
 
     def _told(self, request: Changes, event: RequestReceived) -> None:
         if not request.changes:
@@ -215,28 +215,28 @@ class PassivePeer(PeerBase):
     def _advance(self) -> None:
         self._checkpoints.pump()
         if self.sender is None or self.sender.is_over:
-            self._echo.clear()  # nobody is there to send it back
+            self._echo.clear()  # nobody will send it back
 
 
 class _Unlogged:
-    """The feed of a subscription: the peer keeps its place itself."""
+    """The progress of a subscription, which the peer records itself."""
 
     def is_complete(self, sequence: int) -> bool:  # noqa: ARG002
-        """Nothing is."""
+        """Return False, because nothing is recorded."""
         return False
 
     def scanned(self, through: int, pending: list[int]) -> None:
-        """Not kept."""
+        """Ignore the progress of reading."""
 
     def complete(self, sequence: int) -> None:
-        """Not kept."""
+        """Ignore that a change is complete."""
 
     def reopen(self, sequence: int) -> None:
-        """Not kept."""
+        """Ignore that a change is reopened."""
 
 
 def _number(since: str | None) -> int:
-    """A sequence of ours that a peer gives back; 0 for what is none, which is to begin at the start."""
+    """Parse a sequence of ours that a peer returns; 0, the beginning, if it is invalid."""
     if since is None:
         return 0
     try:

@@ -1,7 +1,7 @@
-"""Makes bodies of the deltas that come: when the connection has earned that, and of nothing that is hidden.
+"""Application of received deltas, within the connection's work limit and without revealing hidden documents.
 
 A delta that is not applied is answered with 422, and its sender sends the whole body. The answer does not say
-where a delta does not fit, since that would tell what is in its base.
+where a delta does not fit, since that would reveal the content of its base.
 """
 
 from collections.abc import Callable, Generator
@@ -21,20 +21,20 @@ _UNPROCESSABLE: Final = 422
 
 
 class Patches:
-    """Deltas of one session on their way to become bodies."""
+    """The received deltas of one session."""
 
     def __init__(
         self, session: Session, database: Database, arrivals: Arrivals, patched: Callable[[Arrived], None]
     ) -> None:
-        """`patched` is called with each revision: with its body, or with the error that it has."""
+        """Create the application of deltas. `patched` is called with each revision and its body or error."""
         self._session, self._database, self._arrivals = session, database, arrivals
         self._patched = patched
         self.waiting = 0
-        """Revisions whose delta has yet to be applied."""
+        """Number of revisions whose delta has yet to be applied."""
         self._bytes = 0
 
     def apply(self, arrived: Arrived, source: str) -> None:
-        """Apply a revision's delta to `source`: now, or when the connection has earned that."""
+        """Apply a revision's delta to `source`: now, or when the connection's work limit allows it."""
         arrived.error = self._objection(arrived.rev, source)
         if arrived.error is None:
             self._hold(arrived)
@@ -48,8 +48,8 @@ class Patches:
         self._patched(arrived)
 
     def _objection(self, rev: Rev, source: str) -> MessageError | None:
-        """Return why a delta is not even tried; None if it is."""
-        if len(rev.body) > limits.DELTA_BYTES:
+        """Return why a delta is not even tried, or None if it is."""
+        if len(rev.body) > tuning.DELTA_BYTES:
             return _too_large(rev)
         if self._arrivals.hidden([rev.id]):
             return _unknown_base(rev, source)
@@ -60,7 +60,7 @@ class Patches:
         return None
 
     def _patching(self, arrived: Arrived, source: str) -> Generator[int, None, None]:
-        """Patch a base: a job."""
+        """Apply a delta to its base, as a job."""
         self._let_go(arrived)
         rev = arrived.rev
         size = len(rev.body)

@@ -1,4 +1,4 @@
-"""What active and passive peers have in common: how an owner with a transport and a clock drives one."""
+"""The interface of active and passive peers to an owner with a transport and a clock."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -13,12 +13,12 @@ from sync.store import Database, StoreError
 
 
 class PeerBase(ABC):
-    """One side of one connection.
+    """A side of a connection, either active or passive.
 
-    The owner hands in frames by `receive`, then calls `turn` and pulls frames until there are none, or the
-    transport is full; calls `turn` again when the transport has room, when the store has changed (`wake`),
-    and at `deadline`; and closes the transport when `session.is_over`. It may set the time when work is to be
-    interrupted, `session.until`; then it calls again while `session.is_interrupted`.
+    The owner passes in frames with `receive`, then calls `turn` and pulls frames until there are none or the
+    transport is full. It calls `turn` again when the transport has room, when the store has changed (`wake`),
+    and at `deadline`. It closes the transport when `session.is_over`. It may set the time at which work is
+    interrupted, `session.until`, and then calls again while `session.is_interrupted`.
     """
 
     def __init__(self, session: Session, database: Database, ledger: Ledger) -> None:
@@ -27,15 +27,15 @@ class PeerBase(ABC):
         self.receiver: Receiver | None = None
 
     def receive(self, frames: Sequence[bytes]) -> int:
-        """Take in frames until the session's time is up; how many were. See `Session.receive`."""
+        """Process frames until the session's time is up. Return their number; see `Session.receive`."""
         return self.session.receive(frames)
 
     def next_frame(self) -> bytes | None:
-        """The next frame to be written, if there is one."""
+        """Return the next frame to write, or None."""
         return self.session.next_frame()
 
     def turn(self) -> None:
-        """Do what can be done now."""
+        """Do the work that is possible now."""
         session = self.session
         try:
             if not session.is_over:
@@ -55,13 +55,13 @@ class PeerBase(ABC):
         self.ledger.flush()
 
     def wake(self) -> None:
-        """The store has changed."""
+        """Record that the store has changed."""
         if self.sender is not None:
             self.sender.wake()
 
     @property
     def deadline(self) -> float | None:
-        """When, by the session's clock, `turn` has something to do even if nothing happens."""
+        """Time of the session's clock at which `turn` has work to do even if nothing happens, or None."""
         if self.session.is_over:
             return None
         times = (
@@ -74,7 +74,7 @@ class PeerBase(ABC):
 
     @property
     def held(self) -> int:
-        """Bytes that are held for the other side."""
+        """Number of bytes held in memory for the other side."""
         held = self.session.held
         if self.receiver is not None:
             held += self.receiver.held
@@ -84,7 +84,7 @@ class PeerBase(ABC):
 
     @abstractmethod
     def _advance(self) -> None:
-        """Do what is this side's own."""
+        """Do the work that is specific to this role."""
 
     def _own_deadline(self) -> float | None:
         return None

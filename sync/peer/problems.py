@@ -1,6 +1,6 @@
-"""What went wrong with a connection or a document: a domain, a code of it, and words for people.
+"""Problems of a connection or a document: a domain, a code, and a text for people.
 
-The domains and codes are those that Couchbase Lite shows, so that whoever knows one knows the other.
+The domains and codes are those of Couchbase Lite, so that anyone who knows one knows the other.
 """
 
 from dataclasses import dataclass
@@ -8,41 +8,44 @@ from enum import StrEnum
 
 
 class Domain(StrEnum):
-    """Whose codes they are."""
+    """The domain that a problem's code belongs to."""
 
     POSIX = "POSIX"
-    """`errno` of the socket."""
+    """Domain of `errno` values of the socket."""
     DNS = "DNS"
-    """`socket.EAI_…`: a host name that could not be resolved."""
+    """Domain of `socket.EAI_…` values: a host name that could not be resolved."""
     TLS = "TLS"
-    """No codes; the text says what was wrong with the handshake or the certificate."""
+    """Domain without codes; the text describes the fault of the handshake or the certificate."""
     WEBSOCKET = "WebSocket"
-    """An HTTP status of the handshake or of a message below 1000; a close code (RFC 6455, 7.4) above."""
+    """Domain of HTTP statuses (below 1000) of the handshake or a message, and of WebSocket close codes.
+
+    See RFC 6455, section 7.4.
+    """
     LITECORE = "LiteCore"
-    """`sync.replication.LiteCoreCode`."""
+    """Domain of `sync.replication.LiteCoreCode` values."""
     BLIP = "BLIP"
-    """The peer broke BLIP or one of its limits."""
+    """Domain of violations of BLIP or of one of its limits by the peer."""
     CONFIGURATION = "Configuration"
-    """A file that the configuration names cannot be used. No codes."""
+    """Domain without codes, for a configured file that cannot be used."""
     STORE = "Store"
-    """Our own store could not do it: full, busy, read-only, damaged. No codes."""
+    """Domain without codes, for our own store: full, busy, read-only or damaged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that went wrong."""
+    """A problem of a connection or a document."""
 
     domain: Domain
     code: int
     text: str
-    """What, where, and what to do, for a person."""
+    """What happened, where, and what to do, for people."""
 
     def __str__(self) -> str:
         return f"{self.text} ({self.domain} {self.code})" if self.code else self.text
 
 
 class ProblemError(Exception):
-    """Raised where a connection cannot be made; ends one where it is open."""
+    """A connection cannot be made, or an open one ends, because of a problem."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(str(problem))

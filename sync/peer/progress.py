@@ -1,4 +1,4 @@
-"""What a replication tells whoever watches it: counts, and what became of each document."""
+"""Events of a replication for observers: counts, and the outcome of each document."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,57 +11,57 @@ from sync.peer.problems import Problem
 
 
 class Direction(Enum):
-    """Which way a document goes, seen from here."""
+    """The direction of a document's transfer, seen from here."""
 
     PUSH = "push"
     PULL = "pull"
 
 
 class DocumentEnded(msgspec.Struct, frozen=True, gc=False):
-    """A document was replicated, or was not."""
+    """The outcome of a document: replicated or failed."""
 
     direction: Direction
     id: str
     revision: str
     deleted: bool = False
     problem: Problem | None = None
-    """Why it was not."""
+    """Reason why it failed; None if it was replicated."""
     is_transient: bool = False
-    """Whether it will be tried again."""
+    """True if it will be tried again."""
     access_removed: bool = False
-    """It was not replicated but taken away: it left the channels that we read."""
+    """True if it was not replicated but withdrawn, because it left the channels that we read."""
 
 
 DocumentListener = Callable[[Sequence[DocumentEnded]], None]
 
 
 class FailureList(Protocol):
-    """Where failed documents are kept durably; `sync.peer.failed.FailedDocuments` is one."""
+    """A durable list of failed documents, such as `sync.peer.failed.FailedDocuments`."""
 
     def __len__(self) -> int:
         """Return the number of documents."""
 
     def note(self, direction: Direction, document_id: str, revision: str, problem: Problem) -> None:
-        """Add a document, or replace what was known of it."""
+        """Add a document, or replace its entry."""
 
     def forget(self, direction: Direction, document_id: str) -> None:
-        """Remove a document: it got through, or no longer exists."""
+        """Remove a document that was replicated or no longer exists."""
 
     def save(self) -> None:
-        """Write the list down if it has changed. Raises StoreError."""
+        """Write the list to the store if it has changed. Raises StoreError."""
 
 
 @dataclass(slots=True)
 class Progress:
-    """Counts of one replication, since it began."""
+    """The counts of one replication since it began."""
 
     pushed: int = 0
     pulled: int = 0
-    """Revisions that were new there, or here."""
+    """Number of revisions that were new here; `pushed` counts those that were new at the peer."""
     failed: int = 0
-    """Documents that could not be replicated and will not be tried again by themselves."""
+    """Number of documents that could not be replicated and will not be retried automatically."""
     body_bytes_pushed: int = 0
-    """As sent: a delta counts as its own size."""
+    """Bytes of bodies as sent; a delta counts with its own size."""
     body_bytes_pulled: int = 0
     deltas_pushed: int = 0
     deltas_pulled: int = 0
@@ -69,28 +69,28 @@ class Progress:
     blobs_pulled: int = 0
     completed: int = 0
     total: int = 0
-    """Of the changes looked at in this run, how many there are and how many are done with."""
+    """Number of changes found in this run; `completed` is the number of those that are done."""
 
 
 class Ledger:
-    """Keeps a replication's counts, and tells of documents, in lots."""
+    """The counts of a replication, and its events, which are reported in batches."""
 
     def __init__(self, listener: DocumentListener | None = None, failed: FailureList | None = None) -> None:
-        """`failed`: where documents that fail for good are kept beyond this run."""
+        """Create a ledger. `failed` stores permanently failed documents beyond this run."""
         self.progress = Progress()
         self.failed = failed
         self.failures: dict[str, Problem] = {}
-        """The last problem of each document that has one, most recent 1000."""
+        """The last problem of each document that has one, for the 1000 most recent."""
         self._listener = listener
         self._told: list[DocumentEnded] = []
 
     @property
     def listens(self) -> bool:
-        """Whether anybody wants to hear of each document."""
+        """True if the outcome of each document must be reported."""
         return self._listener is not None or bool(self.failed)
 
     def tell(self, ended: DocumentEnded) -> None:
-        """A document was replicated, or was not."""
+        """Report that a document was replicated, or that it failed."""
         if ended.problem is not None:
             if not ended.is_transient:
                 self.progress.failed += 1
@@ -104,19 +104,19 @@ class Ledger:
             self._told.append(ended)
 
     def confirm(self, direction: Direction, document_id: str, revision: str, problem: Problem) -> None:
-        """Take note that a document was tried again and failed just as it was told before."""
+        """Record that a retried document failed for the same reason as reported before."""
         if self.failed is not None:
             self.failed.note(direction, document_id, revision, problem)
 
     def settled(self, direction: Direction, document_id: str) -> None:
-        """The document has got through, or there is nothing left to be replicated of it."""
+        """Record that a document was replicated, or that nothing is left to replicate."""
         if self.failures:
             self.failures.pop(document_id, None)
         if self.failed:
             self.failed.forget(direction, document_id)
 
     def keep(self) -> None:
-        """Write down what has failed. Call it before a checkpoint passes it. Raises StoreError."""
+        """Write failed documents to the store. Call it before a checkpoint passes them. Raises StoreError."""
         if self.failed is not None:
             self.failed.save()
 
@@ -126,7 +126,7 @@ class Ledger:
             self.failed.note(ended.direction, ended.id, ended.revision, problem)
 
     def flush(self) -> None:
-        """Tell the listener."""
+        """Report the collected events to the listener."""
         if self._told and self._listener is not None:
             told, self._told = self._told, []
             self._listener(told)
@@ -134,4 +134,4 @@ class Ledger:
 
 _FAILURES_KEPT = 1000
 _FORBIDDEN = 403
-"""With it a document that comes is turned away by a rule of ours: that is no failure to be remembered."""
+"""Status with which our own rule refuses a received document, which is not recorded as a failure."""

@@ -1,17 +1,17 @@
-"""Which revisions were asked for, and where: so that of many neighbours that offer one, one sends it.
+"""The revisions requested on each session, so that only one of many neighbours sends a revision.
 
-In a dense mesh a new revision is offered by every neighbour, within moments. All sessions of a process on one
-store share its claims. A receiver whose peer offers what another session has been asked for leaves that list
-unanswered until the revision has come or is not to be waited for any more, and then looks again: mostly there
-is nothing left to ask for.
+In a dense mesh, every neighbour offers a new revision within moments. All sessions of a process on one store
+share its claims. A receiver whose peer offers a revision that another session has requested leaves that list
+unanswered until the revision has arrived or is no longer worth waiting for. Then it checks again, and mostly
+nothing is left to request.
 
-    claims.ask(keys, session) ──► ended(key)          it is here, or will not come
-                               ├► leave(session)      the session is over
-                               └► holds(…) is false   it takes too long
+    claims.ask(keys, session) ──► came(key)           it is stored, or will not arrive (`fails`)
+                              ├► leave(session)      the session is over
+                              └► holds(…) is false   it takes too long
 
-What takes too long: a second, if little comes from that peer; a peer that goes on sending, as one does whose
-link is slow or who was asked for much, is waited for a while longer, but never for good. So whoever is slow,
-silent or gone delays the others once, and nobody waits for one who waits.
+A revision takes too long after a second if little arrives from that peer. A peer that keeps sending, because
+its link is slow or much was requested from it, gets more time, but never indefinitely. So a peer that is
+slow, silent or gone delays the others once, and nobody waits for a session that is waiting itself.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,44 +26,46 @@ from sync.store import Database
 from . import limits
 
 PATIENCE: Final = 1.0
-"""Seconds that a revision may take. One that is on its way needs some round trips, 0.1 s on a poor radio."""
+"""Seconds that a revision may take: some round trips if it is being sent, 0.1 s on a poor radio link."""
 LONGEST: Final = 10.0
-"""Seconds that a revision may take while more comes from that peer: as long as all that may be asked for at
-once (REVISIONS_WANTED) takes by a link of 50 kB/s."""
+"""Seconds that a revision may take while more arrives from that peer.
+
+This is how long everything that may be requested at once (REVISIONS_WANTED) takes over a link of 50 kB/s.
+"""
 SLOWEST: Final = 16 * 1024
-"""Bytes a second that are worth waiting for: with less, another may well be sooner."""
-CLAIMS_MOST: Final = 2 * limits.REVISIONS_WANTED
-"""Claims of one session: memory. What is asked for beyond that may be asked for twice."""
+"""Bytes per second worth waiting for; below that, another peer may well be faster."""
+CLAIMS_MOST: Final = 2 * tuning.REVISIONS_WANTED
+"""Maximum number of claims of one session, for memory. Revisions beyond that may be requested twice."""
 
 Key = tuple[str, str]
-"""Document and revision."""
+"""Document id and revision id."""
 
 
 class _Asked(msgspec.Struct, gc=False):
-    """One list's answer, by which revisions were asked for."""
+    """The answer to one list, which requested revisions."""
 
     session: Session
     since: float
     looked: float
-    """When it was last found to be worth waiting for."""
+    """Time when the session was last found worth waiting for."""
     received: int
-    """Bytes that had come on the session by then."""
+    """Bytes that had arrived on the session by that time."""
 
 
 class Claims:
-    """Those of one store."""
+    """The claims of one store."""
 
     def __init__(self) -> None:
         self._asked: dict[Key, _Asked] = {}
         self._waiting: dict[Key, set[Session]] = {}
-        """Who is to be told when it has come, or will not."""
+        """Sessions to notify when a revision has arrived, or will not arrive."""
         self._counts: dict[Session, int] = {}
 
     def __len__(self) -> int:
         return len(self._asked)
 
     def ask(self, keys: Iterable[Key], session: Session) -> None:
-        """These revisions are asked for on this session now, whoever was asked before."""
+        """Record that these revisions are now requested on this session, replacing earlier claims."""
         now = session.clock()
         asked = _Asked(session, now, now, session.received)
         mine = self._counts.get(session, 0)
@@ -83,14 +85,14 @@ class Claims:
         self._counts[session] = mine
 
     def others(self, keys: Iterable[Key], session: Session) -> list[Key]:
-        """Those of these revisions that another session was asked for, and that are to be waited for."""
+        """Return those of these revisions that another session has requested and are worth waiting for."""
         if len(self._asked) == self._counts.get(session, 0):
             return []
         now = session.clock()
         return [key for key in keys if key in self._asked and self.holds(key, session, now)]
 
     def holds(self, key: Key, session: Session, now: float) -> bool:
-        """Whether another session was asked for this, and it is to be waited for."""
+        """Return True if a revision was requested on another session and is worth waiting for."""
         asked = self._asked.get(key)
         if asked is None or asked.session is session:
             return False
@@ -103,16 +105,16 @@ class Claims:
         return False
 
     def until(self, key: Key) -> float | None:
-        """When to look again whether this is to be waited for; None if nobody was asked."""
+        """Return when to check again whether a revision is worth waiting for; None if nobody was asked."""
         asked = self._asked.get(key)
         return None if asked is None else asked.looked + PATIENCE
 
     def wait(self, key: Key, session: Session) -> None:
-        """Give this session's peer a turn when the claim has ended."""
+        """Have this session's peer get a turn when the claim has ended."""
         self._waiting.setdefault(key, set()).add(session)
 
     def wait_no_more(self, key: Key, session: Session) -> None:
-        """It need not have one."""
+        """Cancel the wait for a claim."""
         waiting = self._waiting.get(key)
         if waiting is not None:
             waiting.discard(session)
@@ -120,7 +122,7 @@ class Claims:
                 del self._waiting[key]
 
     def came(self, key: Key) -> None:
-        """The revision is here, from whomever."""
+        """Record that a revision has arrived from any peer."""
         asked = self._asked.pop(key, None)
         if asked is not None:
             self._counts[asked.session] -= 1
@@ -128,20 +130,20 @@ class Claims:
             self._tell(key)
 
     def fails(self, key: Key, session: Session) -> None:
-        """It will not come on this session."""
+        """Record that a revision will not arrive on this session."""
         asked = self._asked.get(key)
         if asked is not None and asked.session is session:
             self.came(key)
 
     def leave(self, session: Session) -> None:
-        """The session is over."""
+        """Remove all claims of a session that is over."""
         if self._counts.get(session):
             for key in [key for key, asked in self._asked.items() if asked.session is session]:
                 self.came(key)
         self._counts.pop(session, None)
 
     def _forget_old(self, session: Session, now: float) -> None:
-        """Some that are asked for never come: what was to be sent has been replaced meanwhile."""
+        """Remove old claims of a session, as some revisions never arrive because they were replaced."""
         for key, asked in list(self._asked.items()):
             if asked.session is session and now >= asked.since + LONGEST:
                 self.came(key)
@@ -152,25 +154,25 @@ class Claims:
 
 
 class Turn:
-    """Whether it is the turn of the first list that waits on a session."""
+    """The decision whether the first waiting list of a session may be answered."""
 
     def __init__(self, claims: Claims, session: Session) -> None:
         self._claims, self._session = claims, session
         self._since: float | None = None
-        """When its list was first held back."""
+        """Time when the list was first held back."""
         self._blockers: list[Key] = []
         session.at_end(self._end)
 
     @property
     def deadline(self) -> float | None:
-        """When to look again even if nothing happens."""
+        """Time to check again even if nothing happens; None if no list is held back."""
         if not self._blockers or self._since is None:
             return None
         until = self._claims.until(self._blockers[-1])
         return self._since if until is None else min(until, self._since + LONGEST)
 
     def is_due(self) -> bool:
-        """Whether the list is to be looked at, as far as is known from when it last was."""
+        """Return True if the list must be checked again, as far as known from its last check."""
         if not self._blockers:
             return True
         now, claims, session = self._session.clock(), self._claims, self._session
@@ -185,7 +187,10 @@ class Turn:
         return True
 
     def takes(self, keys: Sequence[Key]) -> bool:
-        """Whether to ask for these now. If so they are this session's, and the next list has its turn."""
+        """Return True, and claim the revisions, if they are to be requested now.
+
+        The next list is then first in line.
+        """
         now = self._session.clock()
         if self._since is None or now < self._since + LONGEST:
             self._blockers = self._claims.others(keys, self._session)
@@ -209,7 +214,7 @@ _claims: WeakKeyDictionary[Database, Claims] = WeakKeyDictionary()
 
 
 def of(database: Database) -> Claims:
-    """The claims of a store, for all sessions of this process that replicate it."""
+    """Return the claims of a store, shared by all sessions of this process."""
     found = _claims.get(database)
     if found is None:
         found = _claims[database] = Claims()

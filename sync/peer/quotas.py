@@ -1,16 +1,16 @@
-"""Quotas: what each user and each vessel may bring in a day, and how large one document may be. Pure.
+"""Quotas: how much each user and each vessel may send in a day, and the maximum size of a document. Pure.
 
     quotas = Quotas(lambda owner: Allowance(bytes=4_000_000, revisions=20_000), clock=time.monotonic)
     quota = quotas.of("user:bridge")
     quota.objection("note:argo:1", 300)      # None: it may come
     quota.charge(300)                        # it was stored
 
-A document that is too large is refused for good (413): its sender keeps it, and says so. What comes when the
-day's allowance is used up is refused for now (429). Peers take that for a failure that passes (Couchbase
-Lite: `c4error_mayBeTransient`): they keep the document and bring it later.
+A document that is too large is refused permanently (413): its sender keeps it, and reports that. A document
+that exceeds the day's allowance is refused temporarily (429). Peers treat that as a temporary failure
+(Couchbase Lite: `c4error_mayBeTransient`): they keep the document and send it later.
 
-A day begins when something is brought, and lasts 24 hours of a steady clock, so no setting of the time ends
-it. What was counted is forgotten at a restart of the daemon.
+A day begins when something is sent, and lasts 24 hours of a monotonic clock, so no change of the time ends
+it. The counts are lost at a restart of the daemon.
 """
 
 import logging
@@ -25,14 +25,16 @@ log = logging.getLogger(__name__)
 
 DAY_S: Final = 86_400.0
 LARGEST: Final = 256 * 1024
-"""Bytes of a document's body. A window of readings closes at 64 kB; notes and current values have some
-hundred."""
+"""Maximum bytes of a document's body.
+
+A window of readings closes at 64 kB; others have some hundred bytes.
+"""
 _TOO_LARGE: Final = 413
 _TOO_MANY: Final = 429
 
 
 class Measure(Enum):
-    """What of an allowance is used up."""
+    """The measure in which an allowance is used up."""
 
     BYTES = "bytes"
     REVISIONS = "revisions"
@@ -40,10 +42,10 @@ class Measure(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What one owner may bring in a day."""
+    """The amount that one owner may send in a day."""
 
     bytes: int
-    """Of bodies and blobs."""
+    """Bytes of bodies and blobs."""
     revisions: int
 
 
@@ -52,14 +54,14 @@ class Bite:
     """An allowance that is used up."""
 
     owner: str
-    """`user:<name>`, `vessel:<name>` or `gateway:<name>`."""
+    """The owner: `user:<name>`, `vessel:<name>` or `gateway:<name>`."""
     measure: Measure
     limit: int
-    """In a day."""
+    """The allowance for a day."""
     seconds: float
-    """Until the next day begins."""
+    """Seconds until the next day begins."""
     refused: int
-    """Times that something was refused for it."""
+    """Number of refusals because of it."""
 
 
 class Quota:
@@ -73,14 +75,21 @@ class Quota:
         clock: Callable[[], float],
         largest: Callable[[str], int] = lambda _: LARGEST,
     ) -> None:
-        """`clock`: seconds that only rise; `largest`: the most bytes that a document by this id may have."""
+        """Create an unused quota.
+
+        Args:
+            owner: the owner: `user:<name>`, `vessel:<name>` or `gateway:<name>`.
+            allowance: the allowance for a day.
+            clock: returns monotonic seconds.
+            largest: returns the maximum bytes of a document by its id.
+        """
         self.owner, self.allowance = owner, allowance
         self._clock, self._largest = clock, largest
         self._began: float | None = None
         self._bytes = self._revisions = self._refused = 0
 
     def objection(self, document_id: str, size: int) -> MessageError | None:
-        """Return why a document of this size is not taken; None if it is."""
+        """Return the refusal of a document of this size, or None if it is allowed."""
         most = self._largest(document_id)
         if size > most:
             text = f"{document_id}: {size} bytes; at most {most} are taken here"
@@ -88,7 +97,7 @@ class Quota:
         return self.blob_objection(document_id, 0)
 
     def blob_objection(self, document_id: str, size: int) -> MessageError | None:
-        """Return why a blob of this size is not taken; None if it is."""
+        """Return the refusal of a blob of this size, or None if it is allowed."""
         if size > self.allowance.bytes:
             text = f"{document_id}: {size} bytes; {self.owner} may bring {self.allowance.bytes} a day"
             return MessageError(text, code=_TOO_LARGE)
@@ -105,7 +114,7 @@ class Quota:
         return MessageError(text, code=_TOO_MANY)
 
     def charge(self, size: int, revisions: int = 1) -> None:
-        """Count what was stored."""
+        """Charge stored bytes and revisions."""
         self._look()
         if self._began is None:
             self._began = self._clock()
@@ -114,12 +123,12 @@ class Quota:
 
     @property
     def words(self) -> str:
-        """The allowance, for people."""
+        """The allowance in words."""
         return f"{self.allowance.bytes} bytes, {self.allowance.revisions} revisions"
 
     @property
     def bite(self) -> Bite | None:
-        """Return the allowance that is used up and has led to refusals; None if none has."""
+        """The allowance that is used up and has led to refusals; None if there is none."""
         self._look()
         measure = self._used_up() or Measure.BYTES
         limit = self.allowance.bytes if measure is Measure.BYTES else self.allowance.revisions
@@ -151,12 +160,12 @@ class Quotas:
         clock: Callable[[], float],
         largest: Callable[[str], int] = lambda _: LARGEST,
     ) -> None:
-        """`allowance` gives that of an owner; the others are as in `Quota`."""
+        """Create quotas. `allowance` returns that of an owner; the other arguments are as in `Quota`."""
         self._allowance, self._clock, self._largest = allowance, clock, largest
         self._quotas: dict[str, Quota] = {}
 
     def of(self, owner: str) -> Quota:
-        """Return the quota of an owner: the same one each time."""
+        """Return the quota of an owner, the same object each time."""
         found = self._quotas.get(owner)
         if found is None:
             found = Quota(owner, self._allowance(owner), clock=self._clock, largest=self._largest)
@@ -165,6 +174,6 @@ class Quotas:
 
     @property
     def bites(self) -> list[Bite]:
-        """Those that are used up now, and have led to refusals, by owner."""
+        """Allowances that are used up now and have led to refusals, by owner."""
         found = (self._quotas[owner].bite for owner in sorted(self._quotas))
         return [bite for bite in found if bite is not None]

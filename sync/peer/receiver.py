@@ -1,11 +1,11 @@
-"""Takes in what has changed there: which of it is wanted, the revisions themselves, their place in the store.
+"""Receiving of the peer's changes: which are wanted, the revisions themselves, and storing them.
 
     changes / proposeChanges ──► wanted? ──► rev ──► delta, blobs ──► batch ──one transaction──► replies
-                                                                        └► conflicts resolved (active only)
+                                                                         └► conflicts resolved (active only)
 
-A success reply says durable, but for the end of a branch that waits for what takes its place. The active
-peer takes conflicts in and resolves them; the passive one refuses them, so that there is one place where a
-conflict is open.
+A success reply means that a revision is durable, except for a branch's tombstone that waits for its
+replacement. The active peer accepts conflicts and resolves them. The passive one refuses them, so that a
+conflict is open in one place only.
 """
 
 from collections import deque
@@ -54,9 +54,9 @@ T = TypeVar("T")
 
 _KNOWN: Final = Verdict(304)
 _SEND_HIDDEN: Final = Verdict(SEND.status)
-"""For a document that the peer may not see: no other connection waits for what comes of it."""
+"""Verdict for a document that the peer may not read: no other connection waits for its outcome."""
 _NONE_SHOWN: Final[list[str]] = []
-"""The same for the ancestors of one: none is named."""
+"""Answer for a document that the peer may not read: no ancestors are revealed."""
 _TAKEN_AWAY: Final = Gone.REVOKED | Gone.REMOVED
 _CONFLICT: Final = 409
 _UNAVAILABLE: Final = 503
@@ -64,20 +64,20 @@ _POLICY: Final = 1008
 _TOO_LARGE: Final = 413
 _UNPROCESSABLE: Final = 422
 _ITEM: Final = 250
-"""Bytes of an item of a list, decoded: a struct and two or three texts."""
+"""Approximate bytes of a decoded item of a list: a struct and two or three texts."""
 _TRANSIENT: Final = frozenset({408, 429, 500, 502, 503, 504})
 
 
 class _Expected(msgspec.Struct, gc=False):
-    """A revision that we asked for in a subscription."""
+    """A revision that we requested in a subscription."""
 
     tickets: list[int]
-    """Of all changes that announced it."""
+    """Tickets of all changes that announced it."""
     sequence: str
 
 
 class Receiver:
-    """Takes in one peer's changes on one session."""
+    """The receiving of one peer's changes on one session."""
 
     def __init__(
         self,
@@ -91,9 +91,18 @@ class Receiver:
         stored: Callable[[], None] | None = None,
         outdated: Callable[[str], None] | None = None,
     ) -> None:
-        """`echo`: filled with what the peer holds, for a sender on the same session not to tell it of that;
-        `progress`: of our own subscription; `stored` is called when the store has changed by it,
-        `outdated` with a document of which the peer is on a branch that has ended here."""
+        """Create a receiver.
+
+        Args:
+            session: the session with the peer.
+            database: the store.
+            options: the options for received revisions.
+            ledger: the counts and events of the replication.
+            echo: records the peer's revisions, so that a sender on the same session does not send them back.
+            progress: the progress of our own subscription; None if there is none.
+            stored: called when received changes were stored.
+            outdated: called with a document whose branch at the peer was closed here.
+        """
         self._session, self._database, self._ledger = session, database, ledger
         self._options, self._echo, self._progress = options, echo, progress
         self._stored, self._outdated = stored, outdated
@@ -101,18 +110,18 @@ class Receiver:
             session, database, ledger=ledger, proves=options.prove_blobs, quota=options.quota
         )
         self._lists: deque[tuple[Changes | ProposeChanges, RequestReceived]] = deque()
-        """What is to be answered, in that order."""
+        """Lists to be answered, in order."""
         self._early: list[tuple[Changes, RequestReceived]] = []
-        """Lists that have overtaken something: their order is all that tells how far the feed is."""
+        """Lists that arrived out of order; their order alone shows how far the feed has been read."""
         self._looked: list[Any] = []
-        """What was found so far of the items of the first list."""
+        """Results so far for the items of the first list."""
         self._expected: dict[tuple[str, str], _Expected] = {}
-        """What we asked for in a subscription, by document and revision."""
+        """Revisions requested in a subscription, by document and revision."""
         self._by_sequence: dict[str, tuple[str, str]] = {}
         self._failed: dict[tuple[str, str], list[int]] = {}
-        """Tickets of what failed for now, by document and revision: a peer like ours sends it again."""
+        """Tickets of temporary failures, by document and revision; a peer like ours sends them again."""
         self._proposed = 0
-        """Revisions that a peer who proposes was told to send, and has not."""
+        """Number of revisions that a proposing peer was told to send, and has not sent."""
         self._arrivals = Arrivals(session, database, options, echo)
         self._patches = Patches(session, database, self._arrivals, self._patched)
         self._ends = BranchEnds[Arrived](database)
@@ -124,32 +133,32 @@ class Receiver:
         self._batch_since = 0.0
         self._failed_for_now = 0
         self.is_caught_up = False
-        """Whether the peer has said that we know of all its changes."""
-        self._terms = Terms(limits.HISTORY, options.deltas or None, blobs=True, send_replacements=True)
+        """True once the peer has said that we know all its changes."""
+        self._terms = Terms(tuning.HISTORY, options.deltas or None, blobs=True, send_replacements=True)
 
-    # What the owner asks
+    # Calls from the owner
 
     @property
     def is_idle(self) -> bool:
-        """Whether everything that was announced is here, or will not come."""
+        """True if every announced revision is stored, or will not arrive."""
         waiting = self._fetching or self._patches.waiting
         return not (self._lists or self._early or self._expected or self._batch or waiting)
 
     @property
     def expected(self) -> int:
-        """Revisions that were asked for and are not here yet."""
+        """Number of requested revisions that are not stored yet."""
         return len(self._expected) + self._proposed + len(self._batch)
 
     @property
     def deadline(self) -> float | None:
-        """When `pump` has something to do even if nothing happens."""
-        commit = self._batch_since + limits.COMMIT_AFTER if self._batch else None
+        """Time at which `pump` has work to do even if nothing happens; None if there is none."""
+        commit = self._batch_since + tuning.COMMIT_AFTER if self._batch else None
         times = (self._turn.deadline, self._blobs.deadline, commit)
         return min((time for time in times if time is not None), default=None)
 
     @property
     def held(self) -> int:
-        """Bytes of what came and is not done with: bodies, lists, and notes of changes that are awaited."""
+        """Bytes held in memory for unfinished bodies, lists, and records of awaited changes."""
         held = self._batch_bytes + self._fetching_bytes
         for message, event in (*self._lists, *self._early):
             items = message.proposals if isinstance(message, ProposeChanges) else message.changes
@@ -160,25 +169,25 @@ class Receiver:
 
     @property
     def failed_for_now(self) -> int:
-        """Documents that the next replication must try again."""
+        """Number of documents that the next replication must try again."""
         return self._failed_for_now
 
-    # Lists
+    # Lists of changes
 
     def changes(self, message: Changes, event: RequestReceived) -> None:
-        """A subscription's list of changes."""
+        """Process a subscription's list of changes."""
         self._check_room()
         self._early.append((message, event))
         self._order_lists()
 
     def proposals(self, message: ProposeChanges, event: RequestReceived) -> None:
-        """What a peer would like to push."""
+        """Process a list of changes that a peer proposes to push."""
         self._check_room()
         self._lists.append((message, event))
         self._answer_lists()
 
     def offered(self, message: Changes, event: RequestReceived) -> None:
-        """What a peer would like to push that looks for conflicts itself, when it pulls."""
+        """Process a list of changes from a peer that pushes, and finds conflicts itself when it pulls."""
         self._check_room()
         self._lists.append((message, event))
         self._answer_lists()
@@ -199,7 +208,7 @@ class Receiver:
         self._answer_lists()
 
     def _answer_lists(self) -> None:
-        """Answer in order; not yet what another session has been asked for, nor what follows it."""
+        """Answer lists in order, as far as no other session has requested their revisions."""
         while (
             self._lists
             and len(self._expected) < limits.REVISIONS_WANTED
@@ -211,7 +220,7 @@ class Receiver:
                 reply = (
                     self._judged(message) if isinstance(message, ProposeChanges) else self._looked_up(message)
                 )
-            except DocumentError as error:  # what was sent is at fault, not the store
+            except DocumentError as error:  # the message is at fault, not the store
                 self._lists.popleft()
                 self._looked = []
                 self._session.refuse(event, MessageError(str(error)))
@@ -222,7 +231,7 @@ class Receiver:
             self._session.respond(event, reply)
 
     def _look(self, items: tuple[T, ...], look: Callable[[tuple[T, ...]], Sequence[Any]]) -> list[Any] | None:
-        """Return what is found of each item of the first list; None if the time is up before."""
+        """Return the results for all items of the first list, or None if the time is up."""
         looked = self._looked
         while len(looked) < len(items):
             if looked and not self._session.has_time():
@@ -240,7 +249,7 @@ class Receiver:
         ]
 
     def _looked_up(self, message: Changes) -> Encoded | None:
-        """What is wanted of a list; None if that cannot be said yet."""
+        """Return the answer to a list, or None if it must wait."""
         expected = self._expected
         offered = [(change.id, change.revision) for change in message.changes]
         known = self._look(message.changes, self._missing)
@@ -293,27 +302,27 @@ class Receiver:
         return answers
 
     def _is_taken_away(self, change: Change) -> bool:
-        """Return True if the peer takes a document away, rather than offer a revision of it.
+        """Return True if the peer withdraws a document, rather than offer a revision of it.
 
-        A tombstone that has left the reader's channels is a tombstone nevertheless: a deletion names none, so
-        that is how Sync Gateway tells of nearly every one. Where access was revoked too, a reader who purges
-        what it may not see any more purges it, as Couchbase Lite does.
+        A tombstone that has left the reader's channels is still a tombstone. A deletion lists no channels, so
+        Sync Gateway announces nearly every one in this way. If access was revoked too, a reader that purges
+        unreadable documents purges it, as Couchbase Lite does.
         """
         if self._progress is None:
-            return False  # it is pushed to us, who read no channels
+            return False  # it is pushed to us, and we read no channels
         if change.gone & Gone.DELETED and not (change.gone & Gone.REVOKED and self._options.purges_removed):
             return False
         return bool(change.gone & _TAKEN_AWAY)
 
     def _look_for_outdated(self, known: list[Change]) -> None:
-        """Of what the peer says is current and we know: what is on a branch that has ended here."""
+        """Report the peer's current revisions that are on a branch closed here."""
         if self._outdated is not None and known:
             ended = self._database.ended([(change.id, change.revision) for change in known])
             for change in compress(known, ended):
                 self._outdated(change.id)
 
     def _judged(self, message: ProposeChanges) -> Encoded | None:
-        """What may come of what is proposed; None if that cannot be said yet."""
+        """Return the verdicts on a list of proposals, or None if it must wait."""
         verdicts = self._look(message.proposals, partial(self._verdicts, message))
         if verdicts is None:
             return None
@@ -354,17 +363,17 @@ class Receiver:
         ]
 
     def _verdict(self, proposal: Proposal, current: str, deleted: bool, *, tells: bool) -> Verdict:
-        """On a proposal for a document of which something is here."""
+        """Return the verdict on a proposal for a stored document."""
         if deleted or proposal.parent == current or self._database.is_single_writer(proposal.id):
             return SEND
         if not revisions.is_sound(current):
-            return SEND  # whatever comes takes its place
+            return SEND  # any revision may replace it
         return Verdict(_CONFLICT, current if tells else None)
 
     # Revisions
 
     def rev(self, rev: Rev, event: RequestReceived) -> None:
-        """A revision has come."""
+        """Process a received revision."""
         self._proposed = max(0, self._proposed - 1)
         tickets = None
         if self._progress is not None:
@@ -384,9 +393,9 @@ class Receiver:
     def asked_for(
         self, document_id: str, revision: str, body: bytes, ended: Callable[[MessageError | None], None]
     ) -> None:
-        """What the peer holds of a document has come, not as an entry of its feed but by itself.
+        """Process a revision that was requested by itself, not as an entry of the feed.
 
-        `ended` is called when it is stored, or with why it is not.
+        `ended` is called when it is stored, or with the reason why it is not.
         """
         rev = Rev(document_id, revision, body)
         self._unpack(Arrived(None, rev, body, None, len(body), ended=ended))
@@ -411,7 +420,7 @@ class Receiver:
             return
         arrived.end = self._ends.take(rev) or self._named_end(rev)
         if incoming.blobs and not rev.deleted:
-            # Rights come first: blobs cost their transfer, or their proof.
+            # Check rights first: blobs cost their transfer, or their proof.
             if not self._arrivals.is_allowed(arrived) or not self._has_room(arrived):
                 self._take(arrived)
                 return
@@ -449,7 +458,7 @@ class Receiver:
             self._take(arrived)
 
     def _has_room(self, arrived: Arrived) -> bool:
-        """Return True if one more revision may wait; else note that error."""
+        """Return True if one more revision may wait for blobs. Otherwise set its error."""
         waiting = self._fetching_bytes + len(arrived.raw)
         if self._fetching >= limits.DOCUMENTS_FETCHING or waiting > limits.BYTES_FETCHING:
             text = f"{arrived.rev.id}: too many documents wait for their blobs"
@@ -481,7 +490,7 @@ class Receiver:
             self.commit()
 
     def norev(self, message: NoRev, event: RequestReceived) -> None:
-        """A revision that we asked for, or let come, will not come."""
+        """Process the notice that a revision will not be sent."""
         self._session.respond(event)
         self._proposed = max(0, self._proposed - 1)
         key = None
@@ -505,10 +514,10 @@ class Receiver:
             problem = Problem(Domain.WEBSOCKET, message.status, text)
             self._tell(key[0], key[1], problem=problem, is_transient=transient)
 
-    # Into the store
+    # Storing
 
     def pump(self) -> None:
-        """Do what is due: commit when nothing more is to be waited for, answer further lists."""
+        """Do the work that is due: commit if nothing more is expected, and answer lists."""
         self._blobs.pump()
         if self._batch and (
             self._session.clock() >= self._batch_since + limits.COMMIT_AFTER
@@ -521,7 +530,10 @@ class Receiver:
             self._answer_lists()
 
     def commit(self) -> None:
-        """Store what has come, in one transaction, and answer for it. Raises StoreError; nothing is then."""
+        """Store the collected revisions in one transaction, and reply to them.
+
+        If it raises StoreError, none is stored.
+        """
         batch, self._batch = self._batch, []
         self._batch_bytes = 0
         if not batch:
@@ -564,7 +576,7 @@ class Receiver:
             if arrived.event is not None:
                 self._session.refuse(arrived.event, error)
             if rev.delta_source is not None and error.code == _UNPROCESSABLE:
-                # It comes again, whole.
+                # It will be sent again as a whole body.
                 if arrived.tickets is not None:
                     self._expected[key] = _Expected(arrived.tickets, rev.sequence or "")
                     return
@@ -581,7 +593,7 @@ class Receiver:
             self._done(arrived.tickets)
 
     def _take_away(self, change: Change, tickets: list[int]) -> None:
-        """Take note that the peer takes a document away; where it is to be purged, after what came before."""
+        """Record that the peer withdraws a document, and purge it in order if that is configured."""
         if self._options.purges_removed:
             rev = Rev(change.id, change.revision, b"")
             self._put(Arrived(None, rev, b"", tickets, wire_bytes=0, is_removed=True))

@@ -1,6 +1,6 @@
-"""Puts what has come into the store: what is not wanted, what is new, what makes a conflict, and its end.
+"""Storing of received revisions: refused, new and conflicting ones, and the resolution of conflicts.
 
-A lot of revisions is one transaction, the conflicts that they make are resolved in the next.
+A batch of revisions is one transaction, and the conflicts they cause are resolved in the next.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -26,57 +26,63 @@ _FORBIDDEN: Final = 403
 _UNAVAILABLE: Final = 503
 
 Rule = Callable[[Document], str | None]
-"""Why a document that comes in may not be stored; None if it may. It is an `Offered`, its sequence is 0."""
+"""Function that returns why a received document may not be stored, or None if it may.
+
+The document is an `Offered` with sequence 0.
+"""
 IdRule = Callable[[str, str, bool], str | None]
-"""Reason why no document of an id may be stored at a revision, deleted or not, whatever its body says. None
-if it may, or if that depends on the body. Asked before anything is done that costs time."""
+"""Function that returns why no document with an id may be stored at a revision, whatever its body.
+
+It is called with id, revision and deletion before any expensive work. It returns None if the document may be
+stored, or if that depends on the body.
+"""
 
 
 class NotYet(str):
-    """An objection that may be over once more has come: the peer is asked to offer the document again."""
+    """A temporary objection, after which the peer is asked to offer the document again."""
 
     __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Offered(Document):
-    """A revision that a peer would have stored here."""
+    """A revision that a peer offers for storing."""
 
     history: tuple[str, ...] = ()
-    """Its ancestors, newest first, as the peer says."""
+    """The revision's ancestors, newest first, according to the peer."""
     is_replaced: bool = False
-    """Whether it is the end of a branch, and a live revision that takes its place comes with it."""
+    """True if it is a branch's tombstone, and a live revision that replaces it comes with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiveOptions:
-    """How revisions are taken in."""
+    """The options for received revisions."""
 
     active: bool
-    """Whether we asked for them: then we take conflicts in, and resolve them."""
+    """True if we requested the revisions, so that conflicts are accepted and resolved."""
     deltas: bool = True
     resolvers: Resolvers | None = None
     rule: Rule | None = None
     id_rule: IdRule | None = None
     readable: Selection = EVERYTHING
-    """Documents that the peer may see. Questions about others are answered as if they were not here."""
+    """Documents that the peer may read. Questions about others are answered as if they did not exist."""
     keeps: Callable[[str], bool] = lambda _: True
     purges_removed: bool = False
-    """Whether a document is purged here that left the channels which we read there."""
+    """Whether to purge a document locally that left the channels which we read at the peer."""
     prove_blobs: bool = False
-    """Whether a peer must prove that it has a blob which is here already, before its document leads to it."""
+    """Whether a peer must prove that it has a stored blob before its document may refer to it."""
     quota: Callable[[], Quota | None] = lambda: None
-    """What the peer may bring; None for anything. Asked once it is known who it is."""
+    """Function that returns the peer's quota once the peer is known; None for no limit."""
 
 
 class Arrived(msgspec.Struct):
-    """A revision on its way into the store.
+    """A received revision that is not stored yet.
 
-    The garbage collector sees it: with an error, or with whoever waits for it, it may be part of a cycle.
+    The garbage collector tracks it, because an error or a waiting caller may make it part of a cycle.
     """
 
     event: RequestReceived | None
-    """What is to be replied to; None for a revision that was asked for by itself."""
+    """The request to reply to; None for a revision that was requested by itself."""
     rev: Rev
     raw: bytes
     tickets: list[int] | None
@@ -85,33 +91,33 @@ class Arrived(msgspec.Struct):
     outcome: Inserted | None = None
     error: MessageError | None = None
     end: "Arrived | None" = None
-    """The end of a branch, in whose place it comes: what is stored with it or not at all."""
+    """The tombstone of the branch that this revision replaces, stored together with it or not at all."""
     ended: "Callable[[MessageError | None], None] | None" = None
-    """Who asked for it by itself: called when it is stored, or with why it is not."""
+    """Called when a revision that was requested by itself is stored, or with the reason why it is not."""
 
 
 class Arrivals:
-    """Puts one peer's revisions into the store."""
+    """The storing of one peer's revisions."""
 
     def __init__(
         self, session: Session, database: Database, options: ReceiveOptions, echo: Echo | None
     ) -> None:
-        """`echo`: filled with what was taken in."""
+        """Create the storing of revisions. Stored revisions are recorded in `echo`."""
         self._session, self._database = session, database
         self._options, self._echo = options, echo
 
     def objection_to_id(self, rev: Rev) -> MessageError | None:
-        """Return why a revision may not be stored, whatever its body says; None if it may, for all that."""
+        """Return why a revision may not be stored whatever its body, or None if its id allows it."""
         rule = self._options.id_rule
         reason = None if rule is None else rule(rev.id, rev.revision, rev.deleted)
         return None if reason is None else MessageError(f"{rev.id}: {reason}", code=_FORBIDDEN)
 
     def is_allowed(self, arrived: Arrived) -> bool:
-        """Return True if a revision may be stored as far as is known now; else note its error."""
+        """Return True if a revision may be stored as far as known now. Otherwise set its error."""
         return arrived.is_removed or self._is_wanted(arrived)
 
     def hidden(self, document_ids: Iterable[str]) -> frozenset[str]:
-        """Return those of these documents of which the peer may not even know whether they are here."""
+        """Return the ids among these whose documents the peer may not know to exist."""
         readable = self._options.readable
         if readable.is_everything:
             return frozenset()
@@ -124,14 +130,17 @@ class Arrivals:
         return frozenset(found)
 
     def shows_base(self, base: Document) -> bool:
-        """Return True if the peer may see a revision of which it sends a delta."""
+        """Return True if the peer may read the base revision of its delta."""
         return self._options.readable.is_everything or self._options.readable.shows_revision(base)
 
     def store(self, arrivals: Sequence[Arrived]) -> list[tuple[str, Problem]]:
-        """Store them, each with its outcome or its error; documents whose conflict stays open, and why.
+        """Store the revisions, setting the outcome or the error of each.
+
+        Returns:
+            Documents whose conflict stays open, with the reason.
 
         Raises:
-            StoreError: nothing is stored.
+            StoreError: nothing was stored.
         """
         contested: list[tuple[str, str | None]] = []
         with self._database.transaction():
@@ -167,7 +176,7 @@ class Arrivals:
             )
             try:
                 reason = options.rule(document)
-            except DocumentError as error:  # it read a body that is malformed
+            except DocumentError as error:  # it read a malformed body
                 arrived.error = MessageError(str(error))
                 return False
             if reason is not None:
@@ -177,7 +186,10 @@ class Arrivals:
         return True
 
     def _insert_new(self, wanted: list[Arrived]) -> bool:
-        """Most of what comes are documents that never change and are new here: store such a lot at once."""
+        """Store the revisions at once if all are new documents, which is the most frequent case.
+
+        Returns False if they must be stored one by one.
+        """
         ids = {arrived.rev.id for arrived in wanted if not arrived.rev.history}
         if not wanted or len(ids) < len(wanted):
             return False
@@ -217,7 +229,7 @@ class Arrivals:
 
     def _conflict(self, document_id: str, error: ConflictError) -> MessageError:
         if self.hidden([document_id]):
-            # No pull will bring what is in the way, nor may its revision be named.
+            # No pull will bring the conflicting revision, and its id must not be revealed.
             return MessageError(f"{document_id}: you may not write this document", code=_FORBIDDEN)
         return MessageError(str(error), code=_CONFLICT)
 
@@ -233,7 +245,7 @@ class Arrivals:
         )
 
     def _note(self, rev: Rev, outcome: Inserted) -> None:
-        """What is known by it of what the peer holds."""
+        """Record that the peer has a revision that was just received."""
         options = self._options
         if self._echo is not None and outcome.stored:
             self._echo.note(rev.id, rev.revision)
@@ -242,7 +254,7 @@ class Arrivals:
             self._database.set_remote_revision(rev.id, remote, rev.revision)
 
     def _deletion(self, rev: Rev) -> str | None:
-        """The deletion that met a live branch, or was met by one, when this revision came."""
+        """Return the deletion that met a live branch, or was met by one, when this revision was stored."""
         if rev.deleted:
             return rev.revision
         others = [leaf for leaf in self._database.leaves(rev.id) if leaf.rev != rev.revision]

@@ -1,4 +1,4 @@
-"""Which documents a replication is about: by channel, by id, by a function of the application's."""
+"""Selection of the documents of a replication: by channel, by id, or by a function of the application."""
 
 import logging
 from collections.abc import Callable
@@ -12,11 +12,11 @@ from sync.store.departures import named
 log = logging.getLogger(__name__)
 
 DocumentFilter = Callable[[Document], bool]
-"""The application's own choice, by id, deletion and body."""
+"""Function of the application that returns True to select a document, by id, deletion and body."""
 
 
 def channels(document: Document) -> frozenset[str]:
-    """The channels of a document: those its id stands for, and those that its body names."""
+    """Return the channels of a document: those derived from its id, or else those listed in its body."""
     name = documents.parse_id(document.id)
     if name is not None:
         return frozenset(documents.channels(name.kind, name.vessel))
@@ -25,32 +25,32 @@ def channels(document: Document) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A part of a database that replicates by itself. Both sides know it by its name."""
+    """A part of a database that is replicated independently. Both sides know it by its name."""
 
     name: str
     holds: Callable[[str], bool]
-    """Whether a document belongs to it, by its id alone: no body is read for that."""
+    """Function that returns True if a document belongs to it, by its id alone, without reading a body."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """A choice of documents; by default all of them."""
+    """A selection of documents, by default all of them."""
 
     channels: frozenset[str] = frozenset()
-    """Any of these; empty for all."""
+    """Channels of which a document must be in one; empty for all."""
     document_ids: frozenset[str] = frozenset()
-    """Empty for all."""
+    """Ids of documents; empty for all."""
     filter: DocumentFilter | None = None
     live_only: bool = False
-    """No deleted ones."""
+    """Whether deleted documents are excluded."""
     within: frozenset[str] = field(default_factory=frozenset)
-    """What the reader may see at all: any of these channels; empty for everything."""
+    """Channels that the reader may see at all; empty for everything."""
     stream: Stream | None = None
-    """Only documents of this one."""
+    """Stream that a document must belong to."""
 
     @property
     def is_everything(self) -> bool:
-        """Whether nothing is left out."""
+        """True if nothing is excluded."""
         return not (
             self.channels
             or self.document_ids
@@ -61,7 +61,7 @@ class Selection:
         )
 
     def wants(self, database: Database, document_id: str, *, deleted: bool) -> bool:
-        """Whether a document of the store is chosen. Its body is read only where it must be."""
+        """Return True if a stored document is selected. Its body is read only if necessary."""
         if not self._is_about(document_id, deleted=deleted):
             return False
         document: Document | None = None
@@ -80,12 +80,12 @@ class Selection:
         return True
 
     def has_lost(self, database: Database, change: model.Change, *, since: int) -> bool:
-        """Return True if a reader may hold a document that `wants` does not choose any more.
+        """Return True if a reader may have a document that `wants` no longer selects.
 
         That is a live document that left the reader's channels after `since`, the sequence up to which the
-        reader knows the changes. It is also a deleted one that was ever in these channels: most deletions
-        name none. Of a deletion that came without the document the channels are unknown. A reader who may see
-        everything is told of it, because another vessel may have passed the document on.
+        reader knows the changes. It is also a deleted one that was ever in these channels, as most deletions
+        list none. The channels of a deletion that came without its document are unknown. A reader that may
+        see everything is told of it, because another vessel may have passed the document on.
         """
         if self.live_only or not (self.channels or self.within):
             return False
@@ -106,7 +106,7 @@ class Selection:
         return lost and (self.filter is None or self._chosen(document))
 
     def _is_about(self, document_id: str, *, deleted: bool) -> bool:
-        """Return True unless the id or the deletion alone rules the document out."""
+        """Return False if the id or the deletion alone excludes the document."""
         return not (
             (self.live_only and deleted)
             or (self.document_ids and document_id not in self.document_ids)
@@ -114,11 +114,11 @@ class Selection:
         )
 
     def _meets(self, found: frozenset[str]) -> bool:
-        """Return True if a document in these channels is chosen by them."""
+        """Return True if a document in these channels is selected by channel."""
         return all(not wanted or not wanted.isdisjoint(found) for wanted in (self.channels, self.within))
 
     def shows(self, database: Database, document_id: str, *, deleted: bool) -> bool:
-        """As `wants`, for one document that a reader names: a filter that fails shows nothing."""
+        """Return `wants` for one document that a reader asks for; False if a filter fails."""
         try:
             return self.is_everything or self.wants(database, document_id, deleted=deleted)
         except FilterError as error:
@@ -126,7 +126,7 @@ class Selection:
             return False
 
     def shows_revision(self, document: Document) -> bool:
-        """Return True if a revision itself is chosen, by its own body, whatever the document is now."""
+        """Return True if a revision itself is selected by its own body, whatever the current revision."""
         if not self._is_about(document.id, deleted=document.deleted):
             return False
         if (self.channels or self.within) and not self._meets(channels(document)):
@@ -138,7 +138,7 @@ class Selection:
             return False
 
     def rules_out(self, document_id: str) -> bool:
-        """Return True if no document of this id is ever chosen, whatever its body says."""
+        """Return True if no document with this id is ever selected, whatever its body."""
         name = documents.parse_id(document_id)
         return name is not None and not self._meets(frozenset(documents.channels(name.kind, name.vessel)))
 
@@ -156,4 +156,4 @@ EVERYTHING: Final = Selection()
 
 
 class FilterError(Exception):
-    """The application's filter raised: what it would have said nobody knows, so nothing is sent."""
+    """The application's filter raised, so it is unknown what to send, and nothing is sent."""

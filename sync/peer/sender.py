@@ -1,10 +1,10 @@
-"""Sends what has changed here: the feed of changes, proposed or told, and what the peer wants of it.
+"""Sending of local changes: the feed of changes, proposed or announced, and the wanted revisions.
 
     feed ──lists──► changes / proposeChanges ──replies──► wanted ──► rev ──replies──► done
 
-The active peer pushes by proposing, the passive one serves a subscription by telling. A change is done when
-the other side has it durably, or does not want it; only then does the feed's progress say so. The revisions
-themselves are sent by `deliveries`; `outcomes` keeps what became of them.
+The active peer pushes by proposing, and the passive one serves a subscription by announcing. A change is done
+when the other side has it durably, or does not want it, and only then does the feed's progress include it.
+`deliveries` sends the revisions themselves, and `outcomes` records the results.
 """
 
 from collections import Counter, deque
@@ -41,13 +41,13 @@ from .sender_types import Departure, Feed, Offer, Sending, SendOptions, gone
 
 _FORBIDDEN: Final = 403
 _ID: Final = 150
-"""Bytes of a document's id, kept in a set."""
+"""Bytes of a document's id in a set."""
 _OFFER: Final = 50
-"""Documents that failed before in one list: each is read whole to be offered."""
+"""Maximum number of failed documents in one list, as each is read completely to be offered."""
 
 
 class Sender:
-    """Sends one feed on one session."""
+    """The sending of one feed on one session."""
 
     def __init__(
         self,
@@ -60,30 +60,41 @@ class Sender:
         ledger: Ledger,
         echo: Echo,
     ) -> None:
-        """`since`: the local sequence from which the feed is read; `echo`: what the peer is known to
-        hold of it."""
+        """Create a sender.
+
+        Args:
+            session: the session with the peer.
+            database: the store.
+            feed: the progress of the feed.
+            since: local sequence after which the feed is read.
+            options: the options for sending.
+            ledger: the counts and events of the replication.
+            echo: revisions that the peer is known to have.
+        """
         self._session, self._database, self._feed, self._ledger = session, database, feed, ledger
         self._options, self._echo = options, echo
         self._scanned = since
         self._told_through = since
-        """The local sequence up to which the peer was told of all changes. Between this and `_scanned`, one
-        may have been passed by because a newer one of its document was still to come."""
+        """Local sequence up to which the peer was told all changes.
+
+        Between this and `_scanned`, a change may have been skipped because its document had a newer one.
+        """
         self.refused: Problem | None = None
-        """Why nothing is pushed any more, while the rest goes on."""
+        """Reason why nothing is pushed any longer, while the rest of the replication continues."""
         self._woken = True
         self._told_all = False
         self._has_paused = False
-        """Whether more of the feed is to be read than was in this turn."""
+        """True if the feed was read only in part in this turn."""
         self._lists = 0
         self._offered: dict[str, None] = {}
-        """Documents that failed before and are to be proposed once more."""
+        """Documents that failed before and are to be proposed again."""
         self._proposals: deque[Offer] = deque()
-        """Offers to be made once more, in another way."""
+        """Offers to be made again in another way."""
         self._echoed: model.Change | None = None
         """The last change of a scan that came from the peer itself."""
         self._place: tuple[float, model.Change] | None = None
-        """Such a one that is to be told, and when: with it the peer's place in our feed moves on."""
-        attempts = Attempts(revisions=limits.ATTEMPTS_KEPT, ways=limits.WAYS_MOST)
+        """Such a change to announce and its time, so that the peer's position in our feed advances."""
+        attempts = Attempts(revisions=tuning.ATTEMPTS_KEPT, ways=tuning.WAYS_MOST)
         self._outcomes = Outcomes(session, database, feed, options=options, ledger=ledger, attempts=attempts)
         self._contests = Contests(
             session,
@@ -104,28 +115,28 @@ class Sender:
             follow=self._follow,
         )
 
-    # What the owner asks
+    # Calls from the owner
 
     def wake(self) -> None:
-        """The store has changed."""
+        """Record that the store has changed."""
         if self.refused is None:
             self._woken = self._woken or self._options.continuous or not self._told_all
 
     @property
     def held(self) -> int:
-        """Bytes of what the other side has chosen."""
+        """Bytes of the other side's selection of documents."""
         return _ID * len(self._options.selection.document_ids)
 
     @property
     def is_idle(self) -> bool:
-        """Whether everything that is known here is done, or failed."""
+        """True if everything known here is done or failed."""
         waits = self._woken or self._offered or self._lists or self._proposals
         open_here = waits or self._contests.asking or self._outcomes.waits
         return not open_here and self._deliveries.is_idle
 
     @property
     def behind(self) -> int:
-        """Changes that the other side may not have yet: at most so many, and none only if there are none."""
+        """Maximum number of changes that the other side may not have yet; 0 only if there are none."""
         unread = max(0, self._database.last_sequence - self._scanned)
         lists = self._lists + len(self._offered) + len(self._proposals) + self._contests.asking
         failed = self._outcomes.failed_for_now
@@ -133,12 +144,12 @@ class Sender:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing new will be told: a subscription that was not continuous has had all there was."""
+        """True if nothing more will be announced, after all changes of a one-shot subscription."""
         return self._told_all and not self._options.continuous
 
     @property
     def deadline(self) -> float | None:
-        """When `pump` has something to do even if nothing happens."""
+        """Time at which `pump` has work to do even if nothing happens; None if there is none."""
         if self._has_paused:
             return self._session.clock()
         times = [self._outcomes.deadline, None if self._place is None else self._place[0]]
@@ -148,7 +159,7 @@ class Sender:
 
     @property
     def failed_for_now(self) -> int:
-        """Documents that the next replication must try again."""
+        """Number of documents that the next replication must try again."""
         return self._outcomes.failed_for_now
 
     # Work
@@ -156,7 +167,7 @@ class Sender:
     def pump(self) -> None:
         """Send what may be sent now."""
         if self.refused is not None:
-            self._echo.clear()  # nothing will be told, so nothing need be left out
+            self._echo.clear()  # nothing will be sent, so nothing must be skipped
         self._offer_again([_main(sending) for sending in self._outcomes.due()])
         self.propose_again()
         self._deliveries.pump()
@@ -181,26 +192,23 @@ class Sender:
         self._outcomes.settle_if_due()
 
     def offer(self, document_ids: Iterable[str]) -> None:
-        """Propose these documents once more: the peer has refused them before, and may take them now.
-
-        They come after what the feed has.
-        """
+        """Propose documents again, after the feed, that the peer refused before and may accept now."""
         self._offered |= dict.fromkeys(document_ids)
 
     def cannot_pull(self, problem: Problem) -> None:
-        """Take note that the peer gives nothing out: no pull of ours resolves a conflict, so each fails."""
+        """Record that the peer allows no pull, which could resolve conflicts, so that each conflict fails."""
         self._options = replace(self._options, inquirer=None)
         self._contests.give_up(self._options, problem)
 
     def settle(self) -> None:
-        """Write down which revisions the peer is known to hold."""
+        """Write the peer's known revisions to the store."""
         self._outcomes.settle()
 
     # The feed
 
     def _scan(self) -> None:
         database, options = self._database, self._options
-        last = database.last_sequence  # before reading: what comes later has a higher one
+        last = database.last_sequence  # before reading, since later changes have higher ones
         found = database.changes(self._scanned, limit=options.batch)
         if len(found) < options.batch:
             self._woken = False
@@ -242,7 +250,7 @@ class Sender:
                 self._announce([self._offer(change) for change in changes])
 
     def _to_offer(self, document_id: str) -> model.Change | None:
-        """The document's current revision; None if there is nothing to be offered of it."""
+        """Return the document's current revision, or None if there is nothing to offer."""
         found = self._database.get(document_id)
         if found is None or not self._options.selection.shows(
             self._database, document_id, deleted=found.deleted
@@ -250,24 +258,24 @@ class Sender:
             self._ledger.settled(Direction.PUSH, document_id)
             return None
         if not self._feed.is_complete(found.sequence):
-            return None  # it has changed, and comes by the feed
+            return None  # it has changed, and comes with the feed
         return model.Change(
             found.sequence, found.id, found.rev, found.deleted, found.conflicted, len(found.raw)
         )
 
     def _tell_all(self) -> None:
         if self._options.insists and self._lists:
-            return  # An active Sync Gateway hangs up at once, though it has not looked at the lists before.
+            return  # An active Sync Gateway disconnects at once, although it has not read the lists before.
         self._told_all = True
         if self._options.selection.live_only:
-            # Deletions that follow are of documents that the peer has by now.
+            # Later deletions are of documents that the peer has by then.
             self._options = replace(
                 self._options, selection=replace(self._options.selection, live_only=False)
             )
         self._session.request(Changes((), self._session.collection, insists=self._options.insists).encode())
 
     def _to_send(self, change: model.Change) -> list[model.Change]:
-        """What is to be told of a change: the current revision; of a document that is deleted all ends."""
+        """Return what to announce for a change: the current revision, and tombstones if it is deleted."""
         if self._feed.is_complete(change.sequence):
             return []
         is_echo = bool(self._echo) and self._echo.take(change.id) == change.rev
@@ -289,18 +297,18 @@ class Sender:
         return told if is_echo else [*told, change]
 
     def _other_ends(self, change: model.Change) -> list[model.Change]:
-        """The deletions of a deleted document that are not its current revision.
+        """Return the deletions of a deleted document that are not its current revision.
 
-        The peer may know the current one as the end of a branch that lost long ago, and see the document
-        live on another branch: what ended that is one of these.
+        The peer may know the current one as the tombstone of a branch that lost long ago, and see the
+        document alive on another branch. The tombstone of that branch is one of these.
         """
         ends = self._database.leaves(change.id)
         if not ends or ends[0].rev != change.rev:
-            return []  # it has changed meanwhile, and comes later in the feed
+            return []  # it has changed in the meantime, and comes later in the feed
         return [replace(change, rev=end.rev, size=len(end.raw)) for end in ends[1:] if end.deleted]
 
     def _move_past_echoes(self, pending: list[model.Change]) -> None:
-        """Of what the peer itself gave us it is told the last, if nothing follows: so its place moves on."""
+        """Announce the last change that came from the peer if no other follows, to advance its position."""
         echoed = self._echoed
         if echoed is None or (pending and pending[-1].sequence >= echoed.sequence):
             self._place = None if pending else self._place
@@ -356,8 +364,10 @@ class Sender:
             )
 
     def _offer(self, change: model.Change) -> Offer:
-        """Make the offer of a change: after the ancestor that the peer is known to hold; else after a guess,
-        which it corrects if it is wrong."""
+        """Make the offer of a change, based on an ancestor that the peer is known to have.
+
+        Without one, the parent is a guess, which the peer corrects if it is wrong.
+        """
         if not self._options.proposes or revisions.generation(change.rev) == 1:
             return Offer(change)
         known = self._outcomes.held(change.id)
@@ -370,7 +380,10 @@ class Sender:
         return Offer(change, found.history[0], is_guess=True)
 
     def _offer_again(self, due: list[model.Change]) -> None:
-        """Offer what could not be taken for a while. It is not sent unasked: Couchbase Lite would hang up."""
+        """Offer changes again that were not accepted for a while.
+
+        They are not sent without an offer: Couchbase Lite would disconnect.
+        """
         if self.refused is not None:
             return
         for first in range(0, len(due), self._options.batch):
@@ -382,9 +395,9 @@ class Sender:
             self._announce(offers)
 
     def propose_again(self) -> None:
-        """Propose changes in another way, and conflicts that have waited for a while once more.
+        """Propose changes in another way, and conflicts again that have waited for a while.
 
-        No more lists are on their way for that than for the feed: a peer hangs up on one that sends many
+        No more lists are in flight for that than for the feed, as a peer disconnects from one that sends many
         without waiting.
         """
         while self._proposals and self._lists < limits.LISTS_AWAITING:
@@ -405,7 +418,7 @@ class Sender:
         self._proposals.append(offer)
 
     def _follow(self, following: Sending) -> None:
-        """Propose what takes the place of a branch whose end the peer has just taken."""
+        """Propose the replacement of a branch whose tombstone the peer has just accepted."""
         parent = following.ancestors[0] if following.ancestors else None
         self._propose(Offer(following.change, parent, plan=following))
 
@@ -456,12 +469,12 @@ class Sender:
                 self._outcomes.failed(change, wanted, f"{change.id}: the peer refuses it")
 
     def _withhold(self, change: model.Change) -> None:
-        """Answer a peer that asks for a revision which it may not read; else it would wait for it."""
+        """Answer a peer that asks for a revision which it may not read; otherwise it would wait for it."""
         norev = NoRev(change.id, change.rev, str(change.sequence), collection=self._session.collection)
         self._session.request(norev.encode())
 
     def _list_refused(self, reply: ErrorReceived, offers: list[Offer]) -> None:
-        """Handle a refused list: nothing of it is done. Where we may not write, the pull goes on."""
+        """Handle a refused list, of which nothing is done. If we may not write, the pull continues."""
         failure = Failure.decode(reply)
         text = failure.text or str(failure.code)
         status = failure.status or failure.code
@@ -481,10 +494,10 @@ class Sender:
             self._session.end(problem)
 
     def tell_again(self, document_id: str) -> None:
-        """The peer is on a branch that has ended here: propose what is current, so that it hears of that."""
+        """Propose the current revision again to a peer on a branch that was closed here."""
         found = self._database.get(document_id)
         if found is None or self.refused is not None or not self._feed.is_complete(found.sequence):
-            return  # it is proposed anyway, or is being proposed
+            return  # it will be or is being proposed anyway
         if self._options.selection.shows(self._database, document_id, deleted=found.deleted):
             self._ledger.progress.total += 1
             self._feed.reopen(found.sequence)
@@ -496,5 +509,5 @@ class Sender:
 
 
 def _main(sending: Sending) -> model.Change:
-    """Return the change that a tombstone makes way for, or the change itself."""
+    """Return the change for which a tombstone is sent first, or else the change itself."""
     return sending.change if sending.then is None else sending.then.change

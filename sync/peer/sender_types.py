@@ -1,4 +1,4 @@
-"""What a sender is told, and what it keeps of each change on its way."""
+"""Inputs of a sender, and its records of changes in flight."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from . import limits
 
 
 class Inquirer(Protocol):
-    """Something that fetches what the peer holds of a document, as `missing_revision_fetch.Inquiry` does."""
+    """An object that obtains the peer's revision of a document, such as `sync.peer.inquiry.Inquiry`."""
 
     def about(
         self,
@@ -24,36 +24,38 @@ class Inquirer(Protocol):
         answered: Callable[[str | None], None],
         failed: Callable[[Failure], None],
     ) -> None:
-        """Have the revision that the peer holds of a document; None if it has not said which.
+        """Obtain the revision that the peer has of a document; None if it has not said which.
 
-        `answered` is called with it when it is here, `failed` with the reason why it cannot be had.
+        `answered` is called with the revision when it is stored, `failed` with the reason why it cannot be
+        had.
         """
 
     def forget(self, document_id: str) -> None:
-        """Allow a document to be asked for again."""
+        """Allow a document to be requested again."""
 
     def give_up(self, failure: Failure) -> None:
-        """Call `failed` with this reason for everything that waits, and for what is asked from now on."""
+        """Call `failed` with this reason for everything that waits, and for all later requests."""
 
 
 Acknowledged = Callable[[model.Change], None]
-"""Told of each change that the peer has said it holds: taken just now, or known before."""
+"""Called for each change that the peer has confirmed, whether just accepted or known before."""
 
 
 @dataclass(frozen=True, slots=True)
 class Departure(model.Change):
-    """A change by which a document left what the peer reads: the peer is told so, and given no revision."""
+    """A change by which a document left what the peer reads: announced to the peer without a revision."""
 
     @classmethod
     def of(cls, change: model.Change) -> "Departure":
-        """Return the departure of which the feed tells with this change."""
+        """Return the departure that the feed announces with this change."""
         return cls(change.sequence, change.id, change.rev, change.deleted, change.conflicted, size=0)
 
 
 def gone(change: model.Change) -> Gone:
-    """Return in what way the document of a change is gone, as a peer is told.
+    """Return how the document of a change is gone, as announced to a peer.
 
-    A tombstone is told as a plain one even where it has left the channels too, so that every peer takes it.
+    A tombstone is announced as a plain one even if it has left the channels too, so that every peer accepts
+    it.
     """
     if isinstance(change, Departure):
         return Gone.REMOVED
@@ -61,91 +63,96 @@ def gone(change: model.Change) -> Gone:
 
 
 class Feed(Protocol):
-    """Where in the feed we are; `sync.replication.checkpoint.PushProgress` is one."""
+    """The progress of a feed, such as `sync.replication.checkpoint.PushProgress`."""
 
     def is_complete(self, sequence: int) -> bool:
-        """Whether this change need not be sent."""
+        """Return True if a change need not be sent."""
 
     def scanned(self, through: int, pending: "list[int]") -> None:
-        """The feed was read so far; of what was new, only these are to be sent."""
+        """Record how far the feed was read, and which new changes are to be sent."""
 
     def complete(self, sequence: int) -> None:
-        """One is done."""
+        """Record that a change is done."""
 
     def reopen(self, sequence: int) -> None:
-        """Take note that one which is complete is to be sent all the same."""
+        """Record that a completed change is to be sent again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendOptions:
-    """How a feed is sent."""
+    """The options for sending a feed."""
 
     proposes: bool
-    """The active peer proposes changes; the passive one tells them."""
+    """True for the active peer, which proposes changes; the passive one announces them."""
     continuous: bool
     selection: Selection = EVERYTHING
     batch: int = limits.BATCH
     deltas: bool = True
     keeps: Callable[[str], bool] = lambda _: True
-    """Of which documents is kept which revision the peer holds: not of those that never change."""
+    """Function that returns True for documents of which the peer's revision is recorded.
+
+    That excludes documents that never change.
+    """
     is_gateway: bool = False
-    """Whether the peer is a Sync Gateway, which takes the end of a branch only before its successor."""
+    """True if the peer is a Sync Gateway, which accepts a branch's tombstone only before its successor."""
     insists: bool = False
-    """Whether the peer is a Sync Gateway that takes lists of changes only if they insist; see `Changes`."""
+    """True if the peer is a Sync Gateway that accepts only insisting lists of changes; see `Changes`."""
     inquirer: Inquirer | None = None
-    """The same replication pulls, so that a conflict resolves itself: this sees to it that what the peer
-    holds of a document comes."""
+    """Obtains the peer's revision of a document, as the same replication pulls and resolves conflicts."""
     acknowledged: Acknowledged | None = None
     blobs: BlobAccess | None = None
-    """Told of each body that is on its way, and may lead to blobs."""
+    """Records each body in flight, which may refer to blobs."""
     tells_departures: bool = False
-    """Whether the peer wants to be told of documents that have left what it reads."""
+    """Whether the peer wants announcements of documents that have left what it reads."""
 
     @property
     def may_be_pulled(self) -> bool:
-        """Whether the same replication pulls."""
+        """True if the same replication pulls."""
         return self.inquirer is not None
 
 
 class Sending(msgspec.Struct, gc=False):
-    """One change on its way."""
+    """A change in flight."""
 
     change: model.Change
     ancestors: tuple[str, ...] = ()
-    """Known to be there, nearest first."""
+    """Ancestors known to be at the peer, nearest first."""
     is_guess: bool = False
-    """Whether the peer has only let the change come as a successor of its ancestor, or has nothing of it."""
+    """True if the peer only accepted the change as a successor of its ancestor, or has nothing of it."""
     as_delta: bool = True
     attempts: int = 0
     size: int = 0
     then: "Sending | None" = None
-    """It is the tombstone of a branch: what is proposed once that is there."""
+    """The change to propose once this one, a branch's tombstone, has arrived."""
     forks: frozenset[str] = frozenset()
-    """Ancestors that a revision shares with a branch that has ended at the peer. They are left out of its
-    history, so that a Sync Gateway takes it as a branch of its own."""
+    """Ancestors that a revision shares with a branch that was closed at the peer.
+
+    They are left out of its history, so that a Sync Gateway accepts it as a branch of its own.
+    """
     onto: str | None = None
-    """The revision of another line that the peer holds and this one replaces: its history is told to lead
-    there."""
+    """The peer's revision on another line that this one replaces, and in which its history must end."""
     blobs: tuple[str, ...] = ()
-    """Digests of the blobs that it leads to, while it is on its way to a peer that may not see everything."""
+    """Digests of its blobs, while it is in flight to a peer that may not read everything."""
     closes: tuple[str, ...] = ()
-    """The tombstone that ended here the branch on which the peer is, and its ancestors down to the peer's
-    revision, newest first."""
+    """The tombstone that closed the peer's branch here, and its ancestors down to the peer's revision.
+
+    They are ordered newest first.
+    """
 
 
 class Offer(msgspec.Struct, gc=False):
-    """One change that is proposed or told."""
+    """A change that is proposed or announced."""
 
     change: model.Change
     parent: str | None = None
-    """What it is proposed to follow."""
+    """The revision that it is proposed to follow."""
     is_guess: bool = False
-    """Whether nobody knows that the peer holds that."""
+    """True if the peer is not known to have that revision."""
     plan: Sending | None = None
-    """How it is sent if it may come, if that is not the usual way."""
+    """The way to send it if accepted; None for the usual way."""
 
     def sending(self) -> Sending:
-        """Return what is sent now that the peer lets it come."""
+        """Return the change to send, now that the peer accepts it."""
         if self.plan is not None:
             return self.plan
         known = () if self.parent is None else (self.parent,)

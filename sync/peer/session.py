@@ -1,7 +1,7 @@
-"""One connection between two peers: requests to their handlers, replies to those who asked, and its end.
+"""A connection between two peers: dispatch of requests and replies, and the end of the connection.
 
-Sans-I/O: frames go in by `receive`, and are pulled out by `next_frame`. It does not know who is active, nor
-what a revision is. Whatever ends it is its `problem`; nothing is raised at its owner.
+Sans-I/O: frames go in with `receive`, and are pulled out with `next_frame`. A session does not know which
+side is active, nor what a revision is. Whatever ends it is its `problem`; nothing is raised to its owner.
 """
 
 import logging
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 Reply = ResponseReceived | ErrorReceived
 Answered = Callable[[Reply, Any], None]
-"""Called with the reply to a request, and with what was given when it was sent."""
+"""Called with the reply to a request, and with the value given when it was sent."""
 R = TypeVar("R")
 
 _SERVICE_UNAVAILABLE: Final = 503
@@ -45,13 +45,13 @@ _POLICY: Final = 1008
 _NOT_FOUND: Final = 404
 _TOO_LARGE: Final = 413
 _AHEAD: Final = 64
-"""Bytes of a number that is kept in a set."""
+"""Bytes of a number in a set."""
 _EMPTY: Final = b"{}"
-"""Stands for a body that is too large to be looked at."""
+"""Substitute for a body that is too large to be processed."""
 
 
 class Session:
-    """The state of one connection that is up."""
+    """The state of one open connection."""
 
     def __init__(
         self,
@@ -60,38 +60,38 @@ class Session:
         limits: blip.Limits | None = None,
         message_limits: Limits = messages.DEFAULT,
     ) -> None:
-        """`clock`: seconds that only rise."""
+        """Create a session. `clock` returns monotonic seconds."""
         self.connection: Final = Connection(limits)
         self.clock: Final = clock
         self.limits: Final = message_limits
         self.problem: Problem | None = None
-        """What ended it, if that was no agreement."""
+        """The problem that ended it; None after a normal end."""
         self.is_over = False
         self.collection: int | None = None
-        """The index by which messages name the collection, once there is one."""
+        """Index by which messages name the collection; None if there is none."""
         self.remote: str | None = None
-        """The name under which is kept which revisions the peer holds; None to keep none."""
+        """Name under which the peer's revisions are recorded; None to record none."""
         self.received = 0
-        """Bytes of frames that have come."""
+        """Bytes of received frames."""
         self.work: Final = Work(clock)
-        """Jobs that take long, and how much of such work the peer may cause."""
+        """Long-running jobs, and the limit of such work for the peer."""
         self.nudge: Callable[[], None] = _nothing
-        """Has the peer given a turn soon. Its owner sets it."""
+        """Function that requests a turn for the peer soon; set by the owner."""
         self.until = math.inf
-        """When, by `clock`, what is being done is to be interrupted. Its owner sets it."""
+        """Time of `clock` at which work is to be interrupted; set by the owner."""
         self.is_interrupted = False
-        """Whether something was left undone because the time was up: its owner gives another turn."""
+        """True if work was left undone because the time was up; the owner then gives another turn."""
         self._addressing = Addressing()
         self._handlers: dict[type[Any], Callable[[Any, RequestReceived], None]] = {}
         self._replies: dict[int, tuple[Answered, Any]] = {}
         self._parts: dict[int, Callable[[bytes], None]] = {}
         self._at_end: list[Callable[[], None]] = []
         self._came_through = 0
-        """All requests of the peer's up to this number have come."""
+        """Number up to which all requests of the peer have arrived."""
         self._came_ahead: set[int] = set()
-        """Numbers of those beyond that have."""
+        """Numbers of later requests that have arrived."""
 
-    # Requests out
+    # Outgoing requests
 
     def request(
         self,
@@ -101,8 +101,14 @@ class Session:
         *,
         part: Callable[[bytes], None] | None = None,
     ) -> None:
-        """Send a request; `part` takes the body of its reply as it arrives. On a session that is over, it
-        is forgotten."""
+        """Send a request. If the session is over, do nothing.
+
+        Args:
+            message: the encoded request.
+            answered: called with the reply.
+            given: value passed to `answered`.
+            part: called with pieces of the reply's body as they arrive.
+        """
         if self.is_over:
             return
         number = self.connection.send_request(
@@ -119,23 +125,25 @@ class Session:
             self._parts[number] = part
 
     def ask_for_collections(self, message: GetCollections, answered: Answered, given: Any) -> None:
-        """Send the request by which the connection becomes one that names collections."""
+        """Send the request after which all messages of the connection name a collection."""
         self._addressing.admit(message)
         self.request(message.encode(), answered, given)
 
     def forgo_collections(self) -> None:
-        """Go on without naming collections: the peer knows none."""
+        """Continue without naming collections, because the peer does not support them."""
         self._addressing = Addressing()
 
-    # Requests in
+    # Incoming requests
 
     def handle(self, kind: type[R], handler: Callable[[R, RequestReceived], None]) -> None:
-        """Say who answers requests of a kind. Handlers may raise MessageError, and StoreError."""
+        """Set the handler for requests of a kind. It may raise MessageError and StoreError."""
         self._handlers[kind] = handler
 
     def is_in_order(self, event: RequestReceived) -> bool:
-        """Whether all requests that the peer began before this one have come. A short one overtakes long
-        ones, which take several frames."""
+        """Return True if all requests that the peer began before this one have arrived.
+
+        A short request overtakes long ones, which take several frames.
+        """
         return event.number <= self._came_through
 
     def respond(self, event: RequestReceived, message: Encoded | None = None) -> None:
@@ -156,13 +164,13 @@ class Session:
 
     @property
     def held(self) -> int:
-        """Bytes that are held for the peer: messages that arrive, and that are queued for it."""
+        """Bytes held in memory for the peer: messages that are arriving, or queued for it."""
         return self.connection.held + _AHEAD * len(self._came_ahead)
 
     # Time
 
     def has_time(self) -> bool:
-        """Return True if the work may go on. If not, take note that some was left undone."""
+        """Return True if work may continue. If not, record that some was left undone."""
         if self.clock() < self.until:
             return True
         self.is_interrupted = True
@@ -171,10 +179,10 @@ class Session:
     # Frames
 
     def receive(self, frames: Sequence[bytes]) -> int:
-        """Take in frames, and everything that follows from them, until the time is up.
+        """Process frames, and everything that follows from them, until the time is up.
 
         Returns:
-            How many were taken in. The others are to be given again, and `[]` if a frame was interrupted.
+            The number of frames processed. Pass the others again, and `[]` if a frame was interrupted.
         """
         taken = 0
         try:
@@ -192,7 +200,7 @@ class Session:
         except ViolationError as error:
             self.end(Problem(Domain.BLIP, error.close_code, f"{type(error).__name__}: {error}"))
         except MessageError as error:
-            # A reply that makes no sense: there is nobody to refuse it to.
+            # An invalid reply: it cannot be refused.
             self.end(Problem(Domain.WEBSOCKET, error.code, f"a reply that cannot be read: {error.text}"))
         except StoreError as error:
             self.fail(error)
@@ -203,14 +211,14 @@ class Session:
         return len(frames) if self.is_over else taken
 
     def _finish_frame(self) -> None:
-        """Take in what is left of a frame that inflates to much, as long as there is time."""
+        """Process the rest of a frame that inflates to much data, as long as there is time."""
         connection = self.connection
         while connection.is_amid and self.has_time():
             for event in connection.go_on():
                 self._happened(event)
 
     def next_frame(self) -> bytes | None:
-        """The next frame to be written, if there is one."""
+        """Return the next frame to write, or None."""
         if self.is_over:
             return None
         try:
@@ -222,7 +230,7 @@ class Session:
     # The end
 
     def end(self, problem: Problem | None = None) -> None:
-        """It is over; whoever waits for a reply is forgotten."""
+        """End the session, forgetting all pending replies."""
         if self.is_over:
             return
         self.is_over, self.problem = True, problem
@@ -234,11 +242,11 @@ class Session:
             let_go()
 
     def at_end(self, let_go: Callable[[], None]) -> None:
-        """Say what is to be let go of when it is over."""
+        """Register a function to call when the session ends."""
         self._at_end.append(let_go)
 
     def fail(self, error: StoreError) -> None:
-        """Our store could not do what replication needs."""
+        """End the session because of an error of our store."""
         self.end(
             Problem(Domain.STORE, _SERVICE_UNAVAILABLE if isinstance(error, BusyError) else 0, str(error))
         )
@@ -270,7 +278,7 @@ class Session:
         if event.too_large or json_size.exceeds(event.body, self.limits.nodes):
             event = msgspec.structs.replace(event, body=_EMPTY, too_large=True)
         try:
-            if event.too_large and event.profile != Rev.profile:  # That of a revision is told by its name.
+            if event.too_large and event.profile != Rev.profile:  # a large revision is refused by its id
                 raise MessageError(f"{event.profile[:80]}: too large", code=_TOO_LARGE)
             request = messages.decode(event, self.limits)
             self._addressing.admit(request)
@@ -282,7 +290,7 @@ class Session:
             handler(request, event)
         except MessageError as error:
             self.refuse(event, error)
-        except DocumentError as error:  # what was sent is at fault, not the store
+        except DocumentError as error:  # the message is at fault, not the store
             self.refuse(event, MessageError(str(error)))
         except StoreError as error:
             self.refuse(event, MessageError("the store is not available now", code=_SERVICE_UNAVAILABLE))

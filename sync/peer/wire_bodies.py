@@ -1,10 +1,10 @@
-"""How a document's body differs between the store and the wire: blobs, and keys that are reserved.
+"""Differences of a document's body between the store and the wire: blobs, and reserved keys.
 
 In the store a body has its blobs where the application put them. Under `_attachments` it has only attachments
-that are no blobs of the body: they were made over Sync Gateway's REST interface. No other key begins with
-`_`. A peer that knows no blobs is shown the blobs under `_attachments` as well. From what comes from a peer,
-attachments that stand in for blobs are taken out, and so are all other keys that begin with `_`. Most bodies
-have no such keys and no blobs. They are passed on untouched and unread.
+that are not blobs of the body, because they were made over Sync Gateway's REST interface. No other key begins
+with `_`. A peer that does not support blobs is shown the blobs under `_attachments` as well. From received
+bodies, attachments that represent blobs are removed, and so are all other keys that begin with `_`. Most
+bodies have no such keys and no blobs, and are passed on unparsed and unchanged.
 """
 
 import itertools
@@ -19,33 +19,33 @@ from sync.store import attachments
 from sync.store.bodies import ATTACHMENTS, DEPTH_LIMIT, is_digest
 
 PATH_LIMIT: Final = 512
-"""Characters of the way to a blob, all keys together. One further away is not shown as an attachment."""
+"""Maximum characters of the path to a blob. A blob with a longer path is not shown as an attachment."""
 
 _STAND_IN: Final = "blob_"
 _CONTENT: Final = frozenset({"data", "follows"})
 """Fields of an attachment that is sent with its content, not by digest."""
 _ESCAPED: Final = b"\\u00"
-"""In every body in which a character of ASCII is written so that a plain search misses it."""
+"""Text in every body in which an escaped ASCII character could hide a key from a plain search."""
 _INDEX: Final = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
 _Link = tuple[Any, str | int] | None
-"""The way to a value from its end: the container's own link, and the key or index in it."""
+"""The path to a value from its end: the container's own link, and the key or index in it."""
 _members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode: Final = msgspec.json.Decoder().decode
 _encode: Final = msgspec.json.Encoder().encode
 
 
 class BlobInfo(msgspec.Struct, frozen=True, gc=False):
-    """A blob that a body refers to."""
+    """A description of a blob that a body refers to."""
 
     length: int | None
-    """Bytes, as the body says."""
+    """Size in bytes according to the body; None if it is missing or invalid."""
     content_type: str | None
     path: str
-    """Where the body first refers to it, as a JSON pointer (RFC 6901); empty beyond PATH_LIMIT."""
+    """JSON pointer (RFC 6901) of the first reference in the body; empty beyond PATH_LIMIT."""
 
     @property
     def is_compressible(self) -> bool:
-        """Whether it may be worth compressing, by its type."""
+        """True if it may be worth compressing, by its type."""
         kind = (self.content_type or "").lower()
         if kind.startswith("text/") or any(part in kind for part in ("json", "xml", "html", "yaml")):
             return True
@@ -55,22 +55,22 @@ class BlobInfo(msgspec.Struct, frozen=True, gc=False):
 
 
 class Incoming(msgspec.Struct, frozen=True, gc=False):
-    """A body that came, ready for the store."""
+    """A received body, ready for the store."""
 
     raw: bytes
     removed: bool = False
-    """The document has left every channel that we may read; this is not a body of it."""
+    """True if the document has left every channel that we may read; then this is not its body."""
     blobs: dict[str, BlobInfo] = {}
-    """Digest to blob, of all that it refers to."""
+    """All blobs that the body refers to, by digest."""
 
 
 def may_hold_blobs(raw: bytes) -> bool:
-    """Whether it is worth looking for blobs; True for every body with one."""
+    """Return True if a body may refer to blobs. True for every body that does."""
     return (b'"@type"' in raw and b'"blob"' in raw) or attachments.MARK in raw or _ESCAPED in raw
 
 
 def blobs_in(body: object) -> dict[str, BlobInfo]:
-    """The blobs that a decoded body refers to, by digest; anything may stand in the body."""
+    """Return the blobs that a decoded body refers to, by digest. The body may contain anything."""
     found: dict[str, BlobInfo] = {}
     for path, blob in itertools.chain(_blobs(body), _attached(body)):
         if blob["digest"] not in found:
@@ -83,16 +83,16 @@ def blobs_in(body: object) -> dict[str, BlobInfo]:
 
 
 def to_gateway(raw: bytes, revpos: int = 1) -> bytes:
-    """Return a body for a peer that did not say that it knows blobs: they are shown under `_attachments` too.
+    """Return a body for a peer that does not support blobs, which are also shown under `_attachments`.
 
-    Every attachment is said to be of this revision, so that a peer that lacks it asks for it.
+    Every attachment is given this revision, so that a peer that lacks it asks for it.
 
     Args:
         raw: a body of the store.
         revpos: generation of the revision.
 
     Raises:
-        MessageError: it is not a JSON object.
+        MessageError: the body is not a JSON object.
     """
     if not may_hold_blobs(raw):
         return raw
@@ -111,11 +111,11 @@ def to_gateway(raw: bytes, revpos: int = 1) -> bytes:
 
 
 def delta_base(raw: bytes, delta: bytes) -> bytes:
-    """Return the body to which a delta from a peer is to be applied.
+    """Return the body to which a delta from a peer applies.
 
-    That is the stored body `raw`, or what a peer that knows no blobs was shown of it. The delta tells which:
-    only such a peer changes an attachment that stands in for a blob. What applying it gives goes through
-    `from_peer` as any other body.
+    That is the stored body `raw`, or the form shown to a peer that does not support blobs. The delta tells
+    which: only such a peer changes an attachment that represents a blob. The result of applying it goes
+    through `from_peer` like any other body.
 
     Raises:
         MessageError: the delta is not JSON.
@@ -136,15 +136,15 @@ def delta_base(raw: bytes, delta: bytes) -> bytes:
 
 
 def from_peer(raw: bytes) -> Incoming:
-    """A body, or what applying a delta gave, as the store takes it.
+    """Convert a received body, or the result of a delta, to the form of the store.
 
-    `_attachments` that stand in for blobs of the body are taken out; where such a one has another digest, it
-    was changed by somebody who knows no blobs, and the blob gets it. The others stay, if they have a digest:
-    nothing else leads to them. Other reserved keys are taken out.
-    What stays is not checked: the store does that.
+    Entries of `_attachments` that represent blobs of the body are removed. If such an entry has another
+    digest, it was changed by a peer that does not support blobs, and the blob gets the digest. Other entries
+    stay if they have a digest, because nothing else refers to them. Other reserved keys are removed. The rest
+    is not checked here: the store does that.
 
     Raises:
-        MessageError: it is not a JSON object.
+        MessageError: the body is not a JSON object.
     """
     if raw[:1] == b"{" and b'"_' not in raw and _ESCAPED not in raw:
         return Incoming(raw, blobs=_blobs_of(raw)) if b'"@type"' in raw else Incoming(raw)
@@ -182,7 +182,7 @@ def _is_blob(value: object) -> bool:
 
 
 def _attached(body: object) -> Iterator[tuple[str, dict[str, Any]]]:
-    """JSON pointer and entry of each attachment that is no blob of the body."""
+    """Yield JSON pointer and entry of each attachment that is not a blob of the body."""
     if isinstance(body, dict):
         for name, entry in attachments.named(body).items():
             if isinstance(entry, dict) and is_digest(entry.get("digest")):
@@ -190,9 +190,10 @@ def _attached(body: object) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _blobs(body: object) -> Iterator[tuple[str, dict[str, Any]]]:
-    """JSON pointer and dictionary of each blob, in the order of the body; no blobs within blobs.
+    """Yield JSON pointer and dictionary of each blob in the order of the body, without nested blobs.
 
-    A pointer beyond PATH_LIMIT is empty: long keys over many blobs would make much out of little.
+    A pointer beyond PATH_LIMIT is empty, because long keys over many blobs would make much data out of
+    little.
     """
     waiting: list[tuple[_Link, int, Any]] = [(None, 0, body)]
     while waiting:
@@ -223,10 +224,10 @@ def _pointer(link: "_Link") -> str:
 
 
 def _take_in(shown: object, kept: dict[str, Any]) -> dict[str, Any]:
-    """Let the blobs of a body say what the attachments that stand in for them say.
+    """Update the blobs of a body from the attachments that represent them.
 
-    `kept` are the body's members, of which those that change are replaced. Returns those attachments that
-    stand in for nothing.
+    `kept` are the body's members, of which the changed ones are replaced. Returns the attachments that
+    represent no blob.
     """
     if not isinstance(shown, dict):
         return {}
@@ -237,7 +238,7 @@ def _take_in(shown: object, kept: dict[str, Any]) -> dict[str, Any]:
             continue
         pointer = name.removeprefix(_STAND_IN)
         if pointer != name and pointer[:1].isdigit():
-            continue  # the form of Couchbase Lite 2.0, which does not say for which blob it stands
+            continue  # the form of Couchbase Lite 2.0, which does not say which blob it represents
         blob = _find(pointer, kept, opened) if pointer != name else None
         if blob is None:
             own[name] = _plain(attachment)
@@ -249,7 +250,7 @@ def _take_in(shown: object, kept: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plain(attachment: dict[str, Any]) -> dict[str, Any]:
-    """Return what is kept of an attachment: its description without its content."""
+    """Return the description of an attachment without its content."""
     return {
         key: value
         for key, value in attachment.items()
@@ -264,7 +265,7 @@ def _replace(blob: dict[str, Any], attachment: dict[str, Any]) -> None:
         if key in attachment:
             blob[key] = attachment[key]
         elif key in ("length", "content_type"):
-            del blob[key]  # of what was there before
+            del blob[key]  # it described the replaced content
 
 
 def _unescaped(pointer: str) -> list[str]:
@@ -272,7 +273,7 @@ def _unescaped(pointer: str) -> list[str]:
 
 
 def _find(pointer: str, members: dict[str, Any], opened: dict[str, Any]) -> dict[str, Any] | None:
-    """The blob at a pointer; the member that it is in is decoded and put into `opened`."""
+    """Return the blob at a pointer, or None. The member that contains it is decoded and put into `opened`."""
     if pointer[:1] != "/" or pointer.count("/") > DEPTH_LIMIT:
         return None
     head, *rest = _unescaped(pointer)

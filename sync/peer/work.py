@@ -1,9 +1,9 @@
-"""Work that takes long, done in slices, and no more of it than one connection may cause.
+"""Long-running work, done in slices and limited for each connection.
 
-A message of 100 bytes can ask for a proof that takes a second of hashing. Such work is a job: an generator
-that does a slice at each step and yields how many bytes that cost. A slice is done at each turn of the peer,
-so that everybody else has a turn in between, and only as many bytes a second as the connection is allowed, so
-that the answers to one who asks for more wait in line.
+A message of 100 bytes can ask for a proof that takes a second of hashing. Such work is a job: a generator
+that does one slice at each step and yields its cost in bytes. One slice is done at each turn of the peer, so
+that others have a turn in between. The bytes per second are limited for each connection, so that answers to a
+peer that asks for more are queued.
 
     work.add(self._proving(request, event))     # answers the request when it is done
     …
@@ -21,11 +21,14 @@ from . import limits
 _UNAVAILABLE: Final = 503
 
 Job = Generator[int, None, None]
-"""Does a slice of work at each step, and yields its cost in bytes. It raises nothing but StoreError."""
+"""A generator that does a slice of work at each step, and yields its cost in bytes.
+
+It raises only StoreError.
+"""
 
 
 class Work:
-    """Jobs of one connection, and how much work it may still cause."""
+    """The jobs of one connection, and the work that it may still cause."""
 
     def __init__(
         self,
@@ -34,50 +37,58 @@ class Work:
         rate: float = limits.WORK_RATE,
         allowance: float = limits.WORK_ALLOWANCE,
     ) -> None:
-        """`clock`: seconds that only rise; `rate`: bytes a second; `allowance`: bytes at once at most."""
+        """Create an empty queue of jobs.
+
+        Args:
+            clock: returns monotonic seconds.
+            rate: bytes of work per second.
+            allowance: maximum bytes of work at once.
+        """
         self._clock, self._rate, self._most = clock, rate, allowance
         self._balance = allowance
-        """Bytes that may be worked on now; negative while what was done is not earned yet."""
+        """Bytes of work that may be done now; negative until done work has been earned."""
         self._since = clock()
-        """When the balance was last brought up to date."""
+        """Time when the balance was last updated."""
         self._quick: deque[Job] = deque()
         self._long: deque[Job] = deque()
         self._is_closed = False
 
     @property
     def is_idle(self) -> bool:
-        """Return True if nothing waits."""
+        """True if no job is waiting."""
         return not (self._quick or self._long)
 
     @property
     def deadline(self) -> float | None:
-        """Return the time at which `pump` has something to do; None if nothing waits."""
+        """Time at which `pump` has work to do; None if nothing is waiting."""
         if self.is_idle:
             return None
         now = self._clock()
         return now if self._earned(now) > 0 else self._since + (1 - self._balance) / self._rate
 
     def add(self, job: Job) -> None:
-        """Put a job in line. Raises MessageError (503) if there are too many."""
+        """Queue a job. Raises MessageError (503) if there are too many."""
         self._put(job, self._long)
 
     def begin(self, job: Job) -> None:
-        """Do the first step of a quick job now, or when the connection has earned it: before all that `add`
-        put in line. Raises MessageError (503) if there are too many, StoreError."""
+        """Do the first step of a quick job now, or when the balance allows it, before all jobs of `add`.
+
+        Raises MessageError (503) if there are too many jobs, and StoreError.
+        """
         if not self._quick and self._earned(self._clock()) > 0:
             self._step(job, self._quick)
         else:
             self._put(job, self._quick)
 
     def pump(self) -> None:
-        """Do the next slice, if it may be done now. Raises StoreError."""
-        left = limits.WORK_SLICE
+        """Do the next slice if the balance allows it. Raises StoreError."""
+        left = tuning.WORK_SLICE
         while left > 0 and not self.is_idle and self._earned(self._clock()) > 0:
             line = self._quick or self._long
             left -= self._step(line.popleft(), line)
 
     def close(self) -> None:
-        """Leave everything undone, now and from now on."""
+        """Drop all jobs, now and from now on."""
         self._is_closed = True
         for line in (self._quick, self._long):
             while line:
@@ -91,7 +102,7 @@ class Work:
         line.append(job)
 
     def _step(self, job: Job, line: deque[Job]) -> int:
-        """Do one slice, and put what is left of the job at the head of its line; return the cost."""
+        """Do one slice, and put the rest of the job at the head of its queue. Return the cost."""
         cost = next(job, None)
         if cost is None:
             return 0
@@ -103,7 +114,7 @@ class Work:
         return cost
 
     def _earned(self, now: float) -> float:
-        """Bring the balance up to date, and return it."""
+        """Update the balance, and return it."""
         self._balance = min(self._most, self._balance + self._rate * (now - self._since))
         self._since = now
         return self._balance
