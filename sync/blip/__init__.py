@@ -1,16 +1,16 @@
-"""BLIP, version 3: messages over a transport of frames, as Couchbase Lite and Sync Gateway speak it.
+"""BLIP, version 3: messages over a transport of frames, as spoken by Couchbase Lite and Sync Gateway.
 
 `Connection` is all that a caller needs, with `Limits`, the events and the errors. The modules, in the order
-in which a message passes them on its way out and in again:
+in which a message passes through them on its way out and in again:
 
-- `properties`, `varint`, `replies`: a message's form
-- `outgoing`: queued messages, and whose turn it is
-- `codec`, `frames`: frames sealed and opened: header, compression, checksum
-- `states`: which frames may come when
-- `incoming`: messages of several frames, until they are whole
-- `events`: what the caller is told
-- `connection`: all of these together
-- `limits`, `errors`: what a peer may do, and what happens when it does more
+- `properties`, `varint`, `replies`: the format of messages
+- `outgoing`: queued messages, and the order of their frames
+- `codec`, `frames`: encoding and decoding of frames: header, compression, checksum
+- `states`: which frames are allowed when
+- `incoming`: messages of several frames, until they are complete
+- `events`: the events reported to the caller
+- `connection`: the combination of all these
+- `limits`, `errors`: what a peer may do, and what happens if it does more
 """
 
 from sync.blip.connection import Connection

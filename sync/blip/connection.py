@@ -1,4 +1,4 @@
-"""One BLIP connection, without its transport: frames in, events out; messages in, frames out.
+"""A BLIP connection without its transport: frames in, events out; messages in, frames out.
 
     connection = Connection()
     number = connection.send_request({"Profile": "getCheckpoint", "client": "…"})
@@ -7,13 +7,13 @@
     for event in connection.receive(frame):  # one whole message, as the transport read it
         ...
 
-It does not know which side it is: BLIP's two sides are alike. It does no I/O, has no clock, and calls nobody
-back. The owner pulls frames when the transport can take more, so that something urgent overtakes as late as
-possible, and stops reading while `unanswered` or `queued` are more than it likes. Acknowledgements come out
-of `next_frame` too, so pull after `receive`.
+The connection does not know which side it is, because BLIP's two sides are alike. It does no I/O, has no
+clock, and has no callbacks. The owner pulls frames when the transport can accept more, so that urgent
+messages overtake as late as possible. It stops reading while `unanswered` or `queued` exceed its own limits.
+Acknowledgements come out of `next_frame` too, so pull after `receive`.
 
-A ViolationError or BodyUnavailableError ends the connection: it forgets all messages and sends nothing more;
-its owner closes the transport with the error's `close_code`.
+A ViolationError or BodyUnavailableError ends the connection: it discards all messages and sends nothing more,
+and its owner closes the transport with the error's `close_code`.
 """
 
 from collections.abc import Mapping
@@ -65,7 +65,7 @@ from sync.blip.replies import (
 )
 from sync.blip.states import REPLY_FRAMES, REQUEST_FRAMES, Standing, State, Step, judge
 
-# Plain integers for the frames that are most of the traffic: comparing with an enum's member is slower.
+# Plain integers for the most frequent frames: comparing with an enum's member is slower.
 _REQUEST: Final = int(Kind.REQUEST)
 _RESPONSE: Final = int(Kind.RESPONSE)
 _ERROR: Final = int(Kind.ERROR)
@@ -73,11 +73,11 @@ _BIG: Final = BIG_FRAME - OVERHEAD
 _SMALL: Final = SMALL_FRAME - OVERHEAD
 _ANSWERED: Final = -1
 _TOO_LARGE: Final = 413
-"""HTTP's status for what is more than is taken."""
+"""HTTP status for content that is too large."""
 
 
 class Connection:
-    """The state of one connection; see the module for how it is driven."""
+    """The state of one connection; see the module for how to drive it."""
 
     __slots__ = (
         "_awaiting",
@@ -104,52 +104,54 @@ class Connection:
         self._inbox = Inbox(limits)
         self.state = State.OPEN
         self._requests_sent = 0
-        """The number of the last request that we queued."""
+        """Number of the last request that we queued."""
         self._requests_begun = 0
-        """The number of the last request of ours whose first frame has been pulled."""
+        """Number of our last request whose first frame has been pulled."""
         self._requests_received = 0
-        """The number of the last request of the peer's that began."""
+        """Number of the peer's last request that began."""
         self._awaiting: dict[int, bool] = {}
-        """Our requests that have begun and whose reply has not; whether it is wanted in parts."""
+        """Our requests that have begun without a reply so far, and whether the reply is wanted in parts."""
         self._unanswered: dict[int, int] = {}
-        """The peer's whole requests: their urgency, or _ANSWERED until the reply is wholly pulled."""
+        """The peer's complete requests: their urgency, or _ANSWERED until the reply is completely pulled."""
         self._present = (0, 0, 0)
-        """Number, flags and bytes of the frame that is being taken in, in pieces."""
+        """Number, flags and size in bytes of the frame that is being inflated in pieces."""
 
-    # What the owner sees
+    # State for the owner
 
     @property
     def queued(self) -> int:
-        """Messages of ours not yet wholly pulled as frames."""
+        """Number of our messages not yet completely pulled as frames."""
         return len(self._outbox)
 
     @property
     def unanswered(self) -> int:
-        """Requests of the peer's whose reply has not yet been wholly pulled as frames."""
+        """Number of the peer's requests whose reply has not yet been completely pulled as frames."""
         return len(self._unanswered)
 
     @property
     def is_amid(self) -> bool:
-        """Return True while a frame is inflated only in part; `go_on` inflates more of it."""
+        """True while a frame is inflated only in part; `go_on` inflates more of it."""
         return self._decoder.is_amid and self.state is State.OPEN
 
     @property
     def inflated(self) -> int:
-        """Bytes that the peer's compressed frames have inflated to so far."""
+        """Number of bytes that the peer's compressed frames have inflated to so far."""
         return self._decoder.inflated
 
     @property
     def held(self) -> int:
-        """Bytes held for the peer: messages that are arriving or are to be sent, and both deflate streams."""
+        """Bytes held for the peer: messages arriving or to be sent, and both deflate streams."""
         return self._inbox.held + self._outbox.held + self._encoder.held + self._decoder.held
 
     @property
     def queued_bytes(self) -> int:
-        """Bytes of messages of ours not yet pulled as frames; of a body that is read from a file, what has
-        been read."""
+        """Number of bytes of our messages not yet pulled as frames.
+
+        For a body that is read from a file, only the bytes read so far count.
+        """
         return self._outbox.held
 
-    # Messages in
+    # Outgoing messages
 
     def send_request(
         self,
@@ -161,9 +163,9 @@ class Connection:
         no_reply: bool = False,
         in_parts: bool = False,
     ) -> int:
-        """Queue a request; its number, which the events about its reply carry.
+        """Queue a request. Return its number, which the events about its reply contain.
 
-        With `in_parts`, a response's body comes as `ResponsePart` events while it arrives. Raises
+        With `in_parts`, a response's body is reported as `ResponsePart` events while it arrives. Raises
         UnsendableMessageError or ConnectionOverError.
         """
         content, source, held = self._prepare(properties, body)
@@ -180,7 +182,7 @@ class Connection:
         *,
         compressed: bool = False,
     ) -> None:
-        """Queue the response to the peer's request `number`; it is as urgent as that was.
+        """Queue the response to the peer's request `number`, with that request's urgency.
 
         Raises NotAwaitingReplyError, UnsendableMessageError or ConnectionOverError.
         """
@@ -196,21 +198,22 @@ class Connection:
         )
 
     def send_not_handled(self, request: RequestReceived) -> None:
-        """Queue the reply to a request whose profile nobody here knows; none if it wants none."""
+        """Queue the error reply to a request with an unknown profile, unless it wants no reply."""
         if not request.no_reply:
             self.send_error(request.number, Code.NOT_FOUND, f"no handler for '{request.profile}'")
 
     def close(self) -> None:
-        """Forget all messages; nothing is sent or received any more."""
+        """Close the connection, discarding all messages. Nothing is sent or received afterwards."""
         if self.state is State.OPEN:
             self._end(State.CLOSED)
 
-    # Frames out
+    # Outgoing frames
 
     def next_frame(self) -> bytes | None:
-        """The next frame to write, or None if there is nothing to send now (ever, once it is over).
+        """Return the next frame to write, or None if there is nothing to send now.
 
-        Raises BodyUnavailableError, and is over, if the source of a body fails.
+        Once the connection is over, the result is always None. Raises BodyUnavailableError, and ends the
+        connection, if the source of a body fails.
         """
         owed = self._inbox.next_owed()
         if owed is not None:
@@ -242,20 +245,21 @@ class Connection:
                 del self._unanswered[message.number]
         return frame
 
-    # Frames in
+    # Incoming frames
 
     def receive(self, frame: bytes) -> list[Event]:
-        """Take in one frame; what happened by it. Raises as `begin`."""
+        """Process one frame. Return the events it caused. Raises the same errors as `begin`."""
         events = self.begin(frame)
         while self.is_amid:
             events += self.go_on()
         return events
 
     def begin(self, frame: bytes) -> list[Event]:
-        """Take in one frame; what happened by it. If it `is_amid` afterwards, `go_on` until it is not.
+        """Process one frame, or its first piece. Return the events it caused.
 
-        Raises ViolationError, and is over, if the peer broke the protocol or a limit; ConnectionOverError if
-        it was over already.
+        If it `is_amid` afterwards, call `go_on` until it is not. Raises ViolationError, and ends the
+        connection, if the peer broke the protocol or a limit. Raises ConnectionOverError if the connection
+        was already over.
         """
         if self.state is not State.OPEN:
             raise self._over()
@@ -266,7 +270,10 @@ class Connection:
             raise
 
     def go_on(self) -> list[Event]:
-        """Take in the next piece of a frame; what happened by it. Raises as `begin`."""
+        """Process the next piece of a frame.
+
+        Return the events it caused. Raises the same errors as `begin`.
+        """
         if self.state is not State.OPEN:
             raise self._over()
         try:
@@ -289,7 +296,7 @@ class Connection:
             return self._acknowledged(kind, number, frame, start)
         content = self._decoder.begin(frame, start, flags)
         if self._decoder.is_amid:
-            # A piece is to its message as a frame of which more are coming.
+            # A piece is handled like a frame of which more are coming.
             self._present = (number, flags, len(frame) - start)
             return self._message_frame(number, flags | MORE_COMING, content, 0)
         if kind == _REQUEST:
@@ -304,7 +311,7 @@ class Connection:
     def _request_frame(self, number: int, flags: int, content: bytes, frame_bytes: int) -> list[Event]:
         inbox, key = self._inbox, number * 2
         if number == self._requests_received + 1:
-            if not flags & MORE_COMING:  # By far the most common; what follows would do the same.
+            if not flags & MORE_COMING:  # By far the most frequent case; the code below would do the same.
                 self._requests_received = number
                 return [self._request(number, flags, content)]
             standing = Standing.EXPECTED
@@ -353,14 +360,14 @@ class Connection:
             raise AcknowledgementInvalidError(msg)
         message = self._outbox.find(number * 2 + is_reply)
         if message is None:
-            return []  # It is sent, or has its reply: peers acknowledge to the last frame.
+            return []  # It is sent, or has its reply: peers acknowledge up to the last frame.
         if frame_bytes > message.sent:
             msg = f"an acknowledgement of {frame_bytes} bytes where {message.sent} were sent"
             raise AcknowledgementInvalidError(msg)
         self._outbox.acknowledge(message, frame_bytes)
         return [Acknowledged(number, is_reply, frame_bytes)]
 
-    # Whole messages
+    # Complete messages
 
     def _request(
         self, number: int, flags: int, content: bytes | bytearray, *, too_large: bool = False

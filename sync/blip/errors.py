@@ -1,11 +1,11 @@
-"""What can go wrong in BLIP: one tree, so that a caller catches as much of it as it means to.
+"""Exceptions of BLIP, in one tree, so that a caller can catch as much of it as needed.
 
     BlipError
-    ├── LocalError                         we asked for the impossible; nothing was sent, all goes on
-    │   ├── ConnectionOverError            it was closed, or ended by a violation, before
-    │   ├── NotAwaitingReplyError          a reply to a request never received, or answered already
+    ├── LocalError                         an impossible request by the caller; nothing was sent
+    │   ├── ConnectionOverError            the connection was closed, or ended by a violation
+    │   ├── NotAwaitingReplyError          a reply to a request never received, or already answered
     │   └── UnsendableMessageError         a property with a NUL, or a message over our own limits
-    ├── BodyUnavailableError               the source of a body broke off; ends the connection
+    ├── BodyUnavailableError               the source of a body failed; ends the connection
     └── ViolationError                     the peer broke the protocol or a limit; ends the connection
         ├── FrameInvalidError
         │   ├── FrameTooLargeError
@@ -14,7 +14,7 @@
         │   ├── FrameKindUnknownError
         │   ├── ChecksumMismatchError
         │   ├── DeflateInvalidError
-        │   └── InflatedTooLargeError      a compressed frame that unpacks to more than is allowed
+        │   └── InflatedTooLargeError      a compressed frame that inflates to more than is allowed
         ├── MessageInvalidError
         │   ├── MessageTooLargeError
         │   ├── PropertiesInvalidError     not NUL-terminated pairs of UTF-8, or a name twice
@@ -23,55 +23,58 @@
         ├── NumberInvalidError
         │   ├── RequestOutOfOrderError     a request begun before the one with the number below it
         │   ├── RequestRepeatedError       a frame for a request that was complete
-        │   └── ReplyUnexpectedError       a reply never asked for, or a second one
+        │   └── ReplyUnexpectedError       a reply that was not requested, or a second one
         └── FlowInvalidError
-            ├── TooManyRequestsError       requests unanswered
-            ├── TooManyArrivingError       messages begun and not ended
-            ├── ArrivingTooLargeError      bytes of messages begun and not ended
+            ├── TooManyRequestsError       too many unanswered requests
+            ├── TooManyArrivingError       too many incomplete messages
+            ├── ArrivingTooLargeError      too many bytes of incomplete messages
             ├── AcknowledgementInvalidError   of more than was sent, or of what was never sent
-            └── FlowControlIgnoredError    went on sending without waiting for acknowledgements
+            └── FlowControlIgnoredError    sent on without waiting for acknowledgements
 
-An error that the peer *replies* with is no exception: it is the event `ErrorReceived`.
+An error that the peer *replies* with is not an exception, but the event `ErrorReceived`.
 """
 
 from typing import ClassVar
 
 
 class BlipError(Exception):
-    """Anything that BLIP raises on purpose."""
+    """The base class of BLIP's exceptions."""
 
 
 class LocalError(BlipError):
-    """The caller asked for something that cannot be; nothing was sent, and the connection goes on."""
+    """The caller made an impossible request. Nothing was sent, and the connection continues."""
 
 
 class ConnectionOverError(LocalError):
-    """The connection had been closed, or had been ended by a violation."""
+    """The connection was closed, or was ended by a violation."""
 
 
 class NotAwaitingReplyError(LocalError):
-    """No request of this number waits for a reply."""
+    """No request with this number waits for a reply."""
 
 
 class UnsendableMessageError(LocalError):
-    """The message cannot be put into BLIP's form, or exceeds our own limits."""
+    """The message cannot be encoded in BLIP, or exceeds our own limits."""
 
 
 class BodyUnavailableError(BlipError):
-    """The source of an outgoing body failed half-way; the message cannot be ended, so the connection is."""
+    """The source of an outgoing body failed part-way.
+
+    The message cannot be completed, so the connection ends.
+    """
 
     close_code: ClassVar[int] = 1011
 
 
 class ViolationError(BlipError):
-    """The peer broke the protocol or a limit; this connection is over."""
+    """The peer broke the protocol or a limit, so the connection is over."""
 
     close_code: ClassVar[int] = 1002
-    """The WebSocket close code (RFC 6455, section 7.4.1) that tells the peer so."""
+    """WebSocket close code (RFC 6455, section 7.4.1) that reports this to the peer."""
 
 
 class FrameInvalidError(ViolationError):
-    """A frame that cannot be read."""
+    """A frame that cannot be decoded."""
 
 
 class FrameTooLargeError(FrameInvalidError):
@@ -85,7 +88,7 @@ class FrameTruncatedError(FrameInvalidError):
 
 
 class VarintInvalidError(FrameInvalidError):
-    """A variable-length integer that is cut off or does not fit 64 bits."""
+    """A variable-length integer that is cut off or does not fit into 64 bits."""
 
 
 class FrameKindUnknownError(FrameInvalidError):
@@ -93,7 +96,7 @@ class FrameKindUnknownError(FrameInvalidError):
 
 
 class ChecksumMismatchError(FrameInvalidError):
-    """The running checksum differs: something was lost, changed or reordered."""
+    """The running checksum differs, because data was lost, changed or reordered."""
 
 
 class DeflateInvalidError(FrameInvalidError):
@@ -101,17 +104,17 @@ class DeflateInvalidError(FrameInvalidError):
 
 
 class InflatedTooLargeError(FrameInvalidError):
-    """A compressed frame that unpacks to more than `Limits.inflated_bytes`."""
+    """A compressed frame that inflates to more than `Limits.inflated_bytes`."""
 
     close_code = 1009
 
 
 class MessageInvalidError(ViolationError):
-    """A message that cannot be read, or is too large."""
+    """A message that cannot be decoded, or is too large."""
 
 
 class MessageTooLargeError(MessageInvalidError):
-    """A message of more bytes, unpacked, than `Limits.message_bytes`."""
+    """A message of more bytes, uncompressed, than `Limits.message_bytes`."""
 
     close_code = 1009
 
@@ -129,13 +132,13 @@ class PropertiesTooLargeError(MessageInvalidError):
 
 
 class TooManyPropertiesError(MessageInvalidError):
-    """More properties than `Limits.properties`."""
+    """A message with more properties than `Limits.properties`."""
 
     close_code = 1009
 
 
 class NumberInvalidError(ViolationError):
-    """A frame whose message number makes no sense now."""
+    """A frame whose message number is not allowed now."""
 
 
 class RequestOutOfOrderError(NumberInvalidError):
@@ -143,7 +146,7 @@ class RequestOutOfOrderError(NumberInvalidError):
 
 
 class RequestRepeatedError(NumberInvalidError):
-    """A frame for a request whose last frame came before."""
+    """A frame for a request whose last frame has already arrived."""
 
 
 class ReplyUnexpectedError(NumberInvalidError):
@@ -151,21 +154,21 @@ class ReplyUnexpectedError(NumberInvalidError):
 
 
 class FlowInvalidError(ViolationError):
-    """More at once than is allowed."""
+    """The peer did more at once than is allowed."""
 
     close_code = 1008
 
 
 class TooManyRequestsError(FlowInvalidError):
-    """More requests unanswered than `Limits.unanswered_requests`."""
+    """More unanswered requests than `Limits.unanswered_requests`."""
 
 
 class TooManyArrivingError(FlowInvalidError):
-    """More messages begun and not ended than `Limits.arriving_messages`."""
+    """More incomplete messages than `Limits.arriving_messages`."""
 
 
 class ArrivingTooLargeError(FlowInvalidError):
-    """Messages begun and not ended hold more than `Limits.arriving_bytes` together."""
+    """Incomplete messages of more bytes together than `Limits.arriving_bytes`."""
 
 
 class AcknowledgementInvalidError(FlowInvalidError):

@@ -1,4 +1,4 @@
-"""A frame's header: the message's number, and the flags that say what kind of frame it is."""
+"""The header of a frame: the message's number, and the flags with the kind of the frame."""
 
 from enum import IntEnum
 from typing import Final
@@ -8,7 +8,7 @@ from sync.blip.errors import FrameTruncatedError
 
 
 class Kind(IntEnum):
-    """The kinds of frames; the low three bits of the flags."""
+    """The kinds of frames, in the low three bits of the flags."""
 
     REQUEST = 0
     RESPONSE = 1
@@ -27,14 +27,14 @@ _FLAGS: Final = tuple(bytes([flags]) for flags in range(128))
 
 
 def encode_header(number: int, flags: int) -> bytes:
-    """The header of a frame of message `number`; `flags` below 128."""
+    """Encode the header of a frame of message `number`; `flags` must be below 128."""
     return varint.encode(number) + _FLAGS[flags]
 
 
 def decode_header(frame: bytes) -> tuple[int, int, int]:
-    """Number, flags and the offset of what follows. Bits of the flags that BLIP does not define may be set.
+    """Decode number, flags and the offset of the content.
 
-    Raises FrameTruncatedError or VarintInvalidError.
+    Bits of the flags that BLIP does not define may be set. Raises FrameTruncatedError or VarintInvalidError.
     """
     if len(frame) < 3:
         msg = f"a frame of {len(frame)} bytes is none"

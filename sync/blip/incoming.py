@@ -1,7 +1,7 @@
-"""Messages that come in more than one frame, until they are whole, and the acknowledgements they are owed.
+"""Messages of more than one frame until they are complete, and the acknowledgements to send for them.
 
-Limits are checked as bytes arrive, so that nothing grows past them, and properties as soon as their size is
-known. Messages of a single frame never come here.
+Limits are checked as bytes arrive, so that nothing exceeds them, and those of properties as soon as their
+size is known. Messages of a single frame are not handled here.
 """
 
 from sync.blip import properties as properties_form
@@ -15,7 +15,7 @@ from sync.blip.limits import ACKNOWLEDGE_EVERY, Limits
 
 
 class Arrival:
-    """One message of which more is coming."""
+    """A message that is incomplete so far."""
 
     __slots__ = (
         "_properties_end",
@@ -32,27 +32,27 @@ class Arrival:
 
     def __init__(self, key: int, flags: int, in_parts: bool) -> None:
         self.key = key
-        """Twice its number, and one more for a reply."""
+        """Twice the message's number, plus one for a reply."""
         self.flags = flags
-        """Of its first frame; they hold for the message."""
+        """Flags of its first frame, which apply to the message."""
         self.in_parts = in_parts
-        """Whether its body is handed on as it comes, rather than held."""
+        """True if its body is passed on as it arrives, rather than held."""
         self.content = bytearray()
         self.total = 0
-        """Bytes of properties and body so far, whether they are held or not."""
+        """Number of bytes of properties and body so far, held or not."""
         self.too_large = False
-        """Whether the body is longer than is kept; nothing of it is held then."""
+        """True if the body is longer than is kept; then none of it is held."""
         self.received = 0
-        """Bytes of its frames after their headers."""
+        """Number of bytes of its frames after their headers."""
         self.noted = 0
-        """Of these, how many the last acknowledgement queued for it told of, or will tell of."""
+        """Number of those bytes in the last acknowledgement queued for it."""
         self.acknowledged = 0
-        """Of these, how many the peer has been told of."""
+        """Number of those bytes acknowledged to the peer."""
         self._properties_end: int | None = None
-        """Where in `content` the properties end and the body begins, once that is known."""
+        """Offset in `content` where the properties end and the body begins; None until known."""
 
     def add(self, content: bytes, limits: Limits) -> None:
-        """More of it. Raises PropertiesTooLargeError or VarintInvalidError, as soon as it can be known."""
+        """Append content. Raises PropertiesTooLargeError or VarintInvalidError as early as possible."""
         self.total += len(content)
         if self.too_large:
             return
@@ -65,7 +65,7 @@ class Arrival:
             del self.content[end:]
 
     def take_part(self) -> bytes:
-        """What there is of the body, no longer held here."""
+        """Return the received part of the body, which is then no longer held."""
         end = self._properties_end
         if end is None or len(self.content) <= end:
             return b""
@@ -75,7 +75,7 @@ class Arrival:
 
 
 class Inbox:
-    """The messages that are arriving."""
+    """The incomplete messages of a connection."""
 
     __slots__ = ("_arriving", "_held", "_limits", "_owed")
 
@@ -83,32 +83,31 @@ class Inbox:
         self._limits = limits
         self._arriving: dict[int, Arrival] = {}
         self._held = 0
-        """Bytes of all messages here together."""
+        """Number of bytes of all these messages together."""
         self._owed: dict[int, Arrival] = {}
-        """Messages to acknowledge; at most one acknowledgement each, however long the peer lets us wait."""
+        """Messages to acknowledge, each at most once, however long the peer makes us wait."""
 
     @property
     def held(self) -> int:
-        """Bytes of all messages here together."""
+        """Number of bytes of all these messages together."""
         return self._held
 
     def holds(self, key: int) -> bool:
-        """Whether the message of this key is arriving."""
+        """Return True if the message with this key is incomplete."""
         return key in self._arriving
 
     def begin(self, key: int, flags: int, *, in_parts: bool = False) -> None:
-        """A message begins. Raises TooManyArrivingError."""
+        """Begin a message. Raises TooManyArrivingError."""
         if len(self._arriving) >= self._limits.arriving_messages:
             msg = f"{len(self._arriving)} messages have begun and not ended; that is the limit"
             raise TooManyArrivingError(msg)
         self._arriving[key] = Arrival(key, flags, in_parts)
 
     def add(self, key: int, content: bytes, frame_bytes: int) -> bytes:
-        """A frame's content; `frame_bytes` is what it took in the frame, checksum included.
+        """Add a frame's content to its message. Return the next part if it is wanted in parts, else nothing.
 
-        What it returns, if anything, is the next part of a message that is wanted in parts. Raises
-        MessageTooLargeError, ArrivingTooLargeError, PropertiesTooLargeError, VarintInvalidError or
-        FlowControlIgnoredError.
+        `frame_bytes` is the content's size in the frame, including the checksum. Raises MessageTooLargeError,
+        ArrivingTooLargeError, PropertiesTooLargeError, VarintInvalidError or FlowControlIgnoredError.
         """
         limits = self._limits
         arrival = self._arriving[key]
@@ -137,14 +136,14 @@ class Inbox:
             self._owed[arrival.key] = arrival
 
     def finish(self, key: int) -> Arrival:
-        """The message, whose last frame has been added; it is no longer here."""
+        """Return the message whose last frame has been added, and remove it."""
         arrival = self._arriving.pop(key)
         self._owed.pop(key, None)
         self._held -= len(arrival.content)
         return arrival
 
     def next_owed(self) -> Arrival | None:
-        """The next message to acknowledge, all that was received of it; it counts as told."""
+        """Return the next message to acknowledge, or None. All received bytes count as acknowledged."""
         if not self._owed:
             return None
         arrival = self._owed.pop(next(iter(self._owed)))
@@ -152,7 +151,7 @@ class Inbox:
         return arrival
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Discard all incomplete messages."""
         self._arriving.clear()
         self._owed.clear()
         self._held = 0

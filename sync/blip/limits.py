@@ -1,8 +1,8 @@
-"""How much a peer may ask of one connection, and BLIP's constants of flow control, each with its source.
+"""Limits of what a peer may do on a connection, and BLIP's flow control constants, with their sources.
 
-Everything that a peer can make grow has a limit here. What a connection can hold at most for its peer is
-about `arriving_bytes` + `inflated_bytes` + 300 kB for the two deflate contexts; the requests handed up and
-the replies queued are the caller's, who stops reading while it has enough.
+Everything that a peer can make grow has a limit here. A connection holds at most about `arriving_bytes` +
+`inflated_bytes` + 300 kB for the two deflate contexts. The requests passed on and the replies queued belong
+to the caller, which stops reading when it has enough.
 """
 
 import zlib
@@ -13,10 +13,13 @@ KIB: Final = 1024
 MIB: Final = 1024 * KIB
 
 BIG_FRAME: Final = 16 * KIB
-"""Bytes of a message in one frame. LiteCore and go-blip send frames of this size, and go-blip's WebSocket
-library refuses more than twice as much."""
+"""Bytes of a message in one frame.
+
+LiteCore and go-blip send frames of this size, and go-blip's WebSocket library refuses more than twice as
+much.
+"""
 SMALL_FRAME: Final = 4 * KIB
-"""The same while something urgent waits behind it, so that it waits less (LiteCore and go-blip do so)."""
+"""The same while an urgent message waits, to shorten its wait, as in LiteCore and go-blip."""
 ACKNOWLEDGE_EVERY: Final = 50_000
 """Bytes of one message received between acknowledgements (BLIP protocol, section 3.7)."""
 WINDOW: Final = 128_000
@@ -25,36 +28,46 @@ WINDOW: Final = 128_000
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a peer may do on one connection; beyond any of these it is over, with the error named."""
+    """The limits of one connection. Exceeding one ends the connection with the error given for it."""
 
     frame_bytes: int = 64 * KIB
-    """One frame as it comes from the transport (`FrameTooLargeError`). Peers send about 16 KiB."""
+    """Maximum bytes of a frame from the transport (`FrameTooLargeError`). Peers send about 16 KiB."""
     inflated_bytes: int = 17 * MIB
-    """One compressed frame unpacked (`InflatedTooLargeError`). Deflate packs 1032 : 1 at most, and LiteCore
-    fills a 16 KiB frame as full as it will go, so a blank body makes an honest frame of 16.1 MiB."""
+    """Maximum bytes of an inflated frame (`InflatedTooLargeError`).
+
+    Deflate compresses 1032 : 1 at most, and LiteCore fills a 16 KiB frame as full as possible, so a blank
+    body makes a valid frame of 16.1 MiB.
+    """
     message_bytes: int = 24 * MIB
-    """One whole message (`MessageTooLargeError`). Sync Gateway takes documents of up to 20 MiB; a reply that
-    was asked for in parts is not limited by this."""
+    """Maximum bytes of a message (`MessageTooLargeError`).
+
+    Sync Gateway accepts documents of up to 20 MiB. A reply requested in parts is not subject to this limit.
+    """
     kept_bytes: int = 24 * MIB
-    """One whole message of which the body is kept. That of a longer one is dropped as it comes: a request is
-    handed up as `too_large`, a reply as an error 413, and the connection goes on."""
+    """Maximum bytes of a message of which the body is kept.
+
+    The body of a longer one is dropped as it arrives. A request is then passed on as `too_large`, a reply as
+    an error 413, and the connection continues.
+    """
     properties_bytes: int = 100 * KIB
-    """All properties of a message, encoded (`PropertiesTooLargeError`); LiteCore's own limit."""
+    """Maximum bytes of a message's encoded properties (`PropertiesTooLargeError`); LiteCore's own limit."""
     properties: int = 256
-    """Properties of a message (`TooManyPropertiesError`); the replication protocol uses ten or so."""
+    """Maximum number of properties (`TooManyPropertiesError`); the replication protocol uses about ten."""
     unanswered_requests: int = 4096
-    """Requests received whose reply is not yet wholly sent (`TooManyRequestsError`)."""
+    """Maximum number of requests whose reply is not completely sent (`TooManyRequestsError`)."""
     arriving_messages: int = 2048
-    """Messages begun and not ended (`TooManyArrivingError`)."""
+    """Maximum number of incomplete messages (`TooManyArrivingError`)."""
     arriving_bytes: int = 64 * MIB
-    """Bytes held of messages begun and not ended, all together (`ArrivingTooLargeError`)."""
+    """Maximum bytes held of incomplete messages, all together (`ArrivingTooLargeError`)."""
     unacknowledged_bytes: int = 256 * KIB
-    """Bytes of one message received beyond what was acknowledged (`FlowControlIgnoredError`). A peer that
-    keeps to the protocol stays within `WINDOW` and one frame."""
+    """Maximum unacknowledged bytes of one received message (`FlowControlIgnoredError`).
+
+    A peer that follows the protocol stays within `WINDOW` and one frame.
+    """
     window_bits: int = zlib.MAX_WBITS
-    """Base-two logarithm of the window that our deflate looks back in; the peer's need not be told."""
+    """Base-two logarithm of the size of our deflate window, which the peer need not know."""
     memory_level: int = 8
-    """How much memory deflate takes (zlib): with 15 and 8, 256 KiB a connection, with 14 and 7, 128 KiB."""
+    """Memory level of deflate (zlib): with 15 and 8, 256 KiB a connection, with 14 and 7, 128 KiB."""
 
 
 APPLIANCE: Final = Limits(
@@ -66,6 +79,9 @@ APPLIANCE: Final = Limits(
     window_bits=14,
     memory_level=7,
 )
-"""What a machine of 512 MiB takes from each of a hundred peers. Documents there have 256 KiB at most, and the
-messages of peers that know us some 150 KiB. A peer of ours has up to 4 MiB of revisions on their way at once,
-and LiteCore 2 MiB. The smaller window makes recorded readings 2 % longer on the wire."""
+"""Limits of a machine with 512 MiB for each of a hundred peers.
+
+Documents there have 256 KiB at most, and messages of peers that know us about 150 KiB. A peer of ours has up
+to 4 MiB of revisions in flight, and LiteCore 2 MiB. The smaller window makes recorded readings 2 % longer on
+the wire.
+"""

@@ -1,11 +1,11 @@
-"""The messages on their way out, and which of them sends the next frame.
+"""Outgoing messages, and the order in which they send their frames.
 
-A message first waits its turn to begin; messages begin in the order in which they were queued. If its first
-frame is not its last, it is under way: it takes turns with the others until it is sent, and pauses whenever
+A message first waits to begin, and messages begin in the order in which they were queued. If its first frame
+is not its last, it is under way: it takes turns with the others until it is sent, and pauses whenever
 `WINDOW` bytes of it are unacknowledged.
 
-Turns go round. An urgent message overtakes all that are under way, but not those that have yet to begin;
-while both urgent and ordinary frames are ready they alternate, so that neither starves.
+Turns go round. An urgent message overtakes all that are under way, but not those that have yet to begin.
+While both urgent and ordinary frames are ready they alternate, so that neither starves.
 """
 
 import io
@@ -20,41 +20,42 @@ from sync.blip.frames import MORE_COMING, URGENT
 from sync.blip.limits import BIG_FRAME, WINDOW, Limits
 
 OVERHEAD: Final = 32
-"""Bytes of a frame kept for its header, its checksum, and what deflate adds to what will not shrink."""
+"""Bytes of a frame reserved for its header, its checksum, and the growth of incompressible data in deflate.
+"""
 
 
 class Source(Protocol):
-    """Where the body of an outgoing message is read from as it is sent: any binary file, for one."""
+    """A source of an outgoing message's body, such as a binary file, which is read as it is sent."""
 
     def read(self, size: int, /) -> bytes:
-        """Up to `size` bytes; none at the end."""
+        """Return up to `size` bytes; empty at the end."""
 
 
 class Outgoing(msgspec.Struct, eq=False):
-    """One message: what of it is still to be sent, and how far the peer has acknowledged it."""
+    """A message with its unsent rest, and the peer's acknowledgements of it."""
 
     number: int
     key: int
-    """Twice the number, and one more for a reply: requests and replies number separately."""
+    """Twice the number, plus one for a reply, since requests and replies are numbered separately."""
     flags: int
     content: bytes
-    """What has been read and not been taken."""
+    """Bytes that have been read and not been taken."""
     source: Source | None = None
-    """Where the rest is read from, if there may be more."""
+    """Source of the remaining bytes; None if there are none."""
     in_parts: bool = False
-    """Whether the reply to this request is wanted in parts."""
+    """True if the reply to this request is wanted in parts."""
     sent: int = 0
-    """Bytes of frames after their headers; what the peer counts in its acknowledgements."""
+    """Number of bytes of frames after their headers, as the peer counts them in acknowledgements."""
     acknowledged: int = 0
     ticket: int = 0
-    """Its place in the round."""
+    """Position in the round of turns."""
     held: int = 0
-    """Bytes that it takes here until it is sent; those of a file are not here."""
+    """Bytes held in memory until it is sent, without those in a file."""
 
     def take(self, size: int) -> bytes:
-        """The next bytes for a frame, `size` at most; afterwards `flags` say whether more are coming.
+        """Return the next bytes for a frame, at most `size`. Afterwards `flags` say whether more are coming.
 
-        Passes on what the source raises.
+        Passes on exceptions of the source.
         """
         content = self.content
         source = self.source
@@ -73,16 +74,16 @@ class Outgoing(msgspec.Struct, eq=False):
 
     @property
     def must_pause(self) -> bool:
-        """Whether so much is unacknowledged that the peer must speak first."""
+        """True if so much is unacknowledged that the message must wait for the peer."""
         return self.sent - self.acknowledged >= WINDOW
 
 
 def prepare(
     properties: Mapping[str, str], body: bytes | Source, limits: Limits
 ) -> tuple[bytes, Source | None, int]:
-    """A message's encoded beginning, where the rest of it is read from, if any, and the bytes held for it.
+    """Return a message's encoded beginning, the source of its rest or None, and the bytes held for it.
 
-    A body that fits a frame or so is joined to the properties; a larger one is not copied. Raises
+    A body of up to about a frame is joined to the properties, and a larger one is not copied. Raises
     UnsendableMessageError.
     """
     head = properties_form.encode(properties, limits)
@@ -95,7 +96,7 @@ def prepare(
 
 
 class Outbox:
-    """Queued messages, in the order and shares in which they are to be sent."""
+    """A queue of messages, in the order and shares in which they are to be sent."""
 
     __slots__ = (
         "_after_urgent",
@@ -115,13 +116,13 @@ class Outbox:
         self._paused: dict[int, Outgoing] = {}
         self._under_way: dict[int, Outgoing] = {}
         self._ticket = 0
-        """Counts whatever lines up, so that messages waiting and under way share one round."""
+        """Counter of queued turns, so that waiting messages and those under way share one round."""
         self._after_urgent = False
         self.held = 0
-        """Bytes of all messages not yet wholly taken."""
+        """Number of bytes held for all messages not yet completely taken."""
 
     def __len__(self) -> int:
-        """Messages not yet wholly taken."""
+        """Return the number of messages not yet completely taken."""
         return len(self._waiting) + len(self._under_way)
 
     def add(self, message: Outgoing) -> None:
@@ -131,7 +132,10 @@ class Outbox:
         self._waiting.append(message)
 
     def pop(self) -> Outgoing | None:
-        """The message whose turn it is, or None. `put_back` it if it has more to send, else `finish` it."""
+        """Return the message with the next turn, or None.
+
+        `put_back` it if it has more to send, else `finish` it.
+        """
         waiting, normal, urgent = self._waiting, self._normal, self._urgent
         if not normal and not urgent:
             return waiting.popleft() if waiting else None
@@ -145,11 +149,11 @@ class Outbox:
 
     @property
     def urgent_is_ready(self) -> bool:
-        """Whether something urgent could be sent now."""
+        """True if an urgent message could be sent now."""
         return bool(self._urgent or (self._waiting and self._waiting[0].flags & URGENT))
 
     def put_back(self, message: Outgoing, frame_bytes: int) -> None:
-        """It has sent this much, and has more to send: it goes to the end of its round, or pauses."""
+        """Return a message that has sent this many bytes to the end of its round, or pause it."""
         message.sent += frame_bytes
         self._under_way[message.key] = message
         if message.must_pause:
@@ -158,23 +162,23 @@ class Outbox:
             self._line_up(message)
 
     def finish(self, message: Outgoing) -> None:
-        """Its last frame is sent."""
+        """Remove a message whose last frame was sent."""
         self.held -= message.held
         self._under_way.pop(message.key, None)
 
     def find(self, key: int) -> Outgoing | None:
-        """The message of this key, if it is under way."""
+        """Return the message with this key if it is under way, else None."""
         return self._under_way.get(key)
 
     def acknowledge(self, message: Outgoing, frame_bytes: int) -> None:
-        """The peer has this much of it; if it was paused for that, it goes on."""
+        """Record how much of a message the peer has, and resume it if it was paused."""
         message.acknowledged = max(message.acknowledged, frame_bytes)
         if message.key in self._paused and not message.must_pause:
             del self._paused[message.key]
             self._line_up(message)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Discard all queued messages."""
         self._waiting.clear()
         self._normal.clear()
         self._urgent.clear()

@@ -1,4 +1,4 @@
-"""A message's properties: a byte count, then names and values in turn, each UTF-8 ended by a NUL."""
+"""The properties of a message: a byte count, then names and values in turn, each UTF-8 ended by a NUL."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -17,7 +17,7 @@ ENCODED_NONE: Final = b"\0"
 
 
 def encode(properties: Mapping[str, str], limits: Limits) -> bytes:
-    """Count and properties, as a message begins with; UnsendableMessageError if they cannot be sent."""
+    """Encode count and properties, with which a message begins. Raises UnsendableMessageError."""
     if not properties:
         return ENCODED_NONE
     strings = [string for pair in properties.items() for string in pair]
@@ -37,9 +37,9 @@ def encode(properties: Mapping[str, str], limits: Limits) -> bytes:
 
 
 def announced_end(message: bytes | bytearray, limits: Limits) -> int | None:
-    """Where the properties of a message that is still arriving will end, or None while the count is cut off.
+    """Return where the properties of an incomplete message end, or None while the count is cut off.
 
-    Raises PropertiesTooLargeError as soon as the count is known to be too much.
+    Raises PropertiesTooLargeError as soon as the count is known to be too large.
     """
     if len(message) < varint.LONGEST and (not message or min(message) >= 128):
         return None
@@ -51,7 +51,7 @@ def announced_end(message: bytes | bytearray, limits: Limits) -> int | None:
 
 
 def decode(message: bytes | bytearray, limits: Limits) -> tuple[dict[str, str], int]:
-    """The properties that a whole message begins with, and the offset of its body.
+    """Decode the properties of a complete message. Return them and the offset of the body.
 
     Raises PropertiesInvalidError, PropertiesTooLargeError, TooManyPropertiesError or VarintInvalidError.
     """

@@ -1,4 +1,4 @@
-"""Error replies: their properties, BLIP's own codes, and reading those of a peer."""
+"""Error replies: their properties, BLIP's own codes, and parsing those of a peer."""
 
 import re
 from enum import IntEnum
@@ -7,9 +7,9 @@ from typing import Final
 from sync.blip.errors import UnsendableMessageError
 
 BLIP_DOMAIN: Final = "BLIP"
-"""Of errors that say no other."""
+"""Domain of errors that state no other."""
 HTTP_DOMAIN: Final = "HTTP"
-"""Whose codes are HTTP's status codes; what Sync Gateway and the replication protocol use."""
+"""Domain of HTTP's status codes, used by Sync Gateway and the replication protocol."""
 ERROR_DOMAIN: Final = "Error-Domain"
 ERROR_CODE: Final = "Error-Code"
 
@@ -19,7 +19,7 @@ _HIGHEST: Final = 2**31 - 1
 
 
 class Code(IntEnum):
-    """BLIP's own codes (BLIP protocol, section 1.2)."""
+    """The error codes of BLIP itself (BLIP protocol, section 1.2)."""
 
     BAD_REQUEST = 400
     FORBIDDEN = 403
@@ -30,7 +30,10 @@ class Code(IntEnum):
 
 
 def error_properties(code: int, domain: str) -> dict[str, str]:
-    """The properties of an error reply; UnsendableMessageError if the code is no signed 32-bit integer."""
+    """Return the properties of an error reply.
+
+    Raises UnsendableMessageError if the code is not a signed 32-bit integer.
+    """
     if not _LOWEST <= code <= _HIGHEST:
         msg = f"error code {code} does not fit 32 bits"
         raise UnsendableMessageError(msg)
@@ -38,7 +41,7 @@ def error_properties(code: int, domain: str) -> dict[str, str]:
 
 
 def parse_code(text: str) -> int:
-    """The code that a peer gave; 0 if it is none."""
+    """Parse a peer's error code. Return 0 if it is invalid."""
     if not _INTEGER.fullmatch(text):
         return 0
     code = int(text)

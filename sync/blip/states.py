@@ -1,11 +1,11 @@
-"""The rules of BLIP that depend on what came before, as tables.
+"""The rules of BLIP that depend on earlier frames, as tables.
 
-Everything here is symmetrical: it does not know which side opened the connection, because BLIP does not.
+Everything here is symmetrical: like BLIP itself, it does not know which side opened the connection.
 
-A connection is OPEN until it is closed (CLOSED) or something ends it (FAILED); nothing leads back.
+A connection is OPEN until it is closed (CLOSED) or something ends it (FAILED). It never reopens.
 
-A frame of a message is judged by where that message stands. A frame that is allowed and says that more is
-coming makes it ARRIVING; without that flag it is COMPLETE:
+A frame is checked against the standing of its message. An allowed frame that says that more is coming makes
+the message ARRIVING; without that flag the message is COMPLETE:
 
     requests:  IMPOSSIBLE ──(its predecessor began)──► EXPECTED ──► ARRIVING ──► COMPLETE
     replies:   IMPOSSIBLE ──(our request began)──────► EXPECTED ──► ARRIVING ──► COMPLETE
@@ -24,7 +24,7 @@ from sync.blip.errors import (
 
 
 class State(Enum):
-    """Of a connection."""
+    """The state of a connection."""
 
     OPEN = auto()
     CLOSED = auto()
@@ -32,20 +32,20 @@ class State(Enum):
 
 
 class Standing(Enum):
-    """Of a message that a frame belongs to, before that frame."""
+    """The standing of a frame's message before that frame."""
 
     IMPOSSIBLE = "not to come yet"
-    """A request whose predecessor has not begun; a reply to a request of ours that has not begun."""
+    """The request's predecessor, or the request of ours to be answered, has not begun."""
     EXPECTED = "expected"
-    """Its first frame may come."""
+    """The first frame of the message may arrive."""
     ARRIVING = "arriving"
-    """Some of its frames came, and more were promised."""
+    """Some frames of the message have arrived, and more were announced."""
     COMPLETE = "over"
-    """Its last frame came; or it is a reply to a request of ours that wanted none."""
+    """The last frame has arrived, or the reply is to a request of ours that wanted none."""
 
 
 class Step(Enum):
-    """What an allowed frame does."""
+    """The effect of an allowed frame."""
 
     BEGIN = auto()
     CONTINUE = auto()
@@ -68,7 +68,7 @@ REPLY_FRAMES: Final[Rules] = {
 
 
 def judge(rules: Rules, standing: Standing, number: int) -> Step:
-    """What a frame of message `number` does; raises what it is refused with."""
+    """Return the effect of a frame of message `number`, or raise the error with which it is refused."""
     outcome = rules[standing]
     if isinstance(outcome, Step):
         return outcome

@@ -1,4 +1,4 @@
-"""Unsigned integers of variable length: seven bits a byte, lowest first; the high bit means: more to come."""
+"""Variable-length unsigned integers: seven bits a byte, lowest first; the high bit announces more bytes."""
 
 from typing import Final
 
@@ -6,14 +6,14 @@ from sync.blip.errors import VarintInvalidError
 
 MAXIMUM: Final = 2**64 - 1
 LONGEST: Final = 10
-"""Bytes that 64 bits need at seven bits each."""
+"""Number of bytes that 64 bits need at seven bits each."""
 
 _LAST: Final = tuple(bytes([value]) for value in range(128))
 _MORE: Final = tuple(bytes([value | 128]) for value in range(128))
 
 
 def encode(value: int) -> bytes:
-    """The bytes of `value`, 0 to 2^64 - 1; ValueError beyond."""
+    """Encode a value of 0 to 2^64 - 1. Raises ValueError for any other."""
     if 0 <= value < 128:
         return _LAST[value]
     if 0 <= value < 16384:
@@ -29,7 +29,7 @@ def encode(value: int) -> bytes:
 
 
 def decode(data: bytes | bytearray, offset: int = 0) -> tuple[int, int]:
-    """The integer that begins at `offset`, and the offset after it; VarintInvalidError if it is none."""
+    """Decode the integer at `offset`. Return it and the offset after it. Raises VarintInvalidError."""
     if offset < len(data) and data[offset] < 128:
         return data[offset], offset + 1
     value = shift = 0
