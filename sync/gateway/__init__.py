@@ -1,6 +1,7 @@
 """Gateways: forwarding of the fleet's records ashore, by whichever vessel connects first.
 
-- `policy`: what goes to a gateway, when, and how fast; `ways`: the interface by which it is reached
+- `policy`: what goes to a gateway, when, and how fast; `egress_interface`: the interface by which it is
+  reached
 - `couchbase`: a gateway that replicates; `way`: one of its replications; `dialling`: when each connects;
   `judging`: the meaning of problems
 - `mqtt`: a gateway that is an MQTT broker

@@ -4,19 +4,16 @@ zeroconf provides packets, names, sockets, answers and a cache. This module make
 because vessels meet and part without any change of an interface (a radio mesh is always up):
 
 - **Queries continue.** A query for all instances is sent at once after a start, a change of interfaces or
-  `refresh`,
-  then every few seconds, where RFC 6762 (5.2) lets the interval grow to an hour. Except for the first, a
-  query lists
-  the instances heard recently as known answers. So in a quiet network it costs one small packet and no
-  answer.
+  `refresh`, then every few seconds, where RFC 6762 (5.2) lets the interval grow to an hour. Except for the
+  first, a query lists the instances heard recently as known answers. So in a quiet network it costs one small
+  packet and no answer.
 - **A known instance is queried again** once it has not been heard for `Pace.stale` seconds. One answer serves
-  all who
-  listen. If it answers after `Pace.silent` seconds, that is reported (`ChangeKind.AGAIN`).
+  all who listen. If it answers after `Pace.silent` seconds, that is reported (`ChangeKind.AGAIN`).
 - **An instance that does not answer is removed** when its address expires, two minutes after its last packet
   (RFC 6762, 10).
 - **A name has one owner.** If our name is taken when we start, or if another instance with our name is met
-  later, one
-  of the two continues as `<vessel>-<log>-2`. One or both report it, because it is a sign of a cloned card.
+  later, one of the two continues as `<vessel>-<log>-2`. One or both report it, because it is a sign of a
+  cloned card.
 
 After a partition that no interface noticed, both sides still have each other's addresses for two minutes.
 They are not reported as found again then, so the caller must continue dialling them.

@@ -1,7 +1,8 @@
 """The mesh of one vessel: finds other vessels, keeps the wanted links, and admits the others.
 
 Every event (a sighting, a link that opens or closes, a timer) leads to one pass over the whole state,
-`_reconsider`: which links are wanted (`plan`), which exist (`outward`, `inward`), and what to do now.
+`_reconsider`: which links are wanted (`plan`), which exist (`outbound_link`, `inbound_link`), and what to do
+now.
 """
 
 import asyncio

@@ -32,8 +32,7 @@ class TokenBucket:
             rate: bytes per second, above 0.
             now: the time in seconds of any monotonic clock.
             lower: a bucket of lower priority, from which everything spent here is also spent. So its senders
-                wait for
-                those of this bucket, but not vice versa.
+                wait for those of this bucket, but not vice versa.
         """
         if not rate > 0:
             raise ValueError(f"{rate} bytes a second is no rate")

@@ -1,7 +1,7 @@
 """TLS contexts for asyncio, and the checks of a connection before the first byte is sent on it.
 
 The handshake proves that the other side has its certificate's key. It also proves that the certificate leads
-to a root, unless a pin or a self-signed certificate is asked for. It ignores dates; see `tls`.
+to a root, unless a pin or a self-signed certificate is asked for. It ignores dates; see `certificates`.
 
 Client certificates: Python's `ssl` asks a client for its certificate only if it also verifies it against
 roots in the handshake, and does not let an application check one that leads to no root. So a server asks for
@@ -84,16 +84,12 @@ def client_context(
     The server's certificate must satisfy one of:
 
     - `pinned`: it is the certificate with this SHA-256 fingerprint (in any usual form), or this certificate.
-      It must be
-      the server's own, not that of an issuer. Nothing else is checked.
+      It must be the server's own, not that of an issuer. Nothing else is checked.
     - `accept_only_self_signed`: it is signed by itself. Nothing else is checked, since nobody vouches for the
-      rest of
-      its content.
+      rest of its content.
     - otherwise: it leads to `roots` (the system's, if None), is valid at `now` (aware, by default the system
-      clock),
-      and is issued to `expected_uri`, or if that is None, to the `server_hostname` of the connection. With
-      `judge`,
-      that function decides instead of dates and names.
+      clock), and is issued to `expected_uri`, or if that is None, to the `server_hostname` of the connection.
+      With `judge`, that function decides instead of dates and names.
 
     Raises ValueError if the arguments contradict each other or the fingerprint is invalid, and ProblemError
     if OpenSSL rejects `identity`.

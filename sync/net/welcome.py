@@ -72,8 +72,7 @@ class Welcome:
         Args:
             utc: returns seconds since 1970.
             kept: the stored result of `as_json`. Malformed entries are ignored, and a time in the future,
-                from a clock that
-                was wrong, counts as now.
+                from a clock that was wrong, counts as now.
             expires_s: seconds after its last use until an address is forgotten.
             users: maximum number of users.
         """

@@ -72,8 +72,7 @@ async def connect(
         receiver: called with the transport; makes the receiver of its frames.
         ssl: the TLS context, which determines whom to trust; None for the system's.
         check: called after the TLS handshake, before anything is sent over it. It raises ProblemError to
-            refuse the
-            server.
+            refuse the server.
         headers: additional headers of the request.
         subprotocols: the subprotocols to offer, in order of preference.
         timeout: seconds for name resolution, TCP, TLS and HTTP together.
@@ -83,10 +82,8 @@ async def connect(
 
     Raises:
         ProblemError: the address is invalid; DNS; POSIX (refused, unreachable, timed out); TLS with the fault
-            of the
-            certificate; WebSocket 403 if the server accepts none of `subprotocols`; WebSocket 1002 if it does
-            not speak
-            the protocol.
+            of the certificate; WebSocket 403 if the server accepts none of `subprotocols`; WebSocket 1002 if
+            it does not speak the protocol.
         UpgradeRefusedError: the server answered with another HTTP status.
     """
     uri, host = parse_address(url)

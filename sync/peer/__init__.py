@@ -9,15 +9,15 @@ time. The modules, in the order in which a connection uses them:
 - `selection`: which documents are replicated
 - `sender`: sending the feed of changes, and the wanted revisions (`deliveries`)
 - `contests`: changes that the peer refuses as conflicts; `attempts`: the solutions tried for them
-- `inquiry`: requests for single documents
-- `echo`: changes that came from the peer and need not be sent back
+- `missing_revision_fetch`: requests for single documents
+- `echo_suppression`: changes that came from the peer and need not be sent back
 - `receiver`: receiving changes, and storing them in transactions
 - `quotas`: how much a peer may send
 - `patches`: applying received deltas
-- `claims`: which of several peers that offer a revision is asked for it
+- `pull_dedup`: which of several peers that offer a revision is asked for it
 - `blob_traffic`, `blob_access`, `wire_bodies`: blobs, access to them, and how bodies differ on the wire
 - `work`: long tasks, in slices and limited for each connection
 - `conflicts`: resolution of conflicts
 - `progress`, `problems`: events for observers; `failed`: documents that could not be replicated
-- `tuning`: how much may be in flight at once
+- `limits`: how much may be in flight at once
 """

@@ -110,7 +110,7 @@ class BlobFetcher:
     @property
     def deadline(self) -> float | None:
         """Time at which `pump` has work to do; None if no request for proof is open."""
-        return self._proof_since + tuning.PROOF_WITHIN if self._unanswered else None
+        return self._proof_since + limits.PROOF_WITHIN if self._unanswered else None
 
     def pump(self) -> None:
         """Fail temporarily the documents that wait for an overdue proof."""

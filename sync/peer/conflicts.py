@@ -162,8 +162,7 @@ def resolve(
         document_id: the document's id.
         resolvers: the resolvers to choose from.
         deletion: a deleted branch that takes part, see `deletion_in`. It is ignored if it may be just a
-            losing branch's
-            tombstone.
+            losing branch's tombstone.
 
     Returns:
         The outcome; a Problem if the conflict stays open; None if there is no conflict.

@@ -62,7 +62,7 @@ class Contests:
         self._session, self._database = session, database
         self._options, self._outcomes, self._attempts = options, outcomes, attempts
         self._propose, self._offer = propose, offer
-        self._told_again = Attempts(revisions=tuning.ATTEMPTS_KEPT, ways=1)
+        self._told_again = Attempts(revisions=limits.ATTEMPTS_KEPT, ways=1)
         """Revisions that were proposed once more to a peer on an outdated branch."""
         self._given_up: Problem | None = None
         """Reason why no conflict waits for the pull any longer."""

@@ -49,7 +49,7 @@ class Patches:
 
     def _objection(self, rev: Rev, source: str) -> MessageError | None:
         """Return why a delta is not even tried, or None if it is."""
-        if len(rev.body) > tuning.DELTA_BYTES:
+        if len(rev.body) > limits.DELTA_BYTES:
             return _too_large(rev)
         if self._arrivals.hidden([rev.id]):
             return _unknown_base(rev, source)

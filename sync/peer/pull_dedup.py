@@ -34,7 +34,7 @@ This is how long everything that may be requested at once (REVISIONS_WANTED) tak
 """
 SLOWEST: Final = 16 * 1024
 """Bytes per second worth waiting for; below that, another peer may well be faster."""
-CLAIMS_MOST: Final = 2 * tuning.REVISIONS_WANTED
+CLAIMS_MOST: Final = 2 * limits.REVISIONS_WANTED
 """Maximum number of claims of one session, for memory. Revisions beyond that may be requested twice."""
 
 Key = tuple[str, str]

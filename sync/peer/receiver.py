@@ -134,7 +134,7 @@ class Receiver:
         self._failed_for_now = 0
         self.is_caught_up = False
         """True once the peer has said that we know all its changes."""
-        self._terms = Terms(tuning.HISTORY, options.deltas or None, blobs=True, send_replacements=True)
+        self._terms = Terms(limits.HISTORY, options.deltas or None, blobs=True, send_replacements=True)
 
     # Calls from the owner
 
@@ -152,7 +152,7 @@ class Receiver:
     @property
     def deadline(self) -> float | None:
         """Time at which `pump` has work to do even if nothing happens; None if there is none."""
-        commit = self._batch_since + tuning.COMMIT_AFTER if self._batch else None
+        commit = self._batch_since + limits.COMMIT_AFTER if self._batch else None
         times = (self._turn.deadline, self._blobs.deadline, commit)
         return min((time for time in times if time is not None), default=None)
 

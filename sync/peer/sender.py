@@ -94,7 +94,7 @@ class Sender:
         """The last change of a scan that came from the peer itself."""
         self._place: tuple[float, model.Change] | None = None
         """Such a change to announce and its time, so that the peer's position in our feed advances."""
-        attempts = Attempts(revisions=tuning.ATTEMPTS_KEPT, ways=tuning.WAYS_MOST)
+        attempts = Attempts(revisions=limits.ATTEMPTS_KEPT, ways=limits.WAYS_MOST)
         self._outcomes = Outcomes(session, database, feed, options=options, ledger=ledger, attempts=attempts)
         self._contests = Contests(
             session,

@@ -15,7 +15,7 @@ from . import limits
 
 
 class Inquirer(Protocol):
-    """An object that obtains the peer's revision of a document, such as `sync.peer.inquiry.Inquiry`."""
+    """A source of the peer's revision of a document, such as `missing_revision_fetch.Inquiry`."""
 
     def about(
         self,

@@ -82,7 +82,7 @@ class Work:
 
     def pump(self) -> None:
         """Do the next slice if the balance allows it. Raises StoreError."""
-        left = tuning.WORK_SLICE
+        left = limits.WORK_SLICE
         while left > 0 and not self.is_idle and self._earned(self._clock()) > 0:
             line = self._quick or self._long
             left -= self._step(line.popleft(), line)

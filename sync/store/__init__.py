@@ -6,14 +6,14 @@ Modules, in the order in which a change flows through them:
 - `bodies`, `attachments`, `revisions`, `tree`: what may be stored, how revisions are identified and how they
   follow each other (no input or output)
 - `edits`, `reader`: writing and reading documents
-- `floors`, `remotes`, `departures`, `local`, `checkpoints`, `meta`, `blobs`: data stored beside the documents
-- `retire`: purging and expiry
+- `purge_watermarks`, `remotes`, `departures`, `local`, `checkpoints`, `meta`, `blobs`: data stored beside the
+  documents
+- `purge`: purging and expiry
 - `sizes`: how many bytes documents take, and which documents are the oldest
-- `rows`, `engine`, `turnstile`, `schema`: a document as a table row, the connection, the queue of writers,
-  the
-  file
+- `rows`, `engine`, `writer_queue`, `schema`: a document as a table row, the connection, the queue of writers,
+  the file
 - `notify`: notifications to other processes
-- `check`, `wal`, `pages`, `salvage`: detecting damage, and rescuing undamaged data
+- `check`, `wal`, `sqlite_pages`, `salvage`: detecting damage, and rescuing undamaged data
 - `model`, `errors`: returned values and exceptions
 """
 

@@ -119,12 +119,10 @@ class Database:
         Args:
             path: the database file. Its blobs are in `<path>.blobs/`, its log in `<path>-wal`.
             single_writer: returns True if only one vessel ever writes the document with this id, so that it
-                cannot
-                conflict.
+                cannot conflict.
             announce: directory through which processes notify each other of changes.
             checkpoint_pages: number of pages in the log from which a commit moves them into the file. With 0,
-                this
-                never happens: `checkpoint` must be called, here or in another process.
+                this never happens: `checkpoint` must be called, here or in another process.
             create: whether to create a missing file.
             vfs: name of the SQLite VFS to use.
             clock: returns seconds since 1970, for expiry.
@@ -305,8 +303,7 @@ class Database:
 
         Returns:
             True if all were stored. If any of them exists already, or lies below a floor, none is stored and
-            the
-            result is False: then `insert` them one by one.
+            the result is False: then `insert` them one by one.
 
         Raises:
             DocumentError: a document cannot be stored; none was stored.

@@ -127,8 +127,7 @@ def messages_of(
         document_id: the document's id.
         raw: its body as JSON text.
         deleted: whether it is a tombstone, which is published with `_deleted`. The tombstone of a current
-            value clears
-            its topic.
+            value clears its topic.
         facts: facts about the document's vessel.
         options: which other messages to publish.
         rev: its revision, which shows which of two states of a vessel's document is newer.

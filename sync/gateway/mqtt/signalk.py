@@ -12,8 +12,7 @@ def delta(uuid: str | None, equipment: Mapping[str, Any]) -> dict[str, Any] | No
     Args:
         uuid: the vessel's UUID, `urn:mrn:signalk:uuid:…`.
         equipment: the body of the sensor's document. A value that is not good is published as null, as Signal
-            K
-            specifies.
+            K specifies.
     """
     path, sensor = equipment.get("path"), equipment.get("sensor")
     if uuid is None or not isinstance(path, str) or not path:
