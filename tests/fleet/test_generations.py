@@ -158,7 +158,7 @@ def test_what_is_ashore_is_passed_on_with_its_vessels_signature() -> None:
 def test_what_is_ashore_is_never_taken_unsigned_again_once_its_vessel_has_vouched(
     later: dict[str, int], tmp_path: Path
 ) -> None:
-    """Whether argo has gone back to an earlier version, or somebody has passed on an old document of it."""
+    """The cause may be an earlier version on argo, or an old document of it that someone passed on."""
     with databases(tmp_path, "brigid", "careen") as (brigid, careen):
         stored(careen, at(ABOUT, 40, **{MEMBER: 2 * STEP}))
         mending.mend_of(careen, generations_of(careen), ["argo"])

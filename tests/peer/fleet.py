@@ -1,4 +1,4 @@
-"""Several stores that edit apart and meet in pairs, and what must be true of them when all have met."""
+"""Several stores that are edited separately and meet in pairs, and the conditions when all have met."""
 
 import random
 import shutil
@@ -21,10 +21,10 @@ LOG = "abcdef"
 
 
 class CountingWire(Wire):
-    """Counts the requests of each profile that either side is handed."""
+    """Wire that counts the requests of each profile that either side receives."""
 
     def __init__(self, ours: Database, theirs: Database, *, per_frame: float = 0.0, **options: Any) -> None:
-        """`per_frame`: seconds that each frame takes."""
+        """Connect two stores, with `per_frame` seconds for each frame."""
         self._per_frame = per_frame
         self.broke_off = False
         super().__init__(ours, theirs, **options)
@@ -34,12 +34,12 @@ class CountingWire(Wire):
 
     @property
     def moved(self) -> int:
-        """Revisions that were new where they came."""
+        """Number of revisions that were new to their receiver."""
         return sum(peer.ledger.progress.pulled for peer in self.peers)
 
     @property
     def revisions_sent(self) -> int:
-        """Revisions that came, new or not."""
+        """Number of revisions received, new or not."""
         return self.requests["rev"]
 
     def step(self) -> bool:
@@ -89,7 +89,7 @@ class Fleet:
         quota: Quota | None = None,
         pull_quota: Quota | None = None,
     ) -> CountingWire:
-        """`first` connects to `second`; to the end, unless it is cut."""
+        """Connect `first` to `second`, to the end unless the connection is cut."""
         theirs = self.stores[second]
         wire = CountingWire(
             self.stores[first],
@@ -117,14 +117,14 @@ class Fleet:
         return wire
 
     def full_round(self) -> int:
-        """Everybody connects to everybody else once; how many revisions were new to somebody."""
+        """Connect every vessel to every other once; return the number of revisions new to their receiver."""
         count = len(self.stores)
         pairs = [(first, second) for first in range(count) for second in range(count) if first != second]
         self.rng.shuffle(pairs)
         return sum(self.meet(first, second).moved for first, second in pairs)
 
     def converge(self, *, most: int = 6) -> int:
-        """Full rounds until one moves nothing; how many had moved something."""
+        """Run full rounds until one transfers nothing; return the number of the others."""
         for number in range(most + 1):
             if self.full_round() == 0:
                 self.assert_converged()
@@ -149,16 +149,16 @@ class Fleet:
             if len({found.get(name) for found in everything}) > 1
         }
 
-    # A store that is put back
+    # A store that is restored
 
     def copy(self, number: int, name: str = "aside") -> None:
-        """Take a copy of a store's files as they are."""
+        """Copy a store's files as they are now."""
         self.stores[number].close()
         _copy(self._path(number), self._folder / name)
         self.stores[number] = open_database(self._path(number))
 
     def restore(self, number: int, name: str = "aside") -> None:
-        """Put the copy back."""
+        """Replace a store's files with the copy."""
         self.stores[number].close()
         for file in self._folder.glob(self._path(number).name + "*"):
             shutil.rmtree(file) if file.is_dir() else file.unlink()
@@ -170,7 +170,7 @@ class Fleet:
     # Edits
 
     def write(self, number: int, document_id: str, body: dict[str, Any] | None = None) -> None:
-        """Store a new body, of its own if none is given; over whatever is there."""
+        """Store a new body over the present one; by default a body of the vessel's own."""
         self._edits += 1
         store = self.stores[number]
         found = store.get(document_id)
@@ -185,7 +185,7 @@ class Fleet:
             self.stores[number].delete(document_id, parent=found.rev, body=body)
 
     def acknowledge(self, number: int, alarm: str) -> None:
-        """Raise an alarm, or add an acknowledgement to one; none to one that is not shown just now."""
+        """Raise an alarm, or add an acknowledgement to one; do nothing to one that is not visible now."""
         store = self.stores[number]
         found = store.get(alarm)
         if found is not None and found.deleted:
@@ -198,8 +198,10 @@ class Fleet:
         self.acks.setdefault(alarm, set()).add(by)
 
     def edit_anything(self, number: int, choice: int, *, deletes_shared: bool = False) -> None:
-        """One edit of the many that there are, by a vessel; `deletes_shared`: also deletions of documents
-        that others write too."""
+        """Make one of the possible edits by a vessel.
+
+        With `deletes_shared`, these include deletions of documents that others write too.
+        """
         name, which = self.names[number], choice // 6 % 3
         own, shared = f"own-{name}", f"plain-{which}"
         match choice % 6:
@@ -233,7 +235,7 @@ def fleet(
 
 
 def rewrite(fleet: Fleet, number: int, document_id: str, times: int) -> None:
-    """Write a document often, each time a little otherwise, so that a delta is worth it."""
+    """Write a document many times with small changes, so that a delta is worthwhile."""
     store = fleet.stores[number]
     found = store.get(document_id)
     parent = None if found is None else found.rev

@@ -1,14 +1,14 @@
-"""A passive peer that behaves as Couchbase Lite's core (LiteCore 3.2 to 4) does with revision trees.
+"""A passive peer that behaves like Couchbase Lite's core (LiteCore 3.2 to 4) with revision trees.
 
-What it does was read in LiteCore's sources and seen on the wire:
+Its behaviour is taken from LiteCore's sources and from observation on the wire:
 
-- It answers 400 to every message that names no collection. getCollections comes first.
-- It takes a proposal (0) that follows its current revision, and one without a parent if it has no document or
-  a deleted one. It answers 304 to its current revision, 409 to all others, with its own revision if that is
-  asked for (`conflictIncludesRev`); that is empty if it has no document.
-- A `rev` or `norev` that it did not ask for makes it close the connection with 4002.
-- It refuses a history for good in which a generation is missing, unless that is at the depth of its trees.
-  It says `LiteCore` 28 (history) or 8 (conflict) to what it refuses.
+- It answers 400 to every message without a collection. getCollections comes first.
+- It accepts a proposal (0) that follows its current revision, and one without a parent if it has no document
+  or a deleted one. It answers 304 to its current revision, and 409 to all others, with its own revision if
+  that is requested (`conflictIncludesRev`); this is empty if it has no document.
+- A `rev` or `norev` that it did not request makes it close the connection with 4002.
+- It permanently refuses a history in which a generation is missing, unless that is at the depth of its trees.
+  It answers a refused revision with `LiteCore` 28 (history) or 8 (conflict).
 - It does not know getRev, and ignores `deleted_branch`.
 """
 
@@ -32,7 +32,7 @@ CONFLICT: Final = 8
 
 
 class RefusedError(Exception):
-    """A revision that cannot be inserted; `code` is LiteCore's."""
+    """A revision cannot be inserted; `code` is LiteCore's."""
 
     def __init__(self, code: int, text: str) -> None:
         super().__init__(text)
@@ -47,7 +47,7 @@ class Node:
 
 
 class Tree:
-    """The revisions of one document."""
+    """The revision tree of one document."""
 
     def __init__(self, depth: int = DEPTH) -> None:
         self.nodes: dict[str, Node] = {}
@@ -60,7 +60,7 @@ class Tree:
 
     @property
     def current(self) -> str:
-        """Live before deleted, then the higher generation, then the higher digest."""
+        """Current revision: live before deleted, then the higher generation, then the higher digest."""
         return max(self.leaves, key=lambda leaf: (not self.nodes[leaf].deleted, *key(leaf)))
 
     @property
@@ -77,7 +77,7 @@ class Tree:
     def insert(
         self, history: list[str], body: Any, *, deleted: bool = False, allow_conflict: bool = False
     ) -> bool:
-        """Insert a revision with its ancestors, newest first, itself included; whether it was new."""
+        """Insert a revision with its ancestors, newest first, itself included; return True if it was new."""
         parent, above = None, 0
         for index, revision in enumerate(history):
             generation = key(revision)[0]
@@ -101,19 +101,19 @@ class Tree:
 
 @dataclass
 class LiteCore:
-    """A database of LiteCore's, and what was asked of it."""
+    """A LiteCore database, and the requests made to it."""
 
     requires_collections: bool = True
     knows_collections: bool = True
     tells: bool = True
-    """Whether its feed has anything in it."""
+    """True if its changes feed contains anything."""
     depth: int = DEPTH
     documents: dict[str, Tree] = field(default_factory=dict)
     checkpoints: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     requests: list[RequestReceived] = field(default_factory=list)
-    """In the order in which they came, over all connections."""
+    """Requests in the order of arrival, over all connections."""
     refusals: list[str] = field(default_factory=list)
-    """What it refused, in words."""
+    """Explanations of its refusals, in order."""
     closes: list[int] = field(default_factory=list)
     """Codes with which it closed connections."""
 
@@ -123,12 +123,12 @@ class LiteCore:
         tree.insert(list(history), body or {}, deleted=deleted, allow_conflict=True)
 
     def current(self, document_id: str) -> tuple[str, bool] | None:
-        """The current revision of a document, and whether it is a deletion."""
+        """Return the current revision of a document, and True if it is a deletion."""
         tree = self.documents.get(document_id)
         return None if tree is None else (tree.current, tree.deleted)
 
     def answer(self, document_id: str, revision: str) -> tuple[str, ...] | int:
-        """To a change that it is told of as active peer: possible ancestors that it has, or 0."""
+        """Return the answer to a change: possible ancestors that it has, or 0."""
         tree = self.documents.get(document_id)
         if tree is None:
             return ()
@@ -142,34 +142,34 @@ class LiteCore:
         return tree.nodes[tree.current].body
 
     def asked(self, profile: str) -> list[RequestReceived]:
-        """The requests of one kind."""
+        """Return the requests with this profile."""
         return [request for request in self.requests if request.profile == profile]
 
     def proposed(self) -> list[list[Any]]:
-        """All that was proposed, in its order."""
+        """Return all proposals in their order."""
         return [item for request in self.asked("proposeChanges") for item in json.loads(request.body)]
 
 
 class Conversation:
-    """One connection to a LiteCore."""
+    """A connection to a LiteCore."""
 
     def __init__(self, litecore: LiteCore) -> None:
         self.connection = Connection()
         self.closed: int | None = None
-        """The code with which LiteCore has closed it."""
+        """Code with which LiteCore has closed the connection."""
         self._of = litecore
         self._names_collection = False
         self._expected = 0
         self._sent: dict[int, list[tuple[str, str]]] = {}
 
     def receive(self, frame: bytes) -> None:
-        """Take in a frame, and answer what it completes."""
+        """Receive a frame, and answer the requests that it completes."""
         for event in self.connection.receive(frame):
             if self.closed is None:
                 self._happened(event)
 
     def frames(self) -> list[bytes]:
-        """What is to be written."""
+        """Return the frames to be written."""
         found = []
         while (frame := self.connection.next_frame()) is not None:
             found.append(frame)
@@ -307,7 +307,7 @@ class Conversation:
 
 
 def replicate(ours: Database, litecore: LiteCore, *, clock: Clock | None = None, **options: Any) -> "Run":
-    """One replication of ours with a LiteCore, to its end."""
+    """Replicate once with a LiteCore, to the end."""
     given = {"peer": PeerName.address("litecore"), "names_collection": True, **options}
     run = Run(ours, litecore, clock or Clock(), ActiveOptions(**given))
     run.settle()
@@ -315,7 +315,7 @@ def replicate(ours: Database, litecore: LiteCore, *, clock: Clock | None = None,
 
 
 class Run:
-    """One of our active peers and a LiteCore, on a wire of their own."""
+    """An active peer of ours and a LiteCore, on a wire of their own."""
 
     def __init__(self, ours: Database, litecore: LiteCore, clock: Clock, options: ActiveOptions) -> None:
         self.clock = clock
@@ -326,11 +326,11 @@ class Run:
 
     @property
     def failed(self) -> dict[str, int]:
-        """Code by document, of those that failed."""
+        """Codes of the documents that failed, by id."""
         return {ended.id: ended.problem.code for ended in self.told if ended.problem is not None}
 
     def settle(self, seconds: float = 3600.0) -> None:
-        """Go on until the replication is over, LiteCore hangs up, or nothing happens any more."""
+        """Run until the replication is over, LiteCore closes the connection, or nothing more happens."""
         until = self.clock.now + seconds
         while not self.peer.session.is_over and self.conversation.closed is None:
             if self._step():
@@ -355,6 +355,6 @@ class Run:
 
 
 def key(revision: str) -> tuple[int, str]:
-    """What revisions are ordered by."""
+    """Return the sort key of a revision."""
     generation, _, digest = revision.partition("-")
     return int(generation), digest

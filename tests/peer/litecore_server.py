@@ -12,7 +12,7 @@ from .litecore import Conversation, LiteCore
 
 
 class LiteCoreServer:
-    """Serves one LiteCore on a free port of 127.0.0.1 from entering its context to leaving it."""
+    """Server of one LiteCore on a free port of 127.0.0.1, while its context is entered."""
 
     def __init__(self, litecore: LiteCore | None = None, *, subprotocol: str = "BLIP_3+CBMobile_3") -> None:
         self.litecore = litecore or LiteCore()
@@ -34,7 +34,7 @@ class LiteCoreServer:
 
     @property
     def url(self) -> str:
-        """Where to replicate to."""
+        """URL of the database for replication."""
         return f"ws://127.0.0.1:{self._server.socket.getsockname()[1]}/log"
 
     def _serve(self, socket: ServerConnection) -> None:

@@ -1,4 +1,4 @@
-"""Two peers on a wire of their own, in one thread and on one clock that is moved by hand."""
+"""Two peers on a wire of their own, in one thread and on one simulated clock."""
 
 import random
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ MOST_ROUNDS = 100_000
 
 
 class Clock:
-    """Seconds that only rise, by hand."""
+    """Clock in seconds that the test advances."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -43,7 +43,7 @@ def databases(folder: Path, *names: str) -> Iterator[list[Database]]:
 
 
 class Wire:
-    """An active and a passive peer, and frames on their way between them."""
+    """An active and a passive peer, and the frames in flight between them."""
 
     def __init__(
         self,
@@ -56,8 +56,11 @@ class Wire:
         rng: random.Random | None = None,
         cut_after: int | None = None,
     ) -> None:
-        """`active`, `passive`: what differs from the default options. `rng`: deliver in lots of random size,
-        rather than all there is. `cut_after`: frames delivered before the connection breaks."""
+        """Connect two stores; `active` and `passive` override the default options.
+
+        With `rng`, frames are delivered in groups of random size instead of all at once. After `cut_after`
+        frames the connection breaks.
+        """
         self.clock = clock or Clock()
         self._rng, self._left = rng, cut_after
         self.frames = {"there": 0, "here": 0}
@@ -76,7 +79,7 @@ class Wire:
         self.active.start()
 
     def step(self) -> bool:
-        """Each has a turn and gets what the other has sent; whether anything moved."""
+        """Give each peer a turn, and deliver what the other has sent; return True if anything moved."""
         moved = False
         for peer, out in ((self.active, self._there), (self.passive, self._here)):
             peer.turn()
@@ -107,13 +110,13 @@ class Wire:
         return moved
 
     def cut(self) -> None:
-        """The connection breaks."""
+        """Break the connection of both peers."""
         self.is_cut = True
         self.active.session.end()
         self.passive.session.end()
 
     def settle(self) -> None:
-        """Go on until nothing moves but by time, and let what time brings happen."""
+        """Run until only time could move anything, and process the events that time brings."""
         for _ in range(MOST_ROUNDS):
             if self.is_cut or self.active.session.is_over:
                 break
@@ -127,7 +130,7 @@ class Wire:
             raise AssertionError("the peers never come to rest")
 
     def wake(self) -> None:
-        """Both stores have changed."""
+        """Notify both peers that their stores have changed."""
         for peer in self.peers:
             peer.wake()
 
@@ -137,7 +140,7 @@ class Wire:
 
 
 def replicate(ours: Database, theirs: Database, **options: Any) -> Wire:
-    """One replication, both ways unless told otherwise, to its end."""
+    """Replicate once to the end, in both directions by default."""
     wire = Wire(ours, theirs, **options)
     wire.settle()
     if not wire.is_cut:
@@ -150,7 +153,7 @@ def replicate(ours: Database, theirs: Database, **options: Any) -> Wire:
 
 
 def contents(database: Database) -> dict[str, tuple[str, bool, bytes]]:
-    """Every document: id, winning revision, whether deleted, body."""
+    """Return every document by id: winning revision, deletion flag, body."""
     return {
         document.id: (document.rev, document.deleted, _canonical(document.body))
         for document in database.documents(deleted=True)

@@ -1,4 +1,4 @@
-"""A peer that follows a script: a plain BLIP connection, and messages made by hand, against one of ours."""
+"""A peer that follows a script: a plain BLIP connection with messages made by hand, connected to our peer."""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -36,21 +36,21 @@ M = TypeVar("M")
 
 
 class Script:
-    """One of our peers, and the other end of its connection."""
+    """A peer of ours, and the other end of its connection."""
 
     def __init__(self, peer: PeerBase, clock: Clock, told: list[DocumentEnded]) -> None:
         self.peer, self.clock, self.told = peer, clock, told
         self.connection = Connection()
         self.requests: list[RequestReceived] = []
-        """What our peer asked and nobody took yet."""
+        """Requests from our peer that have not been taken yet."""
         self.replies: dict[int, Reply] = {}
         self.parts: dict[int, bytes] = {}
         self.bytes_here = 0
-        """Of frames that our peer sent."""
+        """Number of bytes in frames from our peer."""
         self.bytes_there = 0
 
     def pump(self) -> None:
-        """Carry frames until nothing moves but by time."""
+        """Carry frames until only time could move anything."""
         moved = True
         while moved:
             moved = False
@@ -69,7 +69,7 @@ class Script:
                 self.peer.receive(frames)
 
     def rest(self, seconds: float = 10.0) -> None:
-        """Carry frames, and let time pass where our peer waits for it, so many seconds at most."""
+        """Carry frames, and let time pass where our peer waits for it, for at most `seconds`."""
         until = self.clock.now + seconds
         self.pump()
         while (due := self.peer.deadline) is not None and due <= until:
@@ -77,7 +77,7 @@ class Script:
             self.pump()
 
     def post(self, message: Encoded | Mapping[str, str], body: bytes = b"", *, no_reply: bool = False) -> int:
-        """Put a request in line."""
+        """Queue a request, and return its number."""
         if isinstance(message, Encoded):
             return self.connection.send_request(
                 message.properties,
@@ -89,19 +89,19 @@ class Script:
         return self.connection.send_request(message, body, no_reply=no_reply)
 
     def ask(self, message: Encoded | Mapping[str, str], body: bytes = b"") -> Reply:
-        """A request, and its reply."""
+        """Send a request, and return its reply."""
         number = self.post(message, body)
         self.rest(1.0)
         return self.replies.pop(number)
 
     def refusal(self, message: Encoded | Mapping[str, str], body: bytes = b"") -> tuple[str, int]:
-        """A request that is refused: the domain and code of the error."""
+        """Send a request that is refused, and return domain and code of the error."""
         reply = self.ask(message, body)
         assert isinstance(reply, ErrorReceived), reply
         return reply.domain, reply.code
 
     def take(self, kind: type[M]) -> tuple[M, RequestReceived]:
-        """The next request of a kind that our peer has made."""
+        """Return the next request of this kind from our peer."""
         for at, event in enumerate(self.requests):
             message = messages.decode(event)
             if isinstance(message, kind):
@@ -110,7 +110,7 @@ class Script:
         raise AssertionError(f"no {kind.__name__} among {[event.profile for event in self.requests]}")
 
     def taken(self, kind: type[M]) -> list[tuple[M, RequestReceived]]:
-        """All requests of a kind that our peer has made."""
+        """Return all requests of this kind from our peer."""
         return [self.take(kind) for event in list(self.requests) if isinstance(messages.decode(event), kind)]
 
     def answer(self, event: RequestReceived, message: Encoded | None = None, body: bytes = b"") -> None:
@@ -134,7 +134,7 @@ class Script:
 
     @property
     def is_idle(self) -> bool:
-        """Whether an active peer waits for nothing but changes."""
+        """True if an active peer waits only for changes."""
         return isinstance(self.peer, ActivePeer) and self.peer.activity is Activity.IDLE
 
     def _happened(self, event: Event) -> None:
@@ -166,7 +166,7 @@ class Script:
         return self.ask(Rev(document_id, revision, body, **more).encode())
 
     def subscribe(self, **what: Any) -> list[Change]:
-        """Subscribe, as far as the first list of changes."""
+        """Subscribe, and return the first list of changes."""
         reply = self.ask(SubChanges(**what).encode())
         assert isinstance(reply, ResponseReceived), reply
         return list(self.take(Changes)[0].changes)
@@ -175,7 +175,7 @@ class Script:
 def passive(
     database: Database, *, limits: Limits | None = None, clock: Clock | None = None, **options: Any
 ) -> Script:
-    """A client of ours as passive peer. All who share a store must share a `clock`."""
+    """Return a client of our passive peer; all that share a store must share a `clock`."""
     clock, told = clock or Clock(), list[DocumentEnded]()
     session = Session(clock=clock, limits=limits)
     return Script(PassivePeer(session, database, PassiveOptions(**options), Ledger(told.extend)), clock, told)
@@ -189,7 +189,7 @@ def active(
     failed: FailedDocuments | None = None,
     **options: Any,
 ) -> Script:
-    """A gateway that ours as active peer has connected to, and has asked for the checkpoint."""
+    """Return a gateway to which our active peer has connected and sent its request for the checkpoint."""
     clock, told = clock or Clock(), list[DocumentEnded]()
     session = Session(clock=clock, limits=limits)
     given = {"peer": PeerName.address("gateway"), **options}
@@ -204,7 +204,7 @@ def active(
 
 
 def begun(database: Database, **options: Any) -> Script:
-    """As `active`; there was no checkpoint, and the subscription is accepted."""
+    """Return a script as in `active`, without a checkpoint, and with the subscription accepted."""
     script = active(database, **options)
     script.refuse(script.take(GetCheckpoint)[1], 404)
     if options.get("pull", True):
@@ -213,14 +213,14 @@ def begun(database: Database, **options: Any) -> Script:
 
 
 def store_checkpoint(script: Script, revision: str = "0-1") -> bytes:
-    """Take the checkpoint that the active peer stores; its body."""
+    """Accept the checkpoint that the active peer stores, and return its body."""
     message, event = script.take(SetCheckpoint)
     script.answer(event, SetCheckpointReply(revision).encode())
     return message.body
 
 
 def tell(script: Script, *changes: tuple[Any, ...]) -> list[tuple[str, ...] | int]:
-    """Tell an active peer of changes; its answers."""
+    """Announce changes to an active peer, and return its answers."""
     items = tuple(Change(*change) for change in changes)
     reply = script.ask(Changes(items).encode())
     assert isinstance(reply, ResponseReceived), reply
@@ -228,7 +228,7 @@ def tell(script: Script, *changes: tuple[Any, ...]) -> list[tuple[str, ...] | in
 
 
 def caught_up(script: Script) -> None:
-    """Tell an active peer that these were all changes, as Sync Gateway says it."""
+    """Report to an active peer that these were all changes, as Sync Gateway does."""
     script.post({"Profile": "changes"}, b"null", no_reply=True)
     script.pump()
 

@@ -1,6 +1,7 @@
-"""What a passive peer answers to a Sync Gateway that replicates with it as active peer, message by message.
+"""Answers of a passive peer to a Sync Gateway that replicates with it as active peer, message by message.
 
-It pushes with `changes` that insist, pulls only such, and hangs up when it hears that these were all.
+The gateway pushes with `changes` that insist, pulls only such, and disconnects when it learns that these were
+all.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What an active peer asks of a gateway, and makes of its answers, message by message."""
+"""Requests of an active peer to a gateway, and its reactions to the answers, message by message."""
 
 import json
 from collections.abc import Iterator
@@ -46,13 +46,13 @@ def store(tmp_path: Path) -> Iterator[Database]:
 
 
 def give(script: Script, document_id: str, revision: str, body: bytes = b"{}", **more: Any) -> None:
-    """Send a revision as Sync Gateway does: without asking for a reply."""
+    """Send a revision as Sync Gateway does, without requesting a reply."""
     script.post(Rev(document_id, revision, body, no_reply=True, **more).encode())
     script.rest(1.0)
 
 
 def proposed(script: Script, *verdicts: Verdict) -> tuple[Proposal, ...]:
-    """Answer the proposals that are taken next; what they were."""
+    """Answer the next proposals, and return them."""
     message, event = script.take(ProposeChanges)
     script.answer(event, ProposeChangesReply(verdicts).encode())
     return message.proposals
@@ -106,7 +106,7 @@ def test_checkpoint_names_the_revision_that_it_replaces(store: Database) -> None
     first, event = script.take(SetCheckpoint)
     assert first.revision is None
     script.answer(event, None, b"")
-    assert script.is_over  # the reply names no revision, so that it means nothing
+    assert script.is_over  # the reply contains no revision, so it has no meaning
     again = active(store, continuous=True)
     again.answer(again.take(GetCheckpoint)[1], GetCheckpointReply("0-5", b"{}").encode())
     tell(again, ("1", "d", "1-a", 2))
@@ -491,7 +491,7 @@ def test_continuous_replication_tries_again_what_the_gateway_could_not_take(
         script.refuse(script.take(Rev)[1], 503)
     assert script.taken(Rev) == []
     script.rest(60)
-    assert script.taken(Rev) == []  # not unasked
+    assert script.taken(Rev) == []  # not without a request
     assert [item.id for item in proposed(script, WANTED)] == ["d"]
     _, event = script.take(Rev)
     script.answer(event)
@@ -703,11 +703,11 @@ def test_conflict_is_left_to_the_pull_of_the_same_replication(store: Database) -
     assert [ended for ended in script.told if ended.problem is not None] == []
 
 
-# What the peer holds, and its feed does not bring
+# Revisions of the peer that its feed does not contain
 
 
 def refused(store: Database, **options: Any) -> Script:
-    """`30-aa` is here and was proposed, but the gateway has `1-ff`, of which its feed says nothing."""
+    """Return a script whose gateway has `1-ff`, without announcing it, when `30-aa` is proposed."""
     store.insert("d", "30-aa", ["29-aa"], {"n": 30})
     script = begun(store, **options)
     proposed(script, Verdict(409, "1-ff"))
@@ -748,7 +748,7 @@ def test_what_the_feed_has_brought_is_waited_for_no_longer(store: Database) -> N
     give(script, "d", "1-00", b'{"n":1}', sequence="1")
     proposed(script, Verdict(304))
     assert script.is_idle
-    assert script.clock.now < began + 5  # as long as the feed would have been given, had it brought nothing
+    assert script.clock.now < began + 5  # as long as the feed would have had if it had brought nothing
     assert script.taken(GetRev) == []
 
 
@@ -848,11 +848,14 @@ def test_gateway_that_never_replies_leaves_the_checkpoint_where_it_was(store: Da
     assert script.peer.activity is Activity.BUSY  # type: ignore[attr-defined]
 
 
-# What is deleted here, and has changed at the peer
+# Documents deleted here that have changed at the peer
 
 
 def deletion_refused(store: Database, **options: Any) -> tuple[Script, str]:
-    """A deletion that a peer, from which nothing is pulled, refuses because of a revision of its own."""
+    """Return a script whose peer refuses a deletion because of its own revision.
+
+    Nothing is pulled from it.
+    """
     deletion = store.delete("d", parent=store.put("d", {}))
     script = begun(store, pull=False, **options)
     proposed(script, Verdict(409, "2-ff"))
@@ -908,11 +911,11 @@ def test_deletion_of_a_document_that_lives_where_it_cannot_be_read_fails_by_name
     assert not is_pushed(store_checkpoint(script), store.last_sequence)
 
 
-# A conflict that was resolved here, and the branch that the gateway is still on
+# A conflict that was resolved here, while the gateway is still on the other branch
 
 
 def resolved(store: Database) -> str:
-    """A document whose branch `3-ee`, `2-ee` has won here over `2-bb`; the tombstone that closed that."""
+    """Resolve a conflict of `3-ee` with `2-bb`, and return the tombstone that closed `2-bb`."""
     store.insert("d", "1-aa", [], b"{}", allow_conflict=True)
     store.insert("d", "3-ee", ["2-ee", "1-aa"], b'{"n":3}', allow_conflict=True)
     store.insert("d", "2-bb", ["1-aa"], b'{"n":2}', allow_conflict=True)
@@ -923,8 +926,8 @@ def resolved(store: Database) -> str:
 
 
 def offered(script: Script, verdict: Verdict) -> tuple[str, str | None]:
-    """Answer the one proposal that is taken next; its revision and parent."""
-    assert script.taken(Rev) == []  # nothing is sent that was not let come
+    """Answer the only proposal, and return its revision and parent."""
+    assert script.taken(Rev) == []  # nothing is sent that was not requested
     (item,) = proposed(script, verdict)
     return item.revision, item.parent
 
@@ -1053,7 +1056,7 @@ def test_what_failed_for_now_and_comes_later_lets_the_checkpoint_go_on(store: Da
     script.rest(limits.CHECKPOINT_EVERY)
     assert remote(store_checkpoint(script)) == 4
     assert script.peer.must_be_repeated == 1  # type: ignore[attr-defined]
-    if again:  # the peer tells of it once more, and it has come from elsewhere
+    if again:  # the peer announces it again, and it has come from elsewhere
         store.insert("d", "1-a")
         assert tell(script, ("7", "d", "1-a")) == [0]
     else:  # the peer sends it again, as ours does after a while

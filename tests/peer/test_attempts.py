@@ -1,4 +1,4 @@
-"""The record of what was tried never lets a way be tried twice, and never grows without end."""
+"""The record of attempts never allows one to be repeated, and does not grow without limit."""
 
 from sync.peer.attempts import Attempts
 

@@ -1,4 +1,4 @@
-"""A blob goes to who may see a document that leads to it, and to nobody else; a proof of it is as good."""
+"""A blob, or a proof of it, is sent only to a peer that may see a document which refers to it."""
 
 import json
 import logging
@@ -49,7 +49,7 @@ def photo(digest: str, channel: str, length: int = len(SECRET)) -> dict[str, Any
 
 @pytest.fixture
 def secret(store: Database) -> str:
-    """The digest of a blob that only documents of the officers lead to."""
+    """Return the digest of a blob to which only documents of the officers refer."""
     digest = store.blobs.put(SECRET)
     store.put("theirs", photo(digest, "officers"))
     return digest
@@ -121,7 +121,7 @@ def test_proof_of_a_blob_of_ones_own_channel_is_given_for_its_document(store: Da
 def test_gateway_that_names_no_document_gets_a_proof_while_its_revision_is_on_the_way(
     store: Database, secret: str
 ) -> None:
-    """An active Sync Gateway that has the blob already asks so, before it answers for the revision."""
+    """An active Sync Gateway that has the blob makes this request before it answers for the revision."""
     store.put("shared", photo(secret, "notes"))
     script = passive(store, readable=NOTES)
     script.ask(SubChanges().encode())
@@ -138,7 +138,7 @@ def test_gateway_that_names_no_document_gets_a_proof_while_its_revision_is_on_th
 
 
 def test_nobody_gets_a_proof_while_it_is_asked_for_on_another_connection(store: Database) -> None:
-    """The answer would go back to where we have asked, by the hand of whoever has both connections."""
+    """Otherwise the answer would return to the asker through a peer that has both connections."""
     clock = Clock()
     digest = store.blobs.put(SECRET)
     store.put("known", photo(digest, "officers"))
@@ -220,7 +220,7 @@ def test_proof_that_does_not_come_within_a_minute_fails_its_documents_for_now(st
     other = passive(store, clock=script.clock)
     assert told(prove(other, digest, question.nonce)) == proof(question.nonce, [SECRET])
 
-    # An answer that comes now may be ours.
+    # An answer that comes now may be our own.
     again = script.post(Rev("d0", "1-a", raw(digest)).encode())
     script.rest(1.0)
     script.answer(late, ProveAttachmentReply(proof(question.nonce, [SECRET])).encode())
@@ -282,7 +282,7 @@ def test_proof_that_is_wrong_holds_for_no_document(store: Database) -> None:
 
 
 def test_tombstone_gives_nobody_a_blob_that_it_names(store: Database, secret: str) -> None:
-    """It is stored without asking for its blobs, so it must not lead to them."""
+    """A tombstone is stored without requesting its blobs, so it must give no access to them."""
     script = passive(store, readable=NOTES)
     first = script.push("mine", "1-a", b'{"channels":["notes"]}')
     assert isinstance(first, ResponseReceived)
@@ -331,7 +331,7 @@ def test_damaged_blob_is_missing_to_a_peer_and_named_in_the_log(
     path.write_bytes(SECRET)
 
 
-# The costs of it
+# Costs
 
 
 def test_large_blob_is_hashed_in_slices_and_not_within_one_turn(store: Database) -> None:

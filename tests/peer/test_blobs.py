@@ -1,4 +1,4 @@
-"""Blobs travel with the documents that lead to them: whole, once, and only to who may have them."""
+"""Blobs travel with the documents that refer to them: complete, once, and only to peers with access."""
 
 from pathlib import Path
 from typing import Any

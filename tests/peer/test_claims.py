@@ -1,4 +1,4 @@
-"""Of several peers that offer a revision one is asked for it; who is silent does not delay it for long."""
+"""A revision that several peers offer is requested from one; a silent one does not delay it for long."""
 
 import random
 from collections.abc import Iterator
@@ -67,7 +67,7 @@ class Pusher:
         self.script.pump()
 
     def verdicts(self, number: int, asked: int = 1) -> list[int] | None:
-        """What ours said to an offer; None if it has not yet."""
+        """Return our answers to an offer, or None if there are none yet."""
         self.script.pump()
         reply = self.script.replies.get(number)
         if reply is None:
@@ -79,7 +79,7 @@ class Pusher:
 
 
 def tell(script: Script, *changes: Change) -> int:
-    """Offer changes to ours that has subscribed."""
+    """Offer changes to our subscribed peer, and return the number of the request."""
     number = script.post(Changes(changes).encode())
     script.pump()
     return number
@@ -93,7 +93,7 @@ def answers(script: Script, number: int, asked: int = 1) -> list[object] | None:
 
 
 def until_answered(pusher: Pusher, number: int, clock: Clock) -> float:
-    """Let time pass as far as ours waits for it; how long that took."""
+    """Let time pass until our peer answers, and return how long that took."""
     began = clock.now
     while pusher.verdicts(number) is None:
         due = pusher.script.peer.deadline

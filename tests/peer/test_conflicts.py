@@ -1,4 +1,4 @@
-"""Conflicts: whoever resolves, in whatever order, all come to the same revision."""
+"""Conflicts are resolved to the same revision everywhere, whichever peer resolves, and in any order."""
 
 import itertools
 import json
@@ -63,7 +63,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Database]]:
 
 
 def conflict(store: Database, document_id: str, *branches: dict[str, Any]) -> list[str]:
-    """A document with these bodies as branches of rising generation; their revisions."""
+    """Store a document with these bodies as branches of rising generation, and return their revisions."""
     made = []
     for number, body in enumerate(branches, 2):
         digest = chr(ord("a") + number)
@@ -78,11 +78,11 @@ def canonical(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def concatenate(conflict: Conflict) -> Resolution:
-    """The union of lists: a merge as an application may have it."""
+    """Return the union of two lists: a merge as an application could make it."""
     return Merge({"n": sorted({*conflict.winning.body.get("n", ()), *conflict.losing.body.get("n", ())})})
 
 
-# --- the default
+# --- the default resolver
 
 
 def test_the_higher_generation_wins_and_stays_as_it_is(store: Database) -> None:
@@ -163,7 +163,7 @@ def test_old_branches_that_come_after_a_far_newer_deletion_are_closed(store: Dat
     assert store.conflicts() == []
 
 
-# --- Logboat's own
+# --- Logboat's own resolvers
 
 
 def test_acknowledgements_are_united_and_a_clear_undoes_none(store: Database) -> None:
@@ -420,7 +420,7 @@ _documents = itertools.count()
 
 
 def pull(here: Database, there: Database, document_id: str, resolvers: Resolvers) -> None:
-    """What replication does: the current revision of there, inserted here, and a conflict resolved."""
+    """Insert the current revision of `there` into `here`, and resolve a conflict, as replication does."""
     current = there.get(document_id)
     if current is None or here.missing([(document_id, current.rev)]) == [None]:
         return
@@ -434,8 +434,11 @@ def pull(here: Database, there: Database, document_id: str, resolvers: Resolvers
 
 
 def push(here: Database, there: Database, document_id: str, resolvers: Resolvers) -> None:
-    """As `pull`, but from the sending side: the other one refuses what conflicts, unless its branch is closed
-    first, by the deletion that ended the conflict here."""
+    """Do the same as `pull` from the sending side.
+
+    The other side refuses a conflicting revision, unless its branch is closed first by the deletion that
+    ended the conflict here.
+    """
     current, other = here.get(document_id), there.get(document_id)
     if current is None or there.missing([(document_id, current.rev)]) == [None]:
         return

@@ -1,4 +1,4 @@
-"""A change that the peer refuses as a conflict fails by name and is tried again, never lost in silence."""
+"""A change that the peer refuses as a conflict fails with an error and is retried, never lost silently."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,7 +39,7 @@ def store(tmp_path: Path) -> Iterator[Database]:
 
 
 def failures(script: Script) -> list[tuple[str, int]]:
-    """Documents that were told to have failed, and not by a fault that passes by itself."""
+    """Return the documents that were reported as failed, except for transient errors."""
     return [(e.id, e.problem.code) for e in script.told if e.problem is not None and not e.is_transient]
 
 
@@ -48,7 +48,7 @@ def problems(script: Script) -> list[DocumentEnded]:
 
 
 def stuck(store: Database, **options: bool) -> Script:
-    """A continuous replication that pushes `d`, which the peer refuses because of a revision of its own."""
+    """Return a continuous replication that pushes `d`, which the peer refuses because of its own revision."""
     store.put("d", {"n": 1})
     script = begun(store, pull=False, continuous=True, **options)
     proposed(script, CONFLICT)
@@ -61,7 +61,7 @@ def behind(script: Script) -> int:
     return script.peer.sender.behind
 
 
-# Tried again on the connection that stands
+# Repeated on the same connection
 
 
 def test_conflict_is_proposed_again_after_a_while_on_the_same_connection(store: Database) -> None:
@@ -102,13 +102,13 @@ def test_conflict_that_becomes_another_failure_is_told_again(store: Database) ->
     script.rest(1.1 * limits.RETRY_CONFLICT)
     proposed(script, Verdict(403))
     assert failures(script) == [("d", 409), ("d", 403)]
-    assert behind(script) == 0  # it is refused for good
+    assert behind(script) == 0  # it is refused permanently
     script.rest(3 * limits.RETRY_CONFLICT)
     assert script.taken(ProposeChanges) == []
 
 
 def test_every_way_is_open_again_when_a_conflict_is_proposed_again(store: Database) -> None:
-    """Here that of a parent which the peer has only lost, and may be told again."""
+    """Here this is a parent that the peer has only lost, and may be sent again."""
     first = store.put("d", {"n": 1})
     second = store.put("d", {"n": 2}, parent=first)
     script = begun(store, pull=False, continuous=True)
@@ -189,7 +189,7 @@ def test_replication_that_is_not_continuous_leaves_a_conflict_to_the_next_one(st
 
 
 def test_conflicts_without_number_are_settled_a_few_lists_at_a_time(store: Database) -> None:
-    """A peer like ours hangs up on one that sends many lists without waiting for the answers."""
+    """A peer like ours closes the connection of one that sends many lists without waiting for the answers."""
     names = [f"d-{number:03}" for number in range(1000)]
     with store.transaction():
         for name in names:
@@ -203,7 +203,8 @@ def test_conflicts_without_number_are_settled_a_few_lists_at_a_time(store: Datab
             for message, event in lists:
                 for item in message.proposals:
                     proposals[item.id] += 1
-                # It knows neither the parent nor another: each is proposed once more, without a parent.
+                # It has neither the parent nor another revision: each is proposed once more, without a
+                # parent.
                 script.answer(event, ProposeChangesReply((Verdict(409),) * len(message.proposals)).encode())
         assert set(proposals.values()) == {2 * (round_ + 1)}
         assert behind(script) == 1000
@@ -211,11 +212,11 @@ def test_conflicts_without_number_are_settled_a_few_lists_at_a_time(store: Datab
         script.pump()
 
 
-# A peer that names another revision each time
+# A peer with another revision each time
 
 
 def test_peer_that_names_another_revision_each_time_is_not_answered_without_end(store: Database) -> None:
-    """Of a document with a single writer every older revision can be replaced, so each name is a new way."""
+    """Every older revision of a document with a single writer can be replaced, so each is a new way."""
     name = "equipment:argo:bilge"
     store.insert(name, "90-aa", ["89-aa"], {"n": 90})
     script = begun(store, pull=False)
@@ -231,11 +232,11 @@ def test_peer_that_names_another_revision_each_time_is_not_answered_without_end(
     assert failures(script) == [(name, 409)]
 
 
-# Waiting for a pull that does not go on
+# Waiting for a pull that does not continue
 
 
 def waiting(store: Database) -> Script:
-    """A change `d` waits for the revision that is in its way, with `e` behind it; nothing is caught up."""
+    """Return a script in which `d` waits for the conflicting revision, with `e` behind it."""
     store.insert("d", "30-aa", ["29-aa"], {"n": 30})
     script = active(store, continuous=True)
     script.refuse(script.take(GetCheckpoint)[1], 404)

@@ -1,4 +1,4 @@
-"""An update goes as a difference where both sides can, and always arrives."""
+"""An update is sent as a delta where both sides support it, and always arrives."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from .rig import Wire, assert_same, databases, replicate
 
 EQUIPMENT = documents.equipment_id("argo", "main-rpm")
 SMALL_UPDATE_BYTES = 300
-"""Of proposal, revision and both replies: the design's aim."""
+"""Bytes of proposal, revision and both replies that are the design's aim."""
 
 
 def equipment(value: float) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def test_delta_of_a_revision_that_is_gone_is_answered_with_422_and_the_whole_com
         update(ours, EQUIPMENT, value=2.0)
         wire = Wire(ours, theirs, active={"pull": False})
         original = theirs.get
-        with monkeypatch.context() as patch:  # the base is not kept over there any more
+        with monkeypatch.context() as patch:  # the base is no longer kept there
             patch.setattr(theirs, "get", lambda name, *, rev=None: None if rev else original(name))
             wire.settle()
         assert wire.active.ledger.progress.deltas_pushed == 1

@@ -1,4 +1,4 @@
-"""What readers of some channels are told of documents that leave these channels: deletions, and edits."""
+"""Announcements of documents that leave a reader's channels, by deletions and by edits."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,7 +47,7 @@ def delete(database: Database, name: str) -> None:
 
 
 def told(script: Script) -> list[tuple[str, int]]:
-    """Every change that a subscriber has been told of, each answered as not wanted."""
+    """Return every change that was announced to a subscriber, each answered as not wanted."""
     found: list[Change] = []
     while lists := script.taken(Changes):
         for message, event in lists:
@@ -83,7 +83,7 @@ def test_reader_hears_of_a_departure_though_many_changes_and_a_later_edit_of_the
 
 
 class ReadOnlyFiles(apsw.VFS):
-    """Opens databases for reading only, as from a card that may not be written."""
+    """VFS that opens databases for reading only, as from a card that cannot be written."""
 
     def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:  # noqa: N802
         if flags[0] & apsw.SQLITE_OPEN_MAIN_DB:
@@ -108,7 +108,7 @@ def test_read_only_store_that_kept_no_departures_serves_the_readers_of_a_channel
         script = subscribed(theirs, options={"readable": Selection(within=NOTES)})
         assert [name for name, _ in told(script)] == ["n1"]
         assert script.peer.session.problem is None
-    connection.close()  # kept until now, so that the store is not closed last, which would write
+    connection.close()  # kept until now, so that the store is not the last to close, which would write
     files.unregister()
 
 

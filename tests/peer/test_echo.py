@@ -1,4 +1,4 @@
-"""Nobody is told what he has given or offered himself, and yet his place in the feed moves on."""
+"""A peer is not told of revisions that it has sent or offered itself, but its place in the feed advances."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +24,7 @@ def store(tmp_path: Path) -> Iterator[Database]:
 
 @pytest.fixture
 def script(store: Database) -> Script:
-    """One who has subscribed, and knows that there is nothing."""
+    """Return a subscriber that has received an empty list of changes."""
     script = passive(store)
     script.ask(SubChanges(continuous=True).encode())
     assert told(script) == []
@@ -32,7 +32,7 @@ def script(store: Database) -> Script:
 
 
 def told(script: Script) -> list[str]:
-    """The documents that ours has told of since this was last asked."""
+    """Return the documents that our peer has announced since the last call."""
     found: list[tuple[Changes, RequestReceived]] = script.taken(Changes)
     for message, event in found:
         if event.no_reply:
@@ -42,7 +42,7 @@ def told(script: Script) -> list[str]:
 
 
 def changed(script: Script) -> list[str]:
-    """What is told at once when the store has changed."""
+    """Return the documents that are announced at once when the store has changed."""
     script.peer.wake()
     script.pump()
     return told(script)

@@ -1,7 +1,7 @@
-"""Who may not see a document gets the answers of one that does not exist, wherever it asks.
+"""A peer that may not see a document gets the same answers as if it did not exist, to every request.
 
-Each test asks the same of two stores, one with a document of another channel and one without it, and compares
-all that the peer is told.
+Each test makes the same requests to two stores, one with a document of another channel and one without it,
+and compares everything that the peer receives.
 """
 
 from collections.abc import Callable, Iterator
@@ -35,7 +35,7 @@ from .script import Script, assert_sound, passive
 NOTES = Selection(within=frozenset({"notes"}))
 SECRET = {"channels": ["officers"], "crew": ["anna", "bo"], "plan": "to sail at dawn " * 10}
 FOREIGN = ["theirs", "equipment:argo:main-rpm", "note:argo:01JZZZZZZZZZZZZZZZZZZZZZZZ"]
-"""An application's own document, and two of Logboat's types, whose ids alone say their channels."""
+"""An application's own document, and two of Logboat's types, whose ids alone imply their channels."""
 ALARMS = Selection(within=frozenset({"alarms"}))
 
 
@@ -49,7 +49,7 @@ def stores(tmp_path: Path) -> Iterator[tuple[Database, Database]]:
 
 
 def fill(store: Database, document_id: str) -> list[str]:
-    """Store a document of three revisions that the peer may not see; the revisions, oldest first."""
+    """Store a document of three revisions that the peer may not see; return them, oldest first."""
     revisions = [store.put(document_id, SECRET)]
     for number in range(2):
         body = SECRET | {"edit": number}
@@ -58,7 +58,7 @@ def fill(store: Database, document_id: str) -> list[str]:
 
 
 def edited(store: Database, before: dict[str, Any], after: dict[str, Any]) -> tuple[str, str]:
-    """Edit `d`, of which the older body stays here, since a vessel still holds that; both revisions."""
+    """Edit `d`, whose older body is kept because a vessel still has it; return both revisions."""
     old = store.put("d", before)
     store.set_remote_revision("d", "vessel:brigid", old)
     new = store.put("d", after, parent=old)
@@ -67,14 +67,14 @@ def edited(store: Database, before: dict[str, Any], after: dict[str, Any]) -> tu
 
 
 def answers(reply: Any) -> tuple[Any, ...]:
-    """All that a reply says."""
+    """Return everything that a reply contains."""
     if isinstance(reply, ErrorReceived):
         return "error", reply.domain, reply.code, reply.message, dict(reply.properties)
     return "reply", dict(reply.properties), reply.body
 
 
 def both(stores: tuple[Database, Database], ask: Callable[[Script], Any], **options: Any) -> list[Any]:
-    """What `ask` gets of each store."""
+    """Return the result of `ask` for each store."""
     given = {"readable": ALARMS, **options}
     return [ask(passive(store, **given)) for store in stores]
 
@@ -86,7 +86,7 @@ def proposed(script: Script, message: ProposeChanges) -> tuple[Any, ...]:
 @pytest.mark.parametrize("name", FOREIGN)
 @pytest.mark.parametrize("insists", [True, False])
 def test_lists_of_changes_tell_nothing(stores: tuple[Database, Database], name: str, insists: bool) -> None:
-    """Neither whether it is known, nor known ancestors, nor the revision that is in the way."""
+    """Neither the existence, nor known ancestors, nor the conflicting revision may be revealed."""
     known = fill(stores[0], name)
     for number, revision in enumerate([*known, "1-ff", "4-ff", "90-ff"]):
 
@@ -159,7 +159,7 @@ def test_delta_of_a_foreign_document_tells_nothing(
 def test_delta_of_what_a_document_was_before_one_could_see_it_tells_nothing(
     stores: tuple[Database, Database], what: str
 ) -> None:
-    """One store has the old revision, of another channel; the other has never had it."""
+    """The first store has the old revision, of another channel; the other store never had it."""
     shown = {"channels": ["alarms"], "text": "for all"}
     old, new = edited(stores[0], SECRET, shown)
     stores[1].insert("d", new, [old], shown)
@@ -174,7 +174,7 @@ def test_delta_of_what_a_document_was_before_one_could_see_it_tells_nothing(
 
 
 def test_delta_that_does_not_fit_does_not_tell_where(stores: tuple[Database, Database]) -> None:
-    """Not even of a document that the peer may see: what it has it knows."""
+    """The rule includes documents that the peer may see: it knows what it has."""
     store = stores[0]
     revision = store.put("d", {"channels": ["alarms"], "list": [1, 2]})
     script = passive(store, readable=ALARMS)
@@ -188,7 +188,7 @@ def test_delta_that_does_not_fit_does_not_tell_where(stores: tuple[Database, Dat
 
 
 def test_delta_is_never_made_of_what_the_reader_could_not_see(stores: tuple[Database, Database]) -> None:
-    """A reader names what it holds; of what it never held, a delta would tell."""
+    """A reader states which revision it has; a delta from one that it never had would reveal it."""
     store = stores[0]
     shown = {"channels": ["alarms"], "text": "for all " * 40}
     old, _ = edited(store, SECRET | {"text": shown["text"]}, shown)
@@ -229,7 +229,7 @@ def test_subscription_to_foreign_documents_tells_nothing(stores: tuple[Database,
 def test_document_that_is_in_the_way_is_never_named_nor_its_revision(
     stores: tuple[Database, Database],
 ) -> None:
-    """That something is in the way cannot be hidden, as nobody overwrites it; no more is told."""
+    """A conflict cannot be hidden, because no one may overwrite it; nothing more is revealed."""
     current = fill(stores[0], "theirs")[-1]
     script = passive(stores[0], readable=ALARMS)
     for history in ((), ("3-ff",)):
@@ -246,7 +246,7 @@ def test_document_that_is_in_the_way_is_never_named_nor_its_revision(
 def test_who_knows_the_current_revision_may_follow_it_where_the_rule_lets_it(
     stores: tuple[Database, Database],
 ) -> None:
-    """A drop box: what one has put there oneself can be put there again, edited."""
+    """A peer uses the document as a drop box: what it has put there can be put there again, edited."""
     script = passive(stores[0], readable=NOTES)
     assert isinstance(script.push("box", "1-a", b'{"channels":["officers"]}'), ResponseReceived)
     assert script.verdicts(("box", "2-b", "1-a"), ("box", "1-a")) == [0, 0]
@@ -262,7 +262,7 @@ def test_who_knows_the_current_revision_may_follow_it_where_the_rule_lets_it(
 def test_list_of_a_foreign_document_does_not_tell_what_others_are_asked_for(
     stores: tuple[Database, Database],
 ) -> None:
-    """A list that waits for what another was asked for is answered later: that, too, would be an answer."""
+    """A list that waits for another peer's revision is answered later, which would also be an answer."""
     store, clock = stores[0], Clock()
     asked = passive(store, clock=clock)
     assert asked.verdicts(("equipment:argo:main-rpm", "1-a")) == [0]

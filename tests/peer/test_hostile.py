@@ -1,4 +1,4 @@
-"""Peers that send nonsense, or far too much: their own session ends, or they are refused; nothing else."""
+"""Peers that send nonsense, or far too much, end their own session or are refused; nothing else happens."""
 
 import os
 from collections.abc import Iterator
@@ -26,7 +26,10 @@ DIGEST = "sha1-" + "A" * 27 + "="
 
 @contextmanager
 def a_store() -> Iterator[Database]:
-    """With documents that no message here names; at the end they are as they were, and the store is sound."""
+    """Yield a store with documents that no message mentions.
+
+    At the end they are unchanged, and the store sound.
+    """
     with TemporaryDirectory() as folder, open_database(Path(folder) / "store.db") as database:
         for name, body in KEPT.items():
             database.put(name, body)
@@ -43,7 +46,7 @@ def store() -> Iterator[Database]:
 
 
 def rest(script: Script) -> None:
-    """Carry frames and let ten seconds pass, in which our peer comes to rest, or its session is over."""
+    """Carry frames and let ten seconds pass, until our peer is idle or its session is over."""
     until = script.clock.now + 10
     for _ in range(1000):
         script.pump()
@@ -55,7 +58,7 @@ def rest(script: Script) -> None:
 
 
 def assert_ends_by_name(script: Script) -> None:
-    """Whatever came, the session goes on, or says what ended it."""
+    """Assert that the session continues, or has a stated reason for its end."""
     if script.is_over:
         assert script.peer.session.problem is not None
         assert script.peer.session.problem.text
@@ -140,7 +143,7 @@ def converse(script: Script, sent: list[tuple[str, dict[str, str], bytes, bool]]
 
 
 def answer_all(script: Script, answers: list[tuple[int, dict[str, str], bytes]]) -> None:
-    """Reply to what our peer asks, as long as there are answers."""
+    """Reply to our peer's requests, as long as there are answers."""
     for code, properties, body in answers:
         waiting = [event for event in script.requests if not event.no_reply]
         if not waiting or script.is_over:
@@ -238,7 +241,7 @@ def open_files() -> int:
 
 
 def frames_of(script: Script) -> list[bytes]:
-    """Everything that the script has in line, taken in by nobody yet."""
+    """Return all queued frames of the script, which our peer has not received."""
     frames = []
     while (frame := script.connection.next_frame()) is not None:
         frames.append(frame)
@@ -367,7 +370,7 @@ def test_large_documents_that_wait_for_blobs_are_refused_beyond_a_few(
     assert {reply.code for reply in refused if isinstance(reply, ErrorReceived)} == {503}
     assert len(refused) == 8
     for _, event in script.taken(GetAttachment):
-        script.answer(event, body=b"")  # the empty blob it is
+        script.answer(event, body=b"")  # the digest is that of the empty blob
     script.rest(1.0)
     assert store.count("large-") == 2
     assert isinstance(script.push("later", "1-a", body), ResponseReceived), "there is room again"

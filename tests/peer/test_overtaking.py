@@ -1,4 +1,4 @@
-"""Lists of changes count in the order in which they began, even if a short one is whole before a long one."""
+"""Lists of changes count in the order in which they began, even if a later one is complete first."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ LONG = [Change(str(number), f"long-{number:05d}-{number * 7919:020d}", "1-a") fo
 
 
 def overtaken(script: Script, *shorter: Changes) -> list[bytes]:
-    """Let our peer have a long list but for its end, and those that follow it whole; the frames left."""
+    """Send our peer a long list without its end, and shorter ones completely; return the remaining frames."""
     script.post(Changes(tuple(LONG)).encode())
     for message in shorter:
         script.post(message.encode())

@@ -1,4 +1,4 @@
-"""What a peer may bring: what is too large, or more than a day's worth, is refused, and nothing is lost."""
+"""Limits on data from a peer: what is too large, or exceeds a day's allowance, is refused but not lost."""
 
 import base64
 import gc
@@ -41,7 +41,7 @@ def blob_digest(content: bytes) -> str:
 
 
 def push(script: Script, number: int, size: int) -> tuple[int, str]:
-    """Push a note of this size; the error's code and words, 0 if it was taken."""
+    """Push a note of this size; return the error's code and text, with 0 if it was accepted."""
     body = json.dumps({"type": "note", "text": "x" * size}).encode()
     message = {"Profile": "rev", "id": f"note:argo:{number}", "rev": "1-abc", "sequence": str(number)}
     reply = script.ask(message, body)
@@ -184,7 +184,7 @@ def test_bytes_that_are_not_the_blob_count_too(store: Database) -> None:
 
 
 def test_what_was_refused_stays_with_its_sender_and_comes_the_next_day(tmp_path: Path) -> None:
-    """Two of ours: the failure passes, so the checkpoint does not go past it."""
+    """Both are our own peers: the failure is transient, so the checkpoint does not pass it."""
     with fleet(tmp_path) as vessels:
         quotas = Quotas(lambda _: Allowance(10**9, 300), clock=vessels.clock)
         with vessels.stores[0].transaction():
@@ -225,12 +225,12 @@ BUDGETS = [10_000_000, 6_000_000_000, 24_000_000_000]
 
 @pytest.mark.parametrize("budget", BUDGETS)
 def test_no_honest_vessel_comes_near_its_allowance(budget: int) -> None:
-    """Of 20 vessels with 50 sensors each, whose current values change every 10 s, after a month apart."""
+    """There are 20 vessels with 50 sensors each, whose values change every 10 s, after a month apart."""
     sensors = 20 * 50
     current = sensors * 86_400 // 10
     windows = sensors * 86_400 // 300 * 30
     bytes_a_window = 300 * 14 + 400
-    history = min(windows * bytes_a_window, budget)  # there is no room for more
+    history = min(windows * bytes_a_window, budget)  # there is no space for more
     found = daily_quotas.allowance("vessel:brigid", budget)
     assert current + history // bytes_a_window < found.revisions
     assert current * 600 + history < found.bytes

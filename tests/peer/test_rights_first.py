@@ -1,4 +1,4 @@
-"""What somebody may not write costs nothing: rights come before deltas, bodies, blobs and proofs."""
+"""A forbidden write costs nothing: rights are checked before deltas, bodies, blobs and proofs."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +26,7 @@ def store(tmp_path: Path) -> Iterator[Database]:
 
 
 class Costs:
-    """How often something was done that costs time."""
+    """Counter of expensive operations."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.patched = self.decoded = 0

@@ -1,4 +1,4 @@
-"""Which documents a replication is about, and what those it is not about are kept from."""
+"""Selection of a replication's documents, and protection of all others."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""How bodies differ between the store and the wire: blobs, attachments, reserved keys."""
+"""Differences between bodies in the store and on the wire: blobs, attachments, reserved keys."""
 
 import contextlib
 import json

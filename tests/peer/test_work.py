@@ -14,7 +14,7 @@ SLICE = limits.WORK_SLICE
 
 
 def job(done: list[str], name: str, steps: int, cost: int = SLICE) -> Generator[int, None, None]:
-    """Cost so much at each of its steps, and note its end."""
+    """Yield `cost` at each of the steps, and note the end."""
     try:
         for _ in range(steps):
             yield cost
@@ -58,7 +58,7 @@ def test_work_goes_no_faster_than_its_rate() -> None:
         work.pump()
         turns += 1
         assert turns < 1000, "it never comes to rest"
-    assert 4.3 <= clock.now - began <= 4.6  # 5000 bytes, less the allowance
+    assert 4.3 <= clock.now - began <= 4.6  # 5000 bytes, minus the allowance
     assert len(done) == 100
 
 

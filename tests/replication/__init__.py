@@ -1,1 +1,1 @@
-"""The layer of messages, and checkpoints."""
+"""Tests of the message layer and of checkpoints."""

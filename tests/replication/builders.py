@@ -13,24 +13,24 @@ DIGEST = "sha1-rATs731fnP+PJv2Pm/WXWZsCw48="
 
 
 def received(encoded: Encoded) -> RequestReceived:
-    """What we send as a request, as the other side receives it."""
+    """Return our request as the other side receives it."""
     return RequestReceived(
         1, encoded.properties, encoded.body, encoded.urgent, encoded.compressed, encoded.no_reply
     )
 
 
 def answered(encoded: Encoded) -> ResponseReceived:
-    """What we send as a response, as the other side receives it."""
+    """Return our response as the other side receives it."""
     return ResponseReceived(1, encoded.properties, encoded.body)
 
 
 def asked(profile: str, body: bytes = b"", **properties: str) -> RequestReceived:
-    """A request made by hand."""
+    """Return a request made by hand."""
     return RequestReceived(1, {"Profile": profile, **properties}, body)
 
 
 def reply(body: bytes = b"", **properties: str) -> ResponseReceived:
-    """A response made by hand."""
+    """Return a response made by hand."""
     return ResponseReceived(1, properties, body)
 
 
@@ -53,7 +53,7 @@ sequences = st.one_of(
 
 @st.composite
 def histories(draw: st.DrawFn) -> tuple[str, tuple[str, ...]]:
-    """A revision and its ancestors."""
+    """Draw a revision and its ancestors."""
     descending = sorted(draw(st.sets(generations, min_size=1, max_size=8)), reverse=True)
     revision, *ancestors = [f"{generation}-{draw(digests)}" for generation in descending]
     return revision, tuple(ancestors)

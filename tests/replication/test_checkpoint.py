@@ -1,4 +1,4 @@
-"""A checkpoint never says more than what is done, and two copies that differ never make anything skipped."""
+"""A checkpoint never covers more than is done, and two different copies never skip a document."""
 
 import json
 from random import Random

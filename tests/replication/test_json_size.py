@@ -1,4 +1,4 @@
-"""How much a JSON text may become is told by its bytes: never less than there is."""
+"""The estimated number of values in a JSON text is never less than the real one."""
 
 import json
 from typing import Any
@@ -16,7 +16,7 @@ VALUES = st.recursive(
 
 
 def count(value: Any) -> int:
-    """Values and keys."""
+    """Return the number of values and keys."""
     if isinstance(value, dict):
         return 1 + sum(1 + count(inner) for inner in value.values())
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Whatever we send is understood as it was meant."""
+"""Every message that we send is decoded with its meaning unchanged."""
 
 from hypothesis import given
 from hypothesis import strategies as st

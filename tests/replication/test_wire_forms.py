@@ -1,4 +1,4 @@
-"""The bytes themselves, as the protocol's document, Couchbase Lite and Sync Gateway have them."""
+"""Exact bytes of messages, as in the protocol's document, Couchbase Lite and Sync Gateway."""
 
 import base64
 import hashlib

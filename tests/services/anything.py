@@ -1,4 +1,4 @@
-"""Strategies: whatever a card's files may hold, from bytes to files that are right but for one value."""
+"""Strategies for the content of a card's files, from random bytes to files with a single wrong value."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time
@@ -37,7 +37,7 @@ SENSORS: Final[Sequence[Table]] = (
     },
     {"kind": "replay", "path": PATH, "file": RECORDING, "speed": 1.0, "repeat": True},
 )
-"""A good sensor of each kind, but for its id."""
+"""A valid sensor of each kind, without its id."""
 SECTIONS: Final[Mapping[str, Table]] = {
     "vessel": {"id": "argo", "name": "SY Argo", "mmsi": 211234560, "timezone": "Europe/Berlin"},
     "network": {
@@ -65,7 +65,7 @@ SECTIONS: Final[Mapping[str, Table]] = {
     "lights": {"power": 5, "record": 6, "active": "low", "single": "ACT", "night": "22:00-06:00"},
     "clock": {"rtc": "ds3231", "pps": 18},
 }
-"""Every key of `logboat.toml`."""
+"""Every key of `logboat.toml`, with a valid value."""
 
 _MORE_KEYS: Final = {
     "gateway": (
@@ -118,7 +118,7 @@ VALUES: Final = st.recursive(
 
 
 def toml(value: Any) -> str:
-    """A value as TOML, on one line."""
+    """Return a value as TOML, on one line."""
     match value:
         case bool():
             return "true" if value else "false"
@@ -130,7 +130,7 @@ def toml(value: Any) -> str:
             return "{ " + ", ".join(f"{toml(key)} = {toml(item)}" for key, item in value.items()) + " }"
         case datetime() | date() | time():
             return value.isoformat()
-    return str(value)  # of floats too: inf and nan are TOML
+    return str(value)  # also for floats: inf and nan are TOML
 
 
 def _escaped(character: str) -> str:
@@ -147,7 +147,7 @@ def _rows(table: Table) -> str:
 
 @st.composite
 def _spoilt(draw: st.DrawFn, table: Table, keys: Sequence[str]) -> Table:
-    """A good table with a few values replaced, keys left out, keys of others put in."""
+    """Draw a valid table with a few values replaced, keys left out, and other tables' keys added."""
     found = dict(table)
     for key in draw(st.lists(st.sampled_from(keys), max_size=2)):
         if draw(st.integers(0, 3)) == 0:
@@ -164,7 +164,7 @@ _SENSOR_KEYS: Final = sorted(
 
 @st.composite
 def sensors_toml(draw: st.DrawFn) -> str:
-    """A `sensors.toml` that is nearly right."""
+    """Draw a `sensors.toml` that is nearly valid."""
     chosen = draw(st.lists(st.sampled_from(SENSORS) | st.just(SENSORS[-1]), min_size=1, max_size=2))
     text = draw(st.sampled_from(["", "", "", "no_sensors = true\n", "colour = 'blue'\n"]))
     for number, table in enumerate(chosen):
@@ -174,7 +174,7 @@ def sensors_toml(draw: st.DrawFn) -> str:
 
 @st.composite
 def logboat_toml(draw: st.DrawFn) -> str:
-    """A `logboat.toml` that is nearly right."""
+    """Draw a `logboat.toml` that is nearly valid."""
     text = ""
     for name in draw(st.lists(st.sampled_from(sorted(SECTIONS)), unique=True, max_size=4)):
         header = f"[[{name}]]" if name in ("user", "gateway") else f"[{name}]"
@@ -203,7 +203,7 @@ _ROWS: Final = st.tuples(_TIMES, st.sampled_from([PATH, "a", ""]), _NUMBERS)
 
 @st.composite
 def csv(draw: st.DrawFn) -> str:
-    """A recording that is nearly right."""
+    """Draw a recording that is nearly valid."""
     header = draw(
         st.sampled_from(["time,path,value", "time,path,value", "value,time,path,more", "Time;Path", '"'])
     )
@@ -212,7 +212,7 @@ def csv(draw: st.DrawFn) -> str:
 
 
 def _one_of(nearly_right: st.SearchStrategy[str], other: st.SearchStrategy[str]) -> st.SearchStrategy[bytes]:
-    """Mostly what is nearly right: it is refused last, and so reaches furthest."""
+    """Return a strategy for mostly nearly valid files, because these are refused last."""
     texts = st.one_of(nearly_right, nearly_right, nearly_right, other)
     return st.one_of(texts.map(str.encode), texts.map(str.encode), texts.map(str.encode), _BYTES)
 

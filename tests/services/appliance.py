@@ -17,7 +17,7 @@ from . import documents as build
 
 @dataclass(slots=True)
 class StoppedClock:
-    """Stands still, where `live_state` was written."""
+    """Clock that stands still at the time at which `live_state` was written."""
 
     boottime: float = 100_000.2
     utc: float = build.UTC + 100_000.2
@@ -31,7 +31,7 @@ class StoppedClock:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a command did."""
+    """Result of running a command."""
 
     status: int
     out: str
@@ -39,32 +39,32 @@ class Outcome:
 
     @property
     def json(self) -> Any:
-        """Its output, as programs read it."""
+        """Parsed JSON output of the command."""
         return json.loads(self.out)
 
     @property
     def lines(self) -> list[str]:
-        """Its output, as people read it."""
+        """Lines of the command's output."""
         return self.out.splitlines()
 
 
 @dataclass(slots=True)
 class Appliance:
-    """Folders, clocks and the people on board."""
+    """An appliance: folders, clocks and the people on board."""
 
     root: Path
     capture: pytest.CaptureFixture[str]
     clock: StoppedClock = field(default_factory=StoppedClock)
     living: set[int] = field(default_factory=lambda: {4711, 4712})
     failed: list[str] = field(default_factory=list)
-    """What systemd would say has failed."""
+    """Units that systemd would report as failed."""
     sleep: Callable[[float], None] = lambda _: None
     user: str = "anna"
     secrets: list[str] = field(default_factory=list)
-    """What is typed when a command asks for a secret; none is a terminal that is not there."""
+    """Input when a command asks for a secret; empty if there is no terminal."""
 
     answers: list[str] = field(default_factory=list)
-    """What is typed when a command asks whether to do it; none is a terminal that is not there."""
+    """Input when a command asks for confirmation; empty if there is no terminal."""
 
     def __post_init__(self) -> None:
         for folder in (self.data, self.run_folder):
@@ -85,7 +85,7 @@ class Appliance:
 
     @property
     def places(self) -> list[str]:
-        """The options that every command takes."""
+        """Options for the folders, which every command accepts."""
         return [
             *("--config", str(self.root / "logboat.toml")),
             *("--sensors", str(self.root / "sensors.toml")),
@@ -101,16 +101,16 @@ class Appliance:
         build.store(self.store, *built)
 
     def live(self, **changes: Any) -> None:
-        """Let the daemons have said how things are; the changes are of the recorder's word."""
+        """Write the daemons' live states; the changes apply to the recorder's."""
         state_file.write(state_file.path(self.run_folder), build.live_state(**changes))
         self.mesh()
 
     def mesh(self, **changes: Any) -> None:
-        """Let the sync daemon have said how things are."""
+        """Write the sync daemon's live state."""
         state_file.write(state_file.path(self.run_folder, "sync"), build.mesh_state(**changes))
 
     def __call__(self, *arguments: str) -> Outcome:
-        """Run `logboat` in this process."""
+        """Run `logboat` in this process, and return its result."""
         self.capture.readouterr()
         world = World(
             clock=self.clock,
@@ -130,5 +130,5 @@ class Appliance:
 
 @pytest.fixture
 def logboat(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Appliance:
-    """An appliance of the vessel `argo`, without a store yet, and the command on it."""
+    """Return an appliance of the vessel `argo`, without a store, with the command to run on it."""
     return Appliance(tmp_path, capsys)

@@ -1,4 +1,4 @@
-"""The `logboat` command in the test's own process, where looking at a vessel costs no start of Python."""
+"""The `logboat` command in the test's own process, which saves the start of Python."""
 
 import contextlib
 import io
@@ -8,7 +8,7 @@ from services.cli.main import main
 
 
 def logboat(*words: str) -> "subprocess.CompletedProcess[str]":
-    """Run the command; return its exit status and what it printed."""
+    """Run the command, and return its exit status and its output."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         status = main(words)

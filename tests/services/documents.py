@@ -1,4 +1,4 @@
-"""Builders of documents, as the recorder's own code makes them, and of stores that hold them."""
+"""Builders of documents, made by the recorder's own code, and of stores that contain them."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -20,7 +20,7 @@ SENSOR = "rpm"
 LOG = "abcdef"
 PATH = "propulsion.main.revolutions"
 UTC = 1_760_000_000.0
-"""2025-10-09T08:53:20Z: at the zero of the first boot's clock, unless told otherwise."""
+"""The time 2025-10-09T08:53:20Z, which by default is the zero of the first boot's clock."""
 
 Built = tuple[str, dict[str, Any]]
 
@@ -41,7 +41,10 @@ def reading(
     states: Mapping[int, State] | None = None,
     **changes: Any,
 ) -> Built:
-    """A window of consecutive samples, `step` seconds apart; `states` by place; `changes` to the body."""
+    """Return a window of consecutive samples, `step` seconds apart.
+
+    `states` is by the sample's index; `changes` apply to the body.
+    """
     window = Window(Origin(vessel, sensor, log, path, unit, 300.0), run=1, boot=boot)
     for place, value in enumerate(values):
         clock_ms = round((start + place * step) * 1000)
@@ -59,12 +62,12 @@ def gap(
     sensor: str = SENSOR,
     log: str = LOG,
 ) -> Built:
-    """The explanation of missing samples."""
+    """Return a gap document, which explains missing samples."""
     return builders.gap(vessel, log, Gap(sensor, first, last, reason), UTC)
 
 
 def network(clock: float, utc: float, uncertainty: float = 0.01) -> Anchor:
-    """An anchor from the network."""
+    """Return an anchor from the network."""
     return Anchor(clock, utc, Source.NETWORK, uncertainty)
 
 
@@ -75,7 +78,7 @@ def boot(
     vessel: str = VESSEL,
     log: str = LOG,
 ) -> Built:
-    """A start of the machine."""
+    """Return the document of a start of the machine."""
     identity = Identity(vessel=vessel, log=log, boot=number, run=1)
     previous = None
     if previous_end is not None:
@@ -89,7 +92,7 @@ def boot(
 def settings(
     sensor: str = SENSOR, *, path: str = PATH, unit: str = "Hz", kind: str = "pulse"
 ) -> SensorSettings:
-    """A sensor of the vessel's."""
+    """Return the settings of a sensor of the vessel."""
     return SensorSettings(
         id=sensor, name=f"The {sensor}", kind=kind, path=path, unit=unit, options=ManualOptions()
     )
@@ -109,7 +112,7 @@ def equipment(
     clock: float = 100.0,
     severity: str | None = None,
 ) -> Built:
-    """The current value of a sensor."""
+    """Return the document with the current value of a sensor."""
     return builders.equipment(
         Identity(vessel=vessel, log=log, boot=boot, run=1),
         settings(sensor, path=path, unit=unit),
@@ -137,7 +140,7 @@ def alarm(
     unit: str = "Hz",
     acks: Iterable[Mapping[str, str]] = (),
 ) -> Built:
-    """An alarm, raised and cleared on the first boot's clock."""
+    """Return an alarm, raised and cleared on the first boot's clock."""
     episode = Episode(
         sequence=sequence,
         severity=severity,
@@ -160,7 +163,7 @@ def alarm(
 def vessel(
     vessel_id: str = VESSEL, *, logs: Iterable[str] = (LOG,), sensors: Iterable[SensorSettings] = ()
 ) -> Built:
-    """A vessel and its sensors."""
+    """Return the document of a vessel and its sensors."""
     body = builders.vessel(
         vessel_id,
         name=f"SY {vessel_id.title()}",
@@ -174,7 +177,7 @@ def vessel(
 
 
 def store(path: Path, *built: Built) -> Path:
-    """A document store at `path` that holds the documents; closed again. Adds to one that is there."""
+    """Write documents to the store at `path`, which is created if necessary and closed again."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with Database.open(path, single_writer=documents.is_single_writer) as database:
         write(database, *built)
@@ -182,7 +185,7 @@ def store(path: Path, *built: Built) -> Path:
 
 
 def write(database: Database, *built: Built) -> None:
-    """Put documents into an open store, in one transaction; what is there is replaced."""
+    """Put documents into an open store in one transaction, and replace existing ones."""
     with database.transaction():
         for document_id, body in built:
             current = database.get(document_id)
@@ -190,7 +193,10 @@ def write(database: Database, *built: Built) -> None:
 
 
 def live_state(**changes: Any) -> dict[str, Any]:
-    """The recorder's live state, an hour after its start, 100 000 s on the boot clock; all is well."""
+    """Return the recorder's live state without faults.
+
+    It is an hour after the recorder's start, and 100,000 s on the boot clock.
+    """
     return {
         "pid": 4711,
         "vessel": VESSEL,
@@ -211,7 +217,7 @@ def live_state(**changes: Any) -> dict[str, Any]:
 
 
 def live_sensor(value: Value = 30.0, **changes: Any) -> dict[str, Any]:
-    """One sensor of the live state, seen half a second before."""
+    """Return one sensor of the live state, read half a second before."""
     return {
         "name": "Main engine",
         "path": PATH,
@@ -229,7 +235,7 @@ def live_sensor(value: Value = 30.0, **changes: Any) -> dict[str, Any]:
 
 
 def mesh_state(**changes: Any) -> dict[str, Any]:
-    """The sync daemon's live state, at the same moment; nobody is near."""
+    """Return the sync daemon's live state at the same moment, with no vessel nearby."""
     return {
         "pid": 4712,
         "vessel": VESSEL,
@@ -250,7 +256,7 @@ def mesh_state(**changes: Any) -> dict[str, Any]:
 
 
 def peer(vessel_id: str, state: str = "linked", **changes: Any) -> dict[str, Any]:
-    """A vessel nearby, with which a link stands for a minute."""
+    """Return the entry of a vessel nearby, linked for a minute."""
     return {
         "vessel": vessel_id,
         "state": state,
@@ -268,5 +274,8 @@ def peer(vessel_id: str, state: str = "linked", **changes: Any) -> dict[str, Any
 
 
 def route(*path: str, ago: float = 10.0) -> dict[str, Any]:
-    """The way of a vessel's documents, from the neighbour on; the last one came so long ago."""
+    """Return the route of a vessel's documents, from the neighbour on.
+
+    The last one came `ago` seconds before.
+    """
     return {"path": list(path), "hops": len(path), "utc": UTC + 100_000.2 - ago}

@@ -1,4 +1,4 @@
-"""Documents as somebody else may have written them: of every type, wrong in one field after the other."""
+"""Documents as others may have written them: of every type, wrong in one field after the other."""
 
 import copy
 from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ WRONG: Final[tuple[Any, ...]] = (
     {},
     {"": {"a": [1]}},
 )
-"""What stands in place of what should."""
+"""Wrong values that replace the right ones."""
 ODD_IDS: Final = (
     "reading:argo:rpm:abcdef:!",
     "reading:argo:rpm:abcdef:zzz",
@@ -49,7 +49,7 @@ ODD_IDS: Final = (
 
 
 def store(vessel: str, *, log: str = "foreig") -> Iterator[Built]:
-    """A document for each way in which one can be wrong; those of a log are of `log`."""
+    """Yield a document for each possible error; those that belong to a log belong to `log`."""
     place = 1
     for make in (_reading, _gap, _alarm, _boot, _equipment, _vessel, _note, _forwarded):
         for wrong in _wrongs(make(vessel, log, 0)[1]):
@@ -61,7 +61,7 @@ def store(vessel: str, *, log: str = "foreig") -> Iterator[Built]:
 
 
 def _wrongs(body: dict[str, Any]) -> Iterator[Callable[[dict[str, Any]], dict[str, Any]]]:
-    """Each puts one wrong thing into a body of this form, or takes one thing away."""
+    """Yield functions that put one wrong value into a body of this form, or remove one key."""
     for path in _paths(body):
         for value in (*WRONG, _MISSING):
             yield partial(_changed, path=path, value=value)

@@ -18,7 +18,7 @@ UTC = 1_760_000_000.0
 
 @dataclass(slots=True)
 class FakeClock:
-    """Clocks that move when told."""
+    """Clocks that move only when the test sets them."""
 
     ms: int = 100_000
     utc: float = UTC

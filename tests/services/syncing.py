@@ -25,7 +25,7 @@ from . import commands
 
 @dataclass
 class Fleet:
-    """A CA, and the identities that it gives out. No two have one name: other tests use loopback, too."""
+    """A CA, and the identities that it issues; names are unique because other tests use loopback too."""
 
     name: str = field(default_factory=lambda: f"test-{secrets.token_hex(4)}")
 
@@ -34,7 +34,7 @@ class Fleet:
         return CA.new(self.name)
 
     def identity(self, folder: Path, vessel: str = "argo", *, number: int = 1) -> TLSIdentity:
-        """Put a vessel's identity into a folder; a new certificate each time."""
+        """Put a vessel's identity into a folder, with a new certificate each time."""
         folder.mkdir(parents=True, exist_ok=True)
         made = self.ca.issue(vessel, hosts=[names.host(vessel)], uri=names.uri(self.name, vessel))
         made.save(folder / "vessel.pem", folder / "vessel.key")
@@ -43,7 +43,7 @@ class Fleet:
         return made
 
     def revoke(self, folder: Path, *revoked: TLSIdentity, number: int) -> None:
-        """Let the CA say which certificates hold no longer, in a vessel's folder."""
+        """Write the CA's statement of revoked certificates into a vessel's folder."""
         entries = tuple(
             Revoked(serial_text(each.certificate.serial_number), "ferry", "stolen", NOW) for each in revoked
         )
@@ -52,7 +52,7 @@ class Fleet:
 
 
 class SyncProcess:
-    """One vessel's sync daemon; a context manager that ends what still runs."""
+    """Sync daemon of a vessel; a context manager that ends it if it is still running."""
 
     def __init__(self, folder: Path, *, vessel: str = "argo", toml: str = "") -> None:
         self.folder, self.vessel, self.port = folder, vessel, free_port()
@@ -79,7 +79,7 @@ class SyncProcess:
 
     @property
     def is_running(self) -> bool:
-        """Whether it was started and has not ended."""
+        """True if it was started and has not ended."""
         return self._process is not None and self._process.poll() is None
 
     @property
@@ -113,19 +113,19 @@ class SyncProcess:
         self._process.send_signal(number)
 
     def kill(self) -> None:
-        """SIGKILL, as a power cut would end it."""
+        """Kill it with SIGKILL, which has the effect of a power cut."""
         assert self._process is not None
         self._process.kill()
         self._process.wait(PATIENCE_S)
         self._process = None
 
     def stop(self) -> int:
-        """SIGTERM; the exit status."""
+        """Send SIGTERM, and return the exit status."""
         self.send(signal.SIGTERM)
         return self.wait()
 
     def wait(self) -> int:
-        """Until it ends by itself; the exit status."""
+        """Wait until it ends by itself, and return the exit status."""
         assert self._process is not None
         status = self._process.wait(PATIENCE_S)
         self._process = None
@@ -136,7 +136,7 @@ class SyncProcess:
         return state_file.read(state_file.path(self.folder / "run", "sync")) or {}
 
     def until(self, wanted: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
-        """Until its live state is as wanted."""
+        """Wait until its live state meets the condition, and return the state."""
 
         def found() -> dict[str, Any] | None:
             state = self.state()

@@ -1,4 +1,4 @@
-"""Alarm rules: when they raise, when they clear."""
+"""Alarm rules: conditions for raising and for clearing."""
 
 from hypothesis import given
 from hypothesis import strategies as st

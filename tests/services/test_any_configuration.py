@@ -1,4 +1,4 @@
-"""Whatever a configuration's files hold, there is a decision and never a traceback, and recording goes on."""
+"""Any content of a configuration's files leads to a decision, never a traceback, and recording continues."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -29,7 +29,7 @@ NOBODY_FORESAW = "please report"
 
 
 class Ship:
-    """An appliance's folders, with a good configuration in force, and kept as the last good one."""
+    """Folders of an appliance, with a valid configuration in force that is also kept as the last good one."""
 
     def __init__(self, root: Path, capture: pytest.CaptureFixture[str]) -> None:
         self.places = Places(
@@ -56,7 +56,7 @@ class Ship:
             (self.places.etc / name).write_bytes(content)
 
     def logboat(self, *arguments: str) -> tuple[int, str]:
-        """Run the command; its status, and all that it said."""
+        """Run the command, and return its status and all of its output."""
         self.capture.readouterr()
         options = ["--config", str(self.places.config), "--sensors", str(self.sensors)]
         options += ["--data", str(self.places.data), "--run", str(self.places.run)]
@@ -70,13 +70,13 @@ class Ship:
 
 @contextmanager
 def ship(capture: pytest.CaptureFixture[str]) -> Iterator[Ship]:
-    memory = Path("/dev/shm")  # nothing here is about power cuts, and a card takes its time
+    memory = Path("/dev/shm")  # nothing here is about power cuts, and a card is slow
     with TemporaryDirectory(dir=memory if memory.is_dir() else None) as place:
         yield Ship(Path(place), capture)
 
 
 def check_a_decision_is_made(aboard: Ship, files: Mapping[str, bytes]) -> None:
-    """On the card: taken in as a whole or not at all. In force: obeyed, or the last good one is."""
+    """Check that files are taken in or refused as a whole, and, in force, obeyed or replaced."""
     places = aboard.places
     before = {name: (places.etc / name).read_bytes() for name in ("logboat.toml", "sensors.toml")}
     offered = {"vessel.toml" if name == "logboat.toml" else name: text for name, text in files.items()}

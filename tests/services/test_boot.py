@@ -1,4 +1,4 @@
-"""A start: what it takes in, what it sets up, and that nothing stops it."""
+"""A start takes in what is on the card and sets up the system, and nothing stops it."""
 
 import json
 import os
@@ -43,7 +43,7 @@ vessel_radio = { mode = "mesh", channel = 6 }
 
 
 class Pi:
-    """An appliance's folders, slots and radios; its tools are recorded, and ssh-keygen is the real one."""
+    """Folders, slots and radios of an appliance; its tools are recorded, and ssh-keygen is the real one."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -151,7 +151,7 @@ def test_the_card_is_taken_up_without_network_and_the_networks_follow(pi: Pi) ->
     assert "iw reg set DE" in pi.ran
     assert list(pi.places.profiles.iterdir())
     assert (found.taken, found.problems) == (taken.taken, ())
-    assert len(found.networks) == 1  # one adapter has no room for the vessels' radio
+    assert len(found.networks) == 1  # one adapter cannot also serve the vessels' radio
     pi.broken.add("iw")
     for _ in range(2):
         failed = pi.boot().join()
@@ -275,8 +275,8 @@ def test_a_configuration_damaged_since_is_the_last_good_one(pi: Pi) -> None:
     pi.start()
     pi.places.config.write_text("[vessel\n")
     found = pi.start()
-    assert found.problems == ()  # the recorder tells of it, from its own look
-    assert not (pi.places.data / "last-good").exists()  # the daemons' own, not made as root
+    assert found.problems == ()  # the recorder reports it from its own check
+    assert not (pi.places.data / "last-good").exists()  # belongs to the daemons, so root does not make it
 
 
 def test_a_folder_that_a_daemon_has_put_in_its_place_is_not_believed(pi: Pi) -> None:
@@ -308,7 +308,7 @@ def test_what_imager_was_asked_for_is_honoured_and_wiped_from_the_card(pi: Pi, w
         put(pi.places.inbox, bundle())
     (pi.places.firmware / "firstrun.sh").write_text(SCRIPT)
     pi.radio("wlan0", "phy0")
-    for _ in range(2):  # it stays so
+    for _ in range(2):  # it stays the same
         assert pi.start().problems == ()
         assert "hostname dinghy" in pi.ran
         assert "iw reg set DE" in pi.ran

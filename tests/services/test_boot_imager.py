@@ -1,4 +1,4 @@
-"""What Raspberry Pi Imager left on a card, at a start: in force, or still there and named in PROBLEMS.txt."""
+"""Raspberry Pi Imager's settings on a card are in force after a start, or reported in PROBLEMS.txt."""
 
 import json
 import os
@@ -41,7 +41,7 @@ users:
 
 @pytest.fixture
 def board(pi: Pi) -> Pi:
-    """With a radio, a vessel, and the image's own users and their homes."""
+    """Return an appliance with a radio, a vessel, and the image's own users and their homes."""
     put(pi.places.inbox, bundle())
     pi.radio("wlan0", "phy0")
     pi.file("etc/passwd", "root:x:0:0::/root:/bin/sh\nskipper:x:1000:1000::/home/skipper:/bin/bash\n")
@@ -61,7 +61,7 @@ def problems(pi: Pi) -> str:
 
 
 def joined(pi: Pi) -> dict[str, str]:
-    """The keyfiles of networks to join, by their networks' names."""
+    """Return the keyfiles of networks to join, by the networks' names."""
     found = {}
     for path in pi.places.profiles.glob("logboat-join-*"):
         text = path.read_text()
@@ -72,7 +72,7 @@ def joined(pi: Pi) -> dict[str, str]:
 
 def test_a_network_with_an_accent_is_joined_hidden_or_not_and_by_its_own_password(board: Pi) -> None:
     path = left(board, "network-config", NETWORK_CONFIG)
-    for _ in range(2):  # it stays so, without the file
+    for _ in range(2):  # it stays the same, without the file
         assert board.start().problems == ()
         found = joined(board)
         assert found.keys() == {"Hafenbüro", "bare name"}
@@ -198,7 +198,7 @@ def test_a_file_that_windows_saved_as_utf_16_is_no_half_wiped_one(board: Pi) -> 
 )
 @pytest.mark.parametrize("file", ["user-data", "custom.toml", "firstrun.sh", ".imager.json"])
 def test_no_name_of_a_user_leads_out_of_its_folder(board: Pi, name: str, file: str) -> None:
-    """Whichever file says it, an older release's memory as well: root makes and gives away folders."""
+    """Every file is checked, also an older release's record, because root makes and gives away folders."""
     board.start()
     around = [*board.root.parents, *board.root.rglob("*")]
     before = {path: path.lstat().st_uid for path in around}

@@ -1,4 +1,4 @@
-"""The archive for whoever helps: it says much, and no secret; it can be had when much is broken."""
+"""The archive for support contains much, but no secret, and can be made when much is broken."""
 
 import io
 import json
@@ -177,7 +177,7 @@ password = \"\"\"
 
 
 def test_no_secret_of_a_broken_file_leaves_the_vessel(rig: Rig) -> None:
-    """Nor what messages of other parts quote of it, as JSON, or cut off."""
+    """The rule includes quotations of secrets in other parts' messages, as JSON, or truncated."""
     escaped = HIDDEN["with escapes"]
     rig.put("fw/logboat/vessel.toml", BROKEN)
     rig.put("etc/logboat.toml", BROKEN)

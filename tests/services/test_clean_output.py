@@ -1,4 +1,4 @@
-"""Nothing that others have written steers a terminal, forges a line of a log, or runs in a spreadsheet."""
+"""Text from others cannot control a terminal, forge a line of a log, or run in a spreadsheet."""
 
 import base64
 import csv
@@ -29,18 +29,18 @@ from .commands import logboat
 
 LOGBOAT = str(Path(sys.executable).with_name("logboat"))
 EVIL = "\x1b]0;owned\x07\x1b[2J\x9b31m\x7f\u2028\u2029\u202e\u200b\r\nlogboat: all is well\n"
-"""Sets a window's title, clears the screen, C1's form of the same, lines of its own, text turned around."""
+"""Text that sets a window's title, clears the screen (also with C1 codes), reverses text, and adds lines."""
 HARMLESS_ENDS = "\n\t"
 
 
 def steering(text: str) -> set[str]:
-    """Characters in what was printed that are neither shown nor end a line."""
+    """Return the characters of the output that are neither printable nor end a line."""
     return {c for c in text if not c.isprintable() and c not in HARMLESS_ENDS}
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """A vessel's data in which every text of a stranger is hostile."""
+    """Return a vessel's data in which every text of a stranger is hostile."""
     folder = tmp_path / "data"
     path = build.store(
         folder / "log.db",
@@ -116,7 +116,7 @@ def test_a_document_is_printed_as_json_with_escapes_and_the_same_values(
 
 
 def test_half_a_surrogate_pair_is_no_fault_of_a_command(data: Path, tmp_path: Path) -> None:
-    """A file's name whose bytes are no text comes as half a surrogate pair."""
+    """A file's name whose bytes are not text appears as half a surrogate pair."""
     place = tmp_path / "a\udc9b.tar.gz"
     done = logboat("bundle", str(place), "--data", str(data), "--run", str(tmp_path), "--json")
     assert done.returncode == 0, done.stderr
@@ -144,7 +144,7 @@ def head(headers: dict[str, str]) -> list[str]:
 
 
 def test_a_stranger_writes_no_line_of_a_servers_log(tmp_path: Path) -> None:
-    """What comes before any login reaches the log, too."""
+    """Text that comes before any login reaches the log too."""
     secret = tmp_path / "password"
     secret.write_text("ahoy\n")
     words = ("serve", tmp_path / "a.db", "--port", 0, "--no-tls", "--json", "--user", "skipper")
@@ -193,7 +193,7 @@ def test_a_stranger_writes_no_line_of_a_servers_log(tmp_path: Path) -> None:
 
 @contextmanager
 def answering(answer: bytes) -> Iterator[int]:
-    """A listener that gives everybody the same answer."""
+    """Yield the port of a listener that gives every client the same answer."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:

@@ -1,4 +1,4 @@
-"""The `logboat` command: what is asked for, what is answered, and the exit status."""
+"""The `logboat` command: requests, answers, and the exit status."""
 
 import os
 import pty
@@ -169,7 +169,7 @@ class TestConsoleScript:
     def test_ctrl_c_ends_following_quietly(self, tmp_path: Path) -> None:
         store = build.store(tmp_path / "log.db", build.reading(1))
         with subprocess.Popen(
-            # A test run in the background of a shell has SIGINT ignored, and would hand that on.
+            # A test run in the background of a shell has SIGINT ignored, and children would inherit that.
             ["env", "--default-signal=INT", SCRIPT, "db", "changes", str(store), "--follow"],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""`logboat db`: a document store by its path."""
+"""The command `logboat db` on a document store by its path."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""`logboat db push|pull|sync|serve`: real processes that replicate over loopback."""
+"""The commands `logboat db push|pull|sync|serve`: real processes that replicate over loopback."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from .commands import logboat
 
 LOGBOAT = str(Path(sys.executable).with_name("logboat"))
 LONG_S = 60.0
-"""For what never takes long; only a fault lets it run out."""
+"""Time limit in seconds, which is reached only because of a fault."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ REPLICATES = frozenset({"push", "pull", "sync", "serve"})
 
 
 def run(*arguments: object) -> Done:
-    """Run a command that replicates as a process; one that looks at or changes a store, in this process."""
+    """Run a command that replicates as a process, and any other command in this process."""
     words = ["db", *map(str, arguments)]
     if words[1] in REPLICATES:
         ended = subprocess.run([LOGBOAT, *words], capture_output=True, text=True, timeout=LONG_S, check=False)
@@ -47,7 +47,7 @@ def run(*arguments: object) -> Done:
 
 
 class Running:
-    """A command that goes on, with `--json`."""
+    """A running command with `--json`."""
 
     def __init__(self, arguments: tuple[object, ...]) -> None:
         self.process = subprocess.Popen(
@@ -55,7 +55,7 @@ class Running:
         )
 
     def until(self, wanted: Callable[[Any], bool]) -> Any:
-        """The first line that is wanted."""
+        """Return the first line that meets the condition."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
             if wanted(facts := json.loads(line)):
@@ -271,7 +271,7 @@ class TestContinuous:
         running.until(lambda facts: facts["activity"] == "idle" and facts["pulled"]["documents"] == 1)
         assert running.end() == 0
         assert ids(here) == ids(there) == ["mine", "theirs"]
-        # The checkpoint was stored: nothing is looked at twice.
+        # The checkpoint was stored, so nothing is checked twice.
         again = run("sync", here, served.url, "--json").json
         assert (again["pushed"]["documents"], again["pulled"]["documents"]) == (0, 0)
 

@@ -1,4 +1,4 @@
-"""`logboat fleet …`: from a passphrase to a folder that makes an appliance a vessel."""
+"""The commands `logboat fleet …`: from a passphrase to a folder that makes an appliance a vessel."""
 
 import io
 import os
@@ -20,7 +20,7 @@ PASSPHRASE = "four words and more"
 
 @pytest.fixture
 def north(logboat: Appliance) -> Path:
-    """A fleet's folder; the passphrase is in a file beside it."""
+    """Return a fleet's folder, with the passphrase in a file beside it."""
     (logboat.root / "passphrase").write_text(PASSPHRASE + "\n")
     folder = logboat.root / "north"
     assert run(logboat, "init", folder, "--name", "north").status == 0

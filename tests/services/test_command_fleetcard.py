@@ -1,4 +1,4 @@
-"""`logboat fleet card`: as an operator does it for the first time, and what goes wrong then."""
+"""The command `logboat fleet card` as an operator runs it for the first time, with possible failures."""
 
 import json
 import shutil
@@ -23,7 +23,7 @@ __all__ = ["logboat", "north"]  # fixtures
 
 
 def first_start(root: Path, image: Path) -> tuple[Card, TakenIn]:
-    """A card's data partition, read without mounting, and what the first start makes of it."""
+    """Return a card's data partition, read without mounting, and the result of its first start."""
     root.mkdir()
     card = Card(root)
     images.in_data(image, f"rdump /inbox {root}")

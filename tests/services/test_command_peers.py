@@ -1,4 +1,4 @@
-"""What people and programs see of the mesh: `logboat peers`, and its part of `logboat status`."""
+"""Output on the mesh for people and programs: `logboat peers`, and its part of `logboat status`."""
 
 from pathlib import Path
 

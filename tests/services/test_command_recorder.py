@@ -40,7 +40,7 @@ path = "tanks.fuel.main.currentLevel"
 
 @dataclass(slots=True)
 class Vessel:
-    """A vessel whose recorder runs."""
+    """A vessel with a running recorder."""
 
     places: list[str]
     recorder: subprocess.Popen[bytes]
@@ -63,7 +63,7 @@ class Vessel:
 
 @pytest.fixture
 def vessel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vessel]:
-    """It records when the first sample is durable, as its ledger tells."""
+    """Yield a vessel that records, once its ledger shows that the first sample is durable."""
     root = tmp_path_factory.mktemp("v")
     (root / "logboat.toml").write_text('[vessel]\nid = "argo"\nname = "SY Argo"\n')
     (root / "sensors.toml").write_text(SENSORS)
@@ -77,7 +77,7 @@ def vessel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vessel]:
 
 @contextmanager
 def recording(root: Path, places: list[str]) -> Iterator[Vessel]:
-    """A recorder runs, and its first sample is durable."""
+    """Run a recorder, and wait until its first sample is durable."""
     reading, writing = os.pipe()
     with (root / "recorder.log").open("wb") as log:
         recorder = subprocess.Popen(
@@ -136,7 +136,7 @@ def test_a_recorder_opens_nothing_while_another_process_checks_the_stores(vessel
     journal = data / "samples.db"
     with (data / "in-use.lock").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        journal.rename(data / "aside")  # as a repair does it
+        journal.rename(data / "aside")  # as in a repair
         recorder = subprocess.Popen([SCRIPT, "record", *vessel.places], stderr=subprocess.PIPE)
         try:
             assert recorder.stderr is not None

@@ -1,4 +1,4 @@
-"""What people and programs see of the sensors, the readings, the alarms and the proof."""
+"""Output on the sensors, the readings, the alarms and the proof, for people and programs."""
 
 import csv
 import json
@@ -243,7 +243,7 @@ class TestLog:
         assert [row["value"] for row in rows] == ["1", "0"]
 
     def test_order_is_by_number_whatever_the_clock_said(self, logboat: Appliance) -> None:
-        """Recorded in 1970, then with the right time, then in 1970 again; later the anchors came."""
+        """Readings are from 1970, then at the right time, then from 1970 again; the anchors came later."""
         logboat.put(
             build.boot(1, network(5_000, UTC + 5_000)),
             build.boot(2, network(0, UTC + 6_000), previous_end=(1, 5_000)),
@@ -279,7 +279,7 @@ class TestLog:
         logboat.configure('[vessel]\nid = "argo"\ntimezone = "Pacific/Auckland"\n')
         logboat.put(SYNCED, build.reading(1, start=100), build.reading(2, first=2, start=90_000))
         rows = list(csv.DictReader(logboat("log", "rpm", "--csv", "--since", "2025-10-10").lines))
-        assert [row["seq"] for row in rows] == ["2"]  # midnight there is 11:00Z the day before
+        assert [row["seq"] for row in rows] == ["2"]  # midnight in that zone is 11:00Z on the day before
         rows = list(csv.DictReader(logboat("log", "rpm", "--csv", "--since", "3 h").lines))
         assert [row["seq"] for row in rows] == ["2"]
 
@@ -354,7 +354,7 @@ class TestLog:
 class TestAdd:
     @pytest.fixture
     def asked(self, logboat: Appliance) -> Iterator[list[Addition]]:
-        """What the recorder is asked for."""
+        """Yield the list of entries that the recorder receives."""
         found: list[Addition] = []
 
         def handler(addition: Addition) -> Answer:

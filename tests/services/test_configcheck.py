@@ -1,4 +1,4 @@
-"""`logboat config check FILE`."""
+"""Tests of `logboat config check FILE`."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`logboat.toml` and `vessel.toml`: defaults, and each rule provoked and not."""
+"""Tests of `logboat.toml` and `vessel.toml`: defaults, and each rule broken and kept."""
 
 import zoneinfo
 from collections.abc import Callable, Iterator
@@ -90,7 +90,7 @@ Problems = Callable[[str], list[str]]
 
 @pytest.fixture(autouse=True)
 def zones(tmp_path: Path) -> Iterator[None]:
-    """A machine with three time zones, whatever this one has."""
+    """Set up a machine with three time zones, whatever this one has."""
     folder = tmp_path / "zoneinfo"
     # RFC 8536: header with one type and four characters of names, then UTC's
     tzif = b"TZif" + bytes(16) + bytes(16) + (1).to_bytes(4) + (4).to_bytes(4) + bytes(6) + b"UTC\0"
@@ -104,7 +104,7 @@ def zones(tmp_path: Path) -> Iterator[None]:
 
 @pytest.fixture
 def problems(tmp_path: Path) -> Problems:
-    """Every problem of a text, as `line: …`."""
+    """Return a function that lists every problem of a text, as `line: …`."""
 
     def finder(text: str) -> list[str]:
         path = tmp_path / "logboat.toml"
@@ -341,7 +341,7 @@ def test_all_mistakes_are_told_at_once_in_the_files_order(problems: Problems) ->
 
 def test_a_time_zone_cannot_be_judged_where_none_are_installed(problems: Problems) -> None:
     zoneinfo.reset_tzpath(to=[])
-    if zoneinfo.available_timezones():  # the package tzdata brings its own
+    if zoneinfo.available_timezones():  # the package tzdata has zones of its own
         pytest.skip("this Python has time zones of its own")
     assert problems('[vessel]\ntimezone = "Europe/Atlantis"\n') == []
 

@@ -1,4 +1,4 @@
-"""Copies: what a segment's bytes hold, whatever befell them; and that they follow the store."""
+"""Copies: the content of a segment after any damage, and its agreement with the store."""
 
 import os
 import random
@@ -60,7 +60,7 @@ def follow_once(data: Path, database: Database, *, segment_bytes: int = 8_000_00
 
 
 def held(data: Path) -> dict[str, str]:
-    """Id to revision, of all that copies hold."""
+    """Return the revision of each document in the copies, by id."""
     return {c.id: c.rev for _, content in contents(data / "copies") for c in content.copies()}
 
 
@@ -220,7 +220,7 @@ def test_store_that_had_documents_already_is_filled_in_bit_by_bit(
         assert set(held(tmp_path)) == set(names[-20:])
         goes = 0
         while True:
-            copies = Copies(tmp_path / "copies")  # a restart between any two goes
+            copies = Copies(tmp_path / "copies")  # a restart between any two steps does no harm
             names.append(put_reading(database, 101 + goes))
             follow(copies, database)
             more = copies.fill(database, VESSEL)
@@ -253,7 +253,7 @@ def test_changes_that_took_the_place_of_lost_ones_are_copied(tmp_path: Path) -> 
         copies = Copies(tmp_path / "copies")
         follow(copies, database)
         assert copies._mark is not None
-        # As if the store's log had gone on when it was copied.
+        # As if the store's log had continued while it was copied.
         copies._settle(msgspec.structs.replace(copies._mark, through=500))
         copies.close()
         follow_once(tmp_path, database)
@@ -280,7 +280,7 @@ def test_any_bad_page_of_copies_is_made_good_from_the_store(tmp_path: Path, segm
             damage(file, rng.randrange(max(file.stat().st_size // PAGE, 1)))
             copies = Copies(folder, segment_bytes=segment_bytes)
             if not any(content.damaged for _, content in contents(folder)):
-                assert number == copies._number  # cut off, and copied by what follows
+                assert number == copies._number  # truncated, and copied by the next one
             for which in numbers(folder)[:-1]:
                 if not copies.look_at(which):
                     copies.retire(which, database)
@@ -292,7 +292,7 @@ def test_any_bad_page_of_copies_is_made_good_from_the_store(tmp_path: Path, segm
             assert all(content.damaged == [] for _, content in contents(folder))
 
 
-# --- putting back
+# --- restoring
 
 
 def test_lost_documents_come_back_at_their_revision(tmp_path: Path) -> None:
@@ -334,7 +334,7 @@ def test_what_was_removed_to_make_room_stays_away_even_if_the_store_forgot_it(tm
     with store(tmp_path) as database:
         for number in range(1, 20):
             put_reading(database, number)
-        put_gap(database, 1, 9)  # what retention says of the first nine
+        put_gap(database, 1, 9)  # retention's record of the first nine
         alarms = [documents.alarm_id(VESSEL, "rpm", LOG, number) for number in (1, 2)]
         for name in alarms:
             database.put(name, {"acks": []})
@@ -352,7 +352,7 @@ def test_what_was_removed_to_make_room_stays_away_even_if_the_store_forgot_it(tm
         assert empty.floor(documents.reading_id(VESSEL, "rpm", LOG, 9))
 
 
-# --- room
+# --- disk space
 
 
 def test_segments_go_when_most_of_what_they_hold_was_removed(tmp_path: Path) -> None:

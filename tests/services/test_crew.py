@@ -25,7 +25,7 @@ def user(name: str, *more: str) -> str:
 
 @pytest.fixture(scope="module")
 def argo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SyncProcess]:
-    """argo, with an alarm, a reading and three users."""
+    """Yield argo, with an alarm, a reading and three users."""
     folder = tmp_path_factory.mktemp("argo")
     toml = user("bridge") + user("guest", "access = 'read-only'", "channels = ['alarms']")
     fleet = Fleet()
@@ -40,7 +40,7 @@ def argo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SyncProcess]:
 
 
 def sync(argo: SyncProcess, store: Path, name: str, *more: str, password: str = "password") -> str:
-    """One replication as this user; what it said."""
+    """Replicate once as this user, and return the exit status and the output."""
     done = argo.logboat(
         *("db", "sync", str(store), f"wss://127.0.0.1:{argo.port}/log", "--user", name),
         *("--password-file", str(argo.folder / password), "--attempts", "1"),
@@ -102,7 +102,7 @@ def test_a_wrong_password_and_a_stranger_are_refused_alike(argo: SyncProcess, tm
 
 
 def test_by_address_the_fleets_ca_alone_does_not_prove_the_vessel(argo: SyncProcess, tmp_path: Path) -> None:
-    """Its certificate names logboat-argo.local: whoever goes by address pins its fingerprint."""
+    """The certificate is for logboat-argo.local, so a client that uses the address pins its fingerprint."""
     said = sync(argo, tmp_path / "app.db", "bridge", "--ca", str(argo.identity / "fleet.pem"))
     assert said.startswith("1\n")
     assert "127.0.0.1" in said

@@ -1,4 +1,4 @@
-"""Nobody else writes the current log, whether its recorder runs or not."""
+"""No other vessel writes the current log, whether its recorder is running or not."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`logboat demo` as it is: real recorders, real sync daemons, real mDNS and TLS on loopback."""
+"""The complete `logboat demo`: real recorders, real sync daemons, real mDNS and TLS on loopback."""
 
 import re
 import shutil
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.wall_clock
 def test_a_fleet_loses_nothing_and_what_is_lost_after_all_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The proof is made twice, the second time with a reading removed from one store behind its back."""
+    """The proof is made twice, the second time after a reading was secretly removed from one store."""
     proved, removed = [], []
     prove = command.conclude
 
@@ -67,7 +67,7 @@ def test_a_fleet_loses_nothing_and_what_is_lost_after_all_is_named(
 
 @pytest.mark.torture
 def test_without_mdns_the_vessels_are_told_their_addresses() -> None:
-    """On a network of its own, where somebody else has port 5353 for himself."""
+    """The demo runs on a network of its own, where another program uses port 5353 exclusively."""
     if shutil.which("unshare") is None or subprocess.run(["unshare", "-rn", "true"], check=False).returncode:
         pytest.skip("needs unshare, and leave for network namespaces")
     script = (

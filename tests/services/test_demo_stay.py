@@ -1,4 +1,4 @@
-"""`logboat demo --stay`: a fleet to try things on, whose daemons are started again as systemd does it."""
+"""The command `logboat demo --stay`: a fleet for trials, whose daemons are restarted as systemd does it."""
 
 import json
 import os
@@ -24,7 +24,7 @@ UNITS = Path(__file__).parents[2] / "services" / "units"
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[tuple[Path, "subprocess.Popen[str]"]]:
-    """Its folder, and the demo."""
+    """Yield the fleet's folder and the process of the demo."""
     folder = tmp_path / "a fleet's"
     command = [sys.executable, "-m", "services", "demo", "--vessels", "2", "--stay", str(folder)]
     demo = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -84,7 +84,7 @@ def test_a_folder_of_another_demo_is_left_alone(tmp_path: Path, capsys: pytest.C
 
 
 class Ended:
-    """A vessel whose daemons end when told."""
+    """A vessel whose daemons end when the test says so."""
 
     name = "argo"
 

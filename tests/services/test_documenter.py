@@ -1,4 +1,4 @@
-"""The documenter: every accepted sample ends in a document, once, whatever happens on the way."""
+"""The documenter puts every accepted sample into a document, once, whatever happens in between."""
 
 import random
 from collections.abc import Iterator
@@ -120,7 +120,7 @@ def test_what_an_earlier_card_wrote_of_this_vessel_does_not_stay_current(vessel:
 
 
 def test_what_another_wrote_in_this_vessels_name_is_written_over_above_it(vessel: Vessel) -> None:
-    """Whatever it says, and though nothing has moved since; also an old boot that comes as a newer one."""
+    """The content does not matter, nor whether there is news, nor an old boot presented as a newer one."""
     vessel.documenter.set_vessel(builders.header(documents.Kind.VESSEL, "argo") | {"name": "SY Argo"})
     boot = builders.header(documents.Kind.BOOT, "argo") | {"log": "abcdef", "number": 1}
     vessel.documenter.set_boot(boot | {"anchors": [[1, 2, "network", 0.1]]})
@@ -334,7 +334,7 @@ def counted(count: int, *rows: Row, seconds: float = 0.0) -> Batch:
 
 
 def test_totals_are_shown_though_the_value_is_again_what_it_was(vessel: Vessel) -> None:
-    """An engine that turned for a moment between two looks: its value is 0 again, its pulses are more."""
+    """An engine that turned for a moment between two polls has the value 0 again, but more pulses."""
     vessel.journal.commit(counted(12, row(1, 0.0)))
     vessel.documenter.step(101_000)
     vessel.journal.commit(counted(40, row(2, 7.5), row(3, 0.0), seconds=2.5))
@@ -521,7 +521,7 @@ def test_windows_may_come_while_another_thread_counts_open_samples(vessel: Vesse
     windows = vessel.documenter._windows
 
     class Arriving(Window):
-        """While it is looked at, the other thread begins a window."""
+        """A window during whose examination the other thread begins another one."""
 
         def __getattribute__(self, name: str) -> Any:
             if name == "rows":

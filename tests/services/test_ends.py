@@ -1,4 +1,4 @@
-"""A daemon that ends again and again: kept, counted, told, and tried on; and over when it runs."""
+"""A daemon that ends repeatedly is noted, counted and reported until it runs again."""
 
 import subprocess
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ HOW = "exit status 1"
 
 @dataclass
 class Systemd:
-    """Runs what units have as ExecStopPost=, by a clock of its own and without Python in its path."""
+    """Runner of the units' ExecStopPost=, with a simulated clock and without Python in its path."""
 
     folder: Path
     told: dict[str, str] = field(default_factory=lambda: {"SERVICE_RESULT": "exit-code", "EXIT_STATUS": "1"})
@@ -28,7 +28,7 @@ class Systemd:
             (self.folder / name).mkdir()
 
     def ends(self, *clocks: float) -> None:
-        """A service ends at these seconds of the boot clock."""
+        """Let a service end at these seconds of the boot clock."""
         for clock in clocks:
             (self.folder / "uptime").write_text(f"{clock:.2f} 1.00\n")
             done = subprocess.run(
@@ -41,13 +41,13 @@ class Systemd:
             assert done.returncode == 0, done.stderr
 
     def judge(self, clock: float) -> str | None:
-        """What status, doctor and lights say."""
+        """Return the report of status, doctor and lights, or None."""
         found = crash_loops.restless(self.folder / "run", clock=clock)
         return str(found[0]) if found else None
 
     @property
     def kept(self) -> list[str]:
-        """What `errors.log` has."""
+        """Texts in `errors.log`, in order."""
         return [found.line.text for found in kept.read(self.folder / "data")]
 
 

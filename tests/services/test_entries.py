@@ -1,4 +1,4 @@
-"""Who may connect with a vessel's sync daemon, and stay: a real process, TLS, addresses of loopback."""
+"""Connections with a vessel's sync daemon: a real process, TLS, addresses of loopback."""
 
 import base64
 import http.client
@@ -36,7 +36,7 @@ def begin(argo: SyncProcess) -> None:
 
 
 def ask(argo: SyncProcess, address: str, password: str, name: str = "anna") -> int:
-    """Ask for the database as this user from one of loopback's addresses; the HTTP status."""
+    """Request the database as this user from one of loopback's addresses, and return the HTTP status."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     connection = http.client.HTTPSConnection(
@@ -51,7 +51,7 @@ def ask(argo: SyncProcess, address: str, password: str, name: str = "anna") -> i
 
 
 def test_guesses_from_six_addresses_keep_nobody_out_who_has_been_here(argo: SyncProcess) -> None:
-    """Even if the daemon was started anew since."""
+    """The daemon still knows the addresses after a restart."""
     assert ask(argo, HOME, PASSWORD) == 200
     assert argo.stop() == 0
     begin(argo)
@@ -66,7 +66,7 @@ def test_guesses_from_six_addresses_keep_nobody_out_who_has_been_here(argo: Sync
 
 @contextmanager
 def staying(argo: SyncProcess, store: Path, name: str) -> Iterator[None]:
-    """Keep a connection as this user, as an app does, from when it stands."""
+    """Keep a connection open as this user, as an app does, for the duration of the block."""
     (argo.folder / "password").write_text(PASSWORD + "\n")
     before = argo.log.count(f"as user {name}")
     process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""What a recorder signs with its vessel's identity, and that no identity stops it."""
+"""Signatures of a recorder with its vessel's identity, which no identity can stop."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory

@@ -1,4 +1,4 @@
-"""What time it is at least, when the clock cannot be believed, or could not once."""
+"""The earliest possible time, when the clock cannot be trusted, or could not in the past."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,11 +10,11 @@ from services.clocks.clock_quality import DISBELIEVED_AFTER, ClockQuality, Sourc
 from sync.store import Database
 
 IMAGE, NOW, FAR = 1.7e9, 1.8e9, 4.1e9
-"""2023, 2027 and 2099."""
+"""Times in the years 2023, 2027 and 2099."""
 
 
 class Clock:
-    """The machine's, and what it is worth."""
+    """The machine's clock, with its quality."""
 
     def __init__(self) -> None:
         self.utc, self.monotonic, self.source = NOW, 0.0, Source.NETWORK

@@ -1,7 +1,7 @@
-"""What others wrote ends nothing: no command, no removal, no repair, no way ashore.
+"""Documents from others stop nothing: no command, no removal, no repair, no forwarding.
 
-A store takes documents from other vessels, the crew's apps, gateways and older versions. Here it holds
-thousands that are wrong, each in one place, beside a few that are right: each bad one costs itself alone.
+A store takes documents from other vessels, the crew's apps, gateways and older versions. Here it contains
+thousands that are wrong, each in one place, beside a few that are right. Each bad one affects only itself.
 """
 
 import shutil
@@ -32,7 +32,7 @@ __all__ = ["logboat"]
 
 @pytest.fixture(scope="module")
 def flawed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store of argo with what is right of argo and brigid, and what is wrong of both."""
+    """Return a store of argo with valid documents of argo and brigid, and wrong ones of both."""
     right = [
         document
         for vessel in ("argo", "brigid")
@@ -96,7 +96,7 @@ def test_history_is_removed_to_the_last_reading_and_alarm(database: Database) ->
         explained = database.get("gap:argo:rpm:abcdef:000000000001")
         assert explained is not None
         assert (explained.body["first"], explained.body["last"]) == (1, 2)
-        # One that claims more numbers than it has room for takes none away that are still to come.
+        # One that claims more numbers than it has room for takes away none that are still to come.
         assert not database.floor("reading:argo:rpm:foreig:900000000000")
 
 

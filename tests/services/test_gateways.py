@@ -30,7 +30,7 @@ NOTE = documents.note_id("argo", "01ARZ3NDEKTSV4RRFFQ69G5FAV")
 
 
 class Shore:
-    """`logboat db serve`, as an office would run it."""
+    """The command `logboat db serve`, as an office would run it."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
@@ -215,7 +215,7 @@ def test_gateway_that_cannot_be_used_is_told_and_stops_no_other(tmp_path: Path, 
         assert argo.stop() == 0
 
 
-# What an office may write
+# Rights of an office
 
 
 def objection(database: Database, found: Document) -> str | None:
@@ -237,7 +237,7 @@ def test_office_writes_notes_and_its_own_types_and_nothing_of_the_log(tmp_path: 
             assert objection(database, document(refused)) is not None, refused
 
 
-# By which way
+# Routes
 
 
 def test_way_has_the_interfaces_name_its_alias_and_its_kind(tmp_path: Path) -> None:

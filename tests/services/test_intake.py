@@ -1,4 +1,4 @@
-"""Intake: which samples are recorded, under which number."""
+"""Intake decides which samples are recorded, and under which number."""
 
 from dataclasses import replace
 

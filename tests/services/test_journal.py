@@ -1,4 +1,4 @@
-"""The journal: what a commit promises, and what a start finds again."""
+"""The journal: the promise of a commit, and the state that a start finds."""
 
 import sqlite3
 import zlib
@@ -174,7 +174,7 @@ def frames(path: Path) -> list[int]:
 
 
 def copies(path: Path, made: Batch) -> set[int]:
-    """Where in the log pages are that hold the batch."""
+    """Return the positions in the log of the pages that contain the batch."""
     data, log = pack(made, {"rpm": 1}), Path(f"{path}-wal").read_bytes()
     return {at for at in frames(path) if data in log[at : at + PAGE]}
 
@@ -241,7 +241,10 @@ def as_without_given(data: bytes) -> bytes:
 
 
 def as_of_the_first_version(data: bytes, *, telling: bool = True) -> bytes:
-    """With rows instead of columns; before batches were `telling` last numbers, they ended there."""
+    """Return a batch as the first version wrote it, with rows instead of columns.
+
+    Before batches had last numbers (`telling`), they ended there.
+    """
     array = msgspec.msgpack.decode(plain(data))
     *head, in_rows, _, _, _, given, (numbers, sequences, before, values, states) = array
     rows = list(zip(numbers, sequences, before, msgspec.json.decode(values), states, strict=True))
@@ -270,7 +273,7 @@ def test_batch_that_does_not_match_its_checksum_is_damage(tmp_path: Path) -> Non
     with pytest.raises(JournalDamagedError, match="batch 1"):
         Journal(path)
     with pytest.raises(JournalDamagedError, match="batch 1"):
-        Journal(path)  # the lock was let go
+        Journal(path)  # the lock was released
 
 
 def test_file_that_is_no_database_is_damage(tmp_path: Path) -> None:
@@ -306,7 +309,7 @@ INSERT INTO sensor VALUES(1, 'rpm', 0, 'a.b', 'Hz', NULL);
 
 
 def version_1(path: Path, batches: int) -> None:
-    """A journal as the first version left it: each echo is in the row 64 later; one of them is missing."""
+    """Make a journal as the first version left it: each echo is in the row 64 later, and one is missing."""
     made: list[tuple[int, bytes]] = []
     connection = sqlite3.connect(path)
     connection.executescript(VERSION_1)

@@ -1,4 +1,4 @@
-"""The last good configuration: kept whole, used when the files are wrong, never in the way."""
+"""The last good configuration is kept completely, used when the files are wrong, and never a hindrance."""
 
 import errno
 import os
@@ -28,7 +28,7 @@ path = "bilge.main.highWater"
 
 
 class Appliance:
-    """The places of one vessel's files."""
+    """Paths of a vessel's files."""
 
     def __init__(self, folder: Path) -> None:
         self.config = folder / "etc" / "logboat.toml"
@@ -141,11 +141,11 @@ def test_a_changed_recording_is_kept_anew(appliance: Appliance) -> None:
 def test_files_that_were_never_there_are_all_defaults(appliance: Appliance) -> None:
     appliance.config.unlink()
     appliance.sensors.unlink()
-    for _ in range(2):  # what was kept has no files either
+    for _ in range(2):  # there are no files for the kept one either
         loaded = appliance.load()
         assert (loaded.sensors, loaded.is_last_good) == ((), False)
         assert loaded.configuration.vessel.id == "vessel"
-        [problem] = loaded.problems  # it records nothing, and that is told
+        [problem] = loaded.problems  # it records nothing, and that is reported
         assert str(problem).startswith("sensors.toml: there is no such file, so nothing is recorded.")
 
 
@@ -163,7 +163,7 @@ def test_a_file_that_was_emptied_is_not_obeyed(appliance: Appliance) -> None:
 
 
 def test_what_was_kept_without_a_word_about_its_sensors_stays_in_force(appliance: Appliance) -> None:
-    """An older release kept any file without sensors: its vessel still meets the others."""
+    """An older release kept any file without sensors; its vessel still meets the others."""
     appliance.write(sensors="no_sensors = true\n")
     appliance.load()
     [kept] = appliance.folders()

@@ -1,4 +1,4 @@
-"""Replication between two machines that have nothing but link-local IPv6 addresses."""
+"""Replication between two machines that have only link-local IPv6 addresses."""
 
 import json
 import subprocess

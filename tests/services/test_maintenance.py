@@ -1,4 +1,4 @@
-"""The root, writable for a while. That it is so in the end is tested on the image."""
+"""The root can be made writable temporarily; the effect itself is tested on the image."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ def appliance(tmp_path: Path) -> Path:
 
 
 class Tools:
-    """What was run; one of them may fail."""
+    """Recorder of commands, one of which may fail."""
 
     def __init__(self, *, fails: str = "") -> None:
         self.run: list[str] = []

@@ -1,4 +1,4 @@
-"""A recorder and a sync daemon, real processes, and what a real mosquitto retains of their vessel."""
+"""A recorder and a sync daemon as real processes, and their vessel's messages at a real mosquitto."""
 
 import json
 import subprocess
@@ -46,7 +46,7 @@ path = "tanks.freshWater.main.currentLevel"
 
 
 class Vessel:
-    """Its two daemons, in folders of their own."""
+    """Both daemons of a vessel, in folders of their own."""
 
     def __init__(self, folder: Path, broker: Broker) -> None:
         self.broker = broker

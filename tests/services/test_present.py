@@ -1,4 +1,4 @@
-"""How things look on a terminal."""
+"""Tests of the presentation on a terminal."""
 
 import math
 from zoneinfo import ZoneInfo

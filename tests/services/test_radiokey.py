@@ -1,4 +1,4 @@
-"""The radio's next key: from the operator's folder through the mesh to the radios that may have it."""
+"""The radio's next key travels from the operator's folder through the mesh to the entitled radios."""
 
 import json
 import os
@@ -50,14 +50,14 @@ class Operator:
             self.folder.add(self.authority, vessel, now=self.now)
 
     def rekey(self, begins: datetime) -> str:
-        """The key that it brings."""
+        """Change the radio's key, and return the new one."""
         self.folder.change_radio_key(self.authority, now=self.now, begins=begins)
         statement = self.folder.radio_key
         assert statement is not None
         return (self.folder.path / f"radio-{statement.number}.key").read_text().strip()
 
     def give(self, vessel: str, to: Path) -> None:
-        """The identity folder, as it is by now."""
+        """Copy the present identity folder of a vessel."""
         shutil.copytree(self.folder.identity(vessel), to, dirs_exist_ok=True)
 
     @property
@@ -79,7 +79,7 @@ def operator(tmp_path: Path) -> Operator:
 
 @pytest.fixture
 def vessels(tmp_path: Path, operator: Operator) -> Iterator[dict[str, SyncProcess]]:
-    """argo, brigid and careen, whose identities are from before any change."""
+    """Yield argo, brigid and careen, whose identities are from before any change."""
     names = ("argo", "brigid", "careen")
     operator.add(*names)
     with (
@@ -94,14 +94,14 @@ def vessels(tmp_path: Path, operator: Operator) -> Iterator[dict[str, SyncProces
 
 
 def has(process: SyncProcess, number: int) -> dict[str, object]:
-    """Wait until a vessel knows a statement of this number, and return what it tells of it."""
+    """Wait until a vessel knows a statement with this number, and return its report of it."""
     told = process.until(lambda state: (state.get("radioKey") or {}).get("number") == number)["radioKey"]
     assert isinstance(told, dict)
     return told
 
 
 def choice(process: SyncProcess, now: datetime) -> Choice | None:
-    """What a start at this time would give the radio."""
+    """Return the choice of the radio's key that a start at this time would make."""
     identity = identity_files.load(process.identity)
     return in_force(identity, process.identity, process.folder / "data", now)
 
@@ -138,7 +138,7 @@ def test_a_statement_put_on_one_vessel_reaches_the_others_and_each_opens_its_own
         kept = process.folder / "data" / RADIO_STATEMENT
         assert after not in kept.read_text()
         assert kept.stat().st_mode & 0o007 == 0
-    # The revoked vessel gets the file by hand: there is nothing in it for it.
+    # The revoked vessel gets the file by hand, but no part of it is for that vessel.
     shutil.copy(operator.statement, careen.identity)
     assert choice(careen, operator.now + OVERLAP) is None
     whole = identity_files.load_radio_key(careen.identity, operator.folder.root)
@@ -174,7 +174,7 @@ def test_an_absent_vessel_gets_it_over_another_network_and_changes_at_once_and_n
     old = operator.statement.read_bytes()
     now = operator.now
     operator.give("brigid", brigid.identity)
-    second = operator.rekey(now)  # at once: argo is away all the time
+    second = operator.rekey(now)  # effective at once: argo is away all the time
     operator.give("brigid", brigid.identity)
     assert (brigid.identity / "radio.key").read_text().strip() == second
     assert choice(argo, now) is None  # the file that it has always had
@@ -186,7 +186,7 @@ def test_an_absent_vessel_gets_it_over_another_network_and_changes_at_once_and_n
     assert choice(argo, now) == Choice(second, "2 after")
     long_ago = datetime(2000, 1, 1, tzinfo=UTC)
     assert choice(argo, long_ago) == Choice(second, "2 before"), "no clock is needed for what holds at once"
-    # What was said before comes again, by a file; and is passed on no more.
+    # An earlier statement comes again, by a file, and is not passed on.
     (argo.identity / RADIO_STATEMENT).write_bytes(old)
     argo.stop()
     argo.start()
@@ -297,7 +297,7 @@ def test_it_is_asked_again_for_a_radio_that_stays_as_it_was_and_told_after_a_whi
 
 
 class Aboard:
-    """argo's appliance, and the fleet's folder ashore."""
+    """The appliance of argo, and the fleet's folder ashore."""
 
     def __init__(self, root: Path) -> None:
         self.pi = Pi(root / "pi")
@@ -313,7 +313,7 @@ class Aboard:
         return dict(compose(self.operator.folder, "argo", now=NOW))
 
     def networks(self, now: datetime = NOW) -> tuple[str, str]:
-        """The key that the radio has after `logboat boot networks` at a time, and which that is."""
+        """Run `logboat boot networks` at a time, and return the radio's key and its description."""
         boot = self.pi.boot()
         boot.now = now
         found = boot.join()
@@ -321,7 +321,10 @@ class Aboard:
         return self.key, found.radio_key
 
     def rekey(self, now: datetime = NOW) -> tuple[list[str], tuple[str, str]]:
-        """The commands that `logboat boot radio` runs at a time, and what the radio has then."""
+        """Run `logboat boot radio` at a time.
+
+        Returns its commands, and the radio's key and its description.
+        """
         boot = self.pi.boot()
         boot.now = now
         self.pi.ran.clear()
@@ -410,7 +413,7 @@ def test_without_a_radio_or_an_identity_there_is_nothing_to_change(aboard: Aboar
     assert (found.problems, aboard.pi.ran) == ((), [])
 
 
-# What systemd has to do with it
+# Systemd's part
 
 SYSTEM = Path(__file__).parents[2] / "image/files/usr/lib/systemd/system"
 
@@ -472,7 +475,7 @@ def test_a_bundle_whose_statement_is_broken_is_refused(aboard: Aboard) -> None:
 def test_whatever_is_in_its_place_in_the_data_folder_the_radio_is_set_up(
     aboard: Aboard, what: str, tmp_path: Path
 ) -> None:
-    """The daemons may write there; root reads it."""
+    """The daemons may write there, and root reads it."""
     path = aboard.pi.places.data / RADIO_STATEMENT
     if what == "damaged":
         path.write_bytes(b"\xff{")

@@ -1,4 +1,4 @@
-"""The recorder as a whole, in this process: real files, real threads, simulated and manual sensors."""
+"""The complete recorder in this process: real files, real threads, simulated and manual sensors."""
 
 import csv
 import io
@@ -50,7 +50,7 @@ rate = "20 Hz"
 
 
 class Heard(Notifier):
-    """Notes what systemd would be told, and wakes whoever waits for it."""
+    """Notifier that records the messages to systemd, and wakes threads that wait for them."""
 
     def __init__(self) -> None:
         super().__init__("")
@@ -188,7 +188,7 @@ def test_five_boots_in_a_row_at_1970_keep_every_reading_in_order_and_none_collid
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Boot1970:
-        """A machine that has just started, and believes that it is 1970."""
+        """Clock of a machine that has just started, and believes that it is 1970."""
 
         def __init__(self) -> None:
             self._began = time.monotonic_ns()
@@ -224,7 +224,7 @@ def test_a_boot_in_2080_does_not_spoil_the_times_of_those_after_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Shifted(SystemClock):
-        """This machine's clock, set to another time."""
+        """Clock of this machine, set to another time."""
 
         def __init__(self, utc: float) -> None:
             self._ahead = round(utc * 1e9) - time.time_ns()

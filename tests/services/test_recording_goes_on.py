@@ -1,4 +1,4 @@
-"""Recording goes on, whatever the configuration holds and whichever driver cannot be made: real processes."""
+"""Recording continues with any configuration, and with any driver that cannot be made: real processes."""
 
 import os
 import select
@@ -43,7 +43,7 @@ RECORDING = f"time,path,value\n0,{PATH},12.6\n1,{PATH},12.5\n"
 
 
 def record(vessel: Appliance, *wanted: str, environment: Mapping[str, str] | None = None) -> str:
-    """Record until these sensors have a durable sample; returns what the recorder logged."""
+    """Record until these sensors have a durable sample, and return the recorder's log."""
     reading, writing = os.pipe()
     with (vessel.root / "recorder.log").open("wb") as log:
         recorder = subprocess.Popen(
@@ -75,7 +75,7 @@ def record(vessel: Appliance, *wanted: str, environment: Mapping[str, str] | Non
 
 @pytest.fixture
 def vessel(logboat: Appliance) -> Appliance:
-    """Its configuration is good, and is kept as the last good one."""
+    """Return a vessel whose configuration is valid, and kept as the last good one."""
     (logboat.root / "sensors.toml").write_text(SENSORS)
     (logboat.root / "yacht.csv").write_text(RECORDING)
     loaded = load_or_last_good(logboat.root / "logboat.toml", logboat.root / "sensors.toml", logboat.data)

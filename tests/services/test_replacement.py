@@ -1,4 +1,4 @@
-"""A card that died: its vessel gets another one, and finds its own history in the fleet."""
+"""A vessel whose card died gets another one, and finds its own history in the fleet."""
 
 import json
 import os
@@ -40,7 +40,7 @@ def until(what: str, holds: Callable[[], object], *vessels: Vessel) -> None:
 
 
 def aboard(root: Path, folder: FleetFolder, name: str) -> Vessel:
-    """A new card's first start: the vessel's bundle is taken in, and nothing is recorded yet."""
+    """Perform a new card's first start: the vessel's bundle is taken in, and nothing is recorded yet."""
     root.mkdir()
     card = Card(root)
     put(card.inbox, compose(folder, name, now=datetime.now(UTC)))

@@ -1,5 +1,4 @@
-"""What commands print with `--json` is as its schema says: for every command there is, on appliances that are
-well and on others."""
+"""The output of every command with `--json` matches its schema, on appliances with and without faults."""
 
 import io
 import json
@@ -54,7 +53,7 @@ SILENT = {
     "db get": "prints the document itself",
     "db export": "prints documents themselves",
 }
-"""Commands that print nothing of ours for programs, and why."""
+"""Commands that print nothing of ours for programs, with the reason."""
 
 SCHEMAS = {shape: schemas.read(shape) for shape in schemas.VERSIONS}
 REGISTRY: Registry[Any] = Registry().with_resources(
@@ -65,20 +64,20 @@ REGISTRY: Registry[Any] = Registry().with_resources(
 
 @dataclass(frozen=True)
 class Stage:
-    """What an example needs."""
+    """Resources of an example."""
 
     logboat: Appliance
     request: pytest.FixtureRequest
     monkeypatch: pytest.MonkeyPatch
 
     def told(self, *arguments: str) -> str:
-        """What a command prints for programs."""
+        """Return a command's output for programs."""
         done = self.logboat(*arguments, "--json")
         assert done.out, done.err
         return done.out
 
     def rig(self) -> Rig:
-        """An appliance of its own for the doctor; nothing ails it."""
+        """Return a healthy appliance of its own for the doctor."""
         folder = self.logboat.root / "rig"
         folder.mkdir()
         return healthy(folder, self.monkeypatch)
@@ -89,7 +88,7 @@ EXAMPLES: dict[str, tuple[frozenset[str], Example]] = {}
 
 
 def prints(command: str, *shapes: str) -> Callable[[Example], Example]:
-    """The command that the example runs, and all shapes that it prints."""
+    """Register the command that the example runs, and all shapes that it prints."""
 
     def note(example: Example) -> Example:
         EXAMPLES[command] = (frozenset(shapes), example)
@@ -99,7 +98,7 @@ def prints(command: str, *shapes: str) -> Callable[[Example], Example]:
 
 
 def objects(text: str) -> Iterator[Any]:
-    """All JSON values in a text, one after the other."""
+    """Yield all JSON values in a text, one after the other."""
     decoder, text = json.JSONDecoder(), text.strip()
     while text:
         found, end = decoder.raw_decode(text)
@@ -108,7 +107,7 @@ def objects(text: str) -> Iterator[Any]:
 
 
 def validate(found: Any) -> str:
-    """Check it against the schema that it names; the shape."""
+    """Check a value against the schema that it refers to, and return the shape."""
     shape = found["format"].removeprefix("logboat.").partition("/")[0]
     errors = Draft202012Validator(SCHEMAS[shape], registry=REGISTRY).iter_errors(found)
     assert [f"{error.json_path}: {error.message[:300]}" for error in errors] == []
@@ -174,7 +173,7 @@ FAULTY: dict[str, Any] = {
 
 
 def record(appliance: Appliance) -> None:
-    """A history with everything that there can be: gaps, faults, a boot without time, foreign words."""
+    """Write a history with every possible content: gaps, faults, a boot without time, foreign words."""
     floor = Anchor(0.0, UTC, Source.FLOOR, 0.0)
     appliance.put(
         build.vessel(sensors=(build.settings(), build.settings("silent"))),
@@ -200,7 +199,7 @@ def record(appliance: Appliance) -> None:
 def _status(stage: Stage) -> Iterator[str]:
     yield stage.told("status")  # nothing is there
     record(stage.logboat)
-    yield stage.told("status")  # nobody records
+    yield stage.told("status")  # no recorder is running
     stage.logboat.live()
     yield stage.told("status")
     boot_state.write(stage.logboat.run_folder, boot_state.BootState(problems=("x",), generated=True))
@@ -596,7 +595,7 @@ def test_a_schema_is_one_and_says_what_everything_is(shape: str) -> None:
 
 
 def parts(schema: Any, where: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every member and every object of a schema, with its place."""
+    """Yield every member and every object of a schema, with its place."""
     if isinstance(schema, dict):
         if "properties" in schema and where and ".if" not in f".{where}":
             yield where, schema

@@ -1,4 +1,4 @@
-"""What people see on a terminal: no line is cut or wider than it, no fact is missing; and in a pipe."""
+"""The screens have no cut line, no line that is too wide, and no missing fact, also in a pipe."""
 
 import fcntl
 import io
@@ -49,7 +49,7 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class Terminal(io.StringIO):
-    """Standard output that says it is one."""
+    """Standard output that claims to be a terminal."""
 
     def isatty(self) -> bool:
         return True
@@ -60,7 +60,7 @@ Show = Callable[..., str]
 
 @pytest.fixture
 def show(logboat: Appliance, monkeypatch: pytest.MonkeyPatch) -> Show:
-    """A command's output on a terminal, with its colours."""
+    """Return a function that shows a command's output on a terminal, with its colours."""
 
     def shown(width: int, *arguments: str, lines: int = 24) -> str:
         for name, value in (("COLUMNS", str(width)), ("LINES", str(lines)), ("TERM", "xterm")):
@@ -76,14 +76,14 @@ def show(logboat: Appliance, monkeypatch: pytest.MonkeyPatch) -> Show:
 
 @dataclass(frozen=True)
 class Case:
-    """An appliance, and what a person types there."""
+    """An appliance, and the command that a person types there."""
 
     prepare: Callable[[Appliance, pytest.MonkeyPatch], None]
     commands: Sequence[str] = ("status", "sensors", "peers --all", "alarms", "lights explain", "doctor")
 
 
 def usual(appliance: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Six vessels, twelve sensors, two ways ashore; a wire is broken, an alarm holds, a vessel is refused."""
+    """Set up six vessels, twelve sensors, two gateways, a broken wire, an alarm, and a refused vessel."""
     sensors = {name: build.live_sensor(name=name.replace("-", " ").title()) for name in SENSORS}
     sensors["fuel-level"] |= {
         "value": None,
@@ -127,7 +127,7 @@ def gateway(name: str, state: str = "connected", **changes: Any) -> dict[str, An
 
 
 def ugly(appliance: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Long names, long faults, eight gateways, twelve vessels; nearly everything is wrong."""
+    """Set up long names, long faults, eight gateways and twelve vessels, with nearly everything wrong."""
     fault = "The voltage at the sender's terminal, 2.97 V, is beyond what a sender of 240 ohm can give, 2.5 V"
     path = "/var/lib/logboat/set-aside/log.db-2026-05-01T08:55:00Z-which-no-narrow-screen-can-show-whole"
     sensors: dict[str, dict[str, Any]] = {
@@ -213,7 +213,7 @@ def doctor(appliance: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def silent(appliance: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody records or shares, and nothing is on record but a few values."""
+    """Set up an appliance without daemons, with only a few values on record."""
     del monkeypatch
     appliance.put(build.equipment(30.0), build.equipment(None, sensor="fuel", state=State.STALE))
 
@@ -245,12 +245,12 @@ def test_no_line_is_too_long_and_no_fact_is_lost(
     assert max(len(line) for line in COLOUR.sub("", shown).splitlines()) <= width
     if command.split(maxsplit=1)[0] in ("status", "lights", "doctor"):
         told = COLOUR.sub("", shown)
-        if command == "status":  # narrow, it has no columns: a colon parts label and words
+        if command == "status":  # a narrow screen has no columns: a colon separates label and words
             told = re.sub(rf"(?m)^  ({'|'.join(label for label, _ in LINES)}):", r"\1", told)
         assert squeezed(told) == squeezed(piped)
     else:
         lost = {word for word in piped.split() if word.strip(":;,") not in squeezed(shown)}
-        assert lost <= HEADS  # a row that is a sentence names no column that it has nothing for
+        assert lost <= HEADS  # a row that is a sentence shows no column that it has no value for
     whole = re.compile(r"\d$|±$")
     unit = re.compile(r"\s*(\d{3}|kB|MB|GB|ms|s|min|h|d|V|%|±)\b")
     lines = COLOUR.sub("", shown).splitlines()
@@ -264,7 +264,7 @@ def test_a_usual_fleet_fits_on_one_screen(
 ) -> None:
     usual(logboat, monkeypatch)
     shown = show(80, *command.split())
-    assert len(shown.splitlines()) < 24, shown  # the prompt takes one
+    assert len(shown.splitlines()) < 24, shown  # the prompt takes one line
 
 
 @pytest.mark.parametrize("command", CASES["usual"].commands)

@@ -1,4 +1,4 @@
-"""What a start costs a slow board: what is loaded for it, and how systemd is told that it gets on."""
+"""The cost of a start on a slow board: imported modules, and reports of progress to systemd."""
 
 import os
 import socket
@@ -25,12 +25,12 @@ HEAVY = {
     "zeroconf",
     "zoneinfo",
 }
-"""Each takes a slow board longer than Python itself."""
+"""Modules that each take a slow board longer than Python itself."""
 
 
 @contextmanager
 def systemd(folder: Path) -> Iterator[socket.socket]:
-    """Listens as systemd does."""
+    """Yield a socket that listens as systemd does."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(folder / "notify"))
         listener.setblocking(False)

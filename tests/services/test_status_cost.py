@@ -1,4 +1,4 @@
-"""`logboat status` costs the same with little and with much on record, and misses nothing."""
+"""The command `logboat status` costs the same with little and with much on record, and misses nothing."""
 
 import os
 import subprocess
@@ -29,11 +29,11 @@ from .documents import UTC, network
 __all__ = ["logboat"]
 
 EVERY = 5
-"""Steps of SQLite's machine between two counts."""
+"""Steps of SQLite's virtual machine between two counts."""
 
 
 class Steps:
-    """Counts the steps of SQLite's machine in every store that is opened."""
+    """Counter of the steps of SQLite's virtual machine in every store that is opened."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.taken = 0
@@ -52,7 +52,7 @@ class Steps:
 
 
 def fill(appliance: Appliance, total: int) -> None:
-    """A store of so many documents: of 20 one is an alarm, one a boot; few of the alarms are open."""
+    """Fill a store: of 20 documents one is an alarm and one a boot; few of the alarms are open."""
     seen = [{"who": "anna", "when": "2025-10-09T10:00:00Z"}]
     built = []
     for number in range(total // 20):
@@ -77,7 +77,7 @@ def test_with_twenty_times_as_much_on_record_it_takes_as_many_steps(
         fill(logboat, total)
         if is_live:
             logboat.live()
-        logboat("status")  # the first look at the alarms
+        logboat("status")  # the first search for alarms
         steps.taken = 0
         done = logboat("status")
         assert "0 holding, 4 not acknowledged" in done.out
@@ -97,7 +97,7 @@ def test_after_changes_it_reads_what_changed(logboat: Appliance, monkeypatch: py
 
 class TestOpenAlarms:
     def look(self, database: Database, run: Path) -> list[str]:
-        """What is remembered, and a look at all there is, come to the same."""
+        """Assert that the remembered alarms equal those from a complete search, and return their numbers."""
         found = open_alarms(database, build.VESSEL, run)
         assert found == [episode for episode in episodes(database, build.VESSEL)[0] if episode.is_open]
         return [episode.id.rpartition(":")[2].lstrip("0") for episode in found]
@@ -206,7 +206,7 @@ def test_times_are_those_that_all_boots_together_give(
 
 
 def test_a_usual_look_imports_nothing_that_it_has_no_use_for(logboat: Appliance) -> None:
-    """Most of the time that a person waits goes into imports."""
+    """Most of a person's waiting time is spent on imports."""
     fill(logboat, 20)
     logboat.live(
         pid=os.getpid(), updated={"clock": time.clock_gettime(time.CLOCK_BOOTTIME), "utc": time.time()}

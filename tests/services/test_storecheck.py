@@ -1,4 +1,4 @@
-"""The check of the stores: damage is found, what can be read is kept, the rest is an honest gap."""
+"""The check of the stores finds damage, keeps what can be read, and makes the rest a gap."""
 
 import random
 import shutil
@@ -36,7 +36,7 @@ class Recorded:
         self._folder = folder
 
     def __call__(self, data: Path, *, commits: int, documented_to: int) -> dict[str, int]:
-        """Fill a data folder; return each sensor's last number. Documents hold the first `documented_to`."""
+        """Fill a data folder, with documents up to `documented_to`; return each sensor's last number."""
         original = self._folder / f"{commits}-{documented_to}"
         if not original.exists():
             original.mkdir()
@@ -67,7 +67,7 @@ def _record(data: Path, *, commits: int, documented_to: int) -> None:
             )
             for number in range(1, commits + 1):
                 if number == commits - 70:
-                    # As on a card: what is older than a checkpoint is in the file, the rest in the log.
+                    # As on a card: everything before a checkpoint is in the file, the rest in the log.
                     opened._connection.wal_checkpoint()
                 opened.commit(
                     batch(*(row(number, random.Random(number).random(), sensor=name) for name in NAMES))
@@ -80,7 +80,7 @@ def _record(data: Path, *, commits: int, documented_to: int) -> None:
 
 
 def cut(data: Path) -> None:
-    """Power goes: keep the files as they are now, with their write-ahead logs."""
+    """Simulate a power cut: keep the files as they are now, with their write-ahead logs."""
     for name in ("samples.db", "samples.db-wal", "log.db", "log.db-wal"):
         if (data / name).exists():
             shutil.copy(data / name, data / f"{name}.cut")
@@ -102,7 +102,7 @@ def pages(path: Path) -> int:
 
 
 def is_in_log(path: Path, page: int) -> bool:
-    """Whether the write-ahead log holds the page, so that nobody sees the file's."""
+    """Return True if the write-ahead log contains the page, so that the file's page is not used."""
     with Pages(path) as found:
         return page + 1 in found._in_log
 
@@ -202,7 +202,7 @@ def copy(data: Path) -> Path:
 
 
 def newest_leaves(path: Path) -> set[int]:
-    """Pages, counted from 0, that hold the newest batch and its echo."""
+    """Return the pages, counted from 0, that contain the newest batch and its echo."""
     batches: dict[int, int] = {}
     echoes: dict[int, int] = {}
     with Pages(path) as found:
@@ -210,7 +210,7 @@ def newest_leaves(path: Path) -> set[int]:
             match record.values:
                 case (None, int(), bytes(), None, None):
                     batches[record.rowid or 0] = record.page - 1
-                case (None, bytes(), int()):  # in `newest`, which lies further in front, and in `echo`
+                case (None, bytes(), int()):  # in `newest`, which is further in front, and in `echo`
                     echoes[record.rowid or 0] = record.page - 1
     return {batches[max(batches)], echoes[max(batches)]}
 
@@ -251,7 +251,7 @@ def test_one_bad_page_of_the_document_store_loses_no_sample_that_the_ring_still_
     assert pages(tmp_path / "log.db") >= 24
     damage(tmp_path / "log.db", page)
     report = store_check.prepare(tmp_path)
-    if not report.findings:  # a free page: nothing was there to be damaged
+    if not report.findings:  # a free page: there was nothing to be damaged
         assert not store_check.prepare(tmp_path).findings
     for name, number in last.items():
         assert set(range(1, number - 10)) <= set(samples(tmp_path)[name])
@@ -389,7 +389,7 @@ def test_refilling_twice_changes_nothing(tmp_path: Path, record: Recorded) -> No
 
 
 class PowerCut(BaseException):
-    """The machine is off."""
+    """The machine is switched off at this point."""
 
 
 def broken_store(record: Recorded, data: Path) -> None:
@@ -484,7 +484,7 @@ def test_documents_that_the_journal_has_let_go_come_back_from_copies(
     assert after == before
     there = copied(tmp_path)
     copy_all(tmp_path)
-    assert copied(tmp_path) == there  # what came from copies is not copied again
+    assert copied(tmp_path) == there  # documents from copies are not copied again
 
 
 def test_store_that_is_not_there_comes_back_from_copies(tmp_path: Path, record: Recorded) -> None:
@@ -519,11 +519,11 @@ def test_damaged_copies_are_told_and_made_good_from_the_store(
     assert store_check.run(Namespace(data=tmp_path, repair=False, json=False)) == 0
 
 
-# What is no damage
+# No damage
 
 
 def write_crews_readings(database: Database, log: str, count: int) -> None:
-    """Readings of a manual sensor, as an app of the crew numbers them in a log of its own."""
+    """Write readings of a manual sensor, numbered by an app of the crew in a log of its own."""
     for first in range(1, 10 * count, 10):
         found = {"type": "reading", "vessel": "argo", "sensor": "fuel", "log": log, "first": first}
         found |= {"last": first + 9, "startUtc": "2026-01-01T00:00:00.000Z", "text": "x" * 4_000}

@@ -1,4 +1,4 @@
-"""Anchors: when a boot gets one, and what a wrong clock is worth."""
+"""Anchors: when a boot gets one, and how much a wrong clock is trusted."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +18,7 @@ NETWORK, RTC, FLOOR = (
     ClockQuality(Source.FLOOR, 0),
 )
 NOW, FAR = 1_760_000_000.0, 3_485_000_000.0
-"""2025 and 2080."""
+"""Times in the years 2025 and 2080."""
 
 
 def test_first_look_at_the_clock_is_an_anchor() -> None:

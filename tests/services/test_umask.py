@@ -1,6 +1,6 @@
-"""With a umask that forbids nothing, others may write nothing that is made, and read no secret.
+"""Under a umask that forbids nothing, others cannot write any file that is made, or read a secret.
 
-Modes are those from the beginning: what changes them afterwards does nothing here.
+The modes are those at creation: later changes have no effect here.
 """
 
 import contextlib
@@ -30,11 +30,11 @@ SENSORS = '[[sensor]]\nid = "x"\nkind = "simulated"\npath = "propulsion.main.rev
 
 @pytest.fixture(autouse=True)
 def lax(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A umask of 000, and no mode that is set later: as others see it who are quick."""
+    """Set a umask of 000 and disable later changes of modes, to show files as a quick attacker sees them."""
     fchmod = os.fchmod
 
     def before_its_name(descriptor: int, mode: int) -> None:
-        if stat.S_ISSOCK(os.fstat(descriptor).st_mode):  # one without a name can be reached by nobody yet
+        if stat.S_ISSOCK(os.fstat(descriptor).st_mode):  # a socket without a name cannot be reached yet
             fchmod(descriptor, mode)
 
     for module in (os, Path):
@@ -46,7 +46,7 @@ def lax(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def open_to_others(root: Path) -> list[str]:
-    """What others may write, or read although it is secret; what lies below a closed folder is closed."""
+    """Return what others may write, or read although it is secret; a closed folder protects its content."""
     found = []
     for folder, folders, files in os.walk(root):
         for name in [*folders, *files]:
@@ -62,7 +62,7 @@ def open_to_others(root: Path) -> list[str]:
 
 
 def in_full(root: Path) -> list[str]:
-    """The same with what lies below closed folders: a folder may be opened later."""
+    """Return the same for the content of closed folders too, because a folder may be opened later."""
     return [
         str(path.relative_to(root))
         for path in root.rglob("*")

@@ -1,4 +1,4 @@
-"""Windows: which samples share a document, and what it says."""
+"""Windows decide which samples share a document, and what it contains."""
 
 from sensors.state import State
 from services.documents.reading_window import MOST_SAMPLES, ClockReading, Origin, Window, iso, reading

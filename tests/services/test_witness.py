@@ -1,4 +1,4 @@
-"""The witness: numbers are reserved before they are given, and a journal that is behind begins a new log."""
+"""The witness reserves numbers before they are given, and a journal that is behind starts a new log."""
 
 import os
 import shutil
@@ -56,7 +56,7 @@ def test_commit_synchronises_nothing_more_and_every_number_is_reserved_before(tm
             opened.commit(batch(row(number)))
             if number % 10 == 0:
                 opened.witness.work()
-        # One when half of a block is used, which is ten minutes at the rate that there was.
+        # One when half of a block is used, which is ten minutes at the previous rate.
         assert 3 <= len(synchronised) - before <= 20
 
 
@@ -78,7 +78,7 @@ def test_burst_beyond_what_is_reserved_waits_for_its_reservation(tmp_path: Path)
 def test_journal_put_back_to_an_older_copy_begins_a_new_log_and_names_what_is_lost(
     tmp_path: Path, boot_id: str
 ) -> None:
-    """As the recorder finds it when another process keeps the check of the stores from being done."""
+    """The recorder finds it so when another process prevents the check of the stores."""
     older = tmp_path / "older"
     older.mkdir()
     with Journal(tmp_path / "samples.db") as opened:
@@ -95,7 +95,7 @@ def test_journal_put_back_to_an_older_copy_begins_a_new_log_and_names_what_is_lo
         assert after.log != before.log
         assert opened.sensors["rpm"].last == 0
     lost = (before.log, 26, 40, "lost")
-    if boot_id == "b1":  # the machine was not started again: what the witness noted last is there
+    if boot_id == "b1":  # the machine was not restarted: the witness's last note is there
         assert gaps(tmp_path) == [lost]
     else:
         assert gaps(tmp_path) == [lost, (before.log, 41, 1_000, "in doubt")]
@@ -120,7 +120,7 @@ def test_journal_is_looked_at_while_the_sync_daemon_has_the_stores_open(tmp_path
     (tmp_path / "samples.db").unlink()
     with store_check.using(tmp_path):
         assert store_check.prepare(tmp_path, patience=0.0).in_use
-        # Whoever has them open ends at that word, and the next start repairs.
+        # A process that has them open ends on this error, and the next start repairs.
         assert store_check.is_marked(tmp_path)
     assert store_check.prepare(tmp_path).repaired
 

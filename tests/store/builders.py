@@ -14,22 +14,22 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def rev(generation: int, digest: str = "a") -> str:
-    """A revision id as another maker may write it."""
+    """Return a revision id as another implementation may write it."""
     return f"{generation}-{digest}"
 
 
 def history(generation: int, digest: str = "a", *, down_to: int = 1) -> list[str]:
-    """The ancestors of `rev(generation, digest)` on one line, newest first."""
+    """Return the ancestors of `rev(generation, digest)` on one branch, newest first."""
     return [rev(number, digest) for number in range(generation - 1, down_to - 1, -1)]
 
 
 def note(number: int) -> dict[str, Any]:
-    """A small body that tells which it is."""
+    """Return a small body that contains its number."""
     return {"type": "note", "n": number}
 
 
 def fill(store: Database, count: int, *, prefix: str = "reading:argo:rpm:abcdef:", seed: int = 1) -> None:
-    """Documents of very different sizes: some share a page, some need overflow pages."""
+    """Store documents of very different sizes: some share a page, some need overflow pages."""
     sizes = random.Random(seed)
     with store.transaction():
         for number in range(count):
@@ -38,12 +38,12 @@ def fill(store: Database, count: int, *, prefix: str = "reading:argo:rpm:abcdef:
 
 
 def everything(store: Database) -> dict[str, tuple[str, bytes]]:
-    """Id to revision and body, of all that is there."""
+    """Return revision and body of every document, by id."""
     return {document.id: (document.rev, document.raw) for document in store.documents(deleted=True)}
 
 
 def program(code: str, *arguments: object) -> "subprocess.Popen[str]":
-    """A Python process of its own that runs this code."""
+    """Start a Python process that runs this code."""
     return subprocess.Popen(
         [sys.executable, "-c", code, *map(str, arguments)],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""Blobs: whole or not there, and what they are said to be."""
+"""Blobs are complete or absent, and have the properties that they claim."""
 
 import base64
 import fcntl

@@ -1,4 +1,4 @@
-"""What may be stored, and its canonical form."""
+"""Bodies that may be stored, and their canonical form."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Checkpoints that peers keep here: bounded for each owner, and dropped when nobody uses them."""
+"""Checkpoints that peers keep here are limited for each owner, and dropped when they are no longer used."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Rotten pages are found, and every document that is not on one is saved."""
+"""Damaged pages are found, and every document that is not on one is saved."""
 
 import shutil
 from collections.abc import Callable
@@ -18,7 +18,7 @@ COUNT = 400
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with all there can be in one: do not write to it."""
+    """Return a store with every kind of content; tests must not write to it."""
     path = tmp_path_factory.mktemp("sound") / "log.db"
     with Database.open(path) as store:
         fill(store, COUNT)
@@ -61,7 +61,7 @@ def content(path: Path) -> dict[str, tuple[str, bytes]]:
 
 
 class Holed(Pages):
-    """A file of which one page cannot be read."""
+    """File with one page that cannot be read."""
 
     hole = 0
 
@@ -70,7 +70,7 @@ class Holed(Pages):
 
 
 def on_page(path: Path, number: int) -> set[str]:
-    """Ids of the documents that are lost with a page: their row, or a part of its overflow, is on it."""
+    """Return the ids of the documents with their row, or a part of its overflow, on a page."""
     with Holed(path) as pages:
         whole = {str(record.values[1]) for record in pages.rows() if len(record.values) == 8}
         pages.hole = number
@@ -126,7 +126,7 @@ PAGES = sorted({1, 2, 3, 4, 5, 6, *Random(20260101).sample(range(7, 215), 18)})
 @pytest.mark.parametrize("number", PAGES)
 @pytest.mark.parametrize("kind", ["noise", "zeroes"])
 def test_document_that_is_not_on_the_rotten_page_is_saved(damaged: Path, number: int, kind: str) -> None:
-    """Also if the page is the first, a root, or an inner one: then SQLite itself finds little or nothing."""
+    """The page may be the first, a root, or an inner one: then SQLite itself finds little or nothing."""
     before = content(damaged)
     assert number <= damaged.stat().st_size // PAGE
     lost = on_page(damaged, number)
@@ -149,7 +149,7 @@ def test_document_that_is_not_on_the_rotten_page_is_saved(damaged: Path, number:
 
 
 def test_digit_that_rots_inside_a_body_is_found_and_never_handed_out(damaged: Path) -> None:
-    """SQLite's own check sees nothing of it."""
+    """SQLite's own check does not notice it."""
     body = b'{"n":2,"type":"note"}'
     offset = damaged.read_bytes().index(body)
     rot(damaged, offset, body.replace(b"2", b"3"))
@@ -226,7 +226,7 @@ def test_cut_off_file_gives_what_is_left(damaged: Path) -> None:
 
 
 def test_what_is_in_the_log_alone_is_saved_too(path: Path, tmp_path: Path) -> None:
-    """As a power cut leaves it: the newest commits are in the write-ahead log, a last one only begun."""
+    """A power cut leaves it so: the newest commits are in the write-ahead log, the last one only begun."""
     into = tmp_path / "cut"
     into.mkdir()
     with Database.open(path, checkpoint_pages=0) as store:
@@ -280,7 +280,7 @@ def test_check_reports_a_row_whose_revisions_contradict_it(store: Database) -> N
     store.put("y", note(2), parent=first)
     rows = [
         ("y", "2-0", None),  # not the revision in its tree
-        ("x", "1-0", b"\x93"),  # no tree at all
+        ("x", "1-0", b"\x93"),  # not a tree at all
     ]
     from sync.store.rows import Row
 

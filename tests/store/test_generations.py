@@ -1,4 +1,4 @@
-"""Generations near the end of what there is: no document can be kept from being edited for ever."""
+"""Generations near the limit cannot permanently prevent a document from being edited."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ ALARM = "alarm:argo:bilge:abcdef:000000000007"
 
 @contextmanager
 def as_before() -> Iterator[None]:
-    """Take in any generation, as earlier versions did."""
+    """Accept any generation, as earlier versions did."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(revisions, "SOUND_LIMIT", GENERATION_LIMIT)
         yield
@@ -29,7 +29,7 @@ def as_before() -> Iterator[None]:
 
 @contextmanager
 def frozen(path: Path, *ids: str, generation: int = GENERATION_LIMIT - 1) -> Iterator[Database]:
-    """A store in which an earlier version has let somebody give these documents the last generation."""
+    """Yield a store of an earlier version, in which someone gave these documents the last generation."""
     with Database.open(path, single_writer=is_single_writer) as store:
         with as_before():
             for document_id in ids:

@@ -1,4 +1,4 @@
-"""Which ancestors a peer is sent: what Couchbase Lite takes, down to what the peer has named."""
+"""Ancestors that are sent to a peer: as Couchbase Lite accepts them, down to one that the peer has."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""Revisions that come from elsewhere: conflicts, single writers, resolution, what replication asks."""
+"""Revisions from elsewhere: conflicts, single writers, resolution, queries of replication."""
 
 import itertools
 from collections.abc import Iterator
@@ -157,7 +157,7 @@ def test_nonsense_from_a_peer_is_refused(store: Database, revision: str, line: l
 
 
 def conflict(store: Database) -> tuple[str, str]:
-    """A document in conflict; the winning and the losing revision."""
+    """Store a document in conflict, and return the winning and the losing revision."""
     first = store.put(NOTE, {"acks": []})
     store.insert(NOTE, "2-aa", [first], b'{"acks":["ann"]}')
     store.insert(NOTE, "2-bb", [first], b'{"acks":["bob"]}')
@@ -237,7 +237,10 @@ def test_resolution_on_a_branch_too_old_to_win_is_refused(store: Database) -> No
 def test_stores_that_exchange_everything_agree_whatever_the_order(
     tmp_path_factory: pytest.TempPathFactory, random: Random, deletions: list[bool]
 ) -> None:
-    """Crews edit one note apart, long and short; then two stores hear of it all in orders of their own."""
+    """Crews edit a note separately, a little or a lot.
+
+    Then two stores receive all edits in different orders.
+    """
     folder = tmp_path_factory.mktemp("s")
     told: list[tuple[str, list[str], bytes, bool]] = []
     for branch, deleted in enumerate(deletions):
@@ -307,7 +310,7 @@ def test_rewriting_two_hundred_times_apart_ends_without_a_conflict(tmp_path: Pat
         assert b.check() == []
 
 
-# --- what remotes hold
+# --- revisions of remotes
 
 
 def test_revision_that_a_remote_holds_is_neither_pruned_nor_stripped(store: Database) -> None:
@@ -368,7 +371,7 @@ def test_remotes_are_known_each_by_itself_until_forgotten(store: Database) -> No
     assert store.remote_revisions("x") == {"office": "2-b"}
 
 
-# --- what is wanted
+# --- wanted revisions
 
 
 def test_missing_tells_what_is_wanted_and_which_ancestors_are_known(fleet: Database) -> None:

@@ -1,4 +1,4 @@
-"""Other processes hear of changes."""
+"""Other processes are notified of changes."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ from sync.store import Database, InputOutputError, StoreError
 from .builders import note, program
 
 WAIT = 30.0
-"""Seconds after which a test gives up; none is ever waited for."""
+"""Seconds after which a test fails; no test normally waits for this long."""
 
 WRITER = """
 import sys

@@ -1,4 +1,4 @@
-"""Several real processes write one store; some of them die."""
+"""Several real processes write one store, and some of them are killed."""
 
 import fcntl
 import signal
@@ -98,7 +98,7 @@ with Database.open(Path(sys.argv[1])) as store:
 
 
 def test_writer_that_never_pauses_keeps_no_other_waiting(path: Path) -> None:
-    """Counted in the other's transactions, not in seconds: a few pass before it is our turn, not hundreds."""
+    """The wait is counted in the other's transactions, not in seconds: a few may pass, not hundreds."""
     puts = 25
     passed = 0
     with Database.open(path) as store, program(HOG, path) as hog:

@@ -1,4 +1,4 @@
-"""What identifies a revision, and which wins."""
+"""The identity of a revision, and the choice of the winner."""
 
 import hashlib
 import re

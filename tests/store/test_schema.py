@@ -1,4 +1,4 @@
-"""The file: its version, migrations, what is refused, how it is set up."""
+"""The file: its version, migrations, refusals, settings."""
 
 import re
 import shutil
@@ -42,7 +42,7 @@ def test_sqlite_without_that_fault_is_taken(version: str) -> None:
 
 @pytest.mark.parametrize("left", [b"", None], ids=["empty file", "set up, no tables"])
 def test_file_of_version_zero_becomes_a_store(path: Path, left: bytes | None) -> None:
-    """As a power cut leaves it in the midst of its making."""
+    """A power cut during its creation leaves it so."""
     path.write_bytes(b"")
     if left is None:
         connection = apsw.Connection(str(path))

@@ -1,4 +1,4 @@
-"""What documents take, by the beginnings of their ids: the file keeps count, whoever writes."""
+"""Sizes of documents by the prefixes of their ids: the file keeps count, whichever process writes."""
 
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ def counted(store: Database) -> dict[str, int]:
 
 
 def recount(path: Path) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
-    """What the file counts, and what there is."""
+    """Return the counts in the file, and the real ones."""
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     found: list[tuple[Any, ...]] = connection.execute(
         "SELECT part, documents, bytes FROM sizes ORDER BY part"

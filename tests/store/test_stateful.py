@@ -1,4 +1,4 @@
-"""The store against a model of a few dictionaries, through any sequence of operations and restarts."""
+"""The store behaves like a model of a few dictionaries, through any sequence of operations and restarts."""
 
 import copy
 import shutil
@@ -29,7 +29,7 @@ class Entry:
 
 @dataclass
 class Model:
-    """What the store should hold."""
+    """Expected content of the store."""
 
     entries: dict[str, Entry] = field(default_factory=dict)
     sequence: int = 0
@@ -47,7 +47,7 @@ class Model:
 
 
 class StoreMachine(RuleBasedStateMachine):
-    """Each rule does the same to the store and to the model."""
+    """State machine in which each rule does the same to the store and to the model."""
 
     @initialize()
     def begin(self) -> None:
@@ -110,7 +110,7 @@ class StoreMachine(RuleBasedStateMachine):
         deleted=st.booleans(),
     )
     def receive(self, document_id: str, raw: bytes, gap: int, deleted: bool) -> None:
-        """A revision that follows the one here, some generations on."""
+        """Receive a revision that follows the present one by some generations."""
         entry = self.model.entries.get(document_id)
         generation = gap + (revisions.generation(entry.rev) if entry else 0)
         revision = f"{generation}-{self.model.sequence:x}"
@@ -180,7 +180,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
-        """What is not committed is gone; all else is there."""
+        """Restart: uncommitted data is gone, all else is there."""
         if self.undo:
             self.model = self.undo[0]
         self.undo, self.scopes = [], []

@@ -1,4 +1,4 @@
-"""Transactions: all or nothing, one inside the other, from several threads, on a full card."""
+"""Transactions: all or nothing, nested, from several threads, on a full card."""
 
 import threading
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from .builders import note
 
 
 class WhimError(Exception):
-    """Raised by a test inside a transaction."""
+    """A test raises this inside a transaction."""
 
 
 def test_transaction_that_fails_leaves_nothing_behind(store: Database) -> None:
@@ -106,7 +106,7 @@ def test_threads_share_a_store_one_transaction_at_a_time(store: Database) -> Non
 
 
 def limit_pages(store: Database, more: int) -> None:
-    """As if the card had room for so many more pages."""
+    """Limit the store to this many more pages, as on a card that is almost full."""
     connection = store._engine.connection
     connection.pragma("max_page_count", connection.pragma("page_count") + more)
 
@@ -124,7 +124,7 @@ def test_full_card_fails_the_write_and_keeps_what_was_there(store: Database) -> 
 
 
 def test_transaction_that_sqlite_gave_up_takes_nothing_more(store: Database) -> None:
-    """Else what follows would be written by itself, without what came before."""
+    """Otherwise later writes would be committed alone, without the earlier ones."""
 
     def work() -> None:
         with store.transaction():

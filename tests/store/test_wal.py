@@ -1,4 +1,4 @@
-"""The file of a write-ahead log: what SQLite does not see of it once a page of it has gone bad."""
+"""The file of a write-ahead log: the frames that SQLite ignores after a damaged page."""
 
 import shutil
 from pathlib import Path
@@ -15,7 +15,7 @@ COMMITS = 12
 
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
-    """Twelve commits of one page each are in its log, as a kill leaves it."""
+    """Return a database with twelve commits of one page each in its log, as a kill leaves it."""
     made, path = tmp_path / "made.db", tmp_path / "left.db"
     connection = apsw.Connection(str(made))
     connection.execute(
@@ -32,7 +32,7 @@ def database(tmp_path: Path) -> Path:
 
 
 def spoil(database: Path, frame: int, *, at: int = 4_000) -> None:
-    """`at`: from the beginning of its header."""
+    """Overwrite a part of a frame, `at` bytes from the beginning of its header."""
     with Path(f"{database}-wal").open("r+b") as file:
         file.seek(wal.length(frame, wal.PAGE) + at)
         file.write(b"rubbish, more than eight bytes")

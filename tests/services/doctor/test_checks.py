@@ -1,4 +1,4 @@
-"""Every check of the doctor: with its fault planted, and on a healthy appliance."""
+"""Every check of the doctor, with its fault present, and on a healthy appliance."""
 
 import shutil
 import sqlite3
@@ -72,7 +72,7 @@ dtoverlay=i2c-rtc,ds3231
 
 
 class Rig:
-    """A healthy appliance, in a folder; tests break it."""
+    """A healthy appliance in a folder, which tests break."""
 
     def __init__(self, folder: Path) -> None:
         self.root = folder
@@ -154,7 +154,7 @@ def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
 
 
 def healthy(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
-    # Nothing is sent anywhere: the probe of multicast has tests of its own.
+    # Nothing is sent: the probe of multicast has tests of its own.
     monkeypatch.setattr(network, "read_interfaces", lambda: (interface("eth0"),))
     monkeypatch.setattr(network, "_comes_back", lambda _index: True)
     monkeypatch.setattr(
@@ -321,7 +321,7 @@ FAULTS: list[tuple[str, Callable[[Rig], object], str]] = [
 def test_planted_fault_is_seen(
     rig: Rig, name: str, plant: Callable[[Rig], object], words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shutil, "disk_usage", shutil.disk_usage)  # put back afterwards, whatever is planted
+    monkeypatch.setattr(shutil, "disk_usage", shutil.disk_usage)  # restored afterwards, whatever is planted
     plant(rig)
     finding = check(name).ask(rig.patient())
     assert finding.verdict in (Verdict.WARN, Verdict.BAD), finding

@@ -1,4 +1,4 @@
-"""How things stand, for lights: all well, and what a test changes of that."""
+"""States for lights: without faults, and with a test's changes."""
 
 from typing import Any
 
@@ -58,7 +58,7 @@ def facts(
     dead: tuple[str, ...] = (),
     **more: Any,
 ) -> Facts:
-    """All well, but for this; `dead`: `recorder` or `sync`."""
+    """Return a state without faults except for these; `dead` may contain `recorder` and `sync`."""
     one, other = recorder_is or recorder(), mesh_is or mesh()
     why = "it is not running"
     return Facts(

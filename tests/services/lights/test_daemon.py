@@ -1,4 +1,4 @@
-"""The daemon: from how things stand to light on pins, by a clock of the test's own."""
+"""The daemon turns the state of the appliance into light on pins, by a simulated clock."""
 
 import itertools
 from collections.abc import Iterator
@@ -32,14 +32,14 @@ def pi(tmp_path: Path) -> Iterator[Board]:
 
 
 class Eye:
-    """Watches the pins while time passes."""
+    """Observer of the pins while time passes."""
 
     def __init__(self, pi: Board, daemon: LightsDaemon) -> None:
         self.pi, self.daemon, self.now = pi, daemon, 1_000.0
         self._due = self.now
 
     def watch(self, seconds: float, light: str) -> str:
-        """What a light did, in steps of 25 ms: `#` lit, `.` dark."""
+        """Return the states of a light, in steps of 25 ms: `#` lit, `.` dark."""
         seen = ""
         for _ in range(round(seconds / 0.025)):
             while self._due <= self.now:
@@ -183,7 +183,7 @@ def test_night_may_go_over_midnight() -> None:
     assert not is_night(Lights(), datetime(2026, 1, 1, 0, 0, tzinfo=UTC))
 
 
-# How things stand, from files
+# States from files
 
 
 def look(machine: Machine, *, boottime: float = NOW) -> Facts:

@@ -1,4 +1,4 @@
-"""The lights' daemon as a process, without LEDs: what it tells, and what feeds its watchdog."""
+"""The lights' daemon as a process, without LEDs: its reports, and the condition for its watchdog."""
 
 import contextlib
 import os
@@ -89,7 +89,7 @@ def test_without_leds_it_tells_what_they_would_show_and_takes_it_back(
 def test_the_watchdog_is_fed_by_looks_alone(
     lights: subprocess.Popen[bytes], systemd: socket.socket, tmp_path: Path
 ) -> None:
-    """A look that hangs, here at a file that nobody writes, starves it."""
+    """A check that hangs, here at a file that no process writes, stops the notifications."""
     until(systemd, "WATCHDOG=1")
     os.mkfifo(tmp_path / "identity/vessel.pem")
     systemd.settimeout(3.0)

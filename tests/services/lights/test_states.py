@@ -1,4 +1,4 @@
-"""What the lights show for how things stand."""
+"""The patterns of the lights for each state."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""How often the same may be said."""
+"""Limits on repeating the same message."""
 
 from hypothesis import given
 from hypothesis import strategies as st

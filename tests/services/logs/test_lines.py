@@ -1,4 +1,4 @@
-"""A record as a line of fields, and read again."""
+"""A record is written as a line of fields, and read again."""
 
 import logging
 import sys

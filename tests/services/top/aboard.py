@@ -1,4 +1,4 @@
-"""An appliance with something to be seen, who looks at it, and what the screen says."""
+"""An appliance with something to show, the reader of its state, and the text of the screen."""
 
 import contextlib
 from argparse import Namespace
@@ -20,7 +20,7 @@ PATIENCE_S = 30.0
 
 
 def arguments(logboat: Appliance, **changes: Any) -> Namespace:
-    """What the command is told."""
+    """Return the command's arguments."""
     places = {
         "config": logboat.root / "logboat.toml",
         "sensors": logboat.root / "sensors.toml",
@@ -34,18 +34,21 @@ def arguments(logboat: Appliance, **changes: Any) -> Namespace:
 
 
 def world(logboat: Appliance) -> World:
-    """Its clock, and who is on board."""
+    """Return its clock, and the people on board."""
     return World(clock=logboat.clock, alive=lambda pid: pid in logboat.living, user=lambda: logboat.user)
 
 
 def looker(logboat: Appliance, **changes: Any) -> Looker:
-    """Who looks at it; there is no systemd."""
+    """Return a reader of its state, without systemd."""
     return Looker(arguments(logboat, **changes), world(logboat), ask_units=lambda: "")
 
 
 def busy(logboat: Appliance) -> None:
-    """Sensors, good, faulty and alarmed; alarms, one of which is over; a vessel linked, one refused; two ways
-    ashore."""
+    """Set up sensors, alarms, vessels and gateways for the screen.
+
+    Sensors are good, faulty and alarmed; one of the alarms is over; one vessel is linked and one refused;
+    there are two gateways.
+    """
     sensors = {f"tank-{place:02d}": _tank(place / 20) for place in range(20)}
     sensors["main-rpm"] = build.live_sensor(64.0, alarm="alarm")
     sensors["fuel"] = build.live_sensor(
@@ -92,7 +95,7 @@ def _tank(level: float) -> dict[str, Any]:
 
 
 def gateway(name: str, kind: str = "couchbase", **changes: Any) -> dict[str, Any]:
-    """A way ashore."""
+    """Return the state of a gateway."""
     return {"name": name, "kind": kind, "url": "wss://example.org/log", "state": "connected"} | changes
 
 
@@ -104,7 +107,7 @@ async def screen(
     *,
     unicode: bool = True,
 ) -> AsyncIterator[Pilot[None]]:
-    """`logboat top` on a terminal of that size. It looks when it is told to."""
+    """Run `logboat top` on a terminal of that size, which updates only on request."""
     looks = looks or looker(logboat)
     first = looks.look(patience=PATIENCE_S)
     app = Top(looks, first, every=3600.0, who=lambda: logboat.user, unicode=unicode)
@@ -114,7 +117,7 @@ async def screen(
 
 
 async def look_again(pilot: Pilot[None]) -> None:
-    """Look, with what is on file."""
+    """Update the screen, including what is read from files."""
     app = top(pilot)
     app._looker.read_again(PATIENCE_S)
     app.look_again()
@@ -129,7 +132,7 @@ async def press(pilot: Pilot[None], *keys: str) -> None:
 
 
 async def settled(pilot: Pilot[None]) -> None:
-    """Until all is drawn: parts have the heights that they are to have, and nothing moves any more."""
+    """Wait until everything is drawn: parts have their final heights, and nothing moves."""
     before = None
     for _ in range(200):
         await pilot.pause()
@@ -142,7 +145,7 @@ async def settled(pilot: Pilot[None]) -> None:
 
 
 def _has_height(view: Lines) -> bool:
-    """Whether the layout has given it what it asked for: less, where there is no more."""
+    """Return True if the layout has given a part the height it requested, or less on a small screen."""
     wanted = view.styles.height
     return wanted is None or view.size.height == wanted.value or view.app.size.height < 24
 
@@ -157,12 +160,12 @@ def part(pilot: Pilot[None], name: str) -> PartView:
 
 
 def shown(pilot: Pilot[None]) -> str:
-    """What the screen says, line by line."""
+    """Return the text of the screen, line by line."""
     return "\n".join(strip.text.rstrip() for strip in pilot.app.screen._compositor.render_strips())
 
 
 def spoilt(path: Path) -> None:
-    """A store in the middle of which there is nothing."""
+    """Overwrite the middle of a store with zeros."""
     content = bytearray(path.read_bytes())
     content[8_192 : len(content) - 4_096] = bytes(len(content) - 12_288)
     path.write_bytes(content)

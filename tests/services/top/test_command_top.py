@@ -1,4 +1,4 @@
-"""`logboat top` as it is typed: on a terminal, into a pipe, on a serial console."""
+"""The command `logboat top` on a terminal, into a pipe, and on a serial console."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def places(logboat: Appliance) -> list[str]:
 
 
 def alive(logboat: Appliance, **changes: object) -> None:
-    """Let this process be the recorder that told how things are, just now by the real clocks."""
+    """Write a live state with this process as the recorder, at the present time of the real clocks."""
     clock, utc = time.clock_gettime(time.CLOCK_BOOTTIME), time.time()
     now = {"clock": clock, "utc": utc}
     state = build.live_state(**({"pid": os.getpid(), "updated": now, "lastDurable": now} | changes))
@@ -53,7 +53,7 @@ class Terminal:
         termios.tcsetwinsize(inner, (size[1], size[0]))
         self.before = termios.tcgetattr(inner)
         self.process = subprocess.Popen(
-            # Tests that a shell runs in the background ignore Ctrl-C; a program on a terminal hears it.
+            # Tests that a shell runs in the background ignore Ctrl-C; a program on a terminal receives it.
             ["env", "--default-signal=INT", "setsid", "--ctty", *command],
             stdin=inner,
             stdout=inner,
@@ -64,7 +64,7 @@ class Terminal:
         self.text = ""
 
     def until(self, words: str) -> str:
-        """Read until these words have come."""
+        """Read until these words have come, and return the text."""
         deadline = time.monotonic() + PATIENCE_S
         while words not in self.text:
             left = deadline - time.monotonic()
@@ -78,7 +78,7 @@ class Terminal:
         os.write(self.outer, keys.encode())
 
     def ended(self) -> int:
-        """Read on until it has ended; its exit status."""
+        """Read until the process has ended, and return its exit status."""
         deadline = time.monotonic() + PATIENCE_S
         while (status := self.process.poll()) is None or select.select([self.outer], [], [], 0)[0]:
             assert time.monotonic() < deadline
@@ -155,7 +155,7 @@ class TestOneLook:
         assert "logboat.toml: there is no such file" in done.err
 
     def test_who_may_not_look_is_told_so(self, logboat: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
-        """As an account does that is not of the group logboat."""
+        """An account that is not in the group logboat has no permission."""
 
         def forbidden(run: Path, **_: object) -> None:
             raise PermissionError(13, "Permission denied", str(run / "recorder.json"))
@@ -262,7 +262,7 @@ class TestOnATerminal:
             assert [ack["who"] for ack in document.body["acks"]] == ["bo"]
 
     def test_who_quits_at_once_has_acknowledged_all_the_same(self, logboat: Appliance) -> None:
-        """Somebody else is writing just then, and it has to wait."""
+        """Another process is writing at that moment, so the command has to wait."""
         logboat.put(SYNCED, build.alarm())
         alive(logboat)
         with (
@@ -298,7 +298,7 @@ class TestOnATerminal:
             assert "Traceback" not in screen.text
 
     def test_it_ends_when_its_terminal_goes(self, logboat: Appliance) -> None:
-        """As when a connection over SSH breaks: nothing goes on, least of all at full speed."""
+        """After a connection over SSH breaks, nothing may keep running, least of all at full speed."""
         alive(logboat)
         with terminal([SCRIPT, "top", *places(logboat)]) as screen:
             screen.until(" Quit")

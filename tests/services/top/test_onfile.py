@@ -1,4 +1,4 @@
-"""What is read of files, when, and what becomes of a view while they cannot be read."""
+"""The times at which files are read, and the view while they cannot be read."""
 
 import subprocess
 import sys
@@ -21,7 +21,7 @@ def files(logboat: Appliance) -> Files:
 
 
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What is asked of the store from now on."""
+    """Return a list that records all queries of the store from now on."""
     asked: list[str] = []
     documents = Database.documents
 
@@ -218,7 +218,7 @@ class TestWhatCannotBeRead:
         assert (look.facts.store_fault, len(look.alarms)) == ("", 1)
 
     def test_a_recorder_writes_while_it_is_read(self, logboat: Appliance) -> None:
-        """Readings are taken and put away by others while somebody looks, again and again."""
+        """Others add and move readings while the view is updated, again and again."""
         logboat.put(SYNCED, build.alarm())
         logboat.live()
         reads = files(logboat)

@@ -1,4 +1,4 @@
-"""What the screen says for a width, and how its height is shared."""
+"""The text of the screen for a width, and the division of its height."""
 
 import pytest
 from hypothesis import given
@@ -88,7 +88,7 @@ def test_a_flood_of_alarms_is_counted_not_listed(logboat: Appliance) -> None:
 
 
 def test_the_same_words_as_the_commands(logboat: Appliance) -> None:
-    """One look, and what `status`, `sensors`, `alarms`, `peers` and `lights` say at the same moment."""
+    """The screen has the texts of `status`, `sensors`, `alarms`, `peers` and `lights` at the same time."""
     busy(logboat)
     look = looker(logboat).look(patience=PATIENCE_S)
     text = {

@@ -1,4 +1,4 @@
-"""What is said line by line, and what of it is news."""
+"""The output line by line, and the choice of what is news."""
 
 from hypothesis import given
 from hypothesis import strategies as st

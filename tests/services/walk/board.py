@@ -1,4 +1,4 @@
-"""A board that troubles can be planted on: its chips, and its clock."""
+"""A board on which faults can be planted: its chips, and its clock."""
 
 import json
 import os
@@ -10,11 +10,11 @@ from tests.sensors.sysfs import Sysfs
 ROOT: Final = "board"
 CLOCK: Final = "clock.json"
 FULL: Final = 1023
-"""Of an MCP3008: the channel's wire is open, and the pull-up has it."""
+"""Full-scale code of an MCP3008, which a pull-up causes when the channel's wire is open."""
 
 
 class Board:
-    """In a vessel's folder."""
+    """Simulated board in a vessel's folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -23,17 +23,17 @@ class Board:
         self.set_clock()
 
     def set_clock(self, *, slow: float = 0.0, source: str = "network") -> None:
-        """Let the clock be behind by so many seconds, and be worth what its source is."""
+        """Set the clock back by `slow` seconds, with the trust that its source deserves."""
         self.slow = slow
         _replace(self._folder / CLOCK, json.dumps({"slow": slow, "source": source}))
 
     def set_channel(self, code: int) -> None:
-        """What the converter reads at its channel 0."""
+        """Set the code that the converter reads at its channel 0."""
         _replace(self._chip / "in_voltage0_raw", str(code))
 
 
 def _replace(path: Path, text: str) -> None:
-    """Never half of it: who reads it reads again and again."""
+    """Replace a file atomically, because other processes read it repeatedly."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}")
     temporary.write_text(text)
     temporary.replace(path)

@@ -1,7 +1,7 @@
-"""A real daemon or command on a board of a test's: `python -m tests.services.walk.daemon FOLDER record …`.
+"""A real daemon or command on a simulated board: `python -m tests.services.walk.daemon FOLDER record …`.
 
-Nothing here can be unplugged, and nobody may set this machine's clock. So the kernel's view of chips is a
-folder, and what the clock says, and is worth, stands in a file; all else is as on an appliance.
+Here nothing can be unplugged, and this machine's clock cannot be set. So the kernel's view of chips is a
+folder, and the clock's time and quality are in a file; everything else is as on an appliance.
 """
 
 import json
@@ -14,7 +14,7 @@ from .board import CLOCK, ROOT
 
 
 def put_on(board: Path) -> None:
-    """Let this process run on that board; before anything that reads clocks or chips is imported."""
+    """Put this process on that board, before anything that reads clocks or chips is imported."""
     real_time, real_time_ns = time.time, time.time_ns
 
     def told() -> dict[str, Any]:

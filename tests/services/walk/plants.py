@@ -1,4 +1,4 @@
-"""How each trouble of the table comes about, and how it is put right."""
+"""The cause of each trouble in the table, and its removal."""
 
 import contextlib
 import os
@@ -23,12 +23,12 @@ from .ship import SENSORS, Ship
 
 DECADES_S: Final = 1.7e9
 USUAL: Final = 300
-"""What the converter reads when all is well."""
+"""Code that the converter reads without a fault."""
 
 
 @dataclass
 class Scene:
-    """The vessel that is looked at, and who else is there."""
+    """The vessel under test, and the others around it."""
 
     folder: Path
     fleet: Fleet
@@ -39,12 +39,12 @@ class Scene:
 
 
 Plant = Callable[[Scene], contextlib.AbstractContextManager[None]]
-"""The trouble is there within, and put right at its end."""
+"""Context manager in which the trouble exists; it is removed at the end."""
 PLANTS: Final[dict[str, Plant]] = {}
 
 
 def plant(name: str) -> Callable[[Callable[[Scene], Iterator[None]]], Plant]:
-    """Tell of which row of the table this is."""
+    """Register a function for a row of the table."""
 
     def add(make: Callable[[Scene], Iterator[None]]) -> Plant:
         PLANTS[name] = contextlib.contextmanager(make)
@@ -107,7 +107,7 @@ def gateway_stopped(scene: Scene) -> Iterator[None]:
 
 @plant("peer-cut")
 def peer_cut(scene: Scene) -> Iterator[None]:
-    """Nothing comes from it any more, and no word of farewell: as out of a radio's reach."""
+    """Stop the peer without a goodbye, as if it were out of radio range."""
     assert scene.other is not None
     scene.other.send("sync", signal.SIGSTOP)
     yield
@@ -125,7 +125,7 @@ def sensors_broken(scene: Scene) -> Iterator[None]:
 
 @plant("certificate-expired")
 def expired(scene: Scene) -> Iterator[None]:
-    """It is taken up as it is: a renewed one comes by the same way."""
+    """Install an expired certificate; a renewed one comes in the same way."""
     folder, kept = scene.ship.identity, scene.folder / "kept"
     shutil.copytree(folder, kept, dirs_exist_ok=True)
     made = scene.fleet.ca.issue(
@@ -142,7 +142,7 @@ def expired(scene: Scene) -> Iterator[None]:
 
 @plant("vessel-cloned")
 def cloned(scene: Scene) -> Iterator[None]:
-    """A copied card in another board."""
+    """Run a copied card in another board."""
     with Ship(scene.folder / "clone", scene.fleet, number="of the clone") as clone:
         shutil.copytree(scene.ship.identity, clone.identity, dirs_exist_ok=True)
         clone.start("sync")
@@ -153,7 +153,7 @@ def cloned(scene: Scene) -> Iterator[None]:
 
 @plant("daemon-restless")
 def restless(scene: Scene) -> Iterator[None]:
-    """As systemd tells of it; the ends were a while ago, so that it is soon over."""
+    """Note ends as systemd does; they were a while ago, so that the trouble is soon over."""
     now = time.clock_gettime(time.CLOCK_BOOTTIME)
     for second in range(crash_loops.MANY):
         began = now - crash_loops.OVER_AFTER_S + 12 - crash_loops.MANY + second
@@ -174,12 +174,12 @@ def nearly_full(scene: Scene) -> Iterator[None]:
 
 @plant("card-full")
 def full(scene: Scene) -> Iterator[None]:
-    """Filled again and again, since the recorder has a reserve to give up."""
+    """Fill the disk repeatedly, because the recorder has a reserve to release."""
     assert scene.disk is not None
     scene.disk.fill()
     deadline = time.monotonic() + 60
     while scene.ship.lights().get("record", ("", ""))[0] != "fast blink" and time.monotonic() < deadline:
         scene.disk.fill()
-        time.sleep(0.05)  # until the recorder has used up what it had
+        time.sleep(0.05)  # until the recorder has used up its reserve
     yield
     scene.disk.make_room()

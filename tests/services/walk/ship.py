@@ -1,4 +1,4 @@
-"""One vessel: its files, its daemons as real processes, and what it tells of itself."""
+"""A vessel with its files, its daemons as real processes, and its reports."""
 
 import contextlib
 import io
@@ -42,14 +42,14 @@ path = "environment.inside.saloon.temperature"
 rate = "1 Hz"
 """
 STILL_S: Final = 3.0
-"""Lights that nobody has looked after for so long stand still, for an eye."""
+"""Seconds without an update after which the lights stand still, to the eye."""
 
 Lights = dict[str, tuple[str, str]]
-"""By light: pattern and meaning."""
+"""Pattern and meaning of each light."""
 
 
 class Ship:
-    """A context manager that ends what still runs."""
+    """A vessel, as a context manager that ends everything still running."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Ship:
         gateway: str = "",
         disk: Disk | None = None,
     ) -> None:
-        """`number`: of its board; `gateway`: a broker's address; `disk`: where its data is."""
+        """Prepare a vessel with the board `number`, a broker's address as `gateway`, and data on `disk`."""
         self.folder, self._number = folder, number
         self.data = folder / "data" if disk is None else disk.data
         self._prefix = [] if disk is None else disk.prefix
@@ -124,33 +124,33 @@ class Ship:
             self._processes.pop(daemon).wait(PATIENCE_S)
 
     def restart(self, daemon: str) -> None:
-        """As systemd does it."""
+        """Restart a daemon as systemd does it."""
         process = self._processes.pop(daemon)
         process.terminate()
         assert process.wait(PATIENCE_S) == 0, self.said()
         self.start(daemon)
 
     def said(self) -> str:
-        """The ends of its logs, for whoever looks into a failure."""
+        """Return the ends of its logs, for the message of a failed test."""
         logs = sorted(self.folder.glob("*.log"))
         return "\n".join(f"== {log.name}\n{log.read_text(errors='replace')[-2_000:]}" for log in logs)
 
-    # What it tells
+    # Its reports
 
     def lights(self) -> Lights:
-        """What the daemon's own code shows now; none if it has stopped looking."""
+        """Return the lights as the daemon's own code shows them now; empty if it has stopped updating."""
         state = state_file.read(state_file.path(self.run, "lights"))
         if state is None or time.clock_gettime(time.CLOCK_BOOTTIME) - state["updated"]["clock"] > STILL_S:
             return {}
         return {name: (each["pattern"], each["means"]) for name, each in state["lights"].items()}
 
     def status(self) -> tuple[dict[str, str], str]:
-        """Its lines, and what is to be done."""
+        """Return the lines of its status, and the instruction."""
         told = self._ask("status")
         return told["lines"], told["toDo"] or ""
 
     def doctor(self) -> dict[str, tuple[str, str, str]]:
-        """By check: verdict, what was seen, what to do."""
+        """Return verdict, observation and remedy of the doctor's checks, by name."""
         checks = self._ask("doctor", "--identity", str(self.identity))["checks"]
         return {each["name"]: (each["verdict"], each["seen"], each["cure"]) for each in checks}
 
@@ -172,7 +172,7 @@ class Ship:
         assert done.stdout, f"{command}: {done.stderr}"
         return json.loads(done.stdout)
 
-    # The clocks that its commands go by
+    # The clocks that its commands use
 
     def boottime_ns(self) -> int:
         return time.clock_gettime_ns(time.CLOCK_BOOTTIME)

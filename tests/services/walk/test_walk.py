@@ -1,4 +1,4 @@
-"""The table of troubles: each is planted on real daemons, told by lights, `status` and doctor, and over."""
+"""Each trouble in the table, planted on real daemons, is reported by lights, `status` and doctor."""
 
 import os
 import random
@@ -37,7 +37,7 @@ AT_SEA = {
     "wires, clock, shore": ("sensor-unplugged", "sensor-shorted", "clock-wrong", "gateway-stopped"),
     "other vessels": ("peer-cut", "certificate-expired", "vessel-cloned"),
 }
-"""Walked apart, so that they are walked at once."""
+"""Groups of troubles that run in parallel, because each has a vessel of its own."""
 ON_THE_CARD = ("card-nearly-full", "card-full")
 GOOD_WAYS_ASHORE = ("on", "slow blink", "off")
 
@@ -46,27 +46,30 @@ GOOD_WAYS_ASHORE = ("on", "slow blink", "off")
 
 
 def allowed(seconds: float) -> float:
-    """On a machine with more to do than it has processors nothing is told in time; an appliance has less."""
+    """Return the time limit, extended on a busy machine, where nothing is reported in time."""
     busy = os.getloadavg()[0] / (os.cpu_count() or 1)
     return seconds * min(max(1.0, busy), 4.0)
 
 
 def until(holds: Callable[[], object], what: str, *, began: float, within: float, ship: Ship) -> None:
-    """Ask until it is so. A question counts by when it was asked: what it costs is none of the vessel's."""
+    """Check until the condition is true.
+
+    The time at which a check begins counts, because its cost is not the vessel's.
+    """
     while True:
         asked = time.monotonic()
         if holds():
             return
         late = asked - began > max(within, allowed(within))
         assert not late, f"not within {within:g} s: {what}\n{ship.said()}"
-        time.sleep(0.1)  # other processes' files, which tell nobody
+        time.sleep(0.1)  # other processes' files, which notify no one
 
 
-# What is told
+# Reports
 
 
 def are_lit(trouble: Trouble, lights: Lights) -> bool:
-    """The patterns of the table, each with a meaning that the table of lights has for it."""
+    """Return True if the lights show the patterns of the table, each with one of its meanings."""
     if not trouble.lights:
         return not lights
     meanings = {(state.light, state.pattern.name, state.means) for state in TABLE}
@@ -89,7 +92,7 @@ def is_the_doctors(trouble: Trouble, ship: Ship) -> bool:
 
 
 def walk(names: tuple[str, ...], scene: Scene, well: Lights) -> None:
-    """Plant each, wait for the words, put it right, wait until all is well again."""
+    """Plant each trouble, wait for the reports, remove it, and wait until there is no fault."""
     for name in names:
         plant_and_clear(BY_NAME[name], scene, well)
 
@@ -126,7 +129,7 @@ def _is_over(holds: Callable[[], bool]) -> bool:
 
 
 def settled(ship: Ship, **wanted: str) -> Lights:
-    """The lights, once they show that all is well."""
+    """Return the lights, once they show that there is no fault."""
 
     def is_so() -> bool:
         found = ship.lights()
@@ -138,13 +141,13 @@ def settled(ship: Ship, **wanted: str) -> Lights:
 
 @pytest.fixture(autouse=True)
 def _no_probe(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The doctor's probe of multicast sends nothing anywhere."""
+    """Prevent the doctor's probe of multicast from sending anything."""
     monkeypatch.setattr(network, "read_interfaces", lambda: ())
 
 
 @pytest.fixture
 def fleet_at_sea(tmp_path: Path) -> Iterator[tuple[Scene, Lights]]:
-    """argo, with a broker ashore and brigid nearby; all is well."""
+    """Yield argo, with a broker ashore and brigid nearby, without faults."""
     fleet = Fleet()
     broker = Broker(tmp_path / "broker").start()
     with ExitStack() as stack:
