@@ -2,8 +2,8 @@
 
 The statement (`sync.fleet.radio_key`) is in the vessel's identity folder, or has arrived through the mesh.
 The sync daemon keeps the one with the highest number in the data folder, as signed by the CA. Its parts are
-sealed, so the file contains no secret, and its writer need not be trusted. Whoever sets up the radio checks
-the signature, and opens this vessel's part with the vessel's own key.
+sealed, so the file contains no secret, and its writer need not be trusted. The code that sets up the radio
+checks the signature, and opens this vessel's part with the vessel's own key.
 """
 
 import logging

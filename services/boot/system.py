@@ -185,7 +185,7 @@ def write_firewall(folder: Path, text: str, *, tool: Run = run) -> None:
 
 
 def active_slot(root: Path) -> int | None:
-    """Return the slot that was booted; None if the kernel's command line names no PARTUUID of ours."""
+    """Return the slot that was booted; None if the kernel's command line has no PARTUUID of ours."""
     with suppress(OSError):
         for word in (root / "proc/cmdline").read_text().split():
             if word.startswith("root=PARTUUID="):

@@ -9,7 +9,7 @@ from services.console.errors import UsageError
 
 
 class Parser(ArgumentParser):
-    """An ArgumentParser whose error is a UsageError that names the command."""
+    """An ArgumentParser whose errors are UsageErrors with the command's name."""
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError with the message."""

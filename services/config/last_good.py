@@ -78,7 +78,7 @@ class Pair:
 
     @property
     def describes_sensors(self) -> bool:
-        """True if a `sensors.toml` exists; a file for no sensors says so itself."""
+        """True if a `sensors.toml` exists; one without sensors contains `no_sensors`."""
         return _SENSORS_NAME in self.contents
 
 
@@ -200,7 +200,7 @@ class LastGood:
                 current / _SENSORS_NAME,
                 config_missing_ok=True,
                 sensors_missing_ok=True,
-                none_ok=True,  # stored by an older version that needed no word for none, and in force
+                none_ok=True,  # older versions stored it without `no_sensors`, and it is in force
             )
         except ConfigurationError as error:
             raise ConfigurationError([*why.problems, *error.problems]) from error

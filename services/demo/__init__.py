@@ -2,9 +2,10 @@
 
 Each vessel has a recorder and a sync daemon. They find each other over the loopback interface, record, and
 pass on what they record. One of them has no network for a while, and only one has a link to the shore. In the
-end the demo proves from the stores alone that all have the same content, that nothing is missing, that they
-contain everything that the recorders reported as durable, and that all of it is ashore. Modules, in the order
-in which they are needed:
+end the demo proves from the stores alone that all have the same content and that nothing is missing. It also
+proves that they contain everything that the recorders reported as durable, and that all of it is ashore.
+
+Modules, in the order in which they are needed:
 
 - `aboard`: the sensors of the demo's vessels, and the recording that the first one plays
 - `vessel`: one vessel's files and processes

@@ -1,7 +1,7 @@
 """Windows: consecutive samples of one sensor become one `reading` document. Pure.
 
-A window ends when its time has passed, when it contains 2,000 samples or 64 kB, or when the next sample
-belongs to another run of the recorder or another boot, because a window's offsets refer to one boot clock.
+A window ends when its time has passed, or when it contains 2,000 samples or 64 kB. It also ends when the next
+sample belongs to another run of the recorder or another boot, because its offsets refer to one boot clock.
 """
 
 import math

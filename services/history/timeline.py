@@ -1,7 +1,7 @@
 """The timeline of a vessel: converts moments of boots to UTC, with their uncertainty and its reason.
 
 Readings carry the number of their boot and its clock, which never jumps. A boot's anchors relate that clock
-to UTC, and better ones may be added later. Nothing is ever rewritten: whoever shows a time asks here. Pure.
+to UTC, and better ones may be added later. Nothing is ever rewritten: every view asks here for a time. Pure.
 
 A boot's clock is converted to UTC as follows:
 

@@ -1,4 +1,4 @@
-"""The daemon `logboat lights`: reads the state once a second, and lights what `states` says.
+"""The daemon `logboat lights`: reads the state once a second, and shows what `states` says.
 
 It only reads state. A light that cannot be used is logged, and does not stop the others.
 """

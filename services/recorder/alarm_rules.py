@@ -1,8 +1,8 @@
 """Alarm rules: whether a sensor's values raise an alarm, and since when. Pure.
 
 Callers pass the boot clock, in milliseconds. A sensor has at most one *episode* at a time, from the first
-rule that becomes active to the moment when none is; its severity is the highest of the active rules (as
-Signal K's notification for a path has one state). A fault of the sensor neither raises nor clears an alarm,
+rule that becomes active to the moment when none is. Its severity is the highest of the active rules, as
+Signal K's notification for a path has one state. A fault of the sensor neither raises nor clears an alarm,
 because without a value nothing is known.
 
 States of one rule (rows: state; columns: what the value does):

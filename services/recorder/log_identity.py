@@ -107,7 +107,7 @@ def is_behind(journal: Journal) -> str | None:
 
 
 def put_away(journal: Path, store: Path) -> None:
-    """Write a journal whose log will not continue into documents. Raise JournalError or StoreError."""
+    """Write the samples of a journal whose log ends into documents. Raise JournalError or StoreError."""
     reader = JournalReader(journal)
     try:
         identity = reader.identity()

@@ -13,7 +13,7 @@ NAME: Final = "log-goes-on-elsewhere"
 
 
 def note(data: Path, log: str, words: str) -> None:
-    """Note that `log` continues elsewhere; `words` say how that is known. Raise OSError if that fails."""
+    """Note that `log` continues elsewhere; `words` says how that is known. Raise OSError if that fails."""
     with open(data / NAME, "w", opener=opening()) as file:
         file.write(f"{log}\n{words}\n")
 

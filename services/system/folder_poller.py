@@ -14,7 +14,7 @@ class FolderWatch:
     def has_changed(self) -> bool:
         """Return True if it differs from the accepted state, and is the same as at the last call.
 
-        So a copy of several files is complete.
+        Copying several files has then finished.
         """
         before, self._last = self._last, _stamp(self._folder)
         return self._last == before != self._known

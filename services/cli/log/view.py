@@ -55,7 +55,7 @@ class _Summary:
 def _seconds_between(before: Recorded, after: Recorded) -> float:
     """Return the seconds between two samples, at least 0.
 
-    The boot clock decides within a boot, else UTC as far as it is known.
+    Within a boot they are those of the boot clock, else of UTC as far as it is known.
     """
     if (before.log, before.boot) == (after.log, after.boot):
         return max(after.clock - before.clock, 0.0)
