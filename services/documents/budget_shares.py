@@ -71,7 +71,8 @@ def owner_of(part: str, vessel: str, logs: Collection[str] | None) -> Owner:
         part: their ids up to the last colon, as in `sync.store.sizes`.
         vessel: the vessel of this store.
         logs: the logs that its recorders have written. Readings in other logs come from the crew, who number
-            manual readings in logs of their own. None if the logs are not known: then all are the vessel's.
+            manual readings in logs of their own. It is None if the logs are not known: then all are the
+            vessel's.
     """
     head, *names = part.split(":")
     try:

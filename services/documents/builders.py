@@ -1,6 +1,6 @@
 """The documents that the recorder writes (DESIGN.md section 3), and how one replaces another.
 
-Pure except for `upsert…`, which read and write inside the caller's transaction.
+The module is pure except for `upsert…`, which read and write inside the caller's transaction.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,7 +1,7 @@
 """Proof of completeness from documents alone: which samples of a log are missing, and why.
 
-Pure over a source of documents. It reads each vessel's readings and gaps once, in order of id, one document
-at a time: its memory grows with the number of sensors, logs and boots, not with their history.
+The module is pure over a source of documents. It reads each vessel's readings and gaps once, in order of id,
+one document at a time: its memory grows with the number of sensors, logs and boots, not with their history.
 
 Numbers begin at 1. A number that is in no reading and is explained by no gap document is *missing*. A number
 that is in two readings is *repeated*. A document that contradicts its id or its own numbers, was changed, or

@@ -1,7 +1,8 @@
 """A sensor's readings for views: sample by sample, in order, each with the best known time.
 
-Pure over a source of documents, with one window at a time in memory. The order is by log and number, whatever
-the clocks say. Samples whose windows are still open are in no document yet, and so are missing here.
+The module is pure over a source of documents, with one window at a time in memory. The order is by log and
+number, whatever the clocks say. Samples whose windows are still open are in no document yet, and so are
+missing here.
 """
 
 import math

@@ -91,7 +91,7 @@ class SensorRecord:
 
 
 class Journal:
-    """The writing side of the journal. Not thread-safe except for `release`, which only stores a note."""
+    """The writing side of the journal. It is not thread-safe, except `release`, which only stores a note."""
 
     def __init__(
         self,

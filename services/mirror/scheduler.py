@@ -32,7 +32,7 @@ SHARE: Final = 100
 
 
 class SecondCopy:
-    """Copies of a vessel's documents that follow a store. Used from one thread."""
+    """Copies of a vessel's documents that follow a store, for use by one thread."""
 
     def __init__(
         self, data: Path, *, vessel: str, journal: Journal, budget: int, files: Files | None = None

@@ -1,8 +1,9 @@
 """Segments: the append-only files of copied documents, and their records.
 
-Pure except for `read` and the files themselves. A record consists of magic, kind, length, CRC-32 (of all
-that, seeded with the segment's number) and content. A document is compressed, and each record is independent,
-so that damage is skipped: a reader continues at the next magic of a record whose checksum is right.
+The module is pure except for `read` and the files themselves. A record consists of magic, kind, length,
+CRC-32 (of all that, seeded with the segment's number) and content. A document is compressed, and each record
+is independent, so that damage is skipped: a reader continues at the next magic of a record whose checksum is
+right.
 
 Documents are written in blocks: the list of their ids, the documents, and the list again, more than a page
 apart. So one bad page never destroys both a document and the evidence of it (`Content.lost`).

@@ -281,7 +281,7 @@ class Recorder:
             item.answer.set_result(Answer.refused(str(error)))
 
     def _ask(self, addition: Addition) -> Answer:
-        """Pass on a person's value and wait until it is durable. Called on the control server's thread."""
+        """Pass on a person's value and wait until it is durable, on the control server's thread."""
         manual = _Manual(addition)
         self._queue.put(manual)
         try:

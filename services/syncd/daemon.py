@@ -198,7 +198,7 @@ class SyncDaemon:
             return None
 
     def _asked(self, request: Retry) -> Answer:
-        """Answer a request. Called in a thread of its own."""
+        """Answer a request, in a thread of its own."""
         assert self._loop is not None
         answer: concurrent.futures.Future[Answer] = concurrent.futures.Future()
         self._loop.call_soon_threadsafe(lambda: answer.set_result(self._retry(request.gateway)))

@@ -77,11 +77,11 @@ class Top(App[None]):
         self._said: tuple[str, Style | None] = ("", None)
 
     def get_default_screen(self) -> Screen[None]:
-        """Return the main screen. Called by Textual."""
+        """Return the main screen to Textual."""
         return _Whole(id="_default")
 
     def compose(self) -> ComposeResult:
-        """Yield the widgets of the screen. Called by Textual."""
+        """Yield the widgets of the screen to Textual."""
         yield Lines(id="header", unicode=self._unicode)
         for name in ("alarms", "sensors", "peers", "lights"):
             yield PartView(id=name, unicode=self._unicode)
@@ -89,18 +89,18 @@ class Top(App[None]):
         yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
-        """Draw the first look, and start the timer. Called by Textual."""
+        """Draw the first look, and start the timer."""
         self._is_ready = True
         self._view("alarms").focus()
         self.draw()
         self.set_interval(self._every, self.look_again)
 
     def on_resize(self) -> None:
-        """Redraw for another size of the terminal. Called by Textual."""
+        """Redraw for another size of the terminal."""
         self.call_after_refresh(self.draw)
 
     def on_descendant_focus(self) -> None:
-        """Redraw, so that a focused part without space gets some. Called by Textual."""
+        """Redraw, so that a focused part without space gets some."""
         self.draw()
 
     def look_again(self) -> None:

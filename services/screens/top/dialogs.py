@@ -53,7 +53,7 @@ class _Dialog(ModalScreen[bool]):
         self._text = text
 
     def compose(self) -> ComposeResult:
-        """Yield the widgets of the dialog. Called by Textual."""
+        """Yield the widgets of the dialog to Textual."""
         with VerticalScroll():
             yield Static(self._text, markup=False)
         yield Footer(show_command_palette=False, compact=True)

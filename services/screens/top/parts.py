@@ -58,7 +58,7 @@ class Lines(Widget):
         return self._lines[: self.size.height]
 
     def on_resize(self, event: events.Resize) -> None:
-        """Redraw for another size. Called by Textual."""
+        """Redraw for another size."""
         del event
         self._drawn = self.visible_lines()
         self.refresh()
@@ -140,11 +140,11 @@ class PartView(Lines, can_focus=True):
         self.action_move(by * max(self.size.height - 2, 1))
 
     def on_focus(self) -> None:
-        """Redraw when the part gets the focus. Called by Textual."""
+        """Redraw when the part gets the focus."""
         self.redraw()
 
     def on_blur(self) -> None:
-        """Redraw when the part loses the focus. Called by Textual."""
+        """Redraw when the part loses the focus."""
         self.redraw()
 
     def _first_line(self) -> int | None:
