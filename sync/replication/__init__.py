@@ -1,13 +1,15 @@
-"""Replication between two stores: what Couchbase Lite and Sync Gateway say to each other over BLIP.
+"""The replication protocol between two stores, as Couchbase Lite and Sync Gateway speak it over BLIP.
 
-Without sockets, store or clock. The modules, in the order in which a message passes them:
+The package has no sockets, no store and no clock. The modules, in the order in which a message passes through
+them:
 
-- `limits`, `errors`: what one message may hold, and how it is refused
-- `json_size`: how much a JSON text may become, told before anything is made of it
-- `fields`: the parts that messages share, read strictly and written
+- `limits`, `errors`: the limits of a message, and how it is refused
+- `json_size`: an estimate of the decoded size of a JSON text, before it is decoded
+- `fields`: strict parsing and writing of the parts that messages share
 - `checkpoint_messages`, `subscription`, `change_messages`, `revision_messages`, `blob_messages`: the requests
   and their replies, in the order in which a replication uses them
-- `way_messages`: what only vessels of a fleet tell each other
-- `messages`: all of these in one place; the requests of a peer decoded; collections or none
-- `sequences`, `checkpoint`, `checkpoint_id`: how far a replication has come, and under which name it is kept
+- `way_messages`: messages that only vessels of a fleet exchange
+- `messages`: all of these in one place; decoding of a peer's requests; with collections or without
+- `sequences`, `checkpoint`, `checkpoint_id`: the progress of a replication, and the name under which it is
+  stored
 """

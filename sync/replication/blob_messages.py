@@ -1,6 +1,6 @@
-"""Blobs, which Sync Gateway calls attachments: getAttachment, proveAttachment, and the proof.
+"""Messages about blobs, which Sync Gateway calls attachments: getAttachment, proveAttachment, and the proof.
 
-The reply to getAttachment is the blob's bytes alone; ask for it `in_parts`, check it by its digest.
+The reply to getAttachment contains only the blob's bytes. Request it `in_parts`, and check its digest.
 """
 
 import base64
@@ -19,25 +19,31 @@ from sync.replication.limits import Limits
 
 NONCE_LEAST: Final = 16
 NONCE_MOST: Final = 255
-"""Bytes of a nonce that we make (protocol, proveAttachment). Any from 1 is taken, as Couchbase Lite does."""
+"""Maximum bytes of a nonce that we make (protocol, proveAttachment).
+
+As in Couchbase Lite, a received nonce may have any length from 1.
+"""
 
 _DIGEST: Final = re.compile(r"sha1-[A-Za-z0-9+/]{27}=", re.ASCII)
 
 
 class GetAttachment(msgspec.Struct, frozen=True, gc=False):
-    """Asks for a blob. One that is missing, or that the asker may not see, is an HTTP error."""
+    """A request for a blob.
+
+    A blob that is missing or not readable for the peer is answered with an HTTP error.
+    """
 
     profile: ClassVar[str] = "getAttachment"
 
     digest: str
     document_id: str | None = None
-    """The document that led to it; Sync Gateway from CBMobile_3 on will not answer without."""
+    """Id of the document that refers to it; required by Sync Gateway from CBMobile_3 on."""
     compress: bool = False
     """Whether the reply is worth compressing."""
     collection: int | None = None
 
     def encode(self) -> Encoded:
-        """As it is sent."""
+        """Encode the request for sending."""
         properties = fields.request(self.profile, self.collection)
         properties["digest"] = self.digest
         fields.put(properties, "docID", self.document_id)
@@ -46,7 +52,7 @@ class GetAttachment(msgspec.Struct, frozen=True, gc=False):
 
     @classmethod
     def decode(cls, event: RequestReceived, limits: Limits) -> "GetAttachment":
-        """As it was received."""
+        """Decode a received request. Raises MessageError if it is invalid."""
         properties = event.properties
         document_id = properties.get("docID")
         return cls(
@@ -58,22 +64,22 @@ class GetAttachment(msgspec.Struct, frozen=True, gc=False):
 
 
 class ProveAttachment(msgspec.Struct, frozen=True, gc=False):
-    """Asks for proof that the other side has the bytes of a blob, not just its digest."""
+    """A request for proof that the other side has the bytes of a blob, not just its digest."""
 
     profile: ClassVar[str] = "proveAttachment"
 
     digest: str
     nonce: bytes
-    """Random, NONCE_LEAST to NONCE_MOST bytes, new for each request."""
+    """Random bytes, NONCE_LEAST to NONCE_MOST of them, new for each request."""
     document_id: str | None = None
-    """The document that led to it. Gateways do not say."""
+    """Id of the document that refers to it. Gateways do not give it."""
     collection: int | None = None
 
     def encode(self) -> Encoded:
-        """As it is sent.
+        """Encode the request for sending.
 
         Raises:
-            ValueError: the nonce has a length that is not allowed.
+            ValueError: the length of the nonce is not allowed.
         """
         if not NONCE_LEAST <= len(self.nonce) <= NONCE_MOST:
             raise ValueError(f"a nonce of {len(self.nonce)} bytes; {NONCE_LEAST} to {NONCE_MOST} are allowed")
@@ -84,7 +90,7 @@ class ProveAttachment(msgspec.Struct, frozen=True, gc=False):
 
     @classmethod
     def decode(cls, event: RequestReceived, limits: Limits) -> "ProveAttachment":
-        """As it was received."""
+        """Decode a received request. Raises MessageError if it is invalid."""
         if not 1 <= len(event.body) <= NONCE_MOST:
             raise MessageError(f"a nonce of {len(event.body)} bytes; 1 to {NONCE_MOST} are allowed")
         properties = event.properties
@@ -98,41 +104,41 @@ class ProveAttachment(msgspec.Struct, frozen=True, gc=False):
 
 
 class ProveAttachmentReply(msgspec.Struct, frozen=True, gc=False):
-    """The proof, to be compared with one's own."""
+    """A reply with the proof, to be compared with one's own."""
 
     proof: str
 
     def encode(self) -> Encoded:
-        """As it is sent."""
+        """Encode the reply for sending."""
         return Encoded({}, self.proof.encode())
 
     @classmethod
     def decode(cls, event: ResponseReceived, limits: Limits) -> "ProveAttachmentReply":  # noqa: ARG003
-        """As it was received."""
+        """Decode a received reply. Raises MessageError if it is invalid."""
         return cls(_digest(event.body[:80].decode(errors="replace")))
 
 
 class Proof:
-    """Proof that one has a blob: SHA-1 over the nonce's length as one byte, the nonce, the content.
+    """The proof of having a blob: SHA-1 over the nonce's length as one byte, the nonce, and the content.
 
-    In the form of a blob's digest, with base64: so say both Couchbase Lite's code and Sync Gateway's, though
-    the protocol's document says hexadecimal.
+    It has the form of a blob's digest, in base64. Both Couchbase Lite's code and Sync Gateway's do so,
+    although the protocol's document says hexadecimal.
     """
 
     def __init__(self, nonce: bytes) -> None:
         self._digest = hashlib.sha1(bytes([len(nonce)]) + nonce, usedforsecurity=False)
 
     def add(self, part: bytes) -> None:
-        """Take in the next bytes of the content."""
+        """Add the next bytes of the content."""
         self._digest.update(part)
 
     def __str__(self) -> str:
-        """Return the proof, once all of the content has been taken in."""
+        """Return the proof, once all of the content has been added."""
         return f"sha1-{base64.b64encode(self._digest.digest()).decode()}"
 
 
 def proof(nonce: bytes, content: Iterable[bytes]) -> str:
-    """Return the proof that one has a blob; see `Proof`."""
+    """Return the proof of having a blob; see `Proof`."""
     made = Proof(nonce)
     for part in content:
         made.add(part)

@@ -1,8 +1,10 @@
-"""What has changed, and which of it is wanted: changes, proposeChanges, and the replies to them.
+"""Messages about changes, and which are wanted: changes, proposeChanges, and the replies to them.
 
-The two replies are alike but for what an item that is left out means: of `changes` it is *not wanted*, of
-`proposeChanges` it is *send it*. Decoding fills in what was left out. Encoding leaves out what is allowed at
-the end of a reply to `proposeChanges`, and nothing of a reply to `changes`.
+The two replies differ in the meaning of an omitted item: for `changes` it is *not wanted*, for
+`proposeChanges` it is
+*send it*. Decoding fills in omitted items. Encoding omits allowed items at the end of a reply to
+`proposeChanges`, and
+nothing in a reply to `changes`.
 """
 
 from enum import IntFlag
@@ -18,44 +20,49 @@ from sync.replication.limits import Limits
 
 
 class Gone(IntFlag):
-    """In what ways a changed document is no longer there (Sync Gateway 3, of CBMobile_3)."""
+    """Flags for how a changed document is no longer there (Sync Gateway 3, of CBMobile_3)."""
 
     NO = 0
     DELETED = 1
     REVOKED = 2
-    """The reader lost access to it."""
+    """The reader lost access to the document."""
     REMOVED = 4
-    """It left the channels that are read."""
+    """The document left the channels that are read."""
 
 
 class Change(msgspec.Struct, frozen=True, gc=False):
-    """One changed document."""
+    """A changed document in a list of changes."""
 
     sequence: str
-    """Of the sender's, as JSON; opaque."""
+    """Sequence of the sender as JSON; opaque."""
     id: str
     revision: str
     gone: int = 0
-    """Gone's flags."""
+    """Combination of the flags of `Gone`."""
     size: int = 0
-    """About how many bytes its body has; 0 if that is not known."""
+    """Approximate bytes of its body; 0 if unknown."""
 
 
 class Changes(msgspec.Struct, frozen=True, gc=False):
-    """Tells of changes, in the order of their sequences. An empty one says that these were all: no reply."""
+    """A list of changes, in order of their sequences.
+
+    An empty one says that these were all, without a reply.
+    """
 
     profile: ClassVar[str] = "changes"
 
     changes: tuple[Change, ...]
     collection: int | None = None
     no_reply: bool = False
-    """As received. What is sent wants a reply unless it is empty."""
+    """Flag of a received message. A sent one wants a reply unless it is empty."""
     insists: bool = False
-    """Whether a peer that takes no conflicts shall not refuse the list. An active Sync Gateway pushes so, and
-    takes no others when it pulls."""
+    """Whether a peer that accepts no conflicts must not refuse the list.
+
+    An active Sync Gateway pushes in this way, and accepts no other lists when it pulls.
+    """
 
     def encode(self) -> Encoded:
-        """As it is sent."""
+        """Encode the list for sending."""
         items: list[tuple[Any, ...]] = []
         for change in self.changes:
             gone: int | bool = True if change.gone == Gone.DELETED else int(change.gone)
@@ -70,7 +77,7 @@ class Changes(msgspec.Struct, frozen=True, gc=False):
 
     @classmethod
     def decode(cls, event: RequestReceived, limits: Limits) -> "Changes":
-        """As it was received."""
+        """Decode a received list. Raises MessageError if it is invalid."""
         items = fields.body(_CHANGES, event.body, cls.profile) or ()
         fields.no_more(items, limits.batch, "changes")
         sequence, document_id, revision = fields.sequence_text, fields.document_id, fields.revision
@@ -95,30 +102,30 @@ class Changes(msgspec.Struct, frozen=True, gc=False):
 
 
 class Proposal(msgspec.Struct, frozen=True, gc=False):
-    """One document that the sender would like to push."""
+    """A document that the sender proposes to push."""
 
     id: str
     revision: str
     parent: str | None = None
-    """The last revision that the sender knows the receiver to have."""
+    """The last revision that the receiver is known to have; None if there is none."""
     size: int = 0
-    """About how many bytes its body has; 0 if that is not known."""
+    """Approximate bytes of its body; 0 if unknown."""
 
 
 class ProposeChanges(msgspec.Struct, frozen=True, gc=False):
-    """Proposes changes to a peer that takes no conflicts."""
+    """A list of proposed changes, for a peer that accepts no conflicts."""
 
     profile: ClassVar[str] = "proposeChanges"
 
     proposals: tuple[Proposal, ...]
     conflict_includes_revision: bool = False
-    """Asks that a refusal for conflict (409) tells the receiver's current revision."""
+    """Whether a refusal because of a conflict (409) should contain the receiver's current revision."""
     collection: int | None = None
     no_reply: bool = False
-    """As received. What is sent wants a reply unless it is empty."""
+    """Flag of a received message. A sent one wants a reply unless it is empty."""
 
     def encode(self) -> Encoded:
-        """As it is sent."""
+        """Encode the list for sending."""
         items: list[tuple[Any, ...]] = []
         for proposal in self.proposals:
             item = (proposal.id, proposal.revision)
@@ -132,7 +139,7 @@ class ProposeChanges(msgspec.Struct, frozen=True, gc=False):
 
     @classmethod
     def decode(cls, event: RequestReceived, limits: Limits) -> "ProposeChanges":
-        """As it was received."""
+        """Decode a received list. Raises MessageError if it is invalid."""
         items = fields.body(_PROPOSALS, event.body, cls.profile) or ()
         fields.no_more(items, limits.batch, "proposals")
         document_id, revision = fields.document_id, fields.revision
@@ -157,19 +164,19 @@ class ProposeChanges(msgspec.Struct, frozen=True, gc=False):
 
 
 class Terms(msgspec.Struct, frozen=True, gc=False):
-    """How the receiver of changes wants their revisions sent: properties of both replies."""
+    """The receiver's terms for sending revisions, as properties of both replies."""
 
     max_history: int | None = None
-    """The most ancestors in a history; None for no limit."""
+    """Maximum number of ancestors in a history; None for no limit."""
     deltas: bool | None = None
-    """Whether it takes deltas; None if it does not say, and what it said before holds."""
+    """Whether the receiver accepts deltas; None if it does not say, and its earlier answer is valid."""
     blobs: bool = False
-    """Whether it knows blobs in the body. To others they are shown under `_attachments`."""
+    """Whether it supports blobs in bodies. Other peers are shown blobs under `_attachments`."""
     send_replacements: bool = False
-    """Whether it takes a newer revision where the one it wants is gone."""
+    """Whether it accepts a newer revision if the wanted one no longer exists."""
 
     def put(self, properties: dict[str, str]) -> None:
-        """Add them to a reply's properties."""
+        """Add the terms to a reply's properties."""
         fields.put(properties, "maxHistory", self.max_history)
         if self.deltas is not None:
             properties["deltas"] = "true" if self.deltas else "false"
@@ -178,7 +185,7 @@ class Terms(msgspec.Struct, frozen=True, gc=False):
 
     @classmethod
     def of(cls, properties: dict[str, str]) -> "Terms":
-        """Read them from a reply's properties."""
+        """Parse the terms from a reply's properties."""
         most = fields.integer(properties, "maxHistory")
         return cls(
             None if most is None else max(most, 1),
@@ -189,22 +196,24 @@ class Terms(msgspec.Struct, frozen=True, gc=False):
 
 
 Answer = tuple[str, ...] | int
-"""To a change. A tuple: send it; of its ancestors, these are here (there may be none). NOT_WANTED, or the
-HTTP status of a refusal: do not."""
+"""Answer to a change: a tuple to request it, with known ancestors (possibly none), or a refusal.
+
+A refusal is NOT_WANTED, or an HTTP status.
+"""
 NOT_WANTED: Final = 0
 
 
 class ChangesReply(msgspec.Struct, frozen=True, gc=False):
-    """Which of the changes are wanted: an answer for each, in their order."""
+    """The answers to a list of changes: one for each, in order."""
 
     answers: tuple[Answer, ...]
     terms: Terms = Terms()
 
     def encode(self) -> Encoded:
-        """Return the reply as it is sent, with an answer for each change.
+        """Encode the reply for sending, with an answer for each change.
 
-        The protocol lets a reply end after the last change that is wanted. But the checkpoint of an active
-        Sync Gateway passes only changes that have an answer. It would list the others again at each start.
+        The protocol allows a reply to end after the last wanted change. But the checkpoint of an active Sync
+        Gateway passes only changes that have an answer. It would list the others again at each start.
         """
         properties: dict[str, str] = {}
         self.terms.put(properties)
@@ -212,7 +221,10 @@ class ChangesReply(msgspec.Struct, frozen=True, gc=False):
 
     @classmethod
     def decode(cls, event: ResponseReceived, limits: Limits, *, asked: int) -> "ChangesReply":
-        """As it was received, to `asked` changes; each has an answer then."""
+        """Decode a received reply to `asked` changes, so that each has an answer.
+
+        Raises MessageError if it is invalid.
+        """
         items = _replies(_ANSWERS, event.body, asked, "the reply to changes")
         answers: list[Answer] = []
         for item in items:
@@ -226,25 +238,25 @@ class ChangesReply(msgspec.Struct, frozen=True, gc=False):
 
 
 class Verdict(msgspec.Struct, frozen=True, gc=False):
-    """On a proposal."""
+    """The verdict on a proposal."""
 
     status: int = 0
-    """0: send it. 304: it is here already. 409: it would be a conflict. Or another HTTP status."""
+    """Status: 0 to send it, 304 if it is already known, 409 for a conflict, or another HTTP status."""
     current: str | None = None
-    """With 409, the receiver's revision, if it was asked to tell."""
+    """With 409, the receiver's current revision, if it was asked for it."""
 
 
 SEND: Final = Verdict()
 
 
 class ProposeChangesReply(msgspec.Struct, frozen=True, gc=False):
-    """Which of the proposals are allowed: a verdict on each, in their order."""
+    """The verdicts on a list of proposals: one for each, in order."""
 
     verdicts: tuple[Verdict, ...]
     terms: Terms = Terms()
 
     def encode(self) -> Encoded:
-        """As it is sent; what is allowed at the end is left out, so that an empty list allows all."""
+        """Encode the reply for sending, omitting allowed items at the end; an empty list allows all."""
         items = [
             {"status": verdict.status, "rev": verdict.current} if verdict.current else verdict.status
             for verdict in self.verdicts
@@ -255,7 +267,10 @@ class ProposeChangesReply(msgspec.Struct, frozen=True, gc=False):
 
     @classmethod
     def decode(cls, event: ResponseReceived, limits: Limits, *, asked: int) -> "ProposeChangesReply":
-        """As it was received, to `asked` proposals; on each there is a verdict then."""
+        """Decode a received reply to `asked` proposals, so that each has a verdict.
+
+        Raises MessageError if it is invalid.
+        """
         items = _replies(_VERDICTS, event.body, asked, "the reply to proposeChanges")
         verdicts = [_verdict(item, limits) for item in items]
         verdicts.extend([SEND] * (asked - len(verdicts)))
@@ -282,7 +297,7 @@ class _Refusal(msgspec.Struct, frozen=True, gc=False):
     rev: str | None = None
 
 
-# Sync Gateway says "caught up" with null for an empty list.
+# Sync Gateway signals "caught up" with null instead of an empty list.
 _CHANGES: Final = msgspec.json.Decoder(list[_Change] | None)
 _PROPOSALS: Final = msgspec.json.Decoder(list[_Proposal] | None)
 _ANSWERS: Final = msgspec.json.Decoder(list[list[str] | int | None] | None)
@@ -290,7 +305,7 @@ _VERDICTS: Final = msgspec.json.Decoder(list[_Refusal | int | None] | None)
 
 
 def _announcement(properties: dict[str, str], body: bytes, *, empty: bool) -> Encoded:
-    """Urgent, as Couchbase Lite sends them, so that big documents do not starve what follows."""
+    """Encode a list as urgent, as Couchbase Lite does, so that large documents do not delay what follows."""
     return Encoded(properties, body, urgent=True, compressed=True, no_reply=empty)
 
 
@@ -303,7 +318,7 @@ def _gone(value: bool | int | None) -> int:
 
 
 def _size(value: int | None) -> int:
-    """It is an estimate at best, so that a senseless one is as good as none."""
+    """Return a size estimate, or 0 if it is not plausible."""
     return value if value is not None and 0 < value < 2**53 else 0
 
 
@@ -324,7 +339,7 @@ def _verdict(item: _Refusal | int | None, limits: Limits) -> Verdict:
 def _replies(
     decoder: "msgspec.json.Decoder[list[fields.T] | None]", body: bytes, asked: int, what: str
 ) -> "list[fields.T]":
-    """The items of a reply; no body is an empty list, which both makers of peers send for one."""
+    """Decode the items of a reply. No body means an empty list, as peers of both makers send it."""
     items = (fields.body(decoder, body, what) if body else None) or []
     if len(items) > asked:
         raise MessageError(f"{what} has {len(items)} items, but {asked} were asked about")
@@ -332,7 +347,7 @@ def _replies(
 
 
 def _trimmed(items: "list[fields.T]") -> "list[fields.T]":
-    """Without the zeros at the end."""
+    """Return the items without the zeros at the end."""
     end = len(items)
     while end and items[end - 1] == 0:
         end -= 1

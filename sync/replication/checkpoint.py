@@ -1,4 +1,4 @@
-"""How far a replication has come: what is stored on both sides, and its being kept true while it runs.
+"""Progress of a replication: the checkpoint stored on both sides, and its updates during the replication.
 
     checkpoint = reconcile(ours, theirs).checkpoint           # both copies, read at the start
     push = PushProgress(checkpoint.completed)
@@ -6,9 +6,9 @@
     …
     Checkpoint(push.completed, pull.position).encode()        # to be stored there, then here
 
-A checkpoint never says more than what is done: a push is done when the peer has said that it is durable
-there, a pull when it is durable here. Its form is Couchbase Lite's, sparse sets included. `checkpoint_id`
-names it.
+A checkpoint never claims more than what is done. A push is done when the peer has confirmed that it is
+durable there, a pull when it is durable here. The form is Couchbase Lite's, including sparse sets.
+`checkpoint_id` makes its name.
 """
 
 from collections import deque
@@ -24,7 +24,7 @@ from sync.replication.limits import DEFAULT, Limits
 from sync.replication.sequences import LIMIT, SequenceSet
 
 _FIRST: Final = (0, 1)
-"""Sequence 0 is before all documents, so it is always complete."""
+"""Range of sequence 0, which is before all documents and so always complete."""
 
 
 def _nothing() -> SequenceSet:
@@ -33,20 +33,20 @@ def _nothing() -> SequenceSet:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What one stored copy says. Do not change its set."""
+    """The content of one stored copy. Do not change its set."""
 
     completed: SequenceSet = field(default_factory=_nothing)
-    """The local sequences that need not be pushed any more."""
+    """Local sequences that need not be pushed any more."""
     remote: str | None = None
-    """The remote sequence, as JSON, up to which all is pulled; None for the beginning."""
+    """Remote sequence as JSON up to which all is pulled; None for the beginning."""
 
     @property
     def local(self) -> int:
-        """The local sequence up to which all is pushed."""
+        """Local sequence up to which all is pushed."""
         return _local(self.completed)
 
     def encode(self, *, time: int | None = None) -> bytes:
-        """The body to be stored; `time` in seconds since 1970 is for people, nothing reads it."""
+        """Encode the body to store. `time`, in seconds since 1970, is only informational."""
         body: dict[str, object] = {}
         if time is not None:
             body["time"] = time
@@ -59,9 +59,10 @@ class Checkpoint:
         return msgspec.json.encode(body)
 
     def within(self, most: int) -> "Checkpoint":
-        """Return a checkpoint whose body has at most `most` bytes: without the highest ranges, if need be.
+        """Return a checkpoint whose body has at most `most` bytes, without the highest ranges if necessary.
 
-        What it leaves out counts as not done: it is offered once more, and the peer says that it has it.
+        Omitted sequences count as not done: they are offered once more, and the peer answers that it has
+        them.
         """
         size = len(self.encode())
         if size <= most:
@@ -74,10 +75,10 @@ class Checkpoint:
 
     @classmethod
     def decode(cls, body: bytes, limits: Limits = DEFAULT) -> "Checkpoint":
-        """Read a stored body.
+        """Decode a stored body.
 
         Raises:
-            MessageError: it is malformed. To start from zero then is safe.
+            MessageError: the body is malformed. Starting from zero is then safe.
         """
         if len(body) > limits.checkpoint_bytes:
             raise MessageError(f"a checkpoint of {len(body)} bytes; the limit is {limits.checkpoint_bytes}")
@@ -98,18 +99,18 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """From where to go on, and whether both copies said so."""
+    """The checkpoint to continue from, and whether both copies agreed."""
 
     checkpoint: Checkpoint
     agreed: bool
 
 
 def reconcile(ours: Checkpoint | None, theirs: Checkpoint | None) -> Reconciled:
-    """What both stored copies of a checkpoint vouch for; None for a copy that is missing or malformed.
+    """Return the progress that both stored copies confirm; None stands for a missing or malformed copy.
 
-    Either side may have been restored from an older state, so what only one copy says is done counts as not
-    done: of local sequences what both have, of remote ones the lower. Remote sequences are compared only
-    where both are plain numbers; others that differ mean the beginning.
+    Either side may have been restored from an older state, so what only one copy claims counts as not done:
+    of local sequences those in both, of remote sequences the lower one. Remote sequences are compared only if
+    both are plain numbers; others that differ mean the beginning.
     """
     if ours is None or theirs is None:
         return Reconciled(Checkpoint(), agreed=ours is theirs)
@@ -120,12 +121,12 @@ def reconcile(ours: Checkpoint | None, theirs: Checkpoint | None) -> Reconciled:
 
 
 class PushProgress:
-    """Which local sequences are done, while a feed of local changes is read and pushed."""
+    """The local sequences that are done, while a feed of local changes is read and pushed."""
 
     __slots__ = ("_completed", "_pending", "_scanned")
 
     def __init__(self, completed: SequenceSet | None = None) -> None:
-        """Start from a checkpoint's set; the feed is then read from after `local`."""
+        """Start from a checkpoint's set. The feed is then read from after `local`."""
         self._completed = _nothing() if completed is None else completed.copy()
         self._completed.add(*_FIRST)
         self._scanned = _local(self._completed)
@@ -133,36 +134,36 @@ class PushProgress:
 
     @property
     def completed(self) -> SequenceSet:
-        """What a checkpoint may say now; a copy."""
+        """A copy of the sequences that a checkpoint may contain now."""
         return self._completed.copy()
 
     @property
     def local(self) -> int:
-        """The sequence up to which all is done."""
+        """Sequence up to which all is done."""
         return _local(self._completed)
 
     @property
     def pending(self) -> int:
-        """How many sequences are being pushed."""
+        """Number of sequences that are being pushed."""
         return len(self._pending)
 
     def is_complete(self, sequence: int) -> bool:
-        """Whether a sequence that the feed gives need not be pushed."""
+        """Return True if a sequence of the feed need not be pushed."""
         return sequence in self._completed
 
     def lacks(self, other: "PushProgress") -> bool:
-        """Return True if something is done in the other, and not here."""
+        """Return True if something is done in the other progress, but not in this one."""
         theirs = other.completed
         return self._completed.intersection(theirs) != theirs
 
     def scanned(self, through: int, pending: Iterable[int]) -> None:
-        """The feed has been read through this sequence; of what is new in it, only `pending` is to be pushed.
+        """Record that the feed was read through a sequence, and that only `pending` is to be pushed of it.
 
-        So everything else is done: changes that a filter keeps back, and numbers that no document has any
-        more. The feed must be read in order, from `local` on.
+        Everything else that was read is done: changes that a filter excludes, and numbers that no document
+        has any more. The feed must be read in order, from `local` on.
 
         Raises:
-            ValueError: a pending sequence is not among what was read anew.
+            ValueError: a pending sequence is not in the part that was just read.
         """
         waiting = sorted(set(pending))
         if waiting and not self._scanned < waiting[0] <= waiting[-1] <= through:
@@ -179,10 +180,10 @@ class PushProgress:
         self._scanned = max(self._scanned, through)
 
     def complete(self, sequence: int) -> None:
-        """One is done: durable at the peer, known there already, or never to be sent.
+        """Record that a sequence is done: durable at the peer, already known there, or never to be sent.
 
         Raises:
-            ValueError: it was not pending.
+            ValueError: the sequence was not pending.
         """
         try:
             self._pending.remove(sequence)
@@ -191,47 +192,47 @@ class PushProgress:
         self._completed.add(sequence, sequence + 1)
 
     def reopen(self, sequence: int) -> None:
-        """Take note that one which is complete is to be pushed all the same."""
+        """Mark a completed sequence as pending again."""
         self._completed.remove(sequence)
         self._pending.add(sequence)
 
 
 class PullProgress:
-    """How far the feed of a peer is done. Its sequences are opaque: only their order of arrival is known."""
+    """The progress of a peer's feed, whose sequences are opaque: only their order of arrival is known."""
 
     __slots__ = ("_begun", "_done", "_first", "_waiting", "position")
 
     def __init__(self, position: str | None = None) -> None:
         self.position = position
-        """The sequence up to which all is done; what `since` may say, and a checkpoint."""
+        """Sequence up to which all is done, for `since` and for a checkpoint."""
         self._waiting: deque[str] = deque()
-        """What arrived, from the first that is not done on."""
+        """Sequences that arrived, from the first one that is not done."""
         self._done: set[int] = set()
-        """Tickets of those that are done among them."""
+        """Tickets of the sequences among them that are done."""
         self._first = self._begun = 0
 
     @property
     def pending(self) -> int:
-        """How many that arrived are not done."""
+        """Number of changes that arrived and are not done."""
         return len(self._waiting) - len(self._done)
 
     @property
     def waiting(self) -> int:
-        """How many arrived from the first on that is not done."""
+        """Number of changes that arrived since the first one that is not done."""
         return len(self._waiting)
 
     def arrived(self, sequence: str) -> int:
-        """A change has been announced; the ticket by which to say that it is done."""
+        """Record an announced change. Return the ticket with which to complete it."""
         ticket = self._begun
         self._begun += 1
         self._waiting.append(sequence)
         return ticket
 
     def complete(self, ticket: int) -> None:
-        """One is done: durable here, not wanted, or never to come.
+        """Record that a change is done: durable here, not wanted, or never to arrive.
 
         Raises:
-            ValueError: there is no such ticket, or it was used before.
+            ValueError: there is no such ticket, or it was already used.
         """
         if not self._first <= ticket < self._begun or ticket in self._done:
             raise ValueError(f"ticket {ticket} is not waiting")

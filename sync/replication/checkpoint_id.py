@@ -1,8 +1,8 @@
-"""The name of a checkpoint: the same for the same replication, another as soon as anything about it differs.
+"""The name of a checkpoint, which is the same for the same replication, and different for any other.
 
-In Couchbase Lite's form, `cp-` and a SHA-1 digest in base64 over an encoded list (`Checkpointer.cc`). Its
-own list is in Fleece, ours in canonical JSON: the other side only ever sees the name. Ours always tells
-push-only, pull-only and both apart, as Couchbase Lite does for named collections only.
+It has Couchbase Lite's form: `cp-` and a SHA-1 digest in base64 over an encoded list (`Checkpointer.cc`).
+Couchbase Lite's list is in Fleece, ours in canonical JSON, because the other side only sees the name. Ours
+always distinguishes push-only, pull-only and both, as Couchbase Lite does only for named collections.
 """
 
 import base64
@@ -15,48 +15,48 @@ import rfc8785
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Whom a replication is with: never an address of today, for those change at every meeting."""
+    """The identity of a replication's peer, never its address, because that changes at every meeting."""
 
     kind: str
     name: str
 
     @classmethod
     def vessel(cls, vessel: str, database: str) -> "Peer":
-        """One of our own, by its vessel id and its database's UUID: a new card is a new peer."""
+        """Return the identity of a vessel by its id and database UUID, so that a new card is a new peer."""
         return cls("vessel", f"{vessel}/{database.lower()}")
 
     @classmethod
     def gateway(cls, name: str) -> "Peer":
-        """A gateway, by the name that the configuration gives it."""
+        """Return the identity of a gateway by its configured name."""
         return cls("gateway", name)
 
     @classmethod
     def address(cls, url: str) -> "Peer":
-        """A peer of which nothing but its URL is known, as the commands of a diagnosis have it."""
+        """Return the identity of a peer that is known only by its URL, as in diagnostic commands."""
         return cls("url", url)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replication:
-    """What makes a replication the one it is."""
+    """The properties that identify a replication."""
 
     database: str
-    """Our database's own UUID; a store restored or made anew has another."""
+    """UUID of our database; a restored or recreated store has another."""
     peer: Peer
     push: bool
     pull: bool
     channels: frozenset[str] = frozenset()
-    """Empty for all."""
+    """Channels that are pulled; empty for all."""
     document_ids: frozenset[str] = frozenset()
-    """Empty for all."""
+    """Ids of replicated documents; empty for all."""
     filter: str | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
     collection: str | None = None
-    """With its scope; None for the default collection."""
+    """Name of the collection with its scope; None for the default collection."""
 
 
 def checkpoint_id(replication: Replication) -> str:
-    """The id under which both sides store its checkpoint."""
+    """Return the id under which both sides store the replication's checkpoint."""
     parts = [
         replication.database.lower(),
         [replication.peer.kind, replication.peer.name],

@@ -1,6 +1,6 @@
-"""Requests and replies about stored checkpoints: getCheckpoint, setCheckpoint, getCollections.
+"""Messages about stored checkpoints: getCheckpoint, setCheckpoint, getCollections.
 
-A checkpoint's body is bytes here, known to be one JSON object; `sync.replication.checkpoint` reads it.
+A checkpoint's body is bytes here, verified to be one JSON object. `sync.replication.checkpoint` decodes it.
 """
 
 import re
@@ -19,63 +19,64 @@ _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _OBJECTS: Final = msgspec.json.Decoder(list[dict[str, msgspec.Raw] | None])
 _COLLECTION: Final = re.compile(r"([A-Za-z0-9_%-]{1,251}\.)?[A-Za-z0-9_%-]{1,251}", re.ASCII)
 _REVISION_NAMES: Final = ("rev", "_rev")
-"""Where a reply to getCollections tells a checkpoint's revision: Couchbase Lite, Sync Gateway."""
+"""Properties in which a reply to getCollections gives a checkpoint's revision: Couchbase Lite, Sync Gateway.
+"""
 
 
 class GetCheckpoint(msgspec.Struct, frozen=True, gc=False):
-    """Asks for the checkpoint that the other side keeps for us. A missing one is answered HTTP 404."""
+    """A request for the checkpoint that the other side stores for us. HTTP 404 means that there is none."""
 
     profile: ClassVar[str] = "getCheckpoint"
 
     client: str
-    """The checkpoint's id."""
+    """Id of the checkpoint."""
     collection: int | None = None
 
     def encode(self) -> Encoded:
-        """As it is sent."""
+        """Encode the request for sending."""
         properties = fields.request(self.profile, self.collection)
         properties["client"] = self.client
         return Encoded(properties)
 
     @classmethod
     def decode(cls, event: RequestReceived, limits: Limits) -> "GetCheckpoint":
-        """As it was received."""
+        """Decode a received request. Raises MessageError if it is invalid."""
         properties = event.properties
         client = fields.required(properties, "client", limits.client_bytes)
         return cls(client, fields.collection(properties, limits))
 
 
 class GetCheckpointReply(msgspec.Struct, frozen=True, gc=False):
-    """A checkpoint."""
+    """A reply with a stored checkpoint."""
 
     revision: str
-    """Opaque, and not of the form of a document's."""
+    """Revision of the checkpoint: opaque, and not in the form of a document's."""
     body: bytes
 
     def encode(self) -> Encoded:
-        """As it is sent."""
+        """Encode the reply for sending."""
         return Encoded({"rev": self.revision}, self.body)
 
     @classmethod
     def decode(cls, event: ResponseReceived, limits: Limits) -> "GetCheckpointReply":
-        """As it was received."""
+        """Decode a received reply. Raises MessageError if it is invalid."""
         revision = fields.required(event.properties, "rev", limits.client_bytes)
         return cls(revision, _checkpoint(event.body, "the reply to getCheckpoint", limits))
 
 
 class SetCheckpoint(msgspec.Struct, frozen=True, gc=False):
-    """Stores a checkpoint. One whose revision is not the present one is answered HTTP 409."""
+    """A request to store a checkpoint. HTTP 409 means that the revision is not the current one."""
 
     profile: ClassVar[str] = "setCheckpoint"
 
     client: str
     body: bytes
     revision: str | None = None
-    """That of the checkpoint which this one replaces; None if there should be none."""
+    """Revision of the checkpoint that this one replaces; None if there should be none."""
     collection: int | None = None
 
     def encode(self) -> Encoded:
-        """As it is sent."""
+        """Encode the request for sending."""
         properties = fields.request(self.profile, self.collection)
         properties["client"] = self.client
         fields.put(properties, "rev", self.revision)
@@ -83,7 +84,7 @@ class SetCheckpoint(msgspec.Struct, frozen=True, gc=False):
 
     @classmethod
     def decode(cls, event: RequestReceived, limits: Limits) -> "SetCheckpoint":
-        """As it was received."""
+        """Decode a received request. Raises MessageError if it is invalid."""
         properties = event.properties
         return cls(
             fields.required(properties, "client", limits.client_bytes),
@@ -94,41 +95,43 @@ class SetCheckpoint(msgspec.Struct, frozen=True, gc=False):
 
 
 class SetCheckpointReply(msgspec.Struct, frozen=True, gc=False):
-    """The checkpoint is stored."""
+    """A reply that the checkpoint is stored."""
 
     revision: str
-    """What the next setCheckpoint names."""
+    """New revision, for the next setCheckpoint."""
 
     def encode(self) -> Encoded:
-        """As it is sent."""
+        """Encode the reply for sending."""
         return Encoded({"rev": self.revision})
 
     @classmethod
     def decode(cls, event: ResponseReceived, limits: Limits) -> "SetCheckpointReply":
-        """As it was received."""
+        """Decode a received reply. Raises MessageError if it is invalid."""
         return cls(fields.required(event.properties, "rev", limits.client_bytes))
 
 
 class GetCollections(msgspec.Struct, frozen=True, gc=False):
-    """Makes the connection collection-aware, and asks for a checkpoint of each collection."""
+    """A request that makes the connection collection-aware, and asks for each collection's checkpoint."""
 
     profile: ClassVar[str] = "getCollections"
     collection: ClassVar[None] = None
 
     collections: tuple[str, ...]
-    """Names, with their scope and a dot before unless that is the default scope. Other messages name a
-    collection by its index in this list."""
+    """Names, preceded by their scope and a dot unless that is the default scope.
+
+    Other messages identify a collection by its index in this list.
+    """
     clients: tuple[str, ...]
-    """The id of the checkpoint of each."""
+    """Checkpoint id of each collection."""
 
     def encode(self) -> Encoded:
-        """As it is sent."""
+        """Encode the request for sending."""
         body = _CollectionsBody(list(self.collections), list(self.clients))
         return Encoded({"Profile": self.profile}, msgspec.json.encode(body))
 
     @classmethod
     def decode(cls, event: RequestReceived, limits: Limits) -> "GetCollections":
-        """As it was received."""
+        """Decode a received request. Raises MessageError if it is invalid."""
         body = fields.body(_COLLECTIONS_BODY, event.body, cls.profile)
         fields.no_more(body.collections, limits.collections, "collections")
         if len(body.collections) != len(body.checkpoint_ids) or not body.collections:
@@ -145,21 +148,21 @@ class GetCollections(msgspec.Struct, frozen=True, gc=False):
 
 
 class CollectionCheckpoint(msgspec.Struct, frozen=True, gc=False):
-    """What the other side has of one collection that it knows."""
+    """The other side's checkpoint of a collection that exists there."""
 
     revision: str | None = None
-    """None if it has no checkpoint, or does not say of which revision (Sync Gateway may not)."""
+    """Revision of the checkpoint; None if there is none, or if it is not given (Sync Gateway may omit it)."""
     body: bytes = b"{}"
-    """An empty object if it has no checkpoint."""
+    """Body of the checkpoint; an empty object if there is none."""
 
 
 class GetCollectionsReply(msgspec.Struct, frozen=True, gc=False):
-    """One item for each collection asked for, in that order; None for one that does not exist there."""
+    """The checkpoints of the requested collections, in order; None for one that does not exist there."""
 
     checkpoints: tuple[CollectionCheckpoint | None, ...]
 
     def encode(self) -> Encoded:
-        """As it is sent."""
+        """Encode the reply for sending."""
         items: list[dict[str, msgspec.Raw] | None] = []
         for checkpoint in self.checkpoints:
             if checkpoint is None:
@@ -175,7 +178,10 @@ class GetCollectionsReply(msgspec.Struct, frozen=True, gc=False):
 
     @classmethod
     def decode(cls, event: ResponseReceived, limits: Limits, *, asked: int) -> "GetCollectionsReply":
-        """As it was received, to a request for `asked` collections."""
+        """Decode a received reply to a request for `asked` collections.
+
+        Raises MessageError if it is invalid.
+        """
         items = fields.body(_OBJECTS, event.body, "the reply to getCollections")
         if len(items) != asked:
             raise MessageError(f"the reply to getCollections has {len(items)} items, not {asked}")
@@ -203,7 +209,7 @@ _STRING: Final = msgspec.json.Decoder(str)
 
 
 def _without_revision(body: bytes) -> bytes:
-    """Sync Gateway repeats in the body what stands in the property."""
+    """Return the body without the revision, which Sync Gateway repeats from the property."""
     if b'"_rev"' not in body:
         return body
     item = _OBJECT.decode(body)

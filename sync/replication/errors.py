@@ -1,4 +1,4 @@
-"""Errors of the replication protocol: what we answer a peer, and what a peer answers us.
+"""Errors of the replication protocol: our answers to a peer, and a peer's answers to us.
 
 ::
 
@@ -14,11 +14,11 @@ import msgspec
 from sync.blip import BLIP_DOMAIN, HTTP_DOMAIN, ErrorReceived
 
 LITECORE_DOMAIN: Final = "LiteCore"
-"""Whose codes are those of Couchbase Lite's core (`c4Error.h`)."""
+"""Error domain with the codes of Couchbase Lite's core (`c4Error.h`)."""
 
 
 class LiteCoreCode(IntEnum):
-    """Those of Couchbase Lite's own codes that mean something to replication (`c4Error.h`)."""
+    """The error codes of Couchbase Lite that are relevant to replication (`c4Error.h`)."""
 
     NOT_FOUND = 7
     CONFLICT = 8
@@ -30,26 +30,28 @@ class LiteCoreCode(IntEnum):
     DELTA_BASE_UNKNOWN = 31
     CORRUPT_DELTA = 32
     NOT_IMPLEMENTED = 501
-    """No code of the list, but what LiteCore answers to a subscription in a form of revision ids that it
-    does not use, or to a second subscription."""
+    """LiteCore's answer to a second subscription, or to one with an unsupported form of revision ids.
+
+    The code is not in the list of `c4Error.h`.
+    """
 
 
 class MessageError(Exception):
-    """A peer's message that cannot be taken. The text is for people, and goes to the peer as it is."""
+    """A peer's message that is refused. The text is for people, and is sent to the peer."""
 
     def __init__(self, text: str, *, code: int = HTTPStatus.BAD_REQUEST, domain: str = HTTP_DOMAIN) -> None:
         super().__init__(text)
         self.text: str = text
         self.code: int = int(code)
-        """Of `domain`; of HTTP, a status."""
+        """Code in the domain `domain`; for HTTP, a status."""
         self.domain: str = domain
-        """What `sync.blip.Connection.send_error` takes as its domain."""
+        """Error domain for `sync.blip.Connection.send_error`."""
 
     def kept(self) -> Self:
-        """Return the error without the frames that it was raised in.
+        """Return the error without the frames in which it was raised.
 
-        An error that was caught and is kept holds on to those frames, and to all that their variables hold:
-        the very message that was refused. Where that message leads to the error, neither is ever let go of.
+        An error that was caught and is kept references those frames, and everything that their variables
+        reference, such as the refused message. If that message references the error, neither is ever freed.
         """
         self.__traceback__ = self.__cause__ = self.__context__ = None
         return self
@@ -64,19 +66,19 @@ class Failure(msgspec.Struct, frozen=True, gc=False):
 
     @classmethod
     def decode(cls, event: ErrorReceived) -> "Failure":
-        """From what BLIP received."""
+        """Convert an error reply that BLIP received."""
         return cls(event.domain, event.code, event.message)
 
     @property
     def status(self) -> int:
-        """The nearest HTTP status; 0 if there is none."""
+        """Nearest HTTP status; 0 if there is none."""
         if self.domain in (HTTP_DOMAIN, BLIP_DOMAIN):
             return self.code
         return _STATUSES.get(self.code, 0) if self.domain == LITECORE_DOMAIN else 0
 
     @property
     def is_unhandled(self) -> bool:
-        """Whether the peer does not know this kind of request at all (not: what was asked for is missing)."""
+        """True if the peer does not support this kind of request, as opposed to a missing object."""
         return self.domain == BLIP_DOMAIN and self.code == HTTPStatus.NOT_FOUND
 
 

@@ -1,6 +1,6 @@
-"""The parts that messages share: reading them strictly from properties and bodies, and writing them.
+"""The parts that messages share: strict parsing from properties and bodies, and writing.
 
-Readers raise MessageError. A sequence is opaque: it is kept as its JSON text, and given back as it came.
+Parsing functions raise MessageError. A sequence is opaque: it is kept as JSON text, and returned unchanged.
 """
 
 import re
@@ -24,22 +24,22 @@ _SHOWN: Final = 80
 
 
 class Encoded(msgspec.Struct, frozen=True, gc=False):
-    """A message as `sync.blip.Connection.send_request` and `send_response` take it."""
+    """A message in the form of `sync.blip.Connection.send_request` and `send_response`."""
 
     properties: dict[str, str]
     body: bytes = b""
     urgent: bool = False
-    """Requests only: a response is as urgent as its request."""
+    """For requests only: a response is as urgent as its request."""
     compressed: bool = False
     no_reply: bool = False
-    """Requests only."""
+    """For requests only: whether no reply is wanted."""
 
 
 # Properties
 
 
 def text(properties: Mapping[str, str], name: str, most: int) -> str | None:
-    """An optional text of at most `most` bytes."""
+    """Return an optional text of at most `most` bytes."""
     value = properties.get(name)
     if value is not None and len(value) * 4 > most and len(value.encode()) > most:
         raise MessageError(f"'{name[:_SHOWN]}' has more than {most} bytes")
@@ -47,7 +47,7 @@ def text(properties: Mapping[str, str], name: str, most: int) -> str | None:
 
 
 def required(properties: Mapping[str, str], name: str, most: int) -> str:
-    """A text that must be there and not be empty."""
+    """Return a text that must be present and not empty."""
     value = text(properties, name, most)
     if not value:
         raise MessageError(f"'{name}' is missing")
@@ -55,7 +55,7 @@ def required(properties: Mapping[str, str], name: str, most: int) -> str:
 
 
 def boolean(properties: Mapping[str, str], name: str) -> bool:
-    """A flag; absent means no."""
+    """Return a flag, which is False if it is absent."""
     value = properties.get(name)
     if value is None:
         return False
@@ -68,7 +68,7 @@ def boolean(properties: Mapping[str, str], name: str) -> bool:
 
 
 def integer(properties: Mapping[str, str], name: str, *, least: int = 0, most: int = 2**63 - 1) -> int | None:
-    """An optional whole number, in decimal."""
+    """Return an optional decimal integer from `least` to `most`."""
     value = properties.get(name)
     if value is None:
         return None
@@ -78,14 +78,14 @@ def integer(properties: Mapping[str, str], name: str, *, least: int = 0, most: i
 
 
 def collection(properties: Mapping[str, str], limits: Limits) -> int | None:
-    """The index of the collection that a message is about; None if it names none."""
+    """Return the index of a message's collection, or None if it names none."""
     if "collection" not in properties:
         return None
     return integer(properties, "collection", most=limits.collections - 1)
 
 
 def sequence(properties: Mapping[str, str], name: str, limits: Limits) -> str | None:
-    """An optional sequence, as JSON without needless blanks."""
+    """Return an optional sequence, as JSON without unnecessary whitespace."""
     value = properties.get(name)
     if value is None or _INTEGER.fullmatch(value):
         return value
@@ -93,27 +93,27 @@ def sequence(properties: Mapping[str, str], name: str, limits: Limits) -> str | 
 
 
 def put(properties: dict[str, str], name: str, value: str | int | None) -> None:
-    """Set a property, unless there is nothing to say."""
+    """Set a property, unless the value is None."""
     if value is not None:
         properties[name] = value if isinstance(value, str) else str(value)
 
 
 def put_flag(properties: dict[str, str], name: str, *, value: bool) -> None:
-    """Set a flag, if it is set. Sync Gateway knows no other spelling than this."""
+    """Set a flag if it is True. Sync Gateway supports no other spelling than this."""
     if value:
         properties[name] = "true"
 
 
 def request(profile: str, index: int | None) -> dict[str, str]:
-    """The properties that every request begins with."""
+    """Return the properties that every request begins with."""
     return {"Profile": profile} if index is None else {"Profile": profile, "collection": str(index)}
 
 
-# Values, from wherever
+# Values from any source
 
 
 def document_id(value: str, limits: Limits) -> str:
-    """A document id that can travel in a property."""
+    """Return a document id after checking that it can be sent in a property."""
     if not value or (len(value) * 4 > limits.id_bytes and len(value.encode()) > limits.id_bytes):
         raise MessageError(f"document id {value[:_SHOWN]!r} has not between 1 and {limits.id_bytes} bytes")
     if "\0" in value:
@@ -122,20 +122,20 @@ def document_id(value: str, limits: Limits) -> str:
 
 
 def revision(value: str, limits: Limits) -> str:
-    """A revision id."""
+    """Return a revision id after checking its form."""
     if len(value) > limits.revision_bytes or not revisions.valid(value):
         raise MessageError(f"{value[:_SHOWN]!r} is not a revision id of the form <generation>-<digest>")
     return value
 
 
 def optional_revision(properties: Mapping[str, str], name: str, limits: Limits) -> str | None:
-    """A revision id that may be absent; an empty one is, too."""
+    """Return a revision id, or None if it is absent or empty."""
     value = properties.get(name)
     return revision(value, limits) if value else None
 
 
 def history(value: str, of: str, limits: Limits) -> tuple[str, ...]:
-    """The ancestors of revision `of`, newest first: revision ids with commas, and blanks, between them."""
+    """Parse the ancestors of revision `of`, newest first, separated by commas and optional spaces."""
     if not value:
         return ()
     if value.count(",") >= limits.history:
@@ -149,14 +149,14 @@ def history(value: str, of: str, limits: Limits) -> tuple[str, ...]:
 
 
 def branch(value: str, limits: Limits) -> tuple[str, ...]:
-    """Return a revision and its ancestors, newest first; none for an empty value, which LiteCore sends."""
+    """Parse a revision and its ancestors, newest first; empty for an empty value, which LiteCore sends."""
     first, _, rest = value.partition(",")
     newest = first.strip(" ")
     return (revision(newest, limits), *history(rest, newest, limits)) if newest else ()
 
 
 def sequence_text(value: bytes, name: str, limits: Limits) -> str:
-    """A sequence from its JSON, without needless blanks; null is none that a peer could mean."""
+    """Return a sequence from its JSON, without unnecessary whitespace. Null is not a sequence."""
     if len(value) > limits.sequence_bytes:
         raise MessageError(f"'{name}' has more than {limits.sequence_bytes} bytes")
     try:
@@ -176,7 +176,7 @@ def sequence_text(value: bytes, name: str, limits: Limits) -> str:
 
 
 def body(decoder: "msgspec.json.Decoder[T]", content: bytes, what: str) -> T:
-    """A JSON body of the type that the decoder knows; `what` names it in the error."""
+    """Decode a JSON body with a typed decoder. `what` describes the body in errors."""
     try:
         return decoder.decode(content)
     except (ValueError, RecursionError) as error:
@@ -184,6 +184,6 @@ def body(decoder: "msgspec.json.Decoder[T]", content: bytes, what: str) -> T:
 
 
 def no_more(items: Sequence[Any], most: int, what: str) -> None:
-    """Raise MessageError if there are more than `most` of them."""
+    """Raise MessageError if there are more than `most` items."""
     if len(items) > most:
         raise MessageError(f"{len(items)} {what}; the limit is {most}")

@@ -1,20 +1,20 @@
-"""How much a JSON text may become, told by its bytes alone: before anything is made of it.
+"""An upper limit of the values in a JSON text, from its bytes alone, before it is decoded.
 
-A decoder makes an object of each value, of 60 bytes and more, and stops the program meanwhile. So what is
-too much is refused unread.
+A decoder makes an object of 60 bytes or more for each value, and blocks the program meanwhile. So a text with
+too many values is refused without decoding it.
 """
 
 from typing import Final
 
 _MARKS: Final = (b",", b":", b"{", b"[")
-"""Each value but the first has one of these before it. In a string they are counted, too."""
+"""Characters of which one precedes each value but the first. Those in strings are counted, too."""
 
 
 def nodes(text: bytes) -> int:
-    """Return the most values, keys included, that a JSON text can hold."""
+    """Return the maximum number of values, including keys, that a JSON text can contain."""
     return 1 + sum(text.count(mark) for mark in _MARKS)
 
 
 def exceeds(text: bytes, most: int) -> bool:
-    """Return True if a JSON text may hold more values than `most`."""
+    """Return True if a JSON text may contain more than `most` values."""
     return len(text) > most and nodes(text) > most

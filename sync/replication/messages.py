@@ -1,4 +1,4 @@
-"""Every message of replication: one place to take them from, and to read the requests of a peer with.
+"""All messages of replication in one place, with the decoding of a peer's requests.
 
     event = …                                   # a sync.blip.RequestReceived
     request = messages.decode(event)            # GetCheckpoint, SubChanges, Rev …; or MessageError
@@ -7,9 +7,9 @@
     reply = ChangesReply(answers, Terms(deltas=True)).encode()
     connection.send_response(event.number, reply.properties, reply.body, compressed=reply.compressed)
 
-A MessageError is answered as it is: `send_error(event.number, error.code, error.text, domain=error.domain)`.
-Replies are read by the class that the request calls for: `ChangesReply.decode(event, limits, asked=200)`.
-Properties that nobody here knows are passed over, as the protocol's later versions need it.
+A MessageError is sent as the answer: `send_error(event.number, error.code, error.text, domain=error.domain)`.
+Replies are decoded by the class for the request: `ChangesReply.decode(event, limits, asked=200)`. Unknown
+properties are ignored, as later versions of the protocol require.
 """
 
 from enum import Enum
@@ -135,11 +135,11 @@ _REQUESTS: Final[dict[str, type[Request]]] = {
 
 
 def decode(event: RequestReceived, limits: Limits = DEFAULT) -> Request:
-    """What a peer asks for.
+    """Decode a peer's request.
 
     Raises:
-        MessageError: it is malformed or over a limit; of a kind that nobody here knows: BLIP 404, by which
-            peers see that they must do without.
+        MessageError: the request is malformed or over a limit. An unknown kind gets BLIP 404, which tells
+            peers that it is not supported.
     """
     kind = _REQUESTS.get(event.profile)
     if kind is None:
@@ -148,18 +148,18 @@ def decode(event: RequestReceived, limits: Limits = DEFAULT) -> Request:
 
 
 class Mode(Enum):
-    """How the messages of a connection name their collection."""
+    """The way in which a connection's messages identify their collection."""
 
     UNDECIDED = "undecided"
-    """No message has passed yet."""
+    """No message has been sent or received yet."""
     DEFAULT = "default"
-    """Not at all: they are about the default collection."""
+    """Messages name no collection: they are about the default collection."""
     COLLECTIONS = "collections"
-    """All by their index in the list of getCollections."""
+    """All messages give an index in the list of getCollections."""
 
 
 class Addressing:
-    """Holds one connection to one mode, which its first message decides, whoever sent that."""
+    """The mode of one connection, which its first message decides, whichever side sent it."""
 
     __slots__ = ("_count", "mode")
 
@@ -168,10 +168,10 @@ class Addressing:
         self._count = 0
 
     def admit(self, request: Request) -> None:
-        """Take note of a request that was received, or is about to be sent.
+        """Check a request that was received, or is about to be sent.
 
         Raises:
-            MessageError: it does not go with the mode, or names a collection that is not in the list.
+            MessageError: the request does not match the mode, or names a collection that is not in the list.
         """
         if isinstance(request, GetCollections):
             if self.mode is not Mode.UNDECIDED:
@@ -179,7 +179,7 @@ class Addressing:
             self.mode, self._count = Mode.COLLECTIONS, len(request.collections)
             return
         if isinstance(request, Ways):
-            return  # about vessels, not about documents: it may come at any time
+            return  # about vessels, not about documents: allowed at any time
         index = request.collection
         if self.mode is Mode.COLLECTIONS:
             if index is None:

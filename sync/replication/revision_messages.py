@@ -1,4 +1,4 @@
-"""Revisions themselves: rev, norev, getRev. Bodies are bytes; whoever stores them reads them."""
+"""Messages with revisions: rev, norev, getRev. Bodies are bytes, which the store decodes."""
 
 from http import HTTPStatus
 from typing import ClassVar
@@ -13,39 +13,41 @@ from sync.replication.limits import Limits
 
 
 class Rev(msgspec.Struct, frozen=True, gc=False):
-    """One revision. A success reply, which has nothing in it, says that it is durable."""
+    """A revision. A success reply, which is empty, says that it is durable."""
 
     profile: ClassVar[str] = "rev"
 
     id: str
     revision: str
     body: bytes
-    """JSON: the document, or a delta from `delta_source`."""
+    """Body as JSON text: the document, or a delta from `delta_source`."""
     sequence: str | None = None
-    """As `changes` gave it; of a replacement, that of the revision it replaces."""
+    """Sequence from `changes`; for a replacement, that of the revision it replaces."""
     deleted: bool = False
     history: tuple[str, ...] = ()
-    """Its ancestors, newest first; some may be skipped, and those before the last are not told."""
+    """Ancestors, newest first. Some may be omitted, and those before the last are not given."""
     delta_source: str | None = None
     no_conflicts: bool = False
-    """The receiver must refuse it (409) if it would be a conflict."""
+    """Whether the receiver must refuse it (409) if it would be a conflict."""
     replaced: str | None = None
-    """The revision that was asked for, if this newer one is sent instead."""
+    """The requested revision, if this newer one is sent instead."""
     collection: int | None = None
     no_reply: bool = False
     deleted_branch: tuple[str, ...] = ()
-    """The tombstone that ended another branch in favour of this revision, and its ancestors down to the one
-    that the receiver is known to have, newest first (Couchbase Lite 3.3)."""
+    """The tombstone that closed another branch in favour of this revision, and its ancestors.
+
+    The ancestors reach down to the one that the receiver is known to have, newest first (Couchbase Lite 3.3).
+    """
 
     def encode(self) -> Encoded:
-        """As it is sent."""
+        """Encode the revision for sending."""
         properties = fields.request(self.profile, self.collection)
         properties["id"] = self.id
         properties["rev"] = self.revision
         if self.sequence is not None:
             properties["sequence"] = self.sequence
         if self.deleted:
-            properties["deleted"] = "1"  # as both makers of peers spell it, here alone
+            properties["deleted"] = "1"  # the spelling of peers of both makers, only here
         if self.history:
             properties["history"] = ",".join(self.history)
         if self.delta_source is not None:
@@ -60,7 +62,10 @@ class Rev(msgspec.Struct, frozen=True, gc=False):
 
     @classmethod
     def decode(cls, event: RequestReceived, limits: Limits) -> "Rev":
-        """As it was received. Its id and revision must be properties; Sync Gateway asks for the same."""
+        """Decode a received revision. Id and revision must be properties, as Sync Gateway requires too.
+
+        Raises MessageError if it is invalid.
+        """
         get = event.properties.get
         document_id, revision = get("id"), get("rev")
         if document_id is None or revision is None:
@@ -86,21 +91,21 @@ class Rev(msgspec.Struct, frozen=True, gc=False):
 
 
 class NoRev(msgspec.Struct, frozen=True, gc=False):
-    """A revision that was asked for will not come. Never replied to."""
+    """A notice that a requested revision will not be sent. It is never replied to."""
 
     profile: ClassVar[str] = "norev"
 
     id: str | None
     revision: str | None
     sequence: str | None = None
-    """As `changes` gave it."""
+    """Sequence from `changes`."""
     status: int = HTTPStatus.NOT_FOUND
-    """Why, as an HTTP status."""
+    """Reason as an HTTP status."""
     reason: str | None = None
     collection: int | None = None
 
     def encode(self) -> Encoded:
-        """As it is sent."""
+        """Encode the notice for sending."""
         properties = fields.request(self.profile, self.collection)
         fields.put(properties, "id", self.id)
         fields.put(properties, "rev", self.revision)
@@ -111,7 +116,10 @@ class NoRev(msgspec.Struct, frozen=True, gc=False):
 
     @classmethod
     def decode(cls, event: RequestReceived, limits: Limits) -> "NoRev":
-        """As it was received. It must say what will not come: a document and revision, or a sequence."""
+        """Decode a received notice, which must give a document and revision, or a sequence.
+
+        Raises MessageError if it is invalid.
+        """
         properties = event.properties
         document_id = properties.get("id")
         status = fields.integer(properties, "error", most=2**31 - 1)
@@ -129,17 +137,17 @@ class NoRev(msgspec.Struct, frozen=True, gc=False):
 
 
 class GetRev(msgspec.Struct, frozen=True, gc=False):
-    """Asks for the current revision of one document, outside of any feed."""
+    """A request for the current revision of one document, outside of any feed."""
 
     profile: ClassVar[str] = "getRev"
 
     id: str
     unless: str | None = None
-    """The revision that is known already; if it is the current one, the answer is HTTP 304."""
+    """The known revision; if it is the current one, the answer is HTTP 304."""
     collection: int | None = None
 
     def encode(self) -> Encoded:
-        """As it is sent."""
+        """Encode the request for sending."""
         properties = fields.request(self.profile, self.collection)
         properties["id"] = self.id
         fields.put(properties, "ifNotRev", self.unless)
@@ -147,7 +155,7 @@ class GetRev(msgspec.Struct, frozen=True, gc=False):
 
     @classmethod
     def decode(cls, event: RequestReceived, limits: Limits) -> "GetRev":
-        """As it was received."""
+        """Decode a received request. Raises MessageError if it is invalid."""
         properties = event.properties
         return cls(
             fields.document_id(fields.required(properties, "id", limits.id_bytes), limits),
@@ -157,18 +165,18 @@ class GetRev(msgspec.Struct, frozen=True, gc=False):
 
 
 class GetRevReply(msgspec.Struct, frozen=True, gc=False):
-    """The current revision of a document."""
+    """A reply with the current revision of a document."""
 
     revision: str
     body: bytes
 
     def encode(self) -> Encoded:
-        """As it is sent."""
+        """Encode the reply for sending."""
         return Encoded({"rev": self.revision}, self.body, compressed=True)
 
     @classmethod
     def decode(cls, event: ResponseReceived, limits: Limits) -> "GetRevReply":
-        """As it was received."""
+        """Decode a received reply. Raises MessageError if it is invalid."""
         revision = fields.required(event.properties, "rev", limits.revision_bytes)
         if not event.body:
             raise MessageError("the reply to getRev has no body")

@@ -1,6 +1,6 @@
-"""Sets of local sequence numbers, as ranges: which changes have been dealt with, in whatever order.
+"""Sets of local sequence numbers as ranges: the changes that are done, in any order.
 
-As Couchbase Lite writes them into checkpoints: a flat list of first number and length for each range.
+In checkpoints they have Couchbase Lite's form: a flat list of first number and length for each range.
 """
 
 from bisect import bisect_left, bisect_right
@@ -8,27 +8,27 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 LIMIT: Final = 2**63
-"""Sequence numbers stay below this."""
+"""Limit of sequence numbers (exclusive)."""
 
 
 class SequenceSet:
-    """A set of whole numbers from 0, held as the ranges that it is made of, with gaps between them."""
+    """A set of integers from 0, stored as disjoint ranges."""
 
     __slots__ = ("_ends", "_starts")
 
     def __init__(self, ranges: Iterable[tuple[int, int]] = ()) -> None:
-        """The union of `ranges`, each from its first number to before its end."""
+        """Create the union of `ranges`, each given by its first number and its exclusive end."""
         self._starts: list[int] = []
         self._ends: list[int] = []
-        for start, end in sorted(ranges):  # so that each goes to the end: a peer may send thousands
+        for start, end in sorted(ranges):  # sorted, to append each at the end: a peer may send thousands
             self.add(start, end)
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        """The ranges, ascending: first number, end."""
+        """Iterate over the ranges in ascending order: first number, exclusive end."""
         return zip(self._starts, self._ends, strict=True)
 
     def __len__(self) -> int:
-        """How many ranges."""
+        """Return the number of ranges."""
         return len(self._starts)
 
     def __contains__(self, number: int) -> bool:
@@ -49,11 +49,11 @@ class SequenceSet:
         """Add the numbers from `start` to before `end`.
 
         Raises:
-            ValueError: it is no range.
+            ValueError: the range is not valid.
         """
         if not 0 <= start < end <= LIMIT:
             raise ValueError(f"{start} to before {end} is no range of sequences")
-        # The ranges that touch the new one become one with it.
+        # Ranges that touch the new one are merged with it.
         first = bisect_left(self._ends, start)
         last = bisect_right(self._starts, end)
         if first < last:
@@ -63,7 +63,7 @@ class SequenceSet:
         self._ends[first:last] = [end]
 
     def remove(self, number: int) -> None:
-        """Take out one number, if it is in."""
+        """Remove a number, if it is in the set."""
         at = bisect_right(self._starts, number) - 1
         if at < 0 or number >= self._ends[at]:
             return
@@ -73,11 +73,11 @@ class SequenceSet:
         self._ends[at : at + 1] = [part[1] for part in rest]
 
     def copy(self) -> "SequenceSet":
-        """Another set with the same numbers."""
+        """Return another set with the same numbers."""
         return SequenceSet(self)
 
     def intersection(self, other: "SequenceSet") -> "SequenceSet":
-        """What is in both."""
+        """Return the numbers that are in both sets."""
         result = SequenceSet()
         ours, theirs = list(self), list(other)
         i = j = 0
@@ -92,15 +92,15 @@ class SequenceSet:
         return result
 
     def flat(self) -> list[int]:
-        """First number and length of each range, in turn."""
+        """Return first number and length of each range, in turn."""
         return [number for start, end in self for number in (start, end - start)]
 
     @classmethod
     def from_flat(cls, numbers: Iterable[int]) -> "SequenceSet":
-        """Read what `flat` made, or Couchbase Lite wrote.
+        """Parse the result of `flat`, or of Couchbase Lite.
 
         Raises:
-            ValueError: it is no list of ranges.
+            ValueError: the list is not a list of ranges.
         """
         flat = list(numbers)
         if len(flat) % 2:

@@ -12,7 +12,7 @@ from sync.replication.fields import Encoded
 from sync.replication.limits import Limits
 
 BY_CHANNEL: Final = "sync_gateway/bychannel"
-"""The filter that takes `channels`; Sync Gateway knows no other."""
+"""Name of the filter for `channels`; Sync Gateway supports no other."""
 
 _FLAGS: Final = {
     "continuous": "continuous",
@@ -22,7 +22,7 @@ _FLAGS: Final = {
     "future": "future",
     "is_gateway": "client_sgr2",
 }
-"""Fields that are flags, and their properties."""
+"""Names of the fields that are flags, with their properties."""
 _OWN: Final = frozenset(
     {"Profile", "collection", "since", "batch", "filter", "channels", "versioning", *_FLAGS.values()}
 )
@@ -36,7 +36,7 @@ class Versioning(Enum):
 
 
 class SubChanges(msgspec.Struct, frozen=True, kw_only=True):
-    """Asks for `changes` messages: all since a sequence, then an empty one; if continuous, more as they come.
+    """A request for `changes` messages: all since a sequence, then an empty one; more later if continuous.
 
     Sync Gateway refuses `document_ids` in a continuous subscription, and channels without the filter.
     """
@@ -44,36 +44,39 @@ class SubChanges(msgspec.Struct, frozen=True, kw_only=True):
     profile: ClassVar[str] = "subChanges"
 
     since: str | None = None
-    """The last sequence known, as JSON; None for all there are."""
+    """Last known sequence as JSON; None for the beginning."""
     batch: int | None = None
-    """The most items wanted in one `changes`."""
+    """Maximum number of items in one `changes`."""
     continuous: bool = False
     active_only: bool = False
-    """No deleted documents."""
+    """Whether to leave out deleted documents."""
     revocations: bool = False
-    """Tell of documents to which access was lost."""
+    """Whether to announce documents to which access was lost."""
     send_replacements: bool = False
-    """Send a newer revision instead of a `norev` where the one asked for is gone."""
+    """Whether to send a newer revision instead of a `norev` if the requested one no longer exists."""
     future: bool = False
-    """Only what changes from now on; `since` does not count."""
+    """Whether to announce only changes from now on, ignoring `since`."""
     is_gateway: bool = False
-    """Whether it comes from an active Sync Gateway, which refuses lists that do not insist."""
+    """True if it comes from an active Sync Gateway, which refuses lists that do not insist."""
     versioning: Versioning = Versioning.REV_TREES
     channels: tuple[str, ...] = ()
-    """Only documents of these; empty for all. They go with the filter BY_CHANNEL, which is not named."""
+    """Channels of the documents; empty for all.
+
+    They imply the filter BY_CHANNEL, which is not in `filter`.
+    """
     filter: str | None = None
-    """The name of any other filter."""
+    """Name of any other filter."""
     parameters: dict[str, str] = {}
-    """For that other filter."""
+    """Parameters of that other filter."""
     document_ids: tuple[str, ...] = ()
-    """Only these; empty for all (both Couchbase Lite and Sync Gateway take an empty list so)."""
+    """Ids of the documents; empty for all, as in Couchbase Lite and Sync Gateway."""
     collection: int | None = None
 
     def encode(self) -> Encoded:
-        """As it is sent.
+        """Encode the request for sending.
 
         Raises:
-            ValueError: a channel with a comma or with nothing in it, which cannot be said.
+            ValueError: a channel is empty or contains a comma, which cannot be encoded.
         """
         properties = fields.request(self.profile, self.collection)
         fields.put(properties, "since", self.since)
@@ -97,7 +100,7 @@ class SubChanges(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def decode(cls, event: RequestReceived, limits: Limits) -> "SubChanges":
-        """As it was received."""
+        """Decode a received request. Raises MessageError if it is invalid."""
         properties = event.properties
         name = fields.text(properties, "filter", limits.text_bytes) or None
         by_channel = name == BY_CHANNEL
@@ -122,7 +125,7 @@ _BODY: Final = msgspec.json.Decoder(_Body)
 
 
 def _batch(properties: dict[str, str], limits: Limits) -> int | None:
-    """More than the limit is asked for in vain, and no fault."""
+    """Return the batch size, reduced to the limit if it is larger."""
     batch = fields.integer(properties, "batch", least=1)
     return None if batch is None else min(batch, limits.batch)
 

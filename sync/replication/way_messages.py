@@ -1,4 +1,4 @@
-"""Logboat's own message, which no other peer is sent: by which ways a vessel gets the others' documents."""
+"""Logboat's own message, sent to no other software: the routes by which other vessels' documents arrive."""
 
 from typing import ClassVar, Final
 
@@ -13,22 +13,22 @@ _BODY: Final = msgspec.json.Decoder(dict[str, tuple[str, ...]])
 
 
 class Ways(msgspec.Struct, frozen=True):
-    """Tells, for each vessel whose documents the sender has, the path they took to it. There is no reply."""
+    """An announcement of the route of each vessel's documents to the sender. It has no reply."""
 
     profile: ClassVar[str] = "logboat/ways"
 
     paths: dict[str, tuple[str, ...]]
-    """To each vessel the path from the sender, which is not in it: `{"brigid": ("argo", "brigid")}`."""
+    """Path from the sender to each vessel, without the sender: `{"brigid": ("argo", "brigid")}`."""
     collection: int | None = None
 
     def encode(self) -> Encoded:
-        """As it is sent."""
+        """Encode the announcement for sending."""
         properties = fields.request(self.profile, self.collection)
         return Encoded(properties, msgspec.json.encode(self.paths), no_reply=True)
 
     @classmethod
     def decode(cls, event: RequestReceived, limits: Limits) -> "Ways":
-        """As it was received."""
+        """Decode a received announcement. Raises MessageError if it is invalid."""
         paths = fields.body(_BODY, event.body, cls.profile)
         fields.no_more(list(paths), limits.vessels, "vessels")
         return cls(paths, fields.collection(event.properties, limits))
