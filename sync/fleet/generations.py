@@ -1,28 +1,28 @@
-"""How high the generation of a revision from elsewhere may be, so that its document can be written again.
+"""Limits of the generation of a received revision, so that its document can be written again.
 
-Of two revisions of a document with a single writer the higher generation wins. A vessel that could give
-`equipment:argo:bilge` any generation could keep argo from ever writing it again. So a generation is judged
-before a revision is taken in:
+Of two revisions of a document with a single writer, the higher generation wins. A vessel that could give
+`equipment:argo:bilge` any generation could keep argo from ever writing it again. So the generation is checked
+before a revision is accepted:
 
     what                               highest generation
     ---------------------------------  -----------------------------------------------------------------
     any document                       `LEAD`, and `LEAD` above what is known here, but for the next lines
     vessel, boot, equipment,           what its vessel vouches for, if it has vouched for any; else
-      forwarded                        `UNVOUCHED`, or `LEAD` above what is known here
+        forwarded                      `UNVOUCHED`, or `LEAD` above what is known here
     gap                                `UNVOUCHED`, or `LEAD` above what is known here
     an application's own               `LEAD_OF_OTHERS` above what is known here
     all                                below `SOUND_LIMIT`
 
 A vessel vouches for generations in the member `generations` of its signed `vessel` document: one number for
-all its documents, some thousands above the highest that it has reached. It raises the number before it gets
-there, and whenever somebody has carried one of its documents close to it. So a vessel that anybody has
-overtaken goes on above that. A number that a revoked certificate signed vouches for nothing.
+all its documents, some thousands above the highest one so far. It raises the number before it reaches it, and
+whenever somebody has pushed one of its documents close to it. So a vessel that somebody has overtaken
+continues above that. A number signed with a revoked certificate vouches for nothing.
 
-A vessel's highest number is remembered, and a lower one that comes later does not lower it. So nothing comes
-of it if somebody passes on an old `vessel` document, which is signed as well, as a new revision.
+A vessel's highest number is remembered, and a lower one that arrives later does not lower it. So nothing is
+gained by passing on an old `vessel` document, which is signed as well, as a new revision.
 
-A vessel that was away for long may hear of a new generation before it hears of the number that vouches for
-it: then the answer is `NotYet`.
+A vessel that was away for long may receive a new generation before the number that vouches for it. The answer
+is then `NotYet`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -40,28 +40,33 @@ from sync.peer.revision_writer import NotYet
 from sync.store import Document, revisions
 
 MEMBER: Final = "generations"
-"""The member of a `vessel` document that says up to which generation its vessel vouches for its documents."""
+"""Member of a `vessel` document with the generation up to which the vessel vouches for its documents."""
 LEAD: Final = 10_000
-"""Generations above what is known here. An alarm or note that is edited 27 times a day for a year of absence
-passes; to reach `SOUND_LIMIT` by such steps takes more than 50,000 revisions of one document."""
+"""Generations above what is known here.
+
+An alarm or note that is edited 27 times a day during a year of absence passes. Reaching `SOUND_LIMIT` in such
+steps takes more than 50,000 revisions of one document.
+"""
 LEAD_OF_OTHERS: Final = 2**20
 """The same for an application's own documents: one edit every 30 seconds for a year."""
 UNVOUCHED: Final = 2**24
-"""Where no vessel has vouched for any, as none did in earlier versions: one revision every 10 seconds for
-five years. Its vessel gets above it as soon as it vouches."""
+"""Limit where no vessel has vouched for any, as in earlier versions.
+
+It allows one revision every 10 seconds for five years. The vessel gets above it as soon as it vouches.
+"""
 VOUCHED_KINDS: Final = frozenset({Kind.VESSEL, Kind.BOOT, Kind.EQUIPMENT, Kind.FORWARDED})
 STEP: Final = 2**14
-"""What a vessel vouches for is a multiple of this: at one revision every 10 seconds it lasts for two days."""
+"""Vouched numbers are multiples of this, which is two days at one revision every 10 seconds."""
 _MARGIN: Final = STEP // 2
-"""Generations that must be left when the number is not raised."""
+"""Generations that must be left for the number not to be raised."""
 
 Leaves = Callable[[str], Sequence[Document]]
 
 
 def vouched(highest: int, before: object = None) -> int:
-    """Return the generation that a vessel vouches for whose documents have reached `highest`.
+    """Return the generation to vouch for by a vessel whose documents have reached `highest`.
 
-    `before` is what it has vouched for so far, which stays while there is room above `highest`.
+    `before` is the number it has vouched for so far, which stays while there is room above `highest`.
     """
     if is_number(before) and highest + _MARGIN <= before <= highest + 2 * STEP:
         return before
@@ -80,36 +85,39 @@ def is_number(value: Any) -> TypeGuard[int]:
 
 
 class Vouched(NamedTuple):
-    """What a vessel has vouched for, and its proof."""
+    """The generation that a vessel has vouched for, and its proof."""
 
     most: int
-    """The generation."""
+    """The highest generation that is vouched for."""
     certificate: x509.Certificate
     body: Mapping[str, Any]
-    """Of the `vessel` document, signed."""
+    """Body of the signed `vessel` document."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generations:
-    """Judges generations for one vessel's store."""
+    """The check of generations for one vessel's store."""
 
     vessel: str
-    """Whose store this is."""
+    """Id of the vessel whose store this is."""
     trust: Callable[[], Trust]
     leaves: Leaves
-    """`Database.leaves` of the store."""
+    """Method `Database.leaves` of the store."""
     kept: Callable[[str], Mapping[str, Any] | None] = lambda _: None
-    """The signed body by which a vessel vouched for most, as `sync.fleet.mending` has kept it."""
+    """Function that returns the signed body of a vessel's highest voucher; see `sync.fleet.mending`."""
     _known: dict[str, tuple[str, int, Vouched | None]] = field(default_factory=dict, init=False, repr=False)
-    """By vessel: revision of its document, number of the revocations, and what it then vouched for."""
+    """For each vessel: its document's revision, the number of revocations, and what it then vouched for."""
     _highest: dict[str, Vouched] = field(default_factory=dict, init=False, repr=False)
-    """By vessel: what it vouched for of all that was seen, with a certificate that may be revoked since."""
+    """Highest known voucher of each vessel, whose certificate may have been revoked since."""
 
     def objection(self, name: DocumentName | None, document: Document, *, direct: bool = False) -> str | None:
-        """Return why this generation is too high; None if it is not.
+        """Return why a generation is too high, or None if it is not.
 
-        `name` is what the document's id says, None for an application's own. `direct`: the vessel whose
-        document it is brings it itself, so that its certificate has just proved whose it is.
+        Args:
+            name: the parsed id of the document; None for an application's own.
+            document: the received revision.
+            direct: whether the vessel sends its own document, so that its certificate has just proved the
+                author.
         """
         number = revisions.generation(document.rev)
         lead = LEAD_OF_OTHERS if name is None else LEAD
@@ -127,9 +135,9 @@ class Generations:
         return self._too_far(document.id, number, lead)
 
     def is_too_high(self, document: Document) -> bool:
-        """Return True if a revision that is in the store would not be taken in any more, whoever brought it.
+        """Return True if a stored revision would no longer be accepted from any peer.
 
-        Earlier versions took in any.
+        Earlier versions accepted every generation.
         """
         number = revisions.generation(document.rev)
         if number >= revisions.SOUND_LIMIT:
@@ -144,9 +152,9 @@ class Generations:
         return number > most
 
     def of(self, vessel: str, told: Document | None = None) -> int | None:
-        """Return the generation up to which a vessel vouches for its documents; None if it has not said.
+        """Return the generation up to which a vessel vouches for its documents, or None if it has not.
 
-        `told`: its `vessel` document that has just come; without one, the one in the store.
+        `told` is its `vessel` document that has just arrived; without one, the stored one is used.
         """
         said = self._current(vessel) if told is None else self._said(vessel, told)
         if said is None:
@@ -155,9 +163,10 @@ class Generations:
         return said.most if highest is None else max(said.most, highest.most)
 
     def highest(self, vessel: str) -> Vouched | None:
-        """Return what a vessel vouched for of all that was seen; None if it never has.
+        """Return the highest known voucher of a vessel, or None if it never vouched.
 
-        Its document may say less now, or nothing, if the vessel has gone back to an earlier version.
+        Its document may contain a lower number now, or none, if the vessel has gone back to an earlier
+        version.
         """
         found = self._highest.get(vessel)
         if found is not None and self.trust().revoked(found.certificate) is not None:
@@ -170,7 +179,7 @@ class Generations:
         return found
 
     def kept_word(self, vessel: str) -> Vouched | None:
-        """Return what was kept of what a vessel vouched for; None if nothing was, or it counts no more."""
+        """Return the stored voucher of a vessel, or None if there is none, or it is no longer valid."""
         body = self.kept(vessel)
         return None if body is None else self._word(vessel, body)
 

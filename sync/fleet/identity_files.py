@@ -1,12 +1,12 @@
 """The folder that makes an appliance a vessel of its fleet: `/etc/logboat/identity/`.
 
     vessel.pem          its certificate
-    vessel.key          the private key of that, for nobody else's eyes
+    vessel.key          the private key for that, which must stay secret
     fleet.pem           the fleet's own certificate
-    revocations.json    what the fleet's CA last said of certificates that hold no longer
-    radio-key.json      what it last said of the radio's key; not there if that never changed
+    revocations.json    the fleet CA's last statement about revoked certificates
+    radio-key.json      its last statement about the radio key; missing if that never changed
 
-The CA's folder on the operator's machine has such a folder for each vessel, to be copied as it is.
+The CA's folder on the operator's machine has such a folder for each vessel, to be copied unchanged.
 """
 
 import errno
@@ -43,28 +43,28 @@ from sync.peer.problems import ProblemError
 _AGAIN: Final = "copy the vessel's identity folder anew from the fleet's"
 _RADIO_AGAIN: Final = f"copy {RADIO_STATEMENT} anew from the fleet's folder"
 _LONGEST_STATEMENT: Final = 400_000
-"""Bytes of the file; as a document, which has no indentation, it has 256 kB at most."""
+"""Maximum bytes of the file; as a document without indentation it has 256 kB at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class FleetIdentity:
-    """A vessel, as its files make it one."""
+    """The identity of a vessel according to its files."""
 
     vessel: str
     fleet: str
     tls: TLSIdentity
     trust: Trust
-    """As of the files; newer revocations may have come through the store since: `sync.fleet.standing`."""
+    """Trust according to the files. Newer revocations may be in the store: `sync.fleet.standing`."""
     statement: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    """The document fleet:revocations, as its file has it."""
+    """The document fleet:revocations from its file."""
 
 
 def load(folder: Path) -> FleetIdentity:
-    """The identity in a folder.
+    """Load the identity in a folder.
 
-    Says nothing of dates and revocations: `identity.trust.objection(identity.tls.certificate, now)` does.
-
-    Raises NoIdentityError if the folder is missing or empty, IdentityError naming the file and the remedy.
+    Dates and revocations are not checked: `identity.trust.objection(identity.tls.certificate, now)` does
+    that. Raises NoIdentityError if the folder is missing or empty, and IdentityError with the file and the
+    remedy.
     """
     try:
         if not any(folder.iterdir()):
@@ -91,7 +91,7 @@ def load(folder: Path) -> FleetIdentity:
 
 
 def load_root(path: Path) -> x509.Certificate:
-    """A fleet's own certificate. Raises IdentityError."""
+    """Load a fleet's own certificate. Raises IdentityError."""
     try:
         [root, *_] = certificates.load_certificates(path)
         certificates.check_self_signed(root)
@@ -102,14 +102,15 @@ def load_root(path: Path) -> x509.Certificate:
 
 
 def load_revocations(path: Path, root: x509.Certificate) -> Revocations:
-    """What the CA last said, as a file has it. Raises IdentityError."""
+    """Load the CA's last statement about revocations from a file. Raises IdentityError."""
     return _stated(path, root)[1]
 
 
 def load_radio_key(folder: Path, root: x509.Certificate) -> tuple[dict[str, Any], RadioKey] | None:
-    """Return the document fleet:radio-key that a folder has, and what it says; None if it has none.
+    """Load the document fleet:radio-key from a folder, and its content; None if there is none.
 
-    The folder may belong to somebody else: only a plain file of moderate size is read. Raises IdentityError.
+    The folder may belong to somebody else, so only a regular file of moderate size is read. Raises
+    IdentityError.
     """
     path = folder / RADIO_STATEMENT
     try:
@@ -127,7 +128,7 @@ def load_radio_key(folder: Path, root: x509.Certificate) -> tuple[dict[str, Any]
 
 
 def _content(path: Path) -> bytes:
-    """The content of a plain file. Raises OSError."""
+    """Return the content of a regular file. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
         state = os.fstat(descriptor)

@@ -1,4 +1,4 @@
-"""Names of an identity's files: for who only needs to know whether they are there."""
+"""Names of an identity's files, for code that only checks whether they exist."""
 
 from typing import Final
 
@@ -7,6 +7,6 @@ VESSEL_KEY: Final = "vessel.key"
 FLEET_CERTIFICATE: Final = "fleet.pem"
 REVOCATIONS: Final = "revocations.json"
 RADIO_STATEMENT: Final = "radio-key.json"
-"""The document fleet:radio-key; a fleet whose radio never got another key has none."""
+"""File of the document fleet:radio-key, which is missing if the radio key never changed."""
 GROUP: Final = "logboat"
-"""The group of the appliance's daemons, who may read the key."""
+"""Group of the appliance's daemons, which may read the key."""

@@ -1,11 +1,11 @@
-"""Removes revisions from a store that nobody vouches for, and that keep others from being taken in.
+"""Removal of stored revisions that nobody vouches for, and that keep others from being accepted.
 
-They came before their vessel had vouched for a lower generation, or before a certificate was revoked, or to
-an earlier version of Logboat, which took in any. What other vessels have in their place, they have offered
-already. So after a removal everything is offered and asked for once more: the *era*, which is the number of
-such removals, goes into the names of checkpoints.
+They arrived before their vessel had vouched for a lower generation, or before a certificate was revoked, or
+in an earlier version of Logboat, which accepted every generation. Other vessels have already offered their
+versions. So after a removal everything is offered and requested once more: the *era*, which is the number of
+removals, is part of the names of checkpoints.
 
-A removal costs the whole mesh much, so no vessel may cause it again and again. What does cause one:
+A removal costs the whole mesh much, so no vessel may cause it repeatedly. The causes are:
 
     cause                                            how often
     -----------------------------------------------  ------------------------------------------
@@ -13,11 +13,11 @@ A removal costs the whole mesh much, so no vessel may cause it again and again. 
     new revocations, which the fleet's CA signs      once for each number
     a vessel vouches for generations                 the first time; `mend_of` keeps its word
 
-After its first word a vessel's number only rises (`Generations.highest`). A lower number removes nothing, nor
-does a document without one, whether its vessel has just signed it or somebody has found it among older ones.
-An honest vessel loses nothing by that: it goes on above what is there. If a thief has vouched for more, the
-revocation of that certificate ends the thief's word, and the next one of the vessel counts as its first. The
-words are kept in the store, so that none counts twice after a restart.
+After its first voucher a vessel's number only rises (`Generations.highest`). A lower number removes nothing,
+nor does a document without one, whether its vessel has just signed it or somebody has found it among older
+ones. An honest vessel loses nothing, because it continues above what is there. If a thief has vouched for
+more, the revocation of that certificate invalidates the thief's voucher, and the next one of the vessel
+counts as its first. The vouchers are stored, so that none counts twice after a restart.
 """
 
 from collections.abc import Iterable, Mapping
@@ -30,15 +30,15 @@ from sync.store import Database
 
 _ERA: Final = "era"
 _LOOKED: Final = "generations-looked-at"
-"""Local document: every document of this store was looked at once."""
+"""Key of the local document which records that every document of this store was checked once."""
 _WORD: Final = "vouched:"
-"""Local documents, by vessel: its `vessel` document with the highest number of generations."""
+"""Key prefix of the local documents with each vessel's `vessel` document of the highest number."""
 
 
 def mend(database: Database, generations: Generations) -> list[str]:
-    """Remove what is too high in a whole store, and return the ids. Raises StoreError.
+    """Remove revisions that are too high in the whole store. Return their ids. Raises StoreError.
 
-    All documents but readings are looked at the first time; later only what single vessels vouch for.
+    The first time, all documents except readings are checked; later only those that single vessels vouch for.
     """
     with database.transaction():
         marked = database.get_local(_LOOKED)
@@ -51,15 +51,15 @@ def mend(database: Database, generations: Generations) -> list[str]:
         removed += _mend(database, generations, prefixes, None)
         for name in abouts:
             if name is not None:
-                generations.of(name.vessel)  # it may say more than what was kept
+                generations.of(name.vessel)  # it may be higher than what was stored
                 _keep(database, generations, name.vessel)
     return removed
 
 
 def mend_of(database: Database, generations: Generations, vessels: Iterable[str]) -> list[str]:
-    """Remove what is too high of those of some vessels that have vouched for the first time; keep all words.
+    """Remove revisions that are too high of those vessels that have vouched for the first time.
 
-    Returns the ids. Raises StoreError.
+    All vouchers are stored. Returns the ids of removed documents. Raises StoreError.
     """
     removed = []
     for vessel in vessels:
@@ -73,7 +73,7 @@ def mend_of(database: Database, generations: Generations, vessels: Iterable[str]
 
 
 def kept(database: Database, vessel: str) -> Mapping[str, Any] | None:
-    """Return the signed body by which a vessel has vouched for most; None if none was kept."""
+    """Return the signed body with a vessel's highest stored voucher, or None."""
     found = database.get_local(_WORD + vessel)
     return None if found is None else found.body
 
@@ -87,7 +87,7 @@ def _keep(database: Database, generations: Generations, vessel: str) -> None:
 
 
 def era(database: Database) -> int:
-    """Return how often something was removed from this store. Raises StoreError."""
+    """Return the number of removals from this store. Raises StoreError."""
     found = database.get_local(_ERA)
     times = 0 if found is None else found.body.get("times")
     return times if isinstance(times, int) else 0

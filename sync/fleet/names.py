@@ -1,4 +1,4 @@
-"""What certificates call a vessel: the URI `logboat:<fleet>:<vessel>` and the host `logboat-<vessel>.local`.
+"""Names of vessels in certificates: `logboat:<fleet>:<vessel>`, and the host `logboat-<vessel>.local`.
 
 The fleet's own certificate has `logboat:<fleet>`. A name has 1 to 32 lower-case letters, digits and hyphens.
 """
@@ -14,7 +14,7 @@ SCHEME: Final = "logboat"
 
 @dataclass(frozen=True, slots=True)
 class VesselName:
-    """A vessel, and the fleet that it belongs to."""
+    """The name of a vessel, and of the fleet that it belongs to."""
 
     fleet: str
     vessel: str
@@ -25,12 +25,12 @@ class VesselName:
 
     @property
     def uri(self) -> str:
-        """As its certificate has it among the subject's alternative names."""
+        """The URI among the subject's alternative names of its certificate."""
         return f"{SCHEME}:{self.fleet}:{self.vessel}"
 
 
 def check(what: str, name: str) -> str:
-    """The name of a `what` ("fleet", "vessel"), if it can be one. Raises FleetNameError."""
+    """Return the name of a `what` ("fleet", "vessel") if it is valid. Raises FleetNameError."""
     if NAME.fullmatch(name):
         return name
     text = f"{name!r} cannot be the name of a {what}: 1 to 32 lower-case letters, digits and hyphens"
@@ -38,12 +38,12 @@ def check(what: str, name: str) -> str:
 
 
 def uri(fleet: str, vessel: str) -> str:
-    """The URI of a vessel's certificate. Raises FleetNameError."""
+    """Return the URI of a vessel's certificate. Raises FleetNameError."""
     return VesselName(fleet, vessel).uri
 
 
 def parse_uri(text: str) -> VesselName | None:
-    """The vessel of a URI; None for any other URI."""
+    """Parse the URI of a vessel. Return None for any other URI."""
     scheme, *parts = text.split(":")
     if scheme != SCHEME or len(parts) != 2:
         return None
@@ -54,16 +54,16 @@ def parse_uri(text: str) -> VesselName | None:
 
 
 def fleet_uri(fleet: str) -> str:
-    """The URI of a fleet's own certificate. Raises FleetNameError."""
+    """Return the URI of a fleet's own certificate. Raises FleetNameError."""
     return f"{SCHEME}:{check('fleet', fleet)}"
 
 
 def parse_fleet_uri(text: str) -> str | None:
-    """The fleet of such a URI; None for any other."""
+    """Parse the URI of a fleet. Return None for any other URI."""
     scheme, colon, fleet = text.partition(":")
     return fleet if scheme == SCHEME and colon and NAME.fullmatch(fleet) else None
 
 
 def host(vessel: str) -> str:
-    """The host name of a vessel's appliance on networks without a name server (RFC 6762)."""
+    """Return the host name of a vessel's appliance on networks without a name server (RFC 6762)."""
     return f"logboat-{check('vessel', vessel)}.local"

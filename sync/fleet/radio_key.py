@@ -1,4 +1,4 @@
-"""The document `fleet:radio-key`: another key for the radio between vessels, for those who may have it.
+"""The document `fleet:radio-key`: a new key for the radio between vessels, for authorised vessels.
 
     {"id": "fleet:radio-key", "type": "fleet", "channels": ["fleet"], "fleet": "north", "number": 3,
      "issued": "2026-05-01T12:00:00Z", "from": "2026-05-15T12:00:00Z",
@@ -6,12 +6,12 @@
      "sig": "…"}
 
 The fleet's CA signs it. Each part is for one certificate, and only the holder of that certificate's key can
-open it. Inside are two keys: the one before `from`, and the one afterwards. So one statement suffices for a
-vessel that has missed those before it. Only a statement with a higher number replaces another.
+open it. It contains two keys: the one before `from`, and the one afterwards. So one statement is enough for a
+vessel that has missed the earlier ones. Only a statement with a higher number replaces another.
 
 A part is sealed with ECIES: an ephemeral key of the certificate's curve, ECDH, HKDF-SHA256 and
-ChaCha20-Poly1305. Fleet, vessel, certificate and number are bound to it. Nothing here reads a clock, makes a
-key or touches a file.
+ChaCha20-Poly1305. Fleet, vessel, certificate and number are bound to it. This module reads no clock, makes no
+key and touches no file.
 """
 
 import base64
@@ -39,16 +39,16 @@ from sync.peer.conflicts import RADIO_KEY
 _LABEL: Final = b"logboat fleet:radio-key 1"
 _KEY_BYTES: Final = 32
 _NONCE: Final = bytes(12)
-"""Each part has an encryption key of its own, which encrypts once."""
+"""Nonce of all parts, since each part has its own encryption key, which encrypts once."""
 _PASSWORD: Final = re.compile(r"[ !#-~]{8,63}")
-"""As WPA takes it; no quotation mark, since the radio's configuration puts it in such."""
+"""Characters allowed by WPA, except quotation marks, in which the radio's configuration puts the password."""
 _LONGEST_PART: Final = 1_000
-"""Characters of a part in base64; those of P-256 have some 280."""
+"""Maximum characters of a part in base64; those of P-256 have about 280."""
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The radio's passwords on both sides of a change."""
+    """The radio's passwords before and after a change."""
 
     before: str
     after: str
@@ -60,20 +60,20 @@ class Part:
 
     vessel: str
     serial: str
-    """The certificate's, as `serial_text` writes it."""
+    """Serial number of the certificate, in the form of `serial_text`."""
     sealed: str
     """Base64 of the ephemeral public key (an uncompressed point) and the ciphertext."""
 
 
 @dataclass(frozen=True, slots=True)
 class RadioKey:
-    """One statement."""
+    """A statement about the radio key."""
 
     number: int
-    """1 or more."""
+    """Number of the statement, from 1."""
     issued: datetime
     begins: datetime
-    """From when on the radio has the second key."""
+    """Time from which the radio uses the second key."""
     parts: tuple[Part, ...]
 
     def has_begun(self, now: datetime) -> bool:
@@ -90,10 +90,10 @@ def seal(
     number: int,
     ephemeral: ec.EllipticCurvePrivateKey,
 ) -> Part:
-    """Return the keys for the holder of a certificate.
+    """Seal the keys for the holder of a certificate.
 
-    `ephemeral` is a fresh key for this part alone, of P-256. Raises RadioKeyError if the certificate's key is
-    of another kind, or a key is no password.
+    `ephemeral` is a fresh P-256 key for this part alone. Raises RadioKeyError if the certificate's key is of
+    another kind, or a key is not a valid password.
     """
     if not all(_PASSWORD.fullmatch(each) for each in (keys.before, keys.after)):
         text = "this is no password of a radio: 8 to 63 characters of ASCII, without quotation marks"
@@ -112,7 +112,7 @@ def seal(
 
 
 def opened(statement: RadioKey, identity: TLSIdentity, *, vessel: str, fleet: str) -> Keys | None:
-    """Return the keys that a statement has for a vessel; None if it has none for this certificate.
+    """Return the keys in a statement for a vessel, or None if there are none for this certificate.
 
     Raises RadioKeyError if there is a part that cannot be opened.
     """
@@ -141,7 +141,7 @@ def opened(statement: RadioKey, identity: TLSIdentity, *, vessel: str, fleet: st
 
 
 def to_body(statement: RadioKey, *, fleet: str, key: ec.EllipticCurvePrivateKey) -> dict[str, Any]:
-    """Return the document that says so; `key` is the CA's."""
+    """Return the document for a statement, signed with the CA's key."""
     body = {
         "fleet": fleet,
         "number": statement.number,
@@ -169,7 +169,7 @@ class _Body(msgspec.Struct, frozen=True):
 
 
 def from_body(body: Mapping[str, Any], root: x509.Certificate) -> RadioKey:
-    """Return what the document says, if the fleet's CA has signed it. Raises RadioKeyError."""
+    """Parse the document if the fleet's CA has signed it. Raises RadioKeyError."""
     if not signatures.is_sealed(RADIO_KEY, body, root):
         text = f"{RADIO_KEY}: not signed by the fleet's CA"
         raise RadioKeyError(text)
@@ -184,7 +184,7 @@ def from_body(body: Mapping[str, Any], root: x509.Certificate) -> RadioKey:
 
 
 def _bound(fleet: str, vessel: str, serial: str, number: int) -> bytes:
-    """Return the context that a part is bound to. No name has a zero byte in it."""
+    """Return the context that a part is bound to. No name contains a zero byte."""
     return b"\0".join([_LABEL, fleet.encode(), vessel.encode(), serial.encode(), str(number).encode()])
 
 

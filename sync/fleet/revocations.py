@@ -1,12 +1,12 @@
-"""The document `fleet:revocations`: the certificates that hold no longer, as the fleet's CA says.
+"""The document `fleet:revocations`: the revoked certificates, signed by the fleet's CA.
 
     {"id": "fleet:revocations", "type": "fleet", "channels": ["fleet"], "fleet": "north", "number": 3,
      "issued": "2026-05-01T12:00:00Z",
      "revoked": [{"serial": "1f…", "vessel": "argo", "reason": "stolen", "when": "2026-05-01T12:00:00Z"}],
      "sig": "…"}
 
-Each states them all. Only one with a higher number replaces another; of two, the higher number is right
-(`sync.peer.conflicts.resolve_fleet`).
+Each document lists them all. Only one with a higher number replaces another; of two, the higher number is
+right (`sync.peer.conflicts.resolve_fleet`).
 """
 
 from collections.abc import Mapping
@@ -28,13 +28,13 @@ _BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Revoked:
-    """A certificate that holds no longer."""
+    """A certificate that was revoked."""
 
     serial: str
-    """Its number, hexadecimal digits in lower case, as `serial_text` writes it."""
+    """Serial number in lower-case hexadecimal digits, in the form of `serial_text`."""
     vessel: str
     reason: str
-    """In words of the operator; may be empty."""
+    """Reason in the operator's words; may be empty."""
     when: datetime
 
     def __str__(self) -> str:
@@ -43,10 +43,10 @@ class Revoked:
 
 @dataclass(frozen=True)
 class Revocations:
-    """All of them, at one time."""
+    """All revocations at one time."""
 
     number: int = 0
-    """0: the CA has said nothing yet."""
+    """Number of the statement; 0 if the CA has made none yet."""
     issued: datetime = _BEGINNING
     entries: tuple[Revoked, ...] = ()
 
@@ -55,17 +55,17 @@ class Revocations:
         return {entry.serial: entry for entry in self.entries}
 
     def of(self, certificate: x509.Certificate) -> Revoked | None:
-        """What is said of this certificate, if it is revoked."""
+        """Return the revocation of this certificate, or None."""
         return self._by_serial.get(serial_text(certificate.serial_number))
 
 
 def serial_text(serial: int) -> str:
-    """A certificate's serial number as revocations have it."""
+    """Return a certificate's serial number in the form of revocations."""
     return f"{serial:x}"
 
 
 def to_body(revocations: Revocations, *, fleet: str, key: ec.EllipticCurvePrivateKey) -> dict[str, Any]:
-    """The document that says so; `key` is the CA's."""
+    """Return the document for revocations, signed with the CA's key."""
     body = {
         "fleet": fleet,
         "number": revocations.number,
@@ -97,7 +97,7 @@ class _Body(msgspec.Struct, frozen=True):
 
 
 def from_body(body: Mapping[str, Any], root: x509.Certificate) -> Revocations:
-    """What the document says, if the fleet's CA has signed it. Raises RevocationsError."""
+    """Parse the document if the fleet's CA has signed it. Raises RevocationsError."""
     if not signatures.is_sealed(REVOCATIONS, body, root):
         text = f"{REVOCATIONS}: not signed by the fleet's CA"
         raise RevocationsError(text)
@@ -113,10 +113,10 @@ def from_body(body: Mapping[str, Any], root: x509.Certificate) -> Revocations:
 
 
 def time_text(when: datetime) -> str:
-    """Return a time as the CA's documents write it, in UTC to the second."""
+    """Return a time in the form of the CA's documents, in UTC to the second."""
     return when.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def in_utc(when: datetime) -> datetime:
-    """Return a time in UTC; one without a zone is taken to be in it. Raises OverflowError."""
+    """Return a time in UTC. A time without a zone is taken as UTC. Raises OverflowError."""
     return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)

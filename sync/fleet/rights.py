@@ -1,4 +1,4 @@
-"""Who may write which document. Decides about each revision that comes in, from whom, and says why not.
+"""Rules about who may write which document, applied to each received revision.
 
     rights = Rights(vessel="argo", log=…, trust=…, leaves=database.leaves)
     PassiveOptions(rule=rights.rule(Vessel("brigid")))
@@ -20,13 +20,14 @@
                      only with a higher number than is known
     another's types  any                                                  -
 
-Nobody else writes our own current log: what is not here of it was never written. Of our older logs, whatever
-is signed where it must be is welcome: so the history of a card that was replaced comes back. What is passed
-on of others is as good as the fleet's vessels; only boots, which tell the time, vessels, and what is said to
-be ashore carry a proof. How high a generation may be: `sync.fleet.generations`.
+Nobody else writes our own current log: what is missing here was never written. Documents of our older logs
+are accepted if they are signed where required, so the history of a replaced card comes back. Documents passed
+on from others are as trustworthy as the fleet's vessels. Only boots (which tell the time), vessels, and
+statements about forwarded documents carry a proof. For limits of the generation, see
+`sync.fleet.generations`.
 
-The crew's readings are numbered by whoever writes them, so they cannot be in a log of a vessel's recorder,
-nor in one of its boots; who wants a reading there asks the recorder, as `logboat log SENSOR --add` does.
+The crew's readings are numbered by their author, so they cannot be in a log of a vessel's recorder, nor in
+one of its boots. To add a reading there, ask the recorder, as `logboat log SENSOR --add` does.
 """
 
 import re
@@ -50,26 +51,26 @@ from sync.store import Document, bodies, revisions
 
 @dataclass(frozen=True, slots=True)
 class Vessel:
-    """A vessel of the fleet, by its certificate."""
+    """A vessel of the fleet, identified by its certificate."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Crew:
-    """Somebody of the crew, by a password."""
+    """A member of the crew, identified by a password."""
 
     user: str
     read_write: bool = True
     channels: tuple[str, ...] | None = None
-    """The only channels that concern them; None for all."""
+    """Channels that the member may access; None for all."""
 
 
 Writer = Vessel | Crew
 
 
 class _Head(msgspec.Struct, frozen=True, gc=False):
-    """What a body says again of what its id says; decoded without the rest, of which there may be much."""
+    """The members of a body that repeat its id, decoded without the rest, which may be large."""
 
     type: str
     vessel: str | None = None
@@ -83,16 +84,18 @@ class _Head(msgspec.Struct, frozen=True, gc=False):
 
 _head: Final = msgspec.json.Decoder(_Head).decode
 _NUMBERED: Final = {Kind.READING: "first", Kind.GAP: "first", Kind.ALARM: "sequence", Kind.BOOT: "number"}
-"""The member that holds the number at the end of the id."""
+"""Member of the body that contains the number at the end of the id, for each kind."""
 _DIGEST: Final = re.compile(r"[0-9a-f]{1,64}")
-"""Of the revisions of Logboat's documents. Ours have 32 digits, Couchbase Lite's 40. Anything else would only
-outrank those of the same generation."""
+"""Pattern of digests in revisions of Logboat's documents.
+
+Ours have 32 digits, and Couchbase Lite's 40. Anything else would only outrank those of the same generation.
+"""
 _KINDS: Final = frozenset(kind.value for kind in Kind)
 _NEVER_DELETED: Final = frozenset({Kind.READING, Kind.GAP, Kind.BOOT, Kind.VESSEL, Kind.FORWARDED})
 _LOGGED: Final = frozenset({Kind.READING, Kind.GAP, Kind.BOOT, Kind.ALARM})
-"""What belongs to a log."""
+"""Kinds of documents that belong to a log."""
 _LAST: Final = 10**documents.SEQUENCE_DIGITS - 1
-"""The highest number that an id has room for."""
+"""Highest number that fits into an id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,27 +103,26 @@ class Rights:
     """The rights of others in one vessel's store."""
 
     vessel: str
-    """Whose store this is."""
+    """Id of the vessel whose store this is."""
     log: Callable[[], str | None]
-    """The log that its recorder writes now; None if there is none."""
+    """Function that returns the log that its recorder writes now; None if there is none."""
     trust: Callable[[], Trust]
-    """As of now: newer revocations hold at once."""
+    """Function that returns the current trust, so that new revocations apply at once."""
     leaves: Leaves
-    """`Database.leaves` of the store."""
+    """Method `Database.leaves` of the store."""
     kept: Callable[[str], Mapping[str, Any] | None] = lambda _: None
-    """See `Generations.kept`."""
+    """The same as `Generations.kept`."""
     on_ahead: Callable[[str, DocumentName], object] = lambda _, __: None
-    """Told of a vessel that offers a reading of our current log which is not here, and of which: it knows of
-    more than we do."""
+    """Called with a vessel and the name of a reading of our current log that it has and we do not."""
     generations: Generations = field(init=False)
-    """How high the generations may be that come in."""
+    """The check of the generations of received revisions."""
 
     def __post_init__(self) -> None:
         judge = Generations(vessel=self.vessel, trust=self.trust, leaves=self.leaves, kept=self.kept)
         object.__setattr__(self, "generations", judge)
 
     def rule(self, writer: Writer) -> Rule:
-        """What a receiver asks about each revision that this writer sends."""
+        """Return the rule with which a receiver checks each revision of this writer."""
 
         def objection(document: Document) -> str | None:
             return self.objection(writer, document)
@@ -128,7 +130,7 @@ class Rights:
         return objection
 
     def id_rule(self, writer: Writer) -> IdRule:
-        """Return what a receiver asks about each revision of this writer before it reads the body."""
+        """Return the rule with which a receiver checks a revision of this writer before it reads the body."""
 
         def objection(document_id: str, revision: str, deleted: bool) -> str | None:
             return self.objection_to_id(writer, document_id, revision, deleted=deleted)
@@ -138,7 +140,7 @@ class Rights:
     def objection_to_id(
         self, writer: Writer, document_id: str, revision: str, *, deleted: bool
     ) -> str | None:
-        """Return why this writer may not write this, whatever is in it; None if that depends on the body."""
+        """Return why this writer may not write this whatever its body; None if that depends on the body."""
         if isinstance(writer, Crew) and not writer.read_write:
             return f"{writer.user} may read, and not write"
         name = documents.parse_id(document_id)
@@ -157,9 +159,9 @@ class Rights:
         return why_not
 
     def objection(self, writer: Writer, document: Document) -> str | None:
-        """Why this writer may not write this; None if it may.
+        """Return why this writer may not write a document, or None if it may.
 
-        Raises DocumentError for a body that is malformed, StoreError if the store cannot be read.
+        Raises DocumentError for a malformed body, and StoreError if the store cannot be read.
         """
         why_not = self.objection_to_id(writer, document.id, document.rev, deleted=document.deleted)
         name = documents.parse_id(document.id)
@@ -174,7 +176,7 @@ class Rights:
         return self._vessel(writer, name, document)
 
     def _implausible(self, writer: Writer, name: DocumentName, document: Document) -> str | None:
-        """Return what no honest revision of one of Logboat's documents is like, whoever brings it."""
+        """Return a fault that no valid revision of Logboat's documents has, whoever sends it, or None."""
         if _DIGEST.fullmatch(revisions.split(document.rev)[1]) is None:
             return f"its revision {document.rev[:80]} has a digest that is not hexadecimal"
         direct = isinstance(writer, Vessel) and writer.name == name.vessel
@@ -183,7 +185,7 @@ class Rights:
             why_not = _disagreement(name, document)
         return why_not
 
-    # A vessel
+    # Vessels
 
     def _vessel(self, writer: Vessel, name: DocumentName, document: Document) -> str | None:
         kind = name.kind
@@ -200,19 +202,20 @@ class Rights:
         return None
 
     def _is_to_be_signed(self, name: DocumentName, document: Document) -> bool:
-        """Return True if a document counts with its vessel's signature only.
+        """Return True if a document is valid only with its vessel's signature.
 
-        What vessels of earlier versions say is ashore counts without: else it would all be sent there twice.
+        Statements of earlier versions about forwarded documents are valid without, because otherwise
+        everything would be forwarded twice.
         """
         if name.kind is not Kind.FORWARDED:
             return name.kind in (Kind.BOOT, Kind.VESSEL)
         return signing.is_signed(document.body) or self._has_vouched(name.vessel)
 
     def _has_vouched(self, vessel: str) -> bool:
-        """Return True if a vessel has ever vouched for generations, and so has signed what is ashore.
+        """Return True if a vessel has ever vouched for generations, and so signs its forwarded documents.
 
-        Its `vessel` document may say no number now. It may have gone back to an earlier version, or somebody
-        has passed on an old document.
+        Its `vessel` document may contain no number now. The vessel may have gone back to an earlier version,
+        or somebody has passed on an old document.
         """
         return self.generations.of(vessel) is not None or self.generations.highest(vessel) is not None
 
@@ -220,7 +223,7 @@ class Rights:
         return name.vessel == self.vessel and name.log == self.log()
 
     def _is_here(self, kind: Kind, document: Document) -> bool:
-        """Whether this revision is; of an alarm, which others acknowledge, any."""
+        """Return True if this revision is stored; for an alarm, which others acknowledge, any revision."""
         leaves = self.leaves(document.id)
         return bool(leaves) if kind is Kind.ALARM else any(leaf.rev == document.rev for leaf in leaves)
 
@@ -230,9 +233,12 @@ class Rights:
         return None
 
     def _may_close(self, tombstone: Document) -> bool:
-        """Whether a tombstone is the end of a branch that lost a conflict: it says nothing, it ends what its
-        history says as our stores do, and the document lives on. Where the history is not known, as far as
-        can be told: there is something here that it ends, and it is not the deletion of just that."""
+        """Return True if a tombstone closes a branch that lost a conflict.
+
+        Its body is empty, it has the id that our stores give such tombstones, and the document is live on
+        another branch. If its history is unknown, this is decided as far as possible: it must close something
+        here, and not be a plain deletion of just that.
+        """
         leaves = self.leaves(tombstone.id)
         if isinstance(tombstone, Offered):
             history = tombstone.history
@@ -251,7 +257,7 @@ class Rights:
     def _signed(self, writer: Vessel, name: DocumentName, document: Document) -> str | None:
         body = document.body
         if name.vessel == writer.name and not signing.is_signed(body):
-            return None  # its certificate has just proved as much; it will sign it before others may relay it
+            return None  # its certificate has just proved as much; it will sign before others may relay it
         if name.kind is Kind.FORWARDED and not signing.is_signed(body):
             # A vessel that has gone back to an earlier version signs it again after the next update.
             return NotYet("not signed by its vessel")
@@ -265,10 +271,13 @@ class Rights:
         return self._replacement(document, body, trust)
 
     def _replacement(self, document: Document, body: Mapping[str, Any], trust: Trust) -> str | None:
-        """What a revoked certificate signed is history; it replaces nothing that a good one signed."""
+        """Return why a document signed with a revoked certificate may not replace one with a valid signature.
+
+        What a revoked certificate signed is history.
+        """
         revoked = trust.revoked(signing.certificate_in(document.id, body))
         if revoked is None or document.id == documents.vessel_id(self.vessel):
-            return None  # what a thief wrote in our name we write over, and must know of for that
+            return None  # we overwrite what a thief wrote in our name, and must know it for that
         for leaf in self.leaves(document.id):
             try:
                 before = trust.revoked(signing.certificate_in(document.id, leaf.body))
@@ -315,10 +324,10 @@ class Rights:
         return None
 
     def _loses(self, document: Document, number: int, least: int) -> bool:
-        """Return True for an outdated statement that comes as a branch beside the ones known here.
+        """Return True for an outdated statement that comes on a branch beside the known ones.
 
-        The conflict ends with the higher number. If such a branch were refused, its holder would never hear
-        of that: our statement does not follow the other one.
+        The conflict ends with the higher number. If such a branch were refused, its holder would never learn
+        of that, because our statement does not follow the other one.
         """
         if not isinstance(document, Offered):
             return False
@@ -335,7 +344,7 @@ class Rights:
         return self._manual(name, document) if name.kind is Kind.READING else None
 
     def _acknowledgement(self, document: Document) -> str | None:
-        """Nothing but acknowledgements may be new."""
+        """Return why a change of an alarm by the crew is refused: only acknowledgements may be new."""
         here = [leaf for leaf in self.leaves(document.id) if not leaf.deleted]
         if not here:
             return "the crew raises no alarms"
@@ -374,7 +383,7 @@ class Rights:
 
 
 def _unwritten(writer: Crew, name: DocumentName, *, deleted: bool) -> str | None:
-    """Return why somebody of the crew may not write a document of this name; None if the body decides."""
+    """Return why a crew member may not write a document of this name; None if the body decides."""
     if writer.channels is not None and name.kind is not Kind.FLEET:
         concerned = documents.channels(name.kind, name.vessel)
         if not set(concerned) & set(writer.channels):
@@ -389,7 +398,7 @@ def _unwritten(writer: Crew, name: DocumentName, *, deleted: bool) -> str | None
 
 
 def _disagreement(name: DocumentName, document: Document) -> str | None:
-    """Where a body says another thing than its id."""
+    """Return where a body contradicts its id, or None."""
     try:
         head = _head(document.raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -411,7 +420,7 @@ def _disagreement(name: DocumentName, document: Document) -> str | None:
 
 
 def _misspanned(head: _Head, document: Document) -> str | None:
-    """Where a body says of more numbers than it can: retention and repair go by its last one."""
+    """Return why the numbers in a body are impossible: retention and repair depend on the last one."""
     first, last = head.first, head.last
     if first is None or last is None or not first <= last <= _LAST:
         return f"its last is {last}, and its first {first}"
@@ -425,5 +434,5 @@ def _is_ack(ack: object) -> bool:
 
 
 def _reason(error: Exception, document_id: str) -> str:
-    """An error's text without the document's id, which whoever refuses it says anyway."""
+    """Return an error's text without the document's id, which the caller adds anyway."""
     return str(error).removeprefix(f"{document_id}: ")

@@ -1,8 +1,8 @@
-"""Signatures under documents: ECDSA P-256 with SHA-256 over canonical JSON (RFC 8785).
+"""Signatures of documents: ECDSA P-256 with SHA-256 over canonical JSON (RFC 8785).
 
-Canonical JSON says the same whoever has written the numbers and members in whatever form, so that a signature
-survives every store on its way. A document of the fleet's CA has its id in its body: what was signed as one
-document cannot be passed off as another.
+Canonical JSON is the same in whatever form numbers and members were written, so a signature survives every
+store on its way. A document of the fleet's CA has its id in its body, so what was signed as one document
+cannot be passed off as another.
 """
 
 import base64
@@ -21,16 +21,16 @@ from sync.fleet.errors import SignatureError
 from sync.store import DocumentError, bodies
 
 SIGNATURE: Final = "sig"
-"""The member of a body that holds its signature."""
+"""Member of a body that contains its signature."""
 _LONGEST: Final = 200
-"""Characters of a signature: a P-256 one has 96 at most."""
+"""Maximum characters of a signature; a P-256 one has 96 at most."""
 _VERIFIES: Final = ec.ECDSA(hashes.SHA256())
 _SIGNS: Final = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
-"""RFC 6979: who signs the same again makes the same document, and no new revision."""
+"""Deterministic signing (RFC 6979), so that signing again makes the same document, and no new revision."""
 
 
 def sign(key: ec.EllipticCurvePrivateKey, name: str, message: Mapping[str, Any]) -> str:
-    """The signature of a JSON object, base64; `name` is for errors.
+    """Return the signature of a JSON object in base64. `name` is for errors.
 
     Raises SignatureError if the object has no canonical JSON.
     """
@@ -38,7 +38,7 @@ def sign(key: ec.EllipticCurvePrivateKey, name: str, message: Mapping[str, Any])
 
 
 def holds(certificate: x509.Certificate, signature: object, name: str, message: Mapping[str, Any]) -> bool:
-    """Whether that is a signature of the object by the certificate's key."""
+    """Return True if a signature of the object was made with the certificate's key."""
     if not isinstance(signature, str) or len(signature) > _LONGEST:
         return False
     try:
@@ -55,19 +55,22 @@ def holds(certificate: x509.Certificate, signature: object, name: str, message: 
 
 
 def without(body: Mapping[str, Any], *members: str) -> dict[str, Any]:
-    """The body without these members."""
+    """Return the body without these members."""
     return {member: value for member, value in body.items() if member not in members}
 
 
 def seal(document_id: str, body: Mapping[str, Any], key: ec.EllipticCurvePrivateKey) -> dict[str, Any]:
-    """A document of the fleet's CA, whose key signs it: the body with `id`, `type`, `channels` and `sig`."""
+    """Return a document of the fleet's CA: the body with `id`, `type`, `channels` and `sig`.
+
+    The document is signed with the CA's key.
+    """
     head = {"id": document_id, "type": Kind.FLEET.value, "channels": [documents.CHANNELS[Kind.FLEET]]}
     whole = without(body, SIGNATURE) | head
     return whole | {SIGNATURE: sign(key, document_id, whole)}
 
 
 def is_sealed(document_id: str, body: Mapping[str, Any], root: x509.Certificate) -> bool:
-    """Whether a `fleet:*` document is signed by the fleet's CA, as just this document."""
+    """Return True if a `fleet:*` document is signed by the fleet's CA under this id."""
     return body.get("id") == document_id and holds(
         root, body.get(SIGNATURE), document_id, without(body, SIGNATURE)
     )

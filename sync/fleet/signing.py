@@ -1,4 +1,4 @@
-"""A vessel's signature under its `boot` and `vessel` documents, by which others may pass them on.
+"""A vessel's signature on its own documents, with which others may pass them on.
 
 A signed body has `certificate` (the vessel's, base64 of DER) and `sig`, over the body without `sig` and the
 document's id:
@@ -6,10 +6,10 @@ document's id:
     sign(identity, "boot:argo:abcdef:1", body)      # {…, "certificate": "MII…", "sig": "MEU…"}
     signer("boot:argo:abcdef:1", body, trust)       # "argo"
 
-What was signed stays signed. A history is passed on for years, so a certificate that has expired since, or
-was revoked, does not undo what its vessel wrote before; nor can anybody tell when something was signed, as
-whoever has the key may write any date. What revocation does is to keep the holder from connecting; and
-`sync.fleet.rights` lets nothing that a revoked certificate signed replace what another one did.
+Signatures stay valid. A history is passed on for years, so a certificate that has expired or was revoked does
+not invalidate earlier documents of its vessel. Nor can anyone tell when something was signed, as the holder
+of the key may write any date. Revocation keeps the holder from connecting, and `sync.fleet.rights` does not
+let anything signed with a revoked certificate replace what another one signed.
 """
 
 import base64
@@ -31,13 +31,13 @@ from sync.net.tls_identity import TLSIdentity
 
 CERTIFICATE: Final = "certificate"
 _LONGEST: Final = 8_000
-"""Characters of a certificate; ours have about 900."""
+"""Maximum characters of a certificate; ours have about 900."""
 
 
 def sign(identity: TLSIdentity, document_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    """The body with the vessel's certificate and signature; the same each time for the same body.
+    """Return the body with the vessel's certificate and signature, always the same for the same body.
 
-    Raises SignatureError if the identity's key is none for ECDSA, or the body has no canonical JSON.
+    Raises SignatureError if the identity's key is not an ECDSA key, or the body has no canonical JSON.
     """
     if not isinstance(identity.private_key, ec.EllipticCurvePrivateKey):
         text = f"{document_id}: the key of {identity.common_name!r} cannot sign it; ECDSA P-256 is needed"
@@ -49,12 +49,15 @@ def sign(identity: TLSIdentity, document_id: str, body: Mapping[str, Any]) -> di
 
 
 def is_signed(body: Mapping[str, Any]) -> bool:
-    """Whether a body claims to be."""
+    """Return True if a body claims to be signed."""
     return SIGNATURE in body or CERTIFICATE in body
 
 
 def signer(document_id: str, body: Mapping[str, Any], trust: Trust) -> str:
-    """The vessel that signed a document. Raises SignatureError: not signed, or by nobody of this fleet."""
+    """Return the vessel that signed a document.
+
+    Raises SignatureError if it is not signed, or not by a vessel of this fleet.
+    """
     certificate = certificate_in(document_id, body)
     vessel = trust.vessel(certificate)
     if vessel is None or not trust.is_issued(certificate):
@@ -68,7 +71,7 @@ def signer(document_id: str, body: Mapping[str, Any], trust: Trust) -> str:
 
 
 def certificate_in(document_id: str, body: Mapping[str, Any]) -> x509.Certificate:
-    """The certificate with which a body says that it was signed. Raises SignatureError."""
+    """Return the certificate with which a body claims to be signed. Raises SignatureError."""
     encoded = body.get(CERTIFICATE)
     if encoded is None or SIGNATURE not in body:
         text = f"{document_id}: not signed by its vessel"
@@ -84,7 +87,7 @@ def certificate_in(document_id: str, body: Mapping[str, Any]) -> x509.Certificat
 
 @lru_cache(maxsize=64)
 def _certificate(encoded: str) -> x509.Certificate:
-    """A fleet's vessels sign thousands of documents with few certificates."""
+    """Decode a certificate, with a cache: vessels sign thousands of documents with few certificates."""
     return certificates.parse_der(base64.b64decode(encoded, validate=True))
 
 

@@ -1,4 +1,4 @@
-"""What is trusted now: what the identity's files say, and what has come through the store since.
+"""The current trust, from the identity's files and from newer documents in the store.
 
 trust = standing(database, identity)             # at start
 trust = standing(database, identity, trust)      # whenever `fleet:revocations` has changed
@@ -19,10 +19,10 @@ from sync.store import Database
 
 
 def standing(database: Database, identity: FleetIdentity, before: Trust | None = None) -> Trust:
-    """The trust with the highest number of revocations: of the files, of the store, of `before`.
+    """Return the trust with the highest number of revocations: from files, the store, or `before`.
 
-    If the files know more than the store, their document is put there, so that it gets to others.
-    Raises StoreError.
+    If the files are newer than the store, their document is stored, so that it is replicated. Raises
+    StoreError.
     """
     trust = identity.trust if before is None else identity.trust.told(before.revocations)
     with database.transaction():
@@ -33,7 +33,7 @@ def standing(database: Database, identity: FleetIdentity, before: Trust | None =
             try:
                 said = from_body(live.body, identity.trust.root)
             except RevocationsError:
-                pass  # of another fleet that the vessel was in: ours takes its place
+                pass  # from a former fleet of the vessel: ours replaces it
             else:
                 number, trust = said.number, trust.told(said)
         if identity.trust.revocations.number > max(number, 0):
@@ -42,14 +42,13 @@ def standing(database: Database, identity: FleetIdentity, before: Trust | None =
 
 
 Stated = tuple[Mapping[str, Any], radio_key.RadioKey]
-"""A document fleet:radio-key, and what it says."""
+"""A document fleet:radio-key, and its content."""
 
 
 def radio_key_standing(database: Database, root: x509.Certificate, known: Iterable[Stated]) -> Stated | None:
-    """Return the radio's key with the highest number: of `known`, or of the store; None if there is none.
+    """Return the radio key with the highest number from `known` or the store, or None.
 
-    If `known` has a higher number than the store, its document is put there, so that it gets to others.
-    Raises StoreError.
+    If `known` is newer than the store, its document is stored, so that it is replicated. Raises StoreError.
     """
     best = max(known, key=lambda each: each[1].number, default=None)
     with database.transaction():
@@ -59,7 +58,7 @@ def radio_key_standing(database: Database, root: x509.Certificate, known: Iterab
             try:
                 said = radio_key.from_body(live.body, root)
             except RadioKeyError:
-                pass  # of another fleet that the vessel was in: ours takes its place
+                pass  # from a former fleet of the vessel: ours replaces it
             else:
                 if best is None or said.number >= best[1].number:
                     return live.body, said

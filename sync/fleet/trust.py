@@ -1,9 +1,9 @@
-"""Which certificate is whose in a fleet, and why one is not acceptable. An immutable snapshot.
+"""Trust in a fleet's certificates: which vessel one belongs to, and why one is not acceptable.
 
     trust.objection(certificate, now)    # "the certificate of argo was revoked on 2026-05-01 (stolen)"
 
-TLS has looked at the chain before it asks here; the issuer is looked at again, for it costs little and
-certificates come by other ways, too.
+It is an immutable snapshot. TLS has checked the chain before. The issuer is checked again here, because that
+is cheap and certificates also arrive in other ways.
 """
 
 from dataclasses import dataclass, field, replace
@@ -19,20 +19,22 @@ from sync.net import certificates
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """A fleet's CA, and what it says of the certificates that it has issued."""
+    """A fleet's CA, and its statements about the certificates that it has issued."""
 
     root: x509.Certificate
     fleet: str
     revocations: Revocations = field(default_factory=Revocations)
 
     def vessel(self, certificate: x509.Certificate) -> str | None:
-        """The vessel of this fleet that a certificate names; None if it names none, or several. Says nothing
-        of who issued it."""
+        """Return the vessel of this fleet that a certificate names, or None if it names none, or several.
+
+        The issuer is not checked.
+        """
         name = named(certificate)
         return name.vessel if name is not None and name.fleet == self.fleet else None
 
     def is_issued(self, certificate: x509.Certificate) -> bool:
-        """Whether the fleet's CA has signed it."""
+        """Return True if the fleet's CA has signed the certificate."""
         try:
             certificate.verify_directly_issued_by(self.root)
         except Exception:  # noqa: BLE001 -- whatever `cryptography` makes of what somebody else made
@@ -40,13 +42,13 @@ class Trust:
         return True
 
     def revoked(self, certificate: x509.Certificate) -> Revoked | None:
-        """When and why it was revoked; None if it was not."""
+        """Return the revocation of a certificate, or None."""
         return self.revocations.of(certificate)
 
     def objection(self, certificate: x509.Certificate, now: datetime) -> str | None:
-        """Why a certificate is not acceptable, a sentence; None if it is.
+        """Return the reason why a certificate is not acceptable as a sentence, or None if it is.
 
-        `now` is aware, and no earlier than is known: the clock or its floor, whichever is later.
+        `now` is an aware time, never earlier than known: the clock or its lower bound, whichever is later.
         """
         if not self.is_issued(certificate):
             shown = certificates.common_name(certificate)
@@ -71,7 +73,7 @@ class Trust:
         )
 
     def told(self, revocations: Revocations) -> "Trust":
-        """What is trusted once these revocations are known: of two, the higher number is right."""
+        """Return the trust with these revocations, unless the known ones have a higher number."""
         return (
             replace(self, revocations=revocations) if revocations.number > self.revocations.number else self
         )
@@ -82,7 +84,7 @@ class Trust:
 
 
 def named(certificate: x509.Certificate) -> VesselName | None:
-    """The vessel, of whatever fleet, that a certificate names; None if it names none, or several."""
+    """Return the vessel, of any fleet, that a certificate names, or None if it names none, or several."""
     found = [
         name for uri in certificates.subject_uris(certificate) if (name := names.parse_uri(uri)) is not None
     ]

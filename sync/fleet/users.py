@@ -1,10 +1,10 @@
-"""The crew's passwords, as configuration keeps them: `scrypt$<n>$<r>$<p>$<salt>$<hash>`, base64 unpadded.
+"""Password hashes of the crew in the configuration: `scrypt$<n>$<r>$<p>$<salt>$<hash>`, unpadded base64.
 
     make_hash("…", os.urandom(16))      # "scrypt$8192$8$1$…$…"
     verify(stored, "…")                 # True
 
-A check takes 8 MiB of memory for about 20 ms of a laptop's time; a Raspberry Pi Zero 2 W is several times
-slower. The parameters stand in the text, so that they may rise later and old hashes still hold.
+A check takes 8 MiB of memory for about 20 ms on a laptop. A Raspberry Pi Zero 2 W is several times slower.
+The parameters are part of the text, so that they may be raised later while old hashes stay valid.
 """
 
 import base64
@@ -21,21 +21,21 @@ from sync.fleet.errors import PasswordHashError
 N: Final = 8192
 R: Final = 8
 P: Final = 1
-"""RFC 7914: memory is 128 · N · r bytes, 8 MiB; work is N · r · p."""
+"""Parameters of RFC 7914: memory is 128 · N · r bytes, 8 MiB; work is N · r · p."""
 SALT_BYTES: Final = 16
 HASH_BYTES: Final = 32
 MOST_MEMORY: Final = 16 * 2**20
-"""Bytes that a hash may ask for, of 512 MiB that the smallest appliance has."""
+"""Maximum bytes that a hash may use, of the 512 MiB of the smallest appliance."""
 MOST_WORK: Final = 2**20
-"""N · r · p, 16 times ours: a hash must not be a way to keep the machine busy."""
+"""Maximum N · r · p, 16 times ours, so that a hash cannot be used to overload the machine."""
 SHORTEST: Final = 8
-"""Characters of a password."""
+"""Minimum characters of a password."""
 LONGEST: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class PasswordHash:
-    """A hash, taken apart."""
+    """A password hash, parsed into its parts."""
 
     n: int
     r: int
@@ -48,7 +48,7 @@ class PasswordHash:
 
 
 def parse(stored: str) -> PasswordHash:
-    """A hash as the configuration has it. Raises PasswordHashError, which does not quote it."""
+    """Parse a hash from the configuration. Raises PasswordHashError, which does not quote it."""
     kind, *fields = stored.split("$")
     if kind != "scrypt" or len(fields) != 5:
         text = "not of the form scrypt$n$r$p$salt$hash"
@@ -69,7 +69,7 @@ def parse(stored: str) -> PasswordHash:
 
 
 def make_hash(password: str, salt: bytes) -> str:
-    """The hash of a password; `salt` is 16 random bytes.
+    """Return the hash of a password. `salt` is 16 random bytes.
 
     Raises PasswordHashError for a password of less than 8 characters, or one that no client can send.
     """
@@ -83,9 +83,9 @@ def make_hash(password: str, salt: bytes) -> str:
 
 
 def verify(stored: str, password: str) -> bool:
-    """Whether that is the password. Takes as long whether it is or not; slow: not for an event loop.
+    """Return True if the password is right, in the same time as if it is wrong.
 
-    Raises PasswordHashError if `stored` is no hash.
+    The check is slow, and must not run in an event loop. Raises PasswordHashError if `stored` is not a hash.
     """
     found = parse(stored)
     if len(password) > LONGEST:
@@ -94,9 +94,9 @@ def verify(stored: str, password: str) -> bool:
 
 
 def checker(hashes: Mapping[str, str]) -> Callable[[str, str], bool]:
-    """For a listener: whether this user has this password, of those given by name with their hashes.
+    """Return a function that checks a user's password, for a listener, given the hashes by user name.
 
-    A name that is not there takes as long as one that is. Raises PasswordHashError for what is no hash.
+    An unknown name takes as long as a known one. Raises PasswordHashError for an invalid hash.
     """
     for stored in hashes.values():
         parse(stored)
@@ -109,9 +109,9 @@ def checker(hashes: Mapping[str, str]) -> Callable[[str, str], bool]:
 
 
 def _scrypt(password: str, n: int, r: int, p: int, salt: bytes) -> bytes:
-    # One text, however the keyboard composes its accents (RFC 8265, 4.2.2).
+    # The same text, however the keyboard composes its accents (RFC 8265, 4.2.2).
     said = unicodedata.normalize("NFC", password).encode(errors="surrogatepass")
-    memory = 128 * r * (n + p + 2) + 2**20  # what OpenSSL counts, and some
+    memory = 128 * r * (n + p + 2) + 2**20  # what OpenSSL counts, plus a reserve
     return hashlib.scrypt(said, salt=salt, n=n, r=r, p=p, dklen=HASH_BYTES, maxmem=memory)
 
 
