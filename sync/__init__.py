@@ -1,14 +1,14 @@
-"""Sync: documents, and how they get to other vessels and ashore. Imports nothing of ours.
+"""Sync: documents, and their replication to other vessels and ashore. Imports no other package of ours.
 
-- `documents`: ids, types and channels of Logboat's documents; who may write what
+- `documents`: ids, types and channels of Logboat's documents
 - `store`: the document store
-- `delta`: the difference between two documents, as JSON
-- `blip`: the protocol under replication: messages on a connection, without sockets
-- `replication`: what those messages say, and how far a replication has come
-- `peer`: the two roles: what to send, what to take in, conflicts; without sockets
-- `fleet`: who is who in a fleet of vessels, and who may write what
+- `delta`: the difference between two documents as JSON
+- `blip`: the protocol beneath replication: messages on a connection, without sockets
+- `replication`: the content of those messages, and the progress of a replication
+- `peer`: the two roles of a replication: sending, receiving and conflicts, without sockets
+- `fleet`: identities in a fleet of vessels, and who may write which document
 - `mesh`: vessels that find each other, and keep links
-- `gateway`: ways ashore
+- `gateway`: forwarding ashore
 - `net`: replicator and listener: sockets, TLS, time (docs/replication.md shows how to use them)
-- `api`: what applications use of it all, in one place
+- `api`: everything that applications use, in one place
 """

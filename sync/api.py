@@ -1,9 +1,9 @@
-"""What applications use, in one place:
+"""The interface for applications, in one place.
 
     from sync.api import Database, Replicator, ReplicatorConfiguration, URLEndpoint
 
-The names are Couchbase Lite's where it has them. docs/replication.md shows each in use. `sync` itself imports
-none of this, so that whoever wants the store alone does not wait for TLS.
+Names are Couchbase Lite's where it has them. docs/replication.md shows each in use. `sync` itself imports
+none of this, so that a program which only needs the store does not wait for TLS.
 """
 
 from sync.documents import Kind

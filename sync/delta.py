@@ -1,6 +1,7 @@
-"""Deltas: what turns one JSON value into another, in the form that Couchbase Mobile's delta sync speaks.
+"""Deltas: changes from one JSON value to another, in the format of Couchbase Mobile's delta sync.
 
-Owns the format, which Couchbase's Fleece library defined (its `Deltas.md`) and Sync Gateway shares:
+This module implements the format, which Couchbase's Fleece library defined (its `Deltas.md`) and Sync Gateway
+shares:
 
 | delta | meaning |
 | --- | --- |
@@ -13,22 +14,25 @@ Owns the format, which Couchbase's Fleece library defined (its `Deltas.md`) and 
 | `[old, v]`, `[old, 0, 0]` | replaced, deleted, as JsonDiffPatch writes it; read, never written |
 | `{}` | nothing changed |
 
-Promises: `apply(old, make(old, new))` is `new`, with the types of its numbers and the sign of its zeros; no
-argument is ever modified; what cannot be a delta of that base is a DeltaError and nothing else; time grows
-with the size of base, new value and delta (times the depth, at worst), never with its square; a result is
-never longer than its base and its delta together.
+The promises are:
 
-Values are as a JSON decoder makes them (dict, list, str, int, float, bool, None) and are shared, not copied:
-a result holds parts of its base and its delta, a delta parts of the new value. Treat all as immutable.
+- `apply(old, make(old, new))` is `new`, with the types of its numbers and the sign of its zeros.
+- No argument is ever modified.
+- A delta that does not fit its base raises DeltaError and nothing else.
+- Time grows with the size of base, new value and delta (times the depth, at worst), never with its square.
+- A result is never longer than its base and its delta together.
 
-Does not know documents, revisions or who asked for a delta, and does not check a result against the limits
-of a body: whoever stores it does that, as for any other body.
+Values are those of a JSON decoder (dict, list, str, int, float, bool, None) and are shared, not copied: a
+result contains parts of its base and its delta, and a delta parts of the new value. Treat all as immutable.
 
-Where Fleece is lax, this is strict, so that no wrong result goes unnoticed: in an array's delta it passes
-over keys that fit no item, deletes items into something that JSON has no word for, and takes signs and
-spaces for lengths in a text's patch. Its own deltas have none of that. But whatever becomes of an empty key,
-it writes that key's deletion, a second time if need be: so a deletion of an empty key is never believed, nor
-ever written.
+The module does not know documents, revisions or peers. It does not check a result against the limits of a
+body: the store does that, as for any other body.
+
+Where Fleece is lenient, this module is strict, so that no wrong result goes unnoticed. In an array's delta,
+Fleece ignores keys that match no item, replaces deleted items with a value that JSON cannot express, and
+accepts signs and spaces as lengths in a text's patch. Its own deltas contain none of that. But for an empty
+key, whatever its change, it also writes a deletion. So a deletion of an empty key is never trusted, nor ever
+written.
 """
 
 import re
@@ -39,9 +43,9 @@ from typing import Any, Final
 import msgspec
 
 DEPTH_LIMIT: Final = 64
-"""Objects and arrays within each other that are compared or patched; as deep as a body may be."""
+"""Maximum depth of nested objects and arrays that are compared or patched, the same as for a body."""
 TEXT_MINIMUM: Final = 60
-"""Bytes in a string for which a patch is considered; the same in Couchbase Lite and Sync Gateway."""
+"""Minimum bytes of a string to be patched, the same as in Couchbase Lite and Sync Gateway."""
 
 _DELETION_CODE: Final = 0
 _TEXT_CODE: Final = 2
@@ -60,7 +64,7 @@ _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class _Mark(Enum):
-    """What no JSON value can be."""
+    """Markers that differ from every JSON value."""
 
     SAME = "no change"
     ABSENT = "no such key"
@@ -71,28 +75,28 @@ _ABSENT: Final = _Mark.ABSENT
 
 
 class DeltaError(ValueError):
-    """A delta that is malformed or was not made of this base; ask for the whole value instead."""
+    """The delta is malformed or was not made for this base; ask for the whole value instead."""
 
     def __init__(self, reason: str, place: tuple[str, ...] = ()) -> None:
         super().__init__(reason, place)
         self.reason = reason
         self.place = place
-        """The keys and indices that lead to the fault."""
+        """Keys and indices that lead to the fault."""
 
     def __str__(self) -> str:
         where = "/".join(("", *self.place))[:_PLACE_LIMIT]
         return f"the delta does not fit its base at {where or '/'!r}: {self.reason}"
 
     def within(self, key: str) -> "DeltaError":
-        """The same fault, seen from the value that holds it under `key`."""
+        """Return the same fault, as seen from the value that contains it under `key`."""
         return DeltaError(self.reason, (key[:_PLACE_LIMIT], *self.place))
 
 
 def make(old: Any, new: Any) -> Any:
-    """The delta that turns `old` into `new`; `{}` when they are the same.
+    """Return the delta that turns `old` into `new`; `{}` if they are the same.
 
-    Between two objects it is an object, unless an empty key was deleted. It may be longer than `new` where
-    the two have little in common: `make_json` tells.
+    Between two objects it is an object, unless an empty key was deleted. It may be longer than `new` if the
+    two have little in common; `make_json` checks that.
     """
     delta = _difference(old, new, 0)
     if delta is _SAME:
@@ -101,10 +105,10 @@ def make(old: Any, new: Any) -> Any:
 
 
 def apply(old: Any, delta: Any) -> Any:
-    """The value that `delta` makes of `old`.
+    """Return the value that `delta` makes from `old`.
 
     Raises:
-        DeltaError: the delta is malformed, was not made of this base, or deletes the whole of it.
+        DeltaError: the delta is malformed, was not made for this base, or deletes the whole value.
     """
     new = _patched(old, delta, 0)
     if new is _ABSENT:
@@ -113,12 +117,12 @@ def apply(old: Any, delta: Any) -> Any:
 
 
 def make_json(old: bytes, new: bytes, *, overhead: int = 0) -> bytes | None:
-    """The delta between two documents as JSON text, or None when it is not worth sending.
+    """Return the delta between two documents as JSON text, or None if it is not worth sending.
 
     Args:
         old: the base's body, a JSON object.
         new: the new body, a JSON object.
-        overhead: bytes that sending a delta costs beside the delta itself (naming the base, say).
+        overhead: bytes that sending a delta costs in addition to the delta itself, such as naming the base.
 
     Raises:
         DeltaError: a body is not a JSON object.
@@ -131,11 +135,13 @@ def make_json(old: bytes, new: bytes, *, overhead: int = 0) -> bytes | None:
 
 
 def apply_json(old: bytes, delta: bytes) -> bytes:
-    """The document that a delta makes of another, all as JSON text; its keys in order, as in canonical JSON,
-    so that who gets a delta stores the same bytes as who got the document.
+    """Return the document that a delta makes from another, all as JSON text.
+
+    The keys are sorted as in canonical JSON, so that a peer which receives a delta stores the same bytes as
+    one that receives the document.
 
     Raises:
-        DeltaError: the base is not a JSON object, the delta is not one, or it does not fit its base.
+        DeltaError: the base or the delta is not a JSON object, or the delta does not fit the base.
     """
     new = apply(_object(old, "the base"), _object(delta, "the delta"))
     try:
@@ -157,7 +163,7 @@ def _object(raw: bytes, what: str) -> dict[str, Any]:
 
 
 def _difference(old: Any, new: Any, depth: int) -> Any:
-    """The delta between two values, or _SAME."""
+    """Return the delta between two values, or _SAME."""
     kind = type(new)
     if kind is not type(old):
         return _literal(new)
@@ -191,9 +197,9 @@ def _object_difference(old: dict[str, Any], new: dict[str, Any], depth: int) -> 
             delta[key] = change
     if kept < len(old):
         if "" in old and "" not in new:
-            return [new]  # a deletion of an empty key would not be believed
+            return [new]  # a deletion of an empty key would not be trusted
         delta |= {key: [] for key in old if key not in new}
-        # At the root a replacement would not be an object, and Sync Gateway reads objects only.
+        # At the root a replacement would not be an object, and Sync Gateway accepts objects only.
         return delta if depth == 0 else _shorter(delta, [new])
     return delta or _SAME
 
@@ -216,7 +222,7 @@ def _array_difference(old: list[Any], new: list[Any], depth: int) -> Any:
 
 
 def _array_delta(changes: dict[int, Any], old: list[Any], new: list[Any], cut: int) -> dict[str, Any]:
-    """Changes of single items below `cut`, and all from there on replaced if that says anything."""
+    """Return the changes of single items below `cut`, and the replacement of all from there on, if any."""
     delta = {str(index): change for index, change in changes.items() if index < cut}
     if cut < len(old) or cut < len(new):
         delta[f"{cut}-"] = new[cut:]
@@ -224,9 +230,10 @@ def _array_delta(changes: dict[int, Any], old: list[Any], new: list[Any], cut: i
 
 
 def _cut(changes: dict[int, Any], old: list[Any], new: list[Any]) -> dict[str, Any]:
-    """The shortest delta that changes single items below some index and replaces all from there on.
+    """Return the shortest delta that changes single items below some index and replaces the rest.
 
-    An item put in or taken out moves all that follow: then one long tail is shorter than many small changes.
+    An inserted or removed item shifts all that follow, and then one long tail is shorter than many small
+    changes.
     """
     shared = min(len(old), len(new))
     best = tail = shared
@@ -250,12 +257,12 @@ def _shorter(delta: Any, replacement: Any) -> Any:
     try:
         return delta if len(_encode(delta)) <= len(_encode(replacement)) else replacement
     except (ValueError, RecursionError):
-        # Text with a lone surrogate, or nesting beyond any document: it has no JSON, so no length either.
+        # Text with a lone surrogate, or excessive nesting, has no JSON and so no length.
         return delta
 
 
 def _text_difference(old: str, new: str) -> Any:
-    """A patch of the one stretch that differs, or `new` where that is no longer."""
+    """Return a patch of the one stretch that differs, or `new` if that is no longer."""
     try:
         size = _bytes(new)
         if size < TEXT_MINIMUM:
@@ -277,12 +284,12 @@ def _text_difference(old: str, new: str) -> Any:
 
 
 def _bytes(text: str) -> int:
-    """Bytes of UTF-8, which is what the format counts."""
+    """Return the bytes of UTF-8, in which the format counts."""
     return len(text) if text.isascii() else len(text.encode())
 
 
 def _common_start(old: str, new: str) -> int:
-    """How many characters both begin with; by halving, so that the interpreter does the comparing."""
+    """Return the length of the common prefix, by bisection so that the comparisons run in C."""
     low, high = 0, min(len(old), len(new))
     while low < high:
         middle = (low + high + 1) // 2
@@ -297,7 +304,7 @@ def _common_start(old: str, new: str) -> int:
 
 
 def _patched(old: Any, delta: Any, depth: int) -> Any:
-    """What the delta makes of a value, which may be _ABSENT as the result may be."""
+    """Return the result of a delta. Both the value and the result may be _ABSENT."""
     kind = type(delta)
     if kind is list:
         return _marked(old, delta)
@@ -315,7 +322,7 @@ def _patched(old: Any, delta: Any, depth: int) -> Any:
 
 
 def _marked(old: Any, delta: list[Any]) -> Any:
-    """A delta that is an array: its length says what it means."""
+    """Return the result of a delta that is an array, whose length determines its meaning."""
     size = len(delta)
     if size == 1:
         return delta[0]
@@ -376,7 +383,7 @@ def _patched_array(old: list[Any], delta: dict[str, Any], depth: int) -> list[An
 
 
 def _index(key: str, end: int) -> int:
-    """The index that a key is, below `end`."""
+    """Return the index that a key represents, which must be below `end`."""
     index = int(key) if _INDEX.fullmatch(key) else end
     if index >= end:
         raise DeltaError(f"{key[:40]!r} is no item of the array that is left unreplaced")

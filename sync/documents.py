@@ -1,7 +1,7 @@
-"""The names of Logboat's documents: ids, types and channels, and which types have a single writer.
+"""Ids, types and channels of Logboat's documents, and which types have a single writer.
 
-An id says what a document is: `<type>:<vessel>[:<sensor>[:<log>[:<number>]]]`. Nothing else in the code
-puts ids together or takes them apart.
+An id identifies a document: `<type>:<vessel>[:<sensor>[:<log>[:<number>]]]`. No other module composes or
+parses ids.
 """
 
 import re
@@ -10,13 +10,13 @@ from enum import StrEnum
 from typing import Final
 
 NAME: Final = re.compile(r"[a-z0-9-]{1,32}")
-"""Vessel and sensor ids."""
+"""Pattern of vessel and sensor ids."""
 LOG: Final = re.compile(r"[a-z]{6}")
 SEQUENCE_DIGITS: Final = 12
 
 
 class Kind(StrEnum):
-    """The types of documents; the value is the `type` field and the id's first part."""
+    """The types of documents. The value is the `type` field and the first part of the id."""
 
     VESSEL = "vessel"
     BOOT = "boot"
@@ -40,12 +40,12 @@ CHANNELS: Final[dict[Kind, str]] = {
     Kind.FORWARDED: "fleet",
     Kind.FLEET: "fleet",
 }
-"""The channel of each type, by which an app or a gateway chooses what to pull."""
+"""Channel of each type, with which an app or a gateway chooses what to pull."""
 
 SINGLE_WRITER: Final = frozenset(
     {Kind.VESSEL, Kind.BOOT, Kind.EQUIPMENT, Kind.READING, Kind.GAP, Kind.FORWARDED}
 )
-"""Types that only one vessel ever writes: they cannot conflict, the higher generation is the newer one."""
+"""Types that only one vessel ever writes, so that they cannot conflict: the higher generation is newer."""
 
 
 _IMMUTABLE: Final = f"{Kind.READING}:"
@@ -54,14 +54,14 @@ _HISTORY: Final = (f"{Kind.READING}:", f"{Kind.GAP}:")
 
 @dataclass(frozen=True, slots=True)
 class DocumentName:
-    """A document id, taken apart."""
+    """A document id, parsed into its parts."""
 
     kind: Kind
     vessel: str
     sensor: str | None = None
     log: str | None = None
     number: int | None = None
-    """A sample's sequence number, or a boot's count."""
+    """Sequence number of a sample, or number of a boot."""
 
 
 _SHAPES: Final = {
@@ -80,7 +80,7 @@ _SHAPES: Final = {
 
 
 def parse_id(document_id: str) -> DocumentName | None:
-    """What an id names, or None if it is none of Logboat's shapes (a crew app's own document, say)."""
+    """Parse an id. Return None if it has none of Logboat's forms, as for a crew app's own document."""
     head = document_id.partition(":")[0]
     try:
         kind = Kind(head)
@@ -103,7 +103,7 @@ def parse_id(document_id: str) -> DocumentName | None:
 
 
 def is_single_writer(document_id: str) -> bool:
-    """Whether the document is of a type that only one vessel writes."""
+    """Return True if the document is of a type that only one vessel writes."""
     name = parse_id(document_id)
     return name is not None and name.kind in SINGLE_WRITER
 
@@ -114,60 +114,60 @@ def is_history(document_id: str) -> bool:
 
 
 def is_immutable(document_id: str) -> bool:
-    """Whether the document, once made, never changes: so nobody need remember who has which revision."""
+    """Return True if the document never changes, so that nobody need remember who has which revision."""
     return document_id.startswith(_IMMUTABLE)
 
 
 def vessel_id(vessel: str) -> str:
-    """Id of the document about a vessel."""
+    """Return the id of the document about a vessel."""
     return f"{Kind.VESSEL}:{vessel}"
 
 
 def boot_id(vessel: str, log: str, number: int) -> str:
-    """Id of the document about one start of a vessel's appliance."""
+    """Return the id of the document about one boot of a vessel's appliance."""
     return f"{Kind.BOOT}:{vessel}:{log}:{number}"
 
 
 def equipment_id(vessel: str, sensor: str) -> str:
-    """Id of the document with a sensor's current value."""
+    """Return the id of the document with a sensor's current value."""
     return f"{Kind.EQUIPMENT}:{vessel}:{sensor}"
 
 
 def reading_prefix(vessel: str, sensor: str, log: str) -> str:
-    """What the ids of all of a sensor's readings within a log begin with."""
+    """Return the prefix of the ids of all of a sensor's readings within a log."""
     return f"{Kind.READING}:{vessel}:{sensor}:{log}:"
 
 
 def reading_id(vessel: str, sensor: str, log: str, first: int) -> str:
-    """Id of the window of samples that begins with sequence number `first`."""
+    """Return the id of the window of samples that begins with sequence number `first`."""
     return f"{reading_prefix(vessel, sensor, log)}{first:0{SEQUENCE_DIGITS}d}"
 
 
 def alarm_prefix(vessel: str, sensor: str, log: str) -> str:
-    """Return what the ids of all of a sensor's alarms within a log begin with."""
+    """Return the prefix of the ids of all of a sensor's alarms within a log."""
     return f"{Kind.ALARM}:{vessel}:{sensor}:{log}:"
 
 
 def alarm_id(vessel: str, sensor: str, log: str, sequence: int) -> str:
-    """Id of the alarm raised at the sample with this sequence number."""
+    """Return the id of the alarm raised at the sample with this sequence number."""
     return f"{alarm_prefix(vessel, sensor, log)}{sequence:0{SEQUENCE_DIGITS}d}"
 
 
 def gap_prefix(vessel: str, sensor: str, log: str) -> str:
-    """What the ids of all explanations of a sensor's missing samples within a log begin with."""
+    """Return the prefix of the ids of all of a sensor's gaps within a log."""
     return f"{Kind.GAP}:{vessel}:{sensor}:{log}:"
 
 
 def gap_id(vessel: str, sensor: str, log: str, first: int) -> str:
-    """Id of the explanation of missing samples from `first` on."""
+    """Return the id of the gap that explains missing samples from `first` on."""
     return f"{gap_prefix(vessel, sensor, log)}{first:0{SEQUENCE_DIGITS}d}"
 
 
 def note_id(vessel: str, ulid: str) -> str:
-    """Id of a note; `ulid` is 26 characters of Crockford's base 32."""
+    """Return the id of a note. `ulid` has 26 characters of Crockford's base 32."""
     return f"{Kind.NOTE}:{vessel}:{ulid}"
 
 
 def channels(kind: Kind, vessel: str) -> list[str]:
-    """The `channels` field of a document: its type's channel, and its vessel's."""
+    """Return the `channels` field of a document: its type's channel, and its vessel's."""
     return [CHANNELS[kind], f"vessel.{vessel}"]

@@ -1,7 +1,7 @@
-"""Folders and files that others may not write, whatever the umask is when they are made.
+"""Creation of folders and files that others may not write, whatever the umask.
 
-A mode that is set after something was made comes too late: somebody else may have been there before. So what
-is made has its mode from the beginning. A umask only takes away from that.
+Setting the mode after creation is too late, because somebody else may have opened the file before. So
+everything is created with its mode. A umask only removes permissions from that.
 """
 
 import contextlib
@@ -11,19 +11,19 @@ from pathlib import Path
 from typing import Final
 
 SHARED: Final = 0o770
-"""A folder of the daemons: whoever is in their group works with it."""
+"""Mode of a folder shared by the daemons, whose group may use it."""
 SHARED_FILE: Final = 0o660
 OWN: Final = 0o700
-"""A folder with secrets."""
+"""Mode of a folder with secrets."""
 OWN_FILE: Final = 0o600
 PUBLIC: Final = 0o755
 PUBLIC_FILE: Final = 0o644
 OTHERS: Final = 0o007
-"""What others may do with a file."""
+"""Permission bits of others."""
 
 
 def make_folder(path: Path, mode: int = SHARED) -> None:
-    """Make a folder, and those above it that are not there, of this mode at most. Raises OSError."""
+    """Create a folder and its missing parents with at most this mode. Raises OSError."""
     missing = []
     while not path.is_dir():
         missing.append(path)
@@ -39,13 +39,13 @@ def make_folder(path: Path, mode: int = SHARED) -> None:
 
 
 def opening(mode: int = SHARED_FILE) -> Callable[[str, int], int]:
-    """Return an opener for `open`: a file that it makes has this mode at most."""
+    """Return an opener for `open` that creates files with at most this mode."""
     return lambda path, flags: os.open(path, flags | os.O_CLOEXEC, mode)
 
 
 @contextlib.contextmanager
 def closed_to_others() -> Iterator[None]:
-    """While a command runs, nothing that it makes is open to others, unless its mode is set so."""
+    """Run a block in which others get no permissions for what is created, unless its mode is set."""
     before = os.umask(OTHERS)
     os.umask(before | OTHERS)
     try:

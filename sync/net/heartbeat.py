@@ -40,7 +40,7 @@ class Heartbeat:
         return 0.0 if self.heard or self.is_deaf else self._loop.time() - self._pinged_at
 
     def stop(self) -> None:
-        """Stop sending pings."""
+        """Stop sending pings and checking for answers."""
         self._next.cancel()
 
     def _beat(self) -> None:

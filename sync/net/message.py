@@ -214,7 +214,7 @@ class MessageTransport(asyncio.Protocol):
         self._pipe.pause_reading()
 
     def resume(self) -> None:
-        """Resume reading."""
+        """Resume reading after `pause`."""
         self._pipe.resume_reading()
 
     def close(self, code: int = 1000, reason: str = "") -> None:

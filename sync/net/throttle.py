@@ -117,7 +117,7 @@ class Throttled:
         self._transport.pause()
 
     def resume(self) -> None:
-        """Resume reading."""
+        """Resume reading after `pause`."""
         self._transport.resume()
 
     def close(self, code: int = 1000, reason: str = "") -> None:

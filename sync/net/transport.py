@@ -57,7 +57,7 @@ class Transport(Protocol):
         """Stop reading for now, so that the other side must wait."""
 
     def resume(self) -> None:
-        """Resume reading."""
+        """Resume reading after `pause`."""
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Send the queued frames, close, and call `Receiver.closed` when that is complete."""

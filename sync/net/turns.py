@@ -59,8 +59,7 @@ class Turns:
         self._until = 0.0
         """Time at which the event loop must handle other events."""
         self._is_due = False
-        """True while `_next` is scheduled: a worker has run since the event loop last handled other events.
-        """
+        """True while `_next` is scheduled, as a worker has run since the event loop last did other work."""
         self._is_giving = False
 
     def request(self, worker: Worker) -> None:

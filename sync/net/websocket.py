@@ -148,7 +148,7 @@ class WebSocketTransport(asyncio.Protocol):
             self._pipe.pause_reading()
 
     def resume(self) -> None:
-        """Resume reading."""
+        """Resume reading after `pause`."""
         if self._is_paused and not self._is_hung_up:
             self._is_paused = False
             if self._heartbeat is not None:

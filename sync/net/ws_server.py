@@ -134,7 +134,7 @@ class Server:
 
     @property
     def connections(self) -> frozenset[WebSocketTransport]:
-        """The open connections."""
+        """The connections that are open now."""
         return frozenset(self._transports)
 
     async def listen(self, host: str, port: int) -> None:
