@@ -27,6 +27,8 @@ from typing import Any, Final, Self
 
 import pytest
 
+from tests import processes
+
 _FAMILY: Final = "logboat"
 _numbers = itertools.count()
 
@@ -119,13 +121,13 @@ class Host:
 
     def popen(self, argv: Sequence[str], **how: Any) -> subprocess.Popen[Any]:
         """Start a process, which is killed at the end of the test; the caller closes its output."""
-        process = subprocess.Popen(self._within(argv), **how)
+        process = processes.Popen(processes.within(self.namespace, argv), **how)
         self._network._processes.append(process)
         return process
 
     def run(self, argv: Sequence[str], *, timeout: float = 30.0) -> str:
         """Run a process to its end, and return its output; raise NamespaceError if it fails."""
-        return _run(self._within(argv), timeout=timeout)
+        return _run(processes.within(self.namespace, argv), timeout=timeout)
 
     def link_local(self, interface: str) -> str:
         """Return the link-local address of an interface once it is settled, without zone."""
@@ -169,9 +171,6 @@ class Host:
             _run(["ip", "-n", self.namespace, "-j", what, "show", interface])
         )
         return found[0]
-
-    def _within(self, argv: Sequence[str]) -> list[str]:
-        return ["ip", "netns", "exec", self.namespace, "setpriv", "--pdeathsig", "KILL", *argv]
 
     def _nft(self, commands: str) -> None:
         _run(["ip", "netns", "exec", self.namespace, "nft", commands])
@@ -311,8 +310,8 @@ def _batch(namespace: str, commands: Sequence[str]) -> None:
 
 
 def _run(argv: Sequence[str], *, typed: str = "", timeout: float = 30.0) -> str:
-    done = subprocess.run(argv, input=typed, capture_output=True, text=True, timeout=timeout, check=False)
+    done = processes.run(argv, input=typed, capture_output=True, text=True, timeout=timeout, check=False)
     if done.returncode:
         words = (done.stderr or done.stdout).strip()
         raise NamespaceError(f"{' '.join(argv)}: {words or f'exit {done.returncode}'}")
-    return done.stdout
+    return str(done.stdout)

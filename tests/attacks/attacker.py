@@ -76,7 +76,8 @@ class Attacker:
 @contextmanager
 def attacker(attack: Attack, target: Target) -> Iterator[Attacker]:
     """Run an attack, until the end of the block at the latest."""
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
     ours, theirs = context.Pipe()
     process = context.Process(target=_attack, args=(attack, target, theirs), daemon=True)
     process.start()

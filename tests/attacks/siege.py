@@ -5,6 +5,7 @@ In a run of many tests on few processors the time limits are generous; alone the
 
 import asyncio
 import os
+import subprocess
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -216,7 +217,7 @@ def besieged(
     told = [user(name) for name in everybody if name != GUEST]
     told.append(user(GUEST, "access = 'read-only'", "channels = ['alarms']"))
     with ExitStack() as stack:
-        sync = stack.enter_context(SyncProcess(home, toml="".join(told) + toml))
+        sync = stack.enter_context(SyncProcess(home, toml="".join(told) + toml, popen=subprocess.Popen))
         identity = fleet.identity(sync.identity)
         other = folder / "brigid"
         fleet.identity(other, "brigid")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from services.state import state_file
+from tests import processes
 from tests.polling import wait_until
 
 PATIENCE_S = 110.0
@@ -71,7 +72,7 @@ class RecorderProcess:
         ours, theirs = os.pipe()
         try:
             with (self.folder / "recorder.log").open("ab") as log:
-                self._process = subprocess.Popen(
+                self._process = processes.Popen(
                     [
                         *self._prefix,
                         *(sys.executable, "-m", self._module, "record"),

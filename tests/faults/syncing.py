@@ -27,6 +27,7 @@ from sync.net.tls_identity import TLSIdentity
 from sync.peer.session import Session
 from sync.replication.checkpoint_id import Peer
 from sync.store import Database
+from tests import processes
 
 from .processes import PATIENCE_S
 
@@ -70,7 +71,7 @@ class SyncProcess:
         assert self._process is None
         self._hung_up, self._life = False, -1
         with (self.folder / f"{self.role}.log").open("ab") as log:
-            self._process = subprocess.Popen(
+            self._process = processes.Popen(
                 [
                     *(sys.executable, "-m", "tests.faults.syncing"),
                     *(self.role, str(self.store), str(self.folder), str(self.port)),

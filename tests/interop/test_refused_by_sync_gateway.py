@@ -12,6 +12,7 @@ import pytest
 from sync import documents
 from sync.documents import is_single_writer
 from sync.store import Database
+from tests import processes
 from tests.gateway import builders
 from tests.interop.sync_gateway.gateway import Gateway, GatewayDatabase
 from tests.services.syncing import SyncProcess
@@ -199,7 +200,7 @@ def test_chosen_documents_that_are_not_followed_are_told_in_words_and_the_push_g
 ) -> None:
     (tmp_path / "password").write_text("secret\n")
     put(here, "a", '{"channels": ["notes"]}')
-    with subprocess.Popen(
+    with processes.Popen(
         [
             *(LOGBOAT, "db", "sync", here, office.url, "--docs", "a,b", "--continuous"),
             *("--user", "argo", "--password-file", tmp_path / "password"),

@@ -1,7 +1,6 @@
 """`logboat db` with a passive peer that behaves like LiteCore 4, over a real WebSocket."""
 
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 
 from sync.store import Database
+from tests import processes
 from tests.peer.litecore import LiteCore
 from tests.peer.litecore_server import LiteCoreServer
 
@@ -40,7 +40,7 @@ def edited(path: Path, *names: str, times: int) -> dict[str, str]:
 def replicate(verb: str, path: Path, server: LiteCoreServer) -> tuple[int, dict[str, Any], str]:
     """Run the command once, and return its status, its output, and its messages."""
     words = [LOGBOAT, "db", verb, str(path), server.url, "--attempts", "1", "--json"]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    done = processes.run(words, capture_output=True, text=True, timeout=60, check=False)
     assert "Traceback" not in done.stderr
     return done.returncode, json.loads(done.stdout.splitlines()[-1]), done.stdout + done.stderr
 

@@ -17,7 +17,7 @@ from sync.documents import Kind
 from sync.fleet.revocations import Revocations, to_body
 from sync.net.tls_identity import TLSIdentity
 from sync.store import Database
-from tests import polling
+from tests import polling, processes
 from tests.faults import loads
 from tests.faults.processes import RecorderProcess
 from tests.fleet import builders
@@ -71,7 +71,7 @@ class Appliance:
             *("--board", self.board),
         ]
         how: dict[str, Any] = {"stdout": self._output, "stderr": self._output, "cwd": ROOT}
-        self._sync = subprocess.Popen(argv, **how) if self.host is None else self.host.popen(argv, **how)
+        self._sync = processes.Popen(argv, **how) if self.host is None else self.host.popen(argv, **how)
 
     def stop(self) -> int:
         """Tell the sync daemon to end, and return its exit status."""

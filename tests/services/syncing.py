@@ -16,6 +16,7 @@ from services.state import state_file
 from sync.fleet import names
 from sync.fleet.revocations import Revocations, Revoked, serial_text, to_body
 from sync.net.tls_identity import TLSIdentity
+from tests import processes
 from tests.net.certificates import CA, NOW
 from tests.polling import PATIENCE_S, wait_until
 from tests.ports import free_port
@@ -54,7 +55,16 @@ class Fleet:
 class SyncProcess:
     """Sync daemon of a vessel; a context manager that ends it if it is still running."""
 
-    def __init__(self, folder: Path, *, vessel: str = "argo", toml: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        vessel: str = "argo",
+        toml: str = "",
+        popen: "type[subprocess.Popen[Any]]" = processes.Popen,
+    ) -> None:
+        """`popen`: `subprocess.Popen` where the test is about what a start or the process itself costs."""
+        self._popen = popen
         self.folder, self.vessel, self.port = folder, vessel, free_port()
         folder.mkdir(parents=True, exist_ok=True)
         self.identity = folder / "identity"
@@ -97,7 +107,7 @@ class SyncProcess:
     def start(self, *, notify: Path | None = None) -> None:
         environment = os.environ | ({} if notify is None else {"NOTIFY_SOCKET": str(notify)})
         with (self.folder / "sync.log").open("ab") as log:
-            self._process = subprocess.Popen(
+            self._process = self._popen(
                 [
                     *(sys.executable, "-m", "services", "sync", *self.places),
                     *("--identity", str(self.identity), "--board", self.vessel),

@@ -23,6 +23,7 @@ from services.logs.lines import Line, parse
 from services.logs.setup import in_foreground
 from services.system.systemd import Notifier
 from sync.store import Database
+from tests import processes
 
 from . import documents as build
 from .commands import logboat
@@ -148,7 +149,7 @@ def test_a_stranger_writes_no_line_of_a_servers_log(tmp_path: Path) -> None:
     secret = tmp_path / "password"
     secret.write_text("ahoy\n")
     words = ("serve", tmp_path / "a.db", "--port", 0, "--no-tls", "--json", "--user", "skipper")
-    process = subprocess.Popen(
+    process = processes.Popen(
         [LOGBOAT, "db", *map(str, words), "--password-file", str(secret)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -220,7 +221,7 @@ def test_a_hostile_listeners_answer_is_shown_clean(tmp_path: Path, more: tuple[s
     ) as port:
         url = f"ws://127.0.0.1:{port}/log"
         words = [LOGBOAT, "db", "pull", str(tmp_path / "a.db"), url, "--attempts", "1", *more]
-        done = subprocess.run(words, capture_output=True, timeout=60, check=False)
+        done = processes.run(words, capture_output=True, timeout=60, check=False)
     assert done.returncode == 1
     assert steering(done.stdout.decode()) == steering(done.stderr.decode()) == set()
     assert len(done.stderr.decode().splitlines()) == 1

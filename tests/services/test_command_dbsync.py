@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests import processes
 from tests.net.certificates import CA
 
 from .commands import logboat
@@ -39,7 +40,7 @@ def run(*arguments: object) -> Done:
     """Run a command that replicates as a process, and any other command in this process."""
     words = ["db", *map(str, arguments)]
     if words[1] in REPLICATES:
-        ended = subprocess.run([LOGBOAT, *words], capture_output=True, text=True, timeout=LONG_S, check=False)
+        ended = processes.run([LOGBOAT, *words], capture_output=True, text=True, timeout=LONG_S, check=False)
     else:
         ended = logboat(*words)
     assert "Traceback" not in ended.stderr
@@ -50,7 +51,7 @@ class Running:
     """A running command with `--json`."""
 
     def __init__(self, arguments: tuple[object, ...]) -> None:
-        self.process = subprocess.Popen(
+        self.process = processes.Popen(
             [LOGBOAT, "db", *map(str, arguments), "--json"], stdout=subprocess.PIPE, text=True
         )
 
@@ -333,7 +334,7 @@ class TestUsage:
 def test_link_that_had_worked_is_not_said_to_want_tls(serve: Serve, here: Path) -> None:
     put(here, "a")
     served = serve("--no-tls")
-    with subprocess.Popen(
+    with processes.Popen(
         [LOGBOAT, "db", "sync", here, served.url, "--continuous"], stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import processes
 from tests.polling import wait_until
 
 from . import documents as build
@@ -69,7 +70,7 @@ def staying(argo: SyncProcess, store: Path, name: str) -> Iterator[None]:
     """Keep a connection open as this user, as an app does, for the duration of the block."""
     (argo.folder / "password").write_text(PASSWORD + "\n")
     before = argo.log.count(f"as user {name}")
-    process = subprocess.Popen(
+    process = processes.Popen(
         [
             *(sys.executable, "-m", "services", "db", "sync", str(store), f"wss://127.0.0.1:{argo.port}/log"),
             *("--user", name, "--password-file", str(argo.folder / "password"), "--continuous"),

@@ -18,6 +18,7 @@ from sync.gateway import egress_interface
 from sync.gateway.mqtt.limits import SAVE_DOCUMENTS, WINDOW_MESSAGES
 from sync.mesh.interfaces import Interface
 from sync.store import Database, Document
+from tests import processes
 from tests.fleet.builders import document
 from tests.gateway import builders
 from tests.gateway.broker import Broker, Listener, passwords
@@ -37,7 +38,7 @@ class Shore:
         self.store, self.port = folder / "fleet.db", free_port()
         (folder / "password").write_text("secret\n")
         self._log = (folder / "serve.log").open("ab")
-        self._process = subprocess.Popen(
+        self._process = processes.Popen(
             [
                 *(sys.executable, "-m", "services", "db", "serve", str(self.store), "--name", "fleet"),
                 *("--host", "127.0.0.1", "--port", str(self.port)),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import processes
 from tests.gateway.broker import Broker, retained
 from tests.polling import PATIENCE_S, wait_until
 
@@ -62,7 +63,7 @@ class Vessel:
 
     def record(self) -> None:
         with (self.sync.folder / "recorder.log").open("ab") as log:
-            self._recorder = subprocess.Popen(
+            self._recorder = processes.Popen(
                 [sys.executable, "-m", "services", "record", *self.sync.places], stdout=log, stderr=log
             )
 

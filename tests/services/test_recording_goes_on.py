@@ -3,7 +3,6 @@
 import os
 import select
 import signal
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from services.config.last_good import load_or_last_good
+from tests import processes
 
 from .appliance import Appliance, logboat
 
@@ -46,7 +46,7 @@ def record(vessel: Appliance, *wanted: str, environment: Mapping[str, str] | Non
     """Record until these sensors have a durable sample, and return the recorder's log."""
     reading, writing = os.pipe()
     with (vessel.root / "recorder.log").open("wb") as log:
-        recorder = subprocess.Popen(
+        recorder = processes.Popen(
             [SCRIPT, "record", "--ledger", str(writing), *vessel.places],
             pass_fds=[writing],
             stdout=log,
@@ -110,7 +110,7 @@ def test_with_nothing_kept_a_start_ends_with_a_sentence(logboat: Appliance, name
     (logboat.root / "yacht.csv").write_text(RECORDING + f"1e999,{PATH},12.4\n")
     if name == "sensors.toml":
         (logboat.root / name).write_text("")
-    done = subprocess.run(
+    done = processes.run(
         [SCRIPT, "record", *logboat.places], capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
     assert (done.returncode, done.stdout) == (2, "")

@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from sync.store import Database
+from tests import processes
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -44,7 +45,7 @@ def everything(store: Database) -> dict[str, tuple[str, bytes]]:
 
 def program(code: str, *arguments: object) -> "subprocess.Popen[str]":
     """Start a Python process that runs this code."""
-    return subprocess.Popen(
+    return processes.Popen(
         [sys.executable, "-c", code, *map(str, arguments)],
         cwd=ROOT,
         stdin=subprocess.PIPE,
