@@ -3,10 +3,12 @@
 - `authority`: the fleet's certificate authority, which issues and revokes certificates
 - `files`: writes files and folders whole, or not at all
 - `folder`: the fleet's folder, which contains the authority and every vessel's identity
+- `backup`: the fleet's folder in one encrypted file
 - `errors`: the exceptions of this package
 - `bundle`: all files that make a card one vessel's, from the fleet's folder
 - `card`: writes a bundle to a card, with or without an image
-- `takein`: checks a bundle at the appliance's start, and puts it in force
+- `image`: builds the card's image
+- `ingest`: checks a bundle at the appliance's start, and puts it in force
 - `networks`, `overlays`: network profiles and lines of config.txt, derived from the configuration
 - `places`: names of folders on a card
 - `imager`: reads the settings that Raspberry Pi Imager left on a card

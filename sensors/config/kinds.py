@@ -88,7 +88,7 @@ class Kind:
     unit: Callable[[Values], str | None] = _none
     """SI unit that the kind implies; None for kinds that measure in the unit of their path."""
     chip: Callable[[Values], str | None] = _none
-    """Chip that the kind needs, from `kernel.CHIPS` or a thermometer; None for kinds that need none."""
+    """Chip that the kind needs, from `sysfs.CHIPS` or a thermometer; None for kinds that need none."""
 
 
 # Contacts and pulses -------------------------------------------------------------------------------

@@ -212,7 +212,7 @@ class ThermometerDriver(KernelDriver):
 
 
 class ChipDriver(KernelDriver):
-    """Driver of a sensor on one of `kernel.CHIPS`, found by bus and address."""
+    """Driver of a sensor on one of `sysfs.CHIPS`, found by bus and address."""
 
     def __init__(self, settings: SensorSettings, *, root: Path) -> None:
         options = bus_options(settings)

@@ -1,4 +1,4 @@
-"""Kind `simulated`: a sensor that plays a model of `models`, and its faults on request.
+"""Kind `simulated`: a sensor that plays a model of `simulation_models`, and its faults on request.
 
 Numbers are emitted at every poll, a contact (unit `bool`) when it changes, with its totals, as real drivers
 do. The samples depend only on the seed, the sensor's id and the times of the polls.

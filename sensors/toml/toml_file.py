@@ -201,7 +201,7 @@ _MANY_PARTS: Final = re.compile(rf"(?:^|[\[{{,])[ \t]*(?:{_PART}[ \t]*\.[ \t]*){
 
 
 def _check_parts(path: Path, text: str) -> None:
-    """Refuse a key of so many parts that parsing it takes memory by the square of their number."""
+    """Refuse a key with too many parts: parsing takes memory by the square of their number."""
     for number, row in enumerate(text.split("\n"), start=1):
         if row.count(".") >= MOST_PARTS and _MANY_PARTS.search(row):
             raise _failed(

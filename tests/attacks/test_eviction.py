@@ -37,7 +37,7 @@ def kept(data: Path) -> int:
 
 
 async def hoard(target: Target, begun: Begun, *, count: int) -> Facts:
-    """Let a guest store as many and as large checkpoints as it can, and a user of the crew notes."""
+    """Let a guest store as many and as large checkpoints as it can; a user of the crew does so with notes."""
     guest, crew = await Intruder.enter(target, GUEST), await Intruder.enter(target, CREW)
     begun()
     sizes = (256 * 1024 - 100, LARGEST - 100)

@@ -120,7 +120,7 @@ class RecorderProcess:
             )
 
     def listen_for_lines(self, more: int, *, timeout: float = PATIENCE_S) -> None:
-        """Wait as in `wait_for_lines`, but the recorder may end before it has written so many."""
+        """Wait as in `wait_for_lines`, but the recorder may end before it has written that many."""
         with self._told:
             wanted = len(self.ledger) + more
             assert self._told.wait_for(lambda: len(self.ledger) >= wanted or self._hung_up, timeout), (

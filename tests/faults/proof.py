@@ -70,7 +70,7 @@ class History:
 
 
 def read(data: Path) -> History:
-    """Read the documents of a folder that no process uses any more."""
+    """Read the documents of a folder that no process uses."""
     with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
         assert database.check(deep=True) == []
         (report,) = verify(database, [VESSEL])

@@ -121,7 +121,7 @@ def killed_in_midst(
             for alarm in store.documents("alarm:"):
                 assert {ack["by"] for ack in alarm.body["acks"]} == {"ours", "theirs"}
         assert contents(ours) == contents(theirs)
-    # Of a contested document come theirs, the end of its branch, and the resolution.
+    # Of a contested document come their revision, the tombstone of its branch, and the resolution.
     assert meter.came <= 2 * (count - contested) + 4 * contested + meter.kills * REPEATED_AT_MOST
     print(f"{meter.kills} kills, {meter.came} revisions came, {meter.worst} for one of them not new")
     return meter.kills

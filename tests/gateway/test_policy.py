@@ -1,4 +1,4 @@
-"""Policies decide which documents are sent, and when; each part has its own decision."""
+"""Policies assign each document to a part, and conditions decide when a part is forwarded."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Each pair of vessels gets one link, whoever dials, according to the configured roles."""
+"""Each pair of vessels gets one link, whichever side dials, according to the configured roles."""
 
 import asyncio
 import errno

@@ -108,7 +108,7 @@ def test_conflict_that_becomes_another_failure_is_told_again(store: Database) ->
 
 
 def test_every_way_is_open_again_when_a_conflict_is_proposed_again(store: Database) -> None:
-    """Here this is a parent that the peer has only lost, and may be sent again."""
+    """The way here is to send a parent again, which the peer has only lost."""
     first = store.put("d", {"n": 1})
     second = store.put("d", {"n": 2}, parent=first)
     script = begun(store, pull=False, continuous=True)
@@ -216,7 +216,7 @@ def test_conflicts_without_number_are_settled_a_few_lists_at_a_time(store: Datab
 
 
 def test_peer_that_names_another_revision_each_time_is_not_answered_without_end(store: Database) -> None:
-    """Every older revision of a document with a single writer can be replaced, so each is a new way."""
+    """Any older revision of a document with a single writer can be replaced: each answer opens a new way."""
     name = "equipment:argo:bilge"
     store.insert(name, "90-aa", ["89-aa"], {"n": 90})
     script = begun(store, pull=False)

@@ -565,7 +565,7 @@ BAD = {
 }
 
 
-# A conflict resolved by the peer: the end of the branch that is visible here, then its replacement
+# A conflict resolved by the peer: the tombstone of the branch that is visible here, then its replacement
 
 ENDS = revisions.make("2-live", deleted=True, body=b"{}", closing=True)
 
@@ -589,7 +589,7 @@ def test_branch_that_the_peer_says_has_ended_makes_way_for_the_revision_that_say
     )
     assert isinstance(reply, ResponseReceived)
     assert shown(store) == ("3-won", False)
-    # The end has the same id as on any other vessel, so that it is not taken for a deletion.
+    # The tombstone has the same id as on any other vessel, so that it is not taken for a deletion.
     assert {leaf.rev: leaf.deleted for leaf in store.leaves("d")} == {"3-won": False, ENDS: True}
     assert_sound(store)
 

@@ -120,7 +120,7 @@ def test_what_an_earlier_card_wrote_of_this_vessel_does_not_stay_current(vessel:
 
 
 def test_what_another_wrote_in_this_vessels_name_is_written_over_above_it(vessel: Vessel) -> None:
-    """The content does not matter, nor whether there is news, nor an old boot presented as a newer one."""
+    """Any content is overwritten, even without news since; so is an old boot presented as a newer one."""
     vessel.documenter.set_vessel(builders.header(documents.Kind.VESSEL, "argo") | {"name": "SY Argo"})
     boot = builders.header(documents.Kind.BOOT, "argo") | {"log": "abcdef", "number": 1}
     vessel.documenter.set_boot(boot | {"anchors": [[1, 2, "network", 0.1]]})

@@ -226,7 +226,7 @@ class Database:
         self._ask("close")
 
     def put(self, document: str, body: Mapping[str, Any]) -> str:
-        """Store a document, or a new revision of it, and return the revision id."""
+        """Store a document or its next revision, and return the revision id."""
         rev: str = self._ask("put", document=document, body=json.dumps(body))
         return rev
 

@@ -95,7 +95,7 @@ class GatewayDatabase:
         self.admin("DELETE", f"_session/{session.session_id}")
 
     def put(self, doc_id: str, body: dict[str, Json], *, rev: str | None = None) -> str:
-        """Store a document, or a revision of it based on `rev`; return the new revision's id."""
+        """Store a document, or a new revision based on `rev`, and return the new revision's id."""
         return str(self.admin("PUT", _path(doc_id, rev), body)["rev"])
 
     def delete(self, doc_id: str, *, rev: str) -> str:
