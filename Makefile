@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help:            ## list these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
-demo: .venv/.ready broker  ## the main job on this machine: a fleet records, meshes, and proves that nothing is missing
+demo: .venv/.ready broker  ## a fleet on this machine records, meshes and forwards, and proves that nothing is missing
 	@$(BIN)/logboat demo $(ARGS)
 
 test: peers .venv/.ready network-tools card-tools broker nmcli  ## unit, property and fault tests (about 6 minutes on 2 cores)
@@ -27,7 +27,7 @@ test: peers .venv/.ready network-tools card-tools broker nmcli  ## unit, propert
 torture: .venv/.ready network-tools card-tools broker  ## the full counts of kills and faults
 	@$(BIN)/python -m pytest -m "torture and not image" -s $(ARGS)
 
-bench: .venv/.ready broker  ## measures: rates, bytes, memory
+bench: .venv/.ready broker  ## measurements of rates, bytes and memory
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 image: .venv/.ready image-tools   ## a card's image in build/image: BOARD=pi|virt BASE=raspios|debian, as root or by sudo
@@ -42,7 +42,7 @@ image-test: .venv/.ready image-tools guest-tools   ## boot the image in QEMU and
 image-torture: .venv/.ready image-tools guest-tools   ## the full counts of power cuts (long)
 	@$(AS_ROOT) $(abspath $(BIN))/python -m pytest -n 0 -m "image and torture" -s $(ARGS) tests/image
 
-lint: .venv/.ready       ## ruff, mypy --strict, and which folder imports which
+lint: .venv/.ready       ## ruff, mypy --strict, and the rules about which folder may import which
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache
 
 lock: .venv/.ready       ## pin the newest allowed versions, with hashes, into the lock files
