@@ -24,6 +24,7 @@ Views for people and programs:
 - `history/`: samples, alarms and completeness, read from documents
 - `terminal/`, `screens/`: formatting for terminals; the text of `status` and `logboat top`
 - `doctor/`, `bundle/`: checks of an appliance; an archive for support
-- `cli/`, `schemas/`: the commands of `logboat`, and the JSON schemas of their output
+- `cli/`, `console/`, `schemas/`: the commands of `logboat`, their shared parts, and the JSON schemas of their
+  output
 - `demo/`: the appliance's main purpose on this machine, end to end
 """

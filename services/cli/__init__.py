@@ -9,7 +9,7 @@
 - `doctor`, `lights`, `bundle`: faults, what the lights show, an archive for support
 - `fleet/`: for the operator: identities of vessels, their cards, hashes of passwords
 
-What commands share is in `services.console`; the lists that they print are in `services.screens`.
+The parts that commands share are in `services.console`; the lists that they print are in `services.screens`.
 
 A module has two functions for each command, `<name>_arguments(parser)` and `<name>(args, world)`. It is
 imported only when its command runs, so that `logboat` starts fast on a small machine.

@@ -1,1 +1,1 @@
-"""What commands and screens share: errors, the environment, the stores on the command line, JSON output."""
+"""Shared parts of commands and screens: errors, the environment, the selected store, JSON output."""

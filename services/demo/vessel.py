@@ -64,7 +64,7 @@ class Vessel:
     """Port of its listener, on loopback."""
     sensors: frozenset[str]
     gateways: str = ""
-    """Its gateway sections of `logboat.toml`."""
+    """The gateway sections of its `logboat.toml`."""
     samples: int = 0
     """Number of durable samples in the ledger, as of the last `count`."""
     _read: int = 0

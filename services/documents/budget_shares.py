@@ -3,7 +3,7 @@
     what                                                        share
     ----------------------------------------------------------  -----
     this vessel's own log                                        60 %
-    documents of other vessels: their logs, on the way ashore    30 %
+    documents of other vessels: their logs, to be forwarded      30 %
     documents of crew and guests: notes, photographs, those of   10 %
     their apps, their checkpoints
 
@@ -11,7 +11,7 @@ While there is space, anyone may use what others leave free. When there is none,
 share gives up the surplus. This vessel's log is shortened only where it alone exceeds its share. Reasons:
 
 - A vessel's own log is the purpose of the appliance, and nobody else may have it yet.
-- Others' logs are here as a backup and on their way ashore. Their vessels keep them as well. A third of the
+- Others' logs are here as a backup and to be forwarded. Their vessels keep them as well. A third of the
   card has space for weeks of several vessels, longer than the transfer ashore takes.
 - Notes are small. 10 % of a 32 GB card's budget has space for a thousand photographs.
 

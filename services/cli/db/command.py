@@ -1,7 +1,7 @@
 """`logboat db …`: a document store by its path, for diagnostics and scripts.
 
 Only `put`, `pull`, `sync` and `serve` create a store; every other action needs an existing one. Replication
-is in `db_sync` (`db_run`), and the listener is in `db_serve`.
+is in `sync` (`run`), and the listener is in `serve`.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""`logboat db push|pull|sync PATH URL`: turns the arguments into a replication, which `db_run` runs.
+"""`logboat db push|pull|sync PATH URL`: turns the arguments into a replication, which `run` runs.
 
 Contradictory arguments and missing files are usage errors, reported before anything is opened or connected.
 """

@@ -119,7 +119,7 @@ def _alarm_cells(episode: "Episode", look: Look) -> tuple[str, ...]:
 
 
 def alarm_words(look: Look, key: str) -> str | None:
-    """Return all about one alarm, for whoever acknowledges it; None if it is gone."""
+    """Return all about one alarm, for the person who acknowledges it; None if it is gone."""
     for episode in look.alarms:
         if episode.id == key:
             short, severity, standing, age, seen, where, words = map(clean, _alarm_cells(episode, look))
